@@ -1,0 +1,54 @@
+"""The provider's HTTP API: one client, its answers as frozen dataclasses, its failures as one tree of errors.
+
+Knows nothing of Django or of the portal; no name of the HTTP library leaves this package.
+"""
+
+from portal.agentstation._transport import boottime
+from portal.agentstation.client import Client
+from portal.agentstation.errors import (
+    AgentStationError,
+    AssetNotFound,
+    GatewayAnswer,
+    InternalError,
+    InvalidKey,
+    InvalidRequest,
+    NoAnswer,
+    NoConnection,
+    NothingSent,
+    Overloaded,
+    PaymentRequired,
+    RateLimited,
+    RepeatedCursor,
+    SendTooLate,
+    UnexpectedStatus,
+    UnreadableAnswer,
+)
+from portal.agentstation.resources import Answer, File, Log, Released, Reply, Workspace, Workstation
+
+__all__ = [
+    "AgentStationError",
+    "Answer",
+    "AssetNotFound",
+    "Client",
+    "File",
+    "GatewayAnswer",
+    "InternalError",
+    "InvalidKey",
+    "InvalidRequest",
+    "Log",
+    "NoAnswer",
+    "NoConnection",
+    "NothingSent",
+    "Overloaded",
+    "PaymentRequired",
+    "RateLimited",
+    "Released",
+    "RepeatedCursor",
+    "Reply",
+    "SendTooLate",
+    "UnexpectedStatus",
+    "UnreadableAnswer",
+    "Workspace",
+    "Workstation",
+    "boottime",
+]

@@ -1,0 +1,266 @@
+"""The client: five operations over one seam, `Client._call`, in which every rule about HTTP holds for all of them."""
+
+import email.utils
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import cast
+from urllib.parse import quote, urlencode, urlsplit
+
+import requests
+from requests.auth import AuthBase
+
+from portal.agentstation._transport import FAILURES, Call, Received, TooLateError, exchange
+from portal.agentstation.errors import (
+    AgentStationError,
+    NoAnswer,
+    NoConnection,
+    RepeatedCursor,
+    SendTooLate,
+    UnreadableAnswer,
+    class_for,
+)
+from portal.agentstation.resources import Answer, Released, Reply, Workstation, read_json
+
+_PAGE_SIZE = 100
+_BLOT = "[API key]"
+# A shorter key is a test's, and would be found by chance in any body.
+_SHORTEST_BLOTTED_KEY = 8
+
+
+class Client:
+    """Calls the provider, with one API key.
+
+    Nothing is tried again here. Every call is on a new connection; no redirect is followed; `.netrc` is never read.
+    From the environment come the CA bundle (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) and, for an https `base_url` only, the
+    proxy (https_proxy, all_proxy, no_proxy), which must be an http:// one. A client may be shared between threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        api_key: str,
+        connect_timeout: float = 5.0,
+        total_timeout: float = 60.0,
+        user_agent: str,
+    ) -> None:
+        """Times are in seconds.
+
+        `connect_timeout` bounds one step of connecting (one address, the TLS handshake); `total_timeout` the whole
+        call, all steps together, but for the name's resolution. A list is as many calls as it has pages. Raises
+        ValueError, in words that show no key, where a value cannot be used.
+        """
+        self._base_url = _checked_base_url(base_url)
+        self._bearer = _Bearer(_checked_header("the API key", api_key.strip()))
+        self._connect_timeout = _checked_seconds("connect_timeout", connect_timeout)
+        self._total_timeout = _checked_seconds("total_timeout", total_timeout)
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            "User-Agent": _checked_header("the user agent", user_agent.strip()),
+        }
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._base_url}>"
+
+    def close(self) -> None:
+        """Nothing: no connection outlives its call. Here so that nobody has to know that."""
+
+    def request_workstation(
+        self, *, type: str, workspace_id: str | None = None, send_before: float | None = None
+    ) -> Reply[Workstation]:
+        """Have a workstation made, which costs until it is released.
+
+        `send_before` is a time of `boottime()` in seconds, past which nothing is sent. Raises AgentStationError; after
+        NoAnswer, UnreadableAnswer and InternalError a workstation may exist.
+        """
+        body = {"type": type} if workspace_id is None else {"type": type, "workspace_id": workspace_id}
+        answer = self._call(method="POST", path="/workstations", body=body, send_before=send_before)
+        return Reply(value=_read(answer, Workstation.from_dict), answer=answer)
+
+    def retrieve_workstation(self, *, uid: str) -> Workstation:
+        """Look at one active workstation. Raises AgentStationError, and ValueError where no path can name `uid`."""
+        return _read(self._call(method="GET", path=_workstation_path(uid)), Workstation.from_dict)
+
+    def list_active_workstations(self) -> list[Workstation]:
+        """All active workstations, from the first page to the last, or AgentStationError."""
+        return self._list(path="/workstations")
+
+    def list_workstation_history(self) -> list[Workstation]:
+        """All released workstations, from the first page to the last, or AgentStationError."""
+        return self._list(path="/workstations/history")
+
+    def release_workstation(self, *, uid: str) -> Released:
+        """Give a workstation back, which ends it.
+
+        Raises AgentStationError, and ValueError where no path can name `uid`. After NoAnswer, UnreadableAnswer and
+        InternalError it may be released.
+        """
+        return _read(self._call(method="DELETE", path=f"{_workstation_path(uid)}/release"), Released.from_dict)
+
+    def _list(self, *, path: str) -> list[Workstation]:
+        workstations: list[Workstation] = []
+        seen: set[str] = set()
+        query = {"limit": str(_PAGE_SIZE)}
+        while True:
+            answer = self._call(method="GET", path=f"{path}?{urlencode(query, errors='surrogatepass')}")
+            page, cursor = _read(answer, _page)
+            workstations += page
+            if not cursor:
+                return workstations
+            if cursor in seen:
+                raise RepeatedCursor(f"GET {path} gave a cursor again", answer=answer)
+            seen.add(cursor)
+            query["cursor"] = cursor
+
+    def _call(
+        self, *, method: str, path: str, body: Mapping[str, str] | None = None, send_before: float | None = None
+    ) -> Answer:
+        """The one seam: the complete answer where it is a 2xx; every other outcome is an AgentStationError."""
+        call = Call(connect_timeout=self._connect_timeout, total_timeout=self._total_timeout, send_before=send_before)
+        request = self._prepare(method=method, path=path, body=body)
+        try:
+            received = exchange(request=request, call=call)
+        except TooLateError:
+            failure: AgentStationError = SendTooLate(f"{method} {path} was not sent: it was too late")
+        except FAILURES:
+            failure = _failure(call, f"{method} {path}")
+        else:
+            return self._judge(received, f"{method} {path}")
+        # Out here, so that the libraries' exception, which knows the request's headers, is not even its context.
+        raise failure
+
+    def _prepare(self, *, method: str, path: str, body: Mapping[str, str] | None) -> requests.PreparedRequest:
+        headers = dict(self._headers)
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return requests.Request(
+            method,
+            self._base_url + path,
+            headers=headers,
+            data=None if body is None else json.dumps(body).encode(),
+            # As `auth` it is the last word: neither a .netrc nor a password in the URL can take its place.
+            auth=self._bearer,
+        ).prepare()
+
+    def _judge(self, received: Received, what: str) -> Answer:
+        body = self._bearer.blot(received.body.decode("latin-1")).encode("latin-1")
+        document = read_json(body)
+        texts = document if isinstance(document, dict) else {}
+        answer = Answer(
+            status=received.status,
+            body=body,
+            truncated=received.truncated,
+            retry_after=_retry_after(received.retry_after),
+            error=self._bearer.blot(_string(texts.get("error"))),
+            message=self._bearer.blot(_string(texts.get("message"))),
+        )
+        if 200 <= answer.status < 300:
+            return answer
+        error = class_for(status=answer.status, document=document)
+        raise error(f"{what} was answered with {answer.status}", answer=answer)
+
+
+class _Bearer(AuthBase):
+    """The one place that knows the key."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+    def blot(self, text: str) -> str:
+        """Take the key out of what the provider wrote, which is stored and shown to people."""
+        return text.replace(self._key, _BLOT) if len(self._key) >= _SHORTEST_BLOTTED_KEY else text
+
+
+def _checked_base_url(base_url: str) -> str:
+    """The URL without a final slash. Whatever requests would refuse later, or change, is refused now."""
+    url = base_url.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
+        if usable and not parts.query and not parts.fragment:
+            (parts.hostname or "").encode("idna")
+            requests.Request("GET", url).prepare()
+            return url
+    except ValueError:
+        pass
+    raise ValueError("the base URL must be http(s)://host[:port][/path], without a password, query or fragment")
+
+
+def _checked_header(what: str, text: str) -> str:
+    if not text or any(ord(character) > 255 or unicodedata.category(character) == "Cc" for character in text):
+        raise ValueError(f"{what} must be text without control characters, all of it in Latin-1, and not empty")
+    return text
+
+
+def _checked_seconds(what: str, seconds: float) -> float:
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise ValueError(f"{what} must be a positive number of seconds")
+    return seconds
+
+
+def _workstation_path(uid: str) -> str:
+    # None of these can be quoted: they would name the list, or another folder.
+    if uid in ("", ".", ".."):
+        raise ValueError("no path can name this workstation")
+    return f"/workstations/{quote(uid, safe='', errors='surrogatepass')}"
+
+
+def _failure(call: Call, what: str) -> AgentStationError:
+    """What the transport's failure means: by its facts, not by its class or words, which the peer may have written."""
+    if not call.connected:
+        return NoConnection(f"{what} was not sent, for there is no connection: {call.why_not}")
+    if call.is_over():
+        return NoAnswer(f"{what} was sent, and no complete answer came in time")
+    return NoAnswer(f"{what} was sent, and the connection broke before a complete answer came, or it was not HTTP")
+
+
+def _read[T](answer: Answer, read: Callable[[Mapping[str, object]], T]) -> T:
+    """What `read` makes of the answer's JSON object; raises UnreadableAnswer."""
+    document = None if answer.truncated else read_json(answer.body)
+    if isinstance(document, dict):
+        try:
+            return read(document)
+        except ValueError:
+            pass
+    raise UnreadableAnswer(f"the answer {answer.status} cannot be read as what was asked for", answer=answer)
+
+
+def _page(document: Mapping[str, object]) -> tuple[list[Workstation], str]:
+    """A page's workstations and the next page's cursor, "" on the last.
+
+    Raises ValueError where anything is unusable: of a list that lacks something nobody may conclude what is not there.
+    """
+    entries, cursor = document.get("data"), document.get("next_cursor")
+    listed = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
+    if not listed or not isinstance(cursor, str | None):
+        raise ValueError("no page of a list")
+    return [Workstation.from_dict(entry) for entry in cast(list[dict[str, object]], entries)], cursor or ""
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _retry_after(header: str | None) -> float | None:
+    """The header, in seconds or as an HTTP date, as seconds from now; 0.0 where that is past, None where unreadable."""
+    text = (header or "").strip()
+    if re.fullmatch(r"[+-]?[0-9]+(\.[0-9]*)?", text):
+        seconds = float(text)
+    else:
+        try:
+            date = email.utils.parsedate_to_datetime(text)
+            date = date.replace(tzinfo=UTC) if date.tzinfo is None else date
+            seconds = (date - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

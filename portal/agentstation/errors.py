@@ -1,0 +1,127 @@
+"""What can go wrong in a call, as one tree.
+
+AgentStationError
++-- NothingSent             not a byte of the request's body went out
+|   +-- NoConnection        the TCP or TLS handshake never completed (or the name was not found)
+|   +-- SendTooLate         `send_before` had passed before the first byte, or before the body
++-- NoAnswer                sent, but no complete answer came: something may have been made
+|   +-- GatewayAnswer       408, 502, 504, 520, any other undocumented 5xx, any 503 that is not Overloaded
++-- UnreadableAnswer        a 2xx whose body cannot be read as what was asked for: something may have been made
++-- InvalidRequest          400
++-- InvalidKey              401
++-- PaymentRequired         402
++-- AssetNotFound           422
++-- RateLimited             429
++-- InternalError           500: something may have been made
++-- Overloaded              503 whose body is a JSON object with exactly the strings error and message
++-- UnexpectedStatus        any other status (3xx, 403, 404, 418, ...)
++-- RepeatedCursor          a list gave a cursor that it had given before
+
+No text here ever holds the API key, nor anything that the provider wrote: that is in `answer`.
+"""
+
+from portal.agentstation.resources import Answer
+
+
+class AgentStationError(Exception):
+    """The base of all that a call raises; `answer` is the provider's complete answer, None where none came."""
+
+    answer: Answer | None
+
+    def __init__(self, message: str, *, answer: Answer | None = None) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
+class NothingSent(AgentStationError):
+    """The provider cannot have acted: it never had the whole request."""
+
+
+class NoConnection(NothingSent):
+    """The TCP or TLS handshake, or a proxy's tunnel, never completed, or the host's name was not found."""
+
+
+class SendTooLate(NothingSent):
+    """`send_before` had passed, so that at most headers went out, and the connection was closed."""
+
+
+class NoAnswer(AgentStationError):
+    """The connection stood, and no complete answer came: timeout, reset, a body cut short, not HTTP."""
+
+
+class GatewayAnswer(NoAnswer):
+    """An answer that something between us and the provider may have given; what the provider did is not known."""
+
+
+class UnreadableAnswer(AgentStationError):
+    """A 2xx whose body is not what was asked for."""
+
+
+class InvalidRequest(AgentStationError):
+    """400: the request's form is wrong."""
+
+
+class InvalidKey(AgentStationError):
+    """401: the API key is missing or invalid."""
+
+
+class PaymentRequired(AgentStationError):
+    """402: the credits are used up or the payment method has expired."""
+
+
+class AssetNotFound(AgentStationError):
+    """422: what was named does not exist for this API key."""
+
+
+class RateLimited(AgentStationError):
+    """429: too many requests; `answer.retry_after` says how long to wait, where the provider said so."""
+
+
+class InternalError(AgentStationError):
+    """500: the provider failed, perhaps after it had made what was asked for."""
+
+
+class Overloaded(AgentStationError):
+    """503 in the provider's own form: dropped under load, nothing was made."""
+
+
+class UnexpectedStatus(AgentStationError):
+    """A status that the contract does not name; redirects too, none is followed."""
+
+
+class RepeatedCursor(AgentStationError):
+    """A list's pages go in a circle, so that the list cannot be known to be complete."""
+
+
+_BY_STATUS: dict[int, type[AgentStationError]] = {
+    400: InvalidRequest,
+    401: InvalidKey,
+    402: PaymentRequired,
+    408: GatewayAnswer,
+    422: AssetNotFound,
+    429: RateLimited,
+    500: InternalError,
+}
+
+
+def class_for(*, status: int, document: object) -> type[AgentStationError]:
+    """The error that a status other than 2xx stands for; `document` is its body as JSON, None where it is none."""
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if status == 503 and _is_the_provider_s_error(document):
+        return Overloaded
+    if 500 <= status < 600:
+        return GatewayAnswer
+    # An interim answer in the place of the final one: what comes behind it is not read, and may be a success.
+    if status < 200:
+        return NoAnswer
+    return UnexpectedStatus
+
+
+def _is_the_provider_s_error(document: object) -> bool:
+    """Whether it has exactly the documented form: a proxy's own 503 (HTML, or other JSON) proves nothing."""
+    return (
+        isinstance(document, dict)
+        and document.keys() == {"error", "message"}
+        and all(isinstance(text, str) for text in document.values())
+    )

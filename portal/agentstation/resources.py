@@ -1,0 +1,211 @@
+"""The provider's answers as frozen dataclasses.
+
+They are made to survive whatever comes: keys, types, statuses and levels that the contract does not know are kept, and
+what is missing or of the wrong type is "" or None. Only an id is insisted on. `raw` is the JSON object as it came.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A complete HTTP answer.
+
+    `body` is its first MiB, decompressed, with the API key blotted out should the provider repeat it; `truncated` says
+    that there was more. `retry_after` is in seconds from the time the answer came, never negative and not capped; None
+    where the header is absent or unreadable. `error` and `message` are the strings of these names in a JSON body,
+    or "".
+    """
+
+    status: int
+    body: bytes = field(repr=False)
+    truncated: bool
+    retry_after: float | None
+    error: str = field(repr=False)
+    message: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply[T]:
+    """What a successful answer says, beside the answer itself."""
+
+    value: T
+    answer: Answer
+
+
+def read_json(body: bytes) -> object:
+    """The JSON document in `body`; None where there is none, however it fails. NaN and infinite numbers become None."""
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_constant=lambda _: None, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _finite(text: str) -> float | None:
+    """A number that JSON can also be written with: 1e999 reads as infinite, and no database's JSON takes that back."""
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file in a workspace. `size` is in bytes, as it came: perhaps negative or too large for a column."""
+
+    uid: str
+    name: str
+    url: str
+    size: int | None
+    created_at: datetime | None
+    raw: Mapping[str, object] = field(repr=False, hash=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
+        """Read it; raises ValueError without a usable id."""
+        return cls(
+            uid=_uid(data),
+            name=_text(data, "name"),
+            url=_text(data, "url"),
+            size=_integer(data, "size"),
+            created_at=_time(data, "createdAt"),
+            raw=data,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """A log in a workspace."""
+
+    uid: str
+    type: str
+    level: str
+    url: str
+    created_at: datetime | None
+    raw: Mapping[str, object] = field(repr=False, hash=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
+        """Read it; raises ValueError without a usable id."""
+        return cls(
+            uid=_uid(data),
+            type=_text(data, "type"),
+            level=_text(data, "level"),
+            url=_text(data, "url"),
+            created_at=_time(data, "createdAt"),
+            raw=data,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """Where a workstation works; files and logs without a usable id are only in `raw`."""
+
+    uid: str
+    status: str
+    files: tuple[File, ...]
+    logs: tuple[Log, ...]
+    created_at: datetime | None
+    raw: Mapping[str, object] = field(repr=False, hash=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
+        """Read it; raises ValueError without a usable id."""
+        return cls(
+            uid=_uid(data),
+            status=_text(data, "status"),
+            files=_entries(data, "files", File.from_dict),
+            logs=_entries(data, "logs", Log.from_dict),
+            created_at=_time(data, "createdAt"),
+            raw=data,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workstation:
+    """A workstation; `workspace` is None where the answer names none that is usable."""
+
+    uid: str
+    type: str
+    status: str
+    workspace: Workspace | None
+    started_at: datetime | None
+    raw: Mapping[str, object] = field(repr=False, hash=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
+        """Read it; raises ValueError without a usable id."""
+        return cls(
+            uid=_uid(data),
+            type=_text(data, "type"),
+            status=_text(data, "status"),
+            workspace=_usable(data.get("workspace"), Workspace.from_dict),
+            started_at=_time(data, "startedAt"),
+            raw=data,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Released:
+    """The answer to a release; `released` is None where the provider's word for it is missing or no boolean."""
+
+    type: str
+    released: bool | None
+    raw: Mapping[str, object] = field(repr=False, hash=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
+        """Read it; never raises."""
+        released = data.get("released")
+        return cls(type=_text(data, "type"), released=released if isinstance(released, bool) else None, raw=data)
+
+
+def _uid(data: Mapping[str, object]) -> str:
+    uid = _text(data, "id")
+    if not uid:
+        raise ValueError("no usable id")
+    return uid
+
+
+def _text(data: Mapping[str, object], key: str) -> str:
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _integer(data: Mapping[str, object], key: str) -> int | None:
+    value = data.get(key)
+    # In Python True is an int; in JSON it is not.
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _time(data: Mapping[str, object], key: str) -> datetime | None:
+    """An aware time in UTC; one without a zone is taken as UTC."""
+    try:
+        time = datetime.fromisoformat(_text(data, key))
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    # The first and last year are out of range, for there a page that shows local time would overflow.
+    return time if 1 < time.year < 9999 else None
+
+
+def _usable[T](value: object, read: Callable[[Mapping[str, object]], T]) -> T | None:
+    """The resource that `read` makes of `value`, None where it is no object or has no usable id."""
+    if not isinstance(value, dict):
+        return None
+    try:
+        return read(value)
+    except ValueError:
+        return None
+
+
+def _entries[T](data: Mapping[str, object], key: str, read: Callable[[Mapping[str, object]], T]) -> tuple[T, ...]:
+    """The usable entries of a nested list: {"object": "list", "data": [...]}."""
+    listed = data.get(key)
+    entries = listed.get("data") if isinstance(listed, dict) else None
+    if not isinstance(entries, list):
+        return ()
+    return tuple(usable for entry in entries if (usable := _usable(entry, read)) is not None)

@@ -1,0 +1,91 @@
+"""The cast: a raw server, a client of it, and a certificate that nobody trusts unless told to."""
+
+import ssl
+import subprocess
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from portal.agentstation import AgentStationError, Client
+from tests.agentstation.server import Handler, Server
+
+KEY = "sk-live-0123456789abcdef"
+
+type Fail = Callable[[Callable[[], object]], AgentStationError]
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy or CA bundle of the machine that the tests run on."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def start(*handlers: Handler) -> Server:
+        servers.append(Server(*handlers))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def client_of() -> Callable[..., Client]:
+    def make(base_url: str, **options: float) -> Client:
+        return Client(base_url=base_url, api_key=KEY, user_agent="workstation-portal/1.2.3", **options)
+
+    return make
+
+
+@pytest.fixture
+def fail() -> Fail:
+    """The error of a call, after a look at what every error must keep: no key and no foreign exception in it."""
+
+    def catch(call: Callable[[], object]) -> AgentStationError:
+        with pytest.raises(AgentStationError) as caught:
+            call()
+        error = caught.value
+        assert error.__cause__ is None
+        assert error.__context__ is None
+        shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.answer) + str(error)
+        assert KEY not in shown
+        assert "urllib3" not in str(error)
+        assert "Connection(" not in str(error)
+        return error
+
+    return catch
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a private key and the certificate it has signed itself, for 127.0.0.1."""
+    folder = tmp_path_factory.mktemp("certificate")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=provider"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
+    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
+    subprocess.run(command, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_text((folder / "key.pem").read_text() + (folder / "certificate.pem").read_text())
+    return both
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
+@pytest.fixture
+def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))

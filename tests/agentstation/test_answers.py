@@ -1,0 +1,291 @@
+"""What an answer is taken for: every status, bodies that are no JSON, Retry-After, compression."""
+
+import email.utils
+import gzip
+import json
+import time
+import tracemalloc
+import zlib
+
+import pytest
+
+from portal import agentstation
+from portal.agentstation import (
+    AssetNotFound,
+    GatewayAnswer,
+    InternalError,
+    InvalidKey,
+    InvalidRequest,
+    NoAnswer,
+    Overloaded,
+    PaymentRequired,
+    RateLimited,
+    UnexpectedStatus,
+    UnreadableAnswer,
+)
+from tests.agentstation.server import answering, http
+
+ERROR = b'{"error": "Some Error", "message": "Something is wrong."}'
+WORKSTATION = b'{"id": "a", "type": "python", "status": "active"}'
+
+STATUSES = [
+    (400, InvalidRequest),
+    (401, InvalidKey),
+    (402, PaymentRequired),
+    (422, AssetNotFound),
+    (429, RateLimited),
+    (500, InternalError),
+    (503, Overloaded),
+    *((status, GatewayAnswer) for status in (408, 501, 502, 504, 505, 507, 520, 522, 524, 599)),
+    *((status, UnexpectedStatus) for status in (300, 301, 302, 303, 304, 307, 308)),
+    *((status, UnexpectedStatus) for status in (403, 404, 405, 409, 410, 418, 421, 425, 451, 499, 600, 999)),
+]
+OPERATIONS = {
+    "POST": lambda client: client.request_workstation(type="python"),
+    "GET": lambda client: client.retrieve_workstation(uid="a"),
+    "list": lambda client: client.list_active_workstations(),
+    "history": lambda client: client.list_workstation_history(),
+    "DELETE": lambda client: client.release_workstation(uid="a"),
+}
+
+
+@pytest.mark.parametrize(("status", "kind"), STATUSES)
+def test_each_status_is_its_error(client_of, fail, serve, status, kind):
+    server = serve(answering(http(status, ERROR, "Location: /elsewhere")))
+    error = fail(lambda: OPERATIONS["POST"](client_of(server.url)))
+    assert type(error) is kind
+    assert error.answer.status == status
+    assert str(error) == f"POST /workstations was answered with {status}"
+    # By definition a 304 has no body.
+    if status != 304:
+        assert error.answer.body == ERROR
+        assert (error.answer.error, error.answer.message) == ("Some Error", "Something is wrong.")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+@pytest.mark.parametrize(("status", "kind"), [(401, InvalidKey), (404, UnexpectedStatus), (503, Overloaded)])
+def test_each_operation_raises_them(client_of, fail, serve, operation, status, kind):
+    server = serve(answering(http(status, ERROR)))
+    assert type(fail(lambda: operation(client_of(server.url)))) is kind
+
+
+@pytest.mark.parametrize(("status", "kind"), [pair for pair in STATUSES if pair[0] != 503])
+def test_for_a_status_other_than_503_the_body_does_not_matter(client_of, fail, serve, status, kind):
+    server = serve(answering(http(status, b"<h1>Go away</h1>")))
+    error = fail(lambda: OPERATIONS["POST"](client_of(server.url)))
+    assert type(error) is kind
+    assert (error.answer.error, error.answer.message) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>503 Service Unavailable</html>",
+        b"{}",
+        b"[]",
+        b"null",
+        b'"error message"',
+        b'{"error": "a"}',
+        b'{"message": "a"}',
+        b'{"error": "a", "message": "b", "request_id": "c"}',
+        b'{"error": "a", "message": null}',
+        b'{"error": 503, "message": "b"}',
+        b'{"error": {"error": "a"}, "message": "b"}',
+        b'{"Error": "a", "message": "b"}',
+        ERROR[:-1],
+        ERROR.ljust(1024 * 1024 - 1) + b"{}",
+    ],
+)
+def test_a_503_in_any_other_form_may_be_a_gateway_s(client_of, fail, serve, body):
+    server = serve(answering(http(503, body)))
+    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is GatewayAnswer
+
+
+def test_an_overload_may_have_empty_words(client_of, fail, serve):
+    server = serve(answering(http(503, b'{"message": "", "error": ""}')))
+    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is Overloaded
+
+
+def test_the_tree_is_as_drawn():
+    flat = {name: getattr(agentstation, name) for name in agentstation.__all__}
+    errors = {name: kind for name, kind in flat.items() if isinstance(kind, type) and issubclass(kind, Exception)}
+    parents = {name: kind.__mro__[1].__name__ for name, kind in errors.items()}
+    drawn = {}
+    stack = [(-1, "Exception")]
+    lines = agentstation.errors.__doc__.split("\n\n")[1].splitlines()
+    for line in lines:
+        name = line.replace("|", " ").replace("+--", "   ").split()[0]
+        depth = line.index(name)
+        while stack[-1][0] >= depth:
+            stack.pop()
+        drawn[name] = stack[-1][1]
+        stack.append((depth, name))
+    assert drawn == parents
+    assert issubclass(GatewayAnswer, NoAnswer)
+
+
+# Two-hundreds that cannot be read.
+
+UNREADABLE = {
+    "empty": b"",
+    "HTML": b"<html><title>Welcome</title></html>",
+    "a list": b"[" + WORKSTATION + b"]",
+    "null": b"null",
+    "a string": b'"a"',
+    "a number": b"1",
+    "half of it": WORKSTATION[:-1],
+    "two of it": WORKSTATION * 2,
+    "not UTF-8": WORKSTATION.replace(b"python", b"pyth\xffn"),
+    "a surrogate in UTF-8": WORKSTATION.replace(b"python", b"\xed\xa0\x80"),
+    "UTF-16": WORKSTATION.decode().encode("utf-16"),
+    "very deep": b'{"id": "a", "x": ' + b"[" * 400_000 + b"]" * 400_000 + b"}",
+    "very deep objects": b'{"id": "a", "x": ' + b'{"x":' * 100_000 + b"1" + b"}" * 100_000 + b"}",
+    "a number of 5000 digits": b'{"id": "a", "x": ' + b"9" * 5000 + b"}",
+    "a raw control character": b'{"id": "a\x00"}',
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE.keys())
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+def test_a_success_that_cannot_be_read_is_unreadable(client_of, fail, serve, operation, body):
+    server = serve(answering(http(200, body)))
+    error = fail(lambda: operation(client_of(server.url)))
+    assert type(error) is UnreadableAnswer
+    assert error.answer.status == 200
+    assert error.answer.body == body
+
+
+@pytest.mark.parametrize("uid", ["", None, 7, True, [], {}, ["a"]], ids=repr)
+@pytest.mark.parametrize("operation", [OPERATIONS["POST"], OPERATIONS["GET"]], ids=["POST", "GET"])
+def test_a_workstation_without_an_id_is_unreadable(client_of, fail, serve, operation, uid):
+    for document in ({"id": uid, "type": "python"}, {"type": "python"}):
+        server = serve(answering(http(200, json.dumps(document).encode())))
+        assert type(fail(lambda url=server.url: operation(client_of(url)))) is UnreadableAnswer
+
+
+def test_a_204_is_unreadable(client_of, fail, serve):
+    server = serve(answering(b"HTTP/1.1 204 No Content\r\n\r\n"))
+    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is UnreadableAnswer
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 299])
+def test_every_2xx_that_can_be_read_is_a_success(client_of, serve, status):
+    reply = OPERATIONS["POST"](client_of(serve(answering(http(status, WORKSTATION))).url))
+    assert reply.value.uid == "a"
+    assert reply.answer.status == status
+    assert (reply.answer.error, reply.answer.message, reply.answer.retry_after) == ("", "", None)
+
+
+def test_a_byte_order_mark_is_no_obstacle(client_of, serve):
+    server = serve(answering(http(200, b"\xef\xbb\xbf" + WORKSTATION)))
+    assert OPERATIONS["POST"](client_of(server.url)).value.uid == "a"
+
+
+def test_numbers_that_are_no_json_numbers_are_none(client_of, serve):
+    body = b'{"id": "a", "x": [NaN, Infinity, -Infinity, 1e999, -1e999, 1.5, 9007199254740993]}'
+    workstation = OPERATIONS["GET"](client_of(serve(answering(http(200, body))).url))
+    assert workstation.raw["x"] == [None, None, None, None, None, 1.5, 9007199254740993]
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"error": "a", "message": "b", "more": 1}, ("a", "b")),
+        ({"error": ["a"], "message": "b"}, ("", "b")),
+        ({"error": "a", "message": {"text": "b"}}, ("a", "")),
+        ({"error": "\ud800", "message": "\x00"}, ("\ud800", "\x00")),
+        (["error", "message"], ("", "")),
+    ],
+)
+def test_error_and_message_are_strings_or_empty(client_of, fail, serve, document, expected):
+    server = serve(answering(http(400, json.dumps(document).encode())))
+    answer = fail(lambda: OPERATIONS["POST"](client_of(server.url))).answer
+    assert (answer.error, answer.message) == expected
+
+
+# Retry-After.
+
+
+def retry_after(client_of, fail, serve, value):
+    header = [] if value is None else [f"Retry-After: {value}"]
+    server = serve(answering(http(429, ERROR, *header)))
+    return fail(lambda: OPERATIONS["POST"](client_of(server.url))).answer.retry_after
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("0", 0.0),
+        ("120", 120.0),
+        (" 7 ", 7.0),
+        ("1.5", 1.5),
+        ("-1", 0.0),
+        ("1000000000", 1e9),
+        ("9" * 400, None),
+        ("soon", None),
+        ("NaN", None),
+        ("inf", None),
+        ("1e3", None),
+        ("1,5", None),
+        ("٣", None),
+        ("10 seconds", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wednesday, 21-Oct-15 07:28:00 GMT", 0.0),
+        ("Wed Oct 21 07:28:00 2015", 0.0),
+        ("Wed, 99 Oct 2015 07:28:00 GMT", None),
+        ("Wed, 21 Oct 99999999999 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 +9999999999", None),
+    ],
+)
+def test_retry_after_is_read(client_of, fail, serve, value, seconds):
+    if value is not None:
+        value = value.encode().decode("latin-1")
+    assert retry_after(client_of, fail, serve, value) == seconds
+
+
+def test_a_date_to_come_is_read_as_seconds_from_now(client_of, fail, serve):
+    soon = retry_after(client_of, fail, serve, email.utils.formatdate(time.time() + 3600, usegmt=True))
+    assert 3300 < soon <= 3600
+    assert retry_after(client_of, fail, serve, "Thu, 31 Dec 2099 23:59:59 GMT") > 1e8
+
+
+def test_a_success_may_have_one_too(client_of, serve):
+    server = serve(answering(http(200, WORKSTATION, "Retry-After: 3")))
+    assert OPERATIONS["POST"](client_of(server.url)).answer.retry_after == 3.0
+
+
+# Compression, which nobody asked for.
+
+
+@pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_compressed_answer_is_read_all_the_same(client_of, serve, encoding, compress):
+    server = serve(answering(http(200, compress(WORKSTATION), f"Content-Encoding: {encoding}")))
+    assert OPERATIONS["POST"](client_of(server.url)).answer.body == WORKSTATION
+
+
+@pytest.mark.parametrize(("status", "kind"), [(200, UnreadableAnswer), (401, InvalidKey), (503, GatewayAnswer)])
+def test_what_cannot_be_decompressed_is_kept_as_it_came(client_of, fail, serve, status, kind):
+    server = serve(answering(http(status, b"\x1f\x8bnonsense", "Content-Encoding: gzip")))
+    error = fail(lambda: OPERATIONS["POST"](client_of(server.url)))
+    assert type(error) is kind
+    assert error.answer.body == b"\x1f\x8bnonsense"
+
+
+def test_a_compressed_answer_cut_short_inside_is_unreadable(client_of, fail, serve):
+    server = serve(answering(http(200, gzip.compress(WORKSTATION)[:-20], "Content-Encoding: gzip")))
+    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is UnreadableAnswer
+
+
+def test_a_small_answer_that_grows_is_cut_at_one_mebibyte(client_of, fail, serve):
+    bomb = gzip.compress(WORKSTATION.ljust(200_000_000))
+    server = serve(answering(http(200, bomb, "Content-Encoding: gzip")))
+    tracemalloc.start()
+    answer = fail(lambda: OPERATIONS["POST"](client_of(server.url))).answer
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert answer.body == WORKSTATION.ljust(1024 * 1024)
+    assert answer.truncated is True
+    assert peak < 50_000_000

@@ -1,0 +1,432 @@
+"""Was anything sent, did an answer come, and is the time bounded: the transport's facts, against a real socket."""
+
+import errno
+import socket
+import threading
+import time
+
+import pytest
+
+from portal.agentstation import (
+    GatewayAnswer,
+    NoAnswer,
+    NoConnection,
+    SendTooLate,
+    UnexpectedStatus,
+    UnreadableAnswer,
+    boottime,
+)
+from tests.agentstation.server import (
+    Connection,
+    answering,
+    dripping,
+    http,
+    over_tls,
+    read_to_end,
+    reset_after_request,
+)
+
+WORKSTATION = b'{"id": "Il4lMTpQUC3L", "type": "python", "status": "active"}'
+MEBIBYTE = 1024 * 1024
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+# Nothing was sent.
+
+
+def test_a_refused_connection_is_no_connection(client_of, fail):
+    client = client_of(f"http://127.0.0.1:{free_port()}/v1")
+    error = fail(lambda: client.request_workstation(type="python"))
+    assert type(error) is NoConnection
+    assert "Connection refused" in str(error)
+    assert error.answer is None
+
+
+def test_a_name_that_is_not_found_is_no_connection(client_of, fail):
+    client = client_of("https://provider.invalid/v1")
+    assert type(fail(lambda: client.request_workstation(type="python"))) is NoConnection
+
+
+def test_a_name_without_an_address_is_no_connection(client_of, fail, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [])
+    error = fail(lambda: client_of("http://provider.test/v1").list_active_workstations())
+    assert type(error) is NoConnection
+
+
+def test_a_reset_while_connecting_is_no_connection(client_of, fail, monkeypatch):
+    def reset(self, address):
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+
+    monkeypatch.setattr(socket.socket, "connect", reset)
+    assert type(fail(lambda: client_of("http://127.0.0.1:1/v1").list_active_workstations())) is NoConnection
+
+
+def test_the_second_address_is_tried_where_the_first_refuses(client_of, serve, monkeypatch):
+    server = serve(answering(http(200, WORKSTATION)))
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (free_port(), server.port)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
+    assert client_of(server.url).retrieve_workstation(uid="Il4lMTpQUC3L").uid == "Il4lMTpQUC3L"
+
+
+def test_a_stalled_tcp_handshake_is_no_connection(client_of, fail):
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for filler in (first, second):
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        client = client_of(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", connect_timeout=0.3)
+        assert type(fail(lambda: client.request_workstation(type="python"))) is NoConnection
+
+
+def test_a_stalled_tls_handshake_is_no_connection(client_of, fail, serve):
+    server = serve(read_to_end)
+    client = client_of(server.tls_url, connect_timeout=0.3)
+    assert type(fail(lambda: client.request_workstation(type="python"))) is NoConnection
+    assert b"POST" not in server.received()
+
+
+def test_the_total_time_bounds_connecting_too(client_of, fail, serve):
+    server = serve(read_to_end)
+    client = client_of(server.tls_url, connect_timeout=3600, total_timeout=0.3)
+    assert type(fail(lambda: client.request_workstation(type="python"))) is NoConnection
+
+
+def test_an_untrusted_certificate_is_no_connection(client_of, fail, serve, tls):
+    server = serve(over_tls(tls, read_to_end))
+    error = fail(lambda: client_of(server.tls_url).request_workstation(type="python"))
+    assert type(error) is NoConnection
+    assert "certificate verify failed" in str(error)
+    assert server.received() == b""
+
+
+def test_a_plain_server_on_https_is_no_connection(client_of, fail, serve):
+    def handle(connection):
+        connection.sock.recv(1)
+        connection.send(http(400, b"{}"))
+        connection.read_to_end()
+
+    server = serve(handle)
+    assert type(fail(lambda: client_of(server.tls_url).request_workstation(type="python"))) is NoConnection
+
+
+def test_a_missing_ca_bundle_is_no_connection(client_of, fail, serve, monkeypatch, tmp_path):
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path / "missing.pem"))
+    server = serve(read_to_end)
+    assert type(fail(lambda: client_of(server.tls_url).request_workstation(type="python"))) is NoConnection
+    assert server.connections() == 0
+
+
+def test_past_send_before_not_a_byte_goes_out(client_of, fail, serve):
+    server = serve(read_to_end)
+    client = client_of(server.url)
+    error = fail(lambda: client.request_workstation(type="python", send_before=boottime() - 1))
+    assert type(error) is SendTooLate
+    assert error.answer is None
+    assert server.received() == b""
+
+
+def test_past_send_before_not_a_byte_goes_out_over_tls(client_of, fail, serve, tls, trusted):
+    server = serve(over_tls(tls, read_to_end))
+    client = client_of(server.tls_url)
+    error = fail(lambda: client.request_workstation(type="python", send_before=boottime() - 1))
+    assert type(error) is SendTooLate
+    assert server.received() == b""
+
+
+def test_where_send_before_passes_between_headers_and_body_no_body_goes_out(client_of, fail, serve, monkeypatch):
+    server = serve(read_to_end)
+    times = iter([99.0, 101.0])
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: next(times))
+    client = client_of(server.url)
+    assert type(fail(lambda: client.request_workstation(type="python", send_before=100.0))) is SendTooLate
+    head, _, body = server.received().partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/workstations HTTP/1.1")
+    assert body == b""
+
+
+def test_before_send_before_all_of_it_goes_out(client_of, serve):
+    server = serve(answering(http(200, WORKSTATION)))
+    reply = client_of(server.url).request_workstation(type="python", send_before=boottime() + 60)
+    assert reply.value.uid == "Il4lMTpQUC3L"
+
+
+def test_boottime_is_the_monotonic_clock_where_the_other_is_missing(monkeypatch):
+    monkeypatch.delattr(time, "CLOCK_BOOTTIME")
+    before = time.monotonic()
+    assert before <= boottime() <= time.monotonic()
+
+
+# Sent, and no complete answer.
+
+
+def reset_mid_body(connection):
+    connection.read_request()
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n" + WORKSTATION[:20])
+    connection.reset()
+
+
+INCOMPLETE = {
+    "reset after the request": reset_after_request,
+    "reset in the body": reset_mid_body,
+    "closed without a word": answering(b""),
+    "not HTTP": answering(b"SSH-2.0-OpenSSH_9.9\r\n"),
+    "half a status line": answering(b"HTTP/1.1 2"),
+    "TLS": answering(b"\x15\x03\x01\x00\x02\x02\x28"),
+    "cut short": answering(b"HTTP/1.1 200 OK\r\nContent-Length: 61\r\n\r\n" + WORKSTATION),
+    "a refusal cut short": answering(b"HTTP/1.1 400 Bad\r\nContent-Length: 100\r\n\r\n" + b'{"error": "x"}'),
+    "a chunk cut short": answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n" + WORKSTATION),
+    "no last chunk": answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"),
+    "no chunk size": answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n"),
+    "a negative chunk": answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n0\r\n\r\n"),
+    "two lengths": answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} "),
+    "endless header": answering(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"),
+    "too many headers": answering(b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 1000 + b"\r\n{}"),
+    "an interim answer": answering(b"HTTP/1.1 103 Early Hints\r\n\r\n" + http(200, WORKSTATION)),
+}
+
+
+@pytest.mark.parametrize("handler", INCOMPLETE.values(), ids=INCOMPLETE.keys())
+def test_an_incomplete_answer_is_no_answer(client_of, fail, serve, handler):
+    server = serve(handler)
+    error = fail(lambda: client_of(server.url).request_workstation(type="python"))
+    assert type(error) is NoAnswer
+    assert b"POST" in server.received()
+
+
+@pytest.mark.parametrize("handler", INCOMPLETE.values(), ids=INCOMPLETE.keys())
+def test_an_incomplete_answer_over_tls_is_no_answer(client_of, fail, serve, tls, trusted, handler):
+    server = serve(over_tls(tls, handler))
+    assert type(fail(lambda: client_of(server.tls_url).request_workstation(type="python"))) is NoAnswer
+
+
+def test_garbage_inside_tls_is_no_answer(client_of, fail, serve, tls, trusted):
+    def handle(connection):
+        plain = socket.socket(fileno=socket.dup(connection.sock.fileno()))
+        connection.start_tls(tls)
+        connection.read_request()
+        with plain:
+            plain.sendall(b"this is no TLS record")
+
+    server = serve(handle)
+    assert type(fail(lambda: client_of(server.tls_url).request_workstation(type="python"))) is NoAnswer
+
+
+def flooding(data):
+    """Reads the request and sends, for ever, as fast as it can: no single read would ever have to wait."""
+
+    def handle(connection):
+        connection.read_request()
+        while not connection.stopping.is_set():
+            connection.send(data * 1000)
+
+    return handle
+
+
+# Each of these would go on for ever: that the test ends is what it asserts.
+ENDLESS = {
+    "says nothing": read_to_end,
+    "drips headers": dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    "drips header lines": dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "floods with interim answers": flooding(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "drips a body": dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b" "),
+    "drips a body without a length": dripping(b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+    "drips chunks": dripping(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "drips a refusal": dripping(b"HTTP/1.1 401 No\r\nContent-Length: 1000000\r\n\r\n", b" "),
+    "drips a redirect": dripping(b"HTTP/1.1 302 No\r\nLocation: /\r\nContent-Length: 1000000\r\n\r\n", b" "),
+}
+
+
+@pytest.mark.parametrize("handler", ENDLESS.values(), ids=ENDLESS.keys())
+def test_the_total_time_bounds_the_answer(client_of, fail, serve, handler):
+    client = client_of(serve(handler).url, total_timeout=0.4)
+    error = fail(lambda: client.request_workstation(type="python"))
+    assert type(error) is NoAnswer
+    assert "in time" in str(error)
+
+
+@pytest.mark.parametrize("handler", ENDLESS.values(), ids=ENDLESS.keys())
+def test_the_total_time_bounds_the_answer_over_tls(client_of, fail, serve, tls, trusted, handler):
+    client = client_of(serve(over_tls(tls, handler)).tls_url, total_timeout=0.6)
+    assert type(fail(lambda: client.request_workstation(type="python"))) is NoAnswer
+
+
+def test_the_total_time_bounds_a_tls_record_that_drips(client_of, fail, serve, tls, trusted):
+    def handle(connection):
+        plain = socket.socket(fileno=socket.dup(connection.sock.fileno()))
+        connection.start_tls(tls)
+        connection.read_request()
+        with plain:
+            plain.sendall(b"\x17\x03\x03\x40\x00")
+            while not connection.stopping.wait(0.02):
+                plain.sendall(b"x")
+
+    client = client_of(serve(handle).tls_url, total_timeout=0.6)
+    assert type(fail(lambda: client.request_workstation(type="python"))) is NoAnswer
+
+
+# Answers.
+
+
+def test_an_answer_over_tls_is_read(client_of, serve, tls, trusted):
+    server = serve(over_tls(tls, answering(http(200, WORKSTATION))))
+    assert client_of(server.tls_url).request_workstation(type="python").answer.body == WORKSTATION
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n" + WORKSTATION,
+        b"HTTP/1.1 200 OK\r\nContent-Length: junk\r\n\r\n" + WORKSTATION,
+        b"HTTP/1.0 200 OK\r\n\r\n" + WORKSTATION,
+        b"HTTP/1.1 100 Continue\r\n\r\n" + http(200, WORKSTATION),
+        b"HTTP/1.1 201 Made\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
+        % (len(WORKSTATION), WORKSTATION),
+        http(200, WORKSTATION, "Set-Cookie: a=b; expires=never", "Content-Type: \xff"),
+    ],
+)
+def test_every_framing_of_a_body_is_read(client_of, serve, answer):
+    reply = client_of(serve(answering(answer)).url).request_workstation(type="python")
+    assert reply.answer.body == WORKSTATION
+    assert reply.answer.truncated is False
+
+
+def test_an_answer_given_before_the_request_was_read_is_read(client_of, serve):
+    def handle(connection):
+        connection.send(http(200, WORKSTATION))
+        connection.read_to_end()
+
+    assert client_of(serve(handle).url).request_workstation(type="python").value.uid == "Il4lMTpQUC3L"
+
+
+def test_every_call_has_a_connection_of_its_own(client_of, serve):
+    def handle(connection):
+        connection.read_request()
+        connection.send(http(200, WORKSTATION, "Connection: keep-alive"))
+        connection.read_to_end()
+
+    server = serve(handle)
+    client = client_of(server.url)
+    for _ in range(3):
+        client.request_workstation(type="python")
+        # It ends here only because the client has closed it.
+        server.received()
+    client.retrieve_workstation(uid="Il4lMTpQUC3L")
+    assert server.connections() == 4
+    client.close()
+
+
+def test_no_redirect_is_followed(client_of, fail, serve):
+    elsewhere = serve(read_to_end)
+    server = serve(answering(http(307, b"", f"Location: {elsewhere.url}")))
+    error = fail(lambda: client_of(server.url).request_workstation(type="python"))
+    assert type(error) is UnexpectedStatus
+    assert error.answer.status == 307
+    assert (server.connections(), elsewhere.connections()) == (1, 0)
+
+
+def test_a_body_of_one_mebibyte_is_read_whole(client_of, serve):
+    body = WORKSTATION.ljust(MEBIBYTE)
+    answer = client_of(serve(answering(http(200, body))).url).request_workstation(type="python").answer
+    assert answer.body == body
+    assert answer.truncated is False
+
+
+@pytest.mark.parametrize(("status", "kind"), [(200, UnreadableAnswer), (502, GatewayAnswer), (302, UnexpectedStatus)])
+def test_of_a_longer_body_only_the_first_mebibyte_is_read(client_of, fail, serve, status, kind):
+    def handle(connection):
+        connection.read_request()
+        connection.send(b"HTTP/1.1 %d Whatever\r\nLocation: /\r\n\r\n" % status + WORKSTATION)
+        # Without an end: the client has to stop by itself.
+        while not connection.stopping.is_set():
+            connection.send(b" " * 65536)
+
+    error = fail(lambda: client_of(serve(handle).url).request_workstation(type="python"))
+    assert type(error) is kind
+    assert error.answer.body == WORKSTATION.ljust(MEBIBYTE)
+    assert error.answer.truncated is True
+
+
+# Proxies.
+
+
+def read_head(connection: Connection) -> None:
+    """Reads a request byte by byte, so that nothing of what follows is taken with it."""
+    while not connection.received.endswith(b"\r\n\r\n"):
+        connection.received += connection.sock.recv(1)
+
+
+def test_an_https_proxy_of_the_environment_is_used_and_sees_no_key(client_of, serve, tls, trusted, monkeypatch):
+    heads = []
+
+    def handle(connection):
+        read_head(connection)
+        heads.append(connection.received)
+        connection.received = b""
+        connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        over_tls(tls, answering(http(200, WORKSTATION)))(connection)
+
+    proxy = serve(handle)
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+    reply = client_of("https://127.0.0.1:9/v1").request_workstation(type="python")
+    assert reply.value.uid == "Il4lMTpQUC3L"
+    assert heads[0].startswith(b"CONNECT 127.0.0.1:9 HTTP/1.")
+    assert b"Authorization" not in heads[0]
+    assert proxy.received().startswith(b"POST /v1/workstations ")
+
+
+def test_a_proxy_that_refuses_the_tunnel_is_no_connection(client_of, fail, serve, monkeypatch):
+    proxy = serve(answering(http(407)))
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+    error = fail(lambda: client_of("https://127.0.0.1:9/v1").request_workstation(type="python"))
+    assert type(error) is NoConnection
+    assert "407" in str(error)
+    assert b"POST" not in proxy.received()
+
+
+def test_a_proxy_that_drips_is_no_connection(client_of, fail, serve, monkeypatch):
+    proxy = serve(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x"))
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+    client = client_of("https://127.0.0.1:9/v1", total_timeout=0.4)
+    assert type(fail(lambda: client.request_workstation(type="python"))) is NoConnection
+
+
+def test_past_send_before_a_proxy_is_not_even_asked(client_of, fail, serve, monkeypatch):
+    proxy = serve(read_to_end)
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+    client = client_of("https://127.0.0.1:9/v1")
+    assert type(fail(lambda: client.request_workstation(type="python", send_before=boottime() - 1))) is SendTooLate
+    assert proxy.received() == b""
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "https://127.0.0.1:9", "http://"])
+def test_a_proxy_of_another_kind_is_no_connection(client_of, fail, monkeypatch, proxy):
+    monkeypatch.setenv("https_proxy", proxy)
+    error = fail(lambda: client_of("https://127.0.0.1:9/v1").request_workstation(type="python"))
+    assert type(error) is NoConnection
+    assert "proxy" in str(error)
+
+
+def test_plain_http_goes_past_every_proxy(client_of, serve, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("all_proxy", "http://127.0.0.1:9")
+    server = serve(answering(http(200, WORKSTATION)))
+    assert client_of(server.url).request_workstation(type="python").value.uid == "Il4lMTpQUC3L"
+
+
+def test_a_client_is_shared_by_threads(client_of, serve):
+    client = client_of(serve(answering(http(200, WORKSTATION))).url)
+    uids = []
+    threads = [
+        threading.Thread(target=lambda: uids.append(client.request_workstation(type="python").value.uid))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert uids == ["Il4lMTpQUC3L"] * 8

@@ -1,0 +1,195 @@
+"""Resources: what the contract knows is read, what it does not know is kept, and nothing odd breaks anything."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from portal.agentstation import File, Log, Released, Workspace, Workstation
+from tests.agentstation.server import answering, http
+
+FILE = {
+    "id": "0b9c1a52-5a43-4cf4-9a10-3f6e0c1f4f10",
+    "name": "notes.txt",
+    "url": "https://files.example/notes.txt",
+    "size": 12,
+    "createdAt": "2021-04-07T10:31:00Z",
+}
+LOG = {
+    "id": "5d1f3f9e-53b4-4b0a-8d7b-0a1ad3a0a6c2",
+    "type": "console",
+    "level": "warning",
+    "url": "https://files.example/log",
+    "createdAt": "2021-04-07T10:32:00Z",
+}
+WORKSPACE = {
+    "id": "bMf1euMgczAY",
+    "status": "active",
+    "files": {"object": "list", "data": [FILE]},
+    "logs": {"object": "list", "data": [LOG]},
+    "createdAt": "2021-04-07T10:30:00Z",
+}
+WORKSTATION = {
+    "id": "Il4lMTpQUC3L",
+    "type": "python",
+    "status": "active",
+    "workspace": WORKSPACE,
+    "startedAt": "2021-04-07T12:30:00+02:00",
+}
+ODD = [None, True, False, 0, -1, 1.5, 2**63, "", "x", "\x00", "\ud800", [], ["x"], {}, {"id": "x"}, {"data": 7}]
+
+
+def test_a_whole_workstation_is_read(client_of, serve):
+    server = serve(answering(http(200, json.dumps(WORKSTATION).encode())))
+    assert client_of(server.url).retrieve_workstation(uid="Il4lMTpQUC3L") == Workstation(
+        uid="Il4lMTpQUC3L",
+        type="python",
+        status="active",
+        workspace=Workspace(
+            uid="bMf1euMgczAY",
+            status="active",
+            files=(
+                File(
+                    uid=FILE["id"],
+                    name="notes.txt",
+                    url="https://files.example/notes.txt",
+                    size=12,
+                    created_at=datetime(2021, 4, 7, 10, 31, tzinfo=UTC),
+                    raw=FILE,
+                ),
+            ),
+            logs=(
+                Log(
+                    uid=LOG["id"],
+                    type="console",
+                    level="warning",
+                    url="https://files.example/log",
+                    created_at=datetime(2021, 4, 7, 10, 32, tzinfo=UTC),
+                    raw=LOG,
+                ),
+            ),
+            created_at=datetime(2021, 4, 7, 10, 30, tzinfo=UTC),
+            raw=WORKSPACE,
+        ),
+        started_at=datetime(2021, 4, 7, 10, 30, tzinfo=UTC),
+        raw=WORKSTATION,
+    )
+
+
+def test_what_is_missing_is_empty():
+    read = Workstation.from_dict({"id": "a"})
+    assert (read.type, read.status, read.workspace, read.started_at) == ("", "", None, None)
+    workspace = Workspace.from_dict({"id": "a"})
+    assert (workspace.status, workspace.files, workspace.logs, workspace.created_at) == ("", (), (), None)
+    file = File.from_dict({"id": "a"})
+    assert (file.name, file.url, file.size, file.created_at) == ("", "", None, None)
+    log = Log.from_dict({"id": "a"})
+    assert (log.type, log.level, log.url, log.created_at) == ("", "", "", None)
+
+
+def test_what_the_contract_does_not_know_is_kept():
+    data = {"id": "ü" * 500, "type": "default", "status": "hibernating", "name": "mine", "GPU": [1]}
+    read = Workstation.from_dict(data)
+    assert (read.uid, read.type, read.status) == ("ü" * 500, "default", "hibernating")
+    assert read.raw == data
+    assert Log.from_dict({"id": "a", "level": "catastrophe"}).level == "catastrophe"
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_nothing_odd_breaks_anything(odd):
+    file = dict.fromkeys(FILE, odd) | {"id": "f"}
+    log = dict.fromkeys(LOG, odd) | {"id": "l"}
+    workspace = dict.fromkeys(WORKSPACE, odd) | {
+        "id": "w",
+        "files": {"data": [odd, file]},
+        "logs": {"data": [odd, log]},
+    }
+    read = Workstation.from_dict(dict.fromkeys(WORKSTATION, odd) | {"id": "s", "workspace": workspace})
+    text = odd if isinstance(odd, str) else ""
+    assert (read.type, read.status, read.started_at) == (text, text, None)
+    assert (read.workspace.status, read.workspace.created_at) == (text, None)
+    assert (read.workspace.files[-1].name, read.workspace.files[-1].url) == (text, text)
+    assert read.workspace.files[-1].created_at is None
+    assert (read.workspace.logs[-1].type, read.workspace.logs[-1].level, read.workspace.logs[-1].url) == (text,) * 3
+    assert len(read.workspace.files) == len(read.workspace.logs) == (2 if odd == {"id": "x"} else 1)
+    assert read.workspace.raw is workspace
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_a_workspace_or_a_list_that_is_none_is_none(odd):
+    read = Workstation.from_dict({"id": "s", "workspace": odd})
+    assert (read.workspace is None) == (odd != {"id": "x"})
+    workspace = Workspace.from_dict({"id": "w", "files": odd, "logs": odd})
+    assert (workspace.files, workspace.logs) == ((), ())
+
+
+@pytest.mark.parametrize("kind", [Workstation, Workspace, File, Log])
+@pytest.mark.parametrize("odd", [odd for odd in ODD if not isinstance(odd, str) or odd == ""], ids=repr)
+def test_without_an_id_there_is_no_resource(kind, odd):
+    for data in ({"id": odd}, {}):
+        with pytest.raises(ValueError, match="no usable id"):
+            kind.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(0, 0), (-1, -1), (2**63, 2**63), (True, None), (False, None), (12.0, None), ("12", None), (None, None)],
+)
+def test_a_size_is_an_integer_as_it_came(size, expected):
+    read = File.from_dict({"id": "a", "size": size}).size
+    assert read == expected
+    assert not isinstance(read, bool)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2021-04-07T10:30:00Z", datetime(2021, 4, 7, 10, 30, tzinfo=UTC)),
+        ("2021-04-07T10:30:00", datetime(2021, 4, 7, 10, 30, tzinfo=UTC)),
+        ("2021-04-07T10:30:00.123456789Z", datetime(2021, 4, 7, 10, 30, 0, 123456, tzinfo=UTC)),
+        ("2021-04-07T10:30:00-05:00", datetime(2021, 4, 7, 15, 30, tzinfo=UTC)),
+        ("2021-04-07", datetime(2021, 4, 7, tzinfo=UTC)),
+        ("0002-01-01T00:00:00Z", datetime(2, 1, 1, tzinfo=UTC)),
+        ("9998-12-31T23:59:59Z", datetime(9998, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", None),
+        ("9999-12-31T23:59:59Z", None),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("9999-12-31T23:59:59-14:00", None),
+        ("2021-02-30T00:00:00Z", None),
+        ("yesterday", None),
+        ("Wed, 07 Apr 2021 10:30:00 GMT", None),
+        (1617791400, None),
+        (["2021-04-07"], None),
+    ],
+)
+def test_a_time_is_aware_or_none(text, expected):
+    read = Workstation.from_dict({"id": "a", "startedAt": text}).started_at
+    assert read == expected
+    assert read is None or read.tzinfo is UTC
+    for hours in (-14, 14):
+        if read is not None:
+            read.astimezone(timezone(timedelta(hours=hours)))
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"type": "max", "released": True}, ("max", True)),
+        ({"type": "max", "released": False}, ("max", False)),
+        ({"type": 7, "released": 1}, ("", None)),
+        ({"released": "true"}, ("", None)),
+        ({}, ("", None)),
+    ],
+)
+def test_a_release_is_read(client_of, serve, data, expected):
+    server = serve(answering(http(200, json.dumps(data).encode())))
+    released = client_of(server.url).release_workstation(uid="a")
+    assert (released.type, released.released) == expected
+    assert released == Released.from_dict(data)
+
+
+def test_resources_are_frozen_and_have_hashes():
+    read = Workstation.from_dict(WORKSTATION)
+    with pytest.raises(AttributeError):
+        read.uid = "b"
+    assert hash(read) == hash(Workstation.from_dict(WORKSTATION))
