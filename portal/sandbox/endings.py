@@ -1,0 +1,159 @@
+"""How a call may end: a proper answer, or one of the ugly endings that a reserved name or a script asks for."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from portal.sandbox import names
+
+HTML = "text/html; charset=utf-8"
+JSON = "application/json"
+
+# The sentences of the provider's own page.
+SENTENCES = {
+    400: "Invalid Request Format - check API documentation for proper syntax.",
+    401: "Unauthorized - missing or invalid API key.",
+    402: "Payment Required - you have run out of trial credits or your payment method has expired. "
+    "Please add payment details to your account.",
+    422: "Unprocessable Entity - cannot find requested asset associated with your API key.",
+    429: "Too Many Requests - you have exceeded the rate limit for your account. "
+    "Please wait before making additional requests.",
+    500: "Internal Server Error - please retry your request.",
+    503: "Service Unavailable - our servers have dropped the request due to high load - please retry.",
+    # These the provider's page does not have.
+    404: "Not Found - there is nothing at this address.",
+    405: "Method Not Allowed - this address does not answer to this method.",
+    411: "Length Required - send the body with a Content-Length.",
+    413: "Content Too Large - send at most 1 MiB.",
+    418: "I'm a teapot - the sandbox was asked for a status that nobody expects.",
+}
+GATEWAY_PAGE = (
+    "<html>\n<head><title>{title}</title></head>\n<body>\n<center><h1>{title}</h1></center>\n"
+    "<hr><center>nginx</center>\n</body>\n</html>\n"
+)
+# What is dripped or cut off where nothing was made: the beginning of an answer that would have been good.
+SAMPLE = b'{"id": "Il4lMTpQUC3L", "type": "python", "status": "active", "workspace": {"id": "bMf1euMgczAY"'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An answer as it goes out."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class How(StrEnum):
+    """What becomes of the connection."""
+
+    ANSWER = "answer"
+    HANG = "hang"
+    RESET = "reset"
+    TRUNCATE = "truncate"
+    DRIP = "drip"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """One way for a call to end. Without a reply of its own it ends in what the world answers."""
+
+    how: How = How.ANSWER
+    reply: Reply | None = None
+    delay: float = 0.0
+    oddity: str = ""
+    # Whether the call does what it asks for, whatever is answered.
+    carried_out: bool = True
+
+
+def reply_json(document: object, status: int = 200) -> Reply:
+    """A good answer."""
+    return Reply(status=status, body=json.dumps(document).encode())
+
+
+def reply_error(status: int, message: str = "", **headers: str) -> Reply:
+    """An error as the provider words it; `message` says more where we know more."""
+    sentence = SENTENCES.get(status, f"Status {status}")
+    words = {"error": sentence.partition(" - ")[0], "message": message or sentence}
+    return Reply(
+        status=status,
+        body=json.dumps(words).encode(),
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
+
+
+def _fail(reply: Reply, *, made: bool = False) -> Ending:
+    return Ending(reply=reply, carried_out=made)
+
+
+def _page(status: int, title: str) -> Reply:
+    return Reply(status=status, body=GATEWAY_PAGE.format(title=title).encode(), content_type=HTML)
+
+
+BY_NAME: dict[str, Ending] = {
+    **{f"fail-{status}": _fail(reply_error(status)) for status in (400, 401, 402, 418, 422, 429, 500, 503)},
+    "fail-429-retry-3": _fail(reply_error(429, Retry_After="3")),
+    "fail-500-made": _fail(reply_error(500), made=True),
+    "fail-502": _fail(_page(502, "502 Bad Gateway")),
+    "fail-503-html": _fail(_page(503, "503 Service Temporarily Unavailable")),
+    "hang": Ending(how=How.HANG, carried_out=False),
+    "hang-made": Ending(how=How.HANG),
+    "reset": Ending(how=How.RESET, carried_out=False),
+    "reset-made": Ending(how=How.RESET),
+    "truncate": Ending(how=How.TRUNCATE, carried_out=False),
+    "garbage": _fail(_page(200, "Welcome to nginx!")),
+    "drip": Ending(how=How.DRIP, carried_out=False),
+    "unknown-status": Ending(oddity="unknown-status"),
+    "new-fields": Ending(oddity="new-fields"),
+}
+
+
+def find(uid: str) -> Ending | None:
+    """The ending that a reserved name stands for; None for any other UID."""
+    seconds = names.seconds_of(uid)
+    return BY_NAME.get(uid) if seconds is None else Ending(delay=seconds)
+
+
+def _make_unknown(document: dict[str, Any]) -> dict[str, Any]:
+    if "startedAt" in document:
+        document["type"] = "quantum"
+        # A released workstation stays completed, or nobody could ever see it end.
+        document["status"] = "hibernating" if document["status"] == "active" else document["status"]
+    if "level" in document:
+        document["level"] = "trace"
+    return document
+
+
+def _add_fields(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "region": "eu-moon-1", "labels": {"tier": 3, "tags": ["new", None]}}
+
+
+_ODDITIES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "unknown-status": _make_unknown,
+    "new-fields": _add_fields,
+}
+
+
+def make_odd(oddity: str, document: Any) -> Any:
+    """The document with the oddity in each of its objects; unchanged for the empty oddity."""
+    if not oddity:
+        return document
+    if isinstance(document, list):
+        return [make_odd(oddity, item) for item in document]
+    if isinstance(document, dict):
+        return _ODDITIES[oddity]({key: make_odd(oddity, value) for key, value in document.items()})
+    return document
+
+
+def resolve(ending: Ending, natural: Reply | None) -> Reply:
+    """What is put on the wire, if anything is, given what the world answered (None where it was not asked)."""
+    if ending.reply is not None:
+        return ending.reply
+    if natural is None:
+        return Reply(status=200, body=SAMPLE)
+    if not ending.oddity or not natural.body:
+        return natural
+    return replace(natural, body=json.dumps(make_odd(ending.oddity, json.loads(natural.body))).encode())

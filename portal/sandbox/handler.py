@@ -1,0 +1,179 @@
+"""The sandbox on the wire: reads HTTP requests, and plays each ending on its socket."""
+
+import itertools
+import logging
+import socket
+import struct
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from portal.sandbox.endings import How, Reply, reply_error
+from portal.sandbox.provider import Call, Exchange, Provider
+
+logger = logging.getLogger("portal.sandbox")
+
+MOST_BYTES = 1024 * 1024
+# More than this is not read to its end, even to be refused in peace.
+MOST_DROPPED = 16 * MOST_BYTES
+DRIP_EVERY = 1.0
+# Answers that by HTTP's own rules have no body.
+BODILESS = frozenset({204, 304})
+
+
+class _GoneError(OSError):
+    """The client left in the middle of its request."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    # A line too broken to carry a version is answered in full all the same.
+    default_request_version = "HTTP/1.1"
+    # Head and body go out as two writes; together with delayed acknowledgements Nagle would cost 40 ms an answer.
+    disable_nagle_algorithm = True
+    timeout = 60
+
+    def __init__(self, provider: Provider, *args: Any) -> None:
+        self._provider = provider
+        super().__init__(*args)
+
+    def handle(self) -> None:
+        """Serve the connection until it ends; that clients break theirs is what a sandbox is for."""
+        with suppress(OSError):
+            super().handle()
+
+    def respond(self) -> None:
+        """Answer one request."""
+        body, refusal = self._read_body()
+        path, _, query = self.path.partition("?")
+        key = self.headers.get("Authorization", "")
+        # Taken out here, so that no record can show it.
+        del self.headers["Authorization"]
+        call = Call(
+            method=self.command,
+            path=path,
+            query=query,
+            key=key,
+            headers=dict(self.headers),
+            body=body,
+            refusal=refusal,
+        )
+        exchange = self._provider.begin(call)
+        self._provider.wait(exchange)
+        self._provider.finish(exchange)
+        how = exchange.ending.how
+        logger.info("%s %s: %s", self.command, path, exchange.reply.status if how is How.ANSWER else how)
+        self._play(exchange)
+
+    do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_HEAD = do_OPTIONS = respond  # noqa: N815
+
+    def send_error(self, code: int, message: str | None = None, _explain: str | None = None) -> None:
+        """What the standard library has no way to handle: other methods, and requests that are not HTTP."""
+        if code == 501:
+            self.respond()
+            return
+        self.close_connection = True
+        logger.info("A request that is not sound HTTP: %s", code)
+        self._send(reply_error(code if code in (414, 431, 505) else 400, message or ""))
+
+    def version_string(self) -> str:
+        """The Server header."""
+        return "sandbox"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: `respond` writes one line a request, and never a header."""
+
+    # --- Reading ---
+
+    def _read_body(self) -> tuple[bytes, Reply | None]:
+        """The body, and a refusal if it cannot be had."""
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers:
+            return self._refuse_body(411)
+        if not (length.isascii() and length.isdigit() and len(length) < 18):
+            return self._refuse_body(400)
+        if int(length) > MOST_BYTES:
+            # A client that is still sending would not read the refusal.
+            self._drop(min(int(length), MOST_DROPPED))
+            return self._refuse_body(413)
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            raise _GoneError
+        return body, None
+
+    def _refuse_body(self, status: int) -> tuple[bytes, Reply]:
+        # Where the next request begins is not known.
+        self.close_connection = True
+        return b"", reply_error(status)
+
+    def _drop(self, length: int) -> None:
+        while length > 0 and (chunk := self.rfile.read(min(length, MOST_BYTES))):
+            length -= len(chunk)
+
+    # --- Writing ---
+
+    def _play(self, exchange: Exchange) -> None:
+        if self._provider.stopping.is_set():
+            self.close_connection = True
+        match exchange.ending.how:
+            case How.ANSWER:
+                self._send(exchange.reply)
+            case How.HANG:
+                self._hang()
+            case How.RESET:
+                self._reset()
+            case How.TRUNCATE:
+                self._truncate(exchange.reply)
+            case _:
+                self._drip(exchange.reply)
+
+    def _send_head(self, reply: Reply, **framing: str) -> None:
+        headers = {"Content-Type": reply.content_type}
+        headers |= {name.replace("_", "-"): value for name, value in framing.items()}
+        # Compared without regard to case, so that a script may replace any header, the framing included.
+        own = {name.lower() for name in reply.headers}
+        self.send_response(reply.status)
+        for name, value in [*((n, v) for n, v in headers.items() if n.lower() not in own), *reply.headers.items()]:
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+
+    def _send(self, reply: Reply) -> None:
+        if reply.status in BODILESS:
+            self._send_head(reply)
+            return
+        self._send_head(reply, Content_Length=str(len(reply.body)))
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+
+    def _hang(self) -> None:
+        """Say nothing until the client leaves, or until the server stops and ends our reading side."""
+        self.close_connection = True
+        self.connection.settimeout(None)
+        while self.connection.recv(65536):
+            pass
+
+    def _reset(self) -> None:
+        """Break the connection: closed with a linger of zero, it goes down with a RST instead of a FIN."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # The reader holds the socket too; the server's own way to close would send a FIN first.
+        self.rfile.close()
+        self.connection.close()
+
+    def _truncate(self, reply: Reply) -> None:
+        self.close_connection = True
+        self._send_head(reply, Content_Length=str(len(reply.body) + 1000))
+        self.wfile.write(reply.body[: len(reply.body) // 2 + 1])
+
+    def _drip(self, reply: Reply) -> None:
+        """A byte of the answer at a time, then spaces, until the client leaves or the server stops."""
+        self.close_connection = True
+        self._send_head(reply, Transfer_Encoding="chunked")
+        letters = itertools.chain(reply.body, itertools.repeat(ord(" ")))
+        self.wfile.write(b"1\r\n%c\r\n" % next(letters))
+        while not self._provider.stopping.wait(DRIP_EVERY):
+            self.wfile.write(b"1\r\n%c\r\n" % next(letters))

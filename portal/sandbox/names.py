@@ -1,0 +1,60 @@
+"""The workspace UIDs that make the sandbox misbehave, each with what the provider does then."""
+
+import re
+from dataclasses import dataclass
+
+DEFAULT_API_KEY = "sandbox"
+DEFAULT_PORT = 8001
+SLOWEST = 600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Name:
+    """A reserved workspace UID; its description is one sentence that fits on a page."""
+
+    uid: str
+    description: str
+
+
+def _names(**descriptions: str) -> tuple[Name, ...]:
+    return tuple(Name(uid=key.replace("_", "-"), description=text) for key, text in descriptions.items())
+
+
+RESERVED: tuple[Name, ...] = _names(
+    fail_400="The provider refuses the request because its form is wrong (400).",
+    fail_401="The provider refuses the API key (401).",
+    fail_402="The provider says that the credits are used up or the payment has expired (402).",
+    fail_422="The provider does not find the workspace for this API key (422).",
+    fail_429="The provider says that the rate limit is exceeded, and not how long to wait (429).",
+    fail_429_retry_3="The provider says that the rate limit is exceeded and to come back after 3 seconds (429).",
+    fail_500="The provider has an internal error and makes no workstation (500).",
+    fail_500_made="The provider answers with an internal error (500), yet the workstation exists.",
+    fail_502="A gateway before the provider answers with its own error page (502).",
+    fail_503="The provider says that it dropped the request under high load (503).",
+    fail_503_html="A gateway before the provider says that it is unavailable, with its own page (503).",
+    fail_418="The provider answers with a status that nobody expects (418).",
+    hang="The provider accepts the request and never answers.",
+    hang_made="The provider makes the workstation and never answers.",
+    reset="The connection breaks after the request was sent; nothing is made.",
+    reset_made="The connection breaks after the request was sent, yet the workstation exists.",
+    truncate="The answer breaks off in the middle; nothing is made.",
+    garbage="The provider answers 200 with a web page instead of a workstation; nothing is made.",
+    slow_5="The provider makes the workstation and takes 5 seconds to say so; any number up to 600 works.",
+    drip="The answer comes one byte a second and never ends; nothing is made.",
+    unknown_status="The provider makes a workstation whose status, type and log levels are new to us.",
+    new_fields="The provider makes a workstation and describes it with fields that are new to us.",
+)
+_UIDS = frozenset(name.uid for name in RESERVED)
+
+
+def seconds_of(uid: str) -> int | None:
+    """How long a `slow-<seconds>` takes; None for any other UID."""
+    match = re.fullmatch(r"slow-([0-9]{1,3})", uid)
+    if match is None or int(match[1]) > SLOWEST:
+        return None
+    return int(match[1])
+
+
+def is_reserved(uid: str) -> bool:
+    """Whether the sandbox knows a workspace of this UID before anybody made it."""
+    return uid in _UIDS or seconds_of(uid) is not None

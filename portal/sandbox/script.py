@@ -1,0 +1,124 @@
+"""The script: answers that a test has laid out for the next calls."""
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from portal.sandbox import endings, names
+from portal.sandbox.endings import Ending, Reply
+
+POST = "POST /workstations"
+OPERATIONS = (POST, "GET /workstations", "GET /workstations/history", "GET /workstations/{id}", "DELETE", "*")
+KEYS = frozenset({"on", "name", "status", "headers", "body", "delay", "made", "times"})
+# A test that asks for more has made a mistake, and would hold a thread for as long.
+MOST_TIMES = 100_000
+
+
+class ScriptError(ValueError):
+    """A scripted answer that makes no sense."""
+
+
+@dataclass(kw_only=True)
+class _Line:
+    on: str
+    ending: Ending
+    times: int
+
+
+def _require(condition: bool, sentence: str) -> None:
+    if not condition:
+        raise ScriptError(sentence)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _read_headers(headers: Any) -> dict[str, str]:
+    _require(isinstance(headers, dict), "headers must be an object")
+    sound = all(
+        isinstance(text, str) and text.isascii() and text.isprintable() for pair in headers.items() for text in pair
+    )
+    _require(sound, "headers must be printable ASCII strings")
+    return dict(headers)
+
+
+def _read_reply(answer: Mapping[str, Any]) -> Reply | None:
+    status, body = answer.get("status"), answer.get("body")
+    headers = _read_headers(answer.get("headers", {}))
+    if status is None:
+        _require(body is None and not headers, "body and headers need a status")
+        return None
+    _require(isinstance(status, int) and 200 <= status <= 599, "status must be from 200 to 599")
+    if body is None:
+        reply = endings.reply_error(status) if status >= 400 else Reply(status=status)
+        return replace(reply, headers=headers)
+    if isinstance(body, str | bytes):
+        # A lone surrogate in a script is how a test asks for bytes that are not UTF-8.
+        raw = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
+        kind = endings.HTML if raw.lstrip().startswith(b"<") else endings.JSON
+        return Reply(status=status, body=raw, content_type=kind, headers=headers)
+    return Reply(status=status, body=json.dumps(body).encode(), headers=headers)
+
+
+def _read_ending(answer: Mapping[str, Any]) -> Ending:
+    if "name" in answer:
+        _require(
+            not KEYS & {"status", "headers", "body"} & answer.keys(), "a name brings its own status, headers and body"
+        )
+        found = endings.find(str(answer["name"]))
+        if found is None:
+            raise ScriptError(f"{answer['name']!r} is not a reserved name")
+        ending = found
+    else:
+        reply = _read_reply(answer)
+        ending = Ending(reply=reply, carried_out=reply is None)
+    return replace(
+        ending,
+        delay=answer.get("delay", ending.delay),
+        carried_out=answer.get("made", ending.carried_out),
+    )
+
+
+def _read_line(answer: Any) -> _Line:
+    _require(isinstance(answer, dict), "an answer must be an object")
+    _require(answer.keys() <= KEYS, f"an answer may have {', '.join(sorted(KEYS))}")
+    on, times = answer.get("on", POST), answer.get("times", 1)
+    _require(on in OPERATIONS, f"on must be one of {', '.join(OPERATIONS)}")
+    _require(isinstance(times, int) and 1 <= times <= MOST_TIMES, f"times must be from 1 to {MOST_TIMES}")
+    delay = answer.get("delay", 0)
+    _require(_is_number(delay) and 0 <= delay <= names.SLOWEST, f"delay must be from 0 to {names.SLOWEST} seconds")
+    _require(isinstance(answer.get("made", False), bool), "made must be true or false")
+    return _Line(on=on, ending=_read_ending(answer), times=times)
+
+
+class Script:
+    """The answers still to be given, in order; each is used up by the first call that it fits."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lines: list[_Line] = []
+
+    def add(self, answers: Any) -> None:
+        """Lay out more answers: all of them, or none if one makes no sense."""
+        lines = [_read_line(answer) for answer in (answers if isinstance(answers, list) else [answers])]
+        with self._lock:
+            self._lines += lines
+
+    def take(self, operation: str) -> Ending | None:
+        """The answer for a call of this operation that has just come in, if there is one."""
+        with self._lock:
+            for line in self._lines:
+                if line.on in (operation, "*"):
+                    line.times -= 1
+                    if not line.times:
+                        self._lines.remove(line)
+                    return line.ending
+        return None
+
+    def clear(self) -> None:
+        """Forget what was laid out."""
+        with self._lock:
+            self._lines.clear()

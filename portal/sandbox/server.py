@@ -1,0 +1,172 @@
+"""The sandbox as a server: `with server.Sandbox() as sandbox: ...`."""
+
+import ipaddress
+import logging
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from portal.sandbox import names
+from portal.sandbox.handler import Handler
+from portal.sandbox.provider import Provider
+from portal.sandbox.world import Document, World
+
+logger = logging.getLogger("portal.sandbox")
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread a connection, and a way to end them all without breaking off an answer."""
+
+    # Two sandboxes on one port would share its calls; Python 3.14's default would allow that.
+    allow_reuse_port = False
+    request_queue_size = 256
+
+    def __init__(self, host: str, port: int) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._connections: dict[threading.Thread, socket.socket] = {}
+        self._lock = threading.Lock()
+        # The handler needs the provider, which needs the port: `Sandbox` puts it in before anything is served.
+        super().__init__((host, port), Handler)
+
+    def server_bind(self) -> None:
+        """Bind without asking the resolver for our name, which can take seconds."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.socket.getsockname()[:2]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve the connection on a thread that we keep account of; a daemon, so a forgotten `stop` hangs nobody."""
+        thread = threading.Thread(target=self._serve, args=(request, client_address), daemon=True)
+        with self._lock:
+            self._connections[thread] = request
+        thread.start()
+
+    def _serve(self, request: Any, client_address: Any) -> None:
+        try:
+            self.process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                del self._connections[threading.current_thread()]
+
+    def handle_error(self, _request: Any, _client_address: Any) -> None:
+        """To the log, not to stderr."""
+        logger.exception("The sandbox failed to answer.")
+
+    def end_connections(self) -> None:
+        """End the reading side of every connection, so that idle ones close, and wait for the answers begun."""
+        with self._lock:
+            connections = list(self._connections.items())
+        for _, connection in connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+        for thread, _ in connections:
+            thread.join()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Sandbox:
+    """The imitation of the provider. It listens as soon as it is made, and answers once it is started.
+
+    Only on loopback: whoever reaches it can script and read it.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        path: Path | None = None,
+        api_key: str = names.DEFAULT_API_KEY,
+        lifetime: float = 3600.0,
+        file_every: float = 4.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not _is_loopback(host):
+            raise ValueError(f"The sandbox listens on loopback only, not on {host}.")
+        self._server = _Server(host, port)
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_port}"
+        self.base_url = f"{self.url}/v1"
+        try:
+            world = World(path=path, lifetime=lifetime, file_every=file_every, url=self.url, clock=clock)
+        except BaseException:
+            self._server.server_close()
+            raise
+        self._provider = Provider(world=world, api_key=api_key)
+        self._server.RequestHandlerClass = partial(Handler, self._provider)
+        self._thread: threading.Thread | None = None
+        self._serving = False
+        self._stopped = False
+
+    def start(self) -> Self:
+        """Serve in the background."""
+        self._serving = True
+        self._thread = threading.Thread(target=self.serve_forever, name="sandbox", daemon=True)
+        self._thread.start()
+        return self
+
+    def serve_forever(self) -> None:
+        """Serve until another thread calls `stop`."""
+        self._serving = True
+        self._server.serve_forever(poll_interval=0.05)
+
+    def stop(self) -> None:
+        """Accept nothing more, finish the answers begun (delayed and held ones at once), cut what would never end."""
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._serving:
+            self._server.shutdown()
+        self._provider.stopping.set()
+        self._provider.gate.set()
+        self._server.end_connections()
+        self._server.server_close()
+        if self._thread is not None:
+            self._thread.join()
+        self._provider.world.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # --- For tests in the same process; the control addresses do the same ---
+
+    def script(self, answers: Any) -> None:
+        """Lay out answers for the next calls: one object or a list of them."""
+        self._provider.script.add(answers)
+
+    def hold(self) -> None:
+        """Hold back the answers to POST until `release`."""
+        self._provider.gate.clear()
+
+    def release(self) -> None:
+        """Let the answers held back go out."""
+        self._provider.gate.set()
+
+    def record(self) -> Document:
+        """Every POST received and every workstation made."""
+        return self._provider.world.record()
+
+    def reset(self) -> None:
+        """Forget the world, the script and the record, and hold nothing back."""
+        self._provider.reset()
+
+    def wait_for_posts(self, count: int, timeout: float) -> None:
+        """Wait until so many POSTs have been received; raises TimeoutError."""
+        self._provider.wait_for_posts(count, timeout)

@@ -1,0 +1,206 @@
+"""Each reserved name, as a client on a socket meets it."""
+
+import http.client
+import json
+
+import pytest
+import requests
+
+from portal.sandbox import endings, handler, names
+
+REFUSED = {
+    "fail-400": 400,
+    "fail-401": 401,
+    "fail-402": 402,
+    "fail-418": 418,
+    "fail-422": 422,
+    "fail-429": 429,
+    "fail-429-retry-3": 429,
+    "fail-500": 500,
+    "fail-500-made": 500,
+    "fail-503": 503,
+}
+MADE = {"fail-500-made", "hang-made", "reset-made", "slow-5", "unknown-status", "new-fields"}
+
+
+def check_what_was_made(sandbox, workspace, answered):
+    """The record tells how the one POST ended, and the workspace has exactly this UID if anything was made."""
+    record = sandbox.record()
+    (post,) = record["posts"]
+    assert post["answered"] == answered
+    assert [made["workspace"] for made in record["workstations"]] == ([workspace] if workspace in MADE else [])
+    assert [made["uid"] for made in record["workstations"]] == ([post["made"]] if post["made"] else [])
+
+
+def test_every_name_is_reserved_described_and_played():
+    assert len({name.uid for name in names.RESERVED}) == len(names.RESERVED) == 22
+    for name in names.RESERVED:
+        assert names.is_reserved(name.uid)
+        assert name.description.endswith(".")
+        assert endings.find(name.uid) is not None
+        assert endings.find(name.uid).carried_out == (name.uid in MADE)
+    assert set(endings.BY_NAME) == {name.uid for name in names.RESERVED} - {"slow-5"}
+
+
+@pytest.mark.parametrize(("workspace", "status"), REFUSED.items())
+def test_a_refusal_in_the_providers_words(alice, sandbox, workspace, status):
+    answer = alice.ask("python", workspace)
+
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json().keys() == {"error", "message"}
+    assert answer.json()["message"] == endings.SENTENCES[status]
+    assert answer.headers.get("Retry-After") == ("3" if workspace == "fail-429-retry-3" else None)
+    check_what_was_made(sandbox, workspace, status)
+
+
+@pytest.mark.parametrize(("workspace", "status"), [("fail-502", 502), ("fail-503-html", 503), ("garbage", 200)])
+def test_a_page_instead_of_an_answer(alice, sandbox, workspace, status):
+    answer = alice.ask("python", workspace)
+
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert answer.text.startswith("<html>")
+    check_what_was_made(sandbox, workspace, status)
+
+
+@pytest.mark.parametrize("workspace", ["hang", "hang-made"])
+def test_a_hang_lasts_until_the_server_stops(sandbox, post_raw, workspace):
+    connection = post_raw(workspace)
+    sandbox.wait_for_posts(1, timeout=30)
+    connection.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        connection.recv(1)
+    check_what_was_made(sandbox, workspace, "hang")
+
+    sandbox.stop()
+
+    connection.settimeout(30)
+    assert connection.recv(1) == b""
+
+
+def test_a_hang_ends_when_the_client_leaves_whatever_it_still_sends(sandbox, post_raw):
+    connection = post_raw("hang")
+    sandbox.wait_for_posts(1, timeout=30)
+    connection.sendall(b"are you there?")
+    (thread,) = sandbox._server._connections
+
+    connection.close()
+
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("workspace", ["reset", "reset-made"])
+def test_a_reset(sandbox, post_raw, workspace):
+    with pytest.raises(ConnectionResetError):
+        post_raw(workspace).recv(1)
+    check_what_was_made(sandbox, workspace, "reset")
+
+
+def test_a_truncated_answer(sandbox, post_raw):
+    answer = http.client.HTTPResponse(post_raw("truncate"))
+    answer.begin()
+    with pytest.raises(http.client.IncompleteRead) as broken:
+        answer.read()
+    assert endings.SAMPLE.startswith(broken.value.partial)
+    check_what_was_made(sandbox, "truncate", "truncate")
+
+
+def test_a_dripping_answer_goes_on_until_the_server_stops(sandbox, post_raw, monkeypatch):
+    monkeypatch.setattr(handler, "DRIP_EVERY", 0.001)
+    answer = http.client.HTTPResponse(post_raw("drip"))
+    answer.begin()
+
+    # Further than the sample: then it drips spaces.
+    assert answer.read(len(endings.SAMPLE) + 3) == endings.SAMPLE + b"   "
+    check_what_was_made(sandbox, "drip", "drip")
+    sandbox.stop()
+    with pytest.raises(http.client.IncompleteRead):
+        answer.read()
+
+
+def test_dripping_ends_when_the_client_leaves(sandbox, post_raw, monkeypatch, caplog):
+    monkeypatch.setattr(handler, "DRIP_EVERY", 0.001)
+    connection = post_raw("drip")
+    connection.recv(1)
+    (thread,) = sandbox._server._connections
+
+    connection.close()
+
+    thread.join(30)
+    assert not thread.is_alive()
+    assert not [line for line in caplog.records if line.levelname == "ERROR"]
+
+
+def test_a_slow_answer_is_made_at_once_and_told_after_its_seconds(alice, sandbox, post_raw):
+    connection = post_raw("slow-600")
+    sandbox.wait_for_posts(1, timeout=30)
+    connection.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        connection.recv(1)
+    connection.settimeout(30)
+    (uid,) = alice.uids()
+
+    sandbox.stop()
+
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    made = json.loads(answer.read())
+    assert (answer.status, made["id"], made["workspace"]["id"]) == (200, uid, "slow-600")
+
+
+@pytest.mark.parametrize(
+    ("uid", "seconds"), [("slow-5", 5), ("slow-0", 0), ("slow-600", 600), ("slow-601", None), ("slow", None)]
+)
+def test_any_number_of_seconds_up_to_600_may_be_asked_for(uid, seconds):
+    assert names.seconds_of(uid) == seconds
+    assert names.is_reserved(uid) == (seconds is not None)
+
+
+def test_slow_0_is_a_good_answer(alice):
+    assert alice.ask("max", "slow-0").json()["workspace"]["id"] == "slow-0"
+
+
+def test_words_that_the_contract_does_not_know(alice, clock):
+    made = alice.ask("python", "unknown-status").json()
+    clock.move(10)
+    shown = alice.page()["data"][0]
+
+    assert (made["status"], made["type"]) == (shown["status"], shown["type"]) == ("hibernating", "quantum")
+    assert [log["level"] for log in shown["workspace"]["logs"]["data"]] == ["trace"]
+    alice.call("DELETE", f"/workstations/{made['id']}/release")
+    assert alice.page("/workstations/history")["data"][0]["status"] == "completed"
+
+
+def test_fields_that_the_contract_does_not_know(alice, clock):
+    made = alice.ask("python", "new-fields").json()
+    clock.move(10)
+    shown = alice.call("GET", f"/workstations/{made['id']}").json()
+
+    workspace = shown["workspace"]
+    for part in (
+        made,
+        shown,
+        workspace,
+        workspace["files"],
+        workspace["files"]["data"][0],
+        workspace["logs"]["data"][0],
+    ):
+        assert part["region"] == "eu-moon-1"
+        assert part["labels"] == {"tier": 3, "tags": ["new", None]}
+
+
+def test_a_reserved_workspace_is_the_same_at_its_next_use(alice, sandbox):
+    alice.ask("python", "new-fields")
+    alice.ask("max", "new-fields")
+
+    assert [made["workspace"] for made in sandbox.record()["workstations"]] == ["new-fields"] * 2
+
+
+def test_the_key_is_checked_before_the_reserved_name(sandbox):
+    answer = requests.post(
+        f"{sandbox.base_url}/workstations", json={"type": "python", "workspace_id": "hang"}, timeout=30
+    )
+
+    assert answer.status_code == 401

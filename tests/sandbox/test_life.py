@@ -1,0 +1,107 @@
+"""What time does to a workstation: files and logs appear, and it completes."""
+
+import re
+import uuid
+
+import pytest
+import requests
+
+from portal.sandbox import contents, server
+from tests.sandbox.conftest import Caller
+
+
+def count_items(alice, uid):
+    workspace = alice.call("GET", f"/workstations/{uid}").json()["workspace"]
+    return len(workspace["files"]["data"]), len(workspace["logs"]["data"])
+
+
+def test_files_and_logs_appear_one_after_the_other(alice, clock):
+    uid = alice.ask().json()["id"]
+    counts = []
+    for _ in range(7):
+        counts.append(count_items(alice, uid))
+        clock.move(10)
+
+    assert counts == [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (5, 4), (5, 4)]
+
+
+@pytest.mark.parametrize("type", contents.TYPES)
+def test_every_file_and_log_can_be_fetched_without_a_key(alice, clock, sandbox, type):
+    uid = alice.ask(type).json()["id"]
+    clock.move(50)
+    workspace = alice.call("GET", f"/workstations/{uid}").json()["workspace"]
+
+    for file in workspace["files"]["data"]:
+        answer = requests.get(file["url"], timeout=30)
+        assert file["url"] == f"{sandbox.url}/files/{uuid.UUID(file['id'])}"
+        assert len(answer.content) == file["size"] > 0
+        assert uid in answer.text
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="{file["name"]}"'
+    for log in workspace["logs"]["data"]:
+        answer = requests.get(log["url"], timeout=30)
+        assert log.keys() == {"id", "type", "level", "url", "createdAt"}
+        assert answer.headers["Content-Disposition"] == f'attachment; filename="{log["type"]}.log"'
+    assert {log["level"] for log in workspace["logs"]["data"]} == {"info", "debug", "warning"}
+
+
+def test_a_file_is_not_there_before_its_time_nor_under_another_kind(alice, clock, sandbox):
+    uid = alice.ask().json()["id"]
+    clock.move(10)
+    url = alice.call("GET", f"/workstations/{uid}").json()["workspace"]["files"]["data"][0]["url"]
+
+    assert requests.get(url, timeout=30).status_code == 200
+    assert requests.get(url.replace("/files/", "/logs/"), timeout=30).status_code == 404
+    clock.move(-1)
+    assert requests.get(url, timeout=30).status_code == 404
+
+
+def test_it_completes_after_its_lifetime_and_leaves_what_had_appeared(alice, clock, sandbox):
+    uid = alice.ask().json()["id"]
+    clock.move(999.9)
+    assert alice.uids() == [uid]
+    clock.move(0.2)
+
+    assert alice.uids() == []
+    (ended,) = alice.page("/workstations/history")["data"]
+    assert (ended["id"], ended["status"]) == (uid, "completed")
+    assert len(ended["workspace"]["files"]["data"]) == 5
+    assert sandbox.record()["workstations"][0]["status"] == "completed"
+    assert alice.call("DELETE", f"/workstations/{uid}/release").status_code == 422
+
+
+def test_a_released_one_gathers_no_more_files(alice, clock):
+    uid = alice.ask().json()["id"]
+    clock.move(20)
+    alice.call("DELETE", f"/workstations/{uid}/release")
+    clock.move(100)
+
+    (ended,) = alice.page("/workstations/history")["data"]
+    assert len(ended["workspace"]["files"]["data"]) == 2
+
+
+def test_a_lifetime_of_nothing_and_files_at_once(clock):
+    with server.Sandbox(lifetime=0, file_every=0, clock=clock) as sandbox:
+        alice = Caller(sandbox)
+        with alice.session:
+            made = alice.ask().json()
+
+            assert made["status"] == "active"
+            assert len(made["workspace"]["files"]["data"]) == 5
+            assert alice.uids("/workstations/history") == [made["id"]]
+
+
+def test_one_that_ends_before_its_first_file_leaves_none(clock):
+    with server.Sandbox(lifetime=5, file_every=10, clock=clock) as sandbox:
+        alice = Caller(sandbox)
+        with alice.session:
+            alice.ask()
+            clock.move(100)
+
+            (ended,) = alice.page("/workstations/history")["data"]
+            assert ended["workspace"]["files"]["data"] == []
+
+
+def test_times_are_whole_seconds_or_microseconds(alice, clock):
+    assert alice.ask().json()["startedAt"] == "2023-11-14T22:13:20Z"
+    clock.move(0.25)
+    assert re.fullmatch(r".*:20\.250000Z", alice.ask().json()["startedAt"])

@@ -1,0 +1,344 @@
+"""The server itself: what it keeps, how it stops, and what it makes of requests that are not sound."""
+
+import http.client
+import logging
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from portal.sandbox import endings, handler, names, server
+from tests.sandbox.conftest import Caller
+
+SERVE = """
+import sys
+from pathlib import Path
+from portal.sandbox import server
+sandbox = server.Sandbox(path=Path(sys.argv[1]))
+print(sandbox.base_url, flush=True)
+sandbox.serve_forever()
+"""
+
+
+SLOW_POST = (
+    b"POST /v1/workstations HTTP/1.1\r\nAuthorization: Bearer sandbox\r\nContent-Length: 43\r\n\r\n"
+    b'{"type": "max", "workspace_id": "slow-600"}'
+)
+UNAUTHORIZED = endings.reply_error(401).body
+
+
+def test_what_was_made_survives_kill_9(tmp_path, clock):
+    path = tmp_path / "new" / "folder" / "sandbox.sqlite3"
+    process = subprocess.Popen([sys.executable, "-c", SERVE, str(path)], stdout=subprocess.PIPE, text=True)
+    with process:
+        address = process.stdout.readline().strip()
+        alice = Caller(SimpleNamespace(base_url=address))
+        with alice.session:
+            made = alice.ask("nodejs").json()
+            alice.ask("max", "fail-500")
+        process.kill()
+
+    with server.Sandbox(path=path) as sandbox:
+        bob = Caller(sandbox)
+        with bob.session:
+            assert bob.call("GET", f"/workstations/{made['id']}").json()["type"] == "nodejs"
+            assert bob.ask("max", made["workspace"]["id"]).status_code == 200
+        record = sandbox.record()
+    assert [(post["answered"], post["made"]) for post in record["posts"][:2]] == [(200, made["id"]), (500, None)]
+    assert len(record["workstations"]) == 2
+
+
+def test_what_was_made_survives_kill_9_before_it_was_answered(tmp_path):
+    path = tmp_path / "sandbox.sqlite3"
+    process = subprocess.Popen([sys.executable, "-c", SERVE, str(path)], stdout=subprocess.PIPE, text=True)
+    with process:
+        address = process.stdout.readline().strip().removeprefix("http://").removesuffix("/v1")
+        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as connection:
+            connection.sendall(SLOW_POST)
+            wait_until_recorded(address)
+            process.kill()
+            process.wait()
+
+    with server.Sandbox(path=path) as sandbox:
+        (post,) = sandbox.record()["posts"]
+        (made,) = sandbox.record()["workstations"]
+    assert (post["answered"], post["made"]) == (None, made["uid"])
+
+
+def test_files_that_had_appeared_are_there_after_a_restart_with_other_settings(tmp_path, clock):
+    path = tmp_path / "sandbox.sqlite3"
+    with server.Sandbox(path=path, clock=clock, file_every=1) as sandbox:
+        alice = Caller(sandbox)
+        with alice.session:
+            made = alice.ask().json()
+    clock.move(3)
+
+    with server.Sandbox(path=path, clock=clock, file_every=1000, lifetime=1) as sandbox:
+        alice = Caller(sandbox)
+        with alice.session:
+            files = alice.call("GET", f"/workstations/{made['id']}").json()["workspace"]["files"]["data"]
+    assert len(files) == 3
+    assert files[0]["url"].startswith(sandbox.url)
+
+
+def test_a_store_that_is_none_gives_the_port_back(tmp_path):
+    path = tmp_path / "sandbox.sqlite3"
+    path.write_text("This is no database. " * 100)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    with pytest.raises(sqlite3.DatabaseError):
+        server.Sandbox(port=port, path=path)
+
+    server.Sandbox(port=port).stop()
+
+
+def test_a_taken_port_is_an_error(sandbox):
+    with pytest.raises(OSError, match="in use"):
+        server.Sandbox(port=int(sandbox.url.rpartition(":")[2]))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.com", "::"])
+def test_it_listens_on_loopback_only(host):
+    with pytest.raises(ValueError, match="loopback only"):
+        server.Sandbox(host=host)
+
+
+def test_it_listens_on_localhost_too(clock):
+    with server.Sandbox(host="localhost", api_key="other") as sandbox:
+        alice = Caller(sandbox, key="other")
+        with alice.session:
+            assert alice.uids() == []
+        assert sandbox.url.startswith("http://localhost:")
+
+
+def test_ipv6_addresses_are_bracketed():
+    try:
+        sandbox = server.Sandbox(host="::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    sandbox.stop()
+    assert sandbox.url.startswith("http://[::1]:")
+
+
+def test_stopping_twice_or_before_the_start_is_harmless():
+    sandbox = server.Sandbox()
+    sandbox.stop()
+    sandbox.stop()
+
+
+def test_stop_from_another_thread_ends_serve_forever():
+    sandbox = server.Sandbox()
+    thread = threading.Thread(target=sandbox.serve_forever)
+    thread.start()
+    alice = Caller(sandbox)
+    with alice.session:
+        assert alice.uids() == []
+
+    sandbox.stop()
+
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_stop_finishes_held_answers_cuts_the_others_and_joins_every_thread(sandbox, post_raw):
+    before = threading.active_count()
+    sandbox.hold()
+    held, slow = post_raw(), post_raw("slow-600")
+    hanging = post_raw("hang")
+    sandbox.wait_for_posts(3, timeout=30)
+    idle = socket.create_connection(held.getpeername(), timeout=30)
+    idle.sendall(b"GET /v1/workstations HTTP/1.1\r\n\r\n")
+    assert idle.recv(65536).startswith(b"HTTP/1.1 401")
+    assert threading.active_count() >= before + 3
+
+    sandbox.stop()
+
+    with idle:
+        assert b"".join(iter(lambda: idle.recv(65536), b"")) in (b"", UNAUTHORIZED)
+    assert hanging.recv(1) == b""
+    for connection in (held, slow):
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 200
+        assert answer.read().endswith(b"}")
+    assert threading.active_count() == before - 1
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(held.getpeername())
+
+
+def test_a_connection_is_kept_for_the_next_call(sandbox, alice):
+    for _ in range(3):
+        alice.ask()
+    assert len(sandbox._server._connections) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (b"rubbish\r\n\r\n", 400),
+        (b"GET / HTTP/x\r\n\r\n", 400),
+        (b"GET / HTTP/3.0\r\n\r\n", 505),
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", 431),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+        (b"POST /v1/workstations HTTP/1.1\r\nContent-Length: five\r\n\r\n", 400),
+        (b"POST /v1/workstations HTTP/1.1\r\nContent-Length: -5\r\n\r\n", 400),
+        (b"POST /v1/workstations HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        (b"POST /v1/workstations HTTP/1.1\r\nContent-Length: 99999999\r\n\r\nxxx", 413),
+    ],
+)
+def test_what_is_not_sound_http_is_refused_in_json(talk, capfd, caplog, text, status):
+    with caplog.at_level(logging.DEBUG):
+        answer = talk(text)
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"Connection: close" in head
+    assert body.startswith(b'{"error": ')
+    assert capfd.readouterr() == ("", "")
+    assert not [line for line in caplog.records if line.levelname == "ERROR"]
+
+
+def test_a_body_of_more_than_a_mebibyte_is_refused_after_it_was_sent(alice, sandbox):
+    answer = alice.call("POST", "/workstations", data=b" " * (handler.MOST_BYTES + 1))
+
+    assert answer.status_code == 413
+    assert sandbox.record()["posts"][0]["answered"] == 413
+    assert alice.call("POST", "/workstations", data=b'{"type": "max"}' + b" " * 1_000_000).status_code == 200
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_has_asked_for_nothing(talk, sandbox):
+    head = b"POST /v1/workstations HTTP/1.1\r\nAuthorization: Bearer sandbox\r\nContent-Length: 99\r\n\r\n"
+
+    assert talk(head + b'{"type": "max"}') == b""
+    assert sandbox.record() == {"posts": [], "workstations": []}
+
+
+def test_a_client_that_broke_its_connection_harms_nobody(alice, sandbox, post_raw, caplog):
+    sandbox.hold()
+    connection = post_raw()
+    sandbox.wait_for_posts(1, timeout=30)
+    (thread,) = sandbox._server._connections
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
+
+    sandbox.release()
+
+    thread.join(30)
+    assert not thread.is_alive()
+    assert alice.uids() == [sandbox.record()["posts"][0]["made"]]
+    assert not [line for line in caplog.records if line.levelname == "ERROR"]
+
+
+def test_one_line_a_request_and_never_the_key(alice, caplog, capfd):
+    with caplog.at_level(logging.DEBUG, logger="portal.sandbox"):
+        alice.ask()
+        alice.uids(limit=5)
+        alice.ask("max", "fail-503")
+        alice.ask("max", names.DEFAULT_API_KEY)
+
+    assert [line.getMessage() for line in caplog.records if line.name == "portal.sandbox"] == [
+        "POST /v1/workstations: 200",
+        "GET /v1/workstations: 200",
+        "POST /v1/workstations: 503",
+        "POST /v1/workstations: 422",
+    ]
+    assert "Bearer" not in caplog.text
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_fault_of_the_sandbox_goes_to_the_log(alice, sandbox, caplog, capfd, monkeypatch, talk):
+    monkeypatch.setattr(sandbox._provider, "begin", lambda call: 1 / 0)
+
+    assert talk(b"GET / HTTP/1.1\r\n\r\n") == b""
+
+    monkeypatch.undo()
+    assert alice.uids() == []
+    assert "The sandbox failed to answer." in caplog.text
+    assert capfd.readouterr() == ("", "")
+
+
+def test_it_imports_the_standard_library_only():
+    code = "import sys; from portal.sandbox import server; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    assert {name.partition(".")[0] for name in loaded} & {"django", "requests", "urllib3", "environ"} == set()
+    assert {name for name in loaded if name.startswith("portal.")} <= {
+        "portal.sandbox",
+        *(f"portal.sandbox.{name}" for name in ("contents", "endings", "handler", "names", "paging", "provider")),
+        *(f"portal.sandbox.{name}" for name in ("script", "server", "world")),
+    }
+
+
+RUN = """
+import sys
+from pathlib import Path
+from django.conf import settings
+settings.configure(DATA_DIR=Path(sys.argv[1]))
+from portal.management.commands import run_sandbox
+run_sandbox.Command().run_from_argv(["manage.py", "run_sandbox", *sys.argv[2:]])
+"""
+
+
+def run_command(tmp_path, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, str(tmp_path), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_the_command_stops_cleanly_and_finishes_the_answers_begun(tmp_path, number):
+    with run_command(tmp_path, "--port", "0") as process:
+        line = process.stdout.readline()
+        address = line.removeprefix("The sandbox answers at http://").removesuffix("/v1\n")
+        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as connection:
+            connection.sendall(SLOW_POST)
+            wait_until_recorded(address)
+            process.send_signal(number)
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        rest, errors = process.communicate(timeout=30)
+    assert (process.returncode, rest, errors) == (0, "", "")
+    assert (tmp_path / "sandbox.sqlite3").exists()
+
+
+def wait_until_recorded(address):
+    """Ask for the record until the one POST is in it."""
+    connection = http.client.HTTPConnection(address, timeout=30)
+    while True:
+        connection.request("GET", "/control/record")
+        if b'"made": "' in connection.getresponse().read():
+            connection.close()
+            return
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--host", "0.0.0.0"], "The sandbox listens on loopback only, not on 0.0.0.0."),
+        (["--port", "99999"], "99999 is no port: choose one from 0 to 65535."),
+        (
+            ["--port", "{taken}"],
+            "The sandbox cannot use 127.0.0.1:{taken} with {folder}/sandbox.sqlite3: Address already",
+        ),
+        (["--port", "0", "--data", "{folder}"], "The sandbox cannot use its data in {folder}: unable to open"),
+    ],
+)
+def test_the_command_says_in_one_line_why_it_cannot_start(sandbox, tmp_path, arguments, line):
+    words = {"taken": sandbox.url.rpartition(":")[2], "folder": str(tmp_path)}
+    with run_command(tmp_path, *(argument.format(**words) for argument in arguments)) as process:
+        output, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 1
+    assert output == ""
+    assert errors.startswith(f"CommandError: {line.format(**words)}")
+    assert errors.count("\n") == 1
