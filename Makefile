@@ -1,0 +1,68 @@
+# The portal's commands. `make run` and `make test` need git, make and any Python 3; all else is brought into .venv.
+.PHONY: run test check format e2e install lock clean
+.DEFAULT_GOAL := run
+SHELL := /bin/sh
+
+PYTHON := .venv/bin/python
+# A name in PATH may be a shim that leads nowhere: only an answer counts.
+UV = $$(uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
+
+run: .venv/.installed
+	@PORTAL_LOCAL=1 exec $(PYTHON) manage.py run_local
+
+test: .venv/.installed-dev
+	@$(PYTHON) -m coverage erase
+	@$(PYTHON) -m coverage run -m pytest $(ARGS)
+	@$(PYTHON) -m coverage combine -q
+	@$(PYTHON) -m coverage report
+
+check: .venv/.installed-dev
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m mypy
+	@$(PYTHON) -m djlint --quiet --lint templates
+	@PORTAL_LOCAL=1 $(PYTHON) manage.py check
+	@PORTAL_LOCAL=1 $(PYTHON) manage.py makemigrations --check --dry-run
+	@SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(64))') AGENTSTATION_API_KEY=none \
+		ALLOWED_HOSTS=portal.example $(PYTHON) manage.py check --deploy --fail-level WARNING
+
+format: .venv/.installed-dev
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix .
+
+e2e: .venv/.installed-dev
+	@$(PYTHON) -m pytest -p no:django -o addopts= --confcutdir=tests/e2e tests/e2e $(ARGS)
+
+install: .venv/.installed-dev
+
+# Writes the lock files anew from pyproject.toml.
+lock: .tools/.uv
+	@$(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.12 pyproject.toml -o requirements.txt
+	@$(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.12 pyproject.toml --group dev -o requirements-dev.txt
+
+clean:
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache htmlcov .coverage*
+
+.tools/.uv:
+	@mkdir -p .tools
+	@uv --version >/dev/null 2>&1 || .tools/bin/uv --version >/dev/null 2>&1 || { \
+		python3 -m venv .tools 2>/dev/null \
+			|| { echo "make: 'python3 -m venv' does not work; on Debian: apt install python3-venv" >&2; exit 1; }; \
+		.tools/bin/python -m pip install --quiet --disable-pip-version-check uv \
+			|| { echo "make: uv could not be installed; is there a way to the package index?" >&2; exit 1; }; }
+	@touch $@
+
+.venv/.made: .tools/.uv
+	@$(UV) venv --quiet --clear --no-config --python '>=3.12,<3.15' .venv \
+		|| { echo "make: no Python 3.12 to 3.14 was found, and uv could not bring one" >&2; exit 1; }
+	@touch $@
+
+.venv/.installed: requirements.txt .venv/.made
+	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements.txt \
+		|| { echo "make: the packages could not be installed" >&2; exit 1; }
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.made
+	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements-dev.txt \
+		|| { echo "make: the packages could not be installed" >&2; exit 1; }
+	@touch $@ .venv/.installed

@@ -1,0 +1,21 @@
+"""How gunicorn serves the portal; each setting may be overridden on its command line."""
+
+import os
+
+from portal import environment
+
+_local = environment.read_flag("PORTAL_LOCAL", default=False)
+_port = environment.read_whole_number("PORT", default=8000, least=1, most=65535)
+
+bind = f"127.0.0.1:{_port}" if _local else f"0.0.0.0:{_port}"
+worker_class = "gthread"
+# Threads, because a page waits for the database and not for the processor.
+workers = environment.read_whole_number("WEB_CONCURRENCY", default=1, least=1, most=64)
+threads = 16
+timeout = 60
+graceful_timeout = 30
+forwarded_allow_ips = ",".join(environment.read_list("PORTAL_TRUSTED_PROXY", default="127.0.0.1,::1"))
+control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (heartbeats must not wait for a disk)
+accesslog = None if _local else "-"
+loglevel = "warning" if _local else "info"

@@ -1,0 +1,116 @@
+"""Reads settings from the environment: stripped, typed, checked; a wrong one stops the start with one line.
+
+Each NAME may also come from the file that NAME_FILE names. django-environ by itself takes `DEBUG=maybe` for False, a
+bad DATABASE_URL for none, a value that starts with `$` for a reference, and keeps the newline at the end of a file;
+hence only its file reading and its URL parser are used, and every value is checked here.
+"""
+
+import os
+from ipaddress import ip_address
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import environ
+
+_source = environ.FileAwareMapping(os.environ)
+_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+def stop(sentence: str) -> NoReturn:
+    """End the process with one line on standard error. The sentence must not contain a value: it may be a secret."""
+    raise SystemExit(f"portal: {sentence}")
+
+
+def read_text(name: str, *, default: str = "") -> str:
+    """The setting without surrounding white space, or the default where it is missing or empty."""
+    try:
+        value = str(_source.get(name, "")).strip()
+    except (OSError, UnicodeDecodeError):
+        stop(f"the file that {name}_FILE names cannot be read as text.")
+    if any(not character.isprintable() for character in value):
+        stop(f"{name} contains a line break or another character that cannot be printed.")
+    return value or default
+
+
+def read_flag(name: str, *, default: bool) -> bool:
+    """A setting that is on or off."""
+    value = read_text(name).lower()
+    if not value:
+        return default
+    if value not in _WORDS:
+        stop(f"{name} must be one of {', '.join(_WORDS)}.")
+    return _WORDS[value]
+
+
+def read_number(name: str, *, default: float, least: float, most: float) -> float:
+    """A number within its limits, both included."""
+    try:
+        value = float(read_text(name, default=str(default)))
+    except ValueError:
+        stop(f"{name} must be a number.")
+    if not least <= value <= most:
+        stop(f"{name} must be from {least:g} to {most:g}.")
+    return value
+
+
+def read_whole_number(name: str, *, default: int, least: int, most: int) -> int:
+    """A whole number within its limits, both included."""
+    value = read_number(name, default=default, least=least, most=most)
+    if not value.is_integer():
+        stop(f"{name} must be a whole number.")
+    return int(value)
+
+
+def read_list(name: str, *, default: str = "") -> list[str]:
+    """The parts of a comma-separated setting."""
+    return [part.strip() for part in read_text(name, default=default).split(",") if part.strip()]
+
+
+def read_time_zone(name: str, *, default: str) -> str:
+    """The name of a time zone, such as Europe/Rome."""
+    value = read_text(name, default=default)
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        stop(f"{name} must be the name of a time zone, such as Europe/Rome.")
+    return value
+
+
+def read_url(name: str, *, default: str) -> str:
+    """An https URL without a slash at its end; plain http only to this machine, because the API key travels with it."""
+    value = read_text(name, default=default).rstrip("/")
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        stop(f"{name} is not a URL.")
+    if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
+        stop(f"{name} must be a URL such as https://api.agentstation.ai/v1, without a name, query or fragment.")
+    if parts.scheme == "http" and not is_loopback(host):
+        stop(f"{name} must start with https://: plain http would show the API key to the network.")
+    return value
+
+
+def read_database(name: str, *, default: str) -> dict[str, Any]:
+    """Django's description of the database that a URL names: SQLite or PostgreSQL."""
+    url = read_text(name, default=default)
+    try:
+        known = url.startswith(("sqlite://", "postgres://", "postgresql://"))
+        config: dict[str, Any] = environ.Env.db_url_config(url) if known else {}
+    except (ValueError, TypeError, KeyError):
+        config = {}
+    if config.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+        stop(f"{name} must be sqlite:///FILE or postgres://USER:PASSWORD@HOST:PORT/NAME.")
+    if config["NAME"] in ("", ":memory:"):
+        stop(f"{name} must name a database that is kept: several processes use it.")
+    return config
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as a name or an address, is this machine itself."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,137 @@
+"""Starts the portal's processes on one machine and ends them in order. Standard library only."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+_LOOK_EVERY = 0.2  # seconds
+_START_WITHIN = 30.0  # seconds
+_SHORT_LIFE = 10.0  # seconds; a process that dies sooner, again and again, will not get better by starting it
+_MOST_SHORT_LIVES = 3
+
+
+class CannotStart(Exception):
+    """A process did not come up; the message is one line for the operator."""
+
+
+@dataclass(kw_only=True)
+class Part:
+    """One process. `port`, where given, answers once it is up; `stop_within` seconds it may take to end."""
+
+    name: str
+    command: list[str]
+    port: int | None = None
+    stop_within: float = 30.0
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    started_at: float = field(default=0.0, init=False)
+    short_lives: int = field(default=0, init=False)
+
+    def start(self, *, folder: Path) -> None:
+        """Start it in a session of its own, so that Ctrl-C reaches only the launcher, which ends all in order."""
+        self.process = subprocess.Popen(self.command, cwd=folder, start_new_session=True)  # noqa: S603 (our own words)
+        self.started_at = time.monotonic()
+
+    def is_up(self) -> bool:
+        """Whether its port answers; at once where it has none."""
+        return self.port is None or is_port_answering(self.port)
+
+    def has_died(self) -> bool:
+        """Whether it has ended by itself."""
+        return self.process is not None and self.process.poll() is not None
+
+    def stop(self) -> None:
+        """SIGTERM, then SIGKILL for one that does not end in time."""
+        if self.process is None:
+            return
+        if not self.has_died():
+            self.process.terminate()
+        try:
+            self.process.wait(timeout=self.stop_within)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Launcher:
+    """Runs parts until a signal; starts them in the order given and ends them in the reverse order."""
+
+    def __init__(self, *, parts: list[Part], folder: Path) -> None:
+        self._parts, self._folder = parts, folder
+        self._stopping = False  # not an Event: its lock could be held by the very thread that a signal interrupts
+        self._parent = os.getppid()
+
+    def catch_signals(self) -> None:
+        """Let Ctrl-C, SIGTERM and a closed terminal end all parts; a second one ends them at once."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+
+    def start(self) -> None:
+        """Start every part and wait until it is up. Raises CannotStart; then nothing is left running."""
+        try:
+            for part in self._parts:
+                part.start(folder=self._folder)
+                self._await(part)
+        except CannotStart:
+            self.stop()
+            raise
+
+    def run(self) -> None:
+        """Watch the parts until asked to stop; one that dies is started again. Raises CannotStart if it cannot live."""
+        while not self._stopping and os.getppid() == self._parent:
+            for part in self._parts:
+                if part.has_died() and not self._stopping:
+                    self._start_again(part)
+            time.sleep(_LOOK_EVERY)
+
+    def stop(self) -> None:
+        """End all parts, the last first; each may finish what it has begun."""
+        for part in reversed(self._parts):
+            part.stop()
+
+    def _await(self, part: Part) -> None:
+        end = time.monotonic() + _START_WITHIN
+        while not part.is_up():
+            if part.has_died() or time.monotonic() > end:
+                raise CannotStart(f"{part.name} did not start; its own lines above say why.")
+            if self._stopping:
+                return
+            time.sleep(_LOOK_EVERY / 4)
+
+    def _start_again(self, part: Part) -> None:
+        part.short_lives = part.short_lives + 1 if time.monotonic() - part.started_at < _SHORT_LIFE else 0
+        if part.short_lives >= _MOST_SHORT_LIVES:
+            raise CannotStart(f"{part.name} ends again and again; its own lines above say why.")
+        print(f"{part.name} has ended unexpectedly and is started again.", file=sys.stderr, flush=True)  # noqa: T201
+        part.start(folder=self._folder)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._stopping:
+            for part in self._parts:
+                part.stop_within = 0.0
+                if part.process is not None and not part.has_died():
+                    part.process.kill()
+        self._stopping = True
+
+
+def is_port_answering(port: int) -> bool:
+    """Whether something on this machine accepts connections there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def is_port_free(port: int) -> bool:
+    """Whether a server could be bound there now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,89 @@
+"""`manage.py run_local`: the whole portal on this machine; `make run` calls it."""
+
+import os
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error as DatabaseError
+from django.db import connections
+from django.urls import reverse
+
+from portal import environment, launcher
+from portal.services import setup
+
+
+class Command(BaseCommand):
+    """Prepares the database and the static files, starts web, worker and sandbox, and ends them in order."""
+
+    help = "Run the whole portal on this machine: web, worker and, where no API key is set, the sandbox."
+    # The folder of the database is only made here, and a check would open the database before.
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.PORTAL_LOCAL:
+            raise CommandError("This is only for a portal on one machine: start it with `make run`.")
+        port = environment.read_whole_number("PORT", default=8000, least=1, most=65535)
+        self._check_ports(port)
+        link = self._prepare()
+        parts = launcher.Launcher(parts=self._list_parts(port), folder=settings.BASE_DIR)
+        parts.catch_signals()
+        try:
+            parts.start()
+            self._greet(port, link)
+            parts.run()
+        except launcher.CannotStart as error:
+            raise CommandError(str(error)) from None
+        finally:
+            self.stdout.write("Stopping: web, then worker (which finishes its calls), then sandbox.")
+            parts.stop()
+
+    def _check_ports(self, port: int) -> None:
+        wanted = {"PORT": port} | (
+            {"PORTAL_SANDBOX_PORT": settings.PORTAL_SANDBOX_PORT} if settings.USING_SANDBOX else {}
+        )
+        if len(set(wanted.values())) < len(wanted):
+            raise CommandError("PORT and PORTAL_SANDBOX_PORT must differ.")
+        for name, number in wanted.items():
+            if not launcher.is_port_free(number):
+                raise CommandError(f"Port {number} is taken. Stop what uses it, or choose another: {name}=... make run")
+
+    def _prepare(self) -> str:
+        """Make the database and the static files; gives the path of the set-up link, empty where none is needed."""
+        try:
+            settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+            call_command("migrate", verbosity=0, interactive=False)
+            call_command("collectstatic", verbosity=0, interactive=False)
+            token = setup.create_setup_link()
+        except OSError as error:
+            raise CommandError(f"The folder {settings.DATA_DIR} cannot be used: {error.strerror}.") from None
+        except DatabaseError as error:
+            raise CommandError(f"The database cannot be used: {str(error).strip().splitlines()[0]}") from None
+        finally:
+            connections.close_all()
+        return reverse("setup", args=[token]) if token else ""
+
+    def _list_parts(self, port: int) -> list[launcher.Part]:
+        manage = [sys.executable, os.fspath(settings.BASE_DIR / "manage.py")]
+        web = launcher.Part(name="The web server", command=[sys.executable, "-m", "gunicorn", "portal.wsgi"], port=port)
+        drain = settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
+        worker = launcher.Part(name="The worker", command=[*manage, "work"], stop_within=drain)
+        if not settings.USING_SANDBOX:
+            return [worker, web]
+        number = settings.PORTAL_SANDBOX_PORT
+        sandbox = launcher.Part(
+            name="The sandbox", command=[*manage, "run_sandbox", "--port", str(number)], port=number
+        )
+        return [sandbox, worker, web]
+
+    def _greet(self, port: int, link: str) -> None:
+        address = f"http://127.0.0.1:{port}"
+        lines = ["", f"The portal runs at {address}/", ""]
+        if link:
+            lines += ["Make the first administrator here, within an hour and only once:", f"  {address}{link}", ""]
+        if settings.USING_SANDBOX:
+            lines += ["The sandbox is in use: no real workstation is made. README.md says how to set a real key.", ""]
+        self.stdout.write("\n".join([*lines, "Ctrl-C stops everything."]))
+        self.stdout.flush()

@@ -1,0 +1,23 @@
+"""`manage.py work`: a worker."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from portal.worker import process
+
+
+class Command(BaseCommand):
+    """Sends requests to the provider and does the duties, until SIGTERM; then finishes its calls and ends."""
+
+    help = "Send requests to the provider and keep what it answers, until SIGTERM."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--threads", type=int, default=min(settings.PORTAL_CALLS_IN_FLIGHT, 16))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        worker = process.Process(thread_count=options["threads"])
+        worker.stop_on_signals()
+        worker.run()

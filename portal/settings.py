@@ -1,0 +1,189 @@
+"""Django's settings. What an operator may set is read from the environment; README.md has the table."""
+
+from pathlib import Path
+from typing import Any
+
+from django.utils.csp import CSP
+
+from portal import environment, secret
+from portal.sandbox import names as sandbox_names
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- How it runs ------------------------------------------------------------------------------------------------------
+
+PORTAL_LOCAL = environment.read_flag("PORTAL_LOCAL", default=False)
+PORTAL_HTTPS = environment.read_flag("PORTAL_HTTPS", default=not PORTAL_LOCAL)
+DEBUG = environment.read_flag("DEBUG", default=False)
+PORTAL_TRUSTED_PROXY = environment.read_list("PORTAL_TRUSTED_PROXY")
+
+DATABASE: dict[str, Any] = environment.read_database(
+    "DATABASE_URL", default=f"sqlite:///{BASE_DIR}/data/portal.sqlite3"
+)
+ON_SQLITE = DATABASE["ENGINE"].endswith("sqlite3")
+DATA_DIR = Path(DATABASE["NAME"]).absolute().parent if ON_SQLITE else BASE_DIR / "data"
+
+SECRET_KEY = environment.read_text("SECRET_KEY")
+if not SECRET_KEY and PORTAL_LOCAL:
+    SECRET_KEY = secret.read_or_make(DATA_DIR / "secret_key")
+if not SECRET_KEY:
+    environment.stop("SECRET_KEY is not set. (`make run` needs none: it makes one beside its database.)")
+
+# --- The provider -----------------------------------------------------------------------------------------------------
+
+AGENTSTATION_API_KEY = environment.read_text("AGENTSTATION_API_KEY")
+USING_SANDBOX = PORTAL_LOCAL and not AGENTSTATION_API_KEY
+PORTAL_SANDBOX_PORT = environment.read_whole_number(
+    "PORTAL_SANDBOX_PORT", default=sandbox_names.DEFAULT_PORT, least=1, most=65535
+)
+if USING_SANDBOX:
+    AGENTSTATION_API_KEY = sandbox_names.DEFAULT_API_KEY
+    AGENTSTATION_BASE_URL = f"http://127.0.0.1:{PORTAL_SANDBOX_PORT}/v1"
+else:
+    AGENTSTATION_BASE_URL = environment.read_url("AGENTSTATION_BASE_URL", default="https://api.agentstation.ai/v1")
+if not AGENTSTATION_API_KEY:
+    environment.stop("AGENTSTATION_API_KEY is not set. (`make run` without it uses the sandbox.)")
+# Rehearsal names of the sandbox are everybody's: a workspace that one person has tried must not be closed to the next.
+SHARED_WORKSPACES = frozenset(name.uid for name in sandbox_names.RESERVED) if USING_SANDBOX else frozenset[str]()
+
+AGENTSTATION_CONNECT_TIMEOUT = environment.read_number("AGENTSTATION_CONNECT_TIMEOUT", default=5, least=0.1, most=60)
+AGENTSTATION_TOTAL_TIMEOUT = environment.read_number("AGENTSTATION_TOTAL_TIMEOUT", default=60, least=0.1, most=600)
+PORTAL_SEND_MARGIN = environment.read_number("PORTAL_SEND_MARGIN", default=5, least=0.1, most=60)
+PORTAL_RECORD_MARGIN = environment.read_number("PORTAL_RECORD_MARGIN", default=60, least=0.1, most=600)
+PORTAL_CALLS_IN_FLIGHT = environment.read_whole_number("PORTAL_CALLS_IN_FLIGHT", default=16, least=1, most=1000)
+PORTAL_RETRY_DELAY = environment.read_number("PORTAL_RETRY_DELAY", default=2, least=0.01, most=300)
+PORTAL_LONGEST_WAIT = environment.read_number("PORTAL_LONGEST_WAIT", default=86_400, least=1, most=31_536_000)
+PORTAL_DUTY_INTERVAL = environment.read_number("PORTAL_DUTY_INTERVAL", default=5, least=0.1, most=3600)
+PORTAL_REFRESH_INTERVAL = environment.read_number("PORTAL_REFRESH_INTERVAL", default=5, least=0.1, most=3600)
+
+# --- Database ---------------------------------------------------------------------------------------------------------
+
+if ON_SQLITE:
+    # IMMEDIATE takes the write lock at once and waits for it; begun as a reader, a transaction that later writes fails
+    # with "database is locked". FULL keeps an accepted request through a power cut.
+    DATABASE |= {
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        },
+    }
+else:
+    # A worker that is paused while it holds the key row would stop all others: PostgreSQL ends its transaction.
+    DATABASE |= {
+        "OPTIONS": {
+            **DATABASE.get("OPTIONS", {}),
+            "pool": {"min_size": 1, "max_size": 24, "timeout": 20},
+            "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=5s",
+        },
+        "CONN_HEALTH_CHECKS": True,
+    }
+DATABASES = {"default": DATABASE}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Application ------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "portal.apps.PortalConfig",
+    "portal.apps.PortalAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.middleware.SignedInMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "portal.middleware.PrivatePagesMiddleware",
+]
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.views.context.portal",
+            ],
+            "builtins": ["portal.templatetags.ui"],
+        },
+    }
+]
+FORM_RENDERER = "portal.forms.PortalRenderer"
+
+AUTH_USER_MODEL = "portal.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = environment.read_time_zone("PORTAL_TIME_ZONE", default="UTC")
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Security ---------------------------------------------------------------------------------------------------------
+
+ALLOWED_HOSTS = environment.read_list("ALLOWED_HOSTS", default="127.0.0.1,localhost,[::1]" if PORTAL_LOCAL else "")
+CSRF_TRUSTED_ORIGINS = environment.read_list("CSRF_TRUSTED_ORIGINS")
+CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"
+SECURE_CSP = {
+    "default-src": [CSP.NONE],
+    "script-src": [CSP.SELF],
+    "style-src": [CSP.SELF],
+    "img-src": [CSP.SELF],
+    "font-src": [CSP.SELF],
+    "connect-src": [CSP.SELF],
+    "form-action": [CSP.SELF],
+    "manifest-src": [CSP.SELF],
+    "base-uri": [CSP.NONE],
+    "frame-ancestors": [CSP.NONE],
+}
+SECURE_SSL_REDIRECT = PORTAL_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come over plain http from inside
+SECURE_HSTS_SECONDS = 31_536_000 if PORTAL_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.read_flag("PORTAL_HSTS_SUBDOMAINS", default=False)
+# Only the owner of the whole domain can decide about its other hosts, or about a list built into browsers.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PORTAL_HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+X_FRAME_OPTIONS = "DENY"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"portal": {"level": "INFO"}, "django.server": {"propagate": True}},
+}

@@ -1,0 +1,144 @@
+"""The commands, each in this process where it can be."""
+
+import socket
+import sys
+import threading
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError
+
+from portal import launcher, models
+from portal.management.commands import run_local
+from portal.worker import process
+from tests import factories
+
+
+@pytest.mark.django_db
+def test_setup_link_prints_a_path_while_there_is_no_administrator(capsys):
+    call_command("setup_link")
+    assert capsys.readouterr().out.startswith("/setup/")
+    factories.create_user("root", is_superuser=True)
+    with pytest.raises(CommandError, match="administrator already"):
+        call_command("setup_link")
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_work_works_until_it_is_stopped(sandbox, alice, monkeypatch):
+    """A signal ends it in earnest; signals go to the main thread only, so that here the worker is told directly."""
+    started = []
+    monkeypatch.setattr(process.Process, "stop_on_signals", lambda worker: started.append(worker))
+    command = threading.Thread(target=call_command, args=["work", "--threads", "1"])
+    command.start()
+    portal_request = factories.submit(alice)
+    pause = threading.Event()
+    while portal_request.status != "SUCCEEDED":
+        pause.wait(0.01)
+        portal_request.refresh_from_db()
+    started[0].stop()
+    command.join()
+    assert models.Worker.objects.get().stopped_at
+
+
+def test_a_signal_asks_the_worker_to_stop(sandbox):
+    import signal
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    worker = process.Process(thread_count=1)
+    worker.stop_on_signals()
+    try:
+        signal.raise_signal(signal.SIGTERM)
+        assert worker._end.get(timeout=5) is None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_run_local_is_for_one_machine_only(settings):
+    settings.PORTAL_LOCAL = False
+    with pytest.raises(CommandError, match="make run"):
+        call_command("run_local")
+
+
+def test_run_local_names_a_taken_port(settings, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+        with pytest.raises(CommandError, match=f"Port {port} is taken"):
+            call_command("run_local")
+        assert launcher.is_port_answering(port)
+    settings.PORTAL_SANDBOX_PORT = port
+    with pytest.raises(CommandError, match="must differ"):
+        call_command("run_local")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(OSError(13, "Permission denied"), "Permission denied"), (DatabaseError("no such\nthing"), "no such")],
+)
+def test_run_local_says_in_one_line_what_cannot_be_used(monkeypatch, error, words):
+    def fail(*args, **values):
+        raise error
+
+    monkeypatch.setattr(run_local, "call_command", fail)
+    with pytest.raises(CommandError, match=words) as raised:
+        run_local.Command()._prepare()
+    assert "\n" not in str(raised.value)
+
+
+def test_run_local_without_the_sandbox_starts_two_parts(settings):
+    settings.USING_SANDBOX = False
+    assert [part.name for part in run_local.Command()._list_parts(8000)] == ["The worker", "The web server"]
+
+
+def sleeper(**values) -> launcher.Part:
+    return launcher.Part(name="Sleeper", command=[sys.executable, "-c", "import time; time.sleep(600)"], **values)
+
+
+def test_a_part_that_ends_at_once_cannot_start(tmp_path, free_port):
+    good = sleeper()
+    bad = launcher.Part(name="Bad", command=[sys.executable, "-c", ""], port=free_port)
+    with pytest.raises(launcher.CannotStart, match="Bad did not start"):
+        launcher.Launcher(parts=[good, bad], folder=tmp_path).start()
+    assert good.process.poll() is not None
+
+
+def test_a_part_that_ends_again_and_again_is_given_up(tmp_path, capsys):
+    bad = launcher.Part(name="Bad", command=[sys.executable, "-c", ""])
+    parts = launcher.Launcher(parts=[bad], folder=tmp_path)
+    parts.start()
+    with pytest.raises(launcher.CannotStart, match="again and again"):
+        parts.run()
+    assert capsys.readouterr().err.count("is started again") == 2
+
+
+def test_a_part_that_does_not_end_is_killed(tmp_path):
+    code = "import signal, time; signal.signal(15, signal.SIG_IGN); open('ready', 'w').close(); time.sleep(600)"
+    stubborn = launcher.Part(name="Stubborn", command=[sys.executable, "-c", code], stop_within=0.1)
+    stubborn.stop()
+    stubborn.start(folder=tmp_path)
+    pause = threading.Event()
+    while not (tmp_path / "ready").exists():
+        pause.wait(0.01)
+    stubborn.stop()
+    assert stubborn.process.returncode == -9
+
+
+def test_a_second_signal_ends_everything_at_once(tmp_path):
+    part = sleeper()
+    parts = launcher.Launcher(parts=[part], folder=tmp_path)
+    parts.start()
+    parts._on_signal(15, None)
+    parts._on_signal(15, None)
+    parts.run()
+    parts.stop()
+    assert part.process.returncode == -9
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,31 @@
+"""Settings for tests: those of a local portal, without the machine's own environment."""
+
+import os
+import tempfile
+from pathlib import Path
+
+_folder = tempfile.TemporaryDirectory(prefix="portal-tests-", ignore_cleanup_errors=True)
+FOLDER = Path(_folder.name)
+os.environ |= {
+    "PORTAL_LOCAL": "1",
+    "SECRET_KEY": "only-for-tests-" + "x" * 50,
+    "AGENTSTATION_API_KEY": "",
+    "PORTAL_RETRY_DELAY": "0.01",
+    "PORTAL_REFRESH_INTERVAL": "0.1",
+    "PORTAL_DUTY_INTERVAL": "0.1",
+}
+os.environ.setdefault("DATABASE_URL", f"sqlite:///{FOLDER}/portal.sqlite3")
+
+from portal.settings import *  # noqa: E402, F403
+from portal.settings import DATABASE, ON_SQLITE  # noqa: E402
+
+if ON_SQLITE:
+    # In a file: other threads and processes see it, and WAL is what runs in earnest.
+    DATABASE["TEST"] = {"NAME": f"{FOLDER}/test.sqlite3"}
+STATIC_ROOT = FOLDER / "static"
+STATIC_ROOT.mkdir()
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}

@@ -1,0 +1,135 @@
+"""Settings from the environment: what is wrong stops the start with one line that shows no value."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from portal import environment, secret
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRET = "s3cr3t-value"
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """Reads a setting from an environment that has only it."""
+
+    def read(reader, value, **options):
+        monkeypatch.setattr(environment, "_source", environment.environ.FileAwareMapping({"NAME": value}))
+        return getattr(environment, reader)("NAME", **options)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("reader", "value", "options"),
+    [
+        ("read_text", f"{SECRET}\nsecond line", {}),
+        ("read_flag", f"maybe-{SECRET}", {"default": False}),
+        ("read_number", SECRET, {"default": 1, "least": 0, "most": 2}),
+        ("read_number", "3", {"default": 1, "least": 0, "most": 2}),
+        ("read_number", "nan", {"default": 1, "least": 0, "most": 2}),
+        ("read_whole_number", "1.5", {"default": 1, "least": 0, "most": 2}),
+        ("read_url", f"ftp://{SECRET}", {"default": ""}),
+        ("read_url", f"https://user:{SECRET}@host/", {"default": ""}),
+        ("read_url", "http://provider.example/v1", {"default": ""}),
+        ("read_url", "https://host:port/", {"default": ""}),
+        ("read_url", "https://[/", {"default": ""}),
+        ("read_time_zone", f"Mars/{SECRET}", {"default": "UTC"}),
+        ("read_database", f"rubbish {SECRET}", {"default": ""}),
+        ("read_database", f"mysql://user:{SECRET}@host/name", {"default": ""}),
+        ("read_database", "sqlite://:memory:", {"default": ""}),
+        ("read_database", f"postgres://user:{SECRET}@host:port/name", {"default": ""}),
+    ],
+)
+def test_a_wrong_value_stops_with_one_line_that_does_not_show_it(read, reader, value, options):
+    with pytest.raises(SystemExit) as stop:
+        read(reader, value, **options)
+    line = str(stop.value)
+    assert line.startswith("portal: NAME ")
+    assert "\n" not in line
+    assert SECRET not in line
+
+
+@pytest.mark.parametrize(
+    ("reader", "value", "options", "result"),
+    [
+        ("read_text", "  $x \n", {}, "$x"),
+        ("read_text", "", {"default": "d"}, "d"),
+        ("read_flag", "", {"default": True}, True),
+        ("read_flag", "OFF", {"default": True}, False),
+        ("read_number", "0.5", {"default": 1, "least": 0, "most": 2}, 0.5),
+        ("read_whole_number", "2", {"default": 1, "least": 0, "most": 2}, 2),
+        ("read_list", " a, ,b ", {}, ["a", "b"]),
+        ("read_time_zone", "Europe/Rome", {"default": "UTC"}, "Europe/Rome"),
+        ("read_url", "https://api.example/v1/", {"default": ""}, "https://api.example/v1"),
+        ("read_url", "http://127.0.0.1:8001/v1", {"default": ""}, "http://127.0.0.1:8001/v1"),
+    ],
+)
+def test_a_good_value_is_read(read, reader, value, options, result):
+    assert read(reader, value, **options) == result
+
+
+def test_a_value_may_come_from_a_file(monkeypatch, tmp_path):
+    (tmp_path / "key").write_text("from-a-file\n")
+    source = environment.environ.FileAwareMapping(
+        {"NAME_FILE": str(tmp_path / "key"), "GONE_FILE": str(tmp_path / "no")}
+    )
+    monkeypatch.setattr(environment, "_source", source)
+    assert environment.read_text("NAME") == "from-a-file"
+    with pytest.raises(SystemExit, match="GONE_FILE"):
+        environment.read_text("GONE")
+
+
+def test_a_secret_key_is_made_once_and_only_for_its_owner(tmp_path):
+    path = tmp_path / "new" / "secret_key"
+    first = secret.read_or_make(path)
+    assert secret.read_or_make(path) == first
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_secret_key_made_at_the_same_moment_by_another_is_as_good(tmp_path):
+    path = tmp_path / "secret_key"
+    first = secret.read_or_make(path)
+    secret._make(path)
+    assert secret.read_or_make(path) == first
+
+
+def test_an_unusable_secret_key_stops(tmp_path):
+    (tmp_path / "short").write_text("abc")
+    with pytest.raises(SystemExit, match="no usable secret key"):
+        secret.read_or_make(tmp_path / "short")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit, match="cannot be written"):
+        secret.read_or_make(tmp_path / "file" / "secret_key")
+
+
+def start(**variables: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py check` with these variables and none of the tests' own."""
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    return subprocess.run(command, cwd=ROOT, env=kept | variables, capture_output=True, text=True, check=False)
+
+
+PRODUCTION = {
+    "SECRET_KEY": "".join(map(str, range(40))) + "abcdef",
+    "AGENTSTATION_API_KEY": "a-key",
+    "ALLOWED_HOSTS": "portal.example",
+    "DATABASE_URL": "postgres://portal@127.0.0.1:5432/portal",
+}
+
+
+@pytest.mark.parametrize("missing", ["SECRET_KEY", "AGENTSTATION_API_KEY"])
+def test_in_production_a_missing_key_stops_the_start_with_one_line(missing):
+    done = start(**{name: value for name, value in PRODUCTION.items() if name != missing})
+    assert done.returncode != 0
+    assert done.stderr.startswith(f"portal: {missing} is not set.")
+    assert done.stderr.count("\n") == 1
+
+
+def test_production_settings_pass_django_s_deployment_checks():
+    done = start(**PRODUCTION)
+    assert done.returncode == 0, done.stderr
