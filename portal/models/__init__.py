@@ -1,0 +1,30 @@
+"""What the portal keeps. Import the package (`from portal import models`) and use `models.Request`."""
+
+from portal.models.account import Account, Key
+from portal.models.event import Event
+from portal.models.lease import Lease
+from portal.models.request import TRANSITIONS, Attempt, LateAnswer, Request, check_transition
+from portal.models.setup import SetupLink
+from portal.models.user import User
+from portal.models.worker import Worker
+from portal.models.workspace import File, Log, Workspace
+from portal.models.workstation import Workstation
+
+__all__ = [
+    "TRANSITIONS",
+    "Account",
+    "Attempt",
+    "Event",
+    "File",
+    "Key",
+    "LateAnswer",
+    "Lease",
+    "Log",
+    "Request",
+    "SetupLink",
+    "User",
+    "Worker",
+    "Workspace",
+    "Workstation",
+    "check_transition",
+]

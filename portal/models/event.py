@@ -1,0 +1,49 @@
+"""The audit record: who did what to what, when."""
+
+from typing import Any, NoReturn
+
+from django.db import models
+from django.db.models import F
+from django.db.models.functions import Now
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    """Events are read and added, nothing else."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise TypeError("events are never changed")
+
+    def delete(self) -> NoReturn:
+        raise TypeError("events are never deleted")
+
+
+class Event(models.Model):
+    """One line of the record, written in the transaction that it tells of. No foreign keys: it outlives all others."""
+
+    at = models.DateTimeField(db_default=Now())
+    actor_id = models.BigIntegerField(null=True, blank=True, help_text="Empty: the portal itself.")
+    actor_name = models.CharField(max_length=150, blank=True)
+    verb = models.CharField(max_length=32)
+    target = models.CharField(max_length=300, help_text="Kind and name of what it was done to.")
+    request_number = models.BigIntegerField(null=True, blank=True, help_text="The request that it belongs to.")
+    detail = models.JSONField(default=dict, blank=True)
+    reason = models.TextField(blank=True)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(F("request_number"), F("id"), name="event_of_request"),
+            models.Index(F("verb"), F("id").desc(), name="event_by_verb"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.actor_name or 'portal'} {self.verb} {self.target}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("events are never changed")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("events are never deleted")

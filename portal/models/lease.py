@@ -1,0 +1,15 @@
+"""Leases: which worker does a duty now."""
+
+from django.db import models
+
+
+class Lease(models.Model):
+    """The right to do one duty until it expires. Each new holder gets a higher epoch, which its transactions check."""
+
+    name = models.CharField(max_length=32, primary_key=True)
+    holder = models.CharField(max_length=200)
+    epoch = models.PositiveBigIntegerField(default=0)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,212 @@
+"""A request and the attempts made for it: its life is the table of transitions here."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from portal import failures
+from portal.models.account import Account
+from portal.models.user import User
+
+
+class RequestQuerySet(models.QuerySet["Request"]):
+    """Filters that several callers share."""
+
+    def visible_to(self, user: User) -> "RequestQuerySet":
+        """Those that the person may see: their own, or all with the permission to see all."""
+        return self if user.has_perm("portal.see_all") else self.filter(requester=user)
+
+    def due(self, account: Account) -> "RequestQuerySet":
+        """Those of the account that may be sent now, oldest first."""
+        return self.filter(
+            Q(next_attempt_at=None) | Q(next_attempt_at__lte=Now()), account=account, status=Request.Status.QUEUED
+        ).order_by("queued_at", "id")
+
+
+class Request(models.Model):
+    """One submission of the form, shown as R-<number>. Its number is its id."""
+
+    class Status(models.TextChoices):
+        QUEUED = "QUEUED", "Queued"
+        SENDING = "SENDING", "Asking the provider"
+        SUCCEEDED = "SUCCEEDED", "Succeeded"
+        FAILED = "FAILED", "Failed"
+        UNKNOWN = "UNKNOWN", "Outcome unknown"
+        CANCELLED = "CANCELLED", "Cancelled"
+
+    class Type(models.TextChoices):
+        """The types of the provider's contract."""
+
+        MAX = "max", "Max"
+        ZOOM_CHROMIUM = "zoom-chromium", "Zoom and Chromium"
+        MEET_CHROMIUM = "meet-chromium", "Meet and Chromium"
+        VOIP = "voip", "VoIP"
+        VOIP_CHROMIUM = "voip-chromium", "VoIP and Chromium"
+        CHROMIUM = "chromium", "Chromium"
+        PYTHON = "python", "Python"
+        NODEJS = "nodejs", "Node.js"
+        GOLANG = "golang", "Go"
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="requests")
+    requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests")
+    submission = models.UUIDField(help_text="Names one filled-in form, so that sending it twice makes one request.")
+    type = models.CharField(max_length=32, choices=Type)
+    workspace_uid = models.CharField(max_length=64, blank=True, help_text="The workspace asked for; empty: a new one.")
+    note = models.CharField(max_length=500, blank=True, help_text="Stays here; the provider does not see it.")
+    status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
+    failure = models.CharField(max_length=32, blank=True, help_text="Code of the failure that it ended in.")
+    tries = models.PositiveIntegerField(default=0, help_text="Attempts that count against the limit of tries.")
+    created_at = models.DateTimeField(db_default=Now())
+    queued_at = models.DateTimeField(db_default=Now(), help_text="When it was last put into the queue.")
+    held_seconds_before = models.FloatField(default=0, help_text="The key's held_seconds when it was queued.")
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RequestQuerySet.as_manager()
+
+    class Meta:
+        permissions = [
+            ("submit_request", "Can request workstations"),
+            ("close_request", "Can close requests whose outcome is unknown"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["requester", "submission"], name="request_submission_once"),
+            models.CheckConstraint(
+                name="request_failure_where_failed",
+                condition=(Q(status__in=["FAILED", "UNKNOWN"]) & ~Q(failure=""))
+                | (~Q(status__in=["FAILED", "UNKNOWN"]) & Q(failure="")),
+            ),
+            models.CheckConstraint(
+                name="request_ended_where_final",
+                condition=Q(status__in=["SUCCEEDED", "FAILED", "CANCELLED"], ended_at__isnull=False)
+                | (~Q(status__in=["SUCCEEDED", "FAILED", "CANCELLED"]) & Q(ended_at=None)),
+            ),
+            models.CheckConstraint(
+                name="request_next_attempt_only_queued", condition=Q(next_attempt_at=None) | Q(status="QUEUED")
+            ),
+        ]
+        indexes = [
+            models.Index(F("queued_at"), F("id"), name="request_queue", condition=Q(status="QUEUED")),
+            models.Index(F("requester"), F("id").desc(), name="request_by_person"),
+            models.Index(F("status"), F("id").desc(), name="request_by_status"),
+            models.Index(F("type"), F("id").desc(), name="request_by_type"),
+            models.Index(F("failure"), F("id").desc(), name="request_by_failure", condition=~Q(failure="")),
+            models.Index(F("created_at"), name="request_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        """The number as people say it."""
+        return f"R-{self.pk}"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return not TRANSITIONS[self.Status(self.status)]
+
+    @property
+    def failure_row(self) -> failures.Failure | None:
+        """The catalogue's row for the failure that it ended in."""
+        return failures.CATALOGUE.get(self.failure)
+
+
+_S = Request.Status
+# Every pair that is not here is refused. QUEUED to SUCCEEDED: a late 200 for an earlier attempt.
+TRANSITIONS: Mapping[Request.Status, frozenset[Request.Status]] = MappingProxyType(
+    {
+        _S.QUEUED: frozenset({_S.SENDING, _S.CANCELLED, _S.FAILED, _S.SUCCEEDED, _S.UNKNOWN}),
+        _S.SENDING: frozenset({_S.SUCCEEDED, _S.FAILED, _S.UNKNOWN, _S.QUEUED}),
+        _S.UNKNOWN: frozenset({_S.SUCCEEDED, _S.QUEUED, _S.FAILED, _S.CANCELLED}),
+        _S.SUCCEEDED: frozenset(),
+        _S.FAILED: frozenset(),
+        _S.CANCELLED: frozenset(),
+    }
+)
+
+
+class IllegalTransition(Exception):
+    """The table of transitions does not allow this step."""
+
+
+def check_transition(*, before: str, after: str) -> None:
+    """Raise IllegalTransition unless a request may go from one status to the other."""
+    if Request.Status(after) not in TRANSITIONS[Request.Status(before)]:
+        raise IllegalTransition(f"a request cannot go from {before} to {after}")
+
+
+class ProviderAnswer(models.Model):
+    """An answer as it came: `answer` has the bytes; in `error` and `message` what a database refuses is escaped."""
+
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    error = models.TextField(blank=True, help_text="The provider's own word for the error.")
+    message = models.TextField(blank=True, help_text="The provider's own sentence.")
+    answer = models.BinaryField(null=True, blank=True, help_text="The answer's body, at most its first 1 MiB.")
+
+    class Meta:
+        abstract = True
+
+
+class Attempt(ProviderAnswer):
+    """One POST made for a request. Written before anything is sent: it tells of calls that nobody came back from."""
+
+    class Outcome(models.TextChoices):
+        SENDING = "SENDING", "Under way"
+        SUCCEEDED = "SUCCEEDED", "Succeeded"
+        FAILED = "FAILED", "Failed"
+        UNKNOWN = "UNKNOWN", "Outcome unknown"
+        GIVEN_BACK = "GIVEN_BACK", "Given back, not sent"
+
+    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="attempts")
+    number = models.PositiveIntegerField(help_text="1 for the request's first attempt.")
+    worker = models.CharField(max_length=200, help_text="Machine and process that made it.")
+    claimed_at = models.DateTimeField(db_default=Now())
+    deadline_at = models.DateTimeField(help_text="From then on the outcome is unknown, unless it was recorded.")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SENDING)
+    failure = models.CharField(max_length=32, blank=True)
+    retry_after = models.FloatField(null=True, blank=True, help_text="Seconds, as the provider asked.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["request", "number"], name="attempt_number_once"),
+            models.UniqueConstraint(fields=["request"], name="attempt_one_under_way", condition=Q(outcome="SENDING")),
+            models.CheckConstraint(
+                name="attempt_ended_where_outcome",
+                condition=Q(outcome="SENDING", ended_at=None) | (~Q(outcome="SENDING") & Q(ended_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="attempt_failure_where_failed",
+                condition=(Q(outcome__in=["FAILED", "UNKNOWN"]) & ~Q(failure=""))
+                | (~Q(outcome__in=["FAILED", "UNKNOWN"]) & Q(failure="")),
+            ),
+        ]
+        indexes = [
+            models.Index(F("deadline_at"), name="attempt_under_way", condition=Q(outcome="SENDING")),
+        ]
+
+    def __str__(self) -> str:
+        return f"R-{self.request_id}, attempt {self.number}"
+
+    @property
+    def failure_row(self) -> failures.Failure | None:
+        """The catalogue's row for what became of it."""
+        return failures.CATALOGUE.get(self.failure)
+
+
+class LateAnswer(ProviderAnswer):
+    """An answer that came after its attempt's deadline. Never dropped: it may name a workstation that costs money."""
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="late_answer")
+    came_at = models.DateTimeField(db_default=Now())
+    outcome = models.CharField(max_length=16, choices=Attempt.Outcome)
+    failure = models.CharField(max_length=32, blank=True)
+
+    def __str__(self) -> str:
+        return f"late answer to {self.attempt}"

@@ -1,0 +1,16 @@
+"""The workers that have been seen."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Worker(models.Model):
+    """A `manage.py work` process, and when it last showed that it lives."""
+
+    name = models.CharField(max_length=200, primary_key=True)
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+    stopped_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.name

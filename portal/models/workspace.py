@@ -1,0 +1,65 @@
+"""Mirrors of the provider's workspaces, with their files and logs."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+
+from portal.models.account import Account
+
+
+class Mirror(models.Model):
+    """Something that the provider has. `raw` is its JSON as it came; what a column cannot hold is null beside it."""
+
+    uid = models.CharField(max_length=200)
+    created_at = models.DateTimeField(null=True, blank=True, help_text="By the provider's clock.")
+    first_seen_at = models.DateTimeField(db_default=Now())
+    raw = models.TextField(blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Workspace(Mirror):
+    """Where files stay. It belongs to whoever first used it here."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="workspaces")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="workspaces"
+    )
+    status = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "uid"], name="workspace_uid_once")]
+
+    def __str__(self) -> str:
+        return self.uid
+
+
+class File(Mirror):
+    """A file in a workspace. Its URL comes from outside: a link only if it is http or https."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="files")
+    name = models.TextField(blank=True)
+    url = models.TextField(blank=True)
+    size = models.BigIntegerField(null=True, blank=True, help_text="Bytes.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "uid"], name="file_uid_once")]
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id}/{self.uid}"
+
+
+class Log(Mirror):
+    """A log in a workspace: a type, a level, a time and perhaps a URL; the provider gives no message."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="logs")
+    type = models.TextField(blank=True)
+    level = models.TextField(blank=True)
+    url = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workspace", "uid"], name="log_uid_once")]
+
+    def __str__(self) -> str:
+        return f"{self.workspace_id}/{self.uid}"

@@ -1,0 +1,64 @@
+"""Mirrors of the provider's workstations."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from portal.models.account import Account
+from portal.models.request import Request
+from portal.models.user import User
+from portal.models.workspace import Mirror, Workspace
+
+
+class WorkstationQuerySet(models.QuerySet["Workstation"]):
+    """Filters that several callers share."""
+
+    def visible_to(self, user: User) -> "WorkstationQuerySet":
+        """Those that the person may see: of their own requests, or all with the permission to see all."""
+        return self if user.has_perm("portal.see_all") else self.filter(request__requester=user)
+
+    def live(self) -> "WorkstationQuerySet":
+        """Those that still run, as far as is known."""
+        return self.filter(ended_at=None)
+
+
+class Workstation(Mirror):
+    """A workstation at the provider, made for at most one request. Without a request it is an orphan."""
+
+    ENDED_STATUSES = frozenset({"completed", "errored"})
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="workstations")
+    request = models.OneToOneField(Request, on_delete=models.PROTECT, null=True, blank=True, related_name="workstation")
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, null=True, blank=True, related_name="workstations"
+    )
+    type = models.TextField(blank=True)
+    status = models.TextField(blank=True)
+    refreshed_at = models.DateTimeField(db_default=Now(), help_text="When the provider last told about it.")
+    refresh_due_at = models.DateTimeField(db_default=Now())
+    release_asked_at = models.DateTimeField(null=True, blank=True)
+    release_asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="When the portal learned that it had ended.")
+
+    objects = WorkstationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "uid"], name="workstation_uid_once"),
+            models.CheckConstraint(
+                name="workstation_release_has_asker",
+                condition=Q(release_asked_at=None, release_asked_by=None)
+                | Q(release_asked_at__isnull=False, release_asked_by__isnull=False),
+            ),
+        ]
+        indexes = [models.Index(F("refresh_due_at"), name="workstation_live", condition=Q(ended_at=None))]
+
+    def __str__(self) -> str:
+        return self.uid
+
+    @property
+    def is_live(self) -> bool:
+        return self.ended_at is None

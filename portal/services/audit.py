@@ -1,0 +1,31 @@
+"""Writes the audit record."""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.db.models import Model
+
+from portal import models
+
+
+def record_event(
+    *,
+    actor: models.User | None,
+    verb: str,
+    target: Model,
+    request_number: int | None = None,
+    detail: Mapping[str, object] | None = None,
+    reason: str = "",
+) -> None:
+    """Add an event. Must run in the transaction of what it tells of, so that neither is there without the other."""
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("an event belongs into the transaction of its change")
+    models.Event.objects.create(
+        actor_id=actor.pk if actor else None,
+        actor_name=actor.get_username() if actor else "",
+        verb=verb,
+        target=f"{target._meta.verbose_name} {target}",
+        request_number=request_number,
+        detail=dict(detail or {}),
+        reason=reason,
+    )

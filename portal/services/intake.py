@@ -1,0 +1,111 @@
+"""What people do to requests: submit, cancel, close."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from portal import models
+from portal.services import accounts, audit, keyhold, wake
+
+
+class Refused(Exception):
+    """The request cannot be taken as it is; the message is fit for the person."""
+
+
+class SubmissionReused(Refused):
+    """The form had been sent before with other values."""
+
+
+class WorkspaceNotFound(Refused):
+    """The workspace belongs to somebody else, which is not told."""
+
+
+class NotPossible(Exception):
+    """The request has moved on, so that this cannot be done to it any more; the message is fit for the person."""
+
+
+def submit_request(
+    *, requester: models.User, submission: UUID, type: str, workspace_uid: str, note: str
+) -> models.Request:
+    """Put a request into the queue; the same submission again gives the same request.
+
+    Raises SubmissionReused where its values differ, WorkspaceNotFound for another person's workspace.
+    """
+    values = {"type": type, "workspace_uid": workspace_uid, "note": note}
+    account = accounts.get_current_account()
+    earlier = models.Request.objects.filter(requester=requester, submission=submission).first()
+    if earlier is None:
+        _check_workspace(account=account, requester=requester, uid=workspace_uid)
+        try:
+            return _create_request(account=account, requester=requester, submission=submission, values=values)
+        except IntegrityError:
+            # The same form, sent twice at the same moment: the other one was first.
+            earlier = models.Request.objects.get(requester=requester, submission=submission)
+    if any(getattr(earlier, name) != value for name, value in values.items()):
+        raise SubmissionReused(
+            f"This form was sent before, with other values, as {earlier.label}. Look at it and send this one again."
+        )
+    return earlier
+
+
+def _check_workspace(*, account: models.Account, requester: models.User, uid: str) -> None:
+    if not uid or uid in settings.SHARED_WORKSPACES:
+        return
+    workspaces = models.Workspace.objects.filter(account=account, uid=uid, owner__isnull=False)
+    if workspaces.exclude(owner=requester).exists():
+        raise WorkspaceNotFound("No workspace with this UID is yours, or new to the portal.")
+
+
+@transaction.atomic
+def _create_request(
+    *, account: models.Account, requester: models.User, submission: UUID, values: dict[str, str]
+) -> models.Request:
+    portal_request = models.Request.objects.create(
+        account=account,
+        requester=requester,
+        submission=submission,
+        held_seconds_before=keyhold.get_key(account=account).held_seconds,
+        **values,
+    )
+    audit.record_event(
+        actor=requester,
+        verb="submit",
+        target=portal_request,
+        request_number=portal_request.pk,
+        detail={"type": values["type"], "workspace": values["workspace_uid"]},
+    )
+    wake.wake_workers()
+    return portal_request
+
+
+@transaction.atomic
+def cancel_request(*, actor: models.User, portal_request: models.Request) -> None:
+    """Take a request out of the queue. Raises NotPossible once a worker has claimed it."""
+    locked = _lock_request(portal_request=portal_request)
+    if locked.status != models.Request.Status.QUEUED:
+        raise NotPossible("It is too late to cancel: the request is not waiting any more.")
+    _end_request(locked=locked, status=models.Request.Status.CANCELLED)
+    audit.record_event(actor=actor, verb="cancel", target=locked, request_number=locked.pk)
+
+
+@transaction.atomic
+def close_request(*, actor: models.User, portal_request: models.Request, reason: str) -> None:
+    """Close a request whose outcome is unknown, as failed, with the operator's reason. Raises NotPossible."""
+    locked = _lock_request(portal_request=portal_request)
+    if locked.status != models.Request.Status.UNKNOWN:
+        raise NotPossible("Only a request whose outcome is unknown can be closed; this one has moved on.")
+    _end_request(locked=locked, status=models.Request.Status.FAILED)
+    audit.record_event(actor=actor, verb="close", target=locked, request_number=locked.pk, reason=reason)
+
+
+def _lock_request(*, portal_request: models.Request) -> models.Request:
+    keyhold.lock_key(account=portal_request.account)
+    return models.Request.objects.select_for_update().get(pk=portal_request.pk)
+
+
+def _end_request(*, locked: models.Request, status: models.Request.Status) -> None:
+    models.check_transition(before=locked.status, after=status)
+    locked.status, locked.next_attempt_at, locked.ended_at = status, None, Now()
+    locked.save(update_fields=["status", "next_attempt_at", "ended_at"])

@@ -1,0 +1,45 @@
+"""What becomes of a request after an attempt: one pure function over the failure catalogue."""
+
+import random
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from portal import failures, models
+
+FEW = 4  # attempts in all, where the catalogue says "a few times"
+_LONGEST_DELAY = 300.0  # seconds
+_LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
+
+
+@dataclass(frozen=True, kw_only=True)
+class Next:
+    """The request's next status; `delay` in seconds before it is tried again; whether the attempt counts as a try."""
+
+    status: models.Request.Status
+    delay: float = 0.0
+    counts: bool = True
+
+
+def plan_next(*, failure: failures.Failure, tries: int, stopped_key: bool, retry_after: float | None) -> Next:
+    """What the catalogue says for a failure at this number of tries, this one included.
+
+    `stopped_key`: whether this very failure took the key from open to held; only that request fails with it.
+    """
+    status = models.Request.Status
+    if failure.hold is failures.Hold.UNTIL_OPERATOR:
+        return Next(status=status.FAILED) if stopped_key else Next(status=status.QUEUED, counts=False)
+    # A 500 is the provider's last word on this request, an answer that never came is not.
+    if failure.may_exist:
+        return Next(status=status.FAILED if failure.code == "500" else status.UNKNOWN)
+    if failure.retry is failures.Retry.NEVER or (failure.retry is failures.Retry.FEW and tries >= FEW):
+        return Next(status=status.FAILED)
+    return Next(status=status.QUEUED, delay=choose_delay(tries=tries, retry_after=retry_after))
+
+
+def choose_delay(*, tries: int, retry_after: float | None) -> float:
+    """Seconds to wait: what the provider asked, capped; else exponential with jitter, so that retries spread."""
+    if retry_after is not None:
+        return min(retry_after, _LONGEST_RETRY_AFTER)
+    ceiling = min(settings.PORTAL_RETRY_DELAY * 2.0 ** min(tries - 1, 20), _LONGEST_DELAY)
+    return float(ceiling * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load, keeps no secret)

@@ -1,0 +1,21 @@
+"""Makes what the provider wrote fit for the database, without losing what it was."""
+
+from datetime import datetime
+
+_LARGEST = 2**63 - 1
+
+
+def escape_text(text: str) -> str:
+    r"""The text with what a database refuses, NUL and lone surrogates, written as \x00 and \ud800."""
+    escaped = text.replace("\x00", "\\x00")
+    return escaped.encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def fit_number(number: int | None) -> int | None:
+    """The number, or None where a database column of 64 bits cannot hold it."""
+    return number if number is not None and -_LARGEST <= number <= _LARGEST else None
+
+
+def fit_time(time: datetime | None) -> datetime | None:
+    """The time, or None where a database or a time zone cannot hold it."""
+    return time if time is not None and 1900 <= time.year <= 9000 else None

@@ -1,0 +1,81 @@
+"""Live workstations: told about again every few seconds, and given back."""
+
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from portal import agentstation, models
+from portal.services import accounts, audit, keyhold, leases, mirror
+
+_BATCH = 20  # workstations in one round of the duty, so that it stays short
+_PATIENCE = timedelta(seconds=60)  # before one that could not be refreshed is tried again
+
+
+class NotLive(Exception):
+    """The workstation has ended, or is being given back already; the message is fit for the person."""
+
+
+@transaction.atomic
+def ask_release(*, actor: models.User, workstation: models.Workstation) -> None:
+    """Note that a workstation is to be given back; a worker tells the provider. Raises NotLive where it has ended."""
+    asked = models.Workstation.objects.filter(pk=workstation.pk, ended_at=None, release_asked_at=None).update(
+        release_asked_at=Now(), release_asked_by=actor, refresh_due_at=Now()
+    )
+    if not asked:
+        raise NotLive("This workstation has ended, or is being given back already.")
+    audit.record_event(actor=actor, verb="ask-release", target=workstation, request_number=workstation.request_id)
+
+
+def refresh_workstations(*, held: leases.Held, client: agentstation.Client) -> int:
+    """Ask the provider about the live workstations that are due, or give them back. Returns how many were due."""
+    account = accounts.get_current_account()
+    key = keyhold.get_key(account=account)
+    if key.needs_operator:
+        return 0  # every call would meet the same refusal
+    due = models.Workstation.objects.live().filter(Q(refresh_due_at__lte=Now()), account=account)
+    workstations = list(due.order_by("refresh_due_at")[:_BATCH])
+    for workstation in workstations:
+        _refresh(workstation=workstation, held=held, client=client)
+    return len(workstations)
+
+
+def _refresh(*, workstation: models.Workstation, held: leases.Held, client: agentstation.Client) -> None:
+    if connection.vendor == "postgresql":
+        connection.close()  # back to the pool while the provider is asked
+    told: agentstation.Workstation | None = None
+    gone = True
+    try:
+        if workstation.release_asked_at is not None:
+            client.release_workstation(uid=workstation.uid)
+        else:
+            told, gone = client.retrieve_workstation(uid=workstation.uid), False
+    except agentstation.AssetNotFound:
+        pass  # the provider does not have it any more
+    except agentstation.AgentStationError:
+        _postpone(workstation=workstation)
+        return
+    _record(workstation=workstation, told=told if not gone else None, held=held)
+
+
+@transaction.atomic
+def _record(*, workstation: models.Workstation, told: agentstation.Workstation | None, held: leases.Held) -> None:
+    keyhold.lock_key(account=workstation.account)
+    leases.check_lease(held=held)
+    stored = models.Workstation.objects.select_for_update().get(pk=workstation.pk)
+    if told is not None and told.uid == stored.uid:
+        stored = mirror.store_workstation(account=workstation.account, workstation=told)
+    elif told is None and stored.is_live:
+        mirror.end_workstation(stored=stored)
+    if stored.ended_at is not None:
+        audit.record_event(
+            actor=None,
+            verb="released" if workstation.release_asked_at else "ended",
+            target=stored,
+            request_number=stored.request_id,
+        )
+
+
+def _postpone(*, workstation: models.Workstation) -> None:
+    models.Workstation.objects.filter(pk=workstation.pk).update(refresh_due_at=Now() + _PATIENCE)

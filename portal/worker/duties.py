@@ -1,0 +1,99 @@
+"""The worker's duties: each on a thread of its own, under a lease, so that one worker at a time does it."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from portal import agentstation
+from portal.services import leases, recover, workers, workstations
+
+logger = logging.getLogger(__name__)
+
+_LEASE = 30.0  # seconds; a worker that died is followed after that
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duty:
+    """Something done from time to time; `interval` in seconds."""
+
+    name: str
+    interval: float
+    run: Callable[[leases.Held], object]
+
+
+def list_duties(*, client: agentstation.Client) -> list[Duty]:
+    """All duties of a worker."""
+    return [
+        Duty(
+            name="recover",
+            interval=settings.PORTAL_DUTY_INTERVAL,
+            run=lambda held: recover.recover_requests(held=held),
+        ),
+        Duty(
+            name="refresh",
+            interval=min(settings.PORTAL_REFRESH_INTERVAL, 1.0),
+            run=lambda held: workstations.refresh_workstations(held=held, client=client),
+        ),
+    ]
+
+
+class Roster:
+    """Runs duties until it is told to stop, and shows that the worker lives."""
+
+    def __init__(self, *, name: str, duties: list[Duty]) -> None:
+        self._name = name
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(
+                target=self._repeat, args=(duty.interval, lambda duty=duty: self._do(duty)), name=duty.name
+            )
+            for duty in duties
+        ]
+        self._threads.append(
+            threading.Thread(target=self._repeat, args=(5.0, lambda: workers.note_worker(name=name)), name="heartbeat")
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End each duty's round, start no other, and leave the leases to the next worker."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+        try:
+            leases.drop_leases(holder=self._name)
+            workers.note_stopped(name=self._name)
+        except DatabaseError:
+            logger.warning("The database cannot be used; the leases expire by themselves.")
+
+    def _repeat(self, interval: float, step: Callable[[], None]) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._try(step)
+                self._stopping.wait(interval)
+        finally:
+            connection.close()
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except leases.LeaseLost:
+            logger.info("Another worker has taken this duty over.")
+        except DatabaseError:
+            logger.warning("A duty could not use the database; it is tried again.")
+            connection.close()
+        except Exception:
+            logger.exception("A duty failed; it is tried again.")
+
+    def _do(self, duty: Duty) -> None:
+        held = leases.take_lease(name=duty.name, holder=self._name, seconds=_LEASE + duty.interval)
+        if held is not None:
+            duty.run(held)

@@ -1,0 +1,66 @@
+"""The cast and the stage. alice and bob are members, anna is an auditor, olga an operator, root administers."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import connections
+from django.test import Client
+
+from portal import models
+from portal.sandbox import server
+from tests import factories
+
+
+@pytest.fixture
+def sandbox(settings) -> Iterator[server.Sandbox]:
+    """A provider of its own for the test, which the portal is set up to use."""
+    with server.Sandbox() as running:
+        settings.AGENTSTATION_BASE_URL = running.base_url
+        settings.AGENTSTATION_API_KEY = "sandbox"
+        settings.AGENTSTATION_TOTAL_TIMEOUT = 5.0
+        yield running
+
+
+@pytest.fixture
+def alice(db) -> models.User:
+    return factories.create_user("alice", "Members")
+
+
+@pytest.fixture
+def bob(db) -> models.User:
+    return factories.create_user("bob", "Members")
+
+
+@pytest.fixture
+def anna(db) -> models.User:
+    return factories.create_user("anna", "Auditors")
+
+
+@pytest.fixture
+def olga(db) -> models.User:
+    return factories.create_user("olga", "Operators")
+
+
+@pytest.fixture
+def root(db) -> models.User:
+    return factories.create_user("root", is_superuser=True)
+
+
+@pytest.fixture
+def sign_in() -> Callable[[models.User], Client]:
+    """A browser in which the person is signed in."""
+
+    def sign_in(user: models.User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture(autouse=True)
+def _close_other_connections() -> Iterator[None]:
+    yield
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close()

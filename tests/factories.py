@@ -1,0 +1,65 @@
+"""Makes what tests need, through the portal's own services."""
+
+from uuid import UUID, uuid4
+
+from django.contrib.auth.models import Group
+
+from portal import agentstation, models
+from portal.services import dispatch, intake
+from portal.worker import process
+
+PASSWORD = "correct horse battery staple"
+
+
+def create_user(username: str, *groups: str, **values: object) -> models.User:
+    user = models.User.objects.create_user(username=username, password=PASSWORD, **values)
+    user.groups.set(Group.objects.filter(name__in=groups))
+    return user
+
+
+def submit(
+    requester: models.User,
+    *,
+    type: str = "python",
+    workspace_uid: str = "",
+    note: str = "",
+    submission: UUID | None = None,
+) -> models.Request:
+    return intake.submit_request(
+        requester=requester, submission=submission or uuid4(), type=type, workspace_uid=workspace_uid, note=note
+    )
+
+
+def claim() -> dispatch.Call:
+    call = dispatch.claim_request(worker="test-worker")
+    assert call is not None, "nothing could be claimed"
+    return call
+
+
+def send_once(*, client: agentstation.Client | None = None) -> dispatch.Result:
+    """Claim, call and record one request."""
+    call = claim()
+    result = dispatch.send_call(call=call, client=client or process.make_client())
+    dispatch.record_result(call=call, result=result)
+    return result
+
+
+def send_until_settled(portal_request: models.Request) -> models.Request:
+    """Attempt by attempt until the request is neither queued nor being sent, or the key is held."""
+    client = process.make_client()
+    waiting = (models.Request.Status.QUEUED, models.Request.Status.SENDING)
+    looks = 0
+    while portal_request.status in waiting and not models.Key.objects.filter(state="HELD", held_until=None).exists():
+        call = dispatch.claim_request(worker="test-worker")
+        if call is not None:
+            dispatch.record_result(call=call, result=dispatch.send_call(call=call, client=client))
+        portal_request.refresh_from_db()
+        looks += 1
+        assert looks < 5_000, f"{portal_request} stays {portal_request.status}: {models.Key.objects.values()}"
+    return portal_request
+
+
+def create_workstation(requester: models.User, **values: str) -> models.Workstation:
+    """A workstation that the provider really made."""
+    portal_request = send_until_settled(submit(requester, **values))
+    return models.Workstation.objects.get(request=portal_request)

@@ -1,0 +1,161 @@
+"""What the database itself refuses."""
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from django.db.models.functions import Now
+
+from portal import models
+from portal.models.request import IllegalTransition
+from portal.services import accounts, audit
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def refuse(change) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        change()
+
+
+def test_the_table_of_transitions_covers_every_pair():
+    allowed = {
+        ("QUEUED", "SENDING"),
+        ("QUEUED", "CANCELLED"),
+        ("QUEUED", "FAILED"),
+        ("QUEUED", "SUCCEEDED"),
+        ("QUEUED", "UNKNOWN"),
+        ("SENDING", "SUCCEEDED"),
+        ("SENDING", "FAILED"),
+        ("SENDING", "UNKNOWN"),
+        ("SENDING", "QUEUED"),
+        ("UNKNOWN", "SUCCEEDED"),
+        ("UNKNOWN", "QUEUED"),
+        ("UNKNOWN", "FAILED"),
+        ("UNKNOWN", "CANCELLED"),
+    }
+    assert set(models.TRANSITIONS) == set(models.Request.Status)
+    for before in models.Request.Status:
+        for after in models.Request.Status:
+            if (before, after) in allowed:
+                models.check_transition(before=before, after=after)
+            else:
+                with pytest.raises(IllegalTransition):
+                    models.check_transition(before=before, after=after)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"status": "FAILED", "ended_at": Now()},
+        {"status": "UNKNOWN"},
+        {"status": "QUEUED", "failure": "400"},
+        {"status": "SUCCEEDED"},
+        {"status": "QUEUED", "ended_at": Now()},
+        {"status": "SENDING", "next_attempt_at": Now()},
+    ],
+)
+def test_a_request_s_columns_agree_with_its_status(alice, values):
+    portal_request = factories.submit(alice)
+    refuse(lambda: models.Request.objects.filter(pk=portal_request.pk).update(**values))
+
+
+def test_a_submission_is_one_request_of_its_requester(alice):
+    first = factories.submit(alice)
+    values = {"account": first.account, "requester": alice, "submission": first.submission, "type": "max"}
+    refuse(lambda: models.Request.objects.create(**values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"outcome": "SUCCEEDED"},
+        {"ended_at": Now()},
+        {"outcome": "FAILED", "ended_at": Now()},
+        {"outcome": "SUCCEEDED", "ended_at": Now(), "failure": "400"},
+    ],
+)
+def test_an_attempt_s_columns_agree_with_its_outcome(alice, values):
+    factories.submit(alice)
+    attempt_id = factories.claim().attempt_id
+    refuse(lambda: models.Attempt.objects.filter(pk=attempt_id).update(**values))
+
+
+def test_a_request_has_one_attempt_under_way(alice):
+    portal_request = factories.submit(alice)
+    factories.claim()
+    values = {"request": portal_request, "worker": "w", "deadline_at": Now()}
+    refuse(lambda: models.Attempt.objects.create(number=2, **values))
+    refuse(lambda: models.Attempt.objects.create(number=1, outcome="SUCCEEDED", ended_at=Now(), **values))
+
+
+def test_a_workstation_is_of_at_most_one_request_and_named_once(alice):
+    portal_request, account = factories.submit(alice), accounts.get_current_account()
+    models.Workstation.objects.create(account=account, uid="w1", request=portal_request)
+    refuse(lambda: models.Workstation.objects.create(account=account, uid="w2", request=portal_request))
+    refuse(lambda: models.Workstation.objects.create(account=account, uid="w1"))
+    refuse(lambda: models.Workstation.objects.update(release_asked_at=Now()))
+
+
+def test_names_are_unique_within_what_they_belong_to():
+    account = accounts.get_current_account()
+    workspace = models.Workspace.objects.create(account=account, uid="s1")
+    models.File.objects.create(workspace=workspace, uid="f1")
+    models.Log.objects.create(workspace=workspace, uid="l1")
+    refuse(lambda: models.Workspace.objects.create(account=account, uid="s1"))
+    refuse(lambda: models.File.objects.create(workspace=workspace, uid="f1"))
+    refuse(lambda: models.Log.objects.create(workspace=workspace, uid="l1"))
+    refuse(lambda: models.Account.objects.create(base_url=account.base_url))
+
+
+@pytest.mark.parametrize("values", [{"state": "HELD"}, {"cause": "401"}, {"held_until": Now()}])
+def test_a_hold_has_a_cause_and_a_start(values):
+    accounts.get_current_account()
+    refuse(lambda: models.Key.objects.update(**values))
+
+
+def test_people_who_asked_for_something_cannot_be_deleted(alice):
+    factories.submit(alice)
+    with pytest.raises(ProtectedError):
+        alice.delete()
+
+
+def test_events_are_neither_changed_nor_deleted(alice):
+    factories.submit(alice)
+    event = models.Event.objects.get()
+    for forbidden in (event.save, event.delete, models.Event.objects.all().delete):
+        with pytest.raises(TypeError):
+            forbidden()
+    with pytest.raises(TypeError):
+        models.Event.objects.update(verb="nothing")
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_an_event_outside_a_transaction_is_refused(alice):
+    with pytest.raises(RuntimeError):
+        audit.record_event(actor=alice, verb="x", target=alice)
+
+
+def test_every_row_names_itself(alice):
+    portal_request = factories.submit(alice)
+    attempt = models.Attempt.objects.get(pk=factories.claim().attempt_id)
+    account = accounts.get_current_account()
+    workspace = models.Workspace.objects.create(account=account, uid="s1")
+    rows = [
+        account,
+        models.Key.objects.get(),
+        portal_request,
+        attempt,
+        models.LateAnswer(attempt=attempt),
+        workspace,
+        models.File(workspace=workspace, uid="f"),
+        models.Log(workspace=workspace, uid="l"),
+        models.Workstation(uid="w"),
+        models.Event.objects.first(),
+        models.Lease(name="duty"),
+        models.Worker(name="here:1"),
+        models.SetupLink(token_hash="x" * 64),
+    ]
+    names = [str(row) for row in rows]
+    assert len(set(names)) == len(names)
+    assert all(names)

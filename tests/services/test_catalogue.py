@@ -1,0 +1,142 @@
+"""Each row of the failure catalogue, from the form's values to the stored outcome, over real HTTP to the sandbox."""
+
+import pytest
+
+from portal import failures, models
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+ROWS = [
+    # workspace, status, failure, attempts, key held
+    ("fail-400", "FAILED", "400", 1, ""),
+    ("fail-401", "FAILED", "401", 1, "401"),
+    ("fail-402", "FAILED", "402", 1, "402"),
+    ("fail-422", "FAILED", "422", 1, ""),
+    ("fail-500", "FAILED", "500", 1, ""),
+    ("fail-500-made", "FAILED", "500", 1, ""),
+    ("fail-502", "UNKNOWN", "no-answer", 1, ""),
+    ("fail-503", "FAILED", "503", 4, ""),
+    ("fail-503-html", "UNKNOWN", "no-answer", 1, ""),
+    ("fail-418", "FAILED", "other", 1, ""),
+    ("hang", "UNKNOWN", "no-answer", 1, ""),
+    ("hang-made", "UNKNOWN", "no-answer", 1, ""),
+    ("reset", "UNKNOWN", "no-answer", 1, ""),
+    ("reset-made", "UNKNOWN", "no-answer", 1, ""),
+    ("truncate", "UNKNOWN", "no-answer", 1, ""),
+    ("garbage", "UNKNOWN", "unreadable", 1, ""),
+    ("drip", "UNKNOWN", "no-answer", 1, ""),
+]
+
+
+@pytest.mark.parametrize(("uid", "status", "failure", "attempts", "cause"), ROWS)
+def test_what_the_provider_does_becomes_what_the_catalogue_says(
+    sandbox, settings, alice, uid, status, failure, attempts, cause
+):
+    settings.AGENTSTATION_TOTAL_TIMEOUT = 0.5
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
+
+    assert (portal_request.status, portal_request.failure) == (status, failure)
+    assert portal_request.attempts.count() == attempts
+    assert {attempt.failure for attempt in portal_request.attempts.all()} == {failure}
+    assert models.Key.objects.get().cause == cause
+    assert len(sandbox.record()["posts"]) == attempts
+
+
+@pytest.mark.parametrize("code", ["400", "401", "402", "422", "500", "503"])
+def test_the_provider_s_own_words_are_kept(sandbox, alice, code):
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=f"fail-{code}"))
+
+    attempt = portal_request.attempts.order_by("number").last()
+    assert attempt.http_status == int(code)
+    assert attempt.error
+    assert attempt.message
+    assert attempt.message.encode() in bytes(attempt.answer)
+
+
+@pytest.mark.parametrize("uid", ["slow-0", "unknown-status", "new-fields"])
+def test_what_succeeds_oddly_succeeds(sandbox, alice, uid):
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
+
+    assert portal_request.status == "SUCCEEDED"
+    assert portal_request.workstation.workspace.uid == uid
+
+
+def test_a_429_holds_the_key_until_its_time_and_then_goes_out_again(sandbox, alice):
+    sandbox.script([{"name": "fail-429-retry-3"}])
+    portal_request = factories.submit(alice)
+
+    factories.send_once()
+
+    portal_request.refresh_from_db()
+    attempt = portal_request.attempts.get()
+    key = models.Key.objects.get()
+    assert (portal_request.status, attempt.failure, attempt.retry_after) == ("QUEUED", "429", 3.0)
+    assert (key.state, key.cause) == ("HELD", "429")
+    assert 2.5 <= (key.held_until - attempt.ended_at).total_seconds() <= 3.5
+    assert portal_request.next_attempt_at is not None
+
+
+def test_a_429_without_a_time_is_tried_again_until_it_works(sandbox, alice):
+    sandbox.script([{"name": "fail-429", "times": 3}])
+
+    portal_request = factories.send_until_settled(factories.submit(alice))
+
+    assert portal_request.status == "SUCCEEDED"
+    assert [attempt.failure for attempt in portal_request.attempts.order_by("number")] == ["429", "429", "429", ""]
+
+
+def test_where_nothing_can_be_reached_nothing_was_sent_and_it_is_tried_again(sandbox, settings, alice):
+    address = sandbox.base_url
+    settings.AGENTSTATION_BASE_URL = "http://127.0.0.1:9/v1"
+    portal_request = factories.submit(alice)
+    factories.send_once()
+
+    portal_request.refresh_from_db()
+    assert portal_request.status == "QUEUED"
+    assert portal_request.attempts.get().failure == "no-connection"
+
+    settings.AGENTSTATION_BASE_URL = address
+    models.Account.objects.update(base_url=address)
+    assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
+
+
+def test_only_the_request_that_stopped_the_key_fails_with_a_402(sandbox, alice, bob):
+    first, second = factories.submit(alice, workspace_uid="fail-402"), factories.submit(bob, workspace_uid="fail-402")
+    client = factories.process.make_client()
+    calls = [factories.claim(), factories.claim()]
+    for call in calls:
+        result = factories.dispatch.send_call(call=call, client=client)
+        factories.dispatch.record_result(call=call, result=result)
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, first.failure, first.tries) == ("FAILED", "402", 1)
+    assert (second.status, second.failure, second.tries) == ("QUEUED", "", 0)
+    assert factories.dispatch.claim_request(worker="w") is None
+
+
+def test_every_row_has_words_for_the_person():
+    for failure in failures.CATALOGUE.values():
+        assert failure.title
+        assert failure.cause.endswith(".")
+        assert failure.steps
+        assert failure.again.endswith(".")
+        assert failure.actor.value
+
+
+def test_every_error_of_the_client_that_ends_an_attempt_is_in_the_catalogue():
+    from portal import agentstation
+
+    unclassified = {agentstation.AgentStationError, agentstation.NothingSent, agentstation.SendTooLate}
+    # A list is no attempt.
+    unclassified.add(agentstation.RepeatedCursor)
+    classes = {
+        value
+        for value in vars(agentstation).values()
+        if isinstance(value, type) and issubclass(value, agentstation.AgentStationError)
+    }
+    for error in classes - unclassified:
+        assert failures.classify_error(error("x")).code
+    with pytest.raises(LookupError):
+        failures.classify_error(agentstation.RepeatedCursor("x"))

@@ -1,0 +1,285 @@
+"""Claim, call, record."""
+
+import threading
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+
+from portal import agentstation, models
+from portal.services import accounts, dispatch, keyhold, leases, recover
+from portal.worker import process
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+class Looking(agentstation.Client):
+    """The real client, which first notes how the portal's database connection stands."""
+
+    def __init__(self) -> None:
+        real = process.make_client()
+        self.__dict__.update(real.__dict__)
+        self.in_transaction: bool | None = None
+        self.holds_connection: bool | None = None
+
+    def request_workstation(self, **values):
+        self.in_transaction = connection.in_atomic_block
+        self.holds_connection = connection.connection is not None
+        return super().request_workstation(**values)
+
+
+@pytest.fixture
+def held() -> leases.Held:
+    taken = leases.take_lease(name="recover", holder="test", seconds=60)
+    assert taken is not None
+    return taken
+
+
+def make_overdue(call: dispatch.Call) -> None:
+    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+
+
+def test_no_transaction_is_open_during_the_call_and_on_postgresql_no_connection_held(sandbox, alice):
+    factories.submit(alice)
+    client = Looking()
+
+    assert factories.send_once(client=client).workstation is not None
+
+    assert client.in_transaction is False
+    assert client.holds_connection is (connection.vendor == "sqlite")
+
+
+def test_a_call_within_a_transaction_is_refused(sandbox, alice):
+    factories.submit(alice)
+    call = factories.claim()
+    from django.db import transaction
+
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        dispatch.send_call(call=call, client=process.make_client())
+    assert sandbox.record()["posts"] == []
+
+
+def test_the_attempt_is_written_before_anything_is_sent(sandbox, alice):
+    portal_request = factories.submit(alice)
+    factories.claim()
+
+    portal_request.refresh_from_db()
+    attempt = portal_request.attempts.get()
+    assert (portal_request.status, attempt.outcome, attempt.number) == ("SENDING", "SENDING", 1)
+    assert (attempt.deadline_at - attempt.claimed_at).total_seconds() == pytest.approx(5 + 5 + 60, abs=1)
+    assert sandbox.record()["posts"] == []
+
+
+def test_the_body_sent_is_exactly_the_contract_s(sandbox, alice):
+    factories.send_until_settled(factories.submit(alice, type="max", note="stays here"))
+    factories.send_until_settled(factories.submit(alice, type="voip", workspace_uid="slow-0"))
+
+    posts = sandbox.record()["posts"]
+    assert [post["body"].replace(" ", "") for post in posts] == [
+        '{"type":"max"}',
+        '{"type":"voip","workspace_id":"slow-0"}',
+    ]
+    assert all(post["authorized"] for post in posts)
+
+
+def test_requests_go_out_oldest_first(sandbox, alice, bob):
+    numbers = [factories.submit(person).pk for person in (alice, alice, bob)]
+    claimed = [models.Attempt.objects.get(pk=factories.claim().attempt_id).request_id for _ in numbers]
+    assert claimed == numbers
+
+
+def test_no_more_calls_are_in_flight_than_the_team_may_have(settings, sandbox, alice):
+    settings.PORTAL_CALLS_IN_FLIGHT = 2
+    for _ in range(3):
+        factories.submit(alice)
+    first, _ = factories.claim(), factories.claim()
+
+    assert dispatch.claim_request(worker="w") is None
+    result = dispatch.send_call(call=first, client=process.make_client())
+    dispatch.record_result(call=first, result=result)
+    assert dispatch.claim_request(worker="w") is not None
+
+
+def test_ten_claimers_take_one_request_once(sandbox, alice):
+    factories.submit(alice)
+    barrier, calls = threading.Barrier(10), []
+
+    def claim() -> None:
+        barrier.wait()
+        try:
+            calls.append(dispatch.claim_request(worker=threading.current_thread().name))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=claim) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(calls) == 10
+    assert sum(call is not None for call in calls) == 1
+    assert models.Attempt.objects.count() == 1
+
+
+def test_requests_of_another_base_url_are_never_sent(sandbox, settings, alice):
+    waiting = factories.submit(alice)
+    settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
+
+    assert dispatch.claim_request(worker="w") is None
+    waiting.refresh_from_db()
+    assert waiting.status == "QUEUED"
+
+
+def test_a_hold_stops_the_queue_for_everybody_until_an_operator_resumes(sandbox, alice, bob, olga):
+    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-401"))
+    waiting = factories.submit(bob)
+    assert dispatch.claim_request(worker="w") is None
+
+    keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+
+    assert factories.send_until_settled(waiting).status == "SUCCEEDED"
+    assert list(models.Event.objects.filter(verb__in=["hold", "resume"]).values_list("verb", "actor_name")) == [
+        ("hold", ""),
+        ("resume", "olga"),
+    ]
+
+
+def test_what_was_claimed_too_long_ago_is_given_back_unsent(sandbox, alice):
+    portal_request = factories.submit(alice)
+    call = factories.claim()
+    paused = dispatch.Call(
+        attempt_id=call.attempt_id, type=call.type, workspace_uid="", send_before=agentstation.boottime() - 1
+    )
+
+    dispatch.record_result(call=paused, result=dispatch.send_call(call=paused, client=process.make_client()))
+
+    portal_request.refresh_from_db()
+    assert (portal_request.status, portal_request.tries) == ("QUEUED", 0)
+    assert portal_request.attempts.get().outcome == "GIVEN_BACK"
+    assert sandbox.record()["posts"] == []
+
+
+def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sandbox, alice, held):
+    portal_request = factories.submit(alice)
+    make_overdue(factories.claim())
+
+    assert recover.recover_requests(held=held) == 1
+    assert recover.recover_requests(held=held) == 0
+
+    portal_request.refresh_from_db()
+    assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
+    assert dispatch.claim_request(worker="w") is None
+    assert models.Event.objects.filter(verb="deadline-passed").count() == 1
+
+
+def test_an_attempt_before_its_deadline_is_left_alone(sandbox, alice, held):
+    factories.submit(alice)
+    factories.claim()
+    assert recover.recover_requests(held=held) == 0
+
+
+def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, held):
+    portal_request = factories.submit(alice)
+    call = factories.claim()
+    result = dispatch.send_call(call=call, client=process.make_client())
+    make_overdue(call)
+    recover.recover_requests(held=held)
+
+    dispatch.record_result(call=call, result=result)
+
+    portal_request.refresh_from_db()
+    assert (portal_request.status, portal_request.failure) == ("SUCCEEDED", "")
+    assert portal_request.workstation.uid == result.workstation.uid
+    assert portal_request.attempts.get().late_answer.http_status == 200
+    assert portal_request.attempts.get().outcome == "UNKNOWN"
+
+
+def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, held):
+    portal_request = factories.submit(alice, workspace_uid="fail-422")
+    call = factories.claim()
+    result = dispatch.send_call(call=call, client=process.make_client())
+    make_overdue(call)
+    recover.recover_requests(held=held)
+
+    dispatch.record_result(call=call, result=result)
+
+    portal_request.refresh_from_db()
+    assert (portal_request.status, portal_request.failure) == ("FAILED", "422")
+
+
+def test_a_late_200_after_a_close_is_kept_as_an_orphan(sandbox, alice, olga, held):
+    portal_request = factories.submit(alice)
+    call = factories.claim()
+    result = dispatch.send_call(call=call, client=process.make_client())
+    make_overdue(call)
+    recover.recover_requests(held=held)
+    from portal.services import intake
+
+    intake.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
+    dispatch.record_result(call=call, result=result)
+    dispatch.record_result(call=call, result=result)
+
+    portal_request.refresh_from_db()
+    assert portal_request.status == "FAILED"
+    assert models.Workstation.objects.get().request is None
+    assert models.LateAnswer.objects.count() == 1
+
+
+def test_recording_twice_changes_nothing(sandbox, alice):
+    portal_request = factories.submit(alice)
+    call = factories.claim()
+    result = dispatch.send_call(call=call, client=process.make_client())
+    dispatch.record_result(call=call, result=result)
+    dispatch.record_result(call=call, result=result)
+
+    portal_request.refresh_from_db()
+    assert portal_request.status == "SUCCEEDED"
+    assert models.LateAnswer.objects.count() == 0
+    assert models.Event.objects.filter(verb="answer").count() == 1
+
+
+def test_a_request_that_waited_too_long_is_given_up(sandbox, settings, alice, held):
+    settings.PORTAL_LONGEST_WAIT = 0.0
+    portal_request = factories.submit(alice)
+
+    assert recover.recover_requests(held=held) == 1
+
+    portal_request.refresh_from_db()
+    assert (portal_request.status, portal_request.failure) == ("FAILED", "waited-too-long")
+
+
+def test_time_under_a_hold_is_no_waiting(sandbox, settings, alice, bob, held):
+    from datetime import timedelta
+
+    settings.PORTAL_LONGEST_WAIT = 3600
+    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    waiting = factories.submit(bob)
+    two_hours_ago = Now() - timedelta(hours=2)
+    models.Key.objects.update(held_at=two_hours_ago)
+    models.Request.objects.filter(pk=waiting.pk).update(queued_at=two_hours_ago)
+
+    assert recover.recover_requests(held=held) == 0
+
+
+def test_a_duty_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held):
+    portal_request = factories.submit(alice)
+    make_overdue(factories.claim())
+    models.Lease.objects.update(expires_at=Now())
+    assert leases.take_lease(name="recover", holder="another", seconds=60) is not None
+
+    with pytest.raises(leases.LeaseLost):
+        recover.recover_requests(held=held)
+    portal_request.refresh_from_db()
+    assert portal_request.status == "SENDING"
+
+
+def test_a_lease_is_one_worker_s_until_it_expires_or_is_dropped():
+    first = leases.take_lease(name="d", holder="a", seconds=60)
+    assert first == leases.take_lease(name="d", holder="a", seconds=60)
+    assert leases.take_lease(name="d", holder="b", seconds=60) is None
+    leases.drop_leases(holder="a")
+    second = leases.take_lease(name="d", holder="b", seconds=60)
+    assert second is not None
+    assert second.epoch == first.epoch + 1

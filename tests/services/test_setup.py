@@ -1,0 +1,42 @@
+"""The link for the first administrator."""
+
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+
+from portal import models
+from portal.services import setup
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_token_is_kept_only_as_a_hash():
+    token = setup.create_setup_link()
+    assert token not in str(models.SetupLink.objects.values_list())
+
+
+def test_only_the_newest_link_is_valid():
+    first, second = setup.create_setup_link(), setup.create_setup_link()
+    with pytest.raises(setup.LinkNotValid):
+        setup.check_setup_link(token=first)
+    setup.check_setup_link(token=second)
+
+
+def test_a_link_is_valid_for_an_hour():
+    token = setup.create_setup_link()
+    models.SetupLink.objects.update(created_at=Now() - timedelta(minutes=61))
+    with pytest.raises(setup.LinkNotValid):
+        setup.check_setup_link(token=token)
+
+
+def test_a_link_makes_one_administrator(django_user_model):
+    token = setup.create_setup_link()
+    user = setup.create_administrator(token=token, username="root", password="correct horse battery")
+
+    assert user.is_superuser
+    assert models.Event.objects.get().verb == "set-up"
+    with pytest.raises(setup.LinkNotValid):
+        setup.create_administrator(token=token, username="again", password="correct horse battery")
+    assert setup.create_setup_link() is None
+    assert django_user_model.objects.count() == 1
