@@ -1,0 +1,66 @@
+"""Accounts at the provider, and the state of their keys. The key itself is nowhere in the database."""
+
+from django.urls import reverse
+
+from portal import models
+from portal.admin import columns, filters, pages, readonly
+
+
+@pages.register(models.Account)
+class AccountAdmin(readonly.ReadOnlyAdmin):
+    """Whose workstations a key reaches."""
+
+    list_display = (
+        columns.name(label="account"),
+        columns.row_link("key"),
+        columns.moment("created_at", label="created"),
+    )
+    list_select_related = ("key",)
+    search_fields = ("base_url",)
+    search_help_text = ""
+    fieldsets = (
+        (None, {"fields": (columns.name(label="base URL"), columns.row_link("key"), columns.moment("created_at"))}),
+    )
+
+    def list_links(self, row: models.Account) -> list[tuple[str, str]]:
+        return [
+            ("Requests", columns.list_url(models.Request, account=row.pk)),
+            ("Workstations", columns.list_url(models.Workstation, account=row.pk)),
+            ("Workspaces", columns.list_url(models.Workspace, account=row.pk)),
+        ]
+
+
+@pages.register(models.Key)
+class KeyAdmin(readonly.ReadOnlyAdmin):
+    """Whether the team's requests go out, and if not, why."""
+
+    list_display = (
+        columns.name(label="key"),
+        "state",
+        columns.failure("cause"),
+        columns.moment("held_at", label="held since"),
+        columns.moment("held_until", label="held until"),
+    )
+    list_select_related = ("account",)
+    list_filter = ("state", filters.CauseFilter)
+    search_fields = ("account__base_url", "cause")
+    search_help_text = ""
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    columns.row_link("account"),
+                    ("state", columns.failure("cause")),
+                    (columns.moment("held_at"), columns.moment("held_until")),
+                    "held_seconds",
+                )
+            },
+        ),
+    )
+
+    def list_links(self, row: models.Key) -> list[tuple[str, str]]:
+        return [("Open in the portal", reverse("key"))]
+
+    def find_events(self, row: models.Key) -> str:
+        return f'"{row}"'

@@ -1,0 +1,78 @@
+"""Shows what the provider wrote: laid out where it is JSON, escaped, and never more than a page can bear."""
+
+import json
+import re
+from collections.abc import Iterator
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from portal.services import storable
+
+LONGEST = 64 * 1024
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+_DEEPEST = 40  # further in, lines are indented no more
+
+
+def show_answer(body: bytes | None, *, length: int | None = None, longest: int = LONGEST) -> SafeString | str:
+    """A body as text. `length`: how long it is in all, where `body` is only its start."""
+    if body is None:
+        return "–"
+    body = bytes(body)
+    missing = (length or len(body)) - len(body)
+    return _show(body.decode("utf-8", errors="backslashreplace"), missing=missing, longest=longest)
+
+
+def show_text(text: str, *, longest: int = LONGEST) -> SafeString | str:
+    """Stored text in the same manner."""
+    return _show(text, missing=0, longest=longest) if text else "–"
+
+
+def _show(text: str, *, missing: int, longest: int) -> SafeString:
+    shown, used = _lay_out(text, longest=longest) if not missing and _is_json(text) else (text[:longest], longest)
+    missing += len(text[used:].encode(errors="backslashreplace"))
+    box = format_html('<pre class="answer" tabindex="0">{}</pre>', storable.escape_text(shown))
+    return format_html('{}<p class="cut">{} bytes more are not shown.</p>', box, f"{missing:,}") if missing else box
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):  # not JSON, a number with too many digits, or too deep
+        return False
+    return True
+
+
+def _lay_out(text: str, *, longest: int) -> tuple[str, int]:
+    """The JSON text with a line for each member, and how much of it was used.
+
+    Only white space differs from what came: numbers, escapes and repeated names stay as they were written.
+    """
+    pieces: list[str] = []
+    size = 0
+    for piece, position in _indent(text):
+        size += len(piece)
+        if size > longest:
+            return "".join(pieces) or text[:longest], position if pieces else longest
+        pieces.append(piece)
+    return "".join(pieces), len(text)
+
+
+def _indent(text: str) -> Iterator[tuple[str, int]]:
+    """The words with white space before or after them, each with its place in the text."""
+    depth = 0
+    before = ""
+    for match in _TOKEN.finditer(text):
+        word = match.group()
+        if word in "]}":
+            depth -= 1
+            gap = "" if before in ("[", "{") else _break(depth)
+        else:
+            gap = _break(depth) if before in ("[", "{", ",") else " " * (before == ":")
+        depth += word in "[{"
+        before = word
+        yield gap + word, match.start()
+
+
+def _break(depth: int) -> str:
+    return "\n" + "  " * min(depth, _DEEPEST)

@@ -1,0 +1,125 @@
+"""The columns of lists and the facts of pages: times, links and texts, each made for a field."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+from portal import failures
+from portal.admin import answers
+from portal.templatetags import ui
+
+NOTHING = "–"
+# What is given to Django is a callable; its type stubs allow callables in lists, but not among the fields of a page.
+type Column = Any
+type Show = Callable[[Any], Any]
+
+
+def make_column(show: Show, *, field: str, label: str = "", ordering: str | None = None) -> Column:
+    """A column that shows something of the field; named after it, so that it gets its help text."""
+
+    def column(row: Any) -> Any:
+        return show(row)
+
+    column.__name__ = field
+    return admin.display(description=label or field.replace("_", " "), ordering=ordering)(column)
+
+
+def name(*, label: str, show: Show = str) -> Column:
+    """The row's own name, sorted by its id: the column that links to its page."""
+    return make_column(show, field="name", label=label, ordering="id")
+
+
+def value(field: str, *, label: str) -> Column:
+    """The field as it is, under a better name than its own."""
+    return make_column(lambda row: getattr(row, field) or NOTHING, field=field, label=label)
+
+
+def moment(field: str, *, label: str = "") -> Column:
+    """A time to the second."""
+    label = label or field.removesuffix("_at").replace("_", " ")
+    return make_column(lambda row: ui.moment(getattr(row, field)), field=field, label=label)
+
+
+def short_text(field: str, *, label: str = "", longest: int = 100) -> Column:
+    """The beginning of a text that may be long."""
+    return make_column(short(field, longest=longest), field=field, label=label)
+
+
+def short(field: str, *, longest: int = 100) -> Show:
+    """Shows the beginning of a text."""
+    return lambda row: Truncator(getattr(row, field) or NOTHING).chars(longest)
+
+
+def laid_out(field: str, *, label: str = "") -> Column:
+    """A stored text, as JSON where it is."""
+    return make_column(lambda row: answers.show_text(getattr(row, field)), field=field, label=label)
+
+
+def answer(field: str = "answer") -> Column:
+    """The body of an answer."""
+    return make_column(lambda row: answers.show_answer(getattr(row, field)), field=field)
+
+
+def failure(field: str = "failure") -> Column:
+    """A failure with its title; a code that the catalogue does not know as it came."""
+    return make_column(lambda row: show_failure(getattr(row, field)), field=field)
+
+
+def show_failure(code: str) -> SafeString | str:
+    """A failure's code and title, linked to the guide."""
+    if code not in failures.CATALOGUE:
+        return code or NOTHING
+    url = reverse("failure_detail", args=[code])
+    return format_html('<a href="{}">{}</a>: {}', url, code, failures.CATALOGUE[code].title)
+
+
+def file_size(field: str = "size") -> Column:
+    """Bytes as people say them."""
+    return make_column(lambda row: ui.file_size(getattr(row, field)), field=field)
+
+
+def web_link(field: str = "url", *, longest: int = 2000) -> Column:
+    """An address from outside: a link only if it is http or https."""
+    return make_column(lambda row: show_web_link(getattr(row, field), longest=longest), field=field)
+
+
+def show_web_link(url: str, *, longest: int = 2000) -> SafeString | str:
+    """The address as a link that tells the other side nothing, or as text."""
+    text = Truncator(url or NOTHING).chars(longest)
+    return format_html('<a href="{}" rel="noopener noreferrer">{}</a>', url, text) if ui.is_web_url(url) else text
+
+
+def row_link(field: str, *, label: str = "") -> Column:
+    """A link to the page of another row; `field` may lead over several relations."""
+    return make_column(lambda row: link_to(_follow(row, field)), field=field, label=label or field.split("__")[-1])
+
+
+def link_to(row: Model | None) -> SafeString | str:
+    """A link to the row's page in the admin."""
+    if row is None:
+        return NOTHING
+    return format_html('<a href="{}">{}</a>', url_of(row), row)
+
+
+def url_of(row: Model) -> str:
+    """Where the row's page in the admin is."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def list_url(model: type[Model], **parameters: object) -> str:
+    """Where the model's list is, with search (`q`) or filters."""
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{url}?{urlencode(parameters)}" if parameters else url
+
+
+def _follow(row: Any, path: str) -> Any:
+    for name in path.split("__"):
+        row = getattr(row, name, None)  # a reverse one-to-one that is not there raises an AttributeError too
+    return row

@@ -1,0 +1,57 @@
+"""The audit record."""
+
+import json
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from portal import models
+from portal.admin import answers, columns, filters, pages, readonly
+
+
+def _request_link(event: models.Event) -> SafeString | str:
+    """By number: an event holds no keys to other rows."""
+    if event.request_number is None:
+        return columns.NOTHING
+    url = reverse("admin:portal_request_change", args=[event.request_number])
+    return format_html('<a href="{}">R-{}</a>', url, event.request_number)
+
+
+def _actor_link(event: models.Event) -> SafeString | str:
+    if event.actor_id is None:
+        return event.actor_name or "the portal"
+    url = reverse("admin:portal_user_change", args=[event.actor_id])
+    return format_html('<a href="{}">{}</a>', url, event.actor_name)
+
+
+_REQUEST = columns.make_column(_request_link, field="request_number", label="request")
+_WHO = columns.make_column(_actor_link, field="actor_name", label="who")
+_DETAIL = columns.make_column(
+    lambda event: answers.show_text(json.dumps(event.detail, ensure_ascii=False) if event.detail else ""),
+    field="detail",
+)
+
+
+@pages.register(models.Event)
+class EventAdmin(readonly.ReadOnlyAdmin):
+    """Who did what to what, when."""
+
+    list_display = (
+        columns.name(label="event", show=lambda event: event.pk),
+        columns.moment("at", label="when"),
+        _WHO,
+        "verb",
+        "target",
+        _REQUEST,
+        columns.short_text("reason"),
+    )
+    list_filter = (filters.VerbFilter, filters.ActorFilter, ("at", filters.TimeFilter))
+    search_fields = ("actor_name", "verb", "target", "reason")
+    number_lookup = "request_number"
+    fieldsets = (
+        (None, {"fields": (columns.moment("at", label="when"), _WHO, "verb", "target", _REQUEST, "reason", _DETAIL)}),
+    )
+
+    def find_events(self, row: models.Event) -> str:
+        return "" if row.request_number is None else f"R-{row.request_number}"

@@ -1,0 +1,203 @@
+"""Filters with fixed choices: no list asks the database which values there are."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from portal import failures, models
+
+VERBS = (
+    "submit",
+    "claim",
+    "answer",
+    "late-answer",
+    "deadline-passed",
+    "give-up",
+    "cancel",
+    "close",
+    "hold",
+    "resume",
+    "ask-release",
+    "released",
+    "ended",
+    "set-up",
+)
+_LARGEST_ID = 2**63 - 1
+
+
+class FixedChoices(admin.SimpleListFilter):
+    """One value of the field that the parameter names."""
+
+    options: ClassVar[tuple[tuple[str, str], ...]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> tuple[tuple[str, str], ...]:
+        return self.options
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset if value is None else queryset.filter(**{str(self.parameter_name): value})
+
+
+class TimeFilter(admin.DateFieldListFilter):
+    """Today, this week, this month, this year."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = str(self.title).removesuffix(" at") if self.title != "at" else "time"
+
+
+class FailureFilter(FixedChoices):
+    """The codes of the catalogue."""
+
+    title = "failure"
+    parameter_name = "failure"
+    options = tuple(failures.CHOICES)
+
+
+class CauseFilter(FixedChoices):
+    """What holds the key."""
+
+    title = "cause"
+    parameter_name = "cause"
+    options = tuple(failures.CHOICES)
+
+
+class VerbFilter(FixedChoices):
+    """What is done in the portal."""
+
+    title = "verb"
+    parameter_name = "verb"
+    options = tuple((verb, verb) for verb in VERBS)
+
+
+class LevelFilter(FixedChoices):
+    """The levels of the provider's contract. Others are found by search."""
+
+    title = "level"
+    parameter_name = "level"
+    options = tuple((level, level) for level in ("debug", "info", "warning", "error"))
+
+
+class TypeFilter(FixedChoices):
+    """The types of the provider's contract. Others are found by search."""
+
+    title = "type"
+    parameter_name = "type"
+    options = tuple((str(value), str(label)) for value, label in models.Request.Type.choices)
+
+
+class WorkstationStatusFilter(FixedChoices):
+    """The statuses of the provider's contract. Others are found by search."""
+
+    title = "status"
+    parameter_name = "status"
+    options = tuple((status, status) for status in ("active", "completed", "errored"))
+
+
+class WorkspaceStatusFilter(FixedChoices):
+    """The statuses of the provider's contract. Others are found by search."""
+
+    title = "status"
+    parameter_name = "status"
+    options = tuple((status, status) for status in ("active", "archived"))
+
+
+class _YesOrNo(FixedChoices):
+    """Whether a column is empty."""
+
+    column: ClassVar[str]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(**{f"{self.column}__isnull": self.value() == self.options[0][0]})
+
+
+class LiveFilter(_YesOrNo):
+    """Workstations that still run, as far as is known."""
+
+    title = "life"
+    parameter_name = "life"
+    column = "ended_at"
+    options = (("live", "Live"), ("ended", "Ended"))
+
+
+class OrphanFilter(_YesOrNo):
+    """Workstations that no request owns."""
+
+    title = "request"
+    parameter_name = "orphan"
+    column = "request"
+    options = (("yes", "None: an orphan"), ("no", "Of a request"))
+
+
+class ActorFilter(_YesOrNo):
+    """Who did it."""
+
+    title = "actor"
+    parameter_name = "actor"
+    column = "actor_id"
+    options = (("portal", "The portal itself"), ("person", "A person"))
+
+
+class _OfRow(admin.SimpleListFilter):
+    """Rows of one other row. Shown only where a link has chosen it, so that it costs nothing elsewhere."""
+
+    model: ClassVar[type[Model]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        value = self.value()
+        return [] if value is None else [(value, self._name_row(value))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset if value is None else queryset.filter(**{str(self.parameter_name): int(value)})
+
+    def _name_row(self, value: str) -> str:
+        if not (value.isascii() and value.isdigit() and int(value[:19]) <= _LARGEST_ID and len(value) <= 19):
+            raise IncorrectLookupParameters
+        row = self.model._default_manager.filter(pk=int(value)).first()
+        return str(row) if row else value
+
+
+class RequestFilter(_OfRow):
+    """What belongs to one request."""
+
+    title = "request"
+    parameter_name = "request"
+    model = models.Request
+
+
+class WorkspaceFilter(_OfRow):
+    """What belongs to one workspace."""
+
+    title = "workspace"
+    parameter_name = "workspace"
+    model = models.Workspace
+
+
+class RequesterFilter(_OfRow):
+    """What one person asked for."""
+
+    title = "requester"
+    parameter_name = "requester"
+    model = models.User
+
+
+class OwnerFilter(_OfRow):
+    """What one person owns."""
+
+    title = "owner"
+    parameter_name = "owner"
+    model = models.User
+
+
+class AccountFilter(_OfRow):
+    """What belongs to one account."""
+
+    title = "account"
+    parameter_name = "account"
+    model = models.Account

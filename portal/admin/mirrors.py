@@ -1,0 +1,175 @@
+"""What the provider has: workstations, workspaces, files and logs."""
+
+from typing import Any
+
+from django.db.models import Q
+
+from portal import models
+from portal.admin import columns, filters, pages, readonly
+
+_SEEN: Any = (columns.moment("created_at"), columns.moment("first_seen_at"))
+_UID = columns.value("uid", label="UID")
+_AS_IT_CAME: Any = ("As it came", {"fields": (columns.laid_out("raw"),)})
+
+
+@pages.register(models.Workstation)
+class WorkstationAdmin(readonly.ReadOnlyAdmin):
+    """The provider's workstations; without a request, orphans."""
+
+    list_display = (
+        columns.name(label="UID"),
+        columns.moment("first_seen_at", label="first seen"),
+        columns.row_link("request"),
+        columns.row_link("request__requester"),
+        columns.short_text("type", longest=30),
+        columns.short_text("status", longest=30),
+        columns.row_link("workspace"),
+        columns.moment("ended_at", label="ended"),
+    )
+    list_select_related = ("request__requester", "workspace")
+    list_filter = (
+        filters.WorkstationStatusFilter,
+        filters.TypeFilter,
+        filters.LiveFilter,
+        filters.OrphanFilter,
+        ("first_seen_at", filters.TimeFilter),
+        filters.WorkspaceFilter,
+        filters.AccountFilter,
+    )
+    search_fields = ("uid", "type", "status", "workspace__uid", "request__requester__username")
+    number_lookup = "request_id"
+    deferred = ("raw", "workspace__raw")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    _UID,
+                    (columns.row_link("request"), columns.row_link("request__requester")),
+                    columns.row_link("workspace"),
+                    ("type", "status"),
+                    columns.row_link("account"),
+                )
+            },
+        ),
+        (
+            "Times",
+            {
+                "fields": (
+                    _SEEN,
+                    (columns.moment("refreshed_at"), columns.moment("refresh_due_at")),
+                    (
+                        columns.moment("release_asked_at"),
+                        columns.row_link("release_asked_by", label="release asked by"),
+                    ),
+                    columns.moment("ended_at"),
+                )
+            },
+        ),
+        _AS_IT_CAME,
+    )
+
+    def find_events(self, row: models.Workstation) -> str:
+        return f'"workstation {row.uid}"'
+
+
+@pages.register(models.Workspace)
+class WorkspaceAdmin(readonly.ReadOnlyAdmin):
+    """Where files stay."""
+
+    list_display = (
+        columns.name(label="UID"),
+        columns.moment("first_seen_at", label="first seen"),
+        columns.row_link("owner"),
+        columns.short_text("status", longest=30),
+        columns.row_link("account"),
+    )
+    list_select_related = ("owner", "account")
+    list_filter = (
+        filters.WorkspaceStatusFilter,
+        ("first_seen_at", filters.TimeFilter),
+        filters.OwnerFilter,
+        filters.AccountFilter,
+    )
+    search_fields = ("uid", "status", "owner__username", "owner__first_name", "owner__last_name")
+    number_lookup = "workstations__request"
+    deferred = ("raw",)
+    fieldsets = (
+        (None, {"fields": (_UID, columns.row_link("owner"), "status", columns.row_link("account"), _SEEN)}),
+        _AS_IT_CAME,
+    )
+
+    def find_number(self, number: int) -> Q:
+        """The workspace that the request asked for, or that its workstation is in."""
+        used = models.Workstation.objects.filter(request_id=number).values("workspace_id")
+        asked = models.Request.objects.filter(pk=number).values("workspace_uid")
+        return Q(pk__in=used) | Q(uid__in=asked)
+
+    def list_links(self, row: models.Workspace) -> list[tuple[str, str]]:
+        return [
+            ("Workstations", columns.list_url(models.Workstation, workspace=row.pk)),
+            ("Files", columns.list_url(models.File, workspace=row.pk)),
+            ("Logs", columns.list_url(models.Log, workspace=row.pk)),
+        ]
+
+
+class _ContentAdmin(readonly.ReadOnlyAdmin):
+    """What lies in a workspace."""
+
+    list_select_related = ("workspace__owner",)
+    search_help_text = "Of several words each must be found; quote a phrase."
+    deferred = ("raw", "workspace__raw")
+
+
+@pages.register(models.File)
+class FileAdmin(_ContentAdmin):
+    """Files, with their addresses at the provider."""
+
+    list_display = (
+        columns.name(label="UID", show=columns.short("uid")),
+        columns.short_text("name"),
+        columns.row_link("workspace"),
+        columns.row_link("workspace__owner"),
+        columns.file_size("size"),
+        columns.moment("created_at", label="created"),
+        columns.web_link(longest=60),
+    )
+    list_filter = (("first_seen_at", filters.TimeFilter), filters.WorkspaceFilter)
+    search_fields = ("uid", "name", "url", "workspace__uid", "workspace__owner__username")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    _UID,
+                    "name",
+                    columns.row_link("workspace"),
+                    columns.file_size("size"),
+                    columns.web_link(),
+                    _SEEN,
+                )
+            },
+        ),
+        _AS_IT_CAME,
+    )
+
+
+@pages.register(models.Log)
+class LogAdmin(_ContentAdmin):
+    """Logs: type, level, time, and perhaps an address."""
+
+    list_display = (
+        columns.name(label="UID", show=columns.short("uid")),
+        columns.short_text("type", longest=60),
+        columns.short_text("level", longest=30),
+        columns.row_link("workspace"),
+        columns.row_link("workspace__owner"),
+        columns.moment("created_at", label="created"),
+        columns.web_link(longest=60),
+    )
+    list_filter = (filters.LevelFilter, ("first_seen_at", filters.TimeFilter), filters.WorkspaceFilter)
+    search_fields = ("uid", "type", "level", "url", "workspace__uid", "workspace__owner__username")
+    fieldsets = (
+        (None, {"fields": (_UID, ("type", "level"), columns.row_link("workspace"), columns.web_link(), _SEEN)}),
+        _AS_IT_CAME,
+    )

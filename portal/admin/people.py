@@ -1,0 +1,100 @@
+"""People and groups: superusers edit them, auditors and operators see who is who."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import admin as auth_admin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+
+from portal import models
+from portal.admin import columns, pages
+
+if TYPE_CHECKING:
+    _UserAdmin = auth_admin.UserAdmin[models.User]
+else:
+    _UserAdmin = auth_admin.UserAdmin
+
+_NEVER_DELETED = (
+    "People are never deleted: what they asked for is kept, with their names. Take away “Active” to lock somebody out."
+)
+_PERSONAL: Any = ("Personal info", {"fields": (("first_name", "last_name"), "email")})
+_PERMISSIONS: Any = (
+    "Permissions",
+    {"fields": ("is_active", "is_superuser", "groups", "user_permissions"), "description": _NEVER_DELETED},
+)
+_TIMES = (columns.moment("last_login", label="last sign-in"), columns.moment("date_joined"))
+_DATES: Any = ("Important dates", {"fields": _TIMES})
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and request.user.is_superuser)
+
+
+@pages.register(models.User)
+class UserAdmin(_UserAdmin):
+    """A person. `is_staff` is not shown: it means nothing here."""
+
+    list_display = (
+        "username",
+        "first_name",
+        "last_name",
+        "email",
+        "is_active",
+        "is_superuser",
+        columns.moment("last_login"),
+    )
+    list_filter = ("is_active", "is_superuser", "groups")
+    fieldsets = ((None, {"fields": ("username", "password")}), _PERSONAL, _PERMISSIONS, _DATES)
+    readonly_fields = _TIMES
+
+    def get_fieldsets(self, request: HttpRequest, obj: models.User | None = None) -> Any:
+        """Without the password, hashed or not, for whoever may not change it."""
+        if _is_superuser(request):
+            return super().get_fieldsets(request, obj)
+        return ((None, {"fields": ("username",)}), _PERSONAL, _PERMISSIONS, _DATES)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("portal.see_all")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: people are deactivated."""
+        return False
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        row = context["original"]
+        links = [] if row is None else _list_links(row)
+        return super().render_change_form(request, context | {"links": links}, *args, **kwargs)
+
+
+def _list_links(person: models.User) -> list[tuple[str, str]]:
+    return [
+        ("Requests", columns.list_url(models.Request, requester=person.pk)),
+        ("Workspaces", columns.list_url(models.Workspace, owner=person.pk)),
+        ("Events", columns.list_url(models.Event, q=f'"{person.username}"')),
+    ]
+
+
+@pages.register(Group)
+class GroupAdmin(auth_admin.GroupAdmin):
+    """A group, for superusers alone."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_superuser(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_superuser(request)

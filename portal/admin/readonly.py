@@ -1,0 +1,142 @@
+"""What the portal wrote can be read here and nothing else, by superusers too; fast however much there is."""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin import utils
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import Model, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.functional import cached_property
+
+from portal import models
+from portal.admin import columns, search
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+    _StackedInline = admin.StackedInline[Any, Any]
+    _Paginator = Paginator[Any]
+else:
+    _ModelAdmin, _StackedInline, _Paginator = admin.ModelAdmin, admin.StackedInline, Paginator
+
+
+class BoundedPaginator(_Paginator):
+    """Counts no further than an auditor pages."""
+
+    LIMIT: ClassVar[int] = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by().values("pk")[: self.LIMIT].count())
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more rows than were counted."""
+        return self.count >= self.LIMIT
+
+
+class _NoChanges:
+    """Nobody adds, changes or deletes."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyInline(_NoChanges, _StackedInline):
+    """Rows shown on the page of what they belong to."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return utils.flatten(self.fields or ())
+
+
+class ReadOnlyAdmin(_NoChanges, _ModelAdmin):
+    """A list, newest first, and pages, for whoever has Django's permission to view the model."""
+
+    actions = None
+    list_per_page = 50
+    ordering = ("-id",)
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    search_help_text = search.HELP
+    # Where a row's request is, for a search by its number.
+    number_lookup: ClassVar[str] = ""
+    # Large columns, read only on the page that shows them.
+    deferred: ClassVar[tuple[str, ...]] = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer(*self.deferred)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return utils.flatten_fieldsets(self.get_fieldsets(request, obj))
+
+    def get_sortable_by(self, request: HttpRequest) -> Any:
+        """By id alone: at a million rows any other order would have to be made anew for each page."""
+        return [column for column in self.list_display if getattr(column, "admin_order_field", None) == "id"]
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """The list; a filter that no database takes is as wrong as any other (the search refuses NUL by itself)."""
+        if any("\x00" in value for name, values in request.GET.lists() if name != "q" for value in (name, *values)):
+            raise IncorrectLookupParameters
+        return super().get_changelist_instance(request)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Rows of the request with that number, or with all of the words. Never twice the same row."""
+        number = search.read_number(search_term) if self.number_lookup else None
+        if number is not None:
+            return queryset.filter(self.find_number(number)), False
+        try:
+            words = search.read_words(search_term)
+        except search.TooLong as error:
+            self.message_user(request, str(error), messages.WARNING)
+            return queryset.none(), False
+        return queryset.filter(search.find_all(words, find_word=self.find_word)), False
+
+    def find_number(self, number: int) -> Q:
+        """Where the rows of the request are."""
+        return Q((self.number_lookup, number))
+
+    def find_word(self, word: str) -> Q:
+        """Where the word is looked for."""
+        return search.find_in(tuple(self.search_fields), word)
+
+    def list_links(self, row: Any) -> list[tuple[str, str]]:
+        """Labels and addresses of what belongs to the row."""
+        return []
+
+    def find_events(self, row: Any) -> str:
+        """What to search the events for, to have the row's history; empty where no event tells of such rows."""
+        return ""
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        row = context["original"]
+        links = self.list_links(row)
+        if self.find_events(row):
+            links = [*links, ("Events", self._events_url(row))]
+        return super().render_change_form(request, context | {"links": links}, *args, **kwargs)
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Django's history knows only what was changed here, which is nothing: the events tell."""
+        row = self.get_object(request, object_id)
+        if row is None or not self.has_view_permission(request, row) or not self.find_events(row):
+            raise Http404
+        return redirect(self._events_url(row))
+
+    def _events_url(self, row: Model) -> str:
+        return columns.list_url(models.Event, q=self.find_events(row))

@@ -1,0 +1,244 @@
+"""Requests, their attempts and late answers."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import BinaryField, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Length, Substr
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from portal import models
+from portal.admin import answers, columns, filters, pages, readonly, search
+
+_MOST_ATTEMPTS = 50  # on one page; the newest
+_LONGEST_START = 4096  # bytes of each answer on the request's page
+_HTTP_STATUS = columns.value("http_status", label="HTTP status")
+_PERSON = ("username", "first_name", "last_name")
+
+
+def _person_fields(prefix: str) -> tuple[str, ...]:
+    return tuple(f"{prefix}__{field}" for field in _PERSON)
+
+
+class AttemptInline(readonly.ReadOnlyInline):
+    """The newest attempts of a request, each with the beginning of its answer; the attempt's page has all of it."""
+
+    model = models.Attempt
+    verbose_name_plural = f"attempts (the newest {_MOST_ATTEMPTS} at most)"
+    fields = (
+        ("outcome", columns.failure(), _HTTP_STATUS),
+        (columns.moment("claimed_at"), columns.moment("ended_at"), "took", "retry_after"),
+        ("error", "message"),
+        "answer_start",
+        columns.row_link("late_answer", label="late answer"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[models.Attempt]:
+        newest = models.Attempt.objects.filter(request=OuterRef("request")).order_by("-number").values("number")[:1]
+        attempts: QuerySet[models.Attempt] = super().get_queryset(request)
+        return (
+            attempts.filter(number__gt=Subquery(newest) - _MOST_ATTEMPTS)
+            .annotate(
+                start=Substr("answer", 1, _LONGEST_START, output_field=BinaryField()),
+                length=Length("answer", output_field=IntegerField()),
+            )
+            .select_related("late_answer")
+            .defer("answer", "late_answer__answer")
+            .order_by("number")
+        )
+
+    @admin.display(description="took")
+    def took(self, attempt: models.Attempt) -> str:
+        """How long the provider had."""
+        if attempt.ended_at is None:
+            return columns.NOTHING
+        return f"{(attempt.ended_at - attempt.claimed_at).total_seconds():.3f} s"
+
+    @admin.display(description="answer")
+    def answer_start(self, attempt: Any) -> SafeString | str:
+        """The beginning of the answer."""
+        return answers.show_answer(attempt.start, length=attempt.length)
+
+
+@pages.register(models.Request)
+class RequestAdmin(readonly.ReadOnlyAdmin):
+    """What was asked for."""
+
+    list_display = (
+        columns.name(label="number"),
+        columns.moment("created_at", label="created"),
+        columns.row_link("requester"),
+        "type",
+        columns.short_text("workspace_uid", label="workspace", longest=24),
+        "status",
+        columns.failure(),
+        "tries",
+        columns.row_link("workstation"),
+    )
+    list_select_related = ("requester", "workstation")
+    list_filter = (
+        "status",
+        "type",
+        filters.FailureFilter,
+        ("created_at", filters.TimeFilter),
+        filters.RequesterFilter,
+        filters.AccountFilter,
+    )
+    search_fields = ("workspace_uid", "note", *_person_fields("requester"))
+    number_lookup = "pk"
+    inlines = (AttemptInline,)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    columns.name(label="number"),
+                    columns.row_link("requester"),
+                    ("type", columns.value("workspace_uid", label="workspace UID")),
+                    "note",
+                    ("status", columns.failure(), "tries"),
+                    columns.row_link("workstation"),
+                    columns.row_link("account"),
+                )
+            },
+        ),
+        (
+            "Times",
+            {
+                "fields": (
+                    (columns.moment("created_at"), columns.moment("ended_at")),
+                    (columns.moment("queued_at"), columns.moment("next_attempt_at")),
+                    ("held_seconds_before", "submission"),
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[models.Request]:
+        return super().get_queryset(request).defer("workstation__raw")
+
+    def find_word(self, word: str) -> Q:
+        """In the request itself, in its workstation's UID, and in what the provider answered."""
+        attempts = models.Attempt.objects.filter(search.find_in(("error", "message"), word))
+        late = models.LateAnswer.objects.filter(search.find_in(("error", "message"), word))
+        workstations = models.Workstation.objects.filter(uid__icontains=word, request__isnull=False)
+        return (
+            super().find_word(word)
+            | Q(pk__in=attempts.values("request_id"))
+            | Q(pk__in=late.values("attempt__request_id"))
+            | Q(pk__in=workstations.values("request_id"))
+        )
+
+    def list_links(self, row: models.Request) -> list[tuple[str, str]]:
+        return [
+            ("Open in the portal", reverse("request_detail", args=[row.pk])),
+            ("All attempts", columns.list_url(models.Attempt, request=row.pk)),
+        ]
+
+    def find_events(self, row: models.Request) -> str:
+        return row.label
+
+
+class LateAnswerInline(readonly.ReadOnlyInline):
+    """The answer that came after the deadline."""
+
+    model = models.LateAnswer
+    fields = (
+        ("outcome", columns.failure(), _HTTP_STATUS),
+        columns.moment("came_at"),
+        "error",
+        "message",
+        columns.answer(),
+    )
+
+
+@pages.register(models.Attempt)
+class AttemptAdmin(readonly.ReadOnlyAdmin):
+    """What was sent, and what came back."""
+
+    list_display = (
+        columns.name(label="attempt"),
+        columns.moment("claimed_at", label="claimed"),
+        columns.moment("ended_at", label="ended"),
+        columns.row_link("request"),
+        columns.row_link("request__requester"),
+        "outcome",
+        _HTTP_STATUS,
+        columns.failure(),
+        columns.short_text("error", longest=60),
+        columns.short_text("message", longest=60),
+    )
+    list_select_related = ("request__requester",)
+    list_filter = ("outcome", filters.FailureFilter, ("claimed_at", filters.TimeFilter), filters.RequestFilter)
+    search_fields = ("error", "message", "worker", "request__workspace_uid", *_person_fields("request__requester"))
+    number_lookup = "request_id"
+    deferred = ("answer",)
+    inlines = (LateAnswerInline,)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    (columns.row_link("request"), "number", columns.row_link("request__requester")),
+                    ("outcome", columns.failure()),
+                    (columns.moment("claimed_at"), columns.moment("ended_at"), columns.moment("deadline_at")),
+                    "worker",
+                )
+            },
+        ),
+        (
+            "The provider's answer",
+            {"fields": ((_HTTP_STATUS, "retry_after"), "error", "message", columns.answer())},
+        ),
+    )
+
+    def list_links(self, row: models.Attempt) -> list[tuple[str, str]]:
+        return [("Request", columns.url_of(row.request))]
+
+    def find_events(self, row: models.Attempt) -> str:
+        return row.request.label
+
+
+@pages.register(models.LateAnswer)
+class LateAnswerAdmin(readonly.ReadOnlyAdmin):
+    """What came back after the deadline."""
+
+    list_display = (
+        columns.name(label="late answer"),
+        columns.moment("came_at", label="came"),
+        columns.row_link("attempt"),
+        columns.row_link("attempt__request"),
+        "outcome",
+        _HTTP_STATUS,
+        columns.failure(),
+        columns.short_text("error", longest=60),
+        columns.short_text("message", longest=60),
+    )
+    list_select_related = ("attempt__request__requester",)
+    list_filter = ("outcome", filters.FailureFilter, ("came_at", filters.TimeFilter))
+    search_fields = (
+        "error",
+        "message",
+        "attempt__request__workspace_uid",
+        *_person_fields("attempt__request__requester"),
+    )
+    number_lookup = "attempt__request_id"
+    deferred = ("answer", "attempt__answer")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    (columns.row_link("attempt"), columns.row_link("attempt__request")),
+                    ("outcome", columns.failure()),
+                    columns.moment("came_at"),
+                )
+            },
+        ),
+        ("The provider's answer", {"fields": (_HTTP_STATUS, "error", "message", columns.answer())}),
+    )
+
+    def find_events(self, row: models.LateAnswer) -> str:
+        return row.attempt.request.label

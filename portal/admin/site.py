@@ -1,0 +1,60 @@
+"""Who may enter the admin, and its ways out into the portal."""
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.views import LogoutView
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+
+from portal.admin import pages
+
+
+class PortalAdminSite(admin.AdminSite):
+    """Open to active people who may see all: auditors, operators and superusers, without `is_staff`."""
+
+    site_header = "Workstations: record"
+    site_title = "Workstations: record"
+    index_title = "Everything that was asked and answered"
+    enable_nav_sidebar = False
+
+    def __init__(self, name: str = "admin") -> None:
+        super().__init__(name)
+        for model, page in pages.PAGES.items():
+            self.register(model, page)
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.has_perm("portal.see_all"))
+
+    def get_urls(self) -> list[Any]:
+        """Whoever is signed out is sent straight to the portal's sign-in, not by way of the admin's own."""
+        urls = super().get_urls()
+        for url in urls:
+            getattr(url.callback, "__dict__", {}).pop("login_url", None)
+        return urls
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Refuse whoever is signed in and may not enter: the sign-in page would only send them back here, for ever."""
+        inner: Callable[..., HttpResponseBase] = super().admin_view(view, cacheable)
+
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.user.is_authenticated and not self.has_permission(request):
+                raise PermissionDenied("The record is open to auditors and operators.")
+            return inner(request, *args, **kwargs)
+
+        return update_wrapper(guarded, inner)
+
+    def logout(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Sign out as everywhere in the portal, by POST."""
+        return LogoutView.as_view()(request)
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """The portal has a page for this."""
+        return redirect("password_change")
+
+    def password_change_done(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """The portal has a page for this."""
+        return redirect("password_changed")

@@ -1,0 +1,98 @@
+"""Rows of every model that the record shows, made directly: what matters here is how they look."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from django.utils import timezone
+
+from portal import models
+
+NASTY = "<script>alert(1)</script>"
+NOW = timezone.now().replace(microsecond=0)
+
+
+def create_account() -> models.Account:
+    account, _ = models.Account.objects.get_or_create(base_url="https://provider.example/v1")
+    models.Key.objects.get_or_create(account=account)
+    return account
+
+
+def create_request(requester: models.User, **values: object) -> models.Request:
+    status = values.get("status", "SUCCEEDED")
+    ended = {"ended_at": NOW} if status in ("SUCCEEDED", "FAILED", "CANCELLED") else {}
+    defaults = {"account": create_account(), "submission": uuid4(), "type": "python", "status": status, **ended}
+    return models.Request.objects.create(requester=requester, **defaults | values)
+
+
+def create_attempt(portal_request: models.Request, **values: object) -> models.Attempt:
+    defaults = {
+        "number": portal_request.attempts.count() + 1,
+        "worker": "machine:1",
+        "claimed_at": NOW,
+        "deadline_at": NOW + timedelta(minutes=2),
+        "ended_at": NOW + timedelta(seconds=1.5),
+        "outcome": "FAILED",
+        "failure": "402",
+        "http_status": 402,
+        "error": "Payment required",
+        "message": "credits are used up",
+        "answer": b'{"error": "Payment required"}',
+    }
+    return models.Attempt.objects.create(request=portal_request, **defaults | values)
+
+
+def create_late_answer(attempt: models.Attempt, **values: object) -> models.LateAnswer:
+    defaults = {"outcome": "SUCCEEDED", "http_status": 200, "answer": b'{"id": "late"}'}
+    return models.LateAnswer.objects.create(attempt=attempt, **defaults | values)
+
+
+def create_workspace(owner: models.User | None, **values: object) -> models.Workspace:
+    defaults = {"account": create_account(), "uid": f"space-{uuid4().hex[:8]}", "status": "active"}
+    return models.Workspace.objects.create(owner=owner, **defaults | values)
+
+
+def create_workstation(portal_request: models.Request | None, **values: object) -> models.Workstation:
+    defaults = {"account": create_account(), "uid": f"station-{uuid4().hex[:8]}", "type": "python", "status": "active"}
+    return models.Workstation.objects.create(request=portal_request, **defaults | values)
+
+
+def create_file(workspace: models.Workspace, **values: object) -> models.File:
+    defaults = {"uid": uuid4().hex, "name": "notes.txt", "url": "https://files.example/notes.txt", "size": 12}
+    return models.File.objects.create(workspace=workspace, **defaults | values)
+
+
+def create_log(workspace: models.Workspace, **values: object) -> models.Log:
+    defaults = {"uid": uuid4().hex, "type": "boot", "level": "info", "url": "https://files.example/boot.log"}
+    return models.Log.objects.create(workspace=workspace, **defaults | values)
+
+
+def create_event(actor: models.User | None, **values: object) -> models.Event:
+    defaults = {
+        "actor_id": actor.pk if actor else None,
+        "actor_name": actor.username if actor else "",
+        "verb": "submit",
+        "target": "request R-1",
+    }
+    return models.Event.objects.create(**defaults | values)
+
+
+def create_all(requester: models.User) -> dict[str, object]:
+    """One row of each model that belongs together, by the model's name."""
+    workspace = create_workspace(requester)
+    portal_request = create_request(requester, workspace_uid=workspace.uid, note="for the demo")
+    attempt = create_attempt(portal_request)
+    return {
+        "account": portal_request.account,
+        "key": portal_request.account.key,
+        "request": portal_request,
+        "attempt": attempt,
+        "lateanswer": create_late_answer(attempt),
+        "workstation": create_workstation(portal_request, workspace=workspace),
+        "workspace": workspace,
+        "file": create_file(workspace),
+        "log": create_log(workspace),
+        "event": create_event(requester, request_number=portal_request.pk, target=f"request {portal_request.label}"),
+    }
+
+
+MODELS = ("account", "key", "request", "attempt", "lateanswer", "workstation", "workspace", "file", "log", "event")

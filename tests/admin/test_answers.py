@@ -1,0 +1,152 @@
+"""What the provider wrote is shown as it came, and does no harm."""
+
+import pytest
+
+from portal.admin import answers
+from tests.admin import rows
+
+
+def test_json_is_laid_out_without_changing_a_character_of_it():
+    shown = str(answers.show_answer(b'{"a":1.10,"a":[1e999,{}],"b":"x\\u202e\\ud800, [y]: {z}"}'))
+
+    assert "{\n  &quot;a&quot;: 1.10,\n  &quot;a&quot;: [\n    1e999,\n    {}\n  ],\n" in shown
+    assert "&quot;x\\u202e\\ud800, [y]: {z}&quot;\n}" in shown
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"plain text, [1,2]", "plain text, [1,2]"),
+        (b"\xff\x00caf\xc3\xa9", "\\xff\\x00café"),
+        (b"<script>", "&lt;script&gt;"),
+        (b"", '<pre class="answer" tabindex="0"></pre>'),
+        (b"[" * 200_000, "[[[["),
+        (b"9" * 5000, "9999"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "{&quot;a&quot;: 9"),
+        (b"[" * 900 + b",".join([b"1"] * 100_000) + b"]" * 900, "bytes more are not shown"),
+        (b'"' + b"x" * 100_000 + b'"', "34,466 bytes more are not shown"),
+        (b"x" * (64 * 1024 + 5), "5 bytes more are not shown"),
+        ("é".encode() * (64 * 1024 + 5), "10 bytes more are not shown"),
+    ],
+    ids=[
+        "text",
+        "bytes",
+        "markup",
+        "nothing",
+        "deep",
+        "number",
+        "number inside",
+        "deep and wide",
+        "string",
+        "long",
+        "long in bytes",
+    ],
+)
+def test_anything_at_all_can_be_shown(body, expected):
+    shown = str(answers.show_answer(body))
+
+    assert expected in shown
+    assert len(shown) < 1_000_000
+
+
+def test_memory_views_of_a_database_are_bytes_too():
+    assert "ok" in str(answers.show_answer(memoryview(b"ok")))
+
+
+def test_no_answer_is_a_dash():
+    assert answers.show_answer(None) == answers.show_text("") == "–"
+
+
+def test_of_the_beginning_of_an_answer_it_is_said_how_much_there_is():
+    assert "96 bytes more are not shown" in str(answers.show_answer(b'{"a"', length=100))
+
+
+@pytest.mark.django_db
+def test_the_pages_of_request_and_attempt_show_the_answer(alice, anna, sign_in):
+    attempt = rows.create_attempt(rows.create_request(alice), answer=b'{"error":"E","big":"' + b"x" * 9000 + b'"}')
+    rows.create_attempt(attempt.request)
+    late = rows.create_late_answer(attempt)
+    browser = sign_in(anna)
+
+    of_request = browser.get(f"/admin/portal/request/{attempt.request_id}/change/").content.decode()
+    of_attempt = browser.get(f"/admin/portal/attempt/{attempt.pk}/change/").content.decode()
+
+    assert "Payment required" in of_request
+    assert "credits are used up" in of_request
+    assert "1.500 s" in of_request
+    assert "{\n  &quot;error&quot;: &quot;Payment required&quot;\n}" in of_request
+    assert "bytes more are not shown" in of_request
+    assert f"late answer to R-{attempt.request_id}, attempt 1" in of_request
+    assert "{\n  &quot;error&quot;: &quot;E&quot;,\n" in of_attempt
+    assert "bytes more are not shown" not in of_attempt
+    assert "{\n  &quot;id&quot;: &quot;late&quot;\n}" in of_attempt
+    assert "&quot;late&quot;" in browser.get(f"/admin/portal/lateanswer/{late.pk}/change/").content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "name", ["request", "attempt", "lateanswer", "workstation", "workspace", "file", "log", "event"]
+)
+def test_markup_from_outside_is_text(name, alice, anna, sign_in):
+    record = _create_nasty(alice)
+    browser = sign_in(anna)
+
+    listed = browser.get(f"/admin/portal/{name}/").content.decode()
+    shown = browser.get(f"/admin/portal/{name}/{record[name].pk}/change/").content.decode()
+
+    assert rows.NASTY not in listed + shown
+    assert "&lt;script&gt;" in listed + shown
+
+
+def _create_nasty(person) -> dict[str, object]:
+    workspace = rows.create_workspace(person, uid=rows.NASTY, status=rows.NASTY, raw=rows.NASTY)
+    portal_request = rows.create_request(person, workspace_uid=rows.NASTY, note=rows.NASTY)
+    values = {"error": rows.NASTY, "message": rows.NASTY, "answer": rows.NASTY.encode()}
+    attempt = rows.create_attempt(portal_request, **values)
+    station = {"uid": rows.NASTY, "type": rows.NASTY, "status": rows.NASTY, "raw": rows.NASTY}
+    return {
+        "request": portal_request,
+        "attempt": attempt,
+        "lateanswer": rows.create_late_answer(attempt, **values),
+        "workstation": rows.create_workstation(portal_request, workspace=workspace, **station),
+        "workspace": workspace,
+        "file": rows.create_file(
+            workspace, uid=rows.NASTY, name=rows.NASTY, url=f"https://x/{rows.NASTY}", raw=rows.NASTY
+        ),
+        "log": rows.create_log(
+            workspace, uid=rows.NASTY, type=rows.NASTY, level=rows.NASTY, url=rows.NASTY, raw=rows.NASTY
+        ),
+        "event": rows.create_event(
+            None, actor_name=rows.NASTY, target=rows.NASTY, reason=rows.NASTY, detail={"said": rows.NASTY}
+        ),
+    }
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["file", "log"])
+def test_only_web_addresses_are_links(name, alice, anna, sign_in):
+    workspace = rows.create_workspace(alice)
+    create = rows.create_file if name == "file" else rows.create_log
+    bad = create(workspace, url="javascript:alert(1)")
+    good = create(workspace, url="https://files.example/a")
+    browser = sign_in(anna)
+
+    pages = [
+        browser.get(url).content.decode()
+        for url in (f"/admin/portal/{name}/", *(f"/admin/portal/{name}/{row.pk}/change/" for row in (bad, good)))
+    ]
+
+    assert all('href="javascript' not in page for page in pages)
+    assert "javascript:alert(1)" in pages[1]
+    assert '<a href="https://files.example/a" rel="noopener noreferrer">' in pages[0]
+    assert '<a href="https://files.example/a" rel="noopener noreferrer">' in pages[2]
+
+
+@pytest.mark.django_db
+def test_what_is_unknown_here_is_shown_as_it_came(alice, anna, sign_in):
+    attempt = rows.create_attempt(rows.create_request(alice), failure="brand-new", http_status=418)
+    file = rows.create_file(rows.create_workspace(alice), size=-5, url="", name="")
+    browser = sign_in(anna)
+
+    assert "brand-new" in browser.get(f"/admin/portal/attempt/{attempt.pk}/change/").content.decode()
+    assert "-5 B" in browser.get(f"/admin/portal/file/{file.pk}/change/").content.decode()

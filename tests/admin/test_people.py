@@ -1,0 +1,129 @@
+"""People and groups: superusers edit, auditors and operators look, nobody deletes a person."""
+
+import pytest
+from django.contrib.auth.models import Group
+
+from portal import models
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def page_of(person: models.User, page: str = "change") -> str:
+    return f"/admin/portal/user/{person.pk}/{page}/"
+
+
+def form_of(person: models.User, **changes: object) -> dict[str, object]:
+    values = {"username": person.username, "first_name": "", "last_name": "", "email": "", "is_active": "on", **changes}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def test_a_superuser_adds_a_person(root, sign_in):
+    data = {
+        "username": "carol",
+        "usable_password": "true",
+        "password1": "long enough 4 me",
+        "password2": "long enough 4 me",
+    }
+
+    response = sign_in(root).post("/admin/portal/user/add/", data)
+
+    carol = models.User.objects.get(username="carol")
+    assert response.url == page_of(carol)
+    assert carol.check_password("long enough 4 me")
+    assert sign_in(root).get("/admin/portal/user/add/").status_code == 200
+
+
+def test_a_superuser_makes_an_auditor_of_a_member(root, alice, sign_in):
+    auditors = Group.objects.get(name="Auditors")
+
+    response = sign_in(root).post(page_of(alice), form_of(alice, groups=[auditors.pk]))
+
+    assert response.status_code == 302
+    assert list(alice.groups.all()) == [auditors]
+
+
+def test_a_superuser_deactivates_a_person(root, alice, sign_in):
+    sign_in(root).post(page_of(alice), form_of(alice, is_active=None))
+
+    alice.refresh_from_db()
+    assert not alice.is_active
+
+
+def test_a_superuser_sets_a_password(root, alice, sign_in):
+    data = {"usable_password": "true", "password1": "quite another 1", "password2": "quite another 1"}
+    url = page_of(alice, "password")
+
+    assert sign_in(root).get(url).status_code == 200
+    assert sign_in(root).post(url, data).url == page_of(alice)
+    alice.refresh_from_db()
+    assert alice.check_password("quite another 1")
+
+
+def test_a_person_is_never_deleted_and_the_page_says_so(root, alice, sign_in):
+    browser = sign_in(root)
+
+    assert browser.get(page_of(alice, "delete")).status_code == 403
+    assert browser.post(page_of(alice, "delete"), {"post": "yes"}).status_code == 403
+    data = {"action": "delete_selected", "_selected_action": [alice.pk], "post": "yes"}
+    browser.post("/admin/portal/user/", data)
+    assert models.User.objects.filter(pk=alice.pk).exists()
+    assert "never deleted" in browser.get(page_of(alice)).content.decode()
+    assert "is_staff" not in browser.get(page_of(alice)).content.decode()
+
+
+@pytest.mark.parametrize("who", ["anna", "olga"])
+def test_auditors_and_operators_see_people_without_passwords_and_change_nothing(who, request, alice, sign_in):
+    browser = sign_in(request.getfixturevalue(who))
+
+    page = browser.get(page_of(alice)).content.decode()
+
+    assert "Members" in page
+    assert "password" not in page.split('id="content"')[1].lower()
+    assert alice.password.split("$")[2] not in page
+    assert browser.get("/admin/portal/user/").status_code == 200
+    assert browser.post(page_of(alice), form_of(alice, is_superuser="on")).status_code == 403
+    assert browser.get("/admin/portal/user/add/").status_code == 403
+    assert browser.post("/admin/portal/user/add/", {"username": "x"}).status_code == 403
+    assert browser.get(page_of(alice, "password")).status_code == 403
+    assert browser.post(page_of(alice, "password"), {"password1": "x"}).status_code == 403
+    alice.refresh_from_db()
+    assert not alice.is_superuser
+
+
+def test_permissions_given_by_hand_make_no_editor_of_people(alice, anna, sign_in):
+    anna.user_permissions.set(
+        factories.Group.permissions.rel.model.objects.filter(codename__in=["change_user", "add_user"])
+    )
+
+    assert sign_in(anna).post(page_of(alice), form_of(alice)).status_code == 403
+
+
+def test_superusers_edit_and_delete_groups(root, sign_in):
+    browser = sign_in(root)
+
+    assert browser.post("/admin/auth/group/add/", {"name": "Guests"}).status_code == 302
+    group = Group.objects.get(name="Guests")
+    page = f"/admin/auth/group/{group.pk}"
+    assert browser.get(f"{page}/change/").status_code == 200
+    assert browser.post(f"{page}/change/", {"name": "Visitors"}).status_code == 302
+    assert browser.get("/admin/auth/group/").status_code == 200
+    assert browser.post(f"{page}/delete/", {"post": "yes"}).status_code == 302
+    assert not Group.objects.filter(pk=group.pk).exists()
+
+
+def test_groups_are_closed_to_everybody_else(anna, olga, sign_in):
+    group = Group.objects.get(name="Auditors")
+
+    for user in (anna, olga):
+        browser = sign_in(user)
+        assert browser.get("/admin/auth/group/").status_code == 403
+        assert browser.post(f"/admin/auth/group/{group.pk}/change/", {"name": "X"}).status_code == 403
+        assert browser.post(f"/admin/auth/group/{group.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_a_superuser_sees_the_history_of_what_was_edited(root, alice, sign_in):
+    browser = sign_in(root)
+    browser.post(page_of(alice), form_of(alice, first_name="Alicia"))
+
+    assert "Changed First name" in browser.get(page_of(alice, "history")).content.decode()

@@ -1,0 +1,148 @@
+"""Every model opens for auditors, and nobody changes anything."""
+
+import pytest
+from django.urls import reverse
+
+from portal import models
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def record(alice) -> dict[str, object]:
+    return rows.create_all(alice)
+
+
+def url(name: str, page: str, *args: object) -> str:
+    return reverse(f"admin:portal_{name}_{page}", args=args)
+
+
+@pytest.mark.parametrize("who", ["anna", "olga", "root"])
+@pytest.mark.parametrize("name", rows.MODELS)
+def test_list_and_page_open(name, who, request, record, sign_in):
+    browser = sign_in(request.getfixturevalue(who))
+
+    listed = browser.get(url(name, "changelist"))
+    shown = browser.get(url(name, "change", record[name].pk))
+
+    assert listed.status_code == shown.status_code == 200
+    assert url(name, "change", record[name].pk) in listed.content.decode()
+    for page in (listed.content.decode(), shown.content.decode()):
+        assert 'name="_save"' not in page
+        assert 'class="addlink"' not in page
+        assert "deletelink" not in page
+        assert "<style" not in page
+        assert " style=" not in page
+
+
+@pytest.mark.parametrize("name", rows.MODELS)
+def test_not_even_a_superuser_adds_changes_or_deletes(name, record, root, sign_in):
+    browser = sign_in(root)
+    row = record[name]
+
+    assert browser.get(url(name, "add")).status_code == 403
+    assert browser.post(url(name, "add"), {"uid": "x"}).status_code == 403
+    assert browser.post(url(name, "change", row.pk), {"uid": "x"}).status_code == 403
+    assert browser.get(url(name, "delete", row.pk)).status_code == 403
+    assert browser.post(url(name, "delete", row.pk), {"post": "yes"}).status_code == 403
+    data = {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes", "index": 0}
+    browser.post(url(name, "changelist"), data)
+    assert type(row).objects.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize("name", rows.MODELS)
+def test_an_address_of_no_row_is_no_error(name, record, anna, sign_in):
+    browser = sign_in(anna)
+
+    for key in ("999999", "99999999999999999999999", "nonsense", "1%00"):
+        response = browser.get(f"/admin/portal/{name}/{key}/change/")
+        assert response.status_code == 302, key
+
+
+@pytest.mark.parametrize("name", ["request", "attempt", "lateanswer", "event"])
+def test_the_history_of_a_request_is_its_events(name, record, anna, sign_in):
+    portal_request = record["request"]
+
+    response = sign_in(anna).get(url(name, "history", record[name].pk))
+
+    assert response.url == f"/admin/portal/event/?q={portal_request.label}"
+    assert f">{portal_request.label}</a>" in sign_in(anna).get(response.url).content.decode()
+
+
+def test_where_no_event_tells_of_rows_there_is_no_history(record, anna, sign_in):
+    assert sign_in(anna).get(url("file", "history", record["file"].pk)).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["setuplink", "lease", "worker"])
+def test_what_is_none_of_the_record_is_not_there(name, root, sign_in):
+    assert sign_in(root).get(f"/admin/portal/{name}/").status_code == 404
+
+
+def test_links_lead_from_each_row_to_what_belongs_to_it(record, alice, anna, sign_in):
+    browser = sign_in(anna)
+    expected = {
+        "request": ["account", "workstation", "attempt"],
+        "attempt": ["request", "lateanswer"],
+        "lateanswer": ["attempt", "request"],
+        "workstation": ["request", "workspace", "account"],
+        "workspace": ["account"],
+        "file": ["workspace"],
+        "log": ["workspace"],
+        "event": ["request"],
+        "account": ["key"],
+        "key": ["account"],
+    }
+
+    for name, others in expected.items():
+        page = browser.get(url(name, "change", record[name].pk)).content.decode()
+        for other in others:
+            assert url(other, "change", record[other].pk) in page, (name, other)
+    for name in ("request", "attempt", "workspace", "event"):
+        page = browser.get(url(name, "change", record[name].pk)).content.decode()
+        assert url("user", "change", alice.pk) in page, name
+
+
+def test_links_to_lists_lead_to_just_those_rows(record, alice, bob, anna, sign_in):
+    browser = sign_in(anna)
+    other_workspace = rows.create_workspace(bob)
+    rows.create_file(other_workspace, name="foreign.txt")
+    rows.create_attempt(rows.create_request(bob), error="foreign attempt")
+    workspace, portal_request = record["workspace"], record["request"]
+
+    assert (
+        f"/admin/portal/file/?workspace={workspace.pk}"
+        in browser.get(url("workspace", "change", workspace.pk)).content.decode()
+    )
+    files = browser.get(url("file", "changelist"), {"workspace": workspace.pk}).content.decode()
+    attempts = browser.get(url("attempt", "changelist"), {"request": portal_request.pk}).content.decode()
+    requests = browser.get(url("request", "changelist"), {"requester": alice.pk}).content.decode()
+
+    assert "notes.txt" in files
+    assert "foreign.txt" not in files
+    assert "foreign attempt" not in attempts
+    assert portal_request.label in requests
+    assert ">bob</a>" not in requests
+
+
+def test_the_page_of_a_request_leads_into_the_portal(record, anna, sign_in):
+    page = sign_in(anna).get(url("request", "change", record["request"].pk)).content.decode()
+
+    assert f'href="/requests/{record["request"].pk}/"' in page
+    assert f"/admin/portal/event/?q={record['request'].label}" in page
+
+
+def test_an_orphan_and_a_workspace_of_nobody_have_pages(anna, sign_in):
+    orphan = rows.create_workstation(None)
+    workspace = rows.create_workspace(None)
+
+    assert sign_in(anna).get(url("workstation", "change", orphan.pk)).status_code == 200
+    assert sign_in(anna).get(url("workspace", "change", workspace.pk)).status_code == 200
+
+
+def test_an_event_of_a_person_who_is_not_there_any_more_has_a_page(anna, sign_in):
+    event = models.Event.objects.create(
+        actor_id=987654, actor_name="gone", verb="new-verb", target="x", request_number=5
+    )
+
+    assert "gone" in sign_in(anna).get(url("event", "change", event.pk)).content.decode()
