@@ -1,0 +1,147 @@
+"""Forms: they check what a person typed, and do nothing else."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import password_validation
+from django.core.validators import RegexValidator
+from django.forms.renderers import TemplatesSetting
+
+from portal import failures, models
+
+
+class PortalRenderer(TemplatesSetting):
+    """Renders every form with templates/forms/."""
+
+    form_template_name = "forms/form.html"
+    field_template_name = "forms/field.html"
+
+
+class TypeCards(forms.RadioSelect):
+    """The nine types as cards."""
+
+    template_name = "forms/widgets/type_cards.html"
+    option_template_name = "forms/widgets/type_card.html"
+
+
+class RequestForm(forms.Form):
+    """Asks for a workstation."""
+
+    type = forms.ChoiceField(
+        label="Workstation type",
+        choices=models.Request.Type.choices,
+        widget=TypeCards,
+        error_messages={
+            "required": "Choose a workstation type.",
+            "invalid_choice": "The provider has no such type. Choose one of the nine.",
+        },
+    )
+    workspace_id = forms.CharField(
+        label="Workspace (optional)",
+        required=False,
+        help_text="Files stay in the workspace when the workstation ends. Leave this empty for a new one, choose one "
+        "of yours, or type a UID.",
+        validators=[
+            RegexValidator(r"\A[0-9A-Za-z_-]{1,64}\Z", "A UID has 1 to 64 letters, digits, hyphens or underscores.")
+        ],
+        widget=forms.TextInput(
+            attrs={"list": "your-workspaces", "autocomplete": "off", "spellcheck": "false", "class": "mono"}
+        ),
+    )
+    note = forms.CharField(
+        label="Note (optional)",
+        required=False,
+        max_length=500,
+        help_text="For you and your team, up to 500 characters. The provider does not see it.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    submission = forms.UUIDField(
+        widget=forms.HiddenInput,
+        error_messages={
+            "required": "This form had lost its number. It has a new one now: please send it again.",
+            "invalid": "This form's number was damaged. It has a new one now: please send it again.",
+        },
+    )
+
+
+class FilterForm(forms.Form):
+    """Narrows the history. Every field is optional."""
+
+    status = forms.ChoiceField(label="State", required=False, choices=[("", "Any"), *models.Request.Status.choices])
+    type = forms.ChoiceField(label="Type", required=False, choices=[("", "Any"), *models.Request.Type.choices])
+    failure = forms.ChoiceField(
+        label="Failure",
+        required=False,
+        choices=[("", "Any"), *failures.CHOICES],
+    )
+    person = forms.CharField(
+        label="Person", required=False, max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+    after = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, with_person: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not with_person:
+            del self.fields["person"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if since and until and until < since:
+            self.add_error("until", "The last day lies before the first.")
+        return cleaned
+
+
+class CloseForm(forms.Form):
+    """Closes a request whose outcome is unknown."""
+
+    reason = forms.CharField(
+        label="Reason",
+        max_length=500,
+        help_text="What you found out, for the record: it cannot be changed later.",
+        error_messages={"required": "Say why: the reason is kept in the record."},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class SetupForm(forms.Form):
+    """Makes the first administrator."""
+
+    username = forms.CharField(
+        label="User name",
+        max_length=150,
+        validators=[models.User.username_validator],
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
+    )
+    password = forms.CharField(
+        label="Password",
+        strip=False,
+        help_text="At least 10 characters; not only digits, and not one of those that everybody uses.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    password_again = forms.CharField(
+        label="Password, once more",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean_username(self) -> str:
+        username: str = models.User.normalize_username(self.cleaned_data["username"])
+        if models.User.objects.filter(username=username).exists():
+            raise forms.ValidationError("Somebody has this name already.")
+        return username
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        password, again = cleaned.get("password"), cleaned.get("password_again")
+        if password and again and password != again:
+            self.add_error("password_again", "The two passwords differ.")
+        if password:
+            try:
+                password_validation.validate_password(password, models.User(username=cleaned.get("username", "")))
+            except forms.ValidationError as error:
+                self.add_error("password", error)
+        return cleaned

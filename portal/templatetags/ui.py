@@ -1,0 +1,162 @@
+"""Small pieces of pages."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import NamedTuple
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from portal import models
+
+register = template.Library()
+
+
+class Badge(NamedTuple):
+    """A state as people see it: icon, word and colour, never colour alone."""
+
+    label: str
+    tone: str
+    icon: str
+
+
+_S = models.Request.Status
+REQUEST_BADGES: Mapping[str, Badge] = MappingProxyType(
+    {
+        _S.QUEUED: Badge("Queued", "wait", "clock"),
+        _S.SENDING: Badge("Asking the provider", "busy", "loader"),
+        _S.SUCCEEDED: Badge("Succeeded", "ok", "circle-check"),
+        _S.FAILED: Badge("Failed", "bad", "circle-x"),
+        _S.UNKNOWN: Badge("Outcome unknown", "warn", "triangle-alert"),
+        _S.CANCELLED: Badge("Cancelled", "off", "circle-minus"),
+    }
+)
+_TYPE_ICONS = MappingProxyType(
+    {
+        "max": "monitor",
+        "zoom-chromium": "video",
+        "meet-chromium": "users",
+        "voip": "phone",
+        "voip-chromium": "phone-call",
+        "chromium": "globe",
+        "python": "file-code",
+        "nodejs": "hexagon",
+        "golang": "box",
+    }
+)
+
+
+@register.simple_tag
+def icon(name: str, css_class: str = "icon") -> SafeString:
+    """A picture from the sprite, hidden from assistive technology: a word stands beside it."""
+    return format_html(
+        '<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>',
+        css_class,
+        static("icons.svg"),
+        name,
+    )
+
+
+@register.filter
+def type_icon(type: str) -> str:
+    """The name of a type's picture; a type that is not known here has one too."""
+    return _TYPE_ICONS.get(type, "server")
+
+
+@register.filter
+def type_name(type: str) -> str:
+    """A type's name for people; one that is not known here as it came."""
+    return str(dict(models.Request.Type.choices).get(type, type))
+
+
+@register.inclusion_tag("parts/state.html")
+def request_state(portal_request: models.Request, *, big: bool = False) -> dict[str, object]:
+    """The badge of a request."""
+    return {"badge": REQUEST_BADGES[portal_request.status], "big": big}
+
+
+@register.inclusion_tag("parts/state.html")
+def workstation_state(workstation: models.Workstation, *, big: bool = False) -> dict[str, object]:
+    """The badge of a workstation; a status that the contract does not know is shown as it came."""
+    return {"badge": _workstation_badge(workstation), "big": big}
+
+
+def _workstation_badge(workstation: models.Workstation) -> Badge:
+    if workstation.status == "errored":
+        return Badge("Errored", "bad", "circle-x")
+    if not workstation.is_live:
+        return Badge("Ended", "off", "circle-minus")
+    if workstation.release_asked_at:
+        return Badge("Being given back", "busy", "loader")
+    if workstation.status == "active":
+        return Badge("Active", "ok", "circle-check")
+    return Badge(workstation.status or "No status", "off", "circle-dot")
+
+
+@register.simple_tag
+def moment(time: datetime | None, format: str = "j M Y, H:i:s") -> str | SafeString:
+    """A time with its zone; machines read it to the second."""
+    if time is None:
+        return "–"
+    local = timezone.localtime(time)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(timespec="seconds"),
+        date_format(local, "j M Y, H:i:s T"),
+        date_format(local, format),
+    )
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+@register.filter
+def took(portal_request: models.Request) -> str:
+    """How long a request took from its receipt to its end."""
+    ended = portal_request.ended_at
+    return duration((ended - portal_request.created_at).total_seconds() if ended else None)
+
+
+@register.filter
+def pretty(raw: str) -> str:
+    """JSON over several lines; what cannot be read as JSON as it came."""
+    try:
+        return json.dumps(json.loads(raw), indent=2)
+    except (ValueError, RecursionError):
+        return raw
+
+
+@register.filter
+def is_web_url(url: str) -> bool:
+    """Whether a URL from outside may be a link."""
+    return url.lower().startswith(("http://", "https://"))
+
+
+@register.filter
+def file_size(size: int | None) -> str:
+    """Bytes as people say them; what cannot be a size as it came."""
+    if size is None:
+        return "–"
+    if size < 0:
+        return f"{size} B"
+    value, unit = float(size), "B"
+    for unit in ("B", "KB", "MB", "GB", "TB", "PB", "EB"):  # noqa: B007 (the unit is used after the loop)
+        if value < 1000:
+            break
+        value /= 1000
+    return f"{size} B" if unit == "B" else f"{value:.1f} {unit}"

@@ -1,0 +1,53 @@
+"""The portal's addresses."""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth_views
+from django.urls import path, reverse_lazy
+from django.views.generic import RedirectView
+
+from portal.views import guide, health, home, key, requests, setup, theme, workspaces, workstations
+
+urlpatterns = [
+    path("", home.show, name="home"),
+    path("requests/", requests.index, name="request_list"),
+    path("requests/new/", requests.new, name="request_new"),
+    path("requests/<int:number>/", requests.detail, name="request_detail"),
+    path("requests/<int:number>/live/", requests.live, name="request_live"),
+    path("requests/<int:number>/cancel/", requests.cancel, name="request_cancel"),
+    path("requests/<int:number>/close/", requests.close, name="request_close"),
+    path("workstations/", workstations.index, name="workstation_list"),
+    path("workstations/<str:uid>/", workstations.detail, name="workstation_detail"),
+    path("workstations/<str:uid>/live/", workstations.live, name="workstation_live"),
+    path("workstations/<str:uid>/release/", workstations.release, name="workstation_release"),
+    path("workspaces/", workspaces.index, name="workspace_list"),
+    path("workspaces/<str:uid>/", workspaces.detail, name="workspace_detail"),
+    path("failures/", guide.index, name="failure_list"),
+    path("failures/<str:code>/", guide.detail, name="failure_detail"),
+    path("key/", key.show, name="key"),
+    path("key/resume/", key.resume, name="key_resume"),
+    path("theme/", theme.choose, name="theme"),
+    path("setup/<str:token>/", setup.create, name="setup"),
+    path(
+        "accounts/login/",
+        auth_views.LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True),
+        name="login",
+    ),
+    path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path(
+        "accounts/password/",
+        auth_views.PasswordChangeView.as_view(
+            template_name="accounts/password.html", success_url=reverse_lazy("password_changed")
+        ),
+        name="password_change",
+    ),
+    path(
+        "accounts/password/changed/",
+        auth_views.PasswordChangeDoneView.as_view(template_name="accounts/password_changed.html"),
+        name="password_changed",
+    ),
+    # The admin has no sign-in of its own: one door, one look.
+    path("admin/login/", RedirectView.as_view(pattern_name="login", query_string=True)),
+    path("admin/", admin.site.urls),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]

@@ -1,0 +1,117 @@
+"""The stations of a request, from its receipt to its end, as its page shows them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from portal import models
+
+_FINAL_TITLES = {
+    models.Request.Status.FAILED: "No workstation",
+    models.Request.Status.CANCELLED: "Cancelled",
+    models.Request.Status.UNKNOWN: "Outcome unknown",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One station. `state`: done, now, ok, bad, warn, off, todo."""
+
+    title: str
+    state: str
+    text: str = ""
+    quote: str = ""
+    at: datetime | None = None
+
+    @property
+    def icon(self) -> str:
+        """The picture in the station's dot."""
+        return {"done": "check", "ok": "check", "bad": "x", "off": "x", "now": "loader", "warn": "triangle-alert"}.get(
+            self.state, ""
+        )
+
+
+def list_steps(*, portal_request: models.Request, attempts: Iterable[models.Attempt], key: models.Key) -> list[Step]:
+    """All stations in order; the attempts come with their late answers."""
+    attempts = list(attempts)
+    steps = [
+        Step(
+            title="Request received",
+            state="done",
+            text=f"From {portal_request.requester.get_username()}",
+            at=portal_request.created_at,
+        )
+    ]
+    for attempt in attempts:
+        steps.extend(_describe_attempt(attempt))
+    if portal_request.status == models.Request.Status.QUEUED:
+        steps.append(_describe_waiting(portal_request, key=key, is_first=not attempts))
+    steps.append(_describe_end(portal_request))
+    return steps
+
+
+def _describe_attempt(attempt: models.Attempt) -> list[Step]:
+    outcome = models.Attempt.Outcome
+    texts = {
+        outcome.SENDING: "The provider has been asked. It usually answers within a minute.",
+        outcome.SUCCEEDED: "The provider said yes.",
+        outcome.GIVEN_BACK: "Nothing was sent: the server had been paused for too long.",
+    }
+    states = {outcome.SENDING: "now", outcome.SUCCEEDED: "done", outcome.UNKNOWN: "warn", outcome.FAILED: "bad"}
+    failure = attempt.failure_row
+    title = "Asking the provider" if attempt.number == 1 else f"Asking the provider, attempt {attempt.number}"
+    step = Step(
+        title=title,
+        state=states.get(outcome(attempt.outcome), "done"),
+        text=_describe_failure(attempt) if failure else texts.get(outcome(attempt.outcome), ""),
+        quote=_quote(attempt),
+        at=attempt.ended_at or attempt.claimed_at,
+    )
+    late = getattr(attempt, "late_answer", None)
+    return [step, _describe_late(late)] if late else [step]
+
+
+def _describe_failure(attempt: models.Attempt) -> str:
+    failure = attempt.failure_row
+    title = failure.title if failure else attempt.failure
+    return f"{title} ({attempt.http_status})." if attempt.http_status else f"{title}."
+
+
+def _describe_late(late: models.LateAnswer) -> Step:
+    return Step(
+        title="A late answer came",
+        state="done",
+        text="The provider answered after the portal had stopped waiting. The answer is kept and used.",
+        quote=_quote(late),
+        at=late.came_at,
+    )
+
+
+def _quote(answer: models.Attempt | models.LateAnswer) -> str:
+    """The provider's own words."""
+    return ": ".join(text for text in (answer.error, answer.message) if text)
+
+
+def _describe_waiting(portal_request: models.Request, *, key: models.Key, is_first: bool) -> Step:
+    title = "Waiting in the queue" if is_first else "Waiting to try again"
+    return Step(title=title, state="now", text=_explain_waiting(portal_request, key=key))
+
+
+def _explain_waiting(portal_request: models.Request, *, key: models.Key) -> str:
+    if portal_request.account_id != key.account_id:
+        return "It was meant for another account of the provider, and is not sent with the present key."
+    if key.failure is not None:
+        return f"The queue stands still for everybody: {key.failure.title[0].lower()}{key.failure.title[1:]}."
+    if portal_request.next_attempt_at is not None:
+        return "The portal tries again by itself. You need not do anything."
+    return "It is sent as soon as it is its turn, usually within a second."
+
+
+def _describe_end(portal_request: models.Request) -> Step:
+    status = models.Request.Status(portal_request.status)
+    if status == models.Request.Status.SUCCEEDED:
+        return Step(title="Workstation ready", state="ok", at=portal_request.ended_at)
+    if status in _FINAL_TITLES:
+        states = {models.Request.Status.FAILED: "bad", models.Request.Status.UNKNOWN: "warn"}
+        return Step(title=_FINAL_TITLES[status], state=states.get(status, "off"), at=portal_request.ended_at)
+    return Step(title="Workstation ready", state="todo")

@@ -1,0 +1,39 @@
+"""The state of the team's key, and the end of a hold."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from portal import models
+from portal.services import accounts, keyhold, workers
+from portal.views.http import SignedInRequest
+
+
+@require_GET
+def show(request: SignedInRequest) -> HttpResponse:
+    """The key's state, how many requests wait, and whether a worker runs. The key itself is never shown."""
+    account = accounts.get_current_account()
+    own_account = models.Request.objects.filter(account=account)
+    context = {
+        "account": account,
+        "queued": own_account.filter(status=models.Request.Status.QUEUED).count(),
+        "sending": own_account.filter(status=models.Request.Status.SENDING).count(),
+        "unknown": own_account.filter(status=models.Request.Status.UNKNOWN).count(),
+        "worker_is_alive": workers.is_worker_alive(),
+    }
+    return render(request, "key.html", context)
+
+
+@require_POST
+@permission_required("portal.resume_key", raise_exception=True)
+def resume(request: SignedInRequest) -> HttpResponse:
+    """End the hold."""
+    try:
+        keyhold.resume_key(actor=request.user, account=accounts.get_current_account())
+    except keyhold.NotHeld as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, "The key is resumed: waiting requests go out now.")
+    return redirect("key")

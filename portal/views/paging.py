@@ -1,0 +1,50 @@
+"""What lists and pages of mirrors have in common."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.http import Http404, QueryDict
+
+from portal import models
+
+PAGE_SIZE = 50
+_MOST_CONTENTS = 500  # files or logs on one page; the newest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page[Row]:
+    """One page, newest first; `older` is a link, empty at the end."""
+
+    rows: list[Row]
+    older: str
+    is_first: bool
+
+
+def read_page[Row: Model](*, rows: QuerySet[Row], query: QueryDict) -> Page[Row]:
+    """The page below the `before` of the query; one that is no number gives the first."""
+    before = query.get("before", "")
+    is_first = not (before.isascii() and before.isdigit() and len(before) < 19)
+    if not is_first:
+        rows = rows.filter(pk__lt=int(before))
+    shown = list(rows.order_by("-pk")[: PAGE_SIZE + 1])
+    older = f"?before={shown[PAGE_SIZE - 1].pk}" if len(shown) > PAGE_SIZE else ""
+    return Page(rows=shown[:PAGE_SIZE], older=older, is_first=is_first)
+
+
+def find_newest[Row: Model](*, rows: QuerySet[Row], uid: str) -> Row:
+    """The row with the provider's UID; of several accounts' the newest. Raises Http404."""
+    found = rows.filter(uid=uid).order_by("-pk").first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def read_contents(*, workspace: models.Workspace | None) -> dict[str, Any]:
+    """A workspace's newest files and logs."""
+    if workspace is None:
+        return {"files": [], "logs": []}
+    return {
+        "files": workspace.files.order_by("-created_at", "-pk")[:_MOST_CONTENTS],
+        "logs": workspace.logs.order_by("-created_at", "-pk")[:_MOST_CONTENTS],
+    }

@@ -1,0 +1,135 @@
+"""Requests: the form, the history, one request with its live part, cancelling and closing."""
+
+from uuid import uuid4
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from portal import forms, models
+from portal.services import accounts, intake, keyhold
+from portal.views import history, journey
+from portal.views.http import SignedInRequest
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@permission_required("portal.submit_request", raise_exception=True)
+def new(request: SignedInRequest) -> HttpResponse:
+    """The form, and its submission."""
+    form = (
+        forms.RequestForm(request.POST.dict())
+        if request.method == "POST"
+        else forms.RequestForm(initial=_fill(request))
+    )
+    if form.is_bound and form.is_valid():
+        try:
+            return redirect("request_detail", _submit(request, form).pk)
+        except intake.SubmissionReused as error:
+            form.add_error("submission", str(error))
+        except intake.WorkspaceNotFound as error:
+            form.add_error("workspace_id", str(error))
+    if "submission" in form.errors:
+        _renew_submission(form)
+    return render(request, "requests/new.html", {"form": form, **_show_own(request)})
+
+
+def _fill(request: SignedInRequest) -> dict[str, object]:
+    """A new form's values: those of an earlier request, where one is to be made again."""
+    values: dict[str, object] = {"submission": uuid4()}
+    again = request.GET.get("again", "")
+    if again.isascii() and again.isdigit() and len(again) < 19:
+        earlier = models.Request.objects.visible_to(request.user).filter(pk=int(again)).first()
+        if earlier is not None:
+            values |= {"type": earlier.type, "workspace_id": earlier.workspace_uid, "note": earlier.note}
+    return values
+
+
+def _submit(request: SignedInRequest, form: forms.RequestForm) -> models.Request:
+    return intake.submit_request(
+        requester=request.user,
+        submission=form.cleaned_data["submission"],
+        type=form.cleaned_data["type"],
+        workspace_uid=form.cleaned_data["workspace_id"],
+        note=form.cleaned_data["note"],
+    )
+
+
+def _renew_submission(form: forms.RequestForm) -> None:
+    """Give a form whose number cannot be used a new one, so that sending it again works."""
+    form.data = {**form.data, "submission": str(uuid4())}
+
+
+def _show_own(request: SignedInRequest) -> dict[str, object]:
+    own = models.Request.objects.filter(requester=request.user).order_by("-id")
+    workspaces = models.Workspace.objects.filter(owner=request.user, account=accounts.get_current_account())
+    return {"recent": own[:4], "workspaces": workspaces.order_by("-id")[:100]}
+
+
+@require_GET
+def index(request: SignedInRequest) -> HttpResponse:
+    """The history, a page at a time, filtered as the URL says."""
+    return render(request, "requests/history.html", {"page": history.read_page(user=request.user, query=request.GET)})
+
+
+@require_GET
+def detail(request: SignedInRequest, number: int) -> HttpResponse:
+    """One request."""
+    return render(request, "requests/detail.html", _show_one(request, number))
+
+
+@require_GET
+def live(request: SignedInRequest, number: int) -> HttpResponse:
+    """The part of the page that changes; it says by itself whether it wants to be asked for again."""
+    return render(request, "requests/detail.html#live", _show_one(request, number))
+
+
+def _find(request: SignedInRequest, number: int) -> models.Request:
+    visible = models.Request.objects.visible_to(request.user)
+    return get_object_or_404(visible.select_related("requester", "account", "workstation__workspace"), pk=number)
+
+
+def _show_one(request: SignedInRequest, number: int) -> dict[str, object]:
+    portal_request = _find(request, number)
+    attempts = portal_request.attempts.select_related("late_answer").defer("answer").order_by("number")
+    key = keyhold.get_key(account=accounts.get_current_account())
+    closing = models.Event.objects.filter(request_number=number, verb="close").order_by("id").last()
+    return {
+        "portal_request": portal_request,
+        "attempts": attempts,
+        "steps": journey.list_steps(portal_request=portal_request, attempts=attempts, key=key),
+        "closing": closing,
+        "is_own": portal_request.requester_id == request.user.pk,
+        "close_form": forms.CloseForm(),
+    }
+
+
+@require_POST
+def cancel(request: SignedInRequest, number: int) -> HttpResponse:
+    """Cancel one's own waiting request."""
+    portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
+    try:
+        intake.cancel_request(actor=request.user, portal_request=portal_request)
+    except intake.NotPossible as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, f"{portal_request.label} is cancelled. Nothing was sent.")
+    return redirect("request_detail", number)
+
+
+@require_POST
+@permission_required("portal.close_request", raise_exception=True)
+def close(request: SignedInRequest, number: int) -> HttpResponse:
+    """Close a request whose outcome is unknown, with a reason."""
+    portal_request = _find(request, number)
+    form = forms.CloseForm(request.POST)
+    if not form.is_valid():
+        return render(request, "requests/detail.html", _show_one(request, number) | {"close_form": form})
+    try:
+        intake.close_request(actor=request.user, portal_request=portal_request, reason=form.cleaned_data["reason"])
+    except intake.NotPossible as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, f"{portal_request.label} is closed. Your reason is in the record.")
+    return redirect("request_detail", number)

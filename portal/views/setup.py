@@ -1,0 +1,30 @@
+"""The one-time page where the first administrator is made."""
+
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from portal import forms
+from portal.services import setup
+
+
+@login_not_required
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: HttpRequest, token: str) -> HttpResponse:
+    """The form, and its submission; not found unless the link is valid."""
+    try:
+        setup.check_setup_link(token=token)
+        form = forms.SetupForm(request.POST or None)
+        if not form.is_valid():
+            return render(request, "setup.html", {"form": form})
+        user = setup.create_administrator(
+            token=token, username=form.cleaned_data["username"], password=form.cleaned_data["password"]
+        )
+    except setup.LinkNotValid:
+        raise Http404 from None
+    login(request, user)
+    return redirect("home")

@@ -1,0 +1,60 @@
+"""Workstations: those that a person may see, one of them, and giving it back."""
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from portal import models
+from portal.services import workstations
+from portal.views import paging
+from portal.views.http import SignedInRequest
+
+
+@require_GET
+def index(request: SignedInRequest) -> HttpResponse:
+    """The workstations, newest first."""
+    visible = models.Workstation.objects.visible_to(request.user)
+    rows = visible.select_related("request__requester", "workspace")
+    return render(request, "workstations/list.html", {"page": paging.read_page(rows=rows, query=request.GET)})
+
+
+@require_GET
+def detail(request: SignedInRequest, uid: str) -> HttpResponse:
+    """One workstation with the files and logs of its workspace."""
+    return render(request, "workstations/detail.html", _show_one(request, uid))
+
+
+@require_GET
+def live(request: SignedInRequest, uid: str) -> HttpResponse:
+    """The part of the page that changes."""
+    return render(request, "workstations/detail.html#live", _show_one(request, uid))
+
+
+def _show_one(request: SignedInRequest, uid: str) -> dict[str, object]:
+    visible = models.Workstation.objects.visible_to(request.user).select_related("request__requester", "workspace")
+    workstation = paging.find_newest(rows=visible, uid=uid)
+    return {
+        "workstation": workstation,
+        "workspace": workstation.workspace,
+        **paging.read_contents(workspace=workstation.workspace),
+        "may_release": _is_own(request, workstation) and workstation.is_live and not workstation.release_asked_at,
+    }
+
+
+def _is_own(request: SignedInRequest, workstation: models.Workstation) -> bool:
+    return workstation.request is not None and workstation.request.requester_id == request.user.pk
+
+
+@require_POST
+def release(request: SignedInRequest, uid: str) -> HttpResponse:
+    """Give one's own workstation back."""
+    own = models.Workstation.objects.filter(request__requester=request.user)
+    workstation = paging.find_newest(rows=own, uid=uid)
+    try:
+        workstations.ask_release(actor=request.user, workstation=workstation)
+    except workstations.NotLive as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, "The workstation is being given back. Its files stay in the workspace.")
+    return redirect("workstation_detail", uid)

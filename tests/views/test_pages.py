@@ -1,0 +1,213 @@
+"""Workstations, workspaces, key, guide, set-up, sign-in, health, errors."""
+
+import pytest
+from django.db.models.functions import Now
+from django.urls import reverse
+
+from portal import failures, models
+from portal.sandbox import names
+from portal.services import accounts, setup, workers
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def workstation(alice) -> models.Workstation:
+    account = accounts.get_current_account()
+    workspace = models.Workspace.objects.create(account=account, uid="space", owner=alice, status="active")
+    models.File.objects.create(
+        workspace=workspace, uid="f1", name="<b>a</b>", url="javascript:alert(1)", size=1_500_000
+    )
+    models.File.objects.create(workspace=workspace, uid="f2", name="n" * 10_000, url="https://files.example/n", size=-1)
+    models.File.objects.create(workspace=workspace, uid="f3", name="c", url="data:text/html,x", size=None)
+    models.Log.objects.create(
+        workspace=workspace, uid="l1", type="boot", level="screaming", url="https://logs.example/l"
+    )
+    return models.Workstation.objects.create(
+        account=account,
+        uid="machine",
+        request=factories.submit(alice),
+        workspace=workspace,
+        type="python",
+        status="active",
+        raw='{"status": "<script>"}',
+    )
+
+
+@pytest.mark.parametrize("path", ["/workstations/machine/", "/workstations/machine/live/", "/workspaces/space/"])
+def test_what_the_provider_says_is_shown_as_it_came_and_never_runs(sign_in, workstation, alice, path):
+    page = sign_in(alice).get(path).content.decode()
+    assert "&lt;b&gt;a&lt;/b&gt;" in page
+    assert 'href="javascript:' not in page
+    assert 'href="data:' not in page
+    assert 'href="https://files.example/n"' in page
+    assert "noopener noreferrer" in page
+    assert "screaming" in page
+    assert "1.5 MB" in page
+    assert "1500000" in page.replace(",", "")
+    assert "<script>" not in page.replace("<script src", "")
+
+
+@pytest.mark.parametrize("path", ["/workstations/machine/", "/workstations/machine/live/", "/workspaces/space/"])
+def test_what_is_alice_s_is_hers_and_the_auditors(sign_in, workstation, alice, bob, anna, path):
+    for person, status in ((alice, 200), (bob, 404), (anna, 200)):
+        assert sign_in(person).get(path).status_code == status
+
+
+def test_only_the_requester_gives_back_and_only_once(sign_in, workstation, alice, bob, anna):
+    release = "/workstations/machine/release/"
+    for person in (bob, anna):
+        assert sign_in(person).post(release).status_code == 404
+    assert sign_in(alice).get(release).status_code == 405
+    assert "being given back" in sign_in(alice).post(release, follow=True).content.decode().lower()
+    assert "has ended, or is being given back" in sign_in(alice).post(release, follow=True).content.decode()
+    workstation.refresh_from_db()
+    assert workstation.release_asked_by == alice
+
+
+def test_lists_go_on_to_older_pages_and_forgive_an_odd_one(sign_in, alice):
+    account = accounts.get_current_account()
+    for number in range(60):
+        models.Workspace.objects.create(account=account, uid=f"s{number}", owner=alice)
+    first = sign_in(alice).get("/workspaces/").context["page"]
+    second = sign_in(alice).get(f"/workspaces/{first.older}").context["page"]
+    assert (len(first.rows), len(second.rows), second.older) == (50, 10, "")
+    assert sign_in(alice).get("/workspaces/?before=x").context["page"].rows == first.rows
+
+
+@pytest.mark.parametrize(
+    ("status", "values", "label"),
+    [
+        ("active", {}, "Active"),
+        ("errored", {"ended_at": Now()}, "Errored"),
+        ("active", {"ended_at": Now()}, "Ended"),
+        ("hibernating", {}, "hibernating"),
+        ("", {}, "No status"),
+    ],
+)
+def test_a_workstation_s_state_is_said(sign_in, workstation, alice, status, values, label):
+    models.Workstation.objects.update(status=status, **values)
+    assert label in sign_in(alice).get("/workstations/").content.decode()
+
+
+def test_the_key_is_resumed_by_operators_only(sign_in, alice, anna, olga):
+    accounts.get_current_account()
+    models.Key.objects.update(state="HELD", cause="401", held_at=Now())
+    for person in (alice, anna):
+        assert sign_in(person).post("/key/resume/").status_code == 403
+        assert "does not accept the team" in sign_in(person).get("/").content.decode()
+    assert sign_in(olga).get("/key/resume/").status_code == 405
+
+    assert "resumed" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+    assert models.Key.objects.get().state == "OPEN"
+    assert "somebody has resumed it already" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+
+
+def test_the_guide_has_a_page_for_every_failure_and_the_rehearsals(sign_in, alice, settings):
+    browser = sign_in(alice)
+    page = browser.get("/failures/").content.decode()
+    for code in failures.CATALOGUE:
+        assert f"/failures/{code}/" in page
+        assert browser.get(f"/failures/{code}/").status_code == 200
+    assert all(name.uid in page for name in names.RESERVED)
+    assert browser.get("/failures/999/").status_code == 404
+    settings.USING_SANDBOX = False
+    page = browser.get("/failures/").content.decode()
+    assert "hang-made" not in page
+    assert "sandbox" not in page
+
+
+def test_the_set_up_link_makes_the_administrator_and_signs_them_in(client):
+    token = setup.create_setup_link()
+    path = f"/setup/{token}/"
+    assert client.get(path).status_code == 200
+    bad = client.post(path, {"username": "a b", "password": "short", "password_again": "other"})
+    assert bad.status_code == 200
+    assert set(bad.context["form"].errors) == {"username", "password", "password_again"}
+    good = {"username": "root", "password": factories.PASSWORD, "password_again": factories.PASSWORD}
+    assert client.post(path, good).url == "/"
+    assert client.get("/").status_code == 200
+    assert client.get(path).status_code == 404
+    assert client.get("/setup/nonsense/").status_code == 404
+
+
+def test_a_taken_name_is_refused_at_set_up(client, alice):
+    path = f"/setup/{setup.create_setup_link()}/"
+    values = {"username": "alice", "password": factories.PASSWORD, "password_again": factories.PASSWORD}
+    assert "Somebody has this name already." in client.post(path, values).content.decode()
+
+
+def test_signing_in_and_out(client, alice):
+    values = {"username": "alice", "password": factories.PASSWORD}
+    assert client.post("/accounts/login/", values | {"password": "wrong"}).status_code == 200
+    assert client.post("/accounts/login/?next=/key/", values).url == "/key/"
+    assert client.post("/accounts/logout/").url == "/accounts/login/"
+    assert client.get("/").status_code == 302
+    assert client.post("/accounts/login/", {"username": "a\x00", "password": "b"}).status_code == 200
+
+
+def test_changing_the_password(sign_in, alice):
+    browser, new = sign_in(alice), "another horse battery staple"
+    assert browser.get("/accounts/password/").status_code == 200
+    values = {"old_password": factories.PASSWORD, "new_password1": new, "new_password2": new}
+    assert browser.post("/accounts/password/", values, follow=True).status_code == 200
+    alice.refresh_from_db()
+    assert alice.check_password(new)
+
+
+@pytest.mark.parametrize(("chosen", "kept"), [("dark", "dark"), ("pink", None)])
+def test_the_theme_is_kept(client, chosen, kept):
+    response = client.post("/theme/", {"theme": chosen, "next": "/key/"})
+    assert response.url == "/key/"
+    assert (response.cookies["theme"].value if kept else response.cookies.get("theme")) == kept
+    assert client.post("/theme/", {"theme": "dark", "next": "https://evil.example/"}).url == "/"
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_health(client):
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").json()["reasons"] == ["No worker has been seen lately: run `manage.py work`."]
+    workers.note_worker(name="w")
+    assert client.get("/readyz").json() == {"ready": True, "reasons": []}
+    workers.note_stopped(name="w")
+    assert client.get("/readyz").status_code == 503
+
+
+@pytest.mark.parametrize("path", ["/nowhere/", "/requests/0/", "/requests/99999999999999999999/", "/requests/x/"])
+def test_what_is_not_there_is_said(sign_in, alice, path):
+    response = sign_in(alice).get(path)
+    assert response.status_code == 404
+    assert "<h1" in response.content.decode()
+
+
+def test_every_page_needs_somebody_signed_in_but_the_open_ones(client):
+    from portal.urls import urlpatterns
+
+    arguments = {"number": 1, "uid": "x", "code": "400", "token": "x"}
+    open_pages = {"login", "setup", "theme", "healthz", "readyz", "logout"}
+    for pattern in urlpatterns:
+        name = getattr(pattern, "name", None)
+        if name is None or name in open_pages:
+            continue
+        needed = {key: arguments[key] for key in pattern.pattern.converters}
+        response = client.get(reverse(name, kwargs=needed))
+        assert response.status_code == 302, name
+        assert response.url.startswith("/accounts/login/?next=/"), name
+    assert client.get("/admin/", follow=True).redirect_chain[-1][0].startswith("/accounts/login/")
+
+
+def test_pages_carry_the_policy_and_are_not_kept_by_caches(sign_in, alice):
+    response = sign_in(alice).get("/")
+    policy = response["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "no-store" in response["Cache-Control"]
+    assert response["X-Frame-Options"] == "DENY"
+
+
+def test_a_server_error_has_a_page_that_needs_no_database(client):
+    from django.template.loader import get_template
+
+    assert "<h1" in get_template("500.html").render({})
+    assert "<h1" in get_template("400.html").render({})

@@ -1,0 +1,310 @@
+"""The form, the history, one request, cancelling and closing."""
+
+from uuid import uuid4
+
+import pytest
+from django.urls import reverse
+
+from portal import models
+from portal.services import accounts
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+NEW = "/requests/new/"
+
+
+def fill(**changes: object) -> dict[str, object]:
+    return {"type": "python", "workspace_id": "", "note": "", "submission": str(uuid4())} | changes
+
+
+def test_a_good_form_leads_to_the_request_s_page(sign_in, alice):
+    response = sign_in(alice).post(NEW, fill(note="hello"))
+
+    portal_request = models.Request.objects.get()
+    assert (response.status_code, response.url) == (302, f"/requests/{portal_request.pk}/")
+    assert (portal_request.requester, portal_request.note) == (alice, "hello")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"type": ""}, "Choose a workstation type."),
+        ({"type": "mainframe"}, "The provider has no such type."),
+        ({"type": "py\x00thon"}, "The provider has no such type."),
+        ({"workspace_id": "two words"}, "A UID has 1 to 64"),
+        ({"workspace_id": "x" * 65}, "A UID has 1 to 64"),
+        ({"workspace_id": "abc\x00"}, "Null characters are not allowed."),
+        ({"workspace_id": "abc\u202e"}, "A UID has 1 to 64"),
+        ({"workspace_id": "ümlaut"}, "A UID has 1 to 64"),
+        ({"note": "x" * 501}, "at most 500 characters"),
+        ({"note": "a\x00b"}, "Null characters are not allowed."),
+        ({"submission": ""}, "lost its number"),
+        ({"submission": "17"}, "was damaged"),
+        ({"submission": "\x00"}, "was damaged"),
+    ],
+)
+def test_a_bad_form_comes_back_with_words_beside_the_field(sign_in, alice, changes, words):
+    response = sign_in(alice).post(NEW, fill(**changes))
+
+    assert response.status_code == 200
+    assert words in response.content.decode()
+    assert "Nothing was requested" in response.content.decode()
+    assert models.Request.objects.count() == 0
+
+
+@pytest.mark.parametrize("submission", ["", "17"])
+def test_a_form_whose_number_is_bad_gets_a_new_one_and_then_works(sign_in, alice, submission):
+    browser = sign_in(alice)
+    form = browser.post(NEW, fill(submission=submission, note="kept")).context["form"]
+    assert form["note"].value() == "kept"
+    assert browser.post(NEW, fill(submission=form["submission"].value())).status_code == 302
+
+
+def test_the_same_form_again_leads_to_the_same_request(sign_in, alice):
+    browser, values = sign_in(alice), fill()
+    assert browser.post(NEW, values).url == browser.post(NEW, values).url
+    assert models.Request.objects.count() == 1
+
+
+def test_the_same_number_with_other_values_gives_the_form_with_a_new_one(sign_in, alice):
+    browser, values = sign_in(alice), fill()
+    browser.post(NEW, values)
+    response = browser.post(NEW, values | {"type": "max"})
+    assert response.status_code == 200
+    assert "sent before, with other values" in response.content.decode()
+    assert response.context["form"]["submission"].value() != values["submission"]
+
+
+def test_marks_that_turn_the_writing_are_kept_in_a_note(sign_in, alice):
+    sign_in(alice).post(NEW, fill(note="\u202eevil"))
+    assert models.Request.objects.get().note == "\u202eevil"
+
+
+def test_another_person_s_workspace_is_refused_as_not_found(sign_in, alice, bob):
+    models.Workspace.objects.create(account=accounts.get_current_account(), uid="of-alice", owner=alice)
+    response = sign_in(bob).post(NEW, fill(workspace_id="of-alice"))
+    assert response.status_code == 200
+    assert "No workspace with this UID is yours" in response.content.decode()
+
+
+def test_a_post_without_its_token_is_explained(alice):
+    from django.test import Client
+
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(alice)
+    response = browser.post(NEW, fill())
+    assert response.status_code == 403
+    assert "Go back" in response.content.decode()
+    assert models.Request.objects.count() == 0
+
+
+def test_who_may_not_ask_is_told_so(sign_in, anna):
+    assert sign_in(anna).get(NEW).status_code == 403
+    assert sign_in(anna).post(NEW, fill()).status_code == 403
+
+
+def test_request_again_fills_the_form(sign_in, alice, bob):
+    first = factories.submit(alice, type="golang", workspace_uid="abc", note="n")
+    values = sign_in(alice).get(f"{NEW}?again={first.pk}").context["form"].initial
+    assert (values["type"], values["workspace_id"], values["note"]) == ("golang", "abc", "n")
+    assert "type" not in sign_in(bob).get(f"{NEW}?again={first.pk}").context["form"].initial
+    for odd in ("x", "\u0663", "9" * 30, "-1"):
+        assert sign_in(alice).get(NEW, {"again": odd}).status_code == 200
+
+
+def test_alice_s_request_is_hers_and_the_auditors(sign_in, alice, bob, anna, olga):
+    portal_request = factories.submit(alice)
+    for path in (f"/requests/{portal_request.pk}/", f"/requests/{portal_request.pk}/live/"):
+        for person, status in ((alice, 200), (bob, 404), (anna, 200), (olga, 200)):
+            assert sign_in(person).get(path).status_code == status
+    assert portal_request.label not in sign_in(bob).get("/requests/").content.decode()
+    assert portal_request.label in sign_in(anna).get("/requests/").content.decode()
+
+
+def test_signed_out_a_page_leads_to_the_sign_in_and_a_poll_says_so(client, alice):
+    number = factories.submit(alice).pk
+    response = client.get(f"/requests/{number}/")
+    assert (response.status_code, response.url) == (302, f"/accounts/login/?next=/requests/{number}/")
+    poll = client.get(
+        f"/requests/{number}/live/",
+        headers={"HX-Request": "true", "HX-Current-URL": f"http://testserver/requests/{number}/"},
+    )
+    assert (poll.status_code, poll["HX-Redirect"]) == (401, f"/accounts/login/?next=/requests/{number}/")
+
+
+def test_the_live_part_says_what_a_machine_needs_and_whether_to_ask_again(sign_in, alice):
+    portal_request = factories.submit(alice)
+    live = f"/requests/{portal_request.pk}/live/"
+    waiting = sign_in(alice).get(live).content.decode()
+    assert 'data-request-status="queued"' in waiting
+    assert "data-hx-trigger" in waiting
+    assert "data-failure" not in waiting
+    assert "<html" not in waiting
+
+    sign_in(alice).post(f"/requests/{portal_request.pk}/cancel/")
+    ended = sign_in(alice).get(live).content.decode()
+    assert 'data-request-status="cancelled"' in ended
+    assert "data-hx-trigger" not in ended
+
+
+def test_only_the_requester_cancels_and_only_what_waits(sign_in, alice, bob, olga):
+    number = factories.submit(alice).pk
+    cancel = f"/requests/{number}/cancel/"
+    for person in (bob, olga):
+        assert sign_in(person).post(cancel).status_code == 404
+    assert sign_in(alice).get(cancel).status_code == 405
+    assert models.Request.objects.get().status == "QUEUED"
+
+    assert sign_in(alice).post(cancel).status_code == 302
+    assert models.Request.objects.get().status == "CANCELLED"
+    again = sign_in(alice).post(cancel, follow=True)
+    assert "too late to cancel" in again.content.decode()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_only_an_operator_closes_and_only_with_a_reason(sandbox, sign_in, alice, bob, anna, olga):
+    number = factories.send_until_settled(factories.submit(alice, workspace_uid="reset")).pk
+    close = f"/requests/{number}/close/"
+    for person in (alice, bob, anna):
+        assert sign_in(person).post(close, {"reason": "r"}).status_code == 403
+    assert sign_in(olga).get(close).status_code == 405
+    for reason in ("", " ", "x" * 501, "a\x00"):
+        response = sign_in(olga).post(close, {"reason": reason})
+        assert response.status_code == 200
+        assert response.context["close_form"].errors
+    assert models.Request.objects.get().status == "UNKNOWN"
+
+    page = sign_in(olga).post(close, {"reason": "not in the list"}, follow=True).content.decode()
+    assert models.Request.objects.get().status == "FAILED"
+    assert "not in the list" in page
+    assert "has moved on" in sign_in(olga).post(close, {"reason": "r"}, follow=True).content.decode()
+    assert sign_in(olga).post("/requests/999999/close/", {"reason": "r"}).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize("uid", ["fail-400", "fail-402", "fail-422", "fail-500", "fail-503", "reset", "garbage"])
+def test_a_failure_explains_itself(sandbox, sign_in, alice, uid):
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
+    failure = portal_request.failure_row
+    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode().replace("&#x27;", "'")
+
+    assert f'data-failure="{failure.code}"' in page
+    assert failure.title in page
+    assert failure.cause in page
+    assert all(step in page for step in failure.steps)
+    assert failure.actor.value in page
+    assert failure.again in page
+    for attempt in portal_request.attempts.all():
+        assert attempt.message in page
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_request_that_waits_under_a_hold_says_why(sandbox, sign_in, alice, bob):
+    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    waiting = factories.submit(bob)
+    page = sign_in(bob).get(f"/requests/{waiting.pk}/").content.decode()
+    assert "stands still for everybody: the provider wants payment" in page
+
+
+def test_a_request_of_another_account_says_why_it_waits(settings, sign_in, alice):
+    waiting = factories.submit(alice)
+    settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
+    assert "meant for another account" in sign_in(alice).get(f"/requests/{waiting.pk}/").content.decode()
+
+
+def read_numbers(response) -> list[int]:
+    return [portal_request.pk for portal_request in response.context["page"].requests]
+
+
+def test_the_history_is_newest_first_fifty_a_page(sign_in, alice):
+    numbers = [factories.submit(alice).pk for _ in range(120)][::-1]
+    browser = sign_in(alice)
+    first = browser.get("/requests/")
+    second = browser.get(f"/requests/{first.context['page'].older}")
+    third = browser.get(f"/requests/{second.context['page'].older}")
+    back = browser.get(f"/requests/{third.context['page'].newer}")
+
+    assert read_numbers(first) + read_numbers(second) + read_numbers(third) == numbers
+    assert read_numbers(back) == read_numbers(second)
+    assert first.context["page"].newer == third.context["page"].older == ""
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_filters_narrow_the_history(sandbox, sign_in, alice, bob, anna):
+    failed = factories.send_until_settled(factories.submit(alice, type="max", workspace_uid="fail-422"))
+    waiting = factories.submit(bob, type="voip")
+    browser = sign_in(anna)
+    day = failed.created_at.date().isoformat()
+    for query, expected in [
+        ("", {failed.pk, waiting.pk}),
+        ("status=FAILED", {failed.pk}),
+        ("type=voip", {waiting.pk}),
+        ("failure=422", {failed.pk}),
+        ("person=BOB", {waiting.pk}),
+        ("person=nobody", set()),
+        (f"since={day}&until={day}", {failed.pk, waiting.pk}),
+        ("until=2000-01-01", set()),
+        ("status=FAILED&type=voip", set()),
+    ]:
+        assert set(read_numbers(browser.get(f"/requests/?{query}"))) == expected, query
+    chips = browser.get("/requests/?status=FAILED&type=max").context["page"].chips
+    assert [(chip.label, chip.value, chip.link) for chip in chips] == [
+        ("State", "Failed", "?type=max"),
+        ("Type", "Max", "?status=FAILED"),
+    ]
+
+
+def test_a_member_cannot_filter_by_person(sign_in, alice):
+    assert "person" not in sign_in(alice).get("/requests/?person=bob").context["page"].form.fields
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "status=NONSENSE",
+        "type=mainframe",
+        "failure=%00",
+        "since=yesterday",
+        "until=2026-02-31",
+        "since=2026-02-02&until=2026-02-01",
+        "before=x",
+        "before=-1",
+        "after=99999999999999999999",
+    ],
+)
+def test_a_filter_that_cannot_be_read_is_said(sign_in, alice, query):
+    factories.submit(alice)
+    response = sign_in(alice).get(f"/requests/?{query}")
+    assert response.status_code == 200
+    assert response.context["page"].form.errors
+    assert response.context["page"].requests == []
+    assert "cannot be read" in response.content.decode()
+
+
+@pytest.mark.parametrize("name", ["request_list", "workstation_list", "workspace_list", "home", "key", "failure_list"])
+def test_a_page_costs_the_same_queries_at_any_number_of_rows(
+    sign_in, alice, name, django_assert_num_queries, django_assert_max_num_queries
+):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    browser, account = sign_in(alice), accounts.get_current_account()
+
+    def add_rows(start: int, count: int) -> None:
+        for number in range(start, start + count):
+            portal_request = factories.submit(alice)
+            workspace = models.Workspace.objects.create(account=account, uid=f"s{number}", owner=alice)
+            models.Workstation.objects.create(
+                account=account, uid=f"w{number}", request=portal_request, workspace=workspace, type="max"
+            )
+
+    add_rows(0, 2)
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
+        browser.get(reverse(name))
+    add_rows(2, 18)
+    with CaptureQueriesContext(connection) as many:
+        assert browser.get(reverse(name)).status_code == 200
+    assert len(many) == len(few)
