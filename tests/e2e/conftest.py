@@ -1,0 +1,121 @@
+"""A whole portal, started as README.md says, and a real Chromium."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def find_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Portal:
+    """`make run` in a process group of its own, as from a terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, self.sandbox_port, self.folder = find_port(), find_port(), folder
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.sandbox = f"http://127.0.0.1:{self.sandbox_port}"
+        self.output = ""
+
+    def start(self, **variables: str) -> "Portal":
+        environment = os.environ | {
+            "PORT": str(self.port),
+            "PORTAL_SANDBOX_PORT": str(self.sandbox_port),
+            "DATABASE_URL": f"sqlite:///{self.folder}/portal.sqlite3",
+            "AGENTSTATION_TOTAL_TIMEOUT": "8",
+            "PORTAL_RETRY_DELAY": "0.2",
+        }
+        self.process = subprocess.Popen(
+            ["make", "run"],
+            cwd=ROOT,
+            env=environment | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.read_until("Ctrl-C stops everything.")
+        return self
+
+    def read_until(self, words: str) -> None:
+        while words not in self.output:
+            line = self.process.stdout.readline()
+            assert line, f"make run ended: {self.output}"
+            self.output += line
+
+    @property
+    def setup_link(self) -> str:
+        found = re.search(r"http://\S+/setup/\S+", self.output)
+        assert found, self.output
+        return found[0]
+
+    def list_processes(self) -> list[int]:
+        """All processes of this portal that live, by the folder in their environment."""
+        mark = f"DATABASE_URL=sqlite:///{self.folder}/".encode()
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return found
+
+    def end(self, how: Callable[["Portal"], None] | None = None) -> str:
+        """End it, as a Ctrl-C does unless told otherwise, and give what it printed."""
+        (how or (lambda portal: os.killpg(portal.process.pid, signal.SIGINT)))(self)
+        rest, _ = self.process.communicate(timeout=60)
+        self.output += rest
+        return self.output
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory) -> Iterator[Portal]:
+    running = Portal(tmp_path_factory.mktemp("portal")).start()
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    assert Path(CHROMIUM).exists(), "Chromium is missing; on Debian: apt install chromium"
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser) -> Iterator[Page]:
+    """A page of a new browser profile, which fails the test on any message in the console or request elsewhere."""
+    context = browser.new_context()
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: "127.0.0.1" in request.url or complaints.append(request.url))
+    yield page
+    context.close()
+    assert complaints == []

@@ -1,0 +1,144 @@
+"""The shape of the code: who may import whom, how large things may be, how services are called."""
+
+import ast
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PORTAL = ROOT / "portal"
+MODULES = sorted(path for path in PORTAL.rglob("*.py") if "migrations" not in path.parts)
+
+# What each part may import of the portal. Parts are the first name below `portal`.
+MAY_IMPORT: dict[str, set[str]] = {
+    "agentstation": {"agentstation"},
+    "sandbox": {"sandbox"},
+    "environment": set(),
+    "secret": {"environment"},
+    "launcher": set(),
+    "failures": {"agentstation"},
+    "models": {"models", "failures"},
+    "services": {"services", "models", "failures", "agentstation"},
+    "worker": {"worker", "services", "agentstation", ""},
+    "forms": {"models", "failures"},
+    "templatetags": {"models"},
+    "middleware": set(),
+    "views": {"views", "forms", "services", "failures", "models", "sandbox"},
+    "admin": {"admin", "forms", "services", "failures", "models", "templatetags"},
+    "management": {"services", "worker", "sandbox", "models", "environment", "launcher"},
+    "settings": {"environment", "secret", "sandbox"},
+    "urls": {"views"},
+    "apps": set(),
+    "wsgi": set(),
+    "": set(),
+}
+# Packages from outside that a part may import, where it is not Django's side.
+PLAIN = {
+    "agentstation": {"requests", "urllib3"},
+    "sandbox": set(),
+    "failures": set(),
+    "launcher": set(),
+    "secret": set(),
+}
+# Services that others build on, lowest first; a service imports only from lower lines.
+SERVICE_LAYERS = [
+    {"clock", "wake", "storable", "leases", "workers", "retry"},
+    {"audit", "accounts"},
+    {"keyhold"},
+    {"mirror"},
+    {"intake", "dispatch", "recover", "workstations", "setup"},
+]
+
+
+def part_of(path: Path) -> str:
+    first = path.relative_to(PORTAL).parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def list_imports(path: Path) -> Iterator[str]:
+    """Every module that a file names in an import, as far as it can be named: `from portal import x` is portal.x."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            assert node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def list_functions(path: Path) -> Iterator[ast.FunctionDef]:
+    yield from (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef))
+
+
+def length(function: ast.FunctionDef) -> int:
+    assert function.end_lineno is not None
+    return function.end_lineno - function.lineno + 1
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PORTAL)))
+def test_a_module_imports_only_what_its_part_may(path):
+    part = part_of(path)
+    for name in list_imports(path):
+        first, *rest = name.split(".")
+        if first == "portal":
+            below = (
+                rest[0]
+                if (rest and (PORTAL / rest[0]).exists()) or (PORTAL / f"{(rest or ['x'])[0]}.py").exists()
+                else ""
+            )
+            assert below in MAY_IMPORT[part], f"{part} must not import portal.{below}"
+        elif part in PLAIN:
+            import sys
+
+            assert first in sys.stdlib_module_names | PLAIN[part], f"{part} must not import {first}"
+
+
+@pytest.mark.parametrize("path", sorted((PORTAL / "services").glob("[!_]*.py")), ids=lambda path: path.stem)
+def test_a_service_imports_only_lower_services(path):
+    level = next(number for number, names in enumerate(SERVICE_LAYERS) if path.stem in names)
+    lower = set().union(*SERVICE_LAYERS[:level])
+    for name in list_imports(path):
+        if name.startswith("portal.services."):
+            assert name.split(".")[2] in lower
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PORTAL)))
+def test_modules_and_functions_stay_small(path):
+    assert len(path.read_text().splitlines()) <= 350
+    for function in list_functions(path):
+        assert length(function) <= 50, f"{function.name} has {length(function)} lines"
+
+
+def test_the_median_function_is_under_ten_lines_and_almost_all_under_forty():
+    lengths = [length(function) for path in MODULES for function in list_functions(path)]
+    assert statistics.median(lengths) < 10
+    assert sum(count <= 40 for count in lengths) / len(lengths) >= 0.94
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PORTAL)))
+def test_no_import_hides_in_a_function(path):
+    for function in list_functions(path):
+        hidden = [node for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert not hidden, f"{function.name} imports"
+
+
+def test_services_are_called_with_keywords_only():
+    for path in (PORTAL / "services").glob("[!_]*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and path.stem != "storable":
+                assert not node.args.args, f"{path.stem}.{node.name} takes positional arguments"
+
+
+def test_forms_are_plain_and_nothing_listens_to_signals():
+    assert "ModelForm" not in (PORTAL / "forms.py").read_text()
+    for path in MODULES:
+        assert "django.dispatch" not in path.read_text()
+    assert not list(PORTAL.rglob("utils.py"))
+
+
+def test_no_name_of_the_http_library_leaves_the_client():
+    for path in MODULES:
+        if part_of(path) != "agentstation":
+            assert not {"requests", "urllib3"} & {name.split(".")[0] for name in list_imports(path)}
