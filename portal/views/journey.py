@@ -88,7 +88,9 @@ def _describe_late(late: models.LateAnswer) -> Step:
 
 
 def _quote(answer: models.Attempt | models.LateAnswer) -> str:
-    """The provider's own words."""
+    """The provider's own words, once where its sentence begins with its word."""
+    if answer.message.startswith(answer.error):
+        return answer.message
     return ": ".join(text for text in (answer.error, answer.message) if text)
 
 

@@ -36,8 +36,8 @@ def new(request: SignedInRequest) -> HttpResponse:
 
 
 def _fill(request: SignedInRequest) -> dict[str, object]:
-    """A new form's values: those of an earlier request, where one is to be made again."""
-    values: dict[str, object] = {"submission": uuid4()}
+    """A new form's values: those that a link names, or of an earlier request that is to be made again."""
+    values: dict[str, object] = {"submission": uuid4(), "workspace_id": request.GET.get("workspace_id", "")}
     again = request.GET.get("again", "")
     if again.isascii() and again.isdigit() and len(again) < 19:
         earlier = models.Request.objects.visible_to(request.user).filter(pk=int(again)).first()

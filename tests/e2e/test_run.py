@@ -54,9 +54,7 @@ def test_data_survives_and_a_new_link_comes_at_each_start(tmp_path):
 def test_a_process_that_dies_is_started_again(tmp_path):
     portal = Portal(tmp_path).start()
     worker = next(
-        pid
-        for pid in portal.list_processes()
-        if Path(f"/proc/{pid}/cmdline").read_text().split("\0")[2:3] == ["work"]
+        pid for pid in portal.list_processes() if Path(f"/proc/{pid}/cmdline").read_text().split("\0")[2:3] == ["work"]
     )
     os.kill(worker, signal.SIGKILL)
     portal.read_until("The worker has ended unexpectedly and is started again.")
