@@ -23,6 +23,7 @@ class Retry(Enum):
 
     NEVER = "no"
     FEW = "a few times, at growing intervals"
+    SETTLED_FIRST = "a few times, each only when it is sure that nothing was made"
     UNTIL_IT_WORKS = "yes, until it works or has waited too long"
 
 
@@ -32,6 +33,7 @@ class Hold(Enum):
     NONE = "no"
     UNTIL_OPERATOR = "yes, until an operator resumes it"
     UNTIL_RETRY_AFTER = "until the time the provider named"
+    SEVERAL_IN_ROW = "for a short time, when several come in a row"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,11 +135,14 @@ _ROWS = (
         "all the same.",
         actor=Actor.PROVIDER,
         steps=(
-            "Look in a few minutes whether a workstation has appeared that is not yours yet: ask a portal operator.",
-            "If there is none, ask again.",
+            "Wait: the portal looks whether something was made, and tries again only when it is sure that nothing was.",
+            "If it has failed for good, ask again later.",
         ),
-        again="Trying again may make a second workstation, which would be billed. Ask an operator to look first.",
+        again="While its outcome is unknown, asking again may make a second workstation, which would be billed. Once "
+        "it has failed for good, it is safe.",
         may_exist=True,
+        retry=Retry.SETTLED_FIRST,
+        hold=Hold.SEVERAL_IN_ROW,
         errors=(agentstation.InternalError,),
     ),
     Failure(
@@ -148,6 +153,7 @@ _ROWS = (
         steps=("Wait a few minutes: the portal has already tried several times.", "Ask again."),
         again="Trying again is safe.",
         retry=Retry.FEW,
+        hold=Hold.SEVERAL_IN_ROW,
         errors=(agentstation.Overloaded,),
     ),
     Failure(
@@ -162,6 +168,7 @@ _ROWS = (
         ),
         again="The portal tries again by itself. Asking a second time is safe, but not needed.",
         retry=Retry.UNTIL_IT_WORKS,
+        hold=Hold.SEVERAL_IN_ROW,
         errors=(agentstation.NoConnection,),
     ),
     Failure(
@@ -171,11 +178,14 @@ _ROWS = (
         "portal does not know, and does not ask twice for something that costs money.",
         actor=Actor.NOBODY,
         steps=(
-            "You need not do anything: nothing that was made is lost.",
+            "You need not do anything: the portal looks for the workstation in the provider's lists, and asks again "
+            "only when it is sure that none was made.",
             "If you need a workstation at once, ask again; but know that you may then have two.",
         ),
         again="Trying again may make a second workstation, which would be billed.",
         may_exist=True,
+        retry=Retry.SETTLED_FIRST,
+        hold=Hold.SEVERAL_IN_ROW,
         errors=(agentstation.NoAnswer,),
     ),
     Failure(
@@ -185,11 +195,14 @@ _ROWS = (
         "as it came.",
         actor=Actor.NOBODY,
         steps=(
-            "You need not do anything: nothing that was made is lost.",
+            "You need not do anything: the portal looks for the workstation in the provider's lists, and asks again "
+            "only when it is sure that none was made.",
             "If you need a workstation at once, ask again; but know that you may then have two.",
         ),
         again="Trying again may make a second workstation, which would be billed.",
         may_exist=True,
+        retry=Retry.SETTLED_FIRST,
+        hold=Hold.SEVERAL_IN_ROW,
         errors=(agentstation.UnreadableAnswer,),
     ),
     Failure(

@@ -44,11 +44,12 @@ PLAIN = {
 }
 # Services that others build on, lowest first; a service imports only from lower lines.
 SERVICE_LAYERS = [
-    {"clock", "wake", "storable", "leases", "workers", "retry"},
+    {"clock", "wake", "storable", "leases", "workers", "retry", "lifecycle", "turns"},
     {"audit", "accounts"},
     {"keyhold"},
-    {"mirror"},
-    {"intake", "dispatch", "recover", "workstations", "setup"},
+    {"mirror", "probe"},
+    {"intake", "dispatch", "recover", "workstations", "setup", "looking"},
+    {"record", "settle", "decisions"},
 ]
 
 

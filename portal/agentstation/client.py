@@ -95,6 +95,10 @@ class Client:
         """All released workstations, from the first page to the last, or AgentStationError."""
         return self._list(path="/workstations/history")
 
+    def check_key(self) -> None:
+        """A harmless call: returns where the provider accepts the key, and raises AgentStationError where not."""
+        _read(self._call(method="GET", path="/workstations?limit=1"), _page)
+
     def release_workstation(self, *, uid: str) -> Released:
         """Give a workstation back, which ends it.
 

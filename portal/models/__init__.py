@@ -1,8 +1,9 @@
 """What the portal keeps. Import the package (`from portal import models`) and use `models.Request`."""
 
-from portal.models.account import Account, Key
+from portal.models.account import NEW_KEY, Account, Key
 from portal.models.event import Event
 from portal.models.lease import Lease
+from portal.models.look import Look
 from portal.models.request import TRANSITIONS, Attempt, LateAnswer, Request, check_transition
 from portal.models.setup import SetupLink
 from portal.models.user import User
@@ -11,6 +12,7 @@ from portal.models.workspace import File, Log, Workspace
 from portal.models.workstation import Workstation
 
 __all__ = [
+    "NEW_KEY",
     "TRANSITIONS",
     "Account",
     "Attempt",
@@ -20,6 +22,7 @@ __all__ = [
     "LateAnswer",
     "Lease",
     "Log",
+    "Look",
     "Request",
     "SetupLink",
     "User",

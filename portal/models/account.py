@@ -10,11 +10,34 @@ from portal import failures
 class Account(models.Model):
     """Whose workstations a key reaches. Rows of one account are never sent, refreshed or settled with another's key."""
 
-    base_url = models.URLField(max_length=500, unique=True)
+    class FirstLook(models.TextChoices):
+        """What became of the look that marks what was there before us."""
+
+        WANTED = "WANTED", "Not yet"
+        DONE = "DONE", "Done"
+        FAILED = "FAILED", "The lists could not be read"
+
+    base_url = models.URLField(max_length=500)
     created_at = models.DateTimeField(db_default=Now())
+    retired_at = models.DateTimeField(
+        null=True, blank=True, help_text="When an operator said that the key is another's."
+    )
+    first_look = models.CharField(max_length=8, choices=FirstLook, default=FirstLook.WANTED)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["base_url"], name="account_current_once", condition=Q(retired_at=None))
+        ]
 
     def __str__(self) -> str:
-        return self.base_url
+        return (
+            self.base_url
+            if self.retired_at is None
+            else f"{self.base_url} until {self.retired_at:%Y-%m-%d %H:%M:%S.%f}"
+        )
+
+
+NEW_KEY = "new-key"  # the cause of a hold that asks whether a changed key is of the same account
 
 
 class Key(models.Model):
@@ -23,14 +46,25 @@ class Key(models.Model):
     class State(models.TextChoices):
         OPEN = "OPEN", "Open"
         HELD = "HELD", "Held"
+        RESUMING = "RESUMING", "Resuming, one attempt at a time"
 
     account = models.OneToOneField(Account, on_delete=models.PROTECT, related_name="key")
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     cause = models.CharField(max_length=32, blank=True, help_text="Code of the failure that holds the key.")
     held_at = models.DateTimeField(null=True, blank=True)
-    held_until = models.DateTimeField(null=True, blank=True, help_text="Empty: until an operator resumes the key.")
+    held_until = models.DateTimeField(null=True, blank=True, help_text="Empty: until an operator or a probe ends it.")
+    operator_only = models.BooleanField(default=False, help_text="No time and no probe ends this hold.")
+    hold_ended_at = models.DateTimeField(null=True, blank=True, help_text="Attempts claimed before do not count.")
     # How long the queue has stood still in all, in seconds: time under a hold does not count as waiting.
     held_seconds = models.FloatField(default=0)
+    failures_in_row = models.PositiveIntegerField(default=0, help_text="Of those that hold the key when several come.")
+    holds_in_row = models.PositiveIntegerField(default=0, help_text="Timed holds since the last success.")
+    probes = models.PositiveIntegerField(default=0, help_text="Probes made in this hold.")
+    probe_at = models.DateTimeField(null=True, blank=True, help_text="When the next probe is due.")
+    resumed_by_probe = models.BooleanField(default=False)
+    fingerprint = models.CharField(max_length=16, blank=True, help_text="Of the active key; tells nothing of it.")
+    new_fingerprint = models.CharField(max_length=16, blank=True, help_text="Of a key that an operator has to confirm.")
+    turn = models.PositiveBigIntegerField(default=0, help_text="Counts claims; people's turns are ordered by it.")
 
     class Meta:
         permissions = [("resume_key", "Can resume the key after a hold")]
@@ -38,23 +72,44 @@ class Key(models.Model):
             models.CheckConstraint(
                 name="key_hold_has_cause_and_start",
                 condition=Q(state="OPEN", cause="", held_at=None, held_until=None)
+                | (Q(state="RESUMING", held_at=None, held_until=None) & ~Q(cause=""))
                 | (Q(state="HELD", held_at__isnull=False) & ~Q(cause="")),
             )
         ]
 
     def __str__(self) -> str:
-        return f"key of {self.account.base_url}"
+        return f"key of {self.account}"
 
     @property
     def is_held(self) -> bool:
         return self.state == self.State.HELD
 
     @property
-    def needs_operator(self) -> bool:
-        """Whether only an operator can end the hold."""
-        return self.is_held and self.held_until is None
+    def is_resuming(self) -> bool:
+        return self.state == self.State.RESUMING
+
+    @property
+    def asks_for_account(self) -> bool:
+        """Whether an operator has to say if a changed key is of the same account."""
+        return self.is_held and self.cause == NEW_KEY
 
     @property
     def failure(self) -> failures.Failure | None:
         """The catalogue's row for the cause of the hold."""
         return failures.CATALOGUE.get(self.cause)
+
+    @property
+    def cause_title(self) -> str:
+        """The cause in words."""
+        return self.failure.title if self.failure else "A new API key has been set"
+
+    @property
+    def who_ends(self) -> str:
+        """Who or what ends the hold, after 'until'."""
+        if self.held_until is not None:
+            return "its time has passed"
+        if self.asks_for_account:
+            return "an operator has said whose account the new key reaches"
+        if self.operator_only:
+            return "an operator resumes it"
+        return "an operator resumes it, or the provider accepts the key again"

@@ -21,7 +21,7 @@ class RequestQuerySet(models.QuerySet["Request"]):
         return self if user.has_perm("portal.see_all") else self.filter(requester=user)
 
     def due(self, account: Account) -> "RequestQuerySet":
-        """Those of the account that may be sent now, oldest first."""
+        """Those of the account that may be sent now, oldest first; whose turn it is, is not said here."""
         return self.filter(
             Q(next_attempt_at=None) | Q(next_attempt_at__lte=Now()), account=account, status=Request.Status.QUEUED
         ).order_by("queued_at", "id")
@@ -65,6 +65,8 @@ class Request(models.Model):
     held_seconds_before = models.FloatField(default=0, help_text="The key's held_seconds when it was queued.")
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    cancel_wished_at = models.DateTimeField(null=True, blank=True, help_text="Wanted while the outcome was unknown.")
+    operator_note = models.CharField(max_length=300, blank=True, help_text="Why only an operator can settle it.")
 
     objects = RequestQuerySet.as_manager()
 
@@ -90,7 +92,8 @@ class Request(models.Model):
             ),
         ]
         indexes = [
-            models.Index(F("queued_at"), F("id"), name="request_queue", condition=Q(status="QUEUED")),
+            models.Index(F("requester"), F("queued_at"), F("id"), name="request_queue", condition=Q(status="QUEUED")),
+            models.Index(F("account"), F("id"), name="request_unknown", condition=Q(status="UNKNOWN")),
             models.Index(F("requester"), F("id").desc(), name="request_by_person"),
             models.Index(F("status"), F("id").desc(), name="request_by_status"),
             models.Index(F("type"), F("id").desc(), name="request_by_type"),
@@ -171,6 +174,7 @@ class Attempt(ProviderAnswer):
     ended_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SENDING)
     failure = models.CharField(max_length=32, blank=True)
+    key_fingerprint = models.CharField(max_length=16, blank=True, help_text="Of the key that it used.")
     retry_after = models.FloatField(null=True, blank=True, help_text="Seconds, as the provider asked.")
 
     class Meta:
@@ -189,6 +193,7 @@ class Attempt(ProviderAnswer):
         ]
         indexes = [
             models.Index(F("deadline_at"), name="attempt_under_way", condition=Q(outcome="SENDING")),
+            models.Index(F("claimed_at"), name="attempt_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -22,6 +22,10 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         """Those that still run, as far as is known."""
         return self.filter(ended_at=None)
 
+    def orphans(self) -> "WorkstationQuerySet":
+        """Live ones that no request owns and that the portal did not find there at first."""
+        return self.live().filter(request=None, is_foreign=False)
+
 
 class Workstation(Mirror):
     """A workstation at the provider, made for at most one request. Without a request it is an orphan."""
@@ -33,6 +37,16 @@ class Workstation(Mirror):
     workspace = models.ForeignKey(
         Workspace, on_delete=models.PROTECT, null=True, blank=True, related_name="workstations"
     )
+    made_for = models.ForeignKey(
+        Request,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="orphans",
+        help_text="The request whose late answer named it, when that had ended otherwise.",
+    )
+    is_foreign = models.BooleanField(default=False, help_text="Was there before the portal first used the account.")
+    shown_at = models.DateTimeField(null=True, blank=True, help_text="End of the first complete look that showed it.")
     type = models.TextField(blank=True)
     status = models.TextField(blank=True)
     refreshed_at = models.DateTimeField(db_default=Now(), help_text="When the provider last told about it.")
@@ -54,7 +68,10 @@ class Workstation(Mirror):
                 | Q(release_asked_at__isnull=False, release_asked_by__isnull=False),
             ),
         ]
-        indexes = [models.Index(F("refresh_due_at"), name="workstation_live", condition=Q(ended_at=None))]
+        indexes = [
+            models.Index(F("account"), F("type"), name="workstation_unowned", condition=Q(request=None)),
+            models.Index(F("refresh_due_at"), name="workstation_live", condition=Q(ended_at=None)),
+        ]
 
     def __str__(self) -> str:
         return self.uid

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 DEFAULT_LIMIT = 20
 MOST = 100
-_CURSOR = re.compile(r"(older|newer)/([0-9]{1,18})/(-?[0-9]{1,15}\.[0-9]{6})?/(-?[0-9]{1,15}\.[0-9]{6})?")
+_CURSOR = re.compile(r"(older|newer|place)/([0-9]{1,18})/(-?[0-9]{1,15}\.[0-9]{6})?/(-?[0-9]{1,15}\.[0-9]{6})?")
 
 
 class QueryError(ValueError):
@@ -17,12 +17,16 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Which part of a list is asked for. Times are seconds since 1970, sequences those of the workstations."""
+    """Which part of a list is asked for. Times are seconds since 1970, sequences those of the workstations.
+
+    `place` counts from the newest: what it names shifts when workstations come or end.
+    """
 
     before: float | None = None
     after: float | None = None
     older_than: int | None = None
     newer_than: int | None = None
+    place: int | None = None
 
     def move_older(self, sequence: int) -> "Window":
         """The part that follows the workstation of this sequence."""
@@ -31,6 +35,10 @@ class Window:
     def move_newer(self, sequence: int) -> "Window":
         """The part that goes before the workstation of this sequence."""
         return replace(self, older_than=None, newer_than=sequence)
+
+    def move_to(self, place: int) -> "Window":
+        """The part that begins at this place."""
+        return replace(self, place=place)
 
 
 def write_time(seconds: float) -> str:
@@ -47,10 +55,11 @@ def _read_time(name: str, text: str) -> float:
 
 
 def write_cursor(window: Window) -> str:
-    """The window as an opaque word. It names a workstation, not a place, so that new ones do not shift it."""
-    direction, sequence = ("older", window.older_than) if window.newer_than is None else ("newer", window.newer_than)
+    """The window as an opaque word. It names a workstation, so that new ones do not shift it; or else a place."""
+    ways = (("place", window.place), ("newer", window.newer_than), ("older", window.older_than))
+    direction, number = next((way, number) for way, number in ways if number is not None)
     before, after = ("" if bound is None else f"{bound:.6f}" for bound in (window.before, window.after))
-    return base64.urlsafe_b64encode(f"{direction}/{sequence}/{before}/{after}".encode()).decode()
+    return base64.urlsafe_b64encode(f"{direction}/{number}/{before}/{after}".encode()).decode()
 
 
 def _read_cursor(cursor: str) -> Window:
@@ -61,9 +70,10 @@ def _read_cursor(cursor: str) -> Window:
     match = _CURSOR.fullmatch(text)
     if match is None:
         raise QueryError("cursor must be one that a list has answered.")
-    direction, sequence, before, after = match.groups()
+    direction, number, before, after = match.groups()
     window = Window(before=float(before) if before else None, after=float(after) if after else None)
-    return window.move_older(int(sequence)) if direction == "older" else window.move_newer(int(sequence))
+    move = {"older": window.move_older, "newer": window.move_newer, "place": window.move_to}[direction]
+    return move(int(number))
 
 
 def read_query(query: str) -> tuple[Window, int]:

@@ -97,7 +97,8 @@ class Provider:
                 post = self._receive(call)
                 self._received.notify_all()
             scripted = self.script.take(route.operation) if route.operation else None
-        ending = scripted or self._find_reserved(route, call) or Ending()
+            chance = self.world.weather.choose(route.operation) if route.operation else None
+        ending = scripted or self._find_reserved(route, call) or chance or Ending()
         task = Task(call=call, uid=uid, oddity=ending.oddity, post=post)
         natural = self._act(route, task) if ending.carried_out else None
         return Exchange(ending=ending, reply=endings.resolve(ending, natural), post=post)
@@ -124,6 +125,7 @@ class Provider:
     def reset(self) -> None:
         """Forget the world, the script and the record, and hold nothing back."""
         self.script.clear()
+        self.world.weather.clear()
         self.world.reset()
         self.gate.set()
 
@@ -222,6 +224,14 @@ class Provider:
             raise RefusalError.make(400, str(error)) from None
         return reply_json({"ok": True})
 
+    def control_weather(self, task: Task) -> Reply:
+        """POST /control/weather."""
+        try:
+            self.world.weather.change(_read_json(task.call))
+        except script.ScriptError as error:
+            raise RefusalError.make(400, str(error)) from None
+        return reply_json({"ok": True})
+
     def control_hold(self, _: Task) -> Reply:
         """POST /control/hold."""
         self.gate.clear()
@@ -257,6 +267,7 @@ ROUTES = (
     _route("GET /files/([^/]+)", Provider.download_file),
     _route("GET /logs/([^/]+)", Provider.download_log),
     _route("POST /control/answers", Provider.control_answers),
+    _route("POST /control/weather", Provider.control_weather),
     _route("POST /control/hold", Provider.control_hold),
     _route("POST /control/release", Provider.control_release),
     _route("GET /control/record", Provider.control_record),

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from portal.sandbox import endings, names
 from portal.sandbox.endings import Ending, Reply
@@ -21,7 +21,9 @@ class ScriptError(ValueError):
 
 
 @dataclass(kw_only=True)
-class _Line:
+class Line:
+    """An answer, the operation that it is for, and how often it is given."""
+
     on: str
     ending: Ending
     times: int
@@ -32,7 +34,8 @@ def _require(condition: bool, sentence: str) -> None:
         raise ScriptError(sentence)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number in JSON's sense, in which true is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -82,16 +85,17 @@ def _read_ending(answer: Mapping[str, Any]) -> Ending:
     )
 
 
-def _read_line(answer: Any) -> _Line:
+def read_line(answer: Any) -> Line:
+    """An answer as a test writes it; raises ScriptError."""
     _require(isinstance(answer, dict), "an answer must be an object")
     _require(answer.keys() <= KEYS, f"an answer may have {', '.join(sorted(KEYS))}")
     on, times = answer.get("on", POST), answer.get("times", 1)
     _require(on in OPERATIONS, f"on must be one of {', '.join(OPERATIONS)}")
     _require(isinstance(times, int) and 1 <= times <= MOST_TIMES, f"times must be from 1 to {MOST_TIMES}")
     delay = answer.get("delay", 0)
-    _require(_is_number(delay) and 0 <= delay <= names.SLOWEST, f"delay must be from 0 to {names.SLOWEST} seconds")
+    _require(is_number(delay) and 0 <= delay <= names.SLOWEST, f"delay must be from 0 to {names.SLOWEST} seconds")
     _require(isinstance(answer.get("made", False), bool), "made must be true or false")
-    return _Line(on=on, ending=_read_ending(answer), times=times)
+    return Line(on=on, ending=_read_ending(answer), times=times)
 
 
 class Script:
@@ -99,11 +103,11 @@ class Script:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._lines: list[_Line] = []
+        self._lines: list[Line] = []
 
     def add(self, answers: Any) -> None:
         """Lay out more answers: all of them, or none if one makes no sense."""
-        lines = [_read_line(answer) for answer in (answers if isinstance(answers, list) else [answers])]
+        lines = [read_line(answer) for answer in (answers if isinstance(answers, list) else [answers])]
         with self._lock:
             self._lines += lines
 

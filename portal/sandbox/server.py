@@ -151,6 +151,10 @@ class Sandbox:
         """Lay out answers for the next calls: one object or a list of them."""
         self._provider.script.add(answers)
 
+    def change_weather(self, wish: Any) -> None:
+        """Let calls end by chance, and lists lie, until the next weather."""
+        self._provider.world.weather.change(wish)
+
     def hold(self) -> None:
         """Hold back the answers to POST until `release`."""
         self._provider.gate.clear()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from portal.sandbox import contents, endings, names, paging
+from portal.sandbox import contents, endings, names, paging, weather
 
 type Document = dict[str, Any]
 
@@ -54,6 +54,7 @@ class World:
         self._file_every = file_every
         self._url = url
         self._clock = clock
+        self.weather = weather.Weather()
         self._lock = threading.RLock()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -189,9 +190,13 @@ class World:
         """One page of the active list or of the history, newest first."""
         with self._lock:
             now = self._clock()
+            if self.weather.lists.pages_shift and window.older_than is None and window.newer_than is None:
+                window = window.move_to(window.place or 0)
             rows = self._select(active, window, now, limit)
             older = newer = None
-            if rows:
+            if rows and window.place is not None:
+                older = window.move_to(window.place + len(rows))
+            elif rows:
                 older, newer = window.move_older(rows[-1]["sequence"]), window.move_newer(rows[0]["sequence"])
             return {
                 "object": "list",
@@ -207,10 +212,12 @@ class World:
         return paging.write_cursor(window)
 
     def _select(self, active: bool, window: paging.Window, now: float, limit: int) -> list[sqlite3.Row]:
+        lists = self.weather.lists
         terms: list[tuple[str, float | None]] = [
             ("ends_at > ?" if active else "ends_at <= ?", now),
-            ("started_at < ?", window.before),
-            ("started_at > ?", window.after),
+            ("started_at <= ?", now - lists.shows_after if lists.shows_after else None),
+            ("started_at < ?", None if window.before is None else window.before - lists.clock_off),
+            ("started_at > ?", None if window.after is None else window.after - lists.clock_off),
             ("sequence < ?", window.older_than),
             ("sequence > ?", window.newer_than),
         ]
@@ -219,11 +226,15 @@ class World:
         backwards = window.newer_than is not None
         rows = self._all(
             f"SELECT * FROM workstations WHERE {' AND '.join(term for term, _ in kept)}"  # noqa: S608 - our own terms
-            f" ORDER BY sequence {'ASC' if backwards else 'DESC'} LIMIT ?",
+            f" ORDER BY sequence {'ASC' if backwards else 'DESC'} LIMIT ? OFFSET ?",
             *(value for _, value in kept),
             limit,
+            window.place or 0,
         )
         return rows[::-1] if backwards else rows
+
+    def _write_time(self, seconds: float) -> str:
+        return paging.write_time(seconds + self.weather.lists.clock_off)
 
     def _describe(self, row: sqlite3.Row, now: float, status: str = "") -> Document:
         """A workstation as the provider shows it."""
@@ -240,9 +251,9 @@ class World:
                     "data": [self._describe_file(item) for item in self._items(row, "file", now)],
                 },
                 "logs": {"object": "list", "data": [self._describe_log(item) for item in self._items(row, "log", now)]},
-                "createdAt": paging.write_time(space["created_at"]),
+                "createdAt": self._write_time(space["created_at"]),
             },
-            "startedAt": paging.write_time(row["started_at"]),
+            "startedAt": self._write_time(row["started_at"]),
         }
         odd: Document = endings.make_odd(row["oddity"], document)
         return odd
@@ -266,7 +277,7 @@ class World:
             "name": item["name"],
             "url": f"{self._url}/files/{item['uuid']}",
             "size": item["size"],
-            "createdAt": paging.write_time(item["appears_at"]),
+            "createdAt": self._write_time(item["appears_at"]),
         }
 
     def _describe_log(self, item: sqlite3.Row) -> Document:
@@ -275,7 +286,7 @@ class World:
             "type": item["name"],
             "level": item["level"],
             "url": f"{self._url}/logs/{item['uuid']}",
-            "createdAt": paging.write_time(item["appears_at"]),
+            "createdAt": self._write_time(item["appears_at"]),
         }
 
     def read_item(self, kind: str, uid: str) -> tuple[str, str] | None:

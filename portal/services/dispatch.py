@@ -1,4 +1,4 @@
-"""Claim, call, record: how a request reaches the provider. The three are never mixed.
+"""Claim and call: how a request reaches the provider. `record` writes what came of it; the three are never mixed.
 
 Claim and record are one short transaction each. The call between them has no transaction open, and on PostgreSQL holds
 no connection. All locks are taken in one order: the key, then the request.
@@ -9,11 +9,10 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
 from django.db.models.functions import Now
 
 from portal import agentstation, failures, models
-from portal.services import accounts, audit, clock, keyhold, mirror, retry, storable
+from portal.services import accounts, audit, clock, keyhold, mirror, turns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,17 +56,30 @@ def claim_request(*, worker: str) -> Call | None:
         key = keyhold.lock_key(account=account)
         if not _has_room(key=key):
             return None
-        portal_request = models.Request.objects.due(account).select_for_update().first()
-        return _create_attempt(portal_request, worker=worker, boottime=boottime) if portal_request else None
+        portal_request = turns.find_next(account=account)
+        if portal_request is None:
+            return None
+        turns.take_turn(key=key, person_id=portal_request.requester_id)
+        return _create_attempt(portal_request, key=key, worker=worker, boottime=boottime)
 
 
 def _has_room(*, key: models.Key) -> bool:
+    """Whether the key may be used now, within the team's caps. While it resumes, one attempt is in flight at a time."""
     now = clock.read_clock(account=key.account)
-    in_flight = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING, request__account=key.account)
-    return keyhold.may_send(key=key, now=now) and in_flight.count() < settings.PORTAL_CALLS_IN_FLIGHT
+    if not keyhold.may_send(key=key, now=now) or key.account.first_look == models.Account.FirstLook.WANTED:
+        return False
+    attempts = models.Attempt.objects.filter(request__account=key.account)
+    in_flight = attempts.filter(outcome=models.Attempt.Outcome.SENDING)
+    if key.is_resuming and in_flight.filter(claimed_at__gte=key.hold_ended_at).exists():
+        return False
+    if settings.PORTAL_CALLS_PER_MINUTE:
+        recent = attempts.filter(claimed_at__gt=now - timedelta(minutes=1))
+        if recent.count() >= settings.PORTAL_CALLS_PER_MINUTE:
+            return False
+    return in_flight.count() < settings.PORTAL_CALLS_IN_FLIGHT
 
 
-def _create_attempt(portal_request: models.Request, *, worker: str, boottime: float) -> Call:
+def _create_attempt(portal_request: models.Request, *, key: models.Key, worker: str, boottime: float) -> Call:
     models.check_transition(before=portal_request.status, after=models.Request.Status.SENDING)
     portal_request.status, portal_request.next_attempt_at = models.Request.Status.SENDING, None
     portal_request.save(update_fields=["status", "next_attempt_at"])
@@ -76,6 +88,7 @@ def _create_attempt(portal_request: models.Request, *, worker: str, boottime: fl
         request=portal_request,
         number=portal_request.attempts.count() + 1,
         worker=worker,
+        key_fingerprint=key.fingerprint,
         deadline_at=Now() + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),
     )
     audit.record_event(
@@ -106,117 +119,3 @@ def send_call(*, call: Call, client: agentstation.Client) -> Result:
     if not mirror.has_storable_uid(workstation=reply.value):
         return Result(failure=failures.UNREADABLE, answer=reply.answer)
     return Result(workstation=reply.value, answer=reply.answer)
-
-
-@transaction.atomic
-def record_result(*, call: Call, result: Result) -> None:
-    """Write what the call ended in; past the attempt's deadline, as a late answer. Safe to repeat after an error."""
-    attempt = models.Attempt.objects.select_related("request__account", "request__requester").get(pk=call.attempt_id)
-    key = keyhold.lock_key(account=attempt.request.account)
-    portal_request = models.Request.objects.select_for_update().get(pk=attempt.request_id)
-    ours = models.Attempt.objects.filter(pk=attempt.pk, outcome=models.Attempt.Outcome.SENDING).update(
-        outcome=result.outcome, ended_at=Now(), **_describe(result), retry_after=_retry_after(result)
-    )
-    if not ours:
-        _record_late(attempt=attempt, portal_request=portal_request, result=result)
-        return
-    audit.record_event(
-        actor=None,
-        verb="answer",
-        target=attempt,
-        request_number=portal_request.pk,
-        detail={"outcome": result.outcome, "failure": result.failure.code if result.failure else ""},
-    )
-    if result.workstation is not None:
-        _adopt(portal_request, workstation=result.workstation)
-    else:
-        _move_on(portal_request, key=key, result=result)
-
-
-def _describe(result: Result) -> dict[str, object]:
-    """The columns that an attempt and a late answer have in common."""
-    answer = result.answer
-    return {
-        "failure": result.failure.code if result.failure else "",
-        "http_status": answer.status if answer else None,
-        "error": storable.escape_text(answer.error) if answer else "",
-        "message": storable.escape_text(answer.message) if answer else "",
-        "answer": answer.body if answer else None,
-    }
-
-
-def _retry_after(result: Result) -> float | None:
-    return result.answer.retry_after if result.answer else None
-
-
-def _adopt(portal_request: models.Request, *, workstation: agentstation.Workstation) -> None:
-    mirror.store_workstation(account=portal_request.account, workstation=workstation, portal_request=portal_request)
-    _set_status(portal_request, status=models.Request.Status.SUCCEEDED)
-
-
-def _move_on(portal_request: models.Request, *, key: models.Key, result: Result) -> None:
-    """After an attempt that made nothing, or perhaps nothing."""
-    failure = result.failure
-    if failure is None:  # given back: it keeps its place in the queue
-        _set_status(portal_request, status=models.Request.Status.QUEUED)
-        return
-    stopped_key = _hold(key, failure=failure, tries=portal_request.tries + 1, retry_after=_retry_after(result))
-    step = retry.plan_next(
-        failure=failure,
-        tries=portal_request.tries + 1,
-        stopped_key=stopped_key,
-        retry_after=_retry_after(result),
-    )
-    portal_request.tries = F("tries") + 1 if step.counts else F("tries")
-    _set_status(portal_request, status=step.status, failure=failure, delay=step.delay)
-
-
-def _hold(key: models.Key, *, failure: failures.Failure, tries: int, retry_after: float | None) -> bool:
-    """Hold the key where the catalogue says so. True where this stopped an open key."""
-    if failure.hold is failures.Hold.NONE:
-        return False
-    timed = failure.hold is failures.Hold.UNTIL_RETRY_AFTER
-    seconds = retry.choose_delay(tries=tries, retry_after=retry_after) if timed else None
-    return keyhold.hold_key(key=key, failure=failure, now=clock.read_clock(account=key.account), seconds=seconds)
-
-
-def _set_status(
-    portal_request: models.Request,
-    *,
-    status: models.Request.Status,
-    failure: failures.Failure | None = None,
-    delay: float = 0.0,
-) -> None:
-    models.check_transition(before=portal_request.status, after=status)
-    states = models.Request.Status
-    portal_request.status = status
-    portal_request.failure = failure.code if failure and status in (states.FAILED, states.UNKNOWN) else ""
-    portal_request.next_attempt_at = Now() + timedelta(seconds=delay) if status == states.QUEUED and delay else None
-    portal_request.ended_at = Now() if status in (states.SUCCEEDED, states.FAILED, states.CANCELLED) else None
-    portal_request.save(update_fields=["status", "failure", "tries", "next_attempt_at", "ended_at"])
-
-
-def _record_late(*, attempt: models.Attempt, portal_request: models.Request, result: Result) -> None:
-    """Keep an answer that came after the deadline, and use it where the request's outcome is still unknown."""
-    description = _describe(result)
-    if (attempt.outcome, attempt.failure) == (result.outcome, description["failure"]):
-        return  # recorded already, by a transaction whose commit was not confirmed; or late news that is none
-    late, is_new = models.LateAnswer.objects.get_or_create(
-        attempt=attempt, defaults={"outcome": result.outcome, **description}
-    )
-    if not is_new:
-        return
-    audit.record_event(
-        actor=None,
-        verb="late-answer",
-        target=attempt,
-        request_number=portal_request.pk,
-        detail={"outcome": late.outcome, "failure": late.failure},
-    )
-    is_unknown = portal_request.status == models.Request.Status.UNKNOWN
-    if result.workstation is not None and is_unknown:
-        _adopt(portal_request, workstation=result.workstation)
-    elif result.workstation is not None:
-        mirror.store_workstation(account=portal_request.account, workstation=result.workstation)
-    elif is_unknown and result.failure is not None and not result.failure.may_exist:
-        _set_status(portal_request, status=models.Request.Status.FAILED, failure=result.failure)

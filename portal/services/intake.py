@@ -6,8 +6,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from portal import models
-from portal.services import accounts, audit, keyhold, wake
+from portal import failures, models
+from portal.services import accounts, audit, keyhold, lifecycle, wake
 
 
 class Refused(Exception):
@@ -82,30 +82,33 @@ def _create_request(
 
 @transaction.atomic
 def cancel_request(*, actor: models.User, portal_request: models.Request) -> None:
-    """Take a request out of the queue. Raises NotPossible once a worker has claimed it."""
-    locked = _lock_request(portal_request=portal_request)
-    if locked.status != models.Request.Status.QUEUED:
+    """Take a request out of the queue; while its outcome is unknown, note the wish. Raises NotPossible for others."""
+    locked = lock_request(portal_request=portal_request)
+    states = models.Request.Status
+    if locked.status == states.QUEUED:
+        lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
+        audit.record_event(actor=actor, verb="cancel", target=locked, request_number=locked.pk)
+    elif locked.status == states.UNKNOWN and locked.cancel_wished_at is None:
+        models.Request.objects.filter(pk=locked.pk).update(cancel_wished_at=Now())
+        audit.record_event(actor=actor, verb="wish-cancel", target=locked, request_number=locked.pk)
+    else:
         raise NotPossible("It is too late to cancel: the request is not waiting any more.")
-    _end_request(locked=locked, status=models.Request.Status.CANCELLED)
-    audit.record_event(actor=actor, verb="cancel", target=locked, request_number=locked.pk)
 
 
 @transaction.atomic
 def close_request(*, actor: models.User, portal_request: models.Request, reason: str) -> None:
     """Close a request whose outcome is unknown, as failed, with the operator's reason. Raises NotPossible."""
-    locked = _lock_request(portal_request=portal_request)
+    locked = lock_request(portal_request=portal_request)
     if locked.status != models.Request.Status.UNKNOWN:
         raise NotPossible("Only a request whose outcome is unknown can be closed; this one has moved on.")
-    _end_request(locked=locked, status=models.Request.Status.FAILED)
+    lifecycle.move_request(
+        portal_request=locked, status=models.Request.Status.FAILED, failure=failures.CATALOGUE[locked.failure]
+    )
     audit.record_event(actor=actor, verb="close", target=locked, request_number=locked.pk, reason=reason)
 
 
-def _lock_request(*, portal_request: models.Request) -> models.Request:
+def lock_request(*, portal_request: models.Request) -> models.Request:
+    """The request's row, locked behind its key's, as it is now."""
     keyhold.lock_key(account=portal_request.account)
-    return models.Request.objects.select_for_update().get(pk=portal_request.pk)
-
-
-def _end_request(*, locked: models.Request, status: models.Request.Status) -> None:
-    models.check_transition(before=locked.status, after=status)
-    locked.status, locked.next_attempt_at, locked.ended_at = status, None, Now()
-    locked.save(update_fields=["status", "next_attempt_at", "ended_at"])
+    rows = models.Request.objects.select_related("account__key", "requester").select_for_update(of=("self",))
+    return rows.get(pk=portal_request.pk)

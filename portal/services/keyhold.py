@@ -1,15 +1,22 @@
-"""The hold: the team-wide pause of the key."""
+"""The hold: the team-wide pause of the key. OPEN; HELD until something ends it; RESUMING, one attempt at a time."""
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 
 from portal import failures, models
-from portal.services import audit, clock, wake
+from portal.services import accounts, audit, clock, leases, wake
+
+SEVERAL = 3  # failures in a row, where the catalogue says "several"
+_LONGEST_HOLD = 300.0  # seconds; the first lasts two retry delays, each next in a row twice as long
+_FIRST_PROBE, _LONGEST_PROBE = 10.0, 600.0  # seconds between probes, which double too
+_LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 
 
 class NotHeld(Exception):
-    """The key is not held, so there is nothing to resume."""
+    """The key is not held, or not in this way; the message is fit for the person."""
 
 
 def get_key(*, account: models.Account) -> models.Key:
@@ -19,51 +26,190 @@ def get_key(*, account: models.Account) -> models.Key:
 
 def lock_key(*, account: models.Account) -> models.Key:
     """The key's row, locked until the transaction ends. Always the first lock that a transaction takes."""
-    return models.Key.objects.select_for_update().get(account=account)
+    return models.Key.objects.select_related("account").select_for_update(of=("self",)).get(account=account)
 
 
 def may_send(*, key: models.Key, now: datetime) -> bool:
-    """Whether requests may go out with the locked key; ends a hold whose time has come."""
+    """Whether the locked key may be used. Ends a hold whose time has come; holds a key that nobody has confirmed."""
+    _check_fingerprint(key=key, now=now)
     if key.is_held and key.held_until is not None and key.held_until <= now:
-        _open_key(key=key, actor=None, now=now)
+        _resume(key=key, actor=None, now=now)
     return not key.is_held
 
 
-def hold_key(*, key: models.Key, failure: failures.Failure, now: datetime, seconds: float | None) -> bool:
-    """Hold the locked key, for some seconds or (None) until an operator resumes it. True where this call stopped it.
+def _check_fingerprint(*, key: models.Key, now: datetime) -> None:
+    """A changed key may reach another account, where ours would be bought again and settled with the wrong lists."""
+    present = accounts.fingerprint_key()
+    if not key.fingerprint:  # the first key of this account
+        key.fingerprint = present
+        key.save(update_fields=["fingerprint"])
+    elif present == key.fingerprint:
+        if key.asks_for_account:  # the former key is back
+            _resume(key=key, actor=None, now=now)
+    elif not (key.asks_for_account and key.new_fingerprint == present):
+        key.new_fingerprint = present
+        key.save(update_fields=["new_fingerprint"])
+        _hold(key=key, cause=models.NEW_KEY, now=now, operator_only=True)
 
-    A timed hold never replaces an operator's, nor an earlier end a later one.
-    """
-    until = None if seconds is None else now + timedelta(seconds=seconds)
-    was_open = not key.is_held
-    if not was_open and (key.held_until is None or (until is not None and until <= key.held_until)):
+
+def note_success(*, key: models.Key, attempt: models.Attempt, now: datetime) -> None:
+    """A workstation was made with the locked key: it opens where the attempt was claimed while it resumed."""
+    if not _counts(key=key, attempt=attempt):
+        return
+    if key.is_resuming:
+        _open(key=key)
+    elif key.failures_in_row or key.holds_in_row:
+        key.failures_in_row = key.holds_in_row = 0
+        key.save(update_fields=["failures_in_row", "holds_in_row"])
+
+
+def note_failure(
+    *, key: models.Key, attempt: models.Attempt, failure: failures.Failure, now: datetime, retry_after: float | None
+) -> bool:
+    """Hold the locked key where the catalogue says so. True where this took it from open to held until an operator."""
+    if not _counts(key=key, attempt=attempt):
         return False
-    key.state, key.cause, key.held_until = models.Key.State.HELD, failure.code, until
-    key.held_at = key.held_at or now
-    key.save(update_fields=["state", "cause", "held_at", "held_until"])
-    audit.record_event(
-        actor=None,
-        verb="hold",
-        target=key,
-        detail={"cause": failure.code, "until": until.isoformat() if until else None},
-    )
-    return was_open
+    was_open = key.state == models.Key.State.OPEN
+    if failure.hold is failures.Hold.UNTIL_OPERATOR:
+        held = _hold_until_operator(key=key, failure=failure, now=now)
+        return was_open and held
+    if failure.hold is failures.Hold.UNTIL_RETRY_AFTER:
+        seconds = _next_hold(key) if retry_after is None else retry_after
+        _hold_for(key=key, failure=failure, now=now, seconds=min(seconds, _LONGEST_RETRY_AFTER))
+    elif failure.hold is failures.Hold.SEVERAL_IN_ROW:
+        _count_failure(key=key, failure=failure, now=now)
+    elif key.failures_in_row:  # the provider answered sensibly: the row is broken
+        key.failures_in_row = 0
+        key.save(update_fields=["failures_in_row"])
+    return False
+
+
+def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
+    """Only attempts with the active key, claimed after the last hold ended, tell something of it."""
+    fresh = key.hold_ended_at is None or attempt.claimed_at >= key.hold_ended_at
+    return fresh and attempt.key_fingerprint == key.fingerprint
+
+
+def _hold_until_operator(*, key: models.Key, failure: failures.Failure, now: datetime) -> bool:
+    # A 401 right after a probe that passed: probes tell nothing here, a person must look.
+    probes_help = failure.code == "401" and not (key.is_resuming and key.resumed_by_probe)
+    if key.is_held and key.held_until is None:
+        return False
+    if probes_help:
+        key.probes, key.probe_at = 0, now + timedelta(seconds=_FIRST_PROBE)
+    _hold(key=key, cause=failure.code, now=now, operator_only=not probes_help)
+    return True
+
+
+def _count_failure(*, key: models.Key, failure: failures.Failure, now: datetime) -> None:
+    key.failures_in_row += 1
+    key.save(update_fields=["failures_in_row"])
+    again = key.is_resuming and key.cause == failure.code
+    if again or (key.state == models.Key.State.OPEN and key.failures_in_row >= SEVERAL):
+        _hold_for(key=key, failure=failure, now=now, seconds=_next_hold(key))
+
+
+def _hold_for(*, key: models.Key, failure: failures.Failure, now: datetime, seconds: float) -> None:
+    """A timed hold never replaces an operator's, nor an earlier end a later one."""
+    until = now + timedelta(seconds=seconds)
+    if key.is_held and (key.held_until is None or until <= key.held_until):
+        return
+    if not key.is_held:
+        key.holds_in_row += 1
+    _hold(key=key, cause=failure.code, now=now, until=until)
+
+
+def _hold(
+    *, key: models.Key, cause: str, now: datetime, until: datetime | None = None, operator_only: bool = False
+) -> None:
+    key.state, key.cause, key.held_until = models.Key.State.HELD, cause, until
+    key.held_at, key.operator_only = key.held_at or now, operator_only
+    key.probe_at = None if operator_only or until else key.probe_at
+    key.save()
+    detail = {"cause": cause, "until": until.isoformat() if until else None}
+    audit.record_event(actor=None, verb="hold", target=key, detail=detail)
+
+
+def _resume(*, key: models.Key, actor: models.User | None, now: datetime, by_probe: bool = False) -> None:
+    """End the hold: from now on one attempt at a time, until one succeeds."""
+    if key.held_at is not None:
+        key.held_seconds += (now - key.held_at).total_seconds()
+    key.state, key.held_at, key.held_until = models.Key.State.RESUMING, None, None
+    key.hold_ended_at, key.resumed_by_probe, key.operator_only, key.probe_at = now, by_probe, False, None
+    key.failures_in_row = 0
+    key.save()
+    audit.record_event(actor=actor, verb="resume", target=key, detail={"cause": key.cause, "by_probe": by_probe})
+
+
+def _open(*, key: models.Key) -> None:
+    detail = {"cause": key.cause}
+    key.state, key.cause, key.resumed_by_probe = models.Key.State.OPEN, "", False
+    key.failures_in_row = key.holds_in_row = 0
+    key.save()
+    audit.record_event(actor=None, verb="open", target=key, detail=detail)
+    wake.wake_workers()
+
+
+def _next_hold(key: models.Key) -> float:
+    return _double(2 * settings.PORTAL_RETRY_DELAY, key.holds_in_row, _LONGEST_HOLD)
+
+
+def _double(first: float, times: int, most: float) -> float:
+    return min(first * 2.0 ** min(times, 20), most)
 
 
 @transaction.atomic
 def resume_key(*, actor: models.User, account: models.Account) -> None:
-    """End a hold. Raises NotHeld where there is none (somebody else was faster)."""
+    """End a hold. Raises NotHeld where there is none, or where a new key has to be confirmed first."""
     key = lock_key(account=account)
     if not key.is_held:
         raise NotHeld("The key is not held any more: somebody has resumed it already.")
-    _open_key(key=key, actor=actor, now=clock.read_clock(account=account))
+    if key.asks_for_account:
+        raise NotHeld("Say first whose account the new key reaches.")
+    _resume(key=key, actor=actor, now=clock.read_clock(account=account))
     wake.wake_workers()
 
 
-def _open_key(*, key: models.Key, actor: models.User | None, now: datetime) -> None:
-    if key.held_at is not None:
-        key.held_seconds += (now - key.held_at).total_seconds()
-    detail = {"cause": key.cause}
-    key.state, key.cause, key.held_at, key.held_until = models.Key.State.OPEN, "", None, None
-    key.save(update_fields=["state", "cause", "held_at", "held_until", "held_seconds"])
-    audit.record_event(actor=actor, verb="resume", target=key, detail=detail)
+@transaction.atomic
+def confirm_key(*, actor: models.User, account: models.Account, is_same_account: bool) -> None:
+    """Say whether a changed key is of the same account. If not, what waits for the old account will be cancelled."""
+    key = lock_key(account=account)
+    if not key.asks_for_account:
+        raise NotHeld("Nobody has to say any more whose account the key reaches.")
+    now = clock.read_clock(account=account)
+    audit.record_event(actor=actor, verb="confirm-key", target=key, detail={"is_same_account": is_same_account})
+    if is_same_account:
+        key.fingerprint, key.new_fingerprint = key.new_fingerprint, ""
+        _resume(key=key, actor=actor, now=now)
+    else:
+        models.Account.objects.filter(pk=account.pk).update(retired_at=Now())
+        models.Key.objects.create(
+            account=models.Account.objects.create(base_url=account.base_url), fingerprint=key.new_fingerprint
+        )
+    wake.wake_workers()
+
+
+@transaction.atomic
+def is_probe_due(*, account: models.Account, held: leases.Held) -> bool:
+    """Whether the key waits for a probe now; if so the next one is put off, so that no two are made at once."""
+    key = lock_key(account=account)
+    leases.check_lease(held=held)
+    now = clock.read_clock(account=account)
+    may_send(key=key, now=now)
+    if not key.is_held or key.probe_at is None or key.probe_at > now:
+        return False
+    key.probes += 1
+    key.probe_at = now + timedelta(seconds=_double(_FIRST_PROBE, key.probes, _LONGEST_PROBE))
+    key.save(update_fields=["probes", "probe_at"])
+    return True
+
+
+@transaction.atomic
+def note_probe(*, account: models.Account, passed: bool, held: leases.Held) -> None:
+    """What a probe found: one that passed ends the hold, unless that has become an operator's in the meantime."""
+    key = lock_key(account=account)
+    leases.check_lease(held=held)
+    audit.record_event(actor=None, verb="probe", target=key, detail={"passed": passed})
+    if passed and key.is_held and key.probe_at is not None:
+        _resume(key=key, actor=None, now=clock.read_clock(account=account), by_probe=True)
+        wake.wake_workers()

@@ -12,6 +12,7 @@ from portal import agentstation, models
 from portal.services import storable
 
 _UID_LENGTH = 200
+_BATCH = 500
 
 
 def has_storable_uid(*, workstation: agentstation.Workstation) -> bool:
@@ -19,31 +20,61 @@ def has_storable_uid(*, workstation: agentstation.Workstation) -> bool:
     return _is_storable(workstation.uid)
 
 
-def store_workstation(
-    *, account: models.Account, workstation: agentstation.Workstation, portal_request: models.Request | None = None
-) -> models.Workstation:
-    """Insert or update a workstation with its workspace, files and logs, in the caller's transaction.
-
-    The request, where given, becomes its owner, and its requester the owner of a workspace that is new here.
-    """
-    owner = portal_request.requester if portal_request else None
-    workspace = _store_workspace(account=account, workspace=workstation.workspace, owner=owner)
+def store_workstation(*, account: models.Account, workstation: agentstation.Workstation) -> models.Workstation:
+    """Insert or update a workstation with its workspace, files and logs, in the caller's transaction."""
+    workspace = _store_workspace(account=account, workspace=workstation.workspace)
     values: dict[str, Any] = {
-        "type": storable.escape_text(workstation.type),
-        "status": storable.escape_text(workstation.status),
-        "created_at": storable.fit_time(workstation.started_at),
-        "raw": _dump(workstation.raw),
+        **_describe_workstation(workstation),
         "refreshed_at": Now(),
         "refresh_due_at": Now() + timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL),
     }
     if workspace is not None:
         values["workspace"] = workspace
-    if portal_request is not None:
-        values["request"] = portal_request
     stored, _ = models.Workstation.objects.update_or_create(account=account, uid=workstation.uid, defaults=values)
     if stored.is_live and workstation.status in models.Workstation.ENDED_STATUSES:
         end_workstation(stored=stored)
     return stored
+
+
+def store_listed(*, account: models.Account, entries: list[agentstation.Workstation], are_over: bool) -> None:
+    """Insert workstations that a list showed and that are new here, in few queries: a list may be long.
+
+    Their files and logs come when they are refreshed.
+    """
+    spaces = {entry.workspace.uid: entry.workspace for entry in entries if entry.workspace}
+    models.Workspace.objects.bulk_create(
+        [
+            models.Workspace(account=account, uid=uid, **_describe_workspace(workspace))
+            for uid, workspace in spaces.items()
+            if _is_storable(uid)
+        ],
+        batch_size=_BATCH,
+        ignore_conflicts=True,
+    )
+    ids = dict(models.Workspace.objects.filter(account=account).values_list("uid", "pk")) if spaces else {}
+    models.Workstation.objects.bulk_create(
+        [
+            models.Workstation(
+                account=account,
+                uid=entry.uid,
+                workspace_id=ids.get(entry.workspace.uid) if entry.workspace else None,
+                ended_at=Now() if are_over or entry.status in models.Workstation.ENDED_STATUSES else None,
+                **_describe_workstation(entry),
+            )
+            for entry in entries
+        ],
+        batch_size=_BATCH,
+        ignore_conflicts=True,
+    )
+
+
+def give_workstation(*, stored: models.Workstation, portal_request: models.Request) -> None:
+    """Make the request the workstation's owner, and its requester the owner of a workspace that has none."""
+    stored.request, stored.made_for = portal_request, None
+    stored.save(update_fields=["request", "made_for"])
+    if stored.workspace is not None and stored.workspace.owner is None:
+        stored.workspace.owner = portal_request.requester
+        stored.workspace.save(update_fields=["owner"])
 
 
 def end_workstation(*, stored: models.Workstation) -> None:
@@ -52,23 +83,32 @@ def end_workstation(*, stored: models.Workstation) -> None:
     stored.save(update_fields=["ended_at"])
 
 
-def _store_workspace(
-    *, account: models.Account, workspace: agentstation.Workspace | None, owner: models.User | None
-) -> models.Workspace | None:
+def _store_workspace(*, account: models.Account, workspace: agentstation.Workspace | None) -> models.Workspace | None:
     if workspace is None or not _is_storable(workspace.uid):
         return None
-    values = {
+    stored, _ = models.Workspace.objects.update_or_create(
+        account=account, uid=workspace.uid, defaults=_describe_workspace(workspace)
+    )
+    _store_files(stored=stored, files=workspace.files)
+    _store_logs(stored=stored, logs=workspace.logs)
+    return stored
+
+
+def _describe_workstation(workstation: agentstation.Workstation) -> dict[str, Any]:
+    return {
+        "type": storable.escape_text(workstation.type),
+        "status": storable.escape_text(workstation.status),
+        "created_at": storable.fit_time(workstation.started_at),
+        "raw": _dump(workstation.raw),
+    }
+
+
+def _describe_workspace(workspace: agentstation.Workspace) -> dict[str, Any]:
+    return {
         "status": storable.escape_text(workspace.status),
         "created_at": storable.fit_time(workspace.created_at),
         "raw": _dump({key: value for key, value in workspace.raw.items() if key not in ("files", "logs")}),
     }
-    stored, _ = models.Workspace.objects.update_or_create(account=account, uid=workspace.uid, defaults=values)
-    if stored.owner is None and owner is not None:
-        stored.owner = owner
-        stored.save(update_fields=["owner"])
-    _store_files(stored=stored, files=workspace.files)
-    _store_logs(stored=stored, logs=workspace.logs)
-    return stored
 
 
 def _store_files(*, stored: models.Workspace, files: Iterable[agentstation.File]) -> None:
@@ -116,7 +156,7 @@ def _store_logs(*, stored: models.Workspace, logs: Iterable[agentstation.Log]) -
 
 
 def _is_storable(uid: str) -> bool:
-    return 0 < len(uid) <= _UID_LENGTH and uid == storable.escape_text(uid)
+    return 0 < len(uid) <= _UID_LENGTH and uid == storable.escape_text(uid) and uid not in (".", "..")
 
 
 def _dump(raw: Mapping[str, object]) -> str:

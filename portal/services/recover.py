@@ -8,12 +8,12 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from portal import failures, models
-from portal.services import accounts, audit, clock, keyhold, leases
+from portal.services import accounts, audit, clock, keyhold, leases, lifecycle
 
 
 def recover_requests(*, held: leases.Held) -> int:
     """Make attempts past their deadline unknown, and give up requests that waited too long. Returns how many."""
-    return _recover_attempts(held=held) + _give_up_waiting(held=held)
+    return _recover_attempts(held=held) + _give_up_waiting(held=held) + _cancel_foreign(held=held)
 
 
 def _recover_attempts(*, held: leases.Held) -> int:
@@ -33,10 +33,10 @@ def _make_unknown(*, attempt_id: int, held: leases.Held) -> bool:
     ).update(outcome=models.Attempt.Outcome.UNKNOWN, failure=code, ended_at=Now())
     if not ours:
         return False  # its worker recorded it at the last moment
-    models.check_transition(before=portal_request.status, after=models.Request.Status.UNKNOWN)
-    portal_request.status, portal_request.failure = models.Request.Status.UNKNOWN, code
     portal_request.tries = F("tries") + 1
-    portal_request.save(update_fields=["status", "failure", "tries"])
+    lifecycle.move_request(
+        portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
+    )
     audit.record_event(actor=None, verb="deadline-passed", target=attempt, request_number=portal_request.pk)
     return True
 
@@ -58,9 +58,34 @@ def _give_up(*, request_id: int, account: models.Account, held: leases.Held) -> 
     waited = (now - portal_request.queued_at).total_seconds() - (standing - portal_request.held_seconds_before)
     if portal_request.status != models.Request.Status.QUEUED or waited < settings.PORTAL_LONGEST_WAIT:
         return False
-    models.check_transition(before=portal_request.status, after=models.Request.Status.FAILED)
-    portal_request.status, portal_request.failure = models.Request.Status.FAILED, failures.WAITED_TOO_LONG.code
-    portal_request.next_attempt_at, portal_request.ended_at = None, Now()
-    portal_request.save(update_fields=["status", "failure", "next_attempt_at", "ended_at"])
+    lifecycle.move_request(
+        portal_request=portal_request, status=models.Request.Status.FAILED, failure=failures.WAITED_TOO_LONG
+    )
     audit.record_event(actor=None, verb="give-up", target=portal_request, request_number=portal_request.pk)
+    return True
+
+
+def _cancel_foreign(*, held: leases.Held) -> int:
+    """Cancel what waits for an account that the key no longer reaches: it must not be bought with this one."""
+    account = accounts.get_current_account()
+    waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED).exclude(account=account)
+    return sum(_cancel(request_id=pk, held=held) for pk in waiting.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _cancel(*, request_id: int, held: leases.Held) -> bool:
+    account = models.Account.objects.get(requests=request_id)
+    keyhold.lock_key(account=account)
+    leases.check_lease(held=held)
+    portal_request = models.Request.objects.select_for_update().get(pk=request_id)
+    if portal_request.status != models.Request.Status.QUEUED:
+        return False
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.CANCELLED)
+    audit.record_event(
+        actor=None,
+        verb="cancel",
+        target=portal_request,
+        request_number=portal_request.pk,
+        reason=f"It was meant for {account.base_url}, which is not the account of the present key.",
+    )
     return True

@@ -29,9 +29,8 @@ def plan_next(*, failure: failures.Failure, tries: int, stopped_key: bool, retry
     status = models.Request.Status
     if failure.hold is failures.Hold.UNTIL_OPERATOR:
         return Next(status=status.FAILED) if stopped_key else Next(status=status.QUEUED, counts=False)
-    # A 500 is the provider's last word on this request, an answer that never came is not.
     if failure.may_exist:
-        return Next(status=status.FAILED if failure.code == "500" else status.UNKNOWN)
+        return Next(status=status.UNKNOWN)
     if failure.retry is failures.Retry.NEVER or (failure.retry is failures.Retry.FEW and tries >= FEW):
         return Next(status=status.FAILED)
     return Next(status=status.QUEUED, delay=choose_delay(tries=tries, retry_after=retry_after))

@@ -32,7 +32,7 @@ def refresh_workstations(*, held: leases.Held, client: agentstation.Client) -> i
     """Ask the provider about the live workstations that are due, or give them back. Returns how many were due."""
     account = accounts.get_current_account()
     key = keyhold.get_key(account=account)
-    if key.needs_operator:
+    if key.is_held and key.held_until is None:
         return 0  # every call would meet the same refusal
     due = models.Workstation.objects.live().filter(Q(refresh_due_at__lte=Now()), account=account)
     workstations = list(due.order_by("refresh_due_at")[:_BATCH])

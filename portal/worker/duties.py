@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
-from portal.services import leases, recover, workers, workstations
+from portal.services import leases, probe, recover, settle, workers, workstations
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,16 @@ def list_duties(*, client: agentstation.Client) -> list[Duty]:
             name="recover",
             interval=settings.PORTAL_DUTY_INTERVAL,
             run=lambda held: recover.recover_requests(held=held),
+        ),
+        Duty(
+            name="settle",
+            interval=settings.PORTAL_DUTY_INTERVAL,
+            run=lambda held: settle.settle_requests(held=held, client=client),
+        ),
+        Duty(
+            name="probe",
+            interval=min(settings.PORTAL_DUTY_INTERVAL, 2.0),
+            run=lambda held: probe.probe_key(held=held, client=client),
         ),
         Duty(
             name="refresh",

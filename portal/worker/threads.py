@@ -8,7 +8,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
-from portal.services import dispatch
+from portal.services import dispatch, record
 
 logger = logging.getLogger(__name__)
 
@@ -79,15 +79,15 @@ class Crew:
             return False
         self.bell.ring()  # where there was one there may be more: wake the next thread before this one is busy
         result = dispatch.send_call(call=call, client=self._client)
-        keep_trying(lambda: dispatch.record_result(call=call, result=result))
+        keep_trying(lambda: record.record_result(call=call, result=result))
         return True
 
 
-def keep_trying(record: Callable[[], None]) -> None:
+def keep_trying(step: Callable[[], None]) -> None:
     """Record until the database takes it: what the provider answered must not be lost while this process lives."""
     while True:
         try:
-            record()
+            step()
         except DatabaseError:
             logger.warning("An answer cannot be recorded yet; the database is tried again in a moment.")
             connection.close()

@@ -13,10 +13,10 @@ ROWS = [
     ("fail-401", "FAILED", "401", 1, "401"),
     ("fail-402", "FAILED", "402", 1, "402"),
     ("fail-422", "FAILED", "422", 1, ""),
-    ("fail-500", "FAILED", "500", 1, ""),
-    ("fail-500-made", "FAILED", "500", 1, ""),
+    ("fail-500", "UNKNOWN", "500", 1, ""),
+    ("fail-500-made", "UNKNOWN", "500", 1, ""),
     ("fail-502", "UNKNOWN", "no-answer", 1, ""),
-    ("fail-503", "FAILED", "503", 4, ""),
+    ("fail-503", "FAILED", "503", 4, "503"),
     ("fail-503-html", "UNKNOWN", "no-answer", 1, ""),
     ("fail-418", "FAILED", "other", 1, ""),
     ("hang", "UNKNOWN", "no-answer", 1, ""),
@@ -107,7 +107,7 @@ def test_only_the_request_that_stopped_the_key_fails_with_a_402(sandbox, alice, 
     calls = [factories.claim(), factories.claim()]
     for call in calls:
         result = factories.dispatch.send_call(call=call, client=client)
-        factories.dispatch.record_result(call=call, result=result)
+        factories.record.record_result(call=call, result=result)
 
     first.refresh_from_db()
     second.refresh_from_db()

@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from portal import agentstation, models
-from portal.services import accounts, dispatch, keyhold, leases, recover
+from portal.services import accounts, dispatch, keyhold, leases, record, recover
 from portal.worker import process
 from tests import factories
 
@@ -83,10 +83,10 @@ def test_the_body_sent_is_exactly_the_contract_s(sandbox, alice):
     assert all(post["authorized"] for post in posts)
 
 
-def test_requests_go_out_oldest_first(sandbox, alice, bob):
-    numbers = [factories.submit(person).pk for person in (alice, alice, bob)]
-    claimed = [models.Attempt.objects.get(pk=factories.claim().attempt_id).request_id for _ in numbers]
-    assert claimed == numbers
+def test_requests_go_out_in_turns_between_people_and_oldest_first_within_a_person(sandbox, alice, bob):
+    first, second, third, fourth = [factories.submit(person).pk for person in (alice, alice, alice, bob)]
+    claimed = [models.Attempt.objects.get(pk=factories.claim().attempt_id).request_id for _ in range(4)]
+    assert claimed == [first, fourth, second, third]
 
 
 def test_no_more_calls_are_in_flight_than_the_team_may_have(settings, sandbox, alice):
@@ -97,7 +97,7 @@ def test_no_more_calls_are_in_flight_than_the_team_may_have(settings, sandbox, a
 
     assert dispatch.claim_request(worker="w") is None
     result = dispatch.send_call(call=first, client=process.make_client())
-    dispatch.record_result(call=first, result=result)
+    record.record_result(call=first, result=result)
     assert dispatch.claim_request(worker="w") is not None
 
 
@@ -153,7 +153,7 @@ def test_what_was_claimed_too_long_ago_is_given_back_unsent(sandbox, alice):
         attempt_id=call.attempt_id, type=call.type, workspace_uid="", send_before=agentstation.boottime() - 1
     )
 
-    dispatch.record_result(call=paused, result=dispatch.send_call(call=paused, client=process.make_client()))
+    record.record_result(call=paused, result=dispatch.send_call(call=paused, client=process.make_client()))
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.tries) == ("QUEUED", 0)
@@ -187,7 +187,7 @@ def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, held):
     make_overdue(call)
     recover.recover_requests(held=held)
 
-    dispatch.record_result(call=call, result=result)
+    record.record_result(call=call, result=result)
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("SUCCEEDED", "")
@@ -203,7 +203,7 @@ def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, held):
     make_overdue(call)
     recover.recover_requests(held=held)
 
-    dispatch.record_result(call=call, result=result)
+    record.record_result(call=call, result=result)
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("FAILED", "422")
@@ -218,8 +218,8 @@ def test_a_late_200_after_a_close_is_kept_as_an_orphan(sandbox, alice, olga, hel
     from portal.services import intake
 
     intake.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
-    dispatch.record_result(call=call, result=result)
-    dispatch.record_result(call=call, result=result)
+    record.record_result(call=call, result=result)
+    record.record_result(call=call, result=result)
 
     portal_request.refresh_from_db()
     assert portal_request.status == "FAILED"
@@ -231,8 +231,8 @@ def test_recording_twice_changes_nothing(sandbox, alice):
     portal_request = factories.submit(alice)
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
-    dispatch.record_result(call=call, result=result)
-    dispatch.record_result(call=call, result=result)
+    record.record_result(call=call, result=result)
+    record.record_result(call=call, result=result)
 
     portal_request.refresh_from_db()
     assert portal_request.status == "SUCCEEDED"

@@ -32,11 +32,12 @@ def answer(**changes: object) -> dict[str, object]:
 
 def store(document: dict[str, object], portal_request: models.Request | None = None) -> models.Workstation:
     with transaction.atomic():
-        return mirror.store_workstation(
-            account=accounts.get_current_account(),
-            workstation=agentstation.Workstation.from_dict(document),
-            portal_request=portal_request,
+        stored = mirror.store_workstation(
+            account=accounts.get_current_account(), workstation=agentstation.Workstation.from_dict(document)
         )
+        if portal_request is not None:
+            mirror.give_workstation(stored=stored, portal_request=portal_request)
+        return stored
 
 
 @pytest.fixture

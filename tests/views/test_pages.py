@@ -100,7 +100,7 @@ def test_the_key_is_resumed_by_operators_only(sign_in, alice, anna, olga):
     assert sign_in(olga).get("/key/resume/").status_code == 405
 
     assert "resumed" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
-    assert models.Key.objects.get().state == "OPEN"
+    assert models.Key.objects.get().state == "RESUMING"
     assert "somebody has resumed it already" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
 
 

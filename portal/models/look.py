@@ -1,0 +1,26 @@
+"""Looks: complete readings of the provider's lists."""
+
+from django.db import models
+from django.db.models import F
+from django.db.models.functions import Now
+
+from portal.models.account import Account
+
+
+class Look(models.Model):
+    """One reading of the active list and then the history. One that failed half-way is kept, and proves nothing."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="looks")
+    begun_at = models.DateTimeField()
+    ended_at = models.DateTimeField(db_default=Now())
+    is_complete = models.BooleanField()
+    problem = models.CharField(max_length=200, blank=True)
+    active_count = models.PositiveIntegerField(default=0)
+    history_count = models.PositiveIntegerField(default=0)
+    new_count = models.PositiveIntegerField(default=0, help_text="Workstations that no look had shown before.")
+
+    class Meta:
+        indexes = [models.Index(F("account"), F("id").desc(), name="look_by_account")]
+
+    def __str__(self) -> str:
+        return f"look {self.pk}"

@@ -1,0 +1,47 @@
+"""What operators decide where the portal cannot: each with a reason, which is kept in the record."""
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from portal import models
+from portal.services import audit, intake, lifecycle, mirror, wake
+
+_OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
+
+
+@transaction.atomic
+def adopt_workstation(
+    *, actor: models.User, portal_request: models.Request, workstation: models.Workstation, reason: str
+) -> None:
+    """Say that this orphan was made for that request. Raises NotPossible where either has moved on."""
+    locked = intake.lock_request(portal_request=portal_request)
+    stored = models.Workstation.objects.select_for_update().get(pk=workstation.pk)
+    if locked.status not in _OPEN or stored.request_id is not None or stored.account_id != locked.account_id:
+        raise intake.NotPossible("The request or the workstation has moved on; look again.")
+    mirror.give_workstation(stored=stored, portal_request=locked)
+    lifecycle.move_request(portal_request=locked, status=models.Request.Status.SUCCEEDED)
+    detail = {"workstation": stored.uid}
+    audit.record_event(actor=actor, verb="adopt", target=locked, request_number=locked.pk, reason=reason, detail=detail)
+
+
+@transaction.atomic
+def declare_not_created(*, actor: models.User, portal_request: models.Request, reason: str) -> None:
+    """Say that nothing was made, so that the request is tried again, or cancelled where that was wanted."""
+    locked = intake.lock_request(portal_request=portal_request)
+    if locked.status != models.Request.Status.UNKNOWN:
+        raise intake.NotPossible("Only a request whose outcome is unknown can be tried again; this one has moved on.")
+    states = models.Request.Status
+    lifecycle.move_request(
+        portal_request=locked, status=states.CANCELLED if locked.cancel_wished_at is not None else states.QUEUED
+    )
+    audit.record_event(actor=actor, verb="not-created", target=locked, request_number=locked.pk, reason=reason)
+    wake.wake_workers()
+
+
+@transaction.atomic
+def release_orphan(*, actor: models.User, workstation: models.Workstation, reason: str) -> None:
+    """Give back a workstation that nobody owns. Raises NotPossible where it has ended or somebody owns it."""
+    asked = models.Workstation.objects.orphans().filter(pk=workstation.pk, release_asked_at=None)
+    if not asked.update(release_asked_at=Now(), release_asked_by=actor, refresh_due_at=Now()):
+        raise intake.NotPossible("This workstation has ended, has an owner, or is being given back already.")
+    audit.record_event(actor=actor, verb="release-orphan", target=workstation, reason=reason)

@@ -1,0 +1,40 @@
+"""Moves a locked request from one status to the next, by the table of transitions."""
+
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from portal import failures, models
+
+
+def move_request(
+    *,
+    portal_request: models.Request,
+    status: models.Request.Status,
+    failure: failures.Failure | None = None,
+    delay: float = 0.0,
+) -> None:
+    """Give the request its next status; the failure stays where the status has one; `delay` in seconds when queued."""
+    models.check_transition(before=portal_request.status, after=status)
+    states = models.Request.Status
+    was_unknown = portal_request.status == states.UNKNOWN
+    portal_request.status = status
+    portal_request.failure = failure.code if failure and status in (states.FAILED, states.UNKNOWN) else ""
+    portal_request.next_attempt_at = Now() + timedelta(seconds=delay) if status == states.QUEUED and delay else None
+    portal_request.ended_at = Now() if status in (states.SUCCEEDED, states.FAILED, states.CANCELLED) else None
+    portal_request.operator_note = ""
+    if was_unknown and status == states.QUEUED:
+        portal_request.queued_at = Now()
+        portal_request.held_seconds_before = portal_request.account.key.held_seconds
+    portal_request.save(
+        update_fields=[
+            "status",
+            "failure",
+            "tries",
+            "next_attempt_at",
+            "ended_at",
+            "operator_note",
+            "queued_at",
+            "held_seconds_before",
+        ]
+    )

@@ -1,0 +1,108 @@
+"""Looks: complete readings of the provider's lists, written into the mirrors."""
+
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from portal import agentstation, models
+from portal.services import accounts, audit, clock, keyhold, leases, mirror
+
+_BATCH = 500
+
+
+def make_first_look(*, held: leases.Held, client: agentstation.Client) -> None:
+    """Before the first attempt on a new account, mark all that is there as foreign. A failure is noted and final."""
+    account = accounts.get_current_account()
+    if account.first_look == models.Account.FirstLook.WANTED:
+        make_look(account=account, held=held, client=client)
+
+
+def make_look(*, account: models.Account, held: leases.Held, client: agentstation.Client) -> models.Look:
+    """Read the active list, then the history, each to its last page; an error makes it an incomplete look.
+
+    In this order, so that a workstation that ends meanwhile is in one of the two.
+    """
+    begun_at = clock.read_clock(account=account)
+    if connection.vendor == "postgresql":
+        connection.close()  # back to the pool while the provider is asked
+    try:
+        active = client.list_active_workstations()
+        history = client.list_workstation_history()
+    except agentstation.AgentStationError as error:
+        return _store_failed(account=account, held=held, begun_at=begun_at, error=error)
+    return _store_look(account=account, held=held, begun_at=begun_at, active=active, history=history)
+
+
+def has_no_lists(*, look: models.Look) -> bool:
+    """Whether the provider answered that it has no lists at all."""
+    return look.problem.startswith(("404", "501"))
+
+
+@transaction.atomic
+def _store_failed(
+    *, account: models.Account, held: leases.Held, begun_at: datetime, error: agentstation.AgentStationError
+) -> models.Look:
+    keyhold.lock_key(account=account)
+    leases.check_lease(held=held)
+    status = f"{error.answer.status} " if error.answer else ""
+    look = models.Look.objects.create(
+        account=account, begun_at=begun_at, is_complete=False, problem=f"{status}{type(error).__name__}"
+    )
+    _note_first_look(account=account, result=models.Account.FirstLook.FAILED)
+    return look
+
+
+@transaction.atomic
+def _store_look(
+    *,
+    account: models.Account,
+    held: leases.Held,
+    begun_at: datetime,
+    active: list[agentstation.Workstation],
+    history: list[agentstation.Workstation],
+) -> models.Look:
+    keyhold.lock_key(account=account)
+    leases.check_lease(held=held)
+    look = models.Look.objects.create(
+        account=account,
+        begun_at=begun_at,
+        is_complete=True,
+        active_count=len(active),
+        history_count=len(history),
+        new_count=_store_new(account=account, active=active, history=history),
+    )
+    if _note_first_look(account=account, result=models.Account.FirstLook.DONE):
+        models.Workstation.objects.filter(account=account, request=None).update(is_foreign=True)
+    return look
+
+
+def _store_new(
+    *, account: models.Account, active: list[agentstation.Workstation], history: list[agentstation.Workstation]
+) -> int:
+    """Mirror what no look has shown before; what is known is kept up by answers and refreshing."""
+    known = models.Workstation.objects.filter(account=account)
+    shown = set(known.filter(shown_at__isnull=False).values_list("uid", flat=True))
+    count = 0
+    for entries, are_over in ((active, False), (history, True)):
+        new = {
+            entry.uid: entry
+            for entry in entries
+            if entry.uid not in shown and mirror.has_storable_uid(workstation=entry)
+        }
+        mirror.store_listed(account=account, entries=list(new.values()), are_over=are_over)
+        uids = list(new)
+        for start in range(0, len(uids), _BATCH):
+            known.filter(uid__in=uids[start : start + _BATCH]).update(shown_at=Now())
+        shown |= new.keys()
+        count += len(new)
+    return count
+
+
+def _note_first_look(*, account: models.Account, result: models.Account.FirstLook) -> bool:
+    """True where this was the first."""
+    wanted = models.Account.objects.filter(pk=account.pk, first_look=models.Account.FirstLook.WANTED)
+    if not wanted.update(first_look=result):
+        return False
+    audit.record_event(actor=None, verb="first-look", target=account, detail={"result": result})
+    return True

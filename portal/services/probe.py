@@ -1,0 +1,23 @@
+"""The probe: a harmless call that shows whether a key that was refused works again."""
+
+from django.db import connection
+
+from portal import agentstation
+from portal.services import accounts, keyhold, leases
+
+
+def probe_key(*, held: leases.Held, client: agentstation.Client) -> bool:
+    """Make a probe where one is due. True where it passed."""
+    account = accounts.get_current_account()
+    if not keyhold.is_probe_due(account=account, held=held):
+        return False
+    if connection.vendor == "postgresql":
+        connection.close()  # back to the pool while the provider is asked
+    try:
+        client.check_key()
+    except agentstation.AgentStationError:
+        passed = False
+    else:
+        passed = True
+    keyhold.note_probe(account=account, passed=passed, held=held)
+    return passed

@@ -1,0 +1,126 @@
+"""Records what a call ended in: on the attempt while it is ours, and past its deadline as a late answer."""
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from portal import agentstation, failures, models
+from portal.services import audit, clock, dispatch, keyhold, lifecycle, mirror, retry, storable
+
+
+@transaction.atomic
+def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
+    """Write what the call ended in. Safe to repeat after an error."""
+    attempt = models.Attempt.objects.select_related("request__account").get(pk=call.attempt_id)
+    key = keyhold.lock_key(account=attempt.request.account)
+    portal_request = _lock_request(attempt.request_id)
+    ours = models.Attempt.objects.filter(pk=attempt.pk, outcome=models.Attempt.Outcome.SENDING).update(
+        outcome=result.outcome, ended_at=Now(), **_describe(result), retry_after=_retry_after(result)
+    )
+    if not ours:
+        _record_late(attempt=attempt, portal_request=portal_request, result=result)
+        return
+    audit.record_event(
+        actor=None,
+        verb="answer",
+        target=attempt,
+        request_number=portal_request.pk,
+        detail={"outcome": result.outcome, "failure": result.failure.code if result.failure else ""},
+    )
+    now = clock.read_clock(account=key.account)
+    if result.workstation is not None:
+        keyhold.note_success(key=key, attempt=attempt, now=now)
+        _succeed(portal_request, workstation=result.workstation)
+    elif result.failure is None:  # given back: it keeps its place in the queue
+        lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
+    else:
+        stopped_key = keyhold.note_failure(
+            key=key, attempt=attempt, failure=result.failure, now=now, retry_after=_retry_after(result)
+        )
+        _move_on(portal_request, failure=result.failure, stopped_key=stopped_key, retry_after=_retry_after(result))
+
+
+def _lock_request(number: int) -> models.Request:
+    rows = models.Request.objects.select_related("account__key", "requester").select_for_update(of=("self",))
+    return rows.get(pk=number)
+
+
+def _describe(result: dispatch.Result) -> dict[str, object]:
+    """The columns that an attempt and a late answer have in common."""
+    answer = result.answer
+    return {
+        "failure": result.failure.code if result.failure else "",
+        "http_status": answer.status if answer else None,
+        "error": storable.escape_text(answer.error) if answer else "",
+        "message": storable.escape_text(answer.message) if answer else "",
+        "answer": answer.body if answer else None,
+    }
+
+
+def _retry_after(result: dispatch.Result) -> float | None:
+    return result.answer.retry_after if result.answer else None
+
+
+def _succeed(portal_request: models.Request, *, workstation: agentstation.Workstation) -> None:
+    """Keep the workstation as the request's. One that another request has adopted meanwhile stays with that one."""
+    stored = mirror.store_workstation(account=portal_request.account, workstation=workstation)
+    if stored.request_id not in (None, portal_request.pk):
+        if portal_request.status == models.Request.Status.SENDING:
+            status = models.Request.Status.UNKNOWN
+            lifecycle.move_request(portal_request=portal_request, status=status, failure=failures.NO_ANSWER)
+        return
+    mirror.give_workstation(stored=stored, portal_request=portal_request)
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+
+
+def _move_on(
+    portal_request: models.Request, *, failure: failures.Failure, stopped_key: bool, retry_after: float | None
+) -> None:
+    """After an attempt that made nothing, or perhaps nothing."""
+    step = retry.plan_next(
+        failure=failure, tries=portal_request.tries + 1, stopped_key=stopped_key, retry_after=retry_after
+    )
+    portal_request.tries = F("tries") + 1 if step.counts else F("tries")
+    lifecycle.move_request(portal_request=portal_request, status=step.status, failure=failure, delay=step.delay)
+
+
+def _record_late(*, attempt: models.Attempt, portal_request: models.Request, result: dispatch.Result) -> None:
+    """Keep an answer that came after the deadline, and use it where that is still possible."""
+    description = _describe(result)
+    if (attempt.outcome, attempt.failure) == (result.outcome, description["failure"]):
+        return  # recorded already, by a transaction whose commit was not confirmed; or late news that is none
+    late, is_new = models.LateAnswer.objects.get_or_create(
+        attempt=attempt, defaults={"outcome": result.outcome, **description}
+    )
+    if not is_new:
+        return
+    audit.record_event(
+        actor=None,
+        verb="late-answer",
+        target=attempt,
+        request_number=portal_request.pk,
+        detail={"outcome": late.outcome, "failure": late.failure},
+    )
+    states = models.Request.Status
+    if result.workstation is not None:
+        _use_late_workstation(portal_request, workstation=result.workstation)
+    elif portal_request.status == states.UNKNOWN and _is_last(attempt):
+        if result.failure is None:  # nothing was sent
+            lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
+        elif not result.failure.may_exist:
+            lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=result.failure)
+
+
+def _use_late_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> None:
+    states = models.Request.Status
+    if portal_request.status in (states.UNKNOWN, states.QUEUED):
+        _succeed(portal_request, workstation=workstation)
+        return
+    stored = mirror.store_workstation(account=portal_request.account, workstation=workstation)
+    if stored.request is None:
+        stored.made_for = portal_request
+        stored.save(update_fields=["made_for"])
+
+
+def _is_last(attempt: models.Attempt) -> bool:
+    return not models.Attempt.objects.filter(request=attempt.request_id, number__gt=attempt.number).exists()

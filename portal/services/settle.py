@@ -1,0 +1,254 @@
+"""Settling: what became of requests whose outcome is unknown, from looks at the provider's lists.
+
+Unknown requests of one type and one named workspace (or none) are interchangeable: a group, settled together, oldest
+first. A group's candidates are workstations that fit, that no request owns, and that no look had shown before the
+attempt was sent. Provider times order candidates and never exclude one: clocks differ.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+
+from portal import agentstation, failures, models
+from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, looking, mirror, retry, wake
+
+_UNREADABLE_FOR = timedelta(hours=24)  # after that without a complete look, an operator must decide
+_SLOWEST = 60.0  # seconds between looks while something is to be settled
+NO_LISTS = "The provider has no lists to look in."
+NO_LOOKS = "The provider's lists could not be read for 24 hours."
+NOT_MARKED = "The lists could not be read before the first request, so what was there before is not known."
+NO_WORKSPACE = "The lists show a workstation of this type without a workspace; whose it is cannot be told."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A request to be settled, with the attempt whose outcome is unknown."""
+
+    portal_request: models.Request
+    attempt: models.Attempt
+    sent_at: datetime  # when its first attempt of unknown outcome was claimed: all of them may have made something
+
+    @property
+    def sure_at(self) -> datetime:
+        """From when a look without it proves that nothing was made. A complete 500 is the provider's own end."""
+        end = self.attempt.deadline_at
+        if self.attempt.failure == "500" and self.attempt.ended_at is not None:
+            end = self.attempt.ended_at
+        return end + timedelta(seconds=settings.PORTAL_SETTLE_GRACE)
+
+
+def settle_requests(*, held: leases.Held, client: agentstation.Client) -> None:
+    """Make a look where one is due, and settle by it what can be settled. Finds orphans on the way."""
+    account = accounts.get_current_account()
+    looking.make_first_look(held=held, client=client)
+    if not _is_look_due(account=account):
+        return
+    look = looking.make_look(account=account, held=held, client=client)
+    for group in _list_groups(account=account):
+        _settle_group(group=group, look=look, held=held)
+
+
+def _is_look_due(*, account: models.Account) -> bool:
+    """Often at first, then ever less while something is to be settled; else every few minutes, for orphans."""
+    now = clock.read_clock(account=account)
+    last = models.Look.objects.filter(account=account).order_by("-id").first()
+    if last is None:
+        return True
+    ends = [member.attempt.ended_at for member in _list_members(account=account) if member.attempt.ended_at]
+    wait = settings.PORTAL_LOOK_INTERVAL
+    if ends:
+        age = (now - max(ends)).total_seconds()
+        wait = min(wait, max(settings.PORTAL_DUTY_INTERVAL, min(age / 4, _SLOWEST)))
+    return (now - last.begun_at).total_seconds() >= wait
+
+
+def _list_members(*, account: models.Account) -> list[Member]:
+    """All unknown requests, and queued ones that were taken as not created: a late candidate is still theirs."""
+    states = models.Request.Status
+    unknown = Q(request__status=states.UNKNOWN, request__operator_note="") | Q(request__status=states.QUEUED)
+    attempts = models.Attempt.objects.filter(
+        unknown, outcome=models.Attempt.Outcome.UNKNOWN, request__account=account
+    ).exclude(late_answer__outcome__in=[models.Attempt.Outcome.FAILED, models.Attempt.Outcome.GIVEN_BACK])
+    members: dict[int, Member] = {}
+    for attempt in attempts.select_related("request").defer("answer").order_by("id"):
+        earlier = members.get(attempt.request_id)
+        sent_at = earlier.sent_at if earlier else attempt.claimed_at
+        members[attempt.request_id] = Member(portal_request=attempt.request, attempt=attempt, sent_at=sent_at)
+    return list(members.values())
+
+
+def _list_groups(*, account: models.Account) -> Iterable[list[Member]]:
+    groups: dict[tuple[str, str], list[Member]] = defaultdict(list)
+    for member in _list_members(account=account):
+        groups[member.portal_request.type, member.portal_request.workspace_uid].append(member)
+    return groups.values()
+
+
+@transaction.atomic
+def _settle_group(*, group: list[Member], look: models.Look, held: leases.Held) -> None:
+    account = keyhold.lock_key(account=look.account).account
+    leases.check_lease(held=held)
+    group = _leave_to_operator(group=_lock_group(group), look=look, account=account)
+    if not look.is_complete or not group or _has_attempt_under_way(group=group, look=look):
+        return
+    candidates = _find_candidates(member=group[0], account=account)
+    for member in sorted(group, key=lambda member: (member.sent_at, member.portal_request.pk)):
+        if member.attempt.ended_at is None or look.begun_at <= member.attempt.ended_at:
+            continue
+        fitting = next((one for one in candidates if _fits(one, member=member)), None)
+        if fitting is not None:
+            candidates.remove(fitting)
+            _adopt(member=member, workstation=fitting, look=look)
+        elif member.portal_request.status == models.Request.Status.UNKNOWN:
+            _settle_without_candidate(member=member, look=look)
+
+
+def _lock_group(group: list[Member]) -> list[Member]:
+    """The members as they are now, without those that have moved on."""
+    states = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
+    rows = models.Request.objects.filter(pk__in=[member.portal_request.pk for member in group], status__in=states)
+    related = rows.select_related("requester", "account__key")
+    locked = {row.pk: row for row in related.select_for_update(of=("self",)).order_by("pk")}
+    return [
+        replace(member, portal_request=locked[member.portal_request.pk])
+        for member in group
+        if member.portal_request.pk in locked
+    ]
+
+
+def _has_attempt_under_way(*, group: list[Member], look: models.Look) -> bool:
+    """Whether a call of the group may have made what the look shows: adopting it would rob that call's request."""
+    one = group[0].portal_request
+    under_way = models.Attempt.objects.filter(
+        outcome=models.Attempt.Outcome.SENDING,
+        claimed_at__lt=look.ended_at,
+        request__account=one.account_id,
+        request__type=one.type,
+        request__workspace_uid=one.workspace_uid,
+    )
+    return under_way.exists()
+
+
+def _find_candidates(*, member: Member, account: models.Account) -> list[models.Workstation]:
+    """Workstations of the group's type that nobody owns, in the order in which looks first showed them."""
+    rows = models.Workstation.objects.filter(
+        account=account, request=None, made_for=None, is_foreign=False, type=member.portal_request.type
+    )
+    if uid := member.portal_request.workspace_uid:
+        rows = rows.filter(Q(workspace__uid=uid) | Q(workspace=None))
+    return list(
+        rows.select_related("workspace__owner").order_by(
+            F("shown_at").asc(nulls_last=True), F("created_at").asc(nulls_last=True), "uid"
+        )
+    )
+
+
+def _fits(workstation: models.Workstation, *, member: Member) -> bool:
+    sent = member.sent_at
+    if workstation.shown_at is None or workstation.shown_at <= sent:
+        return False
+    if member.portal_request.workspace_uid:
+        return workstation.workspace is not None
+    return workstation.workspace is None or workstation.workspace.first_seen_at > sent
+
+
+def _adopt(*, member: Member, workstation: models.Workstation, look: models.Look) -> None:
+    portal_request = member.portal_request
+    mirror.give_workstation(stored=workstation, portal_request=portal_request)
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+    _record(member=member, look=look, decision="found", workstation=workstation)
+
+
+def _settle_without_candidate(*, member: Member, look: models.Look) -> None:
+    portal_request, states = member.portal_request, models.Request.Status
+    if portal_request.workspace_uid and _has_stray(member=member):
+        _note_operator(portal_request, note=NO_WORKSPACE)
+        return
+    looks = models.Look.objects.filter(
+        account=look.account_id, is_complete=True, begun_at__gt=member.attempt.ended_at, id__lte=look.pk
+    )
+    if look.begun_at < member.sure_at or looks.count() < 2:
+        return
+    if portal_request.cancel_wished_at is not None:
+        lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
+    elif portal_request.tries >= retry.FEW:
+        failure = failures.CATALOGUE[portal_request.failure]
+        lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=failure)
+    else:
+        lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
+        wake.wake_workers()
+    _record(member=member, look=look, decision="not created")
+
+
+def _has_stray(*, member: Member) -> bool:
+    """Whether a fitting workstation has no workspace, though one was named."""
+    strays = models.Workstation.objects.filter(
+        account=member.portal_request.account_id,
+        request=None,
+        made_for=None,
+        is_foreign=False,
+        type=member.portal_request.type,
+        workspace=None,
+        shown_at__gt=member.sent_at,
+    )
+    return strays.exists()
+
+
+def _leave_to_operator(*, group: list[Member], look: models.Look, account: models.Account) -> list[Member]:
+    """Where the lists cannot tell, a person must. Gives those that the lists can settle."""
+    settleable = []
+    for member in group:
+        note = _find_obstacle(member=member, look=look, account=account)
+        if not note:
+            settleable.append(member)
+        elif member.portal_request.status == models.Request.Status.UNKNOWN:
+            _note_operator(member.portal_request, note=note)
+    return settleable
+
+
+def _find_obstacle(*, member: Member, look: models.Look, account: models.Account) -> str:
+    if looking.has_no_lists(look=look):
+        return NO_LISTS
+    if account.first_look == models.Account.FirstLook.FAILED and not _has_marked(member=member, look=look):
+        return NOT_MARKED
+    ended_at = member.attempt.ended_at
+    too_long = not look.is_complete and ended_at is not None and look.begun_at - ended_at > _UNREADABLE_FOR
+    return NO_LOOKS if too_long else ""
+
+
+def _has_marked(*, member: Member, look: models.Look) -> bool:
+    """Whether a complete look before the attempt tells what was there."""
+    looks = models.Look.objects.filter(account=look.account_id, is_complete=True, ended_at__lt=member.sent_at)
+    return looks.exists()
+
+
+def _note_operator(portal_request: models.Request, *, note: str) -> None:
+    portal_request.operator_note = note
+    portal_request.save(update_fields=["operator_note"])
+    audit.record_event(
+        actor=None, verb="leave-to-operator", target=portal_request, request_number=portal_request.pk, reason=note
+    )
+
+
+def _record(*, member: Member, look: models.Look, decision: str, workstation: models.Workstation | None = None) -> None:
+    """The evidence: which look decided, after which attempt, and what it showed."""
+    audit.record_event(
+        actor=None,
+        verb="settle",
+        target=member.portal_request,
+        request_number=member.portal_request.pk,
+        detail={
+            "decision": decision,
+            "attempt": member.attempt.number,
+            "look": look.pk,
+            "look_begun_at": look.begun_at.isoformat(),
+            "active": look.active_count,
+            "history": look.history_count,
+            "workstation": workstation.uid if workstation else None,
+        },
+    )
