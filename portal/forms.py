@@ -107,6 +107,24 @@ class CloseForm(forms.Form):
     )
 
 
+class DecisionForm(CloseForm):
+    """Decides about a request whose outcome is unknown, where the portal cannot."""
+
+    decision = forms.ChoiceField(
+        choices=[("adopt", "Adopt"), ("not-created", "Not created"), ("give-up", "Give up")],
+        error_messages={"required": "Choose what became of it.", "invalid_choice": "Choose what became of it."},
+    )
+    workstation = forms.CharField(
+        label="Workstation", required=False, max_length=200, widget=forms.TextInput(attrs={"class": "mono"})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("decision") == "adopt" and not cleaned.get("workstation"):
+            self.add_error("workstation", "Name the workstation that was made for it.")
+        return cleaned
+
+
 class SetupForm(forms.Form):
     """Makes the first administrator."""
 

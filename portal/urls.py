@@ -5,7 +5,7 @@ from django.contrib.auth import views as auth_views
 from django.urls import path, reverse_lazy
 from django.views.generic import RedirectView
 
-from portal.views import guide, health, home, key, requests, setup, theme, workspaces, workstations
+from portal.views import guide, health, home, key, requests, setup, theme, unknown, workspaces, workstations
 
 urlpatterns = [
     path("", home.show, name="home"),
@@ -24,6 +24,10 @@ urlpatterns = [
     path("failures/", guide.index, name="failure_list"),
     path("failures/<str:code>/", guide.detail, name="failure_detail"),
     path("key/", key.show, name="key"),
+    path("key/account/", key.confirm, name="key_confirm"),
+    path("unknown/", unknown.index, name="unknown"),
+    path("unknown/<int:number>/", unknown.decide, name="unknown_decide"),
+    path("unknown/orphans/<str:uid>/release/", unknown.release, name="orphan_release"),
     path("key/resume/", key.resume, name="key_resume"),
     path("theme/", theme.choose, name="theme"),
     path("setup/<str:token>/", setup.create, name="setup"),

@@ -32,6 +32,7 @@ def after_every_failure(settings, caplog, alice, olga):
             factories.send_until_settled(factories.submit(alice, workspace_uid=name.uid))
             if models.Key.objects.filter(state="HELD").exists():
                 keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+                factories.send_until_settled(factories.submit(alice))
         sandbox.script([{"name": "fail-429"}])
         factories.send_until_settled(factories.submit(alice))
         for status in (400, 500, 200):

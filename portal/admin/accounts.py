@@ -52,8 +52,11 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
                 "fields": (
                     columns.row_link("account"),
                     ("state", columns.failure("cause")),
-                    (columns.moment("held_at"), columns.moment("held_until")),
-                    "held_seconds",
+                    (columns.moment("held_at"), columns.moment("held_until"), "operator_only"),
+                    (columns.moment("hold_ended_at"), "held_seconds"),
+                    ("failures_in_row", "holds_in_row"),
+                    ("probes", columns.moment("probe_at"), "resumed_by_probe"),
+                    ("fingerprint", "new_fingerprint"),
                 )
             },
         ),
@@ -64,3 +67,35 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
 
     def find_events(self, row: models.Key) -> str:
         return f'"{row}"'
+
+
+@pages.register(models.Look)
+class LookAdmin(readonly.ReadOnlyAdmin):
+    """Readings of the provider's lists: the evidence by which unknown requests are settled."""
+
+    list_display = (
+        columns.name(label="look"),
+        columns.moment("begun_at", label="begun"),
+        columns.moment("ended_at", label="ended"),
+        "is_complete",
+        "problem",
+        "active_count",
+        "history_count",
+        "new_count",
+    )
+    list_filter = ("is_complete",)
+    search_fields = ("problem",)
+    search_help_text = ""
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    columns.row_link("account"),
+                    (columns.moment("begun_at"), columns.moment("ended_at")),
+                    ("is_complete", "problem"),
+                    ("active_count", "history_count", "new_count"),
+                )
+            },
+        ),
+    )

@@ -24,6 +24,16 @@ VERBS = (
     "released",
     "ended",
     "set-up",
+    "open",
+    "probe",
+    "confirm-key",
+    "first-look",
+    "settle",
+    "leave-to-operator",
+    "wish-cancel",
+    "adopt",
+    "not-created",
+    "release-orphan",
 )
 _LARGEST_ID = 2**63 - 1
 

@@ -13,17 +13,21 @@ def move_request(
     status: models.Request.Status,
     failure: failures.Failure | None = None,
     delay: float = 0.0,
+    to_back: bool = False,
 ) -> None:
-    """Give the request its next status; the failure stays where the status has one; `delay` in seconds when queued."""
+    """Give the request its next status; the failure stays where the status has one; `delay` in seconds when queued.
+
+    `to_back`: it queues anew, behind the others of its requester.
+    """
     models.check_transition(before=portal_request.status, after=status)
     states = models.Request.Status
-    was_unknown = portal_request.status == states.UNKNOWN
+    to_back = to_back or portal_request.status == states.UNKNOWN
     portal_request.status = status
     portal_request.failure = failure.code if failure and status in (states.FAILED, states.UNKNOWN) else ""
     portal_request.next_attempt_at = Now() + timedelta(seconds=delay) if status == states.QUEUED and delay else None
     portal_request.ended_at = Now() if status in (states.SUCCEEDED, states.FAILED, states.CANCELLED) else None
     portal_request.operator_note = ""
-    if was_unknown and status == states.QUEUED:
+    if to_back and status == states.QUEUED:
         portal_request.queued_at = Now()
         portal_request.held_seconds_before = portal_request.account.key.held_seconds
     portal_request.save(

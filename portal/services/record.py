@@ -81,7 +81,9 @@ def _move_on(
         failure=failure, tries=portal_request.tries + 1, stopped_key=stopped_key, retry_after=retry_after
     )
     portal_request.tries = F("tries") + 1 if step.counts else F("tries")
-    lifecycle.move_request(portal_request=portal_request, status=step.status, failure=failure, delay=step.delay)
+    lifecycle.move_request(
+        portal_request=portal_request, status=step.status, failure=failure, delay=step.delay, to_back=step.to_back
+    )
 
 
 def _record_late(*, attempt: models.Attempt, portal_request: models.Request, result: dispatch.Result) -> None:

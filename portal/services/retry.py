@@ -14,11 +14,15 @@ _LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked
 
 @dataclass(frozen=True, kw_only=True)
 class Next:
-    """The request's next status; `delay` in seconds before it is tried again; whether the attempt counts as a try."""
+    """The request's next status; `delay` in seconds before it is tried again; whether the attempt counts as a try.
+
+    `to_back`: behind the others of its requester, so that what meets the hold again and again does not block them.
+    """
 
     status: models.Request.Status
     delay: float = 0.0
     counts: bool = True
+    to_back: bool = False
 
 
 def plan_next(*, failure: failures.Failure, tries: int, stopped_key: bool, retry_after: float | None) -> Next:
@@ -28,7 +32,7 @@ def plan_next(*, failure: failures.Failure, tries: int, stopped_key: bool, retry
     """
     status = models.Request.Status
     if failure.hold is failures.Hold.UNTIL_OPERATOR:
-        return Next(status=status.FAILED) if stopped_key else Next(status=status.QUEUED, counts=False)
+        return Next(status=status.FAILED) if stopped_key else Next(status=status.QUEUED, counts=False, to_back=True)
     if failure.may_exist:
         return Next(status=status.UNKNOWN)
     if failure.retry is failures.Retry.NEVER or (failure.retry is failures.Retry.FEW and tries >= FEW):

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils import timezone
+from django.utils.formats import date_format
+
 from portal import models
 
 _FINAL_TITLES = {
@@ -31,8 +34,15 @@ class Step:
         )
 
 
-def list_steps(*, portal_request: models.Request, attempts: Iterable[models.Attempt], key: models.Key) -> list[Step]:
-    """All stations in order; the attempts come with their late answers."""
+def list_steps(
+    *,
+    portal_request: models.Request,
+    attempts: Iterable[models.Attempt],
+    decisions: Iterable[models.Event],
+    key: models.Key,
+    position: int | None,
+) -> list[Step]:
+    """All stations in order; the attempts come with their late answers, `decisions` are what settled it."""
     attempts = list(attempts)
     steps = [
         Step(
@@ -42,10 +52,11 @@ def list_steps(*, portal_request: models.Request, attempts: Iterable[models.Atte
             at=portal_request.created_at,
         )
     ]
-    for attempt in attempts:
-        steps.extend(_describe_attempt(attempt))
+    middle = [step for attempt in attempts for step in _describe_attempt(attempt)]
+    middle += [_describe_decision(event) for event in decisions]
+    steps += sorted(middle, key=lambda step: step.at or portal_request.created_at)
     if portal_request.status == models.Request.Status.QUEUED:
-        steps.append(_describe_waiting(portal_request, key=key, is_first=not attempts))
+        steps.append(_describe_waiting(portal_request, key=key, is_first=not attempts, position=position))
     steps.append(_describe_end(portal_request))
     return steps
 
@@ -94,16 +105,40 @@ def _quote(answer: models.Attempt | models.LateAnswer) -> str:
     return ": ".join(text for text in (answer.error, answer.message) if text)
 
 
-def _describe_waiting(portal_request: models.Request, *, key: models.Key, is_first: bool) -> Step:
+def _describe_decision(event: models.Event) -> Step:
+    """What settled a request whose outcome was unknown: the provider's lists, or an operator with a reason."""
+    if event.verb == "settle":
+        found = event.detail.get("workstation")
+        lists = f"The provider's lists ({event.detail.get('active')} active, {event.detail.get('history')} ended)"
+        text = f"{lists} show {found}." if found else f"{lists} show no workstation for it, twice."
+        return Step(title="Found" if found else "Nothing was made", state="done", text=text, at=event.at)
+    titles = {"adopt": "Found by an operator", "not-created": "An operator said: nothing was made"}
+    titles |= {"leave-to-operator": "An operator has to decide", "wish-cancel": "Cancelling wished"}
+    text = "If nothing was made it is cancelled; if something was, it is yours to give back."
+    who = f"{event.actor_name}: " if event.actor_name else ""
+    return Step(
+        title=titles.get(event.verb, event.verb),
+        state="warn" if event.verb == "leave-to-operator" else "done",
+        text=f"{who}{event.reason}" if event.reason else text,
+        at=event.at,
+    )
+
+
+def _describe_waiting(portal_request: models.Request, *, key: models.Key, is_first: bool, position: int | None) -> Step:
     title = "Waiting in the queue" if is_first else "Waiting to try again"
-    return Step(title=title, state="now", text=_explain_waiting(portal_request, key=key))
+    place = f" Its place in the queue: {position}." if position and portal_request.account_id == key.account_id else ""
+    return Step(title=title, state="now", text=_explain_waiting(portal_request, key=key) + place)
 
 
 def _explain_waiting(portal_request: models.Request, *, key: models.Key) -> str:
     if portal_request.account_id != key.account_id:
         return "It was meant for another account of the provider, and is not sent with the present key."
-    if key.failure is not None:
-        return f"The queue stands still for everybody: {key.failure.title[0].lower()}{key.failure.title[1:]}."
+    if key.is_held:
+        since = date_format(timezone.localtime(key.held_at), "H:i T") if key.held_at else ""
+        title = f"{key.cause_title[0].lower()}{key.cause_title[1:]}"
+        return f"The queue stands still for everybody: {title}, since {since}. It goes on when {key.who_ends}."
+    if key.is_resuming:
+        return "The queue has just begun to move again, one request at a time, until one succeeds."
     if portal_request.next_attempt_at is not None:
         return "The portal tries again by itself. You need not do anything."
     return "It is sent as soon as it is its turn, usually within a second."

@@ -21,6 +21,7 @@ def show(request: SignedInRequest) -> HttpResponse:
         "queued": own_account.filter(status=models.Request.Status.QUEUED).count(),
         "sending": own_account.filter(status=models.Request.Status.SENDING).count(),
         "unknown": own_account.filter(status=models.Request.Status.UNKNOWN).count(),
+        "orphans": models.Workstation.objects.orphans().filter(account=account).order_by("id")[:20],
         "worker_is_alive": workers.is_worker_alive(),
     }
     return render(request, "key.html", context)
@@ -36,4 +37,18 @@ def resume(request: SignedInRequest) -> HttpResponse:
         messages.warning(request, str(error))
     else:
         messages.success(request, "The key is resumed: waiting requests go out now.")
+    return redirect("key")
+
+
+@require_POST
+@permission_required("portal.resume_key", raise_exception=True)
+def confirm(request: SignedInRequest) -> HttpResponse:
+    """Say whether a changed key is of the same account."""
+    is_same = request.POST.get("account") == "same"
+    try:
+        keyhold.confirm_key(actor=request.user, account=accounts.get_current_account(), is_same_account=is_same)
+    except keyhold.NotHeld as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, "Noted. Requests go out with the new key now.")
     return redirect("key")

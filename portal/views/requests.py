@@ -9,9 +9,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
-from portal.services import accounts, intake, keyhold
+from portal.services import accounts, intake, keyhold, turns
 from portal.views import history, journey
 from portal.views.http import SignedInRequest
+
+_DECISIONS = ("settle", "adopt", "not-created", "leave-to-operator", "wish-cancel")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -94,12 +96,19 @@ def _show_one(request: SignedInRequest, number: int) -> dict[str, object]:
     portal_request = _find(request, number)
     attempts = portal_request.attempts.select_related("late_answer").defer("answer").order_by("number")
     key = keyhold.get_key(account=accounts.get_current_account())
-    closing = models.Event.objects.filter(request_number=number, verb="close").order_by("id").last()
+    events = models.Event.objects.filter(request_number=number).order_by("id")
+    is_waiting = portal_request.status == models.Request.Status.QUEUED
     return {
         "portal_request": portal_request,
         "attempts": attempts,
-        "steps": journey.list_steps(portal_request=portal_request, attempts=attempts, key=key),
-        "closing": closing,
+        "steps": journey.list_steps(
+            portal_request=portal_request,
+            attempts=attempts,
+            decisions=events.filter(verb__in=_DECISIONS),
+            key=key,
+            position=turns.find_position(portal_request=portal_request) if is_waiting else None,
+        ),
+        "closing": events.filter(verb="close").last(),
         "is_own": portal_request.requester_id == request.user.pk,
         "close_form": forms.CloseForm(),
     }
@@ -107,14 +116,21 @@ def _show_one(request: SignedInRequest, number: int) -> dict[str, object]:
 
 @require_POST
 def cancel(request: SignedInRequest, number: int) -> HttpResponse:
-    """Cancel one's own waiting request."""
+    """Cancel one's own waiting request, or wish for it while the outcome is unknown."""
     portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
     try:
         intake.cancel_request(actor=request.user, portal_request=portal_request)
     except intake.NotPossible as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, f"{portal_request.label} is cancelled. Nothing was sent.")
+        portal_request.refresh_from_db()
+        is_cancelled = portal_request.status == models.Request.Status.CANCELLED
+        messages.success(
+            request,
+            f"{portal_request.label} is cancelled. Nothing was made."
+            if is_cancelled
+            else "Noted. If nothing was made, the request is cancelled; if something was, you can give it back.",
+        )
     return redirect("request_detail", number)
 
 

@@ -1,0 +1,89 @@
+"""The operators' page: requests whose outcome is unknown, workstations that nobody owns, and what becomes of them."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from portal import forms, models
+from portal.services import accounts, decisions, intake
+from portal.views import paging
+from portal.views.http import SignedInRequest
+
+_MOST = 200  # of each on the page; the oldest first
+
+
+@require_GET
+@permission_required("portal.close_request", raise_exception=True)
+def index(request: SignedInRequest) -> HttpResponse:
+    """All of both, with the last looks as evidence."""
+    return render(request, "unknown.html", _show())
+
+
+def _show() -> dict[str, object]:
+    account = accounts.get_current_account()
+    unknown = models.Request.objects.filter(status=models.Request.Status.UNKNOWN)
+    orphans = models.Workstation.objects.orphans().filter(account=account)
+    return {
+        "unknown": unknown.select_related("requester", "account").order_by("id")[:_MOST],
+        "orphans": orphans.select_related("workspace", "made_for").order_by("id")[:_MOST],
+        "looks": models.Look.objects.filter(account=account).order_by("-id")[:5],
+    }
+
+
+@require_POST
+@permission_required("portal.close_request", raise_exception=True)
+def decide(request: SignedInRequest, number: int) -> HttpResponse:
+    """What an operator says of an unknown request."""
+    portal_request = get_object_or_404(models.Request, pk=number)
+    form = forms.DecisionForm(request.POST)
+    if not form.is_valid():
+        _complain(request, form)
+        return redirect("unknown")
+    try:
+        _carry_out(request, form, portal_request)
+    except intake.NotPossible as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, f"{portal_request.label} is decided. Your reason is in the record.")
+    return redirect("unknown")
+
+
+def _carry_out(request: SignedInRequest, form: forms.DecisionForm, portal_request: models.Request) -> None:
+    reason = form.cleaned_data["reason"]
+    match form.cleaned_data["decision"]:
+        case "adopt":
+            rows = models.Workstation.objects.filter(account=portal_request.account_id)
+            workstation = paging.find_newest(rows=rows, uid=form.cleaned_data["workstation"])
+            decisions.adopt_workstation(
+                actor=request.user, portal_request=portal_request, workstation=workstation, reason=reason
+            )
+        case "not-created":
+            decisions.declare_not_created(actor=request.user, portal_request=portal_request, reason=reason)
+        case _:
+            intake.close_request(actor=request.user, portal_request=portal_request, reason=reason)
+
+
+@require_POST
+@permission_required("portal.close_request", raise_exception=True)
+def release(request: SignedInRequest, uid: str) -> HttpResponse:
+    """Give an orphan back."""
+    rows = models.Workstation.objects.filter(account=accounts.get_current_account())
+    workstation = paging.find_newest(rows=rows, uid=uid)
+    form = forms.CloseForm(request.POST)
+    if not form.is_valid():
+        _complain(request, form)
+        return redirect("unknown")
+    try:
+        decisions.release_orphan(actor=request.user, workstation=workstation, reason=form.cleaned_data["reason"])
+    except intake.NotPossible as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, f"{uid} is being given back. Your reason is in the record.")
+    return redirect("unknown")
+
+
+def _complain(request: SignedInRequest, form: forms.CloseForm) -> None:
+    for errors in form.errors.values():
+        messages.error(request, " ".join(str(error) for error in errors))

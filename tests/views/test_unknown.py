@@ -1,0 +1,131 @@
+"""The operators' page of unknown requests and orphans, and the question of a changed key."""
+
+import pytest
+from django.db.models.functions import Now
+
+from portal import models
+from portal.services import accounts
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+@pytest.fixture
+def unknown(sandbox, alice) -> models.Request:
+    return factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+
+
+@pytest.fixture
+def orphan(sandbox) -> models.Workstation:
+    return models.Workstation.objects.create(account=accounts.get_current_account(), uid="orphan-1", type="python")
+
+
+def decide(browser, portal_request: models.Request, **values: str):
+    return browser.post(f"/unknown/{portal_request.pk}/", values, follow=True)
+
+
+def test_operators_see_it_and_nobody_else(sign_in, unknown, orphan, alice, anna, olga):
+    page = sign_in(olga).get("/unknown/").content.decode()
+    assert unknown.label in page
+    assert "orphan-1" in page
+    for person in (alice, anna):
+        assert sign_in(person).get("/unknown/").status_code == 403
+        assert decide(sign_in(person), unknown, decision="give-up", reason="r").status_code == 403
+        assert sign_in(person).post("/unknown/orphans/orphan-1/release/", {"reason": "r"}).status_code == 403
+    assert "orphan-1" in sign_in(anna).get("/key/").content.decode()
+    assert "orphan-1" not in sign_in(alice).get("/key/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "verb"),
+    [
+        ({"decision": "adopt", "workstation": "orphan-1"}, "SUCCEEDED", "adopt"),
+        ({"decision": "not-created"}, "QUEUED", "not-created"),
+        ({"decision": "give-up"}, "FAILED", "close"),
+    ],
+)
+def test_an_operator_decides_with_a_reason(sign_in, unknown, orphan, alice, olga, values, status, verb):
+    page = decide(sign_in(olga), unknown, reason="I looked.", **values).content.decode()
+    assert "is decided" in page
+    unknown.refresh_from_db()
+    event = models.Event.objects.get(verb=verb)
+    assert (unknown.status, event.actor_name, event.reason) == (status, "olga", "I looked.")
+    assert "I looked." in sign_in(alice).get(f"/requests/{unknown.pk}/").content.decode()
+    assert "moved on" in decide(sign_in(olga), unknown, reason="Again.", decision="give-up").content.decode() or (
+        status == "QUEUED"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"decision": "give-up"}, "Say why"),
+        ({"decision": "", "reason": "r"}, "Choose what became of it"),
+        ({"decision": "guess", "reason": "r"}, "Choose what became of it"),
+        ({"decision": "adopt", "reason": "r"}, "Name the workstation"),
+    ],
+)
+def test_a_decision_that_lacks_something_is_said_and_changes_nothing(sign_in, unknown, olga, values, words):
+    assert words in decide(sign_in(olga), unknown, **values).content.decode()
+    unknown.refresh_from_db()
+    assert unknown.status == "UNKNOWN"
+
+
+def test_what_is_not_there_cannot_be_decided(sign_in, unknown, olga):
+    browser = sign_in(olga)
+    assert decide(browser, unknown, decision="adopt", workstation="nobody", reason="r").status_code == 404
+    assert browser.post("/unknown/999999/", {"decision": "give-up", "reason": "r"}).status_code == 404
+    assert browser.post("/unknown/orphans/nobody/release/", {"reason": "r"}).status_code == 404
+
+
+def test_an_orphan_is_given_back_with_a_reason(sign_in, orphan, olga):
+    browser, release = sign_in(olga), "/unknown/orphans/orphan-1/release/"
+    assert "Say why" in browser.post(release, follow=True).content.decode()
+    assert "is being given back" in browser.post(release, {"reason": "Nobody's."}, follow=True).content.decode()
+    assert "has ended, has an owner" in browser.post(release, {"reason": "Again."}, follow=True).content.decode()
+    assert models.Event.objects.get(verb="release-orphan").reason == "Nobody's."
+
+
+def test_a_requester_wishes_to_cancel_what_is_unknown(sign_in, unknown, alice):
+    page = sign_in(alice).post(f"/requests/{unknown.pk}/cancel/", follow=True).content.decode()
+    assert "If nothing was made, the request is cancelled" in page
+    assert "Cancelling wished" in page
+    unknown.refresh_from_db()
+    assert (unknown.status, unknown.cancel_wished_at is not None) == ("UNKNOWN", True)
+
+
+def test_a_waiting_request_shows_its_place(sign_in, sandbox, alice, bob):
+    factories.submit(alice)
+    second = factories.submit(alice)
+    factories.submit(bob)
+    page = sign_in(alice).get(f"/requests/{second.pk}/").content.decode()
+    assert "Its place in the queue: 3." in page
+
+
+@pytest.mark.parametrize("answer", ["same", "other"])
+def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, settings, alice, anna, olga, answer):
+    waiting = factories.submit(alice)
+    settings.AGENTSTATION_API_KEY = "another-key"
+    assert factories.dispatch.claim_request(worker="w") is None
+    page = sign_in(alice).get("/").content.decode()
+    assert "A new API key has been set" in page
+    assert sign_in(anna).post("/key/account/", {"account": answer}).status_code == 403
+    assert "Say first whose account" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+
+    page = sign_in(olga).post("/key/account/", {"account": answer}, follow=True).content.decode()
+    assert "Noted." in page
+    assert "Nobody has to say" in sign_in(olga).post("/key/account/", {"account": answer}, follow=True).content.decode()
+    assert models.Account.objects.count() == (1 if answer == "same" else 2)
+    assert waiting.account == accounts.get_current_account() or answer == "other"
+
+
+def test_the_key_page_tells_each_state(sign_in, sandbox, olga):
+    accounts.get_current_account()
+    for values, words in [
+        ({"state": "HELD", "cause": "401", "held_at": Now()}, "or the provider accepts the key again"),
+        ({"state": "HELD", "cause": "402", "held_at": Now(), "operator_only": True}, "an operator resumes it"),
+        ({"state": "HELD", "cause": "503", "held_at": Now(), "held_until": Now()}, "too busy"),
+        ({"state": "RESUMING", "cause": "402", "held_at": None, "held_until": None}, "one at a time"),
+    ]:
+        models.Key.objects.update(**values)
+        assert words in sign_in(olga).get("/key/").content.decode()
