@@ -136,7 +136,8 @@ def _explain_waiting(portal_request: models.Request, *, key: models.Key) -> str:
     if key.is_held:
         since = date_format(timezone.localtime(key.held_at), "H:i T") if key.held_at else ""
         title = f"{key.cause_title[0].lower()}{key.cause_title[1:]}"
-        return f"The queue stands still for everybody: {title}, since {since}. It goes on when {key.who_ends}."
+        who = f" Who can fix it: {key.failure.actor.value}." if key.failure and key.held_until is None else ""
+        return f"The queue stands still for everybody: {title}, since {since}.{who} It goes on when {key.who_ends}."
     if key.is_resuming:
         return "The queue has just begun to move again, one request at a time, until one succeeds."
     if portal_request.next_attempt_at is not None:
