@@ -85,6 +85,9 @@ else:
 DATABASES = {"default": DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Where a pooler stands between, LISTEN needs a way of its own; without it workers look once a second.
+PORTAL_LISTEN_URL = environment.read_text("PORTAL_LISTEN_URL")
+
 # --- Application ------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [

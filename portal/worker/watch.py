@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 import psycopg
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
@@ -16,6 +17,16 @@ logger = logging.getLogger(__name__)
 _LOOK_EVERY = 0.01  # seconds between looks at SQLite's counter of changes; it costs about 1% of a core
 _LISTEN_FOR = 0.5  # seconds until the watcher looks whether it is to stop
 _PAUSE = 1.0  # seconds before a lost connection is made anew
+
+
+def _connect() -> psycopg.Connection[tuple[object, ...]]:
+    """A connection of its own, outside Django's pool: it is kept for as long as the worker lives."""
+    if settings.PORTAL_LISTEN_URL:
+        return psycopg.connect(settings.PORTAL_LISTEN_URL, autocommit=True)
+    parameters = connection.get_connection_params()
+    for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
+        parameters.pop(name, None)
+    return psycopg.connect(**parameters, autocommit=True)
 
 
 class Watcher:
@@ -45,10 +56,7 @@ class Watcher:
                 self._stopping.wait(_PAUSE)
 
     def _listen(self) -> None:
-        parameters = connection.get_connection_params()
-        for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
-            parameters.pop(name, None)
-        with psycopg.connect(**parameters, autocommit=True) as listener:
+        with _connect() as listener:
             listener.execute(f"LISTEN {wake.CHANNEL}")
             self._ring()  # for what came before anybody listened
             while not self._stopping.is_set():
