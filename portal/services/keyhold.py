@@ -52,6 +52,17 @@ def _check_fingerprint(*, key: models.Key, now: datetime) -> None:
         _hold(key=key, cause=models.NEW_KEY, now=now, operator_only=True)
 
 
+def is_confirmed(*, account: models.Account) -> bool:
+    """Whether the server's key is known to be this account's: another's lists would show nothing of ours."""
+    key = get_key(account=account)
+    if not key.asks_for_account and key.fingerprint == accounts.fingerprint_key():
+        return True
+    with transaction.atomic():
+        key = lock_key(account=account)
+        _check_fingerprint(key=key, now=clock.read_clock(account=account))
+    return not key.asks_for_account
+
+
 def note_success(*, key: models.Key, attempt: models.Attempt, now: datetime) -> None:
     """A workstation was made with the locked key: it opens where the attempt was claimed while it resumed."""
     if not _counts(key=key, attempt=attempt):
@@ -174,7 +185,9 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
 def confirm_key(*, actor: models.User, account: models.Account, is_same_account: bool) -> None:
     """Say whether a changed key is of the same account. If not, what waits for the old account will be cancelled."""
     key = lock_key(account=account)
-    if not key.asks_for_account:
+    # Asked anew: the account that came with the lock may be as it was before another operator's answer.
+    is_current = models.Account.objects.filter(pk=account.pk, retired_at=None).exists()
+    if not key.asks_for_account or not is_current:
         raise NotHeld("Nobody has to say any more whose account the key reaches.")
     now = clock.read_clock(account=account)
     audit.record_event(actor=actor, verb="confirm-key", target=key, detail={"is_same_account": is_same_account})

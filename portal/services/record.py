@@ -108,7 +108,10 @@ def _record_late(*, attempt: models.Attempt, portal_request: models.Request, res
         _use_late_workstation(portal_request, workstation=result.workstation)
     elif portal_request.status == states.UNKNOWN and _is_last(attempt):
         if result.failure is None:  # nothing was sent
-            lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
+            is_wanted = portal_request.cancel_wished_at is None
+            lifecycle.move_request(
+                portal_request=portal_request, status=states.QUEUED if is_wanted else states.CANCELLED
+            )
         elif not result.failure.may_exist:
             lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=result.failure)
 

@@ -5,7 +5,6 @@ first. A group's candidates are workstations that fit, that no request owns, and
 attempt was sent. Provider times order candidates and never exclude one: clocks differ.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -45,12 +44,14 @@ class Member:
 def settle_requests(*, held: leases.Held, client: agentstation.Client) -> None:
     """Make a look where one is due, and settle by it what can be settled. Finds orphans on the way."""
     account = accounts.get_current_account()
+    if not keyhold.is_confirmed(account=account):
+        return  # the lists may be another account's
     looking.make_first_look(held=held, client=client)
-    if not _is_look_due(account=account):
-        return
-    look = looking.make_look(account=account, held=held, client=client)
-    for group in _list_groups(account=account):
-        _settle_group(group=group, look=look, held=held)
+    if _is_look_due(account=account):
+        looking.make_look(account=account, held=held, client=client)
+    latest = models.Look.objects.select_related("account").filter(account=account).latest("id")
+    for kind, workspace_uid in _list_groups(account=account):
+        _settle_group(type=type, workspace_uid=workspace_uid, latest=latest, held=held)
 
 
 def _is_look_due(*, account: models.Account) -> bool:
@@ -67,12 +68,15 @@ def _is_look_due(*, account: models.Account) -> bool:
     return (now - last.begun_at).total_seconds() >= wait
 
 
-def _list_members(*, account: models.Account) -> list[Member]:
-    """All unknown requests, and queued ones that were taken as not created: a late candidate is still theirs."""
+def _list_members(*, account: models.Account, **group: str) -> list[Member]:
+    """Unknown requests, and queued ones that were taken as not created: a late candidate is still theirs."""
     states = models.Request.Status
     unknown = Q(request__status=states.UNKNOWN, request__operator_note="") | Q(request__status=states.QUEUED)
     attempts = models.Attempt.objects.filter(
-        unknown, outcome=models.Attempt.Outcome.UNKNOWN, request__account=account
+        unknown,
+        outcome=models.Attempt.Outcome.UNKNOWN,
+        request__account=account,
+        **{f"request__{name}": value for name, value in group.items()},
     ).exclude(late_answer__outcome__in=[models.Attempt.Outcome.FAILED, models.Attempt.Outcome.GIVEN_BACK])
     members: dict[int, Member] = {}
     for attempt in attempts.select_related("request").defer("answer").order_by("id"):
@@ -82,21 +86,23 @@ def _list_members(*, account: models.Account) -> list[Member]:
     return list(members.values())
 
 
-def _list_groups(*, account: models.Account) -> Iterable[list[Member]]:
-    groups: dict[tuple[str, str], list[Member]] = defaultdict(list)
-    for member in _list_members(account=account):
-        groups[member.portal_request.type, member.portal_request.workspace_uid].append(member)
-    return groups.values()
+def _list_groups(*, account: models.Account) -> Iterable[tuple[str, str]]:
+    """Type and named workspace of each group."""
+    members = _list_members(account=account)
+    return dict.fromkeys((member.portal_request.type, member.portal_request.workspace_uid) for member in members)
 
 
 @transaction.atomic
-def _settle_group(*, group: list[Member], look: models.Look, held: leases.Held) -> None:
-    account = keyhold.lock_key(account=look.account).account
+def _settle_group(*, type: str, workspace_uid: str, latest: models.Look, held: leases.Held) -> None:
+    account = keyhold.lock_key(account=latest.account).account
     leases.check_lease(held=held)
-    group = _leave_to_operator(group=_lock_group(group), look=look, account=account)
-    if not look.is_complete or not group or _has_attempt_under_way(group=group, look=look):
+    # Listed under the lock: before it, a request may have been sent again, whose new attempt no look can judge yet.
+    members = _list_members(account=account, type=type, workspace_uid=workspace_uid)
+    group = _leave_to_operator(group=_lock_group(members), look=latest, account=account)
+    look = _find_look(account=account, type=type, workspace_uid=workspace_uid)
+    if look is None or not group:
         return
-    candidates = _find_candidates(member=group[0], account=account)
+    candidates = _find_candidates(member=group[0], look=look)
     for member in sorted(group, key=lambda member: (member.sent_at, member.portal_request.pk)):
         if member.attempt.ended_at is None or look.begun_at <= member.attempt.ended_at:
             continue
@@ -121,30 +127,39 @@ def _lock_group(group: list[Member]) -> list[Member]:
     ]
 
 
-def _has_attempt_under_way(*, group: list[Member], look: models.Look) -> bool:
-    """Whether a call of the group may have made what the look shows: adopting it would rob that call's request."""
-    one = group[0].portal_request
+def _find_look(*, account: models.Account, type: str, workspace_uid: str) -> models.Look | None:
+    """The newest complete look that no call still under way could have fed.
+
+    A call of the group that was claimed before a look completed may have made what that shows: adopting it would rob
+    that call's request. On a busy queue the newest look is never free of this, one from a moment ago is.
+    """
+    looks = models.Look.objects.filter(account=account, is_complete=True)
     under_way = models.Attempt.objects.filter(
         outcome=models.Attempt.Outcome.SENDING,
-        claimed_at__lt=look.ended_at,
-        request__account=one.account_id,
-        request__type=one.type,
-        request__workspace_uid=one.workspace_uid,
+        request__account=account,
+        request__type=type,
+        request__workspace_uid=workspace_uid,
     )
-    return under_way.exists()
+    oldest = under_way.order_by("claimed_at").values_list("claimed_at", flat=True).first()
+    if oldest is not None:
+        looks = looks.filter(ended_at__lte=oldest)
+    return looks.order_by("-id").first()
 
 
-def _find_candidates(*, member: Member, account: models.Account) -> list[models.Workstation]:
-    """Workstations of the group's type that nobody owns, in the order in which looks first showed them."""
+def _find_candidates(*, member: Member, look: models.Look) -> list[models.Workstation]:
+    """Workstations of the group's type that the look showed and nobody owns, the first shown first."""
     rows = models.Workstation.objects.filter(
-        account=account, request=None, made_for=None, is_foreign=False, type=member.portal_request.type
+        account=look.account_id,
+        request=None,
+        made_for=None,
+        is_foreign=False,
+        type=member.portal_request.type,
+        shown_at__lte=look.ended_at,
     )
     if uid := member.portal_request.workspace_uid:
         rows = rows.filter(Q(workspace__uid=uid) | Q(workspace=None))
     return list(
-        rows.select_related("workspace__owner").order_by(
-            F("shown_at").asc(nulls_last=True), F("created_at").asc(nulls_last=True), "uid"
-        )
+        rows.select_related("workspace__owner").order_by("shown_at", F("created_at").asc(nulls_last=True), "uid")
     )
 
 
@@ -166,7 +181,7 @@ def _adopt(*, member: Member, workstation: models.Workstation, look: models.Look
 
 def _settle_without_candidate(*, member: Member, look: models.Look) -> None:
     portal_request, states = member.portal_request, models.Request.Status
-    if portal_request.workspace_uid and _has_stray(member=member):
+    if portal_request.workspace_uid and _has_stray(member=member, look=look):
         _note_operator(portal_request, note=NO_WORKSPACE)
         return
     looks = models.Look.objects.filter(
@@ -185,7 +200,7 @@ def _settle_without_candidate(*, member: Member, look: models.Look) -> None:
     _record(member=member, look=look, decision="not created")
 
 
-def _has_stray(*, member: Member) -> bool:
+def _has_stray(*, member: Member, look: models.Look) -> bool:
     """Whether a fitting workstation has no workspace, though one was named."""
     strays = models.Workstation.objects.filter(
         account=member.portal_request.account_id,
@@ -195,6 +210,7 @@ def _has_stray(*, member: Member) -> bool:
         type=member.portal_request.type,
         workspace=None,
         shown_at__gt=member.sent_at,
+        shown_at__lte=look.ended_at,
     )
     return strays.exists()
 
@@ -216,9 +232,17 @@ def _find_obstacle(*, member: Member, look: models.Look, account: models.Account
         return NO_LISTS
     if account.first_look == models.Account.FirstLook.FAILED and not _has_marked(member=member, look=look):
         return NOT_MARKED
-    ended_at = member.attempt.ended_at
-    too_long = not look.is_complete and ended_at is not None and look.begun_at - ended_at > _UNREADABLE_FOR
-    return NO_LOOKS if too_long else ""
+    return NO_LOOKS if _has_been_unreadable(member=member, look=look) else ""
+
+
+def _has_been_unreadable(*, member: Member, look: models.Look) -> bool:
+    """Whether looks have failed for 24 hours, without a complete one between them."""
+    if look.is_complete or member.attempt.ended_at is None:
+        return False
+    looks = models.Look.objects.filter(account=look.account_id, begun_at__gt=member.attempt.ended_at, id__lte=look.pk)
+    last_complete = looks.filter(is_complete=True).order_by("-id").first()
+    first_failed = looks.filter(id__gt=last_complete.pk if last_complete else 0).order_by("id").first()
+    return first_failed is not None and look.begun_at - first_failed.begun_at > _UNREADABLE_FOR
 
 
 def _has_marked(*, member: Member, look: models.Look) -> bool:
