@@ -51,7 +51,7 @@ def settle_requests(*, held: leases.Held, client: agentstation.Client) -> None:
         looking.make_look(account=account, held=held, client=client)
     latest = models.Look.objects.select_related("account").filter(account=account).latest("id")
     for kind, workspace_uid in _list_groups(account=account):
-        _settle_group(type=type, workspace_uid=workspace_uid, latest=latest, held=held)
+        _settle_group(type=kind, workspace_uid=workspace_uid, latest=latest, held=held)
 
 
 def _is_look_due(*, account: models.Account) -> bool:
