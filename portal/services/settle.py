@@ -17,6 +17,7 @@ from portal import agentstation, failures, models
 from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, looking, mirror, retry, wake
 
 _UNREADABLE_FOR = timedelta(hours=24)  # after that without a complete look, an operator must decide
+_MOST_EVIDENCE = 50  # candidates named in an event
 _SLOWEST = 60.0  # seconds between looks while something is to be settled
 NO_LISTS = "The provider has no lists to look in."
 NO_LOOKS = "The provider's lists could not be read for 24 hours."
@@ -103,15 +104,16 @@ def _settle_group(*, type: str, workspace_uid: str, latest: models.Look, held: l
     if look is None or not group:
         return
     candidates = _find_candidates(member=group[0], look=look)
+    evidence = _describe_look(look=look, candidates=candidates)
     for member in sorted(group, key=lambda member: (member.sent_at, member.portal_request.pk)):
         if member.attempt.ended_at is None or look.begun_at <= member.attempt.ended_at:
             continue
         fitting = next((one for one in candidates if _fits(one, member=member)), None)
         if fitting is not None:
             candidates.remove(fitting)
-            _adopt(member=member, workstation=fitting, look=look)
+            _adopt(member=member, workstation=fitting, evidence=evidence)
         elif member.portal_request.status == models.Request.Status.UNKNOWN:
-            _settle_without_candidate(member=member, look=look)
+            _settle_without_candidate(member=member, look=look, evidence=evidence)
 
 
 def _lock_group(group: list[Member]) -> list[Member]:
@@ -172,14 +174,14 @@ def _fits(workstation: models.Workstation, *, member: Member) -> bool:
     return workstation.workspace is None or workstation.workspace.first_seen_at > sent
 
 
-def _adopt(*, member: Member, workstation: models.Workstation, look: models.Look) -> None:
+def _adopt(*, member: Member, workstation: models.Workstation, evidence: dict[str, object]) -> None:
     portal_request = member.portal_request
     mirror.give_workstation(stored=workstation, portal_request=portal_request)
     lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
-    _record(member=member, look=look, decision="found", workstation=workstation)
+    _record(member=member, evidence=evidence, decision="found", workstation=workstation)
 
 
-def _settle_without_candidate(*, member: Member, look: models.Look) -> None:
+def _settle_without_candidate(*, member: Member, look: models.Look, evidence: dict[str, object]) -> None:
     portal_request, states = member.portal_request, models.Request.Status
     if portal_request.workspace_uid and _has_stray(member=member, look=look):
         _note_operator(portal_request, note=NO_WORKSPACE)
@@ -197,7 +199,7 @@ def _settle_without_candidate(*, member: Member, look: models.Look) -> None:
     else:
         lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
         wake.wake_workers()
-    _record(member=member, look=look, decision="not created")
+    _record(member=member, evidence=evidence, decision="not created")
 
 
 def _has_stray(*, member: Member, look: models.Look) -> bool:
@@ -259,8 +261,24 @@ def _note_operator(portal_request: models.Request, *, note: str) -> None:
     )
 
 
-def _record(*, member: Member, look: models.Look, decision: str, workstation: models.Workstation | None = None) -> None:
-    """The evidence: which look decided, after which attempt, and what it showed."""
+def _describe_look(*, look: models.Look, candidates: list[models.Workstation]) -> dict[str, object]:
+    """The evidence: which look decides, and what it showed for the group."""
+    return {
+        "look": look.pk,
+        "look_begun_at": look.begun_at.isoformat(),
+        "active": look.active_count,
+        "history": look.history_count,
+        "candidates": [candidate.uid for candidate in candidates[:_MOST_EVIDENCE]],
+    }
+
+
+def _record(
+    *,
+    member: Member,
+    evidence: dict[str, object],
+    decision: str,
+    workstation: models.Workstation | None = None,
+) -> None:
     audit.record_event(
         actor=None,
         verb="settle",
@@ -269,10 +287,7 @@ def _record(*, member: Member, look: models.Look, decision: str, workstation: mo
         detail={
             "decision": decision,
             "attempt": member.attempt.number,
-            "look": look.pk,
-            "look_begun_at": look.begun_at.isoformat(),
-            "active": look.active_count,
-            "history": look.history_count,
             "workstation": workstation.uid if workstation else None,
+            **evidence,
         },
     )
