@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 
 from portal import agentstation, failures, models
 from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, looking, mirror, retry, wake
@@ -149,19 +149,27 @@ def _find_look(*, account: models.Account, type: str, workspace_uid: str) -> mod
 
 
 def _find_candidates(*, member: Member, look: models.Look) -> list[models.Workstation]:
-    """Workstations of the group's type that the look showed and nobody owns, the first shown first."""
+    """Workstations of the group that the look showed and nobody owns, those of its very type before unknown types.
+
+    With no workspace named, one in a workspace that any request has named is not the group's: that request has the
+    better claim. A type that the contract does not know may be any; it counts where the named workspace speaks for it.
+    """
+    portal_request = member.portal_request
     rows = models.Workstation.objects.filter(
-        account=look.account_id,
-        request=None,
-        made_for=None,
-        is_foreign=False,
-        type=member.portal_request.type,
-        shown_at__lte=look.ended_at,
+        account=look.account_id, request=None, made_for=None, is_foreign=False, shown_at__lte=look.ended_at
     )
-    if uid := member.portal_request.workspace_uid:
-        rows = rows.filter(Q(workspace__uid=uid) | Q(workspace=None))
+    its_type = Q(type=portal_request.type)
+    if uid := portal_request.workspace_uid:
+        rows = rows.filter(
+            Q(workspace__uid=uid) | Q(workspace=None), its_type | ~Q(type__in=models.Request.Type.values)
+        )
+    else:
+        named = models.Request.objects.filter(account=look.account_id).exclude(workspace_uid="")
+        rows = rows.filter(its_type).exclude(workspace__uid__in=named.values("workspace_uid"))
     return list(
-        rows.select_related("workspace__owner").order_by("shown_at", F("created_at").asc(nulls_last=True), "uid")
+        rows.select_related("workspace__owner").order_by(
+            Case(When(its_type, then=0), default=1), "shown_at", F("created_at").asc(nulls_last=True), "uid"
+        )
     )
 
 

@@ -1,0 +1,173 @@
+"""What operators decide: each with a reason, each refused when things have moved on."""
+
+import pytest
+from django.db.models.functions import Now
+
+from portal import models
+from portal.services import accounts, decisions, dispatch, intake, keyhold, leases, workstations
+from portal.worker import process
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+def make_unknown(sandbox, requester: models.User, **values: str) -> models.Request:
+    portal_request = factories.submit(requester, **values)
+    sandbox.script({"name": "reset"})
+    factories.send_once()
+    portal_request.refresh_from_db()
+    assert portal_request.status == "UNKNOWN"
+    return portal_request
+
+
+def make_orphan(uid: str = "W1", **values: object) -> models.Workstation:
+    account = accounts.get_current_account()
+    workspace = models.Workspace.objects.create(account=account, uid=f"S-{uid}")
+    return models.Workstation.objects.create(account=account, uid=uid, type="python", workspace=workspace, **values)
+
+
+def get_event(verb: str) -> models.Event:
+    return models.Event.objects.get(verb=verb)
+
+
+def adopt(olga: models.User, portal_request: models.Request, workstation: models.Workstation) -> None:
+    decisions.adopt_workstation(
+        actor=olga, portal_request=portal_request, workstation=workstation, reason="The times fit."
+    )
+
+
+# --- Adopt ---
+
+
+def test_an_operator_says_that_an_orphan_was_made_for_an_unknown_request(sandbox, alice, olga):
+    portal_request, orphan = make_unknown(sandbox, alice), make_orphan()
+    models.Request.objects.update(operator_note="Undecided.")
+
+    adopt(olga, portal_request, orphan)
+
+    portal_request.refresh_from_db()
+    orphan.refresh_from_db()
+    assert (portal_request.status, portal_request.failure, portal_request.operator_note) == ("SUCCEEDED", "", "")
+    assert (orphan.request, orphan.workspace.owner) == (portal_request, alice)
+    event = get_event("adopt")
+    assert (event.actor_name, event.request_number, event.reason) == ("olga", portal_request.pk, "The times fit.")
+    assert event.detail == {"workstation": "W1"}
+
+
+def test_an_operator_gives_an_orphan_to_a_request_that_queues_which_is_then_not_sent(sandbox, alice, olga):
+    portal_request = factories.submit(alice)
+    orphan = make_orphan(made_for=portal_request)
+    adopt(olga, portal_request, orphan)
+    portal_request.refresh_from_db()
+    orphan.refresh_from_db()
+    assert (portal_request.status, orphan.made_for) == ("SUCCEEDED", None)
+    assert dispatch.claim_request(worker="w") is None
+
+
+@pytest.mark.parametrize("status", ["SENDING", "SUCCEEDED", "FAILED", "CANCELLED"])
+def test_a_request_that_has_moved_on_adopts_nothing(sandbox, alice, olga, status):
+    portal_request, orphan = factories.submit(alice), make_orphan()
+    models.Request.objects.update(
+        status=status,
+        failure="422" if status == "FAILED" else "",
+        ended_at=None if status == "SENDING" else Now(),
+    )
+    with pytest.raises(intake.NotPossible):
+        adopt(olga, portal_request, orphan)
+    orphan.refresh_from_db()
+    assert orphan.request is None
+    assert not models.Event.objects.filter(verb="adopt").exists()
+
+
+def test_a_workstation_that_somebody_owns_is_not_given_away(sandbox, alice, bob, olga):
+    owned = factories.create_workstation(bob)
+    portal_request = make_unknown(sandbox, alice)
+    with pytest.raises(intake.NotPossible):
+        adopt(olga, portal_request, owned)
+    portal_request.refresh_from_db()
+    assert portal_request.status == "UNKNOWN"
+
+
+def test_a_workstation_of_another_account_is_not_adopted(sandbox, settings, alice, olga):
+    portal_request = make_unknown(sandbox, alice)
+    settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
+    foreign = make_orphan()
+    with pytest.raises(intake.NotPossible):
+        adopt(olga, portal_request, foreign)
+
+
+# --- Not created ---
+
+
+def test_an_operator_says_that_nothing_was_made_and_it_is_sent_again(sandbox, alice, olga):
+    portal_request = make_unknown(sandbox, alice)
+    decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
+    portal_request.refresh_from_db()
+    assert (portal_request.status, portal_request.failure) == ("QUEUED", "")
+    event = get_event("not-created")
+    assert (event.actor_name, event.request_number, event.reason) == ("olga", portal_request.pk, "Asked the provider.")
+    assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
+
+
+def test_where_it_was_no_longer_wanted_nothing_made_means_cancelled(sandbox, alice, olga):
+    portal_request = make_unknown(sandbox, alice)
+    intake.cancel_request(actor=alice, portal_request=portal_request)
+    decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
+    portal_request.refresh_from_db()
+    assert portal_request.status == "CANCELLED"
+
+
+@pytest.mark.parametrize("status", ["QUEUED", "SENDING", "SUCCEEDED", "CANCELLED"])
+def test_only_what_is_unknown_can_be_declared_not_created(sandbox, alice, olga, status):
+    portal_request = factories.submit(alice)
+    models.Request.objects.update(status=status, ended_at=None if status in ("QUEUED", "SENDING") else Now())
+    with pytest.raises(intake.NotPossible):
+        decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="No.")
+    assert not models.Event.objects.filter(verb="not-created").exists()
+
+
+# --- Release ---
+
+
+@pytest.fixture
+def refreshing() -> leases.Held:
+    taken = leases.take_lease(name="refresh", holder="test", seconds=600)
+    assert taken is not None
+    return taken
+
+
+def test_an_operator_gives_an_orphan_back_once(sandbox, alice, olga, refreshing):
+    orphan = factories.create_workstation(alice)
+    models.Workstation.objects.update(request=None)
+
+    decisions.release_orphan(actor=olga, workstation=orphan, reason="Nobody needs it.")
+    with pytest.raises(intake.NotPossible):
+        decisions.release_orphan(actor=olga, workstation=orphan, reason="Again.")
+    workstations.refresh_workstations(held=refreshing, client=process.make_client())
+
+    orphan.refresh_from_db()
+    assert not orphan.is_live
+    assert sandbox.record()["workstations"][0]["status"] == "completed"
+    event = get_event("release-orphan")
+    assert (event.actor_name, event.target, event.reason) == ("olga", f"workstation {orphan.uid}", "Nobody needs it.")
+    with pytest.raises(intake.NotPossible):
+        decisions.release_orphan(actor=olga, workstation=orphan, reason="It has ended.")
+
+
+def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back(sandbox, alice, olga):
+    owned = factories.create_workstation(alice)
+    foreign = make_orphan(is_foreign=True)
+    for workstation in (owned, foreign):
+        with pytest.raises(intake.NotPossible):
+            decisions.release_orphan(actor=olga, workstation=workstation, reason="No.")
+        workstation.refresh_from_db()
+        assert workstation.release_asked_at is None
+    assert not models.Event.objects.filter(verb="release-orphan").exists()
+
+
+def test_deciding_leaves_the_key_as_it_was(sandbox, alice, olga):
+    portal_request = make_unknown(sandbox, alice)
+    before = models.Key.objects.values().get()
+    decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
+    assert models.Key.objects.values().get() == before
+    assert keyhold.get_key(account=accounts.get_current_account()).state == "OPEN"
