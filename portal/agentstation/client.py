@@ -1,5 +1,6 @@
 """The client: five operations over one seam, `Client._call`, in which every rule about HTTP holds for all of them."""
 
+import copy
 import email.utils
 import json
 import math
@@ -7,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import cast
+from typing import Self, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 import requests
@@ -25,7 +26,7 @@ from portal.agentstation.errors import (
 )
 from portal.agentstation.resources import Answer, Released, Reply, Workstation, read_json
 
-_PAGE_SIZE = 100
+_PAGE_SIZE = 20  # the default of the provider; with their files, a hundred workstations may be over what is read
 _BLOT = "[API key]"
 # A shorter key is a test's, and would be found by chance in any body.
 _SHORTEST_BLOTTED_KEY = 8
@@ -70,6 +71,12 @@ class Client:
 
     def close(self) -> None:
         """Nothing: no connection outlives its call. Here so that nobody has to know that."""
+
+    def hurried(self, *, total_timeout: float) -> Self:
+        """A client like this one whose calls take no longer than so many seconds."""
+        other = copy.copy(self)
+        other._total_timeout = min(self._total_timeout, total_timeout)
+        return other
 
     def request_workstation(
         self, *, type: str, workspace_id: str | None = None, send_before: float | None = None

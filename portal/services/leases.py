@@ -42,6 +42,13 @@ def check_lease(*, held: Held) -> None:
         raise LeaseLost(f"another worker has taken over the duty {held.name}")
 
 
+def prolong_leases(*, holder: str, seconds: float) -> None:
+    """Keep the leases that a living worker still holds, however long its duty takes."""
+    models.Lease.objects.filter(holder=holder, expires_at__gt=Now()).update(
+        expires_at=Now() + timedelta(seconds=seconds)
+    )
+
+
 def drop_leases(*, holder: str) -> None:
     """Let the leases of a worker that stops expire now, so that the next one need not wait."""
     models.Lease.objects.filter(holder=holder).update(expires_at=Now())

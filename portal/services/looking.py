@@ -9,13 +9,14 @@ from portal import agentstation, models
 from portal.services import accounts, audit, clock, keyhold, leases, mirror
 
 _BATCH = 500
+_FIRST_LOOK = 5.0  # seconds for each page: everybody waits for this look
 
 
 def make_first_look(*, held: leases.Held, client: agentstation.Client) -> None:
     """Before the first attempt on a new account, mark all that is there as foreign. A failure is noted and final."""
     account = accounts.get_current_account()
     if account.first_look == models.Account.FirstLook.WANTED:
-        make_look(account=account, held=held, client=client)
+        make_look(account=account, held=held, client=client.hurried(total_timeout=_FIRST_LOOK))
 
 
 def make_look(*, account: models.Account, held: leases.Held, client: agentstation.Client) -> models.Look:

@@ -76,7 +76,13 @@ def _succeed(portal_request: models.Request, *, workstation: agentstation.Workst
 def _move_on(
     portal_request: models.Request, *, failure: failures.Failure, stopped_key: bool, retry_after: float | None
 ) -> None:
-    """After an attempt that made nothing, or perhaps nothing."""
+    """After an attempt that made nothing, or perhaps nothing. What an earlier one was late to name is taken first."""
+    named_late = portal_request.orphans.filter(request=None, ended_at=None).first()
+    if named_late is not None:
+        portal_request.tries = F("tries") + 1
+        mirror.give_workstation(stored=named_late, portal_request=portal_request)
+        lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+        return
     step = retry.plan_next(
         failure=failure, tries=portal_request.tries + 1, stopped_key=stopped_key, retry_after=retry_after
     )
@@ -107,13 +113,7 @@ def _record_late(*, attempt: models.Attempt, portal_request: models.Request, res
     if result.workstation is not None:
         _use_late_workstation(portal_request, workstation=result.workstation)
     elif portal_request.status == states.UNKNOWN and _is_last(attempt):
-        if result.failure is None:  # nothing was sent
-            is_wanted = portal_request.cancel_wished_at is None
-            lifecycle.move_request(
-                portal_request=portal_request, status=states.QUEUED if is_wanted else states.CANCELLED
-            )
-        elif not result.failure.may_exist:
-            lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=result.failure)
+        _use_late_refusal(portal_request, failure=result.failure)
 
 
 def _use_late_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> None:
@@ -125,6 +125,20 @@ def _use_late_workstation(portal_request: models.Request, *, workstation: agents
     if stored.request is None:
         stored.made_for = portal_request
         stored.save(update_fields=["made_for"])
+
+
+def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failure | None) -> None:
+    """Nothing was made (or, without a failure, not even sent): what follows is as if that had been known in time."""
+    states = models.Request.Status
+    if failure is not None and failure.may_exist:
+        return
+    if portal_request.cancel_wished_at is not None:
+        lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
+    elif failure is None:
+        lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
+    else:
+        step = retry.plan_next(failure=failure, tries=portal_request.tries, stopped_key=False, retry_after=None)
+        lifecycle.move_request(portal_request=portal_request, status=step.status, failure=failure, delay=step.delay)
 
 
 def _is_last(attempt: models.Attempt) -> bool:

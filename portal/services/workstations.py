@@ -31,6 +31,9 @@ def ask_release(*, actor: models.User, workstation: models.Workstation) -> None:
 def refresh_workstations(*, held: leases.Held, client: agentstation.Client) -> int:
     """Ask the provider about the live workstations that are due, or give them back. Returns how many were due."""
     account = accounts.get_current_account()
+    # Another account's key would hear of all of ours that they are gone.
+    if not keyhold.is_confirmed(account=account):
+        return 0
     key = keyhold.get_key(account=account)
     if key.is_held and key.held_until is None:
         return 0  # every call would meet the same refusal

@@ -44,9 +44,14 @@ def resume(request: SignedInRequest) -> HttpResponse:
 @permission_required("portal.resume_key", raise_exception=True)
 def confirm(request: SignedInRequest) -> HttpResponse:
     """Say whether a changed key is of the same account."""
-    is_same = request.POST.get("account") == "same"
+    answer = request.POST.get("account")
+    if answer not in ("same", "other"):
+        messages.warning(request, "Say whether it is the same account or another.")
+        return redirect("key")
     try:
-        keyhold.confirm_key(actor=request.user, account=accounts.get_current_account(), is_same_account=is_same)
+        keyhold.confirm_key(
+            actor=request.user, account=accounts.get_current_account(), is_same_account=answer == "same"
+        )
     except keyhold.NotHeld as error:
         messages.warning(request, str(error))
     else:

@@ -15,6 +15,7 @@ from portal.services import leases, probe, recover, settle, workers, workstation
 logger = logging.getLogger(__name__)
 
 _LEASE = 30.0  # seconds; a worker that died is followed after that
+_HEARTBEAT = 5.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ class Roster:
             for duty in duties
         ]
         self._threads.append(
-            threading.Thread(target=self._repeat, args=(5.0, lambda: workers.note_worker(name=name)), name="heartbeat")
+            threading.Thread(target=self._repeat, args=(_HEARTBEAT, self._show_life), name="heartbeat")
         )
 
     def start(self) -> None:
@@ -102,6 +103,10 @@ class Roster:
             connection.close()
         except Exception:
             logger.exception("A duty failed; it is tried again.")
+
+    def _show_life(self) -> None:
+        workers.note_worker(name=self._name)
+        leases.prolong_leases(holder=self._name, seconds=_LEASE)
 
     def _do(self, duty: Duty) -> None:
         held = leases.take_lease(name=duty.name, holder=self._name, seconds=_LEASE + duty.interval)

@@ -34,9 +34,9 @@ def test_a_list_is_followed_to_its_last_page(client_of, serve, path, call):
     )
     assert [workstation.uid for workstation in call(client_of(server.url))] == ["a", "b", "c"]
     assert queries(server, 3) == [
-        (path, {"limit": ["100"]}),
-        (path, {"limit": ["100"], "cursor": ["two & a half"]}),
-        (path, {"limit": ["100"], "cursor": ["\ud800"]}),
+        (path, {"limit": ["20"]}),
+        (path, {"limit": ["20"], "cursor": ["two & a half"]}),
+        (path, {"limit": ["20"], "cursor": ["\ud800"]}),
     ]
 
 

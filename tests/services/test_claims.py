@@ -3,7 +3,7 @@
 import pytest
 
 from portal import failures, models
-from portal.services import leases, settle
+from portal.services import leases, settle, workstations
 from portal.worker import process
 from tests import factories
 
@@ -68,3 +68,70 @@ def test_a_workstation_of_an_unknown_type_in_the_named_workspace_is_adopted(sand
     portal_request.refresh_from_db()
     assert portal_request.status == "SUCCEEDED"
     assert portal_request.workstation.type not in models.Request.Type.values
+
+
+def test_what_a_late_answer_named_is_taken_when_the_next_attempt_fails(sandbox, alice):
+    """The first answer comes while the second call is under way, which then is refused."""
+    client = process.make_client()
+    portal_request = factories.submit(alice)
+    first = factories.claim()
+    result = factories.dispatch.send_call(call=first, client=client)
+    models.Attempt.objects.filter(pk=first.attempt_id).update(
+        outcome="UNKNOWN", failure="no-answer", ended_at=models.Attempt.objects.get(pk=first.attempt_id).claimed_at
+    )
+    models.Request.objects.filter(pk=portal_request.pk).update(status="QUEUED")
+    sandbox.script([{"name": "fail-422"}])
+    second = factories.claim()
+    refused = factories.dispatch.send_call(call=second, client=client)
+
+    factories.record.record_result(call=first, result=result)
+    portal_request.refresh_from_db()
+    assert portal_request.status == "SENDING"
+    factories.record.record_result(call=second, result=refused)
+
+    portal_request.refresh_from_db()
+    assert portal_request.status == "SUCCEEDED"
+    assert portal_request.workstation.uid == result.workstation.uid
+
+
+@pytest.mark.parametrize(
+    ("name", "wished", "status"),
+    [
+        ("fail-422", False, "FAILED"),
+        ("fail-503", False, "QUEUED"),
+        ("fail-402", False, "QUEUED"),
+        ("fail-422", True, "CANCELLED"),
+    ],
+)
+def test_a_late_refusal_is_used_as_if_it_had_come_in_time(sandbox, alice, name, wished, status):
+    client = process.make_client()
+    sandbox.script([{"name": name}])
+    portal_request = factories.submit(alice)
+    call = factories.claim()
+    result = factories.dispatch.send_call(call=call, client=client)
+    factories.record.record_result(call=call, result=factories.dispatch.Result(failure=failures.NO_ANSWER))
+    if wished:
+        factories.intake.cancel_request(actor=alice, portal_request=portal_request)
+
+    factories.record.record_result(call=call, result=result)
+
+    portal_request.refresh_from_db()
+    assert portal_request.status == status
+
+
+def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, alice):
+    workstation = factories.create_workstation(alice)
+    settings.AGENTSTATION_API_KEY = "another"
+    held = leases.take_lease(name="refresh", holder="test", seconds=60)
+    models.Workstation.objects.update(refresh_due_at=workstation.first_seen_at)
+
+    assert workstations.refresh_workstations(held=held, client=process.make_client()) == 0
+    workstation.refresh_from_db()
+    assert workstation.is_live
+
+
+def test_a_living_worker_keeps_its_leases():
+    leases.take_lease(name="long", holder="mine", seconds=0.001)
+    leases.take_lease(name="lost", holder="mine", seconds=-1)
+    leases.prolong_leases(holder="mine", seconds=60)
+    assert leases.take_lease(name="lost", holder="other", seconds=60) is not None

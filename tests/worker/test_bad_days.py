@@ -18,6 +18,7 @@ def spoil_connection() -> None:
     """The next write of this connection fails: SQLite has no more room, PostgreSQL has ended the session."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
+            cursor.execute("VACUUM")  # no free pages that would do
             cursor.execute("PRAGMA page_count")
             cursor.execute(f"PRAGMA max_page_count = {cursor.fetchone()[0]}")
         else:
