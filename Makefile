@@ -1,5 +1,5 @@
 # The portal's commands. `make run` and `make test` need git, make and any Python 3; all else is brought into .venv.
-.PHONY: run test check format e2e install lock clean
+.PHONY: run test check format e2e chaos install lock clean
 .DEFAULT_GOAL := run
 SHELL := /bin/sh
 
@@ -32,6 +32,14 @@ format: .venv/.installed-dev
 
 e2e: .venv/.installed-dev
 	@$(PYTHON) -m pytest -p no:django -o addopts= --confcutdir=tests/e2e tests/e2e $(ARGS)
+
+# A short run on each database; a long one: make chaos REQUESTS=10000. The same SEED gives the same deeds.
+DATABASES = sqlite postgres
+chaos: .venv/.installed-dev
+	@for database in $(DATABASES); do \
+		$(PYTHON) -m tests.chaos.run --database $$database $(if $(REQUESTS),--requests $(REQUESTS)) \
+			$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) || exit 1; \
+	done
 
 install: .venv/.installed-dev
 

@@ -73,12 +73,13 @@ if ON_SQLITE:
         },
     }
 else:
-    # A worker that is paused while it holds the key row would stop all others: PostgreSQL ends its transaction.
+    # A worker that is paused while it holds the key row would stop all others: PostgreSQL ends its transaction, before
+    # the others give up waiting for the lock.
     DATABASE |= {
         "OPTIONS": {
             **DATABASE.get("OPTIONS", {}),
             "pool": {"min_size": 1, "max_size": 24, "timeout": 20},
-            "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=5s",
+            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=5s",
         },
         "CONN_HEALTH_CHECKS": True,
     }

@@ -116,7 +116,7 @@ def _count_failure(*, key: models.Key, failure: failures.Failure, now: datetime)
     key.failures_in_row += 1
     key.save(update_fields=["failures_in_row"])
     again = key.is_resuming and key.cause == failure.code
-    if again or (key.state == models.Key.State.OPEN and key.failures_in_row >= SEVERAL):
+    if again or (not key.is_held and key.failures_in_row >= SEVERAL):
         _hold_for(key=key, failure=failure, now=now, seconds=_next_hold(key))
 
 

@@ -67,6 +67,10 @@ def _succeed(portal_request: models.Request, *, workstation: agentstation.Workst
     if stored.request_id not in (None, portal_request.pk):
         if portal_request.status == models.Request.Status.SENDING:
             status = models.Request.Status.UNKNOWN
+            # Settling goes by attempts: without one of unknown outcome, this request would stay unknown for ever.
+            portal_request.attempts.filter(outcome=models.Attempt.Outcome.SUCCEEDED).update(
+                outcome=models.Attempt.Outcome.UNKNOWN, failure=failures.NO_ANSWER.code
+            )
             lifecycle.move_request(portal_request=portal_request, status=status, failure=failures.NO_ANSWER)
         return
     mirror.give_workstation(stored=stored, portal_request=portal_request)
@@ -95,8 +99,9 @@ def _move_on(
 def _record_late(*, attempt: models.Attempt, portal_request: models.Request, result: dispatch.Result) -> None:
     """Keep an answer that came after the deadline, and use it where that is still possible."""
     description = _describe(result)
-    if (attempt.outcome, attempt.failure) == (result.outcome, description["failure"]):
-        return  # recorded already, by a transaction whose commit was not confirmed; or late news that is none
+    is_silent = result.answer is None and (attempt.outcome, attempt.failure) == (result.outcome, description["failure"])
+    if is_silent or attempt.http_status is not None:
+        return  # late news that is none; or recorded already, by a transaction whose commit was not confirmed
     late, is_new = models.LateAnswer.objects.get_or_create(
         attempt=attempt, defaults={"outcome": result.outcome, **description}
     )

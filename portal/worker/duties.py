@@ -14,7 +14,7 @@ from portal.services import leases, probe, recover, settle, workers, workstation
 
 logger = logging.getLogger(__name__)
 
-_LEASE = 30.0  # seconds; a worker that died is followed after that
+_LEASE = 15.0  # seconds; a worker that died is followed after that
 _HEARTBEAT = 5.0  # seconds
 
 

@@ -59,11 +59,19 @@ class Process:
         self._roster.start()
         self._crew.start()
         self._watcher.start()
-        self._end.get()
+        self._await_end()
         logger.info("Worker %s finishes its calls in flight.", self.name)
         self._watcher.stop()
         self._crew.join()
         self._roster.stop()
+
+    def _await_end(self) -> None:
+        # In steps: a signal may be taken by another thread, and its handler runs only when this one wakes up.
+        while True:
+            try:
+                return self._end.get(timeout=0.5)
+            except queue.Empty:
+                continue
 
     def stop_on_signals(self) -> None:
         """Let SIGTERM and SIGINT ask for the end. Only for the main thread."""

@@ -46,4 +46,6 @@ class Command(BaseCommand):
         with sandbox:
             self.stdout.write(f"The sandbox answers at {sandbox.base_url}")
             self.stdout.flush()
-            stop.wait()
+            # In steps: a signal may be taken by another thread, and its handler runs only when this one wakes up.
+            while not stop.wait(0.5):
+                pass

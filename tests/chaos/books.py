@@ -1,0 +1,359 @@
+"""Three books compared: what clients were told, what the portal stored, what the provider received and made.
+
+The POST names a type and perhaps a workspace, nothing else: requests that ask for the same are one *group*, and only
+the number in a group can be wrong. A workstation whose POST was answered with a clear refusal is an orphan *made on
+purpose* by the mix of failures: nobody could know of it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+# Refusals in the provider's words: after one of these nobody looks for a workstation.
+REFUSALS = frozenset({400, 401, 402, 418, 422, 429})
+FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+# What a run must not show.
+KINDS = (
+    "lost",
+    "doubled",
+    "unknown left",
+    "orphans left",
+    "untold",
+    "unexplained POSTs",
+    "answers lost",
+    "wrong owner",
+)
+# Seconds that the clocks of a database and of the sandbox, on one machine, may seem to differ by.
+SLACK = 0.25
+
+type Group = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """One submission as its client saw it: the numbers that it was given, and whether a form came back instead."""
+
+    member: str
+    submission: str
+    type: str
+    workspace: str
+    numbers: tuple[int, ...] = ()
+    refused: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A stored request; `reason` says why only an operator could go on with it, where that is so."""
+
+    number: int
+    member: str
+    submission: str
+    type: str
+    workspace: str
+    status: str
+    failure: str = ""
+    reason: str = ""
+
+    @property
+    def group(self) -> Group:
+        """What it asks for."""
+        return self.type, self.workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """A stored attempt. `answered`: the status that was stored, late or not; `uid`: of the workstation it named."""
+
+    request: int
+    worker: int
+    claimed_at: float
+    ended_at: float | None
+    outcome: str
+    failure: str = ""
+    answered: int | None = None
+    late: bool = False
+    uid: str = ""
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether anything may have been sent."""
+        return self.outcome != "GIVEN_BACK" and self.failure != "no-connection"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workstation:
+    """A stored workstation, with its request's number; None: an orphan that the portal knows."""
+
+    uid: str
+    request: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    """A POST that the sandbox received; `answered` with a status, or how it ended without; `made`: a workstation."""
+
+    sequence: int
+    at: float
+    type: str
+    workspace: str
+    answered: int | str | None
+    made: str | None = None
+
+    @property
+    def group(self) -> Group:
+        """What it asks for."""
+        return self.type, self.workspace
+
+    @property
+    def is_on_purpose(self) -> bool:
+        """Whether it made a workstation that nobody could know of."""
+        return self.made is not None and self.answered in REFUSALS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """All three, with what the comparison has to know about the run."""
+
+    told: list[Told]
+    requests: list[Request]
+    attempts: list[Attempt]
+    workstations: list[Workstation]
+    posts: list[Post]
+    # Seconds after its claim in which an attempt may still send.
+    send_within: float
+    call_within: float
+    # Workers that were killed or frozen: they may have missed an answer.
+    disturbed: frozenset[int] = frozenset()
+    key_is_held: bool = False
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What was found, by kind, each with words; all that must be empty, and the counts for the table."""
+
+    findings: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, kind: str, sentence: str) -> None:
+        """Note one finding."""
+        self.findings[kind].append(sentence)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was found."""
+        return not any(self.findings.values())
+
+
+def compare(books: Books) -> Report:
+    """Everything in which the books do not agree."""
+    report = Report()
+    _compare_told(books, report)
+    _compare_ends(books, report)
+    owners = _match_posts(books, report)
+    _compare_workstations(books, report, owners)
+    _compare_answers(books, report, owners)
+    _count(books, report)
+    return report
+
+
+# --- What clients were told ---
+
+
+def _compare_told(books: Books, report: Report) -> None:
+    stored = {portal_request.number: portal_request for portal_request in books.requests}
+    for told in books.told:
+        numbers = set(told.numbers)
+        if not numbers and not told.refused:
+            report.add("untold", f"{told.member} was never told about submission {told.submission}")
+        if len(numbers) > 1:
+            report.add("doubled", f"submission {told.submission} became {sorted(numbers)}")
+        for number in numbers:
+            found = stored.get(number)
+            wish = (told.member, told.submission, told.type, told.workspace)
+            if found is None:
+                report.add("lost", f"R-{number} was promised to {told.member} and is not stored")
+            elif wish != (found.member, found.submission, found.type, found.workspace):
+                report.add("lost", f"R-{number} was promised for {wish} and is {found}")
+    submissions = Counter((portal_request.member, portal_request.submission) for portal_request in books.requests)
+    for (member, submission), count in submissions.items():
+        if count > 1:
+            report.add("doubled", f"submission {submission} of {member} is stored {count} times")
+
+
+def _compare_ends(books: Books, report: Report) -> None:
+    for portal_request in books.requests:
+        words = f"R-{portal_request.number} {portal_request.group} is {portal_request.status}"
+        if portal_request.status == "UNKNOWN":
+            report.add("unknown left", f"{words} ({portal_request.failure}) {portal_request.reason}")
+        elif portal_request.status not in FINAL and not books.key_is_held:
+            report.add("lost", f"{words} for good, though nothing holds it")
+
+
+# --- Each POST belongs to one attempt ---
+
+
+def _match_posts(books: Books, report: Report) -> dict[int, Attempt]:
+    """The attempt of each POST, by its sequence. What an answer names is certain; of the rest, only the time is."""
+    groups = {portal_request.number: portal_request.group for portal_request in books.requests}
+    by_uid = {attempt.uid: attempt for attempt in books.attempts if attempt.uid}
+    owners = {post.sequence: by_uid[post.made] for post in books.posts if post.made in by_uid}
+    taken = {id(attempt) for attempt in owners.values()}
+    free: dict[Group, list[Attempt]] = defaultdict(list)
+    for attempt in books.attempts:
+        if attempt.was_sent and not attempt.uid and id(attempt) not in taken and attempt.request in groups:
+            free[groups[attempt.request]].append(attempt)
+    rest = [post for post in books.posts if post.sequence not in owners]
+    for is_like in (_is_same_answer, _is_silent, _is_any):
+        rest = _match_by_time(rest, free, owners, is_like=is_like, books=books)
+    for post in rest:
+        report.add("unexplained POSTs", f"POST {post.sequence} {post.group} at {post.at:.3f} has no attempt: {post}")
+    return owners
+
+
+def _is_same_answer(post: Post, attempt: Attempt) -> bool:
+    return attempt.answered is not None and attempt.answered == post.answered
+
+
+def _is_silent(post: Post, attempt: Attempt) -> bool:
+    return attempt.answered is None
+
+
+def _is_any(post: Post, attempt: Attempt) -> bool:
+    return True
+
+
+def _match_by_time(
+    posts: list[Post],
+    free: dict[Group, list[Attempt]],
+    owners: dict[int, Attempt],
+    *,
+    is_like: Callable[[Post, Attempt], bool],
+    books: Books,
+) -> list[Post]:
+    """Give each POST the attempt that could have sent it and whose time ends first; returns those without one."""
+    rest = []
+    for post in sorted(posts, key=lambda post: post.at):
+        fitting = [
+            attempt
+            for attempt in free[post.group]
+            if is_like(post, attempt) and _could_send(attempt, at=post.at, books=books)
+        ]
+        if not fitting:
+            rest.append(post)
+            continue
+        first = min(fitting, key=lambda attempt: _sends_until(attempt, books=books))
+        owners[post.sequence] = first
+        free[post.group].remove(first)
+    return rest
+
+
+def _sends_until(attempt: Attempt, *, books: Books) -> float:
+    limit = attempt.claimed_at + books.send_within
+    return min(limit, attempt.ended_at) if attempt.answered and not attempt.late and attempt.ended_at else limit
+
+
+def _could_send(attempt: Attempt, *, at: float, books: Books) -> bool:
+    return attempt.claimed_at - SLACK <= at <= _sends_until(attempt, books=books) + SLACK
+
+
+# --- Each workstation belongs to one request ---
+
+
+def _compare_workstations(books: Books, report: Report, owners: dict[int, Attempt]) -> None:
+    owned = {workstation.uid: workstation.request for workstation in books.workstations if workstation.request}
+    for request, count in Counter(owned.values()).items():
+        if count > 1:
+            report.add("doubled", f"R-{request} owns {count} workstations")
+    made = {post.made: post for post in books.posts if post.made}
+    requests = {portal_request.number: portal_request for portal_request in books.requests}
+    for uid, number in owned.items():
+        if uid not in made:
+            report.add("wrong owner", f"R-{number} owns {uid}, which nobody made")
+        elif made[uid].group != requests[number].group:
+            report.add("wrong owner", f"R-{number} {requests[number].group} owns {uid}, made for {made[uid].group}")
+    for number in {portal_request.number for portal_request in books.requests if portal_request.status == "SUCCEEDED"}:
+        if number not in owned.values():
+            report.add("lost", f"R-{number} is SUCCEEDED and owns no workstation")
+    doubled = _compare_surplus(books, report, owners, owned=owned.keys())
+    _compare_group_sizes(books, report, doubled)
+
+
+def _compare_group_sizes(books: Books, report: Report, doubled: Counter[Group]) -> None:
+    """More made for a group than it has requests: one was doubled, whoever owns the workstations now."""
+    made = Counter(post.group for post in books.posts if post.made and not post.is_on_purpose)
+    made.subtract(doubled)
+    made.subtract(portal_request.group for portal_request in books.requests)
+    for group, count in made.items():
+        if count > 0:
+            report.add("doubled", f"{count} workstations more were made for {group} than it has requests")
+
+
+def _compare_surplus(
+    books: Books, report: Report, owners: dict[int, Attempt], *, owned: Iterable[str]
+) -> Counter[Group]:
+    """In each group: workstations without an owner, less those made on purpose and those that may still be found.
+
+    Returns how many of them are doubled.
+    """
+    doubled: Counter[Group] = Counter()
+    known = {workstation.uid for workstation in books.workstations}
+    unowned, forgiven, made_by_request = defaultdict(list), Counter[Group](), Counter[int]()
+    for post in books.posts:
+        if post.is_on_purpose:
+            forgiven[post.group] += 1
+        elif post.made and post.sequence in owners:
+            made_by_request[owners[post.sequence].request] += 1
+        if post.made and post.made not in owned:
+            unowned[post.group].append(post)
+    for portal_request in books.requests:
+        forgiven[portal_request.group] += portal_request.status == "UNKNOWN"
+    for group, posts in unowned.items():
+        # Those made on purpose last: the first ones are forgiven.
+        for post in sorted(posts, key=lambda post: not post.is_on_purpose)[forgiven[group] :]:
+            attempt = owners.get(post.sequence)
+            several = attempt is not None and made_by_request[attempt.request] > 1
+            who = f"R-{attempt.request}" if attempt else "nobody"
+            words = f"{post.made} of POST {post.sequence} {group}, answered {post.answered}, made for {who}"
+            words += ", known as an orphan" if post.made in known else ", not known to the portal"
+            doubled[group] += several
+            report.add("doubled" if several else "orphans left", words)
+    return doubled
+
+
+# --- Each answer was kept ---
+
+
+def _compare_answers(books: Books, report: Report, owners: dict[int, Attempt]) -> None:
+    """By group: complete answers that the sandbox sent, less those stored, less those that could be missed."""
+    groups = {portal_request.number: portal_request.group for portal_request in books.requests}
+    sent: Counter[Group] = Counter(post.group for post in books.posts if isinstance(post.answered, int))
+    for attempt in books.attempts:
+        group = groups[attempt.request]
+        if attempt.answered is not None or (attempt.was_sent and _may_miss(attempt, books=books)):
+            sent[group] -= 1
+    for group, count in sent.items():
+        if count > 0:
+            report.add("answers lost", f"{count} answers to {group} are not stored, and their workers lived")
+
+
+def _may_miss(attempt: Attempt, *, books: Books) -> bool:
+    lasted = (attempt.ended_at or float("inf")) - attempt.claimed_at
+    return attempt.worker in books.disturbed or lasted >= books.call_within - SLACK
+
+
+def _count(books: Books, report: Report) -> None:
+    counts = report.counts
+    counts["submitted"] = len(books.told)
+    counts["accepted"] = sum(bool(told.numbers) for told in books.told)
+    counts["told twice"] = sum(len(told.numbers) > 1 for told in books.told)
+    counts["form given back"] = sum(told.refused and not told.numbers for told in books.told)
+    counts["stored"] = len(books.requests)
+    counts.update(portal_request.status for portal_request in books.requests)
+    counts["attempts"] = len(books.attempts)
+    counts["attempts given back"] = sum(attempt.outcome == "GIVEN_BACK" for attempt in books.attempts)
+    counts["attempts ended UNKNOWN"] = sum(attempt.outcome == "UNKNOWN" for attempt in books.attempts)
+    counts["late answers"] = sum(attempt.late for attempt in books.attempts)
+    counts["POSTs received"] = len(books.posts)
+    counts["workstations made"] = sum(post.made is not None for post in books.posts)
+    counts["orphans made on purpose"] = sum(post.is_on_purpose for post in books.posts)
+    counts["workstations without request"] = sum(row.request is None for row in books.workstations)

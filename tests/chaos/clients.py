@@ -1,0 +1,244 @@
+"""Members in a hurry: they submit as fast as they can, some twice, some cancel, and write down what they were told."""
+
+import html
+import random
+import re
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import requests
+
+from tests.chaos import books
+
+TYPES = (
+    *("max", "zoom-chromium", "meet-chromium", "voip", "voip-chromium", "chromium"),
+    *("python", "nodejs", "golang"),
+)
+# Names that end well sooner or later, or in a refusal.
+ENDING = (
+    *("fail-400", "fail-418", "fail-422", "fail-503", "fail-500-made"),
+    *("hang-made", "reset-made", "new-fields", "unknown-status", "slow-1"),
+)
+# Names under which a workstation never comes about. Who asks for one of these gives up at the end, and cancels.
+ENDLESS = ("fail-500", "fail-502", "fail-503-html", "hang", "reset", "truncate", "garbage", "drip")
+PATIENCE = 15.0  # seconds for one answer
+_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
+_SUBMISSION = re.compile(r'name="submission" value="([^"]+)"')
+_WORKSPACE = re.compile(r'<option value="([0-9A-Za-z]{12})"')
+_NUMBER = re.compile(r"/requests/([0-9]+)/$")
+
+
+@dataclass(kw_only=True)
+class Book:
+    """What all clients were told, and what they saw that nobody should see."""
+
+    told: list[books.Told] = field(default_factory=list)
+    # (seconds since 1970, address) of every answer 5xx.
+    server_errors: list[tuple[float, str]] = field(default_factory=list)
+    odd: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note_told(self, told: books.Told) -> None:
+        """Write down one submission."""
+        with self.lock:
+            self.told.append(told)
+
+    def note_answer(self, answer: requests.Response) -> None:
+        """Write down an answer that should not be."""
+        with self.lock:
+            if answer.status_code >= 500:
+                self.server_errors.append((time.time(), re.sub("[0-9]+", "N", answer.request.path_url)))
+            elif answer.status_code >= 400:
+                self.odd[f"{answer.status_code} {re.sub('[0-9]+', 'N', answer.request.path_url)}"] += 1
+
+
+class Browser:
+    """A signed-in person's browser, which tries again until it is answered or the run is over."""
+
+    def __init__(self, *, address: str, session_key: str, book: Book, hurry: threading.Event) -> None:
+        self._address, self._book, self._hurry = address, book, hurry
+        self._key = session_key
+        self._session = self._open()
+
+    def _open(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False
+        session.cookies.set("sessionid", self._key, domain="127.0.0.1")
+        return session
+
+    def twin(self) -> "Browser":
+        """Another window of the same browser, with a connection of its own."""
+        other = Browser(address=self._address, session_key=self._key, book=self._book, hurry=self._hurry)
+        other._session.cookies.update(self._session.cookies)
+        return other
+
+    def ask(self, method: str, path: str, **values: str) -> requests.Response | None:
+        """One answer below 500; None where none came before the run was over (then `hurry` is set)."""
+        while True:
+            try:
+                answer = self._session.request(
+                    method,
+                    self._address + path,
+                    data=values or None,
+                    headers={"Referer": self._address + path},
+                    timeout=PATIENCE,
+                    allow_redirects=False,
+                )
+                self._book.note_answer(answer)
+                if answer.status_code < 500:
+                    return answer
+            except requests.RequestException:
+                self._session.close()
+            if self._hurry.wait(0.2):
+                return None
+
+
+def _find(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return html.unescape(found[1]) if found else ""
+
+
+def _read_number(answer: requests.Response | None) -> int | None:
+    found = _NUMBER.search(answer.headers.get("Location", "")) if answer is not None else None
+    return int(found[1]) if found else None
+
+
+class Member:
+    """One client: a thread that takes tickets and turns each into a submission."""
+
+    def __init__(self, *, name: str, browser: Browser, book: Book, seed: str) -> None:
+        self._name, self._browser, self._book = name, browser, book
+        self._chance = random.Random(seed)
+        self._gives_up: list[int] = []
+
+    def submit_one(self) -> bool:
+        """Fill in a form and send it until told; False where the form could not even be had."""
+        form = self._browser.ask("GET", "/requests/new/")
+        submission = _find(_SUBMISSION, form.text) if form is not None else ""
+        if form is None or not submission:
+            return False
+        wish = {
+            "csrfmiddlewaretoken": _find(_TOKEN, form.text),
+            "type": self._chance.choice(TYPES),
+            "workspace_id": self._choose_workspace(_WORKSPACE.findall(form.text)),
+            "note": "",
+            "submission": submission,
+        }
+        told = self._send(wish)
+        self._book.note_told(told)
+        for number in set(told.numbers):
+            self._follow(number, wish)
+        return True
+
+    def _choose_workspace(self, own: list[str]) -> str:
+        point = self._chance.random()
+        if point < 0.2 and own:
+            return self._chance.choice(own)
+        if point < 0.26:
+            return self._chance.choice(ENDING)
+        if point < 0.28:
+            return self._chance.choice(ENDLESS)
+        return ""
+
+    def _send(self, wish: dict[str, str]) -> books.Told:
+        answers: list[requests.Response | None] = []
+        if self._chance.random() < 0.15:
+            twin = self._browser.twin()
+            second = threading.Thread(target=lambda: answers.append(twin.ask("POST", "/requests/new/", **wish)))
+            second.start()
+            answers.append(self._browser.ask("POST", "/requests/new/", **wish))
+            second.join()
+        else:
+            answers.append(self._browser.ask("POST", "/requests/new/", **wish))
+        numbers = [number for answer in answers if (number := _read_number(answer)) is not None]
+        return books.Told(
+            member=self._name,
+            submission=wish["submission"],
+            type=wish["type"],
+            workspace=wish["workspace_id"],
+            numbers=tuple(numbers),
+            refused=any(answer is not None and answer.status_code == 200 for answer in answers),
+        )
+
+    def _follow(self, number: int, wish: dict[str, str]) -> None:
+        """Look at the page of some, cancel some at once, and remember those to give up at the end."""
+        if wish["workspace_id"] in ENDLESS:
+            self._gives_up.append(number)
+        point = self._chance.random()
+        if point < 0.05:
+            self._browser.ask("POST", f"/requests/{number}/cancel/", csrfmiddlewaretoken=wish["csrfmiddlewaretoken"])
+        elif point < 0.15:
+            self._browser.ask("GET", f"/requests/{number}/")
+
+    def give_up(self) -> None:
+        """Cancel what will never be; said again, it changes nothing."""
+        for number in self._gives_up:
+            page = self._browser.ask("GET", f"/requests/{number}/")
+            if page is not None and (token := _find(_TOKEN, page.text)):
+                self._browser.ask("POST", f"/requests/{number}/cancel/", csrfmiddlewaretoken=token)
+
+
+class Crowd:
+    """All members, each on a thread of its own, with a number of tickets between them."""
+
+    def __init__(self, *, address: str, sessions: dict[str, str], tickets: int, seed: int) -> None:
+        self.book = Book()
+        self._hurry = threading.Event()
+        self._closed = threading.Event()
+        self._tickets, self._lock = tickets, threading.Lock()
+        self.members = [
+            Member(
+                name=name,
+                browser=Browser(address=address, session_key=key, book=self.book, hurry=self._hurry),
+                book=self.book,
+                seed=f"{seed}/{name}",
+            )
+            for name, key in sessions.items()
+        ]
+        self._threads = [threading.Thread(target=self._run, args=(member,)) for member in self.members]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def is_done(self) -> bool:
+        """Whether every ticket is used and told."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def close(self) -> None:
+        """Give out no more tickets."""
+        self._closed.set()
+
+    def join(self, *, seconds: float) -> None:
+        """Wait until everybody was told; after so many seconds nobody tries again."""
+        end = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(timeout=max(0.0, end - time.monotonic()))
+        if not self.is_done():
+            self._hurry.set()
+            for thread in self._threads:
+                thread.join(timeout=3 * PATIENCE)
+            self._hurry.clear()
+
+    def give_up(self) -> None:
+        """Let everybody cancel what will never be."""
+        for member in self.members:
+            member.give_up()
+
+    def abandon(self) -> None:
+        """Nobody tries anything again."""
+        self.close()
+        self._hurry.set()
+
+    def _take_ticket(self) -> bool:
+        with self._lock:
+            self._tickets -= 1
+            return self._tickets >= 0 and not self._closed.is_set()
+
+    def _run(self, member: Member) -> None:
+        while not self._hurry.is_set() and self._take_ticket():
+            while not member.submit_one() and not self._hurry.is_set():
+                time.sleep(0.2)

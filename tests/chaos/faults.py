@@ -1,0 +1,116 @@
+"""The provider's moods: a weather for the sandbox that changes every few seconds, all of it from one seed."""
+
+import random
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import requests
+
+ACTIVE, HISTORY, ONE = "GET /workstations", "GET /workstations/history", "GET /workstations/{id}"
+CHANGE_EVERY = (2.0, 6.0)
+# A workstation that shows in the lists only after this must still be found: it is less than the grace for settling.
+SHOWS_AFTER = 2.0
+
+
+def mix_posts(chance: random.Random) -> list[dict[str, object]]:
+    """What a POST may meet: every documented failure and every ugly ending, with and without a workstation made."""
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
+    documented: list[dict[str, object]] = [
+        *({"share": 0.01, "name": f"fail-{status}"} for status in (400, 422, 418, 500, 503, 502)),
+        {"share": 0.003, "name": "fail-401"},
+        {"share": 0.003, "name": "fail-402"},
+        {"share": 0.006, "name": "fail-429"},
+        {"share": 0.006, "status": 429, "headers": {"Retry-After": "1"}},
+        {"share": 0.006, "status": 429, "headers": {"Retry-After": date}},
+    ]
+    ugly: list[dict[str, object]] = [
+        {"share": 0.015, "name": name, "made": made}
+        for name in ("hang", "reset", "truncate", "garbage", "drip", "fail-502", "fail-503-html")
+        for made in (False, True)
+    ]
+    late: list[dict[str, object]] = [
+        {"share": 0.02, "name": "fail-500-made"},
+        {"share": 0.01, "name": "unknown-status"},
+        {"share": 0.01, "name": "new-fields"},
+        {"share": 0.02, "name": "slow-1"},
+        {"share": 0.01, "status": 504, "made": True},
+        {"share": 0.01, "status": 408, "made": False},
+        # The orphans made on purpose: a refusal in the provider's own words, which nobody could doubt, and yet.
+        {"share": 0.002, "status": 422, "made": True},
+    ]
+    factor = chance.choice((0.1, 0.3, 0.6, 1.0))
+    mix = documented + ugly + late
+    return [{**answer, "share": float(answer["share"]) * factor} for answer in mix]  # type: ignore[arg-type]
+
+
+def mix_lists(chance: random.Random) -> list[dict[str, object]]:
+    """What a reader of lists may meet. None of these is a whole list with something missing: such a lie has no cure."""
+    wrong_cursor: dict[str, object] = {
+        "object": "list",
+        "data": [],
+        "next_cursor": "bm93aGVyZQ==",
+        "previous_cursor": None,
+    }
+    share = chance.choice((0.0, 0.02, 0.05, 0.3))
+    names = ("fail-500", "fail-503", "garbage", "truncate", "reset")
+    failures: list[dict[str, object]] = [
+        {"on": on, "share": share / 5, "name": name} for on in (ACTIVE, HISTORY) for name in names
+    ]
+    failures += [{"on": on, "share": share / 10, "status": 200, "body": wrong_cursor} for on in (ACTIVE, HISTORY)]
+    failures += [{"on": on, "share": share / 40, "name": "fail-401"} for on in (ACTIVE, HISTORY)]
+    return failures + [{"on": ONE, "share": 0.02, "name": name} for name in ("fail-500", "garbage", "reset")]
+
+
+def draw_weather(chance: random.Random) -> dict[str, object]:
+    """The next weather."""
+    return {
+        "seed": chance.randrange(2**31),
+        "mix": mix_posts(chance) + mix_lists(chance),
+        "clock_off": chance.choice((0, 0, 3600, -3600)),
+        "shows_after": chance.choice((0, 0, SHOWS_AFTER)),
+        "pages_shift": chance.random() < 0.5,
+    }
+
+
+class Faults:
+    """A thread that changes the sandbox's weather until it is told to calm down."""
+
+    def __init__(self, *, provider: str, seed: int) -> None:
+        self._url = f"{provider}/control/weather"
+        self._chance = random.Random(seed)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="faults")
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def calm(self) -> None:
+        """Fair weather from now on."""
+        self._stopping.set()
+        self._thread.join(timeout=30)
+        end = time.monotonic() + 30
+        while not self._send({}) and time.monotonic() < end:
+            time.sleep(0.2)
+
+    def abandon(self) -> None:
+        """Do nothing more."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._send(draw_weather(self._chance))
+            self._stopping.wait(self._chance.uniform(*CHANGE_EVERY))
+
+    def _send(self, weather: dict[str, object]) -> bool:
+        try:
+            requests.post(self._url, json=weather, timeout=5).raise_for_status()
+        except requests.HTTPError as error:
+            raise RuntimeError(f"the sandbox refuses the weather: {error.response.text}") from error
+        except requests.RequestException:
+            return False  # it is being restarted
+        return True

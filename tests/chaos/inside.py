@@ -1,0 +1,129 @@
+"""What the harness reads and writes through the portal's own models."""
+
+import json
+import logging
+import os
+from datetime import datetime
+from importlib import import_module
+from typing import Any
+
+import django
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.db import Error as DatabaseError
+from django.db import connections
+from django.db.models import Count
+
+from tests.chaos import books
+
+
+def open_portal(environment: dict[str, str]) -> None:
+    """Set Django up with the environment of the portal's processes. Once in a process."""
+    os.environ.update(environment)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
+    django.setup()
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # what it says of a crash is known here
+
+
+def _model(name: str) -> Any:
+    return apps.get_model("portal", name)._default_manager
+
+
+def make_sessions(names: list[str], *, group: str) -> dict[str, str]:
+    """People of a group, each signed in; the keys of their sessions by name."""
+    groups = apps.get_model("auth", "Group").objects
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    sessions = {}
+    for name in names:
+        person = _model("User").create_user(name)
+        person.groups.add(groups.get(name=group))
+        session = store()
+        session[SESSION_KEY] = str(person.pk)
+        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+        session[HASH_SESSION_KEY] = person.get_session_auth_hash()
+        session.create()
+        sessions[name] = session.session_key
+    return sessions
+
+
+def read_state() -> dict[str, Any] | None:
+    """How many requests are in each status, and the key; None while the database cannot be asked."""
+    try:
+        counts = _model("Request").values("status").annotate(count=Count("pk")).values_list("status", "count")
+        key = _model("Key").first()
+        return dict(counts) | {
+            "key": key.state if key else "OPEN",
+            "cause": key.cause if key else "",
+            # A probe may end some of these holds too; an operator may be faster.
+            "needs_operator": key is not None and key.state == "HELD" and key.held_until is None,
+            "has_looked": _model("Account").exclude(first_look="WANTED").exists(),
+        }
+    except DatabaseError:
+        connections.close_all()
+        return None
+
+
+def read_book() -> dict[str, list[Any]]:
+    """The portal's book."""
+    requests = [
+        books.Request(
+            number=row.pk,
+            member=row.requester.username,
+            submission=str(row.submission),
+            type=row.type,
+            workspace=row.workspace_uid,
+            status=row.status,
+            failure=row.failure,
+            reason=row.operator_note,
+        )
+        for row in _model("Request").select_related("requester").order_by("pk")
+    ]
+    attempts = [_read_attempt(row) for row in _model("Attempt").select_related("late_answer").order_by("pk").iterator()]
+    workstations = [
+        books.Workstation(uid=uid, request=request)
+        for uid, request in _model("Workstation").order_by("pk").values_list("uid", "request_id")
+    ]
+    return {"requests": requests, "attempts": attempts, "workstations": workstations}
+
+
+def _read_attempt(row: Any) -> books.Attempt:
+    late = getattr(row, "late_answer", None)
+    told = late if late is not None and row.http_status is None else row
+    _, pid, *_ = row.worker.split(":")
+    return books.Attempt(
+        request=row.request_id,
+        worker=int(pid),
+        claimed_at=row.claimed_at.timestamp(),
+        ended_at=row.ended_at.timestamp() if row.ended_at else None,
+        outcome=row.outcome,
+        failure=row.failure,
+        answered=told.http_status,
+        late=late is not None,
+        uid=_read_uid(told.answer) if told.http_status == 200 else "",
+    )
+
+
+def _read_uid(answer: Any) -> str:
+    try:
+        return str(json.loads(bytes(answer))["id"])
+    except (TypeError, ValueError, KeyError):
+        return ""
+
+
+def read_record(record: dict[str, Any]) -> list[books.Post]:
+    """The provider's book, from the sandbox's record."""
+    posts = []
+    for post in record["posts"]:
+        wish = json.loads(post["body"])
+        posts.append(
+            books.Post(
+                sequence=post["sequence"],
+                at=datetime.fromisoformat(post["time"]).timestamp(),
+                type=wish["type"],
+                workspace=wish.get("workspace_id", ""),
+                answered=post["answered"],
+                made=post["made"],
+            )
+        )
+    return posts

@@ -1,0 +1,199 @@
+"""The killer: every few hundred milliseconds something dies, is told to end, freezes, or loses its database."""
+
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.chaos import stage
+
+PAUSE = (0.3, 1.2)
+# Longer than an attempt's deadline and the grace for settling: what wakes up finds that the others went on.
+LONG_STOP = stage.DEADLINE + stage.SETTLE_GRACE + 2.0
+
+
+@dataclass(kw_only=True)
+class Deeds:
+    """What was done, for the comparison of the books."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    # Processes that were killed or frozen: answers to their calls may be missing.
+    disturbed: set[int] = field(default_factory=set)
+    # (from, until) in seconds since 1970: when the database, or a whole web server, was away.
+    troubles: list[tuple[float, float]] = field(default_factory=list)
+    # Processes that did not end within stage.END_WITHIN of a SIGTERM.
+    lingering: list[str] = field(default_factory=list)
+
+
+class Killer:
+    """A thread that does one deed after another, and brings back what died."""
+
+    def __init__(self, *, scene: stage.Stage, seed: int) -> None:
+        self.deeds = Deeds()
+        self._stage, self._chance = scene, random.Random(seed)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="killer")
+        self._thaw: list[tuple[float, int]] = []
+        self._repertoire: list[tuple[float, Callable[[], None]]] = [
+            (20, self._kill_worker),
+            (12, self._end_worker),
+            (15, lambda: self._freeze_worker(self._chance.uniform(0.1, 1.5))),
+            (8, lambda: self._freeze_worker(LONG_STOP)),
+            (8, self._kill_web_child),
+            (8, self._freeze_web_child),
+            (3, self._kill_web),
+            (3, self._end_web),
+            (5, self._trouble_database),
+            (2, self._restart_sandbox),
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Do nothing more, thaw what is frozen, and bring everything back."""
+        self._stopping.set()
+        self._thread.join(timeout=120)
+        for _, pid in self._thaw:
+            _signal(pid, signal.SIGCONT)
+        for actor in self._stage.actors:
+            if actor.ending_since and not stage.wait_until(actor.has_ended, seconds=stage.END_WITHIN):
+                self._note_lingering(actor)
+            self._bring_back(actor)
+
+    def abandon(self) -> None:
+        """Do nothing more, and leave everything as it is."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=120)
+
+    def _run(self) -> None:
+        due = time.monotonic()
+        while not self._stopping.wait(0.1):
+            self._thaw_due()
+            for actor in self._stage.actors:
+                self._bring_back(actor)
+            if time.monotonic() >= due:
+                weights = [weight for weight, _ in self._repertoire]
+                self._chance.choices([deed for _, deed in self._repertoire], weights)[0]()
+                due = time.monotonic() + self._chance.uniform(*PAUSE)
+
+    # --- Bringing back ---
+
+    def _bring_back(self, actor: stage.Actor) -> None:
+        if not actor.is_alive():
+            actor.signal_group(signal.SIGKILL)  # gunicorn's children, whom a killed parent leaves behind
+            actor.start()
+        elif actor.ending_since and time.monotonic() - actor.ending_since > stage.END_WITHIN:
+            self._note_lingering(actor)
+
+    def _note_lingering(self, actor: stage.Actor) -> None:
+        self.deeds.lingering.append(f"{actor.name} ({actor.pid})")
+        self.deeds.disturbed.add(actor.pid)
+        actor.abort()
+
+    def _thaw_due(self) -> None:
+        now = time.monotonic()
+        for _, pid in [entry for entry in self._thaw if entry[0] <= now]:
+            _signal(pid, signal.SIGCONT)
+        self._thaw = [entry for entry in self._thaw if entry[0] > now]
+
+    # --- Deeds ---
+
+    def _choose_worker(self) -> stage.Actor | None:
+        """One that runs, and is neither frozen nor ending; and only while another one is left to work."""
+        now = time.monotonic()
+        free = [
+            actor
+            for actor in self._stage.workers
+            if actor.is_alive() and not actor.ending_since and actor.stopped_until < now
+        ]
+        return self._chance.choice(free) if len(free) > 1 else None
+
+    def _kill_worker(self) -> None:
+        if actor := self._choose_worker():
+            self.deeds.counts["worker SIGKILL"] += 1
+            self.deeds.disturbed.add(actor.pid)
+            actor.signal_group(signal.SIGKILL)
+
+    def _end_worker(self) -> None:
+        if actor := self._choose_worker():
+            self.deeds.counts["worker SIGTERM"] += 1
+            actor.ending_since = time.monotonic()
+            actor.signal(signal.SIGTERM)
+
+    def _freeze_worker(self, seconds: float) -> None:
+        if actor := self._choose_worker():
+            self.deeds.counts[f"worker SIGSTOP {'long' if seconds >= LONG_STOP else 'short'}"] += 1
+            self.deeds.disturbed.add(actor.pid)
+            actor.stopped_until = time.monotonic() + seconds
+            self._freeze(actor.pid, seconds)
+
+    def _freeze(self, pid: int, seconds: float) -> None:
+        _signal(pid, signal.SIGSTOP)
+        self._thaw.append((time.monotonic() + seconds, pid))
+
+    def _choose_web_child(self) -> int | None:
+        children = self._stage.web.list_children()
+        return self._chance.choice(children) if children else None
+
+    def _kill_web_child(self) -> None:
+        if pid := self._choose_web_child():
+            self.deeds.counts["web worker SIGKILL"] += 1
+            _signal(pid, signal.SIGKILL)
+
+    def _freeze_web_child(self) -> None:
+        if pid := self._choose_web_child():
+            self.deeds.counts["web worker SIGSTOP"] += 1
+            self._freeze(pid, self._chance.choice((1.0, 3.0, LONG_STOP)))
+
+    def _kill_web(self) -> None:
+        self.deeds.counts["web SIGKILL"] += 1
+        self._stage.web.signal_group(signal.SIGKILL)
+
+    def _end_web(self) -> None:
+        if not self._stage.web.ending_since:
+            self.deeds.counts["web SIGTERM"] += 1
+            self._stage.web.ending_since = time.monotonic()
+            self._stage.web.signal(signal.SIGTERM)
+
+    def _restart_sandbox(self) -> None:
+        if not self._stage.sandbox.ending_since:
+            self.deeds.counts["sandbox SIGTERM"] += 1
+            self._stage.sandbox.ending_since = time.monotonic()
+            self._stage.sandbox.signal(signal.SIGTERM)
+
+    def _trouble_database(self) -> None:
+        begun = time.time()
+        if isinstance(self._stage.database, stage.Postgres):
+            self.deeds.counts["PostgreSQL crash"] += 1
+            self._stage.database.crash()
+        else:
+            self.deeds.counts["SQLite locked"] += 1
+            _lock_sqlite(self._stage.database, seconds=self._chance.uniform(1.0, 4.0))
+        self.deeds.troubles.append((begun, time.time()))
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _lock_sqlite(database: stage.Sqlite, *, seconds: float) -> None:
+    """Hold the only write lock for a while, as a backup or a careless shell does."""
+    connection = sqlite3.connect(database.path, timeout=20, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        pass  # a frozen process holds it already: trouble enough
+    finally:
+        connection.close()

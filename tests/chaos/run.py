@@ -1,0 +1,229 @@
+"""`python -m tests.chaos.run --seed N --requests N --seconds N --database sqlite|postgres`; `make chaos` runs both."""
+
+import argparse
+import dataclasses
+import json
+import random
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.chaos import books, clients, faults, inside, keeper, killer, stage
+
+OPEN = ("QUEUED", "SENDING", "UNKNOWN")
+# So long nothing changes any more: what is left then will be left for good.
+STANDSTILL = 100.0
+
+
+class Run:
+    """One run: the chaos, the calm in which everything settles, and the comparison."""
+
+    def __init__(self, *, options: argparse.Namespace, folder: Path) -> None:
+        self._options, self._folder = options, folder
+        self.stage = stage.Stage(folder=folder, database=options.database, workers=options.workers)
+        self._killer = killer.Killer(scene=self.stage, seed=options.seed)
+        self._faults = faults.Faults(provider=self.stage.provider, seed=options.seed)
+        self._begun = time.monotonic()
+        self.settled_in: float | None = None
+        self.lingering: list[str] = []
+
+    def prepare(self) -> None:
+        """Everything up to the first request."""
+        self.stage.prepare()
+        inside.open_portal(self.stage.environment)
+        names = [f"member-{number}" for number in range(1, self._options.members + 1)]
+        sessions = inside.make_sessions(names, group="Members")
+        (operator,) = inside.make_sessions(["olga"], group="Operators").values()
+        self.stage.start()
+        self._crowd = clients.Crowd(
+            address=self.stage.address, sessions=sessions, tickets=self._options.requests, seed=self._options.seed
+        )
+        self._keeper = keeper.Keeper(address=self.stage.address, session_key=operator)
+        # A first look that fails leaves the first unknown requests to an operator: not what is tried here.
+        if not stage.wait_until(self._has_looked, seconds=stage.START_WITHIN):
+            raise stage.CannotStage("no worker has made its first look")
+
+    @staticmethod
+    def _has_looked() -> bool:
+        state = inside.read_state()
+        return state is not None and state["has_looked"]
+
+    def rage(self) -> None:
+        """The chaos, until its time is over or nearly everything was submitted and has ended."""
+        self._begun = time.monotonic()
+        for part in (self._keeper, self._faults, self._crowd, self._killer):
+            part.start()
+        end, spoken = self._begun + self._options.seconds, 0.0
+        while time.monotonic() < end:
+            time.sleep(1.0)
+            state = inside.read_state()
+            if state is not None and time.monotonic() - spoken > 10:
+                spoken = time.monotonic()
+                self._say(state)
+            if self._crowd.is_done() and state is not None and _count_open(state) * 50 <= self._options.requests:
+                break
+
+    def settle(self) -> None:
+        """Calm: nothing is killed, the provider is well; wait until nothing is open."""
+        calm_since = time.monotonic()
+        self._crowd.close()
+        self._killer.stop()
+        self._faults.calm()
+        changed = time.monotonic()
+        self._crowd.join(seconds=60)
+        before: dict[str, Any] | None = None
+        while time.monotonic() - calm_since < self._options.settle and time.monotonic() - changed < STANDSTILL:
+            self._crowd.give_up()
+            state = inside.read_state()
+            if state is not None and not _count_open(state):
+                self.settled_in = time.monotonic() - calm_since
+                break
+            if state != before:
+                before, changed = state, time.monotonic()
+                self._say(state or {})
+            time.sleep(2.0)
+
+    def read_books(self) -> books.Books:
+        """End the portal, and read what everybody wrote down."""
+        state = inside.read_state() or {}
+        self._keeper.stop()
+        self.lingering = self._killer.deeds.lingering + self.stage.stop_portal()
+        record = requests.get(f"{self.stage.provider}/control/record", timeout=60).json()
+        return books.Books(
+            told=self._crowd.book.told,
+            posts=inside.read_record(record),
+            send_within=stage.SEND_MARGIN + stage.TOTAL_TIMEOUT,
+            call_within=stage.TOTAL_TIMEOUT,
+            disturbed=frozenset(self._killer.deeds.disturbed),
+            key_is_held=state.get("key") == "HELD",
+            **inside.read_book(),
+        )
+
+    def report(self, report: books.Report) -> bool:
+        """Print the table; returns whether the run was without fault."""
+        errors = self._crowd.book.server_errors + self._keeper.book.server_errors
+        unexplained = Counter(path for at, path in errors if not self._was_troubled(at))
+        rows: dict[str, object] = dict(report.counts)
+        rows |= {kind: len(words) for kind, words in report.findings.items()}
+        rows["time to settle"] = "not settled" if self.settled_in is None else f"{self.settled_in:.0f} s"
+        rows |= {"answers 5xx": len(errors), "answers 5xx while the database was well": unexplained.total()}
+        rows |= {"processes that did not end": len(self.lingering), "key resumed": self._keeper.resumed}
+        rows |= {f"did: {deed}": count for deed, count in sorted(self._killer.deeds.counts.items())}
+        _print(f"\n{self._options.database}, seed {self._options.seed}, {time.monotonic() - self._begun:.0f} s")
+        for name, value in rows.items():
+            _print(f"  {name:42} {value}")
+        for kind, words in report.findings.items():
+            for sentence in words[:15]:
+                _print(f"  {kind}: {sentence}")
+        for name in self.lingering:
+            _print(f"  did not end: {name}; its log shows where it stood")
+        for path, count in (unexplained + self._crowd.book.odd).most_common(10):
+            _print(f"  answered oddly: {count} x {path}")
+        for line, count in read_errors(self._folder).most_common(15):
+            _print(f"  in the logs: {count} x {line}")
+        return report.is_clean and not self.lingering and not unexplained and self.settled_in is not None
+
+    def end(self) -> None:
+        """Leave nothing running."""
+        if hasattr(self, "_crowd"):
+            self._crowd.abandon()
+            self._keeper.stop()
+        self._killer.abandon()
+        self._faults.abandon()
+        self.stage.stop()
+
+    def _was_troubled(self, at: float) -> bool:
+        # A connection of a pool that has not been used since the crash is noticed at its next use.
+        return any(begun <= at <= until + 5 for begun, until in self._killer.deeds.troubles)
+
+    def _say(self, state: dict[str, Any]) -> None:
+        _print(f"{time.monotonic() - self._begun:5.0f} s: told {len(self._crowd.book.told)}, {state}")
+
+
+def _count_open(state: dict[str, Any]) -> int:
+    return sum(state.get(status, 0) for status in OPEN)
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 (a command's own words)
+
+
+def read_errors(folder: Path) -> Counter[str]:
+    """The last line of every traceback in the logs, and every line of level ERROR, numbers left out."""
+    found: Counter[str] = Counter()
+    for log in folder.glob("*.log"):
+        inside_traceback = False
+        for line in log.read_text(errors="replace").splitlines():
+            if line.startswith("Traceback"):
+                inside_traceback = True
+            elif inside_traceback and line and not line.startswith((" ", "\t")):
+                inside_traceback = False
+                found[f"{log.stem}: {re.sub('[0-9]+', 'N', line)[:200]}"] += 1
+            elif " ERROR " in line or "[ERROR]" in line or "[CRITICAL]" in line:
+                found[f"{log.stem}: {re.sub('[0-9]+', 'N', line)[:200]}"] += 1
+    return found
+
+
+def save(folder: Path, contents: books.Books) -> None:
+    """Keep the books for whoever has to find out why they disagree."""
+    plain = dataclasses.asdict(contents) | {"disturbed": sorted(contents.disturbed)}
+    (folder / "books.json").write_text(json.dumps(plain, indent=1))
+
+
+def read_options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.run", description=__doc__)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--requests", type=int, default=600)
+    parser.add_argument("--seconds", type=float, help="how long the chaos lasts at most; 45, or 0.1 a request")
+    parser.add_argument(
+        "--settle", type=float, help="how long all may take to settle after it; 180, and 0.04 a request"
+    )
+    parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--members", type=int, default=12)
+    parser.add_argument("--folder", type=Path, help="where everything is kept; else only a run with faults is")
+    options = parser.parse_args()
+    options.seconds = options.seconds or max(45.0, options.requests / 10)
+    options.settle = options.settle or 180.0 + options.requests / 25
+    return options
+
+
+def main() -> int:
+    """One run; 0 where the books agree."""
+    options = read_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="portal-chaos-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)  # the postgres user has to get in
+    run = Run(options=options, folder=folder)
+    _print(f"chaos on {options.database}: seed {options.seed}, {options.requests} requests, in {folder}")
+    try:
+        run.prepare()
+        run.rage()
+        run.settle()
+        contents = run.read_books()
+    except stage.CannotStage as error:
+        _print(f"chaos: {error}")
+        return 2
+    finally:
+        run.end()
+    save(folder, contents)
+    is_clean = run.report(books.compare(contents))
+    if is_clean and options.folder is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        _print(f"  The logs and the books are in {folder}")
+    return 0 if is_clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

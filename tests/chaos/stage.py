@@ -1,0 +1,278 @@
+"""The stage: the portal's processes, the sandbox and the database, each of which can be stopped and started again."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_WITHIN = 60.0
+# A worker may drain its calls in flight, and wait for a locked database while it does; longer is a process that hangs.
+END_WITHIN = 60.0
+# Short times, so that a run of minutes meets every deadline. The deadline of an attempt is the sum of the first three.
+SEND_MARGIN, TOTAL_TIMEOUT, RECORD_MARGIN, SETTLE_GRACE = 0.5, 2.0, 1.5, 3.0
+DEADLINE = SEND_MARGIN + TOTAL_TIMEOUT + RECORD_MARGIN
+
+
+class CannotStage(Exception):
+    """The run cannot begin; the message is one line for the person who started it."""
+
+
+def find_port() -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(is_true: Callable[[], bool], *, seconds: float) -> bool:
+    """Look again and again until it is true or the time is over; returns whether it is."""
+    end = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def is_answering(port: int) -> bool:
+    """Whether something accepts connections there."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass(kw_only=True)
+class Actor:
+    """One process of the portal, in a session of its own; its words go to a file."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    port: int | None = None
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    # Until when it is stopped (SIGSTOP), and since when it is asked to end (SIGTERM); 0: it is not.
+    stopped_until: float = field(default=0.0, init=False)
+    ending_since: float = field(default=0.0, init=False)
+
+    def start(self) -> None:
+        """Start it, and forget what was done to the one before."""
+        self.stopped_until = self.ending_since = 0.0
+        with self.log.open("ab") as words:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process's id, which is also its group's."""
+        assert self.process is not None, f"{self.name} was never started"
+        return self.process.pid
+
+    def is_alive(self) -> bool:
+        """Whether it runs (or is stopped)."""
+        return self.process is not None and self.process.poll() is None
+
+    def is_up(self) -> bool:
+        """Whether its port answers; at once where it has none."""
+        return self.port is None or is_answering(self.port)
+
+    def has_ended(self) -> bool:
+        """Whether it runs no more."""
+        return not self.is_alive()
+
+    def list_children(self) -> list[int]:
+        """Its living children: gunicorn's workers."""
+        try:
+            return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        except OSError:
+            return []
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process alone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def signal_group(self, number: int) -> None:
+        """Send a signal to the process and all that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def end(self) -> bool:
+        """End it for good; returns whether it ended by itself within its time."""
+        if self.process is None:
+            return True
+        if not self.is_alive():
+            self.signal_group(signal.SIGKILL)
+            return True
+        self.signal_group(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        if is_over := wait_until(self.has_ended, seconds=END_WITHIN):
+            self.signal_group(signal.SIGKILL)
+        else:
+            self.abort()
+        return is_over
+
+    def abort(self) -> None:
+        """End one that hangs; where every thread stood goes to its log."""
+        self.signal_group(signal.SIGABRT)
+        wait_until(self.has_ended, seconds=5)
+        self.signal_group(signal.SIGKILL)
+        wait_until(self.has_ended, seconds=10)
+
+
+class Sqlite:
+    """The embedded database: a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "portal.sqlite3"
+        self.url = f"sqlite:///{self.path}"
+
+    def start(self) -> None:
+        """Nothing: its file is made by `migrate`."""
+
+    def stop(self) -> None:
+        """Nothing."""
+
+
+class Postgres:
+    """A PostgreSQL cluster of our own, on a free port."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder / "cluster", find_port()
+        self._programs = self._find_programs()
+        self.url = f"postgres://portal@127.0.0.1:{self._port}/portal"
+
+    def start(self) -> None:
+        """Make the cluster and start it."""
+        self._folder.mkdir()
+        if os.geteuid() == 0:  # which PostgreSQL refuses to run as
+            shutil.chown(self._folder, "postgres", "postgres")
+        self._run("initdb", "--auth=trust", "--username=portal", "--no-sync", "--encoding=UTF8", "-D", self._data)
+        # What the operating system has taken survives the death of every process: it needs no fsync here.
+        options = f"-c port={self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._folder}"
+        options += " -c fsync=off -c full_page_writes=off -c max_connections=300 -c log_min_messages=fatal"
+        self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", f"{self._folder}/log", "-o", options)
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-U", "portal", "portal")
+
+    def crash(self) -> None:
+        """Restart it as after a crash: every connection breaks, and what was not committed is gone."""
+        self._run("pg_ctl", "restart", "-w", "-m", "immediate", "-D", self._data, "-l", f"{self._folder}/log")
+
+    def stop(self) -> None:
+        """End it."""
+        if (self._folder / "data/postmaster.pid").exists():
+            self._run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", self._data)
+
+    @property
+    def _data(self) -> str:
+        return f"{self._folder}/data"
+
+    @staticmethod
+    def _find_programs() -> Path:
+        found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        if not found:
+            raise CannotStage("PostgreSQL is not installed; on Debian: apt install postgresql")
+        return found[-1]
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), *arguments]
+        if os.geteuid() == 0:
+            command = ["runuser", "-u", "postgres", "--", *command]
+        # Into a file: a pipe would stay open for as long as the server that pg_ctl starts.
+        with (self._folder.parent / "cluster.txt").open("ab") as words:
+            done = subprocess.run(
+                command, cwd="/", stdin=subprocess.DEVNULL, stdout=words, stderr=words, timeout=60, check=False
+            )
+        if done.returncode:
+            raise CannotStage(f"{program} failed; see {words.name}")
+
+
+class Stage:
+    """Everything that a run consists of."""
+
+    def __init__(self, *, folder: Path, database: str, workers: int) -> None:
+        self.folder, self.on_sqlite = folder, database == "sqlite"
+        self.database: Sqlite | Postgres = Sqlite(folder) if self.on_sqlite else Postgres(folder)
+        self.port, self.sandbox_port = find_port(), find_port()
+        self.address, self.provider = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.sandbox_port}"
+        self.environment = os.environ | {
+            "PYTHONFAULTHANDLER": "1",
+            "PORTAL_LOCAL": "1",
+            "SECRET_KEY": secrets.token_hex(32),
+            "AGENTSTATION_API_KEY": "",
+            "DATABASE_URL": self.database.url,
+            "PORT": str(self.port),
+            "PORTAL_SANDBOX_PORT": str(self.sandbox_port),
+            "WEB_CONCURRENCY": "2",
+            "AGENTSTATION_CONNECT_TIMEOUT": "1",
+            "AGENTSTATION_TOTAL_TIMEOUT": str(TOTAL_TIMEOUT),
+            "PORTAL_SEND_MARGIN": str(SEND_MARGIN),
+            "PORTAL_RECORD_MARGIN": str(RECORD_MARGIN),
+            "PORTAL_SETTLE_GRACE": str(SETTLE_GRACE),
+            "PORTAL_DUTY_INTERVAL": "0.5",
+            "PORTAL_LOOK_INTERVAL": "5",
+            "PORTAL_REFRESH_INTERVAL": "20",
+            "PORTAL_RETRY_DELAY": "0.1",
+            "PORTAL_CALLS_IN_FLIGHT": "32",
+        }
+        manage = [sys.executable, str(ROOT / "manage.py")]
+        sandbox = ["run_sandbox", "--port", str(self.sandbox_port), "--data", f"{folder}/sandbox.sqlite3"]
+        self.sandbox = self._cast("sandbox", [*manage, *sandbox, "--lifetime", "30"], port=self.sandbox_port)
+        self.web = self._cast("web", [sys.executable, "-m", "gunicorn", "portal.wsgi"], port=self.port)
+        self.workers = [
+            self._cast(f"worker-{number}", [*manage, "work", "--threads", "12"]) for number in range(1, workers + 1)
+        ]
+
+    def _cast(self, name: str, command: list[str], port: int | None = None) -> Actor:
+        log = self.folder / f"{name}.log"
+        return Actor(name=name, command=command, environment=self.environment, log=log, port=port)
+
+    @property
+    def actors(self) -> list[Actor]:
+        """All processes, in the order of starting."""
+        return [self.sandbox, *self.workers, self.web]
+
+    def prepare(self) -> None:
+        """Start the database and make the portal's tables and static files."""
+        self.database.start()
+        for words in (["migrate", "--verbosity=0"], ["collectstatic", "--no-input", "--verbosity=0"]):
+            command = [sys.executable, str(ROOT / "manage.py"), *words]
+            done = subprocess.run(
+                command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=180, check=False
+            )
+            if done.returncode:
+                raise CannotStage(f"{words[0]} failed: {done.stderr.strip()[-500:]}")
+
+    def start(self) -> None:
+        """Start every process, and wait until those with a port answer there."""
+        for actor in self.actors:
+            actor.start()
+        for actor in self.actors:
+            if not wait_until(actor.is_up, seconds=START_WITHIN):
+                raise CannotStage(f"{actor.name} does not start; see {actor.log}")
+
+    def stop_portal(self) -> list[str]:
+        """End web and workers, each at its leisure; returns the names of those that did not end by themselves."""
+        return [actor.name for actor in (self.web, *self.workers) if not actor.end()]
+
+    def stop(self) -> None:
+        """End whatever still runs, the sandbox last, so that nobody waits for its answers."""
+        for actor in reversed(self.actors):
+            actor.end()
+        self.database.stop()
