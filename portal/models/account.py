@@ -2,9 +2,9 @@
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 
 from portal import failures
+from portal.models.clock import Now
 
 
 class Account(models.Model):

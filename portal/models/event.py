@@ -4,7 +4,8 @@ from typing import Any, NoReturn
 
 from django.db import models
 from django.db.models import F
-from django.db.models.functions import Now
+
+from portal.models.clock import Now
 
 
 class EventQuerySet(models.QuerySet["Event"]):

@@ -6,10 +6,10 @@ from types import MappingProxyType
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
 
 from portal import failures
 from portal.models.account import Account
+from portal.models.clock import Now
 from portal.models.user import User
 
 

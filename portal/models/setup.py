@@ -1,7 +1,8 @@
 """The link with which the first administrator is made."""
 
 from django.db import models
-from django.db.models.functions import Now
+
+from portal.models.clock import Now
 
 
 class SetupLink(models.Model):

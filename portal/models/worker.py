@@ -1,7 +1,8 @@
 """The workers that have been seen."""
 
 from django.db import models
-from django.db.models.functions import Now
+
+from portal.models.clock import Now
 
 
 class Worker(models.Model):

@@ -2,9 +2,9 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models.functions import Now
 
 from portal.models.account import Account
+from portal.models.clock import Now
 
 
 class Mirror(models.Model):

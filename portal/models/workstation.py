@@ -3,9 +3,9 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
 
 from portal.models.account import Account
+from portal.models.clock import Now
 from portal.models.request import Request
 from portal.models.user import User
 from portal.models.workspace import Mirror, Workspace

@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from django.db.models.functions import Now
-
 from portal import models
+from portal.models.clock import Now
 
 
 def read_clock(*, account: models.Account) -> datetime:

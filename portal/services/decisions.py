@@ -1,9 +1,9 @@
 """What operators decide where the portal cannot: each with a reason, which is kept in the record."""
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from portal import models
+from portal.models.clock import Now
 from portal.services import audit, intake, lifecycle, mirror, wake
 
 _OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)

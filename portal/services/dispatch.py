@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models.functions import Now
 
 from portal import agentstation, failures, models
+from portal.models.clock import Now
 from portal.services import accounts, audit, clock, keyhold, mirror, turns
 
 
@@ -70,10 +70,8 @@ def _has_room(*, key: models.Key) -> bool:
         return False
     attempts = models.Attempt.objects.filter(request__account=key.account)
     in_flight = attempts.filter(outcome=models.Attempt.Outcome.SENDING)
-    if key.is_resuming and key.hold_ended_at is not None:
-        # Compared here and not in the database: on SQLite times are text, in milliseconds or finer.
-        if any(claimed_at >= key.hold_ended_at for claimed_at in in_flight.values_list("claimed_at", flat=True)):
-            return False
+    if key.is_resuming and in_flight.filter(claimed_at__gte=key.hold_ended_at).exists():
+        return False
     if settings.PORTAL_CALLS_PER_MINUTE:
         recent = attempts.filter(claimed_at__gt=now - timedelta(minutes=1))
         if recent.count() >= settings.PORTAL_CALLS_PER_MINUTE:

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Now
 
 from portal import failures, models
+from portal.models.clock import Now
 from portal.services import accounts, audit, keyhold, lifecycle, wake
 
 

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models.functions import Now
 
 from portal import failures, models
+from portal.models.clock import Now
 from portal.services import accounts, audit, clock, leases, wake
 
 SEVERAL = 3  # failures in a row, where the catalogue says "several"

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models.functions import Now
 
 from portal import models
+from portal.models.clock import Now
 
 
 class LeaseLost(Exception):

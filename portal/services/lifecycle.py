@@ -2,9 +2,8 @@
 
 from datetime import timedelta
 
-from django.db.models.functions import Now
-
 from portal import failures, models
+from portal.models.clock import Now
 
 
 def move_request(

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models.functions import Now
 
 from portal import agentstation, models
+from portal.models.clock import Now
 from portal.services import accounts, audit, clock, keyhold, leases, mirror
 
 _BATCH = 500

@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models.functions import Now
 
 from portal import agentstation, models
+from portal.models.clock import Now
 from portal.services import storable
 
 _UID_LENGTH = 200

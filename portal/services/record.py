@@ -2,9 +2,9 @@
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
 
 from portal import agentstation, failures, models
+from portal.models.clock import Now
 from portal.services import audit, clock, dispatch, keyhold, lifecycle, mirror, retry, storable
 
 

@@ -5,9 +5,9 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
 
 from portal import failures, models
+from portal.models.clock import Now
 from portal.services import accounts, audit, clock, keyhold, leases, lifecycle
 
 

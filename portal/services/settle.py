@@ -155,8 +155,10 @@ def _find_candidates(*, member: Member, look: models.Look) -> list[models.Workst
     better claim. A type that the contract does not know may be any; it counts where the named workspace speaks for it.
     """
     portal_request = member.portal_request
+    # What a late answer named for a request that has another by now is free, for whoever lacks one.
+    free = Q(made_for=None) | Q(made_for__status=models.Request.Status.SUCCEEDED)
     rows = models.Workstation.objects.filter(
-        account=look.account_id, request=None, made_for=None, is_foreign=False, shown_at__lte=look.ended_at
+        free, account=look.account_id, request=None, is_foreign=False, shown_at__lte=look.ended_at
     )
     its_type = Q(type=portal_request.type)
     if uid := portal_request.workspace_uid:

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models.functions import Now
 
 from portal import models
+from portal.models.clock import Now
 from portal.services import accounts, audit, keyhold
 
 LIFETIME = timedelta(hours=1)

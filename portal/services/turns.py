@@ -25,7 +25,6 @@ def find_position(*, portal_request: models.Request) -> int:
     """The place of a waiting request in the queue; 1 is next. Requests that wait for their next try count too."""
     queued = models.Request.objects.filter(account=portal_request.account_id, status=models.Request.Status.QUEUED)
     own = queued.filter(requester=portal_request.requester_id).order_by("queued_at", "id")
-    # Counted here and not by comparing times in the database: on SQLite those are text, in milliseconds or finer.
     place = [*own.values_list("pk", flat=True), portal_request.pk].index(portal_request.pk) + 1
     turn = portal_request.requester.last_turn, portal_request.requester_id
     others = queued.exclude(requester=portal_request.requester_id).values_list("requester__last_turn", "requester")

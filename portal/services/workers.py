@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from django.db.models import Q
-from django.db.models.functions import Now
 
 from portal import models
+from portal.models.clock import Now
 
 _SEEN_LATELY = timedelta(seconds=30)
 

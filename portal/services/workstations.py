@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from django.db import connection, transaction
 from django.db.models import Q
-from django.db.models.functions import Now
 
 from portal import agentstation, models
+from portal.models.clock import Now
 from portal.services import accounts, audit, keyhold, leases, mirror
 
 _BATCH = 20  # workstations in one round of the duty, so that it stays short

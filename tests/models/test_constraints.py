@@ -3,9 +3,9 @@
 import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
-from django.db.models.functions import Now
 
 from portal import models
+from portal.models.clock import Now
 from portal.models.request import IllegalTransition
 from portal.services import accounts, audit
 from tests import factories

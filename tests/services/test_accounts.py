@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from django.db.models.functions import Now
 
 from portal import models
+from portal.models.clock import Now
 from portal.services import accounts, dispatch, keyhold, leases, looking, recover, settle, workstations
 from portal.worker import process
 from tests import factories

@@ -135,3 +135,27 @@ def test_a_living_worker_keeps_its_leases():
     leases.take_lease(name="lost", holder="mine", seconds=-1)
     leases.prolong_leases(holder="mine", seconds=60)
     assert leases.take_lease(name="lost", holder="other", seconds=60) is not None
+
+
+def test_what_a_late_answer_named_for_one_that_has_another_goes_to_the_one_that_lacks_it(sandbox, settings, alice):
+    """Two unknown requests, one workstation shown: the first takes it, though the second's call had made it."""
+    settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
+    held = leases.take_lease(name="settle", holder="test", seconds=60)
+    client = process.make_client()
+    settle.settle_requests(held=held, client=client)
+    first, second = factories.submit(alice), factories.submit(alice)
+    nothing = factories.dispatch.Result(failure=failures.NO_ANSWER)
+    late_call, quick_call = factories.claim(), factories.claim()
+    factories.dispatch.send_call(call=quick_call, client=client)
+    for call in (late_call, quick_call):
+        factories.record.record_result(call=call, result=nothing)
+    settle.settle_requests(held=held, client=client)
+    late = factories.dispatch.send_call(call=late_call, client=client)
+    factories.record.record_result(call=late_call, result=late)
+    settle.settle_requests(held=held, client=client)
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status) == ("SUCCEEDED", "SUCCEEDED")
+    assert second.workstation.uid == late.workstation.uid
+    assert not models.Workstation.objects.orphans().exists()

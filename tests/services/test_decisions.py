@@ -1,9 +1,9 @@
 """What operators decide: each with a reason, each refused when things have moved on."""
 
 import pytest
-from django.db.models.functions import Now
 
 from portal import models
+from portal.models.clock import Now
 from portal.services import accounts, decisions, dispatch, intake, keyhold, leases, workstations
 from portal.worker import process
 from tests import factories

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 from django.db import connection
-from django.db.models.functions import Now
 
 from portal import agentstation, models
+from portal.models.clock import Now
 from portal.services import accounts, dispatch, keyhold, leases, record, recover
 from portal.worker import process
 from tests import factories

@@ -2,9 +2,9 @@
 
 import pytest
 from django.db import connection
-from django.db.models.functions import Now
 
 from portal import agentstation, models
+from portal.models.clock import Now
 from portal.services import accounts, leases, looking
 from portal.worker import process
 from tests import factories

@@ -4,9 +4,9 @@ import json
 
 import pytest
 from django.db import transaction
-from django.db.models.functions import Now
 
 from portal import agentstation, models
+from portal.models.clock import Now
 from portal.services import accounts, leases, mirror, storable, workstations
 from portal.worker import process
 from tests import factories

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 from django.db.models import F
-from django.db.models.functions import Now
 
 from portal import models
+from portal.models.clock import Now
 from portal.services import accounts, dispatch, intake, leases, looking, record, recover, settle
 from portal.worker import process
 from tests import factories

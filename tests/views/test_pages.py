@@ -1,10 +1,10 @@
 """Workstations, workspaces, key, guide, set-up, sign-in, health, errors."""
 
 import pytest
-from django.db.models.functions import Now
 from django.urls import reverse
 
 from portal import failures, models
+from portal.models.clock import Now
 from portal.sandbox import names
 from portal.services import accounts, setup, workers
 from tests import factories

@@ -1,9 +1,9 @@
 """The operators' page of unknown requests and orphans, and the question of a changed key."""
 
 import pytest
-from django.db.models.functions import Now
 
 from portal import models
+from portal.models.clock import Now
 from portal.services import accounts
 from tests import factories
 
