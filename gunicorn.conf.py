@@ -2,7 +2,8 @@
 
 import os
 
-from portal import environment
+# Settings are read here, too, so that a wrong one stops the start and not one worker process after the other.
+from portal import environment, settings  # noqa: F401
 
 _local = environment.read_flag("PORTAL_LOCAL", default=False)
 _port = environment.read_whole_number("PORT", default=8000, least=1, most=65535)

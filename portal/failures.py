@@ -84,7 +84,8 @@ _ROWS = (
         actor=Actor.OPERATOR,
         steps=(
             "Tell a portal operator: the team's key has to be replaced on the server.",
-            "When the operator has resumed the key, ask again. Requests that were waiting go out by themselves.",
+            "When the operator has resumed the key, all that waits goes out by itself. Only a request that has "
+            "failed must be made again.",
         ),
         again="Trying again is safe. A new request waits until the key works.",
         hold=Hold.UNTIL_OPERATOR,
@@ -99,7 +100,7 @@ _ROWS = (
         steps=(
             "Tell whoever pays for the team's AgentStation account: add credit or renew the payment method there.",
             "Then a portal operator resumes the key.",
-            "Ask again. Requests that were waiting go out by themselves.",
+            "All that waits then goes out by itself. Only a request that has failed must be made again.",
         ),
         again="Trying again is safe. A new request waits until the account is paid.",
         hold=Hold.UNTIL_OPERATOR,

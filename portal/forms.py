@@ -129,7 +129,7 @@ class SetupForm(forms.Form):
     """Makes the first administrator."""
 
     username = forms.CharField(
-        label="User name",
+        label="Username",
         max_length=150,
         validators=[models.User.username_validator],
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),

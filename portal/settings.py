@@ -29,6 +29,11 @@ if not SECRET_KEY and PORTAL_LOCAL:
 if not SECRET_KEY:
     environment.stop("SECRET_KEY is not set. (`make run` needs none: it makes one beside its database.)")
 
+if len(SECRET_KEY) < 50:
+    environment.stop(
+        "SECRET_KEY is too short: it needs at least 50 characters, such as `openssl rand -base64 48` prints."
+    )
+
 # --- The provider -----------------------------------------------------------------------------------------------------
 
 AGENTSTATION_API_KEY = environment.read_text("AGENTSTATION_API_KEY")
@@ -36,11 +41,10 @@ USING_SANDBOX = PORTAL_LOCAL and not AGENTSTATION_API_KEY
 PORTAL_SANDBOX_PORT = environment.read_whole_number(
     "PORTAL_SANDBOX_PORT", default=sandbox_names.DEFAULT_PORT, least=1, most=65535
 )
+AGENTSTATION_BASE_URL = environment.read_url("AGENTSTATION_BASE_URL", default="https://api.agentstation.ai/v1")
 if USING_SANDBOX:
     AGENTSTATION_API_KEY = sandbox_names.DEFAULT_API_KEY
     AGENTSTATION_BASE_URL = f"http://127.0.0.1:{PORTAL_SANDBOX_PORT}/v1"
-else:
-    AGENTSTATION_BASE_URL = environment.read_url("AGENTSTATION_BASE_URL", default="https://api.agentstation.ai/v1")
 if not AGENTSTATION_API_KEY:
     environment.stop("AGENTSTATION_API_KEY is not set. (`make run` without it uses the sandbox.)")
 # Rehearsal names of the sandbox are everybody's: a workspace that one person has tried must not be closed to the next.
@@ -192,5 +196,9 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"portal": {"level": "INFO"}, "django.server": {"propagate": True}},
+    "loggers": {
+        "portal": {"level": "INFO"},
+        "portal.sandbox": {"level": "WARNING"},  # it answers many times a minute
+        "django.request": {"level": "ERROR"},  # what was refused or not found is no news
+    },
 }

@@ -155,6 +155,13 @@ class ProviderAnswer(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def words(self) -> str:
+        """The provider's own words, once where its sentence begins with its word for the error."""
+        if self.message.startswith(self.error):
+            return self.message
+        return ": ".join(text for text in (self.error, self.message) if text)
+
 
 class Attempt(ProviderAnswer):
     """One POST made for a request. Written before anything is sent: it tells of calls that nobody came back from."""

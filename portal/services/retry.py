@@ -37,7 +37,11 @@ def plan_next(*, failure: failures.Failure, tries: int, stopped_key: bool, retry
         return Next(status=status.UNKNOWN)
     if failure.retry is failures.Retry.NEVER or (failure.retry is failures.Retry.FEW and tries >= FEW):
         return Next(status=status.FAILED)
-    return Next(status=status.QUEUED, delay=choose_delay(tries=tries, retry_after=retry_after))
+    return Next(
+        status=status.QUEUED,
+        delay=choose_delay(tries=tries, retry_after=retry_after),
+        to_back=failure.hold is failures.Hold.UNTIL_RETRY_AFTER,
+    )
 
 
 def choose_delay(*, tries: int, retry_after: float | None) -> float:

@@ -75,7 +75,7 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
         title=title,
         state=states.get(outcome(attempt.outcome), "done"),
         text=_describe_failure(attempt) if failure else texts.get(outcome(attempt.outcome), ""),
-        quote=_quote(attempt),
+        quote=attempt.words,
         at=attempt.ended_at or attempt.claimed_at,
     )
     late = getattr(attempt, "late_answer", None)
@@ -93,16 +93,9 @@ def _describe_late(late: models.LateAnswer) -> Step:
         title="A late answer came",
         state="done",
         text="The provider answered after the portal had stopped waiting. The answer is kept and used.",
-        quote=_quote(late),
+        quote=late.words,
         at=late.came_at,
     )
-
-
-def _quote(answer: models.Attempt | models.LateAnswer) -> str:
-    """The provider's own words, once where its sentence begins with its word."""
-    if answer.message.startswith(answer.error):
-        return answer.message
-    return ": ".join(text for text in (answer.error, answer.message) if text)
 
 
 def _describe_decision(event: models.Event) -> Step:

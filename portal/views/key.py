@@ -36,7 +36,9 @@ def resume(request: SignedInRequest) -> HttpResponse:
     except keyhold.NotHeld as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, "The key is resumed: waiting requests go out now.")
+        messages.success(
+            request, "The key is resumed: waiting requests go out again, one at a time until one succeeds."
+        )
     return redirect("key")
 
 

@@ -98,8 +98,14 @@ def _show_one(request: SignedInRequest, number: int) -> dict[str, object]:
     key = keyhold.get_key(account=accounts.get_current_account())
     events = models.Event.objects.filter(request_number=number).order_by("id")
     is_waiting = portal_request.status == models.Request.Status.QUEUED
+    closing = events.filter(verb="close").last()
+    is_failed = portal_request.status == models.Request.Status.FAILED
     return {
         "portal_request": portal_request,
+        "is_settled": is_failed
+        and closing is None
+        and portal_request.failure_row
+        and portal_request.failure_row.may_exist,
         "attempts": attempts,
         "steps": journey.list_steps(
             portal_request=portal_request,
@@ -108,7 +114,7 @@ def _show_one(request: SignedInRequest, number: int) -> dict[str, object]:
             key=key,
             position=turns.find_position(portal_request=portal_request) if is_waiting else None,
         ),
-        "closing": events.filter(verb="close").last(),
+        "closing": closing,
         "is_own": portal_request.requester_id == request.user.pk,
         "close_form": forms.CloseForm(),
     }

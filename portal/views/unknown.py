@@ -1,4 +1,4 @@
-"""The operators' page: requests whose outcome is unknown, workstations that nobody owns, and what becomes of them."""
+"""Requests whose outcome is unknown, workstations that nobody owns, and what operators decide about them."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
@@ -15,7 +15,7 @@ _MOST = 200  # of each on the page; the oldest first
 
 
 @require_GET
-@permission_required("portal.close_request", raise_exception=True)
+@permission_required("portal.see_all", raise_exception=True)
 def index(request: SignedInRequest) -> HttpResponse:
     """All of both, with the last looks as evidence."""
     return render(request, "unknown.html", _show())

@@ -24,12 +24,13 @@ def decide(browser, portal_request: models.Request, **values: str):
     return browser.post(f"/unknown/{portal_request.pk}/", values, follow=True)
 
 
-def test_operators_see_it_and_nobody_else(sign_in, unknown, orphan, alice, anna, olga):
+def test_auditors_see_it_and_only_operators_decide(sign_in, unknown, orphan, alice, anna, olga):
     page = sign_in(olga).get("/unknown/").content.decode()
     assert unknown.label in page
     assert "orphan-1" in page
+    assert sign_in(alice).get("/unknown/").status_code == 403
+    assert "Decide" not in sign_in(anna).get("/unknown/").content.decode().replace("Decide only", "")
     for person in (alice, anna):
-        assert sign_in(person).get("/unknown/").status_code == 403
         assert decide(sign_in(person), unknown, decision="give-up", reason="r").status_code == 403
         assert sign_in(person).post("/unknown/orphans/orphan-1/release/", {"reason": "r"}).status_code == 403
     assert "orphan-1" in sign_in(anna).get("/key/").content.decode()

@@ -1,5 +1,6 @@
 """`manage.py run_local`: the whole portal on this machine; `make run` calls it."""
 
+import fcntl
 import os
 import sys
 from typing import Any
@@ -27,6 +28,7 @@ class Command(BaseCommand):
             raise CommandError("This is only for a portal on one machine: start it with `make run`.")
         port = environment.read_whole_number("PORT", default=8000, least=1, most=65535)
         self._check_ports(port)
+        self._lock_data()
         link = self._prepare()
         parts = launcher.Launcher(parts=self._list_parts(port), folder=settings.BASE_DIR)
         parts.catch_signals()
@@ -49,6 +51,17 @@ class Command(BaseCommand):
         for name, number in wanted.items():
             if not launcher.is_port_free(number):
                 raise CommandError(f"Port {number} is taken. Stop what uses it, or choose another: {name}=... make run")
+
+    def _lock_data(self) -> None:
+        """One portal at a time on one folder; the lock goes with the process."""
+        try:
+            settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+            self._lock = (settings.DATA_DIR / "run.lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(f"A portal is running on {settings.DATA_DIR} already.") from None
+        except OSError as error:
+            raise CommandError(f"The folder {settings.DATA_DIR} cannot be used: {error.strerror}.") from None
 
     def _prepare(self) -> str:
         """Make the database and the static files; gives the path of the set-up link, empty where none is needed."""
