@@ -11,9 +11,9 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.db.models.functions import Now
 
 from portal import models
+from portal.models.clock import Now
 from portal.sandbox import server
 from portal.services import dispatch, keyhold, leases, record, recover, retry, settle
 from portal.worker import process

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from portal import agentstation, failures, models
 from portal.models.clock import Now
@@ -70,13 +71,19 @@ def _has_room(*, key: models.Key) -> bool:
         return False
     attempts = models.Attempt.objects.filter(request__account=key.account)
     in_flight = attempts.filter(outcome=models.Attempt.Outcome.SENDING)
-    if key.is_resuming and in_flight.filter(claimed_at__gte=key.hold_ended_at).exists():
+    if key.is_resuming and _has_begun_again(key=key, in_flight=in_flight):
         return False
     if settings.PORTAL_CALLS_PER_MINUTE:
         recent = attempts.filter(claimed_at__gt=now - timedelta(minutes=1))
         if recent.count() >= settings.PORTAL_CALLS_PER_MINUTE:
             return False
     return in_flight.count() < settings.PORTAL_CALLS_IN_FLIGHT
+
+
+def _has_begun_again(*, key: models.Key, in_flight: QuerySet[models.Attempt]) -> bool:
+    """Whether an attempt that was claimed since the hold ended is under way."""
+    times = in_flight.values_list("claimed_at", flat=True)
+    return key.hold_ended_at is not None and any(claimed_at >= key.hold_ended_at for claimed_at in times)
 
 
 def _create_attempt(portal_request: models.Request, *, key: models.Key, worker: str, boottime: float) -> Call:

@@ -1,0 +1,393 @@
+"""Two at the same moment: exactly one wins, and nothing is done twice. Real threads on the real database."""
+
+import threading
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from portal import agentstation, models
+from portal.models.clock import Now
+from portal.services import accounts, dispatch, intake, keyhold, leases, probe, record, recover
+from portal.worker import process
+from tests import factories
+from tests.concurrency import crowd
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+ROUNDS = 5  # a race that is lost one time in three is seen
+
+
+def claim() -> dispatch.Call | None:
+    return dispatch.claim_request(worker=threading.current_thread().name)
+
+
+def work() -> int:
+    """Claim, call and record until nothing more may be sent now; how many."""
+    client, count = process.make_client(), 0
+    while (call := claim()) is not None:
+        record.record_result(call=call, result=dispatch.send_call(call=call, client=client))
+        count += 1
+    return count
+
+
+def take(name: str, holder: str) -> leases.Held:
+    held = leases.take_lease(name=name, holder=holder, seconds=60)
+    assert held is not None
+    return held
+
+
+def won(results: list[object]) -> list[object]:
+    """What did not fail and is not None; a failure that was not meant fails the test."""
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return [result for result in results if result is not None]
+
+
+# --- Claims ---
+
+
+def test_two_workers_send_one_request_once(sandbox, alice):
+    for _ in range(ROUNDS):
+        portal_request = factories.submit(alice)
+        counts = won(crowd.run_together(work, work))
+        assert sum(counts) == 1
+        portal_request.refresh_from_db()
+        assert portal_request.status == "SUCCEEDED"
+    assert len(sandbox.record()["posts"]) == models.Attempt.objects.count() == ROUNDS
+
+
+def test_two_workers_send_everything_once_and_neither_waits_for_the_other(sandbox, alice, bob):
+    requests = [factories.submit(person) for person in (alice, bob) * 6]
+    # Neither returns before all is sent or being sent.
+    assert sum(won(crowd.run_together(work, work))) == len(requests)
+    assert models.Request.objects.filter(status="SUCCEEDED").count() == len(requests)
+    assert len({post["made"] for post in sandbox.record()["posts"]}) == len(requests)
+
+
+def test_ten_claimers_with_a_cap_of_one_never_have_two_in_flight(settings, sandbox, alice, bob):
+    settings.PORTAL_CALLS_IN_FLIGHT = 1
+    for person in (alice, bob) * 5:
+        factories.submit(person)
+    for round_number in range(1, ROUNDS + 1):
+        calls = won(crowd.run_together(*[claim] * 10))
+        assert len(calls) == 1
+        assert models.Attempt.objects.filter(outcome="SENDING").count() == 1
+        assert models.Attempt.objects.count() == round_number
+        record.record_result(call=calls[0], result=dispatch.Result())
+
+
+def test_a_cap_of_one_holds_at_the_provider_too(settings, sandbox, alice):
+    """Ten threads work as hard as they can: at no moment does the provider have two calls."""
+    settings.PORTAL_CALLS_IN_FLIGHT = 1
+    lock, under_way, most = threading.Lock(), 0, 0
+    client = process.make_client()
+
+    def send() -> None:
+        nonlocal under_way, most
+        while models.Request.objects.filter(status__in=["QUEUED", "SENDING"]).exists():
+            call = claim()
+            if call is None:
+                continue
+            with lock:
+                under_way += 1
+                most = max(most, under_way)
+            result = dispatch.send_call(call=call, client=client)
+            with lock:
+                under_way -= 1
+            record.record_result(call=call, result=result)
+
+    for _ in range(10):
+        factories.submit(alice)
+    won(crowd.run_together(*[send] * 10))
+
+    assert most == 1
+    assert len(sandbox.record()["posts"]) == 10
+
+
+@pytest.mark.parametrize("cap", [1, 4])
+def test_ten_claimers_never_exceed_the_calls_per_minute(settings, sandbox, alice, bob, cap):
+    settings.PORTAL_CALLS_PER_MINUTE = cap
+    for person in (alice, bob) * 5:
+        factories.submit(person)
+
+    assert len(won(crowd.run_together(*[claim] * 10))) == cap
+    assert won(crowd.run_together(*[claim] * 10)) == []
+
+    # One of them is a minute old: there is room for exactly one more.
+    oldest = models.Attempt.objects.order_by("pk").first()
+    models.Attempt.objects.filter(pk=oldest.pk).update(claimed_at=Now() - timedelta(seconds=61))
+    assert len(won(crowd.run_together(*[claim] * 10))) == 1
+
+
+def test_ten_claimers_take_ten_different_requests_in_the_fair_order(sandbox, alice, bob):
+    numbers = [factories.submit(alice).pk for _ in range(9)] + [factories.submit(bob).pk]
+    calls = won(crowd.run_together(*[claim] * 10))
+
+    attempts = models.Attempt.objects.order_by("pk")
+    assert sorted(attempt.request_id for attempt in attempts) == numbers
+    assert {call.attempt_id for call in calls} == {attempt.pk for attempt in attempts}
+    assert numbers[-1] in [attempt.request_id for attempt in attempts[:2]]
+    assert models.Key.objects.get().turn == 10
+
+
+def test_ten_claimers_of_a_key_that_resumes_have_one_in_flight(sandbox, alice, olga):
+    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+    for _ in range(10):
+        factories.submit(alice)
+    for _ in range(ROUNDS):
+        calls = won(crowd.run_together(*[claim] * 10))
+        assert len(calls) == 1
+        record.record_result(call=calls[0], result=dispatch.Result())
+
+
+def test_ten_claimers_end_a_hold_whose_time_has_come_once(sandbox, alice):
+    factories.submit(alice)
+    sandbox.script({"status": 429, "headers": {"Retry-After": "0"}})
+    factories.send_once()
+    for _ in range(10):
+        factories.submit(alice)
+    assert len(won(crowd.run_together(*[claim] * 10))) == 1
+    assert models.Event.objects.filter(verb="resume").count() == 1
+
+
+def test_of_ten_401_at_the_same_moment_one_request_fails(sandbox, alice, bob):
+    for person in (alice, bob) * 5:
+        factories.submit(person)
+    sandbox.script({"name": "fail-401", "times": 10})
+    client = process.make_client()
+    calls = [factories.claim() for _ in range(10)]
+    results = [dispatch.send_call(call=call, client=client) for call in calls]
+    pairs = zip(calls, results, strict=True)
+
+    won(crowd.run_together(*[lambda pair=pair: record.record_result(call=pair[0], result=pair[1]) for pair in pairs]))
+
+    assert models.Request.objects.filter(status="FAILED", failure="401").count() == 1
+    assert models.Request.objects.filter(status="QUEUED", tries=0).count() == 9
+    assert models.Event.objects.filter(verb="hold").count() == 1
+
+
+# --- Cancel, close, submit ---
+
+
+def test_of_a_cancel_and_a_claim_exactly_one_wins(sandbox, alice):
+    for _ in range(2 * ROUNDS):
+        portal_request = factories.submit(alice)
+
+        def cancel(portal_request=portal_request) -> bool:
+            intake.cancel_request(actor=alice, portal_request=portal_request)
+            return True
+
+        cancelled, call = crowd.run_together(cancel, claim)
+
+        portal_request.refresh_from_db()
+        if isinstance(cancelled, intake.NotPossible):
+            assert isinstance(call, dispatch.Call), f"neither has won: {call}"
+            assert portal_request.status == "SENDING"
+            record.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+        else:
+            assert (cancelled, call, portal_request.status) == (True, None, "CANCELLED")
+            assert portal_request.attempts.count() == 0
+    posts, made = sandbox.record()["posts"], models.Request.objects.filter(status="SUCCEEDED")
+    assert len(posts) == made.count() == models.Attempt.objects.count()
+
+
+def test_a_cancel_waits_for_a_claim_under_way(sandbox, alice, monkeypatch):
+    """The claim holds its locks and is stopped there; the cancel comes then, and finds the request being sent."""
+    portal_request = factories.submit(alice)
+    inside, go_on = threading.Event(), threading.Event()
+    create = dispatch._create_attempt
+
+    def stop_there(*args: object, **values: object) -> dispatch.Call:
+        inside.set()
+        assert go_on.wait(30)
+        return create(*args, **values)
+
+    monkeypatch.setattr(dispatch, "_create_attempt", stop_there)
+    outcome: list[object] = []
+
+    def cancel() -> None:
+        try:
+            intake.cancel_request(actor=alice, portal_request=portal_request)
+        except intake.NotPossible as error:
+            outcome.append(error)
+
+    claiming = crowd.start(claim)
+    assert inside.wait(30)
+    cancelling = crowd.start(cancel)
+    cancelling.join(0.2)
+    assert cancelling.is_alive(), "the cancel did not wait for the claim's lock"
+    go_on.set()
+    claiming.join()
+    cancelling.join()
+
+    portal_request.refresh_from_db()
+    assert portal_request.status == "SENDING"
+    assert len(outcome) == 1
+
+
+def test_ten_identical_submissions_make_one_request_and_one_event(alice):
+    factories.mark_first_look()
+    for _ in range(ROUNDS):
+        submission = uuid4()
+
+        def submit(submission=submission) -> int:
+            return intake.submit_request(
+                requester=alice, submission=submission, type="python", workspace_uid="", note="once"
+            ).pk
+
+        numbers = set(won(crowd.run_together(*[submit] * 10)))
+        assert len(numbers) == 1
+        assert models.Event.objects.filter(verb="submit", request_number=numbers.pop()).count() == 1
+    assert models.Request.objects.count() == models.Event.objects.filter(verb="submit").count() == ROUNDS
+
+
+def test_ten_first_uses_make_one_account_and_one_key():
+    assert models.Account.objects.count() == 0
+    accounts_found = won(crowd.run_together(*[lambda: accounts.get_current_account().pk] * 10))
+    assert len(set(accounts_found)) == models.Account.objects.count() == models.Key.objects.count() == 1
+
+
+def test_of_two_operators_one_resumes(sandbox, alice, olga):
+    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    account = accounts.get_current_account()
+    results = crowd.run_together(*[lambda: keyhold.resume_key(actor=olga, account=account)] * 2)
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", "NotHeld"]
+    assert models.Event.objects.filter(verb="resume").count() == 1
+
+
+# --- Duties ---
+
+
+def test_two_probes_of_one_hold_make_one_call(sandbox, alice):
+    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-401"))
+    calls, lock = [], threading.Lock()
+
+    class Counting(agentstation.Client):
+        def check_key(self) -> None:
+            with lock:
+                calls.append(threading.current_thread().name)
+            super().check_key()
+
+    held = take("probe", "one")
+    client = Counting(base_url=sandbox.base_url, api_key="sandbox", total_timeout=5.0, user_agent="test")
+    for _ in range(ROUNDS):
+        calls.clear()
+        models.Key.objects.update(state="HELD", cause="401", held_at=Now(), held_until=None, probe_at=Now())
+
+        passed = won(crowd.run_together(*[lambda: probe.probe_key(held=held, client=client)] * 5))
+
+        assert len(calls) == 1
+        assert sorted(passed) == [False, False, False, False, True]
+    assert models.Event.objects.filter(verb="probe").count() == ROUNDS
+
+
+def test_of_ten_workers_one_gets_a_lease_and_one_follows(sandbox):
+    def take_it() -> leases.Held | None:
+        return leases.take_lease(name="duty", holder=threading.current_thread().name, seconds=60)
+
+    for epoch in range(1, ROUNDS + 1):
+        assert [held.epoch for held in won(crowd.run_together(*[take_it] * 10))] == [epoch]
+        assert won(crowd.run_together(*[take_it] * 10)) == []
+        models.Lease.objects.update(expires_at=Now())
+
+
+def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sandbox, alice, monkeypatch):
+    """Two attempts are overdue. The duty ends the first and is paused; another worker follows and ends the second."""
+    first, second = [factories.submit(alice) for _ in range(2)]
+    for call in (factories.claim(), factories.claim()):
+        models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+    held = take("recover", "paused")
+    paused, go_on = threading.Event(), threading.Event()
+    make_unknown = recover._make_unknown
+
+    def pause_before_second(*, attempt_id: int, held: leases.Held) -> bool:
+        if held == old and models.Attempt.objects.filter(outcome="UNKNOWN").exists():
+            connection.close()
+            paused.set()
+            assert go_on.wait(30)
+        return make_unknown(attempt_id=attempt_id, held=held)
+
+    old, outcome = held, []
+    monkeypatch.setattr(recover, "_make_unknown", pause_before_second)
+
+    def run_duty() -> None:
+        try:
+            recover.recover_requests(held=held)
+        except leases.LeaseLost as error:
+            outcome.append(error)
+
+    duty = crowd.start(run_duty)
+    assert paused.wait(30)
+    models.Lease.objects.update(expires_at=Now())
+    assert recover.recover_requests(held=take("recover", "follower")) == 1
+    go_on.set()
+    duty.join()
+
+    assert len(outcome) == 1
+    assert models.Event.objects.filter(verb="deadline-passed").count() == 2
+    for portal_request in (first, second):
+        portal_request.refresh_from_db()
+        assert (portal_request.status, portal_request.tries) == ("UNKNOWN", 1)
+
+
+def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, alice, monkeypatch):
+    """On PostgreSQL the lease's row is locked, on SQLite everything: the follower waits for the commit."""
+    factories.submit(alice)
+    models.Attempt.objects.filter(pk=factories.claim().attempt_id).update(deadline_at=Now())
+    held = take("recover", "slow")
+    models.Lease.objects.update(expires_at=Now())
+    inside, go_on, order = threading.Event(), threading.Event(), []
+    check = leases.check_lease
+
+    def check_and_stop(*, held: leases.Held) -> None:
+        check(held=held)
+        inside.set()
+        assert go_on.wait(30)
+
+    def run_duty() -> None:
+        recover.recover_requests(held=held)
+        order.append("duty")
+
+    def follow() -> None:
+        take("recover", "follower")
+        order.append("follower")
+
+    monkeypatch.setattr(leases, "check_lease", check_and_stop)
+    duty = crowd.start(run_duty)
+    assert inside.wait(30)
+    follower = crowd.start(follow)
+    follower.join(0.2)
+    assert follower.is_alive(), "the lease was taken over in the middle of a transaction of its duty"
+    go_on.set()
+    duty.join()
+    follower.join()
+
+    assert sorted(order) == ["duty", "follower"]
+    assert models.Request.objects.get().status == "UNKNOWN"
+
+
+def test_of_the_deadline_and_the_answer_exactly_one_ends_the_attempt(sandbox, alice):
+    """And the answer is kept in both cases."""
+    client, held = process.make_client(), take("recover", "test")
+    for _ in range(2 * ROUNDS):
+        portal_request = factories.submit(alice)
+        call = factories.claim()
+        result = dispatch.send_call(call=call, client=client)
+        models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+
+        won(
+            crowd.run_together(
+                lambda call=call, result=result: record.record_result(call=call, result=result),
+                lambda: recover.recover_requests(held=held),
+            )
+        )
+
+        portal_request.refresh_from_db()
+        attempt = portal_request.attempts.get()
+        assert portal_request.status == "SUCCEEDED"
+        assert portal_request.workstation.uid == result.workstation.uid
+        assert (attempt.outcome == "SUCCEEDED") != models.LateAnswer.objects.filter(attempt=attempt).exists()

@@ -1,0 +1,93 @@
+"""What the state machines share: a database that forgets each example, results without a provider, and time."""
+
+from datetime import timedelta
+from itertools import count
+from uuid import uuid4
+
+from django.db import transaction
+from django.db.models import F
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine
+
+from portal import agentstation, failures, models
+from portal.models.clock import Now
+from portal.services import accounts, dispatch, intake
+from tests import factories
+
+# Moved by more than an example takes, so that real time never decides.
+TICK = 10
+MOVED = {
+    models.Key: ["held_at", "held_until", "hold_ended_at", "probe_at"],
+    models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
+    models.Request: ["queued_at", "next_attempt_at"],
+}
+_STATUSES = {"no-connection": None, "no-answer": None, "unreadable": 200, "other": 418}
+_uids = count(1)
+
+
+def bounded(*, examples: int, steps: int) -> settings:
+    """The same examples in every run, and no more than these. A failure is shown as found: shrinking takes minutes."""
+    return settings(
+        derandomize=True,
+        database=None,
+        deadline=None,
+        max_examples=examples,
+        stateful_step_count=steps,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+class Example(RuleBasedStateMachine):
+    """Each example is a transaction that is rolled back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._transaction = transaction.atomic()
+        self._transaction.__enter__()
+        self.account = accounts.get_current_account()
+        factories.mark_first_look()
+
+    def conclude(self) -> None:
+        """What must hold at the end of every example."""
+
+    def teardown(self) -> None:
+        """Look once more, then forget."""
+        try:
+            self.conclude()
+        finally:
+            transaction.set_rollback(True)
+            self._transaction.__exit__(None, None, None)
+
+
+def pass_time(seconds: float) -> None:
+    """As if so much time had gone by: all that was written so far moves into the past."""
+    for model, names in MOVED.items():
+        model.objects.update(**{name: F(name) - timedelta(seconds=seconds) for name in names})
+
+
+def submit(requester: models.User) -> models.Request:
+    """Put one more request into the queue."""
+    return intake.submit_request(requester=requester, submission=uuid4(), type="python", workspace_uid="", note="")
+
+
+def make_result(code: str, *, retry_after: float | None = None, uid: str = "") -> dispatch.Result:
+    """What a call ends in: "200", "given-back", the code of a failure, or a gateway's "502"."""
+    if code == "given-back":
+        return dispatch.Result()
+    status = _STATUSES[code] if code in _STATUSES else int(code)
+    answer = None
+    if status is not None:
+        answer = agentstation.Answer(
+            status=status, body=code.encode(), truncated=False, retry_after=retry_after, error="", message=""
+        )
+    if code == "200":
+        raw = {"id": uid or f"W{next(_uids)}", "type": "python", "status": "active"}
+        return dispatch.Result(workstation=agentstation.Workstation.from_dict(raw), answer=answer)
+    failure = failures.NO_ANSWER if code == "502" else failures.CATALOGUE[code]
+    return dispatch.Result(failure=failure, answer=answer)
+
+
+def make_overdue(call: dispatch.Call) -> None:
+    """As if the worker that made this call had died long ago."""
+    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())

@@ -1,0 +1,175 @@
+"""The fair order against a model in plain Python: lists, and who had the last turn."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import accounts, decisions, dispatch, intake, record, turns
+from tests import factories
+from tests.properties import scene
+
+
+@dataclass
+class Model:
+    """`queues`: each person's requests, oldest first. `turns`: who had theirs longest ago comes first."""
+
+    queues: dict[int, list[int]] = field(default_factory=dict)
+    turns: list[int] = field(default_factory=list)
+
+    def take(self, *, passed_over: frozenset[int] = frozenset()) -> int | None:
+        for person in self.turns:
+            due = [number for number in self.queues[person] if number not in passed_over]
+            if due:
+                self.queues[person].remove(due[0])
+                self.turns.remove(person)
+                self.turns.append(person)
+                return due[0]
+        return None
+
+    def find_position(self, number: int) -> int:
+        """How many are taken until it is this one's turn."""
+        later = Model(queues={person: list(queue) for person, queue in self.queues.items()}, turns=list(self.turns))
+        position = 1
+        while later.take() != number:
+            position += 1
+        return position
+
+
+class FairOrder(scene.Example):
+    """People submit, cancel, are sent, come back to their place or to the back, in any order."""
+
+    @initialize(count=st.integers(2, 4))
+    def set_up(self, count: int) -> None:
+        self.people = [factories.create_user(f"person-{number}") for number in range(count)]
+        ids = [person.pk for person in self.people]
+        self.model = Model(queues={pk: [] for pk in ids}, turns=ids)
+        self.in_flight: list[tuple[dispatch.Call, int]] = []
+        self.postponed: set[int] = set()
+        self.order: dict[int, int] = {}  # when each was last put into the queue, in steps
+        self.step = 0
+
+    def tick(self) -> None:
+        scene.pass_time(scene.TICK)
+        self.step += 1
+
+    def put(self, number: int, *, to_back: bool) -> None:
+        """Into its person's queue, at the back or where it had been."""
+        if to_back:
+            self.order[number] = self.step
+        queue = self.model.queues[models.Request.objects.get(pk=number).requester_id]
+        queue.append(number)
+        queue.sort(key=lambda one: self.order[one])
+
+    def waiting(self) -> list[int]:
+        return sorted(number for queue in self.model.queues.values() for number in queue)
+
+    @rule(person=st.integers(0, 3))
+    def submit(self, person: int) -> None:
+        self.tick()
+        self.put(scene.submit(self.people[person % len(self.people)]).pk, to_back=True)
+
+    @rule()
+    def claim(self) -> None:
+        self.tick()
+        call = dispatch.claim_request(worker="test")
+        expected = self.model.take(passed_over=frozenset(self.postponed))
+        claimed = models.Attempt.objects.get(pk=call.attempt_id).request_id if call else None
+        assert claimed == expected
+        if call is not None and claimed is not None:
+            self.in_flight.append((call, claimed))
+
+    @precondition(lambda self: self.in_flight)
+    @rule(data=st.data(), code=st.sampled_from(["200", "given-back", "422", "unreadable"]))
+    def end(self, data: st.DataObject, code: str) -> None:
+        """Given back it keeps its place; proven not created it queues anew."""
+        self.tick()
+        call, number = data.draw(st.sampled_from(self.in_flight))
+        self.in_flight.remove((call, number))
+        record.record_result(call=call, result=scene.make_result(code))
+        models.Key.objects.update(failures_in_row=0)  # the hold is another machine's matter
+        if code == "given-back":
+            self.put(number, to_back=False)
+        elif code == "unreadable":
+            portal_request = models.Request.objects.get(pk=number)
+            decisions.declare_not_created(actor=self.people[0], portal_request=portal_request, reason="Nothing there.")
+            self.put(number, to_back=True)
+
+    @precondition(lambda self: self.waiting())
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        self.tick()
+        number = data.draw(st.sampled_from(self.waiting()))
+        intake.cancel_request(actor=self.people[0], portal_request=models.Request.objects.get(pk=number))
+        for queue in self.model.queues.values():
+            if number in queue:
+                queue.remove(number)
+
+    @precondition(lambda self: self.waiting())
+    @rule(data=st.data())
+    def postpone(self, data: st.DataObject) -> None:
+        """Its next try is not due yet: others go first, and it keeps its place in the count."""
+        number = data.draw(st.sampled_from(self.waiting()))
+        later = Now() + timedelta(days=1)
+        models.Request.objects.filter(pk=number).update(next_attempt_at=later)
+        self.postponed.add(number)
+
+    @rule()
+    def all_are_due(self) -> None:
+        models.Request.objects.filter(status="QUEUED").update(next_attempt_at=None)
+        self.postponed.clear()
+
+    @invariant()
+    def positions_are_the_model_s(self) -> None:
+        rows = models.Request.objects.select_related("requester").filter(status="QUEUED")
+        real = {row.pk: turns.find_position(portal_request=row) for row in rows}
+        assert real == {number: self.model.find_position(number) for number in self.waiting()}
+
+    @invariant()
+    def nobody_waits_for_more_than_one_call_of_each_other_person(self) -> None:
+        for queue in self.model.queues.values():
+            if queue:
+                others = sum(bool(other) for other in self.model.queues.values() if other is not queue)
+                assert self.model.find_position(queue[0]) <= 1 + others
+
+    def conclude(self) -> None:
+        """Where all are due, they go out exactly in the order of their positions."""
+        if not hasattr(self, "model"):
+            return
+        self.all_are_due()
+        expected = sorted(self.waiting(), key=self.model.find_position)
+        for call, _ in self.in_flight:
+            record.record_result(call=call, result=scene.make_result("422"))
+        for number in expected:
+            call = factories.claim()
+            assert models.Attempt.objects.get(pk=call.attempt_id).request_id == number
+            record.record_result(call=call, result=scene.make_result("422"))
+
+
+@pytest.mark.django_db
+def test_the_order_is_as_its_model(settings):
+    settings.PORTAL_CALLS_IN_FLIGHT = 1000
+    run_state_machine_as_test(FairOrder, settings=scene.bounded(examples=30, steps=30))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("turns_before", [0, 1, 5])
+def test_two_hundred_requests_of_one_person_delay_another_s_by_one_call_at_most(alice, bob, turns_before):
+    account = accounts.get_current_account()
+    factories.mark_first_look()
+    models.Request.objects.bulk_create(
+        models.Request(account=account, requester=alice, submission=factories.uuid4(), type="python")
+        for _ in range(200)
+    )
+    for _ in range(turns_before):
+        factories.claim()
+
+    single = scene.submit(bob)
+
+    assert turns.find_position(portal_request=single) <= 2
+    claimed = [models.Attempt.objects.get(pk=factories.claim().attempt_id).request_id for _ in range(2)]
+    assert single.pk in claimed

@@ -1,0 +1,324 @@
+"""The hold, step by step, against a model of it in plain Python."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from portal import models
+from portal.services import accounts, clock, dispatch, keyhold, leases, record, recover
+from tests import factories
+from tests.properties import scene
+
+OPEN, HELD, RESUMING = "OPEN", "HELD", "RESUMING"
+OPERATOR, TIMED = ("401", "402"), ("429",)
+SEVERAL = ("500", "502", "503", "no-connection", "no-answer", "unreadable")
+NOTHING = ("400", "422", "other", "given-back")
+PERHAPS_MADE = ("500", "502", "no-answer", "unreadable")
+FIRST_HOLD, LONGEST_HOLD, LONGEST_RETRY_AFTER = 100, 300, 3600  # PORTAL_RETRY_DELAY is 50
+FIRST_PROBE, LONGEST_PROBE = 10, 600
+KEYS = ("key-one", "key-two")
+
+
+@dataclass
+class Model:
+    """The key as the design describes it. Times are whole seconds of a clock that only the rules move."""
+
+    now: int = 0
+    state: str = OPEN
+    cause: str = ""
+    until: int | None = None
+    ended: int = -1  # when the last hold ended
+    row: int = 0
+    holds: int = 0
+    probes: int = 0
+    probe_at: int | None = None
+    by_probe: bool = False
+    active: str = KEYS[0]
+    present: str = KEYS[0]
+    asked: str = ""
+
+    def hold(self, cause: str, *, until: int | None = None, probe_at: int | None = None) -> None:
+        self.state, self.cause, self.until, self.probe_at = HELD, cause, until, probe_at
+
+    def hold_for(self, cause: str, seconds: int) -> None:
+        until = self.now + seconds
+        if self.state == HELD and (self.until is None or until <= self.until):
+            return  # neither an operator's hold nor a later end is replaced
+        if self.state != HELD:
+            self.holds += 1
+        self.hold(cause, until=until)
+
+    def resume(self, *, by_probe: bool = False) -> None:
+        self.state, self.until, self.probe_at = RESUMING, None, None
+        self.ended, self.by_probe, self.row = self.now, by_probe, 0
+
+    def look(self) -> None:
+        """What anybody who wants to send finds out first."""
+        asks = self.state == HELD and self.cause == models.NEW_KEY
+        if self.present != self.active and not (asks and self.asked == self.present):
+            self.asked = self.present
+            self.hold(models.NEW_KEY)
+        elif self.present == self.active and asks:
+            self.resume()
+        if self.state == HELD and self.until is not None and self.until <= self.now:
+            self.resume()
+
+    def counts(self, attempt: "Attempt") -> bool:
+        return attempt.key == self.active and attempt.claimed >= self.ended
+
+    def end(self, attempt: "Attempt", code: str, retry_after: int | None) -> bool:
+        """What the end of an attempt does to the key. Returns whether this took it from OPEN to HELD for good."""
+        if not self.counts(attempt) or code == "given-back":
+            return False
+        was_open = self.state == OPEN
+        if code == "200":
+            if self.state == RESUMING:
+                self.state, self.cause, self.by_probe = OPEN, "", False
+            self.row = self.holds = 0
+        elif code in OPERATOR:
+            if self.state == HELD and self.until is None:
+                return False
+            probed = code == "401" and not (self.state == RESUMING and self.by_probe)
+            if probed:
+                self.probes = 0
+            self.hold(code, probe_at=self.now + FIRST_PROBE if probed else None)
+            return was_open
+        elif code in TIMED:
+            self.hold_for(code, min(self.next_hold() if retry_after is None else retry_after, LONGEST_RETRY_AFTER))
+        elif code in SEVERAL:
+            self.row += 1
+            code = "no-answer" if code == "502" else code
+            again = self.state == RESUMING and self.cause == code
+            if again or (self.state != HELD and self.row >= 3):
+                self.hold_for(code, self.next_hold())
+        else:
+            self.row = 0
+        return False
+
+    def next_hold(self) -> int:
+        return min(FIRST_HOLD * 2**self.holds, LONGEST_HOLD)
+
+
+@dataclass
+class Attempt:
+    call: dispatch.Call
+    key: str
+    claimed: int
+    request: int
+
+
+class Hold(scene.Example):
+    """Claims, answers of every kind, operators, probes, new keys and time, in any order."""
+
+    settings = None
+
+    def set_up(self) -> None:
+        self.settings.AGENTSTATION_API_KEY = KEYS[0]
+        models.Key.objects.update(fingerprint=accounts.fingerprint_key())
+        self.people = [factories.create_user(name) for name in ("ann", "ben")]
+        self.operator = factories.create_user("operator")
+        self.held = leases.take_lease(name="probe", holder="test", seconds=60)
+        self.model, self.attempts = Model(), []
+
+    @initialize(count=st.integers(0, 5))
+    def begin(self, count: int) -> None:
+        """With some calls under way: most of what is of interest meets several."""
+        self.set_up()
+        for _ in range(count):
+            self.claim(0)
+
+    def tick(self, seconds: int = scene.TICK) -> None:
+        scene.pass_time(seconds)
+        self.model.now += seconds
+
+    # --- What can happen ---
+
+    @precondition(lambda self: len(self.attempts) < 6)
+    @rule(person=st.sampled_from([0, 1]))
+    def claim(self, person: int) -> None:
+        self.tick()
+        if not models.Request.objects.due(self.account).exists():
+            scene.submit(self.people[person])
+        call = dispatch.claim_request(worker="test")
+        self.model.look()
+        busy = [attempt for attempt in self.attempts if attempt.claimed >= self.model.ended]
+        may_send = self.model.state == OPEN or (self.model.state == RESUMING and not busy)
+        assert (call is not None) == may_send
+        if call is not None:
+            number = models.Attempt.objects.get(pk=call.attempt_id).request_id
+            self.attempts.append(Attempt(call=call, key=self.model.active, claimed=self.model.now, request=number))
+
+    @precondition(lambda self: self.attempts)
+    @rule(
+        data=st.data(),
+        code=st.sampled_from(["200", *OPERATOR, *SEVERAL, *NOTHING]),
+    )
+    def answer(self, data: st.DataObject, code: str) -> None:
+        self.end(data.draw(st.sampled_from(self.attempts)), code, None)
+
+    @precondition(lambda self: self.attempts)
+    @rule(data=st.data(), retry_after=st.sampled_from([None, 0, 30, 200, 10**9]))
+    def slow_down(self, data: st.DataObject, retry_after: int | None) -> None:
+        self.end(data.draw(st.sampled_from(self.attempts)), "429", retry_after)
+
+    @precondition(lambda self: self.attempts)
+    @rule(code=st.sampled_from(SEVERAL), times=st.integers(2, 4))
+    def outage(self, code: str, times: int) -> None:
+        """The same failure several times in a row."""
+        for _ in range(times):
+            if self.attempts:
+                self.end(self.attempts[0], code, None)
+            self.claim(0)
+
+    def end(self, attempt: Attempt, code: str, retry_after: int | None) -> None:
+        self.tick()
+        self.attempts.remove(attempt)
+        tries = models.Request.objects.get(pk=attempt.request).tries
+        record.record_result(call=attempt.call, result=scene.make_result(code, retry_after=retry_after))
+        stopped_key = self.model.end(attempt, code, retry_after)
+        portal_request = models.Request.objects.get(pk=attempt.request)
+        assert portal_request.status == self.expect_status(code, tries=tries + 1, stopped_key=stopped_key)
+        is_back = code == "given-back" or (code in OPERATOR and not stopped_key)
+        assert portal_request.tries == tries + (0 if is_back or code == "200" else 1)
+
+    @staticmethod
+    def expect_status(code: str, *, tries: int, stopped_key: bool) -> str:
+        if code == "200":
+            return "SUCCEEDED"
+        if code in OPERATOR:
+            return "FAILED" if stopped_key else "QUEUED"
+        if code in PERHAPS_MADE:
+            return "UNKNOWN"
+        if code == "503":
+            return "FAILED" if tries >= 4 else "QUEUED"
+        return "QUEUED" if code in ("given-back", "429", "no-connection") else "FAILED"
+
+    @precondition(lambda self: self.attempts)
+    @rule(data=st.data())
+    def worker_dies(self, data: st.DataObject) -> None:
+        attempt = data.draw(st.sampled_from(self.attempts))
+        self.tick()
+        scene.make_overdue(attempt.call)
+        recover.recover_requests(held=self.held)
+        self.attempts.remove(attempt)
+
+    @precondition(lambda self: self.model.state != OPEN)
+    @rule()
+    def operator_resumes(self) -> None:
+        self.tick()
+        may = self.model.state == HELD and self.model.cause != models.NEW_KEY
+        try:
+            keyhold.resume_key(actor=self.operator, account=self.account)
+        except keyhold.NotHeld:
+            assert not may
+        else:
+            assert may
+            self.model.resume()
+
+    @precondition(lambda self: self.model.probe_at is not None)
+    @rule(passed=st.booleans())
+    def probe(self, passed: bool) -> None:
+        self.tick()
+        model = self.model
+        model.look()
+        is_due = model.state == HELD and model.probe_at is not None and model.probe_at <= model.now
+        assert keyhold.is_probe_due(account=self.account, held=self.held) == is_due
+        if is_due:
+            model.probes += 1
+            model.probe_at = model.now + min(FIRST_PROBE * 2**model.probes, LONGEST_PROBE)
+            assert not keyhold.is_probe_due(account=self.account, held=self.held)
+            keyhold.note_probe(account=self.account, passed=passed, held=self.held)
+            if passed:
+                model.resume(by_probe=True)
+
+    @precondition(lambda self: len(self.attempts) > 1)
+    @rule(key=st.sampled_from(KEYS))
+    def server_gets_key(self, key: str) -> None:
+        """It is noticed by whoever wants to send next."""
+        self.tick()
+        self.settings.AGENTSTATION_API_KEY = self.model.present = key
+        self.claim(0)
+
+    @precondition(lambda self: self.model.state != OPEN)
+    @rule()
+    def operator_confirms(self) -> None:
+        self.tick()
+        may = self.model.state == HELD and self.model.cause == models.NEW_KEY
+        try:
+            keyhold.confirm_key(actor=self.operator, account=self.account, is_same_account=True)
+        except keyhold.NotHeld:
+            assert not may
+        else:
+            assert may
+            self.model.active, self.model.asked = self.model.asked, ""
+            self.model.resume()
+
+    @precondition(lambda self: self.model.state == HELD)
+    @rule(code=st.sampled_from(["401", "402", "422", "200"]))
+    def resume_and_try(self, code: str) -> None:
+        """The hold ends, by whatever may end it, and the attempt that is then made ends."""
+        model = self.model
+        if model.until is not None:
+            self.tick(max(model.until - model.now, scene.TICK))
+        elif model.cause == models.NEW_KEY:
+            self.operator_confirms()
+        elif model.probe_at is not None:
+            self.tick(max(model.probe_at - model.now, scene.TICK))
+            self.probe(True)
+        else:
+            self.operator_resumes()
+        before = len(self.attempts)
+        self.claim(0)
+        if len(self.attempts) > before:
+            self.end(self.attempts[-1], code, None)
+
+    @precondition(lambda self: self.model.state == HELD)
+    @rule(seconds=st.sampled_from([50, 100, 400, 4000]))
+    def wait(self, seconds: int) -> None:
+        self.tick(seconds)
+
+    # --- What must hold ---
+
+    @invariant()
+    def key_is_as_the_model_says(self) -> None:
+        model, key = self.model, keyhold.get_key(account=self.account)
+        now = clock.read_clock(account=self.account)
+        assert (key.state, key.cause) == (model.state, model.cause)
+        for real, expected in ((key.held_until, model.until), (key.probe_at, model.probe_at)):
+            assert (real is None) == (expected is None)
+            if real is not None:
+                assert (real - now).total_seconds() == pytest.approx(expected - model.now, abs=scene.TICK / 2)
+        nobody_else_ends_it = model.state == HELD and model.until is None and model.probe_at is None
+        assert key.operator_only == nobody_else_ends_it
+
+    @invariant()
+    def one_attempt_at_a_time_while_it_resumes(self) -> None:
+        if self.model.state == RESUMING:
+            assert sum(attempt.claimed >= self.model.ended for attempt in self.attempts) <= 1
+
+    def conclude(self) -> None:
+        """From wherever it is, an operator and a success open the key."""
+        if not hasattr(self, "model"):
+            return
+        self.tick()
+        for attempt in list(self.attempts):
+            self.end(attempt, "given-back", None)
+        self.claim(0)  # it may be only now that the new key is noticed
+        if self.model.state == HELD:
+            self.operator_confirms() if self.model.cause == models.NEW_KEY else self.operator_resumes()
+            self.claim(0)
+        assert self.attempts, "nothing may be sent after an operator has resumed the key"
+        self.end(self.attempts[0], "200", None)
+        self.key_is_as_the_model_says()
+        assert self.model.state == OPEN
+
+
+@pytest.mark.django_db
+def test_the_hold_is_as_its_model(settings):
+    settings.PORTAL_RETRY_DELAY = FIRST_HOLD / 2
+    settings.PORTAL_LONGEST_WAIT = settings.PORTAL_RECORD_MARGIN = 10**9
+    settings.PORTAL_CALLS_IN_FLIGHT = 1000
+    Hold.settings = settings
+    run_state_machine_as_test(Hold, settings=scene.bounded(examples=40, steps=25))

@@ -1,0 +1,518 @@
+"""The hold, rule by rule."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from django.db.models import F
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import accounts, clock, dispatch, intake, keyhold, leases, probe, record, recover
+from portal.worker import process
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+LIST = "GET /workstations"
+
+
+@pytest.fixture
+def held() -> leases.Held:
+    taken = leases.take_lease(name="probe", holder="test", seconds=600)
+    assert taken is not None
+    return taken
+
+
+def get_key() -> models.Key:
+    return models.Key.objects.select_related("account").get(account=accounts.get_current_account())
+
+
+def state() -> tuple[str, str]:
+    key = get_key()
+    return key.state, key.cause
+
+
+def hold_seconds() -> float:
+    """How long the hold lasts from now."""
+    key = get_key()
+    assert key.held_until is not None, "the hold has no end"
+    return (key.held_until - clock.read_clock(account=key.account)).total_seconds()
+
+
+def end_hold() -> None:
+    """As if the time of a timed hold had come."""
+    assert models.Key.objects.filter(state="HELD", held_until__isnull=False).update(held_until=Now()) == 1
+
+
+def ask(sandbox, requester: models.User, *answers: dict[str, object]) -> models.Request:
+    """Submit one request and send once; `answers` is what the POST meets."""
+    portal_request = factories.submit(requester)
+    if answers:
+        sandbox.script(list(answers))
+    factories.send_once()
+    portal_request.refresh_from_db()
+    return portal_request
+
+
+def call_all(sandbox, requester: models.User, count: int) -> list[dispatch.Call]:
+    """As many claims, all in flight at once."""
+    for _ in range(count):
+        factories.submit(requester)
+    return [factories.claim() for _ in range(count)]
+
+
+def finish(sandbox, call: dispatch.Call, answer: dict[str, object] | None = None) -> models.Request:
+    """Send and record a claimed call."""
+    if answer:
+        sandbox.script(answer)
+    record.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+    return models.Request.objects.get(attempts=call.attempt_id)
+
+
+def make_probe_due() -> None:
+    assert models.Key.objects.exclude(probe_at=None).update(probe_at=Now()) == 1
+
+
+def make_probe(held: leases.Held) -> bool:
+    return probe.probe_key(held=held, client=process.make_client())
+
+
+def next_probe_in() -> float:
+    key = get_key()
+    assert key.probe_at is not None, "no probe is planned"
+    return (key.probe_at - clock.read_clock(account=key.account)).total_seconds()
+
+
+def resume(operator: models.User) -> None:
+    keyhold.resume_key(actor=operator, account=accounts.get_current_account())
+
+
+# --- 401 and 402: until somebody ends it ---
+
+
+@pytest.mark.parametrize("status", [401, 402])
+def test_only_the_request_that_stopped_the_key_fails_and_the_others_wait_uncounted(sandbox, alice, bob, status):
+    first, second = call_all(sandbox, alice, 2)
+    waiting = factories.submit(bob)
+
+    stopper = finish(sandbox, first, {"name": f"fail-{status}"})
+    other = finish(sandbox, second, {"name": f"fail-{status}"})
+
+    assert (stopper.status, stopper.failure, stopper.tries) == ("FAILED", str(status), 1)
+    assert (other.status, other.failure, other.tries) == ("QUEUED", "", 0)
+    assert state() == ("HELD", str(status))
+    assert dispatch.claim_request(worker="w") is None
+    waiting.refresh_from_db()
+    assert waiting.status == "QUEUED"
+    assert models.Event.objects.filter(verb="hold").count() == 1
+
+
+@pytest.mark.parametrize("status", [401, 402])
+def test_who_meets_the_same_hold_while_it_resumes_goes_back_behind_the_others(sandbox, alice, olga, status):
+    ask(sandbox, alice, {"name": f"fail-{status}"})
+    resume(olga)
+    older, newer = factories.submit(alice), factories.submit(alice)
+
+    sandbox.script({"name": f"fail-{status}"})
+    factories.send_once()
+
+    older.refresh_from_db()
+    assert (older.status, older.tries) == ("QUEUED", 0)
+    assert state() == ("HELD", str(status))
+    resume(olga)
+    factories.send_once()
+    newer.refresh_from_db()
+    assert newer.status == "SUCCEEDED"
+
+
+def test_an_answer_to_an_attempt_from_before_the_hold_ended_does_not_hold_again(sandbox, alice, olga):
+    first, second = call_all(sandbox, alice, 2)
+    finish(sandbox, first, {"name": "fail-401"})
+    resume(olga)
+
+    other = finish(sandbox, second, {"name": "fail-401"})
+
+    assert state() == ("RESUMING", "401")
+    assert (other.status, other.tries) == ("QUEUED", 0)
+
+
+def test_a_success_from_before_the_hold_ended_does_not_open_the_key(sandbox, alice, olga):
+    first, second = call_all(sandbox, alice, 2)
+    finish(sandbox, first, {"name": "fail-402"})
+    resume(olga)
+
+    assert finish(sandbox, second).status == "SUCCEEDED"
+    assert state() == ("RESUMING", "402")
+
+
+def test_an_answer_to_the_former_key_says_nothing_of_the_new_one(sandbox, settings, alice, olga):
+    first, second, third = call_all(sandbox, alice, 3)
+    settings.AGENTSTATION_API_KEY = "another key"
+    assert dispatch.claim_request(worker="w") is None or factories.submit(alice)
+    factories.submit(alice)
+    assert dispatch.claim_request(worker="w") is None
+    assert state() == ("HELD", "new-key")
+    with pytest.raises(keyhold.NotHeld):
+        resume(olga)
+    keyhold.confirm_key(actor=olga, account=accounts.get_current_account(), is_same_account=True)
+
+    # All three are answered with 401 (the sandbox knows only the former key, or does not).
+    for call in (first, second, third):
+        finish(sandbox, call, {"name": "fail-401"})
+
+    assert state() == ("RESUMING", "new-key")
+
+
+@pytest.mark.parametrize("kind", ["429", "503"])
+def test_a_hold_for_good_replaces_a_timed_one_and_is_never_replaced_by_one(sandbox, alice, kind):
+    calls = call_all(sandbox, alice, 9)
+    timed = {"name": "fail-429-retry-3"} if kind == "429" else {"name": "fail-503"}
+    for _ in range(1 if kind == "429" else 3):
+        finish(sandbox, calls.pop(), timed)
+    assert state() == ("HELD", kind)
+
+    other = finish(sandbox, calls.pop(), {"name": "fail-402"})
+
+    assert (other.status, other.tries) == ("QUEUED", 0), "it did not take the key from open to held"
+    assert (*state(), get_key().held_until) == ("HELD", "402", None)
+    for _ in range(1 if kind == "429" else 3):
+        finish(sandbox, calls.pop(), timed)
+    assert (*state(), get_key().held_until) == ("HELD", "402", None)
+
+
+def test_nobody_can_resume_what_is_not_held(sandbox, alice, olga):
+    ask(sandbox, alice)
+    with pytest.raises(keyhold.NotHeld):
+        resume(olga)
+    ask(sandbox, alice, {"name": "fail-402"})
+    resume(olga)
+    with pytest.raises(keyhold.NotHeld):
+        resume(olga)
+    assert models.Event.objects.filter(verb="resume").count() == 1
+
+
+# --- Probes ---
+
+
+def test_probes_for_a_401_are_made_at_growing_intervals_up_to_ten_minutes(sandbox, alice, held):
+    ask(sandbox, alice, {"name": "fail-401"})
+    sandbox.script({"on": LIST, "name": "fail-401", "times": 9})
+    assert make_probe(held) is False
+    assert not models.Event.objects.filter(verb="probe").exists(), "it was not due"
+
+    intervals = [next_probe_in()]
+    for _ in range(8):
+        make_probe_due()
+        assert make_probe(held) is False
+        intervals.append(next_probe_in())
+
+    assert intervals == pytest.approx([10, 20, 40, 80, 160, 320, 600, 600, 600], abs=5)
+    assert models.Event.objects.filter(verb="probe", detail__passed=False).count() == 8
+    assert state() == ("HELD", "401")
+
+
+@pytest.mark.parametrize("name", ["fail-401", "fail-402", "fail-500", "garbage", "reset"])
+def test_a_probe_that_does_not_pass_ends_nothing(sandbox, alice, held, name):
+    ask(sandbox, alice, {"name": "fail-401"})
+    make_probe_due()
+    sandbox.script({"on": LIST, "name": name})
+    assert make_probe(held) is False
+    assert state() == ("HELD", "401")
+
+
+def test_a_probe_that_passes_resumes_and_a_success_opens(sandbox, alice, held):
+    ask(sandbox, alice, {"name": "fail-401"})
+    make_probe_due()
+
+    assert make_probe(held) is True
+
+    assert state() == ("RESUMING", "401")
+    assert ask(sandbox, alice).status == "SUCCEEDED"
+    assert state() == ("OPEN", "")
+    event = models.Event.objects.get(verb="resume")
+    assert (event.actor_name, event.detail) == ("", {"cause": "401", "by_probe": True})
+
+
+def test_a_401_right_after_a_probe_that_passed_needs_an_operator(sandbox, alice, olga, held):
+    ask(sandbox, alice, {"name": "fail-401"})
+    make_probe_due()
+    make_probe(held)
+
+    ask(sandbox, alice, {"name": "fail-422"})  # which tells nothing of the key
+    ask(sandbox, alice, {"name": "fail-401"})
+
+    key = get_key()
+    assert (key.state, key.cause, key.probe_at, key.operator_only) == ("HELD", "401", None, True)
+    assert make_probe(held) is False
+    resume(olga)
+    assert factories.send_once().workstation is not None  # the one that had gone back
+    assert state() == ("OPEN", "")
+
+
+def test_a_401_after_an_operator_resumed_is_probed_for_again_from_the_first_interval(sandbox, alice, olga, held):
+    ask(sandbox, alice, {"name": "fail-401"})
+    for _ in range(3):
+        make_probe_due()
+        sandbox.script({"on": LIST, "name": "fail-401"})
+        make_probe(held)
+    resume(olga)
+
+    ask(sandbox, alice, {"name": "fail-401"})
+
+    assert get_key().operator_only is False
+    assert next_probe_in() == pytest.approx(10, abs=5)
+
+
+def test_402_has_no_probe(sandbox, alice, held):
+    ask(sandbox, alice, {"name": "fail-402"})
+    key = get_key()
+    assert (key.probe_at, key.operator_only, key.held_until) == (None, True, None)
+    assert make_probe(held) is False
+    assert not models.Event.objects.filter(verb="probe").exists()
+
+
+def test_a_probe_that_passes_when_the_hold_has_become_an_operator_s_ends_nothing(sandbox, settings, alice, held):
+    ask(sandbox, alice, {"name": "fail-401"})
+    account = accounts.get_current_account()
+    make_probe_due()
+    assert keyhold.is_probe_due(account=account, held=held)
+    settings.AGENTSTATION_API_KEY = "another key"
+    factories.submit(alice)
+    dispatch.claim_request(worker="w")
+
+    keyhold.note_probe(account=account, passed=True, held=held)
+
+    assert state() == ("HELD", "new-key")
+
+
+# --- 429: until the time the provider named ---
+
+
+def in_seconds(seconds: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("3", 3),
+        ("-1", 0),
+        ("0", 0),
+        (str(10**9), 3600),
+        ("9" * 400, None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        (lambda: in_seconds(90), 90),
+        (lambda: in_seconds(-90), 0),
+        (lambda: in_seconds(10**7), 3600),
+    ],
+    ids=["3", "-1", "0", "1e9", "too-long", "word", "empty", "none", "date", "past-date", "far-date"],
+)
+def test_a_429_holds_until_the_time_named_but_an_hour_at_most(sandbox, settings, alice, header, seconds):
+    settings.PORTAL_RETRY_DELAY = 10.0
+    text = header() if callable(header) else header
+    portal_request = ask(sandbox, alice, {"status": 429, "headers": {} if text is None else {"Retry-After": text}})
+
+    assert (portal_request.status, portal_request.tries) == ("QUEUED", 1)
+    assert state() == ("HELD", "429")
+    # Without a time: the first of our own, two retry delays.
+    assert hold_seconds() == pytest.approx(20 if seconds is None else seconds, abs=3)
+    assert get_key().operator_only is False
+
+
+def test_a_429_whose_time_has_come_resumes_at_the_next_claim(sandbox, alice):
+    ask(sandbox, alice, {"status": 429, "headers": {"Retry-After": "-1"}})
+    assert ask(sandbox, alice).status in ("SUCCEEDED", "QUEUED")  # either of the two goes first
+    assert state() == ("OPEN", "")
+
+
+def test_an_earlier_end_never_replaces_a_later_one(sandbox, alice):
+    calls = call_all(sandbox, alice, 3)
+    ends = []
+    for seconds in ("100", "10", "200"):
+        finish(sandbox, calls.pop(), {"status": 429, "headers": {"Retry-After": seconds}})
+        ends.append(hold_seconds())
+    assert ends == pytest.approx([100, 100, 200], abs=5)
+
+
+# --- Several in a row ---
+
+
+@pytest.mark.parametrize("name", ["fail-500", "fail-503", "fail-502", "reset", "garbage"])
+def test_three_in_a_row_hold_for_a_short_time_and_two_do_not(sandbox, settings, alice, name):
+    settings.PORTAL_RETRY_DELAY = 30.0
+    for count in (1, 2, 3):
+        ask(sandbox, alice, {"name": name})
+        assert get_key().state == ("HELD" if count == 3 else "OPEN")
+    assert hold_seconds() == pytest.approx(60, abs=5)
+
+
+def test_failures_without_a_connection_count_too(sandbox, settings, alice):
+    calls = call_all(sandbox, alice, 3)
+    sandbox.stop()
+    for call in calls:
+        finish(sandbox, call)
+    assert state() == ("HELD", "no-connection")
+
+
+@pytest.mark.parametrize("between", [None, {"name": "fail-422"}, {"name": "fail-418"}, {"name": "fail-400"}])
+def test_an_answer_that_makes_sense_breaks_the_row(sandbox, settings, alice, between):
+    settings.PORTAL_RETRY_DELAY = 30.0
+    for answer in ({"name": "fail-503"}, {"name": "fail-500"}, between, {"name": "fail-503"}, {"name": "reset"}):
+        ask(sandbox, alice, *([answer] if answer else []))
+    assert state() == ("OPEN", "")
+    ask(sandbox, alice, {"name": "fail-500"})
+    assert state() == ("HELD", "500")
+
+
+def test_holds_in_a_row_grow_up_to_five_minutes_and_a_success_begins_anew(sandbox, settings, alice):
+    settings.PORTAL_RETRY_DELAY = 30.0
+    for _ in range(3):
+        ask(sandbox, alice, {"name": "fail-500"})
+    lengths = [hold_seconds()]
+    for _ in range(3):
+        end_hold()
+        ask(sandbox, alice, {"name": "fail-500"})  # the same failure in RESUMING: once is enough
+        lengths.append(hold_seconds())
+    assert lengths == pytest.approx([60, 120, 240, 300], abs=5)
+
+    end_hold()
+    assert ask(sandbox, alice).status == "SUCCEEDED"
+    for _ in range(3):
+        ask(sandbox, alice, {"name": "fail-500"})
+    assert hold_seconds() == pytest.approx(60, abs=5)
+
+
+def test_other_failures_in_a_row_hold_a_key_that_resumes_too(sandbox, settings, alice, olga):
+    """Or a provider that breaks in another way would take the whole queue, one request after the other."""
+    settings.PORTAL_RETRY_DELAY = 30.0
+    ask(sandbox, alice, {"name": "fail-402"})
+    resume(olga)
+    for name in ("fail-500", "reset"):
+        ask(sandbox, alice, {"name": name})
+        assert state() == ("RESUMING", "402")
+
+    ask(sandbox, alice, {"name": "fail-500"})
+
+    assert state() == ("HELD", "500")
+    assert hold_seconds() == pytest.approx(60, abs=5)
+
+
+# --- Resuming cannot get stuck ---
+
+
+def resume_with_one_in_flight(alice: models.User, operator: models.User) -> dispatch.Call:
+    """A key that resumes from 402, one attempt in flight, another request waiting behind it."""
+    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    resume(operator)
+    factories.submit(alice)
+    factories.submit(alice)
+    call = factories.claim()
+    assert dispatch.claim_request(worker="w") is None, "a second attempt goes out while the first is in flight"
+    return call
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fail-400",
+        "fail-401",
+        "fail-402",
+        "fail-418",
+        "fail-422",
+        "fail-429",
+        "fail-500",
+        "fail-500-made",
+        "fail-502",
+        "fail-503",
+        "fail-503-html",
+        "garbage",
+        "reset",
+        "reset-made",
+        "truncate",
+    ],
+)
+def test_whatever_that_attempt_ends_in_the_key_can_still_be_opened(sandbox, alice, olga, name):
+    finish(sandbox, resume_with_one_in_flight(alice, olga), {"name": name})
+
+    is_for_good = name in ("fail-401", "fail-402")
+    is_timed = name == "fail-429"
+    assert get_key().state == ("HELD" if is_for_good or is_timed else "RESUMING")
+    if is_for_good:
+        resume(olga)
+    elif is_timed:
+        end_hold()
+    assert factories.send_once().workstation is not None
+    assert state() == ("OPEN", "")
+
+
+def test_a_success_of_that_attempt_opens_the_key(sandbox, alice, olga):
+    finish(sandbox, resume_with_one_in_flight(alice, olga))
+    assert state() == ("OPEN", "")
+    assert [
+        event.verb for event in models.Event.objects.filter(verb__in=["hold", "resume", "open"]).order_by("id")
+    ] == [
+        "hold",
+        "resume",
+        "open",
+    ]
+
+
+def test_an_attempt_given_back_lets_the_next_try(sandbox, alice, olga):
+    call = resume_with_one_in_flight(alice, olga)
+    record.record_result(call=call, result=dispatch.Result())
+    assert state() == ("RESUMING", "402")
+    assert factories.send_once().workstation is not None
+    assert state() == ("OPEN", "")
+
+
+def test_an_attempt_whose_worker_was_killed_lets_the_next_try_after_its_deadline(sandbox, alice, olga, held):
+    call = resume_with_one_in_flight(alice, olga)
+    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+    recover.recover_requests(held=held)
+
+    assert state() == ("RESUMING", "402")
+    assert factories.send_once().workstation is not None
+    assert state() == ("OPEN", "")
+
+
+def test_a_request_cancelled_while_the_key_resumes_lets_the_next_try(sandbox, alice, olga):
+    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    resume(olga)
+    intake.cancel_request(actor=alice, portal_request=factories.submit(alice))
+    assert dispatch.claim_request(worker="w") is None
+    assert ask(sandbox, alice).status == "SUCCEEDED"
+    assert state() == ("OPEN", "")
+
+
+def test_a_late_success_from_before_the_hold_leaves_it_as_it_is(sandbox, alice, olga, held):
+    first, second = call_all(sandbox, alice, 2)
+    late = dispatch.send_call(call=first, client=process.make_client())
+    finish(sandbox, second, {"name": "fail-402"})
+    models.Attempt.objects.filter(pk=first.attempt_id).update(deadline_at=Now())
+    recover.recover_requests(held=held)
+
+    record.record_result(call=first, result=late)
+
+    assert models.Request.objects.get(attempts=first.attempt_id).status == "SUCCEEDED"
+    assert state() == ("HELD", "402")
+
+
+def test_an_attempt_claimed_in_the_very_moment_the_hold_ended_is_the_one_in_flight(sandbox, alice, olga):
+    """SQLite writes its own times in milliseconds, ours in microseconds, and compares both as text."""
+    call = resume_with_one_in_flight(alice, olga)
+    claimed_at = models.Attempt.objects.get(pk=call.attempt_id).claimed_at
+    models.Key.objects.update(hold_ended_at=claimed_at)
+    assert dispatch.claim_request(worker="w") is None
+
+
+def test_time_under_a_hold_adds_up(sandbox, alice, olga):
+    for _ in range(2):
+        ask(sandbox, alice, {"name": "fail-402"})
+        models.Key.objects.update(held_at=F("held_at") - timedelta(seconds=100))
+        resume(olga)
+        models.Key.objects.update(state="OPEN", cause="")
+        models.Request.objects.filter(status="QUEUED").update(status="CANCELLED", ended_at=Now())
+    assert get_key().held_seconds == pytest.approx(200, abs=10)
