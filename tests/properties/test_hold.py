@@ -234,12 +234,33 @@ class Hold(scene.Example):
                 model.resume(by_probe=True)
 
     @precondition(lambda self: len(self.attempts) > 1)
-    @rule(key=st.sampled_from(KEYS))
-    def server_gets_key(self, key: str) -> None:
-        """It is noticed by whoever wants to send next."""
+    @rule(confirmed=st.booleans(), code=st.sampled_from(["401", "200", "429"]))
+    def server_gets_another_key(self, confirmed: bool, code: str) -> None:
+        """It is noticed by whoever wants to send next; confirmed or not, a call under way still had the former one."""
         self.tick()
-        self.settings.AGENTSTATION_API_KEY = self.model.present = key
+        self.model.present = KEYS[self.model.present == KEYS[0]]
+        self.settings.AGENTSTATION_API_KEY = self.model.present
         self.claim(0)
+        if confirmed:
+            self.operator_confirms()
+        self.end(self.attempts[0], code, 200 if code == "429" else None)
+
+    @precondition(lambda self: len(self.attempts) > 1)
+    @rule(waits=st.permutations([100, 1000]))
+    def slow_down_twice(self, waits: list[int]) -> None:
+        for seconds in waits:
+            self.end(self.attempts[-1], "429", seconds)
+
+    @precondition(lambda self: len(self.attempts) > 1 and self.model.state == OPEN)
+    @rule(code=st.sampled_from(["401", "402", "429", "422"]))
+    def new_key_whose_success_comes_first(self, code: str) -> None:
+        """A new key works; then calls of the former one are answered."""
+        self.server_gets_another_key(confirmed=True, code="200")
+        before = len(self.attempts)
+        self.claim(0)
+        if len(self.attempts) > before:
+            self.end(self.attempts[-1], "200", None)
+            self.end(self.attempts[0], code, None)
 
     @precondition(lambda self: self.model.state != OPEN)
     @rule()

@@ -73,7 +73,9 @@ class Life(scene.Example):
     @precondition(lambda self: self.late)
     @rule(data=st.data(), code=st.sampled_from(CODES))
     def answer_comes_late(self, data: st.DataObject, code: str) -> None:
-        call = data.draw(st.sampled_from(self.late))
+        self.tell_late(data.draw(st.sampled_from(self.late)), code)
+
+    def tell_late(self, call: dispatch.Call, code: str) -> None:
         self.late.remove(call)
         request = models.Request.objects.get(attempts=call.attempt_id)
         is_last = not request.attempts.filter(pk__gt=call.attempt_id).exists()
@@ -120,9 +122,9 @@ class Life(scene.Example):
         self.answer_comes_late(data, code)
 
     @precondition(lambda self: self.calls)
-    @rule(data=st.data())
-    def is_sent_again_after_its_deadline(self, data: st.DataObject) -> None:
-        """Proven not created, it is sent again and no answer comes again; the first worker may still have one."""
+    @rule(data=st.data(), code=st.sampled_from(["422", "given-back", "200"]))
+    def is_sent_again_after_its_deadline(self, data: st.DataObject, code: str) -> None:
+        """Proven not created, it is sent again and no answer comes again; then the first call's comes."""
         call = data.draw(st.sampled_from(self.calls))
         self.end_by_deadline(call)
         request = models.Request.objects.get(attempts=call.attempt_id)
@@ -132,6 +134,7 @@ class Life(scene.Example):
             self.claim()
         if self.status_of(call) == "SENDING":
             self.end_by_deadline(self.calls[-1])
+        self.tell_late(call, code)
 
     @precondition(lambda self: self.calls)
     @rule(data=st.data())
