@@ -142,3 +142,22 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def test_a_second_portal_on_the_same_data_is_refused(settings, tmp_path):
+    settings.DATA_DIR = tmp_path / "new"
+    first = run_local.Command()
+    first._lock_data()
+    with pytest.raises(CommandError, match=r"is running on .* already"):
+        run_local.Command()._lock_data()
+    first._lock.close()
+    again = run_local.Command()
+    again._lock_data()
+    again._lock.close()
+
+
+def test_a_folder_that_cannot_be_made_is_said_in_one_line(settings, tmp_path):
+    (tmp_path / "file").write_text("")
+    settings.DATA_DIR = tmp_path / "file" / "data"
+    with pytest.raises(CommandError, match="cannot be used"):
+        run_local.Command()._lock_data()

@@ -59,6 +59,7 @@ class Command(BaseCommand):
             self._lock = (settings.DATA_DIR / "run.lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            self._lock.close()
             raise CommandError(f"A portal is running on {settings.DATA_DIR} already.") from None
         except OSError as error:
             raise CommandError(f"The folder {settings.DATA_DIR} cannot be used: {error.strerror}.") from None
