@@ -1,9 +1,23 @@
 """Pages for what went wrong before a view could answer."""
 
+import sys
+
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template import loader
+
+_TRY_AGAIN = "5"  # seconds
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form without its token: mostly a page that was open for too long."""
     return render(request, "403_csrf.html", status=403)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """503 where the database is away, full or locked, else 500; neither page asks the database for anything."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        page = loader.render_to_string("503.html")
+        return HttpResponse(page, status=503, headers={"Retry-After": _TRY_AGAIN})
+    return HttpResponse(loader.render_to_string("500.html"), status=500)
