@@ -65,12 +65,15 @@ def claim_request(*, worker: str) -> Call | None:
 
 
 def _has_room(*, key: models.Key) -> bool:
-    """Whether the key may be used now, within the team's caps. While it resumes, one attempt is in flight at a time."""
+    """Whether the key may be used now, within the team's caps. While it resumes, one attempt is in flight at a time.
+
+    Past its deadline a call is over, whoever has yet to say so: it takes nobody's place.
+    """
     now = clock.read_clock(account=key.account)
     if not keyhold.may_send(key=key, now=now) or key.account.first_look == models.Account.FirstLook.WANTED:
         return False
     attempts = models.Attempt.objects.filter(request__account=key.account)
-    in_flight = attempts.filter(outcome=models.Attempt.Outcome.SENDING)
+    in_flight = attempts.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=now)
     if key.is_resuming and _has_begun_again(key=key, in_flight=in_flight):
         return False
     if settings.PORTAL_CALLS_PER_MINUTE:

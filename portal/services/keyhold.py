@@ -85,7 +85,8 @@ def note_failure(
         held = _hold_until_operator(key=key, failure=failure, now=now)
         return was_open and held
     if failure.hold is failures.Hold.UNTIL_RETRY_AFTER:
-        seconds = _next_hold(key) if retry_after is None else retry_after
+        # None said, or none left: asked at once with each refusal, the queue would run in a circle.
+        seconds = retry_after or _next_hold(key)
         _hold_for(key=key, failure=failure, now=now, seconds=min(seconds, _LONGEST_RETRY_AFTER))
     elif failure.hold is failures.Hold.SEVERAL_IN_ROW:
         _count_failure(key=key, failure=failure, now=now)

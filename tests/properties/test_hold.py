@@ -86,7 +86,7 @@ class Model:
             self.hold(code, probe_at=self.now + FIRST_PROBE if probed else None)
             return was_open
         elif code in TIMED:
-            self.hold_for(code, min(self.next_hold() if retry_after is None else retry_after, LONGEST_RETRY_AFTER))
+            self.hold_for(code, min(retry_after or self.next_hold(), LONGEST_RETRY_AFTER))
         elif code in SEVERAL:
             self.row += 1
             code = "no-answer" if code == "502" else code

@@ -297,15 +297,15 @@ def in_seconds(seconds: float) -> str:
     ("header", "seconds"),
     [
         ("3", 3),
-        ("-1", 0),
-        ("0", 0),
+        ("-1", None),
+        ("0", None),
         (str(10**9), 3600),
         ("9" * 400, None),
         ("soon", None),
         ("", None),
         (None, None),
         (lambda: in_seconds(90), 90),
-        (lambda: in_seconds(-90), 0),
+        (lambda: in_seconds(-90), None),
         (lambda: in_seconds(10**7), 3600),
     ],
     ids=["3", "-1", "0", "1e9", "too-long", "word", "empty", "none", "date", "past-date", "far-date"],
@@ -317,15 +317,26 @@ def test_a_429_holds_until_the_time_named_but_an_hour_at_most(sandbox, settings,
 
     assert (portal_request.status, portal_request.tries) == ("QUEUED", 1)
     assert state() == ("HELD", "429")
-    # Without a time: the first of our own, two retry delays.
+    # Without a time, or with one that is over: the first of our own, two retry delays.
     assert hold_seconds() == pytest.approx(20 if seconds is None else seconds, abs=3)
     assert get_key().operator_only is False
 
 
 def test_a_429_whose_time_has_come_resumes_at_the_next_claim(sandbox, alice):
-    ask(sandbox, alice, {"status": 429, "headers": {"Retry-After": "-1"}})
+    ask(sandbox, alice, {"status": 429, "headers": {"Retry-After": "3"}})
+    models.Key.objects.update(held_until=Now())
     assert ask(sandbox, alice).status in ("SUCCEEDED", "QUEUED")  # either of the two goes first
     assert state() == ("OPEN", "")
+
+
+def test_a_provider_that_always_says_at_once_is_asked_ever_more_rarely(sandbox, settings, alice):
+    settings.PORTAL_RETRY_DELAY = 10.0
+    seconds = []
+    for _ in range(3):
+        ask(sandbox, alice, {"status": 429, "headers": {"Retry-After": "0"}})
+        seconds.append(hold_seconds())
+        models.Key.objects.update(held_until=Now())
+    assert seconds == pytest.approx([20, 40, 80], abs=5)
 
 
 def test_an_earlier_end_never_replaces_a_later_one(sandbox, alice):
@@ -468,10 +479,14 @@ def test_an_attempt_given_back_lets_the_next_try(sandbox, alice, olga):
     assert state() == ("OPEN", "")
 
 
-def test_an_attempt_whose_worker_was_killed_lets_the_next_try_after_its_deadline(sandbox, alice, olga, held):
+@pytest.mark.parametrize("is_recovered", [True, False], ids=["recovered", "recover-is-late"])
+def test_an_attempt_whose_worker_was_killed_lets_the_next_try_after_its_deadline(
+    sandbox, alice, olga, held, is_recovered
+):
     call = resume_with_one_in_flight(alice, olga)
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
-    recover.recover_requests(held=held)
+    if is_recovered:
+        recover.recover_requests(held=held)
 
     assert state() == ("RESUMING", "402")
     assert factories.send_once().workstation is not None
