@@ -4,7 +4,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import audit, intake, lifecycle, mirror, wake
+from portal.services import accounts, audit, intake, lifecycle, mirror, wake
 
 _OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
 
@@ -41,7 +41,9 @@ def declare_not_created(*, actor: models.User, portal_request: models.Request, r
 @transaction.atomic
 def release_orphan(*, actor: models.User, workstation: models.Workstation, reason: str) -> None:
     """Give back a workstation that nobody owns. Raises NotPossible where it has ended or somebody owns it."""
-    asked = models.Workstation.objects.orphans().filter(pk=workstation.pk, release_asked_at=None)
+    # With another account's key the provider would say that it is gone, while it runs on.
+    current = accounts.get_current_account()
+    asked = models.Workstation.objects.orphans().filter(pk=workstation.pk, account=current, release_asked_at=None)
     if not asked.update(release_asked_at=Now(), release_asked_by=actor, refresh_due_at=Now()):
         raise intake.NotPossible("This workstation has ended, has an owner, or is being given back already.")
     audit.record_event(actor=actor, verb="release-orphan", target=workstation, reason=reason)

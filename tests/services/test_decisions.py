@@ -157,7 +157,10 @@ def test_an_operator_gives_an_orphan_back_once(sandbox, alice, olga, refreshing)
 def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back(sandbox, alice, olga):
     owned = factories.create_workstation(alice)
     foreign = make_orphan(is_foreign=True)
-    for workstation in (owned, foreign):
+    elsewhere = make_orphan("W2")
+    former = models.Account.objects.create(base_url="https://former.example/v1")
+    models.Workstation.objects.filter(pk=elsewhere.pk).update(account=former)
+    for workstation in (owned, foreign, elsewhere):
         with pytest.raises(intake.NotPossible):
             decisions.release_orphan(actor=olga, workstation=workstation, reason="No.")
         workstation.refresh_from_db()
