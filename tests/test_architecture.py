@@ -48,7 +48,7 @@ SERVICE_LAYERS = [
     {"audit", "accounts"},
     {"keyhold"},
     {"mirror", "probe"},
-    {"intake", "dispatch", "recover", "workstations", "setup", "looking"},
+    {"intake", "dispatch", "recover", "workstations", "setup", "looking", "restore"},
     {"record", "settle", "decisions"},
 ]
 

@@ -34,6 +34,8 @@ VERBS = (
     "adopt",
     "not-created",
     "release-orphan",
+    "restore",
+    "restored",
 )
 _LARGEST_ID = 2**63 - 1
 

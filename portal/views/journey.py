@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from portal import models
+from portal.services import restore
 
 _FINAL_TITLES = {
     models.Request.Status.FAILED: "No workstation",
@@ -62,6 +63,8 @@ def list_steps(
 
 
 def _describe_attempt(attempt: models.Attempt) -> list[Step]:
+    if attempt.worker == restore.WORKER:
+        return [_describe_restored(attempt)]
     outcome = models.Attempt.Outcome
     texts = {
         outcome.SENDING: "The provider has been asked. It usually answers within a minute.",
@@ -80,6 +83,15 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
     )
     late = getattr(attempt, "late_answer", None)
     return [step, _describe_late(late)] if late else [step]
+
+
+def _describe_restored(attempt: models.Attempt) -> Step:
+    return Step(
+        title="The portal's records were put back from a backup",
+        state="warn",
+        text="It may have been sent after that backup was made. The portal looks first, so that nothing is made twice.",
+        at=attempt.claimed_at,
+    )
 
 
 def _describe_failure(attempt: models.Attempt) -> str:

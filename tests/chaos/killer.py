@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import resource
 import signal
 import sqlite3
 import threading
@@ -175,15 +176,34 @@ class Killer:
         if isinstance(self._stage.database, stage.Postgres):
             self.deeds.counts["PostgreSQL crash"] += 1
             self._stage.database.crash()
-        else:
+        elif self._chance.random() < 0.5:
             self.deeds.counts["SQLite locked"] += 1
             _lock_sqlite(self._stage.database, seconds=self._chance.uniform(1.0, 4.0))
+        else:
+            self.deeds.counts["disk full"] += 1
+            self._fill_disk(seconds=self._chance.uniform(1.0, 4.0))
         self.deeds.troubles.append((begun, time.time()))
+
+    def _fill_disk(self, *, seconds: float) -> None:
+        """No process of the portal can write to any file for a while, as where the disk is full."""
+        pids = [actor.pid for actor in self._stage.workers if actor.is_alive()]
+        pids += [self._stage.web.pid, *self._stage.web.list_children()]
+        for pid in pids:
+            _limit_files(pid, 0)
+        time.sleep(seconds)
+        for pid in pids:
+            _limit_files(pid, resource.RLIM_INFINITY)
 
 
 def _signal(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def _limit_files(pid: int, size: int) -> None:
+    """How large a file the process may write, in bytes."""
+    with contextlib.suppress(ProcessLookupError):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 def _lock_sqlite(database: stage.Sqlite, *, seconds: float) -> None:
