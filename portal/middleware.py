@@ -1,5 +1,6 @@
-"""What holds for every page: somebody is signed in, and no cache keeps it."""
+"""What holds for every page: somebody is signed in, no cache keeps it, and an act is recorded with its address."""
 
+import ipaddress
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -9,6 +10,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
+
+from portal.services import origin
 
 
 class SignedInMiddleware(LoginRequiredMiddleware):
@@ -35,3 +38,31 @@ class PrivatePagesMiddleware:
         add_never_cache_headers(response)
         patch_vary_headers(response, ["HX-Request"])
         return response
+
+
+class OriginMiddleware:
+    """Lets the record know the address that an act came from."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with origin.acting_from(address=find_address(request)):
+            return self.get_response(request)
+
+
+def find_address(request: HttpRequest) -> str:
+    """The person's address. A proxy is believed only where PORTAL_TRUSTED_PROXY names it; anybody can send a header."""
+    address = str(request.META.get("REMOTE_ADDR", ""))
+    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+    while hops and address in settings.PORTAL_TRUSTED_PROXY and _is_address(hops[-1]):
+        address = hops.pop()
+    return address
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

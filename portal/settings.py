@@ -15,7 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 PORTAL_LOCAL = environment.read_flag("PORTAL_LOCAL", default=False)
 PORTAL_HTTPS = environment.read_flag("PORTAL_HTTPS", default=not PORTAL_LOCAL)
 DEBUG = environment.read_flag("DEBUG", default=False)
-PORTAL_TRUSTED_PROXY = environment.read_list("PORTAL_TRUSTED_PROXY")
+PORTAL_TRUSTED_PROXY = environment.read_list("PORTAL_TRUSTED_PROXY", default="127.0.0.1,::1")
 
 DATABASE: dict[str, Any] = environment.read_database(
     "DATABASE_URL", default=f"sqlite:///{BASE_DIR}/data/portal.sqlite3"
@@ -113,6 +113,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.middleware.OriginMiddleware",
     "portal.middleware.SignedInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

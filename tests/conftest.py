@@ -4,11 +4,25 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import connections
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
 from portal import models
 from portal.sandbox import server
 from tests import factories
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _empty_the_record_between_tests() -> Iterator[None]:
+    """The database refuses to be emptied; between tests it has to be."""
+    empty = TransactionTestCase._fixture_teardown
+
+    def empty_unprotected(case: TransactionTestCase) -> None:
+        with factories.unprotected():
+            empty(case)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_unprotected)
+        yield
 
 
 @pytest.fixture

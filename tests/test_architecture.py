@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "worker": {"worker", "services", "agentstation", ""},
     "forms": {"models", "failures"},
     "templatetags": {"models"},
-    "middleware": set(),
+    "middleware": {"services"},
     "views": {"views", "forms", "services", "failures", "models", "sandbox"},
     "admin": {"admin", "forms", "services", "failures", "models", "templatetags"},
     "management": {"services", "worker", "sandbox", "models", "environment", "launcher"},
@@ -44,7 +44,7 @@ PLAIN = {
 }
 # Services that others build on, lowest first; a service imports only from lower lines.
 SERVICE_LAYERS = [
-    {"clock", "wake", "storable", "leases", "workers", "retry", "lifecycle", "turns"},
+    {"clock", "wake", "storable", "leases", "workers", "retry", "lifecycle", "turns", "origin", "protection"},
     {"audit", "accounts"},
     {"keyhold"},
     {"mirror", "probe"},

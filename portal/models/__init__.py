@@ -6,6 +6,7 @@ from portal.models.lease import Lease
 from portal.models.look import Look
 from portal.models.request import TRANSITIONS, Attempt, LateAnswer, Request, check_transition
 from portal.models.setup import SetupLink
+from portal.models.tombstone import Tombstone
 from portal.models.user import User
 from portal.models.worker import Worker
 from portal.models.workspace import File, Log, Workspace
@@ -25,6 +26,7 @@ __all__ = [
     "Look",
     "Request",
     "SetupLink",
+    "Tombstone",
     "User",
     "Worker",
     "Workspace",

@@ -24,6 +24,7 @@ class Event(models.Model):
     at = models.DateTimeField(db_default=Now())
     actor_id = models.BigIntegerField(null=True, blank=True, help_text="Empty: the portal itself.")
     actor_name = models.CharField(max_length=150, blank=True)
+    address = models.CharField(max_length=45, blank=True, help_text="Where the actor's HTTP request came from.")
     verb = models.CharField(max_length=32)
     target = models.CharField(max_length=300, help_text="Kind and name of what it was done to.")
     request_number = models.BigIntegerField(null=True, blank=True, help_text="The request that it belongs to.")

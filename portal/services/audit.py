@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from portal import models
+from portal.services import origin
 
 
 def record_event(
@@ -23,6 +24,7 @@ def record_event(
     models.Event.objects.create(
         actor_id=actor.pk if actor else None,
         actor_name=actor.get_username() if actor else "",
+        address=origin.get_address(),
         verb=verb,
         target=f"{target._meta.verbose_name} {target}",
         request_number=request_number,

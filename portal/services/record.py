@@ -14,8 +14,12 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     attempt = models.Attempt.objects.select_related("request__account").get(pk=call.attempt_id)
     key = keyhold.lock_key(account=attempt.request.account)
     portal_request = _lock_request(attempt.request_id)
+    outcome, failure = result.outcome, result.failure
+    if result.workstation is not None and _has_other_owner(portal_request, workstation=result.workstation):
+        # Another of its group has adopted what was made for this one: it takes that one's place among the unknown.
+        outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
     ours = models.Attempt.objects.filter(pk=attempt.pk, outcome=models.Attempt.Outcome.SENDING).update(
-        outcome=result.outcome, ended_at=Now(), **_describe(result), retry_after=_retry_after(result)
+        outcome=outcome, ended_at=Now(), **_describe(result, failure=failure), retry_after=_retry_after(result)
     )
     if not ours:
         _record_late(attempt=attempt, portal_request=portal_request, result=result)
@@ -25,12 +29,12 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
         verb="answer",
         target=attempt,
         request_number=portal_request.pk,
-        detail={"outcome": result.outcome, "failure": result.failure.code if result.failure else ""},
+        detail={"outcome": outcome, "failure": failure.code if failure else ""},
     )
     now = clock.read_clock(account=key.account)
     if result.workstation is not None:
         keyhold.note_success(key=key, attempt=attempt, now=now)
-        _succeed(portal_request, workstation=result.workstation)
+        _use_workstation(portal_request, workstation=result.workstation)
     elif result.failure is None:  # given back: it keeps its place in the queue
         lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
     else:
@@ -45,11 +49,11 @@ def _lock_request(number: int) -> models.Request:
     return rows.get(pk=number)
 
 
-def _describe(result: dispatch.Result) -> dict[str, object]:
+def _describe(result: dispatch.Result, *, failure: failures.Failure | None) -> dict[str, object]:
     """The columns that an attempt and a late answer have in common."""
     answer = result.answer
     return {
-        "failure": result.failure.code if result.failure else "",
+        "failure": failure.code if failure else "",
         "http_status": answer.status if answer else None,
         "error": storable.escape_text(answer.error) if answer else "",
         "message": storable.escape_text(answer.message) if answer else "",
@@ -61,20 +65,20 @@ def _retry_after(result: dispatch.Result) -> float | None:
     return result.answer.retry_after if result.answer else None
 
 
-def _succeed(portal_request: models.Request, *, workstation: agentstation.Workstation) -> None:
+def _has_other_owner(portal_request: models.Request, *, workstation: agentstation.Workstation) -> bool:
+    rows = models.Workstation.objects.filter(account=portal_request.account_id, uid=workstation.uid)
+    return rows.exclude(request=None).exclude(request=portal_request).exists()
+
+
+def _use_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> None:
     """Keep the workstation as the request's. One that another request has adopted meanwhile stays with that one."""
     stored = mirror.store_workstation(account=portal_request.account, workstation=workstation)
-    if stored.request_id not in (None, portal_request.pk):
-        if portal_request.status == models.Request.Status.SENDING:
-            status = models.Request.Status.UNKNOWN
-            # Settling goes by attempts: without one of unknown outcome, this request would stay unknown for ever.
-            portal_request.attempts.filter(outcome=models.Attempt.Outcome.SUCCEEDED).update(
-                outcome=models.Attempt.Outcome.UNKNOWN, failure=failures.NO_ANSWER.code
-            )
-            lifecycle.move_request(portal_request=portal_request, status=status, failure=failures.NO_ANSWER)
-        return
-    mirror.give_workstation(stored=stored, portal_request=portal_request)
-    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+    states = models.Request.Status
+    if stored.request_id in (None, portal_request.pk):
+        mirror.give_workstation(stored=stored, portal_request=portal_request)
+        lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
+    elif portal_request.status == states.SENDING:
+        lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
 
 
 def _move_on(
@@ -98,7 +102,7 @@ def _move_on(
 
 def _record_late(*, attempt: models.Attempt, portal_request: models.Request, result: dispatch.Result) -> None:
     """Keep an answer that came after the deadline, and use it where that is still possible."""
-    description = _describe(result)
+    description = _describe(result, failure=result.failure)
     is_silent = result.answer is None and (attempt.outcome, attempt.failure) == (result.outcome, description["failure"])
     if is_silent or attempt.http_status is not None:
         return  # late news that is none; or recorded already, by a transaction whose commit was not confirmed
@@ -124,7 +128,7 @@ def _record_late(*, attempt: models.Attempt, portal_request: models.Request, res
 def _use_late_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> None:
     states = models.Request.Status
     if portal_request.status in (states.UNKNOWN, states.QUEUED):
-        _succeed(portal_request, workstation=workstation)
+        _use_workstation(portal_request, workstation=workstation)
         return
     stored = mirror.store_workstation(account=portal_request.account, workstation=workstation)
     if stored.request is None:

@@ -7,7 +7,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
-from portal.services import workers
+from portal.services import protection, workers
 
 
 @login_not_required
@@ -30,6 +30,8 @@ def _find_reasons() -> list[str]:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return ["The database lacks migrations: run `manage.py migrate`."]
+        if protection.find_faults():
+            return ["The record is not protected: run `manage.py migrate`, which puts its triggers back."]
         return [] if workers.is_worker_alive() else ["No worker has been seen lately: run `manage.py work`."]
     except DatabaseError:
         return ["The database does not answer."]

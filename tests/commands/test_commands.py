@@ -10,6 +10,7 @@ from django.db import DatabaseError
 
 from portal import launcher, models
 from portal.management.commands import run_local
+from portal.services import protection
 from portal.worker import process
 from tests import factories
 
@@ -38,6 +39,13 @@ def test_work_works_until_it_is_stopped(sandbox, alice, monkeypatch):
     started[0].stop()
     command.join()
     assert models.Worker.objects.get().stopped_at
+
+
+@pytest.mark.django_db
+def test_no_worker_starts_on_a_record_that_is_not_protected():
+    protection.remove_triggers()
+    with pytest.raises(CommandError, match="puts the triggers of the record back"):
+        call_command("work")
 
 
 def test_a_signal_asks_the_worker_to_stop(sandbox):

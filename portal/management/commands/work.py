@@ -4,8 +4,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from portal.services import protection
 from portal.worker import process
 
 
@@ -18,6 +19,8 @@ class Command(BaseCommand):
         parser.add_argument("--threads", type=int, default=min(settings.PORTAL_CALLS_IN_FLIGHT, 16))
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if faults := protection.find_faults():
+            raise CommandError(f"{faults[0]} `manage.py migrate` puts the triggers of the record back.")
         worker = process.Process(thread_count=options["threads"])
         worker.stop_on_signals()
         worker.run()

@@ -1,0 +1,18 @@
+"""`manage.py migrate`: Django's, which ends by putting the record's triggers back."""
+
+from typing import Any
+
+from django.core.management.commands import migrate
+from django.db import connection
+
+from portal.services import protection
+
+
+class Command(migrate.Command):
+    """Django rebuilds tables on SQLite, and drops their triggers without a word."""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if connection.vendor == "sqlite":
+            protection.remove_triggers()
+        super().handle(*args, **options)
+        protection.install_triggers()

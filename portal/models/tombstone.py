@@ -1,0 +1,27 @@
+"""Tombstones: what was pruned, named before it goes. The database lets nothing else be deleted from the record."""
+
+from django.db import models
+
+from portal.models.clock import Now
+
+
+class Tombstone(models.Model):
+    """One batch that is pruned. Events by their range of ids, requests (with all that is theirs) by each id."""
+
+    class Kind(models.TextChoices):
+        EVENTS = "EVENTS", "Events"
+        REQUESTS = "REQUESTS", "Requests"
+
+    made_at = models.DateTimeField(db_default=Now())
+    kind = models.CharField(max_length=8, choices=Kind)
+    first_id = models.BigIntegerField()
+    last_id = models.BigIntegerField()
+    ids = models.JSONField(default=list, blank=True, help_text="Of requests; empty for events, where the range counts.")
+    counts = models.JSONField(default=dict, help_text="Rows by kind.")
+    digest = models.CharField(max_length=64, help_text="Of what was pruned, in its canonical form.")
+
+    class Meta:
+        indexes = [models.Index(fields=["kind", "last_id"], name="tombstone_by_range")]
+
+    def __str__(self) -> str:
+        return f"tombstone {self.pk}"

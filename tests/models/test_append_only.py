@@ -1,0 +1,173 @@
+"""The database itself refuses to change the record: by the ORM, by SQL, by replacing, by emptying the table."""
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import protection
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+ON_SQLITE = "connection.vendor != 'sqlite'"
+ON_POSTGRESQL = "connection.vendor != 'postgresql'"
+
+
+@pytest.fixture
+def history(sandbox, alice) -> models.Request:
+    """A request that succeeded, with an attempt, a late answer, events, and a tombstone of something else."""
+    portal_request = factories.send_until_settled(factories.submit(alice))
+    attempt = portal_request.attempts.get()
+    models.LateAnswer.objects.create(attempt=attempt, outcome="SUCCEEDED")
+    models.Tombstone.objects.create(kind="EVENTS", first_id=10**6, last_id=10**6, digest="0")
+    return portal_request
+
+
+def refuse(sql: str) -> None:
+    with (
+        connection.cursor() as cursor,
+        pytest.raises(IntegrityError, match="the record is append-only"),
+        transaction.atomic(),
+    ):
+        cursor.execute(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE portal_event SET verb = 'nothing'",
+        "UPDATE portal_event SET id = id + 1000",
+        "DELETE FROM portal_event",
+        "UPDATE portal_lateanswer SET message = 'yes'",
+        "DELETE FROM portal_lateanswer",
+        "UPDATE portal_attempt SET http_status = 201",
+        "UPDATE portal_attempt SET outcome = 'SENDING', ended_at = NULL",
+        "DELETE FROM portal_attempt",
+        "UPDATE portal_request SET note = 'another'",
+        "UPDATE portal_request SET type = 'max'",
+        "UPDATE portal_request SET workspace_uid = 'w'",
+        "UPDATE portal_request SET requester_id = requester_id + 1",
+        "UPDATE portal_request SET account_id = account_id + 1",
+        "UPDATE portal_request SET id = id + 1000",
+        "UPDATE portal_request SET created_at = '2020-01-01 00:00:00'",
+        "UPDATE portal_request SET submission = '00000000000000000000000000000000'",
+        "DELETE FROM portal_request",
+        "UPDATE portal_tombstone SET last_id = 0",
+        "DELETE FROM portal_tombstone",
+        "DELETE FROM portal_user",
+    ],
+)
+def test_sql_cannot_change_what_is_in_the_record(history, sql):
+    refuse(sql)
+
+
+def test_the_orm_cannot_either(history):
+    for rows in (models.Event, models.LateAnswer, models.Attempt, models.Request, models.User):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            rows.objects.all()._raw_delete("default")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        models.Attempt.objects.bulk_update([models.Attempt(pk=history.attempts.get().pk, error="x")], ["error"])
+
+
+def test_what_moves_on_still_may(sandbox, alice):
+    portal_request = factories.submit(alice)
+    call = factories.claim()
+    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+    models.Request.objects.filter(pk=portal_request.pk).update(operator_note="Look at it.")
+    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+
+
+@pytest.mark.parametrize("column", ["request_id", "number", "id"])
+def test_an_attempt_under_way_keeps_what_names_it(alice, column):
+    factories.submit(alice)
+    factories.claim()
+    refuse(f"UPDATE portal_attempt SET {column} = {column} + 1000")
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="PostgreSQL has no REPLACE")
+@pytest.mark.parametrize("table", ["event", "lateanswer", "attempt", "request", "tombstone", "user"])
+@pytest.mark.parametrize("key", ["id", "another"])
+def test_sqlite_does_not_replace_a_row(history, table, key):
+    columns = [
+        column.name for column in connection.introspection.get_table_description(connection.cursor(), f"portal_{table}")
+    ]
+    chosen = ", ".join("id + 1000" if column == "id" and key == "another" else column for column in columns)
+    if key == "another" and table in ("event", "tombstone"):
+        pytest.skip("nothing but the id is unique")
+    refuse(f"INSERT OR REPLACE INTO portal_{table} ({', '.join(columns)}) SELECT {chosen} FROM portal_{table}")
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="PostgreSQL has no OR REPLACE")
+def test_sqlite_does_not_replace_by_an_update(history, alice):
+    factories.submit(alice)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA recursive_triggers")
+        assert cursor.fetchone() == (0,)  # so that a replaced row is deleted without a word
+    refuse("UPDATE OR REPLACE portal_request SET id = (SELECT min(id) FROM portal_request)")
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="SQLite has no TRUNCATE")
+@pytest.mark.parametrize("table", ["event", "lateanswer", "attempt", "request", "tombstone", "user"])
+def test_postgresql_does_not_empty_a_table(history, table):
+    refuse(f"TRUNCATE portal_{table} CASCADE")
+
+
+# --- Pruning: what a tombstone names, and nothing else ---
+
+
+def test_events_that_a_tombstone_names_may_go_and_no_others(history):
+    ids = list(models.Event.objects.order_by("id").values_list("id", flat=True))
+    models.Tombstone.objects.create(kind="EVENTS", first_id=ids[0], last_id=ids[1], digest="0")
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM portal_event WHERE id <= %s", [ids[1]])
+    refuse(f"DELETE FROM portal_event WHERE id = {ids[2]}")
+
+
+def test_a_request_that_a_tombstone_names_may_go_with_all_that_is_its_own(sandbox, alice, history):
+    other = factories.send_until_settled(factories.submit(alice))
+    first, last = history.pk, other.pk + 1
+    models.Tombstone.objects.create(kind="REQUESTS", first_id=first, last_id=last, ids=[first, last], digest="0")
+    models.Workstation.objects.all().delete()
+    refuse(f"DELETE FROM portal_attempt WHERE request_id = {other.pk}")
+    refuse(f"DELETE FROM portal_request WHERE id = {other.pk}")
+    with connection.cursor() as cursor:
+        for sql in (
+            "DELETE FROM portal_lateanswer WHERE attempt_id IN (SELECT id FROM portal_attempt WHERE request_id = %s)",
+            "DELETE FROM portal_attempt WHERE request_id = %s",
+            "DELETE FROM portal_request WHERE id = %s",
+        ):
+            cursor.execute(sql, [history.pk])
+            assert cursor.rowcount == 1
+
+
+# --- The triggers themselves ---
+
+
+def test_a_trigger_that_was_dropped_or_changed_is_found_and_put_back():
+    assert protection.find_faults() == []
+    on_table = " ON portal_event" if connection.vendor == "postgresql" else ""
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TRIGGER portal_keep_event_update{on_table}")
+        assert protection.find_faults() == ["The trigger portal_keep_event_update is missing."]
+        if connection.vendor == "sqlite":
+            cursor.execute("CREATE TRIGGER portal_keep_event_update BEFORE UPDATE ON portal_event BEGIN SELECT 1; END")
+        else:
+            cursor.execute("ALTER TABLE portal_event DISABLE TRIGGER portal_keep_event_delete")
+    assert len(protection.find_faults()) in (1, 2)
+    assert "is not as the portal made it." in " ".join(protection.find_faults())
+    protection.install_triggers()
+    assert protection.find_faults() == []
+
+
+def test_migrate_puts_back_what_rebuilding_a_table_dropped(history):
+    with connection.schema_editor() as editor:
+        if connection.vendor == "sqlite":
+            editor._remake_table(models.Event)
+        else:
+            editor.execute("DROP TRIGGER portal_keep_event_update ON portal_event")
+    assert protection.find_faults()
+    call_command("migrate", verbosity=0)
+    assert protection.find_faults() == []
+    refuse("UPDATE portal_event SET verb = 'nothing'")
