@@ -23,6 +23,7 @@ NO_LISTS = "The provider has no lists to look in."
 NO_LOOKS = "The provider's lists could not be read for 24 hours."
 NOT_MARKED = "The lists could not be read before the first request, so what was there before is not known."
 NO_WORKSPACE = "The lists show a workstation of this type without a workspace; whose it is cannot be told."
+ODD_TYPE = "The lists show a workstation of a type that the portal does not know; whose it is cannot be told."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,8 +194,8 @@ def _adopt(*, member: Member, workstation: models.Workstation, evidence: dict[st
 
 def _settle_without_candidate(*, member: Member, look: models.Look, evidence: dict[str, object]) -> None:
     portal_request, states = member.portal_request, models.Request.Status
-    if portal_request.workspace_uid and _has_stray(member=member, look=look):
-        _note_operator(portal_request, note=NO_WORKSPACE)
+    if strays := _find_strays(member=member, look=look):
+        _doubt(member=member, strays=strays, look=look)
         return
     looks = models.Look.objects.filter(
         account=look.account_id, is_complete=True, begun_at__gt=member.attempt.ended_at, id__lte=look.pk
@@ -212,19 +213,32 @@ def _settle_without_candidate(*, member: Member, look: models.Look, evidence: di
     _record(member=member, evidence=evidence, decision="not created")
 
 
-def _has_stray(*, member: Member, look: models.Look) -> bool:
-    """Whether a fitting workstation has no workspace, though one was named."""
-    strays = models.Workstation.objects.filter(
-        account=member.portal_request.account_id,
+def _find_strays(*, member: Member, look: models.Look) -> list[models.Workstation]:
+    """What may have been made for it, but cannot be told to be: without a workspace where one was named; of a type
+    that the contract does not know where none was. To ask again would perhaps buy it twice."""
+    portal_request = member.portal_request
+    rows = models.Workstation.objects.filter(
+        account=portal_request.account_id,
         request=None,
         made_for=None,
         is_foreign=False,
-        type=member.portal_request.type,
-        workspace=None,
         shown_at__gt=member.sent_at,
         shown_at__lte=look.ended_at,
     )
-    return strays.exists()
+    if portal_request.workspace_uid:
+        return list(rows.filter(type=portal_request.type, workspace=None)[:1])
+    is_new = Q(workspace=None) | Q(workspace__first_seen_at__gt=member.sent_at)
+    return list(rows.filter(is_new).exclude(type__in=models.Request.Type.values).order_by("shown_at")[:1])
+
+
+def _doubt(*, member: Member, strays: list[models.Workstation], look: models.Look) -> None:
+    """Ask an operator. One of an unknown type may be of a call under way, which has its time to say so."""
+    portal_request, shown_at = member.portal_request, strays[0].shown_at
+    patience = member.sure_at - member.attempt.claimed_at
+    if portal_request.workspace_uid:
+        _note_operator(portal_request, note=NO_WORKSPACE)
+    elif shown_at is not None and look.begun_at - shown_at > patience:
+        _note_operator(portal_request, note=ODD_TYPE)
 
 
 def _leave_to_operator(*, group: list[Member], look: models.Look, account: models.Account) -> list[Member]:

@@ -422,6 +422,34 @@ def test_lists_that_were_not_read_to_their_end_settle_nothing_and_are_kept(sandb
 # --- To an operator ---
 
 
+def test_one_of_an_unknown_type_that_nobody_claims_is_an_operator_s_and_nothing_is_bought_again(sandbox, alice, held):
+    portal_request, later = ask(sandbox, alice, "reset"), ask(sandbox, alice, "reset", type="golang")
+    pass_time(UNTIL_SURE)
+    script_list(sandbox, entry("Q1", type="quantum", workspace="S-new"), times=9)
+    look(held)
+    look(held)
+    assert statuses(portal_request, later) == ["UNKNOWN", "UNKNOWN"]
+    assert portal_request.operator_note == "", "a call under way has its time to claim it"
+    models.Workstation.objects.update(request=None)
+    pass_time(UNTIL_SURE)
+    look(held)
+
+    assert statuses(portal_request, later) == ["UNKNOWN", "UNKNOWN"]
+    assert portal_request.operator_note == later.operator_note == settle.ODD_TYPE
+    assert len(sandbox.record()["posts"]) == 2
+
+
+def test_one_of_an_unknown_type_that_its_call_claims_stops_nobody(sandbox, alice, bob, held):
+    portal_request = ask(sandbox, alice, "reset")
+    pass_time(UNTIL_SURE)
+    script_list(sandbox, entry("Q1", type="quantum", workspace="S-new"), times=9)
+    look(held)
+    models.Workstation.objects.update(request=factories.submit(bob))
+    look(held)
+    look(held)
+    assert statuses(portal_request) == ["QUEUED"]
+
+
 def test_a_candidate_without_a_workspace_where_one_was_named_is_an_operator_s(sandbox, alice, held):
     portal_request = ask(sandbox, alice, workspace_uid="reset")
     script_list(sandbox, entry("W1"))
@@ -719,14 +747,14 @@ def test_no_retry_after_makes_a_request_stall_or_wait_more_than_an_hour(sandbox,
     portal_request = ask(sandbox, alice)
     assert portal_request.status == "QUEUED"
     key = models.Key.objects.get()
-    latest = (portal_request.attempts.get().ended_at + timedelta(seconds=3601)).replace(microsecond=0)
+    latest = portal_request.attempts.get().ended_at + timedelta(seconds=3660)
     assert key.held_until is not None
     assert key.held_until <= latest
     assert portal_request.next_attempt_at is None or portal_request.next_attempt_at <= latest
 
-    models.Key.objects.filter(state="HELD").update(held_until=F("held_until") - timedelta(seconds=3601))
+    models.Key.objects.filter(state="HELD").update(held_until=F("held_until") - timedelta(seconds=3660))
     models.Request.objects.filter(next_attempt_at__isnull=False).update(
-        next_attempt_at=F("next_attempt_at") - timedelta(seconds=3601)
+        next_attempt_at=F("next_attempt_at") - timedelta(seconds=3660)
     )
     factories.send_once()
     assert statuses(portal_request) == ["SUCCEEDED"]
