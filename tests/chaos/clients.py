@@ -35,8 +35,8 @@ class Book:
     """What all clients were told, and what they saw that nobody should see."""
 
     told: list[books.Told] = field(default_factory=list)
-    # (seconds since 1970, address) of every answer 5xx.
-    server_errors: list[tuple[float, str]] = field(default_factory=list)
+    # (from, until, address) of every call answered 5xx, in seconds since 1970.
+    server_errors: list[tuple[float, float, str]] = field(default_factory=list)
     odd: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -49,7 +49,9 @@ class Book:
         """Write down an answer that should not be."""
         with self.lock:
             if answer.status_code >= 500:
-                self.server_errors.append((time.time(), re.sub("[0-9]+", "N", answer.request.path_url)))
+                now = time.time()
+                begun = now - answer.elapsed.total_seconds()
+                self.server_errors.append((begun, now, re.sub("[0-9]+", "N", answer.request.path_url)))
             elif answer.status_code >= 400:
                 self.odd[f"{answer.status_code} {re.sub('[0-9]+', 'N', answer.request.path_url)}"] += 1
 

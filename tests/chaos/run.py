@@ -110,7 +110,7 @@ class Run:
     def report(self, report: books.Report) -> bool:
         """Print the table; returns whether the run was without fault."""
         errors = self._crowd.book.server_errors + self._keeper.book.server_errors
-        unexplained = Counter(path for at, path in errors if not self._was_troubled(at))
+        unexplained = Counter(path for begun, ended, path in errors if not self._was_troubled(begun, ended))
         rows: dict[str, object] = dict(report.counts)
         rows |= {kind: len(words) for kind, words in report.findings.items()}
         rows["time to settle"] = "not settled" if self.settled_in is None else f"{self.settled_in:.0f} s"
@@ -140,9 +140,9 @@ class Run:
         self._faults.abandon()
         self.stage.stop()
 
-    def _was_troubled(self, at: float) -> bool:
+    def _was_troubled(self, begun: float, ended: float) -> bool:
         # A connection of a pool that has not been used since the crash is noticed at its next use.
-        return any(begun <= at <= until + 5 for begun, until in self._killer.deeds.troubles)
+        return any(since <= ended and begun <= until + 5 for since, until in self._killer.deeds.troubles)
 
     def _say(self, state: dict[str, Any]) -> None:
         _print(f"{time.monotonic() - self._begun:5.0f} s: told {len(self._crowd.book.told)}, {state}")
