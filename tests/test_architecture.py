@@ -48,7 +48,18 @@ SERVICE_LAYERS = [
     {"audit", "accounts"},
     {"keyhold"},
     {"mirror", "probe"},
-    {"intake", "dispatch", "recover", "workstations", "setup", "looking", "restore"},
+    {
+        "intake",
+        "dispatch",
+        "recover",
+        "workstations",
+        "setup",
+        "looking",
+        "restore",
+        "sessions",
+        "membership",
+        "configuration",
+    },
     {"record", "settle", "decisions"},
 ]
 

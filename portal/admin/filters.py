@@ -36,6 +36,16 @@ VERBS = (
     "release-orphan",
     "restore",
     "restored",
+    "settings",
+    "sign-in",
+    "sign-in-failed",
+    "sign-out",
+    "change-password",
+    "add-person",
+    "change-person",
+    "add-group",
+    "change-group",
+    "delete-group",
 )
 _LARGEST_ID = 2**63 - 1
 

@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.http import HttpRequest
 
 from portal import models
 from portal.admin import columns, pages
+from portal.services import membership
 
 if TYPE_CHECKING:
     _UserAdmin = auth_admin.UserAdmin[models.User]
@@ -30,8 +32,35 @@ def _is_superuser(request: HttpRequest) -> bool:
     return bool(request.user.is_active and request.user.is_superuser)
 
 
+class RecordedMixin:
+    """Every change is an event, beside Django's own log, which an administrator could edit."""
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Remembers how the row was, for the event."""
+        row = super().get_object(request, *args, **kwargs)  # type: ignore[misc]
+        if row is not None and request.method == "POST":
+            row.described_before = membership.describe(target=row)
+        return row
+
+    def log_addition(self, request: Any, obj: Any, message: Any) -> Any:
+        """Django calls this at the end of the transaction that adds the row."""
+        membership.record_addition(actor=request.user, target=obj)
+        return super().log_addition(request, obj, message)  # type: ignore[misc]
+
+    def log_change(self, request: Any, obj: Any, message: Any) -> Any:
+        """Django calls this at the end of the transaction that changes the row."""
+        membership.record_change(actor=request.user, target=obj, before=obj.described_before)
+        return super().log_change(request, obj, message)  # type: ignore[misc]
+
+    def log_deletions(self, request: Any, queryset: Any) -> Any:
+        """Django calls this before the rows go."""
+        for row in queryset:
+            membership.record_deletion(actor=request.user, target=row)
+        return super().log_deletions(request, queryset)  # type: ignore[misc]
+
+
 @pages.register(models.User)
-class UserAdmin(_UserAdmin):
+class UserAdmin(RecordedMixin, _UserAdmin):
     """A person. `is_staff` is not shown: it means nothing here."""
 
     list_display = (
@@ -66,6 +95,11 @@ class UserAdmin(_UserAdmin):
         """Nobody: people are deactivated."""
         return False
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        """Django's page, so that the password is not set without its event."""
+        with transaction.atomic():
+            return super().user_change_password(request, id, form_url)
+
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         row = context["original"]
         links = [] if row is None else _list_links(row)
@@ -81,7 +115,7 @@ def _list_links(person: models.User) -> list[tuple[str, str]]:
 
 
 @pages.register(Group)
-class GroupAdmin(auth_admin.GroupAdmin):
+class GroupAdmin(RecordedMixin, auth_admin.GroupAdmin):
     """A group, for superusers alone."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -13,12 +13,15 @@ def record_event(
     *,
     actor: models.User | None,
     verb: str,
-    target: Model,
+    target: Model | str,
     request_number: int | None = None,
     detail: Mapping[str, object] | None = None,
     reason: str = "",
 ) -> None:
-    """Add an event. Must run in the transaction of what it tells of, so that neither is there without the other."""
+    """Add an event; a target without a row is named in words.
+
+    Must run in the transaction of what it tells of, so that neither is there without the other.
+    """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("an event belongs into the transaction of its change")
     models.Event.objects.create(
@@ -26,7 +29,7 @@ def record_event(
         actor_name=actor.get_username() if actor else "",
         address=origin.get_address(),
         verb=verb,
-        target=f"{target._meta.verbose_name} {target}",
+        target=target if isinstance(target, str) else f"{target._meta.verbose_name} {target}",
         request_number=request_number,
         detail=dict(detail or {}),
         reason=reason,

@@ -29,6 +29,9 @@ def test_a_superuser_adds_a_person(root, sign_in):
     response = sign_in(root).post("/admin/portal/user/add/", data)
 
     carol = models.User.objects.get(username="carol")
+    event = models.Event.objects.get(verb="add-person")
+    assert (event.actor_name, event.target, event.detail["after"]["username"]) == ("root", "user carol", "carol")
+    assert event.detail["after"]["password"] == "not shown"
     assert response.url == page_of(carol)
     assert carol.check_password("long enough 4 me")
     assert sign_in(root).get("/admin/portal/user/add/").status_code == 200
@@ -41,6 +44,9 @@ def test_a_superuser_makes_an_auditor_of_a_member(root, alice, sign_in):
 
     assert response.status_code == 302
     assert list(alice.groups.all()) == [auditors]
+    event = models.Event.objects.get(verb="change-person")
+    assert event.detail == {"before": {"groups": ["Members"]}, "after": {"groups": ["Auditors"]}}
+    assert event.address == "127.0.0.1"
 
 
 def test_a_superuser_deactivates_a_person(root, alice, sign_in):
@@ -58,6 +64,8 @@ def test_a_superuser_sets_a_password(root, alice, sign_in):
     assert sign_in(root).post(url, data).url == page_of(alice)
     alice.refresh_from_db()
     assert alice.check_password("quite another 1")
+    event = models.Event.objects.get(verb="change-person")
+    assert event.detail == {"before": {"password": "not shown"}, "after": {"password": "not shown"}}
 
 
 def test_a_person_is_never_deleted_and_the_page_says_so(root, alice, sign_in):
@@ -110,6 +118,14 @@ def test_superusers_edit_and_delete_groups(root, sign_in):
     assert browser.get("/admin/auth/group/").status_code == 200
     assert browser.post(f"{page}/delete/", {"post": "yes"}).status_code == 302
     assert not Group.objects.filter(pk=group.pk).exists()
+    told = models.Event.objects.filter(target__startswith="group").order_by("pk").values_list("verb", "actor_name")
+    assert list(told) == [("add-group", "root"), ("change-group", "root"), ("delete-group", "root")]
+
+
+def test_what_is_saved_without_a_change_is_no_event(root, alice, sign_in):
+    groups = list(alice.groups.values_list("pk", flat=True))
+    assert sign_in(root).post(page_of(alice), form_of(alice, groups=groups)).status_code == 302
+    assert not models.Event.objects.filter(verb="change-person").exists()
 
 
 def test_groups_are_closed_to_everybody_else(anna, olga, sign_in):

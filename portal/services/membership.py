@@ -1,0 +1,63 @@
+"""Who may do what: what an administrator changes about people and groups, for the record."""
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from portal import models
+from portal.services import audit
+
+type State = dict[str, object]
+
+
+def describe(*, target: models.User | Group) -> State:
+    """What counts about a person or a group, as it is stored now."""
+    if isinstance(target, Group):
+        return {"name": target.name, "permissions": _list_permissions(target.permissions)}
+    person = models.User.objects.get(pk=target.pk)
+    names = ("username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser", "password")
+    return {name: getattr(person, name) for name in names} | {
+        "groups": sorted(person.groups.values_list("name", flat=True)),
+        "permissions": _list_permissions(person.user_permissions),
+    }
+
+
+def _list_permissions(permissions: object) -> list[str]:
+    rows = permissions.values_list("content_type__app_label", "codename")  # type: ignore[attr-defined]
+    return sorted(f"{app}.{codename}" for app, codename in rows)
+
+
+@transaction.atomic
+def record_addition(*, actor: models.User, target: models.User | Group) -> None:
+    """Note a new person or group."""
+    audit.record_event(
+        actor=actor, verb=f"add-{_name(target)}", target=target, detail={"after": _hide(describe(target=target))}
+    )
+
+
+@transaction.atomic
+def record_change(*, actor: models.User, target: models.User | Group, before: State) -> None:
+    """Note what an administrator has changed; nothing where nothing was."""
+    after = describe(target=target)
+    changed = [name for name in after if after[name] != before.get(name)]
+    if not changed:
+        return
+    detail = {
+        "before": _hide({name: before.get(name) for name in changed}),
+        "after": _hide({name: after[name] for name in changed}),
+    }
+    audit.record_event(actor=actor, verb=f"change-{_name(target)}", target=target, detail=detail)
+
+
+@transaction.atomic
+def record_deletion(*, actor: models.User, target: Group) -> None:
+    """Note that a group goes, with what it allowed."""
+    audit.record_event(actor=actor, verb="delete-group", target=target, detail={"before": describe(target=target)})
+
+
+def _hide(state: State) -> State:
+    """Without the password, hashed as it is: that it was set is all that the record tells."""
+    return state | ({"password": "not shown"} if "password" in state else {})
+
+
+def _name(target: models.User | Group) -> str:
+    return "group" if isinstance(target, Group) else "person"
