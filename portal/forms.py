@@ -6,6 +6,7 @@ from django import forms
 from django.contrib.auth import password_validation
 from django.core.validators import RegexValidator
 from django.forms.renderers import TemplatesSetting
+from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
 
@@ -28,38 +29,40 @@ class RequestForm(forms.Form):
     """Asks for a workstation."""
 
     type = forms.ChoiceField(
-        label="Workstation type",
+        label=_("Workstation type"),
         choices=models.Request.Type.choices,
         widget=TypeCards,
         error_messages={
-            "required": "Choose a workstation type.",
-            "invalid_choice": "The provider has no such type. Choose one of the nine.",
+            "required": _("Choose a workstation type."),
+            "invalid_choice": _("The provider has no such type. Choose one of the nine."),
         },
     )
     workspace_id = forms.CharField(
-        label="Workspace (optional)",
+        label=_("Workspace (optional)"),
         required=False,
-        help_text="Files stay in the workspace when the workstation ends. Leave this empty for a new one, choose one "
-        "of yours, or type a UID.",
+        help_text=_(
+            "Files stay in the workspace when the workstation ends. Leave this empty for a new one, choose one "
+            "of yours, or type a UID."
+        ),
         validators=[
-            RegexValidator(r"\A[0-9A-Za-z_-]{1,64}\Z", "A UID has 1 to 64 letters, digits, hyphens or underscores.")
+            RegexValidator(r"\A[0-9A-Za-z_-]{1,64}\Z", _("A UID has 1 to 64 letters, digits, hyphens or underscores."))
         ],
         widget=forms.TextInput(
             attrs={"list": "your-workspaces", "autocomplete": "off", "spellcheck": "false", "class": "mono"}
         ),
     )
     note = forms.CharField(
-        label="Note (optional)",
+        label=_("Note (optional)"),
         required=False,
         max_length=500,
-        help_text="For you and your team, up to 500 characters. The provider does not see it.",
+        help_text=_("For you and your team, up to 500 characters. The provider does not see it."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     submission = forms.UUIDField(
         widget=forms.HiddenInput,
         error_messages={
-            "required": "This form had lost its number. It has a new one now: please send it again.",
-            "invalid": "This form's number was damaged. It has a new one now: please send it again.",
+            "required": _("This form had lost its number. It has a new one now: please send it again."),
+            "invalid": _("This form's number was damaged. It has a new one now: please send it again."),
         },
     )
 
@@ -67,18 +70,20 @@ class RequestForm(forms.Form):
 class FilterForm(forms.Form):
     """Narrows the history. Every field is optional."""
 
-    status = forms.ChoiceField(label="State", required=False, choices=[("", "Any"), *models.Request.Status.choices])
-    type = forms.ChoiceField(label="Type", required=False, choices=[("", "Any"), *models.Request.Type.choices])
+    status = forms.ChoiceField(
+        label=_("State"), required=False, choices=[("", _("Any")), *models.Request.Status.choices]
+    )
+    type = forms.ChoiceField(label=_("Type"), required=False, choices=[("", _("Any")), *models.Request.Type.choices])
     failure = forms.ChoiceField(
-        label="Failure",
+        label=_("Failure"),
         required=False,
-        choices=[("", "Any"), *failures.CHOICES],
+        choices=[("", _("Any")), *failures.CHOICES],
     )
     person = forms.CharField(
-        label="Person", required=False, max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
+        label=_("Person"), required=False, max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
-    since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
     after = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
 
@@ -91,7 +96,7 @@ class FilterForm(forms.Form):
         cleaned = super().clean() or {}
         since, until = cleaned.get("since"), cleaned.get("until")
         if since and until and until < since:
-            self.add_error("until", "The last day lies before the first.")
+            self.add_error("until", _("The last day lies before the first."))
         return cleaned
 
 
@@ -99,10 +104,10 @@ class CloseForm(forms.Form):
     """Closes a request whose outcome is unknown."""
 
     reason = forms.CharField(
-        label="Reason",
+        label=_("Reason"),
         max_length=500,
-        help_text="What you found out, for the record: it cannot be changed later.",
-        error_messages={"required": "Say why: the reason is kept in the record."},
+        help_text=_("What you found out, for the record: it cannot be changed later."),
+        error_messages={"required": _("Say why: the reason is kept in the record.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -111,17 +116,17 @@ class DecisionForm(CloseForm):
     """Decides about a request whose outcome is unknown, where the portal cannot."""
 
     decision = forms.ChoiceField(
-        choices=[("adopt", "Adopt"), ("not-created", "Not created"), ("give-up", "Give up")],
-        error_messages={"required": "Choose what became of it.", "invalid_choice": "Choose what became of it."},
+        choices=[("adopt", _("Adopt")), ("not-created", _("Not created")), ("give-up", _("Give up"))],
+        error_messages={"required": _("Choose what became of it."), "invalid_choice": _("Choose what became of it.")},
     )
     workstation = forms.CharField(
-        label="Workstation", required=False, max_length=200, widget=forms.TextInput(attrs={"class": "mono"})
+        label=_("Workstation"), required=False, max_length=200, widget=forms.TextInput(attrs={"class": "mono"})
     )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("decision") == "adopt" and not cleaned.get("workstation"):
-            self.add_error("workstation", "Name the workstation that was made for it.")
+            self.add_error("workstation", _("Name the workstation that was made for it."))
         return cleaned
 
 
@@ -129,19 +134,19 @@ class SetupForm(forms.Form):
     """Makes the first administrator."""
 
     username = forms.CharField(
-        label="Username",
+        label=_("Username"),
         max_length=150,
         validators=[models.User.username_validator],
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
     )
     password = forms.CharField(
-        label="Password",
+        label=_("Password"),
         strip=False,
-        help_text="At least 10 characters; not only digits, and not one of those that everybody uses.",
+        help_text=_("At least 10 characters; not only digits, and not one of those that everybody uses."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     password_again = forms.CharField(
-        label="Password, once more",
+        label=_("Password, once more"),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
@@ -149,14 +154,14 @@ class SetupForm(forms.Form):
     def clean_username(self) -> str:
         username: str = models.User.normalize_username(self.cleaned_data["username"])
         if models.User.objects.filter(username=username).exists():
-            raise forms.ValidationError("Somebody has this name already.")
+            raise forms.ValidationError(_("Somebody has this name already."))
         return username
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         password, again = cleaned.get("password"), cleaned.get("password_again")
         if password and again and password != again:
-            self.add_error("password_again", "The two passwords differ.")
+            self.add_error("password_again", _("The two passwords differ."))
         if password:
             try:
                 password_validation.validate_password(password, models.User(username=cleaned.get("username", "")))

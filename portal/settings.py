@@ -133,7 +133,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.views.context.portal",
             ],
-            "builtins": ["portal.templatetags.ui"],
+            "builtins": ["django.templatetags.i18n", "portal.templatetags.ui"],
         },
     }
 ]

@@ -1,8 +1,9 @@
 """Accounts at the provider, and the state of their keys. The key itself is nowhere in the database."""
 
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
-from portal import models
+from portal import failures, models
 from portal.admin import columns, filters, pages, readonly
 
 
@@ -11,22 +12,22 @@ class AccountAdmin(readonly.ReadOnlyAdmin):
     """Whose workstations a key reaches."""
 
     list_display = (
-        columns.name(label="account"),
+        columns.name(label=_("account")),
         columns.row_link("key"),
-        columns.moment("created_at", label="created"),
+        columns.moment("created_at", label=_("created")),
     )
     list_select_related = ("key",)
     search_fields = ("base_url",)
     search_help_text = ""
     fieldsets = (
-        (None, {"fields": (columns.name(label="base URL"), columns.row_link("key"), columns.moment("created_at"))}),
+        (None, {"fields": (columns.name(label=_("base URL")), columns.row_link("key"), columns.moment("created_at"))}),
     )
 
-    def list_links(self, row: models.Account) -> list[tuple[str, str]]:
+    def list_links(self, row: models.Account) -> list[tuple[failures.Words, str]]:
         return [
-            ("Requests", columns.list_url(models.Request, account=row.pk)),
-            ("Workstations", columns.list_url(models.Workstation, account=row.pk)),
-            ("Workspaces", columns.list_url(models.Workspace, account=row.pk)),
+            (_("Requests"), columns.list_url(models.Request, account=row.pk)),
+            (_("Workstations"), columns.list_url(models.Workstation, account=row.pk)),
+            (_("Workspaces"), columns.list_url(models.Workspace, account=row.pk)),
         ]
 
 
@@ -35,11 +36,11 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
     """Whether the team's requests go out, and if not, why."""
 
     list_display = (
-        columns.name(label="key"),
+        columns.name(label=_("key")),
         "state",
         columns.failure("cause"),
-        columns.moment("held_at", label="held since"),
-        columns.moment("held_until", label="held until"),
+        columns.moment("held_at", label=_("held since")),
+        columns.moment("held_until", label=_("held until")),
     )
     list_select_related = ("account",)
     list_filter = ("state", filters.CauseFilter)
@@ -62,8 +63,8 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
         ),
     )
 
-    def list_links(self, row: models.Key) -> list[tuple[str, str]]:
-        return [("Open in the portal", reverse("key"))]
+    def list_links(self, row: models.Key) -> list[tuple[failures.Words, str]]:
+        return [(_("Open in the portal"), reverse("key"))]
 
     def find_events(self, row: models.Key) -> str:
         return f'"{row}"'
@@ -74,9 +75,9 @@ class LookAdmin(readonly.ReadOnlyAdmin):
     """Readings of the provider's lists: the evidence by which unknown requests are settled."""
 
     list_display = (
-        columns.name(label="look"),
-        columns.moment("begun_at", label="begun"),
-        columns.moment("ended_at", label="ended"),
+        columns.name(label=_("look")),
+        columns.moment("begun_at", label=_("begun")),
+        columns.moment("ended_at", label=_("ended")),
         "is_complete",
         "problem",
         "active_count",

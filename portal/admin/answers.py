@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import ngettext
 
 from portal.services import storable
 
@@ -32,7 +33,13 @@ def _show(text: str, *, missing: int, longest: int) -> SafeString:
     shown, used = _lay_out(text, longest=longest) if not missing and _is_json(text) else (text[:longest], longest)
     missing += len(text[used:].encode(errors="backslashreplace"))
     box = format_html('<pre class="answer" tabindex="0">{}</pre>', storable.escape_text(shown))
-    return format_html('{}<p class="cut">{} bytes more are not shown.</p>', box, f"{missing:,}") if missing else box
+    return box if not missing else format_html('{}<p class="cut">{}</p>', box, _say_missing(missing))
+
+
+def _say_missing(missing: int) -> str:
+    return ngettext("%(number)s byte more is not shown.", "%(number)s bytes more are not shown.", missing) % {
+        "number": f"{missing:,}"
+    }
 
 
 def _is_json(text: str) -> bool:

@@ -21,7 +21,7 @@ type Column = Any
 type Show = Callable[[Any], Any]
 
 
-def make_column(show: Show, *, field: str, label: str = "", ordering: str | None = None) -> Column:
+def make_column(show: Show, *, field: str, label: failures.Words = "", ordering: str | None = None) -> Column:
     """A column that shows something of the field; named after it, so that it gets its help text."""
 
     def column(row: Any) -> Any:
@@ -31,23 +31,23 @@ def make_column(show: Show, *, field: str, label: str = "", ordering: str | None
     return admin.display(description=label or field.replace("_", " "), ordering=ordering)(column)
 
 
-def name(*, label: str, show: Show = str) -> Column:
+def name(*, label: failures.Words, show: Show = str) -> Column:
     """The row's own name, sorted by its id: the column that links to its page."""
     return make_column(show, field="name", label=label, ordering="id")
 
 
-def value(field: str, *, label: str) -> Column:
+def value(field: str, *, label: failures.Words) -> Column:
     """The field as it is, under a better name than its own."""
     return make_column(lambda row: getattr(row, field) or NOTHING, field=field, label=label)
 
 
-def moment(field: str, *, label: str = "") -> Column:
+def moment(field: str, *, label: failures.Words = "") -> Column:
     """A time to the second."""
     label = label or field.removesuffix("_at").replace("_", " ")
     return make_column(lambda row: ui.moment(getattr(row, field)), field=field, label=label)
 
 
-def short_text(field: str, *, label: str = "", longest: int = 100) -> Column:
+def short_text(field: str, *, label: failures.Words = "", longest: int = 100) -> Column:
     """The beginning of a text that may be long."""
     return make_column(short(field, longest=longest), field=field, label=label)
 
@@ -57,7 +57,7 @@ def short(field: str, *, longest: int = 100) -> Show:
     return lambda row: Truncator(getattr(row, field) or NOTHING).chars(longest)
 
 
-def laid_out(field: str, *, label: str = "") -> Column:
+def laid_out(field: str, *, label: failures.Words = "") -> Column:
     """A stored text, as JSON where it is."""
     return make_column(lambda row: answers.show_text(getattr(row, field)), field=field, label=label)
 
@@ -96,7 +96,7 @@ def show_web_link(url: str, *, longest: int = 2000) -> SafeString | str:
     return format_html('<a href="{}" rel="noopener noreferrer">{}</a>', url, text) if ui.is_web_url(url) else text
 
 
-def row_link(field: str, *, label: str = "") -> Column:
+def row_link(field: str, *, label: failures.Words = "") -> Column:
     """A link to the page of another row; `field` may lead over several relations."""
     return make_column(lambda row: link_to(_follow(row, field)), field=field, label=label or field.split("__")[-1])
 

@@ -5,6 +5,8 @@ import json
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from portal import models
 from portal.admin import answers, columns, filters, pages, readonly
@@ -20,13 +22,13 @@ def _request_link(event: models.Event) -> SafeString | str:
 
 def _actor_link(event: models.Event) -> SafeString | str:
     if event.actor_id is None:
-        return event.actor_name or "the portal"
+        return event.actor_name or gettext("the portal")
     url = reverse("admin:portal_user_change", args=[event.actor_id])
     return format_html('<a href="{}">{}</a>', url, event.actor_name)
 
 
-_REQUEST = columns.make_column(_request_link, field="request_number", label="request")
-_WHO = columns.make_column(_actor_link, field="actor_name", label="who")
+_REQUEST = columns.make_column(_request_link, field="request_number", label=_("request"))
+_WHO = columns.make_column(_actor_link, field="actor_name", label=_("who"))
 _DETAIL = columns.make_column(
     lambda event: answers.show_text(json.dumps(event.detail, ensure_ascii=False) if event.detail else ""),
     field="detail",
@@ -38,8 +40,8 @@ class EventAdmin(readonly.ReadOnlyAdmin):
     """Who did what to what, when."""
 
     list_display = (
-        columns.name(label="event", show=lambda event: event.pk),
-        columns.moment("at", label="when"),
+        columns.name(label=_("event"), show=lambda event: event.pk),
+        columns.moment("at", label=_("when")),
         _WHO,
         "verb",
         "target",
@@ -50,7 +52,10 @@ class EventAdmin(readonly.ReadOnlyAdmin):
     search_fields = ("actor_name", "verb", "target", "reason")
     number_lookup = "request_number"
     fieldsets = (
-        (None, {"fields": (columns.moment("at", label="when"), _WHO, "verb", "target", _REQUEST, "reason", _DETAIL)}),
+        (
+            None,
+            {"fields": (columns.moment("at", label=_("when")), _WHO, "verb", "target", _REQUEST, "reason", _DETAIL)},
+        ),
     )
 
     def find_events(self, row: models.Event) -> str:

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
 
@@ -53,9 +54,9 @@ _LARGEST_ID = 2**63 - 1
 class FixedChoices(admin.SimpleListFilter):
     """One value of the field that the parameter names."""
 
-    options: ClassVar[tuple[tuple[str, str], ...]]
+    options: ClassVar[tuple[tuple[str, failures.Words], ...]]
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> tuple[tuple[str, str], ...]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> tuple[tuple[str, failures.Words], ...]:
         return self.options
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -68,13 +69,13 @@ class TimeFilter(admin.DateFieldListFilter):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.title = str(self.title).removesuffix(" at") if self.title != "at" else "time"
+        self.title = str(self.title).removesuffix(" at") if self.title != "at" else _("time")
 
 
 class FailureFilter(FixedChoices):
     """The codes of the catalogue."""
 
-    title = "failure"
+    title = _("failure")
     parameter_name = "failure"
     options = tuple(failures.CHOICES)
 
@@ -82,7 +83,7 @@ class FailureFilter(FixedChoices):
 class CauseFilter(FixedChoices):
     """What holds the key."""
 
-    title = "cause"
+    title = _("cause")
     parameter_name = "cause"
     options = tuple(failures.CHOICES)
 
@@ -90,7 +91,7 @@ class CauseFilter(FixedChoices):
 class VerbFilter(FixedChoices):
     """What is done in the portal."""
 
-    title = "verb"
+    title = _("verb")
     parameter_name = "verb"
     options = tuple((verb, verb) for verb in VERBS)
 
@@ -98,7 +99,7 @@ class VerbFilter(FixedChoices):
 class LevelFilter(FixedChoices):
     """The levels of the provider's contract. Others are found by search."""
 
-    title = "level"
+    title = _("level")
     parameter_name = "level"
     options = tuple((level, level) for level in ("debug", "info", "warning", "error"))
 
@@ -106,7 +107,7 @@ class LevelFilter(FixedChoices):
 class TypeFilter(FixedChoices):
     """The types of the provider's contract. Others are found by search."""
 
-    title = "type"
+    title = _("type")
     parameter_name = "type"
     options = tuple((str(value), str(label)) for value, label in models.Request.Type.choices)
 
@@ -114,7 +115,7 @@ class TypeFilter(FixedChoices):
 class WorkstationStatusFilter(FixedChoices):
     """The statuses of the provider's contract. Others are found by search."""
 
-    title = "status"
+    title = _("status")
     parameter_name = "status"
     options = tuple((status, status) for status in ("active", "completed", "errored"))
 
@@ -122,7 +123,7 @@ class WorkstationStatusFilter(FixedChoices):
 class WorkspaceStatusFilter(FixedChoices):
     """The statuses of the provider's contract. Others are found by search."""
 
-    title = "status"
+    title = _("status")
     parameter_name = "status"
     options = tuple((status, status) for status in ("active", "archived"))
 
@@ -141,28 +142,28 @@ class _YesOrNo(FixedChoices):
 class LiveFilter(_YesOrNo):
     """Workstations that still run, as far as is known."""
 
-    title = "life"
+    title = _("life")
     parameter_name = "life"
     column = "ended_at"
-    options = (("live", "Live"), ("ended", "Ended"))
+    options = (("live", _("Live")), ("ended", _("Ended")))
 
 
 class OrphanFilter(_YesOrNo):
     """Workstations that no request owns."""
 
-    title = "request"
+    title = _("request")
     parameter_name = "orphan"
     column = "request"
-    options = (("yes", "None: an orphan"), ("no", "Of a request"))
+    options = (("yes", _("None: an orphan")), ("no", _("Of a request")))
 
 
 class ActorFilter(_YesOrNo):
     """Who did it."""
 
-    title = "actor"
+    title = _("actor")
     parameter_name = "actor"
     column = "actor_id"
-    options = (("portal", "The portal itself"), ("person", "A person"))
+    options = (("portal", _("The portal itself")), ("person", _("A person")))
 
 
 class _OfRow(admin.SimpleListFilter):
@@ -188,7 +189,7 @@ class _OfRow(admin.SimpleListFilter):
 class RequestFilter(_OfRow):
     """What belongs to one request."""
 
-    title = "request"
+    title = _("request")
     parameter_name = "request"
     model = models.Request
 
@@ -196,7 +197,7 @@ class RequestFilter(_OfRow):
 class WorkspaceFilter(_OfRow):
     """What belongs to one workspace."""
 
-    title = "workspace"
+    title = _("workspace")
     parameter_name = "workspace"
     model = models.Workspace
 
@@ -204,7 +205,7 @@ class WorkspaceFilter(_OfRow):
 class RequesterFilter(_OfRow):
     """What one person asked for."""
 
-    title = "requester"
+    title = _("requester")
     parameter_name = "requester"
     model = models.User
 
@@ -212,7 +213,7 @@ class RequesterFilter(_OfRow):
 class OwnerFilter(_OfRow):
     """What one person owns."""
 
-    title = "owner"
+    title = _("owner")
     parameter_name = "owner"
     model = models.User
 
@@ -220,6 +221,6 @@ class OwnerFilter(_OfRow):
 class AccountFilter(_OfRow):
     """What belongs to one account."""
 
-    title = "account"
+    title = _("account")
     parameter_name = "account"
     model = models.Account

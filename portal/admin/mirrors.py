@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
-from portal import models
+from portal import failures, models
 from portal.admin import columns, filters, pages, readonly
 
 _SEEN: Any = (columns.moment("created_at"), columns.moment("first_seen_at"))
-_UID = columns.value("uid", label="UID")
-_AS_IT_CAME: Any = ("As it came", {"fields": (columns.laid_out("raw"),)})
+_UID = columns.value("uid", label=_("UID"))
+_AS_IT_CAME: Any = (_("As it came"), {"fields": (columns.laid_out("raw"),)})
 
 
 @pages.register(models.Workstation)
@@ -17,14 +18,14 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
     """The provider's workstations; without a request, orphans."""
 
     list_display = (
-        columns.name(label="UID"),
-        columns.moment("first_seen_at", label="first seen"),
+        columns.name(label=_("UID")),
+        columns.moment("first_seen_at", label=_("first seen")),
         columns.row_link("request"),
         columns.row_link("request__requester"),
         columns.short_text("type", longest=30),
         columns.short_text("status", longest=30),
         columns.row_link("workspace"),
-        columns.moment("ended_at", label="ended"),
+        columns.moment("ended_at", label=_("ended")),
     )
     list_select_related = ("request__requester", "workspace")
     list_filter = (
@@ -53,14 +54,14 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
             },
         ),
         (
-            "Times",
+            _("Times"),
             {
                 "fields": (
                     _SEEN,
                     (columns.moment("refreshed_at"), columns.moment("refresh_due_at")),
                     (
                         columns.moment("release_asked_at"),
-                        columns.row_link("release_asked_by", label="release asked by"),
+                        columns.row_link("release_asked_by", label=_("release asked by")),
                     ),
                     columns.moment("ended_at"),
                 )
@@ -78,8 +79,8 @@ class WorkspaceAdmin(readonly.ReadOnlyAdmin):
     """Where files stay."""
 
     list_display = (
-        columns.name(label="UID"),
-        columns.moment("first_seen_at", label="first seen"),
+        columns.name(label=_("UID")),
+        columns.moment("first_seen_at", label=_("first seen")),
         columns.row_link("owner"),
         columns.short_text("status", longest=30),
         columns.row_link("account"),
@@ -105,11 +106,11 @@ class WorkspaceAdmin(readonly.ReadOnlyAdmin):
         asked = models.Request.objects.filter(pk=number).values("workspace_uid")
         return Q(pk__in=used) | Q(uid__in=asked)
 
-    def list_links(self, row: models.Workspace) -> list[tuple[str, str]]:
+    def list_links(self, row: models.Workspace) -> list[tuple[failures.Words, str]]:
         return [
-            ("Workstations", columns.list_url(models.Workstation, workspace=row.pk)),
-            ("Files", columns.list_url(models.File, workspace=row.pk)),
-            ("Logs", columns.list_url(models.Log, workspace=row.pk)),
+            (_("Workstations"), columns.list_url(models.Workstation, workspace=row.pk)),
+            (_("Files"), columns.list_url(models.File, workspace=row.pk)),
+            (_("Logs"), columns.list_url(models.Log, workspace=row.pk)),
         ]
 
 
@@ -126,12 +127,12 @@ class FileAdmin(_ContentAdmin):
     """Files, with their addresses at the provider."""
 
     list_display = (
-        columns.name(label="UID", show=columns.short("uid")),
+        columns.name(label=_("UID"), show=columns.short("uid")),
         columns.short_text("name"),
         columns.row_link("workspace"),
         columns.row_link("workspace__owner"),
         columns.file_size("size"),
-        columns.moment("created_at", label="created"),
+        columns.moment("created_at", label=_("created")),
         columns.web_link(longest=60),
     )
     list_filter = (("first_seen_at", filters.TimeFilter), filters.WorkspaceFilter)
@@ -159,12 +160,12 @@ class LogAdmin(_ContentAdmin):
     """Logs: type, level, time, and perhaps an address."""
 
     list_display = (
-        columns.name(label="UID", show=columns.short("uid")),
+        columns.name(label=_("UID"), show=columns.short("uid")),
         columns.short_text("type", longest=60),
         columns.short_text("level", longest=30),
         columns.row_link("workspace"),
         columns.row_link("workspace__owner"),
-        columns.moment("created_at", label="created"),
+        columns.moment("created_at", label=_("created")),
         columns.web_link(longest=60),
     )
     list_filter = (filters.LevelFilter, ("first_seen_at", filters.TimeFilter), filters.WorkspaceFilter)

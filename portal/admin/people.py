@@ -6,8 +6,9 @@ from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
-from portal import models
+from portal import failures, models
 from portal.admin import columns, pages
 from portal.services import membership
 
@@ -16,16 +17,16 @@ if TYPE_CHECKING:
 else:
     _UserAdmin = auth_admin.UserAdmin
 
-_NEVER_DELETED = (
+_NEVER_DELETED = _(
     "People are never deleted: what they asked for is kept, with their names. Take away “Active” to lock somebody out."
 )
-_PERSONAL: Any = ("Personal info", {"fields": (("first_name", "last_name"), "email")})
+_PERSONAL: Any = (_("Personal info"), {"fields": (("first_name", "last_name"), "email")})
 _PERMISSIONS: Any = (
-    "Permissions",
+    _("Permissions"),
     {"fields": ("is_active", "is_superuser", "groups", "user_permissions"), "description": _NEVER_DELETED},
 )
-_TIMES = (columns.moment("last_login", label="last sign-in"), columns.moment("date_joined"))
-_DATES: Any = ("Important dates", {"fields": _TIMES})
+_TIMES = (columns.moment("last_login", label=_("last sign-in")), columns.moment("date_joined"))
+_DATES: Any = (_("Important dates"), {"fields": _TIMES})
 
 
 def _is_superuser(request: HttpRequest) -> bool:
@@ -106,11 +107,11 @@ class UserAdmin(RecordedMixin, _UserAdmin):
         return super().render_change_form(request, context | {"links": links}, *args, **kwargs)
 
 
-def _list_links(person: models.User) -> list[tuple[str, str]]:
+def _list_links(person: models.User) -> list[tuple[failures.Words, str]]:
     return [
-        ("Requests", columns.list_url(models.Request, requester=person.pk)),
-        ("Workspaces", columns.list_url(models.Workspace, owner=person.pk)),
-        ("Events", columns.list_url(models.Event, q=f'"{person.username}"')),
+        (_("Requests"), columns.list_url(models.Request, requester=person.pk)),
+        (_("Workspaces"), columns.list_url(models.Workspace, owner=person.pk)),
+        (_("Events"), columns.list_url(models.Event, q=f'"{person.username}"')),
     ]
 
 

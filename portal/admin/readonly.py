@@ -11,8 +11,9 @@ from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 
-from portal import models
+from portal import failures, models
 from portal.admin import columns, search
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class ReadOnlyAdmin(_NoChanges, _ModelAdmin):
     paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    search_help_text = search.HELP
+    search_help_text: ClassVar[failures.Words] = search.HELP
     # Where a row's request is, for a search by its number.
     number_lookup: ClassVar[str] = ""
     # Large columns, read only on the page that shows them.
@@ -116,7 +117,7 @@ class ReadOnlyAdmin(_NoChanges, _ModelAdmin):
         """Where the word is looked for."""
         return search.find_in(tuple(self.search_fields), word)
 
-    def list_links(self, row: Any) -> list[tuple[str, str]]:
+    def list_links(self, row: Any) -> list[tuple[failures.Words, str]]:
         """Labels and addresses of what belongs to the row."""
         return []
 
@@ -128,7 +129,7 @@ class ReadOnlyAdmin(_NoChanges, _ModelAdmin):
         row = context["original"]
         links = self.list_links(row)
         if self.find_events(row):
-            links = [*links, ("Events", self._events_url(row))]
+            links = [*links, (_("Events"), self._events_url(row))]
         return super().render_change_form(request, context | {"links": links}, *args, **kwargs)
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:

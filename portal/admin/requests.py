@@ -8,13 +8,15 @@ from django.db.models.functions import Length, Substr
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
-from portal import models
+from portal import failures, models
 from portal.admin import answers, columns, filters, pages, readonly, search
 
 _MOST_ATTEMPTS = 50  # on one page; the newest
 _LONGEST_START = 4096  # bytes of each answer on the request's page
-_HTTP_STATUS = columns.value("http_status", label="HTTP status")
+_HTTP_STATUS = columns.value("http_status", label=_("HTTP status"))
 _PERSON = ("username", "first_name", "last_name")
 
 
@@ -26,13 +28,13 @@ class AttemptInline(readonly.ReadOnlyInline):
     """The newest attempts of a request, each with the beginning of its answer; the attempt's page has all of it."""
 
     model = models.Attempt
-    verbose_name_plural = f"attempts (the newest {_MOST_ATTEMPTS} at most)"
+    verbose_name_plural = format_lazy(_("attempts (the newest {number} at most)"), number=_MOST_ATTEMPTS)
     fields = (
         ("outcome", columns.failure(), _HTTP_STATUS),
         (columns.moment("claimed_at"), columns.moment("ended_at"), "took", "retry_after"),
         ("error", "message"),
         "answer_start",
-        columns.row_link("late_answer", label="late answer"),
+        columns.row_link("late_answer", label=_("late answer")),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[models.Attempt]:
@@ -49,14 +51,14 @@ class AttemptInline(readonly.ReadOnlyInline):
             .order_by("number")
         )
 
-    @admin.display(description="took")
+    @admin.display(description=_("took"))
     def took(self, attempt: models.Attempt) -> str:
         """How long the provider had."""
         if attempt.ended_at is None:
             return columns.NOTHING
         return f"{(attempt.ended_at - attempt.claimed_at).total_seconds():.3f} s"
 
-    @admin.display(description="answer")
+    @admin.display(description=_("answer"))
     def answer_start(self, attempt: Any) -> SafeString | str:
         """The beginning of the answer."""
         return answers.show_answer(attempt.start, length=attempt.length)
@@ -67,11 +69,11 @@ class RequestAdmin(readonly.ReadOnlyAdmin):
     """What was asked for."""
 
     list_display = (
-        columns.name(label="number"),
-        columns.moment("created_at", label="created"),
+        columns.name(label=_("number")),
+        columns.moment("created_at", label=_("created")),
         columns.row_link("requester"),
         "type",
-        columns.short_text("workspace_uid", label="workspace", longest=24),
+        columns.short_text("workspace_uid", label=_("workspace"), longest=24),
         "status",
         columns.failure(),
         "tries",
@@ -94,9 +96,9 @@ class RequestAdmin(readonly.ReadOnlyAdmin):
             None,
             {
                 "fields": (
-                    columns.name(label="number"),
+                    columns.name(label=_("number")),
                     columns.row_link("requester"),
-                    ("type", columns.value("workspace_uid", label="workspace UID")),
+                    ("type", columns.value("workspace_uid", label=_("workspace UID"))),
                     "note",
                     ("status", columns.failure(), "tries"),
                     columns.row_link("workstation"),
@@ -105,7 +107,7 @@ class RequestAdmin(readonly.ReadOnlyAdmin):
             },
         ),
         (
-            "Times",
+            _("Times"),
             {
                 "fields": (
                     (columns.moment("created_at"), columns.moment("ended_at")),
@@ -131,10 +133,10 @@ class RequestAdmin(readonly.ReadOnlyAdmin):
             | Q(pk__in=workstations.values("request_id"))
         )
 
-    def list_links(self, row: models.Request) -> list[tuple[str, str]]:
+    def list_links(self, row: models.Request) -> list[tuple[failures.Words, str]]:
         return [
-            ("Open in the portal", reverse("request_detail", args=[row.pk])),
-            ("All attempts", columns.list_url(models.Attempt, request=row.pk)),
+            (_("Open in the portal"), reverse("request_detail", args=[row.pk])),
+            (_("All attempts"), columns.list_url(models.Attempt, request=row.pk)),
         ]
 
     def find_events(self, row: models.Request) -> str:
@@ -159,9 +161,9 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
     """What was sent, and what came back."""
 
     list_display = (
-        columns.name(label="attempt"),
-        columns.moment("claimed_at", label="claimed"),
-        columns.moment("ended_at", label="ended"),
+        columns.name(label=_("attempt")),
+        columns.moment("claimed_at", label=_("claimed")),
+        columns.moment("ended_at", label=_("ended")),
         columns.row_link("request"),
         columns.row_link("request__requester"),
         "outcome",
@@ -189,13 +191,13 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
             },
         ),
         (
-            "The provider's answer",
+            _("The provider's answer"),
             {"fields": ((_HTTP_STATUS, "retry_after"), "error", "message", columns.answer())},
         ),
     )
 
-    def list_links(self, row: models.Attempt) -> list[tuple[str, str]]:
-        return [("Request", columns.url_of(row.request))]
+    def list_links(self, row: models.Attempt) -> list[tuple[failures.Words, str]]:
+        return [(_("Request"), columns.url_of(row.request))]
 
     def find_events(self, row: models.Attempt) -> str:
         return row.request.label
@@ -206,8 +208,8 @@ class LateAnswerAdmin(readonly.ReadOnlyAdmin):
     """What came back after the deadline."""
 
     list_display = (
-        columns.name(label="late answer"),
-        columns.moment("came_at", label="came"),
+        columns.name(label=_("late answer")),
+        columns.moment("came_at", label=_("came")),
         columns.row_link("attempt"),
         columns.row_link("attempt__request"),
         "outcome",
@@ -237,7 +239,7 @@ class LateAnswerAdmin(readonly.ReadOnlyAdmin):
                 )
             },
         ),
-        ("The provider's answer", {"fields": (_HTTP_STATUS, "error", "message", columns.answer())}),
+        (_("The provider's answer"), {"fields": (_HTTP_STATUS, "error", "message", columns.answer())}),
     )
 
     def find_events(self, row: models.LateAnswer) -> str:

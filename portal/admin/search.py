@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from django.db.models import Q
 from django.utils.text import smart_split, unescape_string_literal
+from django.utils.translation import gettext_lazy as _
 
 LONGEST = 500
 MOST_WORDS = 32
-HELP = (
+HELP = _(
     "R-1042 or 1042 finds by the request's number alone. Of several words each must be found; "
     'quote a number or a phrase to look for it as text: "1042".'
 )
@@ -30,7 +31,10 @@ def read_words(text: str) -> list[str]:
     """The words and quoted phrases of the text. Raises TooLong."""
     words = [_unquote(word) for word in smart_split(text.strip(_INVISIBLE))] if len(text) <= LONGEST else []
     if len(text) > LONGEST or len(words) > MOST_WORDS:
-        raise TooLong(f"Search for at most {LONGEST} characters and {MOST_WORDS} words.")
+        raise TooLong(
+            _("Search for at most %(characters)s characters and %(words)s words.")
+            % {"characters": LONGEST, "words": MOST_WORDS}
+        )
     return [word for word in words if word]
 
 

@@ -9,6 +9,7 @@ from django.contrib.auth.views import LogoutView
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
 
 from portal.admin import pages
 
@@ -16,9 +17,9 @@ from portal.admin import pages
 class PortalAdminSite(admin.AdminSite):
     """Open to active people who may see all: auditors, operators and superusers, without `is_staff`."""
 
-    site_header = "Workstations: record"
-    site_title = "Workstations: record"
-    index_title = "Everything that was asked and answered"
+    site_header = _("Workstations: record")
+    site_title = _("Workstations: record")
+    index_title = _("Everything that was asked and answered")
     enable_nav_sidebar = False
 
     def __init__(self, name: str = "admin") -> None:
@@ -42,7 +43,7 @@ class PortalAdminSite(admin.AdminSite):
 
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.user.is_authenticated and not self.has_permission(request):
-                raise PermissionDenied("The record is open to auditors and operators.")
+                raise PermissionDenied(_("The record is open to auditors and operators."))
             return inner(request, *args, **kwargs)
 
         return update_wrapper(guarded, inner)

@@ -2,6 +2,8 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from portal import failures
 from portal.models.clock import Now
@@ -13,14 +15,14 @@ class Account(models.Model):
     class FirstLook(models.TextChoices):
         """What became of the look that marks what was there before us."""
 
-        WANTED = "WANTED", "Not yet"
-        DONE = "DONE", "Done"
-        FAILED = "FAILED", "The lists could not be read"
+        WANTED = "WANTED", _("Not yet")
+        DONE = "DONE", _("Done")
+        FAILED = "FAILED", _("The lists could not be read")
 
     base_url = models.URLField(max_length=500)
     created_at = models.DateTimeField(db_default=Now())
     retired_at = models.DateTimeField(
-        null=True, blank=True, help_text="When an operator said that the key is another's."
+        null=True, blank=True, help_text=_("When an operator said that the key is another's.")
     )
     first_look = models.CharField(max_length=8, choices=FirstLook, default=FirstLook.WANTED)
 
@@ -44,27 +46,33 @@ class Key(models.Model):
     """The state of an account's key. Its row is the lock under which requests are claimed: exact caps, one order."""
 
     class State(models.TextChoices):
-        OPEN = "OPEN", "Open"
-        HELD = "HELD", "Held"
-        RESUMING = "RESUMING", "Resuming, one attempt at a time"
+        OPEN = "OPEN", _("Open")
+        HELD = "HELD", _("Held")
+        RESUMING = "RESUMING", _("Resuming, one attempt at a time")
 
     account = models.OneToOneField(Account, on_delete=models.PROTECT, related_name="key")
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
-    cause = models.CharField(max_length=32, blank=True, help_text="Code of the failure that holds the key.")
+    cause = models.CharField(max_length=32, blank=True, help_text=_("Code of the failure that holds the key."))
     held_at = models.DateTimeField(null=True, blank=True)
-    held_until = models.DateTimeField(null=True, blank=True, help_text="Empty: until an operator or a probe ends it.")
-    operator_only = models.BooleanField(default=False, help_text="No time and no probe ends this hold.")
-    hold_ended_at = models.DateTimeField(null=True, blank=True, help_text="Attempts claimed before do not count.")
+    held_until = models.DateTimeField(
+        null=True, blank=True, help_text=_("Empty: until an operator or a probe ends it.")
+    )
+    operator_only = models.BooleanField(default=False, help_text=_("No time and no probe ends this hold."))
+    hold_ended_at = models.DateTimeField(null=True, blank=True, help_text=_("Attempts claimed before do not count."))
     # How long the queue has stood still in all, in seconds: time under a hold does not count as waiting.
     held_seconds = models.FloatField(default=0)
-    failures_in_row = models.PositiveIntegerField(default=0, help_text="Of those that hold the key when several come.")
-    holds_in_row = models.PositiveIntegerField(default=0, help_text="Timed holds since the last success.")
-    probes = models.PositiveIntegerField(default=0, help_text="Probes made in this hold.")
-    probe_at = models.DateTimeField(null=True, blank=True, help_text="When the next probe is due.")
+    failures_in_row = models.PositiveIntegerField(
+        default=0, help_text=_("Of those that hold the key when several come.")
+    )
+    holds_in_row = models.PositiveIntegerField(default=0, help_text=_("Timed holds since the last success."))
+    probes = models.PositiveIntegerField(default=0, help_text=_("Probes made in this hold."))
+    probe_at = models.DateTimeField(null=True, blank=True, help_text=_("When the next probe is due."))
     resumed_by_probe = models.BooleanField(default=False)
-    fingerprint = models.CharField(max_length=16, blank=True, help_text="Of the active key; tells nothing of it.")
-    new_fingerprint = models.CharField(max_length=16, blank=True, help_text="Of a key that an operator has to confirm.")
-    turn = models.PositiveBigIntegerField(default=0, help_text="Counts claims; people's turns are ordered by it.")
+    fingerprint = models.CharField(max_length=16, blank=True, help_text=_("Of the active key; tells nothing of it."))
+    new_fingerprint = models.CharField(
+        max_length=16, blank=True, help_text=_("Of a key that an operator has to confirm.")
+    )
+    turn = models.PositiveBigIntegerField(default=0, help_text=_("Counts claims; people's turns are ordered by it."))
 
     class Meta:
         permissions = [("resume_key", "Can resume the key after a hold")]
@@ -101,15 +109,15 @@ class Key(models.Model):
     @property
     def cause_title(self) -> str:
         """The cause in words."""
-        return self.failure.title if self.failure else "A new API key has been set"
+        return str(self.failure.title if self.failure else _("A new API key has been set"))
 
     @property
     def who_ends(self) -> str:
         """Who or what ends the hold, after 'until'."""
         if self.held_until is not None:
-            return "its time has passed"
+            return gettext("its time has passed")
         if self.asks_for_account:
-            return "an operator has said whose account the new key reaches"
+            return gettext("an operator has said whose account the new key reaches")
         if self.operator_only:
-            return "an operator resumes it"
-        return "an operator resumes it, or the provider accepts the key again"
+            return gettext("an operator resumes it")
+        return gettext("an operator resumes it, or the provider accepts the key again")

@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 from django.db import models
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
 from portal.models.clock import Now
 
@@ -22,12 +23,12 @@ class Event(models.Model):
     """One line of the record, written in the transaction that it tells of. No foreign keys: it outlives all others."""
 
     at = models.DateTimeField(db_default=Now())
-    actor_id = models.BigIntegerField(null=True, blank=True, help_text="Empty: the portal itself.")
+    actor_id = models.BigIntegerField(null=True, blank=True, help_text=_("Empty: the portal itself."))
     actor_name = models.CharField(max_length=150, blank=True)
     address = models.CharField(max_length=45, blank=True, help_text="Where the actor's HTTP request came from.")
     verb = models.CharField(max_length=32)
-    target = models.CharField(max_length=300, help_text="Kind and name of what it was done to.")
-    request_number = models.BigIntegerField(null=True, blank=True, help_text="The request that it belongs to.")
+    target = models.CharField(max_length=300, help_text=_("Kind and name of what it was done to."))
+    request_number = models.BigIntegerField(null=True, blank=True, help_text=_("The request that it belongs to."))
     detail = models.JSONField(default=dict, blank=True)
     reason = models.TextField(blank=True)
 

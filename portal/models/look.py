@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
 from portal.models.clock import Now
@@ -17,7 +18,7 @@ class Look(models.Model):
     problem = models.CharField(max_length=200, blank=True)
     active_count = models.PositiveIntegerField(default=0)
     history_count = models.PositiveIntegerField(default=0)
-    new_count = models.PositiveIntegerField(default=0, help_text="Workstations that no look had shown before.")
+    new_count = models.PositiveIntegerField(default=0, help_text=_("Workstations that no look had shown before."))
 
     class Meta:
         indexes = [models.Index(F("account"), F("id").desc(), name="look_by_account")]

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from portal import failures
 from portal.models.account import Account
@@ -31,42 +32,44 @@ class Request(models.Model):
     """One submission of the form, shown as R-<number>. Its number is its id."""
 
     class Status(models.TextChoices):
-        QUEUED = "QUEUED", "Queued"
-        SENDING = "SENDING", "Asking the provider"
-        SUCCEEDED = "SUCCEEDED", "Succeeded"
-        FAILED = "FAILED", "Failed"
-        UNKNOWN = "UNKNOWN", "Outcome unknown"
-        CANCELLED = "CANCELLED", "Cancelled"
+        QUEUED = "QUEUED", _("Queued")
+        SENDING = "SENDING", _("Asking the provider")
+        SUCCEEDED = "SUCCEEDED", _("Succeeded")
+        FAILED = "FAILED", _("Failed")
+        UNKNOWN = "UNKNOWN", _("Outcome unknown")
+        CANCELLED = "CANCELLED", _("Cancelled")
 
     class Type(models.TextChoices):
         """The types of the provider's contract."""
 
-        MAX = "max", "Max"
-        ZOOM_CHROMIUM = "zoom-chromium", "Zoom and Chromium"
-        MEET_CHROMIUM = "meet-chromium", "Meet and Chromium"
-        VOIP = "voip", "VoIP"
-        VOIP_CHROMIUM = "voip-chromium", "VoIP and Chromium"
-        CHROMIUM = "chromium", "Chromium"
-        PYTHON = "python", "Python"
-        NODEJS = "nodejs", "Node.js"
-        GOLANG = "golang", "Go"
+        MAX = "max", _("Max")
+        ZOOM_CHROMIUM = "zoom-chromium", _("Zoom and Chromium")
+        MEET_CHROMIUM = "meet-chromium", _("Meet and Chromium")
+        VOIP = "voip", _("VoIP")
+        VOIP_CHROMIUM = "voip-chromium", _("VoIP and Chromium")
+        CHROMIUM = "chromium", _("Chromium")
+        PYTHON = "python", _("Python")
+        NODEJS = "nodejs", _("Node.js")
+        GOLANG = "golang", _("Go")
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="requests")
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests")
-    submission = models.UUIDField(help_text="Names one filled-in form, so that sending it twice makes one request.")
+    submission = models.UUIDField(help_text=_("Names one filled-in form, so that sending it twice makes one request."))
     type = models.CharField(max_length=32, choices=Type)
-    workspace_uid = models.CharField(max_length=64, blank=True, help_text="The workspace asked for; empty: a new one.")
-    note = models.CharField(max_length=500, blank=True, help_text="Stays here; the provider does not see it.")
+    workspace_uid = models.CharField(
+        max_length=64, blank=True, help_text=_("The workspace asked for; empty: a new one.")
+    )
+    note = models.CharField(max_length=500, blank=True, help_text=_("Stays here; the provider does not see it."))
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
-    failure = models.CharField(max_length=32, blank=True, help_text="Code of the failure that it ended in.")
-    tries = models.PositiveIntegerField(default=0, help_text="Attempts that count against the limit of tries.")
+    failure = models.CharField(max_length=32, blank=True, help_text=_("Code of the failure that it ended in."))
+    tries = models.PositiveIntegerField(default=0, help_text=_("Attempts that count against the limit of tries."))
     created_at = models.DateTimeField(db_default=Now())
-    queued_at = models.DateTimeField(db_default=Now(), help_text="When it was last put into the queue.")
-    held_seconds_before = models.FloatField(default=0, help_text="The key's held_seconds when it was queued.")
+    queued_at = models.DateTimeField(db_default=Now(), help_text=_("When it was last put into the queue."))
+    held_seconds_before = models.FloatField(default=0, help_text=_("The key's held_seconds when it was queued."))
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    cancel_wished_at = models.DateTimeField(null=True, blank=True, help_text="Wanted while the outcome was unknown.")
-    operator_note = models.CharField(max_length=300, blank=True, help_text="Why only an operator can settle it.")
+    cancel_wished_at = models.DateTimeField(null=True, blank=True, help_text=_("Wanted while the outcome was unknown."))
+    operator_note = models.CharField(max_length=300, blank=True, help_text=_("Why only an operator can settle it."))
 
     objects = RequestQuerySet.as_manager()
 
@@ -148,9 +151,9 @@ class ProviderAnswer(models.Model):
     """An answer as it came: `answer` has the bytes; in `error` and `message` what a database refuses is escaped."""
 
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
-    error = models.TextField(blank=True, help_text="The provider's own word for the error.")
-    message = models.TextField(blank=True, help_text="The provider's own sentence.")
-    answer = models.BinaryField(null=True, blank=True, help_text="The answer's body, at most its first 1 MiB.")
+    error = models.TextField(blank=True, help_text=_("The provider's own word for the error."))
+    message = models.TextField(blank=True, help_text=_("The provider's own sentence."))
+    answer = models.BinaryField(null=True, blank=True, help_text=_("The answer's body, at most its first 1 MiB."))
 
     class Meta:
         abstract = True
@@ -167,22 +170,22 @@ class Attempt(ProviderAnswer):
     """One POST made for a request. Written before anything is sent: it tells of calls that nobody came back from."""
 
     class Outcome(models.TextChoices):
-        SENDING = "SENDING", "Under way"
-        SUCCEEDED = "SUCCEEDED", "Succeeded"
-        FAILED = "FAILED", "Failed"
-        UNKNOWN = "UNKNOWN", "Outcome unknown"
-        GIVEN_BACK = "GIVEN_BACK", "Given back, not sent"
+        SENDING = "SENDING", _("Under way")
+        SUCCEEDED = "SUCCEEDED", _("Succeeded")
+        FAILED = "FAILED", _("Failed")
+        UNKNOWN = "UNKNOWN", _("Outcome unknown")
+        GIVEN_BACK = "GIVEN_BACK", _("Given back, not sent")
 
     request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="attempts")
-    number = models.PositiveIntegerField(help_text="1 for the request's first attempt.")
-    worker = models.CharField(max_length=200, help_text="Machine and process that made it.")
+    number = models.PositiveIntegerField(help_text=_("1 for the request's first attempt."))
+    worker = models.CharField(max_length=200, help_text=_("Machine and process that made it."))
     claimed_at = models.DateTimeField(db_default=Now())
-    deadline_at = models.DateTimeField(help_text="From then on the outcome is unknown, unless it was recorded.")
+    deadline_at = models.DateTimeField(help_text=_("From then on the outcome is unknown, unless it was recorded."))
     ended_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SENDING)
     failure = models.CharField(max_length=32, blank=True)
-    key_fingerprint = models.CharField(max_length=16, blank=True, help_text="Of the key that it used.")
-    retry_after = models.FloatField(null=True, blank=True, help_text="Seconds, as the provider asked.")
+    key_fingerprint = models.CharField(max_length=16, blank=True, help_text=_("Of the key that it used."))
+    retry_after = models.FloatField(null=True, blank=True, help_text=_("Seconds, as the provider asked."))
 
     class Meta:
         constraints = [

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
 from portal.models.clock import Now
@@ -11,7 +12,7 @@ class Mirror(models.Model):
     """Something that the provider has. `raw` is its JSON as it came; what a column cannot hold is null beside it."""
 
     uid = models.CharField(max_length=200)
-    created_at = models.DateTimeField(null=True, blank=True, help_text="By the provider's clock.")
+    created_at = models.DateTimeField(null=True, blank=True, help_text=_("By the provider's clock."))
     first_seen_at = models.DateTimeField(db_default=Now())
     raw = models.TextField(blank=True)
 
@@ -41,7 +42,7 @@ class File(Mirror):
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="files")
     name = models.TextField(blank=True)
     url = models.TextField(blank=True)
-    size = models.BigIntegerField(null=True, blank=True, help_text="Bytes.")
+    size = models.BigIntegerField(null=True, blank=True, help_text=_("Bytes."))
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "uid"], name="file_uid_once")]

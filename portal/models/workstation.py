@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
 from portal.models.clock import Now
@@ -43,19 +44,21 @@ class Workstation(Mirror):
         null=True,
         blank=True,
         related_name="orphans",
-        help_text="The request whose late answer named it, when that had ended otherwise.",
+        help_text=_("The request whose late answer named it, when that had ended otherwise."),
     )
-    is_foreign = models.BooleanField(default=False, help_text="Was there before the portal first used the account.")
-    shown_at = models.DateTimeField(null=True, blank=True, help_text="End of the first complete look that showed it.")
+    is_foreign = models.BooleanField(default=False, help_text=_("Was there before the portal first used the account."))
+    shown_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("End of the first complete look that showed it.")
+    )
     type = models.TextField(blank=True)
     status = models.TextField(blank=True)
-    refreshed_at = models.DateTimeField(db_default=Now(), help_text="When the provider last told about it.")
+    refreshed_at = models.DateTimeField(db_default=Now(), help_text=_("When the provider last told about it."))
     refresh_due_at = models.DateTimeField(db_default=Now())
     release_asked_at = models.DateTimeField(null=True, blank=True)
     release_asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    ended_at = models.DateTimeField(null=True, blank=True, help_text="When the portal learned that it had ended.")
+    ended_at = models.DateTimeField(null=True, blank=True, help_text=_("When the portal learned that it had ended."))
 
     objects = WorkstationQuerySet.as_manager()
 

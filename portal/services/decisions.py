@@ -1,6 +1,7 @@
 """What operators decide where the portal cannot: each with a reason, which is kept in the record."""
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from portal import models
 from portal.models.clock import Now
@@ -17,7 +18,7 @@ def adopt_workstation(
     locked = intake.lock_request(portal_request=portal_request)
     stored = models.Workstation.objects.select_for_update().get(pk=workstation.pk)
     if locked.status not in _OPEN or stored.request_id is not None or stored.account_id != locked.account_id:
-        raise intake.NotPossible("The request or the workstation has moved on; look again.")
+        raise intake.NotPossible(_("The request or the workstation has moved on; look again."))
     mirror.give_workstation(stored=stored, portal_request=locked)
     lifecycle.move_request(portal_request=locked, status=models.Request.Status.SUCCEEDED)
     detail = {"workstation": stored.uid}
@@ -29,7 +30,9 @@ def declare_not_created(*, actor: models.User, portal_request: models.Request, r
     """Say that nothing was made, so that the request is tried again, or cancelled where that was wanted."""
     locked = intake.lock_request(portal_request=portal_request)
     if locked.status != models.Request.Status.UNKNOWN:
-        raise intake.NotPossible("Only a request whose outcome is unknown can be tried again; this one has moved on.")
+        raise intake.NotPossible(
+            _("Only a request whose outcome is unknown can be tried again; this one has moved on.")
+        )
     states = models.Request.Status
     lifecycle.move_request(
         portal_request=locked, status=states.CANCELLED if locked.cancel_wished_at is not None else states.QUEUED
@@ -45,5 +48,5 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     current = accounts.get_current_account()
     asked = models.Workstation.objects.orphans().filter(pk=workstation.pk, account=current, release_asked_at=None)
     if not asked.update(release_asked_at=Now(), release_asked_by=actor, refresh_due_at=Now()):
-        raise intake.NotPossible("This workstation has ended, has an owner, or is being given back already.")
+        raise intake.NotPossible(_("This workstation has ended, has an owner, or is being given back already."))
     audit.record_event(actor=actor, verb="release-orphan", target=workstation, reason=reason)

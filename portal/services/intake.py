@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
@@ -45,7 +46,8 @@ def submit_request(
             earlier = models.Request.objects.get(requester=requester, submission=submission)
     if any(getattr(earlier, name) != value for name, value in values.items()):
         raise SubmissionReused(
-            f"This form was sent before, with other values, as {earlier.label}. Look at it and send this one again."
+            _("This form was sent before, with other values, as %(label)s. Look at it and send this one again.")
+            % {"label": earlier.label}
         )
     return earlier
 
@@ -55,7 +57,7 @@ def _check_workspace(*, account: models.Account, requester: models.User, uid: st
         return
     workspaces = models.Workspace.objects.filter(account=account, uid=uid, owner__isnull=False)
     if workspaces.exclude(owner=requester).exists():
-        raise WorkspaceNotFound("No workspace with this UID is yours, or new to the portal.")
+        raise WorkspaceNotFound(_("No workspace with this UID is yours, or new to the portal."))
 
 
 @transaction.atomic
@@ -92,7 +94,7 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
         models.Request.objects.filter(pk=locked.pk).update(cancel_wished_at=Now())
         audit.record_event(actor=actor, verb="wish-cancel", target=locked, request_number=locked.pk)
     else:
-        raise NotPossible("It is too late to cancel: the request is not waiting any more.")
+        raise NotPossible(_("It is too late to cancel: the request is not waiting any more."))
 
 
 @transaction.atomic
@@ -100,7 +102,7 @@ def close_request(*, actor: models.User, portal_request: models.Request, reason:
     """Close a request whose outcome is unknown, as failed, with the operator's reason. Raises NotPossible."""
     locked = lock_request(portal_request=portal_request)
     if locked.status != models.Request.Status.UNKNOWN:
-        raise NotPossible("Only a request whose outcome is unknown can be closed; this one has moved on.")
+        raise NotPossible(_("Only a request whose outcome is unknown can be closed; this one has moved on."))
     lifecycle.move_request(
         portal_request=locked, status=models.Request.Status.FAILED, failure=failures.CATALOGUE[locked.failure]
     )

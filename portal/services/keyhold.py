@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
@@ -175,9 +176,9 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
     """End a hold. Raises NotHeld where there is none, or where a new key has to be confirmed first."""
     key = lock_key(account=account)
     if not key.is_held:
-        raise NotHeld("The key is not held any more: somebody has resumed it already.")
+        raise NotHeld(_("The key is not held any more: somebody has resumed it already."))
     if key.asks_for_account:
-        raise NotHeld("Say first whose account the new key reaches.")
+        raise NotHeld(_("Say first whose account the new key reaches."))
     _resume(key=key, actor=actor, now=clock.read_clock(account=account))
     wake.wake_workers()
 
@@ -189,7 +190,7 @@ def confirm_key(*, actor: models.User, account: models.Account, is_same_account:
     # Asked anew: the account that came with the lock may be as it was before another operator's answer.
     is_current = models.Account.objects.filter(pk=account.pk, retired_at=None).exists()
     if not key.asks_for_account or not is_current:
-        raise NotHeld("Nobody has to say any more whose account the key reaches.")
+        raise NotHeld(_("Nobody has to say any more whose account the key reaches."))
     now = clock.read_clock(account=account)
     audit.record_event(actor=actor, verb="confirm-key", target=key, detail={"is_same_account": is_same_account})
     if is_same_account:

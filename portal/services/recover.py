@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
@@ -86,6 +87,6 @@ def _cancel(*, request_id: int, held: leases.Held) -> bool:
         verb="cancel",
         target=portal_request,
         request_number=portal_request.pk,
-        reason=f"It was meant for {account.base_url}, which is not the account of the present key.",
+        reason=_("It was meant for %(url)s, which is not the account of the present key.") % {"url": account.base_url},
     )
     return True

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, Q, When
+from django.utils.translation import gettext_noop
 
 from portal import agentstation, failures, models
 from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, looking, mirror, retry, wake
@@ -19,11 +20,18 @@ from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, 
 _UNREADABLE_FOR = timedelta(hours=24)  # after that without a complete look, an operator must decide
 _MOST_EVIDENCE = 50  # candidates named in an event
 _SLOWEST = 60.0  # seconds between looks while something is to be settled
-NO_LISTS = "The provider has no lists to look in."
-NO_LOOKS = "The provider's lists could not be read for 24 hours."
-NOT_MARKED = "The lists could not be read before the first request, so what was there before is not known."
-NO_WORKSPACE = "The lists show a workstation of this type without a workspace; whose it is cannot be told."
-ODD_TYPE = "The lists show a workstation of a type that the portal does not know; whose it is cannot be told."
+# Kept in English, and translated where they are shown.
+NO_LISTS = gettext_noop("The provider has no lists to look in.")
+NO_LOOKS = gettext_noop("The provider's lists could not be read for 24 hours.")
+NOT_MARKED = gettext_noop(
+    "The lists could not be read before the first request, so what was there before is not known."
+)
+NO_WORKSPACE = gettext_noop(
+    "The lists show a workstation of this type without a workspace; whose it is cannot be told."
+)
+ODD_TYPE = gettext_noop(
+    "The lists show a workstation of a type that the portal does not know; whose it is cannot be told."
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.db import connection, transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from portal import agentstation, models
 from portal.models.clock import Now
@@ -24,7 +25,7 @@ def ask_release(*, actor: models.User, workstation: models.Workstation) -> None:
         release_asked_at=Now(), release_asked_by=actor, refresh_due_at=Now()
     )
     if not asked:
-        raise NotLive("This workstation has ended, or is being given back already.")
+        raise NotLive(_("This workstation has ended, or is being given back already."))
     audit.record_event(actor=actor, verb="ask-release", target=workstation, request_number=workstation.request_id)
 
 

@@ -12,8 +12,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from portal import models
+from portal import failures, models
 
 register = template.Library()
 
@@ -21,7 +23,7 @@ register = template.Library()
 class Badge(NamedTuple):
     """A state as people see it: icon, word and colour, never colour alone."""
 
-    label: str
+    label: failures.Words
     tone: str
     icon: str
 
@@ -29,12 +31,12 @@ class Badge(NamedTuple):
 _S = models.Request.Status
 REQUEST_BADGES: Mapping[str, Badge] = MappingProxyType(
     {
-        _S.QUEUED: Badge("Queued", "wait", "clock"),
-        _S.SENDING: Badge("Asking the provider", "busy", "loader"),
-        _S.SUCCEEDED: Badge("Succeeded", "ok", "circle-check"),
-        _S.FAILED: Badge("Failed", "bad", "circle-x"),
-        _S.UNKNOWN: Badge("Outcome unknown", "warn", "triangle-alert"),
-        _S.CANCELLED: Badge("Cancelled", "off", "circle-minus"),
+        _S.QUEUED: Badge(_("Queued"), "wait", "clock"),
+        _S.SENDING: Badge(_("Asking the provider"), "busy", "loader"),
+        _S.SUCCEEDED: Badge(_("Succeeded"), "ok", "circle-check"),
+        _S.FAILED: Badge(_("Failed"), "bad", "circle-x"),
+        _S.UNKNOWN: Badge(_("Outcome unknown"), "warn", "triangle-alert"),
+        _S.CANCELLED: Badge(_("Cancelled"), "off", "circle-minus"),
     }
 )
 _TYPE_ICONS = MappingProxyType(
@@ -89,14 +91,14 @@ def workstation_state(workstation: models.Workstation, *, big: bool = False) -> 
 
 def _workstation_badge(workstation: models.Workstation) -> Badge:
     if workstation.status == "errored":
-        return Badge("Errored", "bad", "circle-x")
+        return Badge(_("Errored"), "bad", "circle-x")
     if not workstation.is_live:
-        return Badge("Ended", "off", "circle-minus")
+        return Badge(_("Ended"), "off", "circle-minus")
     if workstation.release_asked_at:
-        return Badge("Being given back", "busy", "loader")
+        return Badge(_("Being given back"), "busy", "loader")
     if workstation.status == "active":
-        return Badge("Active", "ok", "circle-check")
-    return Badge(workstation.status or "No status", "off", "circle-dot")
+        return Badge(_("Active"), "ok", "circle-check")
+    return Badge(workstation.status or _("No status"), "off", "circle-dot")
 
 
 @register.simple_tag
@@ -121,8 +123,10 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+        return gettext("%(hours)s h %(minutes)02d min") % {"hours": hours, "minutes": minutes}
+    if minutes:
+        return gettext("%(minutes)s min %(seconds)02d s") % {"minutes": minutes, "seconds": rest}
+    return gettext("%(seconds)s s") % {"seconds": rest}
 
 
 @register.filter

@@ -6,14 +6,16 @@ from datetime import datetime
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from portal import models
 from portal.services import restore
 
 _FINAL_TITLES = {
-    models.Request.Status.FAILED: "No workstation",
-    models.Request.Status.CANCELLED: "Cancelled",
-    models.Request.Status.UNKNOWN: "Outcome unknown",
+    models.Request.Status.FAILED: gettext_lazy("No workstation"),
+    models.Request.Status.CANCELLED: gettext_lazy("Cancelled"),
+    models.Request.Status.UNKNOWN: gettext_lazy("Outcome unknown"),
 }
 
 
@@ -47,9 +49,9 @@ def list_steps(
     attempts = list(attempts)
     steps = [
         Step(
-            title="Request received",
+            title=_("Request received"),
             state="done",
-            text=f"From {portal_request.requester.get_username()}",
+            text=_("From %(person)s") % {"person": portal_request.requester.get_username()},
             at=portal_request.created_at,
         )
     ]
@@ -67,13 +69,14 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
         return [_describe_restored(attempt)]
     outcome = models.Attempt.Outcome
     texts = {
-        outcome.SENDING: "The provider has been asked. It usually answers within a minute.",
-        outcome.SUCCEEDED: "The provider said yes.",
-        outcome.GIVEN_BACK: "Nothing was sent: the server had been paused for too long.",
+        outcome.SENDING: _("The provider has been asked. It usually answers within a minute."),
+        outcome.SUCCEEDED: _("The provider said yes."),
+        outcome.GIVEN_BACK: _("Nothing was sent: the server had been paused for too long."),
     }
     states = {outcome.SENDING: "now", outcome.SUCCEEDED: "done", outcome.UNKNOWN: "warn", outcome.FAILED: "bad"}
     failure = attempt.failure_row
-    title = "Asking the provider" if attempt.number == 1 else f"Asking the provider, attempt {attempt.number}"
+    again = _("Asking the provider, attempt %(number)s") % {"number": attempt.number}
+    title = _("Asking the provider") if attempt.number == 1 else again
     step = Step(
         title=title,
         state=states.get(outcome(attempt.outcome), "done"),
@@ -102,9 +105,9 @@ def _describe_failure(attempt: models.Attempt) -> str:
 
 def _describe_late(late: models.LateAnswer) -> Step:
     return Step(
-        title="A late answer came",
+        title=_("A late answer came"),
         state="done",
-        text="The provider answered after the portal had stopped waiting. The answer is kept and used.",
+        text=_("The provider answered after the portal had stopped waiting. The answer is kept and used."),
         quote=late.words,
         at=late.came_at,
     )
@@ -114,47 +117,67 @@ def _describe_decision(event: models.Event) -> Step:
     """What settled a request whose outcome was unknown: the provider's lists, or an operator with a reason."""
     if event.verb == "settle":
         found = event.detail.get("workstation")
-        lists = f"The provider's lists ({event.detail.get('active')} active, {event.detail.get('history')} ended)"
-        text = f"{lists} show {found}." if found else f"{lists} show no workstation for it, twice."
-        return Step(title="Found" if found else "Nothing was made", state="done", text=text, at=event.at)
-    titles = {"adopt": "Found by an operator", "not-created": "An operator said: nothing was made"}
-    titles |= {"leave-to-operator": "An operator has to decide", "wish-cancel": "Cancelling wished"}
-    text = "If nothing was made it is cancelled; if something was, it is yours to give back."
+        values = {"active": event.detail.get("active"), "ended": event.detail.get("history"), "found": found}
+        shown = _("The provider's lists (%(active)s active, %(ended)s ended) show %(found)s.")
+        missing = _("The provider's lists (%(active)s active, %(ended)s ended) show no workstation for it, twice.")
+        title, text = (_("Found"), shown) if found else (_("Nothing was made"), missing)
+        return Step(title=title, state="done", text=text % values, at=event.at)
+    titles = {"adopt": _("Found by an operator"), "not-created": _("An operator said: nothing was made")}
+    titles |= {"leave-to-operator": _("An operator has to decide"), "wish-cancel": _("Cancelling wished")}
+    text = _("If nothing was made it is cancelled; if something was, it is yours to give back.")
     who = f"{event.actor_name}: " if event.actor_name else ""
+    reason = event.reason if event.actor_name else _(event.reason)  # the portal's own reasons are kept in English
     return Step(
         title=titles.get(event.verb, event.verb),
         state="warn" if event.verb == "leave-to-operator" else "done",
-        text=f"{who}{event.reason}" if event.reason else text,
+        text=f"{who}{reason}" if reason else text,
         at=event.at,
     )
 
 
 def _describe_waiting(portal_request: models.Request, *, key: models.Key, is_first: bool, position: int | None) -> Step:
-    title = "Waiting in the queue" if is_first else "Waiting to try again"
-    place = f" Its place in the queue: {position}." if position and portal_request.account_id == key.account_id else ""
-    return Step(title=title, state="now", text=_explain_waiting(portal_request, key=key) + place)
+    title = _("Waiting in the queue") if is_first else _("Waiting to try again")
+    text = _explain_waiting(portal_request, key=key)
+    if position and portal_request.account_id == key.account_id:
+        text = f"{text} {_('Its place in the queue: %(position)s.') % {'position': position}}"
+    return Step(title=title, state="now", text=text)
 
 
 def _explain_waiting(portal_request: models.Request, *, key: models.Key) -> str:
     if portal_request.account_id != key.account_id:
-        return "It was meant for another account of the provider, and is not sent with the present key."
+        return _("It was meant for another account of the provider, and is not sent with the present key.")
     if key.is_held:
-        since = date_format(timezone.localtime(key.held_at), "H:i T") if key.held_at else ""
-        title = f"{key.cause_title[0].lower()}{key.cause_title[1:]}"
-        who = f" Who can fix it: {key.failure.actor.value}." if key.failure and key.held_until is None else ""
-        return f"The queue stands still for everybody: {title}, since {since}.{who} It goes on when {key.who_ends}."
+        return _explain_hold(key)
     if key.is_resuming:
-        return "The queue has just begun to move again, one request at a time, until one succeeds."
+        return _("The queue has just begun to move again, one request at a time, until one succeeds.")
     if portal_request.next_attempt_at is not None:
-        return "The portal tries again by itself. You need not do anything."
-    return "It is sent as soon as it is its turn, usually within a second."
+        return _("The portal tries again by itself. You need not do anything.")
+    return _("It is sent as soon as it is its turn, usually within a second.")
+
+
+def _explain_hold(key: models.Key) -> str:
+    values = {
+        "cause": f"{key.cause_title[0].lower()}{key.cause_title[1:]}",
+        "since": date_format(timezone.localtime(key.held_at), "H:i T") if key.held_at else "",
+        "end": key.who_ends,
+        "who": key.failure.actor.words if key.failure else "",
+    }
+    if key.failure is None or key.held_until is not None:
+        return _("The queue stands still for everybody: %(cause)s, since %(since)s. It goes on when %(end)s.") % values
+    return (
+        _(
+            "The queue stands still for everybody: %(cause)s, since %(since)s. Who can fix it: %(who)s. "
+            "It goes on when %(end)s."
+        )
+        % values
+    )
 
 
 def _describe_end(portal_request: models.Request) -> Step:
     status = models.Request.Status(portal_request.status)
     if status == models.Request.Status.SUCCEEDED:
-        return Step(title="Workstation ready", state="ok", at=portal_request.ended_at)
+        return Step(title=_("Workstation ready"), state="ok", at=portal_request.ended_at)
     if status in _FINAL_TITLES:
         states = {models.Request.Status.FAILED: "bad", models.Request.Status.UNKNOWN: "warn"}
-        return Step(title=_FINAL_TITLES[status], state=states.get(status, "off"), at=portal_request.ended_at)
-    return Step(title="Workstation ready", state="todo")
+        return Step(title=str(_FINAL_TITLES[status]), state=states.get(status, "off"), at=portal_request.ended_at)
+    return Step(title=_("Workstation ready"), state="todo")

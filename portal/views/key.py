@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import models
@@ -37,7 +38,7 @@ def resume(request: SignedInRequest) -> HttpResponse:
         messages.warning(request, str(error))
     else:
         messages.success(
-            request, "The key is resumed: waiting requests go out again, one at a time until one succeeds."
+            request, _("The key is resumed: waiting requests go out again, one at a time until one succeeds.")
         )
     return redirect("key")
 
@@ -48,7 +49,7 @@ def confirm(request: SignedInRequest) -> HttpResponse:
     """Say whether a changed key is of the same account."""
     answer = request.POST.get("account")
     if answer not in ("same", "other"):
-        messages.warning(request, "Say whether it is the same account or another.")
+        messages.warning(request, _("Say whether it is the same account or another."))
         return redirect("key")
     try:
         keyhold.confirm_key(
@@ -57,5 +58,5 @@ def confirm(request: SignedInRequest) -> HttpResponse:
     except keyhold.NotHeld as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, "Noted. Requests go out with the new key now.")
+        messages.success(request, _("Noted. Requests go out with the new key now."))
     return redirect("key")

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
@@ -133,9 +134,9 @@ def cancel(request: SignedInRequest, number: int) -> HttpResponse:
         is_cancelled = portal_request.status == models.Request.Status.CANCELLED
         messages.success(
             request,
-            f"{portal_request.label} is cancelled. Nothing was made."
+            _("%(label)s is cancelled. Nothing was made.") % {"label": portal_request.label}
             if is_cancelled
-            else "Noted. If nothing was made, the request is cancelled; if something was, you can give it back.",
+            else _("Noted. If nothing was made, the request is cancelled; if something was, you can give it back."),
         )
     return redirect("request_detail", number)
 
@@ -153,5 +154,7 @@ def close(request: SignedInRequest, number: int) -> HttpResponse:
     except intake.NotPossible as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, f"{portal_request.label} is closed. Your reason is in the record.")
+        messages.success(
+            request, _("%(label)s is closed. Your reason is in the record.") % {"label": portal_request.label}
+        )
     return redirect("request_detail", number)

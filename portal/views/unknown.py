@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
@@ -46,7 +47,9 @@ def decide(request: SignedInRequest, number: int) -> HttpResponse:
     except intake.NotPossible as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, f"{portal_request.label} is decided. Your reason is in the record.")
+        messages.success(
+            request, _("%(label)s is decided. Your reason is in the record.") % {"label": portal_request.label}
+        )
     return redirect("unknown")
 
 
@@ -80,7 +83,7 @@ def release(request: SignedInRequest, uid: str) -> HttpResponse:
     except intake.NotPossible as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, f"{uid} is being given back. Your reason is in the record.")
+        messages.success(request, _("%(uid)s is being given back. Your reason is in the record.") % {"uid": uid})
     return redirect("unknown")
 
 

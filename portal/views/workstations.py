@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import models
@@ -56,5 +57,5 @@ def release(request: SignedInRequest, uid: str) -> HttpResponse:
     except workstations.NotLive as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, "The workstation is being given back. Its files stay in the workspace.")
+        messages.success(request, _("The workstation is being given back. Its files stay in the workspace."))
     return redirect("workstation_detail", uid)

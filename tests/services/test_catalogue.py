@@ -122,7 +122,7 @@ def test_every_row_has_words_for_the_person():
         assert failure.cause.endswith(".")
         assert failure.steps
         assert failure.again.endswith(".")
-        assert failure.actor.value
+        assert failure.actor.words
 
 
 def test_every_error_of_the_client_that_ends_an_attempt_is_in_the_catalogue():
