@@ -211,10 +211,11 @@ _ROWS = (
     ),
     Failure(
         code="no-answer",
-        title=_("The provider did not answer"),
+        title=_("The provider's answer did not come"),
         cause=_(
-            "The request was sent, but no complete answer came back. A workstation may have been made, or not: the "
-            "portal does not know, and does not ask twice for something that costs money."
+            "The request was sent, but the connection broke, it took too long, or a gateway before the provider "
+            "answered in its place. A workstation may have been made, or not: the portal does not know, and does not "
+            "ask twice for something that costs money."
         ),
         actor=Actor.NOBODY,
         steps=(

@@ -3,12 +3,13 @@
 from typing import Any
 
 from django import forms
+from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import password_validation
 from django.core.validators import RegexValidator
 from django.forms.renderers import TemplatesSetting
 from django.utils.translation import gettext_lazy as _
 
-from portal import failures, models
+from portal import failures, models, passwords
 
 
 class PortalRenderer(TemplatesSetting):
@@ -16,6 +17,24 @@ class PortalRenderer(TemplatesSetting):
 
     form_template_name = "forms/form.html"
     field_template_name = "forms/field.html"
+
+
+_NOT_IN_LIST = _("This is not in the list. Choose one that is.")
+_NO_DAY = _("This is no day. Write year, month and day, such as 2026-01-31.")
+_LENGTHS = {
+    "max_length": _("This has %(show_value)d characters, and %(limit_value)d are kept at most. Shorten it."),
+    "null_characters_not_allowed": _("This has a character that cannot be kept. Type it anew."),
+}
+
+
+class WholeText(forms.CharField):
+    """A text that is refused where it is too long. A browser that knows the limit would cut it without a word."""
+
+    def __init__(self, *, error_messages: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(error_messages=_LENGTHS | (error_messages or {}), **kwargs)
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {name: value for name, value in super().widget_attrs(widget).items() if name != "maxlength"}
 
 
 class TypeCards(forms.RadioSelect):
@@ -37,7 +56,7 @@ class RequestForm(forms.Form):
             "invalid_choice": _("The provider has no such type. Choose one of the nine."),
         },
     )
-    workspace_id = forms.CharField(
+    workspace_id = WholeText(
         label=_("Workspace (optional)"),
         required=False,
         help_text=_(
@@ -51,7 +70,7 @@ class RequestForm(forms.Form):
             attrs={"list": "your-workspaces", "autocomplete": "off", "spellcheck": "false", "class": "mono"}
         ),
     )
-    note = forms.CharField(
+    note = WholeText(
         label=_("Note (optional)"),
         required=False,
         max_length=500,
@@ -71,19 +90,38 @@ class FilterForm(forms.Form):
     """Narrows the history. Every field is optional."""
 
     status = forms.ChoiceField(
-        label=_("State"), required=False, choices=[("", _("Any")), *models.Request.Status.choices]
+        label=_("State"),
+        required=False,
+        choices=[("", _("Any")), *models.Request.Status.choices],
+        error_messages={"invalid_choice": _NOT_IN_LIST},
     )
-    type = forms.ChoiceField(label=_("Type"), required=False, choices=[("", _("Any")), *models.Request.Type.choices])
+    type = forms.ChoiceField(
+        label=_("Type"),
+        required=False,
+        choices=[("", _("Any")), *models.Request.Type.choices],
+        error_messages={"invalid_choice": _NOT_IN_LIST},
+    )
     failure = forms.ChoiceField(
         label=_("Failure"),
         required=False,
         choices=[("", _("Any")), *failures.CHOICES],
+        error_messages={"invalid_choice": _NOT_IN_LIST},
     )
-    person = forms.CharField(
+    person = WholeText(
         label=_("Person"), required=False, max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
-    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(
+        label=_("From"),
+        required=False,
+        error_messages={"invalid": _NO_DAY},
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+    until = forms.DateField(
+        label=_("To"),
+        required=False,
+        error_messages={"invalid": _NO_DAY},
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
     before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
     after = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
 
@@ -103,10 +141,10 @@ class FilterForm(forms.Form):
 class CloseForm(forms.Form):
     """Closes a request whose outcome is unknown."""
 
-    reason = forms.CharField(
+    reason = WholeText(
         label=_("Reason"),
         max_length=500,
-        help_text=_("What you found out, for the record: it cannot be changed later."),
+        help_text=_("What you found out, for the record, up to 500 characters: it cannot be changed later."),
         error_messages={"required": _("Say why: the reason is kept in the record.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
@@ -119,7 +157,7 @@ class DecisionForm(CloseForm):
         choices=[("adopt", _("Adopt")), ("not-created", _("Not created")), ("give-up", _("Give up"))],
         error_messages={"required": _("Choose what became of it."), "invalid_choice": _("Choose what became of it.")},
     )
-    workstation = forms.CharField(
+    workstation = WholeText(
         label=_("Workstation"), required=False, max_length=200, widget=forms.TextInput(attrs={"class": "mono"})
     )
 
@@ -130,6 +168,51 @@ class DecisionForm(CloseForm):
         return cleaned
 
 
+def _make_password_field(label: Any, *, required: Any, help_text: Any = "", autocomplete: str = "new-password") -> Any:
+    return forms.CharField(
+        label=label,
+        strip=False,
+        help_text=help_text,
+        error_messages=_LENGTHS | {"required": required},
+        widget=forms.PasswordInput(attrs={"autocomplete": autocomplete}),
+    )
+
+
+class SignInForm(auth_forms.AuthenticationForm):
+    """Name and password."""
+
+    username = auth_forms.UsernameField(
+        label=_("Username"),
+        error_messages=_LENGTHS | {"required": _("Type your username.")},
+        widget=forms.TextInput(attrs={"autofocus": True}),
+    )
+    password = _make_password_field(_("Password"), required=_("Type your password."), autocomplete="current-password")
+    # Whether it is the name or the password, or the account is locked, is not told to somebody who guesses.
+    error_messages = {
+        "invalid_login": _(
+            "This username and this password do not belong together. Upper and lower case matter in both. Try again, "
+            "or ask an administrator for a new password."
+        ),
+        "inactive": _("This account is locked. Ask an administrator of the portal."),
+    }
+
+
+class PasswordForm(auth_forms.PasswordChangeForm):
+    """Changes one's own password."""
+
+    old_password = _make_password_field(
+        _("Present password"), required=_("Type the password that you have now."), autocomplete="current-password"
+    )
+    new_password1 = _make_password_field(
+        _("New password"), required=_("Type the new password."), help_text=passwords.HELP
+    )
+    new_password2 = _make_password_field(_("New password, once more"), required=_("Type the new password once more."))
+    error_messages = {
+        "password_incorrect": _("This is not your present password. Type the one with which you signed in."),
+        "password_mismatch": _("The two passwords differ. Type the new one twice."),
+    }
+
+
 class SetupForm(forms.Form):
     """Makes the first administrator."""
 
@@ -137,19 +220,15 @@ class SetupForm(forms.Form):
         label=_("Username"),
         max_length=150,
         validators=[models.User.username_validator],
+        error_messages=_LENGTHS
+        | {
+            "required": _("Choose a username."),
+            "invalid": _("A username has letters, digits and @ . + - _ only, without spaces."),
+        },
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
     )
-    password = forms.CharField(
-        label=_("Password"),
-        strip=False,
-        help_text=_("At least 10 characters; not only digits, and not one of those that everybody uses."),
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
-    password_again = forms.CharField(
-        label=_("Password, once more"),
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-    )
+    password = _make_password_field(_("Password"), required=_("Choose a password."), help_text=passwords.HELP)
+    password_again = _make_password_field(_("Password, once more"), required=_("Type the password once more."))
 
     def clean_username(self) -> str:
         username: str = models.User.normalize_username(self.cleaned_data["username"])

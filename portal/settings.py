@@ -141,10 +141,10 @@ FORM_RENDERER = "portal.forms.PortalRenderer"
 
 AUTH_USER_MODEL = "portal.User"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "portal.passwords.NotLikeTheirName"},
+    {"NAME": "portal.passwords.LongEnough", "OPTIONS": {"min_length": 10}},
+    {"NAME": "portal.passwords.NotCommon"},
+    {"NAME": "portal.passwords.NotOnlyDigits"},
 ]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"

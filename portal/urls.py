@@ -2,10 +2,10 @@
 
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
-from django.urls import path, reverse_lazy
+from django.urls import path
 from django.views.generic import RedirectView
 
-from portal.views import guide, health, home, key, requests, setup, theme, unknown, workspaces, workstations
+from portal.views import account, guide, health, home, key, requests, setup, theme, unknown, workspaces, workstations
 
 urlpatterns = [
     path("", home.show, name="home"),
@@ -31,19 +31,9 @@ urlpatterns = [
     path("key/resume/", key.resume, name="key_resume"),
     path("theme/", theme.choose, name="theme"),
     path("setup/<str:token>/", setup.create, name="setup"),
-    path(
-        "accounts/login/",
-        auth_views.LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True),
-        name="login",
-    ),
+    path("accounts/login/", account.sign_in, name="login"),
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
-    path(
-        "accounts/password/",
-        auth_views.PasswordChangeView.as_view(
-            template_name="accounts/password.html", success_url=reverse_lazy("password_changed")
-        ),
-        name="password_change",
-    ),
+    path("accounts/password/", account.change_password, name="password_change"),
     path(
         "accounts/password/changed/",
         auth_views.PasswordChangeDoneView.as_view(template_name="accounts/password_changed.html"),

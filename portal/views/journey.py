@@ -90,9 +90,11 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
 
 def _describe_restored(attempt: models.Attempt) -> Step:
     return Step(
-        title="The portal's records were put back from a backup",
+        title=_("The portal's records were put back from a backup"),
         state="warn",
-        text="It may have been sent after that backup was made. The portal looks first, so that nothing is made twice.",
+        text=_(
+            "It may have been sent after that backup was made. The portal looks first, so that nothing is made twice."
+        ),
         at=attempt.claimed_at,
     )
 

@@ -2,7 +2,7 @@
 
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -15,7 +15,7 @@ from portal.services import setup
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest, token: str) -> HttpResponse:
-    """The form, and its submission; not found unless the link is valid."""
+    """The form, and its submission; 404, with what that means, unless the link is valid."""
     try:
         setup.check_setup_link(token=token)
         form = forms.SetupForm(request.POST or None)
@@ -25,6 +25,6 @@ def create(request: HttpRequest, token: str) -> HttpResponse:
             token=token, username=form.cleaned_data["username"], password=form.cleaned_data["password"]
         )
     except setup.LinkNotValid:
-        raise Http404 from None
+        return render(request, "setup_used.html", status=404)
     login(request, user)
     return redirect("home")

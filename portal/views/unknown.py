@@ -28,6 +28,7 @@ def _show() -> dict[str, object]:
     orphans = models.Workstation.objects.orphans().filter(account=account)
     return {
         "unknown": unknown.select_related("requester", "account").order_by("id")[:_MOST],
+        "may_be_foreign": account.first_look == models.Account.FirstLook.FAILED,
         "orphans": orphans.select_related("workspace", "made_for").order_by("id")[:_MOST],
         "looks": models.Look.objects.filter(account=account).order_by("-id")[:5],
     }
