@@ -1,5 +1,6 @@
 """Forms: they check what a person typed, and do nothing else."""
 
+from itertools import groupby
 from typing import Any
 
 from django import forms
@@ -7,6 +8,7 @@ from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import password_validation
 from django.core.validators import RegexValidator
 from django.forms.renderers import TemplatesSetting
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models, passwords
@@ -195,6 +197,25 @@ class SignInForm(auth_forms.AuthenticationForm):
         ),
         "inactive": _("This account is locked. Ask an administrator of the portal."),
     }
+
+
+def _list_zone_choices() -> list[tuple[str, Any]]:
+    """The portal's own zone, and all others by continent."""
+    site = _("As the portal: %(zone)s") % {"zone": timezone.get_default_timezone_name()}
+    regions = groupby(models.list_time_zones(), key=lambda name: name.partition("/")[0])
+    return [("", site), *((region, [(name, name.replace("_", " ")) for name in names]) for region, names in regions)]
+
+
+class AccountForm(forms.Form):
+    """What people set for themselves."""
+
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"),
+        required=False,
+        choices=_list_zone_choices,
+        help_text=_("Times here are shown in this zone, to you alone."),
+        error_messages={"invalid_choice": _NOT_IN_LIST},
+    )
 
 
 class PasswordForm(auth_forms.PasswordChangeForm):

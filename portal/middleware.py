@@ -1,4 +1,4 @@
-"""What holds for every page: somebody is signed in, no cache keeps it, and an act is recorded with its address."""
+"""What holds for every page: somebody is signed in, times are theirs, no cache keeps it, an act has its address."""
 
 import ipaddress
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 from portal.services import origin
@@ -25,6 +26,24 @@ class SignedInMiddleware(LoginRequiredMiddleware):
         page = urlsplit(request.headers.get("HX-Current-URL", "")).path or "/"
         target = redirect_to_login(page, resolve_url(settings.LOGIN_URL)).url
         return HttpResponse(status=401, headers={"HX-Redirect": target})
+
+
+class TimeZoneMiddleware:
+    """Shows times in the zone of the person who is signed in, and forgets it with the answer: threads serve many."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with timezone.override(None):
+            return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view_func: Callable[..., object], args: object, kwargs: object
+    ) -> None:
+        # A view that needs nobody to be signed in (a probe of the server's health) must not ask the database who it is.
+        if getattr(view_func, "login_required", True) and request.user.is_authenticated:
+            timezone.activate(request.user.zone)
 
 
 class PrivatePagesMiddleware:

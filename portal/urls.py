@@ -31,6 +31,7 @@ urlpatterns = [
     path("key/resume/", key.resume, name="key_resume"),
     path("theme/", theme.choose, name="theme"),
     path("setup/<str:token>/", setup.create, name="setup"),
+    path("accounts/", account.show, name="account"),
     path("accounts/login/", account.sign_in, name="login"),
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("accounts/password/", account.change_password, name="password_change"),

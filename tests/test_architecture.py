@@ -61,6 +61,7 @@ SERVICE_LAYERS = [
         "sessions",
         "membership",
         "configuration",
+        "people",
     },
     {"record", "settle", "decisions"},
 ]

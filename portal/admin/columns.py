@@ -44,7 +44,7 @@ def value(field: str, *, label: failures.Words) -> Column:
 def moment(field: str, *, label: failures.Words = "") -> Column:
     """A time to the second."""
     label = label or field.removesuffix("_at").replace("_", " ")
-    return make_column(lambda row: ui.moment(getattr(row, field)), field=field, label=label)
+    return make_column(lambda row: ui.moment(getattr(row, field), "j M Y, H:i:s"), field=field, label=label)
 
 
 def short_text(field: str, *, label: failures.Words = "", longest: int = 100) -> Column:

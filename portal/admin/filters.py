@@ -35,6 +35,7 @@ VERBS = (
     "adopt",
     "not-created",
     "release-orphan",
+    "set-time-zone",
     "restore",
     "restored",
     "settings",

@@ -7,7 +7,7 @@ from portal.models.look import Look
 from portal.models.request import TRANSITIONS, Attempt, LateAnswer, Request, check_transition
 from portal.models.setup import SetupLink
 from portal.models.tombstone import Tombstone
-from portal.models.user import User
+from portal.models.user import User, list_time_zones
 from portal.models.worker import Worker
 from portal.models.workspace import File, Log, Workspace
 from portal.models.workstation import Workstation
@@ -32,4 +32,5 @@ __all__ = [
     "Workspace",
     "Workstation",
     "check_transition",
+    "list_time_zones",
 ]

@@ -1,8 +1,19 @@
 """The people who sign in."""
 
+from datetime import tzinfo
+from zoneinfo import ZoneInfo, available_timezones
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+_REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+
+
+def list_time_zones() -> list[str]:
+    """The zones that people live in, by name, and UTC; not the aliases and fixed offsets that are kept for machines."""
+    return ["UTC", *sorted(name for name in available_timezones() if name.partition("/")[0] in _REGIONS)]
 
 
 class User(AbstractUser):
@@ -11,6 +22,15 @@ class User(AbstractUser):
     last_turn = models.PositiveBigIntegerField(
         default=0, help_text=_("The key's turn when a request of theirs was claimed.")
     )
+    time_zone = models.CharField(max_length=64, blank=True, help_text=_("Of the times they see; empty: the portal's."))
 
     class Meta(AbstractUser.Meta):
         permissions = [("see_all", "Can see everybody's requests and workstations")]
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone of the times that this person sees; the portal's where theirs is empty or not known here."""
+        try:
+            return ZoneInfo(self.time_zone) if self.time_zone else timezone.get_default_timezone()
+        except (KeyError, ValueError, OSError):  # a name that is not known, no name at all, a folder of zones
+            return timezone.get_default_timezone()

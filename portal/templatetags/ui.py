@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -12,12 +12,14 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
 
 register = template.Library()
+
+_MINUTE, _HOUR = 60, 3600  # seconds
 
 
 class Badge(NamedTuple):
@@ -102,17 +104,40 @@ def _workstation_badge(workstation: models.Workstation) -> Badge:
 
 
 @register.simple_tag
-def moment(time: datetime | None, format: str = "j M Y, H:i:s") -> str | SafeString:
-    """A time with its zone; machines read it to the second."""
+def moment(time: datetime | None, format: str = "") -> str | SafeString:
+    """A time as people say it, or exactly in a format; the title has all of it, and machines read it to the second."""
     if time is None:
         return "–"
     local = timezone.localtime(time)
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         local.isoformat(timespec="seconds"),
-        date_format(local, "j M Y, H:i:s T"),
-        date_format(local, format),
+        _say_exactly(local, "j M Y, H:i:s T"),
+        _say_exactly(local, format) if format else say_when(local, now=timezone.localtime()),
     )
+
+
+def _say_exactly(time: datetime, format: str) -> str:
+    """In a format; where that ends in T, with the zone, which Django leaves out in the hour that comes twice."""
+    text = date_format(time, format.removesuffix(" T"))
+    return f"{text} {time.tzname()}" if format.endswith(" T") else text
+
+
+def say_when(time: datetime, *, now: datetime) -> str:
+    """A time as seen from now; both in the reader's zone. What lies ahead, and older than yesterday, is a date."""
+    # In UTC: within one zone Python counts by the clock on the wall, which DST sets forward and back.
+    seconds = (now.astimezone(UTC) - time.astimezone(UTC)).total_seconds()
+    if abs(seconds) < _MINUTE:  # the provider's clock may be ahead of ours
+        return gettext("just now")
+    if 0 < seconds < _HOUR:
+        minutes = int(seconds // _MINUTE)
+        return ngettext("%(number)d minute ago", "%(number)d minutes ago", minutes) % {"number": minutes}
+    if seconds > 0 and time.date() == now.date():
+        hours = int(seconds // _HOUR)
+        return ngettext("%(number)d hour ago", "%(number)d hours ago", hours) % {"number": hours}
+    if time.date() == now.date() - timedelta(days=1):
+        return gettext("yesterday, %(time)s") % {"time": date_format(time, "H:i")}
+    return date_format(time, "j M, H:i" if time.year == now.year else "j M Y")
 
 
 @register.filter

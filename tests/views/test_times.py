@@ -1,0 +1,143 @@
+"""Times in the zone of the person who reads them, told as people say them."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.utils import timezone
+
+from portal import models
+from portal.services import people
+from portal.templatetags import ui
+from tests import factories
+
+ROME = ZoneInfo("Europe/Rome")
+NOON = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
+
+
+def at(text: str, zone: ZoneInfo = ROME) -> datetime:
+    """A moment of UTC on a clock of the zone."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).astimezone(zone)
+
+
+@pytest.mark.parametrize(
+    ("time", "words"),
+    [
+        ("2026-11-25 12:00:00", "just now"),
+        ("2026-11-25 11:59:01", "just now"),
+        ("2026-11-25 12:00:59", "just now"),  # a provider's clock that is ahead
+        ("2026-11-25 11:59:00", "1 minute ago"),
+        ("2026-11-25 11:58:00", "2 minutes ago"),
+        ("2026-11-25 11:00:01", "59 minutes ago"),
+        ("2026-11-25 11:00:00", "1 hour ago"),
+        ("2026-11-24 23:00:00", "13 hours ago"),  # midnight in Rome
+        ("2026-11-24 22:59:59", "yesterday, 23:59"),
+        ("2026-11-23 23:00:00", "yesterday, 00:00"),
+        ("2026-11-23 22:59:59", "23 Nov, 23:59"),
+        ("2025-12-31 23:00:00", "1 Jan, 00:00"),
+        ("2025-12-31 22:59:59", "31 Dec 2025"),
+        ("2026-11-25 12:01:00", "25 Nov, 13:01"),  # ahead
+        ("2027-01-02 12:00:00", "2 Jan 2027"),
+    ],
+)
+def test_a_time_is_told_as_people_say_it(time, words):
+    assert ui.say_when(at(time), now=NOON.astimezone(ROME)) == words
+
+
+@pytest.mark.parametrize(
+    ("time", "now", "words"),
+    [
+        ("2026-10-25 00:59:30", "2026-10-25 01:01:30", "2 minutes ago"),  # 02:59 in summer, 02:01 in winter
+        ("2026-10-25 00:30:00", "2026-10-25 01:30:00", "1 hour ago"),  # both 02:30
+        ("2026-03-29 00:59:00", "2026-03-29 01:01:00", "2 minutes ago"),  # 01:59 in winter, 03:01 in summer
+        ("2026-10-24 21:30:00", "2026-10-25 23:30:00", "24 Oct, 23:30"),  # a day of 25 hours lies between
+    ],
+)
+def test_the_hour_that_comes_twice_or_not_at_all_changes_no_distance(time, now, words):
+    assert ui.say_when(at(time), now=at(now)) == words
+
+
+def test_just_after_midnight_the_minutes_before_it_are_still_minutes():
+    assert ui.say_when(at("2026-11-24 22:50:00"), now=at("2026-11-24 23:05:00")) == "15 minutes ago"
+
+
+def test_the_exact_time_and_its_zone_stand_behind_the_words():
+    with timezone.override(ROME):
+        shown = ui.moment(datetime(2026, 10, 25, 1, 0, 30, 999_999, tzinfo=UTC))
+        twice = ui.moment(datetime(2026, 10, 25, 0, 0, 30, tzinfo=UTC), "H:i T")
+    assert 'datetime="2026-10-25T02:00:30+01:00"' in shown
+    assert 'title="25 Oct 2026, 02:00:30 CET"' in shown
+    assert twice.endswith(">02:00 CEST</time>")
+    assert ui.moment(None) == "–"
+
+
+@pytest.mark.parametrize("stored", ["", "Mars/Olympus", "../secret", "Europe", "x" * 64])
+def test_a_zone_that_is_not_known_here_is_the_portal_s(settings, stored):
+    settings.TIME_ZONE = "Asia/Tokyo"
+    assert models.User(time_zone=stored).zone == timezone.get_default_timezone()
+    assert models.User(time_zone="Europe/Rome").zone == ROME
+
+
+def test_the_zones_to_choose_from_are_those_that_people_live_in():
+    zones = models.list_time_zones()
+    assert {"UTC", "Europe/Rome", "America/Argentina/Ushuaia", "Asia/Kolkata"} <= set(zones)
+    assert not {"Etc/GMT+5", "US/Eastern", "localtime", "EST", "Factory"} & set(zones)
+    assert len(zones) == len(set(zones))
+    assert max(map(len, zones)) <= models.User._meta.get_field("time_zone").max_length
+
+
+@pytest.mark.django_db
+class TestAccount:
+    def test_a_person_chooses_a_zone_and_sees_times_in_it(self, sign_in, alice, bob):
+        portal_request = factories.submit(alice)
+        browser = sign_in(alice)
+        assert 'Times are in <a href="/accounts/">UTC</a>' in browser.get("/").content.decode()
+
+        page = browser.post("/accounts/", {"time_zone": "Asia/Kolkata"}, follow=True).content.decode()
+        assert "Times are shown in Asia/Kolkata from now on." in page
+        assert '<option value="Asia/Kolkata" selected>' in page
+        page = browser.get(f"/requests/{portal_request.pk}/").content.decode()
+        assert 'Times are in <a href="/accounts/">Asia/Kolkata</a>' in page
+        assert "+05:30" in page
+        # The same thread serves what comes next, and people who have chosen none.
+        assert timezone.get_current_timezone_name() == "UTC"
+        assert "Asia/Kolkata" not in sign_in(bob).get("/").content.decode()
+
+    def test_the_record_tells_what_it_was_before(self, alice):
+        for zone in ("Europe/Rome", "Europe/Rome", ""):
+            people.set_time_zone(person=alice, time_zone=zone)
+        events = models.Event.objects.filter(verb="set-time-zone").order_by("id")
+        assert [(event.actor_name, event.target) for event in events] == [("alice", "user alice")] * 2
+        assert [event.detail for event in events] == [
+            {"before": "", "after": "Europe/Rome"},
+            {"before": "Europe/Rome", "after": ""},
+        ]
+
+    @pytest.mark.parametrize("zone", ["US/Eastern", "Etc/GMT+5", "nonsense"])
+    def test_a_zone_that_is_not_in_the_list_is_refused(self, sign_in, alice, zone):
+        response = sign_in(alice).post("/accounts/", {"time_zone": zone})
+        assert response.status_code == 200
+        assert "This is not in the list." in response.content.decode()
+        alice.refresh_from_db()
+        assert alice.time_zone == ""
+        assert not models.Event.objects.exists()
+
+    def test_a_zone_that_is_not_known_any_more_breaks_no_page(self, sign_in, alice):
+        models.User.objects.filter(pk=alice.pk).update(time_zone="Mars/Olympus")
+        for path in ("/", "/accounts/"):
+            page = sign_in(alice).get(path)
+            assert page.status_code == 200
+            assert "Times are in" in page.content.decode()
+
+    def test_days_of_the_history_begin_at_the_person_s_midnight(self, sign_in, alice):
+        portal_request = factories.submit(alice)
+        with factories.unprotected():
+            models.Request.objects.filter(pk=portal_request.pk).update(created_at="2026-01-31T20:00:00+00:00")
+        people.set_time_zone(person=alice, time_zone="Asia/Kolkata")  # there it is half past one on the next day
+        page = sign_in(alice).get("/requests/?since=2026-02-01").content.decode()
+        assert portal_request.label in page
+
+    def test_a_probe_of_the_server_s_health_asks_nobody_s_zone(self, sign_in, alice, django_assert_num_queries):
+        browser = sign_in(alice)
+        with django_assert_num_queries(0):
+            assert browser.get("/healthz").status_code == 200
