@@ -25,7 +25,7 @@ class Event(models.Model):
     at = models.DateTimeField(db_default=Now())
     actor_id = models.BigIntegerField(null=True, blank=True, help_text=_("Empty: the portal itself."))
     actor_name = models.CharField(max_length=150, blank=True)
-    address = models.CharField(max_length=45, blank=True, help_text="Where the actor's HTTP request came from.")
+    address = models.CharField(max_length=45, blank=True, help_text=_("Where the actor's HTTP request came from."))
     verb = models.CharField(max_length=32)
     target = models.CharField(max_length=300, help_text=_("Kind and name of what it was done to."))
     request_number = models.BigIntegerField(null=True, blank=True, help_text=_("The request that it belongs to."))

@@ -1,6 +1,7 @@
 """Tombstones: what was pruned, named before it goes. The database lets nothing else be deleted from the record."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from portal.models.clock import Now
 
@@ -16,9 +17,11 @@ class Tombstone(models.Model):
     kind = models.CharField(max_length=8, choices=Kind)
     first_id = models.BigIntegerField()
     last_id = models.BigIntegerField()
-    ids = models.JSONField(default=list, blank=True, help_text="Of requests; empty for events, where the range counts.")
-    counts = models.JSONField(default=dict, help_text="Rows by kind.")
-    digest = models.CharField(max_length=64, help_text="Of what was pruned, in its canonical form.")
+    ids = models.JSONField(
+        default=list, blank=True, help_text=_("Of requests; empty for events, where the range counts.")
+    )
+    counts = models.JSONField(default=dict, help_text=_("Rows by kind."))
+    digest = models.CharField(max_length=64, help_text=_("Of what was pruned, in its canonical form."))
 
     class Meta:
         indexes = [models.Index(fields=["kind", "last_id"], name="tombstone_by_range")]
