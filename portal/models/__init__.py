@@ -7,6 +7,7 @@ from portal.models.look import Look
 from portal.models.request import TRANSITIONS, Attempt, LateAnswer, Request, check_transition
 from portal.models.setup import SetupLink
 from portal.models.tombstone import Tombstone
+from portal.models.usage import DailyCount
 from portal.models.user import User, list_time_zones
 from portal.models.worker import Worker
 from portal.models.workspace import File, Log, Workspace
@@ -17,6 +18,7 @@ __all__ = [
     "TRANSITIONS",
     "Account",
     "Attempt",
+    "DailyCount",
     "Event",
     "File",
     "Key",

@@ -102,6 +102,7 @@ class Request(models.Model):
             models.Index(F("type"), F("id").desc(), name="request_by_type"),
             models.Index(F("failure"), F("id").desc(), name="request_by_failure", condition=~Q(failure="")),
             models.Index(F("created_at"), name="request_by_time"),
+            models.Index(F("failure"), F("ended_at"), name="request_failed_lately"),
         ]
 
     def __str__(self) -> str:
@@ -204,6 +205,8 @@ class Attempt(ProviderAnswer):
         indexes = [
             models.Index(F("deadline_at"), name="attempt_under_way", condition=Q(outcome="SENDING")),
             models.Index(F("claimed_at"), name="attempt_by_time"),
+            # Without a condition: SQLite would not see that a failure given as a parameter fulfils it.
+            models.Index(F("failure"), F("ended_at"), name="attempt_failed_lately"),
         ]
 
     def __str__(self) -> str:

@@ -10,12 +10,13 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
-from portal.services import leases, probe, recover, settle, workers, workstations
+from portal.services import leases, probe, recover, settle, usage, workers, workstations
 
 logger = logging.getLogger(__name__)
 
 _LEASE = 15.0  # seconds; a worker that died is followed after that
 _HEARTBEAT = 5.0  # seconds
+_USAGE_ROUNDS = 12  # of other duties for one of counting: days end seldom
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,11 @@ def list_duties(*, client: agentstation.Client) -> list[Duty]:
             name="refresh",
             interval=min(settings.PORTAL_REFRESH_INTERVAL, 1.0),
             run=lambda held: workstations.refresh_workstations(held=held, client=client),
+        ),
+        Duty(
+            name="usage",
+            interval=_USAGE_ROUNDS * settings.PORTAL_DUTY_INTERVAL,
+            run=lambda held: usage.count_days(held=held),
         ),
     ]
 

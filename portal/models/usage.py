@@ -1,0 +1,31 @@
+"""Counts of finished days, so that a year of usage is read as quickly as a week of it."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+
+class DailyCount(models.Model):
+    """What was requested on one day: by one person, or (no person) by everybody. Written by `services.usage` alone.
+
+    Only requests that had ended are counted; those that had not are named in `open_numbers`, to be looked at as they
+    are when the page is read. Derived from the requests: it can be deleted, and is then counted anew.
+    """
+
+    day = models.DateField(help_text="A day of the site's zone; requests belong to the day on which they were made.")
+    zone = models.CharField(max_length=64, help_text="The site's zone when the day was counted.")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    counts = models.JSONField(default=dict, help_text="For each kind (status, type, ...) how many of each value.")
+    open_numbers = models.JSONField(default=list, help_text="Requests that had not ended when the day was counted.")
+    has_open = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["person", "day"], name="daily_count_once_a_person"),
+            models.UniqueConstraint(fields=["day"], name="daily_count_once", condition=Q(person=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}, {f'person {self.person_id}' if self.person_id else 'everybody'}"

@@ -1,0 +1,186 @@
+"""The counts of days: right before the duty has counted them, after it, and when what was open has ended since."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from portal import models
+from portal.services import accounts, leases, lifecycle, usage
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+LONG_AGO = datetime(2026, 3, 28, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def held() -> leases.Held:
+    held = leases.take_lease(name="usage", holder="test", seconds=60)
+    assert held is not None
+    return held
+
+
+def create(requester, at, *, status="SUCCEEDED", failure="", seconds=30.0, type="python") -> models.Request:
+    is_open = status in ("QUEUED", "SENDING", "UNKNOWN")
+    return models.Request.objects.create(
+        account=accounts.get_current_account(),
+        requester=requester,
+        submission=uuid4(),
+        type=type,
+        status=status,
+        failure=failure,
+        created_at=at,
+        ended_at=None if is_open else at + timedelta(seconds=seconds),
+    )
+
+
+def create_some(alice, bob) -> None:
+    create(alice, LONG_AGO, seconds=31.9)
+    create(alice, LONG_AGO + timedelta(hours=1), status="FAILED", failure="402", type="max")
+    create(bob, LONG_AGO + timedelta(days=1), seconds=130)
+    create(bob, LONG_AGO + timedelta(days=2), status="CANCELLED")
+    create(bob, LONG_AGO + timedelta(days=2), status="UNKNOWN", failure="no-answer")
+    create(alice, timezone.now() - timedelta(seconds=50), seconds=9)
+    create(alice, timezone.now() - timedelta(seconds=50), status="QUEUED")
+
+
+def read(person=None) -> dict[date, dict[str, dict[str, int]]]:
+    """The days that have something, without empty kinds."""
+    days = usage.read_days(since=date(2026, 3, 1), until=timezone.localdate(), person=person)
+    shown = {day: {kind: dict(values) for kind, values in counts.items() if values} for day, counts in days.items()}
+    return {day: counts for day, counts in shown.items() if counts}
+
+
+def total(person=None) -> usage.Counts:
+    days = usage.read_days(since=date(2026, 3, 1), until=timezone.localdate(), person=person)
+    return usage.sum_counts(counts=days.values())
+
+
+def count_all(held) -> int:
+    rounds = 0
+    while usage.count_days(held=held):
+        rounds += 1
+        assert rounds < 20
+    return rounds
+
+
+def test_counted_days_say_the_same_as_uncounted_ones(alice, bob, held):
+    create_some(alice, bob)
+    before = read(), read(alice), read(bob)
+
+    assert usage.count_days(held=held) == 100  # a round has its bound
+    assert (read(), read(alice), read(bob)) == before
+    count_all(held)
+    assert (read(), read(alice), read(bob)) == before
+    assert total()["status"] == Counter(SUCCEEDED=3, FAILED=1, CANCELLED=1, UNKNOWN=1, QUEUED=1)
+    assert total()["type"] == Counter(python=6, max=1)
+    assert total()["failure"] == Counter({"402": 1, "no-answer": 1})
+    assert total()["person"] == Counter({str(alice.pk): 4, str(bob.pk): 3})
+    assert total()["seconds"] == Counter({"31": 1, "120": 1, "9": 1})
+    assert total(bob)["status"] == Counter(SUCCEEDED=1, CANCELLED=1, UNKNOWN=1)
+
+
+def test_counted_days_are_read_from_their_rows(alice, held):
+    create(alice, LONG_AGO)
+    count_all(held)
+    with factories.unprotected():
+        models.Request.objects.all().delete()
+    assert read()[LONG_AGO.date()]["status"] == {"SUCCEEDED": 1}
+
+
+def test_what_ends_after_its_day_was_counted_is_shown_at_once_and_the_day_counted_anew(alice, bob, held):
+    waiting = create(alice, LONG_AGO, status="UNKNOWN", failure="no-answer")
+    create(bob, LONG_AGO)
+    count_all(held)
+    assert read()[LONG_AGO.date()]["status"] == {"UNKNOWN": 1, "SUCCEEDED": 1}
+
+    lifecycle.move_request(portal_request=waiting, status=models.Request.Status.CANCELLED)
+    assert read()[LONG_AGO.date()]["status"] == {"CANCELLED": 1, "SUCCEEDED": 1}
+    assert read(alice)[LONG_AGO.date()]["status"] == {"CANCELLED": 1}
+    assert "failure" not in read()[LONG_AGO.date()]
+
+    assert usage.count_days(held=held) == 1
+    row = models.DailyCount.objects.get(day=LONG_AGO, person=None)
+    assert (row.has_open, row.open_numbers) == (False, [])
+    assert read()[LONG_AGO.date()]["status"] == {"CANCELLED": 1, "SUCCEEDED": 1}
+    assert usage.count_days(held=held) == 0
+
+
+def test_a_day_with_very_many_open_requests_waits_and_is_right_meanwhile(alice, held, monkeypatch):
+    monkeypatch.setattr(usage, "_MOST_OPEN", 1)
+    for _ in range(2):
+        create(alice, LONG_AGO, status="UNKNOWN", failure="500")
+    usage.count_days(held=held)
+    assert not models.DailyCount.objects.filter(day=LONG_AGO).exists()
+    assert read()[LONG_AGO.date()]["status"] == {"UNKNOWN": 2}
+
+
+def test_neither_today_nor_a_day_that_ended_less_than_an_hour_ago_is_counted(alice, held):
+    create(alice, timezone.now() - timedelta(days=2))
+    create(alice, timezone.now())
+    count_all(held)
+    counted = set(models.DailyCount.objects.filter(person=None).values_list("day", flat=True))
+    assert (timezone.now() - timedelta(days=2)).date() in counted
+    assert max(counted) < (timezone.now() - timedelta(hours=1)).date()
+
+
+def test_without_requests_there_is_nothing_to_count(held, alice):
+    assert usage.count_days(held=held) == 0
+    assert read() == read(alice) == {}
+
+
+def test_days_are_those_of_the_site_s_zone_and_counted_anew_in_another(alice, held, settings):
+    create(alice, datetime(2026, 3, 28, 23, 30, tzinfo=UTC))
+    create(alice, datetime(2026, 3, 29, 22, 30, tzinfo=UTC))  # the day that has an hour less in Berlin
+    count_all(held)
+    assert set(read()) == {date(2026, 3, 28), date(2026, 3, 29)}
+
+    settings.TIME_ZONE = "Europe/Berlin"
+    assert set(read()) == {date(2026, 3, 29), date(2026, 3, 30)}
+    count_all(held)
+    assert set(read()) == {date(2026, 3, 29), date(2026, 3, 30)}
+    rows = models.DailyCount.objects.filter(day__gte=date(2026, 3, 29))
+    assert set(rows.values_list("zone", flat=True)) == {"Europe/Berlin"}
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_worker_that_lost_the_duty_counts_nothing(alice, held):
+    create(alice, LONG_AGO)
+    models.Lease.objects.update(epoch=held.epoch + 1)
+    with pytest.raises(leases.LeaseLost):
+        usage.count_days(held=held)
+    assert not models.DailyCount.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "counted"), [(0.0, 0), (0.999, 0), (1.0, 1), (119.999, 119), (120, 120), (3599, 3540), (7300, 7200)]
+)
+def test_times_are_exact_to_the_second_up_to_two_minutes(alice, seconds, counted):
+    create(alice, LONG_AGO.replace(microsecond=123001), seconds=seconds)
+    assert total()["seconds"] == Counter({str(counted): 1})
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_time_of_real_requests_is_the_one_that_the_history_shows(sandbox, alice):
+    portal_request = factories.send_until_settled(factories.submit(alice))
+    took = int((portal_request.ended_at - portal_request.created_at).total_seconds())
+    assert total()["seconds"] == Counter({str(took): 1})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "half", "most"),
+    [
+        ({}, None, None),
+        ({"7": 1}, 7, 7),
+        ({"1": 1, "2": 1}, 1, 2),
+        ({"10": 1, "9": 2}, 9, 10),
+        ({"1": 95, "100": 5}, 1, 1),
+        ({"1": 94, "100": 6}, 1, 100),
+    ],
+)
+def test_percentiles_are_times_that_occurred(seconds, half, most):
+    assert usage.find_percentile(seconds=seconds, percent=50) == half
+    assert usage.find_percentile(seconds=seconds, percent=95) == most
