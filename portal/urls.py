@@ -5,7 +5,21 @@ from django.contrib.auth import views as auth_views
 from django.urls import path
 from django.views.generic import RedirectView
 
-from portal.views import account, guide, health, home, key, requests, setup, theme, unknown, workspaces, workstations
+from portal.views import (
+    account,
+    evidence,
+    guide,
+    health,
+    home,
+    key,
+    requests,
+    setup,
+    theme,
+    unknown,
+    usage,
+    workspaces,
+    workstations,
+)
 
 urlpatterns = [
     path("", home.show, name="home"),
@@ -21,6 +35,7 @@ urlpatterns = [
     path("workstations/<str:uid>/release/", workstations.release, name="workstation_release"),
     path("workspaces/", workspaces.index, name="workspace_list"),
     path("workspaces/<str:uid>/", workspaces.detail, name="workspace_detail"),
+    path("usage/", usage.show, name="usage"),
     path("failures/", guide.index, name="failure_list"),
     path("failures/<str:code>/", guide.detail, name="failure_detail"),
     path("key/", key.show, name="key"),

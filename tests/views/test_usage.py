@@ -1,0 +1,218 @@
+"""The page of usage: whose requests, which period, and that every number leads to the requests that it counts."""
+
+import re
+from datetime import timedelta
+from html import unescape
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from portal import forms, models
+from portal.services import accounts, leases, usage
+from portal.views import charts, links
+
+pytestmark = pytest.mark.django_db
+
+
+def create(requester, *, days_ago=0, status="SUCCEEDED", failure="", type="python") -> models.Request:
+    at = timezone.now().replace(hour=0, minute=0, second=0, microsecond=1) - timedelta(days=days_ago)
+    is_open = status in ("QUEUED", "SENDING", "UNKNOWN")
+    return models.Request.objects.create(
+        account=accounts.get_current_account(),
+        requester=requester,
+        submission=uuid4(),
+        type=type,
+        status=status,
+        failure=failure,
+        created_at=at,
+        ended_at=None if is_open else at + timedelta(seconds=42),
+    )
+
+
+@pytest.fixture
+def busy_month(alice, bob) -> None:
+    for days_ago in (0, 3, 3, 20):
+        create(alice, days_ago=days_ago)
+    create(alice, days_ago=3, status="FAILED", failure="402", type="max")
+    create(bob, days_ago=3, status="UNKNOWN", failure="no-answer")
+    create(bob, days_ago=8, status="CANCELLED", type="voip")
+    create(bob, days_ago=8, status="QUEUED")
+    create(bob, days_ago=100, status="FAILED", failure="500")
+
+
+def read_figures(response) -> dict[str, int]:
+    return {str(name): number for name, number, _link in response.context["figures"]}
+
+
+def test_who_sees_all_sees_everybody_s_and_others_their_own(sign_in, busy_month, alice, bob, anna):
+    everybody = sign_in(anna).get("/usage/")
+    own = sign_in(alice).get("/usage/")
+
+    assert read_figures(everybody) == {
+        "Requests": 8,
+        "Succeeded": 4,
+        "Failed": 1,
+        "Outcome unknown": 1,
+        "Cancelled": 1,
+        "Under way": 1,
+    }
+    assert read_figures(own)["Requests"] == 5
+    assert [(bar.name, bar.number) for bar in everybody.context["people"]] == [("alice", 5), ("bob", 3)]
+    assert own.context["people"] is None
+    assert "bob" not in own.content.decode()
+    assert own.context["ready_usually"] == own.context["ready_mostly"] == 42
+    assert "42 s" in own.content.decode()
+
+
+@pytest.mark.parametrize("query", ["", "?days=365", "?days=7"])
+def test_every_number_is_that_of_the_requests_behind_its_link(sign_in, busy_month, anna, query):
+    browser = sign_in(anna)
+    context = browser.get(f"/usage/{query}").context
+    numbered = [(link, number) for _name, number, link in context["figures"] if link]
+    numbered += [(column.link, column.total) for column in context["chart"].columns]
+    for name in ("types", "failures", "people"):
+        numbered += [(bar.link, bar.number) for bar in context[name]]
+
+    assert len(numbered) > 10
+    for link, number in numbered:
+        page = browser.get(link).context["page"]
+        assert not page.form.errors, link
+        assert len(page.requests) == number, link
+
+
+def test_links_name_only_parameters_that_the_history_knows():
+    today = timezone.localdate()
+    link = links.to_history(status="a", type="b", failure="c", person="d", since=today, until=today)
+    names = set(re.findall(r"[?&](\w+)=", link))
+    assert len(names) == 6
+    assert names <= set(forms.FilterForm(with_person=True).fields)
+
+
+@pytest.mark.parametrize(
+    ("query", "days"), [("", 30), ("?days=7", 7), ("?days=90", 90), ("?days=30&since=&until=", 30)]
+)
+def test_a_short_period_has_a_column_a_day(sign_in, alice, query, days):
+    response = sign_in(alice).get(f"/usage/{query}")
+    assert len(response.context["chart"].columns) == days
+    assert f"last {days} days" in response.content.decode()
+
+
+def test_a_year_has_a_column_a_week_and_each_day_once(sign_in, busy_month, anna):
+    context = sign_in(anna).get("/usage/?days=365").context
+    assert 53 <= len(context["chart"].columns) <= 54
+    assert sum(column.total for column in context["chart"].columns) == 9
+
+
+def test_a_period_from_one_day_to_another(sign_in, busy_month, anna):
+    today = timezone.localdate()
+    since, until = today - timedelta(days=8), today - timedelta(days=3)
+    response = sign_in(anna).get(f"/usage/?since={since}&until={until}")
+    assert read_figures(response)["Requests"] == 6
+    assert read_figures(sign_in(anna).get(f"/usage/?since={since}"))["Requests"] == 7
+    assert read_figures(sign_in(anna).get(f"/usage/?since={until}&until={until}"))["Requests"] == 4
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("days=8", "Choose the last 7, 30, 90 or 365 days"),
+        ("days=%00", "Choose the last 7, 30, 90 or 365 days"),
+        ("since=yesterday", "Enter a valid date."),
+        ("since=2026-02-31", "Enter a valid date."),
+        ("until=2026-01-01", "Say from which day on."),
+        ("since=9999-12-31", "This day has not come yet."),
+        ("since=2026-01-01&until=9999-12-31", "This day has not come yet."),
+        ("since=2026-02-02&until=2026-02-01", "The last day lies before the first."),
+        ("since=0001-01-01", "A period has two years at most."),
+        ("days=7&since=x", "Enter a valid date."),
+    ],
+)
+def test_a_period_that_cannot_be_read_is_said_and_the_last_30_days_are_shown(sign_in, alice, query, words):
+    response = sign_in(alice).get(f"/usage/?{query}")
+    assert response.status_code == 200
+    page = unescape(response.content.decode())
+    assert words in page
+    assert "This period cannot be shown" in page
+    assert len(response.context["chart"].columns) == 30
+
+
+def test_an_empty_portal_has_a_page_too(sign_in, anna):
+    page = sign_in(anna).get("/usage/?days=365").content.decode()
+    assert "None in this period." in page
+
+
+def test_people_beyond_the_first_twenty_are_one_bar(sign_in, anna, monkeypatch, busy_month):
+    monkeypatch.setattr("portal.views.usage._MOST_PEOPLE", 1)
+    people = sign_in(anna).get("/usage/").context["people"]
+    assert [(bar.name, bar.number, bool(bar.link), bar.width) for bar in people] == [
+        ("alice", 5, True, "100"),
+        ("1 other person", 3, False, ""),
+    ]
+
+
+def test_live_workstations_are_counted(sign_in, alice, bob, anna):
+    account = accounts.get_current_account()
+    models.Workstation.objects.create(account=account, uid="a", request=create(alice))
+    models.Workstation.objects.create(account=account, uid="b", request=create(bob))
+    models.Workstation.objects.create(account=account, uid="c", request=create(bob), ended_at=timezone.now())
+    other = models.Account.objects.create(base_url="https://elsewhere.example/v1")
+    models.Workstation.objects.create(account=other, uid="d", request=create(bob))
+    assert sign_in(alice).get("/usage/").context["live"] == 1
+    assert sign_in(anna).get("/usage/").context["live"] == 2
+
+
+def test_times_that_are_not_exact_are_said_to_be_so(sign_in, alice):
+    portal_request = create(alice)
+    assert "rounded down" not in sign_in(alice).get("/usage/").content.decode()
+    models.Request.objects.filter(pk=portal_request.pk).update(ended_at=portal_request.created_at + timedelta(hours=2))
+    assert "rounded down" in sign_in(alice).get("/usage/").content.decode()
+
+
+def test_the_page_costs_the_same_queries_at_any_number_of_rows(sign_in, alice, anna):
+    def count_queries() -> list[int]:
+        counts = []
+        for person in (alice, anna):
+            with CaptureQueriesContext(connection) as queries:
+                assert sign_in(person).get("/usage/?days=90").status_code == 200
+            counts.append(len(queries))
+        return counts
+
+    held = leases.take_lease(name="usage", holder="test", seconds=60)
+    create(alice, days_ago=80)
+    usage.count_days(held=held)
+    few = count_queries()
+    models.DailyCount.objects.all().delete()
+    for days_ago in range(80):
+        create(alice, days_ago=days_ago)
+    usage.count_days(held=held)
+    assert count_queries() == few
+
+
+def test_the_chart_needs_neither_script_nor_style(sign_in, busy_month, anna):
+    page = sign_in(anna).get("/usage/").content.decode()
+    assert 'preserveAspectRatio="none"' in page
+    assert "<style" not in page
+    assert " style=" not in page
+    assert page.count("<script") == 0
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [(0, [1, 0]), (1, [1, 0]), (5, [5, 4, 3, 2, 1, 0]), (6, [6, 4, 2, 0]), (423, [500, 400, 300, 200, 100, 0])],
+)
+def test_the_scale_has_round_steps_and_reaches_the_largest_column(most, ticks):
+    plot = charts.draw_columns([("a", "", {"ok": most, "bad": 0}), ("b", "", {"ok": 0, "bad": 0})])
+    assert [tick.value for tick in plot.ticks] == ticks
+    assert (plot.ticks[0].y, plot.ticks[-1].y) == ("0", "100")
+
+
+def test_pieces_stand_upon_one_another():
+    column = charts.draw_columns([("a", "", {"ok": 2, "bad": 1, "rest": 1})]).columns[0]
+    assert [(piece.tone, piece.y, piece.height) for piece in column.pieces] == [
+        ("ok", "50", "50"),
+        ("bad", "25", "25"),
+        ("rest", "0", "25"),
+    ]
