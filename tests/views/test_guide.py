@@ -1,0 +1,91 @@
+"""The guide to failures: how often each has been met lately, in numbers only."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal import failures, models
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def meet(person, *, ago=timedelta(0), code="402") -> None:
+    ended = timezone.now() - ago
+    portal_request = factories.submit(person)
+    models.Attempt.objects.create(
+        request=portal_request,
+        number=1,
+        worker="w",
+        claimed_at=ended,
+        deadline_at=ended,
+        ended_at=ended,
+        outcome="FAILED",
+        failure=code,
+    )
+
+
+def read(browser, code="402") -> str:
+    return str(browser.get(f"/failures/{code}/").context["lately"])
+
+
+def name_zone(*, hour: int) -> str:
+    """A zone in which this is the hour now. Its name has the sign that one would not expect."""
+    ahead = (hour - timezone.now().hour + 11) % 24 - 11
+    return f"Etc/GMT{-ahead:+d}"
+
+
+@pytest.fixture
+def noon(settings):
+    """It is between twelve and one, in the site's zone."""
+    settings.TIME_ZONE = name_zone(hour=12)
+
+
+def test_who_met_it_hears_how_many_others_did_but_no_names(sign_in, noon, alice, bob, anna):
+    for person in (alice, bob, anna):
+        meet(person)
+    meet(bob, ago=timedelta(hours=3))
+    browser = sign_in(alice)
+    assert read(browser) == "It is not just you: 3 people in the last hour, 4 times today."
+    page = browser.get("/failures/402/").content.decode()
+    assert "bob" not in page
+    assert "anna" not in page
+
+
+def test_who_did_not_meet_it_hears_how_often_others_did(sign_in, noon, alice, bob):
+    meet(bob, ago=timedelta(hours=3))
+    assert read(sign_in(alice)) == "How often lately: nobody in the last hour, once today."
+    assert read(sign_in(bob)) == "How often lately: nobody in the last hour, once today."
+
+
+def test_yesterday_s_and_other_failures_do_not_count(sign_in, noon, alice):
+    meet(alice, ago=timedelta(hours=14))
+    meet(alice, code="500")
+    assert read(sign_in(alice)) == "Nobody has met it today."
+
+
+def test_what_was_met_before_midnight_within_the_hour_is_said(sign_in, alice, bob, settings):
+    settings.TIME_ZONE = name_zone(hour=0)
+    now = timezone.now()
+    since_midnight = now - now.replace(minute=0, second=0, microsecond=0)
+    meet(bob, ago=(since_midnight + timedelta(hours=1)) / 2)
+    assert read(sign_in(alice)) == "How often lately: 1 person in the last hour, not yet today."
+
+
+def test_waiting_too_long_is_counted_though_it_has_no_attempt(sign_in, noon, alice, bob):
+    portal_request = factories.submit(bob)
+    models.Request.objects.filter(pk=portal_request.pk).update(
+        status="FAILED", failure="waited-too-long", ended_at=timezone.now()
+    )
+    assert read(sign_in(alice), "waited-too-long") == "How often lately: 1 person in the last hour, once today."
+
+
+def test_each_failure_leads_to_its_requests_and_back_to_its_place_in_the_list(sign_in, alice, anna):
+    listed = sign_in(alice).get("/failures/").content.decode()
+    for code in failures.CATALOGUE:
+        page = sign_in(alice).get(f"/failures/{code}/").content.decode()
+        assert f'href="/requests/?failure={code}">Your requests that ended like this' in page
+        assert f'href="/failures/#failure-{code}"' in page
+        assert f'id="failure-{code}"' in listed
+    assert ">Requests that ended like this" in sign_in(anna).get("/failures/402/").content.decode()
