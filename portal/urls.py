@@ -29,6 +29,7 @@ urlpatterns = [
     path("requests/<int:number>/live/", requests.live, name="request_live"),
     path("requests/<int:number>/cancel/", requests.cancel, name="request_cancel"),
     path("requests/<int:number>/close/", requests.close, name="request_close"),
+    path("requests/<int:number>/evidence.json", evidence.download, name="request_evidence"),
     path("workstations/", workstations.index, name="workstation_list"),
     path("workstations/<str:uid>/", workstations.detail, name="workstation_detail"),
     path("workstations/<str:uid>/live/", workstations.live, name="workstation_live"),

@@ -47,9 +47,13 @@ def test_the_key_is_nowhere_after_every_failure(after_every_failure, caplog, sig
         for row in model._default_manager.values_list():
             assert KEY not in str([bytes(value) if isinstance(value, memoryview) else value for value in row]), model
 
-    addresses = [reverse(name) for name in ("home", "request_list", "workstation_list", "workspace_list", "key")]
+    addresses = [
+        reverse(name) for name in ("home", "request_list", "workstation_list", "workspace_list", "key", "usage")
+    ]
     addresses += [
-        reverse("request_detail", args=[number]) for number in models.Request.objects.values_list("pk", flat=True)
+        reverse(name, args=[number])
+        for name in ("request_detail", "request_evidence")
+        for number in models.Request.objects.values_list("pk", flat=True)
     ]
     addresses += [
         reverse(f"admin:portal_{name}_change", args=[pk])

@@ -48,6 +48,7 @@ VERBS = (
     "add-group",
     "change-group",
     "delete-group",
+    "evidence",
 )
 _LARGEST_ID = 2**63 - 1
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal import forms, models
 from portal.services import accounts, intake, keyhold, turns
-from portal.views import history, journey
+from portal.views import history, journey, support
 from portal.views.http import SignedInRequest
 
 _DECISIONS = ("settle", "adopt", "not-created", "leave-to-operator", "wish-cancel")
@@ -116,6 +116,9 @@ def _show_one(request: SignedInRequest, number: int) -> dict[str, object]:
             position=turns.find_position(portal_request=portal_request) if is_waiting else None,
         ),
         "closing": closing,
+        "support": support.describe_request(portal_request=portal_request, attempts=attempts)
+        if portal_request.failure
+        else "",
         "is_own": portal_request.requester_id == request.user.pk,
         "close_form": forms.CloseForm(),
     }

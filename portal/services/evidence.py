@@ -1,0 +1,85 @@
+"""Evidence: everything that is stored about a request, in one bundle. docs/evidence.md describes its shape."""
+
+import base64
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Model, Q
+
+import portal
+from portal import models
+from portal.services import accounts, audit, clock
+
+FORMAT = "workstation-portal evidence"
+VERSION = 1
+# Of the key there is nothing but this, and even this stays here.
+_LEFT_OUT = frozenset({"key_fingerprint"})
+
+
+@transaction.atomic
+def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict[str, Any]:
+    """The bundle, fit for JSON. That it was taken, and by whom, is recorded first, so that it tells of itself."""
+    number = portal_request.pk
+    audit.record_event(actor=actor, verb="evidence", target=portal_request, request_number=number)
+    stored = models.Request.objects.select_related("requester", "account").get(pk=number)
+    events = list(models.Event.objects.filter(request_number=number).order_by("id"))
+    looks = {event.detail["look"] for event in events if event.verb == "settle" and "look" in event.detail}
+    workstations = models.Workstation.objects.filter(Q(request=number) | Q(made_for=number)).order_by("id")
+    workspaces = models.Workspace.objects.filter(
+        Q(pk__in=workstations.values("workspace")) | Q(account=stored.account_id, uid=stored.workspace_uid)
+    )
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "portal_version": portal.__version__,
+        "taken_at": clock.read_clock(account=accounts.get_current_account()).isoformat(),
+        "taken_by": actor.get_username(),
+        "request": _describe(stored) | {"requester": stored.requester.get_username()},
+        "account": _describe(stored.account),
+        "attempts": [_describe_attempt(attempt) for attempt in _list_attempts(stored)],
+        "events": _describe_all(events),
+        "looks": _describe_all(models.Look.objects.filter(pk__in=looks).order_by("id")),
+        "workstations": _describe_all(workstations),
+        "workspaces": _describe_all(workspaces.order_by("id")),
+    }
+
+
+def _list_attempts(portal_request: models.Request) -> Iterable[models.Attempt]:
+    return portal_request.attempts.select_related("late_answer").order_by("number")
+
+
+def _describe_attempt(attempt: models.Attempt) -> dict[str, Any]:
+    late = getattr(attempt, "late_answer", None)
+    return _describe(attempt) | {"late_answer": _describe(late) if late else None}
+
+
+def _describe_all(rows: Iterable[Model]) -> list[dict[str, Any]]:
+    return [_describe(row) for row in rows]
+
+
+def _describe(row: Model) -> dict[str, Any]:
+    """Every column, under the name that it has in the database."""
+    names = [field.attname for field in row._meta.concrete_fields if field.attname not in _LEFT_OUT]
+    return {name: _fit(getattr(row, name)) for name in names}
+
+
+def _fit(value: Any) -> Any:
+    """The value as JSON has it: times to the microsecond, bytes as text where they are text."""
+    match value:
+        case None | bool() | int() | float() | str() | dict() | list():
+            return value
+        case datetime():
+            return value.isoformat()
+        case bytes() | memoryview():
+            return _fit_bytes(bytes(value))
+        case _:
+            return str(value)
+
+
+def _fit_bytes(body: bytes) -> dict[str, str]:
+    try:
+        return {"encoding": "utf-8", "body": body.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"encoding": "base64", "body": base64.b64encode(body).decode("ascii")}

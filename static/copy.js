@@ -1,0 +1,15 @@
+// Copies a text at the press of a button. Where this cannot run, the button is not shown and the text is selected by hand.
+if (navigator.clipboard) {
+  document.documentElement.dataset.canCopy = "";
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const status = button.nextElementSibling;
+    try {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      status.textContent = button.dataset.copied;
+    } catch {
+      status.textContent = button.dataset.notCopied;
+    }
+  });
+}

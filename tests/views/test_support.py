@@ -1,0 +1,126 @@
+"""Help at hand: the details to copy, and the bundle of evidence."""
+
+import base64
+import json
+
+import pytest
+
+from portal import __version__, models
+from portal.services import accounts
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+def download(browser, number: int):
+    return browser.get(f"/requests/{number}/evidence.json")
+
+
+def test_a_failed_request_has_its_details_to_copy(sandbox, sign_in, alice):
+    sandbox.script([{"status": 422, "body": {"error": "Unprocessable", "message": "no such <asset>"}}])
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="nowhere"))
+    page = sign_in(alice).get(f"/requests/{portal_request.pk}/")
+    text = page.context["support"]
+
+    attempt = portal_request.attempts.get()
+    for words in (
+        portal_request.label,
+        "Failed (422)",
+        "Workspace: nowhere",
+        f"{portal_request.created_at:%Y-%m-%d %H:%M:%S} UTC",
+        f"Attempt 1: {attempt.claimed_at:%Y-%m-%d %H:%M:%S} UTC",
+        "HTTP status: 422",
+        "The provider wrote: Unprocessable: no such <asset>",
+        __version__,
+    ):
+        assert words in text
+    assert attempt.key_fingerprint
+    assert attempt.key_fingerprint not in page.content.decode()
+    assert "no such &lt;asset&gt;" in page.content.decode()
+    assert "evidence.json" not in page.content.decode()
+
+
+def test_an_unknown_request_too_with_its_late_answer(sandbox, sign_in, alice):
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    models.LateAnswer.objects.create(
+        attempt=portal_request.attempts.get(), outcome="FAILED", failure="503", http_status=503, message="too late"
+    )
+    text = sign_in(alice).get(f"/requests/{portal_request.pk}/").context["support"]
+    assert "Outcome unknown (no-answer)" in text
+    assert "HTTP status: none" in text
+    assert "A late answer came" in text
+    assert "The provider wrote: too late" in text
+
+
+def test_a_request_that_went_well_needs_no_help(sandbox, sign_in, alice):
+    portal_request = factories.send_until_settled(factories.submit(alice))
+    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
+    assert "Copy details for support" not in page
+
+
+def test_only_operators_take_evidence_and_that_is_recorded(sandbox, sign_in, alice, bob, anna, olga):
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
+    for person in (alice, bob, anna):
+        assert download(sign_in(person), portal_request.pk).status_code == 403
+    assert sign_in(olga).post(f"/requests/{portal_request.pk}/evidence.json").status_code == 405
+    assert download(sign_in(olga), 999_999).status_code == 404
+    assert not models.Event.objects.filter(verb="evidence").exists()
+
+    response = download(sign_in(olga), portal_request.pk)
+    assert response.status_code == 200
+    assert response["Content-Type"] == "application/json"
+    assert response["Content-Disposition"] == f'attachment; filename="{portal_request.label}-evidence.json"'
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in response["Content-Security-Policy"]
+    event = models.Event.objects.get(verb="evidence")
+    assert (event.actor_name, event.request_number) == ("olga", portal_request.pk)
+    assert "evidence.json" in sign_in(olga).get(f"/requests/{portal_request.pk}/").content.decode()
+
+
+def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
+    sandbox.script([{"status": 503, "body": {"error": "e", "message": "m"}}])
+    portal_request = factories.send_until_settled(factories.submit(alice, note="for the demo", workspace_uid="space"))
+    account = portal_request.account
+    look = models.Look.objects.create(account=account, begun_at=portal_request.created_at, is_complete=True)
+    models.Event.objects.create(verb="settle", target="t", request_number=portal_request.pk, detail={"look": look.pk})
+    models.Workspace.objects.get_or_create(account=account, uid="space", defaults={"owner": alice})
+    models.Workstation.objects.create(account=account, uid="orphan", made_for=portal_request)
+    first = portal_request.attempts.order_by("number").first()
+    with factories.unprotected():
+        models.Attempt.objects.filter(pk=first.pk).update(answer=b"\xff\x00")
+    models.LateAnswer.objects.create(attempt=first, outcome="FAILED", failure="503", answer="später\x00".encode())
+
+    bundle = json.loads(download(sign_in(olga), portal_request.pk).content)
+
+    assert (bundle["format"], bundle["version"], bundle["portal_version"]) == (
+        "workstation-portal evidence",
+        1,
+        __version__,
+    )
+    assert bundle["taken_by"] == "olga"
+    assert bundle["request"]["note"] == "for the demo"
+    assert bundle["request"]["requester"] == "alice"
+    assert bundle["request"]["created_at"] == portal_request.created_at.isoformat()
+    assert bundle["account"]["base_url"] == account.base_url
+    assert len(bundle["attempts"]) == portal_request.attempts.count()
+    answer = bundle["attempts"][0]["answer"]
+    assert (answer["encoding"], base64.b64decode(answer["body"])) == ("base64", b"\xff\x00")
+    assert bundle["attempts"][0]["late_answer"]["answer"] == {"encoding": "utf-8", "body": "später\x00"}
+    assert [event["verb"] for event in bundle["events"]][:2] == ["submit", "claim"]
+    assert bundle["events"][-1]["verb"] == "evidence"
+    assert [row["id"] for row in bundle["looks"]] == [look.pk]
+    assert "orphan" in [row["uid"] for row in bundle["workstations"]]
+    assert [row["uid"] for row in bundle["workspaces"]] == ["space"]
+
+
+def test_the_evidence_tells_nothing_of_the_key(sandbox, settings, sign_in, alice, olga):
+    settings.AGENTSTATION_API_KEY = "sandbox-very-secret-0123456789"
+    sandbox.script(
+        [{"status": 400, "body": {"error": "bad key", "message": f"Bearer {settings.AGENTSTATION_API_KEY}"}}]
+    )
+    portal_request = factories.send_until_settled(factories.submit(alice))
+    content = download(sign_in(olga), portal_request.pk).content.decode()
+    assert "bad key" in content
+    assert settings.AGENTSTATION_API_KEY not in content
+    assert accounts.fingerprint_key() == portal_request.attempts.get().key_fingerprint
+    assert accounts.fingerprint_key() not in content
