@@ -1,7 +1,7 @@
 """Forms: they check what a person typed, and do nothing else."""
 
-from itertools import groupby
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Any
 
 from django import forms
