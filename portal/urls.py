@@ -48,9 +48,9 @@ urlpatterns = [
     path("theme/", theme.choose, name="theme"),
     path("setup/<str:token>/", setup.create, name="setup"),
     path("accounts/", account.show, name="account"),
-    path("accounts/login/", account.sign_in, name="login"),
-    path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
-    path("accounts/password/", account.change_password, name="password_change"),
+    path("accounts/login/", account.SignIn.as_view(), name="login"),
+    path("accounts/logout/", account.SignOut.as_view(), name="logout"),
+    path("accounts/password/", account.ChangePassword.as_view(), name="password_change"),
     path(
         "accounts/password/changed/",
         auth_views.PasswordChangeDoneView.as_view(template_name="accounts/password_changed.html"),
