@@ -43,6 +43,7 @@ urlpatterns = [
     path("key/account/", key.confirm, name="key_confirm"),
     path("unknown/", unknown.index, name="unknown"),
     path("unknown/<int:number>/", unknown.decide, name="unknown_decide"),
+    path("unknown/notices/<int:number>/acknowledge/", unknown.acknowledge, name="notice_acknowledge"),
     path("unknown/orphans/<str:uid>/release/", unknown.release, name="orphan_release"),
     path("key/resume/", key.resume, name="key_resume"),
     path("theme/", theme.choose, name="theme"),

@@ -48,7 +48,7 @@ PLAIN = {
 SERVICE_LAYERS = [
     {"clock", "wake", "storable", "leases", "workers", "retry", "lifecycle", "turns", "origin", "protection"},
     {"audit", "accounts"},
-    {"keyhold"},
+    {"keyhold", "drift"},
     {"mirror", "probe"},
     {
         "intake",

@@ -100,3 +100,32 @@ class LookAdmin(readonly.ReadOnlyAdmin):
             },
         ),
     )
+
+
+@pages.register(models.Notice)
+class NoticeAdmin(readonly.ReadOnlyAdmin):
+    """What the provider answers and its contract does not say."""
+
+    list_display = (
+        columns.name(label=_("difference")),
+        columns.moment("first_at", label=_("first seen")),
+        columns.moment("acknowledged_at", label=_("acknowledged")),
+        columns.row_link("acknowledged_by"),
+    )
+    list_select_related = ("acknowledged_by",)
+    search_fields = ("kind",)
+    search_help_text = ""
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "kind",
+                    columns.moment("first_at"),
+                    "example",
+                    "numbers",
+                    (columns.moment("acknowledged_at"), columns.row_link("acknowledged_by")),
+                )
+            },
+        ),
+    )

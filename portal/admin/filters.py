@@ -38,6 +38,8 @@ VERBS = (
     "set-time-zone",
     "restore",
     "restored",
+    "notice",
+    "acknowledge",
     "settings",
     "sign-in",
     "sign-in-failed",

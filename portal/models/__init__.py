@@ -4,6 +4,7 @@ from portal.models.account import NEW_KEY, Account, Key
 from portal.models.event import Event
 from portal.models.lease import Lease
 from portal.models.look import Look
+from portal.models.notice import Notice
 from portal.models.request import TRANSITIONS, Attempt, LateAnswer, Request, check_transition
 from portal.models.setup import SetupLink
 from portal.models.tombstone import Tombstone
@@ -26,6 +27,7 @@ __all__ = [
     "Lease",
     "Log",
     "Look",
+    "Notice",
     "Request",
     "SetupLink",
     "Tombstone",

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import storable
+from portal.services import drift, storable
 
 _UID_LENGTH = 200
 _BATCH = 500
@@ -20,8 +20,13 @@ def has_storable_uid(*, workstation: agentstation.Workstation) -> bool:
     return _is_storable(workstation.uid)
 
 
-def store_workstation(*, account: models.Account, workstation: agentstation.Workstation) -> models.Workstation:
-    """Insert or update a workstation with its workspace, files and logs, in the caller's transaction."""
+def store_workstation(
+    *, account: models.Account, workstation: agentstation.Workstation, request_number: int | None
+) -> models.Workstation:
+    """Insert or update a workstation with its workspace, files and logs, in the caller's transaction.
+
+    What differs from the contract becomes a notice; `request_number` names the request whose answer it came in.
+    """
     workspace = _store_workspace(account=account, workspace=workstation.workspace)
     values: dict[str, Any] = {
         **_describe_workstation(workstation),
@@ -33,6 +38,7 @@ def store_workstation(*, account: models.Account, workstation: agentstation.Work
     stored, _ = models.Workstation.objects.update_or_create(account=account, uid=workstation.uid, defaults=values)
     if stored.is_live and workstation.status in models.Workstation.ENDED_STATUSES:
         end_workstation(stored=stored)
+    drift.note_differences(workstation=workstation, request_number=request_number)
     return stored
 
 

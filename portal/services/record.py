@@ -72,7 +72,9 @@ def _has_other_owner(portal_request: models.Request, *, workstation: agentstatio
 
 def _use_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> None:
     """Keep the workstation as the request's. One that another request has adopted meanwhile stays with that one."""
-    stored = mirror.store_workstation(account=portal_request.account, workstation=workstation)
+    stored = mirror.store_workstation(
+        account=portal_request.account, workstation=workstation, request_number=portal_request.pk
+    )
     states = models.Request.Status
     if stored.request_id in (None, portal_request.pk):
         mirror.give_workstation(stored=stored, portal_request=portal_request)
@@ -130,7 +132,9 @@ def _use_late_workstation(portal_request: models.Request, *, workstation: agents
     if portal_request.status in (states.UNKNOWN, states.QUEUED):
         _use_workstation(portal_request, workstation=workstation)
         return
-    stored = mirror.store_workstation(account=portal_request.account, workstation=workstation)
+    stored = mirror.store_workstation(
+        account=portal_request.account, workstation=workstation, request_number=portal_request.pk
+    )
     if stored.request is None:
         stored.made_for = portal_request
         stored.save(update_fields=["made_for"])

@@ -69,7 +69,9 @@ def _record(*, workstation: models.Workstation, told: agentstation.Workstation |
     leases.check_lease(held=held)
     stored = models.Workstation.objects.select_for_update().get(pk=workstation.pk)
     if told is not None and told.uid == stored.uid:
-        stored = mirror.store_workstation(account=workstation.account, workstation=told)
+        stored = mirror.store_workstation(
+            account=workstation.account, workstation=told, request_number=stored.request_id
+        )
     elif told is None and stored.is_live:
         mirror.end_workstation(stored=stored)
     if stored.ended_at is not None:

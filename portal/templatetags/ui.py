@@ -68,6 +68,12 @@ def icon(name: str, css_class: str = "icon") -> SafeString:
 
 
 @register.filter
+def request_label(number: int) -> str:
+    """A request's number as people say it."""
+    return models.Request(pk=number).label
+
+
+@register.filter
 def type_icon(type: str) -> str:
     """The name of a type's picture; a type that is not known here has one too."""
     return _TYPE_ICONS.get(type, "server")

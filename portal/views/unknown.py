@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
-from portal.services import accounts, decisions, intake
+from portal.services import accounts, decisions, drift, intake
 from portal.views import paging
 from portal.views.http import SignedInRequest
 
@@ -30,6 +30,7 @@ def _show() -> dict[str, object]:
         "unknown": unknown.select_related("requester", "account").order_by("id")[:_MOST],
         "may_be_foreign": account.first_look == models.Account.FirstLook.FAILED,
         "orphans": orphans.select_related("workspace", "made_for").order_by("id")[:_MOST],
+        "notices": models.Notice.objects.filter(acknowledged_at=None).order_by("id")[:_MOST],
         "looks": models.Look.objects.filter(account=account).order_by("-id")[:5],
     }
 
@@ -85,6 +86,20 @@ def release(request: SignedInRequest, uid: str) -> HttpResponse:
         messages.warning(request, str(error))
     else:
         messages.success(request, _("%(uid)s is being given back. Your reason is in the record.") % {"uid": uid})
+    return redirect("unknown")
+
+
+@require_POST
+@permission_required("portal.close_request", raise_exception=True)
+def acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
+    """Say that a notice has been seen."""
+    notice = get_object_or_404(models.Notice, pk=number)
+    try:
+        drift.acknowledge_notice(actor=request.user, notice=notice)
+    except drift.NotOpen as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, _("Noted: it is shown no more, and stays in the record."))
     return redirect("unknown")
 
 

@@ -33,7 +33,9 @@ def answer(**changes: object) -> dict[str, object]:
 def store(document: dict[str, object], portal_request: models.Request | None = None) -> models.Workstation:
     with transaction.atomic():
         stored = mirror.store_workstation(
-            account=accounts.get_current_account(), workstation=agentstation.Workstation.from_dict(document)
+            account=accounts.get_current_account(),
+            workstation=agentstation.Workstation.from_dict(document),
+            request_number=None,
         )
         if portal_request is not None:
             mirror.give_workstation(stored=stored, portal_request=portal_request)
