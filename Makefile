@@ -1,5 +1,5 @@
 # The portal's commands. `make run` and `make test` need git, make and any Python 3; all else is brought into .venv.
-.PHONY: run test check format e2e chaos install lock clean
+.PHONY: run test check format e2e chaos bench install lock clean
 .DEFAULT_GOAL := run
 SHELL := /bin/sh
 
@@ -40,6 +40,10 @@ chaos: .venv/.installed-dev
 		$(PYTHON) -m tests.chaos.run --database $$database $(if $(REQUESTS),--requests $(REQUESTS)) \
 			$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) || exit 1; \
 	done
+
+# What open pages cost the server.
+bench: .venv/.installed-dev
+	@$(PYTHON) -m tests.bench.polls $(ARGS)
 
 install: .venv/.installed-dev
 

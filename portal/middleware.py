@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
@@ -23,7 +23,8 @@ class SignedInMiddleware(LoginRequiredMiddleware):
     ) -> HttpResponse:
         if "HX-Request" not in request.headers:
             return super().handle_no_permission(request, view_func)
-        page = urlsplit(request.headers.get("HX-Current-URL", "")).path or "/"
+        address = urlsplit(request.headers.get("HX-Current-URL", ""))
+        page = urlunsplit(("", "", address.path or "/", address.query, ""))
         target = redirect_to_login(page, resolve_url(settings.LOGIN_URL)).url
         return HttpResponse(status=401, headers={"HX-Redirect": target})
 

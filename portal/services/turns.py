@@ -21,6 +21,11 @@ def take_turn(*, key: models.Key, person_id: int) -> None:
     models.User.objects.filter(pk=person_id).update(last_turn=key.turn)
 
 
+def count_waiting(*, account_id: int) -> int:
+    """How many requests are in the account's queue."""
+    return models.Request.objects.filter(account=account_id, status=models.Request.Status.QUEUED).count()
+
+
 def find_position(*, portal_request: models.Request) -> int:
     """The place of a waiting request in the queue; 1 is next. Requests that wait for their next try count too."""
     queued = models.Request.objects.filter(account=portal_request.account_id, status=models.Request.Status.QUEUED)

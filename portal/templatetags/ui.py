@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from django import template
+from django.template import Context
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -41,6 +44,7 @@ REQUEST_BADGES: Mapping[str, Badge] = MappingProxyType(
         _S.CANCELLED: Badge(_("Cancelled"), "off", "circle-minus"),
     }
 )
+_BANNER_PAUSE = 15  # seconds between polls for the notice of a hold
 _TYPE_ICONS = MappingProxyType(
     {
         "max": "monitor",
@@ -64,6 +68,41 @@ def icon(name: str, css_class: str = "icon") -> SafeString:
         css_class,
         static("icons.svg"),
         name,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def favicon(context: Context, tone: str = "") -> SafeString:
+    """The tab's icon, in the colour of a state; in the answer to a poll it takes the place of the one before."""
+    return format_html(
+        '<link rel="icon" id="icon" href="{}" type="image/svg+xml"{}>',
+        static(f"icons/{tone}.svg" if tone else "favicon.svg"),
+        SafeString(' data-hx-swap-oob="outerMorph"') if context.get("is_poll") else "",
+    )
+
+
+@register.simple_tag(takes_context=True)
+def polls(context: Context, name: str, *args: object, **query: str) -> SafeString:
+    """The attributes with which a live part asks for itself; none where nothing more will change."""
+    part = context.get("live")
+    if not part:
+        return SafeString("")
+    return _poll_attributes(reverse(name, args=args), {**query, "seen": part.version}, part.pause, part.is_awaited)
+
+
+@register.simple_tag(takes_context=True)
+def banner_polls(context: Context) -> SafeString:
+    """The same for the notice of a hold, on a page without a live part that brings it along."""
+    return _poll_attributes(reverse("key_banner"), {"seen": context["key_version"]}, _BANNER_PAUSE)
+
+
+def _poll_attributes(url: str, query: Mapping[str, str], pause: int, is_awaited: bool = False) -> SafeString:
+    return format_html(
+        'data-hx-get="{}?{}" data-hx-trigger="poll" data-hx-swap="outerMorph" data-pause="{}"{}',
+        url,
+        urlencode(query),
+        pause,
+        SafeString(" data-awaited") if is_awaited else "",
     )
 
 
@@ -95,6 +134,24 @@ def request_state(portal_request: models.Request, *, big: bool = False) -> dict[
 def workstation_state(workstation: models.Workstation, *, big: bool = False) -> dict[str, object]:
     """The badge of a workstation; a status that the contract does not know is shown as it came."""
     return {"badge": _workstation_badge(workstation), "big": big}
+
+
+@register.filter
+def request_tone(portal_request: models.Request) -> str:
+    """The colour of a request's state."""
+    return REQUEST_BADGES[portal_request.status].tone
+
+
+@register.filter
+def workstation_tone(workstation: models.Workstation) -> str:
+    """The colour of a workstation's state."""
+    return _workstation_badge(workstation).tone
+
+
+@register.filter
+def workstation_word(workstation: models.Workstation) -> str:
+    """A workstation's state in words."""
+    return str(_workstation_badge(workstation).label)
 
 
 def _workstation_badge(workstation: models.Workstation) -> Badge:

@@ -3,8 +3,8 @@
 from django.conf import settings
 from django.http import HttpRequest
 
-from portal import models
-from portal.services import accounts, keyhold
+from portal.services import keyhold
+from portal.views import live
 
 THEMES = ("light", "auto", "dark")
 
@@ -15,11 +15,18 @@ def portal(request: HttpRequest) -> dict[str, object]:
     return {
         "theme": theme if theme in THEMES else "auto",
         "using_sandbox": settings.USING_SANDBOX,
-        "key": _find_key(request),
+        "is_poll": live.is_poll(request),
+        **_read_key(request),
     }
 
 
-def _find_key(request: HttpRequest) -> models.Key | None:
+def _read_key(request: HttpRequest) -> dict[str, object]:
+    """The key with the version of the notice about its hold, and whether the notice has to say that it goes on."""
     if not getattr(request, "user", None) or not request.user.is_authenticated:
-        return None
-    return keyhold.get_key(account=accounts.get_current_account())
+        return {"key": None}
+    key = keyhold.get_current_key()
+    return {
+        "key": key,
+        "key_version": live.read_version(request, key=key),
+        "has_just_moved": live.has_just_moved(request, key=key),
+    }

@@ -52,6 +52,13 @@ def read_page(*, user: models.User, query: QueryDict) -> Page:
     )
 
 
+def read_rows(*, user: models.User, numbers: str) -> list[models.Request]:
+    """Those of the numbers, with commas between them, that the person may see: a page at most, newest first."""
+    wanted = [int(word) for word in numbers.split(",") if word.isascii() and word.isdigit() and len(word) < 19]
+    rows = models.Request.objects.visible_to(user).filter(pk__in=wanted[:PAGE_SIZE])
+    return list(rows.select_related("requester").order_by("-id"))
+
+
 def _read_rows(rows: models.request.RequestQuerySet, *, values: Mapping[str, Any]) -> list[models.Request]:
     """A page and one more, newest first, by the number at its edge: as fast deep in the history as at its start."""
     rows = _filter(rows, values=values).select_related("requester")

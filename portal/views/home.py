@@ -1,20 +1,45 @@
 """The first page: what is yours, and the state of the key."""
 
+from typing import Any
+
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from portal import models
+from portal.services import keyhold
+from portal.views import live
 from portal.views.http import SignedInRequest
 
 
 @require_GET
 def show(request: SignedInRequest) -> HttpResponse:
     """A person's last requests and live workstations."""
-    requests = models.Request.objects.filter(requester=request.user).select_related("workstation")
-    live = models.Workstation.objects.live().filter(request__requester=request.user)
-    context = {
-        "requests": requests.order_by("-id")[:8],
-        "workstations": live.select_related("workspace", "request").order_by("-id")[:20],
+    return render(request, "home.html", _show(request))
+
+
+@require_GET
+def live_home(request: SignedInRequest) -> HttpResponse:
+    """The same without the page around it. It has no end, but asks seldom while nothing is under way."""
+    shown = _show(request)
+    if live.is_seen(request, shown["live"].version):
+        return HttpResponse(status=204)
+    return render(request, "home.html#live", shown)
+
+
+def _show(request: SignedInRequest) -> dict[str, Any]:
+    own = models.Request.objects.filter(requester=request.user)
+    running = models.Workstation.objects.live().filter(request__requester=request.user)
+    requests = list(own.order_by("-id")[:8])
+    workstations = list(running.select_related("workspace", "request").order_by("-id")[:20])
+    facts = (
+        [(row.pk, row.status, row.failure) for row in requests],
+        [(row.pk, row.status, row.type, row.workspace_id, row.release_asked_at) for row in workstations],
+    )
+    is_busy = bool(workstations) or any(not row.is_final for row in requests)
+    key = keyhold.get_current_key()
+    return {
+        "requests": requests,
+        "workstations": workstations,
+        "live": live.Part(version=live.read_version(request, facts, key=key), pause=5 if is_busy else 15),
     }
-    return render(request, "home.html", context)

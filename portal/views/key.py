@@ -1,7 +1,10 @@
 """The state of the team's key, and the end of a hold."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
+from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -9,23 +12,55 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import models
 from portal.services import accounts, keyhold, workers
+from portal.views import live
 from portal.views.http import SignedInRequest
 
 
 @require_GET
 def show(request: SignedInRequest) -> HttpResponse:
     """The key's state, how many requests wait, and whether a worker runs. The key itself is never shown."""
-    account = accounts.get_current_account()
-    own_account = models.Request.objects.filter(account=account)
-    context = {
+    return render(request, "key.html", _show(request))
+
+
+@require_GET
+def live_key(request: SignedInRequest) -> HttpResponse:
+    """The same without the page around it."""
+    shown = _show(request)
+    if live.is_seen(request, shown["live"].version):
+        return HttpResponse(status=204)
+    return render(request, "key.html#live", shown)
+
+
+@require_GET
+def live_banner(request: SignedInRequest) -> HttpResponse:
+    """The notice of a hold, for the pages that have no other live part."""
+    key = keyhold.get_current_key()
+    if live.is_seen(request, live.read_version(request, key=key)):
+        return HttpResponse(status=204)
+    return render(request, "parts/hold.html")
+
+
+def _show(request: SignedInRequest) -> dict[str, Any]:
+    key = keyhold.get_current_key()
+    account = key.account
+    states = models.Request.Status
+    under_way = models.Request.objects.filter(
+        account=account, status__in=(states.QUEUED, states.SENDING, states.UNKNOWN)
+    )
+    counts = dict(under_way.order_by().values_list("status").annotate(Count("pk")))
+    orphans = list(models.Workstation.objects.orphans().filter(account=account).order_by("id")[:20])
+    is_alive = workers.is_worker_alive()
+    facts = sorted(counts.items()), is_alive, [row.pk for row in orphans]
+    version = live.read_version(request, facts, key=key)
+    return {
         "account": account,
-        "queued": own_account.filter(status=models.Request.Status.QUEUED).count(),
-        "sending": own_account.filter(status=models.Request.Status.SENDING).count(),
-        "unknown": own_account.filter(status=models.Request.Status.UNKNOWN).count(),
-        "orphans": models.Workstation.objects.orphans().filter(account=account).order_by("id")[:20],
-        "worker_is_alive": workers.is_worker_alive(),
+        "queued": counts.get(states.QUEUED, 0),
+        "sending": counts.get(states.SENDING, 0),
+        "unknown": counts.get(states.UNKNOWN, 0),
+        "orphans": orphans,
+        "worker_is_alive": is_alive,
+        "live": live.Part(version=version, pause=5, is_awaited=key.state != models.Key.State.OPEN),
     }
-    return render(request, "key.html", context)
 
 
 @require_POST

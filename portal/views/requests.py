@@ -1,17 +1,19 @@
 """Requests: the form, the history, one request with its live part, cancelling and closing."""
 
+from typing import Any
 from uuid import uuid4
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.http import HttpResponse
+from django.db.models import OuterRef, Subquery
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
 from portal.services import accounts, intake, keyhold, turns
-from portal.views import history, journey, support
+from portal.views import history, journey, live, support
 from portal.views.http import SignedInRequest
 
 _DECISIONS = ("settle", "adopt", "not-created", "leave-to-operator", "wish-cancel")
@@ -73,19 +75,62 @@ def _show_own(request: SignedInRequest) -> dict[str, object]:
 @require_GET
 def index(request: SignedInRequest) -> HttpResponse:
     """The history, a page at a time, filtered as the URL says."""
-    return render(request, "requests/history.html", {"page": history.read_page(user=request.user, query=request.GET)})
+    page = history.read_page(user=request.user, query=request.GET)
+    return render(request, "requests/history.html", {"page": page, **_show_rows(request, page.requests)})
+
+
+@require_GET
+def live_rows(request: SignedInRequest) -> HttpResponse:
+    """The rows that a page of the history shows, by their numbers: they keep their places whatever becomes of them."""
+    shown = _show_rows(request, history.read_rows(user=request.user, numbers=request.GET.get("numbers", "")))
+    if live.is_seen(request, shown["version"]):
+        return HttpResponse(status=204)
+    return render(request, "requests/history.html#live", shown)
+
+
+def _show_rows(request: SignedInRequest, rows: list[models.Request]) -> dict[str, Any]:
+    """The rows, with what makes them live while one of them is unfinished."""
+    facts = [(row.pk, row.status, row.failure) for row in rows]
+    version = live.read_version(request, facts, key=keyhold.get_current_key())
+    is_live = any(not row.is_final for row in rows)
+    return {
+        "rows": rows,
+        "numbers": ",".join(str(row.pk) for row in rows),
+        "with_person": request.user.has_perm("portal.see_all"),
+        "version": version,
+        "live": live.Part(version=version, pause=5) if is_live else None,
+    }
 
 
 @require_GET
 def detail(request: SignedInRequest, number: int) -> HttpResponse:
     """One request."""
-    return render(request, "requests/detail.html", _show_one(request, number))
+    version = _read_version(request, number)
+    return render(request, "requests/detail.html", _show_one(request, number, version=version))
 
 
 @require_GET
-def live(request: SignedInRequest, number: int) -> HttpResponse:
+def live_one(request: SignedInRequest, number: int) -> HttpResponse:
     """The part of the page that changes; it says by itself whether it wants to be asked for again."""
-    return render(request, "requests/detail.html#live", _show_one(request, number))
+    version = _read_version(request, number)  # read first: what is shown may be newer, never older
+    if live.is_seen(request, version):
+        return HttpResponse(status=204)
+    return render(request, "requests/detail.html#live", _show_one(request, number, version=version))
+
+
+def _read_version(request: SignedInRequest, number: int) -> str:
+    """What the page of one request depends on, in few and small queries: hundreds of open pages ask for it."""
+    last = models.Event.objects.filter(request_number=OuterRef("pk")).order_by("-id").values("pk")[:1]
+    rows = models.Request.objects.filter(pk=number).values_list("requester", "account", "status", Subquery(last))
+    row = next(iter(rows), None)
+    # Whose own it is needs no permission, which would be two more queries.
+    if row is None or (row[0] != request.user.pk and not request.user.has_perm("portal.see_all")):
+        raise Http404
+    key = keyhold.get_current_key()
+    facts: tuple[object, ...] = row  # every change of a request leaves an event
+    if row[2] == models.Request.Status.QUEUED:
+        facts += key.turn, turns.count_waiting(account_id=row[1])  # without which no place in the queue changes
+    return live.read_version(request, facts, key=key)
 
 
 def _find(request: SignedInRequest, number: int) -> models.Request:
@@ -93,16 +138,17 @@ def _find(request: SignedInRequest, number: int) -> models.Request:
     return get_object_or_404(visible.select_related("requester", "account", "workstation__workspace"), pk=number)
 
 
-def _show_one(request: SignedInRequest, number: int) -> dict[str, object]:
+def _show_one(request: SignedInRequest, number: int, *, version: str) -> dict[str, object]:
     portal_request = _find(request, number)
     attempts = portal_request.attempts.select_related("late_answer").defer("answer").order_by("number")
-    key = keyhold.get_key(account=accounts.get_current_account())
     events = models.Event.objects.filter(request_number=number).order_by("id")
     is_waiting = portal_request.status == models.Request.Status.QUEUED
+    position = turns.find_position(portal_request=portal_request) if is_waiting else None
     closing = events.filter(verb="close").last()
     is_failed = portal_request.status == models.Request.Status.FAILED
     return {
         "portal_request": portal_request,
+        "live": None if portal_request.is_final else _make_part(portal_request, position=position, version=version),
         "is_settled": is_failed
         and closing is None
         and portal_request.failure_row
@@ -112,8 +158,8 @@ def _show_one(request: SignedInRequest, number: int) -> dict[str, object]:
             portal_request=portal_request,
             attempts=attempts,
             decisions=events.filter(verb__in=_DECISIONS),
-            key=key,
-            position=turns.find_position(portal_request=portal_request) if is_waiting else None,
+            key=keyhold.get_current_key(),
+            position=position,
         ),
         "closing": closing,
         "support": support.describe_request(portal_request=portal_request, attempts=attempts)
@@ -122,6 +168,13 @@ def _show_one(request: SignedInRequest, number: int) -> dict[str, object]:
         "is_own": portal_request.requester_id == request.user.pk,
         "close_form": forms.CloseForm(),
     }
+
+
+def _make_part(portal_request: models.Request, *, position: int | None, version: str) -> live.Part:
+    """It asks often near the front of the queue, and seldom at its end."""
+    is_unknown = portal_request.status == models.Request.Status.UNKNOWN
+    pause = 5 if is_unknown else min(2 + (position or 0) // 2, 30)
+    return live.Part(version=version, pause=pause, is_awaited=True)
 
 
 @require_POST
@@ -151,7 +204,8 @@ def close(request: SignedInRequest, number: int) -> HttpResponse:
     portal_request = _find(request, number)
     form = forms.CloseForm(request.POST)
     if not form.is_valid():
-        return render(request, "requests/detail.html", _show_one(request, number) | {"close_form": form})
+        shown = _show_one(request, number, version="")  # not live: the form is being filled in
+        return render(request, "requests/detail.html", shown | {"close_form": form, "live": None})
     try:
         intake.close_request(actor=request.user, portal_request=portal_request, reason=form.cleaned_data["reason"])
     except intake.NotPossible as error:

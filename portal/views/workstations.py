@@ -7,8 +7,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import models
-from portal.services import workstations
-from portal.views import paging
+from portal.services import keyhold, workstations
+from portal.views import live, paging
 from portal.views.http import SignedInRequest
 
 
@@ -23,21 +23,40 @@ def index(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def detail(request: SignedInRequest, uid: str) -> HttpResponse:
     """One workstation with the files and logs of its workspace."""
-    return render(request, "workstations/detail.html", _show_one(request, uid))
+    workstation = _find(request, uid)
+    part = _read_part(request, workstation)
+    return render(request, "workstations/detail.html", _show_one(request, workstation, part=part))
 
 
 @require_GET
-def live(request: SignedInRequest, uid: str) -> HttpResponse:
+def live_one(request: SignedInRequest, uid: str) -> HttpResponse:
     """The part of the page that changes."""
-    return render(request, "workstations/detail.html#live", _show_one(request, uid))
+    workstation = _find(request, uid)
+    part = _read_part(request, workstation)
+    if live.is_seen(request, part.version):
+        return HttpResponse(status=204)
+    return render(request, "workstations/detail.html#live", _show_one(request, workstation, part=part))
 
 
-def _show_one(request: SignedInRequest, uid: str) -> dict[str, object]:
+def _find(request: SignedInRequest, uid: str) -> models.Workstation:
     visible = models.Workstation.objects.visible_to(request.user).select_related("request__requester", "workspace")
-    workstation = paging.find_newest(rows=visible, uid=uid)
+    return paging.find_newest(rows=visible, uid=uid)
+
+
+def _read_part(request: SignedInRequest, workstation: models.Workstation) -> live.Part:
+    """How the page asks again. Files and logs are in the provider's answer; when it was last heard, to the minute."""
+    heard = workstation.refreshed_at.replace(second=0, microsecond=0)
+    facts = workstation.raw, workstation.release_asked_at, workstation.ended_at, heard
+    key = keyhold.get_current_key()
+    is_moving = workstation.status != "active" or workstation.release_asked_at is not None
+    return live.Part(version=live.read_version(request, facts, key=key), pause=5, is_awaited=is_moving)
+
+
+def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part: live.Part) -> dict[str, object]:
     return {
         "workstation": workstation,
         "workspace": workstation.workspace,
+        "live": part if workstation.is_live else None,
         **paging.read_contents(workspace=workstation.workspace),
         "may_release": _is_own(request, workstation) and workstation.is_live and not workstation.release_asked_at,
     }

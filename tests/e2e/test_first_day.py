@@ -71,7 +71,7 @@ def test_a_workstation_comes_up_shows_its_files_and_is_given_back(signed_in, por
     check(page)
     request(page, portal.address)
     expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=15_000)
-    expect(page.locator("#live")).not_to_have_attribute("data-hx-trigger", "every 2s")
+    expect(page.locator("#live")).not_to_have_attribute("data-hx-trigger", "poll")
     check(page)
 
     page.click("text=Open workstation")

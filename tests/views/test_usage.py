@@ -196,7 +196,7 @@ def test_the_chart_needs_neither_script_nor_style(sign_in, busy_month, anna):
     assert 'preserveAspectRatio="none"' in page
     assert "<style" not in page
     assert " style=" not in page
-    assert page.count("<script") == 0
+    assert page.partition("<main")[2].count("<script") == 0  # those of live parts stand in the head
 
 
 @pytest.mark.parametrize(

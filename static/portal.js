@@ -1,0 +1,71 @@
+// Live parts: when each asks for itself again, and what is known of the connection; htmx asks.
+"use strict";
+(() => {
+  const PAUSES = [2, 3, 5, 10, 15]; // seconds between polls, while nothing changes
+  const HIDDEN_PAUSE = 30; // seconds, in a tab that nobody looks at; only for what somebody may wait for
+  const LIVE = "[data-hx-trigger=poll]";
+  const parts = new WeakMap(); // element -> { quiet: polls without news, timer, asking }
+  let signedOut = false;
+
+  const findAll = () => document.querySelectorAll(LIVE);
+  const stateOf = (part) => parts.get(part) ?? parts.set(part, { quiet: 0 }).get(part);
+
+  function findPause(part) {
+    if (signedOut || !part.isConnected || !part.matches(LIVE)) return null; // it has come to its end
+    const pause = Math.max(PAUSES[stateOf(part).quiet] ?? PAUSES.at(-1), part.dataset.pause);
+    if (!document.hidden) return pause;
+    return "awaited" in part.dataset ? Math.max(pause, HIDDEN_PAUSE) : null;
+  }
+
+  function plan(part, seconds = findPause(part)) {
+    const state = stateOf(part);
+    clearTimeout(state.timer);
+    if (seconds === null) return;
+    state.timer = setTimeout(() => {
+      if (!state.asking) htmx.trigger(part, "poll", {}, false);
+      plan(part);
+    }, seconds * 1000);
+  }
+
+  function wake() {
+    for (const part of findAll()) {
+      if (!document.hidden) stateOf(part).quiet = 0;
+      plan(part, document.hidden || signedOut ? undefined : 0);
+    }
+  }
+
+  function say(words, headers) {
+    const place = document.getElementById("connection");
+    for (const line of place.children) line.hidden = line.dataset.when !== words;
+    if (words === "out") place.querySelector("a").href = headers.get("HX-Redirect");
+    if (words) return;
+    const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: place.dataset.zone });
+    const now = clock.format(new Date(headers.get("Date")));
+    for (const time of place.querySelectorAll("time")) time.textContent = now;
+  }
+
+  const listen = (name, react) => document.addEventListener(`htmx:${name}`, (event) => react(event.detail.ctx, event));
+
+  listen("before:request", (ctx) => { stateOf(ctx.sourceElement).asking = true; });
+
+  // The sign-in page would take what somebody has typed: the page says that it is needed, and stays.
+  listen("before:response", (ctx, event) => {
+    if (ctx.response.status !== 401) return;
+    event.preventDefault();
+    signedOut = true;
+    say("out", ctx.response.headers);
+  });
+
+  listen("finally:request", (ctx) => {
+    const state = stateOf(ctx.sourceElement), status = ctx.response?.status;
+    state.asking = false;
+    state.quiet = status === 200 ? 0 : state.quiet + 1;
+    if (!signedOut) say(status < 400 ? "" : status === 503 ? "away" : "lost", ctx.response?.headers);
+    plan(ctx.sourceElement);
+    for (const part of findAll()) if (!parts.has(part)) plan(part); // the answer brought it
+  });
+
+  for (const name of ["online", "offline"]) addEventListener(name, wake);
+  document.addEventListener("visibilitychange", wake);
+  for (const part of findAll()) plan(part);
+})();

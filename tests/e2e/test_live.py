@@ -1,0 +1,193 @@
+"""Pages that change while somebody looks, types or waits elsewhere, and what they say when nobody answers."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.test_first_day import check
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def session(portal, browser):
+    """The first administrator's browser, as cookies."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(portal.setup_link)
+    for name, value in {"username": "ada", "password": PASSWORD, "password_again": PASSWORD}.items():
+        page.fill(f"[name={name}]", value)
+    page.click("main button[type=submit]")
+    page.wait_for_url(f"{portal.address}/")
+    yield context.storage_state()
+    context.close()
+
+
+@pytest.fixture
+def signed_in(page, session) -> Page:
+    page.context.add_cookies(session["cookies"])
+    return page
+
+
+@pytest.fixture
+def shaky(browser, session) -> Page:
+    """A page whose connection fails: the browser writes every failed request into its console."""
+    context = browser.new_context(storage_state=session)
+    yield context.new_page()
+    context.close()
+
+
+def request(page: Page, address: str, *, workspace: str = "") -> None:
+    page.goto(f"{address}/requests/new/")
+    page.check("[name=type][value=python]")
+    page.fill("[name=workspace_id]", workspace)
+    page.click("main form button[type=submit]")
+
+
+def hide(page: Page, hidden: bool) -> None:
+    page.evaluate(
+        "hidden => { Object.defineProperty(document, 'hidden', { configurable: true, value: hidden });"
+        " document.dispatchEvent(new Event('visibilitychange')); }",
+        hidden,
+    )
+
+
+def test_the_tab_tells_the_state_and_nothing_moves(signed_in, portal):
+    page = signed_in
+    request(page, portal.address, workspace="slow-4")
+    expect(page).to_have_title(re.compile("^Asking the provider: Python, R-"))
+    place = page.locator(".journey").bounding_box()["y"]
+    expect(page.locator("#icon")).to_have_attribute("href", re.compile("busy"))
+
+    expect(page).to_have_title(re.compile("^Succeeded: Python, R-.* – Workstations$"), timeout=20_000)
+    expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/ok"))
+    expect(page.locator("#live")).not_to_have_attribute("data-hx-trigger", "poll")
+    expect(page.locator("#hold")).to_have_attribute("data-hx-trigger", "poll")
+    assert page.locator(".journey").bounding_box()["y"] == place
+
+    page.click("text=Open workstation")
+    expect(page).to_have_title(re.compile("^Active: Python, workstation "))
+    expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/ok"))
+
+
+def test_typed_text_focus_and_the_caret_survive_news(signed_in, portal):
+    page = signed_in
+    request(page, portal.address, workspace="reset")
+    live = page.locator("#live")
+    expect(live).to_have_attribute("data-request-status", "unknown", timeout=20_000)
+    page.fill("[name=reason]", "The provider's list does not show it.")
+    page.evaluate("document.querySelector('[name=reason]').setSelectionRange(4, 12)")
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.get_by_role("button", name="I no longer want it").click()
+
+    expect(live).to_contain_text("Cancelling wished", timeout=20_000)
+    expect(page.locator("[name=reason]")).to_be_focused()
+    expect(page.locator("[name=reason]")).to_have_value("The provider's list does not show it.")
+    selection = "[document.activeElement.selectionStart, document.activeElement.selectionEnd]"
+    assert page.evaluate(selection) == [4, 12]
+
+
+def test_open_details_survive_news(signed_in, portal):
+    page = signed_in
+    request(page, portal.address)
+    page.get_by_role("link", name="Open workstation").click(timeout=20_000)
+    page.locator("summary", has_text="Everything the provider said").click(timeout=20_000)
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.locator("summary", has_text="Give back").click()
+    other.get_by_role("button", name="Give it back").click()
+
+    expect(page).to_have_title(re.compile("^Ended: "), timeout=30_000)
+    expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/off"))
+    expect(page.locator("details.raw")).to_have_attribute("open", "")
+
+
+def test_a_hold_comes_and_goes_on_every_page(signed_in, portal):
+    page = signed_in
+    page.clock.install()
+    page.goto(f"{portal.address}/failures/")
+    expect(page.locator("#hold")).to_be_empty()
+    other = page.context.new_page()
+    request(other, portal.address, workspace="fail-402")
+    expect(other.locator("#live")).to_have_attribute("data-request-status", "failed", timeout=20_000)
+    place = page.locator("main h1").bounding_box()
+    page.clock.run_for(16_000)
+    expect(page.locator("#hold")).to_contain_text("The queue stands still for everybody")
+
+    other.goto(f"{portal.address}/key/")
+    other.get_by_role("button", name="Resume").click()
+    page.clock.run_for(16_000)
+    expect(page.locator("#hold")).to_contain_text("The queue moves again")
+    assert page.locator("main h1").bounding_box() == place
+    page.clock.resume()
+    check(page)
+
+
+def test_a_cut_connection_is_said_and_taken_back(shaky, portal):
+    shaky.goto(f"{portal.address}/")
+    lost = shaky.locator("[data-when=lost]")
+    shaky.context.set_offline(True)
+    expect(lost).to_be_visible()
+    expect(lost).to_have_text(
+        re.compile(r"Connection lost\. This page shows the state of \d\d:\d\d:\d\d; trying again…")
+    )
+    shaky.context.set_offline(False)
+    expect(lost).to_be_hidden()
+
+    shaky.route("**/live/**", lambda route: route.fulfill(status=503, body="<h1>away</h1>"))
+    expect(shaky.get_by_text("cannot reach its database")).to_be_visible(timeout=20_000)
+    expect(shaky.get_by_role("heading", name="Your workstations")).to_be_visible()
+    shaky.unroute("**/live/**")
+    expect(shaky.get_by_text("cannot reach its database")).to_be_hidden(timeout=20_000)
+
+
+def test_an_ended_session_is_said_and_takes_nothing_away(shaky, portal):
+    shaky.goto(f"{portal.address}/requests/new/?again=1")
+    shaky.fill("[name=note]", "half a thought")
+    shaky.context.clear_cookies()
+    hide(shaky, False)
+
+    sign_in = shaky.get_by_role("link", name="Sign in again and come back here")
+    expect(sign_in).to_be_visible()
+    check(shaky)
+    expect(shaky.locator("[name=note]")).to_have_value("half a thought")
+    sign_in.click()
+    shaky.fill("[name=username]", "ada")
+    shaky.fill("[name=password]", PASSWORD)
+    shaky.click("main button[type=submit]")
+    shaky.wait_for_url(f"{portal.address}/requests/new/?again=1")
+
+
+def count_polls(page: Page) -> list[str]:
+    polls: list[str] = []
+    page.on("request", lambda request: "hx-request" in request.headers and polls.append(request.url))
+    return polls
+
+
+def test_polls_slow_down_stop_in_a_hidden_tab_and_go_on_when_it_is_shown(signed_in, portal):
+    page = signed_in
+    page.clock.install()
+    page.goto(f"{portal.address}/failures/")
+    polls = count_polls(page)
+    hide(page, True)
+    page.clock.run_for(120_000)
+    assert polls == []
+    with page.expect_response("**/key/banner/**") as answer:
+        hide(page, False)
+        page.clock.run_for(1)
+    assert answer.value.status == 204
+    assert len(polls) == 1
+
+
+def test_a_hidden_tab_still_learns_seldom_what_somebody_waits_for(signed_in, portal):
+    page = signed_in
+    page.clock.install()
+    request(page, portal.address, workspace="slow-2")
+    polls = count_polls(page)
+    hide(page, True)
+    page.clock.run_for(29_000)
+    assert polls == []
+    with page.expect_response("**/live/**"):
+        page.clock.run_for(2_000)

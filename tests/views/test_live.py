@@ -1,0 +1,218 @@
+"""Live parts: what a poll costs, when it gets an answer, and when there are no more."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import accounts, intake, workers
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+POLL = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def workstation(alice) -> models.Workstation:
+    account = accounts.get_current_account()
+    portal_request = factories.submit(alice)
+    models.Request.objects.filter(pk=portal_request.pk).update(status="SUCCEEDED", ended_at=Now())
+    return models.Workstation.objects.create(
+        account=account, uid="machine", request=portal_request, type="python", status="active", raw="{}"
+    )
+
+
+def read_poll(response, *, place: str = "live") -> str:
+    """Where the part asks next; empty where it does not."""
+    element = re.search(rf'<div id="{place}".*?>', response.content.decode())
+    assert element, "the live part is missing"
+    address = re.search(r'data-hx-get="(.+?)" data-hx-trigger="poll"', element[0])
+    return unescape(address[1]) if address else ""
+
+
+def hold_key() -> None:
+    models.Key.objects.update(state="HELD", cause="402", held_at=Now(), operator_only=True)
+
+
+def resume_key() -> None:
+    models.Key.objects.update(state="RESUMING", held_at=None, operator_only=False)
+
+
+def change_request() -> None:
+    portal_request = models.Request.objects.get()
+    intake.cancel_request(actor=portal_request.requester, portal_request=portal_request)
+
+
+def change_workstation() -> None:
+    models.Workstation.objects.update(raw='{"status": "odd"}', status="odd")
+
+
+def see_worker() -> None:
+    workers.note_worker(name="w")
+
+
+PARTS = [
+    ("/", change_request),
+    ("/requests/", change_request),
+    ("/requests/{number}/", change_request),
+    ("/key/", see_worker),
+    ("/failures/", hold_key),
+]
+
+
+@pytest.mark.parametrize(("path", "change"), PARTS)
+def test_a_poll_without_news_is_empty_and_one_with_news_brings_the_part(sign_in, alice, path, change):
+    number = factories.submit(alice).pk
+    browser = sign_in(alice)
+    place = "hold" if path == "/failures/" else "live"
+    poll = read_poll(browser.get(path.format(number=number)), place=place)
+    quiet = browser.get(poll, headers=POLL)
+    assert (quiet.status_code, quiet.content) == (204, b"")
+
+    change()
+    news = browser.get(poll, headers=POLL)
+    assert news.status_code == 200
+    assert f'id="{place}"' in news.content.decode()
+    assert "<html" not in news.content.decode()
+    again = read_poll(news, place=place)
+    assert not again or browser.get(again, headers=POLL).status_code == 204
+
+
+def test_a_workstation_s_poll_brings_news_until_it_has_ended(sign_in, alice, workstation):
+    browser = sign_in(alice)
+    poll = read_poll(browser.get("/workstations/machine/"))
+    assert browser.get(poll, headers=POLL).status_code == 204
+    models.Workstation.objects.update(refreshed_at=Now() + timedelta(minutes=1))
+    assert browser.get(poll, headers=POLL).status_code == 200
+
+    change_workstation()
+    news = browser.get(poll, headers=POLL)
+    assert "<title>odd: Python, workstation machine – Workstations</title>" in news.content.decode()
+    models.Workstation.objects.update(ended_at=Now())
+    ended = browser.get(read_poll(news), headers=POLL)
+    assert read_poll(ended) == ""
+    assert "icons/off" in ended.content.decode()
+
+
+def test_what_has_ended_asks_no_more_and_leaves_the_notice_of_a_hold_to_ask(sign_in, alice):
+    number = factories.submit(alice).pk
+    browser = sign_in(alice)
+    page = browser.get(f"/requests/{number}/")
+    assert read_poll(page, place="hold") == ""
+    change_request()
+    for ended in (browser.get(read_poll(page), headers=POLL), browser.get(f"/requests/{number}/")):
+        assert read_poll(ended) == ""
+        assert read_poll(ended, place="hold").startswith("/key/banner/")
+    assert read_poll(browser.get("/requests/")) == ""
+
+
+def test_news_bring_the_title_and_the_icon(sign_in, alice):
+    number = factories.submit(alice).pk
+    browser = sign_in(alice)
+    page = browser.get(f"/requests/{number}/")
+    assert f"<title>Queued: Python, R-{number} – Workstations</title>" in page.content.decode()
+    assert '<link rel="icon" id="icon" href="/static/icons/wait.svg" type="image/svg+xml">' in page.content.decode()
+    change_request()
+    news = browser.get(read_poll(page), headers=POLL).content.decode()
+    assert f"<head><title>Cancelled: Python, R-{number} – Workstations</title></head>" in news
+    assert re.search(
+        r'<link rel="icon" id="icon" href="/static/icons/off.svg"[^>]* data-hx-swap-oob="outerMorph">', news
+    )
+
+
+@pytest.mark.parametrize("path", ["/", "/requests/", "/requests/{number}/", "/workstations/machine/", "/key/"])
+def test_a_hold_comes_with_the_part_that_the_page_has_and_its_end_is_said(sign_in, alice, workstation, path):
+    number = factories.submit(alice).pk
+    browser = sign_in(alice)
+    page = browser.get(path.format(number=number))
+    assert "data-late" in page.content.decode()
+
+    hold_key()
+    held = browser.get(read_poll(page), headers=POLL)
+    assert "The queue stands still for everybody" in held.content.decode()
+    assert 'id="hold" aria-live="polite" data-hx-swap-oob="outerMorph"' in held.content.decode()
+
+    models.Key.objects.update(cause="401")
+    other_cause = browser.get(read_poll(held), headers=POLL)
+    assert "does not accept the team" in other_cause.content.decode()
+
+    resume_key()
+    over = browser.get(read_poll(other_cause), headers=POLL)
+    assert "The queue moves again" in over.content.decode()
+    assert browser.get(read_poll(over), headers=POLL).status_code == 204
+    assert "The queue moves again" not in browser.get(path.format(number=number)).content.decode()
+
+
+def test_the_history_keeps_the_rows_that_it_shows(sign_in, alice, bob):
+    first, of_bob = factories.submit(alice), factories.submit(bob)
+    browser = sign_in(alice)
+    poll = read_poll(browser.get("/requests/?status=QUEUED"))
+    factories.submit(alice)
+    assert browser.get(poll, headers=POLL).status_code == 204
+
+    intake.cancel_request(actor=alice, portal_request=first)
+    rows = browser.get(poll, headers=POLL)
+    assert [row.pk for row in rows.context["rows"]] == [first.pk]
+    assert "Cancelled" in rows.content.decode()
+    odd = browser.get("/requests/live/", {"numbers": f"x,{of_bob.pk},\u0663,{'9' * 30},-1,"}, headers=POLL)
+    assert list(odd.context["rows"]) == []
+
+
+def test_whoever_waits_at_the_end_of_the_queue_asks_seldom(sign_in, alice):
+    numbers = [factories.submit(alice).pk for _ in range(30)]
+    browser = sign_in(alice)
+    pauses = [browser.get(f"/requests/{number}/").context["live"].pause for number in (*numbers[:4], numbers[-1])]
+    assert pauses == [2, 3, 3, 4, 17]
+
+
+def test_home_asks_seldom_while_nothing_is_under_way(sign_in, alice):
+    browser = sign_in(alice)
+    assert browser.get("/").context["live"].pause == 15
+    factories.submit(alice)
+    assert browser.get("/").context["live"].pause == 5
+
+
+@pytest.mark.parametrize(
+    "path", ["/live/", "/requests/live/", "/requests/{number}/live/", "/workstations/machine/live/", "/key/live/"]
+)
+def test_signed_out_a_poll_is_told_where_to_sign_in_and_come_back(client, alice, workstation, path):
+    page = "http://testserver/requests/?status=QUEUED"
+    answer = client.get(path.format(number=workstation.request_id), headers=POLL | {"HX-Current-URL": page})
+    target = "/accounts/login/?next=/requests/%3Fstatus%3DQUEUED"
+    assert (answer.status_code, answer["HX-Redirect"]) == (401, target)
+
+
+@pytest.mark.parametrize(
+    ("path", "place", "queries"),
+    [
+        ("/requests/{number}/", "live", 5),
+        ("/requests/sending/", "live", 4),
+        ("/workstations/machine/", "live", 6),
+        ("/", "live", 5),
+        ("/requests/", "live", 6),
+        ("/key/", "live", 7),
+        ("/failures/", "hold", 3),
+    ],
+)
+def test_a_poll_without_news_costs_few_queries(
+    sign_in, alice, workstation, django_assert_num_queries, path, place, queries
+):
+    portal_request = factories.submit(alice)
+    if "sending" in path:
+        models.Request.objects.filter(pk=portal_request.pk).update(status="SENDING")
+    browser = sign_in(alice)
+    page = browser.get(path.replace("sending", "{number}").format(number=portal_request.pk))
+    poll = read_poll(page, place=place)
+    with django_assert_num_queries(queries):
+        assert browser.get(poll, headers=POLL).status_code == 204
+
+
+def test_a_page_on_which_a_form_is_being_filled_in_asks_for_nothing(sign_in, alice, olga):
+    number = factories.submit(alice).pk
+    models.Request.objects.update(status="UNKNOWN", failure="no-answer")
+    refused = sign_in(olga).post(f"/requests/{number}/close/", {"reason": ""})
+    assert read_poll(refused) == ""
