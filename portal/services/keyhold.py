@@ -89,14 +89,15 @@ def note_failure(
         return False
     was_open = key.state == models.Key.State.OPEN
     if failure.hold is failures.Hold.UNTIL_OPERATOR:
-        held = _hold_until_operator(key=key, failure=failure, now=now)
+        held = _hold_until_operator(key=key, failure=failure, now=now, number=attempt.request_id)
         return was_open and held
     if failure.hold is failures.Hold.UNTIL_RETRY_AFTER:
         # None said, or none left: asked at once with each refusal, the queue would run in a circle.
         seconds = retry_after or _next_hold(key)
-        _hold_for(key=key, failure=failure, now=now, seconds=min(seconds, _LONGEST_RETRY_AFTER))
+        seconds = min(seconds, _LONGEST_RETRY_AFTER)
+        _hold_for(key=key, failure=failure, now=now, seconds=seconds, number=attempt.request_id)
     elif failure.hold is failures.Hold.SEVERAL_IN_ROW:
-        _count_failure(key=key, failure=failure, now=now)
+        _count_failure(key=key, failure=failure, now=now, number=attempt.request_id)
     elif key.failures_in_row:  # the provider answered sensibly: the row is broken
         key.failures_in_row = 0
         key.save(update_fields=["failures_in_row"])
@@ -109,43 +110,49 @@ def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
     return fresh and attempt.key_fingerprint == key.fingerprint
 
 
-def _hold_until_operator(*, key: models.Key, failure: failures.Failure, now: datetime) -> bool:
+def _hold_until_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> bool:
     # A 401 right after a probe that passed: probes tell nothing here, a person must look.
     probes_help = failure.code == "401" and not (key.is_resuming and key.resumed_by_probe)
     if key.is_held and key.held_until is None:
         return False
     if probes_help:
         key.probes, key.probe_at = 0, now + timedelta(seconds=_FIRST_PROBE)
-    _hold(key=key, cause=failure.code, now=now, operator_only=not probes_help)
+    _hold(key=key, cause=failure.code, now=now, operator_only=not probes_help, number=number)
     return True
 
 
-def _count_failure(*, key: models.Key, failure: failures.Failure, now: datetime) -> None:
+def _count_failure(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> None:
     key.failures_in_row += 1
     key.save(update_fields=["failures_in_row"])
     again = key.is_resuming and key.cause == failure.code
     if again or (not key.is_held and key.failures_in_row >= SEVERAL):
-        _hold_for(key=key, failure=failure, now=now, seconds=_next_hold(key))
+        _hold_for(key=key, failure=failure, now=now, seconds=_next_hold(key), number=number)
 
 
-def _hold_for(*, key: models.Key, failure: failures.Failure, now: datetime, seconds: float) -> None:
+def _hold_for(*, key: models.Key, failure: failures.Failure, now: datetime, seconds: float, number: int) -> None:
     """A timed hold never replaces an operator's, nor an earlier end a later one."""
     until = now + timedelta(seconds=seconds)
     if key.is_held and (key.held_until is None or until <= key.held_until):
         return
     if not key.is_held:
         key.holds_in_row += 1
-    _hold(key=key, cause=failure.code, now=now, until=until)
+    _hold(key=key, cause=failure.code, now=now, until=until, number=number)
 
 
 def _hold(
-    *, key: models.Key, cause: str, now: datetime, until: datetime | None = None, operator_only: bool = False
+    *,
+    key: models.Key,
+    cause: str,
+    now: datetime,
+    until: datetime | None = None,
+    operator_only: bool = False,
+    number: int | None = None,
 ) -> None:
     key.state, key.cause, key.held_until = models.Key.State.HELD, cause, until
     key.held_at, key.operator_only = key.held_at or now, operator_only
     key.probe_at = None if operator_only or until else key.probe_at
     key.save()
-    detail = {"cause": cause, "until": until.isoformat() if until else None}
+    detail = {"cause": cause, "until": until.isoformat() if until else None, "request": number}
     audit.record_event(actor=None, verb="hold", target=key, detail=detail)
 
 
@@ -175,6 +182,14 @@ def _next_hold(key: models.Key) -> float:
 
 def _double(first: float, times: int, most: float) -> float:
     return min(first * 2.0 ** min(times, 20), most)
+
+
+def find_stopping_request(*, key: models.Key) -> int | None:
+    """The number of the request whose answer holds the key; None for a new key, or where it is not held."""
+    if not key.is_held:
+        return None
+    held = models.Event.objects.filter(verb="hold", at__gte=key.held_at).order_by("-id").first()
+    return held.detail.get("request") if held else None
 
 
 @transaction.atomic

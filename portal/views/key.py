@@ -59,6 +59,7 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "unknown": counts.get(states.UNKNOWN, 0),
         "orphans": orphans,
         "worker_is_alive": is_alive,
+        "stopping_number": keyhold.find_stopping_request(key=key),
         "live": live.Part(version=version, pause=5, is_awaited=key.state != models.Key.State.OPEN),
     }
 

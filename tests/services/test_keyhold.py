@@ -322,6 +322,12 @@ def test_a_429_holds_until_the_time_named_but_an_hour_at_most(sandbox, settings,
     assert get_key().operator_only is False
 
 
+def test_a_hold_names_the_request_whose_answer_it_came_with(sandbox, alice):
+    assert keyhold.find_stopping_request(key=get_key()) is None
+    portal_request = ask(sandbox, alice, {"name": "fail-402"})
+    assert keyhold.find_stopping_request(key=get_key()) == portal_request.pk
+
+
 def test_a_429_whose_time_has_come_resumes_at_the_next_claim(sandbox, alice):
     ask(sandbox, alice, {"status": 429, "headers": {"Retry-After": "3"}})
     models.Key.objects.update(held_until=Now())
