@@ -1,5 +1,5 @@
 # The portal's commands. `make run` and `make test` need git, make and any Python 3; all else is brought into .venv.
-.PHONY: run test check format e2e chaos bench install lock clean
+.PHONY: run test check format e2e shots bench chaos install lock clean
 .DEFAULT_GOAL := run
 SHELL := /bin/sh
 
@@ -30,8 +30,12 @@ format: .venv/.installed-dev
 	@$(PYTHON) -m ruff format .
 	@$(PYTHON) -m ruff check --fix .
 
-e2e: .venv/.installed-dev
+e2e: .venv/.installed-dev node_modules/.installed
 	@$(PYTHON) -m pytest -p no:django -o addopts= --confcutdir=tests/e2e tests/e2e $(ARGS)
+
+# A picture of every page, in light and dark, wide and on a phone; some of them: make shots ONLY=history
+shots: .venv/.installed-dev
+	@$(PYTHON) -m tests.e2e.shots $(if $(ONLY),--only $(ONLY))
 
 # A short run on each database; a long one: make chaos REQUESTS=10000. The same SEED gives the same deeds.
 DATABASES = sqlite postgres
@@ -42,8 +46,9 @@ chaos: .venv/.installed-dev
 	done
 
 # What open pages cost the server.
-bench: .venv/.installed-dev
+bench: .venv/.installed-dev node_modules/.installed
 	@$(PYTHON) -m tests.bench.polls $(ARGS)
+	@$(PYTHON) -m tests.bench.lighthouse
 
 install: .venv/.installed-dev
 
@@ -53,7 +58,7 @@ lock: .tools/.uv
 	@$(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.12 pyproject.toml --group dev -o requirements-dev.txt
 
 clean:
-	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache htmlcov .coverage*
+	@rm -rf .venv .tools node_modules .mypy_cache .ruff_cache .pytest_cache htmlcov .coverage*
 
 .tools/.uv:
 	@mkdir -p .tools
@@ -78,3 +83,9 @@ clean:
 	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements-dev.txt \
 		|| { echo "make: the packages could not be installed" >&2; exit 1; }
 	@touch $@ .venv/.installed
+
+# Lighthouse and html-validate, for the tests of pages alone.
+node_modules/.installed: package-lock.json
+	@npm ci --silent --ignore-scripts \
+		|| { echo "make: npm is missing (Debian: apt install nodejs npm), or the packages could not be installed" >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,143 @@
+"""What must hold for every page. Each check gives its complaints; an empty list is a pass."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page as Tab
+
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"]
+COLOURS = ["color-contrast", "link-in-text-block"]
+PHONE, DESK = 320, 1440
+SCRIPT = (Path(__file__).parent / "checks.js").read_text()
+
+
+class Watch:
+    """What a tab says on its console, asks of other hosts, and transfers."""
+
+    def __init__(self, tab: Tab, address: str) -> None:
+        self.complaints: list[str] = []
+        self._bytes, self._under_way = 0, set[str]()
+        self._tab = tab
+        tab.on("console", lambda message: self._note(tab, message.text, message.location["url"]))
+        tab.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
+        tab.on("request", lambda request: self._check_host(request.url, address))
+        session = tab.context.new_cdp_session(tab)
+        session.send("Network.enable")
+        session.on("Network.requestWillBeSent", lambda event: self._under_way.add(event["requestId"]))
+        session.on("Network.loadingFailed", lambda event: self._under_way.discard(event["requestId"]))
+        session.on("Network.loadingFinished", self._count)
+
+    def _note(self, tab: Tab, text: str, url: str) -> None:
+        # A page that is refused or not found is no fault of its own; what it loads must be there.
+        if not (text.startswith("Failed to load resource") and url.split("#")[0] == tab.url):
+            self.complaints.append(f"console: {text}")
+
+    def _check_host(self, url: str, address: str) -> None:
+        if urlsplit(url).netloc != urlsplit(address).netloc:
+            self.complaints.append(f"asks {url}")
+
+    def _count(self, event: dict) -> None:
+        self._under_way.discard(event["requestId"])
+        self._bytes += int(event["encodedDataLength"])
+
+    def take_bytes(self) -> int:
+        """Bytes since the last call, when all that was begun is there."""
+        self._tab.evaluate("document.fonts.ready.then(() => null)")
+        for _ in range(500):  # a poll that a new page cut off never ends
+            if not self._under_way:
+                break
+            self._tab.evaluate("null")  # lets what the browser tells come in
+        taken, self._bytes = self._bytes, 0
+        return taken
+
+
+def show(tab: Tab, width: int = DESK, **media: str) -> None:
+    """Look at the tab in this width; the media that are not named are as on a light screen."""
+    tab.set_viewport_size({"width": width, "height": 900})
+    # "null" lifts an emulation.
+    defaults = {"media": "null", "color_scheme": "light", "reduced_motion": "null", "forced_colors": "null"}
+    tab.emulate_media(**defaults | media)
+
+
+def check_page(tab: Tab) -> list[str]:
+    """Everything that one load of a page can show."""
+    tab.evaluate(SCRIPT)
+    return [
+        *check_axe(tab),
+        *check_keyboard(tab),
+        *check_widths(tab),
+        *check_forced_colours(tab),
+        *check_stillness(tab),
+        *check_print(tab),
+    ]
+
+
+def check_axe(tab: Tab) -> list[str]:
+    """All rules on a wide screen and on a phone; those about colour in dark, too: the others know no colour."""
+    tab.evaluate(AXE_SCRIPT)
+    complaints = []
+    for width in (DESK, PHONE):
+        show(tab, width)
+        complaints += _run_axe(tab, f"light, {width} px", {"type": "tag", "values": WCAG})
+        show(tab, width, color_scheme="dark")
+        complaints += _run_axe(tab, f"dark, {width} px", {"type": "rule", "values": COLOURS})
+    return complaints
+
+
+def _run_axe(tab: Tab, where: str, rules: dict) -> list[str]:
+    found = tab.evaluate(
+        "only => axe.run({runOnly: only, resultTypes: ['violations']}).then(found => found.violations.map("
+        "rule => [rule.id, rule.help, rule.nodes.map(node => node.target.join(' ') + ' ' + node.failureSummary)]))",
+        rules,
+    )
+    return [f"axe, {where}: {rule} ({words}): {nodes[:3]}" for rule, words, nodes in found]
+
+
+def check_keyboard(tab: Tab) -> list[str]:
+    """Tab goes through everything in the order of reading, and each stop is seen."""
+    complaints = []
+    for width in (DESK, PHONE):
+        show(tab, width)
+        complaints += [f"{text} at {width} px" for text in tab.evaluate("checks.order()")]
+    show(tab)
+    stops = tab.evaluate("checks.watchFocus()")
+    for _ in range(4):  # a date's field has stops of its own
+        for _ in range(stops + 1):
+            tab.keyboard.press("Tab")
+        found = tab.evaluate("checks.focusComplaints()")
+        if not found:
+            break
+    return complaints + found
+
+
+def check_widths(tab: Tab) -> list[str]:
+    """Nothing is wider than the screen or cut off: on a small phone, with text twice as large, and spaced out."""
+    complaints = []
+    for setting in ("plain", "spaced", "doubled"):
+        tab.evaluate("setting => checks.set(setting)", setting)
+        for width in (PHONE, 1280):
+            show(tab, width)
+            complaints += [f"{text} at {width} px, {setting}" for text in tab.evaluate("checks.fit()")]
+    tab.evaluate("checks.set('plain')")
+    return complaints
+
+
+def check_forced_colours(tab: Tab) -> list[str]:
+    """With the system's own colours what was a coloured field has a border."""
+    show(tab, forced_colors="active")
+    return tab.evaluate("checks.borders()")
+
+
+def check_stillness(tab: Tab) -> list[str]:
+    """Nothing moves for whoever asked for that."""
+    show(tab, reduced_motion="reduce")
+    return ["something moves"] if tab.evaluate("document.getAnimations().length") else []
+
+
+def check_print(tab: Tab) -> list[str]:
+    """On paper: black on white, nothing to press, nothing cut off."""
+    show(tab, 700, media="print", color_scheme="dark")
+    complaints = tab.evaluate("checks.paper()") + [f"{text} on paper" for text in tab.evaluate("checks.fit()")]
+    show(tab)
+    return complaints

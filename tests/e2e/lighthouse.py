@@ -1,0 +1,40 @@
+"""Lighthouse on one page, as a phone sees it."""
+
+import json
+import os
+import subprocess
+
+from tests.e2e.conftest import ARGUMENTS, CHROMIUM, ROOT
+
+
+def run_lighthouse(*, address: str, session: str, categories: tuple[str, ...]) -> dict[str, int]:
+    """Scores from 0 to 100 by category; what lowered one stands beside it, as a name with its own score."""
+    command = [
+        "node_modules/.bin/lighthouse",
+        address,
+        "--quiet",
+        "--output=json",
+        f"--only-categories={','.join(categories)}",
+        f"--chrome-flags=--headless=new {' '.join(ARGUMENTS)}",
+        f"--extra-headers={json.dumps({'Cookie': f'sessionid={session}'} if session else {})}",
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"CHROME_PATH": CHROMIUM}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["finalDisplayedUrl"] == address, f"Lighthouse was led to {found['finalDisplayedUrl']}"
+    scores = {name: round(100 * category["score"]) for name, category in found["categories"].items()}
+    return scores | {name: round(100 * score) for name, score in _list_faults(found)}
+
+
+def _list_faults(found: dict) -> list[tuple[str, float]]:
+    """Audits that count and are not full; those of the performance are measures, not faults."""
+    counted = {
+        part["id"]
+        for name, category in found["categories"].items()
+        for part in category["auditRefs"]
+        if part["weight"] and name != "performance"
+    }
+    audits = [audit for audit in found["audits"].values() if audit["id"] in counted and audit["score"] is not None]
+    return [(audit["id"], audit["score"]) for audit in audits if audit["score"] < 1]

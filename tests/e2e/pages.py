@@ -1,0 +1,205 @@
+"""Every page of the portal and how it is reached. A name of the URL map that is nowhere here fails test_pages.py."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Page as Tab
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One look at one address. `path` may name what is on the stage; `act` is done there before it is looked at."""
+
+    name: str
+    path: str
+    url: str
+    person: str = "mira"
+    scene: str = "open"
+    status: int = 200
+    act: Callable[[Tab], None] | None = None
+
+
+# The catalogue's codes, and those of them that hold the key: Django is not set up here. A test compares them.
+HOLDING = ("401", "402", "429", "500", "503", "no-connection", "no-answer", "unreadable")
+CODES = (*HOLDING, "400", "422", "waited-too-long", "other")
+# What the URL map has beside pages.
+NO_PAGES = {
+    "request_evidence": "a download",
+    "request_live": "a part of request_detail",
+    "workstation_live": "a part of workstation_detail",
+    "request_cancel": "POST; leads to request_detail",
+    "request_close": "POST; leads to request_detail, with an error as the page request-close-refused",
+    "workstation_release": "POST; leads to workstation_detail",
+    "key_confirm": "POST; leads to key",
+    "key_resume": "POST; leads to key",
+    "unknown_decide": "POST; leads to unknown",
+    "orphan_release": "POST; leads to unknown",
+    "theme": "POST; leads back",
+    "logout": "POST; leads to login",
+    "healthz": "for machines",
+    "readyz": "for machines",
+    "admin/login/": "leads to login",
+    "admin:login": "leads to login",
+    "admin:logout": "leads to login",
+    "admin:password_change": "leads to password_change",
+    "admin:password_change_done": "leads to password_changed",
+    "admin:autocomplete": "JSON",
+    "admin:jsi18n": "JavaScript",
+    "admin:view_on_site": "leads away",
+    "admin:<path:object_id>/": "leads to a change form",
+    "admin:(?P<url>.*)$": "not found",
+}
+# People and groups are made, and people's passwords set, in the admin. All else there is a record that is only read.
+ADMIN_KINDS = ("_changelist", "_change")
+ADMIN_FORMS = (
+    "admin:index",
+    "admin:app_list",
+    "admin:portal_user_add",
+    "admin:portal_user_history",
+    "admin:auth_group_add",
+    "admin:auth_group_history",
+    "admin:auth_user_password_change",
+)
+ADMIN_REFUSED = ("_add", "_delete", "_history")
+
+
+def is_admin_page(name: str) -> bool:
+    return name in ADMIN_FORMS or name.endswith(ADMIN_KINDS)
+
+
+def is_refused_in_admin(name: str) -> bool:
+    return name.startswith("admin:") and name.endswith(ADMIN_REFUSED) and not is_admin_page(name)
+
+
+def send_empty(tab: Tab) -> None:
+    """Send the page's form as it is, whatever the browser thinks of it."""
+    with tab.expect_navigation():
+        tab.locator("main form[method=post]").last.evaluate("form => { form.noValidate = true; form.submit(); }")
+
+
+def send_wrong_zone(tab: Tab) -> None:
+    tab.locator("[name=time_zone]").evaluate(
+        "field => { field.append(new Option('Nowhere')); field.value = 'Nowhere'; }"
+    )
+    send_empty(tab)
+
+
+def send_without_token(tab: Tab) -> None:
+    tab.context.clear_cookies(name="csrftoken")
+    send_empty(tab)
+
+
+def open_all(tab: Tab) -> None:
+    """Unfold whatever is folded."""
+    tab.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+
+
+def open_menu(tab: Tab) -> None:
+    """As on a phone: on a wide screen the menu is always open."""
+    tab.locator(".menu").evaluate("menu => menu.open = true")
+
+
+def _list_requests() -> list[Page]:
+    states = ("queued", "sending", "retrying", "unknown", "stuck", "unwanted", "cancelled", "settled", "closed")
+    pages = [_show_request(name) for name in states]
+    pages += [_show_request(f"failed-{code}", key=code) for code in CODES]
+    return [
+        *pages,
+        _show_request("unknown-operator", key="unknown", person="olga"),
+        _show_request("close-refused", key="unknown", person="olga", act=send_empty),
+        _show_request("others", key="402", person="anna"),
+        Page(name="request-succeeded", path="/requests/1/", url="request_detail", person="olga"),
+        Page(name="request-reload", path="/requests/{r_queued}/?reload=10", url="request_detail"),
+    ]
+
+
+def _show_request(name: str, key: str = "", **values: object) -> Page:
+    path = "/requests/{r_" + (key or name).replace("-", "_") + "}/"
+    return Page(name=f"request-{name}", path=path, url="request_detail", **values)
+
+
+def _list_keys() -> list[Page]:
+    pages = [_show_key(f"held {cause}") for cause in [*HOLDING, "new-key"]]
+    pages += [_show_key(scene) for scene in ("resuming 402", "no-worker")]
+    pages += [_show_key(scene, person="olga") for scene in ("open", "held 402", "held new-key", "no-worker")]
+    return pages
+
+
+def _show_key(scene: str, person: str = "mira") -> Page:
+    return Page(name=f"key-{scene.replace(' ', '-')}-{person}", path="/key/", url="key", scene=scene, person=person)
+
+
+PAGES = [
+    # --- Signed out ---
+    Page(name="login", path="/accounts/login/", url="login", person=""),
+    Page(name="login-refused", path="/accounts/login/", url="login", person="", act=send_empty),
+    Page(name="setup", path="/setup/{token}/", url="setup", person="", scene="set-up"),
+    Page(name="setup-refused", path="/setup/{token}/", url="setup", person="", scene="set-up", act=send_empty),
+    Page(name="not-found-signed-out", path="/nowhere/", url="", person="", status=404),
+    # --- A member's ---
+    Page(name="home", path="/", url="home"),
+    Page(name="home-account", path="/", url="home", person="olga", act=open_all),
+    Page(name="home-menu", path="/", url="home", person="olga", act=open_menu),
+    Page(name="request-new", path="/requests/new/", url="request_new"),
+    Page(name="request-new-refused", path="/requests/new/", url="request_new", act=send_empty),
+    Page(name="request-new-again", path="/requests/new/?again={r_422}", url="request_new"),
+    *_list_requests(),
+    Page(name="history", path="/requests/", url="request_list"),
+    Page(name="history-older", path="/requests/?before=60", url="request_list"),
+    Page(name="history-filtered", path="/requests/?status=FAILED&type=python&since=2020-01-01", url="request_list"),
+    Page(name="history-refused", path="/requests/?status=nonsense", url="request_list"),
+    Page(name="history-none", path="/requests/?type=voip&status=UNKNOWN", url="request_list"),
+    Page(name="history-end", path="/requests/?before=1", url="request_list"),
+    Page(name="workstations", path="/workstations/", url="workstation_list"),
+    *[
+        Page(name=f"workstation-{name}", path=f"/workstations/{{{name}}}/", url="workstation_detail", act=act)
+        for name, act in [
+            ("active", None),
+            ("ended", None),
+            ("errored", None),
+            ("leaving", None),
+            ("strange", open_all),
+        ]
+    ],
+    Page(name="workspaces", path="/workspaces/", url="workspace_list"),
+    Page(name="workspace", path="/workspaces/{workspace}/", url="workspace_detail", act=open_all),
+    Page(name="workspace-empty", path="/workspaces/{empty}/", url="workspace_detail"),
+    Page(name="failures", path="/failures/", url="failure_list"),
+    *[Page(name=f"failure-{code}", path=f"/failures/{code}/", url="failure_detail") for code in CODES],
+    Page(name="account", path="/accounts/", url="account"),
+    Page(name="account-refused", path="/accounts/", url="account", act=send_wrong_zone),
+    Page(name="password", path="/accounts/password/", url="password_change"),
+    Page(name="password-refused", path="/accounts/password/", url="password_change", act=send_empty),
+    Page(name="password-changed", path="/accounts/password/changed/", url="password_changed"),
+    Page(name="usage", path="/usage/", url="usage"),
+    Page(name="usage-all", path="/usage/", url="usage", person="olga"),
+    Page(name="usage-empty", path="/usage/", url="usage", person="nils"),
+    # --- Who has nothing yet ---
+    Page(name="home-empty", path="/", url="home", person="nils"),
+    Page(name="home-guest", path="/", url="home", person="guest"),
+    Page(name="home-auditor", path="/", url="home", person="anna"),
+    Page(name="request-new-empty", path="/requests/new/", url="request_new", person="nils"),
+    Page(name="history-empty", path="/requests/", url="request_list", person="nils"),
+    Page(name="workstations-empty", path="/workstations/", url="workstation_list", person="nils"),
+    Page(name="workspaces-empty", path="/workspaces/", url="workspace_list", person="nils"),
+    # --- Operators' and auditors' ---
+    Page(name="history-all", path="/requests/", url="request_list", person="olga"),
+    Page(name="workstations-all", path="/workstations/", url="workstation_list", person="olga"),
+    Page(name="workspaces-all", path="/workspaces/", url="workspace_list", person="olga"),
+    Page(name="unknown", path="/unknown/", url="unknown", person="olga"),
+    Page(name="unknown-decide", path="/unknown/", url="unknown", person="olga", act=open_all),
+    Page(name="unknown-auditor", path="/unknown/", url="unknown", person="anna"),
+    # --- The key ---
+    *_list_keys(),
+    Page(name="home-held", path="/", url="home", scene="held 402"),
+    Page(name="request-new-held", path="/requests/new/", url="request_new", scene="held 402"),
+    Page(name="request-waiting", path="/requests/{r_queued}/", url="request_detail", scene="held 402"),
+    # --- What went wrong ---
+    Page(name="refused", path="/unknown/", url="unknown", status=403),
+    Page(name="not-found", path="/nowhere/", url="", status=404),
+    Page(name="form-too-old", path="/requests/new/", url="request_new", act=send_without_token),
+    Page(name="wrong-host", path="http://portal.localhost:{port}/", url="", person="", status=400),
+    Page(name="setup-used", path="/setup/no-such-token/", url="setup", person="", status=404),
+    Page(name="broken", path="/", url="home", scene="broken", status=500),
+    Page(name="away", path="/", url="home", scene="away", status=503),
+]

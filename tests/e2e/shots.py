@@ -1,0 +1,52 @@
+"""`make shots`: a picture of every page in `shots/`: light and dark, on a desk and on a phone."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e import checks
+from tests.e2e.conftest import ARGUMENTS, CHROMIUM, ROOT
+from tests.e2e.pages import PAGES, Page, is_admin_page
+from tests.e2e.staged import Staged
+
+SIZES = {"desk": 1440, "phone": 390}
+
+
+def take(browser: Browser, staged: Staged, page: Page, folder: Path) -> None:
+    """Four pictures of one page."""
+    address = staged.find_address(page)
+    context = staged.open_context(browser, page)
+    tab = context.new_page()
+    tab.goto(address)
+    if page.act:
+        page.act(tab)
+    for size, width in SIZES.items():
+        for scheme in ("light", "dark"):
+            checks.show(tab, width, color_scheme=scheme, reduced_motion="reduce")
+            tab.screenshot(path=folder / f"{page.name}-{size}-{scheme}.png", full_page=True)
+    context.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="pages whose names contain this")
+    parser.add_argument("--folder", type=Path, default=ROOT / "shots")
+    options = parser.parse_args()
+    options.folder.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        staged = Staged(Path(folder)).start()
+        pages = [*PAGES, *(page for page in staged.list_admin_pages() if is_admin_page(page.url))]
+        try:
+            for page in pages:
+                if options.only in page.name:
+                    take(browser, staged, page, options.folder)
+        finally:
+            staged.end()
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()

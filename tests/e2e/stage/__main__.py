@@ -1,0 +1,85 @@
+"""`python -m tests.e2e.stage`: builds the stage, then sets a scene for each line that comes in. Speaks JSON lines."""
+
+import json
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+
+import django
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.core.management import call_command
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+
+django.setup()
+
+from portal import failures, models  # noqa: E402
+from tests.e2e.stage import rows, scenes  # noqa: E402
+
+
+def list_names(patterns: list[URLPattern | URLResolver], namespace: str = "") -> Iterator[str]:
+    """Every name in the URL map; a pattern without a name stands for itself."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{namespace}{pattern.namespace}:" if pattern.namespace else namespace
+            yield from list_names(pattern.url_patterns, inner)
+        else:
+            yield namespace + (pattern.name or str(pattern.pattern))
+
+
+def list_admin(names: list[str]) -> dict[str, str]:
+    """Paths of the admin's pages by their names, each of the newest row where it is about one."""
+    models_by_label = {model._meta.label_lower.replace(".", "_"): model for model in apps.get_models()}
+    models_by_label["auth_user"] = models.User  # what Django's own admin calls it, whichever model it is
+    found = {}
+    for name in names:
+        model = models_by_label.get("_".join(name.removeprefix("admin:").split("_")[:2]))
+        newest = model.objects.order_by("-pk").first() if model else None
+        for args in ([], [newest and newest.pk], ["portal"]):
+            try:
+                found.setdefault(name, reverse(name, args=args))
+            except NoReverseMatch:
+                continue
+    return found
+
+
+def sign_in(user: models.User) -> str:
+    """The key of a session of theirs."""
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    return str(session.session_key)
+
+
+def build() -> dict[str, object]:
+    """Database, static files and rows; gives what the tests need to find their way."""
+    call_command("migrate", verbosity=0, interactive=False)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    scenes.set_scene("open")
+    people = rows.create_people()
+    requests = rows.create_requests(people["mira"], people["olga"])
+    uids = rows.create_mirrors(people["mira"], people["olga"])
+    names = list(list_names(get_resolver().url_patterns))
+    return {
+        "requests": {f"r_{name}".replace("-", "_"): number for name, number in requests.items()},
+        "uids": uids,
+        "sessions": {name: sign_in(user) for name, user in people.items()},
+        "names": names,
+        "admin": list_admin([name for name in names if name.startswith("admin:")]),
+        "codes": list(failures.CATALOGUE),
+        "holding": [code for code, row in failures.CATALOGUE.items() if row.hold is not failures.Hold.NONE],
+        "static_root": str(settings.STATIC_ROOT),
+    }
+
+
+def tell(answer: object) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+tell(build())
+for line in sys.stdin:
+    tell(scenes.set_scene(line.strip()))

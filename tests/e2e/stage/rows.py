@@ -1,0 +1,213 @@
+"""The rows: a request in each state and with each failure, workstations, workspaces, orphans and looks."""
+
+import json
+from datetime import timedelta
+from uuid import uuid4
+
+from django.utils import timezone
+
+from portal import failures, models
+from portal.services import accounts
+from tests import factories
+
+NOW = timezone.now().replace(microsecond=0)
+ANSWERS = {
+    "400": (400, "Invalid request", "type is not one of the allowed values"),
+    "401": (401, "Unauthorized", "Missing or invalid API key"),
+    "402": (402, "Payment required", "credits are used up or payment has expired"),
+    "422": (422, "Unprocessable", "Asset not found for this key"),
+    "429": (429, "Rate limit", "Too many requests"),
+    "500": (500, "Internal error", "Something went wrong"),
+    "503": (503, "Service unavailable", "The request was dropped because of high load"),
+    "unreadable": (200, "", ""),
+    "other": (418, "", "I'm a teapot"),
+}
+LONG = "quarterly-review-of-the-northern-region-2026-with-all-attachments-final-final-2"
+
+
+def create_people() -> dict[str, models.User]:
+    """mira has much, nils nothing yet; guest is in no group; anna audits, olga operates, root administers."""
+    return {
+        "mira": factories.create_user("mira", "Members"),
+        "nils": factories.create_user("nils", "Members"),
+        "guest": factories.create_user("guest"),
+        "anna": factories.create_user("anna", "Auditors"),
+        "olga": factories.create_user("olga", "Operators"),
+        "root": factories.create_user("root", is_superuser=True, is_staff=True),
+    }
+
+
+def create_requests(mira: models.User, olga: models.User) -> dict[str, int]:
+    """Numbers of requests by what they show."""
+    spread = [
+        _create_request(olga if n % 3 == 0 else mira, n, "SUCCEEDED", type=_TYPES[n % 9]) for n in range(54, 14, -1)
+    ]
+    for portal_request in spread:
+        _create_attempt(portal_request, "SUCCEEDED")
+    numbers = {code: _create_failed(mira, code) for code in failures.CATALOGUE}
+    numbers["settled"] = _create_failed(mira, "500", attempts=3)
+    numbers["closed"] = _create_closed(mira, olga)
+    numbers["unknown"] = _create_unknown(mira)
+    numbers["unwanted"] = _create_unknown(mira, cancel_wished_at=NOW)
+    numbers["stuck"] = _create_unknown(
+        mira, type="zoom-chromium", workspace_uid="atlas", operator_note="The provider has no lists (404)."
+    )
+    numbers["cancelled"] = _create_request(mira, 5, "CANCELLED").pk
+    numbers["sending"] = _create_sending(mira)
+    numbers["retrying"] = _create_retrying(mira)
+    numbers["queued"] = _create_request(mira, 1, "QUEUED", note="For the interview on Friday, please.").pk
+    return numbers
+
+
+_TYPES = models.Request.Type.values
+
+
+def _create_request(requester: models.User, hours: int, status: str, **values: object) -> models.Request:
+    at = NOW - timedelta(hours=hours)
+    ended = {"ended_at": at + timedelta(seconds=31)} if status in ("SUCCEEDED", "FAILED", "CANCELLED") else {}
+    defaults = {"account": accounts.get_current_account(), "submission": uuid4(), "type": "python", "status": status}
+    times = {"created_at": at, "queued_at": at}
+    row = models.Request.objects.create(requester=requester, **defaults | times | ended | values)
+    models.Event.objects.create(
+        at=at,
+        actor_id=requester.pk,
+        actor_name=requester.username,
+        verb="submit",
+        target=f"request {row.label}",
+        request_number=row.pk,
+    )
+    return row
+
+
+def _create_attempt(
+    portal_request: models.Request, outcome: str, failure: str = "", **values: object
+) -> models.Attempt:
+    number = portal_request.attempts.count()
+    claimed_at = portal_request.created_at + timedelta(seconds=2 + 8 * number)
+    status, error, message = ANSWERS.get(failure, (200 if outcome == "SUCCEEDED" else None, "", ""))
+    return models.Attempt.objects.create(
+        request=portal_request,
+        number=number + 1,
+        worker="desk:4711",
+        claimed_at=claimed_at,
+        deadline_at=claimed_at + timedelta(minutes=2),
+        ended_at=None if outcome == "SENDING" else claimed_at + timedelta(seconds=5),
+        outcome=outcome,
+        failure=failure,
+        http_status=status,
+        error=error,
+        message=message,
+        answer=json.dumps({"error": error, "message": message}).encode() if status else None,
+        **values,
+    )
+
+
+def _create_failed(mira: models.User, code: str, attempts: int = 1) -> int:
+    portal_request = _create_request(mira, 12, "FAILED", failure=code, workspace_uid="atlas" if code == "422" else "")
+    for _ in range(0 if code == "waited-too-long" else attempts):
+        _create_attempt(portal_request, "UNKNOWN" if failures.CATALOGUE[code].may_exist else "FAILED", code)
+    return int(portal_request.pk)
+
+
+def _create_closed(mira: models.User, olga: models.User) -> int:
+    portal_request = _create_request(mira, 10, "FAILED", failure="no-answer")
+    _create_attempt(portal_request, "UNKNOWN", "no-answer")
+    reason = "The provider's list does not show it.\nTheir support says the same."
+    _add_event(olga, "close", portal_request, reason=reason)
+    return int(portal_request.pk)
+
+
+def _create_unknown(mira: models.User, **values: object) -> int:
+    portal_request = _create_request(mira, 2, "UNKNOWN", failure="no-answer", **values)
+    attempt = _create_attempt(portal_request, "UNKNOWN", "no-answer")
+    if portal_request.cancel_wished_at:
+        _add_event(mira, "wish-cancel", portal_request)
+        models.LateAnswer.objects.create(attempt=attempt, outcome="FAILED", failure="503", http_status=503, message="x")
+    return int(portal_request.pk)
+
+
+def _create_sending(mira: models.User) -> int:
+    portal_request = _create_request(mira, 1, "SENDING", type="max")
+    _create_attempt(portal_request, "SENDING")
+    return int(portal_request.pk)
+
+
+def _create_retrying(mira: models.User) -> int:
+    portal_request = _create_request(mira, 1, "QUEUED", next_attempt_at=NOW + timedelta(hours=1), type="nodejs")
+    _create_attempt(portal_request, "FAILED", "503")
+    return int(portal_request.pk)
+
+
+def _add_event(actor: models.User, verb: str, portal_request: models.Request, reason: str = "") -> None:
+    models.Event.objects.create(
+        actor_id=actor.pk,
+        actor_name=actor.username,
+        verb=verb,
+        target=f"request {portal_request.label}",
+        request_number=portal_request.pk,
+        reason=reason,
+    )
+
+
+def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
+    """UIDs of workstations and workspaces by what they show; also orphans, and the looks that found them."""
+    atlas = _create_workspace(mira, "atlas", "active")
+    _fill(atlas)
+    _create_workspace(mira, "9f3c2d1a-77e0-4b7e-9d62-0a4f5b1c8e33", "")
+    shared = {"workspace": atlas, "raw": json.dumps({"id": "ws-1", "type": "python", "status": "active"})}
+    uids = {
+        "active": _create_workstation(mira, "5d0f7a52-1c34-4b8e-a9b5-2f6f0f6a7c11", **shared),
+        "ended": _create_workstation(mira, "ws-ended", status="completed", ended_at=NOW),
+        "errored": _create_workstation(mira, "ws-errored", status="errored", ended_at=NOW),
+        "leaving": _create_workstation(mira, "ws-leaving", release_asked_at=NOW, release_asked_by=mira),
+        "strange": _create_workstation(mira, LONG, status="hibernating-until-somebody-wakes-it-up", type=LONG),
+        "empty": "9f3c2d1a-77e0-4b7e-9d62-0a4f5b1c8e33",
+        "workspace": "atlas",
+    }
+    made_for = models.Request.objects.filter(requester=mira, status="CANCELLED").first()
+    _create_workstation(None, "orphan-1", made_for=made_for)
+    _create_workstation(None, LONG + "-orphan", type="voip-chromium")
+    _create_workstation(olga, "ws-olga")
+    _create_looks()
+    return uids
+
+
+def _create_workspace(owner: models.User, uid: str, status: str) -> models.Workspace:
+    return models.Workspace.objects.create(
+        account=accounts.get_current_account(),
+        owner=owner,
+        uid=uid,
+        status=status,
+        created_at=NOW,
+        raw='{"id": "atlas"}',
+    )
+
+
+def _create_workstation(requester: models.User | None, uid: str, **values: object) -> str:
+    portal_request = _create_request(requester, 3, "SUCCEEDED") if requester else None
+    if portal_request:
+        _create_attempt(portal_request, "SUCCEEDED")
+    defaults = {"account": accounts.get_current_account(), "type": "python", "status": "active", "created_at": NOW}
+    models.Workstation.objects.create(request=portal_request, uid=uid, **defaults | values)
+    return uid
+
+
+def _fill(workspace: models.Workspace) -> None:
+    web = "https://files.example/"
+    for name, url, size in (
+        ("notes.txt", f"{web}notes", 12),
+        ("recording-2026-11-24.webm", f"{web}recording", 734_003_200),
+        (f"{LONG}.pdf", f"{web}long", 48_211),
+        ("from-another-world.bin", "ftp://files.example/x", None),
+    ):
+        models.File.objects.create(workspace=workspace, uid=uuid4().hex, name=name, url=url, size=size, created_at=NOW)
+    for kind, level, url in (("boot", "info", f"{web}boot"), ("setup", "WARN", ""), ("chromium", "error", f"{web}c")):
+        models.Log.objects.create(workspace=workspace, uid=uuid4().hex, type=kind, level=level, url=url, created_at=NOW)
+
+
+def _create_looks() -> None:
+    account = accounts.get_current_account()
+    for minutes in (15, 10, 5):
+        begun = NOW - timedelta(minutes=minutes)
+        models.Look.objects.create(account=account, begun_at=begun, is_complete=True, active_count=4, history_count=31)
+    models.Look.objects.create(account=account, begun_at=NOW, is_complete=False, problem="503: Service unavailable")

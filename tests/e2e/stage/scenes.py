@@ -1,0 +1,78 @@
+"""What may differ from one look at a page to the next: the key, the worker, the administrator."""
+
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from portal import models
+from portal.services import accounts, setup
+
+_SESSIONS, _AWAY = "django_session", "django_session_away"
+UNTIL_A_TIME = ("429", "500", "503", "no-connection", "no-answer", "unreadable")
+
+
+def set_scene(name: str) -> dict[str, str]:
+    """Put everything back to an open key, then change what the scene is about; gives what a path may need."""
+    _set_open()
+    kind, _, cause = name.partition(" ")
+    return _SCENES[kind](cause) or {}
+
+
+def _set_open() -> None:
+    if _AWAY in connection.introspection.table_names():
+        _rename_table(_AWAY, _SESSIONS)
+    models.User.objects.filter(username="root").update(is_active=True)
+    models.Worker.objects.update_or_create(name="desk:4711", defaults={"seen_at": timezone.now() + timedelta(days=1)})
+    models.Key.objects.get_or_create(account=accounts.get_current_account())
+    _change_key(state="OPEN", cause="", held_at=None, held_until=None, operator_only=False)
+
+
+def _change_key(**values: object) -> None:
+    models.Key.objects.filter(account=accounts.get_current_account()).update(**values)
+
+
+def _hold(cause: str) -> None:
+    now = timezone.now().replace(microsecond=0)
+    until = now + timedelta(hours=1) if cause in UNTIL_A_TIME else None
+    _change_key(state="HELD", cause=cause, held_at=now, held_until=until, operator_only=cause in ("402", "new-key"))
+
+
+def _resume(cause: str) -> None:
+    _change_key(state="RESUMING", cause=cause)
+
+
+def _stop_worker(_: str) -> None:
+    models.Worker.objects.update(seen_at=timezone.now() - timedelta(days=1))
+
+
+def _set_up(_: str) -> dict[str, str]:
+    """No administrator yet: the set-up link works."""
+    models.User.objects.filter(username="root").update(is_active=False)
+    return {"token": setup.create_setup_link() or ""}
+
+
+def _break(_: str) -> None:
+    """A row that every page needs is gone: a fault that no code foresees."""
+    models.Key.objects.all().delete()
+
+
+def _take_away(_: str) -> None:
+    """A table that every page asks cannot be read, as when the database is away."""
+    _rename_table(_SESSIONS, _AWAY)
+
+
+def _rename_table(name: str, other: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {name} RENAME TO {other}")
+
+
+_SCENES = {
+    "open": lambda _: None,
+    "held": _hold,
+    "resuming": _resume,
+    "no-worker": _stop_worker,
+    "set-up": _set_up,
+    "broken": _break,
+    "away": _take_away,
+}

@@ -1,0 +1,140 @@
+"""Every page, in every state: who reads it by ear, by keyboard, on a phone, enlarged, in the dark or on paper can."""
+
+import gzip
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import checks
+from tests.e2e.conftest import ROOT
+from tests.e2e.lighthouse import run_lighthouse
+from tests.e2e.pages import ADMIN_FORMS, CODES, HOLDING, NO_PAGES, PAGES, is_admin_page, is_refused_in_admin
+from tests.e2e.staged import Staged
+
+# What Chromium says of Django's own form for a person's password: advice, and no fault.
+ADVICE = ("console: [DOM] Input elements should have autocomplete", "console: Autofocus processing was blocked")
+PACKED = ("portal.css", "icons.svg", "vendor/htmx-4.0.1.min.js")
+FIRST_VISIT, LATER_VISIT = 80_000, 15_000  # bytes transferred
+
+
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory):
+    running = Staged(tmp_path_factory.mktemp("staged")).start()
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("html")
+
+
+def test_every_name_of_the_url_map_is_a_page_or_said_to_be_none(staged):
+    names = set(staged.facts["names"])
+    pages = {page.url for page in PAGES} - {""}
+    admin = {name for name in names if is_admin_page(name) or is_refused_in_admin(name)}
+    assert names - pages - admin - NO_PAGES.keys() == set(), "add it to tests/e2e/pages.py"
+    assert (pages | NO_PAGES.keys() | set(ADMIN_FORMS)) - names == set(), "it is in tests/e2e/pages.py alone"
+
+
+def test_every_failure_of_the_catalogue_has_its_pages(staged):
+    assert set(CODES) == set(staged.facts["codes"])
+    assert set(HOLDING) == set(staged.facts["holding"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page(browser, staged, saved, page):
+    address = staged.find_address(page)
+    context = staged.open_context(browser, page)
+    tab = context.new_page()
+    watch = checks.Watch(tab, address)
+    assert tab.goto(address).status == page.status
+    first = watch.take_bytes()
+    later = tab.goto(address)
+    complaints = [
+        f"{what} transfers {size} bytes"
+        for what, size, most in [
+            ("a first visit", first, FIRST_VISIT),
+            ("a later visit", watch.take_bytes(), LATER_VISIT),
+        ]
+        if size > most
+    ]
+    html = later.text()
+    if page.act:
+        page.act(tab)
+        html = tab.content()
+    (saved / f"{page.name}.html").write_text(html)
+    complaints += checks.check_page(tab) + watch.complaints
+    context.close()
+    assert not complaints, "\n".join(complaints)
+
+
+def test_the_html_of_every_page_is_valid(saved):
+    """Of those that the tests above have seen."""
+    files = sorted(saved.glob("*.html"))
+    if not files:
+        pytest.skip("no page was looked at")
+    done = subprocess.run(
+        ["node_modules/.bin/html-validate", "--config", "tests/e2e/htmlvalidate.json", *files],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_static_files_are_small(staged):
+    """As they are sent: the fonts are packed already, the rest is packed at the start."""
+    root = Path(staged.facts["static_root"])
+    packed = {name: len(gzip.compress((root / name).read_bytes())) for name in PACKED}
+    fonts = {name: (root / name).stat().st_size for name in ("sans.woff2", "mono.woff2")}
+    sizes = packed | fonts
+    assert sizes["portal.css"] < 8_000, sizes
+    assert sum(sizes.values()) < 65_000, sizes
+    assert (root / "portal.css.gz").exists(), "what is sent is not packed"
+
+
+@pytest.mark.parametrize("width", [checks.PHONE, checks.DESK])
+def test_the_admin_is_quiet_and_fits(browser, staged, width):
+    """WCAG AA is claimed for the portal alone; the record says nothing on its console and fits the screen."""
+    pages = [page for page in staged.list_admin_pages() if is_admin_page(page.url)]
+    assert len(pages) >= 30
+    context = staged.open_context(browser, pages[0])
+    tab = context.new_page()
+    watch = checks.Watch(tab, staged.address)
+    complaints = []
+    for page in pages:
+        for scheme in ("light", "dark"):
+            checks.show(tab, width, color_scheme=scheme)
+        assert tab.goto(staged.find_address(page)).status == 200, page.path
+        wide = tab.evaluate("document.documentElement.scrollWidth")
+        complaints += [f"{page.path} is {wide} px wide"] if wide > width else []
+    context.close()
+    complaints += [text for text in watch.complaints if not text.startswith(ADVICE)]
+    assert not complaints, "\n".join(complaints)
+
+
+def test_the_admin_has_the_portals_theme(browser, staged):
+    page = next(page for page in staged.list_admin_pages() if page.url == "admin:index")
+    context = staged.open_context(browser, page)
+    tab = context.new_page()
+    tab.goto(staged.find_address(page))
+    tab.get_by_role("button", name="Dark").click()
+    assert tab.url.endswith("/admin/")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 21, 25)"
+    tab.goto(staged.address)
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 21, 25)"
+    context.close()
+
+
+@pytest.mark.parametrize("name", ["login", "home", "request-new", "request-failed-402", "history"])
+def test_lighthouse_finds_nothing(staged, name):
+    page = next(page for page in PAGES if page.name == name)
+    scores = run_lighthouse(
+        address=staged.find_address(page),
+        session=staged.facts["sessions"].get(page.person, ""),
+        categories=("accessibility", "best-practices", "seo"),
+    )
+    assert set(scores.values()) == {100}, scores
