@@ -45,7 +45,7 @@ chaos: .venv/.installed-dev
 			$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) || exit 1; \
 	done
 
-# What open pages cost the server.
+# What open pages cost the server, and how fast a phone has five of them.
 bench: .venv/.installed-dev node_modules/.installed
 	@$(PYTHON) -m tests.bench.polls $(ARGS)
 	@$(PYTHON) -m tests.bench.lighthouse

@@ -1,0 +1,194 @@
+"""An auditor who looks and cannot act, an operator who decides, and each failure as the sandbox rehearses it."""
+
+import json
+import urllib.request
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import Portal
+from tests.e2e.test_first_day import PASSWORD, request, sign_in
+
+NAMES = {
+    "fail-400": "400",
+    "fail-422": "422",
+    "fail-418": "other",
+    "fail-503": "503",
+    "fail-500": "500",
+    "fail-502": "no-answer",
+    "truncate": "no-answer",
+    "garbage": "unreadable",
+    "fail-401": "401",
+}
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory):
+    """One that looks into the provider's lists every second, so that an orphan shows soon."""
+    running = Portal(tmp_path_factory.mktemp("portal")).start(PORTAL_LOOK_INTERVAL="1", PORTAL_DUTY_INTERVAL="0.5")
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="module")
+def people(portal, browser):
+    """ada administers, and has made anna an auditor and olga an operator, in the admin."""
+    page = browser.new_page()
+    page.goto(portal.setup_link)
+    page.fill("[name=username]", "ada")
+    page.fill("[name=password]", PASSWORD)
+    page.fill("[name=password_again]", PASSWORD)
+    page.click("main button[type=submit]")
+    page.wait_for_url(f"{portal.address}/")
+    for username, group in (("anna", "Auditors"), ("olga", "Operators")):
+        page.goto(f"{portal.address}/admin/portal/user/add/")
+        page.fill("[name=username]", username)
+        page.fill("[name=password1]", PASSWORD)
+        page.fill("[name=password2]", PASSWORD)
+        page.click("[name=_save]")
+        page.locator(".selector-available select").first.select_option(label=group)
+        page.locator(".selector-add").first.click()
+        page.click("[name=_save]")
+        expect(page.locator(".messagelist")).to_contain_text(username)
+    page.context.close()
+
+
+def open_as(page: Page, portal: Portal, username: str) -> Page:
+    sign_in(page, portal.address, username)
+    return page
+
+
+def make_orphan(portal: Portal) -> str:
+    """Somebody asks the provider past the portal."""
+    asked = urllib.request.Request(
+        f"{portal.sandbox}/v1/workstations",
+        data=json.dumps({"type": "golang"}).encode(),
+        headers={"Authorization": "Bearer sandbox", "Content-Type": "application/json"},
+    )
+    return json.load(urllib.request.urlopen(asked))["id"]
+
+
+def wait_for(page: Page, address: str, words: str) -> None:
+    """Load the page anew until it has the words."""
+    for _ in range(200):
+        page.goto(address)
+        if page.locator("main").get_by_text(words).count():
+            return
+    raise AssertionError(f"{words!r} does not come on {address}")
+
+
+def resume(page: Page, portal: Portal) -> None:
+    """As an operator, where the key is held."""
+    page.goto(f"{portal.address}/key/")
+    button = page.get_by_role("button", name="Resume the key")
+    if button.count():
+        button.click()
+        expect(page.locator(".messages")).to_contain_text("resumed")
+
+
+def open_key(page: Page, portal: Portal) -> None:
+    """Resume it and let one request succeed: only then does a failure count as it does on an ordinary day."""
+    resume(page, portal)
+    if page.get_by_role("heading", name="Requests go out", exact=True).count() == 0:
+        request(page, portal.address)
+        expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=30_000)
+
+
+@pytest.mark.parametrize(("name", "code"), NAMES.items())
+def test_each_failure_of_the_sandbox_has_its_panel(page, portal, people, name, code):
+    open_as(page, portal, "olga")
+    open_key(page, portal)
+    request(page, portal.address, workspace=name)
+    live = page.locator("#live")
+    expect(live).to_have_attribute("data-failure", code, timeout=30_000)
+    expect(live.locator(".failure")).to_contain_text("Who can fix it")
+    page.get_by_role("link", name="More about this failure").click()
+    page.wait_for_url(f"{portal.address}/failures/{code}/")
+
+
+def test_a_429_says_that_the_portal_tries_again_by_itself(page, portal, people):
+    open_as(page, portal, "olga")
+    open_key(page, portal)
+    request(page, portal.address, workspace="fail-429-retry-3")
+    expect(page.locator("#live")).to_contain_text("The provider asks the team to slow down", timeout=30_000)
+    page.get_by_role("button", name="Cancel this request").click()
+    expect(page.locator("#live")).to_have_attribute("data-request-status", "cancelled")
+
+
+def test_an_operator_resumes_the_key_and_what_waits_goes_out(page, portal, people):
+    open_as(page, portal, "olga")
+    open_key(page, portal)
+    request(page, portal.address, workspace="fail-402")
+    expect(page.locator("#live")).to_have_attribute("data-failure", "402", timeout=30_000)
+    request(page, portal.address, type="nodejs")
+    waiting = page.url
+    expect(page.locator("#live")).to_contain_text("stands still for everybody")
+    resume(page, portal)
+    page.goto(waiting)
+    expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=30_000)
+
+
+def test_an_operator_decides_by_hand(page, portal, people):
+    """An orphan is adopted for an unknown request, another given back; a request is said not to have made anything."""
+    open_as(page, portal, "olga")
+    open_key(page, portal)
+    unknown = f"{portal.address}/unknown/"
+    adopted, released = make_orphan(portal), make_orphan(portal)
+    wait_for(page, unknown, released)
+    request(page, portal.address, type="golang", workspace="reset")
+    label = f"R-{page.url.rstrip('/').split('/')[-1]}"
+    mine = page.url
+    expect(page.locator("#live")).to_have_attribute("data-request-status", "unknown", timeout=30_000)
+
+    decide(page, unknown, label, "Nothing was made: try again", reason="Their support looked.")
+    page.goto(mine)
+    expect(page.locator("#live")).to_contain_text("An operator said: nothing was made")
+    expect(page.locator("#live")).to_have_attribute("data-request-status", "unknown", timeout=60_000)
+
+    decide(page, unknown, label, "Adopt the workstation", reason="It is the one.", workstation=adopted)
+    page.goto(mine)
+    expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded")
+
+    page.goto(unknown)
+    orphan = page.get_by_role("region", name=released)
+    orphan.locator("summary").click()
+    orphan.get_by_label("Reason").fill("Nobody knows it.")
+    orphan.get_by_role("button", name="Give it back").click()
+    expect(page.locator(".messages")).to_contain_text("is being given back")
+    wait_for(page, unknown, "None. Every running workstation belongs to a request.")
+
+
+def decide(page: Page, address: str, label: str, decision: str, *, reason: str, workstation: str = "") -> None:
+    page.goto(address)
+    part = page.get_by_role("region", name=label, exact=True)
+    part.locator("summary").click()
+    part.get_by_label("Reason").fill(reason)
+    part.get_by_label("Workstation").fill(workstation)
+    part.get_by_role("button", name=decision).click()
+    expect(page.locator(".messages")).to_contain_text(f"{label} is decided")
+
+
+def test_an_auditor_sees_everything_and_can_do_nothing(page, portal, people):
+    open_as(page, portal, "anna")
+    expect(page.get_by_role("link", name="Request a workstation")).to_have_count(0)
+    page.goto(f"{portal.address}/requests/?person=olga")
+    page.locator("main table").get_by_role("link").first.click()
+    expect(page.locator("main")).to_contain_text("olga")
+    expect(page.locator("main").get_by_role("button")).to_have_count(0)
+    page.goto(f"{portal.address}/unknown/")
+    expect(page.locator("main").get_by_role("button")).to_have_count(0)
+    page.goto(f"{portal.address}/key/")
+    expect(page.locator("main").get_by_role("button")).to_have_count(0)
+
+    page.locator(".account > summary").click()
+    page.get_by_role("link", name="Admin record").click()
+    page.locator("#content-start").get_by_role("link", name="Requests", exact=True).click()
+    page.locator("#result_list").get_by_role("link").first.click()
+    expect(page.locator("#content-start")).to_contain_text("Requester")
+    expect(page.locator("[name=_save]")).to_have_count(0)
+
+
+def test_who_asks_for_what_others_may_do_is_refused(page, portal, people):
+    open_as(page, portal, "anna")
+    assert page.request.get(f"{portal.address}/requests/new/").status == 403
+    assert page.request.get(f"{portal.address}/admin/portal/user/add/").status == 403
