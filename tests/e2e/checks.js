@@ -73,7 +73,7 @@ window.checks = (() => {
     document.adoptedStyleSheets = setting === "spaced" ? [spacing] : [];
   };
   // What is shortened on purpose says so itself; what is for screen readers alone has no size.
-  const shortened = ".clip, .vh, .who, .state bdi, .uid bdi, .under bdi, .scroll, blockquote, pre, textarea, input, select, .nav, [data-scroll]";
+  const shortened = ".clip, .vh, .who, .state bdi, .uid bdi, .under bdi, .scroll, blockquote, pre, textarea, input, select, .nav, .panel:has(> .bars)";
   const fit = () => {
     const complaints = [];
     const width = document.documentElement.scrollWidth;

@@ -25,8 +25,13 @@ CODES = (*HOLDING, "400", "422", "waited-too-long", "other")
 # What the URL map has beside pages.
 NO_PAGES = {
     "request_evidence": "a download",
+    "home_live": "a part of home",
+    "request_list_live": "a part of request_list",
     "request_live": "a part of request_detail",
     "workstation_live": "a part of workstation_detail",
+    "key_live": "a part of key",
+    "key_banner": "a part of every page",
+    "notice_acknowledge": "POST; leads to unknown",
     "request_cancel": "POST; leads to request_detail",
     "request_close": "POST; leads to request_detail, with an error as the page request-close-refused",
     "workstation_release": "POST; leads to workstation_detail",
