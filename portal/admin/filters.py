@@ -51,6 +51,7 @@ VERBS = (
     "change-group",
     "delete-group",
     "evidence",
+    "fill-history",
 )
 _LARGEST_ID = 2**63 - 1
 

@@ -1,0 +1,100 @@
+"""Fills the database, batch by batch: what was begun and not ended is gone on with."""
+
+from collections.abc import Callable
+from random import Random
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from portal import models
+from portal.filling import cast, rows, stories, tables
+from portal.filling.plan import Plan
+from portal.services import accounts, leases, usage
+
+_VERB = "fill-history"  # of the first event of a database that was filled
+_LEASE = 600.0  # seconds for counting a hundred days
+
+
+class Refused(Exception):
+    """The database is not one to be filled; the message says why."""
+
+
+def fill_history(*, plan: Plan, report: Callable[[int], None]) -> None:
+    """Fill an empty database, or go on where an earlier call with the same plan was stopped. Raises Refused.
+
+    `report` is told how many requests there are, after every batch. Writes as the portal's services would have, but
+    past them: in bulk, with times of the past.
+    """
+    _check_portal()
+    _begin(plan=plan)
+    people, account = cast.read_cast(plan=plan), accounts.get_current_account()
+    done = tables.read_newest(models.Request)
+    while done < plan.requests:
+        report(done)
+        done = _fill_batch(plan=plan, first=done + 1, people=people, account=account)
+    report(done)
+    _count_days()
+    tables.tidy(rows.list_tables())
+
+
+def _check_portal() -> None:
+    if not settings.USING_SANDBOX:
+        raise Refused(
+            "Only a portal with the sandbox in the place of the provider is filled: set PORTAL_LOCAL=1, and no API key."
+        )
+
+
+@transaction.atomic
+def _begin(*, plan: Plan) -> None:
+    """Note the plan in the record, and make the people; or see that both are as they were left."""
+    first = models.Event.objects.order_by("id").first()
+    if first is None or first.verb != _VERB:
+        if first is not None or models.User.objects.exists() or models.Request.objects.exists():
+            raise Refused("The database has rows that are not made up. Take an empty one.")
+        start = rows.at(plan.make_calendar().begin)
+        models.Event.objects.create(at=start, verb=_VERB, target="history", detail=plan.describe())
+        cast.make_people(plan=plan)
+        _prepare_account()
+    elif first.detail != plan.describe():
+        raise Refused(f"The database was filled by another plan: {first.detail}. Take that one, or an empty database.")
+    if models.User.objects.exclude(email__endswith=f"@{cast.DOMAIN}").exists():
+        raise Refused("The database has people who are not made up. Take an empty one.")
+
+
+def _prepare_account() -> None:
+    account = accounts.get_current_account()
+    account.first_look = models.Account.FirstLook.DONE
+    account.save(update_fields=["first_look"])
+
+
+def _fill_batch(*, plan: Plan, first: int, people: cast.Cast, account: models.Account) -> int:
+    """Tell the stories of a batch and write them down in one transaction. Returns the number of the last."""
+    last = min(first + plan.batch - 1, plan.requests)
+    batch = rows.Rows(newest=rows.read_newest())
+    teller = stories.Teller(
+        plan=plan,
+        random=Random(f"{plan.seed}/{first}"),  # noqa: S311 (makes history, keeps no secret)
+        people=people,
+        account=account,
+        rows=batch,
+    )
+    for number in range(first, last + 1):
+        teller.tell(number)
+    batch.number()
+    # Only now: a transaction that waits for nothing but us would be ended by PostgreSQL.
+    with transaction.atomic():
+        if connection.vendor == "sqlite":
+            connection.cursor().execute("PRAGMA cache_size = -262144")
+        batch.insert()
+    return last
+
+
+def _count_days() -> None:
+    """As the worker's duty does."""
+    while True:
+        held = leases.take_lease(name="usage", holder=_VERB, seconds=_LEASE)
+        if held is None:
+            raise Refused("A worker uses this database. Stop it first.")
+        if not usage.count_days(held=held):
+            break
+    leases.drop_leases(holder=_VERB)

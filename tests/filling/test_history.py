@@ -1,0 +1,182 @@
+"""Made-up history: the same from the same plan, whatever stops it, and only where nothing else is."""
+
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, transaction
+
+from portal import filling, models
+from portal.services import protection
+from tests import factories
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PLAN = filling.Plan(requests=250, people=12, days=20, until=date(2026, 11, 20), seed=7, batch=100)
+# Everything that is filled, but for what tells of the filling itself.
+TABLES = (
+    models.User, models.Request, models.Attempt, models.LateAnswer, models.Event, models.Workstation, models.Workspace,
+    models.File, models.Log, models.Look, models.DailyCount,
+)  # fmt: skip
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+def fill(plan: filling.Plan = PLAN) -> None:
+    filling.fill_history(plan=plan, report=lambda done: None)
+
+
+def read_all() -> dict[str, list[dict[str, object]]]:
+    """What is in the tables, but for passwords and keys, which are new each time."""
+    return {
+        model.__name__: [
+            {name: value for name, value in row.items() if name not in ("password", "date_joined")}
+            for row in model.objects.order_by("pk").values()
+        ]
+        for model in TABLES
+    }
+
+
+def empty() -> None:
+    """As a new database: its counters of ids begin anew."""
+    with factories.unprotected(), connection.cursor() as cursor:
+        tables = [model._meta.db_table for model in (*TABLES, models.Key, models.Account, models.Lease)]
+        if connection.vendor == "postgresql":
+            cursor.execute(f"TRUNCATE {', '.join(tables)}, portal_user_groups RESTART IDENTITY CASCADE")
+            return
+        cursor.execute("PRAGMA foreign_keys = OFF")
+        for table in ("portal_user_groups", *tables):
+            cursor.execute(f"DELETE FROM {table}")
+            cursor.execute("DELETE FROM sqlite_sequence WHERE name = %s", [table])
+        cursor.execute("PRAGMA foreign_keys = ON")
+
+
+@pytest.fixture
+def filled() -> None:
+    empty()
+    fill()
+
+
+def test_it_is_the_same_from_the_same_plan_and_another_from_another_seed(filled):
+    first = read_all()
+    empty()
+    fill()
+    assert read_all() == first
+    empty()
+    fill(filling.Plan(**{**PLAN.describe(), "until": PLAN.until, "seed": 8}))
+    assert read_all()["Request"] != first["Request"]
+
+
+def test_after_a_kill_it_goes_on_to_the_same_end(filled):
+    whole = read_all()
+    empty()
+    connection.close()
+    program = (
+        "import django; django.setup()\n"
+        "from datetime import date\n"
+        "from portal import filling\n"
+        f"filling.fill_history(plan=filling.{PLAN!r}, report=lambda done: print(done, flush=True))"
+    ).replace("datetime.date", "date")
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, env=make_environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    while process.stdout.readline().strip() != "100":
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    assert 100 <= models.Request.objects.count() < 250
+    fill()
+    assert read_all() == whole
+
+
+def make_environment() -> dict[str, str]:
+    """That of another process which uses the database of the tests."""
+    values = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{values['NAME']}"
+    else:
+        who = f"{values['USER']}:{values['PASSWORD']}" if values["PASSWORD"] else values["USER"]
+        url = f"postgres://{who}@{values['HOST']}:{values['PORT']}/{values['NAME']}"
+    return {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+
+
+def test_what_is_filled_already_is_left_as_it_is(filled):
+    before = read_all()
+    fill()
+    assert read_all() == before
+
+
+def test_another_plan_is_refused(filled):
+    with pytest.raises(filling.Refused, match="another plan"):
+        fill(filling.Plan(**{**PLAN.describe(), "until": PLAN.until, "requests": 300}))
+
+
+def test_a_database_with_a_person_of_its_own_is_refused(alice):
+    with pytest.raises(filling.Refused, match="not made up"):
+        fill()
+    assert not models.Event.objects.exists()
+
+
+def test_a_person_who_came_afterwards_is_in_the_way_too(filled, alice):
+    with pytest.raises(filling.Refused, match="people who are not made up"):
+        fill()
+
+
+def test_a_portal_with_a_real_provider_is_refused(settings):
+    settings.USING_SANDBOX = False
+    with pytest.raises(CommandError, match="sandbox in the place of the provider"):
+        call_command("fill_history", "--requests", "10")
+    assert not models.User.objects.exists()
+
+
+def test_every_kind_of_row_is_there_in_proportion(filled):
+    requests = models.Request.objects.count()
+    assert requests == PLAN.requests
+    assert 2 * requests < models.Attempt.objects.count() < 4 * requests
+    assert 7 * requests < models.Event.objects.count() < 13 * requests
+    statuses = set(models.Request.objects.values_list("status", flat=True))
+    assert statuses == {"SUCCEEDED", "FAILED", "CANCELLED", "UNKNOWN", "QUEUED"}
+    assert all(model.objects.exists() for model in TABLES if model is not models.LateAnswer)
+    assert models.Workstation.objects.live().exists()
+
+
+def test_what_is_written_is_as_the_services_write_it(filled, alice):
+    """The forms of events: the same verbs, targets and details as those of a request that went the ordinary way."""
+    shapes = {
+        event.verb: (event.target.split()[0], sorted(event.detail), event.actor_id is None)
+        for event in models.Event.objects.exclude(verb="fill-history")
+    }
+    newest = models.Event.objects.latest("pk").pk
+    models.Account.objects.update(first_look="DONE")
+    factories.submit(alice)
+    factories.claim()
+    for event in models.Event.objects.filter(pk__gt=newest):
+        assert shapes[event.verb] == (event.target.split()[0], sorted(event.detail), event.actor_id is None)
+
+
+def test_the_database_goes_on_counting_behind_it(filled, alice):
+    assert factories.submit(alice).pk == PLAN.requests + 1
+
+
+def test_the_record_is_as_protected_as_ever(filled):
+    assert protection.find_faults() == []
+    with pytest.raises(DatabaseError), transaction.atomic():
+        connection.cursor().execute("DELETE FROM portal_attempt WHERE id = 1")
+
+
+def test_its_pages_can_be_read(filled, sign_in):
+    browser = sign_in(models.User.objects.get(username="auditor"))
+    for path in ("/", "/requests/", "/usage/", "/requests/250/", "/workstations/", "/admin/portal/event/"):
+        assert browser.get(path).status_code == 200, path
+    assert "R-250" in browser.get("/requests/").content.decode()
+
+
+def test_the_command_tells_how_far_it_is(capsys):
+    empty()
+    call_command("fill_history", "--requests", "30", "--people", "3", "--days", "5")
+    written = capsys.readouterr().out
+    assert "30 of 30 requests" in written
+    assert "30 requests; took" in written
