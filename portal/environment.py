@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import environ
 
 _source = environ.FileAwareMapping(os.environ)
+_LEAST_SECRET = 32
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -31,6 +32,14 @@ def read_text(name: str, *, default: str = "") -> str:
     if any(not character.isprintable() for character in value):
         stop(f"{name} contains a line break or another character that cannot be printed.")
     return value or default
+
+
+def read_secret(name: str) -> str:
+    """A secret of ours: empty, or long enough not to be guessed, and without a comma, which separates former ones."""
+    value = read_text(name)
+    if value and (len(value) < _LEAST_SECRET or "," in value):
+        stop(f"{name} needs at least {_LEAST_SECRET} characters and no comma, such as `openssl rand -hex 32` prints.")
+    return value
 
 
 def read_flag(name: str, *, default: bool) -> bool:

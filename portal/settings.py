@@ -34,6 +34,13 @@ if len(SECRET_KEY) < 50:
         "SECRET_KEY is too short: it needs at least 50 characters, such as `openssl rand -base64 48` prints."
     )
 
+# --- The record -----------------------------------------------------------------------------------------------------
+
+# The secret by which the record is sealed; not in the database. Empty: SECRET_KEY stands for it.
+PORTAL_AUDIT_KEY = environment.read_secret("PORTAL_AUDIT_KEY")
+# Former ones, and former SECRET_KEYs where those stood for it: what was sealed with them is checked with them.
+PORTAL_AUDIT_KEY_OLD = environment.read_list("PORTAL_AUDIT_KEY_OLD")
+
 # --- The provider -----------------------------------------------------------------------------------------------------
 
 AGENTSTATION_API_KEY = environment.read_text("AGENTSTATION_API_KEY")

@@ -48,9 +48,22 @@ PLAIN = {
 }
 # Services that others build on, lowest first; a service imports only from lower lines.
 SERVICE_LAYERS = [
-    {"clock", "wake", "storable", "leases", "workers", "retry", "lifecycle", "turns", "origin", "protection"},
+    {
+        "clock",
+        "wake",
+        "storable",
+        "leases",
+        "workers",
+        "retry",
+        "lifecycle",
+        "turns",
+        "origin",
+        "protection",
+        "auditkeys",
+    },
+    {"canon"},
     {"audit", "accounts"},
-    {"keyhold", "drift"},
+    {"keyhold", "drift", "seals"},
     {"mirror", "probe"},
     {
         "intake",
@@ -66,6 +79,7 @@ SERVICE_LAYERS = [
         "people",
         "usage",
         "evidence",
+        "verify",
     },
     {"record", "settle", "decisions"},
 ]

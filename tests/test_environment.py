@@ -28,6 +28,8 @@ def read(monkeypatch):
     ("reader", "value", "options"),
     [
         ("read_text", f"{SECRET}\nsecond line", {}),
+        ("read_secret", SECRET, {}),
+        ("read_secret", f"{SECRET},{SECRET},{SECRET}", {}),
         ("read_flag", f"maybe-{SECRET}", {"default": False}),
         ("read_number", SECRET, {"default": 1, "least": 0, "most": 2}),
         ("read_number", "3", {"default": 1, "least": 0, "most": 2}),
@@ -58,6 +60,8 @@ def test_a_wrong_value_stops_with_one_line_that_does_not_show_it(read, reader, v
     ("reader", "value", "options", "result"),
     [
         ("read_text", "  $x \n", {}, "$x"),
+        ("read_secret", "", {}, ""),
+        ("read_secret", "x" * 32, {}, "x" * 32),
         ("read_text", "", {"default": "d"}, "d"),
         ("read_flag", "", {"default": True}, True),
         ("read_flag", "OFF", {"default": True}, False),

@@ -6,6 +6,7 @@ from portal.models.lease import Lease
 from portal.models.look import Look
 from portal.models.notice import Notice
 from portal.models.request import TRANSITIONS, Attempt, LateAnswer, Request, check_transition
+from portal.models.seal import Seal
 from portal.models.setup import SetupLink
 from portal.models.tombstone import Tombstone
 from portal.models.usage import DailyCount
@@ -29,6 +30,7 @@ __all__ = [
     "Look",
     "Notice",
     "Request",
+    "Seal",
     "SetupLink",
     "Tombstone",
     "User",

@@ -31,6 +31,9 @@ class Event(models.Model):
     request_number = models.BigIntegerField(null=True, blank=True, help_text=_("The request that it belongs to."))
     detail = models.JSONField(default=dict, blank=True)
     reason = models.TextField(blank=True)
+    row_digests = models.TextField(
+        blank=True, db_default="", help_text=_("Of the rows that it changed, as they were then, with the audit key.")
+    )
 
     objects = EventQuerySet.as_manager()
 

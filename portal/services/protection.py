@@ -70,6 +70,8 @@ def list_rules() -> list[Rule]:
         Rule(table="portal_request", act="DELETE", condition=f"NOT {_is_named('REQUESTS', 'OLD.id')}"),
         Rule(table="portal_tombstone", act="UPDATE"),
         Rule(table="portal_tombstone", act="DELETE"),
+        Rule(table="portal_seal", act="UPDATE"),
+        Rule(table="portal_seal", act="DELETE"),
         # People are deactivated, never deleted.
         Rule(table="portal_user", act="DELETE"),
     ]
@@ -84,6 +86,7 @@ def _list_replacing() -> list[Rule]:
         "portal_attempt": ("id", "request_id, number"),
         "portal_request": ("id", "requester_id, submission"),
         "portal_tombstone": ("id",),
+        "portal_seal": ("number",),
         "portal_user": ("id", "username"),
     }
     return [Rule(table=table, act="INSERT", condition=_is_taken(table, unique)) for table, unique in keys.items()]

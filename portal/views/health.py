@@ -7,7 +7,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
-from portal.services import protection, workers
+from portal.services import protection, seals, workers
 
 
 @login_not_required
@@ -32,6 +32,8 @@ def _find_reasons() -> list[str]:
             return ["The database lacks migrations: run `manage.py migrate`."]
         if protection.find_faults():
             return ["The record is not protected: run `manage.py migrate`, which puts its triggers back."]
+        if fault := seals.find_fault():
+            return [fault]
         return [] if workers.is_worker_alive() else ["No worker has been seen lately: run `manage.py work`."]
     except DatabaseError:
         return ["The database does not answer."]

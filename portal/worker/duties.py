@@ -10,13 +10,14 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
-from portal.services import leases, probe, recover, settle, usage, workers, workstations
+from portal.services import leases, probe, recover, seals, settle, usage, workers, workstations
 
 logger = logging.getLogger(__name__)
 
 _LEASE = 15.0  # seconds; a worker that died is followed after that
 _HEARTBEAT = 5.0  # seconds
 _USAGE_ROUNDS = 12  # of other duties for one of counting: days end seldom
+_SEAL_ROUNDS = 12  # likewise: what is not sealed yet is at most a minute old
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,11 @@ def list_duties(*, client: agentstation.Client) -> list[Duty]:
             name="usage",
             interval=_USAGE_ROUNDS * settings.PORTAL_DUTY_INTERVAL,
             run=lambda held: usage.count_days(held=held),
+        ),
+        Duty(
+            name="seal",
+            interval=_SEAL_ROUNDS * settings.PORTAL_DUTY_INTERVAL,
+            run=lambda held: seals.seal_events(held=held),
         ),
     ]
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.services import configuration, protection
+from portal.services import configuration, protection, seals
 from portal.worker import process
 
 
@@ -21,6 +21,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if faults := protection.find_faults():
             raise CommandError(f"{faults[0]} `manage.py migrate` puts the triggers of the record back.")
+        if fault := seals.find_fault():
+            raise CommandError(fault)
         configuration.note_settings()
         worker = process.Process(thread_count=options["threads"])
         worker.stop_on_signals()

@@ -1,0 +1,21 @@
+"""`manage.py export_checkpoint`: the newest seal, to be kept elsewhere."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from portal.services import seals
+
+
+class Command(BaseCommand):
+    """Prints JSON. Whoever keeps it can prove later that nothing before it was changed: `verify_audit --checkpoint`."""
+
+    help = "Print the newest seal of the record as JSON, to be kept where nobody of the portal can write."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            checkpoint = seals.describe_newest()
+        except seals.NoSeal as error:
+            raise CommandError(str(error)) from None
+        self.stdout.write(json.dumps(checkpoint, indent=2))

@@ -1,0 +1,21 @@
+"""Seals: what the record held, batch by batch, under a key that the database does not know."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Seal(models.Model):
+    """One batch of events: all from the end of the seal before it up to `last_id`. docs/record.md has its form."""
+
+    number = models.BigIntegerField(primary_key=True, help_text=_("1, 2, 3 ...: none is left out."))
+    made_at = models.DateTimeField()
+    first_id = models.BigIntegerField()
+    last_id = models.BigIntegerField()
+    count = models.PositiveIntegerField(help_text=_("Events in it; ids between them may be missing from the start."))
+    key_id = models.CharField(max_length=8, help_text=_("Of the audit key; tells nothing of it."))
+    previous = models.CharField(max_length=64, blank=True, help_text=_("The digest of the seal before it."))
+    marks = models.BinaryField(help_text=_("For each event its id, its time and a digest of all of it."))
+    digest = models.CharField(max_length=64, help_text=_("Of all this, with the audit key."))
+
+    def __str__(self) -> str:
+        return f"seal {self.number}"

@@ -1,0 +1,202 @@
+"""Sealing: the record is closed batch by batch, each seal over its events and over the seal before it."""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import OperationalError, connection, transaction
+
+from portal import models
+from portal.services import accounts, auditkeys, canon, clock, leases
+
+logger = logging.getLogger(__name__)
+
+BATCH = 2000  # events in a seal at most
+LOWEST_ID = -(2**63)
+_MOST_SEALS = 100  # in one round, so that a worker that is told to stop need not wait long
+_LOCK_WITHIN = "200ms"  # whoever writes waits as long at most
+_LABEL = "portal seal 1"
+_CHECKPOINT = "workstation-portal checkpoint"
+_LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code
+
+
+class NoSeal(Exception):
+    """Nothing has been sealed yet; the message is fit for the person."""
+
+
+class NotACheckpoint(Exception):
+    """The file is none; the message is fit for the person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredSeal:
+    """A seal in its canonical form, as it is stored."""
+
+    number: int
+    made_at: str
+    first_id: int
+    last_id: int
+    count: int
+    key_id: str
+    previous: str
+    marks: bytes
+    digest: str
+
+    def sign(self, *, secret: bytes) -> str:
+        """The digest that it must have."""
+        header = [
+            _LABEL,
+            self.number,
+            self.made_at,
+            self.first_id,
+            self.last_id,
+            self.count,
+            self.key_id,
+            self.previous,
+        ]
+        return hmac.digest(secret, canon.encode(row=header) + b"\n" + self.marks, hashlib.sha256).hex()
+
+
+def seal_events(*, held: leases.Held) -> int:
+    """Seal all events beneath which nothing can be added any more. Returns how many.
+
+    Where the table is busy, nothing is sealed: the next round will do it.
+    """
+    until = _find_horizon()
+    total = 0
+    for _ in range(_MOST_SEALS):
+        count = _seal_batch(until=until, held=held)
+        total += count
+        if count < BATCH:
+            break
+    return total
+
+
+def _find_horizon() -> int:
+    """The highest id below which every event is committed or will never be.
+
+    On PostgreSQL a transaction that got its ids earlier may commit later. A SHARE lock waits for all that have added
+    events and keeps others out; whoever gets an id after it gets a higher one than any before. On SQLite one writer
+    follows the other, and ids are never used twice.
+    """
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_WITHIN}'")
+                cursor.execute("LOCK TABLE portal_event IN SHARE MODE")
+            cursor.execute("SELECT max(id) FROM portal_event")
+            highest = cursor.fetchone()[0]
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
+            raise
+        return LOWEST_ID
+    return LOWEST_ID if highest is None else int(highest)
+
+
+def _seal_batch(*, until: int, held: leases.Held) -> int:
+    last = models.Seal.objects.defer("marks").order_by("-number").first()
+    rows = canon.read_events(after=last.last_id if last else LOWEST_ID, until=until, limit=BATCH)
+    if not rows:
+        return 0
+    seal = make_seal(
+        rows=rows,
+        number=last.number + 1 if last else 1,
+        previous=last.digest if last else "",
+        key=auditkeys.get_key(),
+        made_at=clock.read_clock(account=accounts.get_current_account()),
+    )
+    with transaction.atomic():
+        leases.check_lease(held=held)
+        seal.save(force_insert=True)
+    logger.info(
+        "Seal %d: %d events, %d to %d, digest %s, key %s.",
+        *(seal.number, seal.count, seal.first_id, seal.last_id, seal.digest, seal.key_id),
+    )
+    return len(rows)
+
+
+def make_seal(
+    *, rows: Sequence[canon.Row], number: int, previous: str, key: auditkeys.AuditKey, made_at: datetime
+) -> models.Seal:
+    """The seal of these events, not stored yet."""
+    stored = StoredSeal(
+        number=number,
+        made_at=canon.write_time(time=made_at),
+        first_id=rows[0][0],
+        last_id=rows[-1][0],
+        count=len(rows),
+        key_id=key.id,
+        previous=previous,
+        marks=canon.mark_events(rows=rows, secret=key.secret),
+        digest="",
+    )
+    return models.Seal(
+        number=number,
+        made_at=made_at,
+        first_id=stored.first_id,
+        last_id=stored.last_id,
+        count=stored.count,
+        key_id=key.id,
+        previous=previous,
+        marks=stored.marks,
+        digest=stored.sign(secret=key.secret),
+    )
+
+
+def read_seals(*, after: int, limit: int) -> list[StoredSeal]:
+    """Seals with numbers above `after`, in their order."""
+    rows = canon.read_rows(form=canon.SEAL, where="number > %s", values=[after], limit=limit)
+    return [_restore(row) for row in rows]
+
+
+def _restore(row: canon.Row) -> StoredSeal:
+    values = dict(zip(canon.SEAL.names, row, strict=True))
+    marks = values["marks"]
+    return StoredSeal(**values | {"marks": b"" if isinstance(marks, str) else bytes(marks)})
+
+
+def find_fault() -> str:
+    """Why the record cannot be sealed on, as a sentence; empty where it can."""
+    newest = models.Seal.objects.defer("marks").order_by("-number").first()
+    if newest is None or auditkeys.find_key(key_id=newest.key_id) is not None:
+        return ""
+    return (
+        f"The record was last sealed with the audit key {newest.key_id}, which is not set: put the former"
+        " PORTAL_AUDIT_KEY (or the SECRET_KEY that stood for it) into PORTAL_AUDIT_KEY_OLD."
+    )
+
+
+def describe_newest() -> dict[str, object]:
+    """The newest seal as a checkpoint, fit for JSON. Raises NoSeal."""
+    newest = models.Seal.objects.defer("marks").order_by("-number").first()
+    if newest is None:
+        raise NoSeal("Nothing has been sealed yet: a worker seals the record about once a minute.")
+    return {
+        "format": _CHECKPOINT,
+        "version": 1,
+        "number": newest.number,
+        "made_at": canon.write_time(time=newest.made_at),
+        "last_event": newest.last_id,
+        "key": newest.key_id,
+        "digest": newest.digest,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """A seal that was kept elsewhere."""
+
+    number: int
+    digest: str
+
+
+def read_checkpoint(*, data: object) -> Checkpoint:
+    """The checkpoint in parsed JSON. Raises NotACheckpoint."""
+    match data:
+        case {"format": "workstation-portal checkpoint", "version": 1, "number": int(number), "digest": str(digest)}:
+            return Checkpoint(number=number, digest=digest)
+        case _:
+            raise NotACheckpoint("This is no checkpoint: `manage.py export_checkpoint` prints one.")

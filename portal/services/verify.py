@@ -1,0 +1,152 @@
+"""Verifying: is the record as it was sealed? Walks the whole chain in pages; what differs is named."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from portal import models
+from portal.services import auditkeys, canon, seals
+
+_SEALS = 20  # read at once, with their marks
+_MOST_NAMED = 20  # findings in one seal: where one event is wrong all may be
+_HIGHEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that is not as it was. `kind`: changed, removed, inserted, re-dated, seal, checkpoint, key."""
+
+    kind: str
+    what: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.what[:1].upper()}{self.what[1:]} {self.words}"
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What was found, in the order of the record, and what was looked at."""
+
+    findings: list[Finding] = field(default_factory=list)
+    seals: int = 0
+    events: int = 0
+    unsealed: int = 0
+    newest: str = ""
+
+    def add(self, kind: str, what: str, words: str) -> None:
+        """Note one finding."""
+        self.findings.append(Finding(kind=kind, what=what, words=words))
+
+
+type Progress = Callable[[int, int], None]
+
+
+def verify_record(*, checkpoint: seals.Checkpoint | None = None, on_progress: Progress | None = None) -> Report:
+    """Check every seal, and every event under it. `on_progress` hears how many events of how many are done."""
+    report = Report()
+    total = _count_events()
+    last: seals.StoredSeal | None = None
+    is_joined = True
+    seen = checkpoint is None
+    for seal in _walk_seals():
+        is_joined &= _check_link(report, seal=seal, last=last)
+        if is_authentic := _is_authentic(report, seal=seal):
+            # Where the seal before it cannot be believed, this one alone says where it begins.
+            end = last.last_id if last else seals.LOWEST_ID
+            _check_events(report, seal=seal, after=end if is_joined else seal.first_id - 1)
+        is_joined = is_authentic
+        if checkpoint is not None and seal.number == checkpoint.number:
+            seen = True
+            _check_checkpoint(report, seal=seal, checkpoint=checkpoint)
+        last = seal
+        report.seals, report.events = report.seals + 1, report.events + seal.count
+        report.newest = seal.made_at
+        if on_progress is not None:
+            on_progress(report.events, total)
+    if not seen and checkpoint is not None:
+        report.add("checkpoint", f"seal {checkpoint.number}", "of the checkpoint is not in the record.")
+    report.unsealed = _count_unsealed(after=last.last_id if last else seals.LOWEST_ID)
+    return report
+
+
+def _walk_seals() -> Iterator[seals.StoredSeal]:
+    after = seals.LOWEST_ID
+    while page := seals.read_seals(after=after, limit=_SEALS):
+        yield from page
+        after = page[-1].number
+
+
+def _count_events() -> int:
+    """By the seals: to count the events themselves takes as long as to read them."""
+    return sum(models.Seal.objects.values_list("count", flat=True).iterator())
+
+
+def _count_unsealed(*, after: int) -> int:
+    return models.Event.objects.filter(id__gt=after).count()
+
+
+def _check_link(report: Report, *, seal: seals.StoredSeal, last: seals.StoredSeal | None) -> bool:
+    """Whether the seal follows the one before it."""
+    expected = last.number + 1 if last else 1
+    if seal.number != expected:
+        missing = f"seal {expected}" if seal.number == expected + 1 else f"seals {expected} to {seal.number - 1}"
+        report.add("seal", missing, "was removed." if seal.number == expected + 1 else "were removed.")
+        return False
+    if seal.previous != (last.digest if last else ""):
+        report.add("seal", f"seal {seal.number}", "does not follow the seal before it: one of the two was replaced.")
+        return False
+    return True
+
+
+def _is_authentic(report: Report, *, seal: seals.StoredSeal) -> bool:
+    key = auditkeys.find_key(key_id=seal.key_id)
+    if key is None:
+        words = f"cannot be checked: its audit key {seal.key_id} is not in PORTAL_AUDIT_KEY_OLD."
+        report.add("key", f"seal {seal.number}", words)
+        return False
+    if seal.sign(secret=key.secret) == seal.digest:
+        return True
+    report.add("seal", f"seal {seal.number}", "was altered.")
+    return False
+
+
+def _check_checkpoint(report: Report, *, seal: seals.StoredSeal, checkpoint: seals.Checkpoint) -> None:
+    if seal.digest != checkpoint.digest:
+        words = "is another one than the checkpoint's: the record up to it was made anew."
+        report.add("checkpoint", f"seal {seal.number}", words)
+
+
+def _check_events(report: Report, *, seal: seals.StoredSeal, after: int) -> None:
+    """Compare the events of an authentic seal with its marks."""
+    key = auditkeys.find_key(key_id=seal.key_id)
+    assert key is not None  # noqa: S101 (it was found before)
+    rows = canon.read_events(after=after, until=seal.last_id, limit=seal.count + 1)
+    marks = canon.mark_events(rows=rows, secret=key.secret)
+    if marks != seal.marks:
+        _name_differences(report, sealed=seal.marks, present=marks)
+
+
+def _name_differences(report: Report, *, sealed: bytes, present: bytes) -> None:
+    before = {mark.id: mark for mark in canon.split_marks(marks=sealed)}
+    now = {mark.id: mark for mark in canon.split_marks(marks=present)}
+    if len(now) > len(before):  # no more were read
+        before = {number: mark for number, mark in before.items() if number <= max(now)}
+    named = 0
+    for number in sorted(before.keys() | now.keys()):
+        if before.get(number) == now.get(number):
+            continue
+        kind, words = _compare(before.get(number), now.get(number))
+        report.add(kind, f"event {number}", words)
+        named += 1
+        if named == _MOST_NAMED:
+            return
+
+
+def _compare(before: canon.Mark | None, now: canon.Mark | None) -> tuple[str, str]:
+    if now is None:
+        return "removed", f"was removed; it was of {before.at if before else '?'} UTC."
+    if before is None:
+        return "inserted", f"was inserted after its neighbours were sealed; it says {now.at} UTC."
+    if before.at != now.at:
+        return "re-dated", f"was re-dated: it was of {before.at} UTC and says {now.at} UTC."
+    return "changed", f"of {now.at} UTC was changed."

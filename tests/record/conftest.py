@@ -1,0 +1,72 @@
+"""A record to tamper with."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from portal import agentstation, failures, models
+from portal.services import dispatch, leases, record, seals, verify
+from tests import factories
+
+
+@pytest.fixture
+def seal() -> Callable[[], int]:
+    """Seals all there is, as a worker's duty does."""
+
+    def seal() -> int:
+        held = leases.take_lease(name="seal", holder="test", seconds=60)
+        assert held is not None
+        return seals.seal_events(held=held)
+
+    return seal
+
+
+@pytest.fixture
+def small_batches(monkeypatch) -> None:
+    """Seals of five events, so that a test has several."""
+    monkeypatch.setattr(seals, "BATCH", 5)
+
+
+@pytest.fixture(name="record")
+def make_record(alice, bob, seal, small_batches) -> list[models.Event]:
+    """Requests of two people, with all events sealed, in at least three seals."""
+    for number, person in enumerate((alice, bob, alice, bob), start=1):
+        answer(factories.submit(person, note="for the demo"), uid=f"w{number}")
+    answer(factories.submit(alice, workspace_uid="missing"), failure="422")
+    seal()
+    assert models.Seal.objects.count() >= 3
+    assert find() == []
+    return list(models.Event.objects.order_by("id"))
+
+
+def answer(portal_request: models.Request, *, uid: str = "", failure: str = "") -> models.Request:
+    """Claim the request and record an answer, as if the provider had given it."""
+    data = {"id": uid, "type": portal_request.type, "status": "active", "startedAt": "2026-11-25T08:00:00Z"}
+    data |= {"workspace": {"id": f"space-{uid}", "status": "active", "createdAt": "2026-11-25T08:00:00Z"}}
+    body = json.dumps(data if uid else {"error": "refused", "message": "in the provider's words"}).encode()
+    given = agentstation.Answer(
+        status=int(failure or 200), body=body, truncated=False, retry_after=None, error="", message=""
+    )
+    result = dispatch.Result(
+        workstation=agentstation.Workstation.from_dict(data) if uid else None,
+        failure=failures.CATALOGUE[failure] if failure else None,
+        answer=given,
+    )
+    record.record_result(call=factories.claim(), result=result)
+    portal_request.refresh_from_db()
+    return portal_request
+
+
+def find(checkpoint: seals.Checkpoint | None = None) -> list[tuple[str, str]]:
+    """What verifying finds: the kind, and of what."""
+    report = verify.verify_record(checkpoint=checkpoint)
+    return [(finding.kind, finding.what) for finding in report.findings]
+
+
+def tamper(sql: str, *values: object) -> None:
+    """As somebody who may do anything in the database would."""
+    with factories.unprotected(), connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        assert cursor.rowcount > 0

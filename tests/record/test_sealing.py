@@ -1,0 +1,190 @@
+"""Sealing: batch by batch, in any order of commits, with keys that change."""
+
+import logging
+import threading
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import close_old_connections, connection, transaction
+
+from portal import models
+from portal.services import audit, auditkeys, leases, seals
+from tests import factories
+from tests.record.conftest import find
+
+pytestmark = pytest.mark.django_db
+
+ON_SQLITE = "connection.vendor != 'postgresql'"
+
+
+def add_event(target: str = "x") -> None:
+    with transaction.atomic():
+        audit.record_event(actor=None, verb="probe", target=target)
+
+
+def test_seals_hold_all_events_and_name_what_came_before(record, seal):
+    stored = list(models.Seal.objects.order_by("number"))
+    assert [row.number for row in stored] == list(range(1, len(stored) + 1))
+    assert stored[0].previous == ""
+    assert [row.previous for row in stored[1:]] == [row.digest for row in stored[:-1]]
+    assert sum(row.count for row in stored) == len(record)
+    assert (stored[0].first_id, stored[-1].last_id) == (record[0].pk, record[-1].pk)
+    assert seal() == 0
+    add_event()
+    assert seal() == 1
+
+
+def test_each_seal_is_a_line_of_the_log(record, seal, caplog):
+    add_event()
+    with caplog.at_level(logging.INFO, logger="portal.services.seals"):
+        seal()
+    newest = models.Seal.objects.latest("number")
+    assert f"Seal {newest.number}: 1 events" in caplog.text
+    assert newest.digest in caplog.text
+
+
+def test_nothing_to_seal_is_no_seal(db, seal):
+    assert seal() == 0
+    with pytest.raises(CommandError, match="Nothing has been sealed yet"):
+        call_command("export_checkpoint")
+    assert find() == []
+
+
+def test_a_worker_that_lost_its_duty_seals_nothing(db):
+    add_event()
+    held = leases.take_lease(name="seal", holder="first", seconds=-1)
+    assert leases.take_lease(name="seal", holder="second", seconds=60)
+    with pytest.raises(leases.LeaseLost):
+        seals.seal_events(held=held)
+    assert not models.Seal.objects.exists()
+
+
+def test_verifying_says_what_is_well_and_what_is_not_sealed_yet(record, capsys):
+    call_command("verify_audit")
+    assert f"All is well: 3 seals over {len(record)} events were checked." in capsys.readouterr().out
+    add_event()
+    call_command("verify_audit")
+    assert "1 events are not sealed yet" in capsys.readouterr().out
+
+
+# --- Keys ---
+
+
+def test_a_new_key_seals_on_and_the_former_checks_what_it_sealed(record, seal, settings):
+    former = auditkeys.get_key().id
+    settings.PORTAL_AUDIT_KEY = "another-audit-key-" + "y" * 32  # SECRET_KEY, which stood for it, is still known
+    add_event()
+    seal()
+    assert models.Seal.objects.latest("number").key_id == auditkeys.get_key().id != former
+    assert find() == []
+
+    settings.PORTAL_AUDIT_KEY_OLD = [settings.PORTAL_AUDIT_KEY, settings.SECRET_KEY]
+    settings.PORTAL_AUDIT_KEY = "a-third-audit-key-" + "z" * 32
+    settings.SECRET_KEY = "another-secret-key-" + "x" * 50
+    add_event()
+    seal()
+    assert find() == []
+    assert seals.find_fault() == ""
+
+    settings.PORTAL_AUDIT_KEY_OLD = settings.PORTAL_AUDIT_KEY_OLD[:1]
+    assert find() == [("key", "seal 1"), ("key", "seal 2"), ("key", "seal 3")]
+
+
+def test_without_the_key_of_the_newest_seal_nothing_starts(record, settings, client):
+    missing = auditkeys.get_key().id
+    settings.SECRET_KEY = "another-secret-key-" + "x" * 50
+    with pytest.raises(CommandError, match=f"with the audit key {missing}, which is not set") as raised:
+        call_command("work")
+    assert "\n" not in str(raised.value)
+    assert client.get("/readyz").json()["reasons"] == [seals.find_fault()]
+    settings.PORTAL_AUDIT_KEY_OLD = ["only-for-tests-" + "x" * 50]
+    assert seals.find_fault() == ""
+
+
+def test_the_id_of_a_key_tells_nothing_and_its_secret_is_not_shown(settings):
+    key = auditkeys.get_key()
+    assert len(key.id) == 8
+    assert key.secret.hex() not in repr(key)
+    assert repr(key.secret) not in repr(key)
+
+
+# --- Commits out of order ---
+
+
+class Latecomer(threading.Thread):
+    """A transaction that gets its id early and commits when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_written, self.may_commit = threading.Event(), threading.Event()
+
+    def run(self) -> None:
+        close_old_connections()
+        try:
+            with transaction.atomic():
+                audit.record_event(actor=None, verb="probe", target="late")
+                self.has_written.set()
+                assert self.may_commit.wait(timeout=60)
+        finally:
+            connection.close()
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="on SQLite one writer follows the other")
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_an_event_that_commits_late_with_a_lower_id_raises_no_false_alarm(seal):
+    factories.mark_first_look()
+    late = Latecomer()
+    late.start()
+    assert late.has_written.wait(timeout=60)
+    add_event("early")
+
+    assert seal() == 0  # somebody is still writing: not now
+    late.may_commit.set()
+    late.join()
+    assert seal() == 2
+
+    assert list(models.Event.objects.order_by("id").values_list("target", flat=True)) == ["late", "early"]
+    assert find() == []
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="on SQLite one writer follows the other")
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_without_the_lock_it_would(seal, monkeypatch):
+    """The test above would notice a sealer that does not wait."""
+    factories.mark_first_look()
+    late = Latecomer()
+    late.start()
+    assert late.has_written.wait(timeout=60)
+    add_event("early")
+    highest = models.Event.objects.latest("id").pk
+    monkeypatch.setattr(seals, "_find_horizon", lambda: highest)
+    seal()
+    late.may_commit.set()
+    late.join()
+    assert [kind for kind, _ in find()] == ["inserted"]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_many_writers_at_once_raise_no_false_alarm(seal, small_batches):
+    """Some of them roll back, so that ids are missing from the start."""
+    factories.mark_first_look()
+
+    def write() -> None:
+        close_old_connections()
+        try:
+            for number in range(20):
+                with transaction.atomic():
+                    audit.record_event(actor=None, verb="probe", target=str(number))
+                    transaction.set_rollback(number % 3 == 0)
+        finally:
+            connection.close()
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        seal()
+    seal()
+    assert models.Event.objects.count() == 52
+    assert sum(models.Seal.objects.values_list("count", flat=True)) == 52
+    assert find() == []

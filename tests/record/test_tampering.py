@@ -1,0 +1,255 @@
+"""Whatever somebody does to sealed events with SQL, past the triggers: verifying finds it, and names it."""
+
+import json
+import random
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, transaction
+
+from portal import models
+from portal.services import auditkeys, canon, clock, seals, verify
+from tests import factories
+from tests.record.conftest import find, tamper
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("actor_id", 4711),
+        ("actor_id", None),
+        ("actor_name", "mallory"),
+        ("address", "192.0.2.9"),
+        ("verb", "cancel"),
+        ("target", "request R-0"),
+        ("request_number", 4711),
+        ("request_number", None),
+        ("detail", "{}"),
+        ("reason", "none"),
+        ("row_digests", "x"),
+    ],
+)
+def test_a_changed_field_is_found(record, column, value):
+    event = record[6]
+    assert str(getattr(event, column)) != str(value)
+    tamper(f"UPDATE portal_event SET {column} = %s WHERE id = %s", value, event.pk)
+    assert find()[0] == ("changed", f"event {event.pk}")
+
+
+def test_a_new_date_is_found_and_told_from_the_old_one(record):
+    event = record[7]
+    tamper("UPDATE portal_event SET at = '2020-02-02 02:02:02.000001' WHERE id = %s", event.pk)
+    (finding,) = verify.verify_record().findings
+    assert (finding.kind, finding.what) == ("re-dated", f"event {event.pk}")
+    assert canon.write_time(time=event.at) in finding.words
+    assert "2020-02-02 02:02:02.000001" in finding.words
+
+
+@pytest.mark.parametrize("place", [0, 6, -1])
+def test_a_removed_event_is_found(record, place):
+    tamper("DELETE FROM portal_event WHERE id = %s", record[place].pk)
+    assert find() == [("removed", f"event {record[place].pk}")]
+
+
+def test_a_removed_batch_is_found(record):
+    second = models.Seal.objects.get(number=2)
+    tamper("DELETE FROM portal_event WHERE id BETWEEN %s AND %s", second.first_id, second.last_id)
+    found = find()
+    assert found[0] == ("removed", f"event {second.first_id}")
+    assert len(found) == second.count
+
+
+def test_a_removed_batch_with_its_seal_is_found(record):
+    second = models.Seal.objects.get(number=2)
+    tamper("DELETE FROM portal_event WHERE id BETWEEN %s AND %s", second.first_id, second.last_id)
+    tamper("DELETE FROM portal_seal WHERE number = 2")
+    assert find() == [("seal", "seal 2")]
+
+
+COLUMNS = "at, actor_name, address, verb, target, detail, reason"
+
+
+def test_an_event_that_was_inserted_late_is_found(record):
+    """In a gap between ids, as an aborted transaction leaves one."""
+    gap = record[8].pk
+    tamper("DELETE FROM portal_event WHERE id = %s", gap)
+    tamper(
+        f"INSERT INTO portal_event (id, {COLUMNS}) SELECT %s, {COLUMNS} FROM portal_event WHERE id = %s",
+        *(-gap, record[9].pk),
+    )
+    assert find() == [("inserted", f"event {-gap}"), ("removed", f"event {gap}")]
+
+
+def test_many_that_were_inserted_late_are_found_and_nothing_else(record, seal, alice):
+    models.Event.objects.create(pk=record[-1].pk + 100, verb="submit", target="x")
+    seal()
+    for number in range(1, 50):
+        models.Event.objects.create(pk=record[-1].pk + number, verb="submit", target="x")
+    found = find()
+    assert found[0] == ("inserted", f"event {record[-1].pk + 1}")
+    assert {kind for kind, _ in found} == {"inserted"}
+
+
+def test_swapped_events_are_found(record):
+    first, second = record[3].pk, record[4].pk
+    for before, after in ((first, -1), (second, first), (-1, second)):
+        tamper("UPDATE portal_event SET id = %s WHERE id = %s", after, before)
+    assert find()[0][1] == f"event {first}"
+    assert {what for _, what in find()} == {f"event {first}", f"event {second}"}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("made_at", "2020-02-02 02:02:02.000001"),
+        ("first_id", 0),
+        ("last_id", 10**6),
+        ("count", 1),
+        ("previous", "0" * 64),
+        ("marks", b"\0" * canon.MARK),
+        ("digest", "0" * 64),
+    ],
+)
+def test_an_altered_seal_is_found(record, column, value):
+    tamper(f"UPDATE portal_seal SET {column} = %s WHERE number = 2", value)
+    assert ("seal", "seal 2") in find()
+    assert {kind for kind, _ in find()} == {"seal"}
+
+
+def test_a_seal_of_an_unknown_key_is_found(record):
+    tamper("UPDATE portal_seal SET key_id = 'deadbeef' WHERE number = 2")
+    assert find() == [("key", "seal 2")]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_removed_seal_is_found(record, number):
+    tamper("DELETE FROM portal_seal WHERE number = %s", number)
+    assert find() == [("seal", f"seal {number}")]
+
+
+def test_a_seal_cannot_be_made_without_the_key(record, settings):
+    """Whoever can write in the database, and nothing else, cannot seal what they have changed."""
+    event = record[1]
+    tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", event.pk)
+    reseal(auditkeys.AuditKey(id=auditkeys.get_key().id, secret=b"guessed"))
+    assert {kind for kind, _ in find()} == {"seal"}
+
+
+def reseal(key: auditkeys.AuditKey) -> None:
+    """All seals made anew, over what is there now."""
+    ends = list(models.Seal.objects.order_by("number").values_list("last_id", flat=True))
+    tamper("DELETE FROM portal_seal")
+    after, previous = seals.LOWEST_ID, ""
+    account = models.Account.objects.get()
+    for number, end in enumerate(ends, start=1):
+        seal = seals.make_seal(
+            rows=canon.read_events(after=after, until=end, limit=100),
+            number=number,
+            previous=previous,
+            key=key,
+            made_at=clock.read_clock(account=account),
+        )
+        seal.save(force_insert=True)
+        after, previous = end, seal.digest
+
+
+def test_a_chain_that_a_holder_of_the_key_made_anew_is_found_by_the_checkpoint(record, tmp_path, capsys):
+    call_command("export_checkpoint")
+    file = tmp_path / "checkpoint.json"
+    file.write_text(capsys.readouterr().out)
+    call_command("verify_audit", checkpoint=file)
+    assert "since the checkpoint was made" in capsys.readouterr().out
+
+    tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", record[1].pk)
+    reseal(auditkeys.get_key())
+
+    assert find() == []
+    with pytest.raises(CommandError, match="the record up to it was made anew"):
+        call_command("verify_audit", checkpoint=file)
+
+
+def test_seals_that_were_cut_off_are_found_by_the_checkpoint(record):
+    checkpoint = seals.read_checkpoint(data=seals.describe_newest())
+    newest = models.Seal.objects.latest("number")
+    tamper("DELETE FROM portal_event WHERE id >= %s", newest.first_id)
+    tamper("DELETE FROM portal_seal WHERE number = %s", newest.number)
+    assert find() == []  # the newest end leaves no gap: nothing in the database tells of it
+    assert find(checkpoint) == [("checkpoint", f"seal {newest.number}")]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", json.dumps({"format": "workstation-portal checkpoint", "version": 2})]
+)
+def test_what_is_no_checkpoint_is_said(record, tmp_path, text):
+    file = tmp_path / "checkpoint.json"
+    file.write_text(text)
+    with pytest.raises(CommandError, match="checkpoint"):
+        call_command("verify_audit", checkpoint=file)
+
+
+def test_the_command_ends_with_one_and_names_the_first(record, capsys):
+    tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", record[4].pk)
+    tamper("DELETE FROM portal_event WHERE id = %s", record[9].pk)
+    with pytest.raises(CommandError, match=f"first: Event {record[4].pk} .* was changed") as raised:
+        call_command("verify_audit")
+    assert raised.value.returncode == 1
+    assert f"Event {record[9].pk} was removed" in capsys.readouterr().out
+
+
+# --- A hundred single bits ---
+
+BITS = 100
+
+
+def flip(value: object, chance: random.Random) -> object:
+    """The value with one bit changed; None where it has none."""
+    if isinstance(value, int):
+        return value ^ (1 << chance.randrange(62))
+    data = bytearray(str(value).encode())
+    if not data:
+        return None
+    place = chance.randrange(len(data) * 8)
+    data[place // 8] ^= 1 << (place % 8)
+    return bytes(data)
+
+
+def write_bits(table: str, key: int, column: str, data: object) -> bool:
+    """Whether the database took it. SQLite takes what is no text, no time and no JSON; PostgreSQL refuses that."""
+    sign = "CAST(%s AS TEXT)" if connection.vendor == "sqlite" and isinstance(data, bytes) else "%s"
+    try:
+        if connection.vendor == "postgresql" and isinstance(data, bytes):
+            data = data.decode("utf-8")
+        with factories.unprotected(), transaction.atomic(), connection.cursor() as cursor:
+            if connection.vendor == "sqlite":
+                cursor.execute("PRAGMA ignore_check_constraints = 1")
+            cursor.execute(f"UPDATE {table} SET {column} = {sign} WHERE id = %s", [data, key])
+            return cursor.rowcount == 1
+    except (DatabaseError, ValueError):
+        return False
+
+
+def test_a_hundred_random_bits_are_found(record):
+    chance = random.Random(5)
+    names = [name for name in canon.EVENT.names if name != "id"]
+    done = 0
+    while done < BITS:
+        event, column = chance.choice(record), chance.choice(names)
+        (row,) = canon.read_rows(form=canon.EVENT, where="id = %s", values=[event.pk], limit=1)
+        with connection.cursor() as cursor:
+            as_text = f"{column}::text" if connection.vendor == "postgresql" else column
+            cursor.execute(f"SELECT {as_text} FROM portal_event WHERE id = %s", [event.pk])
+            before = cursor.fetchone()[0]
+        if column in ("actor_id", "request_number") and before is not None:
+            before = int(before)
+        after = flip(before, chance) if before is not None else None
+        if after is None or not write_bits("portal_event", event.pk, column, after):
+            continue
+        (changed,) = canon.read_rows(form=canon.EVENT, where="id = %s", values=[event.pk], limit=1)
+        if connection.vendor == "postgresql" and changed == row:
+            continue  # an address of its own for the same value: it is stored as it was
+        assert [what for _, what in find()] == [f"event {event.pk}"], (column, before, after)
+        write_bits("portal_event", event.pk, column, before if isinstance(before, int) else str(before).encode())
+        assert find() == []
+        done += 1
