@@ -45,10 +45,13 @@ chaos: .venv/.installed-dev
 			$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) || exit 1; \
 	done
 
-# What open pages cost the server, and how fast a phone has five of them.
+# What open pages cost the server, how fast a phone has five of them, and what pages cost at a million requests (an hour
+# or two for filling two databases, once). One part alone, with its options: make bench PARTS=scale ARGS='--many 20000'
+PARTS = polls lighthouse scale
 bench: .venv/.installed-dev node_modules/.installed
-	@$(PYTHON) -m tests.bench.polls $(ARGS)
-	@$(PYTHON) -m tests.bench.lighthouse
+	@failed=0; for part in $(PARTS); do \
+		$(PYTHON) -m tests.bench.$$part $(ARGS) || failed=1; \
+	done; exit $$failed
 
 install: .venv/.installed-dev
 

@@ -1,6 +1,8 @@
 """Fills the database, batch by batch: what was begun and not ended is gone on with."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 from django.conf import settings
@@ -26,7 +28,7 @@ def fill_history(*, plan: Plan, report: Callable[[int], None]) -> None:
     past them: in bulk, with times of the past.
     """
     _check_portal()
-    _begin(plan=plan)
+    plan = _begin(plan=plan)
     people, account = cast.read_cast(plan=plan), accounts.get_current_account()
     done = tables.read_newest(models.Request)
     while done < plan.requests:
@@ -45,9 +47,10 @@ def _check_portal() -> None:
 
 
 @transaction.atomic
-def _begin(*, plan: Plan) -> None:
-    """Note the plan in the record, and make the people; or see that both are as they were left."""
+def _begin(*, plan: Plan) -> Plan:
+    """Note the plan in the record, and make the people; or see that both are as they were left. Returns the plan."""
     first = models.Event.objects.order_by("id").first()
+    plan = _find_last_day(plan, begun=first.detail.get("until") if first else None)
     if first is None or first.verb != _VERB:
         if first is not None or models.User.objects.exists() or models.Request.objects.exists():
             raise Refused("The database has rows that are not made up. Take an empty one.")
@@ -59,6 +62,14 @@ def _begin(*, plan: Plan) -> None:
         raise Refused(f"The database was filled by another plan: {first.detail}. Take that one, or an empty database.")
     if models.User.objects.exclude(email__endswith=f"@{cast.DOMAIN}").exists():
         raise Refused("The database has people who are not made up. Take an empty one.")
+    return plan
+
+
+def _find_last_day(plan: Plan, *, begun: str | None) -> Plan:
+    if plan.until is not None:
+        return plan
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    return replace(plan, until=date.fromisoformat(begun) if begun else yesterday)
 
 
 def _prepare_account() -> None:

@@ -10,15 +10,22 @@ from portal.filling.calendar import Calendar
 class Plan:
     """So many requests by so many people in the days up to `until`; `seed` chooses one of all such histories.
 
-    `batch`: how many requests are written in one transaction.
+    Without `until` the last day is the one before the filling began. `batch`: requests written in one transaction.
     """
 
     requests: int
     people: int = 300
     days: int = 730
-    until: date
+    until: date | None = None
     seed: int = 1
     batch: int = 5000
+
+    @property
+    def last_day(self) -> date:
+        """`until`, once it is known."""
+        if self.until is None:
+            raise ValueError("the last day is not known before the filling began")
+        return self.until
 
     def describe(self) -> dict[str, object]:
         """As the record keeps it."""
@@ -26,11 +33,11 @@ class Plan:
             "requests": self.requests,
             "people": self.people,
             "days": self.days,
-            "until": self.until.isoformat(),
+            "until": self.last_day.isoformat(),
             "seed": self.seed,
             "batch": self.batch,
         }
 
     def make_calendar(self) -> Calendar:
         """When its requests are made."""
-        return Calendar(until=self.until, days=self.days)
+        return Calendar(until=self.last_day, days=self.days)

@@ -2,7 +2,7 @@
 
 import time
 from argparse import ArgumentParser
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -21,7 +21,12 @@ class Command(BaseCommand):
         parser.add_argument("--requests", type=int, default=1_000_000)
         parser.add_argument("--people", type=int, default=300)
         parser.add_argument("--days", type=int, default=730)
-        parser.add_argument("--until", type=date.fromisoformat, default=None, help="the last day; default: yesterday")
+        parser.add_argument(
+            "--until",
+            type=date.fromisoformat,
+            default=None,
+            help="the last day; default: the one before the filling began",
+        )
         parser.add_argument("--seed", type=int, default=1)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -29,7 +34,7 @@ class Command(BaseCommand):
             requests=options["requests"],
             people=options["people"],
             days=options["days"],
-            until=options["until"] or datetime.now(UTC).date() - timedelta(days=1),
+            until=options["until"],
             seed=options["seed"],
         )
         self._begun, self._first = time.monotonic(), -1

@@ -1,0 +1,65 @@
+"""Calls to a portal in a process of its own, so that the few and the many requests are measured in turns."""
+
+import json
+import select
+import subprocess
+import sys
+from typing import Any
+
+from tests.bench.databases import ROOT, Database
+
+
+class CallFailed(Exception):
+    """The portal did not answer as it should."""
+
+
+class Caller:
+    """A process of the portal over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.inside"],
+            cwd=ROOT,
+            env=database.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.facts = self.ask(do="facts")
+
+    def ask(self, **call: Any) -> dict[str, Any]:
+        """What a call cost."""
+        self.begin(**call)
+        return self.end()
+
+    def begin(self, **call: Any) -> None:
+        """Start a call."""
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps(call) + "\n")
+        self._process.stdin.flush()
+
+    def is_done(self) -> bool:
+        """Whether the call that was started has its answer."""
+        return bool(select.select([self._process.stdout], [], [], 0)[0])
+
+    def end(self) -> dict[str, Any]:
+        """The answer to the call that was started."""
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise CallFailed("the portal's process has ended")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def get(self, path: str, person: str) -> dict[str, Any]:
+        """Read a page."""
+        figures = self.ask(do="get", path=path, person=person)
+        if figures["status"] != 200:
+            raise CallFailed(f"{path} answered {figures['status']}")
+        return figures
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()

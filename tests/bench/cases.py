@@ -1,0 +1,182 @@
+"""What is measured: each page, each filter alone and in pairs, and searches; beside them the same of a plain Django."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+from urllib.parse import urlencode
+
+PAGE, SEARCH = 1.5, 2.0  # times as long at most with the many requests as with the few
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One address. `group`: cases whose rows cost the same; `plain`: the same of a plain Django, if it has it."""
+
+    group: str
+    name: str
+    path: str
+    plain: str = ""
+    person: str = "auditor"
+    goal: float = PAGE
+
+
+# Each with as many rows as a page shows, with the few requests too, as far as that goes.
+_FILTERS = {
+    "state": {"status": "FAILED"},
+    "type": {"type": "python"},
+    "failure": {"failure": "503"},
+    "person": {"person": "{heavy}"},
+    "dates": {"since": "{since}", "until": "{until}"},
+    "unknown ever": {"unknown": "ever"},
+    "took longer": {"longer": "120"},
+}
+_RARE = {
+    "state, rare": {"status": "UNKNOWN"},
+    "type, rare": {"type": "voip-chromium"},
+    "failure, rare": {"failure": "401"},
+    "person, rare": {"person": "{light}"},
+    "longer than all": {"longer": "300 d"},
+    "two that exclude each other": {"status": "SUCCEEDED", "failure": "422"},
+}
+_SEARCHES = {
+    "a number": "R-{of_workstation}",
+    "a rare word": "heliotrope",
+    "a frequent word": "payroll",
+    "two words": "demo customer",
+    "part of a word": "egressio",
+    "Cyrillic": "проверка",
+    "Japanese": "動作確認",
+    "a person": "{heavy}",
+    "UID of a workspace": "{workspace}",
+    "UID of a workstation": "{workstation}",
+    "an error's text": "teapot",
+    "what is nowhere": "xylophonist",
+    "signs": "%_'",
+    "two letters": "zq",
+}
+
+
+def list_cases(facts: dict[str, Any]) -> Iterator[Case]:
+    """All of them, for a database of which these are the facts."""
+    yield from _list_pages(facts)
+    yield from _list_history(facts)
+    yield from _list_member(facts)
+    yield from _list_admin(facts)
+
+
+def _list_pages(facts: dict[str, Any]) -> Iterator[Case]:
+    for name, path in {
+        "usage, 30 days": "/usage/",
+        "usage, 365 days": "/usage/?days=365",
+        "workstations": "/workstations/",
+        "workspaces": "/workspaces/",
+        "guide to failures": "/failures/",
+        "one failure": "/failures/503/",
+        "key": "/key/",
+        "a request": f"/requests/{facts['of_workstation']}/",
+        "a workstation": f"/workstations/{facts['workstation']}/",
+    }.items():
+        yield Case(group="pages", name=name, path=path)
+    yield Case(group="pages", name="unknown and orphans", path="/unknown/", person="operator")
+    for name, path in {"home": "/", "form": "/requests/new/", "usage, their own": "/usage/"}.items():
+        yield Case(group="pages", name=name, path=path, person=facts["heavy"])
+
+
+def _list_history(facts: dict[str, Any]) -> Iterator[Case]:
+    count = facts["requests"]
+    yield _history("first page", {}, facts)
+    yield _history("deep page", {"before": str(count // 10)}, facts, plain={"page": str(count * 9 // 10 // 50)})
+    yield _history("oldest first", {"sort": "oldest"}, facts)
+    for name, query in (_FILTERS | _RARE).items():
+        yield _history(name, query, facts)
+    for (one, first), (other, second) in combinations(_FILTERS.items(), 2):
+        yield _history(f"{one} and {other}", first | second, facts)
+    for name, text in _SEARCHES.items():
+        yield _history(f"search: {name}", {"q": text}, facts, goal=SEARCH)
+    for name, query in _FILTERS.items():
+        yield _history(f"search and {name}", {"q": "payroll"} | query, facts, goal=SEARCH)
+
+
+def _history(
+    name: str, query: dict[str, str], facts: dict[str, Any], plain: dict[str, str] | None = None, **more: Any
+) -> Case:
+    shared = not query.get("longer")  # a plain Django has no such column
+    return Case(
+        group="history",
+        name=name,
+        path=_address("/requests/", query, facts),
+        plain=_address("/plain/requests/", plain or query, facts) if shared else "",
+        **more,
+    )
+
+
+def _list_member(facts: dict[str, Any]) -> Iterator[Case]:
+    for name, query in {
+        "first page": {},
+        "deep page": {"before": str(facts["requests"] // 4)},
+        "state": _FILTERS["state"],
+        "type": _FILTERS["type"],
+        "dates": _FILTERS["dates"],
+        "unknown ever": _FILTERS["unknown ever"],
+        "search: a frequent word": {"q": "payroll"},
+        "search: what is nowhere": {"q": "xylophonist"},
+    }.items():
+        path, goal = _address("/requests/", query, facts), SEARCH if "q" in query else PAGE
+        yield Case(group="a member's history", name=name, path=path, person=facts["heavy"], goal=goal)
+
+
+_ADMIN = {
+    "request": {
+        "state": "status__exact=FAILED", "type": "type__exact=python", "failure": "failure=503",
+        "state and type": "status__exact=FAILED&type__exact=python",
+    },
+    "attempt": {"outcome": "outcome__exact=UNKNOWN", "failure": "failure=503"},
+    "event": {"verb": "verb=hold", "actor": "actor=person"},
+    "workstation": {"state": "status=active", "type": "type=python"},
+}  # fmt: skip
+_FOUND = {
+    "request": ("heliotrope", "payroll", "R-{of_workstation}", "{workstation}", "xylophonist"),
+    "attempt": ("teapot", "R-{of_workstation}", "{heavy}", "xylophonist"),
+    "event": ("nobody", "R-{of_workstation}", "{heavy}", "xylophonist"),
+    "workstation": ("{workstation}", "{heavy}", "xylophonist"),
+}
+_DEEP = 150  # the page; ours ends at 10,000 rows
+
+
+def _list_admin(facts: dict[str, Any]) -> Iterator[Case]:
+    for kind, filters in _ADMIN.items():
+        deepest = facts[f"{kind}s"] * 9 // 10 // 50
+        yield _admin(kind, "first page", "", facts)
+        yield _admin(kind, "deep page", f"p={min(_DEEP, deepest)}", facts, plain=f"p={deepest}")
+        for name, query in filters.items():
+            yield _admin(kind, name, query, facts, plain=_as_plain(query))
+        for text in _FOUND[kind]:
+            yield _admin(
+                kind, f"search: {text.strip('{}')}", urlencode({"q": text.format(**facts)}), facts, goal=SEARCH
+            )
+
+
+def _admin(kind: str, name: str, query: str, facts: dict[str, Any], plain: str | None = None, **more: Any) -> Case:
+    query, plain = (f"?{words}" if words else "" for words in (query, query if plain is None else plain))
+    return Case(
+        group=f"admin: {kind}s",
+        name=name,
+        path=f"/admin/portal/{kind}/{query}",
+        plain=f"/plain/admin/portal/{kind}/{plain}",
+        **more,
+    )
+
+
+def _as_plain(query: str) -> str:
+    """Django's own names for the filters that are ours."""
+    words = (word.partition("=") for word in query.split("&"))
+    return "&".join(
+        "actor_id__isnull=0" if name == "actor" else f"{name.removesuffix('__exact')}__exact={value}"
+        for name, _, value in words
+    )
+
+
+def _address(path: str, query: dict[str, str], facts: dict[str, Any]) -> str:
+    words = {name: value.format(**facts) for name, value in query.items()}
+    return f"{path}?{urlencode(words)}" if words else path

@@ -1,0 +1,101 @@
+"""`python -m tests.bench.scale --few 1000 --many 1000000`: what pages cost with few and with many requests.
+
+Every page, filter and search is called in turns over both databases, and over the same tables as a plain Django has
+them. Databases are filled once and kept (data/bench/, and bench_<number> on PostgreSQL). `--write` puts the tables into
+docs/performance.md.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import Any
+
+from tests.bench import cases, databases, exports, figures, report
+from tests.bench.calls import Caller
+
+_WARM = 2  # calls before any counts
+_LEAST = 3  # calls of what is very slow
+_PATIENCE = 8.0  # seconds for one address, after that many calls
+
+
+def measure_vendor(options: argparse.Namespace, vendor: str) -> dict[str, Any]:
+    """All figures of one database engine."""
+    pair = [databases.find_database(vendor=vendor, requests=count) for count in (options.few, options.many)]
+    prepared = [databases.prepare(database) for database in pair]
+    callers = [Caller(database) for database in pair]
+    try:
+        results = measure_cases(callers, options)
+    finally:
+        for caller in callers:
+            caller.close()
+    figures.price_rows(results)
+    exported = exports.measure_exports(pair[1]) if not options.only else []
+    return {"vendor": vendor, "facts": callers[1].facts, "prepared": prepared, "results": results, "exports": exported}
+
+
+def measure_cases(callers: list[Caller], options: argparse.Namespace) -> list[figures.Result]:
+    """Each case, ours and the plain one's."""
+    both = zip(*(cases.list_cases(caller.facts) for caller in callers), strict=True)
+    results = []
+    for few, many in both:
+        if options.only not in f"{few.group}: {few.name}":
+            continue
+        ours = measure_pair(callers, [few.path, many.path], [few.person, many.person], options.rounds)
+        result = figures.Result(group=few.group, name=few.name, goal=few.goal, few=ours[0], many=ours[1])
+        if few.plain and not options.without_plain:
+            plain = measure_pair(callers, [few.plain, many.plain], [few.person, many.person], options.plain_rounds)
+            result.plain_few, result.plain_many = plain
+        results.append(result)
+        report.show_progress(result)
+        if options.explain and result.list_missed():
+            report.show_plans(callers[1].ask(do="explain", path=many.path, person=many.person)["plans"])
+    return results
+
+
+def measure_pair(callers: list[Caller], paths: list[str], people: list[str], rounds: int) -> list[figures.Times]:
+    """Call both in turns, so that what else the machine does falls on both."""
+    times = [figures.Times(), figures.Times()]
+    begun = time.monotonic()
+    for number in range(-_WARM, rounds):
+        for caller, path, person, one in zip(callers, paths, people, times, strict=True):
+            call = caller.get(path, person)
+            if number >= 0 or call["wall"] > 1:
+                one.add(call)
+        if time.monotonic() - begun > _PATIENCE and min(len(one.wall) for one in times) >= _LEAST:
+            break
+    return times
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--few", type=int, default=1000)
+    parser.add_argument("--many", type=int, default=1_000_000)
+    parser.add_argument("--vendors", nargs="+", choices=["sqlite", "postgresql"], default=["sqlite", "postgresql"])
+    parser.add_argument("--rounds", type=int, default=20, help="calls of each of our addresses")
+    parser.add_argument("--plain-rounds", type=int, default=5, help="calls of each of the plain Django's")
+    parser.add_argument("--only", default="", help="cases whose group and name contain this")
+    parser.add_argument("--without-plain", action="store_true")
+    parser.add_argument("--explain", action="store_true", help="the plans of slow queries, where a goal is missed")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, show, and say by the exit whether every goal is met."""
+    options = read_options()
+    runs = []
+    for vendor in options.vendors:
+        run = measure_vendor(options, vendor)
+        runs.append(run)
+        kept = databases.FOLDER / f"figures-{vendor}-{options.many}.json"
+        kept.write_text(json.dumps(run | {"results": [asdict(one) for one in run["results"]]}, indent=1))
+        sys.stdout.write(report.write_run(run))
+    if options.write:
+        report.write_document(runs)
+    return int(any(result.list_missed() for run in runs for result in run["results"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
