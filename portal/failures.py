@@ -52,8 +52,14 @@ class Hold(_Worded):
 
     NONE = gettext_noop("no")
     UNTIL_OPERATOR = gettext_noop("yes, until an operator resumes it")
+    UNTIL_ACCEPTED = gettext_noop("yes, until the provider accepts the key again, or an operator resumes it")
     UNTIL_RETRY_AFTER = gettext_noop("until the time the provider named")
     SEVERAL_IN_ROW = gettext_noop("for a short time, when several come in a row")
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether no time ends it."""
+        return self in (Hold.UNTIL_OPERATOR, Hold.UNTIL_ACCEPTED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +115,12 @@ _ROWS = (
         steps=(
             _("Tell a portal operator: the team's key has to be replaced on the server."),
             _(
-                "When the operator has resumed the key, all that waits goes out by itself. Only a request that has "
-                "failed must be made again."
+                "When the key works again, all that waits goes out by itself. Only a request that has failed must be "
+                "made again."
             ),
         ),
         again=_("Trying again is safe. A new request waits until the key works."),
-        hold=Hold.UNTIL_OPERATOR,
+        hold=Hold.UNTIL_ACCEPTED,
         errors=(agentstation.InvalidKey,),
     ),
     Failure(

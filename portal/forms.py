@@ -193,19 +193,19 @@ class UsageForm(forms.Form):
         return cleaned
 
 
-class CloseForm(forms.Form):
-    """Closes a request whose outcome is unknown."""
+class ReasonForm(forms.Form):
+    """Why an operator does something for somebody else."""
 
     reason = WholeText(
         label=_("Reason"),
         max_length=500,
-        help_text=_("What you found out, for the record, up to 500 characters: it cannot be changed later."),
+        help_text=_("Why, or what you found out, for the record, up to 500 characters. It cannot be changed later."),
         error_messages={"required": _("Say why: the reason is kept in the record.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
 
-class DecisionForm(CloseForm):
+class DecisionForm(ReasonForm):
     """Decides about a request whose outcome is unknown, where the portal cannot."""
 
     decision = forms.ChoiceField(

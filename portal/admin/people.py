@@ -6,6 +6,7 @@ from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
@@ -21,12 +22,33 @@ _NEVER_DELETED = _(
     "People are never deleted: what they asked for is kept, with their names. Take away “Active” to lock somebody out."
 )
 _PERSONAL: Any = (_("Personal info"), {"fields": (("first_name", "last_name"), "email")})
+_GROUPS = _(
+    "Members ask for workstations, and see and act on what is theirs. Auditors see everything and change nothing. "
+    "Operators ask for workstations, see everything, resume the key and decide where the portal cannot."
+)
 _PERMISSIONS: Any = (
     _("Permissions"),
-    {"fields": ("is_active", "is_superuser", "groups", "user_permissions"), "description": _NEVER_DELETED},
+    {
+        "fields": ("is_active", "is_superuser", "groups"),
+        "description": format_lazy("{} {}", _GROUPS, _NEVER_DELETED),
+    },
 )
+_SINGLE: Any = (
+    _("Single permissions"),
+    {
+        "fields": ("user_permissions",),
+        "classes": ("collapse",),
+        "description": _("Beside those of the groups. Seldom needed."),
+    },
+)
+_NEW: Any = {"fields": ("username", "usable_password", "password1", "password2")}
+_NEW_GROUPS: Any = (_("Groups"), {"fields": ("groups",), "description": _GROUPS})
 _TIMES = (columns.moment("last_login", label=_("last sign-in")), columns.moment("date_joined"))
 _DATES: Any = (_("Important dates"), {"fields": _TIMES})
+
+
+def _name_groups(person: models.User) -> str:
+    return ", ".join(sorted(group.name for group in person.groups.all())) or columns.NOTHING
 
 
 def _is_superuser(request: HttpRequest) -> bool:
@@ -66,6 +88,7 @@ class UserAdmin(RecordedMixin, _UserAdmin):
 
     list_display = (
         "username",
+        columns.make_column(_name_groups, field="groups", label=_("groups")),
         "first_name",
         "last_name",
         "email",
@@ -74,14 +97,18 @@ class UserAdmin(RecordedMixin, _UserAdmin):
         columns.moment("last_login"),
     )
     list_filter = ("is_active", "is_superuser", "groups")
-    fieldsets = ((None, {"fields": ("username", "password")}), _PERSONAL, _PERMISSIONS, _DATES)
+    fieldsets = ((None, {"fields": ("username", "password")}), _PERSONAL, _PERMISSIONS, _SINGLE, _DATES)
+    add_fieldsets = ((None, _NEW), _NEW_GROUPS)
     readonly_fields = _TIMES
 
     def get_fieldsets(self, request: HttpRequest, obj: models.User | None = None) -> Any:
         """Without the password, hashed or not, for whoever may not change it."""
         if _is_superuser(request):
             return super().get_fieldsets(request, obj)
-        return ((None, {"fields": ("username",)}), _PERSONAL, _PERMISSIONS, _DATES)
+        return ((None, {"fields": ("username",)}), _PERSONAL, _PERMISSIONS, _SINGLE, _DATES)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("groups")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("portal.see_all")

@@ -144,7 +144,7 @@ class Teller:
         """What the catalogue says."""
         if failure.may_exist:
             return self._settle()
-        if failure.hold is failures.Hold.UNTIL_OPERATOR:
+        if failure.hold.is_lasting:
             self._hold(failure.code)
             return _S.FAILED
         is_over = failure.retry is failures.Retry.FEW and self._request[9] >= retry.FEW

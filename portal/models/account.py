@@ -112,6 +112,11 @@ class Key(models.Model):
         return str(self.failure.title if self.failure else _("A new API key has been set"))
 
     @property
+    def cause_clause(self) -> str:
+        """The same within a sentence."""
+        return f"{self.cause_title[0].lower()}{self.cause_title[1:]}"
+
+    @property
     def who_ends(self) -> str:
         """Who or what ends the hold, after 'until'."""
         if self.held_until is not None:

@@ -10,6 +10,14 @@ from portal.services import accounts, audit, intake, lifecycle, mirror, wake
 _OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
 
 
+def count_open_decisions() -> int:
+    """How much waits for an operator: unknown requests that nothing else can settle, orphans, and notices."""
+    account = accounts.get_current_account()
+    unknown = models.Request.objects.filter(status=models.Request.Status.UNKNOWN).exclude(operator_note="")
+    orphans = models.Workstation.objects.orphans().filter(account=account, release_asked_at=None)
+    return unknown.count() + orphans.count() + models.Notice.objects.filter(acknowledged_at=None).count()
+
+
 @transaction.atomic
 def adopt_workstation(
     *, actor: models.User, portal_request: models.Request, workstation: models.Workstation, reason: str

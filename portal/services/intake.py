@@ -57,7 +57,9 @@ def _check_workspace(*, account: models.Account, requester: models.User, uid: st
         return
     workspaces = models.Workspace.objects.filter(account=account, uid=uid, owner__isnull=False)
     if workspaces.exclude(owner=requester).exists():
-        raise WorkspaceNotFound(_("No workspace with this UID is yours, or new to the portal."))
+        raise WorkspaceNotFound(
+            _("You cannot use this workspace. Choose one of yours, or leave it empty for a new one.")
+        )
 
 
 @transaction.atomic
@@ -99,14 +101,21 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
 
 @transaction.atomic
 def close_request(*, actor: models.User, portal_request: models.Request, reason: str) -> None:
-    """Close a request whose outcome is unknown, as failed, with the operator's reason. Raises NotPossible."""
+    """End anybody's request with the operator's reason: a waiting one is cancelled, an unknown one fails.
+
+    Raises NotPossible for others.
+    """
     locked = lock_request(portal_request=portal_request)
-    if locked.status != models.Request.Status.UNKNOWN:
-        raise NotPossible(_("Only a request whose outcome is unknown can be closed; this one has moved on."))
-    lifecycle.move_request(
-        portal_request=locked, status=models.Request.Status.FAILED, failure=failures.CATALOGUE[locked.failure]
-    )
-    audit.record_event(actor=actor, verb="close", target=locked, request_number=locked.pk, reason=reason)
+    states = models.Request.Status
+    if locked.status == states.QUEUED:
+        lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
+        audit.record_event(actor=actor, verb="cancel", target=locked, request_number=locked.pk, reason=reason)
+    elif locked.status == states.UNKNOWN:
+        failure = failures.CATALOGUE[locked.failure]
+        lifecycle.move_request(portal_request=locked, status=states.FAILED, failure=failure)
+        audit.record_event(actor=actor, verb="close", target=locked, request_number=locked.pk, reason=reason)
+    else:
+        raise NotPossible(_("It is too late to close it: the request has moved on."))
 
 
 def lock_request(*, portal_request: models.Request) -> models.Request:

@@ -88,7 +88,7 @@ def note_failure(
     if not _counts(key=key, attempt=attempt):
         return False
     was_open = key.state == models.Key.State.OPEN
-    if failure.hold is failures.Hold.UNTIL_OPERATOR:
+    if failure.hold.is_lasting:
         held = _hold_until_operator(key=key, failure=failure, now=now, number=attempt.request_id)
         return was_open and held
     if failure.hold is failures.Hold.UNTIL_RETRY_AFTER:
@@ -111,8 +111,9 @@ def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
 
 
 def _hold_until_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> bool:
-    # A 401 right after a probe that passed: probes tell nothing here, a person must look.
-    probes_help = failure.code == "401" and not (key.is_resuming and key.resumed_by_probe)
+    # Refused right after a probe that passed: probes tell nothing here, a person must look.
+    is_probed = failure.hold is failures.Hold.UNTIL_ACCEPTED
+    probes_help = is_probed and not (key.is_resuming and key.resumed_by_probe)
     if key.is_held and key.held_until is None:
         return False
     if probes_help:

@@ -31,7 +31,7 @@ def plan_next(*, failure: failures.Failure, tries: int, stopped_key: bool, retry
     `stopped_key`: whether this very failure took the key from open to held; only that request fails with it.
     """
     status = models.Request.Status
-    if failure.hold is failures.Hold.UNTIL_OPERATOR:
+    if failure.hold.is_lasting:
         return Next(status=status.FAILED) if stopped_key else Next(status=status.QUEUED, counts=False, to_back=True)
     if failure.may_exist:
         return Next(status=status.UNKNOWN)

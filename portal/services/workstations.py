@@ -19,14 +19,18 @@ class NotLive(Exception):
 
 
 @transaction.atomic
-def ask_release(*, actor: models.User, workstation: models.Workstation) -> None:
-    """Note that a workstation is to be given back; a worker tells the provider. Raises NotLive where it has ended."""
+def ask_release(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
+    """Note that a workstation is to be given back; a worker tells the provider. Raises NotLive where it has ended.
+
+    Whoever gives back what somebody else asked for says why.
+    """
     asked = models.Workstation.objects.filter(pk=workstation.pk, ended_at=None, release_asked_at=None).update(
         release_asked_at=Now(), release_asked_by=actor, refresh_due_at=Now()
     )
     if not asked:
         raise NotLive(_("This workstation has ended, or is being given back already."))
-    audit.record_event(actor=actor, verb="ask-release", target=workstation, request_number=workstation.request_id)
+    number = workstation.request_id
+    audit.record_event(actor=actor, verb="ask-release", target=workstation, request_number=number, reason=reason)
 
 
 def refresh_workstations(*, held: leases.Held, client: agentstation.Client) -> int:

@@ -208,6 +208,8 @@ def duration(seconds: float | None) -> str:
     """Seconds as people say them."""
     if seconds is None:
         return "–"
+    if 0 <= seconds < 1:
+        return gettext("less than 1 s")
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -36,12 +36,17 @@ class SignIn(auth_views.LoginView):
 
 
 class SignOut(auth_views.LogoutView):
-    """Django's sign-out, recorded."""
+    """Django's sign-out, recorded. An address typed by hand signs nobody out."""
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return redirect("home")
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if isinstance(request.user, models.User):
             sessions.record_sign_out(person=request.user)
-        return super().post(request, *args, **kwargs)
+        response = super().post(request, *args, **kwargs)
+        messages.success(request, _("You are signed out."))
+        return response
 
 
 class ChangePassword(auth_views.PasswordChangeView):
@@ -67,5 +72,5 @@ def show(request: SignedInRequest) -> HttpResponse:
     zone = form.cleaned_data["time_zone"]
     people.set_time_zone(person=request.user, time_zone=zone)
     shown = zone or timezone.get_default_timezone_name()
-    messages.success(request, _("Kept. Times are shown in %(zone)s from now on.") % {"zone": shown})
+    messages.success(request, _("Saved. Times are shown in %(zone)s from now on.") % {"zone": shown})
     return redirect("account")

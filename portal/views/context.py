@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.http import HttpRequest
 
-from portal.services import keyhold
+from portal.services import decisions, keyhold
 from portal.views import live
 
 THEMES = ("light", "auto", "dark")
@@ -16,6 +16,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "theme": theme if theme in THEMES else "auto",
         "using_sandbox": settings.USING_SANDBOX,
         "is_poll": live.is_poll(request),
+        "count_open_decisions": decisions.count_open_decisions,  # called by the one template that shows it
         **_read_key(request),
     }
 

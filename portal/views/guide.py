@@ -40,6 +40,11 @@ def detail(request: SignedInRequest, code: str) -> HttpResponse:
     return render(request, "failures/detail.html", context)
 
 
+def is_rehearsal(*, workspace_uid: str) -> bool:
+    """Whether the workspace's name tells the sandbox how to behave."""
+    return settings.USING_SANDBOX and names.is_reserved(workspace_uid)
+
+
 def _count_lately(*, code: str, user: models.User) -> dict[str, int]:
     """People who met it in the last hour, how often it was met today, and how often of that by the user.
 

@@ -1,9 +1,10 @@
 """The stations of a request, from its receipt to its end, as its page shows them."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -12,6 +13,9 @@ from django.utils.translation import gettext_lazy
 from portal import models
 from portal.services import restore
 
+_ENDINGS = ("close", "cancel")
+_DECISIONS = ("settle", "adopt", "not-created", "leave-to-operator", "wish-cancel")
+_MOST_SHOWN, _FIRST_SHOWN, _LAST_SHOWN = 12, 3, 6
 _FINAL_TITLES = {
     models.Request.Status.FAILED: gettext_lazy("No workstation"),
     models.Request.Status.CANCELLED: gettext_lazy("Cancelled"),
@@ -37,16 +41,42 @@ class Step:
         )
 
 
-def list_steps(
-    *,
-    portal_request: models.Request,
-    attempts: Iterable[models.Attempt],
-    decisions: Iterable[models.Event],
-    key: models.Key,
-    position: int | None,
-) -> list[Step]:
-    """All stations in order; the attempts come with their late answers, `decisions` are what settled it."""
-    attempts = list(attempts)
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """A request with its attempts (their late answers too), and its events so far, all of one moment."""
+
+    portal_request: models.Request
+    attempts: Sequence[models.Attempt]
+    events: Sequence[models.Event]
+
+    @property
+    def known_by(self) -> datetime | None:
+        """From when on a look can tell what became of it while its outcome is unknown, unless a person has to."""
+        is_unknown = self.portal_request.status == models.Request.Status.UNKNOWN
+        if not is_unknown or self.portal_request.operator_note or not self.attempts:
+            return None
+        return self.attempts[-1].deadline_at + timedelta(seconds=settings.PORTAL_SETTLE_GRACE)
+
+    @property
+    def ending(self) -> models.Event | None:
+        """What an operator did to end it, with a reason."""
+        return next((event for event in reversed(self.events) if event.verb in _ENDINGS and event.reason), None)
+
+
+def read_story(*, portal_request: models.Request) -> Story:
+    """The request as it is now. One query reads it with its attempts: two would show two moments on one page."""
+    events = list(models.Event.objects.filter(request_number=portal_request.pk).order_by("id"))
+    rows = models.Attempt.objects.filter(request=portal_request).defer("answer").order_by("number")
+    attempts = list(
+        rows.select_related("late_answer", "request__requester", "request__account", "request__workstation__workspace")
+    )
+    now = attempts[-1].request if attempts else portal_request
+    return Story(portal_request=now, attempts=attempts, events=events)
+
+
+def list_steps(*, story: Story, key: models.Key, position: int | None) -> list[Step]:
+    """All stations in order."""
+    portal_request, attempts = story.portal_request, story.attempts
     steps = [
         Step(
             title=_("Request received"),
@@ -56,12 +86,28 @@ def list_steps(
         )
     ]
     middle = [step for attempt in attempts for step in _describe_attempt(attempt)]
-    middle += [_describe_decision(event) for event in decisions]
+    middle += [_describe_decision(event) for event in story.events if event.verb in _DECISIONS]
     steps += sorted(middle, key=lambda step: step.at or portal_request.created_at)
     if portal_request.status == models.Request.Status.QUEUED:
         steps.append(_describe_waiting(portal_request, key=key, is_first=not attempts, position=position))
     steps.append(_describe_end(portal_request))
-    return steps
+    return [*steps, *_describe_afterlife(portal_request)]
+
+
+def fold_steps(steps: Sequence[Step]) -> tuple[Sequence[Step], Sequence[Step], Sequence[Step]]:
+    """The first stations, those in the middle that nobody reads unless asked to, and the last ones."""
+    if len(steps) <= _MOST_SHOWN:
+        return steps, (), ()
+    return steps[:_FIRST_SHOWN], steps[_FIRST_SHOWN:-_LAST_SHOWN], steps[-_LAST_SHOWN:]
+
+
+def _describe_afterlife(portal_request: models.Request) -> list[Step]:
+    """What became of the workstation, once it has ended."""
+    workstation = getattr(portal_request, "workstation", None)
+    if workstation is None or workstation.ended_at is None:
+        return []
+    title = _("Workstation given back") if workstation.release_asked_at else _("Workstation ended")
+    return [Step(title=title, state="off", text=_("Its files stay in the workspace."), at=workstation.ended_at)]
 
 
 def _describe_attempt(attempt: models.Attempt) -> list[Step]:
@@ -159,7 +205,7 @@ def _explain_waiting(portal_request: models.Request, *, key: models.Key) -> str:
 
 def _explain_hold(key: models.Key) -> str:
     values = {
-        "cause": f"{key.cause_title[0].lower()}{key.cause_title[1:]}",
+        "cause": key.cause_clause,
         "since": date_format(timezone.localtime(key.held_at), "H:i T") if key.held_at else "",
         "end": key.who_ends,
         "who": key.failure.actor.words if key.failure else "",

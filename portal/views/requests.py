@@ -13,10 +13,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal import forms, models
 from portal.services import accounts, intake, keyhold, turns
-from portal.views import history, journey, live, support
+from portal.views import guide, history, journey, live, support
 from portal.views.http import SignedInRequest
-
-_DECISIONS = ("settle", "adopt", "not-created", "leave-to-operator", "wish-cancel")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -37,7 +35,8 @@ def new(request: SignedInRequest) -> HttpResponse:
             form.add_error("workspace_id", str(error))
     if "submission" in form.errors:
         _renew_submission(form)
-    return render(request, "requests/new.html", {"form": form, **_show_own(request)})
+    is_rehearsal = guide.is_rehearsal(workspace_uid=form["workspace_id"].value() or "")
+    return render(request, "requests/new.html", {"form": form, "is_rehearsal": is_rehearsal, **_show_own(request)})
 
 
 def _fill(request: SignedInRequest) -> dict[str, object]:
@@ -139,34 +138,24 @@ def _find(request: SignedInRequest, number: int) -> models.Request:
 
 
 def _show_one(request: SignedInRequest, number: int, *, version: str) -> dict[str, object]:
-    portal_request = _find(request, number)
-    attempts = portal_request.attempts.select_related("late_answer").defer("answer").order_by("number")
-    events = models.Event.objects.filter(request_number=number).order_by("id")
+    story = journey.read_story(portal_request=_find(request, number))
+    portal_request = story.portal_request
     is_waiting = portal_request.status == models.Request.Status.QUEUED
     position = turns.find_position(portal_request=portal_request) if is_waiting else None
-    closing = events.filter(verb="close").last()
+    failure = portal_request.failure_row
     is_failed = portal_request.status == models.Request.Status.FAILED
     return {
         "portal_request": portal_request,
         "live": None if portal_request.is_final else _make_part(portal_request, position=position, version=version),
-        "is_settled": is_failed
-        and closing is None
-        and portal_request.failure_row
-        and portal_request.failure_row.may_exist,
-        "attempts": attempts,
-        "steps": journey.list_steps(
-            portal_request=portal_request,
-            attempts=attempts,
-            decisions=events.filter(verb__in=_DECISIONS),
-            key=keyhold.get_current_key(),
-            position=position,
-        ),
-        "closing": closing,
-        "support": support.describe_request(portal_request=portal_request, attempts=attempts)
-        if portal_request.failure
-        else "",
+        "is_settled": is_failed and story.ending is None and failure and failure.may_exist,
+        "attempts": story.attempts,
+        "steps": journey.fold_steps(journey.list_steps(story=story, key=keyhold.get_current_key(), position=position)),
+        "known_by": story.known_by,
+        "is_rehearsal": guide.is_rehearsal(workspace_uid=portal_request.workspace_uid),
+        "ending": story.ending,
+        "support": support.describe_request(portal_request=portal_request, attempts=story.attempts) if failure else "",
         "is_own": portal_request.requester_id == request.user.pk,
-        "close_form": forms.CloseForm(),
+        "reason_form": forms.ReasonForm(),
     }
 
 
@@ -200,12 +189,12 @@ def cancel(request: SignedInRequest, number: int) -> HttpResponse:
 @require_POST
 @permission_required("portal.close_request", raise_exception=True)
 def close(request: SignedInRequest, number: int) -> HttpResponse:
-    """Close a request whose outcome is unknown, with a reason."""
+    """End anybody's waiting or unknown request, as an operator, with a reason."""
     portal_request = _find(request, number)
-    form = forms.CloseForm(request.POST)
+    form = forms.ReasonForm(request.POST)
     if not form.is_valid():
         shown = _show_one(request, number, version="")  # not live: the form is being filled in
-        return render(request, "requests/detail.html", shown | {"close_form": form, "live": None})
+        return render(request, "requests/detail.html", shown | {"reason_form": form, "live": None})
     try:
         intake.close_request(actor=request.user, portal_request=portal_request, reason=form.cleaned_data["reason"])
     except intake.NotPossible as error:

@@ -1,9 +1,11 @@
 """The one-time page where the first administrator is made."""
 
+from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
@@ -27,4 +29,8 @@ def create(request: HttpRequest, token: str) -> HttpResponse:
     except setup.LinkNotValid:
         return render(request, "setup_used.html", status=404)
     login(request, user)
+    messages.success(
+        request,
+        _("You are signed in as the administrator. Under your name, “People” is where you add the others."),
+    )
     return redirect("home")

@@ -76,7 +76,7 @@ def release(request: SignedInRequest, uid: str) -> HttpResponse:
     """Give an orphan back."""
     rows = models.Workstation.objects.filter(account=accounts.get_current_account())
     workstation = paging.find_newest(rows=rows, uid=uid)
-    form = forms.CloseForm(request.POST)
+    form = forms.ReasonForm(request.POST)
     if not form.is_valid():
         _complain(request, form)
         return redirect("unknown")
@@ -103,6 +103,6 @@ def acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
     return redirect("unknown")
 
 
-def _complain(request: SignedInRequest, form: forms.CloseForm) -> None:
+def _complain(request: SignedInRequest, form: forms.ReasonForm) -> None:
     for errors in form.errors.values():
         messages.error(request, " ".join(str(error) for error in errors))

@@ -1,12 +1,12 @@
 """Workstations: those that a person may see, one of them, and giving it back."""
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from portal import models
+from portal import forms, models
 from portal.services import keyhold, workstations
 from portal.views import live, paging
 from portal.views.http import SignedInRequest
@@ -58,7 +58,8 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         "workspace": workstation.workspace,
         "live": part if workstation.is_live else None,
         **paging.read_contents(workspace=workstation.workspace),
-        "may_release": _is_own(request, workstation) and workstation.is_live and not workstation.release_asked_at,
+        "may_release": _may_release(request, workstation) and workstation.is_live and not workstation.release_asked_at,
+        "is_own": _is_own(request, workstation),
     }
 
 
@@ -66,13 +67,25 @@ def _is_own(request: SignedInRequest, workstation: models.Workstation) -> bool:
     return workstation.request is not None and workstation.request.requester_id == request.user.pk
 
 
+def _may_release(request: SignedInRequest, workstation: models.Workstation) -> bool:
+    """Orphans are given back on the operators' page."""
+    may_act = _is_own(request, workstation) or request.user.has_perm("portal.close_request")
+    return workstation.request is not None and may_act
+
+
 @require_POST
 def release(request: SignedInRequest, uid: str) -> HttpResponse:
-    """Give one's own workstation back."""
-    own = models.Workstation.objects.filter(request__requester=request.user)
-    workstation = paging.find_newest(rows=own, uid=uid)
+    """Give a workstation back: one's own, or, as an operator and with a reason, another's."""
+    workstation = _find(request, uid)
+    if not _may_release(request, workstation):
+        raise Http404
+    form = forms.ReasonForm(request.POST)
+    form.fields["reason"].required = not _is_own(request, workstation)
+    if not form.is_valid():
+        messages.error(request, " ".join(str(error) for error in form.errors["reason"]))
+        return redirect("workstation_detail", uid)
     try:
-        workstations.ask_release(actor=request.user, workstation=workstation)
+        workstations.ask_release(actor=request.user, workstation=workstation, reason=form.cleaned_data["reason"])
     except workstations.NotLive as error:
         messages.warning(request, str(error))
     else:

@@ -66,6 +66,27 @@ def test_only_the_requester_gives_back_and_only_once(sign_in, workstation, alice
     assert workstation.release_asked_by == alice
 
 
+def test_an_operator_gives_back_what_is_somebody_else_s_and_says_why(sign_in, workstation, alice, olga):
+    page, release = "/workstations/machine/", "/workstations/machine/release/"
+    assert 'name="reason"' in sign_in(olga).get(page).content.decode()
+    assert 'name="reason"' not in sign_in(alice).get(page).content.decode()
+    assert "Say why" in sign_in(olga).post(release, follow=True).content.decode()
+    workstation.refresh_from_db()
+    assert workstation.release_asked_at is None
+
+    sign_in(olga).post(release, {"reason": "Alice has left."})
+    event = models.Event.objects.get(verb="ask-release")
+    assert (event.actor_name, event.reason) == ("olga", "Alice has left.")
+    assert "as olga asked" in sign_in(alice).get(page).content.decode()
+
+
+def test_the_menu_tells_operators_what_waits_for_them(sign_in, workstation, anna, olga):
+    assert "to decide" not in sign_in(olga).get("/usage/").content.decode()
+    models.Workstation.objects.create(account=accounts.get_current_account(), uid="orphan", type="python")
+    assert '<b class="count">1<' in sign_in(olga).get("/usage/").content.decode()
+    assert "to decide" not in sign_in(anna).get("/usage/").content.decode()
+
+
 def test_lists_go_on_to_older_pages_and_forgive_an_odd_one(sign_in, alice):
     account = accounts.get_current_account()
     for number in range(60):
@@ -127,7 +148,7 @@ def test_the_set_up_link_makes_the_administrator_and_signs_them_in(client):
     assert set(bad.context["form"].errors) == {"username", "password", "password_again"}
     good = {"username": "root", "password": factories.PASSWORD, "password_again": factories.PASSWORD}
     assert client.post(path, good).url == "/"
-    assert client.get("/").status_code == 200
+    assert "signed in as the administrator" in client.get("/").content.decode()
     assert client.get(path).status_code == 404
     assert client.get("/setup/nonsense/").status_code == 404
 

@@ -85,7 +85,7 @@ def test_another_person_s_workspace_is_refused_as_not_found(sign_in, alice, bob)
     models.Workspace.objects.create(account=accounts.get_current_account(), uid="of-alice", owner=alice)
     response = sign_in(bob).post(NEW, fill(workspace_id="of-alice"))
     assert response.status_code == 200
-    assert "No workspace with this UID is yours" in response.content.decode()
+    assert "You cannot use this workspace" in response.content.decode()
 
 
 def test_a_post_without_its_token_is_explained(alice):
@@ -172,7 +172,7 @@ def test_only_an_operator_closes_and_only_with_a_reason(sandbox, sign_in, alice,
     for reason in ("", " ", "x" * 501, "a\x00"):
         response = sign_in(olga).post(close, {"reason": reason})
         assert response.status_code == 200
-        assert response.context["close_form"].errors
+        assert response.context["reason_form"].errors
     assert models.Request.objects.get().status == "UNKNOWN"
 
     page = sign_in(olga).post(close, {"reason": "not in the list"}, follow=True).content.decode()

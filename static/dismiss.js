@@ -1,0 +1,22 @@
+// Menus and questions that lie over the page close with Escape, with a press elsewhere, and with their own "Keep it".
+"use strict";
+(() => {
+  const OPEN = ".account[open], .menu[open], .release[open]";
+
+  function close(box, { back }) {
+    box.open = false;
+    if (back) box.querySelector("summary").focus();
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const box of document.querySelectorAll(OPEN)) close(box, { back: box.contains(document.activeElement) });
+  });
+
+  document.addEventListener("click", (event) => {
+    const keep = event.target.closest(".keep");
+    for (const box of document.querySelectorAll(OPEN)) {
+      if (keep ? box.contains(keep) : !box.contains(event.target)) close(box, { back: Boolean(keep) });
+    }
+  });
+})();

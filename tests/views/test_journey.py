@@ -1,0 +1,89 @@
+"""What the page of one request says of its life."""
+
+import pytest
+
+from portal import models
+from portal.services import workstations
+from portal.views import journey
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+calls_the_provider = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+@calls_the_provider
+def test_request_and_attempts_are_of_one_moment(sandbox, alice):
+    """What was read before a failure was recorded is not shown beside the attempt that failed."""
+    read_before = factories.submit(alice, workspace_uid="fail-503")
+    factories.send_once()
+    story = journey.read_story(portal_request=read_before)
+    assert read_before.tries == 0
+    assert (story.portal_request.status, story.portal_request.tries) == ("QUEUED", 1)
+    assert [attempt.outcome for attempt in story.attempts] == ["FAILED"]
+
+
+def test_without_an_attempt_the_request_tells_the_story(alice):
+    portal_request = factories.submit(alice)
+    assert journey.read_story(portal_request=portal_request).portal_request == portal_request
+
+
+@pytest.mark.parametrize(("number", "folded"), [(12, 0), (13, 4), (47, 38)])
+def test_many_stations_are_folded_in_the_middle_and_none_is_left_out(number, folded):
+    steps = [journey.Step(title=str(index), state="done") for index in range(number)]
+    first, middle, last = journey.fold_steps(steps)
+    assert len(middle) == folded
+    assert [*first, *middle, *last] == steps
+
+
+@calls_the_provider
+def test_a_request_that_was_tried_often_stays_short(sandbox, sign_in, alice):
+    portal_request = factories.submit(alice, workspace_uid="fail-429-retry-3")
+    for _ in range(15):
+        models.Key.objects.update(state="OPEN", cause="", held_at=None, held_until=None)
+        models.Request.objects.update(next_attempt_at=None)
+        factories.send_once()
+    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
+    assert "9 steps more" in page
+    assert page.count("<h3>Asking the provider") == 15
+
+
+@calls_the_provider
+def test_what_became_of_the_workstation_is_said(sandbox, sign_in, alice):
+    workstation = factories.create_workstation(alice)
+    path = f"/requests/{workstation.request_id}/"
+    page = sign_in(alice).get(path).content.decode()
+    assert "See the workstation" in page
+    assert "given back" not in page
+
+    workstations.ask_release(actor=alice, workstation=workstation)
+    models.Workstation.objects.update(ended_at=models.clock.Now())
+    page = sign_in(alice).get(path).content.decode()
+    assert "Workstation given back" in page
+    assert "See its files and logs" in page
+
+
+def test_an_operator_cancels_what_somebody_else_waits_for_and_says_why(sign_in, alice, anna, olga):
+    number = factories.submit(alice).pk
+    page, close = f"/requests/{number}/", f"/requests/{number}/close/"
+    assert "Cancel it, as an operator" in sign_in(olga).get(page).content.decode()
+    assert "as an operator" not in sign_in(anna).get(page).content.decode()
+    assert "as an operator" not in sign_in(alice).get(page).content.decode()
+    assert sign_in(olga).post(close, {"reason": ""}).context["reason_form"].errors
+
+    sign_in(olga).post(close, {"reason": "It stops the queue."})
+    assert models.Request.objects.get().status == "CANCELLED"
+    event = models.Event.objects.get(verb="cancel")
+    assert (event.actor_name, event.reason, event.request_number) == ("olga", "It stops the queue.", number)
+    shown = sign_in(alice).get(page).content.decode()
+    assert "Cancelled by an operator" in shown
+    assert "It stops the queue." in shown
+
+
+def test_a_rehearsal_is_called_one(settings, sign_in, alice):
+    settings.USING_SANDBOX = True
+    number = factories.submit(alice, workspace_uid="fail-402").pk
+    assert "This is a rehearsal" in sign_in(alice).get(f"/requests/{number}/").content.decode()
+    assert "A rehearsal:" in sign_in(alice).get("/requests/new/?workspace_id=slow-6").content.decode()
+    assert "ehearsal:" not in sign_in(alice).get("/requests/new/?workspace_id=atlas").content.decode()
+    settings.USING_SANDBOX = False
+    assert "ehearsal" not in sign_in(alice).get(f"/requests/{number}/").content.decode()
