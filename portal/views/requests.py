@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import permission_required
 from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -151,6 +152,7 @@ def _show_one(request: SignedInRequest, number: int, *, version: str) -> dict[st
         "attempts": story.attempts,
         "steps": journey.fold_steps(journey.list_steps(story=story, key=keyhold.get_current_key(), position=position)),
         "known_by": story.known_by,
+        "now": timezone.now(),
         "is_rehearsal": guide.is_rehearsal(workspace_uid=portal_request.workspace_uid),
         "ending": story.ending,
         "support": support.describe_request(portal_request=portal_request, attempts=story.attempts) if failure else "",
