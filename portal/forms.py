@@ -12,7 +12,7 @@ from django.forms.renderers import TemplatesSetting
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from portal import failures, models, passwords
+from portal import models, passwords
 
 
 class PortalRenderer(TemplatesSetting):
@@ -22,8 +22,7 @@ class PortalRenderer(TemplatesSetting):
     field_template_name = "forms/field.html"
 
 
-_NOT_IN_LIST = _("This is not in the list. Choose one that is.")
-_NO_DAY = _("This is no day. Write year, month and day, such as 2026-01-31.")
+NOT_IN_LIST = _("This is not in the list. Choose one that is.")
 _LENGTHS = {
     "max_length": _("This has %(show_value)d characters, and %(limit_value)d are kept at most. Shorten it."),
     "null_characters_not_allowed": _("This has a character that cannot be kept. Type it anew."),
@@ -87,58 +86,6 @@ class RequestForm(forms.Form):
             "invalid": _("This form's number was damaged. It has a new one now: please send it again."),
         },
     )
-
-
-class FilterForm(forms.Form):
-    """Narrows the history. Every field is optional."""
-
-    status = forms.ChoiceField(
-        label=_("State"),
-        required=False,
-        choices=[("", _("Any")), *models.Request.Status.choices],
-        error_messages={"invalid_choice": _NOT_IN_LIST},
-    )
-    type = forms.ChoiceField(
-        label=_("Type"),
-        required=False,
-        choices=[("", _("Any")), *models.Request.Type.choices],
-        error_messages={"invalid_choice": _NOT_IN_LIST},
-    )
-    failure = forms.ChoiceField(
-        label=_("Failure"),
-        required=False,
-        choices=[("", _("Any")), *failures.CHOICES],
-        error_messages={"invalid_choice": _NOT_IN_LIST},
-    )
-    person = WholeText(
-        label=_("Person"), required=False, max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
-    since = forms.DateField(
-        label=_("From"),
-        required=False,
-        error_messages={"invalid": _NO_DAY},
-        widget=forms.DateInput(attrs={"type": "date"}),
-    )
-    until = forms.DateField(
-        label=_("To"),
-        required=False,
-        error_messages={"invalid": _NO_DAY},
-        widget=forms.DateInput(attrs={"type": "date"}),
-    )
-    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
-    after = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, with_person: bool, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if not with_person:
-            del self.fields["person"]
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        since, until = cleaned.get("since"), cleaned.get("until")
-        if since and until and until < since:
-            self.add_error("until", _("The last day lies before the first."))
-        return cleaned
 
 
 class UsageForm(forms.Form):
@@ -267,7 +214,7 @@ class AccountForm(forms.Form):
         required=False,
         choices=_list_zone_choices,
         help_text=_("Times here are shown in this zone, to you alone."),
-        error_messages={"invalid_choice": _NOT_IN_LIST},
+        error_messages={"invalid_choice": NOT_IN_LIST},
     )
 
 

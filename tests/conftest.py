@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client, TransactionTestCase
 
 from portal import models
@@ -19,6 +19,9 @@ def _empty_the_record_between_tests() -> Iterator[None]:
     def empty_unprotected(case: TransactionTestCase) -> None:
         with factories.unprotected():
             empty(case)
+            # Django does not know the table of the search index, and its triggers are off too.
+            with connection.cursor() as cursor:
+                cursor.execute("DELETE FROM portal_searchentry")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty_unprotected)
@@ -75,6 +78,6 @@ def sign_in() -> Callable[[models.User], Client]:
 @pytest.fixture(autouse=True)
 def _close_other_connections() -> Iterator[None]:
     yield
-    for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
-            connection.close()
+    for opened in connections.all(initialized_only=True):
+        if not opened.in_atomic_block:
+            opened.close()

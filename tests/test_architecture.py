@@ -24,9 +24,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "worker": {"worker", "services", "agentstation", ""},
     "passwords": set(),
     "forms": {"models", "failures", "passwords"},
+    "filters": {"forms", "models", "failures"},
     "templatetags": {"models", "failures"},
     "middleware": {"services"},
-    "views": {"views", "forms", "services", "failures", "models", "sandbox", ""},
+    "views": {"views", "forms", "filters", "services", "failures", "models", "sandbox", ""},
     "admin": {"admin", "forms", "services", "failures", "models", "templatetags"},
     # Only its command uses it: what runs in earnest knows nothing of made-up history.
     "filling": {"filling", "services", "models", "failures", "sandbox"},
@@ -59,6 +60,7 @@ SERVICE_LAYERS = [
         "turns",
         "origin",
         "protection",
+        "indexing",
         "auditkeys",
     },
     {"canon"},
@@ -80,6 +82,7 @@ SERVICE_LAYERS = [
         "usage",
         "evidence",
         "verify",
+        "finding",
     },
     {"record", "settle", "decisions"},
 ]

@@ -99,12 +99,12 @@ class ReadOnlyAdmin(_NoChanges, _ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Rows of the request with that number, or with all of the words. Never twice the same row."""
-        number = search.read_number(search_term) if self.number_lookup else None
+        number = models.read_number(search_term) if self.number_lookup else None
         if number is not None:
             return queryset.filter(self.find_number(number)), False
         try:
-            words = search.read_words(search_term)
-        except search.TooLong as error:
+            words = models.read_words(search_term)
+        except models.UnreadableSearch as error:
             self.message_user(request, str(error), messages.WARNING)
             return queryset.none(), False
         return queryset.filter(search.find_all(words, find_word=self.find_word)), False

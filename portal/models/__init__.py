@@ -7,6 +7,7 @@ from portal.models.look import Look
 from portal.models.notice import Notice
 from portal.models.request import TRANSITIONS, Attempt, LateAnswer, Request, check_transition
 from portal.models.seal import Seal
+from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words
 from portal.models.setup import SetupLink
 from portal.models.tombstone import Tombstone
 from portal.models.usage import DailyCount
@@ -31,12 +32,17 @@ __all__ = [
     "Notice",
     "Request",
     "Seal",
+    "SearchEntry",
     "SetupLink",
     "Tombstone",
+    "UnreadableSearch",
     "User",
     "Worker",
     "Workspace",
     "Workstation",
     "check_transition",
+    "check_words",
     "list_time_zones",
+    "read_number",
+    "read_words",
 ]

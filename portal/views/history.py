@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
 from django.utils import timezone
 
-from portal import forms, models
+from portal import filters, models
+from portal.services import finding
 
 PAGE_SIZE = 50
 _PAGE_KEYS = ("before", "after")
@@ -26,29 +28,38 @@ class Chip:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What the template needs. `newer` and `older` are links, empty where there is nothing more."""
+    """What the template needs. `newer` and `older` are links, empty where there is nothing more.
 
-    form: forms.FilterForm
+    `turned` is the link to the other order, `query` what the links to the same requests elsewhere take along.
+    """
+
+    form: filters.FilterForm
     requests: list[models.Request]
     chips: list[Chip]
+    newest_first: bool
+    turned: str
     newer: str
     older: str
+    query: str
 
 
 def read_page(*, user: models.User, query: QueryDict) -> Page:
     """The page that the query asks for. A filter that cannot be read is said beside its field and gives no requests."""
-    form = forms.FilterForm(query, with_person=user.has_perm("portal.see_all"))
+    form = filters.FilterForm(query, with_person=user.has_perm("portal.see_all"))
     valid = form.is_valid()
-    values = form.cleaned_data if valid else {}
-    rows = _read_rows(models.Request.objects.visible_to(user), values=values) if valid else []
+    newest_first = not valid or form.cleaned_data["sort"] != "oldest"
+    rows, newer, older = _read_rows(user, values=form.cleaned_data) if valid else ([], {}, {})
     shown = {name: str(query[name]) for name in form.fields if query.get(name) and name not in _PAGE_KEYS}
-    newer, older = _find_neighbours(rows, values=values)
+    unsorted = {name: value for name, value in shown.items() if name != "sort"}
     return Page(
         form=form,
-        requests=rows[:PAGE_SIZE],
+        requests=rows,
         chips=_list_chips(form, shown=shown) if valid else [],
+        newest_first=newest_first,
+        turned=f"?{urlencode(unsorted | ({'sort': 'oldest'} if newest_first else {}))}",
         newer=f"?{urlencode(shown | newer)}" if newer else "",
         older=f"?{urlencode(shown | older)}" if older else "",
+        query=urlencode(shown),
     )
 
 
@@ -59,43 +70,58 @@ def read_rows(*, user: models.User, numbers: str) -> list[models.Request]:
     return list(rows.select_related("requester").order_by("-id"))
 
 
-def _read_rows(rows: models.request.RequestQuerySet, *, values: Mapping[str, Any]) -> list[models.Request]:
-    """A page and one more, newest first, by the number at its edge: as fast deep in the history as at its start."""
-    rows = _filter(rows, values=values).select_related("requester")
-    if values["after"] is not None:
-        return list(reversed(rows.filter(pk__gt=values["after"]).order_by("id")[:PAGE_SIZE]))
-    if values["before"] is not None:
-        rows = rows.filter(pk__lt=values["before"])
-    return list(rows.order_by("-id")[: PAGE_SIZE + 1])
+def read_filters(*, user: models.User, values: Mapping[str, Any]) -> finding.Filters:
+    """What a valid form asks for, of what the person may see."""
+    zone = ZoneInfo(values["zone"]) if values["zone"] else None
+    return finding.Filters(
+        number=values["number"],
+        words=values["words"],
+        status=values["status"],
+        type=values["type"],
+        failure=values["failure"],
+        people=_list_people(user, name=values.get("person", "")),
+        since=_start_of(values["since"], zone=zone) if values["since"] else None,
+        until=_start_of(values["until"] + timedelta(days=1), zone=zone) if values["until"] else None,
+        was_unknown=bool(values["unknown"]),
+        longer_than=values["longer"],
+    )
 
 
-def _filter(rows: models.request.RequestQuerySet, *, values: Mapping[str, Any]) -> models.request.RequestQuerySet:
-    exact = {name: values[name] for name in ("status", "type", "failure") if values[name]}
-    if values.get("person"):
-        exact["requester__username__iexact"] = values["person"]
-    if values["since"]:
-        exact["created_at__gte"] = _start_of(values["since"])
-    if values["until"]:
-        exact["created_at__lt"] = _start_of(values["until"] + timedelta(days=1))
-    return rows.filter(**exact)
+def _list_people(user: models.User, *, name: str) -> list[int] | None:
+    """Whose requests are looked for: their ids; None for everybody's."""
+    if not user.has_perm("portal.see_all"):
+        return [user.pk]
+    return list(models.User.objects.filter(username__iexact=name).values_list("pk", flat=True)) if name else None
 
 
-def _start_of(day: Any) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
+def _start_of(day: date, *, zone: ZoneInfo | None) -> datetime:
+    """Midnight in the zone, or in that of the person."""
+    return timezone.make_aware(datetime.combine(day, time.min), zone)
 
 
-def _find_neighbours(rows: list[models.Request], *, values: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """The keys of the newer and the older page."""
-    if not rows:
-        return {}, {}
-    went_up = values["after"] is not None
-    has_newer = values["before"] is not None or (went_up and len(rows) == PAGE_SIZE)
-    has_older = went_up or len(rows) > PAGE_SIZE
-    shown = rows[:PAGE_SIZE]
-    return {"after": shown[0].pk} if has_newer else {}, {"before": shown[-1].pk} if has_older else {}
+def _read_rows(
+    user: models.User, *, values: Mapping[str, Any]
+) -> tuple[list[models.Request], dict[str, int], dict[str, int]]:
+    """A page by the number at its edge, as fast deep in the history as at its start; and the keys of its neighbours."""
+    before, after = values["before"], values["after"]
+    newest_first = values["sort"] != "oldest"
+    goes_down = before is not None or (after is None and newest_first)
+    part = finding.Slice(newest_first=goes_down, limit=PAGE_SIZE + 1)
+    if before is not None:
+        part = finding.Slice(below=before, newest_first=True, limit=PAGE_SIZE + 1)
+    elif after is not None:
+        part = finding.Slice(above=after, newest_first=False, limit=PAGE_SIZE + 1)
+    found = finding.find_requests(filters=read_filters(user=user, values=values), part=part)
+    has_more, came_from = len(found) > PAGE_SIZE, before is not None or after is not None
+    has_newer, has_older = (came_from, has_more) if goes_down else (has_more, came_from)
+    shown = found[:PAGE_SIZE]
+    newer = {"after": max(shown)} if shown and has_newer else {}
+    older = {"before": min(shown)} if shown and has_older else {}
+    rows = models.Request.objects.filter(pk__in=shown).select_related("requester")
+    return list(rows.order_by("-id" if newest_first else "id")), newer, older
 
 
-def _list_chips(form: forms.FilterForm, *, shown: Mapping[str, str]) -> list[Chip]:
+def _list_chips(form: filters.FilterForm, *, shown: Mapping[str, str]) -> list[Chip]:
     return [
         Chip(
             label=str(form.fields[name].label),
@@ -103,4 +129,5 @@ def _list_chips(form: forms.FilterForm, *, shown: Mapping[str, str]) -> list[Chi
             link=f"?{urlencode({other: text for other, text in shown.items() if other != name})}",
         )
         for name, value in shown.items()
+        if name != "sort"
     ]

@@ -6,7 +6,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from portal.admin import readonly, search
+from portal.admin import readonly
+from portal.models.search import LONGEST_SEARCH
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
@@ -142,7 +143,7 @@ def test_no_search_is_an_error(name, alice, browse):
 def test_too_long_a_search_says_so(anna, alice, sign_in):
     rows.create_request(alice, note="x" * 500)
 
-    page = sign_in(anna).get("/admin/portal/request/", {"q": "x" * (search.LONGEST + 1)}).content.decode()
+    page = sign_in(anna).get("/admin/portal/request/", {"q": "x" * (LONGEST_SEARCH + 1)}).content.decode()
 
     assert "Search for at most 500 characters" in page
     assert "R-" not in re.sub(r"R-1042", "", page.split('id="changelist-form"')[1])

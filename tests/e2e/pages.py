@@ -152,6 +152,8 @@ PAGES = [
     Page(name="history", path="/requests/", url="request_list"),
     Page(name="history-older", path="/requests/?before=60", url="request_list"),
     Page(name="history-filtered", path="/requests/?status=FAILED&type=python&since=2020-01-01", url="request_list"),
+    Page(name="history-searched", path="/requests/?q=credits&longer=1&sort=oldest&unknown=", url="request_list"),
+    Page(name="history-search-refused", path="/requests/?q=a+%25&longer=soon", url="request_list"),
     Page(name="history-refused", path="/requests/?status=nonsense", url="request_list"),
     Page(name="history-none", path="/requests/?type=voip&status=UNKNOWN", url="request_list"),
     Page(name="history-end", path="/requests/?before=1", url="request_list"),

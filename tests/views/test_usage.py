@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from portal import forms, models
+from portal import filters, models
 from portal.services import accounts, leases, usage
 from portal.views import charts, links
 
@@ -88,7 +88,7 @@ def test_links_name_only_parameters_that_the_history_knows():
     link = links.to_history(status="a", type="b", failure="c", person="d", since=today, until=today)
     names = set(re.findall(r"[?&](\w+)=", link))
     assert len(names) == 6
-    assert names <= set(forms.FilterForm(with_person=True).fields)
+    assert names <= set(filters.FilterForm(with_person=True).fields)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-"""`manage.py migrate`: Django's, which ends by putting the record's triggers back."""
+"""`manage.py migrate`: Django's, which ends by putting all triggers back and completing the search index."""
 
 from typing import Any
 
 from django.core.management.commands import migrate
 from django.db import connection
 
-from portal.services import protection
+from portal.services import indexing, protection
 
 
 class Command(migrate.Command):
@@ -14,5 +14,8 @@ class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         if connection.vendor == "sqlite":
             protection.remove_triggers()
+            indexing.remove_triggers()
         super().handle(*args, **options)
         protection.install_triggers()
+        indexing.install_triggers()
+        indexing.index_missing()

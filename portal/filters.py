@@ -1,0 +1,118 @@
+"""The filters of the history: what may stand in its address, checked."""
+
+import re
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.core import validators
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from portal import failures, models
+from portal.forms import NOT_IN_LIST, WholeText
+
+_NO_DAY = _("This is no day. Write year, month and day, such as 2026-01-31.")
+_FAR = _("Choose a day from 1970 to 2199.")
+# Further out a day has no beginning in some zones.
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
+_LONGEST = 366 * 86_400  # seconds: a year
+_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,6})?)\s*(s|m|min|h|d)?", re.IGNORECASE)
+
+
+class DurationField(WholeText):
+    """A length of time such as 90, 90 s, 5 min or 1.5 h, as seconds; None where it is empty."""
+
+    def clean(self, value: Any) -> float | None:
+        text = super().clean(value).strip()
+        if not text:
+            return None
+        match = _DURATION.fullmatch(text)
+        if match is None:
+            raise forms.ValidationError(_("Write a length of time, such as 90 s, 5 min or 2 h."))
+        seconds = float(match[1].replace(",", ".")) * _UNITS[(match[2] or "").lower()]
+        if seconds > _LONGEST:
+            raise forms.ValidationError(_("No request takes longer than a year."))
+        return seconds
+
+
+def _choose(label: Any, choices: list[tuple[str, Any]], **values: Any) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=label, required=False, choices=choices, error_messages={"invalid_choice": NOT_IN_LIST}, **values
+    )
+
+
+def _choose_day(label: Any) -> forms.DateField:
+    widget = forms.DateInput(attrs={"type": "date"})
+    near = [validators.MinValueValidator(_FIRST_DAY, _FAR), validators.MaxValueValidator(_LAST_DAY, _FAR)]
+    errors = {"invalid": _NO_DAY}
+    return forms.DateField(label=label, required=False, error_messages=errors, validators=near, widget=widget)
+
+
+def _list_zones() -> list[tuple[str, str]]:
+    names = [*models.list_time_zones(), timezone.get_default_timezone_name()]
+    return [("", ""), *((name, name) for name in names)]
+
+
+class FilterForm(forms.Form):
+    """Narrows the history. Every field is optional.
+
+    Beside the fields `cleaned_data` has what `q` asks for: the `number` of a request, or `words`. `zone` is that of the
+    days, where it is not the person's.
+    """
+
+    q = WholeText(
+        label=_("Search"),
+        required=False,
+        help_text=_("A request's number, or words of a note, an error, a name or a UID."),
+        widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    status = _choose(_("State"), [("", _("Any")), *models.Request.Status.choices])
+    type = _choose(_("Type"), [("", _("Any")), *models.Request.Type.choices])
+    failure = _choose(_("Failure"), [("", _("Any")), *failures.CHOICES])
+    person = WholeText(
+        label=_("Person"), required=False, max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    unknown = _choose(_("Was unknown"), [("", _("Any")), ("ever", _("At some time"))])
+    longer = DurationField(
+        label=_("Took longer than"),
+        required=False,
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": _("such as 5 min")}),
+    )
+    since = _choose_day(_("From"))
+    until = _choose_day(_("To"))
+    zone = forms.ChoiceField(
+        label=_("Days of"),
+        required=False,
+        choices=_list_zones,
+        error_messages={"invalid_choice": NOT_IN_LIST},
+        widget=forms.HiddenInput,
+    )
+    sort = _choose(_("Order"), [("", _("Newest first")), ("oldest", _("Oldest first"))], widget=forms.HiddenInput)
+    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+    after = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, with_person: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not with_person:
+            del self.fields["person"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if since and until and until < since:
+            self.add_error("until", _("The last day lies before the first."))
+        text = cleaned.get("q", "")
+        number = models.read_number(text)
+        return {**cleaned, "number": number, "words": self._read_words(text) if number is None else []}
+
+    def _read_words(self, text: str) -> list[str]:
+        try:
+            words = models.read_words(text)
+            models.check_words(words)
+        except models.UnreadableSearch as error:
+            self.add_error("q", str(error))
+            return []
+        return words

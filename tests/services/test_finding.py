@@ -1,0 +1,192 @@
+"""Finding requests: each filter and all pairs against plain Python, on the index that the database keeps by itself."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from portal import models
+from portal.services import finding, indexing
+from tests import factories
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def many(alice, bob) -> list[models.Request]:
+    """Sixty requests in which each property meets each other, and an attempt of every third that was once unknown."""
+    start = timezone.now() - timedelta(days=30)
+    made = []
+    kinds = itertools.cycle([("SUCCEEDED", ""), ("FAILED", "402"), ("FAILED", "no-answer"), ("CANCELLED", "")])
+    for number, (status, failure) in zip(range(60), kinds, strict=False):
+        created_at = start + timedelta(hours=number * 12)
+        portal_request = rows.create_request(
+            (alice, bob)[number // 7 % 2],
+            status=status,
+            failure=failure,
+            type=("python", "voip", "max")[number % 3],
+            note=("green apples", "Äpfel und Birnen", "100% sure_thing", 'it\'s "quoted"')[number % 4],
+            created_at=created_at,
+            ended_at=created_at + timedelta(seconds=(0.5, 20, 90, 7300)[number // 5 % 4]),
+        )
+        unknown = number % 3 == 0
+        rows.create_attempt(
+            portal_request,
+            outcome="UNKNOWN" if unknown else "FAILED",
+            failure="no-answer" if unknown else "402",
+            error="" if unknown else "Payment required",
+            message="",
+        )
+        made.append(portal_request)
+    return made
+
+
+def _was_unknown(portal_request: models.Request) -> bool:
+    return portal_request.attempts.filter(outcome="UNKNOWN").exists()
+
+
+def _took(portal_request: models.Request) -> float:
+    return (portal_request.ended_at - portal_request.created_at).total_seconds()
+
+
+def list_single(made: list[models.Request]) -> list[tuple[dict[str, object], object]]:
+    """Each filter alone, with what it means in Python."""
+    alice, middle = made[0].requester, made[30].created_at
+    return [
+        ({"status": "FAILED"}, lambda r: r.status == "FAILED"),
+        ({"status": "SUCCEEDED"}, lambda r: r.status == "SUCCEEDED"),
+        ({"type": "voip"}, lambda r: r.type == "voip"),
+        ({"failure": "402"}, lambda r: r.failure == "402"),
+        ({"people": [alice.pk]}, lambda r: r.requester == alice),
+        ({"since": middle}, lambda r: r.created_at >= middle),
+        ({"until": middle}, lambda r: r.created_at < middle),
+        ({"was_unknown": True}, _was_unknown),
+        ({"longer_than": 0.2}, lambda r: _took(r) > 0.2),
+        ({"longer_than": 70.0}, lambda r: _took(r) > 70),
+        ({"longer_than": 7300.0}, lambda r: _took(r) > 7300),
+        ({"words": ["apple"]}, lambda r: "apple" in r.note),
+        ({"words": ["ÄPFEL"]}, lambda r: "Äpfel" in r.note),
+        ({"words": ["0% sure_t"]}, lambda r: "0% sure_t" in r.note),
+        ({"words": ['s "quo']}, lambda r: "quoted" in r.note),
+        ({"words": ["payment", "green"]}, lambda r: "green" in r.note and not _was_unknown(r)),
+        ({"words": ["bob"]}, lambda r: r.requester != alice),
+        ({"number": made[5].pk}, lambda r: r == made[5]),
+    ]
+
+
+def find_all(values: dict[str, object], **part: object) -> list[int]:
+    return finding.find_requests(filters=finding.Filters(**values), part=finding.Slice(**part))
+
+
+def test_every_filter_alone_and_in_pairs_finds_what_it_says(many):
+    single = list_single(many)
+    for one, other in itertools.combinations_with_replacement(single, 2):
+        if one is not other and set(one[0]) & set(other[0]):
+            continue
+        values = one[0] | other[0]
+        expected = [r.pk for r in many if one[1](r) and other[1](r)]
+        assert find_all(values, newest_first=False) == expected, values
+        assert find_all(values) == expected[::-1], values
+
+
+def test_a_part_begins_and_ends_where_it_says(many):
+    for values in ({}, {"status": "FAILED"}, {"status": "FAILED", "type": "voip"}, {"words": ["payment"]}):
+        found = find_all(values)
+        low, high = found[-3], found[2]
+        between = [number for number in found if low < number < high]
+        assert find_all(values, above=low, below=high) == between
+        assert find_all(values, above=low, below=high, newest_first=False) == between[::-1]
+        assert find_all(values, below=high, limit=2) == between[:2]
+        assert find_all(values, above=low, below=low) == []
+
+
+def test_a_few_matches_far_from_the_end_are_found(many, monkeypatch):
+    """PostgreSQL looks in a window first; here it is one row wide."""
+    monkeypatch.setattr(finding, "_WINDOW", 1)
+    expected = [r.pk for r in many if r.status == "CANCELLED" and r.type == "voip"]
+    assert find_all({"status": "CANCELLED", "type": "voip"}) == expected[::-1]
+    assert find_all({"status": "CANCELLED", "type": "voip"}, limit=1) == expected[-1:]
+
+
+def test_nothing_is_looked_for_where_nothing_can_be(many, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert find_all({"status": "SUCCEEDED", "failure": "402"}) == []
+        assert find_all({"people": []}) == []
+    assert find_all({"since": timezone.now() + timedelta(days=1)}) == []
+    assert find_all({"until": many[0].created_at}) == []
+
+
+def test_every_value_that_can_be_chosen_has_a_tag_of_its_own():
+    columns = {"status": models.Request.Status, "type": models.Request.Type}
+    tags = [indexing.tag_value(column=column, value=value) for column, values in columns.items() for value in values]
+    tags += [indexing.tag_value(column="failure", value=code) for code in models.request.failures.CATALOGUE]
+    tags += [indexing.WAS_UNKNOWN, *indexing._LEVELS.values()]
+    assert len(set(tags)) == len(tags)
+    assert {len(tag) for tag in tags} == {2}
+
+
+# --- The entries follow whatever happens ---
+
+
+def read_entry(portal_request: models.Request) -> tuple[str, set[str]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT words, tags FROM portal_searchentry WHERE rowid = %s", [portal_request.pk])
+        ((words, tags),) = cursor.fetchall()
+    return words.lower(), set(tags if isinstance(tags, list) else tags.strip("|").split("|"))
+
+
+def test_an_entry_follows_its_request_through_its_life(alice):
+    portal_request = rows.create_request(alice, status="QUEUED", note="Demo", workspace_uid="space-1")
+    person = indexing.tag_person(person=alice.pk)
+    assert read_entry(portal_request) == ("space-1 demo alice      ", {"sq", "t6", person})
+
+    attempt = rows.create_attempt(portal_request, outcome="SENDING", ended_at=None, failure="", error="", message="")
+    models.Request.objects.filter(pk=portal_request.pk).update(status="UNKNOWN", failure="no-answer")
+    models.Attempt.objects.filter(pk=attempt.pk).update(
+        outcome="UNKNOWN", failure="no-answer", ended_at=rows.NOW, message="gateway gone"
+    )
+    words, tags = read_entry(portal_request)
+    assert "gateway gone" in words
+    assert tags == {"su", "t6", "f8", "un", person}
+
+    rows.create_late_answer(attempt, message="sorry, late")
+    workstation = rows.create_workstation(None, uid="station-1")
+    assert "station-1" not in read_entry(portal_request)[0]
+    workstation.made_for = portal_request
+    workstation.save()
+    assert "station-1" in read_entry(portal_request)[0]
+    workstation.made_for, workstation.request = None, portal_request
+    workstation.workspace = rows.create_workspace(alice, uid="space-2")
+    workstation.save()
+    words = read_entry(portal_request)[0]
+    assert "sorry, late" in words
+    assert "station-1 space-2" in words
+    workstation.request = None
+    workstation.save()
+    assert "station-1" not in read_entry(portal_request)[0]
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_request_that_goes_takes_its_entry_along(alice):
+    portal_request = rows.create_request(alice)
+    number = portal_request.pk
+    models.Tombstone.objects.create(kind="REQUESTS", first_id=number, last_id=number, ids=[number], digest="0")
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM portal_request WHERE id = %s", [number])
+    assert not models.SearchEntry.objects.filter(pk=number).exists()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_what_was_written_past_the_triggers_is_indexed_afterwards(alice, monkeypatch):
+    monkeypatch.setattr(indexing, "_BATCH", 2)
+    indexed = rows.create_request(alice)
+    with factories.unprotected():
+        missed = [rows.create_request(alice, note=f"missed {number}") for number in range(5)]
+    assert find_all({"words": ["missed"]}) == []
+    assert indexing.index_missing() == 5
+    assert find_all({"words": ["missed"]}, newest_first=False) == [row.pk for row in missed]
+    assert models.SearchEntry.objects.filter(pk=indexed.pk).count() == 1
+    assert indexing.index_missing() == 0

@@ -1,0 +1,123 @@
+"""How the databases find requests: no question walks through the table, whatever is asked together."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from portal import models
+from portal.services import finding
+from tests.admin import rows
+
+ROWS = 3_000
+WINDOW = 100
+
+pytestmark = pytest.mark.django_db
+
+# One of each kind, none of them fitting anything near the newest end.
+SINGLE: list[dict[str, object]] = [
+    {"status": "FAILED"},
+    {"type": "voip"},
+    {"failure": "402"},
+    {"people": True},
+    {"since": True},
+    {"until": True},
+    {"was_unknown": True},
+    {"longer_than": 70.0},
+    {"words": ["green"]},
+    {"number": 1},
+]
+
+
+@pytest.fixture
+def filters(alice, bob, monkeypatch) -> Iterator[dict[str, object]]:
+    """Many requests, of which only early ones have what is looked for; and what the filters of SINGLE need of them."""
+    monkeypatch.setattr(finding, "_WINDOW", WINDOW)
+    monkeypatch.setattr(finding, "_NEIGHBOURS", 50)
+    account, start = rows.create_account(), timezone.now() - timedelta(days=300)
+
+    def make(number: int) -> models.Request:
+        is_rare = 1200 < number < 1260
+        created_at = start + timedelta(minutes=number)
+        return models.Request(
+            account=account,
+            requester=alice if is_rare else bob,
+            submission=rows.uuid4(),
+            type="voip" if is_rare else "python",
+            status="FAILED" if is_rare else "SUCCEEDED",
+            failure="402" if is_rare else "",
+            note="green" if is_rare else "brown",
+            created_at=created_at,
+            ended_at=created_at + timedelta(seconds=100 if is_rare else 10),
+        )
+
+    made = models.Request.objects.bulk_create([make(number) for number in range(ROWS)])
+    for portal_request in made[1210:1250]:
+        rows.create_attempt(portal_request, outcome="UNKNOWN", failure="no-answer", error="", message="")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return {
+        "people": [alice.pk],
+        "since": start + timedelta(minutes=1190),
+        "until": start + timedelta(minutes=1270),
+        "number": made[1220].pk,
+    }
+
+
+def list_questions(values: dict[str, object]) -> Iterator[finding.Filters]:
+    for one, other in itertools.combinations_with_replacement(SINGLE, 2):
+        asked = {**one, **other}
+        yield finding.Filters(**{name: values.get(name, value) for name, value in asked.items()})
+
+
+def test_no_question_reads_more_than_it_shows_and_one_window(filters):
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    check = {"sqlite": check_on_sqlite, "postgresql": check_on_postgresql}[connection.vendor]
+    for asked in list_questions(filters):
+        for part in (
+            finding.Slice(limit=51),
+            finding.Slice(limit=51, newest_first=False),
+            finding.Slice(limit=51, below=filters["number"] + 30),
+        ):
+            with CaptureQueriesContext(connection) as queries:
+                assert finding.find_requests(filters=asked, part=part), asked
+            for query in queries:
+                check(query["sql"])
+
+
+def check_on_sqlite(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}".replace("%", "%%"), [])
+        steps = [step for *_, step in cursor.fetchall()]
+    for step in steps:
+        walks = step.startswith("SCAN") and "VIRTUAL TABLE INDEX" not in step and not step.startswith("SCAN (subquery")
+        assert not walks, f"{step}: {sql}"
+        assert "TEMP B-TREE" not in step, f"{step}: {sql}"
+        if "VIRTUAL TABLE INDEX" in step:
+            # M: by words or tags; > and <: between two numbers.
+            assert any(mark in step.partition("INDEX ")[2] for mark in "M><="), f"{step}: {sql}"
+
+
+def check_on_postgresql(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}".replace("%", "%%"), [])
+        ((plan,),) = cursor.fetchall()
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    for node in list_nodes(plan[0]["Plan"]):
+        assert node["Node Type"] != "Seq Scan", sql
+        removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+        assert removed * node["Actual Loops"] <= WINDOW, f"{node}: {sql}"
+        assert node["Actual Rows"] * node["Actual Loops"] <= 2 * WINDOW, f"{node}: {sql}"
+
+
+def list_nodes(plan: dict[str, object]) -> Iterator[dict[str, object]]:
+    yield plan
+    for node in plan.get("Plans", []):
+        yield from list_nodes(node)

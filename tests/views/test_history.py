@@ -1,0 +1,226 @@
+"""The history: searched, filtered, turned round, a page at a time; what cannot be read is said."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext, override_settings
+from django.utils import timezone
+
+from portal import models
+from portal.services import people
+from portal.views import history
+from tests import factories
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browse(sign_in):
+    def browse(user: models.User, query: str = "") -> list[int]:
+        """The numbers on the page, in their order."""
+        response = sign_in(user).get(f"/requests/?{query}")
+        assert response.status_code == 200
+        return [row.pk for row in response.context["page"].requests]
+
+    return browse
+
+
+def test_words_numbers_and_filters_find_together(browse, alice, bob, anna):
+    space = rows.create_workspace(alice, uid="kXv09aaQ")
+    demo = rows.create_request(alice, note="for the Demo", status="FAILED", failure="402")
+    rows.create_attempt(demo)
+    used = rows.create_request(bob, note="other demo", type="voip")
+    rows.create_workstation(used, uid="WsQ81", workspace=space)
+
+    for query, expected in [
+        ("q=demo", [used, demo]),
+        ("q=DEMO+credits", [demo]),
+        ("q=%22credits+are%22", [demo]),
+        ("q=wsq81", [used]),
+        ("q=kxv09", [used]),
+        ("q=bob", [used]),
+        (f"q=R-{demo.pk}", [demo]),
+        (f"q={used.pk}&status=FAILED", []),
+        ("q=demo&type=voip", [used]),
+        ("q=demo&person=alice&failure=402", [demo]),
+        ("q=demo&sort=oldest", [demo, used]),
+    ]:
+        assert browse(anna, query) == [row.pk for row in expected], query
+    assert browse(alice, "q=demo") == [demo.pk]
+    assert browse(alice, f"q={used.pk}") == []
+
+
+def test_whether_it_was_ever_unknown_and_how_long_it_took(browse, alice):
+    settled = rows.create_request(alice, created_at=rows.NOW - timedelta(minutes=10), ended_at=rows.NOW)
+    rows.create_attempt(settled, outcome="UNKNOWN", failure="no-answer")
+    quick = rows.create_request(alice, created_at=rows.NOW - timedelta(seconds=90), ended_at=rows.NOW)
+    rows.create_request(alice, status="QUEUED")
+
+    assert browse(alice, "unknown=ever") == [settled.pk]
+    for longer, expected in [
+        ("89", [quick, settled]),
+        ("90", [settled]),
+        ("1,4+MIN", [quick, settled]),
+        ("9m", [settled]),
+        ("0.15h", [settled]),
+        ("1d", []),
+    ]:
+        assert browse(alice, f"longer={longer}") == [row.pk for row in expected], longer
+    assert browse(alice, "longer=9m&unknown=ever") == [settled.pk]
+
+
+@pytest.mark.parametrize("sort", ["", "oldest"])
+def test_pages_lead_on_and_back_in_both_orders(sign_in, alice, sort):
+    numbers = [rows.create_request(alice, type="max", status="CANCELLED").pk for _ in range(history.PAGE_SIZE * 2 + 3)]
+    ordered = numbers if sort else numbers[::-1]
+    browser = sign_in(alice)
+    onwards, backwards = ("newer", "older") if sort else ("older", "newer")
+
+    pages, link = [], f"?sort={sort}&status=CANCELLED&type=max"
+    while link:
+        page = browser.get(f"/requests/{link}").context["page"]
+        pages.append(page)
+        link = getattr(page, onwards)
+    assert [row.pk for page in pages for row in page.requests] == ordered
+    assert getattr(pages[0], backwards) == ""
+    middle = browser.get(f"/requests/{getattr(pages[2], backwards)}").context["page"]
+    assert [row.pk for row in middle.requests] == [row.pk for row in pages[1].requests]
+    first = browser.get(f"/requests/{getattr(middle, backwards)}").context["page"]
+    assert [row.pk for row in first.requests] == [row.pk for row in pages[0].requests]
+    assert getattr(first, backwards) == ""
+
+
+def test_the_address_keeps_what_was_chosen(sign_in, alice):
+    for number in range(history.PAGE_SIZE + 1):
+        rows.create_request(alice, note=f"demo {number}", status="CANCELLED")
+    page = sign_in(alice).get("/requests/?q=demo+%26&status=CANCELLED&q=demo").context["page"]
+
+    assert page.older.startswith("?q=demo&status=CANCELLED&before=")
+    assert page.turned == "?q=demo&status=CANCELLED&sort=oldest"
+    assert [(chip.label, chip.value, chip.link) for chip in page.chips] == [
+        ("Search", "demo", "?status=CANCELLED"),
+        ("State", "Cancelled", "?q=demo"),
+    ]
+
+
+@override_settings(TIME_ZONE="America/New_York")
+def test_days_that_usage_links_to_are_days_of_the_portal_s_zone(sign_in, alice, browse):
+    people.set_time_zone(person=alice, time_zone="Asia/Kolkata")
+    late = rows.create_request(alice, created_at=timezone.now().replace(hour=2, minute=0) - timedelta(days=3))
+    day = (late.created_at - timedelta(hours=7)).date()  # in New York still the evening before
+    usage = sign_in(alice).get("/usage/").content.decode()
+
+    links = re.findall(rf'href="/requests/\?(since={day}&amp;until={day}[^"]*)"', usage)
+    assert links, day
+    query = links[0].replace("&amp;", "&")
+    assert browse(alice, query) == [late.pk]
+    assert browse(alice, f"since={day}&until={day}") == []  # in Kolkata it was the day after
+    chips = sign_in(alice).get(f"/requests/?{query}").context["page"].chips
+    assert ("Days of", "America/New_York") in [(chip.label, chip.value) for chip in chips]
+
+
+def test_pages_and_searches_take_the_same_queries_at_any_size(sign_in, alice):
+    browser = sign_in(alice)
+    browser.get("/requests/")
+    for query in ("", "status=CANCELLED", "status=CANCELLED&type=max", "q=demo&longer=0"):
+        rows.create_request(alice, type="max", status="CANCELLED", note="demo", created_at=rows.NOW - timedelta(days=1))
+        with CaptureQueriesContext(connection) as few:
+            browser.get(f"/requests/?{query}")
+        for _ in range(history.PAGE_SIZE + 5):
+            rows.create_request(alice, type="max", status="CANCELLED", note="demo")
+        with CaptureQueriesContext(connection) as many:
+            browser.get(f"/requests/?{query}")
+        assert len(many) == len(few)
+
+
+# --- What cannot be read ---
+
+ODD = [
+    "%25%25%25",
+    "___",
+    "'",
+    "%22",
+    "'''",
+    "%5C",
+    "%25",
+    "ab",
+    "abc+ab",
+    "a" * 5000,
+    "abc+" * 40,
+    "%F0%9F%98%80",
+    "%22++%22",
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_a_search_for_what_no_index_knows_is_said(sign_in, alice, text):
+    factories.submit(alice)
+    response = sign_in(alice).get(f"/requests/?q={text}")
+    assert response.status_code == 200
+    assert response.context["page"].requests == []
+    assert response.context["page"].form.errors["q"]
+
+
+@pytest.mark.parametrize("text", ["''", "%22%22", "+", "%E2%80%8F"])
+def test_a_search_for_nothing_finds_all(browse, alice, text):
+    portal_request = factories.submit(alice)
+    assert browse(alice, f"q={text}") == [portal_request.pk]
+
+
+@pytest.mark.parametrize(
+    "text", ["a'b'c", "%25abc", "abc_", "%5Cabc", "%22a+b%22", "%F0%9F%98%80abc", "%27+OR+1=1+--abc"]
+)
+def test_a_search_for_what_nobody_wrote_finds_nothing(browse, alice, text):
+    rows.create_request(alice, note="abc xyz")
+    assert browse(alice, f"q={text}") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "words"),
+    [
+        ("q=a%00bc", "q", "a character that cannot be kept"),
+        (f"q={'x' * 501}", "q", "at most 500 characters"),
+        ("q=to", "q", "too short to look for"),
+        ("status=NONSENSE", "status", "not in the list"),
+        ("unknown=never", "unknown", "not in the list"),
+        ("sort=random", "sort", "not in the list"),
+        ("zone=Mars/Olympus", "zone", "not in the list"),
+        ("longer=soon", "longer", "a length of time"),
+        ("longer=-1", "longer", "a length of time"),
+        ("longer=999999999d", "longer", "longer than a year"),
+        ("longer=1e9", "longer", "a length of time"),
+        ("since=yesterday", "since", "This is no day."),
+        ("until=2026-02-31", "until", "This is no day."),
+        ("since=0001-01-01", "since", "from 1970 to 2199"),
+        ("until=9999-12-31", "until", "from 1970 to 2199"),
+        ("since=2026-02-02&until=2026-02-01", "until", "before the first"),
+        ("before=x", "before", ""),
+        ("before=99999999999999999999", "before", ""),
+        ("after=-1", "after", ""),
+        ("before=%00", "before", ""),
+    ],
+)
+def test_what_cannot_be_read_is_said_and_lists_nothing(sign_in, alice, query, field, words):
+    factories.submit(alice)
+    response = sign_in(alice).get(f"/requests/?{query}")
+    page = response.context["page"]
+    assert response.status_code == 200
+    assert words in str(page.form.errors[field])
+    assert page.requests == []
+    assert "cannot be read" in response.content.decode()
+
+
+@pytest.mark.parametrize("query", ["since=1970-01-01", "until=2199-12-31", "since=1970-01-01&until=2199-12-31"])
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York"])
+def test_the_first_and_the_last_day_that_there_are(sign_in, browse, alice, query, zone):
+    people.set_time_zone(person=alice, time_zone=zone)
+    portal_request = factories.submit(alice)
+    assert browse(alice, query) == [portal_request.pk]
+
+
+def test_both_keys_of_a_page_at_once_are_no_error(browse, alice):
+    numbers = [factories.submit(alice).pk for _ in range(3)]
+    assert browse(alice, f"before={numbers[2]}&after={numbers[0]}") == [numbers[1], numbers[0]]
