@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from portal import models
 from portal.filling import cast, rows, stories, tables
 from portal.filling.plan import Plan
-from portal.services import accounts, leases, usage
+from portal.services import accounts, indexing, leases, usage
 
 _VERB = "fill-history"  # of the first event of a database that was filled
 _LEASE = 600.0  # seconds for counting a hundred days
@@ -93,7 +93,7 @@ def _fill_batch(*, plan: Plan, first: int, people: cast.Cast, account: models.Ac
         teller.tell(number)
     batch.number()
     # Only now: a transaction that waits for nothing but us would be ended by PostgreSQL.
-    with transaction.atomic():
+    with transaction.atomic(), indexing.index_afterwards(above=first - 1):
         if connection.vendor == "sqlite":
             connection.cursor().execute("PRAGMA cache_size = -262144")
         batch.insert()

@@ -47,7 +47,9 @@ def tidy(tables: Iterable[type[Model]]) -> None:
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"  # noqa: S608
                 )
                 cursor.execute(f"VACUUM (ANALYZE) {table}")
-        if connection.vendor == "sqlite":
+        if connection.vendor == "postgresql":
+            cursor.execute("VACUUM (ANALYZE) portal_searchentry")
+        else:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 

@@ -7,7 +7,8 @@ then one question to one index: SQLite's FTS5 with the trigram tokenizer, Postgr
 Nobody who changes a request can forget its entry: triggers make it anew, from the rows as they then are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -189,26 +190,39 @@ def remove_triggers() -> None:
                 cursor.execute(f"DROP TRIGGER {name}{on_table}")
 
 
-def index_missing() -> int:
-    """Make the entries of all requests that have none, in batches with a transaction for each. Returns how many.
+@contextmanager
+def index_afterwards(*, above: int) -> Iterator[None]:
+    """Without triggers while many requests with higher numbers are written; then their entries are made at once.
 
-    Where the index is new, or rows were written with the triggers off.
+    Within one transaction: nobody else sees the table without its triggers.
+    """
+    with transaction.atomic():
+        remove_triggers()
+        yield
+        index_missing(above=above)
+        install_triggers()
+
+
+def index_missing(*, above: int = 0) -> int:
+    """Make the entries of all requests above the number that have none, in batches, each a transaction of its own.
+
+    Where the index is new, or rows were written with the triggers off. Returns how many.
     """
     if "portal_searchentry" not in connection.introspection.table_names():
         return 0
-    made, last = 0, 0
+    made = 0
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT r.id FROM portal_request r LEFT JOIN portal_searchentry e ON e.rowid = r.id"
                 " WHERE r.id > %s AND e.rowid IS NULL ORDER BY r.id LIMIT %s",
-                [last, _BATCH],
+                [above, _BATCH],
             )
             numbers = [number for (number,) in cursor.fetchall()]
             if not numbers:
                 return made
             _index(cursor, numbers)
-        made, last = made + len(numbers), numbers[-1]
+        made, above = made + len(numbers), numbers[-1]
 
 
 def _index(cursor: object, numbers: Iterable[int]) -> None:
