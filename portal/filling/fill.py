@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from random import Random
 
 from django.conf import settings
@@ -11,31 +12,36 @@ from django.db import connection, transaction
 from portal import models
 from portal.filling import cast, rows, stories, tables
 from portal.filling.plan import Plan
-from portal.services import accounts, indexing, leases, usage
+from portal.services import accounts, indexing, leases, seals, usage
 
 _VERB = "fill-history"  # of the first event of a database that was filled
-_LEASE = 600.0  # seconds for counting a hundred days
+_LEASE = 600.0  # seconds for a round of a duty, over as many rows as there ever are
 
 
 class Refused(Exception):
     """The database is not one to be filled; the message says why."""
 
 
-def fill_history(*, plan: Plan, report: Callable[[int], None]) -> None:
+# Told what is being done, how much of it there is now, and how much there will be.
+type Report = Callable[[str, int, int], None]
+
+
+def fill_history(*, plan: Plan, report: Report) -> None:
     """Fill an empty database, or go on where an earlier call with the same plan was stopped. Raises Refused.
 
-    `report` is told how many requests there are, after every batch. Writes as the portal's services would have, but
-    past them: in bulk, with times of the past.
+    Writes as the portal's services would have, but past them: in bulk, with times of the past. What a worker's duties
+    would have done by now, they do at the end.
     """
     _check_portal()
     plan = _begin(plan=plan)
     people, account = cast.read_cast(plan=plan), accounts.get_current_account()
     done = tables.read_newest(models.Request)
     while done < plan.requests:
-        report(done)
+        report("requests", done, plan.requests)
         done = _fill_batch(plan=plan, first=done + 1, people=people, account=account)
-    report(done)
-    _count_days()
+    report("requests", done, plan.requests)
+    _do_duty("usage", usage.count_days, report=partial(report, "days counted"), total=plan.days)
+    _do_duty("seal", seals.seal_events, report=partial(report, "events sealed"), total=tables.read_newest(models.Event))
     tables.tidy(rows.list_tables())
 
 
@@ -100,12 +106,16 @@ def _fill_batch(*, plan: Plan, first: int, people: cast.Cast, account: models.Ac
     return last
 
 
-def _count_days() -> None:
-    """As the worker's duty does."""
+def _do_duty(name: str, act: Callable[..., int], *, report: Callable[[int, int], None], total: int) -> None:
+    """What a worker does from time to time, until nothing is left to do."""
+    done = 0
     while True:
-        held = leases.take_lease(name="usage", holder=_VERB, seconds=_LEASE)
+        report(done, max(total, done))
+        held = leases.take_lease(name=name, holder=_VERB, seconds=_LEASE)
         if held is None:
             raise Refused("A worker uses this database. Stop it first.")
-        if not usage.count_days(held=held):
+        count = act(held=held)
+        if not count:
             break
+        done += count
     leases.drop_leases(holder=_VERB)

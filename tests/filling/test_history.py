@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from portal import filling, models
-from portal.services import protection
+from portal.services import protection, verify
 from tests import factories
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 def fill(plan: filling.Plan = PLAN) -> None:
-    filling.fill_history(plan=plan, report=lambda done: None)
+    filling.fill_history(plan=plan, report=lambda what, done, total: None)
 
 
 def read_all() -> dict[str, list[dict[str, object]]]:
@@ -42,7 +42,7 @@ def read_all() -> dict[str, list[dict[str, object]]]:
 def empty() -> None:
     """As a new database: its counters of ids begin anew."""
     with factories.unprotected(), connection.cursor() as cursor:
-        tables = [model._meta.db_table for model in (*TABLES, models.Key, models.Account, models.Lease)]
+        tables = [model._meta.db_table for model in (*TABLES, models.Seal, models.Key, models.Account, models.Lease)]
         if connection.vendor == "postgresql":
             cursor.execute(f"TRUNCATE {', '.join(tables)}, portal_user_groups RESTART IDENTITY CASCADE")
             return
@@ -77,7 +77,7 @@ def test_after_a_kill_it_goes_on_to_the_same_end(filled):
         "import django; django.setup()\n"
         "from datetime import date\n"
         "from portal import filling\n"
-        f"filling.fill_history(plan=filling.{PLAN!r}, report=lambda done: print(done, flush=True))"
+        f"filling.fill_history(plan=filling.{PLAN!r}, report=lambda what, done, total: print(done, flush=True))"
     ).replace("datetime.date", "date")
     process = subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, env=make_environment(), stdout=subprocess.PIPE, text=True
@@ -179,4 +179,12 @@ def test_the_command_tells_how_far_it_is(capsys):
     call_command("fill_history", "--requests", "30", "--people", "3", "--days", "5")
     written = capsys.readouterr().out
     assert "30 of 30 requests" in written
-    assert "30 requests; took" in written
+    assert "Done in" in written
+    call_command("fill_history", "--requests", "30", "--people", "3", "--days", "5")  # whatever day it is by then
+    assert "30 of 30 requests" in capsys.readouterr().out
+
+
+def test_its_record_is_sealed_and_proves_to_be_unaltered(filled):
+    report = verify.verify_record()
+    assert report.events == models.Event.objects.count()
+    assert report.findings == []

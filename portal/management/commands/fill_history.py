@@ -1,5 +1,6 @@
 """`manage.py fill_history`: makes up years of history, to measure on."""
 
+import logging
 import time
 from argparse import ArgumentParser
 from datetime import date
@@ -37,19 +38,23 @@ class Command(BaseCommand):
             until=options["until"],
             seed=options["seed"],
         )
-        self._begun, self._first = time.monotonic(), -1
+        # Each seal is a line of the log; here there are thousands.
+        logging.getLogger("portal.services.seals").setLevel(logging.WARNING)
+        begun, self._what = time.monotonic(), ""
         try:
-            filling.fill_history(plan=plan, report=lambda done: self._report(done, plan.requests))
+            filling.fill_history(plan=plan, report=self._report)
         except filling.Refused as refusal:
             raise CommandError(str(refusal)) from refusal
-        self.stdout.write(f"\n{plan.requests:,} requests; took {time.monotonic() - self._begun:.0f} s.")
+        self.stdout.write(f"\nDone in {time.monotonic() - begun:.0f} s.")
 
-    def _report(self, done: int, wanted: int) -> None:
-        """A bar that is drawn over itself, with the time that is left."""
-        if self._first < 0:
-            self._first = done
+    def _report(self, what: str, done: int, total: int) -> None:
+        """A bar that is drawn over itself, with the time that has passed and that is left; one for each thing done."""
+        if what != self._what:
+            self.stdout.write("\n" if self._what else "", ending="")
+            self._what, self._begun, self._first = what, time.monotonic(), done
         passed = time.monotonic() - self._begun
-        left = passed / (done - self._first) * (wanted - done) if done > self._first else 0.0
-        bar = "#" * (_WIDTH * done // max(wanted, 1))
-        self.stdout.write(f"\r[{bar:.<{_WIDTH}}] {done:,} of {wanted:,} requests, {left:.0f} s left  ", ending="")
+        left = passed / (done - self._first) * (total - done) if done > self._first else 0.0
+        bar = "#" * (_WIDTH * done // max(total, 1))
+        times = f"{passed:.0f} s, {left:.0f} s left"
+        self.stdout.write(f"\r[{bar:.<{_WIDTH}}] {done:,} of {total:,} {what}; {times}   ", ending="")
         self.stdout.flush()
