@@ -75,7 +75,7 @@ class Result:
             missed.append(f"{self.ratio:.1f} x")
         if self.many.p95 > MOST_P95:
             missed.append(f"p95 {1000 * self.many.p95:.0f} ms")
-        if self.many.queries != self.few.queries:
+        if self.many.queries > self.few.queries:
             missed.append(f"{self.few.queries} -> {self.many.queries} queries")
         return missed
 

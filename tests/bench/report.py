@@ -12,6 +12,7 @@ from typing import Any
 from tests.bench.databases import ROOT
 from tests.bench.exports import MOST_MEMORY
 from tests.bench.figures import Result
+from tests.bench.record import LEAST_RATE
 
 DOCUMENT = ROOT / "docs/performance.md"
 _BEGIN, _END = "<!-- figures of make bench -->", "<!-- end of figures -->"
@@ -48,7 +49,7 @@ def write_run(run: dict[str, Any]) -> str:
     ]
     for group, results in groupby(run["results"], key=lambda result: result.group):
         lines += [f"### {group[0].upper()}{group[1:]}", "", *_write_table(list(results)), ""]
-    lines += _write_exports(run["exports"])
+    lines += [*_write_exports(run["exports"]), *_write_record(run["record"])]
     return "\n".join([*lines, ""])
 
 
@@ -84,6 +85,18 @@ def _write_exports(exports: list[dict[str, Any]]) -> list[str]:
         cells = [one["path"], f"{one['rows']:,}", f"{one['bytes'] / 1e6:.0f}", f"{one['seconds']:.0f}"]
         cells += [_ms(one["first"]), f"{one['memory']:.0f}", _ms(one["page_beside"]), goals]
         lines.append(_row(cells))
+    return [*lines, ""]
+
+
+def _write_record(record: list[dict[str, Any]]) -> list[str]:
+    if not record:
+        return []
+    head = ["the record", "events", "seconds", "events a second on one core", "memory, MB", "goals"]
+    lines = ["### Sealing and verifying", "", _row(head), _row(["---"] + ["--:"] * 4 + ["---"])]
+    for one in record:
+        goals = "met" if one["rate"] >= LEAST_RATE else f"missed: {LEAST_RATE:,} a second"
+        cells = [one["name"], f"{one['events']:,}", f"{one['seconds']:.0f}", f"{one['rate']:,.0f}"]
+        lines.append(_row([*cells, f"{one['memory']:.0f}", goals]))
     return [*lines, ""]
 
 

@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from tests.bench import cases, databases, exports, figures, report
+from tests.bench import cases, databases, exports, figures, record, report
 from tests.bench.calls import Caller
 
 _WARM = 2  # calls before any counts
@@ -31,8 +31,15 @@ def measure_vendor(options: argparse.Namespace, vendor: str) -> dict[str, Any]:
         for caller in callers:
             caller.close()
     figures.price_rows(results)
-    exported = exports.measure_exports(pair[1]) if not options.only else []
-    return {"vendor": vendor, "facts": callers[1].facts, "prepared": prepared, "results": results, "exports": exported}
+    facts, whole = callers[1].facts, not options.only
+    return {
+        "vendor": vendor,
+        "facts": facts,
+        "prepared": prepared,
+        "results": results,
+        "exports": exports.measure_exports(pair[1]) if whole else [],
+        "record": record.measure_record(pair[1], events=facts["events"]) if whole else [],
+    }
 
 
 def measure_cases(callers: list[Caller], options: argparse.Namespace) -> list[figures.Result]:

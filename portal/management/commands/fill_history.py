@@ -40,21 +40,34 @@ class Command(BaseCommand):
         )
         # Each seal is a line of the log; here there are thousands.
         logging.getLogger("portal.services.seals").setLevel(logging.WARNING)
-        begun, self._what = time.monotonic(), ""
+        begun, self._what, self._done = time.monotonic(), "", 0
         try:
             filling.fill_history(plan=plan, report=self._report)
         except filling.Refused as refusal:
             raise CommandError(str(refusal)) from refusal
-        self.stdout.write(f"\nDone in {time.monotonic() - begun:.0f} s.")
+        self._finish()
+        self.stdout.write(f"Done in {time.monotonic() - begun:.0f} s.")
 
     def _report(self, what: str, done: int, total: int) -> None:
-        """A bar that is drawn over itself, with the time that has passed and that is left; one for each thing done."""
         if what != self._what:
-            self.stdout.write("\n" if self._what else "", ending="")
+            self._finish()
             self._what, self._begun, self._first = what, time.monotonic(), done
-        passed = time.monotonic() - self._begun
-        left = passed / (done - self._first) * (total - done) if done > self._first else 0.0
-        bar = "#" * (_WIDTH * done // max(total, 1))
+        self._done = done
+        if self.stderr.isatty():
+            self._draw(total)
+
+    def _draw(self, total: int) -> None:
+        """A bar that is drawn over itself, with the seconds that have passed and that are left."""
+        passed, new = time.monotonic() - self._begun, self._done - self._first
+        left = passed / new * (total - self._done) if new else 0.0
+        bar = "#" * (_WIDTH * self._done // max(total, 1))
         times = f"{passed:.0f} s, {left:.0f} s left"
-        self.stdout.write(f"\r[{bar:.<{_WIDTH}}] {done:,} of {total:,} {what}; {times}   ", ending="")
-        self.stdout.flush()
+        self.stderr.write(f"\r[{bar:.<{_WIDTH}}] {self._done:,} of {total:,} {self._what}; {times}   ", ending="")
+        self.stderr.flush()
+
+    def _finish(self) -> None:
+        """Say how long the last of the things done took."""
+        if self._what:
+            new = self._done - self._first
+            start = "\n" if self.stderr.isatty() else ""
+            self.stdout.write(f"{start}{new:,} {self._what} in {time.monotonic() - self._begun:.0f} s.")
