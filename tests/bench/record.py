@@ -36,10 +36,8 @@ def _measure_sample(database: Database) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "tests.bench.sealing", "--events", str(_SAMPLE), "--database", vendor]
     text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     memory = re.search(r"at most (\d+) MB", text)
-    rates = {
-        name: float(rate.replace(",", ""))
-        for name, rate in re.findall(r"^  ([a-z, ]+?) +([\d,]+) events", text, re.MULTILINE)
-    }
+    found = re.findall(r"^  ([a-z, ]+?) +([\d,]+) events", text, re.MULTILINE)
+    rates = {name: float(rate.replace(",", "")) for name, rate in found}
     return [
         {
             "name": name,
