@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 from portal.views import (
     account,
     evidence,
+    export,
     guide,
     health,
     home,
@@ -26,6 +27,8 @@ urlpatterns = [
     path("live/", home.live_home, name="home_live"),
     path("requests/", requests.index, name="request_list"),
     path("requests/live/", requests.live_rows, name="request_list_live"),
+    path("requests/export.csv", export.download, {"form": "csv"}, name="request_export_csv"),
+    path("requests/export.jsonl", export.download, {"form": "jsonl"}, name="request_export_jsonl"),
     path("requests/new/", requests.new, name="request_new"),
     path("requests/<int:number>/", requests.detail, name="request_detail"),
     path("requests/<int:number>/live/", requests.live_one, name="request_live"),

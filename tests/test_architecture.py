@@ -84,7 +84,7 @@ SERVICE_LAYERS = [
         "verify",
         "finding",
     },
-    {"record", "settle", "decisions"},
+    {"record", "settle", "decisions", "exporting"},
 ]
 
 

@@ -75,7 +75,7 @@ def test_an_error_page_shows_no_setting(after_every_failure, settings, sign_in, 
     def fail(**values):
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr(keyhold, "get_key", fail)
+    monkeypatch.setattr(keyhold, "get_current_key", fail)
     response = browser.get("/")
     assert response.status_code == 500
     assert KEY not in response.content.decode()

@@ -52,6 +52,7 @@ VERBS = (
     "delete-group",
     "evidence",
     "fill-history",
+    "export",
 )
 _LARGEST_ID = 2**63 - 1
 

@@ -49,7 +49,7 @@ def read_page(*, user: models.User, query: QueryDict) -> Page:
     valid = form.is_valid()
     newest_first = not valid or form.cleaned_data["sort"] != "oldest"
     rows, newer, older = _read_rows(user, values=form.cleaned_data) if valid else ([], {}, {})
-    shown = {name: str(query[name]) for name in form.fields if query.get(name) and name not in _PAGE_KEYS}
+    shown = read_shown(form, query=query)
     unsorted = {name: value for name, value in shown.items() if name != "sort"}
     return Page(
         form=form,
@@ -61,6 +61,11 @@ def read_page(*, user: models.User, query: QueryDict) -> Page:
         older=f"?{urlencode(shown | older)}" if older else "",
         query=urlencode(shown),
     )
+
+
+def read_shown(form: filters.FilterForm, *, query: QueryDict) -> dict[str, str]:
+    """What the address says of the form's filters and of the order, as it says it."""
+    return {name: str(query[name]) for name in form.fields if query.get(name) and name not in _PAGE_KEYS}
 
 
 def read_rows(*, user: models.User, numbers: str) -> list[models.Request]:

@@ -25,6 +25,8 @@ CODES = (*HOLDING, "400", "422", "waited-too-long", "other")
 # What the URL map has beside pages.
 NO_PAGES = {
     "request_evidence": "a download",
+    "request_export_csv": "a download",
+    "request_export_jsonl": "a download",
     "home_live": "a part of home",
     "request_list_live": "a part of request_list",
     "request_live": "a part of request_detail",

@@ -1,0 +1,172 @@
+"""Exports: the rows that a person has found, as CSV or JSON Lines. docs/export.md describes the columns.
+
+Written page by page while the person receives it: each page is a query of its own that begins behind the last row of
+the one before, so that neither memory nor a cursor nor a transaction grows with the number of rows.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+
+from portal import models
+from portal.services import audit, finding
+
+type Row = dict[str, Any]
+type Find = Callable[[finding.Slice], list[int]]
+
+CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson; charset=utf-8"}
+_PAGE = 1_000
+# A spreadsheet would take a cell that begins so for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def export_rows(
+    *, actor: models.User, kind: str, form: str, asked: Mapping[str, str], find: Find, newest_first: bool = True
+) -> Iterator[str]:
+    """The file in pieces: `kind` is requests or events, `form` csv or jsonl. Raises KeyError for others.
+
+    `find` gives the ids of a part of the rows. That they are exported, by which filters (`asked`), is recorded at once,
+    before the first piece.
+    """
+    columns, read = _KINDS[kind]
+    write = _FORMS[form]
+    with transaction.atomic():
+        audit.record_event(
+            actor=actor, verb="export", target=kind, detail={"format": form, "filters": dict(sorted(asked.items()))}
+        )
+    pages = (read(ids) for ids in _list_pages(find, newest_first=newest_first))
+    return write(columns, pages)
+
+
+def _list_pages(find: Find, *, newest_first: bool) -> Iterator[list[int]]:
+    """The ids of what was there when the export began: what comes meanwhile does not prolong it."""
+    newest = find(finding.Slice(limit=1))
+    part = finding.Slice(below=newest[0] + 1 if newest else 0, newest_first=newest_first, limit=_PAGE)
+    while ids := find(part):
+        yield ids
+        edge = {"below": ids[-1], "above": part.above} if newest_first else {"below": part.below, "above": ids[-1]}
+        part = finding.Slice(newest_first=newest_first, limit=_PAGE, **edge)
+
+
+# --- What a row says ---
+
+_REQUEST_COLUMNS = (
+    *("number", "requested_by", "type", "workspace_asked", "note", "state", "failure", "requested_at", "ended_at"),
+    *("took_seconds", "attempts", "was_unknown", "workstation", "workspace", "http_status", "error", "message"),
+)
+_EVENT_COLUMNS = ("id", "at", "actor", "address", "verb", "target", "request", "reason", "detail")
+
+
+def _read_requests(ids: list[int]) -> Iterator[Row]:
+    rows = models.Request.objects.filter(pk__in=ids).values(
+        *("id", "requester__username", "type", "workspace_uid", "note", "status", "failure", "created_at", "ended_at"),
+        *("workstation__uid", "workstation__workspace__uid"),
+    )
+    found = {row["id"]: row for row in rows}
+    attempts = _read_attempts(ids)
+    for number in ids:
+        if number in found:  # else it was pruned meanwhile
+            yield _describe_request(found[number], attempts.get(number, []))
+
+
+def _read_attempts(ids: list[int]) -> dict[int, list[Row]]:
+    """Those of each request, oldest first."""
+    rows = models.Attempt.objects.filter(request__in=ids).order_by("request_id", "number")
+    attempts: dict[int, list[Row]] = {}
+    for row in rows.values("request_id", "outcome", "http_status", "error", "message"):
+        attempts.setdefault(row["request_id"], []).append(dict(row))
+    return attempts
+
+
+def _describe_request(row: Row, attempts: list[Row]) -> Row:
+    created_at, ended_at = row["created_at"], row["ended_at"]
+    last = attempts[-1] if attempts else {"http_status": None, "error": "", "message": ""}
+    return {
+        "number": row["id"],
+        "requested_by": row["requester__username"],
+        "type": row["type"],
+        "workspace_asked": row["workspace_uid"],
+        "note": row["note"],
+        "state": row["status"],
+        "failure": row["failure"],
+        "requested_at": created_at,
+        "ended_at": ended_at,
+        "took_seconds": round((ended_at - created_at).total_seconds(), 3) if ended_at else None,
+        "attempts": len(attempts),
+        "was_unknown": any(attempt["outcome"] == models.Attempt.Outcome.UNKNOWN for attempt in attempts),
+        "workstation": row["workstation__uid"] or "",
+        "workspace": row["workstation__workspace__uid"] or "",
+        "http_status": last["http_status"],
+        "error": last["error"],
+        "message": last["message"],
+    }
+
+
+def _read_events(ids: list[int]) -> Iterator[Row]:
+    for event in models.Event.objects.filter(pk__in=ids).order_by("id" if ids[0] < ids[-1] else "-id"):
+        yield {
+            "id": event.pk,
+            "at": event.at,
+            "actor": event.actor_name,
+            "address": event.address,
+            "verb": event.verb,
+            "target": event.target,
+            "request": event.request_number,
+            "reason": event.reason,
+            "detail": event.detail,
+        }
+
+
+_KINDS: dict[str, tuple[tuple[str, ...], Callable[[list[int]], Iterator[Row]]]] = {
+    "requests": (_REQUEST_COLUMNS, _read_requests),
+    "events": (_EVENT_COLUMNS, _read_events),
+}
+
+
+# --- How it is written ---
+
+
+def _write_csv(columns: tuple[str, ...], pages: Iterator[Iterator[Row]]) -> Iterator[str]:
+    """With the mark by which spreadsheets know UTF-8, and lines as they end them."""
+    yield "\ufeff" + _join([columns])
+    for page in pages:
+        yield _join([_write_cell(row[name]) for name in columns] for row in page)
+
+
+def _join(lines: Any) -> str:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows(lines)
+    return buffer.getvalue()
+
+
+def _write_cell(value: Any) -> Any:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return _write_time(value)
+        case dict():
+            return json.dumps(value, ensure_ascii=False, sort_keys=True)
+        case str() if value.startswith(_FORMULA):
+            return f"'{value}"
+        case _:
+            return value
+
+
+def _write_time(time: datetime) -> str:
+    """ISO 8601, in UTC, always with six digits."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _write_jsonl(columns: tuple[str, ...], pages: Iterator[Iterator[Row]]) -> Iterator[str]:
+    """Nothing is defused here: no spreadsheet opens it."""
+    for page in pages:
+        yield "".join(f"{json.dumps(row, default=_write_time, ensure_ascii=False)}\n" for row in page)
+
+
+_FORMS = {"csv": _write_csv, "jsonl": _write_jsonl}

@@ -1,0 +1,176 @@
+"""Exports: exactly what was found, page by page, recorded first, and harmless to a spreadsheet."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from portal import models
+from portal.services import exporting
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def download(sign_in):
+    def download(user: models.User, query: str = "", form: str = "csv") -> list[dict[str, object]]:
+        """The rows of the file."""
+        response = sign_in(user).get(f"/requests/export.{form}?{query}")
+        assert response.status_code == 200
+        assert response["Content-Disposition"] == f'attachment; filename="requests.{form}"'
+        text = b"".join(response.streaming_content).decode()
+        if form == "jsonl":
+            return [json.loads(line) for line in text.splitlines()]
+        assert text.startswith("\ufeffnumber,")
+        return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
+
+    return download
+
+
+def test_a_row_says_all_of_its_request(download, alice, anna):
+    wanted = rows.create_request(
+        alice,
+        note="für Zürich",
+        workspace_uid="space-1",
+        status="FAILED",
+        failure="402",
+        created_at=rows.NOW - timedelta(seconds=90.5),
+        ended_at=rows.NOW,
+    )
+    rows.create_attempt(wanted, outcome="UNKNOWN", failure="no-answer", http_status=504, error="", message="")
+    rows.create_attempt(wanted)
+    rows.create_workstation(wanted, uid="station-1", workspace=rows.create_workspace(alice, uid="space-2"))
+    expected = {
+        "number": wanted.pk,
+        "requested_by": "alice",
+        "type": "python",
+        "workspace_asked": "space-1",
+        "note": "für Zürich",
+        "state": "FAILED",
+        "failure": "402",
+        "requested_at": (rows.NOW - timedelta(seconds=90.5)).isoformat(timespec="microseconds"),
+        "ended_at": rows.NOW.isoformat(timespec="microseconds"),
+        "took_seconds": 90.5,
+        "attempts": 2,
+        "was_unknown": True,
+        "workstation": "station-1",
+        "workspace": "space-2",
+        "http_status": 402,
+        "error": "Payment required",
+        "message": "credits are used up",
+    }
+
+    assert download(anna, form="jsonl") == [expected]
+    assert download(anna) == [{name: "true" if value is True else str(value) for name, value in expected.items()}]
+
+
+def test_what_there_is_none_of_is_empty(download, alice):
+    rows.create_request(alice, status="QUEUED")
+    (row,) = download(alice)
+    assert [row[name] for name in ("ended_at", "took_seconds", "workstation", "http_status", "message")] == [""] * 5
+    (row,) = download(alice, form="jsonl")
+    assert (row["ended_at"], row["took_seconds"], row["http_status"], row["workstation"]) == (None, None, None, "")
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("size", [1, 3, 1_000])
+def test_exactly_what_the_filters_find_in_its_order(download, alice, bob, anna, monkeypatch, form, size):
+    monkeypatch.setattr(exporting, "_PAGE", size)
+    mine = [rows.create_request(alice, status="CANCELLED", note=f"demo {number}").pk for number in range(7)]
+    theirs = [rows.create_request(bob, note="demo").pk for _ in range(3)]
+
+    def read(user: models.User, query: str) -> list[int]:
+        return [int(str(row["number"])) for row in download(user, query, form)]
+
+    assert read(anna, "") == [*theirs[::-1], *mine[::-1]]
+    assert read(anna, "sort=oldest") == [*mine, *theirs]
+    assert read(anna, "status=CANCELLED&type=python") == mine[::-1]
+    assert read(anna, "q=demo&sort=oldest&person=bob") == theirs
+    assert read(anna, f"before={mine[3]}") == [*theirs[::-1], *mine[::-1]]  # of all pages, not of one
+    assert read(alice, "") == mine[::-1]
+    assert read(alice, "type=voip") == []
+
+
+def test_the_links_of_the_history_take_its_filters_along(sign_in, alice):
+    rows.create_request(alice, note="demo & more")
+    page = sign_in(alice).get("/requests/?q=demo&status=SUCCEEDED&sort=oldest").content.decode()
+    for form in ("csv", "jsonl"):
+        assert f'href="/requests/export.{form}?q=demo&amp;status=SUCCEEDED&amp;sort=oldest"' in page
+
+
+@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+def test_a_cell_that_would_be_a_formula_is_defused(download, alice, start):
+    portal_request = rows.create_request(alice, note=start, workspace_uid="-cmd")
+    rows.create_attempt(portal_request, error=start, message="fine = fine")
+    (row,) = download(alice)
+    assert (row["note"], row["error"], row["workspace_asked"]) == (f"'{start}", f"'{start}", "'-cmd")
+    assert row["message"] == "fine = fine"
+    assert download(alice, form="jsonl")[0]["note"] == start
+
+
+def test_quotes_commas_and_lines_stay_in_their_cell(download, alice):
+    rows.create_request(alice, note='a "quoted", note;\nof two lines\u2028')
+    assert download(alice)[0]["note"] == 'a "quoted", note;\nof two lines\u2028'
+
+
+def test_it_is_recorded_before_the_first_byte(sign_in, alice, anna):
+    rows.create_request(alice)
+    response = sign_in(anna).get(
+        "/requests/export.jsonl?status=SUCCEEDED&person=alice&before=5", REMOTE_ADDR="192.0.2.7"
+    )
+    event = models.Event.objects.get(verb="export")
+    assert (event.actor_name, event.target, event.address) == ("anna", "requests", "192.0.2.7")
+    assert event.detail == {"format": "jsonl", "filters": {"person": "alice", "status": "SUCCEEDED"}}
+    response.close()
+
+
+def test_a_page_is_read_only_when_the_one_before_was_taken(sign_in, alice, monkeypatch):
+    monkeypatch.setattr(exporting, "_PAGE", 2)
+    for _ in range(8):
+        rows.create_request(alice)
+    response = sign_in(alice).get("/requests/export.csv")
+    pieces = iter(response.streaming_content)
+    with CaptureQueriesContext(connection) as queries:
+        next(pieces)
+    assert len(queries) == 0  # the names of the columns
+    counts = []
+    for _ in range(3):
+        with CaptureQueriesContext(connection) as queries:
+            assert next(pieces).count(b"\r\n") == 2
+        counts.append(len(queries))
+    assert counts[1] == counts[2] == 3
+    with CaptureQueriesContext(connection) as queries:
+        response.close()  # the person has gone away
+        assert list(pieces) == []
+    assert len(queries) == 0
+
+
+def test_what_comes_while_it_runs_does_not_prolong_it(sign_in, alice, monkeypatch):
+    monkeypatch.setattr(exporting, "_PAGE", 1)
+    for _ in range(3):
+        rows.create_request(alice)
+    pieces = iter(sign_in(alice).get("/requests/export.jsonl?sort=oldest").streaming_content)
+    lines = []
+    for piece in pieces:
+        lines.append(piece)
+        rows.create_request(alice)
+        assert len(lines) < 9
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize("query", ["status=NONSENSE", "q=%25", "since=soon", "longer=x&before=5"])
+def test_a_filter_that_cannot_be_read_leads_to_the_page_that_says_so(sign_in, alice, query):
+    response = sign_in(alice).get(f"/requests/export.csv?{query}", follow=True)
+    assert response.redirect_chain[0][1] == 302
+    assert response.redirect_chain[0][0].startswith("/requests/?")
+    assert response.context["page"].form.errors
+    assert not models.Event.objects.filter(verb="export").exists()
+
+
+def test_who_is_signed_out_gets_none(client, db):
+    assert client.get("/requests/export.csv").url.startswith("/accounts/login/")
