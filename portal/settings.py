@@ -85,16 +85,18 @@ if ON_SQLITE:
     }
 else:
     # A worker that is paused while it holds the key row would stop all others: PostgreSQL ends its transaction, before
-    # the others give up waiting for the lock.
+    # the others give up waiting for the lock. Its compiler costs more than it saves where queries are short.
     DATABASE |= {
         "OPTIONS": {
             **DATABASE.get("OPTIONS", {}),
             "pool": {"min_size": 1, "max_size": 24, "timeout": 20},
-            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=5s",
+            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=5s -c jit=off",
         },
         "CONN_HEALTH_CHECKS": True,
     }
 DATABASES = {"default": DATABASE}
+# Of the web server alone: it is wsgi.py that sets it. A migration or a worker's duty may take its time.
+PORTAL_STATEMENT_TIMEOUT = environment.read_number("PORTAL_STATEMENT_TIMEOUT", default=15, least=0, most=3600)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Where a pooler stands between, LISTEN needs a way of its own; without it workers look once a second.

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.template import loader
 
 _TRY_AGAIN = "5"  # seconds
+_CANCELLED = "57014"  # PostgreSQL's code for a query that was cancelled: it had reached the time that pages have
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
@@ -16,8 +17,14 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """503 where the database is away, full or locked, else 500; neither page asks the database for anything."""
-    if isinstance(sys.exception(), OperationalError | InterfaceError):
+    """503 where the database is away, full, locked or took too long, else 500.
+
+    None of these pages asks the database for anything.
+    """
+    error = sys.exception()
+    if getattr(getattr(error, "__cause__", None), "sqlstate", "") == _CANCELLED:
+        return HttpResponse(loader.render_to_string("slow.html"), status=503)
+    if isinstance(error, OperationalError | InterfaceError):
         page = loader.render_to_string("503.html")
         return HttpResponse(page, status=503, headers={"Retry-After": _TRY_AGAIN})
     return HttpResponse(loader.render_to_string("500.html"), status=500)

@@ -1,15 +1,18 @@
 """Pages for what went wrong: each says what to do, and none asks a database that is away."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.template.loader import render_to_string
 from django.test import Client
 
 from portal import models
-from portal.views import home
+from portal.views import errors, home
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -55,7 +58,39 @@ def test_a_fault_of_ours_is_a_500_that_says_so(browser, monkeypatch):
     assert "The fault is ours, not yours." in answer.text
 
 
-@pytest.mark.parametrize("name", ["500.html", "503.html"])
+@pytest.mark.parametrize("name", ["500.html", "503.html", "slow.html"])
 def test_the_pages_of_a_server_error_ask_the_database_nothing(name, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert "<h1>" in render_to_string(name)
+
+
+ON_SQLITE = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no timeout of statements")
+
+
+@ON_SQLITE
+def test_a_query_that_took_too_long_is_said(rf):
+    with connection.cursor() as cursor:
+        try:
+            with transaction.atomic():
+                cursor.execute("SET LOCAL statement_timeout = '5ms'; SELECT pg_sleep(60)")
+        except OperationalError:
+            answer = errors.server_error(rf.get("/requests/"))
+    assert answer.status_code == 503
+    assert "<h1>This took too long</h1>" in answer.text
+    assert "Retry-After" not in answer.headers  # the same again would take as long
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(("setting", "shown"), [("", "15s"), ("2.5", "2500ms"), ("0", "0")])
+def test_only_what_serves_pages_is_limited(setting, shown):
+    """Asked of processes of their own: how a connection begins is settled when one starts."""
+    ask = "from django.db import connection as c; k = c.cursor(); k.execute('SHOW statement_timeout');"
+    ask += " print(k.fetchone()[0])"
+    environ = os.environ | {"PORTAL_STATEMENT_TIMEOUT": setting, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+
+    def run(script: str) -> str:
+        command = [sys.executable, "-c", script]
+        return subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert run(f"import portal.wsgi; {ask}") == shown
+    assert run(f"import django; django.setup(); {ask}") == "0"
