@@ -66,7 +66,7 @@ def test_the_tab_tells_the_state_and_nothing_moves(signed_in, portal):
     expect(page.locator("#hold")).to_have_attribute("data-hx-trigger", "poll")
     assert page.locator(".journey").bounding_box()["y"] == place
 
-    page.click("text=Open workstation")
+    page.click("text=See the workstation")
     expect(page).to_have_title(re.compile("^Active: Python, workstation "))
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/ok"))
 
@@ -92,7 +92,7 @@ def test_typed_text_focus_and_the_caret_survive_news(signed_in, portal):
 def test_open_details_survive_news(signed_in, portal):
     page = signed_in
     request(page, portal.address)
-    page.get_by_role("link", name="Open workstation").click(timeout=20_000)
+    page.get_by_role("link", name="See the workstation").click(timeout=20_000)
     page.locator("summary", has_text="Everything the provider said").click(timeout=20_000)
     other = page.context.new_page()
     other.goto(page.url)
@@ -191,3 +191,20 @@ def test_a_hidden_tab_still_learns_seldom_what_somebody_waits_for(signed_in, por
     assert polls == []
     with page.expect_response("**/live/**"):
         page.clock.run_for(2_000)
+
+
+def test_menus_close_with_escape_and_with_a_press_elsewhere(signed_in, portal):
+    page = signed_in
+    page.goto(portal.address)
+    menu = page.locator(".account")
+    opener = menu.locator("summary")
+    opener.click()
+    expect(menu).to_have_attribute("open", "")
+    page.keyboard.press("Escape")
+    expect(menu).not_to_have_attribute("open", "")
+    expect(opener).to_be_focused()
+
+    opener.click()
+    expect(menu).to_have_attribute("open", "")
+    page.locator("h1").click()
+    expect(menu).not_to_have_attribute("open", "")

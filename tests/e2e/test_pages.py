@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e import checks
 from tests.e2e.conftest import ROOT
@@ -122,10 +123,10 @@ def test_the_admin_has_the_portals_theme(browser, staged):
     tab = context.new_page()
     tab.goto(staged.find_address(page))
     tab.get_by_role("button", name="Dark").click()
+    expect(tab.locator("body")).to_have_css("background-color", "rgb(15, 21, 25)")
     assert tab.url.endswith("/admin/")
-    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 21, 25)"
     tab.goto(staged.address)
-    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 21, 25)"
+    expect(tab.locator("body")).to_have_css("background-color", "rgb(15, 21, 25)")
     context.close()
 
 
