@@ -19,8 +19,10 @@ import requests
 from tests.chaos import books, clients, faults, inside, keeper, killer, stage
 
 OPEN = ("QUEUED", "SENDING", "UNKNOWN")
-# So long nothing changes any more: what is left then will be left for good.
-STANDSTILL = 100.0
+# So long nothing changes any more: what is left then will be left for good. No hold that ends by itself is longer.
+STANDSTILL = 330.0
+# The chaos outlasts the last submission by this: what then waits, waits mostly for workstations that never come about.
+AFTERMATH = 60.0
 
 
 class Run:
@@ -61,9 +63,11 @@ class Run:
         self._begun = time.monotonic()
         for part in (self._keeper, self._faults, self._crowd, self._killer):
             part.start()
-        end, spoken = self._begun + self._options.seconds, 0.0
+        end, spoken, is_told = self._begun + self._options.seconds, 0.0, False
         while time.monotonic() < end:
             time.sleep(1.0)
+            if not is_told and self._crowd.is_done():
+                is_told, end = True, min(end, time.monotonic() + AFTERMATH)
             state = inside.read_state()
             if state is not None and time.monotonic() - spoken > 10:
                 spoken = time.monotonic()
