@@ -60,10 +60,10 @@ SERVICE_LAYERS = [
         "turns",
         "origin",
         "protection",
-        "indexing",
+        "tags",
         "auditkeys",
     },
-    {"canon"},
+    {"canon", "indexing"},
     {"audit", "accounts"},
     {"keyhold", "drift", "seals"},
     {"mirror", "probe"},
@@ -84,7 +84,7 @@ SERVICE_LAYERS = [
         "verify",
         "finding",
     },
-    {"record", "settle", "decisions", "exporting"},
+    {"record", "settle", "decisions", "exporting", "recollecting"},
 ]
 
 

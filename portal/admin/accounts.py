@@ -64,7 +64,11 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
     )
 
     def list_links(self, row: models.Key) -> list[tuple[failures.Words, str]]:
-        return [(_("Open in the portal"), reverse("key"))]
+        used = columns.list_url(models.Attempt, key=row.fingerprint)
+        return [
+            (_("Open in the portal"), reverse("key")),
+            *([(_("Attempts with this key"), used)] if row.fingerprint else []),
+        ]
 
     def find_events(self, row: models.Key) -> str:
         return f'"{row}"'

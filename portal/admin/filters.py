@@ -111,7 +111,7 @@ class LevelFilter(FixedChoices):
 
 
 class TypeFilter(FixedChoices):
-    """The types of the provider's contract. Others are found by search."""
+    """The types of the provider's contract."""
 
     title = _("type")
     parameter_name = "type"
@@ -119,7 +119,7 @@ class TypeFilter(FixedChoices):
 
 
 class WorkstationStatusFilter(FixedChoices):
-    """The statuses of the provider's contract. Others are found by search."""
+    """The statuses of the provider's contract."""
 
     title = _("status")
     parameter_name = "status"
@@ -127,7 +127,7 @@ class WorkstationStatusFilter(FixedChoices):
 
 
 class WorkspaceStatusFilter(FixedChoices):
-    """The statuses of the provider's contract. Others are found by search."""
+    """The statuses of the provider's contract."""
 
     title = _("status")
     parameter_name = "status"
@@ -230,3 +230,18 @@ class AccountFilter(_OfRow):
     title = _("account")
     parameter_name = "account"
     model = models.Account
+
+
+class KeyFilter(admin.SimpleListFilter):
+    """Attempts that used one key. Shown only where a link has chosen it."""
+
+    title = _("key")
+    parameter_name = "key"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        value = self.value()
+        return [] if value is None else [(value, value)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset if value is None else queryset.filter(key_fingerprint=value)

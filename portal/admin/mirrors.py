@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.db.models import Q
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, filters, pages, readonly
+from portal.admin import columns, filters, found, pages, readonly
 
 _SEEN: Any = (columns.moment("created_at"), columns.moment("first_seen_at"))
 _UID = columns.value("uid", label=_("UID"))
@@ -70,6 +71,13 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
         _AS_IT_CAME,
     )
 
+    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
+        """Of the requests with the words; an orphan by its UID as it is written."""
+        if not words:
+            return Q()
+        models.check_words(words)
+        return found.find_related(models.Workstation, request, words, uid="uid")
+
     def find_events(self, row: models.Workstation) -> str:
         return f'"workstation {row.uid}"'
 
@@ -105,6 +113,20 @@ class WorkspaceAdmin(readonly.ReadOnlyAdmin):
         used = models.Workstation.objects.filter(request_id=number).values("workspace_id")
         asked = models.Request.objects.filter(pk=number).values("workspace_uid")
         return Q(pk__in=used) | Q(uid__in=asked)
+
+    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
+        """By UID as it is written, by owner, and those of the workstations of requests with the words."""
+        if not words:
+            return Q()
+        models.check_words(words)
+        numbers = found.find_by_words(request, words)
+        used = models.Workstation.objects.filter(request_id__in=numbers).values_list("workspace_id", flat=True)
+        ids = {number for number in used if number is not None}
+        if len(words) == 1:
+            rows = models.Workspace.objects
+            ids.update(found.list_ids(rows.filter(uid=words[0]), request))
+            ids.update(found.list_ids(rows.filter(owner__in=found.find_people(words[0])), request))
+        return found.among(ids)
 
     def list_links(self, row: models.Workspace) -> list[tuple[failures.Words, str]]:
         return [

@@ -14,7 +14,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, search
+from portal.admin import columns, found, search
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -37,7 +37,7 @@ class BoundedPaginator(_Paginator):
     @property
     def is_cut(self) -> bool:
         """Whether there may be more rows than were counted."""
-        return self.count >= self.LIMIT
+        return self.count >= self.LIMIT or self.count == found.MOST
 
 
 class _NoChanges:
@@ -103,11 +103,14 @@ class ReadOnlyAdmin(_NoChanges, _ModelAdmin):
         if number is not None:
             return queryset.filter(self.find_number(number)), False
         try:
-            words = models.read_words(search_term)
+            return queryset.filter(self.find_words(request, models.read_words(search_term))), False
         except models.UnreadableSearch as error:
             self.message_user(request, str(error), messages.WARNING)
             return queryset.none(), False
-        return queryset.filter(search.find_all(words, find_word=self.find_word)), False
+
+    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
+        """Where all of the words are found. Raises UnreadableSearch."""
+        return search.find_all(words, find_word=self.find_word)
 
     def find_number(self, number: int) -> Q:
         """Where the rows of the request are."""

@@ -12,7 +12,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import answers, columns, filters, pages, readonly, search
+from portal.admin import answers, columns, export, filters, found, pages, readonly
 
 _MOST_ATTEMPTS = 50  # on one page; the newest
 _LONGEST_START = 4096  # bytes of each answer on the request's page
@@ -65,9 +65,10 @@ class AttemptInline(readonly.ReadOnlyInline):
 
 
 @pages.register(models.Request)
-class RequestAdmin(readonly.ReadOnlyAdmin):
+class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
     """What was asked for."""
 
+    export_kind = "requests"
     list_display = (
         columns.name(label=_("number")),
         columns.moment("created_at", label=_("created")),
@@ -121,17 +122,12 @@ class RequestAdmin(readonly.ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[models.Request]:
         return super().get_queryset(request).defer("workstation__raw")
 
-    def find_word(self, word: str) -> Q:
-        """In the request itself, in its workstation's UID, and in what the provider answered."""
-        attempts = models.Attempt.objects.filter(search.find_in(("error", "message"), word))
-        late = models.LateAnswer.objects.filter(search.find_in(("error", "message"), word))
-        workstations = models.Workstation.objects.filter(uid__icontains=word, request__isnull=False)
-        return (
-            super().find_word(word)
-            | Q(pk__in=attempts.values("request_id"))
-            | Q(pk__in=late.values("attempt__request_id"))
-            | Q(pk__in=workstations.values("request_id"))
-        )
+    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
+        """In all texts of the request, by the search index; that also answers several filters together."""
+        models.check_words(words)
+        numbers = found.find_requests(request, words)
+        request.searched = numbers  # type: ignore[attr-defined]
+        return Q() if numbers is None else found.among(numbers)
 
     def list_links(self, row: models.Request) -> list[tuple[failures.Words, str]]:
         return [
@@ -173,8 +169,18 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
         columns.short_text("message", longest=60),
     )
     list_select_related = ("request__requester",)
-    list_filter = ("outcome", filters.FailureFilter, ("claimed_at", filters.TimeFilter), filters.RequestFilter)
-    search_fields = ("error", "message", "worker", "request__workspace_uid", *_person_fields("request__requester"))
+    list_filter = (
+        "outcome",
+        filters.FailureFilter,
+        ("claimed_at", filters.TimeFilter),
+        filters.RequestFilter,
+        filters.KeyFilter,
+    )
+    search_fields = ("error", "message", "key_fingerprint")
+    search_help_text = _(
+        "R-1042 finds by the request's number; words find the attempts of requests that have all of them in a note, an "
+        "error, a name or a UID; a key's fingerprint finds the attempts that used it."
+    )
     number_lookup = "request_id"
     deferred = ("answer",)
     inlines = (LateAnswerInline,)
@@ -186,7 +192,7 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
                     (columns.row_link("request"), "number", columns.row_link("request__requester")),
                     ("outcome", columns.failure()),
                     (columns.moment("claimed_at"), columns.moment("ended_at"), columns.moment("deadline_at")),
-                    "worker",
+                    ("worker", "key_fingerprint"),
                 )
             },
         ),
@@ -196,8 +202,18 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
         ),
     )
 
+    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
+        if not words:
+            return Q()
+        models.check_words(words)
+        return found.find_related(models.Attempt, request, words, key="key_fingerprint")
+
     def list_links(self, row: models.Attempt) -> list[tuple[failures.Words, str]]:
-        return [(_("Request"), columns.url_of(row.request))]
+        same_key = columns.list_url(models.Attempt, key=row.key_fingerprint)
+        return [
+            (_("Request"), columns.url_of(row.request)),
+            *([(_("Attempts with this key"), same_key)] if row.key_fingerprint else []),
+        ]
 
     def find_events(self, row: models.Attempt) -> str:
         return row.request.label

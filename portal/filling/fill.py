@@ -36,6 +36,7 @@ def fill_history(*, plan: Plan, report: Report) -> None:
     plan = _begin(plan=plan)
     people, account = cast.read_cast(plan=plan), accounts.get_current_account()
     done = tables.read_newest(models.Request)
+    indexing.drop_index()
     while done < plan.requests:
         report("requests", done, plan.requests)
         done = _fill_batch(plan=plan, first=done + 1, people=people, account=account)

@@ -3,7 +3,7 @@
 from typing import Any, NoReturn
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.clock import Now
@@ -41,6 +41,9 @@ class Event(models.Model):
         indexes = [
             models.Index(F("request_number"), F("id"), name="event_of_request"),
             models.Index(F("verb"), F("id").desc(), name="event_by_verb"),
+            models.Index(F("actor_name"), F("id").desc(), name="event_by_actor"),
+            models.Index(F("target"), F("id").desc(), name="event_by_target"),
+            models.Index(F("id"), name="event_with_reason", condition=~Q(reason="")),
         ]
 
     def __str__(self) -> str:

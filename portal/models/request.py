@@ -207,6 +207,7 @@ class Attempt(ProviderAnswer):
             models.Index(F("claimed_at"), name="attempt_by_time"),
             # Without a condition: SQLite would not see that a failure given as a parameter fulfils it.
             models.Index(F("failure"), F("ended_at"), name="attempt_failed_lately"),
+            models.Index(F("key_fingerprint"), F("id").desc(), name="attempt_by_key"),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
@@ -31,6 +32,7 @@ class Workspace(Mirror):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "uid"], name="workspace_uid_once")]
+        indexes = [models.Index(F("uid"), F("id").desc(), name="workspace_by_uid")]
 
     def __str__(self) -> str:
         return self.uid

@@ -72,6 +72,7 @@ class Workstation(Mirror):
             ),
         ]
         indexes = [
+            models.Index(F("uid"), F("id").desc(), name="workstation_by_uid"),
             models.Index(F("account"), F("type"), name="workstation_unowned", condition=Q(request=None)),
             models.Index(F("refresh_due_at"), name="workstation_live", condition=Q(ended_at=None)),
         ]

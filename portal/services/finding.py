@@ -13,11 +13,11 @@ from django.db import connection
 from django.db.models import Max, Min
 
 from portal import models
-from portal.services import indexing
+from portal.services import tags
 
 _LARGEST = 2**63 - 1
 _NEIGHBOURS = 1_000  # requests made at about the same time may have their numbers in another order than their times
-_WINDOW = 10_000
+_WINDOWS = (2_000, 20_000)  # entries at the near end of the list
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +121,7 @@ def _ask_requests(filters: Filters, part: Slice) -> tuple[str, list[Any]]:
 
 def _ask_sqlite(filters: Filters, part: Slice) -> tuple[str, list[Any]]:
     """FTS5 reads the lists of all words and tags side by side, in the order of the numbers, until it has enough."""
-    phrases = [f"({' OR '.join(_quote(f'|{tag}') for tag in tags)})" for tags in _list_tags(filters)]
+    phrases = [f"({' OR '.join(_quote(f'|{tag}') for tag in each)})" for each in _list_tags(filters)]
     wanted = [f"{{tags}} : ({' AND '.join(phrases)})"] if phrases else []
     wanted += [f"{{words}} : {_quote(word)}" for word in filters.words]
     exactly, values = _compare(
@@ -147,32 +147,47 @@ def _ask_postgresql(filters: Filters, part: Slice) -> tuple[str, list[Any]]:
 
     Left alone, PostgreSQL would guess which of the two is better, and walk through the table where it guesses wrong.
     """
-    conditions, values = _compare(filters, took="extract(epoch FROM r.ended_at - r.created_at)")
-    for tags in _list_tags(filters):
-        conditions.append("e.tags @> %s" if len(tags) == 1 else "e.tags && %s")
-        values.append(tags)
+    conditions, given = _compare(filters, took="extract(epoch FROM r.ended_at - r.created_at)")
+    for each in _list_tags(filters):
+        conditions.append("e.tags @> %s" if len(each) == 1 else "e.tags && %s")
+        given.append(each)
     for word in filters.words:
         conditions.append("e.words LIKE %s")
-        values.append(f"%{_escape(word.lower())}%")
-    fit = " AND ".join(["true", *conditions])
+        given.append(f"%{escape_pattern(text=word.lower())}%")
+    fit, onwards, limit = " AND ".join(["true", *conditions]), f"ORDER BY e.rowid {part.order} LIMIT %s", part.limit
+    near = f"""
+        SELECT e.rowid FROM (
+            SELECT * FROM portal_searchentry e WHERE e.rowid > %s AND e.rowid < %s {onwards}
+        ) e WHERE {fit}"""  # noqa: S608 (no values)
     statement = f"""
-        WITH near AS MATERIALIZED (
-            SELECT e.rowid FROM (
-                SELECT * FROM portal_searchentry e WHERE e.rowid > %s AND e.rowid < %s
-                ORDER BY e.rowid {part.order} LIMIT %s
-            ) e WHERE {fit} ORDER BY e.rowid {part.order} LIMIT %s
-        )
+        WITH near AS MATERIALIZED ({near} {onwards}),
+        far AS MATERIALIZED ({near} AND (SELECT count(*) FROM near) < %s {onwards})
         SELECT rowid FROM near WHERE (SELECT count(*) FROM near) = %s
+        UNION ALL SELECT rowid FROM far WHERE (SELECT count(*) FROM far) = %s
         UNION ALL (
             SELECT e.rowid FROM portal_searchentry e WHERE e.rowid + 0 > %s AND e.rowid + 0 < %s AND {fit}
-            AND (SELECT count(*) FROM near) < %s ORDER BY e.rowid + 0 {part.order} LIMIT %s
+            AND (SELECT count(*) FROM near) < %s AND (SELECT count(*) FROM far) < %s
+            ORDER BY e.rowid + 0 {part.order} LIMIT %s
         )"""  # noqa: S608 (no values)
-    bounds, limit = [part.above, part.below], part.limit
-    window = min(40 * limit, _WINDOW)
-    return statement, [*bounds, window, *values, limit, limit, *bounds, *values, limit, limit]
+    bounds = [part.above, part.below]
+    windows = [[*bounds, window, *given] for window in _WINDOWS]
+    return statement, [
+        *windows[0],
+        limit,
+        *windows[1],
+        limit,
+        limit,
+        limit,
+        limit,
+        *bounds,
+        *given,
+        limit,
+        limit,
+        limit,
+    ]
 
 
-def _escape(text: str) -> str:
+def escape_pattern(*, text: str) -> str:
     """A text within a pattern of LIKE."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
@@ -180,20 +195,20 @@ def _escape(text: str) -> str:
 def _list_tags(filters: Filters) -> list[list[str]]:
     """Of each of them a request must have one."""
     chosen = {"status": filters.status, "type": filters.type, "failure": filters.failure}
-    tags = [[indexing.tag_value(column=column, value=value)] for column, value in chosen.items() if value]
+    wanted = [[tags.tag_value(column=column, value=value)] for column, value in chosen.items() if value]
     if filters.people is not None:
-        tags.append([indexing.tag_person(person=person) for person in filters.people])
+        wanted.append([tags.tag_person(person=person) for person in filters.people])
     if filters.was_unknown:
-        tags.append([indexing.WAS_UNKNOWN])
+        wanted.append([tags.WAS_UNKNOWN])
     if filters.longer_than is not None:
-        tags.append([indexing.tag_longer(seconds=filters.longer_than)])
-    return tags
+        wanted.append([tags.tag_longer(seconds=filters.longer_than)[0]])
+    return wanted
 
 
 def _compare(filters: Filters, *, took: str) -> tuple[list[str], list[Any]]:
     """What the index knows only roughly, exactly: asked of each request that it names, in no other order."""
     times, values = _compare_times(filters)
-    if filters.longer_than is not None:
+    if filters.longer_than is not None and not tags.tag_longer(seconds=filters.longer_than)[1]:
         times, values = [*times, f"{took} > %s"], [*values, filters.longer_than]
     asked = f"(SELECT {' AND '.join(times)} FROM portal_request r WHERE r.id = e.rowid)"  # noqa: S608 (no values)
     return [asked] if times else [], values

@@ -7,89 +7,18 @@ then one question to one index: SQLite's FTS5 with the trigram tokenizer, Postgr
 Nobody who changes a request can forget its entry: triggers make it anew, from the rows as they then are.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from portal.services import tags
+
 _PREFIX = "portal_find_"
 _LONGEST_ERROR = 500  # characters of each text of an error
 _BATCH = 5_000
-
-# --- Tags ---
-
-# Two characters each: with its separator a tag is one trigram, so that SQLite reads one list for it. An entry keeps its
-# tags, so a value never changes its tag.
-_TAGS = {
-    "status": {
-        "QUEUED": "sq",
-        "SENDING": "se",
-        "SUCCEEDED": "ss",
-        "FAILED": "sf",
-        "UNKNOWN": "su",
-        "CANCELLED": "sc",
-    },
-    "type": {
-        "max": "t0",
-        "zoom-chromium": "t1",
-        "meet-chromium": "t2",
-        "voip": "t3",
-        "voip-chromium": "t4",
-        "chromium": "t5",
-        "python": "t6",
-        "nodejs": "t7",
-        "golang": "t8",
-    },
-    "failure": {
-        "400": "f0",
-        "401": "f1",
-        "402": "f2",
-        "422": "f3",
-        "429": "f4",
-        "500": "f5",
-        "503": "f6",
-        "no-connection": "f7",
-        "no-answer": "f8",
-        "unreadable": "f9",
-        "waited-too-long": "fa",
-        "other": "fb",
-    },
-}
-WAS_UNKNOWN = "un"
-# A request that has ended has the tag of every level that it took longer than: seconds.
-_LEVELS = {
-    0: "le",
-    1: "l0",
-    5: "l1",
-    15: "l2",
-    30: "l3",
-    60: "l4",
-    120: "l5",
-    300: "l6",
-    600: "l7",
-    1_800: "l8",
-    3_600: "l9",
-    10_800: "la",
-    43_200: "lb",
-    86_400: "lc",
-}
-
-
-def tag_value(*, column: str, value: str) -> str:
-    """The tag of a request that has the value in its column status, type or failure. Raises KeyError for others."""
-    return _TAGS[column][value]
-
-
-def tag_person(*, person: int) -> str:
-    """The tag of the requests of the person with that id."""
-    return f"p{person};"
-
-
-def tag_longer(*, seconds: float) -> str:
-    """The tag of requests that took longer, and of some that did not: the highest level below."""
-    return next(tag for level, tag in reversed(_LEVELS.items()) if level <= seconds)
-
+_MANY = 50_000
 
 # --- Triggers ---
 
@@ -210,24 +139,46 @@ def index_missing(*, above: int = 0) -> int:
     """
     if "portal_searchentry" not in connection.introspection.table_names():
         return 0
-    made = 0
-    while True:
+    made, many = 0, len(_list_missing(above=above, limit=_MANY)) == _MANY
+    if many:
+        drop_index()
+    while numbers := _list_missing(above=above, limit=_BATCH):
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT r.id FROM portal_request r LEFT JOIN portal_searchentry e ON e.rowid = r.id"
-                " WHERE r.id > %s AND e.rowid IS NULL ORDER BY r.id LIMIT %s",
-                [above, _BATCH],
-            )
-            numbers = [number for (number,) in cursor.fetchall()]
-            if not numbers:
-                return made
-            _index(cursor, numbers)
+            listed = ", ".join(str(number) for number in numbers)
+            cursor.execute(f"{_INSERT} {_describe()} WHERE r.id IN ({listed})")
         made, above = made + len(numbers), numbers[-1]
+    if many:
+        make_index()
+    return made
 
 
-def _index(cursor: object, numbers: Iterable[int]) -> None:
-    listed = ", ".join(str(int(number)) for number in numbers)
-    cursor.execute(f"{_INSERT} {_describe()} WHERE r.id IN ({listed})")  # type: ignore[attr-defined]
+def _list_missing(*, above: int, limit: int) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT r.id FROM portal_request r LEFT JOIN portal_searchentry e ON e.rowid = r.id"
+            " WHERE r.id > %s AND e.rowid IS NULL ORDER BY r.id LIMIT %s",
+            [above, limit],
+        )
+        return [number for (number,) in cursor.fetchall()]
+
+
+def drop_index() -> None:
+    """Let PostgreSQL forget the GIN index, before so many entries are made that making it anew is quicker."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("DROP INDEX IF EXISTS search_entry_by_all")
+
+
+@transaction.atomic
+def make_index() -> None:
+    """Make PostgreSQL's GIN index if it is not there."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL maintenance_work_mem = '256MB'")
+            cursor.execute(
+                "CREATE INDEX IF NOT EXISTS search_entry_by_all ON portal_searchentry"
+                " USING gin (tags, words gin_trgm_ops) WITH (fastupdate = off)"
+            )
 
 
 # --- What an entry says, in SQL ---
@@ -239,11 +190,11 @@ def _describe() -> str:
     """SELECT of the entry of the request `r`."""
     on_sqlite = connection.vendor == "sqlite"
     words = " || ' ' || ".join(_list_words())
-    tags = _list_tags()
+    tagged = _list_tags()
     if on_sqlite:
-        joined = " || ".join(f"coalesce('|' || {tag}, '')" for tag in tags)
+        joined = " || ".join(f"coalesce('|' || {tag}, '')" for tag in tagged)
         return f"SELECT r.id, {words}, {joined} || '|' FROM portal_request r"  # noqa: S608 (our own names)
-    joined = f"array_remove(ARRAY[{', '.join(tags)}]::text[], NULL)"
+    joined = f"array_remove(ARRAY[{', '.join(tagged)}]::text[], NULL)"
     return f"SELECT r.id, lower({words}), {joined} FROM portal_request r"  # noqa: S608 (our own names)
 
 
@@ -277,21 +228,20 @@ _WORKSTATIONS = "portal_workstation w LEFT JOIN portal_workspace s ON s.id = w.w
 def _list_tags() -> list[str]:
     """Each an expression: the tag, or NULL where the request has none of it."""
     took = {
-        "sqlite": "(julianday(r.ended_at) - julianday(r.created_at)) * 86400",
+        "sqlite": "round((julianday(r.ended_at) - julianday(r.created_at)) * 86400000) / 1000",
         "postgresql": "extract(epoch FROM r.ended_at - r.created_at)",
     }[connection.vendor]
     was_unknown = "EXISTS (SELECT 1 FROM portal_attempt a WHERE a.request_id = r.id AND a.outcome = 'UNKNOWN')"
     return [
-        *(_write_cases(column, tags) for column, tags in _TAGS.items()),
+        *(_write_cases(column, given) for column, given in tags.TAGS.items()),
         "'p' || r.requester_id || ';'",
-        f"CASE WHEN {was_unknown} THEN '{WAS_UNKNOWN}' END",
-        # A hundredth less: the exact time is compared when the request is found.
-        *(f"CASE WHEN {took} > {level} - 0.01 THEN '{tag}' END" for level, tag in _LEVELS.items()),
+        f"CASE WHEN {was_unknown} THEN '{tags.WAS_UNKNOWN}' END",
+        *(f"CASE WHEN {took} > {level} THEN '{tag}' END" for level, tag in tags.LEVELS.items()),
     ]
 
 
-def _write_cases(column: str, tags: dict[str, str]) -> str:
-    return f"CASE r.{column} {' '.join(f"WHEN '{value}' THEN '{tag}'" for value, tag in tags.items())} END"
+def _write_cases(column: str, given: dict[str, str]) -> str:
+    return f"CASE r.{column} {' '.join(f"WHEN '{value}' THEN '{tag}'" for value, tag in given.items())} END"
 
 
 # --- How each database writes a trigger ---

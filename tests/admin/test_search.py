@@ -74,10 +74,10 @@ def test_all_words_must_be_found(alice, bob, browse):
     assert browse("request", q='"alice green"') == []
 
 
-@pytest.mark.parametrize("query", ["number", "alice", "credits", "machine:1"])
+@pytest.mark.parametrize("query", ["number", "alice", "credits", "3f9a77c0d1e2"])
 def test_an_attempt_is_found(query, alice, bob, browse):
-    wanted = rows.create_attempt(rows.create_request(alice))
-    rows.create_attempt(rows.create_request(bob), message="", worker="other")
+    wanted = rows.create_attempt(rows.create_request(alice), key_fingerprint="3f9a77c0d1e2")
+    rows.create_attempt(rows.create_request(bob), message="", key_fingerprint="000000000000")
 
     query = wanted.request.label if query == "number" else query
     assert browse("attempt", q=query) == [wanted.pk]

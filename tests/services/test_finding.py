@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.services import finding, indexing
+from portal.services import tags as tagging
 from tests import factories
 from tests.admin import rows
 
@@ -103,9 +104,10 @@ def test_a_part_begins_and_ends_where_it_says(many):
         assert find_all(values, above=low, below=low) == []
 
 
-def test_a_few_matches_far_from_the_end_are_found(many, monkeypatch):
-    """PostgreSQL looks in a window first; here it is one row wide."""
-    monkeypatch.setattr(finding, "_WINDOW", 1)
+@pytest.mark.parametrize("windows", [(1, 1), (1, 20), (1, 60), (60, 60)])
+def test_a_few_matches_far_from_the_end_are_found(many, monkeypatch, windows):
+    """PostgreSQL looks in two windows first; here they are a few rows wide."""
+    monkeypatch.setattr(finding, "_WINDOWS", windows)
     expected = [r.pk for r in many if r.status == "CANCELLED" and r.type == "voip"]
     assert find_all({"status": "CANCELLED", "type": "voip"}) == expected[::-1]
     assert find_all({"status": "CANCELLED", "type": "voip"}, limit=1) == expected[-1:]
@@ -121,9 +123,9 @@ def test_nothing_is_looked_for_where_nothing_can_be(many, django_assert_num_quer
 
 def test_every_value_that_can_be_chosen_has_a_tag_of_its_own():
     columns = {"status": models.Request.Status, "type": models.Request.Type}
-    tags = [indexing.tag_value(column=column, value=value) for column, values in columns.items() for value in values]
-    tags += [indexing.tag_value(column="failure", value=code) for code in models.request.failures.CATALOGUE]
-    tags += [indexing.WAS_UNKNOWN, *indexing._LEVELS.values()]
+    tags = [tagging.tag_value(column=column, value=value) for column, values in columns.items() for value in values]
+    tags += [tagging.tag_value(column="failure", value=code) for code in models.request.failures.CATALOGUE]
+    tags += [tagging.WAS_UNKNOWN, *tagging.LEVELS.values()]
     assert len(set(tags)) == len(tags)
     assert {len(tag) for tag in tags} == {2}
 
@@ -140,7 +142,7 @@ def read_entry(portal_request: models.Request) -> tuple[str, set[str]]:
 
 def test_an_entry_follows_its_request_through_its_life(alice):
     portal_request = rows.create_request(alice, status="QUEUED", note="Demo", workspace_uid="space-1")
-    person = indexing.tag_person(person=alice.pk)
+    person = tagging.tag_person(person=alice.pk)
     assert read_entry(portal_request) == ("space-1 demo alice      ", {"sq", "t6", person})
 
     attempt = rows.create_attempt(portal_request, outcome="SENDING", ended_at=None, failure="", error="", message="")
@@ -180,8 +182,11 @@ def test_a_request_that_goes_takes_its_entry_along(alice):
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_what_was_written_past_the_triggers_is_indexed_afterwards(alice, monkeypatch):
+@pytest.mark.parametrize("many", [3, 50_000])
+def test_what_was_written_past_the_triggers_is_indexed_afterwards(alice, monkeypatch, many):
+    """Where it is much, PostgreSQL's index is made anew."""
     monkeypatch.setattr(indexing, "_BATCH", 2)
+    monkeypatch.setattr(indexing, "_MANY", many)
     indexed = rows.create_request(alice)
     with factories.unprotected():
         missed = [rows.create_request(alice, note=f"missed {number}") for number in range(5)]
@@ -190,3 +195,7 @@ def test_what_was_written_past_the_triggers_is_indexed_afterwards(alice, monkeyp
     assert find_all({"words": ["missed"]}, newest_first=False) == [row.pk for row in missed]
     assert models.SearchEntry.objects.filter(pk=indexed.pk).count() == 1
     assert indexing.index_missing() == 0
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname = 'search_entry_by_all'")
+            assert cursor.fetchone() == (1,)

@@ -37,7 +37,7 @@ SINGLE: list[dict[str, object]] = [
 @pytest.fixture
 def filters(alice, bob, monkeypatch) -> Iterator[dict[str, object]]:
     """Many requests, of which only early ones have what is looked for; and what the filters of SINGLE need of them."""
-    monkeypatch.setattr(finding, "_WINDOW", WINDOW)
+    monkeypatch.setattr(finding, "_WINDOWS", (WINDOW // 2, WINDOW))
     monkeypatch.setattr(finding, "_NEIGHBOURS", 50)
     account, start = rows.create_account(), timezone.now() - timedelta(days=300)
 

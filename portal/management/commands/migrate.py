@@ -19,3 +19,4 @@ class Command(migrate.Command):
         protection.install_triggers()
         indexing.install_triggers()
         indexing.index_missing()
+        indexing.make_index()

@@ -1,0 +1,73 @@
+"""Finds events by what an auditor is looking for, in a record of ten million as fast as in one of a thousand.
+
+A search has three ways in, each with an index: who did it, what it was done to, and the reasons that people gave, which
+are few. A verb among the words narrows them. The newest of each way are merged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from portal import models
+from portal.services import finding
+
+# What is named in events that belong to no request; those of a request are found by its number.
+_KINDS = ("key", "account", "user", "group", "workstation", "workspace", "notice")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Way:
+    """A condition that an index answers, with its value, and the order in which that gives its newest or oldest."""
+
+    condition: str
+    value: Any
+    order: str = "e.id {onwards}"
+
+
+def find_events(*, words: Sequence[str], verbs: Sequence[str], part: finding.Slice) -> list[int]:
+    """Ids of events with all of the words, in the order of the part; a word of `verbs` is what was done.
+
+    Other words are a person's name, the name of what it was done to, or a part of the reason.
+    """
+    chosen = sorted({word for word in words if word in verbs})
+    ways = [_list_ways(word) for word in words if word not in verbs] + [[_be("verb", verb)] for verb in chosen]
+    narrow = ["e.id > %s", "e.id < %s", *(f"({' OR '.join(way.condition for way in other)})" for other in ways[1:])]
+    values = [part.above, part.below, *(way.value for other in ways[1:] for way in other)]
+    return _merge(ways[0], narrow=" AND ".join(narrow), values=values, part=part) if ways else []
+
+
+def _merge(ways: list[_Way], *, narrow: str, values: list[Any], part: finding.Slice) -> list[int]:
+    directions = {"onwards": part.order, "back": "ASC" if part.newest_first else "DESC"}
+    each = [
+        f"SELECT id FROM (SELECT e.id FROM portal_event e WHERE {way.condition} AND {narrow}"  # noqa: S608 (no values)
+        f" ORDER BY {way.order.format(**directions)} LIMIT %s) AS way"
+        for way in ways
+    ]
+    statement = f"SELECT id FROM ({' UNION '.join(each)}) AS found ORDER BY id {part.order} LIMIT %s"  # noqa: S608
+    given = [value for way in ways for value in (way.value, *values, part.limit)]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*given, part.limit])
+        return [number for (number,) in cursor.fetchall()]
+
+
+def _list_ways(word: str) -> list[_Way]:
+    """The ways in to events with the word: one of them fits each that has it."""
+    names = [word, *models.User.objects.filter(username__iexact=word).values_list("username", flat=True)[:5]]
+    like = "LIKE" if connection.vendor == "sqlite" else "ILIKE"
+    pattern = f"%{finding.escape_pattern(text=word)}%"
+    return [
+        *(_be("actor_name", name) for name in dict.fromkeys(names)),
+        *(_be("target", target) for target in (word, *(f"{kind} {word}" for kind in _KINDS))),
+        _Way(condition=f"e.reason <> '' AND e.reason {like} %s ESCAPE '\\'", value=pattern),
+    ]
+
+
+def _be(column: str, value: str) -> _Way:
+    # As in finding.py: PostgreSQL must not know that it is one value alone.
+    on_sqlite = connection.vendor == "sqlite"
+    condition = f"e.{column} = {'%s' if on_sqlite else 'ANY(%s)'}"
+    return _Way(
+        condition=condition, value=value if on_sqlite else [value], order=f"e.{column} {{back}}, e.id {{onwards}}"
+    )
