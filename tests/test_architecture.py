@@ -64,6 +64,7 @@ SERVICE_LAYERS = [
         "auditkeys",
     },
     {"canon", "indexing"},
+    {"rowdigests"},
     {"audit", "accounts"},
     {"keyhold", "drift", "seals"},
     {"mirror", "probe"},
@@ -81,10 +82,10 @@ SERVICE_LAYERS = [
         "people",
         "usage",
         "evidence",
-        "verify",
+        "verifyrows",
         "finding",
     },
-    {"record", "settle", "decisions", "exporting", "recollecting"},
+    {"verify", "record", "settle", "decisions", "exporting", "recollecting"},
 ]
 
 

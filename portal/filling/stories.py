@@ -125,7 +125,7 @@ class Teller:
         attempts, random = self._attempts, self._random
         attempt = attempts.claim(self._now + random.expovariate(3.0))
         self._now = attempt.claimed_at
-        self._record("claim", attempt.target, {"worker": attempt.worker})
+        self._record("claim", attempt.target, {"worker": attempt.worker, "before": _S.QUEUED, "after": _S.SENDING})
         self._now = attempts.end(attempt, ending=ending)
         if ending == "no-answer" and attempt.has_no_end:
             self._record("deadline-passed", attempt.target)

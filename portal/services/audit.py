@@ -1,12 +1,12 @@
 """Writes the audit record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 from django.db.models import Model
 
 from portal import models
-from portal.services import origin
+from portal.services import origin, rowdigests
 
 
 def record_event(
@@ -17,9 +17,13 @@ def record_event(
     request_number: int | None = None,
     detail: Mapping[str, object] | None = None,
     reason: str = "",
+    rows: Sequence[Model] | None = None,
+    gone: Sequence[Model] = (),
 ) -> None:
     """Add an event; a target without a row is named in words.
 
+    `rows` are those that it changed (without: the target), so after their change: what they are now is kept with it.
+    `gone` are those that are deleted with it.
     Must run in the transaction of what it tells of, so that neither is there without the other.
     """
     if not transaction.get_connection().in_atomic_block:
@@ -33,4 +37,9 @@ def record_event(
         request_number=request_number,
         detail=dict(detail or {}),
         reason=reason,
+        row_digests=rowdigests.write_digests(rows=_list_rows(target) if rows is None else rows, gone=gone),
     )
+
+
+def _list_rows(target: Model | str) -> list[Model]:
+    return [] if isinstance(target, str) else [target]

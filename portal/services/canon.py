@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import DatabaseError, connection
-from django.db.models import Field, Model
+from django.db.models import Model
 
 from portal import models
 
@@ -25,10 +25,12 @@ _TIME_WITHOUT_FRACTION = 19  # characters
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """Which columns of a table are written down, in this order; the first is the key."""
+    """Which columns of a table are written down, in this order; the first is the key. `lists`: fields of many rows,
+    whose ids are written down in one text after them."""
 
     model: type[Model]
     names: tuple[str, ...]
+    lists: tuple[str, ...] = ()
 
     @property
     def table(self) -> str:
@@ -65,18 +67,30 @@ SEAL = Form(
 
 def read_rows(*, form: Form, where: str, values: Sequence[object], limit: int) -> list[Row]:
     """Rows in canonical form, by their key. `where` is SQL of ours with a placeholder for each of the values."""
-    columns = ", ".join(_select(form.model._meta.get_field(_name_field(form, name))) for name in form.names)
+    columns = ", ".join([*(_select(_find_field(form, name)) for name in form.names), *_select_lists(form)])
     sql = f"SELECT {columns} FROM {form.table} WHERE {where} ORDER BY {form.key} LIMIT {int(limit)}"  # noqa: S608
-    rows = _fetch(sql, values)
+    rows = fetch_rows(sql=sql, values=values)
     for place in _find_json(form):
         for row in rows:
             row[place] = _read_json(row[place])
     return rows
 
 
-def _name_field(form: Form, name: str) -> str:
-    """Fields that lead to other rows are asked for without the `_id` of their column."""
-    return next(field.name for field in form.model._meta.concrete_fields if field.attname == name)
+def _find_field(form: Form, name: str) -> Any:
+    return next(field for field in form.model._meta.concrete_fields if field.attname == name)
+
+
+def _select_lists(form: Form) -> list[str]:
+    """The ids of the rows that a row is linked with, in order, with commas between them."""
+    selected = []
+    for name in form.lists:
+        field: Any = form.model._meta.get_field(name)
+        table, ours, theirs = field.m2m_db_table(), field.m2m_column_name(), field.m2m_reverse_name()
+        column = f"x.{theirs}::text" if connection.vendor == "postgresql" else f"x.{theirs}"
+        joined = "string_agg" if connection.vendor == "postgresql" else "group_concat"
+        source = f"(SELECT {theirs} FROM {table} WHERE {ours} = {form.table}.id ORDER BY {theirs}) x"  # noqa: S608
+        selected.append(f"(SELECT {joined}({column}, ',') FROM {source})")  # noqa: S608
+    return selected
 
 
 def _find_json(form: Form) -> list[int]:
@@ -88,12 +102,12 @@ def _kind(field: Any) -> str:
     return str(field.get_internal_type())
 
 
-def _select(field: "Field[Any, Any] | Any") -> str:
+def _select(field: Any) -> str:
     """The column as both databases give it: times as text in UTC to the microsecond, truths as 0 or 1."""
     column = f'"{field.column}"'
     if connection.vendor == "sqlite":
         if _kind(field) != "DateTimeField":
-            return column
+            return f"+{column}"  # an expression has no type of its own, by which a value would be made another
         return f"CASE length({column}) WHEN {_TIME_WITHOUT_FRACTION} THEN {column} || '.000000' ELSE {column} END"
     match _kind(field):
         case "DateTimeField":
@@ -108,7 +122,8 @@ def _select(field: "Field[Any, Any] | Any") -> str:
             return column
 
 
-def _fetch(sql: str, values: Sequence[object]) -> list[Row]:
+def fetch_rows(*, sql: str, values: Sequence[object] = ()) -> list[Row]:
+    """What a query gives, whatever somebody has written past the portal."""
     try:
         return _execute(sql, values)
     except DatabaseError:

@@ -27,10 +27,17 @@ def adopt_workstation(
     stored = models.Workstation.objects.select_for_update().get(pk=workstation.pk)
     if locked.status not in _OPEN or stored.request_id is not None or stored.account_id != locked.account_id:
         raise intake.NotPossible(_("The request or the workstation has moved on; look again."))
-    mirror.give_workstation(stored=stored, portal_request=locked)
-    lifecycle.move_request(portal_request=locked, status=models.Request.Status.SUCCEEDED)
-    detail = {"workstation": stored.uid}
-    audit.record_event(actor=actor, verb="adopt", target=locked, request_number=locked.pk, reason=reason, detail=detail)
+    mirrors = mirror.give_workstation(stored=stored, portal_request=locked)
+    change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.SUCCEEDED)
+    audit.record_event(
+        actor=actor,
+        verb="adopt",
+        target=locked,
+        request_number=locked.pk,
+        reason=reason,
+        detail={"workstation": stored.uid, **change},
+        rows=[locked, *mirrors],
+    )
 
 
 @transaction.atomic
@@ -42,10 +49,12 @@ def declare_not_created(*, actor: models.User, portal_request: models.Request, r
             _("Only a request whose outcome is unknown can be tried again; this one has moved on.")
         )
     states = models.Request.Status
-    lifecycle.move_request(
+    change = lifecycle.move_request(
         portal_request=locked, status=states.CANCELLED if locked.cancel_wished_at is not None else states.QUEUED
     )
-    audit.record_event(actor=actor, verb="not-created", target=locked, request_number=locked.pk, reason=reason)
+    audit.record_event(
+        actor=actor, verb="not-created", target=locked, request_number=locked.pk, reason=reason, detail=change
+    )
     wake.wake_workers()
 
 

@@ -102,7 +102,12 @@ def _create_attempt(portal_request: models.Request, *, key: models.Key, worker: 
         deadline_at=Now() + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),
     )
     audit.record_event(
-        actor=None, verb="claim", target=attempt, request_number=portal_request.pk, detail={"worker": worker}
+        actor=None,
+        verb="claim",
+        target=attempt,
+        request_number=portal_request.pk,
+        detail={"worker": worker, "before": models.Request.Status.QUEUED, "after": portal_request.status},
+        rows=[attempt, portal_request],
     )
     return Call(
         attempt_id=attempt.pk,

@@ -22,7 +22,7 @@ _LEFT_OUT = frozenset({"key_fingerprint"})
 def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict[str, Any]:
     """The bundle, fit for JSON. That it was taken, and by whom, is recorded first, so that it tells of itself."""
     number = portal_request.pk
-    audit.record_event(actor=actor, verb="evidence", target=portal_request, request_number=number)
+    audit.record_event(actor=actor, verb="evidence", target=portal_request, request_number=number, rows=())
     stored = models.Request.objects.select_related("requester", "account").get(pk=number)
     events = list(models.Event.objects.filter(request_number=number).order_by("id"))
     looks = {event.detail["look"] for event in events if event.verb == "settle" and "look" in event.detail}

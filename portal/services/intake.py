@@ -90,8 +90,8 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
     locked = lock_request(portal_request=portal_request)
     states = models.Request.Status
     if locked.status == states.QUEUED:
-        lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
-        audit.record_event(actor=actor, verb="cancel", target=locked, request_number=locked.pk)
+        change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
+        audit.record_event(actor=actor, verb="cancel", target=locked, request_number=locked.pk, detail=change)
     elif locked.status == states.UNKNOWN and locked.cancel_wished_at is None:
         models.Request.objects.filter(pk=locked.pk).update(cancel_wished_at=Now())
         audit.record_event(actor=actor, verb="wish-cancel", target=locked, request_number=locked.pk)
@@ -108,14 +108,13 @@ def close_request(*, actor: models.User, portal_request: models.Request, reason:
     locked = lock_request(portal_request=portal_request)
     states = models.Request.Status
     if locked.status == states.QUEUED:
-        lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
-        audit.record_event(actor=actor, verb="cancel", target=locked, request_number=locked.pk, reason=reason)
+        verb, change = "cancel", lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
     elif locked.status == states.UNKNOWN:
         failure = failures.CATALOGUE[locked.failure]
-        lifecycle.move_request(portal_request=locked, status=states.FAILED, failure=failure)
-        audit.record_event(actor=actor, verb="close", target=locked, request_number=locked.pk, reason=reason)
+        verb, change = "close", lifecycle.move_request(portal_request=locked, status=states.FAILED, failure=failure)
     else:
         raise NotPossible(_("It is too late to close it: the request has moved on."))
+    audit.record_event(actor=actor, verb=verb, target=locked, request_number=locked.pk, detail=change, reason=reason)
 
 
 def lock_request(*, portal_request: models.Request) -> models.Request:

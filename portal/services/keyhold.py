@@ -50,6 +50,7 @@ def _check_fingerprint(*, key: models.Key, now: datetime) -> None:
     if not key.fingerprint:  # the first key of this account
         key.fingerprint = present
         key.save(update_fields=["fingerprint"])
+        audit.record_event(actor=None, verb="confirm-key", target=key, detail={"before": "", "after": present})
     elif present == key.fingerprint:
         if key.asks_for_account:  # the former key is back
             _resume(key=key, actor=None, now=now)
@@ -149,27 +150,30 @@ def _hold(
     operator_only: bool = False,
     number: int | None = None,
 ) -> None:
+    change = {"before": key.state, "after": models.Key.State.HELD}
     key.state, key.cause, key.held_until = models.Key.State.HELD, cause, until
     key.held_at, key.operator_only = key.held_at or now, operator_only
     key.probe_at = None if operator_only or until else key.probe_at
     key.save()
-    detail = {"cause": cause, "until": until.isoformat() if until else None, "request": number}
+    detail = {"cause": cause, "until": until.isoformat() if until else None, "request": number, **change}
     audit.record_event(actor=None, verb="hold", target=key, detail=detail)
 
 
 def _resume(*, key: models.Key, actor: models.User | None, now: datetime, by_probe: bool = False) -> None:
     """End the hold: from now on one attempt at a time, until one succeeds."""
+    change = {"before": key.state, "after": models.Key.State.RESUMING}
     if key.held_at is not None:
         key.held_seconds += (now - key.held_at).total_seconds()
     key.state, key.held_at, key.held_until = models.Key.State.RESUMING, None, None
     key.hold_ended_at, key.resumed_by_probe, key.operator_only, key.probe_at = now, by_probe, False, None
     key.failures_in_row = 0
     key.save()
-    audit.record_event(actor=actor, verb="resume", target=key, detail={"cause": key.cause, "by_probe": by_probe})
+    detail = {"cause": key.cause, "by_probe": by_probe, **change}
+    audit.record_event(actor=actor, verb="resume", target=key, detail=detail)
 
 
 def _open(*, key: models.Key) -> None:
-    detail = {"cause": key.cause}
+    detail = {"cause": key.cause, "before": key.state, "after": models.Key.State.OPEN}
     key.state, key.cause, key.resumed_by_probe = models.Key.State.OPEN, "", False
     key.failures_in_row = key.holds_in_row = 0
     key.save()
@@ -213,16 +217,17 @@ def confirm_key(*, actor: models.User, account: models.Account, is_same_account:
     is_current = models.Account.objects.filter(pk=account.pk, retired_at=None).exists()
     if not key.asks_for_account or not is_current:
         raise NotHeld(_("Nobody has to say any more whose account the key reaches."))
-    now = clock.read_clock(account=account)
-    audit.record_event(actor=actor, verb="confirm-key", target=key, detail={"is_same_account": is_same_account})
+    detail = {"is_same_account": is_same_account, "before": key.fingerprint, "after": key.new_fingerprint}
     if is_same_account:
+        audit.record_event(actor=actor, verb="confirm-key", target=key, detail=detail)
         key.fingerprint, key.new_fingerprint = key.new_fingerprint, ""
-        _resume(key=key, actor=actor, now=now)
+        _resume(key=key, actor=actor, now=clock.read_clock(account=account))
     else:
         models.Account.objects.filter(pk=account.pk).update(retired_at=Now())
-        models.Key.objects.create(
-            account=models.Account.objects.create(base_url=account.base_url), fingerprint=key.new_fingerprint
-        )
+        fresh = models.Account.objects.create(base_url=account.base_url)
+        fresh_key = models.Key.objects.create(account=fresh, fingerprint=key.new_fingerprint)
+        rows = [key, key.account, fresh, fresh_key]
+        audit.record_event(actor=actor, verb="confirm-key", target=key, detail=detail, rows=rows)
     wake.wake_workers()
 
 
@@ -246,7 +251,7 @@ def note_probe(*, account: models.Account, passed: bool, held: leases.Held) -> N
     """What a probe found: one that passed ends the hold, unless that has become an operator's in the meantime."""
     key = lock_key(account=account)
     leases.check_lease(held=held)
-    audit.record_event(actor=None, verb="probe", target=key, detail={"passed": passed})
+    audit.record_event(actor=None, verb="probe", target=key, detail={"passed": passed}, rows=())
     if passed and key.is_held and key.probe_at is not None:
         _resume(key=key, actor=None, now=clock.read_clock(account=account), by_probe=True)
         wake.wake_workers()

@@ -5,6 +5,8 @@ from datetime import timedelta
 from portal import failures, models
 from portal.models.clock import Now
 
+type Change = dict[str, object]
+
 
 def move_request(
     *,
@@ -13,11 +15,12 @@ def move_request(
     failure: failures.Failure | None = None,
     delay: float = 0.0,
     to_back: bool = False,
-) -> None:
+) -> Change:
     """Give the request its next status; the failure stays where the status has one; `delay` in seconds when queued.
 
-    `to_back`: it queues anew, behind the others of its requester.
+    `to_back`: it queues anew, behind the others of its requester. Returns what changed, for the event.
     """
+    change: Change = {"before": portal_request.status, "after": str(status)}
     models.check_transition(before=portal_request.status, after=status)
     states = models.Request.Status
     to_back = to_back or portal_request.status == states.UNKNOWN
@@ -41,3 +44,4 @@ def move_request(
             "held_seconds_before",
         ]
     )
+    return change

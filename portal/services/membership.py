@@ -50,8 +50,15 @@ def record_change(*, actor: models.User, target: models.User | Group, before: St
 
 @transaction.atomic
 def record_deletion(*, actor: models.User, target: Group) -> None:
-    """Note that a group goes, with what it allowed."""
-    audit.record_event(actor=actor, verb="delete-group", target=target, detail={"before": describe(target=target)})
+    """Note that a group goes, with what it allowed, and who loses that."""
+    before = describe(target=target)
+    members = [(person, describe(target=person)) for person in target.user_set.order_by("pk")]
+    target.user_set.clear()
+    for person, state in members:
+        record_change(actor=actor, target=person, before=state)
+    audit.record_event(
+        actor=actor, verb="delete-group", target=target, detail={"before": before}, rows=(), gone=[target]
+    )
 
 
 def _hide(state: State) -> State:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Model
 
 from portal import agentstation, models
 from portal.models.clock import Now
@@ -74,13 +75,18 @@ def store_listed(*, account: models.Account, entries: list[agentstation.Workstat
     )
 
 
-def give_workstation(*, stored: models.Workstation, portal_request: models.Request) -> None:
-    """Make the request the workstation's owner, and its requester the owner of a workspace that has none."""
+def give_workstation(*, stored: models.Workstation, portal_request: models.Request) -> list[Model]:
+    """Make the request the workstation's owner, and its requester the owner of a workspace that has none.
+
+    Returns the rows that this changed, for the event.
+    """
     stored.request, stored.made_for = portal_request, None
     stored.save(update_fields=["request", "made_for"])
-    if stored.workspace is not None and stored.workspace.owner is None:
-        stored.workspace.owner = portal_request.requester
-        stored.workspace.save(update_fields=["owner"])
+    if stored.workspace is None or stored.workspace.owner is not None:
+        return [stored]
+    stored.workspace.owner = portal_request.requester
+    stored.workspace.save(update_fields=["owner"])
+    return [stored, stored.workspace]
 
 
 def end_workstation(*, stored: models.Workstation) -> None:

@@ -1,7 +1,7 @@
 """Records what a call ended in: on the attempt while it is ours, and past its deadline as a late answer."""
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Model
 
 from portal import agentstation, failures, models
 from portal.models.clock import Now
@@ -24,24 +24,39 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     if not ours:
         _record_late(attempt=attempt, portal_request=portal_request, result=result)
         return
+    before = portal_request.status
+    mirrors = _use_result(result, key=key, attempt=attempt, portal_request=portal_request)
+    # Only now: the event keeps what the rows are after all that followed from the answer.
     audit.record_event(
         actor=None,
         verb="answer",
         target=attempt,
         request_number=portal_request.pk,
-        detail={"outcome": outcome, "failure": failure.code if failure else ""},
+        detail={
+            "outcome": outcome,
+            "failure": failure.code if failure else "",
+            "before": before,
+            "after": portal_request.status,
+        },
+        rows=[attempt, portal_request, *mirrors],
     )
+
+
+def _use_result(
+    result: dispatch.Result, *, key: models.Key, attempt: models.Attempt, portal_request: models.Request
+) -> list[Model]:
+    """All that follows from an answer in time. Returns the mirrors that it changed, as do those that it calls."""
     now = clock.read_clock(account=key.account)
     if result.workstation is not None:
         keyhold.note_success(key=key, attempt=attempt, now=now)
-        _use_workstation(portal_request, workstation=result.workstation)
-    elif result.failure is None:  # given back: it keeps its place in the queue
+        return _use_workstation(portal_request, workstation=result.workstation)
+    if result.failure is None:  # given back: it keeps its place in the queue
         lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
-    else:
-        stopped_key = keyhold.note_failure(
-            key=key, attempt=attempt, failure=result.failure, now=now, retry_after=_retry_after(result)
-        )
-        _move_on(portal_request, failure=result.failure, stopped_key=stopped_key, retry_after=_retry_after(result))
+        return []
+    stopped_key = keyhold.note_failure(
+        key=key, attempt=attempt, failure=result.failure, now=now, retry_after=_retry_after(result)
+    )
+    return _move_on(portal_request, failure=result.failure, stopped_key=stopped_key, retry_after=_retry_after(result))
 
 
 def _lock_request(number: int) -> models.Request:
@@ -70,29 +85,31 @@ def _has_other_owner(portal_request: models.Request, *, workstation: agentstatio
     return rows.exclude(request=None).exclude(request=portal_request).exists()
 
 
-def _use_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> None:
+def _use_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> list[Model]:
     """Keep the workstation as the request's. One that another request has adopted meanwhile stays with that one."""
     stored = mirror.store_workstation(
         account=portal_request.account, workstation=workstation, request_number=portal_request.pk
     )
     states = models.Request.Status
     if stored.request_id in (None, portal_request.pk):
-        mirror.give_workstation(stored=stored, portal_request=portal_request)
+        mirrors = mirror.give_workstation(stored=stored, portal_request=portal_request)
         lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
-    elif portal_request.status == states.SENDING:
+        return mirrors
+    if portal_request.status == states.SENDING:
         lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
+    return [stored]
 
 
 def _move_on(
     portal_request: models.Request, *, failure: failures.Failure, stopped_key: bool, retry_after: float | None
-) -> None:
+) -> list[Model]:
     """After an attempt that made nothing, or perhaps nothing. What an earlier one was late to name is taken first."""
     named_late = portal_request.orphans.filter(request=None, ended_at=None).first()
     if named_late is not None:
         portal_request.tries = F("tries") + 1
-        mirror.give_workstation(stored=named_late, portal_request=portal_request)
+        mirrors = mirror.give_workstation(stored=named_late, portal_request=portal_request)
         lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
-        return
+        return mirrors
     step = retry.plan_next(
         failure=failure, tries=portal_request.tries + 1, stopped_key=stopped_key, retry_after=retry_after
     )
@@ -100,6 +117,7 @@ def _move_on(
     lifecycle.move_request(
         portal_request=portal_request, status=step.status, failure=failure, delay=step.delay, to_back=step.to_back
     )
+    return []
 
 
 def _record_late(*, attempt: models.Attempt, portal_request: models.Request, result: dispatch.Result) -> None:
@@ -113,31 +131,32 @@ def _record_late(*, attempt: models.Attempt, portal_request: models.Request, res
     )
     if not is_new:
         return
+    before, mirrors = portal_request.status, list[Model]()
+    if result.workstation is not None:
+        mirrors = _use_late_workstation(portal_request, workstation=result.workstation)
+    elif portal_request.status == models.Request.Status.UNKNOWN and _is_last(attempt):
+        _use_late_refusal(portal_request, failure=result.failure)
     audit.record_event(
         actor=None,
         verb="late-answer",
         target=attempt,
         request_number=portal_request.pk,
-        detail={"outcome": late.outcome, "failure": late.failure},
+        detail={"outcome": late.outcome, "failure": late.failure, "before": before, "after": portal_request.status},
+        rows=[late, portal_request, *mirrors],
     )
-    states = models.Request.Status
-    if result.workstation is not None:
-        _use_late_workstation(portal_request, workstation=result.workstation)
-    elif portal_request.status == states.UNKNOWN and _is_last(attempt):
-        _use_late_refusal(portal_request, failure=result.failure)
 
 
-def _use_late_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> None:
+def _use_late_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> list[Model]:
     states = models.Request.Status
     if portal_request.status in (states.UNKNOWN, states.QUEUED):
-        _use_workstation(portal_request, workstation=workstation)
-        return
+        return _use_workstation(portal_request, workstation=workstation)
     stored = mirror.store_workstation(
         account=portal_request.account, workstation=workstation, request_number=portal_request.pk
     )
     if stored.request is None:
         stored.made_for = portal_request
         stored.save(update_fields=["made_for"])
+    return [stored]
 
 
 def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failure | None) -> None:

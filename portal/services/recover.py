@@ -35,10 +35,17 @@ def _make_unknown(*, attempt_id: int, held: leases.Held) -> bool:
     if not ours:
         return False  # its worker recorded it at the last moment
     portal_request.tries = F("tries") + 1
-    lifecycle.move_request(
+    change = lifecycle.move_request(
         portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
     )
-    audit.record_event(actor=None, verb="deadline-passed", target=attempt, request_number=portal_request.pk)
+    audit.record_event(
+        actor=None,
+        verb="deadline-passed",
+        target=attempt,
+        request_number=portal_request.pk,
+        detail=change,
+        rows=[attempt, portal_request],
+    )
     return True
 
 
@@ -59,10 +66,12 @@ def _give_up(*, request_id: int, account: models.Account, held: leases.Held) -> 
     waited = (now - portal_request.queued_at).total_seconds() - (standing - portal_request.held_seconds_before)
     if portal_request.status != models.Request.Status.QUEUED or waited < settings.PORTAL_LONGEST_WAIT:
         return False
-    lifecycle.move_request(
+    change = lifecycle.move_request(
         portal_request=portal_request, status=models.Request.Status.FAILED, failure=failures.WAITED_TOO_LONG
     )
-    audit.record_event(actor=None, verb="give-up", target=portal_request, request_number=portal_request.pk)
+    audit.record_event(
+        actor=None, verb="give-up", target=portal_request, request_number=portal_request.pk, detail=change
+    )
     return True
 
 
@@ -81,12 +90,13 @@ def _cancel(*, request_id: int, held: leases.Held) -> bool:
     portal_request = models.Request.objects.select_for_update().get(pk=request_id)
     if portal_request.status != models.Request.Status.QUEUED:
         return False
-    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.CANCELLED)
+    change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.CANCELLED)
     audit.record_event(
         actor=None,
         verb="cancel",
         target=portal_request,
         request_number=portal_request.pk,
+        detail=change,
         reason=_("It was meant for %(url)s, which is not the account of the present key.") % {"url": account.base_url},
     )
     return True

@@ -20,7 +20,7 @@ def restore_requests() -> int:
     rows = list(queued.select_related("account__key").select_for_update(of=("self",)).order_by("pk"))
     for portal_request in rows:
         _make_unknown(portal_request, key=key)
-    audit.record_event(actor=None, verb="restore", target=key, detail={"requests": len(rows)})
+    audit.record_event(actor=None, verb="restore", target=key, detail={"requests": len(rows)}, rows=())
     return len(rows)
 
 
@@ -35,7 +35,14 @@ def _make_unknown(portal_request: models.Request, *, key: models.Key) -> None:
         outcome=models.Attempt.Outcome.UNKNOWN,
         failure=failures.NO_ANSWER.code,
     )
-    lifecycle.move_request(
+    change = lifecycle.move_request(
         portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
     )
-    audit.record_event(actor=None, verb="restored", target=attempt, request_number=portal_request.pk)
+    audit.record_event(
+        actor=None,
+        verb="restored",
+        target=attempt,
+        request_number=portal_request.pk,
+        detail=change,
+        rows=[attempt, portal_request],
+    )

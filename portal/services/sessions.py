@@ -9,7 +9,7 @@ from portal.services import audit
 @transaction.atomic
 def record_sign_in(*, person: models.User) -> None:
     """Note that the person signs in."""
-    audit.record_event(actor=person, verb="sign-in", target=person)
+    audit.record_event(actor=person, verb="sign-in", target=person, rows=())
 
 
 @transaction.atomic
@@ -19,16 +19,16 @@ def record_failed_sign_in(*, name: str) -> None:
     A name that nobody has is not kept: people type their password there.
     """
     person = models.User.objects.filter(username=name).first()
-    audit.record_event(actor=None, verb="sign-in-failed", target=person or "a name that nobody has")
+    audit.record_event(actor=None, verb="sign-in-failed", target=person or "a name that nobody has", rows=())
 
 
 @transaction.atomic
 def record_sign_out(*, person: models.User) -> None:
     """Note that the person signs out."""
-    audit.record_event(actor=person, verb="sign-out", target=person)
+    audit.record_event(actor=person, verb="sign-out", target=person, rows=())
 
 
 @transaction.atomic
 def record_password_change(*, person: models.User) -> None:
     """Note that the person has changed the password."""
-    audit.record_event(actor=person, verb="change-password", target=person)
+    audit.record_event(actor=person, verb="change-password", target=person, rows=())

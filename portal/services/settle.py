@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, F, Model, Q, When
 from django.utils.translation import gettext_noop
 
 from portal import agentstation, failures, models
@@ -195,9 +195,10 @@ def _fits(workstation: models.Workstation, *, member: Member) -> bool:
 
 def _adopt(*, member: Member, workstation: models.Workstation, evidence: dict[str, object]) -> None:
     portal_request = member.portal_request
-    mirror.give_workstation(stored=workstation, portal_request=portal_request)
-    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
-    _record(member=member, evidence=evidence, decision="found", workstation=workstation)
+    mirrors = mirror.give_workstation(stored=workstation, portal_request=portal_request)
+    change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+    evidence = {"decision": "found", "workstation": workstation.uid, **evidence, **change}
+    _record(member=member, evidence=evidence, rows=[portal_request, *mirrors])
 
 
 def _settle_without_candidate(*, member: Member, look: models.Look, evidence: dict[str, object]) -> None:
@@ -211,14 +212,15 @@ def _settle_without_candidate(*, member: Member, look: models.Look, evidence: di
     if look.begun_at < member.sure_at or looks.count() < 2:
         return
     if portal_request.cancel_wished_at is not None:
-        lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
+        change = lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
     elif portal_request.tries >= retry.FEW:
         failure = failures.CATALOGUE[portal_request.failure]
-        lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=failure)
+        change = lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=failure)
     else:
-        lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
+        change = lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
         wake.wake_workers()
-    _record(member=member, evidence=evidence, decision="not created")
+    evidence = {"decision": "not created", "workstation": None, **evidence, **change}
+    _record(member=member, evidence=evidence, rows=[portal_request])
 
 
 def _find_strays(*, member: Member, look: models.Look) -> list[models.Workstation]:
@@ -304,22 +306,12 @@ def _describe_look(*, look: models.Look, candidates: list[models.Workstation]) -
     }
 
 
-def _record(
-    *,
-    member: Member,
-    evidence: dict[str, object],
-    decision: str,
-    workstation: models.Workstation | None = None,
-) -> None:
+def _record(*, member: Member, evidence: dict[str, object], rows: list[Model]) -> None:
     audit.record_event(
         actor=None,
         verb="settle",
         target=member.portal_request,
         request_number=member.portal_request.pk,
-        detail={
-            "decision": decision,
-            "attempt": member.attempt.number,
-            "workstation": workstation.uid if workstation else None,
-            **evidence,
-        },
+        detail={"attempt": member.attempt.number, **evidence},
+        rows=rows,
     )

@@ -4,16 +4,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from portal import models
-from portal.services import auditkeys, canon, seals
+from portal.services import auditkeys, canon, seals, verifyrows
 
 _SEALS = 20  # read at once, with their marks
 _MOST_NAMED = 20  # findings in one seal: where one event is wrong all may be
-_HIGHEST_ID = 2**63 - 1
+_ID, _NUMBER, _DIGESTS = (canon.EVENT.names.index(name) for name in ("id", "request_number", "row_digests"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something that is not as it was. `kind`: changed, removed, inserted, re-dated, seal, checkpoint, key."""
+    """Something that is not as it was.
+
+    `kind`: of events changed, removed, inserted, re-dated; of the chain seal, checkpoint, key; of rows row changed,
+    row removed, row inserted, row key.
+    """
 
     kind: str
     what: str
@@ -44,6 +48,23 @@ type Progress = Callable[[int, int], None]
 def verify_record(*, checkpoint: seals.Checkpoint | None = None, on_progress: Progress | None = None) -> Report:
     """Check every seal, and every event under it. `on_progress` hears how many events of how many are done."""
     report = Report()
+    loose = verifyrows.Loose(read_until=seals.LOWEST_ID)
+    _check_chain(report, checkpoint=checkpoint, loose=loose, on_progress=on_progress)
+    sealed_until = loose.read_until
+    loose.catch_up()
+    report.unsealed = models.Event.objects.filter(id__gt=sealed_until, id__lte=loose.read_until).count()
+    for kind, what, words in verifyrows.compare_rows(loose=loose):
+        report.add(kind, what, words)
+    return report
+
+
+def _check_chain(
+    report: Report,
+    *,
+    checkpoint: seals.Checkpoint | None,
+    loose: verifyrows.Loose,
+    on_progress: Progress | None,
+) -> None:
     total = _count_events()
     last: seals.StoredSeal | None = None
     is_joined = True
@@ -53,7 +74,7 @@ def verify_record(*, checkpoint: seals.Checkpoint | None = None, on_progress: Pr
         if is_authentic := _is_authentic(report, seal=seal):
             # Where the seal before it cannot be believed, this one alone says where it begins.
             end = last.last_id if last else seals.LOWEST_ID
-            _check_events(report, seal=seal, after=end if is_joined else seal.first_id - 1)
+            _check_events(report, seal=seal, after=end if is_joined else seal.first_id - 1, loose=loose)
         is_joined = is_authentic
         if checkpoint is not None and seal.number == checkpoint.number:
             seen = True
@@ -65,8 +86,6 @@ def verify_record(*, checkpoint: seals.Checkpoint | None = None, on_progress: Pr
             on_progress(report.events, total)
     if not seen and checkpoint is not None:
         report.add("checkpoint", f"seal {checkpoint.number}", "of the checkpoint is not in the record.")
-    report.unsealed = _count_unsealed(after=last.last_id if last else seals.LOWEST_ID)
-    return report
 
 
 def _walk_seals() -> Iterator[seals.StoredSeal]:
@@ -79,10 +98,6 @@ def _walk_seals() -> Iterator[seals.StoredSeal]:
 def _count_events() -> int:
     """By the seals: to count the events themselves takes as long as to read them."""
     return sum(models.Seal.objects.values_list("count", flat=True).iterator())
-
-
-def _count_unsealed(*, after: int) -> int:
-    return models.Event.objects.filter(id__gt=after).count()
 
 
 def _check_link(report: Report, *, seal: seals.StoredSeal, last: seals.StoredSeal | None) -> bool:
@@ -116,12 +131,14 @@ def _check_checkpoint(report: Report, *, seal: seals.StoredSeal, checkpoint: sea
         report.add("checkpoint", f"seal {seal.number}", words)
 
 
-def _check_events(report: Report, *, seal: seals.StoredSeal, after: int) -> None:
-    """Compare the events of an authentic seal with its marks."""
+def _check_events(report: Report, *, seal: seals.StoredSeal, after: int, loose: verifyrows.Loose) -> None:
+    """Compare the events of an authentic seal with its marks, and hear what they tell of rows."""
     key = auditkeys.find_key(key_id=seal.key_id)
     assert key is not None  # noqa: S101 (it was found before)
     rows = canon.read_events(after=after, until=seal.last_id, limit=seal.count + 1)
     marks = canon.mark_events(rows=rows, secret=key.secret)
+    for row in rows:
+        loose.hear_event(event_id=row[_ID], number=row[_NUMBER], text=row[_DIGESTS])
     if marks != seal.marks:
         _name_differences(report, sealed=seal.marks, present=marks)
 

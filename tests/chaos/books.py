@@ -26,6 +26,7 @@ KINDS = (
     "unexplained POSTs",
     "answers lost",
     "wrong owner",
+    "record",
 )
 # Seconds that the clocks of a database and of the sandbox, on one machine, may seem to differ by.
 SLACK = 0.25
@@ -129,6 +130,8 @@ class Books:
     # Workers that were killed or frozen: they may have missed an answer.
     disturbed: frozenset[int] = frozenset()
     key_is_held: bool = False
+    # What verifying the portal's own record finds.
+    record: list[str] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -156,6 +159,8 @@ def compare(books: Books) -> Report:
     owners = _match_posts(books, report)
     _compare_workstations(books, report, owners)
     _compare_answers(books, report, owners)
+    for words in books.record:
+        report.add("record", words)
     _count(books, report)
     return report
 

@@ -87,6 +87,14 @@ def read_book() -> dict[str, list[Any]]:
     return {"requests": requests, "attempts": attempts, "workstations": workstations}
 
 
+def verify_record() -> list[str]:
+    """What does not agree with the record that the portal kept and sealed."""
+    from portal.services import verify  # only now is Django set up
+
+    report = verify.verify_record()
+    return [str(finding) for finding in report.findings] or ([] if report.seals else ["Nothing was sealed."])
+
+
 def _read_attempt(row: Any) -> books.Attempt:
     late = getattr(row, "late_answer", None)
     told = late if late is not None and row.http_status is None else row

@@ -108,6 +108,7 @@ class Run:
             call_within=stage.TOTAL_TIMEOUT,
             disturbed=frozenset(self._killer.deeds.disturbed),
             key_is_held=state.get("key") == "HELD",
+            record=inside.verify_record(),
             **inside.read_book(),
         )
 

@@ -189,3 +189,7 @@ def test_a_late_answer_is_an_answer():
 
     assert report.is_clean
     assert report.counts["late answers"] == 1
+
+
+def test_a_record_that_verifying_does_not_confirm():
+    assert find(record=["Event 3 was changed."]) == {"record": 1}

@@ -119,7 +119,10 @@ def test_a_key_of_the_same_account_resumes_and_what_waited_is_sent(sandbox, chan
     assert factories.send_until_settled(changed_key).status == "SUCCEEDED"
     assert models.Key.objects.get().state == "OPEN"
     event = models.Event.objects.get(verb="confirm-key")
-    assert (event.actor_name, event.detail) == ("olga", {"is_same_account": True})
+    assert (event.actor_name, event.detail) == (
+        "olga",
+        {"is_same_account": True, "before": "0123456789abcdef", "after": accounts.fingerprint_key()},
+    )
 
 
 def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(sandbox, changed_key, alice, olga):

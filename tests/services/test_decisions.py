@@ -51,7 +51,7 @@ def test_an_operator_says_that_an_orphan_was_made_for_an_unknown_request(sandbox
     assert (orphan.request, orphan.workspace.owner) == (portal_request, alice)
     event = get_event("adopt")
     assert (event.actor_name, event.request_number, event.reason) == ("olga", portal_request.pk, "The times fit.")
-    assert event.detail == {"workstation": "W1"}
+    assert event.detail == {"workstation": "W1", "before": "UNKNOWN", "after": "SUCCEEDED"}
 
 
 def test_an_operator_gives_an_orphan_to_a_request_that_queues_which_is_then_not_sent(sandbox, alice, olga):

@@ -231,7 +231,10 @@ def test_a_probe_that_passes_resumes_and_a_success_opens(sandbox, alice, held):
     assert ask(sandbox, alice).status == "SUCCEEDED"
     assert state() == ("OPEN", "")
     event = models.Event.objects.get(verb="resume")
-    assert (event.actor_name, event.detail) == ("", {"cause": "401", "by_probe": True})
+    assert (event.actor_name, event.detail) == (
+        "",
+        {"cause": "401", "by_probe": True, "before": "HELD", "after": "RESUMING"},
+    )
 
 
 def test_a_401_right_after_a_probe_that_passed_needs_an_operator(sandbox, alice, olga, held):

@@ -110,6 +110,8 @@ def test_what_was_made_unsaid_is_adopted_by_one_look_and_never_asked_for_again(
         "history": 0,
         "candidates": [made(sandbox)[0]],
         "workstation": made(sandbox)[0],
+        "before": "UNKNOWN",
+        "after": "SUCCEEDED",
     }
     assert not models.Workstation.objects.orphans().exists()
 

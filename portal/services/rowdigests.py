@@ -1,0 +1,122 @@
+"""Digests of the rows that an event tells of: what a row was after its last event can be compared with what it is.
+
+Which columns count is said here, and in docs/record.md. Left out is what the portal changes without an event: what it
+only mirrors, when it looks next, when somebody was last here. Every change of a column that counts goes with an event.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from django.contrib.auth.models import Group
+from django.db.models import Model
+
+from portal import models
+from portal.services import auditkeys, canon
+
+_SIZE = 12  # bytes of a digest
+
+FORMS: Mapping[str, canon.Form] = {
+    "request": canon.Form(
+        model=models.Request,
+        names=(
+            *("id", "account_id", "requester_id", "submission", "type", "workspace_uid", "note", "created_at"),
+            *("status", "failure", "tries", "ended_at", "cancel_wished_at", "operator_note"),
+        ),
+    ),
+    "attempt": canon.Form(
+        model=models.Attempt,
+        names=(
+            *("id", "request_id", "number", "worker", "claimed_at", "deadline_at", "ended_at", "outcome", "failure"),
+            *("key_fingerprint", "retry_after", "http_status", "error", "message", "answer"),
+        ),
+    ),
+    "late-answer": canon.Form(
+        model=models.LateAnswer,
+        names=("id", "attempt_id", "came_at", "outcome", "failure", "http_status", "error", "message", "answer"),
+    ),
+    "workstation": canon.Form(
+        model=models.Workstation,
+        names=(
+            *("id", "account_id", "uid", "request_id", "made_for_id", "is_foreign"),
+            *("release_asked_at", "release_asked_by_id", "ended_at"),
+        ),
+    ),
+    "workspace": canon.Form(model=models.Workspace, names=("id", "account_id", "uid", "owner_id")),
+    "account": canon.Form(model=models.Account, names=("id", "base_url", "created_at", "retired_at", "first_look")),
+    "key": canon.Form(
+        model=models.Key,
+        names=(
+            *("id", "account_id", "state", "cause", "held_at", "held_until", "operator_only", "hold_ended_at"),
+            *("fingerprint", "new_fingerprint"),
+        ),
+    ),
+    "person": canon.Form(
+        model=models.User,
+        names=(
+            *("id", "username", "first_name", "last_name", "email", "is_active", "is_staff", "is_superuser"),
+            "time_zone",
+        ),
+        lists=("groups", "user_permissions"),
+    ),
+    "group": canon.Form(model=Group, names=("id", "name"), lists=("permissions",)),
+    "notice": canon.Form(
+        model=models.Notice, names=("id", "kind", "first_at", "acknowledged_at", "acknowledged_by_id")
+    ),
+    "tombstone": canon.Form(
+        model=models.Tombstone, names=("id", "made_at", "kind", "first_id", "last_id", "ids", "counts", "digest")
+    ),
+}
+_KINDS = {form.model: kind for kind, form in FORMS.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """What an event says of a row: its digest then. `origin` is the id of the event that said it first."""
+
+    kind: str
+    id: int
+    digest: str
+    key_id: str
+    origin: int
+
+
+def write_digests(*, rows: Iterable[Model], gone: Iterable[Model] = ()) -> str:
+    """What an event keeps of these rows, as they are stored now; `gone`: of rows that are deleted with it.
+
+    Rows of other kinds are left out. One query for each row.
+    """
+    key = auditkeys.get_key()
+    words = [_write(row, is_gone=False, secret=key.secret) for row in rows if type(row) in _KINDS]
+    words += [_write(row, is_gone=True, secret=key.secret) for row in gone if type(row) in _KINDS]
+    return " ".join([key.id, *dict.fromkeys(words)]) if words else ""
+
+
+def _write(row: Model, *, is_gone: bool, secret: bytes) -> str:
+    kind = _KINDS[type(row)]
+    stored = {} if is_gone else read_rows(kind=kind, ids=[row.pk])
+    return f"{kind}:{row.pk}:{digest_row(kind=kind, number=row.pk, row=stored.get(row.pk), secret=secret)}"
+
+
+def read_rows(*, kind: str, ids: Iterable[int]) -> dict[int, canon.Row]:
+    """The rows that are there, in canonical form, by id."""
+    wanted = list(ids)
+    places = ", ".join(["%s"] * len(wanted))
+    rows = canon.read_rows(form=FORMS[kind], where=f"id IN ({places})", values=wanted, limit=len(wanted))
+    return {row[0]: row for row in rows}
+
+
+def digest_row(*, kind: str, number: int, row: canon.Row | None, secret: bytes) -> str:
+    """The digest of a row in canonical form; None: there is no such row."""
+    message = canon.encode(row=[kind, row if row is not None else [number]])
+    return hmac.digest(secret, message, hashlib.sha256)[:_SIZE].hex()
+
+
+def read_statements(*, text: str, event_id: int) -> Iterator[Statement]:
+    """What an event says of rows. What cannot be read is left out: that the event was changed is found elsewhere."""
+    key_id, *words = text.split(" ") if isinstance(text, str) else [""]
+    for word in words:
+        match word.split(":"):
+            case [kind, number, digest] if kind in FORMS and number.isdecimal():
+                yield Statement(kind=kind, id=int(number), digest=digest, key_id=key_id, origin=event_id)

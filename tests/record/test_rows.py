@@ -1,0 +1,266 @@
+"""Each row is compared with what its newest event says it was."""
+
+import random
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.urls import reverse
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import accounts, canon, keyhold, people, rowdigests, sessions, verify, workstations
+from tests import factories
+from tests.record.conftest import answer, find, tamper
+from tests.record.test_tampering import BITS, flip, write_bits
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("request", "note", "another"),
+        ("request", "type", "max"),
+        ("request", "workspace_uid", "w"),
+        ("request", "tries", 7),
+        ("request", "created_at", "2020-02-02 02:02:02.000002"),
+        ("request", "ended_at", "2020-02-02 02:02:02.000002"),
+        ("request", "operator_note", "another"),
+        ("attempt", "worker", "another"),
+        ("attempt", "http_status", 201),
+        ("attempt", "answer", b"{}"),
+        ("attempt", "message", "another"),
+        ("attempt", "claimed_at", "2020-02-02 02:02:02.000002"),
+        ("attempt", "key_fingerprint", "another"),
+        ("workstation", "request_id", None),
+        ("workstation", "uid", "another"),
+        ("workstation", "is_foreign", True),
+        ("workspace", "owner_id", None),
+    ],
+)
+def test_a_changed_column_is_found(record, table, column, value):
+    row_id = models.Workstation.objects.latest("id").pk if table == "workstation" else _find_newest(table)
+    tamper(f"UPDATE portal_{table} SET {column} = %s WHERE id = %s", value, row_id)
+    what = f"request R-{row_id}" if table == "request" else f"{table} {row_id}"
+    assert find() == [("row changed", what)]
+
+
+def _find_newest(table: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT max(id) FROM portal_{table}")
+        return cursor.fetchone()[0]
+
+
+def test_a_workstation_that_was_given_to_another_request_is_found(record):
+    stored = models.Workstation.objects.latest("id")
+    without = models.Request.objects.get(workstation=None)
+    tamper("UPDATE portal_workstation SET request_id = %s WHERE id = %s", without.pk, stored.pk)
+    assert find() == [("row changed", f"workstation {stored.pk}")]
+
+
+def test_removed_rows_are_found(record):
+    request = models.Request.objects.get(workstation=None)
+    attempt = request.attempts.get()
+    tamper("DELETE FROM portal_attempt WHERE id = %s", attempt.pk)
+    assert find() == [("row removed", f"attempt {attempt.pk}")]
+    tamper("DELETE FROM portal_request WHERE id = %s", request.pk)
+    assert set(find()) == {("row removed", f"attempt {attempt.pk}"), ("row removed", f"request R-{request.pk}")}
+
+
+def test_rows_that_were_inserted_past_the_portal_are_found(record, alice):
+    request = models.Request.objects.earliest("id")
+    attempt = models.Attempt.objects.create(
+        request=request, number=9, worker="x", deadline_at=Now(), ended_at=Now(), outcome="FAILED", failure="422"
+    )
+    late = models.LateAnswer.objects.create(attempt=request.attempts.earliest("id"), outcome="SUCCEEDED")
+    other = models.Request.objects.create(
+        account=request.account, requester=alice, submission="00000000000040008000000000000001", type="max"
+    )
+    assert find() == [
+        ("row inserted", f"attempt {attempt.pk} of R-{request.pk}"),
+        ("row inserted", f"late answer {late.pk} of R-{request.pk}"),
+        ("row inserted", f"request R-{other.pk}"),
+    ]
+
+
+def test_an_event_that_was_written_past_the_portal_does_not_hide_a_change(record, seal, alice):
+    """Whoever can write in the database can add an event, but without the key no digest."""
+    request = models.Request.objects.latest("id")
+    tamper("UPDATE portal_request SET note = 'another' WHERE id = %s", request.pk)
+    last = models.Event.objects.filter(request_number=request.pk).latest("id")
+    models.Event.objects.create(
+        verb="close", target=str(request), request_number=request.pk, row_digests=last.row_digests
+    )
+    other = models.Request.objects.create(
+        account=request.account, requester=alice, submission="00000000000040008000000000000001", type="max"
+    )
+    models.Event.objects.create(verb="submit", target=str(other), request_number=other.pk)
+    seal()
+    assert find() == [("row changed", f"request R-{request.pk}"), ("row inserted", f"request R-{other.pk}")]
+
+
+def test_rows_from_before_events_told_of_rows_raise_no_false_alarm(record, alice):
+    tamper("UPDATE portal_event SET row_digests = ''")
+    tamper("DELETE FROM portal_seal")
+    answer(factories.submit(alice), uid="new")
+    assert find() == []
+
+
+# --- People, groups, keys ---
+
+
+def change_person(browser, person: models.User, **values: object) -> None:
+    data = {"username": person.username, "is_active": "on", "groups": [group.pk for group in person.groups.all()]}
+    response = browser.post(reverse("admin:portal_user_change", args=[person.pk]), data | values)
+    assert response.status_code == 302
+
+
+def test_what_an_administrator_changes_is_told_and_what_sql_changes_is_found(alice, root, sign_in):
+    browser = sign_in(root)
+    change_person(browser, alice, first_name="Alice")
+    change_person(browser, alice, groups=[group.pk for group in Group.objects.all()])
+    people.set_time_zone(person=alice, time_zone="Europe/Rome")
+    assert find() == []
+    for sql in (
+        "UPDATE portal_user SET is_superuser = NOT is_superuser WHERE id = %s",
+        "UPDATE portal_user SET username = 'mallory' WHERE id = %s",
+        "DELETE FROM portal_user_groups WHERE user_id = %s",
+    ):
+        tamper(sql, alice.pk)
+        assert find() == [("row changed", f"person {alice.pk}")]
+
+
+def test_a_permission_that_was_slipped_to_a_person_is_found(alice, root, sign_in):
+    change_person(sign_in(root), alice, first_name="Alice")
+    tamper("INSERT INTO portal_user_user_permissions (user_id, permission_id) VALUES (%s, 1)", alice.pk)
+    assert find() == [("row changed", f"person {alice.pk}")]
+
+
+def test_what_people_do_every_day_raises_no_false_alarm(alice, root, sign_in, client):
+    change_person(sign_in(root), alice, first_name="Alice")
+    client.post(reverse("login"), {"username": "alice", "password": factories.PASSWORD})
+    sessions.record_sign_out(person=alice)
+    alice.set_password("another long passphrase")
+    alice.save(update_fields=["password"])
+    models.User.objects.filter(pk=alice.pk).update(last_turn=7)
+    assert models.User.objects.get(pk=alice.pk).last_login
+    assert find() == []
+
+
+def test_signing_in_does_not_make_a_changed_person_good(alice, root, sign_in):
+    change_person(sign_in(root), alice, first_name="Alice")
+    tamper("UPDATE portal_user SET is_superuser = NOT is_superuser WHERE id = %s", alice.pk)
+    sessions.record_sign_in(person=alice)
+    assert find() == [("row changed", f"person {alice.pk}")]
+
+
+def test_a_group_and_its_deletion(alice, root, sign_in):
+    browser = sign_in(root)
+    browser.post(reverse("admin:auth_group_add"), {"name": "Testers", "permissions": [1, 2]})
+    group = Group.objects.get(name="Testers")
+    change_person(browser, alice, groups=[group.pk])
+    assert find() == []
+    tamper("DELETE FROM auth_group_permissions WHERE permission_id = 2 AND group_id = %s", group.pk)
+    assert find() == [("row changed", f"group {group.pk}")]
+    group.permissions.add(2)
+    assert find() == []
+
+    browser.post(reverse("admin:auth_group_delete", args=[group.pk]), {"post": "yes"})
+
+    assert not Group.objects.filter(name="Testers").exists()
+    lost = models.Event.objects.filter(verb="change-person").latest("id")
+    assert lost.detail == {"before": {"groups": ["Testers"]}, "after": {"groups": []}}
+    assert find() == []
+
+
+def test_a_group_that_sql_deleted_is_found(root, sign_in):
+    sign_in(root).post(reverse("admin:auth_group_add"), {"name": "Testers"})
+    number = Group.objects.get(name="Testers").pk
+    Group.objects.filter(pk=number).delete()
+    assert find() == [("row removed", f"group {number}")]
+
+
+def test_a_hold_that_sql_ended_is_found(record, olga, alice):
+    answer(factories.submit(alice), failure="401")
+    key = models.Key.objects.get()
+    assert key.is_held
+    assert find() == []
+    tamper("UPDATE portal_key SET held_at = '2020-02-02 02:02:02.000002'")
+    assert find() == [("row changed", f"key {key.pk}")]
+    keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+    assert find() == []
+
+
+def test_an_orphan_that_is_released_or_adopted_raises_no_false_alarm(record, olga, alice):
+    stored = models.Workstation.objects.latest("id")
+    workstations.ask_release(actor=alice, workstation=stored)
+    assert find() == []
+    tamper("UPDATE portal_workstation SET release_asked_by_id = %s WHERE id = %s", olga.pk, stored.pk)
+    assert find() == [("row changed", f"workstation {stored.pk}")]
+
+
+def test_a_key_that_is_not_known_is_named(record, settings):
+    settings.PORTAL_AUDIT_KEY = "another-audit-key-" + "y" * 32
+    assert find() == []
+    settings.SECRET_KEY = "another-secret-key-" + "x" * 50
+    assert {kind for kind, _ in find()} == {"key", "row key"}
+
+
+def test_the_digest_of_a_row_cannot_be_taken_for_another_row_s():
+    rows = [("request", 1, None), ("request", 2, None), ("attempt", 1, None), ("request", 1, [1, "x"])]
+    digests = [rowdigests.digest_row(kind=kind, number=number, row=row, secret=b"s") for kind, number, row in rows]
+    assert len(set(digests)) == len(rows)
+
+
+def test_changes_while_the_record_is_verified_raise_no_false_alarm(record, alice, monkeypatch):
+    """A request that ends between the reading of its events and of its row."""
+    waiting = factories.submit(alice)
+    read_rows = rowdigests.read_rows
+    interrupted = []
+
+    def interrupt(*, kind, ids):
+        if kind == "request" and not interrupted:
+            interrupted.append(waiting)
+            answer(waiting, uid="w9")
+        return read_rows(kind=kind, ids=ids)
+
+    monkeypatch.setattr(rowdigests, "read_rows", interrupt)
+    assert verify.verify_record().findings == []
+    assert interrupted
+
+
+# --- A hundred single bits ---
+
+TABLES = {"request": "portal_request", "attempt": "portal_attempt", "workstation": "portal_workstation"}
+
+
+def test_a_hundred_random_bits_in_rows_are_found(record):
+    chance = random.Random(11)
+    done = 0
+    while done < BITS:
+        kind = chance.choice(list(TABLES))
+        form = rowdigests.FORMS[kind]
+        row = chance.choice(canon.read_rows(form=form, where="id > %s", values=[0], limit=100))
+        column = chance.choice(form.names[1:])
+        if kind == "workstation" and not models.Workstation.objects.filter(pk=row[0], request__isnull=False).exists():
+            continue
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {column} FROM {form.table} WHERE id = %s", [row[0]])
+            before = cursor.fetchone()[0]
+            as_text = f"{column}::text" if connection.vendor == "postgresql" else column
+            cursor.execute(f"SELECT {as_text} FROM {form.table} WHERE id = %s", [row[0]])
+            text = cursor.fetchone()[0]
+        if before is None or isinstance(before, bytes | memoryview):
+            continue
+        value = int(before) if isinstance(before, int | bool) else text
+        if not write_bits(form.table, row[0], column, flip(value, chance)):
+            continue
+        (changed,) = canon.read_rows(form=form, where="id = %s", values=[row[0]], limit=1)
+        if connection.vendor == "postgresql" and changed == row:
+            continue  # another text for the same value: it is stored as it was
+        what = f"request R-{row[0]}" if kind == "request" else f"{kind} {row[0]}"
+        assert ("row changed", what) in find(), (column, before)
+        assert write_bits(form.table, row[0], column, value if isinstance(value, int) else str(value).encode())
+        assert find() == []
+        done += 1
