@@ -28,9 +28,12 @@ class Caller:
         self.facts = self.ask(do="facts")
 
     def ask(self, **call: Any) -> dict[str, Any]:
-        """What a call cost."""
+        """What a call cost. Raises CallFailed where a page is not answered with 200."""
         self.begin(**call)
-        return self.end()
+        answer = self.end()
+        if answer.get("status", 200) != 200:
+            raise CallFailed(f"{call['path']} answered {answer['status']}")
+        return answer
 
     def begin(self, **call: Any) -> None:
         """Start a call."""
@@ -53,10 +56,7 @@ class Caller:
 
     def get(self, path: str, person: str) -> dict[str, Any]:
         """Read a page."""
-        figures = self.ask(do="get", path=path, person=person)
-        if figures["status"] != 200:
-            raise CallFailed(f"{path} answered {figures['status']}")
-        return figures
+        return self.ask(do="get", path=path, person=person)
 
     def close(self) -> None:
         """End the process."""

@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 from urllib.parse import urlencode
 
-PAGE, SEARCH = 1.5, 2.0  # times as long at most with the many requests as with the few
+PAGE, SEARCH, WRITE = 1.5, 2.0, 1.2  # times as long at most with the many requests as with the few
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,11 @@ class Case:
     plain: str = ""
     person: str = "auditor"
     goal: float = PAGE
+    do: str = "get"
+
+    def describe(self) -> dict[str, str]:
+        """As the portal's process is asked."""
+        return {"do": self.do, "path": self.path, "person": self.person}
 
 
 # Each with as many rows as a page shows, with the few requests too, as far as that goes.
@@ -81,6 +86,8 @@ def _list_pages(facts: dict[str, Any]) -> Iterator[Case]:
     yield Case(group="pages", name="unknown and orphans", path="/unknown/", person="operator")
     for name, path in {"home": "/", "form": "/requests/new/", "usage, their own": "/usage/"}.items():
         yield Case(group="pages", name=name, path=path, person=facts["heavy"])
+
+    yield Case(group="writing", name="submit a request", path="", person=facts["heavy"], goal=WRITE, do="submit")
 
 
 def _list_history(facts: dict[str, Any]) -> Iterator[Case]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.bench.calls import Caller, CallFailed
+from tests.bench.calls import Caller
 from tests.bench.databases import Database
 from tests.bench.figures import Times
 
@@ -26,11 +26,10 @@ def _measure(database: Database, path: str) -> dict[str, Any]:
         while not exporter.is_done():
             beside.add(reader.get("/requests/", "auditor"))
         figures = exporter.end()
+        assert figures["status"] == 200, f"{path} answered {figures['status']}"
     finally:
         exporter.close()
         reader.close()
-    if figures["status"] != 200:
-        raise CallFailed(f"{path} answered {figures['status']}")
     return {
         "path": path, "seconds": figures["wall"], "first": figures["first"], "bytes": figures["size"],
         "rows": figures["rows"], "memory": figures["peak"], "memory_before": before["peak"],

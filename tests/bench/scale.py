@@ -49,27 +49,28 @@ def measure_cases(callers: list[Caller], options: argparse.Namespace) -> list[fi
     for few, many in both:
         if options.only not in f"{few.group}: {few.name}":
             continue
-        ours = measure_pair(callers, [few.path, many.path], [few.person, many.person], options.rounds)
+        calls = [one.describe() for one in (few, many)]
+        ours = measure_pair(callers, calls, options.rounds)
         result = figures.Result(group=few.group, name=few.name, goal=few.goal, few=ours[0], many=ours[1])
         if few.plain and not options.without_plain:
-            plain = measure_pair(callers, [few.plain, many.plain], [few.person, many.person], options.plain_rounds)
-            result.plain_few, result.plain_many = plain
+            calls = [call | {"path": one.plain} for call, one in zip(calls, (few, many), strict=True)]
+            result.plain_few, result.plain_many = measure_pair(callers, calls, options.plain_rounds)
         results.append(result)
         report.show_progress(result)
         if options.explain and result.list_missed():
-            report.show_plans(callers[1].ask(do="explain", path=many.path, person=many.person)["plans"])
+            report.show_plans(callers[1].ask(**many.describe() | {"explain": True})["plans"])
     return results
 
 
-def measure_pair(callers: list[Caller], paths: list[str], people: list[str], rounds: int) -> list[figures.Times]:
+def measure_pair(callers: list[Caller], calls: list[dict[str, str]], rounds: int) -> list[figures.Times]:
     """Call both in turns, so that what else the machine does falls on both."""
     times = [figures.Times(), figures.Times()]
     begun = time.monotonic()
     for number in range(-_WARM, rounds):
-        for caller, path, person, one in zip(callers, paths, people, times, strict=True):
-            call = caller.get(path, person)
-            if number >= 0 or call["wall"] > 1:
-                one.add(call)
+        for caller, call, one in zip(callers, calls, times, strict=True):
+            cost = caller.ask(**call)
+            if number >= 0 or cost["wall"] > 1:
+                one.add(cost)
         if time.monotonic() - begun > _PATIENCE and min(len(one.wall) for one in times) >= _LEAST:
             break
     return times
