@@ -19,4 +19,6 @@ forwarded_allow_ips = ",".join(environment.read_list("PORTAL_TRUSTED_PROXY", def
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (heartbeats must not wait for a disk)
 accesslog = None if _local else "-"
+# gunicorn's own format, and the id by which the events of a page are found.
+access_log_format = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %({x-request-id}o)s'
 loglevel = "warning" if _local else "info"

@@ -1,6 +1,8 @@
 """What holds for every page: somebody is signed in, times are theirs, no cache keeps it, an act has its address."""
 
 import ipaddress
+import re
+import secrets
 from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,6 +15,8 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 from portal.services import origin
+
+_ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
 
 
 class SignedInMiddleware(LoginRequiredMiddleware):
@@ -61,14 +65,17 @@ class PrivatePagesMiddleware:
 
 
 class OriginMiddleware:
-    """Lets the record know the address that an act came from."""
+    """Lets the record know the address that an act came from, and the HTTP request, whose id the answer carries."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with origin.acting_from(address=find_address(request)):
-            return self.get_response(request)
+        number = find_id(request)
+        with origin.acting_from(address=find_address(request), http_request=number):
+            response = self.get_response(request)
+        response.headers["X-Request-ID"] = number
+        return response
 
 
 def find_address(request: HttpRequest) -> str:
@@ -78,6 +85,13 @@ def find_address(request: HttpRequest) -> str:
     while hops and address in settings.PORTAL_TRUSTED_PROXY and _is_address(hops[-1]):
         address = hops.pop()
     return address
+
+
+def find_id(request: HttpRequest) -> str:
+    """The id that a trusted proxy gave the HTTP request, so that its log and the record agree; otherwise a new one."""
+    given = request.headers.get("X-Request-ID", "")
+    is_trusted = request.META.get("REMOTE_ADDR", "") in settings.PORTAL_TRUSTED_PROXY
+    return given if is_trusted and _ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def _is_address(text: str) -> bool:

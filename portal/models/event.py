@@ -31,6 +31,12 @@ class Event(models.Model):
     request_number = models.BigIntegerField(null=True, blank=True, help_text=_("The request that it belongs to."))
     detail = models.JSONField(default=dict, blank=True)
     reason = models.TextField(blank=True)
+    http_request = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        help_text=_("Id of the HTTP request that did it: all that one click did has the same. Empty: no page did it."),
+    )
     row_digests = models.TextField(
         blank=True, db_default="", help_text=_("Of the rows that it changed, as they were then, with the audit key.")
     )
@@ -44,6 +50,9 @@ class Event(models.Model):
             models.Index(F("actor_name"), F("id").desc(), name="event_by_actor"),
             models.Index(F("target"), F("id").desc(), name="event_by_target"),
             models.Index(F("id"), name="event_with_reason", condition=~Q(reason="")),
+            models.Index(
+                F("http_request"), F("id").desc(), name="event_by_http_request", condition=~Q(http_request="")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,5 +17,8 @@ class Seal(models.Model):
     marks = models.BinaryField(help_text=_("For each event its id, its time and a digest of all of it."))
     digest = models.CharField(max_length=64, help_text=_("Of all this, with the audit key."))
 
+    class Meta:
+        indexes = [models.Index(fields=["last_id"], name="seal_by_last_event")]
+
     def __str__(self) -> str:
         return f"seal {self.number}"

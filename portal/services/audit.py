@@ -28,10 +28,12 @@ def record_event(
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("an event belongs into the transaction of its change")
+    source = origin.get_origin()
     models.Event.objects.create(
         actor_id=actor.pk if actor else None,
         actor_name=actor.get_username() if actor else "",
-        address=origin.get_address(),
+        address=source.address,
+        http_request=source.http_request,
         verb=verb,
         target=target if isinstance(target, str) else f"{target._meta.verbose_name} {target}",
         request_number=request_number,

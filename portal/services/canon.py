@@ -56,6 +56,7 @@ EVENT = Form(
         "request_number",
         "detail",
         "reason",
+        "http_request",
         "row_digests",
     ),
 )

@@ -59,7 +59,7 @@ _REQUEST_COLUMNS = (
     *("number", "requested_by", "type", "workspace_asked", "note", "state", "failure", "requested_at", "ended_at"),
     *("took_seconds", "attempts", "was_unknown", "workstation", "workspace", "http_status", "error", "message"),
 )
-_EVENT_COLUMNS = ("id", "at", "actor", "address", "verb", "target", "request", "reason", "detail")
+_EVENT_COLUMNS = ("id", "at", "actor", "address", "http_request", "verb", "target", "request", "reason", "detail")
 
 
 def _read_requests(ids: list[int]) -> Iterator[Row]:
@@ -114,6 +114,7 @@ def _read_events(ids: list[int]) -> Iterator[Row]:
             "at": event.at,
             "actor": event.actor_name,
             "address": event.address,
+            "http_request": event.http_request,
             "verb": event.verb,
             "target": event.target,
             "request": event.request_number,

@@ -1,22 +1,33 @@
-"""Where an act comes from: the address of the HTTP request that is being answered, for the record."""
+"""Where an act comes from: the HTTP request that is being answered, for the record."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
-_address: ContextVar[str] = ContextVar("address", default="")
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The address that an act came from, and the id of the HTTP request; both empty for what no page did."""
+
+    address: str = ""
+    http_request: str = ""
 
 
-def get_address() -> str:
-    """The address, empty for what the portal does by itself."""
-    return _address.get()
+_NOBODY = Origin()
+_origin: ContextVar[Origin] = ContextVar("origin", default=_NOBODY)
+
+
+def get_origin() -> Origin:
+    """Where what is being done comes from."""
+    return _origin.get()
 
 
 @contextmanager
-def acting_from(*, address: str) -> Iterator[None]:
-    """Whatever is recorded within comes from this address."""
-    token = _address.set(address)
+def acting_from(*, address: str, http_request: str) -> Iterator[None]:
+    """Whatever is recorded within comes from there."""
+    token = _origin.set(Origin(address=address, http_request=http_request))
     try:
         yield
     finally:
-        _address.reset(token)
+        _origin.reset(token)

@@ -146,7 +146,11 @@ def test_a_download_from_the_admin_is_recorded(alice, anna, download, sign_in):
     assert event.detail == {"format": "jsonl", "filters": {"status__exact": "SUCCEEDED"}}
     response = sign_in(anna).get("/admin/portal/event/export.csv?verb=export")
     assert response["Content-Type"] == "text/csv; charset=utf-8"
-    assert b"".join(response.streaming_content).decode().startswith("\ufeffid,at,actor,address,verb,target,request,")
+    assert (
+        b"".join(response.streaming_content)
+        .decode()
+        .startswith("\ufeffid,at,actor,address,http_request,verb,target,request,")
+    )
 
 
 def test_the_lists_link_to_their_files_with_what_was_chosen(anna, sign_in, alice):

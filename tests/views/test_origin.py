@@ -1,6 +1,7 @@
 """The address that an act came from: a proxy is believed only where it is named."""
 
 import pytest
+from django.contrib.auth.models import Group
 from django.test import RequestFactory
 
 from portal import middleware, models
@@ -34,4 +35,36 @@ def test_an_act_is_recorded_with_its_address_and_what_the_portal_does_without(sa
     sign_in(alice).post(f"/requests/{portal_request.pk}/cancel/", REMOTE_ADDR="203.0.113.9")
     addresses = dict(models.Event.objects.values_list("verb", "address"))
     assert (addresses["submit"], addresses["cancel"]) == ("", "203.0.113.9")
-    assert origin.get_address() == ""
+    assert origin.get_origin() == origin.Origin()
+
+
+@pytest.mark.parametrize(
+    ("peer", "given", "is_kept"),
+    [
+        ("10.0.0.2", "from-the-proxy.1", True),
+        ("203.0.113.9", "from-anybody", False),
+        ("10.0.0.2", "x" * 65, False),
+        ("10.0.0.2", "short", False),
+        ("10.0.0.2", "<script>alert</script>", False),
+        ("10.0.0.2", "", False),
+    ],
+)
+def test_the_id_of_an_http_request_comes_from_a_named_proxy_or_is_new(settings, peer, given, is_kept):
+    settings.PORTAL_TRUSTED_PROXY = ["10.0.0.2"]
+    request = RequestFactory().get("/", REMOTE_ADDR=peer, headers={"X-Request-ID": given})
+    first, second = middleware.find_id(request), middleware.find_id(request)
+    assert (first == given) == (first == second) == is_kept
+    assert middleware._ID.fullmatch(first)
+
+
+@pytest.mark.django_db
+def test_all_that_one_click_did_has_one_id_and_is_found_by_it(root, alice, sign_in):
+    browser = sign_in(root)
+    group = Group.objects.get(name="Members")
+    response = browser.post(f"/admin/auth/group/{group.pk}/delete/", {"post": "yes"})
+    number = response.headers["X-Request-ID"]
+    events = models.Event.objects.filter(http_request=number).order_by("id")
+    assert [event.verb for event in events] == ["change-person", "delete-group"]
+    found = browser.get("/admin/portal/event/", {"q": number})
+    assert [event.verb for event in found.context["cl"].result_list] == ["delete-group", "change-person"]
+    assert browser.get("/").headers["X-Request-ID"] != number
