@@ -66,7 +66,7 @@ SERVICE_LAYERS = [
     {"canon", "indexing"},
     {"rowdigests"},
     {"audit", "accounts"},
-    {"keyhold", "drift", "seals"},
+    {"keyhold", "drift", "seals", "membership"},
     {"mirror", "probe"},
     {
         "intake",
@@ -77,7 +77,6 @@ SERVICE_LAYERS = [
         "looking",
         "restore",
         "sessions",
-        "membership",
         "configuration",
         "people",
         "usage",

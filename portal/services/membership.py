@@ -1,5 +1,8 @@
 """Who may do what: what an administrator changes about people and groups, for the record."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.contrib.auth.models import Group
 from django.db import transaction
 
@@ -26,17 +29,49 @@ def _list_permissions(permissions: object) -> list[str]:
     return sorted(f"{app}.{codename}" for app, codename in rows)
 
 
+def describe_openly(*, target: models.User | Group) -> State:
+    """The same without the password, hashed as it is: that it was set is all that the record tells."""
+    return _hide(describe(target=target))
+
+
 @transaction.atomic
 def record_addition(*, actor: models.User, target: models.User | Group) -> None:
     """Note a new person or group."""
     audit.record_event(
-        actor=actor, verb=f"add-{_name(target)}", target=target, detail={"after": _hide(describe(target=target))}
+        actor=actor, verb=f"add-{_name(target)}", target=target, detail={"after": describe_openly(target=target)}
     )
 
 
 @transaction.atomic
-def record_change(*, actor: models.User, target: models.User | Group, before: State) -> None:
-    """Note what an administrator has changed; nothing where nothing was."""
+def create_superuser(*, values: Mapping[str, Any], told: str) -> models.User:
+    """Make an administrator by a command, past the set-up; `told`: who called that, as the system knows."""
+    person: models.User = models.User.objects.create_superuser(**values)
+    detail = {"command": "createsuperuser", "system_user": told, "after": describe_openly(target=person)}
+    audit.record_event(actor=None, verb="add-person", target=person, detail=detail, rows=[person, *list_groups()])
+    return person
+
+
+def list_groups() -> list[Group]:
+    """All groups, so that an event tells what they allow before anybody has changed one."""
+    return list(Group.objects.order_by("pk"))
+
+
+def describe_groups() -> dict[int, State]:
+    """What all groups allow, by their ids."""
+    return {group.pk: describe(target=group) for group in list_groups()}
+
+
+@transaction.atomic
+def record_migration(*, before: Mapping[int, State]) -> None:
+    """Note what a migration has changed about groups that were there before."""
+    for group in list_groups():
+        if group.pk in before:
+            record_change(actor=None, target=group, before=before[group.pk])
+
+
+@transaction.atomic
+def record_change(*, actor: models.User | None, target: models.User | Group, before: State) -> None:
+    """Note what an administrator (or, without one, a migration) has changed; nothing where nothing was."""
     after = describe(target=target)
     changed = [name for name in after if after[name] != before.get(name)]
     if not changed:
@@ -62,7 +97,6 @@ def record_deletion(*, actor: models.User, target: Group) -> None:
 
 
 def _hide(state: State) -> State:
-    """Without the password, hashed as it is: that it was set is all that the record tells."""
     return state | ({"password": "not shown"} if "password" in state else {})
 
 

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from portal import models
+from portal.models.clock import Now
 from portal.services import accounts, auditkeys, canon, clock, leases
 
 logger = logging.getLogger(__name__)
 
 BATCH = 2000  # events in a seal at most
 LOWEST_ID = -(2**63)
+MOST_COUNTED = 10_000  # events that wait to be sealed
 _MOST_SEALS = 100  # in one round, so that a worker that is told to stop need not wait long
 _LOCK_WITHIN = "200ms"  # whoever writes waits as long at most
 _LABEL = "portal seal 1"
@@ -96,8 +99,12 @@ def _find_horizon() -> int:
     return LOWEST_ID if highest is None else int(highest)
 
 
+def _read_newest() -> models.Seal | None:
+    return models.Seal.objects.defer("marks").order_by("-number").first()
+
+
 def _seal_batch(*, until: int, held: leases.Held) -> int:
-    last = models.Seal.objects.defer("marks").order_by("-number").first()
+    last = _read_newest()
     rows = canon.read_events(after=last.last_id if last else LOWEST_ID, until=until, limit=BATCH)
     if not rows:
         return 0
@@ -160,7 +167,7 @@ def _restore(row: canon.Row) -> StoredSeal:
 
 def find_fault() -> str:
     """Why the record cannot be sealed on, as a sentence; empty where it can."""
-    newest = models.Seal.objects.defer("marks").order_by("-number").first()
+    newest = _read_newest()
     if newest is None or auditkeys.find_key(key_id=newest.key_id) is not None:
         return ""
     return (
@@ -169,9 +176,43 @@ def find_fault() -> str:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """How far the record is sealed. `waiting`: events that are not, counted up to MOST_COUNTED."""
+
+    newest: models.Seal | None
+    waiting: int
+    oldest_waiting_at: datetime | None
+    is_late: bool
+
+
+def describe_state() -> State:
+    """How far the record is sealed; late where an event waits much longer than a worker takes to seal it."""
+    newest = _read_newest()
+    waiting = models.Event.objects.filter(id__gt=newest.last_id if newest else LOWEST_ID).order_by("id")
+    oldest = waiting.annotate(now=Now()).values("at", "now").first()
+    return State(
+        newest=newest,
+        waiting=waiting[:MOST_COUNTED].count(),
+        oldest_waiting_at=oldest["at"] if oldest else None,
+        is_late=oldest is not None and (oldest["now"] - oldest["at"]).total_seconds() > _late_after(),
+    )
+
+
+def find_seal(*, event_id: int) -> models.Seal | None:
+    """The seal that an event is under; None where it is not sealed yet."""
+    later = models.Seal.objects.defer("marks").filter(last_id__gte=event_id).order_by("last_id").first()
+    return later if later is not None and later.first_id <= event_id else None
+
+
+def _late_after() -> float:
+    """Seconds: five rounds of the duty, which comes once in twelve of the others'."""
+    return 60 * settings.PORTAL_DUTY_INTERVAL
+
+
 def describe_newest() -> dict[str, object]:
     """The newest seal as a checkpoint, fit for JSON. Raises NoSeal."""
-    newest = models.Seal.objects.defer("marks").order_by("-number").first()
+    newest = _read_newest()
     if newest is None:
         raise NoSeal("Nothing has been sealed yet: a worker seals the record about once a minute.")
     return {

@@ -32,3 +32,12 @@ def record_sign_out(*, person: models.User) -> None:
 def record_password_change(*, person: models.User) -> None:
     """Note that the person has changed the password."""
     audit.record_event(actor=person, verb="change-password", target=person, rows=())
+
+
+@transaction.atomic
+def set_password(*, person: models.User, password: str, told: str) -> None:
+    """Give the person this password, which was checked, by a command; `told`: who called that, as the system knows."""
+    person.set_password(password)
+    person.save(update_fields=["password"])
+    detail = {"command": "changepassword", "system_user": told}
+    audit.record_event(actor=None, verb="change-password", target=person, detail=detail, rows=())

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, audit, keyhold
+from portal.services import accounts, audit, keyhold, membership
 
 LIFETIME = timedelta(hours=1)
 
@@ -50,7 +50,9 @@ def create_administrator(*, token: str, username: str, password: str) -> models.
     models.SetupLink.objects.all().delete()
     user = models.User.objects.create_superuser(username=username, password=password)
     user.groups.set(Group.objects.filter(name__in=["Members", "Operators"]))
-    audit.record_event(actor=user, verb="set-up", target=user)
+    # With all groups: from now on the record can tell where somebody changed one past the portal.
+    detail = {"after": membership.describe_openly(target=user)}
+    audit.record_event(actor=user, verb="set-up", target=user, detail=detail, rows=[user, *membership.list_groups()])
     return user
 
 

@@ -8,7 +8,8 @@ from portal.services import auditkeys, canon, seals, verifyrows
 
 _SEALS = 20  # read at once, with their marks
 _MOST_NAMED = 20  # findings in one seal: where one event is wrong all may be
-_ID, _NUMBER, _DIGESTS = (canon.EVENT.names.index(name) for name in ("id", "request_number", "row_digests"))
+_TOLD = ("id", "request_number", "verb", "row_digests")
+_ID, _NUMBER, _VERB, _DIGESTS = (canon.EVENT.names.index(name) for name in _TOLD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,7 @@ def _check_events(report: Report, *, seal: seals.StoredSeal, after: int, loose: 
     rows = canon.read_events(after=after, until=seal.last_id, limit=seal.count + 1)
     marks = canon.mark_events(rows=rows, secret=key.secret)
     for row in rows:
-        loose.hear_event(event_id=row[_ID], number=row[_NUMBER], text=row[_DIGESTS])
+        loose.hear_event(event_id=row[_ID], number=row[_NUMBER], verb=row[_VERB], text=row[_DIGESTS])
     if marks != seal.marks:
         _name_differences(report, sealed=seal.marks, present=marks)
 

@@ -16,6 +16,9 @@ _RANGE = 200  # requests at once
 _PAGE = 2000  # events
 _LOOKS = 5  # at what changes while it is looked at
 _WORDS = {"late-answer": "late answer"}
+# Whoever is added after the first of these must be told of by one: a person or group without was slipped in.
+_ADDING = ("set-up", "add-person", "add-group")
+_ADDED = ("person", "group")
 _EVENTS = "SELECT request_number, id, verb, row_digests FROM portal_event"
 _LOWEST, _HIGHEST = -(2**63) + 1, 2**63 - 1
 _NEXT_NUMBERS = (
@@ -57,22 +60,28 @@ class Loose(Told):
 
     read_until: int
     first_digest: int | None = None  # the first event of all that tells of a row
+    lowest_added: dict[str, int] = field(default_factory=dict)  # the first row of a kind that an event added
 
-    def hear_event(self, *, event_id: int, number: int | None, text: str) -> None:
+    def hear_event(self, *, event_id: int, number: int | None, verb: str, text: str) -> None:
         """Take in one event, of a request or not."""
         self.read_until = event_id
         if not text:
             return
         self.first_digest = event_id if self.first_digest is None else self.first_digest
-        if number is None:
-            self.hear(text=text, event_id=event_id)
+        if number is not None:
+            return
+        self.hear(text=text, event_id=event_id)
+        if verb in _ADDING:
+            for statement in rowdigests.read_statements(text=text, event_id=event_id):
+                lowest = self.lowest_added.get(statement.kind, statement.id)
+                self.lowest_added[statement.kind] = min(lowest, statement.id)
 
     def catch_up(self) -> None:
         """Take in what was written since."""
         sql = f"{_EVENTS} WHERE id > %s ORDER BY id LIMIT {_PAGE}"
         while page := canon.fetch_rows(sql=sql, values=[self.read_until]):
-            for number, event_id, _, text in page:
-                self.hear_event(event_id=event_id, number=number, text=text)
+            for number, event_id, verb, text in page:
+                self.hear_event(event_id=event_id, number=number, verb=verb, text=text)
 
 
 def compare_rows(*, loose: Loose, on_progress: Callable[[int], None] | None = None) -> Iterator[Difference]:
@@ -227,7 +236,7 @@ def _compare_loose(*, loose: Loose) -> Iterator[Difference]:
     for _ in range(_LOOKS):
         loose.catch_up()
         seen = loose.read_until
-        found = list(_compare_pages(loose))
+        found = [*_compare_pages(loose), *_find_slipped_in(loose)]
         loose.catch_up()
         if not found or loose.read_until == seen:
             break
@@ -238,3 +247,14 @@ def _compare_pages(loose: Loose) -> Iterator[Difference]:
     statements = sorted(loose.newest.values(), key=lambda statement: statement.origin)
     for start in range(0, len(statements), _PAGE // 10):
         yield from _compare_statements(statements[start : start + _PAGE // 10], loose=loose)
+
+
+def _find_slipped_in(loose: Loose) -> Iterator[Difference]:
+    """People and groups of whom no event tells, though all that were added before and since are told of."""
+    for kind in _ADDED:
+        if (lowest := loose.lowest_added.get(kind)) is None:
+            continue
+        table = rowdigests.FORMS[kind].table
+        for (row_id,) in canon.fetch_rows(sql=f"SELECT id FROM {table} WHERE id > %s ORDER BY id", values=[lowest]):  # noqa: S608
+            if (kind, row_id) not in loose.newest:
+                yield "row inserted", _name(kind, row_id), "is in no event: it was inserted past the portal."

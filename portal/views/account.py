@@ -26,8 +26,9 @@ class SignIn(auth_views.LoginView):
     redirect_authenticated_user = True
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        sessions.record_sign_in(person=form.get_user())
-        return super().form_valid(form)
+        with transaction.atomic():
+            sessions.record_sign_in(person=form.get_user())
+            return super().form_valid(form)
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         if form.non_field_errors():  # name and password were typed, and are not those of anybody active
@@ -42,9 +43,10 @@ class SignOut(auth_views.LogoutView):
         return redirect("home")
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if isinstance(request.user, models.User):
-            sessions.record_sign_out(person=request.user)
-        response = super().post(request, *args, **kwargs)
+        with transaction.atomic():
+            if isinstance(request.user, models.User):
+                sessions.record_sign_out(person=request.user)
+            response = super().post(request, *args, **kwargs)
         messages.success(request, _("You are signed out."))
         return response
 

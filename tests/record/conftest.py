@@ -11,8 +11,8 @@ from portal.services import dispatch, leases, record, seals, verify
 from tests import factories
 
 
-@pytest.fixture
-def seal() -> Callable[[], int]:
+@pytest.fixture(name="seal")
+def make_seal() -> Callable[[], int]:
     """Seals all there is, as a worker's duty does."""
 
     def seal() -> int:

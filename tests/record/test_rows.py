@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, canon, keyhold, people, rowdigests, sessions, verify, workstations
+from portal.services import accounts, canon, keyhold, people, rowdigests, sessions, setup, verify, workstations
 from tests import factories
 from tests.record.conftest import answer, find, tamper
 from tests.record.test_tampering import BITS, flip, write_bits
@@ -172,6 +172,42 @@ def test_a_group_and_its_deletion(alice, root, sign_in):
     lost = models.Event.objects.filter(verb="change-person").latest("id")
     assert lost.detail == {"before": {"groups": ["Testers"]}, "after": {"groups": []}}
     assert find() == []
+
+
+def test_a_superuser_whom_sql_inserted_is_found(alice, root, sign_in):
+    form = {
+        "username": "carol",
+        "usable_password": "true",
+        "password1": "long enough 4 me",
+        "password2": "long enough 4 me",
+    }
+    browser = sign_in(root)
+    browser.post(reverse("admin:portal_user_add"), form)
+    carol = models.User.objects.get(username="carol")
+    browser.post(reverse("admin:portal_user_add"), form | {"username": "dave"})
+    assert find() == []  # alice and root are older than what the events tell of people
+    tamper(
+        "INSERT INTO portal_user (id, username, password, first_name, last_name, email, time_zone, is_superuser,"
+        " is_staff, is_active, date_joined, last_turn) SELECT id + 100, 'mallory', password, '', '', '', '', %s, %s,"
+        " is_active, date_joined, 0 FROM portal_user WHERE id = %s",
+        *(True, True, carol.pk),
+    )
+    assert find() == [("row inserted", f"person {carol.pk + 100}")]
+
+
+def test_a_group_that_sql_changed_or_inserted_after_the_set_up_is_found(db):
+    setup.create_administrator(token=setup.create_setup_link(), username="root", password=factories.PASSWORD)
+    assert find() == []
+    members = Group.objects.get(name="Members")
+    tamper(
+        "INSERT INTO auth_group_permissions (group_id, permission_id) SELECT %s, permission_id FROM"
+        " auth_group_permissions WHERE permission_id NOT IN (SELECT permission_id FROM auth_group_permissions"
+        " WHERE group_id = %s) GROUP BY permission_id",
+        *(members.pk, members.pk),
+    )
+    assert find() == [("row changed", f"group {members.pk}")]
+    tamper("INSERT INTO auth_group (id, name) VALUES (4711, 'Slipped in')")
+    assert find() == [("row changed", f"group {members.pk}"), ("row inserted", "group 4711")]
 
 
 def test_a_group_that_sql_deleted_is_found(root, sign_in):
