@@ -70,9 +70,6 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
             *([(_("Attempts with this key"), used)] if row.fingerprint else []),
         ]
 
-    def find_events(self, row: models.Key) -> str:
-        return f'"{row}"'
-
 
 @pages.register(models.Look)
 class LookAdmin(readonly.ReadOnlyAdmin):
@@ -104,6 +101,12 @@ class LookAdmin(readonly.ReadOnlyAdmin):
             },
         ),
     )
+
+    def find_events(self, row: models.Look) -> dict[str, object]:
+        """What was settled by it: from its beginning to that of the next."""
+        later = models.Look.objects.filter(account=row.account_id, id__gt=row.pk).order_by("id").first()
+        until = {"at__lt": later.begun_at.isoformat(" ")} if later else {}
+        return {"verb": "settle", "at__gte": row.begun_at.isoformat(" "), **until}
 
 
 @pages.register(models.Notice)

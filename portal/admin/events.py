@@ -1,6 +1,7 @@
 """The audit record."""
 
 import json
+from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest
@@ -10,9 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from portal import models
+from portal import failures, models
 from portal.admin import answers, columns, export, filters, found, pages, readonly
-from portal.services import recollecting
+from portal.services import recollecting, seals
 
 
 def _request_link(event: models.Event) -> SafeString | str:
@@ -30,8 +31,13 @@ def _actor_link(event: models.Event) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', url, event.actor_name)
 
 
+def _seal_link(event: models.Event) -> SafeString | str:
+    return columns.link_to(seals.find_seal(event_id=event.pk)) if event.pk else columns.NOTHING
+
+
 _REQUEST = columns.make_column(_request_link, field="request_number", label=_("request"))
 _WHO = columns.make_column(_actor_link, field="actor_name", label=_("who"))
+_SEAL = columns.make_column(_seal_link, field="seal", label=_("sealed by"))
 _DETAIL = columns.make_column(
     lambda event: answers.show_text(json.dumps(event.detail, ensure_ascii=False) if event.detail else ""),
     field="detail",
@@ -51,12 +57,20 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         _REQUEST,
         columns.short_text("reason"),
     )
-    list_filter = (filters.VerbFilter, filters.ActorFilter, ("at", filters.TimeFilter))
+    list_filter = (
+        filters.VerbFilter,
+        filters.ActorFilter,
+        ("at", filters.TimeFilter),
+        filters.TargetFilter,
+        filters.EventWorkspaceFilter,
+        filters.SealFilter,
+    )
     export_kind = "events"
     search_fields = ("actor_name", "verb", "target", "reason")
     search_help_text = _(
         "R-1042 finds by the request's number. Of several words each must be a person's name, a verb, the UID or name "
-        'of what it was done to, or a part of the reason; quote a phrase: "workstation AbC123".'
+        "of what it was done to, the id of an HTTP request, or a part of the reason; quote a phrase: "
+        '"workstation AbC123".'
     )
     number_lookup = "request_number"
     fieldsets = (
@@ -64,6 +78,8 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
             None,
             {"fields": (columns.moment("at", label=_("when")), _WHO, "verb", "target", _REQUEST, "reason", _DETAIL)},
         ),
+        (_("Where it came from"), {"fields": (("address", columns.value("http_request", label=_("HTTP request"))),)}),
+        (_("In the record"), {"fields": (_SEAL, columns.value("row_digests", label=_("digests of rows")))}),
     )
 
     def find_words(self, request: HttpRequest, words: list[str]) -> Q:
@@ -74,5 +90,14 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         request.searched = ids  # type: ignore[attr-defined]
         return found.among(ids)
 
-    def find_events(self, row: models.Event) -> str:
-        return "" if row.request_number is None else f"R-{row.request_number}"
+    def list_links(self, row: models.Event) -> list[tuple[failures.Words, str]]:
+        if not row.http_request:
+            return []
+        return [(_("All of this HTTP request"), columns.list_url(models.Event, q=row.http_request))]
+
+    def find_events(self, row: models.Event) -> dict[str, object]:
+        """Of its request, or of what it was done to."""
+        return {"target": row.target} if row.request_number is None else {"q": f"R-{row.request_number}"}
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().changelist_view(request, {**(extra_context or {}), "record": seals.describe_state()})

@@ -55,6 +55,7 @@ VERBS = (
     "export",
 )
 _LARGEST_ID = 2**63 - 1
+_MOST_REQUESTS = 1_000  # of one workspace; the newest
 
 
 class FixedChoices(admin.SimpleListFilter):
@@ -176,6 +177,7 @@ class _OfRow(admin.SimpleListFilter):
     """Rows of one other row. Shown only where a link has chosen it, so that it costs nothing elsewhere."""
 
     model: ClassVar[type[Model]]
+    deferred: ClassVar[tuple[str, ...]] = ()
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         value = self.value()
@@ -188,7 +190,7 @@ class _OfRow(admin.SimpleListFilter):
     def _name_row(self, value: str) -> str:
         if not (value.isascii() and value.isdigit() and int(value[:19]) <= _LARGEST_ID and len(value) <= 19):
             raise IncorrectLookupParameters
-        row = self.model._default_manager.filter(pk=int(value)).first()
+        row = self.model._default_manager.filter(pk=int(value)).defer(*self.deferred).first()
         return str(row) if row else value
 
 
@@ -232,11 +234,37 @@ class AccountFilter(_OfRow):
     model = models.Account
 
 
-class KeyFilter(admin.SimpleListFilter):
-    """Attempts that used one key. Shown only where a link has chosen it."""
+class EventWorkspaceFilter(WorkspaceFilter):
+    """Events of the requests whose workstations are in one workspace."""
 
-    title = _("key")
-    parameter_name = "key"
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value is None:
+            return queryset
+        newest = models.Workstation.objects.filter(workspace=int(value), request__isnull=False).order_by("-id")
+        return queryset.filter(request_number__in=list(newest.values_list("request_id", flat=True)[:_MOST_REQUESTS]))
+
+
+class SealFilter(_OfRow):
+    """Events under one seal."""
+
+    title = _("seal")
+    parameter_name = "seal"
+    model = models.Seal
+    deferred = ("marks",)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value is None:
+            return queryset
+        seal = models.Seal.objects.filter(pk=int(value)).values("first_id", "last_id").first()
+        return queryset.filter(pk__range=(seal["first_id"], seal["last_id"])) if seal else queryset.none()
+
+
+class _Exactly(admin.SimpleListFilter):
+    """Rows with just this value. Shown only where a link has chosen it."""
+
+    column: ClassVar[str]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         value = self.value()
@@ -244,4 +272,20 @@ class KeyFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
-        return queryset if value is None else queryset.filter(key_fingerprint=value)
+        return queryset if value is None else queryset.filter(**{self.column: value})
+
+
+class KeyFilter(_Exactly):
+    """Attempts that used one key."""
+
+    title = _("key")
+    parameter_name = "key"
+    column = "key_fingerprint"
+
+
+class TargetFilter(_Exactly):
+    """Events of what was done to one thing."""
+
+    title = _("target")
+    parameter_name = "target"
+    column = "target"

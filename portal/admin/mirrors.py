@@ -78,9 +78,6 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
         models.check_words(words)
         return found.find_related(models.Workstation, request, words, uid="uid")
 
-    def find_events(self, row: models.Workstation) -> str:
-        return f'"workstation {row.uid}"'
-
 
 @pages.register(models.Workspace)
 class WorkspaceAdmin(readonly.ReadOnlyAdmin):
@@ -135,6 +132,9 @@ class WorkspaceAdmin(readonly.ReadOnlyAdmin):
             (_("Logs"), columns.list_url(models.Log, workspace=row.pk)),
         ]
 
+    def find_events(self, row: models.Workspace) -> dict[str, object]:
+        return {"workspace": row.pk}
+
 
 class _ContentAdmin(readonly.ReadOnlyAdmin):
     """What lies in a workspace."""
@@ -142,6 +142,10 @@ class _ContentAdmin(readonly.ReadOnlyAdmin):
     list_select_related = ("workspace__owner",)
     search_help_text = "Of several words each must be found; quote a phrase."
     deferred = ("raw", "workspace__raw")
+
+    def find_events(self, row: models.File | models.Log) -> dict[str, object]:
+        """Of their workspace: the provider puts files and logs there without a word."""
+        return {"workspace": row.workspace_id}
 
 
 @pages.register(models.File)

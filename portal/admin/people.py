@@ -10,7 +10,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, pages
+from portal.admin import columns, pages, readonly
 from portal.services import membership
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _is_superuser(request: HttpRequest) -> bool:
     return bool(request.user.is_active and request.user.is_superuser)
 
 
-class RecordedMixin:
+class RecordedMixin(readonly.HistoryMixin):
     """Every change is an event, beside Django's own log, which an administrator could edit."""
 
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -128,18 +128,15 @@ class UserAdmin(RecordedMixin, _UserAdmin):
         with transaction.atomic():
             return super().user_change_password(request, id, form_url)
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
-        row = context["original"]
-        links = [] if row is None else _list_links(row)
-        return super().render_change_form(request, context | {"links": links}, *args, **kwargs)
+    def list_links(self, row: models.User) -> list[tuple[failures.Words, str]]:
+        return [
+            (_("Requests"), columns.list_url(models.Request, requester=row.pk)),
+            (_("Workspaces"), columns.list_url(models.Workspace, owner=row.pk)),
+        ]
 
-
-def _list_links(person: models.User) -> list[tuple[failures.Words, str]]:
-    return [
-        (_("Requests"), columns.list_url(models.Request, requester=person.pk)),
-        (_("Workspaces"), columns.list_url(models.Workspace, owner=person.pk)),
-        (_("Events"), columns.list_url(models.Event, q=f'"{person.username}"')),
-    ]
+    def find_events(self, row: models.User) -> dict[str, object]:
+        """What they did, and what was done to them."""
+        return {"q": f'"{row.username}"'}
 
 
 @pages.register(Group)

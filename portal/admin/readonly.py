@@ -64,7 +64,39 @@ class ReadOnlyInline(_NoChanges, _StackedInline):
         return utils.flatten(self.fields or ())
 
 
-class ReadOnlyAdmin(_NoChanges, _ModelAdmin):
+class HistoryMixin:
+    """Every object leads to its history: the events that tell of it."""
+
+    model: Any
+
+    def list_links(self, row: Any) -> list[tuple[failures.Words, str]]:
+        """Labels and addresses of what belongs to the row."""
+        return []
+
+    def find_events(self, row: Any) -> dict[str, object]:
+        """Search or filters by which the list of events is the row's history."""
+        return {"target": f"{row._meta.verbose_name} {row}"}
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        row = context.get("original")
+        links = [] if row is None else [*self.list_links(row), (_("History"), self._events_url(row))]
+        shown: HttpResponse = super().render_change_form(  # type: ignore[misc]
+            request, context | {"links": links}, *args, **kwargs
+        )
+        return shown
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Django's own knows only what was changed here, and an administrator of the database could edit it."""
+        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if row is None or not self.has_view_permission(request, row):  # type: ignore[attr-defined]
+            raise Http404
+        return redirect(self._events_url(row))
+
+    def _events_url(self, row: Model) -> str:
+        return columns.list_url(models.Event, **self.find_events(row))
+
+
+class ReadOnlyAdmin(HistoryMixin, _NoChanges, _ModelAdmin):
     """A list, newest first, and pages, for whoever has Django's permission to view the model."""
 
     actions = None
@@ -119,28 +151,3 @@ class ReadOnlyAdmin(_NoChanges, _ModelAdmin):
     def find_word(self, word: str) -> Q:
         """Where the word is looked for."""
         return search.find_in(tuple(self.search_fields), word)
-
-    def list_links(self, row: Any) -> list[tuple[failures.Words, str]]:
-        """Labels and addresses of what belongs to the row."""
-        return []
-
-    def find_events(self, row: Any) -> str:
-        """What to search the events for, to have the row's history; empty where no event tells of such rows."""
-        return ""
-
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        row = context["original"]
-        links = self.list_links(row)
-        if self.find_events(row):
-            links = [*links, (_("Events"), self._events_url(row))]
-        return super().render_change_form(request, context | {"links": links}, *args, **kwargs)
-
-    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Django's history knows only what was changed here, which is nothing: the events tell."""
-        row = self.get_object(request, object_id)
-        if row is None or not self.has_view_permission(request, row) or not self.find_events(row):
-            raise Http404
-        return redirect(self._events_url(row))
-
-    def _events_url(self, row: Model) -> str:
-        return columns.list_url(models.Event, q=self.find_events(row))

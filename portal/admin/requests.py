@@ -135,8 +135,8 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
             (_("All attempts"), columns.list_url(models.Attempt, request=row.pk)),
         ]
 
-    def find_events(self, row: models.Request) -> str:
-        return row.label
+    def find_events(self, row: models.Request) -> dict[str, object]:
+        return {"q": row.label}
 
 
 class LateAnswerInline(readonly.ReadOnlyInline):
@@ -215,8 +215,8 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
             *([(_("Attempts with this key"), same_key)] if row.key_fingerprint else []),
         ]
 
-    def find_events(self, row: models.Attempt) -> str:
-        return row.request.label
+    def find_events(self, row: models.Attempt) -> dict[str, object]:
+        return {"q": row.request.label}
 
 
 @pages.register(models.LateAnswer)
@@ -258,5 +258,5 @@ class LateAnswerAdmin(readonly.ReadOnlyAdmin):
         (_("The provider's answer"), {"fields": (_HTTP_STATUS, "error", "message", columns.answer())}),
     )
 
-    def find_events(self, row: models.LateAnswer) -> str:
-        return row.attempt.request.label
+    def find_events(self, row: models.LateAnswer) -> dict[str, object]:
+        return {"q": row.attempt.request.label}

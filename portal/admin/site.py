@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin import pages
+from portal.services import protection, seals
 
 
 class PortalAdminSite(admin.AdminSite):
@@ -47,6 +48,11 @@ class PortalAdminSite(admin.AdminSite):
             return inner(request, *args, **kwargs)
 
         return update_wrapper(guarded, inner)
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """All there is, and whether it can be trusted."""
+        record = {"record": seals.describe_state(), "faults": protection.find_faults()}
+        return super().index(request, {**(extra_context or {}), **record})
 
     def logout(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Sign out as everywhere in the portal, by POST."""

@@ -92,7 +92,37 @@ def create_all(requester: models.User) -> dict[str, object]:
         "file": create_file(workspace),
         "log": create_log(workspace),
         "event": create_event(requester, request_number=portal_request.pk, target=f"request {portal_request.label}"),
+        **create_rest(portal_request.account),
     }
 
 
-MODELS = ("account", "key", "request", "attempt", "lateanswer", "workstation", "workspace", "file", "log", "event")
+def create_rest(account: models.Account) -> dict[str, object]:
+    """What belongs to no request."""
+    return {
+        "look": models.Look.objects.create(account=account, begun_at=NOW, is_complete=True),
+        "notice": models.Notice.objects.get_or_create(kind='workstation has a field "color"')[0],
+        "seal": create_seal(),
+        "tombstone": models.Tombstone.objects.create(
+            kind="REQUESTS", first_id=1, last_id=2, ids=[1, 2], counts={"requests": 2, "attempts": 1000}, digest="0"
+        ),
+    }
+
+
+def create_seal() -> models.Seal:
+    """Over the newest event alone."""
+    newest = models.Event.objects.latest("id").pk
+    return models.Seal.objects.create(
+        number=models.Seal.objects.count() + 1,
+        made_at=NOW,
+        first_id=newest,
+        last_id=newest,
+        count=1,
+        marks=b"m" * 32,
+        digest="d" * 64,
+    )
+
+
+MODELS = (
+    *("account", "key", "request", "attempt", "lateanswer", "workstation", "workspace", "file", "log", "event"),
+    *("look", "notice", "seal", "tombstone"),
+)

@@ -142,4 +142,17 @@ def test_a_superuser_sees_the_history_of_what_was_edited(root, alice, sign_in):
     browser = sign_in(root)
     browser.post(page_of(alice), form_of(alice, first_name="Alicia"))
 
-    assert "Changed First name" in browser.get(page_of(alice, "history")).content.decode()
+    page = browser.get(page_of(alice))
+    assert 'href="/admin/portal/event/?q=%22alice%22">History</a>' in page.content.decode()
+    events = browser.get(page_of(alice, "history"), follow=True).context["cl"].result_list
+    assert [event.verb for event in events] == ["change-person"]
+
+
+def test_a_group_leads_to_its_history(root, sign_in):
+    browser = sign_in(root)
+    group = Group.objects.get(name="Auditors")
+    browser.post(f"/admin/auth/group/{group.pk}/change/", {"name": "Auditors", "permissions": []})
+    page = browser.get(f"/admin/auth/group/{group.pk}/change/").content.decode()
+    assert 'href="/admin/portal/event/?target=group+Auditors">History</a>' in page
+    events = browser.get(f"/admin/auth/group/{group.pk}/history/", follow=True).context["cl"].result_list
+    assert [event.verb for event in events] == ["change-group"]

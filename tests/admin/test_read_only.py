@@ -1,9 +1,16 @@
 """Every model opens for auditors, and nobody changes anything."""
 
+import html
+import re
+from datetime import timedelta
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from portal import models
+from portal.admin import pages
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
@@ -70,8 +77,67 @@ def test_the_history_of_a_request_is_its_events(name, record, anna, sign_in):
     assert f">{portal_request.label}</a>" in sign_in(anna).get(response.url).content.decode()
 
 
-def test_where_no_event_tells_of_rows_there_is_no_history(record, anna, sign_in):
-    assert sign_in(anna).get(url("file", "history", record["file"].pk)).status_code == 404
+@pytest.mark.parametrize("name", rows.MODELS)
+def test_every_object_leads_to_its_history(name, record, anna, sign_in):
+    browser = sign_in(anna)
+
+    page = browser.get(url(name, "change", record[name].pk)).content.decode()
+
+    (link,) = re.findall(r'<a href="(/admin/portal/event/[^"]*)">History</a>', page)
+    history = browser.get(html.unescape(link))
+    assert history.status_code == 200
+    assert browser.get(url(name, "history", record[name].pk)).url == html.unescape(link)
+    assert browser.get(url(name, "history", 999_999)).status_code == 404
+
+
+def test_the_models_above_are_all_that_the_admin_shows():
+    shown = {model._meta.model_name for model in pages.PAGES}
+    assert shown == {*rows.MODELS, "user", "group"}
+
+
+def test_history_is_of_just_that_object(record, alice, anna, sign_in):
+    browser = sign_in(anna)
+    workspace, notice, look = record["workspace"], record["notice"], record["look"]
+    of_request = record["event"]
+    rows.create_event(alice, target="request R-999", request_number=999)
+    seen = rows.create_event(None, verb="notice", target=f"notice {notice.kind}")
+    settled = rows.create_event(None, verb="settle", target="request R-5", at=look.begun_at + timedelta(seconds=1))
+    rows.create_event(None, verb="settle", target="request R-6", at=look.begun_at - timedelta(seconds=1))
+    rows.create_event(None, verb="settle", target="request R-7", at=look.begun_at + timedelta(minutes=6))
+    models.Look.objects.create(account=look.account, begun_at=look.begun_at + timedelta(minutes=5), is_complete=True)
+    expected = {
+        url("workspace", "history", workspace.pk): [of_request],
+        url("file", "history", record["file"].pk): [of_request],
+        url("notice", "history", notice.pk): [seen],
+        url("look", "history", look.pk): [settled],
+        url("seal", "history", record["seal"].pk): [of_request],
+    }
+
+    for address, events in expected.items():
+        found = browser.get(address, follow=True).context["cl"].result_list
+        assert list(found) == events, address
+
+
+@pytest.mark.parametrize("name", ["seal", "event"])
+def test_no_page_reads_the_marks_of_a_seal(name, record, anna, sign_in):
+    browser = sign_in(anna)
+    with CaptureQueriesContext(connection) as queries:
+        for address in (
+            url(name, "changelist"),
+            url(name, "change", record[name].pk),
+            "/admin/",
+            "/admin/portal/event/?seal=1",
+        ):
+            assert browser.get(address).status_code == 200
+    assert any("portal_seal" in query["sql"] for query in queries)
+    assert not [query["sql"] for query in queries if '"portal_seal"."marks"' in query["sql"]]
+
+
+def test_an_event_leads_to_its_seal(record, alice, anna, sign_in):
+    later = rows.create_event(alice)
+    page = sign_in(anna).get(url("event", "change", record["event"].pk)).content.decode()
+    assert url("seal", "change", record["seal"].pk) in page
+    assert "/admin/portal/seal/" not in sign_in(anna).get(url("event", "change", later.pk)).content.decode()
 
 
 @pytest.mark.parametrize("name", ["setuplink", "lease", "worker"])

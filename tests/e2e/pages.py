@@ -66,9 +66,7 @@ ADMIN_FORMS = (
     "admin:index",
     "admin:app_list",
     "admin:portal_user_add",
-    "admin:portal_user_history",
     "admin:auth_group_add",
-    "admin:auth_group_history",
     "admin:auth_user_password_change",
 )
 ADMIN_REFUSED = ("_add", "_delete", "_history")

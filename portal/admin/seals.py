@@ -1,0 +1,94 @@
+"""What protects the record: its seals, and what was pruned from it. docs/record.md."""
+
+import json
+
+from django.utils.translation import gettext_lazy as _
+
+from portal import failures, models
+from portal.admin import answers, columns, filters, pages, readonly
+
+_NUMBER = columns.make_column(lambda seal: seal.pk, field="number", label=_("number"))
+_COUNTS = columns.make_column(
+    lambda tombstone: ", ".join(f"{count:,} {kind}" for kind, count in sorted(tombstone.counts.items())),
+    field="counts",
+    label=_("what went"),
+)
+_IDS = columns.make_column(
+    lambda tombstone: answers.show_text(json.dumps(tombstone.ids) if tombstone.ids else ""),
+    field="ids",
+    label=_("requests by number"),
+)
+
+
+@pages.register(models.Seal)
+class SealAdmin(readonly.ReadOnlyAdmin):
+    """Each batch of events that was closed, with what it proves them by. The marks are for verify_audit alone."""
+
+    list_display = (
+        _NUMBER,
+        columns.moment("made_at", label=_("made")),
+        "count",
+        "first_id",
+        "last_id",
+        "key_id",
+        columns.short_text("digest", longest=20),
+    )
+    ordering = ("-number",)
+    deferred = ("marks",)
+    search_help_text = ""
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    _NUMBER,
+                    columns.moment("made_at", label=_("made")),
+                    ("count", "first_id", "last_id"),
+                    "key_id",
+                    "previous",
+                    "digest",
+                )
+            },
+        ),
+    )
+
+    def find_events(self, row: models.Seal) -> dict[str, object]:
+        """Those that it closed: nothing ever happens to a seal."""
+        return {"seal": row.pk}
+
+    def list_links(self, row: models.Seal) -> list[tuple[failures.Words, str]]:
+        near = models.Seal.objects.filter(pk__in=(row.pk - 1, row.pk + 1)).only("pk").order_by("pk")
+        labels = {row.pk - 1: _("The seal before it"), row.pk + 1: _("The next seal")}
+        return [(labels[seal.pk], columns.url_of(seal)) for seal in near]
+
+
+@pages.register(models.Tombstone)
+class TombstoneAdmin(readonly.ReadOnlyAdmin):
+    """What was pruned, batch by batch: named and counted before it went."""
+
+    list_display = (
+        columns.name(label=_("tombstone")),
+        columns.moment("made_at", label=_("made")),
+        "kind",
+        "first_id",
+        "last_id",
+        _COUNTS,
+    )
+    list_filter = ("kind", ("made_at", filters.TimeFilter))
+    deferred = ("ids",)
+    search_help_text = ""
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    columns.moment("made_at", label=_("made")),
+                    "kind",
+                    ("first_id", "last_id"),
+                    _COUNTS,
+                    _IDS,
+                    "digest",
+                )
+            },
+        ),
+    )

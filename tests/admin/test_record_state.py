@@ -1,0 +1,62 @@
+"""What an auditor is told about the record: how far it is sealed, and whether it is protected."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal.services import protection
+from tests import factories
+from tests.admin import rows
+from tests.record.conftest import make_seal  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def read(anna, sign_in):
+    """The words of the page's section."""
+
+    def read(address: str = "/admin/") -> str:
+        page = sign_in(anna).get(address).content.decode()
+        section = page.split('<section class="record-state"')[1].split("</section>")[0]
+        return " ".join(re.sub("<[^>]*>", " ", section).split())
+
+    return read
+
+
+@pytest.mark.parametrize("address", ["/admin/", "/admin/portal/event/"])
+def test_a_record_without_a_seal_says_so(read, address):
+    words = read(address)
+    assert "Nothing is sealed yet." in words
+    assert "No event waits" in words
+    assert "verify_audit --checkpoint checkpoint.json" in words
+
+
+def test_how_far_it_is_sealed_and_how_much_waits(read, alice, seal):
+    factories.submit(alice)
+    seal()
+    assert re.search(r"Sealed up to event \d+, by seal 1 of .*No event waits", read())
+    rows.create_event(alice)
+    assert "1 newer event waits for the next seal, since" in read()
+    rows.create_event(alice)
+    assert "2 newer events wait for the next seal, the oldest since" in read("/admin/portal/event/")
+    assert "too long" not in read()
+
+
+def test_what_waits_too_long_is_said(read, alice, settings):
+    settings.PORTAL_DUTY_INTERVAL = 5
+    rows.create_event(alice, at=timezone.now() - timedelta(minutes=4))
+    assert "too long" not in read()
+    rows.create_event(alice)
+    settings.PORTAL_DUTY_INTERVAL = 3
+    assert "That is too long" in read()
+
+
+def test_a_record_that_is_not_protected_is_said(read):
+    assert "its triggers are all in place" in read()
+    protection.remove_triggers()
+    words = read()
+    assert "must run manage.py migrate" in words
+    assert "The trigger portal_keep_event_update is missing." in words
