@@ -186,13 +186,18 @@ class Killer:
 
     def _fill_disk(self, *, seconds: float) -> None:
         """No process of the portal can write to any file for a while, as where the disk is full."""
-        pids = [actor.pid for actor in self._stage.workers if actor.is_alive()]
-        pids += [self._stage.web.pid, *self._stage.web.list_children()]
-        for pid in pids:
-            _limit_files(pid, 0)
+        self._limit_files(0)
         time.sleep(seconds)
-        for pid in pids:
-            _limit_files(pid, resource.RLIM_INFINITY)
+        self._limit_files(resource.RLIM_INFINITY)
+
+    def _limit_files(self, size: int) -> None:
+        """How large a file any process of the portal may write, in bytes."""
+        for actor in (*self._stage.workers, self._stage.web):
+            if actor.is_alive():
+                _limit_files(actor.pid, size)
+        # Asked only now: gunicorn gives its own limit to each child that it forks.
+        for pid in self._stage.web.list_children():
+            _limit_files(pid, size)
 
 
 def _signal(pid: int, number: int) -> None:
