@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core import validators
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
@@ -107,6 +108,12 @@ class FilterForm(forms.Form):
         text = cleaned.get("q", "")
         number = models.read_number(text)
         return {**cleaned, "number": number, "words": self._read_words(text) if number is None else []}
+
+    def describe(self, *, name: str, value: str) -> str:
+        """What a field's value in the address asks for, as the form says it."""
+        if isinstance(self.fields[name], DurationField) and value.strip().isdecimal():
+            return gettext("%(seconds)s s") % {"seconds": value.strip()}
+        return str(dict(getattr(self.fields[name], "choices", [])).get(value, value))
 
     def _read_words(self, text: str) -> list[str]:
         try:

@@ -130,7 +130,7 @@ def _list_chips(form: filters.FilterForm, *, shown: Mapping[str, str]) -> list[C
     return [
         Chip(
             label=str(form.fields[name].label),
-            value=str(dict(getattr(form.fields[name], "choices", [])).get(value, value)),
+            value=form.describe(name=name, value=value),
             link=f"?{urlencode({other: text for other, text in shown.items() if other != name})}",
         )
         for name, value in shown.items()
