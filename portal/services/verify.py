@@ -46,15 +46,23 @@ class Report:
 type Progress = Callable[[int, int], None]
 
 
-def verify_record(*, checkpoint: seals.Checkpoint | None = None, on_progress: Progress | None = None) -> Report:
-    """Check every seal, and every event under it. `on_progress` hears how many events of how many are done."""
+def verify_record(
+    *,
+    checkpoint: seals.Checkpoint | None = None,
+    on_progress: Progress | None = None,
+    on_rows: Progress | None = None,
+) -> Report:
+    """Check every seal, every event under it, and every row that events tell of.
+
+    `on_progress` hears how many events of how many are done, then `on_rows` up to which request of which.
+    """
     report = Report()
     loose = verifyrows.Loose(read_until=seals.LOWEST_ID)
     _check_chain(report, checkpoint=checkpoint, loose=loose, on_progress=on_progress)
     sealed_until = loose.read_until
     loose.catch_up()
     report.unsealed = models.Event.objects.filter(id__gt=sealed_until, id__lte=loose.read_until).count()
-    for kind, what, words in verifyrows.compare_rows(loose=loose):
+    for kind, what, words in verifyrows.compare_rows(loose=loose, on_progress=on_rows):
         report.add(kind, what, words)
     return report
 

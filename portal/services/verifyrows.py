@@ -84,15 +84,16 @@ class Loose(Told):
                 self.hear_event(event_id=event_id, number=number, verb=verb, text=text)
 
 
-def compare_rows(*, loose: Loose, on_progress: Callable[[int], None] | None = None) -> Iterator[Difference]:
-    """Every row that differs from the newest that events tell of it. `on_progress` hears up to which request."""
+def compare_rows(*, loose: Loose, on_progress: Callable[[int, int], None] | None = None) -> Iterator[Difference]:
+    """Every row that differs from the newest that events tell of it. `on_progress` hears which request of which."""
+    newest = canon.fetch_rows(sql="SELECT max(id) FROM portal_request")[0][0] or 0
     for first, last in _walk_ranges():
         # In a range with a difference, request by request, each until nothing comes between.
         if next(_compare_range(first=first, last=last, loose=loose), None) is not None:
             for number in range(first, last + 1):
                 yield from _compare_steadily(number=number, loose=loose)
         if on_progress is not None:
-            on_progress(last)
+            on_progress(min(last, newest), newest)
     yield from _compare_loose(loose=loose)
 
 

@@ -1,5 +1,6 @@
 """Sealing: batch by batch, in any order of commits, with keys that change."""
 
+import io
 import logging
 import threading
 
@@ -8,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import close_old_connections, connection, transaction
 
 from portal import models
-from portal.services import audit, auditkeys, leases, seals
+from portal.services import audit, auditkeys, leases, protection, seals
 from tests import factories
 from tests.record.conftest import find, find_in_chain
 
@@ -61,10 +62,12 @@ def test_a_worker_that_lost_its_duty_seals_nothing(db):
 
 def test_verifying_says_what_is_well_and_what_is_not_sealed_yet(record, capsys):
     call_command("verify_audit")
-    assert f"All is well: 3 seals over {len(record)} events were checked." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"Checked: 3 seals over {len(record)} events" in said
+    assert "All is well: nothing that is sealed was changed by anybody who does not hold the audit key." in said
     add_event()
     call_command("verify_audit")
-    assert "1 events are not sealed yet" in capsys.readouterr().out
+    assert "Not sealed yet: 1 event, of which nothing can be said." in capsys.readouterr().out
 
 
 # --- Keys ---
@@ -188,3 +191,44 @@ def test_many_writers_at_once_raise_no_false_alarm(seal, small_batches):
     assert models.Event.objects.count() == 52
     assert sum(models.Seal.objects.values_list("count", flat=True)) == 52
     assert find() == []
+
+
+# --- What the command ends with ---
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_command_draws_how_far_it_is(record):
+    screen = Screen()
+    call_command("verify_audit", stderr=screen, stdout=io.StringIO())
+    lines = [line.rsplit("\r", 1)[-1] for line in screen.getvalue().split("\n")]
+    newest = models.Request.objects.latest("id").pk
+    full = "#" * 40
+    assert lines == [
+        f"[{full}] {len(record)} of {len(record)} events",
+        f"[{full}] {newest:,} of {newest:,} requests",
+        "",
+    ]
+
+
+def test_a_missing_key_is_no_tampering(record, settings, tmp_path):
+    settings.SECRET_KEY = "another-secret-key-" + "x" * 50
+    with pytest.raises(CommandError, match=r"Not all of the record can be checked\. First finding: Seal 1") as raised:
+        call_command("verify_audit", stdout=io.StringIO())
+    assert raised.value.returncode == 2
+    with pytest.raises(CommandError, match="cannot be read as a checkpoint") as raised:
+        call_command("verify_audit", checkpoint=tmp_path / "none.json")
+    assert raised.value.returncode == 2
+
+
+def test_a_record_without_its_triggers_is_not_well(record, capsys):
+    protection.remove_triggers()
+    with pytest.raises(CommandError, match=r"would not refuse it: run .manage.py migrate") as raised:
+        call_command("verify_audit")
+    assert raised.value.returncode == 1
+    assert "The trigger portal_keep_event_update is missing." in capsys.readouterr().out

@@ -160,7 +160,10 @@ def test_a_chain_that_a_holder_of_the_key_made_anew_is_found_by_the_checkpoint(r
     file = tmp_path / "checkpoint.json"
     file.write_text(capsys.readouterr().out)
     call_command("verify_audit", checkpoint=file)
-    assert "since the checkpoint was made" in capsys.readouterr().out
+    assert (
+        "All is well: nobody, with the audit key or without it, has changed anything up to seal"
+        in capsys.readouterr().out
+    )
 
     tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", record[1].pk)
     reseal(auditkeys.get_key())
@@ -192,7 +195,7 @@ def test_what_is_no_checkpoint_is_said(record, tmp_path, text):
 def test_the_command_ends_with_one_and_names_the_first(record, capsys):
     tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", record[4].pk)
     tamper("DELETE FROM portal_event WHERE id = %s", record[9].pk)
-    with pytest.raises(CommandError, match=f"first: Event {record[4].pk} .* was changed") as raised:
+    with pytest.raises(CommandError, match=f"First finding: Event {record[4].pk} .* was changed") as raised:
         call_command("verify_audit")
     assert raised.value.returncode == 1
     assert f"Event {record[9].pk} was removed" in capsys.readouterr().out

@@ -3,43 +3,54 @@
 import json
 import time
 from argparse import ArgumentParser
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.services import seals, verify
+from portal.services import protection, seals, verify
 
 _WIDTH = 40  # characters of the bar
 _EVERY = 0.1  # seconds between drawings
+_CHANGED, _UNCHECKED = 1, 2  # what the command ends with
+_KEYS = ("key", "row key")  # findings that tell of a key that is missing, and of nothing that was changed
 
 
 class Command(BaseCommand):
-    """Names what was changed, and ends with 1 where anything was."""
+    """Names what was changed. Ends with 0 where nothing was, with 1 where anything was or may be, and with 2 where not
+    all could be checked."""
 
-    help = "Check that nothing in the record was changed, removed, inserted late or re-dated since it was sealed."
+    help = (
+        "Check that nothing in the record was changed, removed, inserted late or re-dated since it was sealed, and that"
+        " every row is as the newest event that tells of it left it. Ends with 0 where all is well; with 1 where"
+        " something is not as it was, or where the database would not refuse to change the record; with 2 where not"
+        " all can be checked, because a former audit key is missing or the checkpoint cannot be read."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="what export_checkpoint printed once")
 
     def handle(self, *args: Any, **options: Any) -> None:
         checkpoint = _read_checkpoint(options["checkpoint"]) if options["checkpoint"] else None
-        self._drawn = 0.0
-        report = verify.verify_record(checkpoint=checkpoint, on_progress=self._draw)
-        if self.stderr.isatty():
-            self.stderr.write("")
-        for finding in report.findings:
-            self.stdout.write(str(finding))
-        self.stdout.write(_summarize(report, checkpoint=checkpoint))
-        if report.findings:
-            raise CommandError(f"The record was tampered with; first: {report.findings[0]}")
+        report = verify.verify_record(
+            checkpoint=checkpoint, on_progress=partial(self._draw, "events"), on_rows=partial(self._draw, "requests")
+        )
+        faults = protection.find_faults()
+        for words in [*report.findings, *faults, *_summarize(report, checkpoint=checkpoint)]:
+            self.stdout.write(str(words))
+        _judge(report, faults=faults)
 
-    def _draw(self, done: int, total: int) -> None:
-        if not self.stderr.isatty() or (done < total and time.monotonic() - self._drawn < _EVERY):
+    _drawn = 0.0
+
+    def _draw(self, kind: str, done: int, total: int) -> None:
+        is_over = done >= total
+        if not self.stderr.isatty() or (not is_over and time.monotonic() - self._drawn < _EVERY):
             return
         self._drawn = time.monotonic()
         filled = _WIDTH * done // max(total, 1)
-        self.stderr.write(f"\r[{'#' * filled}{' ' * (_WIDTH - filled)}] {done:,} of {total:,} events", ending="")
+        bar = f"\r[{'#' * filled}{' ' * (_WIDTH - filled)}] {done:,} of {total:,} {kind}"
+        self.stderr.write(bar, ending="\n" if is_over else "")
         self.stderr.flush()
 
 
@@ -47,18 +58,46 @@ def _read_checkpoint(path: Path) -> seals.Checkpoint:
     try:
         return seals.read_checkpoint(data=json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise CommandError(f"{path} cannot be read as a checkpoint: {error}") from None
+        raise CommandError(f"{path} cannot be read as a checkpoint: {error}", returncode=_UNCHECKED) from None
     except seals.NotACheckpoint as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(str(error), returncode=_UNCHECKED) from None
 
 
-def _summarize(report: verify.Report, *, checkpoint: seals.Checkpoint | None) -> str:
-    state = "All is well" if not report.findings else f"{len(report.findings)} findings"
-    lines = [f"{state}: {report.seals:,} seals over {report.events:,} events were checked."]
+def _summarize(report: verify.Report, *, checkpoint: seals.Checkpoint | None) -> list[str]:
+    what = f"{_count(report.seals, 'seal')} over {_count(report.events, 'event')}"
+    lines = [f"Checked: {what}, and the rows that the events tell of."]
     if report.newest:
         lines.append(f"The newest seal is of {report.newest} UTC.")
     if report.unsealed:
-        lines.append(f"{report.unsealed:,} events are not sealed yet; nothing can be said of them.")
-    if checkpoint and not report.findings:
-        lines.append(f"Nothing up to seal {checkpoint.number} was changed since the checkpoint was made.")
-    return "\n".join(lines)
+        lines.append(f"Not sealed yet: {_count(report.unsealed, 'event')}, of which nothing can be said.")
+    lines.append(f"Findings: {len(report.findings):,}." if report.findings else _say_well(checkpoint))
+    return lines
+
+
+def _say_well(checkpoint: seals.Checkpoint | None) -> str:
+    if checkpoint is None:
+        words = "nothing that is sealed was changed by anybody who does not hold the audit key."
+        return f"All is well: {words} A checkpoint would prove it of everybody."
+    return (
+        f"All is well: nobody, with the audit key or without it, has changed anything up to seal {checkpoint.number}"
+        " since the checkpoint was made."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _judge(report: verify.Report, *, faults: list[str]) -> None:
+    """Raise CommandError with what the command ends with, unless all is well."""
+    changed = [finding for finding in report.findings if finding.kind not in _KEYS]
+    if changed:
+        raise CommandError(f"The record is not as it was. First finding: {changed[0]}", returncode=_CHANGED)
+    if faults:
+        words = (
+            "Nothing sealed was changed, but the database would not refuse it: run `manage.py migrate`, and find out"
+        )
+        raise CommandError(f"{words} who took the triggers away. {faults[0]}", returncode=_CHANGED)
+    if report.findings:
+        words = "Not all of the record can be checked. First finding:"
+        raise CommandError(f"{words} {report.findings[0]}", returncode=_UNCHECKED)
