@@ -72,10 +72,17 @@ def list_rules() -> list[Rule]:
         Rule(table="portal_tombstone", act="DELETE"),
         Rule(table="portal_seal", act="UPDATE"),
         Rule(table="portal_seal", act="DELETE"),
-        # People are deactivated, never deleted.
+        # People are deactivated, never deleted, nor does one take the place of another.
         Rule(table="portal_user", act="DELETE"),
+        Rule(table="portal_user", act="UPDATE", condition=_moves_person()),
     ]
     return rules + (_list_replacing() if connection.vendor == "sqlite" else _list_truncating(rules))
+
+
+def _moves_person() -> str:
+    """SQLite's UPDATE OR REPLACE deletes whoever has the name, as INSERT OR REPLACE does."""
+    taken = "EXISTS (SELECT 1 FROM portal_user x WHERE x.username = NEW.username AND x.id <> OLD.id)"
+    return f"{_changes('id')} OR {taken}" if connection.vendor == "sqlite" else _changes("id")
 
 
 def _list_replacing() -> list[Rule]:
@@ -89,7 +96,12 @@ def _list_replacing() -> list[Rule]:
         "portal_seal": ("number",),
         "portal_user": ("id", "username"),
     }
-    return [Rule(table=table, act="INSERT", condition=_is_taken(table, unique)) for table, unique in keys.items()]
+    taken = {table: _is_taken(table, unique) for table, unique in keys.items()}
+    # Of a request one attempt is under way: another that says so would take its place.
+    taken["portal_attempt"] += " OR (NEW.outcome = 'SENDING' AND {})".format(
+        _is_taken("portal_attempt", ("request_id, outcome",))
+    )
+    return [Rule(table=table, act="INSERT", condition=condition) for table, condition in taken.items()]
 
 
 def _is_taken(table: str, keys: tuple[str, ...]) -> str:

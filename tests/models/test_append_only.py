@@ -1,8 +1,13 @@
 """The database itself refuses to change the record: by the ORM, by SQL, by replacing, by emptying the table."""
 
+import sqlite3
+from contextlib import closing
+
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
+from django.db.models import ProtectedError
 
 from portal import models
 from portal.models.clock import Now
@@ -24,6 +29,9 @@ def history(sandbox, alice) -> models.Request:
     models.Tombstone.objects.create(kind="EVENTS", first_id=10**6, last_id=10**6, digest="0")
     models.Seal.objects.create(number=1, made_at=Now(), first_id=1, last_id=9, count=9, marks=b"", digest="0")
     return portal_request
+
+
+COLUMNS = ", ".join(field.column for field in models.Event._meta.concrete_fields)
 
 
 def refuse(sql: str) -> None:
@@ -60,18 +68,133 @@ def refuse(sql: str) -> None:
         "UPDATE portal_seal SET digest = '0'",
         "DELETE FROM portal_seal",
         "DELETE FROM portal_user",
+        "UPDATE portal_user SET id = id + 1000",
+        # Ways that go round a plain UPDATE or DELETE, in SQL that both databases have.
+        "UPDATE portal_event SET verb = o.verb || 'x' FROM portal_event o WHERE o.id = portal_event.id",
+        "UPDATE portal_event SET (verb, target) = ('x', 'y') WHERE id IN (SELECT id FROM portal_event)",
+        "UPDATE portal_event SET verb = verb",
+        "UPDATE portal_event SET verb = 'x' RETURNING id",
+        "DELETE FROM portal_event WHERE id IN (SELECT max(id) FROM portal_event) RETURNING id",
+        "WITH old AS (SELECT id FROM portal_event) DELETE FROM portal_event WHERE id IN (SELECT id FROM old)",
+        "INSERT INTO portal_seal SELECT * FROM portal_seal WHERE true ON CONFLICT (number) DO UPDATE SET digest = '1'",
+        "INSERT INTO portal_tombstone SELECT * FROM portal_tombstone WHERE true"
+        " ON CONFLICT (id) DO UPDATE SET ids = '[]'",
+        f"INSERT INTO portal_event ({COLUMNS}) SELECT {COLUMNS} FROM portal_event WHERE true"
+        " ON CONFLICT (id) DO UPDATE SET verb = 'x'",
     ],
 )
 def test_sql_cannot_change_what_is_in_the_record(history, sql):
     refuse(sql)
 
 
-def test_the_orm_cannot_either(history):
-    for rows in (models.Event, models.LateAnswer, models.Attempt, models.Request, models.User):
-        with pytest.raises(IntegrityError), transaction.atomic():
-            rows.objects.all()._raw_delete("default")
-    with pytest.raises(IntegrityError), transaction.atomic():
-        models.Attempt.objects.bulk_update([models.Attempt(pk=history.attempts.get().pk, error="x")], ["error"])
+@pytest.mark.skipif(ON_SQLITE, reason="the words are SQLite's")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE OR IGNORE portal_event SET verb = 'x'",
+        "UPDATE OR ROLLBACK portal_event SET verb = 'x'",
+        "UPDATE OR REPLACE portal_event SET id = (SELECT min(id) FROM portal_event)",
+        f"INSERT OR IGNORE INTO portal_event ({COLUMNS}) SELECT {COLUMNS} FROM portal_event",
+        f"REPLACE INTO portal_event ({COLUMNS}) SELECT {COLUMNS} FROM portal_event",
+        "UPDATE portal_event SET rowid = rowid + 1000",
+        "UPDATE OR REPLACE portal_user SET username = (SELECT min(username) FROM portal_user)",
+        "PRAGMA recursive_triggers = on; DELETE FROM portal_event",
+    ],
+)
+def test_sqlite_has_no_way_round(history, alice, bob, sql):
+    *before, last = sql.split("; ")
+    for statement in before:
+        connection.cursor().execute(statement)
+    refuse(last)
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="PostgreSQL has no OR REPLACE")
+@pytest.mark.parametrize("verb", ["INSERT OR REPLACE", "REPLACE"])
+def test_sqlite_does_not_replace_an_attempt_under_way(alice, verb):
+    """Of a request one may be under way: a second one would push it out."""
+    factories.submit(alice)
+    factories.claim()
+    names = [field.column for field in models.Attempt._meta.concrete_fields if field.column != "id"]
+    chosen = ["number + 1" if name == "number" else name for name in names]
+    refuse(f"{verb} INTO portal_attempt ({', '.join(names)}) SELECT {', '.join(chosen)} FROM portal_attempt")
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="the words are PostgreSQL's")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM ONLY portal_event",
+        "DELETE FROM portal_event USING portal_request WHERE portal_event.request_number = portal_request.id",
+        "WITH gone AS (DELETE FROM portal_event RETURNING *) SELECT count(*) FROM gone",
+        "MERGE INTO portal_event e USING portal_request r ON e.request_number = r.id WHEN MATCHED THEN DELETE",
+        "MERGE INTO portal_event e USING portal_request r ON e.request_number = r.id"
+        " WHEN MATCHED THEN UPDATE SET verb = 'x'",
+        "TRUNCATE portal_event RESTART IDENTITY",
+        "TRUNCATE portal_event, portal_request CASCADE",
+        "DO $$ BEGIN DELETE FROM portal_event; END $$",
+        "SELECT * FROM portal_event WHERE id = (SELECT max(id) FROM portal_event) FOR UPDATE;"
+        " UPDATE portal_event SET verb = 'x'",
+    ],
+)
+def test_postgresql_has_no_way_round(history, sql):
+    refuse(sql)
+
+
+# Each as somebody would write it in a shell.
+IN_A_SHELL = [
+    "models.Event._base_manager.update(verb='x')",
+    "models.Event._base_manager.all().delete()",
+    "models.Event._base_manager.bulk_update([models.Event(pk=event.pk, verb='x')], ['verb'])",
+    "models.Event(pk=event.pk, verb='x').save_base(force_update=True)",
+    "models.Event._base_manager.bulk_create([models.Event(pk=event.pk, verb='x', target='x')], update_conflicts=True,"
+    " unique_fields=['id'], update_fields=['verb'])",
+    "models.LateAnswer.objects.all().delete()",
+    "models.LateAnswer.objects.update(message='x')",
+    "models.Attempt.objects.update(error='x')",
+    "models.Attempt.objects.bulk_update([models.Attempt(pk=attempt.pk, error='x')], ['error'])",
+    "models.Request.objects.update(note='x')",
+    "models.Request.objects.bulk_update([models.Request(pk=attempt.request_id, note='x')], ['note'])",
+    "models.Seal.objects.update(digest='x')",
+    "models.Seal.objects.all().delete()",
+    "models.Tombstone.objects.all().delete()",
+    *(f"models.{name}.objects.all()._raw_delete('default')" for name in ("Event", "LateAnswer", "Attempt", "Request")),
+    "models.User.objects.all()._raw_delete('default')",
+]
+
+
+@pytest.mark.parametrize("line", IN_A_SHELL)
+def test_the_shell_cannot_change_it_either(history, line):
+    names = "event, attempt = models.Event.objects.earliest('id'), models.Attempt.objects.earliest('id')"
+    with pytest.raises(IntegrityError, match="the record is append-only"), transaction.atomic():
+        call_command("shell", command=f"from portal import models; {names}; {line}", verbosity=0)
+
+
+def test_the_orm_says_so_first_where_it_can(history, alice):
+    event = models.Event.objects.earliest("id")
+    for change in (event.save, event.delete, models.Event.objects.all().delete, models.Event.objects.update):
+        with pytest.raises(TypeError, match="never"):
+            change()
+    for row in (alice, history, history.attempts.get()):
+        with pytest.raises(ProtectedError):
+            row.delete()
+
+
+def test_another_program_cannot_change_it_either(history):
+    """A connection of its own, that knows nothing of Django, as psql and sqlite3 have it."""
+    for sql in ("UPDATE portal_event SET verb = 'x'", "DELETE FROM portal_event", "DELETE FROM portal_user"):
+        with pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError), match="the record is append-only"):
+            run_outside(sql)
+
+
+def run_outside(sql: str) -> None:
+    if connection.vendor == "sqlite":
+        with closing(sqlite3.connect(connection.settings_dict["NAME"], timeout=20)) as opened:
+            opened.execute(sql)
+        return
+    values = connection.settings_dict
+    address = {"host": values["HOST"], "port": values["PORT"], "user": values["USER"], "password": values["PASSWORD"]}
+    with psycopg.connect(dbname=values["NAME"], **address) as opened:
+        opened.execute(sql)
 
 
 def test_what_moves_on_still_may(sandbox, alice):
