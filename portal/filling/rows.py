@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Model
 
 from portal import models
-from portal.filling import tables
+from portal.filling import digests, tables
 
 type Row = list[Any]
 
@@ -40,6 +40,7 @@ COLUMNS: dict[type[Model], tuple[str, ...]] = {
     ),
     models.Event: (
         "id", "at", "actor_id", "actor_name", "address", "verb", "target", "request_number", "detail", "reason",
+        "row_digests",
     ),
 }  # fmt: skip
 # Whose ids follow the time that stands in this column; the ids of others are those of their requests.
@@ -87,6 +88,8 @@ class Rows:
     def insert(self) -> None:
         """Write all of them, in the caller's transaction."""
         for model, rows in self.lists.items():
+            if model is models.Event:  # the last: it tells what the others are in the database
+                digests.tell_rows(lists=self.lists)
             tables.insert_rows(model, columns=COLUMNS[model], rows=rows)
 
 

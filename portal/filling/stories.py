@@ -71,6 +71,7 @@ class Teller:
             self._number if more.get("of_request", True) else None,
             detail or {},
             more.get("reason", ""),
+            "",
         )
 
     def _visit(self) -> None:
