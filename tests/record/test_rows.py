@@ -4,12 +4,12 @@ import random
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import connection, transaction
 from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, canon, keyhold, people, rowdigests, sessions, setup, verify, workstations
+from portal.services import accounts, audit, canon, keyhold, people, rowdigests, sessions, setup, verify, workstations
 from tests import factories
 from tests.record.conftest import answer, find, tamper
 from tests.record.test_tampering import BITS, flip, write_bits
@@ -268,35 +268,84 @@ def test_changes_while_the_record_is_verified_raise_no_false_alarm(record, alice
 
 # --- A hundred single bits ---
 
-TABLES = {"request": "portal_request", "attempt": "portal_attempt", "workstation": "portal_workstation"}
+
+@pytest.fixture
+def told(record, alice, root) -> dict[str, list[int]]:
+    """The record with rows of every kind (of tombstones: test_pruning.py), and which of them events tell of."""
+    account, person, group = accounts.get_current_account(), alice, Group.objects.get(name="Members")
+    person.first_name, person.last_name, person.email = "Alice", "Liddell", "alice@example.com"
+    person.save()
+    answer(factories.submit(alice), failure="401")
+    attempt = models.Attempt.objects.latest("id")
+    late = models.LateAnswer.objects.create(
+        attempt=attempt, outcome="FAILED", failure="422", answer=b"late", message="late"
+    )
+    notice = models.Notice.objects.create(
+        kind="workstation has a field color", acknowledged_at=Now(), acknowledged_by=root
+    )
+    others = [account, person, group, models.Key.objects.get(), *models.Workspace.objects.all(), notice]
+    with transaction.atomic():
+        audit.record_event(actor=root, verb="settings", target="all", rows=others)
+        audit.record_event(
+            actor=None, verb="late-answer", target=attempt, request_number=attempt.request_id, rows=[late]
+        )
+    assert find() == []
+    rows: dict[str, list[int]] = {}
+    for text in models.Event.objects.values_list("row_digests", flat=True):
+        for statement in rowdigests.read_statements(text=text, event_id=0):
+            rows.setdefault(statement.kind, []).append(statement.id)
+    assert rows.keys() == rowdigests.FORMS.keys() - {"tombstone"}
+    return rows
 
 
-def test_a_hundred_random_bits_in_rows_are_found(record):
+def read_stored(table: str, number: int, column: str) -> object:
+    """As it must be written back: PostgreSQL's own types as text."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {column} FROM {table} WHERE id = %s", [number])
+        value = cursor.fetchone()[0]
+        if value is None or isinstance(value, int | bytes | memoryview):
+            return int(value) if isinstance(value, bool) else value
+        cursor.execute(
+            f"SELECT {column}{'::text' * (connection.vendor == 'postgresql')} FROM {table} WHERE id = %s", [number]
+        )
+        return cursor.fetchone()[0]
+
+
+def write_stored(table: str, number: int, column: str, value: object) -> bool:
+    """Whether the database took it."""
+    if not isinstance(value, memoryview | bytearray):
+        return write_bits(table, number, column, value if isinstance(value, int | bytes) else str(value).encode())
+    with factories.unprotected(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET {column} = %s WHERE id = %s", [bytes(value), number])
+        return cursor.rowcount == 1
+
+
+def flip_stored(value: object, chance: random.Random) -> object:
+    if not isinstance(value, bytes | memoryview):
+        return flip(value, chance)
+    data = bytearray(value)
+    data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    return data
+
+
+def test_a_hundred_random_bits_in_rows_are_found(told):
     chance = random.Random(11)
-    done = 0
-    while done < BITS:
-        kind = chance.choice(list(TABLES))
+    done = dict.fromkeys(told, 0)
+    while sum(done.values()) < BITS or not all(done.values()):
+        kind = chance.choice(list(told))
+        number = chance.choice(told[kind])
         form = rowdigests.FORMS[kind]
-        row = chance.choice(canon.read_rows(form=form, where="id > %s", values=[0], limit=100))
         column = chance.choice(form.names[1:])
-        if kind == "workstation" and not models.Workstation.objects.filter(pk=row[0], request__isnull=False).exists():
+        value = read_stored(form.table, number, column)
+        stored = memoryview(value) if isinstance(value, bytes) else value
+        (row,) = canon.read_rows(form=form, where="id = %s", values=[number], limit=1)
+        if value in (None, "", b"") or not write_stored(form.table, number, column, flip_stored(stored, chance)):
             continue
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {column} FROM {form.table} WHERE id = %s", [row[0]])
-            before = cursor.fetchone()[0]
-            as_text = f"{column}::text" if connection.vendor == "postgresql" else column
-            cursor.execute(f"SELECT {as_text} FROM {form.table} WHERE id = %s", [row[0]])
-            text = cursor.fetchone()[0]
-        if before is None or isinstance(before, bytes | memoryview):
-            continue
-        value = int(before) if isinstance(before, int | bool) else text
-        if not write_bits(form.table, row[0], column, flip(value, chance)):
-            continue
-        (changed,) = canon.read_rows(form=form, where="id = %s", values=[row[0]], limit=1)
+        (changed,) = canon.read_rows(form=form, where="id = %s", values=[number], limit=1)
         if connection.vendor == "postgresql" and changed == row:
             continue  # another text for the same value: it is stored as it was
-        what = f"request R-{row[0]}" if kind == "request" else f"{kind} {row[0]}"
-        assert ("row changed", what) in find(), (column, before)
-        assert write_bits(form.table, row[0], column, value if isinstance(value, int) else str(value).encode())
-        assert find() == []
-        done += 1
+        what = f"request R-{number}" if kind == "request" else f"{kind.replace('-', ' ')} {number}"
+        assert ("row changed", what) in find(), (kind, column, value)
+        assert write_stored(form.table, number, column, stored)
+        assert find() == [], (kind, column)
+        done[kind] += 1

@@ -8,9 +8,9 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from portal import models
-from portal.services import auditkeys, canon, clock, seals, verify
+from portal.services import auditkeys, canon, clock, rowdigests, seals, verify
 from tests import factories
-from tests.record.conftest import find_in_chain, tamper
+from tests.record.conftest import find, find_in_chain, tamper
 
 pytestmark = pytest.mark.django_db
 
@@ -180,6 +180,62 @@ def test_seals_that_were_cut_off_are_found_by_the_checkpoint(record):
     tamper("DELETE FROM portal_seal WHERE number = %s", newest.number)
     assert find_in_chain() == []  # the newest end leaves no gap: nothing in the database tells of it
     assert find_in_chain(checkpoint) == [("checkpoint", f"seal {newest.number}")]
+
+
+def test_a_newest_seal_that_was_removed_and_made_anew_is_found_by_the_checkpoint(record, seal):
+    checkpoint = seals.read_checkpoint(data=seals.describe_newest())
+    newest = models.Seal.objects.latest("number")
+    tamper("DELETE FROM portal_seal WHERE number = %s", newest.number)
+    assert find_in_chain() == []  # its events are there, and not sealed yet
+    assert find_in_chain(checkpoint) == [("checkpoint", f"seal {newest.number}")]
+    tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", newest.last_id)
+    assert seal() == newest.count
+    assert find_in_chain() == []
+    assert find_in_chain(checkpoint) == [("checkpoint", f"seal {newest.number}")]
+
+
+def test_a_record_that_was_emptied_is_found_by_its_rows_and_by_the_checkpoint(record):
+    checkpoint = seals.read_checkpoint(data=seals.describe_newest())
+    tamper("DELETE FROM portal_event")
+    tamper("DELETE FROM portal_seal")
+    assert set(find(checkpoint)) == {
+        ("checkpoint", f"seal {checkpoint.number}"),
+        *(("row inserted", f"request R-{number}") for number in models.Request.objects.values_list("pk", flat=True)),
+    }
+
+
+def test_a_database_that_was_rebuilt_with_the_key_is_found_by_the_checkpoint(record):
+    """Every event and every seal written anew, ids, times and digests of rows as the portal would have them."""
+    checkpoint = seals.read_checkpoint(data=seals.describe_newest())
+    tamper("UPDATE portal_request SET note = 'another' WHERE id = %s", record[0].request_number)
+    request = models.Request.objects.get(pk=record[0].request_number)
+    last = models.Event.objects.filter(request_number=request.pk).latest("id")
+    rows = [request, *request.attempts.all(), request.workstation, request.workstation.workspace]
+    tamper("UPDATE portal_event SET row_digests = %s WHERE id = %s", rowdigests.write_digests(rows=rows), last.pk)
+    reseal(auditkeys.get_key())
+    assert find() == []
+    assert find(checkpoint) == [("checkpoint", f"seal {checkpoint.number}")]
+
+
+def test_an_event_that_was_moved_to_the_end_is_found(record):
+    moved = record[-1].pk + 1
+    tamper("UPDATE portal_event SET id = %s WHERE id = %s", moved, record[4].pk)
+    assert find_in_chain() == [("removed", f"event {record[4].pk}")]
+
+
+def test_an_event_that_another_was_copied_over_is_found(record):
+    chosen = ", ".join(
+        f"{name} = (SELECT o.{name} FROM portal_event o WHERE o.id = %s)" for name in COLUMNS.split(", ")
+    )
+    names = len(COLUMNS.split(", "))
+    tamper(f"UPDATE portal_event SET {chosen} WHERE id = %s", *[record[3].pk] * names, record[4].pk)
+    assert [what for _, what in find_in_chain()] == [f"event {record[4].pk}"]
+
+
+def test_seals_that_were_swapped_are_found(record):
+    for before, after in ((1, -1), (2, 1), (-1, 2)):
+        tamper("UPDATE portal_seal SET number = %s WHERE number = %s", after, before)
+    assert {what for kind, what in find_in_chain() if kind == "seal"} >= {"seal 1", "seal 2"}
 
 
 @pytest.mark.parametrize(
