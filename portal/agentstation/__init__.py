@@ -23,7 +23,7 @@ from portal.agentstation.errors import (
     UnexpectedStatus,
     UnreadableAnswer,
 )
-from portal.agentstation.resources import Answer, File, Log, Released, Reply, Workspace, Workstation
+from portal.agentstation.resources import Answer, File, Log, Released, Reply, Workspace, Workstation, read_json
 
 __all__ = [
     "AgentStationError",
@@ -51,4 +51,5 @@ __all__ = [
     "Workspace",
     "Workstation",
     "boottime",
+    "read_json",
 ]

@@ -4,7 +4,8 @@ Nothing breaks by them: they are stored and shown as they came. But somebody has
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,8 +17,14 @@ from portal.models.clock import Now
 from portal.services import audit, storable
 
 _MOST_NUMBERS = 20
+_MOST_KINDS, _MOST_NOTICES = 20, 500  # of one answer; in all: whoever makes up fields must not fill the record
+_MORE = "more differences than are kept"
 _LONGEST_KIND = 200
 _LONGEST_TEXT, _LONGEST_EXAMPLE = 100, 4000  # characters
+_DEEPEST = 4  # objects within objects of an example
+_SECRET = re.compile("token|secret|passw|key|signature|credential|auth|session|cookie", re.IGNORECASE)
+_NOT_SHOWN = "not shown"
+_REFUSALS = (400, 401, 402, 422, 429, 500)  # whose bodies the contract describes; any other 503 may be a gateway's
 
 
 class NotOpen(Exception):
@@ -32,6 +39,8 @@ class Shape:
     may: frozenset[str] = frozenset()
     values: Mapping[str, frozenset[str]]
 
+
+type Differences = Mapping[str, Mapping[str, object]]  # by kind, with the first object that has it
 
 _TYPES = frozenset(models.Request.Type.values)
 CONTRACT: Mapping[str, Shape] = {
@@ -51,41 +60,82 @@ CONTRACT: Mapping[str, Shape] = {
         may=frozenset({"url"}),
         values={"level": frozenset({"debug", "info", "warning", "error"})},
     ),
+    "error": Shape(must=frozenset({"error", "message"}), values={}),
+    "release": Shape(must=frozenset({"type", "released"}), values={"type": _TYPES}),
 }
 
 
-def find_differences(*, workstation: agentstation.Workstation) -> dict[str, Mapping[str, object]]:
-    """What differs from the contract, each kind with the first object that has it."""
+def find_differences(*, workstation: Mapping[str, object]) -> Differences:
+    """What differs from the contract in a workstation as it came, each kind with the first object that has it."""
+    return _collect(_list_objects(workstation))
+
+
+def _collect(objects: Iterable[tuple[str, Mapping[str, object]]]) -> Differences:
     found: dict[str, Mapping[str, object]] = {}
-    for name, data in _list_objects(workstation):
+    for name, data in objects:
         for kind in _compare(name, data):
             found.setdefault(kind, data)
     return found
 
 
-def _list_objects(workstation: agentstation.Workstation) -> Iterator[tuple[str, Mapping[str, object]]]:
-    yield "workstation", workstation.raw
-    if (workspace := workstation.workspace) is not None:
-        yield "workspace", workspace.raw
-        yield from (("file", file.raw) for file in workspace.files)
-        yield from (("log", log.raw) for log in workspace.logs)
+def _list_objects(workstation: Mapping[str, object]) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """As they came: what has no usable id is among them."""
+    yield "workstation", workstation
+    workspace = workstation.get("workspace")
+    if isinstance(workspace, dict):
+        yield "workspace", workspace
+        for name in ("file", "log"):
+            listed = workspace.get(f"{name}s")
+            entries = listed.get("data") if isinstance(listed, dict) else None
+            yield from ((name, entry) for entry in entries or () if isinstance(entry, dict))
 
 
 def _compare(name: str, data: Mapping[str, object]) -> Iterator[str]:
     shape = CONTRACT[name]
-    for key in data.keys() - shape.must - shape.may:
+    for key in sorted(data.keys() - shape.must - shape.may):
         yield f"{name} has a field {key}"
-    for key in shape.must - {key for key, value in data.items() if value is not None}:
+    for key in sorted(shape.must - {key for key, value in data.items() if value is not None}):
         yield f"{name} lacks {key}"
     for key, values in shape.values.items():
         if (value := data.get(key)) is not None and str(value) not in values:
             yield f"{name} has the {key} {value}"
 
 
-def note_differences(*, workstation: agentstation.Workstation, request_number: int | None) -> None:
-    """Raise a notice for each kind that is new, in the caller's transaction; of the known, remember the request."""
-    for kind, data in find_differences(workstation=workstation).items():
+def note_workstations(*, workstations: Iterable[Mapping[str, object]], request_number: int | None) -> None:
+    """Note what differs in workstations as they came, in the caller's transaction."""
+    objects = (found for workstation in workstations for found in _list_objects(workstation))
+    _note(_collect(objects), request_number=request_number)
+
+
+def note_answer(*, answer: agentstation.Answer, request_number: int) -> None:
+    """Note what differs in the answer to a POST, in the caller's transaction."""
+    _note(_find_in_answer(answer), request_number=request_number)
+
+
+def note_release(*, data: Mapping[str, object], request_number: int | None) -> None:
+    """Note what differs in the answer to a release, in the caller's transaction."""
+    _note(_collect([("release", data)]), request_number=request_number)
+
+
+def _find_in_answer(answer: agentstation.Answer) -> Differences:
+    document = None if answer.truncated else agentstation.read_json(answer.body)
+    is_success, is_refusal = 200 <= answer.status < 300, answer.status in _REFUSALS
+    if (is_success or is_refusal) and not isinstance(document, dict):
+        return {f"the answer {answer.status} is no JSON object": {"status": answer.status}}
+    if isinstance(document, dict) and is_success:
+        return find_differences(workstation=document)
+    if isinstance(document, dict) and is_refusal:
+        return _collect([("error", document)])
+    is_gateway = answer.status == 408 or answer.status >= 500
+    return {} if is_gateway else {f"an answer has the HTTP status {answer.status}": {"status": answer.status}}
+
+
+def _note(found: Differences, *, request_number: int | None) -> None:
+    """Raise a notice for each kind that is new; of the known, remember the request."""
+    for kind, data in list(found.items())[:_MOST_KINDS]:
         shown = storable.escape_text(kind)[:_LONGEST_KIND]
+        if models.Notice.objects.count() >= _MOST_NOTICES and not models.Notice.objects.filter(kind=shown).exists():
+            shown = _MORE
         notice, is_new = models.Notice.objects.get_or_create(
             kind=shown,
             defaults={"example": _write_example(data), "numbers": [request_number] if request_number else []},
@@ -98,20 +148,35 @@ def note_differences(*, workstation: agentstation.Workstation, request_number: i
 
 
 def _write_example(data: Mapping[str, object]) -> str:
-    parts = {key: _shorten(value) for key, value in data.items() if key not in ("workspace", "files", "logs")}
+    parts = {key: _redact(key, value) for key, value in data.items() if key not in ("workspace", "files", "logs")}
     return storable.escape_text(json.dumps(parts, ensure_ascii=False, indent=1, default=str))[:_LONGEST_EXAMPLE]
 
 
-def _shorten(value: object) -> object:
-    """Addresses without what follows the path, for that may let whoever has it in."""
-    if not isinstance(value, str):
-        return value if isinstance(value, int | float | bool | None) else json.dumps(value, default=str)[:_LONGEST_TEXT]
-    if "://" in value:
+def _redact(name: str, value: object, depth: int = 1) -> object:
+    """Without what may let whoever has it in: values whose names say so, and what follows an address's path."""
+    if _SECRET.search(name):
+        return _NOT_SHOWN
+    match value:
+        case dict() | list() if depth == _DEEPEST:
+            return _NOT_SHOWN
+        case dict():
+            return {key: _redact(key, part, depth + 1) for key, part in list(value.items())[:_MOST_KINDS]}
+        case list():
+            return [_redact(name, part, depth + 1) for part in value[:_MOST_KINDS]]
+        case str():
+            return _shorten(value)
+        case _:
+            return value
+
+
+def _shorten(text: str) -> str:
+    if "://" in text:
         try:
-            value = urlunsplit(urlsplit(value)._replace(query="", fragment=""))
+            parts = urlsplit(text)
+            text = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
         except ValueError:
             return "an address that cannot be read"
-    return value[:_LONGEST_TEXT]
+    return text[:_LONGEST_TEXT]
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ from django.db import connection, transaction
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, audit, clock, keyhold, leases, mirror
+from portal.services import accounts, audit, clock, drift, keyhold, leases, mirror
 
 _BATCH = 500
 _FIRST_LOOK = 5.0  # seconds for each page: everybody waits for this look
@@ -92,6 +92,7 @@ def _store_new(
             if entry.uid not in shown and mirror.has_storable_uid(workstation=entry)
         }
         mirror.store_listed(account=account, entries=list(new.values()), are_over=are_over)
+        drift.note_workstations(workstations=[entry.raw for entry in new.values()], request_number=None)
         uids = list(new)
         for start in range(0, len(uids), _BATCH):
             known.filter(uid__in=uids[start : start + _BATCH]).update(shown_at=Now())

@@ -39,7 +39,7 @@ def store_workstation(
     stored, _ = models.Workstation.objects.update_or_create(account=account, uid=workstation.uid, defaults=values)
     if stored.is_live and workstation.status in models.Workstation.ENDED_STATUSES:
         end_workstation(stored=stored)
-    drift.note_differences(workstation=workstation, request_number=request_number)
+    drift.note_workstations(workstations=[workstation.raw], request_number=request_number)
     return stored
 
 

@@ -5,7 +5,7 @@ from django.db.models import F, Model
 
 from portal import agentstation, failures, models
 from portal.models.clock import Now
-from portal.services import audit, clock, dispatch, keyhold, lifecycle, mirror, retry, storable
+from portal.services import audit, clock, dispatch, drift, keyhold, lifecycle, mirror, retry, storable
 
 
 @transaction.atomic
@@ -21,6 +21,8 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     ours = models.Attempt.objects.filter(pk=attempt.pk, outcome=models.Attempt.Outcome.SENDING).update(
         outcome=outcome, ended_at=Now(), **_describe(result, failure=failure), retry_after=_retry_after(result)
     )
+    if result.answer is not None and result.workstation is None:  # of a workstation the mirror tells
+        drift.note_answer(answer=result.answer, request_number=portal_request.pk)
     if not ours:
         _record_late(attempt=attempt, portal_request=portal_request, result=result)
         return

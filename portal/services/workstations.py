@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, audit, keyhold, leases, mirror
+from portal.services import accounts, audit, drift, keyhold, leases, mirror
 
 _BATCH = 20  # workstations in one round of the duty, so that it stays short
 _PATIENCE = timedelta(seconds=60)  # before one that could not be refreshed is tried again
@@ -53,10 +53,11 @@ def _refresh(*, workstation: models.Workstation, held: leases.Held, client: agen
     if connection.vendor == "postgresql":
         connection.close()  # back to the pool while the provider is asked
     told: agentstation.Workstation | None = None
+    released: agentstation.Released | None = None
     gone = True
     try:
         if workstation.release_asked_at is not None:
-            client.release_workstation(uid=workstation.uid)
+            released = client.release_workstation(uid=workstation.uid)
         else:
             told, gone = client.retrieve_workstation(uid=workstation.uid), False
     except agentstation.AssetNotFound:
@@ -64,11 +65,17 @@ def _refresh(*, workstation: models.Workstation, held: leases.Held, client: agen
     except agentstation.AgentStationError:
         _postpone(workstation=workstation)
         return
-    _record(workstation=workstation, told=told if not gone else None, held=held)
+    _record(workstation=workstation, told=told if not gone else None, released=released, held=held)
 
 
 @transaction.atomic
-def _record(*, workstation: models.Workstation, told: agentstation.Workstation | None, held: leases.Held) -> None:
+def _record(
+    *,
+    workstation: models.Workstation,
+    told: agentstation.Workstation | None,
+    released: agentstation.Released | None,
+    held: leases.Held,
+) -> None:
     keyhold.lock_key(account=workstation.account)
     leases.check_lease(held=held)
     stored = models.Workstation.objects.select_for_update().get(pk=workstation.pk)
@@ -78,6 +85,8 @@ def _record(*, workstation: models.Workstation, told: agentstation.Workstation |
         )
     elif told is None and stored.is_live:
         mirror.end_workstation(stored=stored)
+    if released is not None:
+        drift.note_release(data=released.raw, request_number=stored.request_id)
     if stored.ended_at is not None:
         audit.record_event(
             actor=None,

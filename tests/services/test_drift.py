@@ -1,9 +1,13 @@
 """What the provider answers and its contract does not say becomes a notice, once, and breaks nothing."""
 
+from datetime import timedelta
+
 import pytest
 
-from portal import agentstation, models
-from portal.services import drift
+from portal import models
+from portal.models.clock import Now
+from portal.services import accounts, drift, leases, looking, workstations
+from portal.worker import process
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -16,7 +20,7 @@ LOG = {"id": "l1", "type": "boot", "level": "info", "createdAt": "2026-01-02T03:
 
 def find(**changes: object) -> set[str]:
     document = {name: value for name, value in (WORKSTATION | changes).items() if value != "-"}
-    return set(drift.find_differences(workstation=agentstation.Workstation.from_dict(document)))
+    return set(drift.find_differences(workstation=document))
 
 
 def within(*, files: tuple[dict[str, object], ...] = (), logs: tuple[dict[str, object], ...] = (), **changes: object):
@@ -44,6 +48,9 @@ def within(*, files: tuple[dict[str, object], ...] = (), logs: tuple[dict[str, o
             {"type": ["a"], "status": {"b": 1}},
             {"workstation has the type ['a']", "workstation has the status {'b': 1}"},
         ),
+        ({"id": "-"}, {"workstation lacks id"}),
+        (within(files=({"name": "a", "size": 1},)), {"file lacks createdAt", "file lacks id", "file lacks url"}),
+        ({"workspace": [], "files": 3}, {"workstation has a field files"}),
     ],
 )
 def test_what_differs_from_the_contract_is_named(changes, kinds):
@@ -78,6 +85,82 @@ def test_its_example_lets_nobody_in_and_breaks_nothing(sandbox, alice):
         assert len(notice.example) < 1000
     assert models.Notice.objects.count() == 3
     assert models.Request.objects.get().status == "SUCCEEDED"
+
+
+def test_no_secret_is_in_an_example(sandbox, alice):
+    bad = {
+        "deep": {
+            "link": "https://anna:hidden@files.example/a?sig=hidden",
+            "api_key": "hidden",
+            "at": [{"x": ["hidden"]}],
+        },
+        "accessToken": "hidden",
+        "text": "Look at https://files.example/a?token=hidden now.",
+    }
+    answer(sandbox, alice, **bad)
+    examples = " ".join(models.Notice.objects.values_list("example", flat=True))
+    assert "hidden" not in examples
+    assert "https://files.example/a" in examples
+    assert '"accessToken": "not shown"' in examples
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kinds"),
+    [
+        (401, {"error": "Unauthorized", "message": "no key"}, set()),
+        (401, {"error": "Unauthorized"}, {"error lacks message"}),
+        (422, {"error": "x", "message": "y", "hint": "z"}, {"error has a field hint"}),
+        (429, "slow down", {"the answer 429 is no JSON object"}),
+        (418, {"error": "x", "message": "y"}, {"an answer has the HTTP status 418"}),
+        (403, "", {"an answer has the HTTP status 403"}),
+        (200, {"type": "max", "status": "active", "startedAt": "2026-01-02T03:04:05Z"}, {"workstation lacks id"}),
+        (200, [], {"the answer 200 is no JSON object"}),
+        (503, {"error": "x", "message": "y"}, set()),
+        (503, "a gateway's page", set()),
+        (502, "a gateway's page", set()),
+    ],
+)
+def test_answers_that_refuse_or_cannot_be_read_are_compared_too(sandbox, alice, status, body, kinds):
+    sandbox.script({"status": status, "body": body})
+    number = factories.submit(alice).pk
+    factories.send_once()
+    assert set(models.Notice.objects.values_list("kind", flat=True)) == kinds
+    assert [notice.numbers for notice in models.Notice.objects.all()] == [[number]] * len(kinds)
+
+
+def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
+    factories.mark_first_look()
+    page = {"data": [WORKSTATION | {"id": f"w{number}", "status": "paused"} for number in range(3)]}
+    sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
+    held = leases.take_lease(name="settle", holder="test", seconds=600)
+    looking.make_look(account=accounts.get_current_account(), held=held, client=process.make_client())
+    assert [(notice.kind, notice.numbers) for notice in models.Notice.objects.all()] == [
+        ("workstation has the status paused", [])
+    ]
+    stored = factories.create_workstation(alice)
+    workstations.ask_release(actor=alice, workstation=stored)
+    sandbox.script({"on": "DELETE", "status": 200, "body": {"type": "max", "refund": 3}})
+    models.Workstation.objects.exclude(pk=stored.pk).update(refresh_due_at=Now() + timedelta(hours=1))
+    models.Workstation.objects.filter(pk=stored.pk).update(refresh_due_at=Now())
+    held = leases.take_lease(name="refresh", holder="test", seconds=600)
+    workstations.refresh_workstations(held=held, client=process.make_client())
+    assert {notice.kind: notice.numbers for notice in models.Notice.objects.filter(kind__startswith="release")} == {
+        "release has a field refund": [stored.request_id],
+        "release lacks released": [stored.request_id],
+    }
+
+
+def test_who_makes_up_fields_does_not_fill_the_record(sandbox, alice, monkeypatch):
+    monkeypatch.setattr(drift, "_MOST_NOTICES", 30)
+    for start in (0, 100):
+        answer(sandbox, alice, id=f"w{start}", **{f"field-{number}": 1 for number in range(start, start + 50)})
+    kinds = list(models.Notice.objects.order_by("id").values_list("kind", flat=True))
+    assert len(kinds) == 31
+    assert kinds[-1] == "more differences than are kept"
+    assert models.Event.objects.filter(verb="notice").count() == 31
+    answer(sandbox, alice, id="again", **{"field-0": 1})
+    assert models.Notice.objects.count() == 31
+    assert len(models.Notice.objects.get(kind="workstation has a field field-0").numbers) == 2
 
 
 def test_an_operator_acknowledges_it_once(sandbox, alice, anna, olga, sign_in):
