@@ -20,6 +20,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Func, IntegerField, QuerySet
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from portal import models
@@ -57,12 +58,19 @@ def read_days(*, since: date, until: date, person: models.User | None) -> dict[d
     """
     rows = models.DailyCount.objects.filter(zone=settings.TIME_ZONE, day__range=(since, until))
     counted = set(rows.filter(person=None).values_list("day", flat=True))
-    days: dict[date, Numbers] = {}
-    for day, counts, numbers in rows.filter(person=person).values_list("day", "counts", "open_numbers"):
-        days[day] = sum_counts(counts=[counts, *_count(person=person, pk__in=numbers)]) if numbers else counts
-    for day in _list_days(since=max(since, _find_first_day() or until), until=until):
-        if day not in counted:
-            days[day] = sum_counts(counts=_count(person=person, **_within(day)))
+    first = _find_first_day() or until
+    uncounted = [day for day in _list_days(since=max(since, first), until=until) if day not in counted]
+    found = list(rows.filter(person=person).values_list("day", "counts", "open_numbers"))
+    still_open = [number for _day, _counts, numbers in found for number in numbers]
+    more = _count_by_day(models.Request.objects.filter(pk__in=still_open)) if still_open else {}
+    if uncounted:
+        requests = models.Request.objects.filter(**_within(uncounted[0], uncounted[-1]))
+        waiting = _count_by_day(requests if person is None else requests.filter(requester=person))
+        more |= {day: counts for day, counts in waiting.items() if day not in counted}
+    # One that was counted meanwhile is among those that wait.
+    days: dict[date, Numbers] = {day: counts for day, counts, _numbers in found if day in counted}
+    for day, people in more.items():
+        days[day] = sum_counts(counts=[days.get(day, {}), *people.values()])
     return days
 
 
@@ -111,12 +119,12 @@ def _find_changed() -> Iterator[date]:
 
 
 def _count_day(*, day: date, held: leases.Held) -> bool:
-    requests = models.Request.objects.filter(**_within(day))
+    requests = models.Request.objects.filter(**_within(day, day))
     # First of all: whatever ends while the others are counted is still taken for open. So this needs no transaction.
     still_open = dict(requests.filter(ended_at=None).values_list("pk", "requester")[: _MOST_OPEN + 1])
     if len(still_open) > _MOST_OPEN:
         return False
-    ended = _count_by_person(requests.exclude(pk__in=still_open))
+    ended = _count_by_day(requests.exclude(pk__in=still_open)).get(day, {})
     rows = [_make_row(day=day, person_id=None, counts=sum_counts(counts=ended.values()), numbers=list(still_open))]
     for person_id in ended.keys() | set(still_open.values()):
         numbers = [number for number, requester in still_open.items() if requester == person_id]
@@ -140,24 +148,21 @@ def _make_row(*, day: date, person_id: int | None, counts: Counts, numbers: list
     )
 
 
-def _count(*, person: models.User | None, **filters: object) -> list[Counts]:
-    requests = models.Request.objects.filter(**filters)
-    return list(_count_by_person(requests if person is None else requests.filter(requester=person)).values())
-
-
-def _count_by_person(requests: QuerySet[models.Request]) -> dict[int, Counts]:
-    """Counted in the database: as many rows come back as there are different combinations."""
-    people: dict[int, Counts] = defaultdict(lambda: sum_counts(counts=[]))
-    combinations = requests.values_list("requester", "status", "type", "failure").order_by()
-    for person, *values, number in combinations.annotate(number=Count("pk")):
+def _count_by_day(requests: QuerySet[models.Request]) -> dict[date, dict[int, Counts]]:
+    """Of each day and person. Counted in the database: as many rows come back as there are different combinations."""
+    days: dict[date, dict[int, Counts]] = defaultdict(lambda: defaultdict(lambda: sum_counts(counts=[])))
+    day = TruncDate("created_at", tzinfo=timezone.get_default_timezone())
+    requests = requests.order_by().annotate(day=day)
+    combinations = requests.values_list("day", "requester", "status", "type", "failure")
+    for day, person, *values, number in combinations.annotate(number=Count("pk")):
         for kind, value in zip(KINDS, [*values, str(person)], strict=False):
             if value:
-                people[person][kind][value] += number
-    ready = requests.filter(status=models.Request.Status.SUCCEEDED).order_by()
-    times = ready.annotate(seconds=SecondsBetween("ended_at", "created_at")).values_list("requester", "seconds")
-    for person, seconds, number in times.annotate(number=Count("pk")):
-        people[person]["seconds"][str(_coarsen(seconds))] += number
-    return dict(people)
+                days[day][person][kind][value] += number
+    ready = requests.filter(status=models.Request.Status.SUCCEEDED)
+    times = ready.annotate(seconds=SecondsBetween("ended_at", "created_at")).values_list("day", "requester", "seconds")
+    for day, person, seconds, number in times.annotate(number=Count("pk")):
+        days[day][person]["seconds"][str(_coarsen(seconds))] += number
+    return {day: dict(people) for day, people in days.items()}
 
 
 def _coarsen(seconds: int) -> int:
@@ -176,7 +181,7 @@ def _list_days(*, since: date, until: date) -> Iterator[date]:
         yield since + timedelta(days=number)
 
 
-def _within(day: date) -> dict[str, datetime]:
+def _within(first: date, last: date) -> dict[str, datetime]:
     zone = timezone.get_default_timezone()
-    start, end = (datetime.combine(one, time.min, tzinfo=zone) for one in (day, day + timedelta(days=1)))
+    start, end = (datetime.combine(one, time.min, tzinfo=zone) for one in (first, last + timedelta(days=1)))
     return {"created_at__gte": start, "created_at__lt": end}

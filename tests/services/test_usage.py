@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import models
@@ -125,6 +127,26 @@ def test_neither_today_nor_a_day_that_ended_less_than_an_hour_ago_is_counted(ali
     counted = set(models.DailyCount.objects.filter(person=None).values_list("day", flat=True))
     assert (timezone.now() - timedelta(days=2)).date() in counted
     assert max(counted) < (timezone.now() - timedelta(hours=1)).date()
+
+
+@pytest.mark.parametrize("person", [None, "alice"])
+def test_many_days_that_are_not_counted_or_have_open_requests_take_no_more_queries(alice, bob, held, person):
+    reader = alice if person else None
+
+    def count_queries(start: datetime) -> int:
+        create(alice, start, status="UNKNOWN", failure="no-answer")
+        with CaptureQueriesContext(connection) as queries:
+            read(reader)
+        return len(queries)
+
+    before = count_queries(LONG_AGO)
+    assert [count_queries(LONG_AGO + timedelta(days=2 * number)) for number in range(1, 4)] == [before] * 3
+    assert usage.count_days(held=held)
+    counted = count_queries(timezone.now() - timedelta(seconds=50))
+    create(bob, timezone.now(), status="QUEUED")
+    assert counted <= before + 2
+    days, first = read(reader), LONG_AGO.date()
+    assert all(days[first + timedelta(days=2 * number)]["status"] == {"UNKNOWN": 1} for number in range(4))
 
 
 def test_without_requests_there_is_nothing_to_count(held, alice):
