@@ -198,3 +198,10 @@ def test_its_events_tell_of_its_rows(filled):
     with factories.unprotected():
         models.Attempt.objects.filter(pk=attempt.pk).update(message=attempt.message)
     assert found == [f"attempt {attempt.pk}"]
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'")
+def test_the_index_that_is_dropped_for_the_filling_is_made_again(filled):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname = 'search_entry_by_all'")
+        assert cursor.fetchone() == (1,)
