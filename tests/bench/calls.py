@@ -1,7 +1,6 @@
 """Calls to a portal in a process of its own, so that the few and the many requests are measured in turns."""
 
 import json
-import select
 import subprocess
 import sys
 from typing import Any
@@ -29,29 +28,16 @@ class Caller:
 
     def ask(self, **call: Any) -> dict[str, Any]:
         """What a call cost. Raises CallFailed where a page is not answered with 200."""
-        self.begin(**call)
-        answer = self.end()
-        if answer.get("status", 200) != 200:
-            raise CallFailed(f"{call['path']} answered {answer['status']}")
-        return answer
-
-    def begin(self, **call: Any) -> None:
-        """Start a call."""
         assert self._process.stdin
+        assert self._process.stdout
         self._process.stdin.write(json.dumps(call) + "\n")
         self._process.stdin.flush()
-
-    def is_done(self) -> bool:
-        """Whether the call that was started has its answer."""
-        return bool(select.select([self._process.stdout], [], [], 0)[0])
-
-    def end(self) -> dict[str, Any]:
-        """The answer to the call that was started."""
-        assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
             raise CallFailed("the portal's process has ended")
         answer: dict[str, Any] = json.loads(line)
+        if answer.get("status", 200) != 200:
+            raise CallFailed(f"{call.get('path')} answered {answer['status']}")
         return answer
 
     def get(self, path: str, person: str) -> dict[str, Any]:

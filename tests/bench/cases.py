@@ -1,8 +1,8 @@
 """What is measured: each page, each filter alone and in pairs, and searches; beside them the same of a plain Django."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 from urllib.parse import urlencode
 
@@ -62,6 +62,9 @@ _SEARCHES = {
 }
 
 
+_WHO = {"heavy": "of whom has most", "light": "of whom has least"}
+
+
 def list_cases(facts: dict[str, Any]) -> Iterator[Case]:
     """All of them, for a database of which these are the facts."""
     yield from _list_pages(facts)
@@ -81,11 +84,14 @@ def _list_pages(facts: dict[str, Any]) -> Iterator[Case]:
         "key": "/key/",
         "a request": f"/requests/{facts['of_workstation']}/",
         "a workstation": f"/workstations/{facts['workstation']}/",
+        "a workspace": f"/workspaces/{facts['workspace']}/",
     }.items():
         yield Case(group="pages", name=name, path=path)
     yield Case(group="pages", name="unknown and orphans", path="/unknown/", person="operator")
     for name, path in {"home": "/", "form": "/requests/new/", "usage, their own": "/usage/"}.items():
         yield Case(group="pages", name=name, path=path, person=facts["heavy"])
+    for who, name in itertools.product(("heavy", "light"), ("workstations", "workspaces")):
+        yield Case(group="a member's lists", name=f"{name}, {_WHO[who]}", path=f"/{name}/", person=facts[who])
 
     yield Case(group="writing", name="submit a request", path="", person=facts["heavy"], goal=WRITE, do="submit")
 
@@ -97,7 +103,7 @@ def _list_history(facts: dict[str, Any]) -> Iterator[Case]:
     yield _history("oldest first", {"sort": "oldest"}, facts)
     for name, query in (_FILTERS | _RARE).items():
         yield _history(name, query, facts)
-    for (one, first), (other, second) in combinations(_FILTERS.items(), 2):
+    for (one, first), (other, second) in itertools.combinations(_FILTERS.items(), 2):
         yield _history(f"{one} and {other}", first | second, facts)
     for name, text in _SEARCHES.items():
         yield _history(f"search: {name}", {"q": text}, facts, goal=SEARCH)
@@ -133,30 +139,55 @@ def _list_member(facts: dict[str, Any]) -> Iterator[Case]:
         yield Case(group="a member's history", name=name, path=path, person=facts["heavy"], goal=goal)
 
 
+_DATES = "{0}__gte={{since}}+00:00:00%2B00:00&{0}__lt={{until}}+00:00:00%2B00:00"
 _ADMIN = {
     "request": {
         "state": "status__exact=FAILED", "type": "type__exact=python", "failure": "failure=503",
-        "state and type": "status__exact=FAILED&type__exact=python",
+        "state and type": "status__exact=FAILED&type__exact=python", "dates": _DATES.format("created_at"),
+        "state and dates": f"status__exact=FAILED&{_DATES.format('created_at')}",
     },
-    "attempt": {"outcome": "outcome__exact=UNKNOWN", "failure": "failure=503"},
-    "event": {"verb": "verb=hold", "actor": "actor=person"},
-    "workstation": {"state": "status=active", "type": "type=python"},
+    "attempt": {
+        "outcome": "outcome__exact=UNKNOWN", "failure": "failure=503", "dates": _DATES.format("claimed_at"),
+        "outcome and failure": "outcome__exact=FAILED&failure=503",
+        "two that exclude each other": "outcome__exact=UNKNOWN&failure=429",
+    },
+    "event": {
+        "verb": "verb=hold", "actor": "actor=person", "verb and actor": "verb=submit&actor=person",
+        "two that exclude each other": "verb=claim&actor=person", "dates": _DATES.format("at"),
+        "verb and dates": f"verb=claim&{_DATES.format('at')}",
+    },
+    "workstation": {
+        "state": "status=active", "type": "type=python", "state and type": "status=completed&type=python",
+        "dates": _DATES.format("first_seen_at"),
+    },
+    "workspace": {"state": "status=active", "dates": _DATES.format("first_seen_at")},
+    "file": {"dates": _DATES.format("first_seen_at")},
+    "log": {"level": "level=warning", "dates": _DATES.format("first_seen_at")},
+    "lateanswer": {"outcome": "outcome__exact=SUCCEEDED"},
 }  # fmt: skip
 _FOUND = {
     "request": ("heliotrope", "payroll", "R-{of_workstation}", "{workstation}", "xylophonist"),
     "attempt": ("teapot", "R-{of_workstation}", "{heavy}", "xylophonist"),
     "event": ("nobody", "R-{of_workstation}", "{heavy}", "xylophonist"),
     "workstation": ("{workstation}", "{heavy}", "xylophonist"),
+    "workspace": ("{workspace}", "{heavy}", "xylophonist"),
+    "file": ("report.pdf", "{heavy}", "xylophonist"),
+    "log": ("system", "{heavy}", "xylophonist"),
+    "lateanswer": ("{heavy}", "xylophonist"),
 }
+_IN_PLAIN = ("request", "attempt", "event", "workstation")
+_PLURALS = {"lateanswer": "late answers"}
 _DEEP = 150  # the page; ours ends at 10,000 rows
 
 
 def _list_admin(facts: dict[str, Any]) -> Iterator[Case]:
     for kind, filters in _ADMIN.items():
-        deepest = facts[f"{kind}s"] * 9 // 10 // 50
         yield _admin(kind, "first page", "", facts)
-        yield _admin(kind, "deep page", f"p={min(_DEEP, deepest)}", facts, plain=f"p={deepest}")
+        if kind in _IN_PLAIN:
+            deepest = facts[f"{kind}s"] * 9 // 10 // 50
+            yield _admin(kind, "deep page", f"p={min(_DEEP, deepest)}", facts, plain=f"p={deepest}")
         for name, query in filters.items():
+            query = query.format(**facts)
             yield _admin(kind, name, query, facts, plain=_as_plain(query))
         for text in _FOUND[kind]:
             yield _admin(
@@ -167,21 +198,23 @@ def _list_admin(facts: dict[str, Any]) -> Iterator[Case]:
 def _admin(kind: str, name: str, query: str, facts: dict[str, Any], plain: str | None = None, **more: Any) -> Case:
     query, plain = (f"?{words}" if words else "" for words in (query, query if plain is None else plain))
     return Case(
-        group=f"admin: {kind}s",
+        group=f"admin: {_PLURALS.get(kind, f'{kind}s')}",
         name=name,
         path=f"/admin/portal/{kind}/{query}",
-        plain=f"/plain/admin/portal/{kind}/{plain}",
+        plain=f"/plain/admin/portal/{kind}/{plain}" if kind in _IN_PLAIN else "",
         **more,
     )
 
 
 def _as_plain(query: str) -> str:
     """Django's own names for the filters that are ours."""
-    words = (word.partition("=") for word in query.split("&"))
-    return "&".join(
-        "actor_id__isnull=0" if name == "actor" else f"{name.removesuffix('__exact')}__exact={value}"
-        for name, _, value in words
-    )
+    return "&".join(_name_plainly(*word.split("=")) for word in query.split("&"))
+
+
+def _name_plainly(name: str, value: str) -> str:
+    if name == "actor":
+        return "actor_id__isnull=0"
+    return f"{name}={value}" if "__" in name else f"{name}__exact={value}"
 
 
 def _address(path: str, query: dict[str, str], facts: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ class Portal:
         self._sessions: dict[str, str] = {}
         self._queries: list[tuple[float, str, Any]] = []
         self._backends: dict[int, Path] = {}  # processes of PostgreSQL on this machine that worked for us
+        self._beside = ThreadPoolExecutor(max_workers=1)
+        self._begun: Future[dict[str, Any]] | None = None
 
     def answer(self, call: dict[str, Any]) -> dict[str, Any]:
         """What the call cost, or what was asked."""
@@ -43,7 +46,12 @@ class Portal:
             return read_facts()
         if call["do"] == "submit":
             return self._measure(lambda: submit(call["person"]))
+        if call["do"] == "end":
+            return self._end()
         session = self._find_session(call["person"])
+        if call["do"] == "begin":
+            self._begun = self._beside.submit(self._read, call["path"], session)
+            return {}
         figures = self._measure(lambda: self._read(call["path"], session))
         if call.get("explain"):
             figures["plans"] = [explain(*query) for query in sorted(self._queries, key=lambda query: -query[0])[:2]]
@@ -59,6 +67,13 @@ class Portal:
             cpu += sum(after - database.get(pid, after) for pid, after in self._read_database_time().items())
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         return figures | {"wall": wall, "cpu": cpu, "queries": len(self._queries), "peak": peak}
+
+    def _end(self) -> dict[str, Any]:
+        """The figures of what was begun on another thread, as gunicorn has several, and what the process needed."""
+        if self._begun is None or not self._begun.done():
+            return {"is_done": False}
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return self._begun.result() | {"is_done": True, "peak": peak}
 
     def _read(self, path: str, session: str) -> dict[str, Any]:
         """Read a page to its last byte, and keep nothing of it."""
@@ -76,7 +91,8 @@ class Portal:
             size += len(chunk)
             rows += len(_ROW.findall(chunk)) or ("export" in path and chunk.count(b"\n"))
         response.close()
-        return {"status": int(status.split()[0]), "size": size, "rows": rows, "first": first}
+        took = time.perf_counter() - begun
+        return {"status": int(status.split()[0]), "size": size, "rows": rows, "first": first, "seconds": took}
 
     def _note_query(self, execute: Any, sql: str, values: Any, many: bool, context: Any) -> Any:
         begun = time.perf_counter()
