@@ -1,14 +1,17 @@
 """Filters with fixed choices: no list asks the database which values there are."""
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
+from portal.services import periods
 
 VERBS = (
     "submit",
@@ -72,11 +75,31 @@ class FixedChoices(admin.SimpleListFilter):
 
 
 class TimeFilter(admin.DateFieldListFilter):
-    """Today, this week, this month, this year."""
+    """Today, this week, this month, this year; for columns whose times the ids follow."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.title = str(self.title).removesuffix(" at") if self.title != "at" else _("time")
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Within ids too, which are the order of every list and the end of its indexes."""
+        rows: Any = super().queryset(request, queryset)
+        since, until = (self._read_time(name) for name in (self.lookup_kwarg_since, self.lookup_kwarg_until))
+        if since is not None:
+            rows = rows.filter(pk__gte=self._find_first(queryset.model, since) - periods.NEIGHBOURS)
+        if until is not None:
+            rows = rows.filter(pk__lt=self._find_first(queryset.model, until) + periods.NEIGHBOURS)
+        found: QuerySet[Any] = rows
+        return found
+
+    def _find_first(self, model: type[Model], moment: datetime) -> int:
+        return periods.find_first(model=model, column=self.field_path, moment=moment)
+
+    def _read_time(self, name: str) -> datetime | None:
+        value = self.used_parameters.get(name)
+        text = value[-1] if isinstance(value, list) else value
+        time = parse_datetime(text) if isinstance(text, str) else None
+        return time if time is not None and time.tzinfo else None
 
 
 class FailureFilter(FixedChoices):
@@ -103,7 +126,18 @@ class VerbFilter(FixedChoices):
     options = tuple((verb, verb) for verb in VERBS)
 
 
-class LevelFilter(FixedChoices):
+class ProviderChoices(FixedChoices):
+    """One value of a text from the provider, of which the index holds the beginning."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value, field = self.value(), str(self.parameter_name)
+        if value is None:
+            return queryset
+        rows: QuerySet[Any] = queryset.alias(beginning=models.Beginning(field))
+        return rows.filter(**{"beginning": value, field: value})
+
+
+class LevelFilter(ProviderChoices):
     """The levels of the provider's contract. Others are found by search."""
 
     title = _("level")
@@ -111,7 +145,7 @@ class LevelFilter(FixedChoices):
     options = tuple((level, level) for level in ("debug", "info", "warning", "error"))
 
 
-class TypeFilter(FixedChoices):
+class TypeFilter(ProviderChoices):
     """The types of the provider's contract."""
 
     title = _("type")
@@ -119,7 +153,7 @@ class TypeFilter(FixedChoices):
     options = tuple((str(value), str(label)) for value, label in models.Request.Type.choices)
 
 
-class WorkstationStatusFilter(FixedChoices):
+class WorkstationStatusFilter(ProviderChoices):
     """The statuses of the provider's contract."""
 
     title = _("status")
@@ -127,7 +161,7 @@ class WorkstationStatusFilter(FixedChoices):
     options = tuple((status, status) for status in ("active", "completed", "errored"))
 
 
-class WorkspaceStatusFilter(FixedChoices):
+class WorkspaceStatusFilter(ProviderChoices):
     """The statuses of the provider's contract."""
 
     title = _("status")

@@ -1,6 +1,6 @@
 """What the provider has: workstations, workspaces, files and logs."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import Q
 from django.http import HttpRequest
@@ -12,6 +12,18 @@ from portal.admin import columns, filters, found, pages, readonly
 _SEEN: Any = (columns.moment("created_at"), columns.moment("first_seen_at"))
 _UID = columns.value("uid", label=_("UID"))
 _AS_IT_CAME: Any = (_("As it came"), {"fields": (columns.laid_out("raw"),)})
+
+
+def _find_workspaces(request: HttpRequest, words: list[str]) -> set[int]:
+    """Ids of those of the workstations of requests with the words; a single word may be a UID or an owner."""
+    numbers = found.find_by_words(request, words)
+    used = models.Workstation.objects.filter(request_id__in=numbers).values_list("workspace_id", flat=True)
+    ids = {number for number in used if number is not None}
+    if len(words) == 1:
+        rows = models.Workspace.objects
+        ids.update(found.list_ids(rows.filter(uid=words[0]), request))
+        ids.update(found.list_ids(rows.filter(owner__in=found.find_people(words[0])), request))
+    return ids
 
 
 @pages.register(models.Workstation)
@@ -116,14 +128,7 @@ class WorkspaceAdmin(readonly.ReadOnlyAdmin):
         if not words:
             return Q()
         models.check_words(words)
-        numbers = found.find_by_words(request, words)
-        used = models.Workstation.objects.filter(request_id__in=numbers).values_list("workspace_id", flat=True)
-        ids = {number for number in used if number is not None}
-        if len(words) == 1:
-            rows = models.Workspace.objects
-            ids.update(found.list_ids(rows.filter(uid=words[0]), request))
-            ids.update(found.list_ids(rows.filter(owner__in=found.find_people(words[0])), request))
-        return found.among(ids)
+        return found.among(_find_workspaces(request, words))
 
     def list_links(self, row: models.Workspace) -> list[tuple[failures.Words, str]]:
         return [
@@ -140,8 +145,25 @@ class _ContentAdmin(readonly.ReadOnlyAdmin):
     """What lies in a workspace."""
 
     list_select_related = ("workspace__owner",)
-    search_help_text = "Of several words each must be found; quote a phrase."
+    search_help_text = _(
+        "Words find what lies in the workspaces of requests that have all of them in a note, an error, a name or a "
+        "UID. A single one may also be the UID, name or type itself, as it is written. Quote a phrase."
+    )
     deferred = ("raw", "workspace__raw")
+    # The field by which a row is found beside its UID.
+    named_by: ClassVar[str]
+
+    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
+        if not words:
+            return Q()
+        models.check_words(words)
+        rows = self.model._default_manager
+        ids = set(found.list_ids(rows.filter(workspace_id__in=_find_workspaces(request, words)), request))
+        if len(words) == 1:
+            named = rows.alias(beginning=models.Beginning(self.named_by))
+            named = named.filter(**{"beginning": words[0][: models.Beginning.LENGTH], self.named_by: words[0]})
+            ids.update(found.list_ids(named, request), found.list_ids(rows.filter(uid=words[0]), request))
+        return found.among(ids)
 
     def find_events(self, row: models.File | models.Log) -> dict[str, object]:
         """Of their workspace: the provider puts files and logs there without a word."""
@@ -162,7 +184,8 @@ class FileAdmin(_ContentAdmin):
         columns.web_link(longest=60),
     )
     list_filter = (("first_seen_at", filters.TimeFilter), filters.WorkspaceFilter)
-    search_fields = ("uid", "name", "url", "workspace__uid", "workspace__owner__username")
+    search_fields = ("uid", "name")
+    named_by = "name"
     fieldsets = (
         (
             None,
@@ -195,7 +218,8 @@ class LogAdmin(_ContentAdmin):
         columns.web_link(longest=60),
     )
     list_filter = (filters.LevelFilter, ("first_seen_at", filters.TimeFilter), filters.WorkspaceFilter)
-    search_fields = ("uid", "type", "level", "url", "workspace__uid", "workspace__owner__username")
+    search_fields = ("uid", "type")
+    named_by = "type"
     fieldsets = (
         (None, {"fields": (_UID, ("type", "level"), columns.row_link("workspace"), columns.web_link(), _SEEN)}),
         _AS_IT_CAME,

@@ -236,11 +236,10 @@ class LateAnswerAdmin(readonly.ReadOnlyAdmin):
     )
     list_select_related = ("attempt__request__requester",)
     list_filter = ("outcome", filters.FailureFilter, ("came_at", filters.TimeFilter))
-    search_fields = (
-        "error",
-        "message",
-        "attempt__request__workspace_uid",
-        *_person_fields("attempt__request__requester"),
+    search_fields = ("error", "message")
+    search_help_text = _(
+        "R-1042 finds by the request's number; words find the late answers of requests that have all of them in a "
+        "note, an error, a name or a UID."
     )
     number_lookup = "attempt__request_id"
     deferred = ("answer", "attempt__answer")
@@ -257,6 +256,13 @@ class LateAnswerAdmin(readonly.ReadOnlyAdmin):
         ),
         (_("The provider's answer"), {"fields": (_HTTP_STATUS, "error", "message", columns.answer())}),
     )
+
+    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
+        if not words:
+            return Q()
+        models.check_words(words)
+        late = models.LateAnswer.objects.filter(attempt__request__in=found.find_by_words(request, words))
+        return found.among(found.list_ids(late, request))
 
     def find_events(self, row: models.LateAnswer) -> dict[str, object]:
         return {"q": row.attempt.request.label}

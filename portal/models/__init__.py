@@ -1,6 +1,7 @@
 """What the portal keeps. Import the package (`from portal import models`) and use `models.Request`."""
 
 from portal.models.account import NEW_KEY, Account, Key
+from portal.models.beginning import Beginning
 from portal.models.event import Event
 from portal.models.lease import Lease
 from portal.models.look import Look
@@ -21,6 +22,7 @@ __all__ = [
     "TRANSITIONS",
     "Account",
     "Attempt",
+    "Beginning",
     "DailyCount",
     "Event",
     "File",

@@ -47,6 +47,8 @@ class Event(models.Model):
         indexes = [
             models.Index(F("request_number"), F("id"), name="event_of_request"),
             models.Index(F("verb"), F("id").desc(), name="event_by_verb"),
+            models.Index(F("verb"), F("id").desc(), name="event_of_people", condition=Q(actor_id__isnull=False)),
+            models.Index(F("verb"), F("id").desc(), name="event_of_portal", condition=Q(actor_id=None)),
             models.Index(F("actor_name"), F("id").desc(), name="event_by_actor"),
             models.Index(F("target"), F("id").desc(), name="event_by_target"),
             models.Index(F("id"), name="event_with_reason", condition=~Q(reason="")),

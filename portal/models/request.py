@@ -208,6 +208,9 @@ class Attempt(ProviderAnswer):
             # Without a condition: SQLite would not see that a failure given as a parameter fulfils it.
             models.Index(F("failure"), F("ended_at"), name="attempt_failed_lately"),
             models.Index(F("key_fingerprint"), F("id").desc(), name="attempt_by_key"),
+            models.Index(F("outcome"), F("id").desc(), name="attempt_by_outcome"),
+            models.Index(F("failure"), F("id").desc(), name="attempt_by_failure"),
+            models.Index(F("outcome"), F("failure"), F("id").desc(), name="attempt_by_both"),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
+from portal.models.beginning import Beginning
 from portal.models.clock import Now
 
 
@@ -32,7 +33,12 @@ class Workspace(Mirror):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "uid"], name="workspace_uid_once")]
-        indexes = [models.Index(F("uid"), F("id").desc(), name="workspace_by_uid")]
+        indexes = [
+            models.Index(F("uid"), F("id").desc(), name="workspace_by_uid"),
+            models.Index(F("owner"), F("id").desc(), name="workspace_by_owner"),
+            models.Index(Beginning("status"), F("id").desc(), name="workspace_by_status"),
+            models.Index(F("owner"), Beginning("status"), F("id").desc(), name="workspace_by_both"),
+        ]
 
     def __str__(self) -> str:
         return self.uid
@@ -48,6 +54,10 @@ class File(Mirror):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "uid"], name="file_uid_once")]
+        indexes = [
+            models.Index(F("uid"), F("id").desc(), name="file_by_uid"),
+            models.Index(Beginning("name"), F("id").desc(), name="file_by_name"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.workspace_id}/{self.uid}"
@@ -63,6 +73,11 @@ class Log(Mirror):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "uid"], name="log_uid_once")]
+        indexes = [
+            models.Index(F("uid"), F("id").desc(), name="log_by_uid"),
+            models.Index(Beginning("level"), F("id").desc(), name="log_by_level"),
+            models.Index(Beginning("type"), F("id").desc(), name="log_by_type"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.workspace_id}/{self.uid}"

@@ -6,6 +6,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
+from portal.models.beginning import Beginning
 from portal.models.clock import Now
 from portal.models.request import Request
 from portal.models.user import User
@@ -73,6 +74,9 @@ class Workstation(Mirror):
         ]
         indexes = [
             models.Index(F("uid"), F("id").desc(), name="workstation_by_uid"),
+            models.Index(Beginning("status"), F("id").desc(), name="workstation_by_status"),
+            models.Index(Beginning("type"), F("id").desc(), name="workstation_by_type"),
+            models.Index(Beginning("type"), Beginning("status"), F("id").desc(), name="workstation_by_both"),
             models.Index(F("account"), F("type"), name="workstation_unowned", condition=Q(request=None)),
             models.Index(F("refresh_due_at"), name="workstation_live", condition=Q(ended_at=None)),
         ]

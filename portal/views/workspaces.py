@@ -1,6 +1,7 @@
 """Workspaces: those that a person may see, and one of them with its files, logs and workstations."""
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -18,7 +19,9 @@ def _visible(request: SignedInRequest) -> QuerySet[models.Workspace]:
 @require_GET
 def index(request: SignedInRequest) -> HttpResponse:
     """The workspaces, newest first."""
-    rows = _visible(request).annotate(file_count=Count("files", distinct=True))
+    # Counted for each row that is shown: a join would count for all of them first.
+    files = models.File.objects.filter(workspace=OuterRef("pk")).order_by().values("workspace")
+    rows = _visible(request).annotate(file_count=Coalesce(Subquery(files.values(number=Count("pk"))), 0))
     return render(request, "workspaces/list.html", {"page": paging.read_page(rows=rows, query=request.GET)})
 
 

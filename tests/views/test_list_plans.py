@@ -1,0 +1,177 @@
+"""How the databases answer the admin's filters and members' lists: none walks past the many rows that do not fit."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from portal import models
+from portal.services import finding, leases, periods, seals
+from tests.admin import rows
+
+MANY, FIRST, LAST = 2_500, 100, 130
+FEW = 5  # workstations of hers; thirty have no request
+NEAR = 50
+# What a page of fifty may read beside its rows; and SQLite's instructions for that: a walk past all takes more.
+MOST_ROWS, MOST_STEPS = 1_200, 5_500
+BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
+pytestmark = pytest.mark.django_db
+
+
+def at(number: int) -> datetime:
+    return BEGIN + timedelta(minutes=number)
+
+
+@pytest.fixture
+def record(alice, bob, monkeypatch) -> dict[str, object]:
+    """Many rows of each kind, of which thirty early ones are unlike the rest."""
+    monkeypatch.setattr(periods, "NEIGHBOURS", NEAR)
+    monkeypatch.setattr(finding, "_WINDOWS", (NEAR // 2, NEAR))
+    account = rows.create_account()
+    rare = [FIRST <= number < LAST for number in range(MANY)]
+
+    def make(model, describe):
+        return model.objects.bulk_create([model(**describe(number, rare[number])) for number in range(MANY)])
+
+    requests = make(models.Request, lambda number, is_rare: {
+        "account": account, "requester": alice if FIRST - FEW <= number < LAST else bob,
+        "submission": rows.uuid4(), "type": "python",
+        "status": "FAILED" if number % 2 else "CANCELLED", "failure": "422" if number % 2 else "",
+        "created_at": at(number), "ended_at": at(number),
+    })  # fmt: skip
+    spaces = make(models.Workspace, lambda number, is_rare: {
+        "account": account, "owner": alice if is_rare else bob, "uid": f"space-{number}",
+        "status": "archived" if is_rare else "active", "first_seen_at": at(number),
+    })  # fmt: skip
+    make(models.Workstation, lambda number, is_rare: {
+        "account": account, "uid": f"station-{number}", "request": None if is_rare else requests[number],
+        "workspace": spaces[number], "type": "voip" if is_rare else ("max", "python")[number % 2],
+        "status": "errored" if is_rare else ("completed", "stopped")[number % 2],
+        "ended_at": None if is_rare else at(number), "first_seen_at": at(number),
+    })  # fmt: skip
+    make(models.Attempt, lambda number, is_rare: {
+        "request": requests[number], "number": 1, "worker": "machine:1", "claimed_at": at(number),
+        "deadline_at": at(number), "ended_at": at(number), "outcome": "UNKNOWN" if is_rare else "FAILED",
+        "failure": "no-answer" if is_rare else ("422", "429")[number % 2],
+    })  # fmt: skip
+    make(models.Event, lambda number, is_rare: {
+        "at": at(number), "verb": "adopt" if is_rare else "claim", "target": f"request R-{number}",
+        "actor_id": alice.pk if is_rare else None, "actor_name": "alice" if is_rare else "",
+    })  # fmt: skip
+    make(models.File, lambda number, is_rare: {
+        "workspace": spaces[number], "uid": f"file-{number}", "name": "rare.txt" if is_rare else "notes.txt",
+        "first_seen_at": at(number),
+    })  # fmt: skip
+    make(models.Log, lambda number, is_rare: {
+        "workspace": spaces[number], "uid": f"log-{number}", "type": "crash" if is_rare else "system",
+        "level": "error" if is_rare else "info", "first_seen_at": at(number),
+    })  # fmt: skip
+    # What is not sealed yet is counted for each page of the admin.
+    assert (held := leases.take_lease(name="seal", holder="test", seconds=60))
+    assert seals.seal_events(held=held)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        if connection.vendor == "postgresql":
+            # So few rows are sooner read and joined from end to end.
+            for way in ("seqscan", "hashjoin", "mergejoin"):
+                cursor.execute(f"SET LOCAL enable_{way} = off")
+    return {"alice": alice.pk, "space": spaces[FIRST].pk, "early": quote(str(at(LAST))), "soon": quote(str(at(FIRST)))}
+
+
+QUESTIONS = [
+    *("attempt/?outcome__exact=UNKNOWN", "attempt/?failure=no-answer", "attempt/?outcome__exact=UNKNOWN&failure=429"),
+    *("attempt/?claimed_at__lt={early}", "attempt/?outcome__exact=UNKNOWN&claimed_at__lt={early}"),
+    "attempt/?failure=422&claimed_at__gte={soon}&claimed_at__lt={early}",
+    *("event/?verb=adopt", "event/?verb=claim&actor=person", "event/?verb=adopt&actor=portal"),
+    *("event/?at__lt={early}", "event/?verb=claim&at__gte={soon}&at__lt={early}", "event/?actor=person&verb=adopt"),
+    *("workstation/?status=errored", "workstation/?type=voip", "workstation/?type=max&status=stopped"),
+    *("workstation/?life=live", "workstation/?orphan=yes", "workstation/?workspace={space}"),
+    *("workstation/?first_seen_at__lt={early}", "workstation/?type=python&first_seen_at__lt={early}"),
+    *("workspace/?status=archived", "workspace/?owner={alice}", "workspace/?status=active&owner={alice}"),
+    *("workspace/?first_seen_at__lt={early}", "log/?level=error", "log/?q=crash", "log/?level=info&workspace={space}"),
+    *("log/?first_seen_at__lt={early}", "file/?q=rare.txt", "file/?q=file-7", "file/?first_seen_at__lt={early}"),
+    *("request/?created_at__lt={early}", "request/?status__exact=FAILED&created_at__lt={early}"),
+    "request/?requester={alice}&created_at__gte={soon}",
+]
+
+
+def check_cost(browser, address: str) -> str:
+    """Read the page, and see that none of its queries reads too much."""
+    most = {"sqlite": MOST_STEPS, "postgresql": MOST_ROWS}[connection.vendor]
+    count = {"sqlite": count_steps, "postgresql": count_rows}[connection.vendor]
+    with CaptureQueriesContext(connection) as queries:
+        response = browser.get(address)
+    assert response.status_code == 200
+    asked = [query["sql"].strip() for query in queries if "portal_" in query["sql"]]
+    assert asked, address
+    for sql in (sql for sql in asked if sql.startswith(("SELECT", "WITH"))):
+        assert (cost := count(sql)) <= most, (address, cost, sql)
+    return response.content.decode()
+
+
+def test_no_filter_of_the_admin_walks_past_what_does_not_fit(record, anna, sign_in):
+    browser = sign_in(anna)
+    for question in QUESTIONS:
+        check_cost(browser, f"/admin/portal/{question.format(**record)}")
+
+
+def test_no_list_of_a_member_walks_past_what_is_others(record, alice, sign_in):
+    browser = sign_in(alice)
+
+    stations = check_cost(browser, "/workstations/")
+    assert [f"station-{number}<" in stations for number in (FIRST - FEW, FIRST - 1)] == [True, True]
+    assert stations.count("station-") == 2 * FEW  # in its link and as its name
+    spaces = check_cost(browser, "/workspaces/")
+    assert f"space-{LAST - 1}<" in spaces
+    assert f"space-{LAST}<" not in spaces
+    check_cost(browser, "/")
+    check_cost(browser, f"/workstations/station-{FIRST - 1}/")
+    check_cost(browser, f"/workspaces/space-{FIRST}/")
+
+
+def test_no_list_of_an_operator_walks(record, olga, sign_in):
+    browser = sign_in(olga)
+    for address in ("/workstations/", "/workspaces/", "/unknown/", "/key/", "/usage/", "/failures/402/"):
+        check_cost(browser, address)
+
+
+def count_steps(sql: str) -> int:
+    """Instructions of SQLite's machine, in hundreds."""
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 100
+        return 0
+
+    connection.connection.set_progress_handler(count, 100)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.replace("%", "%%"), [])
+            cursor.fetchall()
+    finally:
+        connection.connection.set_progress_handler(None, 0)
+    return steps
+
+
+def count_rows(sql: str) -> int:
+    """The most rows that one step of PostgreSQL's plan has read."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}".replace("%", "%%"), [])
+        ((plan,),) = cursor.fetchall()
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    return max(count_node(node) for node in list_nodes(plan[0]["Plan"]))
+
+
+def count_node(node) -> int:
+    removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    return int((node["Actual Rows"] + removed) * node["Actual Loops"])
+
+
+def list_nodes(plan):
+    yield plan
+    for node in plan.get("Plans", []):
+        yield from list_nodes(node)
