@@ -57,6 +57,8 @@ def read_state() -> dict[str, Any] | None:
             "cause": key.cause if key else "",
             # A probe may end some of these holds too; an operator may be faster.
             "needs_operator": key is not None and key.state == "HELD" and key.held_until is None,
+            # For as long as nobody decides about them, these stay as they are.
+            "left": _model("Request").filter(status="UNKNOWN", operator_note__in=books.LEFT_ON_PURPOSE).count(),
             "has_looked": _model("Account").exclude(first_look="WANTED").exists(),
         }
     except DatabaseError:

@@ -28,6 +28,8 @@ class Deeds:
     disturbed: set[int] = field(default_factory=set)
     # (from, until) in seconds since 1970: when the database, or a whole web server, was away.
     troubles: list[tuple[float, float]] = field(default_factory=list)
+    # (from, until): when a process of a web server was frozen.
+    web_stops: list[tuple[float, float]] = field(default_factory=list)
     # Processes that did not end within stage.END_WITHIN of a SIGTERM.
     lingering: list[str] = field(default_factory=list)
 
@@ -153,7 +155,9 @@ class Killer:
     def _freeze_web_child(self) -> None:
         if pid := self._choose_web_child():
             self.deeds.counts["web worker SIGSTOP"] += 1
-            self._freeze(pid, self._chance.choice((1.0, 3.0, LONG_STOP)))
+            seconds = self._chance.choice((1.0, 3.0, LONG_STOP))
+            self.deeds.web_stops.append((time.time(), time.time() + seconds))
+            self._freeze(pid, seconds)
 
     def _kill_web(self) -> None:
         self.deeds.counts["web SIGKILL"] += 1

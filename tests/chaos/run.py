@@ -19,6 +19,7 @@ import requests
 from tests.chaos import books, clients, faults, inside, keeper, killer, stage
 
 OPEN = ("QUEUED", "SENDING", "UNKNOWN")
+PATIENCE = 5.0  # seconds: as in settings.DATABASE
 # So long nothing changes any more: what is left then will be left for good. No hold that ends by itself is longer.
 STANDSTILL = 330.0
 # The chaos outlasts the last submission by this: what then waits, waits mostly for workstations that never come about.
@@ -146,15 +147,18 @@ class Run:
         self.stage.stop()
 
     def _was_troubled(self, begun: float, ended: float) -> bool:
+        deeds = self._killer.deeds
+        # PostgreSQL ends the transaction of whoever is frozen in it for so long.
+        stops = deeds.web_stops if ended - begun > PATIENCE else []
         # A connection of a pool that has not been used since the crash is noticed at its next use.
-        return any(since <= ended and begun <= until + 5 for since, until in self._killer.deeds.troubles)
+        return any(since <= ended and begun <= until + PATIENCE for since, until in deeds.troubles + stops)
 
     def _say(self, state: dict[str, Any]) -> None:
         _print(f"{time.monotonic() - self._begun:5.0f} s: told {len(self._crowd.book.told)}, {state}")
 
 
 def _count_open(state: dict[str, Any]) -> int:
-    return sum(state.get(status, 0) for status in OPEN)
+    return sum(state.get(status, 0) for status in OPEN) - state["left"]
 
 
 def _print(line: str) -> None:
