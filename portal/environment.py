@@ -71,6 +71,11 @@ def read_whole_number(name: str, *, default: int, least: int, most: int) -> int:
     return int(value)
 
 
+def read_days(name: str, *, least: int, most: int) -> int | None:
+    """A whole number of days within its limits, both included; None where the setting is missing or empty."""
+    return read_whole_number(name, default=least, least=least, most=most) if read_text(name) else None
+
+
 def read_list(name: str, *, default: str = "") -> list[str]:
     """The parts of a comma-separated setting."""
     return [part.strip() for part in read_text(name, default=default).split(",") if part.strip()]

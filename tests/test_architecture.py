@@ -66,7 +66,7 @@ SERVICE_LAYERS = [
     {"canon", "indexing"},
     {"rowdigests"},
     {"audit", "accounts"},
-    {"keyhold", "drift", "seals", "membership"},
+    {"keyhold", "drift", "seals", "membership", "tombstones"},
     {"mirror", "probe"},
     {
         "intake",
@@ -84,7 +84,8 @@ SERVICE_LAYERS = [
         "verifyrows",
         "finding",
     },
-    {"verify", "record", "settle", "decisions", "exporting", "recollecting"},
+    {"verify", "record", "settle", "decisions", "exporting", "recollecting", "pruneevents", "prunerequests"},
+    {"prune"},
 ]
 
 

@@ -56,6 +56,7 @@ VERBS = (
     "evidence",
     "fill-history",
     "export",
+    "prune",
 )
 _LARGEST_ID = 2**63 - 1
 _MOST_REQUESTS = 1_000  # of one workspace; the newest

@@ -55,6 +55,7 @@ class Event(models.Model):
             models.Index(
                 F("http_request"), F("id").desc(), name="event_by_http_request", condition=~Q(http_request="")
             ),
+            models.Index(F("id"), name="event_of_rows", condition=Q(request_number=None) & ~Q(row_digests="")),
         ]
 
     def __str__(self) -> str:

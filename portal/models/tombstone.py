@@ -7,21 +7,22 @@ from portal.models.clock import Now
 
 
 class Tombstone(models.Model):
-    """One batch that is pruned. Events by their range of ids, requests (with all that is theirs) by each id."""
+    """One batch that is pruned: events by their range of ids, requests (with all attempts) and workstations by each."""
 
     class Kind(models.TextChoices):
         EVENTS = "EVENTS", "Events"
         REQUESTS = "REQUESTS", "Requests"
+        WORKSTATIONS = "WORKSTATIONS", "Workstations"
 
     made_at = models.DateTimeField(db_default=Now())
-    kind = models.CharField(max_length=8, choices=Kind)
+    kind = models.CharField(max_length=12, choices=Kind)
     first_id = models.BigIntegerField()
     last_id = models.BigIntegerField()
-    ids = models.JSONField(
-        default=list, blank=True, help_text=_("Of requests; empty for events, where the range counts.")
-    )
+    ids = models.JSONField(default=list, blank=True, help_text=_("Of each; empty for events, where the range counts."))
     counts = models.JSONField(default=dict, help_text=_("Rows by kind."))
-    digest = models.CharField(max_length=64, help_text=_("Of what was pruned, in its canonical form."))
+    digest = models.CharField(
+        max_length=64, help_text=_("Of what was pruned, in its canonical form, with the audit key.")
+    )
 
     class Meta:
         indexes = [models.Index(fields=["kind", "last_id"], name="tombstone_by_range")]

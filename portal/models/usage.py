@@ -9,7 +9,7 @@ class DailyCount(models.Model):
     """What was requested on one day: by one person, or (no person) by everybody. Written by `services.usage` alone.
 
     Only requests that had ended are counted; those that had not are named in `open_numbers`, to be looked at as they
-    are when the page is read. Derived from the requests: it can be deleted, and is then counted anew.
+    are when the page is read. Derived from the requests: unless it is final, it can be deleted, and is counted anew.
     """
 
     day = models.DateField(help_text="A day of the site's zone; requests belong to the day on which they were made.")
@@ -20,6 +20,9 @@ class DailyCount(models.Model):
     counts = models.JSONField(default=dict, help_text="For each kind (status, type, ...) how many of each value.")
     open_numbers = models.JSONField(default=list, help_text="Requests that had not ended when the day was counted.")
     has_open = models.BooleanField(default=False)
+    is_final = models.BooleanField(
+        default=False, help_text="Some of its requests were pruned: it is never counted anew, in whatever zone."
+    )
 
     class Meta:
         constraints = [

@@ -47,7 +47,10 @@ class Workstation(Mirror):
         related_name="orphans",
         help_text=_("The request whose late answer named it, when that had ended otherwise."),
     )
-    is_foreign = models.BooleanField(default=False, help_text=_("Was there before the portal first used the account."))
+    is_foreign = models.BooleanField(
+        default=False,
+        help_text=_("Nobody's here: it was there before the portal first used the account, or its request was pruned."),
+    )
     shown_at = models.DateTimeField(
         null=True, blank=True, help_text=_("End of the first complete look that showed it.")
     )
@@ -78,6 +81,8 @@ class Workstation(Mirror):
             models.Index(Beginning("type"), F("id").desc(), name="workstation_by_type"),
             models.Index(Beginning("type"), Beginning("status"), F("id").desc(), name="workstation_by_both"),
             models.Index(F("account"), F("type"), name="workstation_unowned", condition=Q(request=None)),
+            # Almost all are made for nobody else: SQLite would not believe an index with these in it.
+            models.Index(F("made_for"), name="workstation_made_for", condition=Q(made_for__isnull=False)),
             models.Index(F("refresh_due_at"), name="workstation_live", condition=Q(ended_at=None)),
         ]
 

@@ -1,6 +1,6 @@
 """Writes the audit record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import transaction
 from django.db.models import Model
@@ -19,11 +19,12 @@ def record_event(
     reason: str = "",
     rows: Sequence[Model] | None = None,
     gone: Sequence[Model] = (),
+    carried: Iterable[rowdigests.Statement] = (),
 ) -> None:
     """Add an event; a target without a row is named in words.
 
     `rows` are those that it changed (without: the target), so after their change: what they are now is kept with it.
-    `gone` are those that are deleted with it.
+    `gone` are those that are deleted with it; `carried` is what events that are pruned with it tell of other rows.
     Must run in the transaction of what it tells of, so that neither is there without the other.
     """
     if not transaction.get_connection().in_atomic_block:
@@ -39,7 +40,9 @@ def record_event(
         request_number=request_number,
         detail=dict(detail or {}),
         reason=reason,
-        row_digests=rowdigests.write_digests(rows=_list_rows(target) if rows is None else rows, gone=gone),
+        row_digests=rowdigests.write_digests(
+            rows=_list_rows(target) if rows is None else rows, gone=gone, carried=carried
+        ),
     )
 
 

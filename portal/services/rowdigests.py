@@ -73,23 +73,29 @@ _KINDS = {form.model: kind for kind, form in FORMS.items()}
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """What an event says of a row: its digest then. `origin` is the id of the event that said it first."""
+    """What an event says of a row: its digest then.
+
+    `origin` is the id of the event that said it first, `number` the request that the event belongs to.
+    """
 
     kind: str
     id: int
     digest: str
     key_id: str
     origin: int
+    number: int | None = None
 
 
-def write_digests(*, rows: Iterable[Model], gone: Iterable[Model] = ()) -> str:
-    """What an event keeps of these rows, as they are stored now; `gone`: of rows that are deleted with it.
+def write_digests(*, rows: Iterable[Model], gone: Iterable[Model] = (), carried: Iterable[Statement] = ()) -> str:
+    """What an event keeps of these rows, as they are stored now; `gone`: of rows that are deleted with it; `carried`:
+    what other events, which go, say of rows that stay.
 
     Rows of other kinds are left out. One query for each row.
     """
     key = auditkeys.get_key()
     words = [_write(row, is_gone=False, secret=key.secret) for row in rows if type(row) in _KINDS]
     words += [_write(row, is_gone=True, secret=key.secret) for row in gone if type(row) in _KINDS]
+    words += [f"{one.kind}:{one.id}:{one.digest}:{one.origin}:{one.key_id}" for one in carried]
     return " ".join([key.id, *dict.fromkeys(words)]) if words else ""
 
 
@@ -113,10 +119,25 @@ def digest_row(*, kind: str, number: int, row: canon.Row | None, secret: bytes) 
     return hmac.digest(secret, message, hashlib.sha256)[:_SIZE].hex()
 
 
-def read_statements(*, text: str, event_id: int) -> Iterator[Statement]:
-    """What an event says of rows. What cannot be read is left out: that the event was changed is found elsewhere."""
+def read_statements(*, text: str, event_id: int, number: int | None = None) -> Iterator[Statement]:
+    """What an event (of the request with that number) says of rows, of itself or for events that were pruned.
+
+    What cannot be read is left out: that the event was changed is found elsewhere.
+    """
     key_id, *words = text.split(" ") if isinstance(text, str) else [""]
     for word in words:
-        match word.split(":"):
-            case [kind, number, digest] if kind in FORMS and number.isdecimal():
-                yield Statement(kind=kind, id=int(number), digest=digest, key_id=key_id, origin=event_id)
+        statement = _read_statement(word.split(":"), event_id=event_id, key_id=key_id, number=number)
+        if statement is not None:
+            yield statement
+
+
+def _read_statement(parts: list[str], *, event_id: int, key_id: str, number: int | None) -> Statement | None:
+    match parts:
+        case [kind, row_id, digest] if kind in FORMS and row_id.isdecimal():
+            return Statement(kind=kind, id=int(row_id), digest=digest, key_id=key_id, origin=event_id, number=number)
+        case [kind, row_id, digest, origin, former_key_id] if (
+            kind in FORMS and row_id.isdecimal() and origin.isdecimal() and int(origin) < event_id
+        ):
+            return Statement(kind=kind, id=int(row_id), digest=digest, key_id=former_key_id, origin=int(origin))
+        case _:
+            return None

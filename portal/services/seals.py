@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 BATCH = 2000  # events in a seal at most
 LOWEST_ID = -(2**63)
 MOST_COUNTED = 10_000  # events that wait to be sealed
+_PAGE = 20  # seals read at once
 _MOST_SEALS = 100  # in one round, so that a worker that is told to stop need not wait long
 _LOCK_WITHIN = "200ms"  # whoever writes waits as long at most
 _LABEL = "portal seal 1"
@@ -157,6 +158,21 @@ def read_seals(*, after: int, limit: int) -> list[StoredSeal]:
     """Seals with numbers above `after`, in their order."""
     rows = canon.read_rows(form=canon.SEAL, where="number > %s", values=[after], limit=limit)
     return [_restore(row) for row in rows]
+
+
+def walk_seals(*, after: int = LOWEST_ID) -> Iterator[StoredSeal]:
+    """All with numbers above `after`, in their order, a few at a time: they come with their marks."""
+    while page := read_seals(after=after, limit=_PAGE):
+        yield from page
+        after = page[-1].number
+
+
+def is_intact(*, seal: StoredSeal, rows: Sequence[canon.Row]) -> bool:
+    """Whether the seal is authentic, and these are its events, as they were sealed."""
+    key = auditkeys.find_key(key_id=seal.key_id)
+    if key is None or seal.sign(secret=key.secret) != seal.digest:
+        return False
+    return canon.mark_events(rows=rows, secret=key.secret) == seal.marks
 
 
 def _restore(row: canon.Row) -> StoredSeal:

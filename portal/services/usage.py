@@ -8,8 +8,8 @@ never changes. A request that has ended never changes either; those that had not
 named in the day's row, and looked at as they are when a page is read, until the duty has counted the day anew. A day
 that is not counted, such as today, is counted while a page waits, through the index on the time of creation.
 
-Days are days of the site's zone. Rows that were counted under another zone count for nothing and are replaced. What is
-removed from the record stays counted in its day, until that is counted anew.
+Days are days of the site's zone. Rows that were counted under another zone count for nothing and are replaced. But a
+day of which requests were pruned is final: it is not counted anew, in whatever zone.
 """
 
 from collections import Counter, defaultdict
@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Func, IntegerField, QuerySet
+from django.db.models import Count, Func, IntegerField, Q, QuerySet
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -56,7 +56,7 @@ def read_days(*, since: date, until: date, person: models.User | None) -> dict[d
 
     A kind that has no numbers may be missing from a day.
     """
-    rows = models.DailyCount.objects.filter(zone=settings.TIME_ZONE, day__range=(since, until))
+    rows = models.DailyCount.objects.filter(_is_valid(), day__range=(since, until))
     counted = set(rows.filter(person=None).values_list("day", flat=True))
     first = _find_first_day() or until
     uncounted = [day for day in _list_days(since=max(since, first), until=until) if day not in counted]
@@ -106,7 +106,7 @@ def _find_uncounted() -> list[date]:
         return []
     now = clock.read_clock(account=accounts.get_current_account())
     last = (now - _MARGIN).astimezone(timezone.get_default_timezone()).date() - timedelta(days=1)
-    rows = models.DailyCount.objects.filter(zone=settings.TIME_ZONE, person=None)
+    rows = models.DailyCount.objects.filter(_is_valid(), person=None)
     counted = set(rows.values_list("day", flat=True))
     return [day for day in _list_days(since=first, until=last) if day not in counted]
 
@@ -171,9 +171,29 @@ def _coarsen(seconds: int) -> int:
     return seconds - seconds % step
 
 
+def get_day(*, at: datetime) -> date:
+    """The day to which a request belongs that was made then."""
+    return at.astimezone(timezone.get_default_timezone()).date()
+
+
+def find_settled_days(*, days: Iterable[date]) -> set[date]:
+    """Those that are counted, and of whose requests none is open: nothing will change their counts."""
+    rows = models.DailyCount.objects.filter(_is_valid(), person=None, has_open=False, day__in=set(days))
+    return set(rows.values_list("day", flat=True))
+
+
+def close_days(*, days: Iterable[date]) -> None:
+    """Never count these settled days anew: requests of theirs go. In the transaction in which they go."""
+    models.DailyCount.objects.filter(day__in=set(days), is_final=False).update(is_final=True)
+
+
+def _is_valid() -> Q:
+    return Q(zone=settings.TIME_ZONE) | Q(is_final=True)
+
+
 def _find_first_day() -> date | None:
     first = models.Request.objects.order_by("created_at").values_list("created_at", flat=True).first()
-    return first.astimezone(timezone.get_default_timezone()).date() if first else None
+    return get_day(at=first) if first else None
 
 
 def _list_days(*, since: date, until: date) -> Iterator[date]:

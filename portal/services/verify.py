@@ -1,12 +1,11 @@
 """Verifying: is the record as it was sealed? Walks the whole chain in pages; what differs is named."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from portal import models
-from portal.services import auditkeys, canon, seals, verifyrows
+from portal.services import auditkeys, canon, seals, tombstones, verifyrows
 
-_SEALS = 20  # read at once, with their marks
 _MOST_NAMED = 20  # findings in one seal: where one event is wrong all may be
 _TOLD = ("id", "request_number", "verb", "row_digests")
 _ID, _NUMBER, _VERB, _DIGESTS = (canon.EVENT.names.index(name) for name in _TOLD)
@@ -35,6 +34,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     seals: int = 0
     events: int = 0
+    pruned: int = 0
     unsealed: int = 0
     newest: str = ""
 
@@ -57,13 +57,15 @@ def verify_record(
     `on_progress` hears how many events of how many are done, then `on_rows` up to which request of which.
     """
     report = Report()
-    loose = verifyrows.Loose(read_until=seals.LOWEST_ID)
+    loose = verifyrows.Loose()
     _check_chain(report, checkpoint=checkpoint, loose=loose, on_progress=on_progress)
     sealed_until = loose.read_until
     loose.catch_up()
     report.unsealed = models.Event.objects.filter(id__gt=sealed_until, id__lte=loose.read_until).count()
     for kind, what, words in verifyrows.compare_rows(loose=loose, on_progress=on_rows):
         report.add(kind, what, words)
+    for number in loose.names.find_untold():
+        report.add("row inserted", f"tombstone {number}", "is in no event: it was inserted past the portal.")
     return report
 
 
@@ -78,7 +80,7 @@ def _check_chain(
     last: seals.StoredSeal | None = None
     is_joined = True
     seen = checkpoint is None
-    for seal in _walk_seals():
+    for seal in seals.walk_seals():
         is_joined &= _check_link(report, seal=seal, last=last)
         if is_authentic := _is_authentic(report, seal=seal):
             # Where the seal before it cannot be believed, this one alone says where it begins.
@@ -95,13 +97,6 @@ def _check_chain(
             on_progress(report.events, total)
     if not seen and checkpoint is not None:
         report.add("checkpoint", f"seal {checkpoint.number}", "of the checkpoint is not in the record.")
-
-
-def _walk_seals() -> Iterator[seals.StoredSeal]:
-    after = seals.LOWEST_ID
-    while page := seals.read_seals(after=after, limit=_SEALS):
-        yield from page
-        after = page[-1].number
 
 
 def _count_events() -> int:
@@ -144,22 +139,32 @@ def _check_events(report: Report, *, seal: seals.StoredSeal, after: int, loose: 
     """Compare the events of an authentic seal with its marks, and hear what they tell of rows."""
     key = auditkeys.find_key(key_id=seal.key_id)
     assert key is not None  # noqa: S101 (it was found before)
+    if _is_pruned(seal, after=after, names=loose.names):
+        report.pruned += seal.count
+        return
     rows = canon.read_events(after=after, until=seal.last_id, limit=seal.count + 1)
     marks = canon.mark_events(rows=rows, secret=key.secret)
     for row in rows:
         loose.hear_event(event_id=row[_ID], number=row[_NUMBER], verb=row[_VERB], text=row[_DIGESTS])
     if marks != seal.marks:
-        _name_differences(report, sealed=seal.marks, present=marks)
+        _name_differences(report, sealed=seal.marks, present=marks, names=loose.names)
 
 
-def _name_differences(report: Report, *, sealed: bytes, present: bytes) -> None:
+def _is_pruned(seal: seals.StoredSeal, *, after: int, names: tombstones.Names) -> bool:
+    """Whether all its events are gone, as a tombstone says; one that came just now is met event by event."""
+    if not names.covers(first=seal.first_id, last=seal.last_id, anew=False):
+        return False
+    return not models.Event.objects.filter(id__gt=after, id__lte=seal.last_id).exists()
+
+
+def _name_differences(report: Report, *, sealed: bytes, present: bytes, names: tombstones.Names) -> None:
     before = {mark.id: mark for mark in canon.split_marks(marks=sealed)}
     now = {mark.id: mark for mark in canon.split_marks(marks=present)}
     if len(now) > len(before):  # no more were read
         before = {number: mark for number, mark in before.items() if number <= max(now)}
     named = 0
     for number in sorted(before.keys() | now.keys()):
-        if before.get(number) == now.get(number):
+        if before.get(number) == now.get(number) or (number not in now and names.covers(first=number, last=number)):
             continue
         kind, words = _compare(before.get(number), now.get(number))
         report.add(kind, f"event {number}", words)

@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
-from portal.services import leases, probe, recover, seals, settle, usage, workers, workstations
+from portal.services import leases, probe, prune, recover, seals, settle, usage, workers, workstations
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +18,7 @@ _LEASE = 15.0  # seconds; a worker that died is followed after that
 _HEARTBEAT = 5.0  # seconds
 _USAGE_ROUNDS = 12  # of other duties for one of counting: days end seldom
 _SEAL_ROUNDS = 12  # likewise: what is not sealed yet is at most a minute old
+_PRUNE_ROUNDS = 60  # a few thousand requests in each, so about a million a day
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,11 @@ def list_duties(*, client: agentstation.Client) -> list[Duty]:
             name="seal",
             interval=_SEAL_ROUNDS * settings.PORTAL_DUTY_INTERVAL,
             run=lambda held: seals.seal_events(held=held),
+        ),
+        Duty(
+            name="prune",
+            interval=_PRUNE_ROUNDS * settings.PORTAL_DUTY_INTERVAL,
+            run=lambda held: prune.prune_record(held=held),
         ),
     ]
 

@@ -43,6 +43,13 @@ def make_record(alice, bob, seal, small_batches) -> list[models.Event]:
 
 def answer(portal_request: models.Request, *, uid: str = "", failure: str = "") -> models.Request:
     """Claim the request and record an answer, as if the provider had given it."""
+    record_answer(factories.claim(), portal_request, uid=uid, failure=failure)
+    portal_request.refresh_from_db()
+    return portal_request
+
+
+def record_answer(call: dispatch.Call, portal_request: models.Request, *, uid: str = "", failure: str = "") -> None:
+    """As if the provider had answered this call."""
     data = {"id": uid, "type": portal_request.type, "status": "active", "startedAt": "2026-11-25T08:00:00Z"}
     data |= {"workspace": {"id": f"space-{uid}", "status": "active", "createdAt": "2026-11-25T08:00:00Z"}}
     body = json.dumps(data if uid else {"error": "refused", "message": "in the provider's words"}).encode()
@@ -54,9 +61,7 @@ def answer(portal_request: models.Request, *, uid: str = "", failure: str = "") 
         failure=failures.CATALOGUE[failure] if failure else None,
         answer=given,
     )
-    record.record_result(call=factories.claim(), result=result)
-    portal_request.refresh_from_db()
-    return portal_request
+    record.record_result(call=call, result=result)
 
 
 def find(checkpoint: seals.Checkpoint | None = None) -> list[tuple[str, str]]:

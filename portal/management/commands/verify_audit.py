@@ -66,6 +66,8 @@ def _read_checkpoint(path: Path) -> seals.Checkpoint:
 def _summarize(report: verify.Report, *, checkpoint: seals.Checkpoint | None) -> list[str]:
     what = f"{_count(report.seals, 'seal')} over {_count(report.events, 'event')}"
     lines = [f"Checked: {what}, and the rows that the events tell of."]
+    if report.pruned:
+        lines.append(f"Pruned: {_count(report.pruned, 'event')} of these, as authentic tombstones say.")
     if report.newest:
         lines.append(f"The newest seal is of {report.newest} UTC.")
     if report.unsealed:

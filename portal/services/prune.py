@@ -1,0 +1,39 @@
+"""Pruning: what is older than PORTAL_KEEP_DAYS goes, requests first and then the events that told of them.
+
+docs/record.md says what goes, what stays, and how the record can be verified afterwards.
+"""
+
+import logging
+from datetime import datetime, time, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from portal.services import accounts, clock, leases, pruneevents, prunerequests, tombstones
+
+logger = logging.getLogger(__name__)
+
+# In one round, so that a worker that is told to stop need not wait long.
+_REQUEST_BATCHES, _EVENT_BATCHES = 100, 20
+
+
+def prune_record(*, held: leases.Held) -> int:
+    """Prune some batches of what is old enough, each in a transaction of its own. Returns how many rows were named.
+
+    Nothing without PORTAL_KEEP_DAYS.
+    """
+    if settings.PORTAL_KEEP_DAYS is None:
+        return 0
+    before, names = _find_edge(days=settings.PORTAL_KEEP_DAYS), tombstones.Names()
+    requests = prunerequests.prune_requests(held=held, before=before, most=_REQUEST_BATCHES, names=names)
+    events = pruneevents.prune_events(held=held, before=before, most=_EVENT_BATCHES, names=names)
+    if requests or events:
+        logger.info("Pruned %d requests and %d events from before %s.", requests, events, before.date())
+    return requests + events
+
+
+def _find_edge(*, days: int) -> datetime:
+    """Whole days go, of the site's zone: so there is something to do after midnight, and then not until the next."""
+    now = clock.read_clock(account=accounts.get_current_account())
+    zone = timezone.get_default_timezone()
+    return datetime.combine(now.astimezone(zone).date() - timedelta(days=days), time.min, tzinfo=zone)

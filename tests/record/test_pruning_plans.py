@@ -1,0 +1,92 @@
+"""How the databases find what may go: in a large record no question of the duty walks through a table."""
+
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from portal import models
+from portal.services import leases, prune, seals, usage, verifyrows
+from tests.admin import rows
+
+ROWS = 3_000
+LARGE = ("request", "attempt", "lateanswer", "workstation", "event", "seal", "tombstone")
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(name="held")
+def make_record(alice, settings, monkeypatch) -> leases.Held:
+    """Many requests, each with an attempt and an event; ten of them are old enough to go."""
+    settings.PORTAL_KEEP_DAYS = 30
+    account, now = rows.create_account(), timezone.now()
+    settings.AGENTSTATION_BASE_URL = account.base_url
+    monkeypatch.setattr(seals, "BATCH", 10)
+    made = models.Request.objects.bulk_create(
+        models.Request(
+            account=account,
+            requester=alice,
+            submission=rows.uuid4(),
+            type="python",
+            status="SUCCEEDED",
+            created_at=now - timedelta(days=90 if number < 10 else 1, seconds=ROWS - number),
+            ended_at=now - timedelta(days=90 if number < 10 else 1, seconds=ROWS - number),
+        )
+        for number in range(ROWS)
+    )
+    for request in made[:600]:
+        rows.create_attempt(request, claimed_at=request.created_at, deadline_at=request.created_at)
+        ended_at = request.created_at + timedelta(seconds=9)
+        rows.create_workstation(request, ended_at=ended_at)
+    models.Event.objects.bulk_create(
+        models.Event(verb="submit", target=str(request), request_number=request.pk, at=request.created_at)
+        for request in made
+    )
+    seals.seal_events(held=take("seal"))
+    while usage.count_days(held=take("usage")):
+        pass
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    return take("prune")
+
+
+def take(name: str) -> leases.Held:
+    held = leases.take_lease(name=name, holder="test", seconds=60)
+    assert held is not None
+    return held
+
+
+def test_no_question_of_the_duty_walks_through_a_table(held):
+    with CaptureQueriesContext(connection) as queries:
+        assert prune.prune_record(held=held) == 20
+        verifyrows.Loose().hear_loose()
+    statements = [query["sql"] for query in queries if re.match("SELECT|DELETE|UPDATE", query["sql"])]
+    assert len(statements) > 20
+    walks = [(table, sql) for sql in statements for table in find_walked(sql)]
+    assert walks == []
+
+
+def find_walked(sql: str) -> list[str]:
+    """The large tables that the statement walks through."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}".replace("%", "%%"), [])
+            steps = [step for *_, step in cursor.fetchall()]
+        else:
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}".replace("%", "%%"), [])
+            ((plan,),) = cursor.fetchall()
+            plan = json.loads(plan) if isinstance(plan, str) else plan
+            steps = list_steps(plan[0]["Plan"])
+    return [table for table in LARGE for step in steps if re.match(rf"SCAN (portal_{table}|[a-z])\b", step)]
+
+
+def list_steps(node: dict[str, object]) -> list[str]:
+    """In SQLite's words."""
+    own = [f"SCAN {node['Relation Name']}"] if node["Node Type"] == "Seq Scan" else []
+    return [*own, *(step for child in node.get("Plans", []) for step in list_steps(child))]
