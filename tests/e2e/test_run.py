@@ -31,6 +31,7 @@ def test_the_end_ends_every_process_and_lets_calls_finish(tmp_path, how):
     portal = Portal(tmp_path).start()
     assert len(portal.list_processes()) >= 4
     assert urllib.request.urlopen(f"{portal.address}/healthz").status == 200
+    portal.read_until("has started")  # the worker's own word: before it no signal is caught
 
     output = portal.end(how)
 
