@@ -2,6 +2,8 @@
 
 import json
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -274,15 +276,26 @@ def flip(value: object, chance: random.Random) -> object:
     return bytes(data)
 
 
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """With SQLite's constraints of rows off. The tests that follow use the same connection."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    connection.cursor().execute("PRAGMA ignore_check_constraints = 1")
+    try:
+        yield
+    finally:
+        connection.cursor().execute("PRAGMA ignore_check_constraints = 0")
+
+
 def write_bits(table: str, key: int, column: str, data: object) -> bool:
     """Whether the database took it. SQLite takes what is no text, no time and no JSON; PostgreSQL refuses that."""
     sign = "CAST(%s AS TEXT)" if connection.vendor == "sqlite" and isinstance(data, bytes) else "%s"
     try:
         if connection.vendor == "postgresql" and isinstance(data, bytes):
             data = data.decode("utf-8")
-        with factories.unprotected(), transaction.atomic(), connection.cursor() as cursor:
-            if connection.vendor == "sqlite":
-                cursor.execute("PRAGMA ignore_check_constraints = 1")
+        with factories.unprotected(), unchecked(), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"UPDATE {table} SET {column} = {sign} WHERE id = %s", [data, key])
             return cursor.rowcount == 1
     except (DatabaseError, ValueError):
