@@ -189,6 +189,11 @@ class LiveFilter(_YesOrNo):
     column = "ended_at"
     options = (("live", _("Live")), ("ended", _("Ended")))
 
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        rows: Any = queryset
+        live: QuerySet[Any] = rows.live() if self.value() == "live" else super().queryset(request, queryset)
+        return live
+
 
 class OrphanFilter(_YesOrNo):
     """Workstations that no request owns."""

@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from portal import failures, models
 from portal.services import finding
 
-MOST = 1_000  # rows that a search lists
+MOST = 250  # rows that a search lists
 _CHOICES = {
     "status": ("status__exact", set(models.Request.Status.values)),
     "type": ("type__exact", set(models.Request.Type.values)),

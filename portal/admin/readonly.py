@@ -28,6 +28,7 @@ class BoundedPaginator(_Paginator):
     """Counts no further than an auditor pages."""
 
     LIMIT: ClassVar[int] = 10_000
+    whole: Any  # the rows with what belongs to them, in order and not filtered
 
     @cached_property
     def count(self) -> int:
@@ -37,14 +38,26 @@ class BoundedPaginator(_Paginator):
     def page(self, number: Any) -> Any:
         """The rows of a page by their ids, which an index finds: what belongs to them is joined to no others."""
         page: Any = super().page(number)
-        rows: Any = self.object_list
-        page.object_list = rows.filter(pk__in=list(page.object_list.values_list("pk", flat=True)))
+        page.object_list = self.read_whole(page.object_list)
         return page
+
+    def read_whole(self, rows: Any) -> Any:
+        """The same rows, of which there are so many at most, read by their ids alone."""
+        return self.whole.filter(pk__in=rows.values("pk"))
 
     @property
     def is_cut(self) -> bool:
         """Whether there may be more rows than were counted."""
         return self.count >= self.LIMIT or self.count == found.MOST
+
+
+class BoundedChangeList(ChangeList):
+    """A list whose every query says how many rows it wants; without, PostgreSQL may walk through all there are."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if self.result_count <= self.list_per_page or (self.show_all and self.can_show_all):
+            self.result_list = self.paginator.read_whole(self.queryset[: self.list_max_show_all])
 
 
 class _NoChanges:
@@ -124,9 +137,20 @@ class ReadOnlyAdmin(HistoryMixin, _NoChanges, _ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return utils.flatten_fieldsets(self.get_fieldsets(request, obj))
 
+    def get_paginator(self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any) -> Any:
+        """One that knows how to read whole rows."""
+        paginator: Any = super().get_paginator(request, queryset, per_page, *args)
+        rows = self.get_queryset(request).order_by(*queryset.query.order_by)
+        related: Any = self.list_select_related
+        paginator.whole = rows.select_related(*related) if related else rows
+        return paginator
+
     def get_sortable_by(self, request: HttpRequest) -> Any:
         """By id alone: at a million rows any other order would have to be made anew for each page."""
         return [column for column in self.list_display if getattr(column, "admin_order_field", None) == "id"]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return BoundedChangeList
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """The list; a filter that no database takes is as wrong as any other (the search refuses NUL by itself)."""
