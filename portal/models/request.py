@@ -52,7 +52,8 @@ class Request(models.Model):
         NODEJS = "nodejs", _("Node.js")
         GOLANG = "golang", _("Go")
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="requests")
+    # Without an index: there are few accounts, and SQLite would take it and walk through all requests of one.
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="requests", db_index=False)
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests")
     submission = models.UUIDField(help_text=_("Names one filled-in form, so that sending it twice makes one request."))
     type = models.CharField(max_length=32, choices=Type)
@@ -95,7 +96,8 @@ class Request(models.Model):
             ),
         ]
         indexes = [
-            models.Index(F("requester"), F("queued_at"), F("id"), name="request_queue", condition=Q(status="QUEUED")),
+            # Without a condition: SQLite would not see that a status given as a parameter fulfils it.
+            models.Index(F("status"), F("requester"), F("queued_at"), F("id"), name="request_queue"),
             models.Index(F("account"), F("id"), name="request_unknown", condition=Q(status="UNKNOWN")),
             models.Index(F("requester"), F("id").desc(), name="request_by_person"),
             models.Index(F("status"), F("id").desc(), name="request_by_status"),

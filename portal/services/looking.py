@@ -1,5 +1,6 @@
 """Looks: complete readings of the provider's lists, written into the mirrors."""
 
+import itertools
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -9,6 +10,7 @@ from portal.models.clock import Now
 from portal.services import accounts, audit, clock, drift, keyhold, leases, mirror
 
 _BATCH = 500
+_MANY = 10_000  # looked up in one query
 _FIRST_LOOK = 5.0  # seconds for each page: everybody waits for this look
 
 
@@ -83,14 +85,13 @@ def _store_new(
 ) -> int:
     """Mirror what no look has shown before; what is known is kept up by answers and refreshing."""
     known = models.Workstation.objects.filter(account=account)
-    shown = set(known.filter(shown_at__isnull=False).values_list("uid", flat=True))
+    listed = {entry.uid for entry in (*active, *history) if mirror.has_storable_uid(workstation=entry)}
+    shown: set[str] = set()
+    for batch in itertools.batched(listed, _MANY):
+        shown.update(known.filter(uid__in=batch, shown_at__isnull=False).values_list("uid", flat=True))
     count = 0
     for entries, are_over in ((active, False), (history, True)):
-        new = {
-            entry.uid: entry
-            for entry in entries
-            if entry.uid not in shown and mirror.has_storable_uid(workstation=entry)
-        }
+        new = {entry.uid: entry for entry in entries if entry.uid in listed - shown}
         mirror.store_listed(account=account, entries=list(new.values()), are_over=are_over)
         drift.note_workstations(workstations=[entry.raw for entry in new.values()], request_number=None)
         uids = list(new)

@@ -1,5 +1,6 @@
 """Writes what the provider answered into its mirrors: the same thing twice is an update."""
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -14,6 +15,7 @@ from portal.services import drift, storable
 
 _UID_LENGTH = 200
 _BATCH = 500
+_MANY = 10_000  # looked up in one query
 
 
 def has_storable_uid(*, workstation: agentstation.Workstation) -> bool:
@@ -58,7 +60,10 @@ def store_listed(*, account: models.Account, entries: list[agentstation.Workstat
         batch_size=_BATCH,
         ignore_conflicts=True,
     )
-    ids = dict(models.Workspace.objects.filter(account=account).values_list("uid", "pk")) if spaces else {}
+    ids: dict[str, int] = {}
+    for uids in itertools.batched(spaces, _MANY):
+        known = models.Workspace.objects.filter(account=account, uid__in=[uid for uid in uids if _is_storable(uid)])
+        ids |= dict(known.values_list("uid", "pk"))
     models.Workstation.objects.bulk_create(
         [
             models.Workstation(

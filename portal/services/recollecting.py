@@ -57,11 +57,12 @@ def _list_ways(word: str) -> list[_Way]:
     names = [word, *models.User.objects.filter(username__iexact=word).values_list("username", flat=True)[:5]]
     like = "LIKE" if connection.vendor == "sqlite" else "ILIKE"
     pattern = f"%{finding.escape_pattern(text=word)}%"
+    # What the indexes of http_request and reason leave out is said as they say it, else SQLite does not know them.
     return [
         *(_be("actor_name", name) for name in dict.fromkeys(names)),
         *(_be("target", target) for target in (word, *(f"{kind} {word}" for kind in _KINDS))),
-        _be("http_request", word, also="e.http_request <> '' AND "),
-        _Way(condition=f"e.reason <> '' AND e.reason {like} %s ESCAPE '\\'", value=pattern),
+        _be("http_request", word, also="NOT (e.http_request = '') AND "),
+        _Way(condition=f"NOT (e.reason = '') AND e.reason {like} %s ESCAPE '\\'", value=pattern),
     ]
 
 

@@ -158,10 +158,12 @@ def _count_by_day(requests: QuerySet[models.Request]) -> dict[date, dict[int, Co
         for kind, value in zip(KINDS, [*values, str(person)], strict=False):
             if value:
                 days[day][person][kind][value] += number
-    ready = requests.filter(status=models.Request.Status.SUCCEEDED)
-    times = ready.annotate(seconds=SecondsBetween("ended_at", "created_at")).values_list("day", "requester", "seconds")
-    for day, person, seconds, number in times.annotate(number=Count("pk")):
-        days[day][person]["seconds"][str(_coarsen(seconds))] += number
+    # Of all that have ended: by a status SQLite would find all of the record's.
+    ended = requests.filter(ended_at__isnull=False).annotate(seconds=SecondsBetween("ended_at", "created_at"))
+    times = ended.values_list("day", "requester", "status", "seconds")
+    for day, person, status, seconds, number in times.annotate(number=Count("pk")):
+        if status == models.Request.Status.SUCCEEDED:
+            days[day][person]["seconds"][str(_coarsen(seconds))] += number
     return {day: dict(people) for day, people in days.items()}
 
 

@@ -29,7 +29,7 @@ def live_home(request: SignedInRequest) -> HttpResponse:
 
 def _show(request: SignedInRequest) -> dict[str, Any]:
     own = models.Request.objects.filter(requester=request.user)
-    running = models.Workstation.objects.live().filter(request__requester=request.user)
+    running = models.Workstation.objects.live_for(request.user)
     requests = list(own.order_by("-id")[:8])
     workstations = list(running.select_related("workspace", "request").order_by("-id")[:20])
     facts = (
