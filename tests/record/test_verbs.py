@@ -19,6 +19,7 @@ from portal.admin import filters
 from portal.models.clock import Now
 from portal.services import (
     audit,
+    clock,
     configuration,
     dispatch,
     leases,
@@ -26,12 +27,14 @@ from portal.services import (
     probe,
     record,
     recover,
+    seals,
     settle,
     setup,
     workstations,
 )
 from portal.worker import process
 from tests import factories
+from tests.record.test_pruning import prune_all
 from tests.services.test_decisions import make_orphan, make_unknown
 from tests.services.test_settle import look
 
@@ -66,6 +69,13 @@ def read_words(verb: ast.expr, tree: ast.Module) -> list[str]:
         case ast.Name(id=name):
             pairs = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
             found = [
+                node.value.value
+                for node in pairs
+                if isinstance(node.targets[0], ast.Name)
+                and node.targets[0].id == name
+                and isinstance(node.value, ast.Constant)
+            ]
+            found += [
                 value.value
                 for node in pairs
                 if isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple)
@@ -307,6 +317,16 @@ def edit_group(page: str, **values: object) -> Callable[[Stage], None]:
     return act
 
 
+def prune_old(stage: Stage) -> None:
+    cancel(stage)
+    seals.seal_events(held=hold("seal"))
+    stage.settings.PORTAL_KEEP_DAYS = 30
+    read_clock = clock.read_clock
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "read_clock", lambda *, account: read_clock(account=account) + timedelta(days=40))
+        assert prune_all()
+
+
 def take_evidence(stage: Stage) -> None:
     url = f"/requests/{factories.submit(stage.alice).pk}/evidence.json"
     assert stage.browse(stage.olga).get(url).status_code == 200
@@ -340,6 +360,7 @@ ACTS = [
     Act(verbs=("ended",), do=end),
     Act(verbs=("release-orphan",), do=release_orphan, by="olga", reason="Nobody wants it."),
     Act(verbs=("restore", "restored"), do=restore),
+    Act(verbs=("prune",), do=prune_old),
     Act(verbs=("notice",), do=raise_notice),
     Act(verbs=("acknowledge",), do=acknowledge, by="olga"),
     Act(verbs=("settings",), do=start),
