@@ -61,6 +61,7 @@ SERVICE_LAYERS = [
         "origin",
         "protection",
         "tags",
+        "periods",
         "auditkeys",
     },
     {"canon", "indexing"},
