@@ -139,6 +139,12 @@ def test_no_list_of_a_member_walks_past_what_is_others(record, alice, sign_in):
     check_cost(browser, f"/workspaces/space-{FIRST}/")
 
 
+def test_no_page_of_a_member_walks_through_all_of_their_own(record, bob, sign_in):
+    browser = sign_in(bob)
+    for address in ("/", "/usage/", "/workstations/", "/workspaces/", "/requests/", "/requests/?status=QUEUED"):
+        check_cost(browser, address)
+
+
 def test_no_list_of_an_operator_walks(record, olga, sign_in):
     browser = sign_in(olga)
     for address in ("/workstations/", "/workspaces/", "/unknown/", "/key/", "/usage/", "/failures/402/"):
