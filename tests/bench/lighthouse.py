@@ -26,11 +26,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         staged = Staged(Path(folder)).start()
         try:
-            scores = {name: measure(staged, name) for name in NAMES}
+            scores = {}
+            for name in NAMES:
+                scores[name] = measure(staged, name)
+                sys.stdout.write(f"Lighthouse, performance of {name}: {scores[name]:.0f}\n")
+                sys.stdout.flush()
         finally:
             staged.end()
-    for name, score in scores.items():
-        sys.stdout.write(f"Lighthouse, performance of {name}: {score:.0f}\n")
     return 0 if min(scores.values()) >= LEAST else 1
 
 
