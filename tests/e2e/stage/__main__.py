@@ -36,6 +36,7 @@ def list_admin(names: list[str]) -> dict[str, str]:
     for name in names:
         model = models_by_label.get("_".join(name.removeprefix("admin:").split("_")[:2]))
         newest = model.objects.order_by("-pk").first() if model else None
+        assert newest or model is None, f"the stage has no row for {name}"
         for args in ([], [newest and newest.pk], ["portal"]):
             try:
                 found.setdefault(name, reverse(name, args=args))
@@ -62,6 +63,7 @@ def build() -> dict[str, object]:
     people = rows.create_people()
     requests = rows.create_requests(people["mira"], people["olga"])
     uids = rows.create_mirrors(people["mira"], people["olga"])
+    rows.create_record()
     names = list(list_names(get_resolver().url_patterns))
     return {
         "requests": {f"r_{name}".replace("-", "_"): number for name, number in requests.items()},

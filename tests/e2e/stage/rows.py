@@ -4,10 +4,11 @@ import json
 from datetime import timedelta
 from uuid import uuid4
 
+from django.db import transaction
 from django.utils import timezone
 
 from portal import failures, models
-from portal.services import accounts
+from portal.services import accounts, leases, seals, tombstones
 from tests import factories
 
 NOW = timezone.now().replace(microsecond=0)
@@ -211,3 +212,18 @@ def _create_looks() -> None:
         begun = NOW - timedelta(minutes=minutes)
         models.Look.objects.create(account=account, begun_at=begun, is_complete=True, active_count=4, history_count=31)
     models.Look.objects.create(account=account, begun_at=NOW, is_complete=False, problem="503: Service unavailable")
+
+
+@transaction.atomic
+def create_record() -> None:
+    """A notice, a tombstone of what was pruned long ago, and a seal over all events so far but the newest."""
+    example = json.dumps({"id": "ws-1", "type": "quantum"})
+    models.Notice.objects.create(kind="workstation.type=quantum", example=example, numbers=[1])
+    ids, kind = [-3, -2], models.Tombstone.Kind.REQUESTS
+    counts, digest = {"request": 2, "attempt": 3, "late-answer": 0}, tombstones.digest_rows(rows=[])
+    values = {"kind": kind, "first_id": ids[0], "last_id": ids[-1], "ids": ids, "counts": counts, "digest": digest}
+    tombstones.bury(stones=[models.Tombstone(**values)])
+    held = leases.take_lease(name="seal", holder="desk:4711", seconds=60)
+    assert held is not None
+    seals.seal_events(held=held)
+    models.Event.objects.create(actor_name="mira", verb="sign-in", target="user mira")
