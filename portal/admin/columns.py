@@ -98,7 +98,8 @@ def show_web_link(url: str, *, longest: int = 2000) -> SafeString | str:
 
 def row_link(field: str, *, label: failures.Words = "") -> Column:
     """A link to the page of another row; `field` may lead over several relations."""
-    return make_column(lambda row: link_to(_follow(row, field)), field=field, label=label or field.split("__")[-1])
+    last = field.split("__")[-1].replace("_", " ")
+    return make_column(lambda row: link_to(_follow(row, field)), field=field, label=label or last)
 
 
 def link_to(row: Model | None) -> SafeString | str:

@@ -8,8 +8,17 @@ from portal import failures, models
 from portal.admin import answers, columns, filters, pages, readonly
 
 _NUMBER = columns.make_column(lambda seal: seal.pk, field="number", label=_("number"))
+_KINDS = {
+    "event": _("events"),
+    "request": _("requests"),
+    "attempt": _("attempts"),
+    "late-answer": _("late answers"),
+    "workstation": _("workstations"),
+}
 _COUNTS = columns.make_column(
-    lambda tombstone: ", ".join(f"{count:,} {kind}" for kind, count in sorted(tombstone.counts.items())),
+    lambda tombstone: ", ".join(
+        f"{_KINDS.get(kind, kind)}: {count:,}" for kind, count in tombstone.counts.items() if count
+    ),
     field="counts",
     label=_("what went"),
 )

@@ -103,7 +103,7 @@ def create_rest(account: models.Account) -> dict[str, object]:
         "notice": models.Notice.objects.get_or_create(kind='workstation has a field "color"')[0],
         "seal": create_seal(),
         "tombstone": models.Tombstone.objects.create(
-            kind="REQUESTS", first_id=1, last_id=2, ids=[1, 2], counts={"requests": 2, "attempts": 1000}, digest="0"
+            kind="REQUESTS", first_id=1, last_id=2, ids=[1, 2], counts={"request": 2, "attempt": 1000}, digest="0"
         ),
     }
 
