@@ -62,6 +62,15 @@ _LARGEST_ID = 2**63 - 1
 _MOST_REQUESTS = 1_000  # of one workspace; the newest
 
 
+def read_time(text: str) -> datetime | None:
+    """A time of an address, as the links of a TimeFilter write it; None for anything else."""
+    try:
+        time = parse_datetime(text)
+    except ValueError:
+        return None
+    return time if time and time.tzinfo else None
+
+
 class FixedChoices(admin.SimpleListFilter):
     """One value of the field that the parameter names."""
 
@@ -99,8 +108,7 @@ class TimeFilter(admin.DateFieldListFilter):
     def _read_time(self, name: str) -> datetime | None:
         value = self.used_parameters.get(name)
         text = value[-1] if isinstance(value, list) else value
-        time = parse_datetime(text) if isinstance(text, str) else None
-        return time if time is not None and time.tzinfo else None
+        return read_time(text) if isinstance(text, str) else None
 
 
 class FailureFilter(FixedChoices):

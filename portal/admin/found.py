@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
-from django.utils.dateparse import parse_datetime
 
 from portal import failures, models
+from portal.admin import filters
 from portal.services import finding
 
 MOST = 250  # rows that a search lists
@@ -36,11 +36,11 @@ def read_part(request: HttpRequest) -> finding.Slice:
 
 def find_requests(request: HttpRequest, words: list[str]) -> list[int] | None:
     """Numbers of the requests that fit the words and the filters of the list; None where these need no help."""
-    filters = _read_filters(request, words)
-    chosen = [filters.status, filters.type, filters.failure, filters.people is not None]
+    asked = _read_filters(request, words)
+    chosen = [asked.status, asked.type, asked.failure, asked.people is not None]
     if not words and sum(map(bool, chosen)) < 2:
         return None
-    return finding.find_requests(filters=filters, part=read_part(request))
+    return finding.find_requests(filters=asked, part=read_part(request))
 
 
 def find_by_words(request: HttpRequest, words: list[str]) -> list[int]:
@@ -82,8 +82,8 @@ def _read_filters(request: HttpRequest, words: list[str]) -> finding.Filters:
     return finding.Filters(
         words=words,
         people=[int(person)] if person.isascii() and person.isdigit() and len(person) < 19 else None,
-        since=_read_time(request.GET.get("created_at__gte", "")),
-        until=_read_time(request.GET.get("created_at__lt", "")),
+        since=filters.read_time(request.GET.get("created_at__gte", "")),
+        until=filters.read_time(request.GET.get("created_at__lt", "")),
         status=_read_choice(request, "status"),
         type=_read_choice(request, "type"),
         failure=_read_choice(request, "failure"),
@@ -94,11 +94,3 @@ def _read_choice(request: HttpRequest, name: str) -> str:
     parameter, values = _CHOICES[name]
     value = request.GET.get(parameter, "")
     return value if value in values else ""
-
-
-def _read_time(text: str) -> Any:
-    try:
-        time = parse_datetime(text)
-    except ValueError:
-        return None
-    return time if time and time.tzinfo else None
