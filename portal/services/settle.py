@@ -27,11 +27,14 @@ NOT_MARKED = gettext_noop(
     "The lists could not be read before the first request, so what was there before is not known."
 )
 NO_WORKSPACE = gettext_noop(
-    "The lists show a workstation of this type without a workspace; whose it is cannot be told."
+    "The lists show a workstation of this type without a workspace; whose it is cannot be told. "
+    "Once it is adopted or given back, the portal settles the others by itself."
 )
 ODD_TYPE = gettext_noop(
-    "The lists show a workstation of a type that the portal does not know; whose it is cannot be told."
+    "The lists show a workstation of a type that the portal does not know; whose it is cannot be told. "
+    "Once it is adopted or given back, the portal settles the others by itself."
 )
+_UNTIL_DECIDED = ("", NO_WORKSPACE, ODD_TYPE)  # what operators decide about a stray settles all whose it may have been
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +73,8 @@ def _is_look_due(*, account: models.Account) -> bool:
     last = models.Look.objects.filter(account=account).order_by("-id").first()
     if last is None:
         return True
-    ends = [member.attempt.ended_at for member in _list_members(account=account) if member.attempt.ended_at]
+    waiting = [member for member in _list_members(account=account) if not member.portal_request.operator_note]
+    ends = [member.attempt.ended_at for member in waiting if member.attempt.ended_at]
     wait = settings.PORTAL_LOOK_INTERVAL
     if ends:
         age = (now - max(ends)).total_seconds()
@@ -81,9 +85,9 @@ def _is_look_due(*, account: models.Account) -> bool:
 def _list_members(*, account: models.Account, **group: str) -> list[Member]:
     """Unknown requests, and queued ones that were taken as not created: a late candidate is still theirs."""
     states = models.Request.Status
-    unknown = Q(request__status=states.UNKNOWN, request__operator_note="") | Q(request__status=states.QUEUED)
+    unknown = Q(request__status=states.UNKNOWN, request__operator_note__in=_UNTIL_DECIDED)
     attempts = models.Attempt.objects.filter(
-        unknown,
+        unknown | Q(request__status=states.QUEUED),
         outcome=models.Attempt.Outcome.UNKNOWN,
         request__account=account,
         **{f"request__{name}": value for name, value in group.items()},
@@ -225,13 +229,15 @@ def _settle_without_candidate(*, member: Member, look: models.Look, evidence: di
 
 def _find_strays(*, member: Member, look: models.Look) -> list[models.Workstation]:
     """What may have been made for it, but cannot be told to be: without a workspace where one was named; of a type
-    that the contract does not know where none was. To ask again would perhaps buy it twice."""
+    that the contract does not know where none was. To ask again would perhaps buy it twice. One that an operator gives
+    back is nobody's."""
     portal_request = member.portal_request
     rows = models.Workstation.objects.filter(
         account=portal_request.account_id,
         request=None,
         made_for=None,
         is_foreign=False,
+        release_asked_at=None,
         shown_at__gt=member.sent_at,
         shown_at__lte=look.ended_at,
     )
@@ -244,6 +250,8 @@ def _find_strays(*, member: Member, look: models.Look) -> list[models.Workstatio
 def _doubt(*, member: Member, strays: list[models.Workstation], look: models.Look) -> None:
     """Ask an operator. One of an unknown type may be of a call under way, which has its time to say so."""
     portal_request, shown_at = member.portal_request, strays[0].shown_at
+    if portal_request.operator_note:
+        return
     patience = member.sure_at - member.attempt.claimed_at
     if portal_request.workspace_uid:
         _note_operator(portal_request, note=NO_WORKSPACE)

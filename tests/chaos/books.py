@@ -14,7 +14,10 @@ REFUSALS = frozenset({400, 401, 402, 418, 422, 429})
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 # The mix answers with types that nobody asked for; where such an answer is lost, only a person can tell whose it is.
 LEFT_ON_PURPOSE = frozenset(
-    {"The lists show a workstation of a type that the portal does not know; whose it is cannot be told."}
+    {
+        "The lists show a workstation of a type that the portal does not know; whose it is cannot be told. "
+        "Once it is adopted or given back, the portal settles the others by itself."
+    }
 )
 # What a run must not show.
 KINDS = (

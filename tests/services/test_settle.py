@@ -7,7 +7,7 @@ from django.db.models import F
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, intake, leases, looking, record, recover, settle
+from portal.services import accounts, decisions, dispatch, intake, leases, looking, record, recover, settle
 from portal.worker import process
 from tests import factories
 
@@ -439,6 +439,43 @@ def test_one_of_an_unknown_type_that_nobody_claims_is_an_operator_s_and_nothing_
     assert statuses(portal_request, later) == ["UNKNOWN", "UNKNOWN"]
     assert portal_request.operator_note == later.operator_note == settle.ODD_TYPE
     assert len(sandbox.record()["posts"]) == 2
+
+
+@pytest.fixture
+def left(sandbox, alice, bob, held) -> list[models.Request]:
+    """Two requests that wait for what an operator says of one workstation, which may be either's."""
+    portal_requests = [ask(sandbox, alice, "reset"), ask(sandbox, bob, "reset", type="golang")]
+    script_list(sandbox, entry("Q1", type="quantum", workspace="S-new"), times=9)
+    look(held)
+    pass_time(UNTIL_SURE)
+    look(held)
+    assert statuses(*portal_requests) == ["UNKNOWN", "UNKNOWN"]
+    assert {portal_request.operator_note for portal_request in portal_requests} == {settle.ODD_TYPE}
+    return portal_requests
+
+
+def test_once_an_operator_has_adopted_it_for_one_the_other_is_settled(olga, held, left):
+    stray = models.Workstation.objects.get(uid="Q1")
+    decisions.adopt_workstation(actor=olga, portal_request=left[1], workstation=stray, reason="Her note says so.")
+    look(held)
+    assert statuses(*left) == ["QUEUED", "SUCCEEDED"]
+    assert left[0].operator_note == ""
+
+
+def test_once_an_operator_has_given_it_back_all_are_settled(olga, held, left):
+    stray = models.Workstation.objects.get(uid="Q1")
+    decisions.release_orphan(actor=olga, workstation=stray, reason="Nobody knows it.")
+    look(held)
+    assert statuses(*left) == ["QUEUED", "QUEUED"]
+
+
+def test_an_operator_is_asked_once_and_nothing_is_looked_for_more_often_meanwhile(settings, held, left):
+    look(held)
+    assert models.Event.objects.filter(verb="leave-to-operator").count() == 2
+    settings.PORTAL_LOOK_INTERVAL = 300.0
+    newest = models.Look.objects.latest("id")
+    pass_time(200)
+    assert look(held) == newest
 
 
 def test_one_of_an_unknown_type_that_its_call_claims_stops_nobody(sandbox, alice, bob, held):
