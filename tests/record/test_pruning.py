@@ -1,6 +1,7 @@
 """What is old enough goes by the worker's duty; what stays is verified as before, and that nothing else went too."""
 
 import json
+import random
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -30,6 +31,7 @@ from portal.services import (
     workstations,
 )
 from tests import factories
+from tests.record.bits import flip_rows
 from tests.record.conftest import answer, find, record_answer, tamper
 from tests.record.test_rows import change_person
 
@@ -373,6 +375,16 @@ def test_a_tombstone_that_names_more_than_its_event_said_names_nothing(old, reco
     found = find()
     assert ("row changed", f"tombstone {stone.pk}") in found
     assert ("removed", f"event {record[0].pk}") in found
+
+
+def test_a_hundred_random_bits_in_tombstones_are_found(old, seal):
+    prune_all()
+    seal()
+    assert find() == []
+    told = {"tombstone": list(models.Tombstone.objects.values_list("id", flat=True))}
+    for what in flip_rows(told, random.Random(13)):
+        assert ("row changed", what) in find()
+    assert find() == []
 
 
 def test_a_tombstone_that_was_removed_is_missed(old, record):

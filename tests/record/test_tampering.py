@@ -2,16 +2,14 @@
 
 import json
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection, transaction
+from django.db import connection
 
 from portal import models
 from portal.services import auditkeys, canon, clock, rowdigests, seals, verify
-from tests import factories
+from tests.record.bits import BITS, flip, write_bits
 from tests.record.conftest import find, find_in_chain, tamper
 
 pytestmark = pytest.mark.django_db
@@ -260,46 +258,6 @@ def test_the_command_ends_with_one_and_names_the_first(record, capsys):
 
 
 # --- A hundred single bits ---
-
-BITS = 100
-
-
-def flip(value: object, chance: random.Random) -> object:
-    """The value with one bit changed; None where it has none."""
-    if isinstance(value, int):
-        return value ^ (1 << chance.randrange(62))
-    data = bytearray(str(value).encode())
-    if not data:
-        return None
-    place = chance.randrange(len(data) * 8)
-    data[place // 8] ^= 1 << (place % 8)
-    return bytes(data)
-
-
-@contextmanager
-def unchecked() -> Iterator[None]:
-    """With SQLite's constraints of rows off. The tests that follow use the same connection."""
-    if connection.vendor != "sqlite":
-        yield
-        return
-    connection.cursor().execute("PRAGMA ignore_check_constraints = 1")
-    try:
-        yield
-    finally:
-        connection.cursor().execute("PRAGMA ignore_check_constraints = 0")
-
-
-def write_bits(table: str, key: int, column: str, data: object) -> bool:
-    """Whether the database took it. SQLite takes what is no text, no time and no JSON; PostgreSQL refuses that."""
-    sign = "CAST(%s AS TEXT)" if connection.vendor == "sqlite" and isinstance(data, bytes) else "%s"
-    try:
-        if connection.vendor == "postgresql" and isinstance(data, bytes):
-            data = data.decode("utf-8")
-        with factories.unprotected(), unchecked(), transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"UPDATE {table} SET {column} = {sign} WHERE id = %s", [data, key])
-            return cursor.rowcount == 1
-    except (DatabaseError, ValueError):
-        return False
 
 
 def test_a_hundred_random_bits_are_found(record):
