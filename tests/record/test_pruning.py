@@ -471,7 +471,7 @@ def test_pages_go_on_without_what_went(old, alice, anna, root, sign_in):
 
 
 def test_a_download_goes_on_without_what_went_meanwhile(old, anna, sign_in, monkeypatch):
-    monkeypatch.setattr(exporting, "_PAGE", 2)
+    monkeypatch.setattr(exporting, "_PAGES", (2, 2))
     pages = iter(sign_in(anna).get(reverse("request_export_jsonl")).streaming_content)
     first = next(pages)
     prune_all()
