@@ -14,7 +14,7 @@ from django.shortcuts import resolve_url
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
-from portal.services import origin
+from portal.services.audit import origin
 
 _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
 

@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import path
 
 from portal.admin import columns, found
-from portal.services import exporting, finding
+from portal.services.search import exporting, finding
 
 
 class ExportMixin:

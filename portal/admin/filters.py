@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.services import periods
+from portal.services.search import periods
 
 VERBS = (
     "submit",

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from portal import failures, models
 from portal.admin import filters
-from portal.services import finding
+from portal.services.search import finding
 
 MOST = 250  # rows that a search lists
 _CHOICES = {

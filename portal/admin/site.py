@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin import pages
-from portal.services import protection, seals
+from portal.services.audit import protection, seals
 
 
 class PortalAdminSite(admin.AdminSite):

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Model
 
 from portal import models
-from portal.services import auditkeys, rowdigests
+from portal.services.audit import keys, rowdigests
 
 _AT_ONCE = 500
 _KINDS: Mapping[str, type[Model]] = {
@@ -38,7 +38,7 @@ class _Teller:
     """The digests of a batch's rows, found by what an event says of them."""
 
     def __init__(self, lists: Lists) -> None:
-        self._key = auditkeys.get_key()
+        self._key = keys.get_key()
         self._words = {kind: self._digest(kind, lists[model]) for kind, model in _KINDS.items()}
         self._attempts = {(row[1], row[2]): row[0] for row in lists[models.Attempt]}
         self._late = {row[1]: row[0] for row in lists[models.LateAnswer]}

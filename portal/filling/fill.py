@@ -12,7 +12,9 @@ from django.db import connection, transaction
 from portal import models
 from portal.filling import cast, rows, stories, tables
 from portal.filling.plan import Plan
-from portal.services import accounts, indexing, leases, seals, usage
+from portal.services import accounts, leases, usage
+from portal.services.audit import seals
+from portal.services.search import indexing
 
 _VERB = "fill-history"  # of the first event of a database that was filled
 _LEASE = 600.0  # seconds for a round of a duty, over as many rows as there ever are

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from portal import filters
-from portal.services import exporting, finding
+from portal.services.search import exporting, finding
 from portal.views import history
 from portal.views.http import SignedInRequest
 

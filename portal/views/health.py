@@ -7,7 +7,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
-from portal.services import protection, seals, workers
+from portal.services import workers
+from portal.services.audit import protection, seals
 
 
 @login_not_required

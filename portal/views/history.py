@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from portal import filters, models
-from portal.services import finding
+from portal.services.search import finding
 
 PAGE_SIZE = 50
 _PAGE_KEYS = ("before", "after")

@@ -10,7 +10,8 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
-from portal.services import leases, probe, prune, recover, seals, settle, usage, workers, workstations
+from portal.services import leases, probe, recover, settle, usage, workers, workstations
+from portal.services.audit import prune, seals
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from portal.services import protection
+from portal.services.audit import protection
 from tests import factories
 from tests.admin import rows
 from tests.record.conftest import make_seal  # noqa: F401 (a fixture)

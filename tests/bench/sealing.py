@@ -24,7 +24,8 @@ def measure(*, events: int) -> dict[str, float]:
 
     Adds as many events first. Django is set up; nobody else uses the database.
     """
-    from portal.services import leases, seals, verify  # only now is Django set up
+    from portal.services import leases  # only now is Django set up
+    from portal.services.audit import seals, verify
 
     _fill(events)
     held = leases.take_lease(name="seal", holder="bench", seconds=3600)

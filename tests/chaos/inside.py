@@ -91,7 +91,7 @@ def read_book() -> dict[str, list[Any]]:
 
 def verify_record() -> list[str]:
     """What does not agree with the record that the portal kept and sealed."""
-    from portal.services import verify  # only now is Django set up
+    from portal.services.audit import verify  # only now is Django set up
 
     report = verify.verify_record()
     return [str(finding) for finding in report.findings] or ([] if report.seals else ["Nothing was sealed."])

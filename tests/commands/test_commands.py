@@ -10,7 +10,7 @@ from django.db import DatabaseError
 
 from portal import launcher, models
 from portal.management.commands import run_local
-from portal.services import protection
+from portal.services.audit import protection
 from portal.worker import process
 from tests import factories
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
 from portal import filling, models
-from portal.services import protection, verify
+from portal.services.audit import protection, verify
 from tests import factories
 
 ROOT = Path(__file__).resolve().parent.parent.parent

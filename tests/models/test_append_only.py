@@ -11,7 +11,7 @@ from django.db.models import ProtectedError
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import protection
+from portal.services.audit import protection
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, connection, transaction
 
-from portal.services import canon, rowdigests
+from portal.services.audit import canon, rowdigests
 from tests import factories
 
 BITS = 100

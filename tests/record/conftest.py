@@ -7,7 +7,8 @@ import pytest
 from django.db import connection
 
 from portal import agentstation, failures, models
-from portal.services import dispatch, leases, record, seals, verify
+from portal.services import dispatch, leases, record
+from portal.services.audit import seals, verify
 from tests import factories
 
 

@@ -12,24 +12,9 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import (
-    clock,
-    configuration,
-    decisions,
-    exporting,
-    finding,
-    intake,
-    leases,
-    prune,
-    pruneevents,
-    prunerequests,
-    recover,
-    seals,
-    tombstones,
-    usage,
-    verify,
-    workstations,
-)
+from portal.services import clock, configuration, decisions, intake, leases, recover, usage, workstations
+from portal.services.audit import prune, pruneevents, prunerequests, seals, tombstones, verify
+from portal.services.search import exporting, finding
 from tests import factories
 from tests.record.bits import flip_rows
 from tests.record.conftest import answer, find, record_answer, tamper

@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import models
-from portal.services import leases, prune, seals, usage, verifyrows
+from portal.services import leases, usage
+from portal.services.audit import prune, seals, verifyrows
 from tests.admin import rows
 
 ROWS = 3_000

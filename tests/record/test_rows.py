@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, audit, keyhold, people, rowdigests, sessions, setup, verify, workstations
+from portal.services import accounts, audit, keyhold, people, sessions, setup, workstations
+from portal.services.audit import rowdigests, verify
 from tests import factories
 from tests.record.bits import flip_rows
 from tests.record.conftest import answer, find, tamper

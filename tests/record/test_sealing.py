@@ -9,7 +9,8 @@ from django.core.management import CommandError, call_command
 from django.db import close_old_connections, connection, transaction
 
 from portal import models
-from portal.services import audit, auditkeys, leases, protection, seals
+from portal.services import audit, leases
+from portal.services.audit import keys, protection, seals
 from tests import factories
 from tests.record.conftest import find, find_in_chain
 
@@ -37,7 +38,7 @@ def test_seals_hold_all_events_and_name_what_came_before(record, seal):
 
 def test_each_seal_is_a_line_of_the_log(record, seal, caplog):
     add_event()
-    with caplog.at_level(logging.INFO, logger="portal.services.seals"):
+    with caplog.at_level(logging.INFO, logger="portal.services.audit.seals"):
         seal()
     newest = models.Seal.objects.latest("number")
     assert f"Seal {newest.number}: 1 events" in caplog.text
@@ -74,11 +75,11 @@ def test_verifying_says_what_is_well_and_what_is_not_sealed_yet(record, capsys):
 
 
 def test_a_new_key_seals_on_and_the_former_checks_what_it_sealed(record, seal, settings):
-    former = auditkeys.get_key().id
+    former = keys.get_key().id
     settings.PORTAL_AUDIT_KEY = "another-audit-key-" + "y" * 32  # SECRET_KEY, which stood for it, is still known
     add_event()
     seal()
-    assert models.Seal.objects.latest("number").key_id == auditkeys.get_key().id != former
+    assert models.Seal.objects.latest("number").key_id == keys.get_key().id != former
     assert find() == []
 
     settings.PORTAL_AUDIT_KEY_OLD = [settings.PORTAL_AUDIT_KEY, settings.SECRET_KEY]
@@ -94,7 +95,7 @@ def test_a_new_key_seals_on_and_the_former_checks_what_it_sealed(record, seal, s
 
 
 def test_without_the_key_of_the_newest_seal_nothing_starts(record, settings, client):
-    missing = auditkeys.get_key().id
+    missing = keys.get_key().id
     settings.SECRET_KEY = "another-secret-key-" + "x" * 50
     with pytest.raises(CommandError, match=f"with the audit key {missing}, which is not set") as raised:
         call_command("work")
@@ -105,7 +106,7 @@ def test_without_the_key_of_the_newest_seal_nothing_starts(record, settings, cli
 
 
 def test_the_id_of_a_key_tells_nothing_and_its_secret_is_not_shown(settings):
-    key = auditkeys.get_key()
+    key = keys.get_key()
     assert len(key.id) == 8
     assert key.secret.hex() not in repr(key)
     assert repr(key.secret) not in repr(key)

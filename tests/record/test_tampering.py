@@ -8,7 +8,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from portal import models
-from portal.services import auditkeys, canon, clock, rowdigests, seals, verify
+from portal.services import clock
+from portal.services.audit import canon, keys, rowdigests, seals, verify
 from tests.record.bits import BITS, flip, write_bits
 from tests.record.conftest import find, find_in_chain, tamper
 
@@ -133,11 +134,11 @@ def test_a_seal_cannot_be_made_without_the_key(record, settings):
     """Whoever can write in the database, and nothing else, cannot seal what they have changed."""
     event = record[1]
     tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", event.pk)
-    reseal(auditkeys.AuditKey(id=auditkeys.get_key().id, secret=b"guessed"))
+    reseal(keys.AuditKey(id=keys.get_key().id, secret=b"guessed"))
     assert {kind for kind, _ in find_in_chain()} == {"seal"}
 
 
-def reseal(key: auditkeys.AuditKey) -> None:
+def reseal(key: keys.AuditKey) -> None:
     """All seals made anew, over what is there now."""
     ends = list(models.Seal.objects.order_by("number").values_list("last_id", flat=True))
     tamper("DELETE FROM portal_seal")
@@ -166,7 +167,7 @@ def test_a_chain_that_a_holder_of_the_key_made_anew_is_found_by_the_checkpoint(r
     )
 
     tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", record[1].pk)
-    reseal(auditkeys.get_key())
+    reseal(keys.get_key())
 
     assert find_in_chain() == []
     with pytest.raises(CommandError, match="the record up to it was made anew"):
@@ -212,7 +213,7 @@ def test_a_database_that_was_rebuilt_with_the_key_is_found_by_the_checkpoint(rec
     last = models.Event.objects.filter(request_number=request.pk).latest("id")
     rows = [request, *request.attempts.all(), request.workstation, request.workstation.workspace]
     tamper("UPDATE portal_event SET row_digests = %s WHERE id = %s", rowdigests.write_digests(rows=rows), last.pk)
-    reseal(auditkeys.get_key())
+    reseal(keys.get_key())
     assert find() == []
     assert find(checkpoint) == [("checkpoint", f"seal {checkpoint.number}")]
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from portal import models
+from portal import models, services
 from portal.admin import filters
 from portal.models.clock import Now
 from portal.services import (
@@ -27,11 +27,11 @@ from portal.services import (
     probe,
     record,
     recover,
-    seals,
     settle,
     setup,
     workstations,
 )
+from portal.services.audit import seals
 from portal.worker import process
 from tests import factories
 from tests.record.test_pruning import prune_all
@@ -40,7 +40,7 @@ from tests.services.test_settle import look
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-SERVICES = Path(audit.__file__).parent
+SERVICES = Path(services.__file__).parent
 ADDRESS = "203.0.113.9"
 UNASKED = {"fill-history"}  # made-up history says of itself that it is: tests/filling/
 
@@ -88,7 +88,7 @@ def read_words(verb: ast.expr, tree: ast.Module) -> list[str]:
 
 
 def list_verbs() -> set[str]:
-    return {verb for path in SERVICES.glob("*.py") for verb in read_verbs(path)}
+    return {verb for path in SERVICES.rglob("*.py") for verb in read_verbs(path)}
 
 
 def test_the_admin_knows_every_verb_and_each_has_an_act_here():

@@ -8,8 +8,8 @@ from django.db import connection
 from django.utils import timezone
 
 from portal import models
-from portal.services import finding, indexing
-from portal.services import tags as tagging
+from portal.services.search import finding, indexing
+from portal.services.search import tags as tagging
 from tests import factories
 from tests.admin import rows
 

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import models
-from portal.services import finding
+from portal.services.search import finding
 from tests.admin import rows
 
 ROWS = 3_000

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from portal import models
-from portal.services import exporting
+from portal.services.search import exporting
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db

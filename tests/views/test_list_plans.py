@@ -10,7 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import dispatch, finding, leases, periods, seals
+from portal.services import dispatch, leases
+from portal.services.audit import seals
+from portal.services.search import finding, periods
 from tests.admin import rows
 
 MANY, FIRST, LAST = 2_500, 100, 130

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group
 from django.test import RequestFactory
 
 from portal import middleware, models
-from portal.services import origin
+from portal.services.audit import origin
 from tests import factories
 
 

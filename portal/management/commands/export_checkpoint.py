@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.services import seals
+from portal.services.audit import seals
 
 
 class Command(BaseCommand):

@@ -39,7 +39,7 @@ class Command(BaseCommand):
             seed=options["seed"],
         )
         # Each seal is a line of the log; here there are thousands.
-        logging.getLogger("portal.services.seals").setLevel(logging.WARNING)
+        logging.getLogger("portal.services.audit.seals").setLevel(logging.WARNING)
         begun, self._what, self._done = time.monotonic(), "", 0
         try:
             filling.fill_history(plan=plan, report=self._report)

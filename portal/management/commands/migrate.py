@@ -8,7 +8,9 @@ from typing import Any
 from django.core.management.commands import migrate
 from django.db import connection
 
-from portal.services import indexing, membership, protection
+from portal.services import membership
+from portal.services.audit import protection
+from portal.services.search import indexing
 
 
 class Command(migrate.Command):

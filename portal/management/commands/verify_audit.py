@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.services import protection, seals, verify
+from portal.services.audit import protection, seals, verify
 
 _WIDTH = 40  # characters of the bar
 _EVERY = 0.1  # seconds between drawings

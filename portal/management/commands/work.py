@@ -6,7 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.services import configuration, protection, seals
+from portal.services import configuration
+from portal.services.audit import protection, seals
 from portal.worker import process
 
 

@@ -8,7 +8,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from portal import failures, models
-from portal.services import accounts, leases, seals, tombstones
+from portal.services import accounts, leases
+from portal.services.audit import seals, tombstones
 from tests import factories
 
 NOW = timezone.now().replace(microsecond=0)

@@ -13,7 +13,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Model
 
 from portal import models
-from portal.services import auditkeys, canon
+from portal.services.audit import canon, keys
 
 _SIZE = 12  # bytes of a digest
 
@@ -92,7 +92,7 @@ def write_digests(*, rows: Iterable[Model], gone: Iterable[Model] = (), carried:
 
     Rows of other kinds are left out. One query for each row.
     """
-    key = auditkeys.get_key()
+    key = keys.get_key()
     words = [_write(row, is_gone=False, secret=key.secret) for row in rows if type(row) in _KINDS]
     words += [_write(row, is_gone=True, secret=key.secret) for row in gone if type(row) in _KINDS]
     words += [f"{one.kind}:{one.id}:{one.digest}:{one.origin}:{one.key_id}" for one in carried]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from portal import models
-from portal.services import auditkeys, canon, rowdigests, tombstones
+from portal.services.audit import canon, keys, rowdigests, tombstones
 
 _RANGE = 200  # requests at once
 _PAGE = 2000  # events
@@ -236,7 +236,7 @@ def _join_rows(
 
 def _compare(statement: rowdigests.Statement, row: canon.Row | None) -> Difference | None:
     what = _name(statement.kind, statement.id)
-    key = auditkeys.find_key(key_id=statement.key_id)
+    key = keys.find_key(key_id=statement.key_id)
     if key is None:
         return "row key", what, f"cannot be checked: the audit key {statement.key_id} is not in PORTAL_AUDIT_KEY_OLD."
     digest = rowdigests.digest_row(kind=statement.kind, number=statement.id, row=row, secret=key.secret)

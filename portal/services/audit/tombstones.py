@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from portal import models
-from portal.services import audit, auditkeys, canon, rowdigests
+from portal.services.audit import canon, events, keys, rowdigests
 
 VERB = "prune"
 _LABEL = ["portal tombstone 1"]
@@ -25,7 +25,7 @@ type Named = tuple[str, canon.Row]  # with what its kind is called in row digest
 
 def digest_rows(*, rows: Iterable[Named]) -> str:
     """What a tombstone keeps of the rows that go: an HMAC over their kinds and canonical forms, with the audit key."""
-    digest = hmac.new(auditkeys.get_key().secret, canon.encode(row=_LABEL), hashlib.sha256)
+    digest = hmac.new(keys.get_key().secret, canon.encode(row=_LABEL), hashlib.sha256)
     for kind, row in rows:
         digest.update(b"\n" + canon.encode(row=[kind, row]))
     return digest.hexdigest()
@@ -38,7 +38,7 @@ def bury(*, stones: Sequence[models.Tombstone], carried: Iterable[rowdigests.Sta
     """
     for stone in stones:
         stone.save(force_insert=True)
-    audit.record_event(
+    events.record_event(
         actor=None,
         verb=VERB,
         target=str(stones[0]),
@@ -135,7 +135,7 @@ class Names:
         stored = rowdigests.read_rows(kind=_KIND, ids=told)
         for number, statement in told.items():
             self._authentic.discard(number)
-            row, key = stored.get(number), auditkeys.find_key(key_id=statement.key_id)
+            row, key = stored.get(number), keys.find_key(key_id=statement.key_id)
             if row is None or key is None:
                 continue
             if rowdigests.digest_row(kind=_KIND, number=number, row=row, secret=key.secret) == statement.digest:

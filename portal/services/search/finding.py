@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Max, Min
 
 from portal import models
-from portal.services import tags
+from portal.services.search import tags
 
 _LARGEST = 2**63 - 1
 _NEIGHBOURS = 1_000  # requests made at about the same time may have their numbers in another order than their times

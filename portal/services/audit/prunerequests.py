@@ -13,7 +13,8 @@ from django.db.models import Q
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import canon, leases, rowdigests, tombstones, usage, verifyrows
+from portal.services import leases, usage
+from portal.services.audit import canon, rowdigests, tombstones, verifyrows
 
 logger = logging.getLogger(__name__)
 

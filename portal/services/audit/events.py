@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from portal import models
-from portal.services import origin, rowdigests
+from portal.services.audit import origin, rowdigests
 
 
 def record_event(

@@ -14,7 +14,8 @@ from typing import Any
 from django.db import transaction
 
 from portal import models
-from portal.services import audit, finding
+from portal.services import audit
+from portal.services.search import finding
 
 type Row = dict[str, Any]
 type Find = Callable[[finding.Slice], list[int]]

@@ -12,7 +12,8 @@ from django.db import OperationalError, connection, transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, auditkeys, canon, clock, leases
+from portal.services import accounts, clock, leases
+from portal.services.audit import canon, keys
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ def _seal_batch(*, until: int, held: leases.Held) -> int:
         rows=rows,
         number=last.number + 1 if last else 1,
         previous=last.digest if last else "",
-        key=auditkeys.get_key(),
+        key=keys.get_key(),
         made_at=clock.read_clock(account=accounts.get_current_account()),
     )
     with transaction.atomic():
@@ -127,7 +128,7 @@ def _seal_batch(*, until: int, held: leases.Held) -> int:
 
 
 def make_seal(
-    *, rows: Sequence[canon.Row], number: int, previous: str, key: auditkeys.AuditKey, made_at: datetime
+    *, rows: Sequence[canon.Row], number: int, previous: str, key: keys.AuditKey, made_at: datetime
 ) -> models.Seal:
     """The seal of these events, not stored yet."""
     stored = StoredSeal(
@@ -169,7 +170,7 @@ def walk_seals(*, after: int = LOWEST_ID) -> Iterator[StoredSeal]:
 
 def is_intact(*, seal: StoredSeal, rows: Sequence[canon.Row]) -> bool:
     """Whether the seal is authentic, and these are its events, as they were sealed."""
-    key = auditkeys.find_key(key_id=seal.key_id)
+    key = keys.find_key(key_id=seal.key_id)
     if key is None or seal.sign(secret=key.secret) != seal.digest:
         return False
     return canon.mark_events(rows=rows, secret=key.secret) == seal.marks
@@ -184,7 +185,7 @@ def _restore(row: canon.Row) -> StoredSeal:
 def find_fault() -> str:
     """Why the record cannot be sealed on, as a sentence; empty where it can."""
     newest = _read_newest()
-    if newest is None or auditkeys.find_key(key_id=newest.key_id) is not None:
+    if newest is None or keys.find_key(key_id=newest.key_id) is not None:
         return ""
     return (
         f"The record was last sealed with the audit key {newest.key_id}, which is not set: put the former"

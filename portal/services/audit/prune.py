@@ -9,7 +9,8 @@ from datetime import datetime, time, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from portal.services import accounts, clock, leases, pruneevents, prunerequests, tombstones
+from portal.services import accounts, clock, leases
+from portal.services.audit import pruneevents, prunerequests, tombstones
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from portal.services import tags
+from portal.services.search import tags
 
 _PREFIX = "portal_find_"
 _LONGEST_ERROR = 500  # characters of each text of an error

@@ -13,7 +13,8 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from portal import models
-from portal.services import canon, leases, rowdigests, seals, tombstones
+from portal.services import leases
+from portal.services.audit import canon, rowdigests, seals, tombstones
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from portal import models
-from portal.services import auditkeys, canon, seals, tombstones, verifyrows
+from portal.services.audit import canon, keys, seals, tombstones, verifyrows
 
 _MOST_NAMED = 20  # findings in one seal: where one event is wrong all may be
 _TOLD = ("id", "request_number", "verb", "row_digests")
@@ -118,7 +118,7 @@ def _check_link(report: Report, *, seal: seals.StoredSeal, last: seals.StoredSea
 
 
 def _is_authentic(report: Report, *, seal: seals.StoredSeal) -> bool:
-    key = auditkeys.find_key(key_id=seal.key_id)
+    key = keys.find_key(key_id=seal.key_id)
     if key is None:
         words = f"cannot be checked: its audit key {seal.key_id} is not in PORTAL_AUDIT_KEY_OLD."
         report.add("key", f"seal {seal.number}", words)
@@ -137,7 +137,7 @@ def _check_checkpoint(report: Report, *, seal: seals.StoredSeal, checkpoint: sea
 
 def _check_events(report: Report, *, seal: seals.StoredSeal, after: int, loose: verifyrows.Loose) -> None:
     """Compare the events of an authentic seal with its marks, and hear what they tell of rows."""
-    key = auditkeys.find_key(key_id=seal.key_id)
+    key = keys.find_key(key_id=seal.key_id)
     assert key is not None  # noqa: S101 (it was found before)
     if _is_pruned(seal, after=after, names=loose.names):
         report.pruned += seal.count

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 
 from portal import models
-from portal.services import finding
+from portal.services.search import finding
 
 # What is named in events that belong to no request; those of a request are found by its number.
 _KINDS = ("key", "account", "user", "group", "workstation", "workspace", "notice")
