@@ -5,8 +5,10 @@ import platform
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tests.bench.databases import ROOT
@@ -16,6 +18,7 @@ from tests.bench.record import LEAST_RATE
 
 DOCUMENT = ROOT / "docs/performance.md"
 _BEGIN, _END = "<!-- figures of make bench -->", "<!-- end of figures -->"
+_FILLED = 60  # seconds: what takes less was only looked at
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
@@ -44,13 +47,38 @@ def write_run(run: dict[str, Any]) -> str:
         f"## {_NAMES[run['vendor']]} {facts['version'].split()[0]}",
         "",
         f"{facts['requests']:,} requests, {facts['attempts']:,} attempts, {facts['events']:,} events, "
-        f"{facts['workstations']:,} workstations.",
+        f"{facts['workstations']:,} workstations{_tell_filling(run['prepared'])}.",
         "",
+        *_write_summary(run["results"]),
     ]
     for group, results in groupby(run["results"], key=lambda result: result.group):
         lines += [f"### {group[0].upper()}{group[1:]}", "", *_write_table(list(results)), ""]
     lines += [*_write_exports(run["exports"]), *_write_record(run["record"])]
     return "\n".join([*lines, ""])
+
+
+def _tell_filling(prepared: list[dict[str, float]]) -> str:
+    """How long it took, where it was filled for this run."""
+    seconds = prepared[-1]["fill"]
+    return f", filled in {seconds / 60:.0f} minutes" if seconds > _FILLED else ""
+
+
+def _write_summary(results: list[Result]) -> list[str]:
+    """Of each group of pages what half of them need, and the worst of them."""
+    head = ["", "pages", "ratio, half", "most", "p95, half, ms", "most", "plain longer, half", "miss a goal"]
+    lines = [_row(head), _row(["---"] + ["--:"] * (len(head) - 1))]
+    for group, pages in groupby([*results, *(replace(one, group="all") for one in results)], key=lambda one: one.group):
+        lines.append(_row(_sum_up(group, list(pages))))
+    return [*lines, ""]
+
+
+def _sum_up(group: str, results: list[Result]) -> list[str]:
+    ratios, times = [one.ratio for one in results], [one.many.p95 for one in results]
+    factors = [one.factor for one in results if one.factor]
+    return [
+        group, str(len(results)), f"{median(ratios):.2f}", f"{max(ratios):.2f}", _ms(median(times)), _ms(max(times)),
+        f"{median(factors):.1f} x" if factors else "", str(sum(bool(one.list_missed()) for one in results)),
+    ]  # fmt: skip
 
 
 def _write_table(results: list[Result]) -> list[str]:

@@ -2,19 +2,18 @@
 
 Every page, filter and search is called in turns over both databases, and over the same tables as a plain Django has
 them. Databases are filled once and kept (data/bench/, and bench_<number> on PostgreSQL). `--write` puts the tables into
-docs/performance.md.
+docs/performance.md: those of this run, and of the other database engine those that were kept.
 """
 
 import argparse
-import json
 import sys
 import time
-from dataclasses import asdict
 from typing import Any
 
-from tests.bench import cases, databases, exports, figures, record, report
+from tests.bench import cases, databases, exports, figures, kept, record, report
 from tests.bench.calls import Caller
 
+_VENDORS = ("sqlite", "postgresql")
 _WARM = 2  # calls before any counts
 _LEAST = 2  # calls of what is very slow
 _PATIENCE = 8.0  # seconds for one address, after that many calls
@@ -81,7 +80,7 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--few", type=int, default=1000)
     parser.add_argument("--many", type=int, default=1_000_000)
-    parser.add_argument("--vendors", nargs="+", choices=["sqlite", "postgresql"], default=["sqlite", "postgresql"])
+    parser.add_argument("--vendors", nargs="*", choices=_VENDORS, default=_VENDORS)
     parser.add_argument("--rounds", type=int, default=20, help="calls of each of our addresses")
     parser.add_argument("--plain-rounds", type=int, default=5, help="calls of each of the plain Django's")
     parser.add_argument("--only", default="", help="cases whose group and name contain this")
@@ -94,16 +93,14 @@ def read_options() -> argparse.Namespace:
 def main() -> int:
     """Measure, show, and say by the exit whether every goal is met."""
     options = read_options()
-    runs = []
+    runs = {vendor: kept.read_run(vendor, options.many) for vendor in _VENDORS}
     for vendor in options.vendors:
-        run = measure_vendor(options, vendor)
-        runs.append(run)
-        kept = databases.FOLDER / f"figures-{vendor}-{options.many}.json"
-        kept.write_text(json.dumps(run | {"results": [asdict(one) for one in run["results"]]}, indent=1))
+        run = runs[vendor] = measure_vendor(options, vendor)
+        kept.keep_run(run, options.many)
         sys.stdout.write(report.write_run(run))
     if options.write:
-        report.write_document(runs)
-    return int(any(result.list_missed() for run in runs for result in run["results"]))
+        report.write_document([run for run in runs.values() if run])
+    return int(any(result.list_missed() for vendor in options.vendors for result in runs[vendor]["results"]))
 
 
 if __name__ == "__main__":
