@@ -11,7 +11,7 @@ from portal.models.seal import Seal
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words
 from portal.models.setup import SetupLink
 from portal.models.tombstone import Tombstone
-from portal.models.usage import DailyCount
+from portal.models.usage import DailyCount, MonthlyCount
 from portal.models.user import User, list_time_zones
 from portal.models.worker import Worker
 from portal.models.workspace import File, Log, Workspace
@@ -31,6 +31,7 @@ __all__ = [
     "Lease",
     "Log",
     "Look",
+    "MonthlyCount",
     "Notice",
     "Request",
     "Seal",

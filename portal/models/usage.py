@@ -1,4 +1,4 @@
-"""Counts of finished days, so that a year of usage is read as quickly as a week of it."""
+"""Counts of finished days and months, so that a year of usage is read as quickly as a week of it."""
 
 from django.conf import settings
 from django.db import models
@@ -32,3 +32,26 @@ class DailyCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day}, {f'person {self.person_id}' if self.person_id else 'everybody'}"
+
+
+class MonthlyCount(models.Model):
+    """The sum of a month's daily counts: of one person, or (no person) of everybody. Written by `services.usage` alone.
+
+    Made when all days of the month are counted and none of them has open requests: from then on nothing changes it.
+    """
+
+    month = models.DateField(help_text="Its first day.")
+    zone = models.CharField(max_length=64, help_text="The site's zone when its days were summed up.")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
+    counts = models.JSONField(default=dict, help_text="As those of a day.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["person", "month"], name="monthly_count_once_a_person"),
+            models.UniqueConstraint(fields=["month"], name="monthly_count_once", condition=Q(person=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}, {f'person {self.person_id}' if self.person_id else 'everybody'}"

@@ -1,7 +1,9 @@
 """Usage: how many requests there were on each day, of which kind and by whom.
 
 Counting a million requests takes seconds, so finished days are counted once, by a duty, into `models.DailyCount`: a row
-for everybody and one for each person who requested something. A page reads one row a day and adds them up.
+for everybody and one for each person who requested something. A page reads one row a day and adds them up. Whole months
+of which nothing is open any more are summed up once, into `models.MonthlyCount`: of their days a page reads the states
+alone.
 
 The numbers are exact at every moment, for three reasons. A request belongs to the day on which it was made, and that
 never changes. A request that has ended never changes either; those that had not ended when their day was counted are
@@ -13,7 +15,8 @@ day of which requests were pruned is final: it is not counted anew, in whatever 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -31,7 +34,7 @@ KINDS = ("status", "type", "failure", "person", "seconds")
 EXACT_SECONDS = 120
 _MARGIN = timedelta(hours=1)  # after its end a day is not counted yet: a transaction may still be open
 _MOST_OPEN = 1000  # requests that have not ended; a day with more is counted later
-_MOST_DAYS = 100  # counted in one round
+_MOST_DAYS, _MOST_MONTHS = 100, 4  # counted in one round
 
 # For each kind the number of requests with each value.
 type Numbers = Mapping[str, Mapping[str, int]]
@@ -51,15 +54,46 @@ class SecondsBetween(Func):
         return self.as_sql(compiler, connection, template=template, arg_joiner=") - JULIANDAY(", **extra)
 
 
-def read_days(*, since: date, until: date, person: models.User | None) -> dict[date, Numbers]:
-    """The counts of each day of the period that has any, by one person or (None) by everybody; sum them up to use them.
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a period's requests were: all of them, and how many there were on each day by their status."""
+
+    total: Counts
+    statuses: Mapping[date, Mapping[str, int]]
+
+
+def read_usage(*, since: date, until: date, person: models.User | None) -> Usage:
+    """The usage of a period, by one person or (None) by everybody."""
+    months = _read_months(since=since, until=until, person=person)
+    summed = {day for month in months for day in list_days(since=month, until=_end(month))}
+    rows = models.DailyCount.objects.filter(_is_valid(), person=person, day__in=summed)
+    statuses = {day: status or {} for day, status in rows.values_list("day", "counts__status")}
+    days = read_days(days=set(list_days(since=since, until=until)) - summed, person=person)
+    statuses |= {day: counts.get("status", {}) for day, counts in days.items()}
+    return Usage(total=sum_counts(counts=[*months.values(), *days.values()]), statuses=statuses)
+
+
+def _read_months(*, since: date, until: date, person: models.User | None) -> dict[date, Numbers]:
+    """The counts of those that lie within the period and are summed up."""
+    rows = models.MonthlyCount.objects.filter(zone=settings.TIME_ZONE, month__range=(since, until))
+    # Everybody's with the person's: only where there is the one, the other is missing because there was nothing.
+    found = rows.filter(Q(person=None) | Q(person=person)).order_by(F("person").asc(nulls_first=True))
+    months: dict[date, Numbers] = {}
+    for month, person_id, counts in found.values_list("month", "person", "counts"):
+        if _end(month) <= until:
+            months[month] = counts if person is None or person_id is not None else {}
+    return months
+
+
+def read_days(*, days: Collection[date], person: models.User | None) -> dict[date, Numbers]:
+    """The counts of each of the days that has any, by one person or (None) by everybody.
 
     A kind that has no numbers may be missing from a day.
     """
-    rows = models.DailyCount.objects.filter(_is_valid(), day__range=(since, until))
+    rows = models.DailyCount.objects.filter(_is_valid(), day__in=days)
     counted = set(rows.filter(person=None).values_list("day", flat=True))
-    first = _find_first_day() or until
-    uncounted = [day for day in _list_days(since=max(since, first), until=until) if day not in counted]
+    first = _find_first_day() or date.max
+    uncounted = sorted(day for day in days if day >= first and day not in counted)
     found = list(rows.filter(person=person).values_list("day", "counts", "open_numbers"))
     still_open = [number for _day, _counts, numbers in found for number in numbers]
     more = _count_by_day(models.Request.objects.filter(pk__in=still_open)) if still_open else {}
@@ -69,17 +103,17 @@ def read_days(*, since: date, until: date, person: models.User | None) -> dict[d
             # Each of the days is asked whose it is: by the person SQLite would find all that they ever requested.
             requests = requests.alias(whose=F("requester") + 0).filter(whose=person.pk)
         waiting = _count_by_day(requests)
-        more |= {day: counts for day, counts in waiting.items() if day not in counted}
+        more |= {day: waiting[day] for day in uncounted if day in waiting}
     # One that was counted meanwhile is among those that wait.
-    days: dict[date, Numbers] = {day: counts for day, counts, _numbers in found if day in counted}
+    read: dict[date, Numbers] = {day: counts for day, counts, _numbers in found if day in counted}
     for day, people in more.items():
-        days[day] = sum_counts(counts=[days.get(day, {}), *people.values()])
-    return days
+        read[day] = sum_counts(counts=[read.get(day, {}), *people.values()])
+    return read
 
 
-def sum_counts(*, counts: Iterable[Numbers], kinds: Iterable[str] = KINDS) -> Counts:
-    """Several counts in one, of some kinds or of all."""
-    total: Counts = {kind: Counter() for kind in kinds}
+def sum_counts(*, counts: Iterable[Numbers]) -> Counts:
+    """Several counts in one."""
+    total: Counts = {kind: Counter() for kind in KINDS}
     for one in counts:
         for kind, sums in total.items():
             if kind in one:
@@ -98,9 +132,42 @@ def find_percentile(*, seconds: Mapping[str, int], percent: int) -> int | None:
 
 
 def count_days(*, held: leases.Held) -> int:
-    """Count finished days that are not counted, and anew those where a request has ended since. Returns how many."""
+    """Count finished days that are not counted, and anew those where a request has ended since. Returns how many.
+
+    Sums up the months that are complete by them.
+    """
     days = [*_find_uncounted(), *_find_changed()]
-    return sum(_count_day(day=day, held=held) for day in days[:_MOST_DAYS])
+    count = sum(_count_day(day=day, held=held) for day in days[:_MOST_DAYS])
+    for month in _find_complete_months()[:_MOST_MONTHS]:
+        _sum_month(month=month, held=held)
+    return count
+
+
+def _find_complete_months() -> list[date]:
+    """Those that are not summed up, of whose days all are counted and none has open requests. Oldest first."""
+    first = _find_first_day() or date.max
+    rows = models.DailyCount.objects.filter(_is_valid(), person=None, has_open=False)
+    settled = set(rows.values_list("day", flat=True))
+    summed = models.MonthlyCount.objects.filter(zone=settings.TIME_ZONE, person=None)
+    months = {day.replace(day=1) for day in settled} - set(summed.values_list("month", flat=True))
+    # Of days before the first that has a request, those that had any are counted for good.
+    needed = {month: list_days(since=max(month, first), until=_end(month)) for month in months}
+    return sorted(month for month, days in needed.items() if settled.issuperset(days))
+
+
+@transaction.atomic
+def _sum_month(*, month: date, held: leases.Held) -> None:
+    leases.check_lease(held=held)
+    days = models.DailyCount.objects.filter(_is_valid(), day__range=(month, _end(month)))
+    numbers: dict[int | None, list[Numbers]] = defaultdict(list)
+    for person_id, counts in days.values_list("person", "counts"):
+        numbers[person_id].append(counts)
+    sums = {person_id: sum_counts(counts=counts) for person_id, counts in numbers.items()}
+    models.MonthlyCount.objects.filter(month=month).delete()
+    models.MonthlyCount.objects.bulk_create(
+        models.MonthlyCount(month=month, zone=settings.TIME_ZONE, person_id=person_id, counts=counts)
+        for person_id, counts in sums.items()
+    )
 
 
 def _find_uncounted() -> list[date]:
@@ -111,7 +178,7 @@ def _find_uncounted() -> list[date]:
     last = (now - _MARGIN).astimezone(timezone.get_default_timezone()).date() - timedelta(days=1)
     rows = models.DailyCount.objects.filter(_is_valid(), person=None)
     counted = set(rows.values_list("day", flat=True))
-    return [day for day in _list_days(since=first, until=last) if day not in counted]
+    return [day for day in list_days(since=first, until=last) if day not in counted]
 
 
 def _find_changed() -> Iterator[date]:
@@ -201,9 +268,15 @@ def _find_first_day() -> date | None:
     return get_day(at=first) if first else None
 
 
-def _list_days(*, since: date, until: date) -> Iterator[date]:
+def list_days(*, since: date, until: date) -> Iterator[date]:
+    """All days from the one to the other."""
     for number in range((until - since).days + 1):
         yield since + timedelta(days=number)
+
+
+def _end(month: date) -> date:
+    """Its last day."""
+    return (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
 def _within(first: date, last: date) -> dict[str, datetime]:

@@ -1,5 +1,6 @@
 """Usage: how much was requested in a period, what became of it, and what it was. Every number leads to its requests."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
@@ -27,8 +28,8 @@ def show(request: SignedInRequest) -> HttpResponse:
     sees_all = request.user.has_perm("portal.see_all")
     form = forms.UsageForm(request.GET, today=timezone.localdate(timezone=timezone.get_default_timezone()))
     since, until = form.period
-    days = usage.read_days(since=since, until=until, person=None if sees_all else request.user)
-    total = usage.sum_counts(counts=days.values())
+    used = usage.read_usage(since=since, until=until, person=None if sees_all else request.user)
+    total = used.total
     context = {
         "form": form,
         "since": since,
@@ -40,7 +41,7 @@ def show(request: SignedInRequest) -> HttpResponse:
         "ready_mostly": usage.find_percentile(seconds=total["seconds"], percent=95),
         "exact_seconds": usage.EXACT_SECONDS,
         "live": _count_live(request.user),
-        "chart": charts.draw_columns(_list_columns(days, since=since, until=until)),
+        "chart": charts.draw_columns(_list_columns(used.statuses, since=since, until=until)),
         "types": charts.draw_bars(_list_types(total, since=since, until=until)),
         "failures": charts.draw_bars(_list_failures(total, since=since, until=until)),
         "people": charts.draw_bars(_list_people(total, since=since, until=until)) if sees_all else None,
@@ -66,12 +67,13 @@ def _count_live(user: models.User) -> int:
 
 
 def _list_columns(
-    days: Mapping[date, usage.Numbers], *, since: date, until: date
+    statuses: Mapping[date, Mapping[str, int]], *, since: date, until: date
 ) -> list[tuple[str, str, dict[str, int]]]:
     columns = []
     for first, last in _split_period(since=since, until=until):
-        span = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-        status = usage.sum_counts(counts=[days[day] for day in span if day in days], kinds=["status"])["status"]
+        status: Counter[str] = Counter()
+        for day in usage.list_days(since=first, until=last):
+            status.update(statuses.get(day, {}))
         succeeded, failed = status[_S.SUCCEEDED], status[_S.FAILED]
         numbers = {"ok": succeeded, "bad": failed, "rest": status.total() - succeeded - failed}
         label = date_format(first, "j M Y") if first == last else _name_period(since=first, until=last)

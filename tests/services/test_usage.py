@@ -1,6 +1,7 @@
 """The counts of days: right before the duty has counted them, after it, and when what was open has ended since."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
@@ -51,14 +52,14 @@ def create_some(alice, bob) -> None:
 
 def read(person=None) -> dict[date, dict[str, dict[str, int]]]:
     """The days that have something, without empty kinds."""
-    days = usage.read_days(since=date(2026, 3, 1), until=timezone.localdate(), person=person)
+    period = set(usage.list_days(since=date(2026, 3, 1), until=timezone.localdate()))
+    days = usage.read_days(days=period, person=person)
     shown = {day: {kind: dict(values) for kind, values in counts.items() if values} for day, counts in days.items()}
     return {day: counts for day, counts in shown.items() if counts}
 
 
 def total(person=None) -> usage.Counts:
-    days = usage.read_days(since=date(2026, 3, 1), until=timezone.localdate(), person=person)
-    return usage.sum_counts(counts=days.values())
+    return usage.read_usage(since=date(2026, 3, 1), until=timezone.localdate(), person=person).total
 
 
 def count_all(held) -> int:
@@ -127,6 +128,94 @@ def test_neither_today_nor_a_day_that_ended_less_than_an_hour_ago_is_counted(ali
     counted = set(models.DailyCount.objects.filter(person=None).values_list("day", flat=True))
     assert (timezone.now() - timedelta(days=2)).date() in counted
     assert max(counted) < (timezone.now() - timedelta(hours=1)).date()
+
+
+# --- Whole months ---
+
+PERIODS = [
+    (date(2026, 3, 1), date(2026, 3, 31)),
+    (date(2026, 3, 1), date(2026, 3, 29)),
+    (date(2026, 3, 29), date(2026, 4, 30)),
+    (date(2026, 2, 15), date(2026, 5, 2)),
+    (date(2026, 4, 1), date(2026, 4, 30)),
+]
+
+
+def create_spring(alice, bob) -> None:
+    for day in (0, 1, 2, 5, 12, 40):
+        create(alice, LONG_AGO + timedelta(days=day), seconds=day)
+    create(bob, LONG_AGO + timedelta(days=3), status="FAILED", failure="402", type="max")
+    create(bob, LONG_AGO + timedelta(days=13), status="CANCELLED")
+
+
+def read_periods(alice, bob) -> list[usage.Usage]:
+    found = (
+        usage.read_usage(since=since, until=until, person=person)
+        for since, until in PERIODS
+        for person in (None, alice, bob)
+    )
+    return [replace(one, statuses={day: values for day, values in one.statuses.items() if values}) for one in found]
+
+
+def test_months_that_are_summed_up_say_the_same_as_their_days(alice, bob, held):
+    create_spring(alice, bob)
+    before = read_periods(alice, bob)
+    assert [one.total["status"].total() for one in before[::3]] == [4, 2, 6, 7, 3]
+    count_all(held)
+    assert models.MonthlyCount.objects.filter(month=date(2026, 3, 1)).count() == 3
+    assert read_periods(alice, bob) == before
+
+
+def test_a_month_that_lies_within_the_period_is_read_from_its_row(alice, held):
+    create(alice, LONG_AGO)
+    count_all(held)
+    models.MonthlyCount.objects.filter(month=date(2026, 3, 1)).update(counts={"type": {"max": 99}})
+    since = date(2026, 3, 1)
+    for person in (None, alice):
+        assert usage.read_usage(since=since, until=date(2026, 4, 2), person=person).total["type"] == Counter(max=99)
+        assert usage.read_usage(since=since, until=date(2026, 3, 30), person=person).total["type"] == Counter(python=1)
+        later = usage.read_usage(since=date(2026, 3, 2), until=date(2026, 4, 2), person=person)
+        assert later.total["type"] == Counter(python=1)
+
+
+def test_a_month_with_open_requests_is_summed_up_when_they_have_ended(alice, bob, held):
+    waiting = create(alice, LONG_AGO, status="UNKNOWN", failure="no-answer")
+    create(bob, LONG_AGO)
+    count_all(held)
+    march = models.MonthlyCount.objects.filter(month=date(2026, 3, 1))
+    assert not march.exists()
+    assert models.MonthlyCount.objects.filter(month=date(2026, 4, 1)).exists()
+    lifecycle.move_request(portal_request=waiting, status=models.Request.Status.CANCELLED)
+    count_all(held)
+    assert march.get(person=None).counts["status"] == {"SUCCEEDED": 1, "CANCELLED": 1}
+
+
+def test_a_month_is_not_summed_up_before_it_is_over(alice, held):
+    """Also where pruning has left nothing of its first days."""
+    first = timezone.localdate().replace(day=1)
+    create(alice, timezone.now() - timedelta(hours=2))
+    days = usage.list_days(since=first, until=first + timedelta(days=20))
+    models.DailyCount.objects.bulk_create(
+        models.DailyCount(day=day, zone="elsewhere", counts={"status": {"SUCCEEDED": 1}}, is_final=True) for day in days
+    )
+    usage.count_days(held=held)
+    assert not models.MonthlyCount.objects.filter(month=first).exists()
+
+
+def test_months_of_another_zone_count_for_nothing_and_are_replaced(alice, held, settings):
+    create(alice, datetime(2026, 3, 31, 23, 30, tzinfo=UTC))
+    count_all(held)
+    march, april = ((date(2026, 3, 1), date(2026, 3, 31)), (date(2026, 4, 1), date(2026, 4, 30)))
+
+    def count(period: tuple[date, date]) -> int:
+        return usage.read_usage(since=period[0], until=period[1], person=None).total["status"].total()
+
+    assert (count(march), count(april)) == (1, 0)
+    settings.TIME_ZONE = "Europe/Berlin"
+    assert (count(march), count(april)) == (0, 1)
+    count_all(held)
+    assert (count(march), count(april)) == (0, 1)
+    assert set(models.MonthlyCount.objects.filter(month__gte=april[0]).values_list("zone")) == {("Europe/Berlin",)}
 
 
 @pytest.mark.parametrize("person", [None, "alice"])
