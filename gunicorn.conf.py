@@ -15,6 +15,7 @@ workers = environment.read_whole_number("WEB_CONCURRENCY", default=1, least=1, m
 threads = 16
 timeout = 60
 graceful_timeout = 30
+limit_request_line = 8190  # the most that gunicorn knows: what is searched for stands in the address
 forwarded_allow_ips = ",".join(environment.read_list("PORTAL_TRUSTED_PROXY", default="127.0.0.1,::1"))
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (heartbeats must not wait for a disk)

@@ -109,6 +109,11 @@ class FilterForm(forms.Form):
         number = models.read_number(text)
         return {**cleaned, "number": number, "words": self._read_words(text) if number is None else []}
 
+    @property
+    def is_address_wrong(self) -> bool:
+        """Whether the address asks for what no field shows, and what there is not: a page, an order, a zone."""
+        return any(field.errors for field in self.hidden_fields())
+
     def describe(self, *, name: str, value: str) -> str:
         """What a field's value in the address asks for, as the form says it."""
         if isinstance(self.fields[name], DurationField) and value.strip().isdecimal():

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import path
+from django.utils.translation import gettext_lazy as _
 
 from portal.admin import columns, found
 from portal.services.search import exporting, finding
@@ -27,11 +28,11 @@ class ExportMixin:
         name = f"{self.model._meta.app_label}_{self.model._meta.model_name}_export"
         view = self.admin_site.admin_view(self.export)
         urls: list[Any] = super().get_urls()  # type: ignore[misc]
-        return [*(path(f"export.{form}", view, {"form": form}, f"{name}_{form}") for form in _FORMS), *urls]
+        return [*(path(f"export.{form}", view, {"form": form}, f"{name}_{form}") for form in _NAMES), *urls]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         query = request.GET.urlencode()
-        links = [(label, f"export.{form}{f'?{query}' if query else ''}") for form, label in _FORMS.items()]
+        links = [(_NAMES[form], f"export.{form}{f'?{query}' if query else ''}") for form in _NAMES]
         return super().changelist_view(request, {**(extra_context or {}), "exports": links})  # type: ignore[misc]
 
     def export(self, request: HttpRequest, form: str) -> HttpResponseBase:
@@ -54,7 +55,7 @@ class ExportMixin:
         return StreamingHttpResponse(pieces, content_type=exporting.CONTENT_TYPES[form], headers=headers)
 
 
-_FORMS = {"csv": "CSV", "jsonl": "JSON Lines"}
+_NAMES = {"csv": _("Download as CSV"), "jsonl": _("Download as JSON Lines")}
 
 
 def _find(rows: ChangeList, request: Any, part: finding.Slice) -> list[int]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin, messages
 from django.contrib.admin import utils
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -156,6 +156,9 @@ class ReadOnlyAdmin(HistoryMixin, _NoChanges, _ModelAdmin):
         """The list; a filter that no database takes is as wrong as any other (the search refuses NUL by itself)."""
         if any("\x00" in value for name, values in request.GET.lists() if name != "q" for value in (name, *values)):
             raise IncorrectLookupParameters
+        if ERROR_FLAG in request.GET:  # where Django leads whoever asked so
+            words = _("The address asked for a filter or a page that there is not. Everything is shown.")
+            self.message_user(request, words, messages.WARNING)
         return super().get_changelist_instance(request)
 
     def get_search_results(

@@ -1,11 +1,18 @@
 """What protects the record: its seals, and what was pruned from it. docs/record.md."""
 
 import json
+from typing import Any
 
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
 from portal.admin import answers, columns, filters, pages, readonly
+from portal.services.audit import seals
 
 _NUMBER = columns.make_column(lambda seal: seal.pk, field="number", label=_("number"))
 _KINDS = {
@@ -60,6 +67,27 @@ class SealAdmin(readonly.ReadOnlyAdmin):
             },
         ),
     )
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.download_checkpoint)
+        return [path("checkpoint.json", view, name="portal_seal_checkpoint"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        links = [(_("Download the newest as a checkpoint"), "checkpoint.json")]
+        return super().changelist_view(request, {**(extra_context or {}), "exports": links})
+
+    def download_checkpoint(self, request: HttpRequest) -> HttpResponse:
+        """What export_checkpoint prints: an auditor keeps it where nobody of the portal can write."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            checkpoint = seals.describe_newest()
+        except seals.NoSeal as error:
+            self.message_user(request, str(error), messages.WARNING)
+            return redirect(columns.list_url(models.Seal))
+        name = f"checkpoint-{checkpoint['number']}.json"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return JsonResponse(checkpoint, json_dumps_params={"indent": 2}, headers=headers)
 
     def find_events(self, row: models.Seal) -> dict[str, object]:
         """Those that it closed: nothing ever happens to a seal."""

@@ -46,7 +46,7 @@ def fill_history(*, plan: Plan, report: Report) -> None:
     report("search indexes", 0, 1)
     indexing.make_index()
     report("search indexes", 1, 1)
-    _do_duty("usage", usage.count_days, report=partial(report, "days counted"), total=plan.days)
+    _do_duty("usage", usage.count_usage, report=partial(report, "days and months counted"), total=plan.days)
     _do_duty("seal", seals.seal_events, report=partial(report, "events sealed"), total=tables.read_newest(models.Event))
     tables.tidy(rows.list_tables())
 

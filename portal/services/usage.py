@@ -131,16 +131,23 @@ def find_percentile(*, seconds: Mapping[str, int], percent: int) -> int | None:
     return None
 
 
-def count_days(*, held: leases.Held) -> int:
-    """Count finished days that are not counted, and anew those where a request has ended since. Returns how many.
+def count_usage(*, held: leases.Held) -> int:
+    """Count days, and sum up the months that are complete by them. Returns how many of both; 0 where all is done."""
+    return count_days(held=held) + sum_months(held=held)
 
-    Sums up the months that are complete by them.
-    """
+
+def count_days(*, held: leases.Held) -> int:
+    """Count finished days that are not counted, and anew those where a request has ended since. Returns how many."""
     days = [*_find_uncounted(), *_find_changed()]
-    count = sum(_count_day(day=day, held=held) for day in days[:_MOST_DAYS])
-    for month in _find_complete_months()[:_MOST_MONTHS]:
+    return sum(_count_day(day=day, held=held) for day in days[:_MOST_DAYS])
+
+
+def sum_months(*, held: leases.Held) -> int:
+    """Sum up months that are complete. Returns how many."""
+    months = _find_complete_months()[:_MOST_MONTHS]
+    for month in months:
         _sum_month(month=month, held=held)
-    return count
+    return len(months)
 
 
 def _find_complete_months() -> list[date]:

@@ -25,13 +25,14 @@ _FINAL_TITLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One station. `state`: done, now, ok, bad, warn, off, todo."""
+    """One station. `state`: done, now, ok, bad, warn, off, todo; `took`: seconds, where it lasted."""
 
     title: str
     state: str
     text: str = ""
     quote: str = ""
     at: datetime | None = None
+    took: float | None = None
 
     @property
     def icon(self) -> str:
@@ -128,7 +129,8 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
         state=states.get(outcome(attempt.outcome), "done"),
         text=_describe_failure(attempt) if failure else texts.get(outcome(attempt.outcome), ""),
         quote=attempt.words,
-        at=attempt.ended_at or attempt.claimed_at,
+        at=attempt.claimed_at,
+        took=(attempt.ended_at - attempt.claimed_at).total_seconds() if attempt.ended_at else None,
     )
     late = getattr(attempt, "late_answer", None)
     return [step, _describe_late(late)] if late else [step]

@@ -57,7 +57,7 @@ def list_duties(*, client: agentstation.Client) -> list[Duty]:
         Duty(
             name="usage",
             interval=_USAGE_ROUNDS * settings.PORTAL_DUTY_INTERVAL,
-            run=lambda held: usage.count_days(held=held),
+            run=lambda held: usage.count_usage(held=held),
         ),
         Duty(
             name="seal",

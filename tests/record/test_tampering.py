@@ -2,6 +2,7 @@
 
 import json
 import random
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,6 +11,7 @@ from django.db import connection
 from portal import models
 from portal.services import clock
 from portal.services.audit import canon, keys, rowdigests, seals, verify
+from tests import factories
 from tests.record.bits import BITS, flip, write_bits
 from tests.record.conftest import find, find_in_chain, tamper
 
@@ -46,6 +48,30 @@ def test_a_new_date_is_found_and_told_from_the_old_one(record):
     assert (finding.kind, finding.what) == ("re-dated", f"event {event.pk}")
     assert canon.write_time(time=event.at) in finding.words
     assert "2020-02-02 02:02:02.000001" in finding.words
+
+
+def test_a_new_date_does_not_hide_another_change(record):
+    event = record[7]
+    tamper("UPDATE portal_event SET at = '2020-02-02 02:02:02.000001', actor_name = 'mallory' WHERE id = %s", event.pk)
+    finding = verify.verify_record().findings[0]
+    assert (finding.kind, finding.what) == ("changed", f"event {event.pk}")
+    assert "not its time alone" in finding.words
+
+
+def test_an_event_that_was_added_at_the_end_with_an_old_date_is_noted(record, seal, capsys):
+    """It cannot be told from one of a clock that was set back, so it is no finding."""
+    models.Event.objects.create(verb="cancel", target="x", at=record[0].at - timedelta(minutes=59))
+    seal()
+    call_command("verify_audit")
+    assert "Note:" not in capsys.readouterr().out
+    forged = models.Event.objects.create(verb="cancel", target="x", at=record[0].at - timedelta(days=5))
+    seal()
+    factories.submit(models.User.objects.get(username="alice"))
+    seal()
+    call_command("verify_audit")
+    said = capsys.readouterr().out
+    assert f"Note: 1 event dated more than an hour before earlier events, the first event {forged.pk} of " in said
+    assert "All is well" in said
 
 
 @pytest.mark.parametrize("place", [0, 6, -1])
@@ -201,6 +227,7 @@ def test_a_record_that_was_emptied_is_found_by_its_rows_and_by_the_checkpoint(re
     tamper("DELETE FROM portal_seal")
     assert set(find(checkpoint)) == {
         ("checkpoint", f"seal {checkpoint.number}"),
+        ("removed", "the record"),
         *(("row inserted", f"request R-{number}") for number in models.Request.objects.values_list("pk", flat=True)),
     }
 

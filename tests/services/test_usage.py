@@ -64,7 +64,7 @@ def total(person=None) -> usage.Counts:
 
 def count_all(held) -> int:
     rounds = 0
-    while usage.count_days(held=held):
+    while usage.count_usage(held=held):
         rounds += 1
         assert rounds < 20
     return rounds
@@ -198,7 +198,7 @@ def test_a_month_is_not_summed_up_before_it_is_over(alice, held):
     models.DailyCount.objects.bulk_create(
         models.DailyCount(day=day, zone="elsewhere", counts={"status": {"SUCCEEDED": 1}}, is_final=True) for day in days
     )
-    usage.count_days(held=held)
+    count_all(held)
     assert not models.MonthlyCount.objects.filter(month=first).exists()
 
 

@@ -1,11 +1,14 @@
 """What the page of one request says of its life."""
 
+from datetime import timedelta
+
 import pytest
 
 from portal import models
 from portal.services import workstations
 from portal.views import journey
 from tests import factories
+from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
 calls_the_provider = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -25,6 +28,15 @@ def test_request_and_attempts_are_of_one_moment(sandbox, alice):
 def test_without_an_attempt_the_request_tells_the_story(alice):
     portal_request = factories.submit(alice)
     assert journey.read_story(portal_request=portal_request).portal_request == portal_request
+
+
+def test_a_station_says_when_it_began_and_how_long_it_took(sign_in, alice):
+    portal_request = rows.create_request(alice)
+    attempt = rows.create_attempt(portal_request, ended_at=rows.NOW + timedelta(seconds=65))
+    story = journey.read_story(portal_request=portal_request)
+    steps = journey.list_steps(story=story, key=models.Key.objects.get(), position=None)
+    assert [(step.at, step.took) for step in steps if step.took] == [(attempt.claimed_at, 65)]
+    assert ", took 1 min 05 s" in sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
 
 
 @pytest.mark.parametrize(("number", "folded"), [(12, 0), (13, 4), (47, 38)])

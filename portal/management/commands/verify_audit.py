@@ -37,8 +37,10 @@ class Command(BaseCommand):
             checkpoint=checkpoint, on_progress=partial(self._draw, "events"), on_rows=partial(self._draw, "requests")
         )
         faults = protection.find_faults()
-        for words in [*report.findings, *faults, *_summarize(report, checkpoint=checkpoint)]:
+        for words in [*report.findings, *faults, *_summarize(report)]:
             self.stdout.write(str(words))
+        if not report.findings and not faults:
+            self.stdout.write(_say_well(checkpoint))
         _judge(report, faults=faults)
 
     _drawn = 0.0
@@ -63,7 +65,7 @@ def _read_checkpoint(path: Path) -> seals.Checkpoint:
         raise CommandError(str(error), returncode=_UNCHECKED) from None
 
 
-def _summarize(report: verify.Report, *, checkpoint: seals.Checkpoint | None) -> list[str]:
+def _summarize(report: verify.Report) -> list[str]:
     what = f"{_count(report.seals, 'seal')} over {_count(report.events, 'event')}"
     lines = [f"Checked: {what}, and the rows that the events tell of."]
     if report.pruned:
@@ -72,7 +74,13 @@ def _summarize(report: verify.Report, *, checkpoint: seals.Checkpoint | None) ->
         lines.append(f"The newest seal is of {report.newest} UTC.")
     if report.unsealed:
         lines.append(f"Not sealed yet: {_count(report.unsealed, 'event')}, of which nothing can be said.")
-    lines.append(f"Findings: {len(report.findings):,}." if report.findings else _say_well(checkpoint))
+    if report.misdated:
+        lines.append(
+            f"Note: {_count(report.misdated, 'event')} dated more than an hour before earlier events, the first"
+            f" {report.first_misdated}: written past the portal, or a clock was set back."
+        )
+    if report.findings:
+        lines.append(f"Findings: {len(report.findings):,}.")
     return lines
 
 

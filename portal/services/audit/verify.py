@@ -1,14 +1,16 @@
 """Verifying: is the record as it was sealed? Walks the whole chain in pages; what differs is named."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from portal import models
 from portal.services.audit import canon, keys, seals, tombstones, verifyrows
 
 _MOST_NAMED = 20  # findings in one seal: where one event is wrong all may be
-_TOLD = ("id", "request_number", "verb", "row_digests")
-_ID, _NUMBER, _VERB, _DIGESTS = (canon.EVENT.names.index(name) for name in _TOLD)
+_MOST_LATE = timedelta(hours=1)  # by which an event may be dated before events with lower ids: transactions overlap
+_TOLD = ("id", "at", "request_number", "verb", "row_digests")
+_ID, _AT, _NUMBER, _VERB, _DIGESTS = (canon.EVENT.names.index(name) for name in _TOLD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +39,30 @@ class Report:
     pruned: int = 0
     unsealed: int = 0
     newest: str = ""
+    misdated: int = 0
+    first_misdated: str = ""
+    _latest: str = ""  # time of any event so far
 
     def add(self, kind: str, what: str, words: str) -> None:
         """Note one finding."""
         self.findings.append(Finding(kind=kind, what=what, words=words))
+
+    def note_times(self, rows: Sequence[canon.Row]) -> None:
+        """Count events that say they were long before those of former seals: added by SQL, or a clock was set back."""
+        times = [row[_AT] for row in rows if isinstance(row[_AT], str)]
+        if times and min(times) < (limit := _take_off(self._latest)):
+            early = [row for row in rows if isinstance(row[_AT], str) and row[_AT] < limit]
+            self.misdated += len(early)
+            self.first_misdated = self.first_misdated or f"event {early[0][_ID]} of {early[0][_AT]} UTC"
+        self._latest = max([self._latest, *times])
+
+
+def _take_off(time: str) -> str:
+    """The moment by which that time comes too late, as text; empty where it is no time."""
+    try:
+        return canon.write_time(time=datetime.fromisoformat(f"{time}+00:00") - _MOST_LATE)
+    except (ValueError, OverflowError):
+        return ""
 
 
 type Progress = Callable[[int, int], None]
@@ -59,6 +81,8 @@ def verify_record(
     report = Report()
     loose = verifyrows.Loose()
     _check_chain(report, checkpoint=checkpoint, loose=loose, on_progress=on_progress)
+    if not models.Event.objects.exists() and models.Request.objects.exists():
+        report.add("removed", "the record", "is empty, although there are requests.")
     sealed_until = loose.read_until
     loose.catch_up()
     report.unsealed = models.Event.objects.filter(id__gt=sealed_until, id__lte=loose.read_until).count()
@@ -144,10 +168,19 @@ def _check_events(report: Report, *, seal: seals.StoredSeal, after: int, loose: 
         return
     rows = canon.read_events(after=after, until=seal.last_id, limit=seal.count + 1)
     marks = canon.mark_events(rows=rows, secret=key.secret)
+    report.note_times(rows)
     for row in rows:
         loose.hear_event(event_id=row[_ID], number=row[_NUMBER], verb=row[_VERB], text=row[_DIGESTS])
     if marks != seal.marks:
-        _name_differences(report, sealed=seal.marks, present=marks, names=loose.names)
+        once = _date_back(rows, sealed=seal.marks, secret=key.secret)
+        _name_differences(report, sealed=seal.marks, present=marks, once=once, names=loose.names)
+
+
+def _date_back(rows: Sequence[canon.Row], *, sealed: bytes, secret: bytes) -> bytes:
+    """The marks that the events would have at the times that were sealed."""
+    times = {mark.id: mark.at for mark in canon.split_marks(marks=sealed)}
+    dated = [[row[_ID], times.get(row[_ID], row[_AT]), *row[2:]] for row in rows]
+    return canon.mark_events(rows=dated, secret=secret)
 
 
 def _is_pruned(seal: seals.StoredSeal, *, after: int, names: tombstones.Names) -> bool:
@@ -157,27 +190,31 @@ def _is_pruned(seal: seals.StoredSeal, *, after: int, names: tombstones.Names) -
     return not models.Event.objects.filter(id__gt=after, id__lte=seal.last_id).exists()
 
 
-def _name_differences(report: Report, *, sealed: bytes, present: bytes, names: tombstones.Names) -> None:
+def _name_differences(report: Report, *, sealed: bytes, present: bytes, once: bytes, names: tombstones.Names) -> None:
     before = {mark.id: mark for mark in canon.split_marks(marks=sealed)}
     now = {mark.id: mark for mark in canon.split_marks(marks=present)}
+    dated_back = {mark.id: mark for mark in canon.split_marks(marks=once)}
     if len(now) > len(before):  # no more were read
         before = {number: mark for number, mark in before.items() if number <= max(now)}
     named = 0
     for number in sorted(before.keys() | now.keys()):
         if before.get(number) == now.get(number) or (number not in now and names.covers(first=number, last=number)):
             continue
-        kind, words = _compare(before.get(number), now.get(number))
+        is_as_before = number in before and dated_back.get(number) == before[number]
+        kind, words = _compare(before.get(number), now.get(number), is_only_re_dated=is_as_before)
         report.add(kind, f"event {number}", words)
         named += 1
         if named == _MOST_NAMED:
             return
 
 
-def _compare(before: canon.Mark | None, now: canon.Mark | None) -> tuple[str, str]:
+def _compare(before: canon.Mark | None, now: canon.Mark | None, *, is_only_re_dated: bool) -> tuple[str, str]:
     if now is None:
         return "removed", f"was removed; it was of {before.at if before else '?'} UTC."
     if before is None:
         return "inserted", f"was inserted after its neighbours were sealed; it says {now.at} UTC."
-    if before.at != now.at:
+    if is_only_re_dated:
         return "re-dated", f"was re-dated: it was of {before.at} UTC and says {now.at} UTC."
+    if before.at != now.at:
+        return "changed", f"was changed, and not its time alone: it was of {before.at} UTC and says {now.at} UTC."
     return "changed", f"of {now.at} UTC was changed."
