@@ -102,7 +102,7 @@ class Request(models.Model):
             models.Index(F("requester"), F("id").desc(), name="request_by_person"),
             models.Index(F("status"), F("id").desc(), name="request_by_status"),
             models.Index(F("type"), F("id").desc(), name="request_by_type"),
-            models.Index(F("failure"), F("id").desc(), name="request_by_failure", condition=~Q(failure="")),
+            models.Index(F("failure"), F("id").desc(), name="request_by_failure"),
             models.Index(F("created_at"), name="request_by_time"),
             models.Index(F("failure"), F("ended_at"), name="request_failed_lately"),
         ]

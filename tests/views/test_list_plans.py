@@ -202,3 +202,14 @@ def list_nodes(plan):
     yield plan
     for node in plan.get("Plans", []):
         yield from list_nodes(node)
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL chooses by what is in the tables")
+def test_sqlite_reads_by_failure_in_order_and_reasons_from_their_index(db):
+    """It uses a partial index only for those very words, and would sort all with the failure."""
+    by_failure = models.Request.objects.filter(failure="422").order_by("-id")[:50]
+    assert "TEMP B-TREE" not in by_failure.explain()
+    with connection.cursor() as cursor:
+        asked = "NOT (reason = '') AND reason LIKE '%demo%'"
+        cursor.execute(f"EXPLAIN QUERY PLAN SELECT id FROM portal_event WHERE {asked} ORDER BY id DESC")
+        assert [row[3] for row in cursor.fetchall()] == ["SCAN portal_event USING COVERING INDEX event_with_reason"]
