@@ -36,7 +36,7 @@ def test_a_station_says_when_it_began_and_how_long_it_took(sign_in, alice):
     story = journey.read_story(portal_request=portal_request)
     steps = journey.list_steps(story=story, key=models.Key.objects.get(), position=None)
     assert [(step.at, step.took) for step in steps if step.took] == [(attempt.claimed_at, 65)]
-    assert ", took 1 min 05 s" in sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
+    assert "It took 1 min 05 s." in sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
 
 
 @pytest.mark.parametrize(("number", "folded"), [(12, 0), (13, 4), (47, 38)])
