@@ -31,6 +31,7 @@ NO_PAGES = {
     "admin:portal_request_export_jsonl": "a download",
     "admin:portal_event_export_csv": "a download",
     "admin:portal_event_export_jsonl": "a download",
+    "admin:portal_seal_checkpoint": "a download",
     "home_live": "a part of home",
     "request_list_live": "a part of request_list",
     "request_live": "a part of request_detail",
