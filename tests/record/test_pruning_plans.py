@@ -71,20 +71,32 @@ def test_no_question_of_the_duty_walks_through_a_table(held):
     assert len(statements) > 20
     walks = [(table, sql) for sql in statements for table in find_walked(sql)]
     assert walks == []
+    loose = [sql for sql in statements if "row_digests = ''" in sql]
+    assert len(loose) > 1
+    assert all("event_of_rows" in explain(sql) for sql in loose)
 
 
 def find_walked(sql: str) -> list[str]:
     """The large tables that the statement walks through."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute(f"EXPLAIN QUERY PLAN {sql}".replace("%", "%%"), [])
-            steps = [step for *_, step in cursor.fetchall()]
-        else:
-            cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}".replace("%", "%%"), [])
-            ((plan,),) = cursor.fetchall()
-            plan = json.loads(plan) if isinstance(plan, str) else plan
-            steps = list_steps(plan[0]["Plan"])
+    plan = read_plan(sql)
+    steps = plan if connection.vendor == "sqlite" else list_steps(plan[0]["Plan"])
     return [table for table in LARGE for step in steps if re.match(rf"SCAN (portal_{table}|[a-z])\b", step)]
+
+
+def explain(sql: str) -> str:
+    """The whole plan, in the database's own words."""
+    return json.dumps(read_plan(sql))
+
+
+def read_plan(sql: str) -> list:
+    words = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN (FORMAT JSON)"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{words} {sql}".replace("%", "%%"), [])
+        found = cursor.fetchall()
+    if connection.vendor == "sqlite":
+        return [step for *_, step in found]
+    ((plan,),) = found
+    return json.loads(plan) if isinstance(plan, str) else plan
 
 
 def list_steps(node: dict[str, object]) -> list[str]:
