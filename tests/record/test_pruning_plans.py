@@ -65,7 +65,7 @@ def take(name: str) -> leases.Held:
 
 def test_no_question_of_the_duty_walks_through_a_table(held):
     with CaptureQueriesContext(connection) as queries:
-        assert prune.prune_record(held=held) == 20
+        assert [prune.prune_record(held=held) for _ in range(3)] == [10, 10, 0]
         verifyrows.Loose().hear_loose()
     statements = [query["sql"] for query in queries if re.match("SELECT|DELETE|UPDATE", query["sql"])]
     assert len(statements) > 20
