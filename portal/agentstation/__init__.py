@@ -23,7 +23,7 @@ from portal.agentstation.errors import (
     UnexpectedStatus,
     UnreadableAnswer,
 )
-from portal.agentstation.resources import Answer, File, Log, Released, Reply, Workspace, Workstation, read_json
+from portal.agentstation.resources import Answer, File, Listing, Log, Released, Reply, Workspace, Workstation, read_json
 
 __all__ = [
     "AgentStationError",
@@ -35,6 +35,7 @@ __all__ = [
     "InternalError",
     "InvalidKey",
     "InvalidRequest",
+    "Listing",
     "Log",
     "NoAnswer",
     "NoConnection",

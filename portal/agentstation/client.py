@@ -24,7 +24,7 @@ from portal.agentstation.errors import (
     UnreadableAnswer,
     class_for,
 )
-from portal.agentstation.resources import Answer, Released, Reply, Workstation, read_json
+from portal.agentstation.resources import Answer, Listing, Released, Reply, Workstation, read_json
 
 _PAGE_SIZE = 20  # the default of the provider; with their files, a hundred workstations may be over what is read
 _BLOT = "[API key]"
@@ -94,11 +94,11 @@ class Client:
         """Look at one active workstation. Raises AgentStationError, and ValueError where no path can name `uid`."""
         return _read(self._call(method="GET", path=_workstation_path(uid)), Workstation.from_dict)
 
-    def list_active_workstations(self) -> list[Workstation]:
+    def list_active_workstations(self) -> Listing:
         """All active workstations, from the first page to the last, or AgentStationError."""
         return self._list(path="/workstations")
 
-    def list_workstation_history(self) -> list[Workstation]:
+    def list_workstation_history(self) -> Listing:
         """All released workstations, from the first page to the last, or AgentStationError."""
         return self._list(path="/workstations/history")
 
@@ -114,14 +114,15 @@ class Client:
         """
         return _read(self._call(method="DELETE", path=f"{_workstation_path(uid)}/release"), Released.from_dict)
 
-    def _list(self, *, path: str) -> list[Workstation]:
-        workstations: list[Workstation] = []
+    def _list(self, *, path: str) -> Listing:
+        workstations = Listing()
         seen: set[str] = set()
         query = {"limit": str(_PAGE_SIZE)}
         while True:
             answer = self._call(method="GET", path=f"{path}?{urlencode(query, errors='surrogatepass')}")
-            page, cursor = _read(answer, _page)
+            page, cursor, others = _read(answer, _page)
             workstations += page
+            workstations.pages.append(others)
             if not cursor:
                 return workstations
             if cursor in seen:
@@ -246,8 +247,8 @@ def _read[T](answer: Answer, read: Callable[[Mapping[str, object]], T]) -> T:
     raise UnreadableAnswer(f"the answer {answer.status} cannot be read as what was asked for", answer=answer)
 
 
-def _page(document: Mapping[str, object]) -> tuple[list[Workstation], str]:
-    """A page's workstations and the next page's cursor, "" on the last.
+def _page(document: Mapping[str, object]) -> tuple[list[Workstation], str, Mapping[str, object]]:
+    """A page's workstations, the next page's cursor ("" on the last), and all of the page but its workstations.
 
     Raises ValueError where anything is unusable: of a list that lacks something nobody may conclude what is not there.
     """
@@ -255,7 +256,8 @@ def _page(document: Mapping[str, object]) -> tuple[list[Workstation], str]:
     listed = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
     if not listed or not isinstance(cursor, str | None):
         raise ValueError("no page of a list")
-    return [Workstation.from_dict(entry) for entry in cast(list[dict[str, object]], entries)], cursor or ""
+    others = {key: value for key, value in document.items() if key != "data"}
+    return [Workstation.from_dict(entry) for entry in cast(list[dict[str, object]], entries)], cursor or "", others
 
 
 def _string(value: object) -> str:

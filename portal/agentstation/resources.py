@@ -148,6 +148,14 @@ class Workstation:
         )
 
 
+class Listing(list[Workstation]):
+    """The workstations of all pages of a list; `pages` has what else stood on each, as it came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pages: list[Mapping[str, object]] = []
+
+
 @dataclass(frozen=True, kw_only=True)
 class Released:
     """The answer to a release; `released` is None where the provider's word for it is missing or no boolean."""

@@ -60,6 +60,11 @@ CONTRACT: Mapping[str, Shape] = {
         may=frozenset({"url"}),
         values={"level": frozenset({"debug", "info", "warning", "error"})},
     ),
+    "list": Shape(
+        must=frozenset(),
+        may=frozenset({"object", "data", "next_cursor", "previous_cursor"}),
+        values={"object": frozenset({"list"})},
+    ),
     "error": Shape(must=frozenset({"error", "message"}), values={}),
     "release": Shape(must=frozenset({"type", "released"}), values={"type": _TYPES}),
 }
@@ -86,8 +91,10 @@ def _list_objects(workstation: Mapping[str, object]) -> Iterator[tuple[str, Mapp
         yield "workspace", workspace
         for name in ("file", "log"):
             listed = workspace.get(f"{name}s")
-            entries = listed.get("data") if isinstance(listed, dict) else None
-            yield from ((name, entry) for entry in entries or () if isinstance(entry, dict))
+            if isinstance(listed, dict):
+                entries = listed.get("data")
+                yield "list", {key: value for key, value in listed.items() if key != "data"}
+                yield from ((name, entry) for entry in entries or () if isinstance(entry, dict))
 
 
 def _compare(name: str, data: Mapping[str, object]) -> Iterator[str]:
@@ -107,8 +114,13 @@ def note_workstations(*, workstations: Iterable[Mapping[str, object]], request_n
     _note(_collect(objects), request_number=request_number)
 
 
-def note_answer(*, answer: agentstation.Answer, request_number: int) -> None:
-    """Note what differs in the answer to a POST, in the caller's transaction."""
+def note_pages(*, pages: Iterable[Mapping[str, object]]) -> None:
+    """Note what differs in pages of lists beside their entries, in the caller's transaction."""
+    _note(_collect(("list", page) for page in pages), request_number=None)
+
+
+def note_answer(*, answer: agentstation.Answer, request_number: int | None) -> None:
+    """Note what differs in the answer to a POST, or in a refusal of anything, in the caller's transaction."""
     _note(_find_in_answer(answer), request_number=request_number)
 
 
@@ -185,4 +197,5 @@ def acknowledge_notice(*, actor: models.User, notice: models.Notice) -> None:
     open_ones = models.Notice.objects.filter(pk=notice.pk, acknowledged_at=None)
     if not open_ones.update(acknowledged_at=Now(), acknowledged_by=actor):
         raise NotOpen(_("Somebody has acknowledged this notice already."))
-    audit.record_event(actor=actor, verb="acknowledge", target=notice)
+    change = audit.describe_moment(row=notice, column="acknowledged_at")
+    audit.record_event(actor=actor, verb="acknowledge", target=notice, detail=change)

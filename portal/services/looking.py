@@ -49,6 +49,8 @@ def _store_failed(
     keyhold.lock_key(account=account)
     leases.check_lease(held=held)
     status = f"{error.answer.status} " if error.answer else ""
+    if error.answer is not None and not 200 <= error.answer.status < 300:
+        drift.note_answer(answer=error.answer, request_number=None)
     look = models.Look.objects.create(
         account=account, begun_at=begun_at, is_complete=False, problem=f"{status}{type(error).__name__}"
     )
@@ -62,11 +64,12 @@ def _store_look(
     account: models.Account,
     held: leases.Held,
     begun_at: datetime,
-    active: list[agentstation.Workstation],
-    history: list[agentstation.Workstation],
+    active: agentstation.Listing,
+    history: agentstation.Listing,
 ) -> models.Look:
     keyhold.lock_key(account=account)
     leases.check_lease(held=held)
+    drift.note_pages(pages=[*active.pages, *history.pages])
     look = models.Look.objects.create(
         account=account,
         begun_at=begun_at,
@@ -107,5 +110,6 @@ def _note_first_look(*, account: models.Account, result: models.Account.FirstLoo
     wanted = models.Account.objects.filter(pk=account.pk, first_look=models.Account.FirstLook.WANTED)
     if not wanted.update(first_look=result):
         return False
-    audit.record_event(actor=None, verb="first-look", target=account, detail={"result": result})
+    detail = {"before": models.Account.FirstLook.WANTED, "after": result}
+    audit.record_event(actor=None, verb="first-look", target=account, detail=detail)
     return True

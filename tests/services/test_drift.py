@@ -57,6 +57,18 @@ def test_what_differs_from_the_contract_is_named(changes, kinds):
     assert find(**changes) == kinds
 
 
+@pytest.mark.parametrize(
+    ("listed", "kinds"),
+    [
+        ({"object": "list", "data": [FILE]}, set()),
+        ({"data": [], "total": 3}, {"list has a field total"}),
+        ({"data": [], "object": "page"}, {"list has the object page"}),
+    ],
+)
+def test_what_differs_in_a_list_of_files_is_named(listed, kinds):
+    assert find(workspace=WORKSPACE | {"files": listed}) == kinds
+
+
 def answer(sandbox, requester: models.User, **changes: object) -> models.Request:
     sandbox.script({"status": 200, "body": WORKSTATION | changes})
     portal_request = factories.submit(requester)
@@ -130,13 +142,15 @@ def test_answers_that_refuse_or_cannot_be_read_are_compared_too(sandbox, alice, 
 
 def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
     factories.mark_first_look()
-    page = {"data": [WORKSTATION | {"id": f"w{number}", "status": "paused"} for number in range(3)]}
+    page = {"data": [WORKSTATION | {"id": f"w{number}", "status": "paused"} for number in range(3)], "total": 3}
     sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
     held = leases.take_lease(name="settle", holder="test", seconds=600)
     looking.make_look(account=accounts.get_current_account(), held=held, client=process.make_client())
-    assert [(notice.kind, notice.numbers) for notice in models.Notice.objects.all()] == [
-        ("workstation has the status paused", [])
+    assert [(notice.kind, notice.numbers) for notice in models.Notice.objects.order_by("id")] == [
+        ("list has a field total", []),
+        ("workstation has the status paused", []),
     ]
+    assert "w1" not in models.Notice.objects.get(kind="list has a field total").example
     stored = factories.create_workstation(alice)
     workstations.ask_release(actor=alice, workstation=stored)
     sandbox.script({"on": "DELETE", "status": 200, "body": {"type": "max", "refund": 3}})
@@ -148,6 +162,14 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
         "release has a field refund": [stored.request_id],
         "release lacks released": [stored.request_id],
     }
+
+
+def test_a_list_that_is_refused_is_compared_too(sandbox):
+    factories.mark_first_look()
+    sandbox.script({"on": "GET /workstations", "status": 404, "body": {"error": "none here"}})
+    held = leases.take_lease(name="settle", holder="test", seconds=600)
+    looking.make_look(account=accounts.get_current_account(), held=held, client=process.make_client())
+    assert models.Notice.objects.get().kind == "an answer has the HTTP status 404"
 
 
 def test_who_makes_up_fields_does_not_fill_the_record(sandbox, alice, monkeypatch):
