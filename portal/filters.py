@@ -18,6 +18,7 @@ _FAR = _("Choose a day from 1970 to 2199.")
 # Further out a day has no beginning in some zones.
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
 _LONGEST = 366 * 86_400  # seconds: a year
+_LONGEST_TYPED = 800  # characters
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,6})?)\s*(s|m|min|h|d)?", re.IGNORECASE)
 
@@ -67,7 +68,10 @@ class FilterForm(forms.Form):
         label=_("Search"),
         required=False,
         help_text=_("A request's number, or words of a note, an error, a name or a UID."),
-        widget=forms.TextInput(attrs={"type": "search", "autocomplete": "off", "spellcheck": "false"}),
+        # More than may be looked for, so that too much is said to be so; in any script no more than an address takes.
+        widget=forms.TextInput(
+            attrs={"type": "search", "autocomplete": "off", "spellcheck": "false", "maxlength": _LONGEST_TYPED}
+        ),
     )
     status = _choose(_("State"), [("", _("Any")), *models.Request.Status.choices])
     type = _choose(_("Type"), [("", _("Any")), *models.Request.Type.choices])

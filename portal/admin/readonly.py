@@ -152,13 +152,16 @@ class ReadOnlyAdmin(HistoryMixin, _NoChanges, _ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedChangeList
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        if ERROR_FLAG in request.GET:  # where Django leads whoever asked so
+            words = _("The address asked for a filter or a page that there is not. Everything is shown.")
+            self.message_user(request, words, messages.WARNING)
+        return super().changelist_view(request, extra_context)
+
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """The list; a filter that no database takes is as wrong as any other (the search refuses NUL by itself)."""
         if any("\x00" in value for name, values in request.GET.lists() if name != "q" for value in (name, *values)):
             raise IncorrectLookupParameters
-        if ERROR_FLAG in request.GET:  # where Django leads whoever asked so
-            words = _("The address asked for a filter or a page that there is not. Everything is shown.")
-            self.message_user(request, words, messages.WARNING)
         return super().get_changelist_instance(request)
 
     def get_search_results(

@@ -130,10 +130,17 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
         text=_describe_failure(attempt) if failure else texts.get(outcome(attempt.outcome), ""),
         quote=attempt.words,
         at=attempt.claimed_at,
-        took=(attempt.ended_at - attempt.claimed_at).total_seconds() if attempt.ended_at else None,
+        took=_measure_call(attempt),
     )
     late = getattr(attempt, "late_answer", None)
     return [step, _describe_late(late)] if late else [step]
+
+
+def _measure_call(attempt: models.Attempt) -> float | None:
+    """How long the provider was asked, in seconds; None where it still is, or never was."""
+    if attempt.ended_at is None or attempt.outcome == models.Attempt.Outcome.GIVEN_BACK:
+        return None
+    return (attempt.ended_at - attempt.claimed_at).total_seconds()
 
 
 def _describe_restored(attempt: models.Attempt) -> Step:

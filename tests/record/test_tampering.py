@@ -58,6 +58,12 @@ def test_a_new_date_does_not_hide_another_change(record):
     assert "not its time alone" in finding.words
 
 
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL stores times, not texts")
+def test_another_text_of_the_same_time_is_no_new_date(record):
+    tamper("UPDATE portal_event SET at = replace(at, ' ', 'T') WHERE id = %s", record[7].pk)
+    assert find_in_chain() == [("changed", f"event {record[7].pk}")]
+
+
 def test_an_event_that_was_added_at_the_end_with_an_old_date_is_noted(record, seal, capsys):
     """It cannot be told from one of a clock that was set back, so it is no finding."""
     models.Event.objects.create(verb="cancel", target="x", at=record[0].at - timedelta(minutes=59))

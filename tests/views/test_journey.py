@@ -36,6 +36,10 @@ def test_a_station_says_when_it_began_and_how_long_it_took(sign_in, alice):
     story = journey.read_story(portal_request=portal_request)
     steps = journey.list_steps(story=story, key=models.Key.objects.get(), position=None)
     assert [(step.at, step.took) for step in steps if step.took] == [(attempt.claimed_at, 65)]
+    rows.create_attempt(portal_request, outcome="GIVEN_BACK", failure="")
+    story = journey.read_story(portal_request=portal_request)
+    given_back = journey.list_steps(story=story, key=models.Key.objects.get(), position=None)[2]
+    assert (given_back.took, given_back.text[:16]) == (None, "Nothing was sent")
     assert "It took 1 min 05 s." in sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
 
 

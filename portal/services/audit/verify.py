@@ -213,8 +213,8 @@ def _compare(before: canon.Mark | None, now: canon.Mark | None, *, is_only_re_da
         return "removed", f"was removed; it was of {before.at if before else '?'} UTC."
     if before is None:
         return "inserted", f"was inserted after its neighbours were sealed; it says {now.at} UTC."
+    if before.at == now.at:
+        return "changed", f"of {now.at} UTC was changed."
     if is_only_re_dated:
         return "re-dated", f"was re-dated: it was of {before.at} UTC and says {now.at} UTC."
-    if before.at != now.at:
-        return "changed", f"was changed, and not its time alone: it was of {before.at} UTC and says {now.at} UTC."
-    return "changed", f"of {now.at} UTC was changed."
+    return "changed", f"was changed, and not its time alone: it was of {before.at} UTC and says {now.at} UTC."
