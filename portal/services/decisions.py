@@ -66,4 +66,5 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     asked = models.Workstation.objects.orphans().filter(pk=workstation.pk, account=current, release_asked_at=None)
     if not asked.update(release_asked_at=Now(), release_asked_by=actor, refresh_due_at=Now()):
         raise intake.NotPossible(_("This workstation has ended, has an owner, or is being given back already."))
-    audit.record_event(actor=actor, verb="release-orphan", target=workstation, reason=reason)
+    change = audit.describe_moment(row=workstation, column="release_asked_at")
+    audit.record_event(actor=actor, verb="release-orphan", target=workstation, detail=change, reason=reason)

@@ -94,7 +94,8 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
         audit.record_event(actor=actor, verb="cancel", target=locked, request_number=locked.pk, detail=change)
     elif locked.status == states.UNKNOWN and locked.cancel_wished_at is None:
         models.Request.objects.filter(pk=locked.pk).update(cancel_wished_at=Now())
-        audit.record_event(actor=actor, verb="wish-cancel", target=locked, request_number=locked.pk)
+        change = audit.describe_moment(row=locked, column="cancel_wished_at")
+        audit.record_event(actor=actor, verb="wish-cancel", target=locked, request_number=locked.pk, detail=change)
     else:
         raise NotPossible(_("It is too late to cancel: the request is not waiting any more."))
 

@@ -296,10 +296,16 @@ def _has_marked(*, member: Member, look: models.Look) -> bool:
 
 
 def _note_operator(portal_request: models.Request, *, note: str) -> None:
+    change = {"before": {"operator_note": portal_request.operator_note}, "after": {"operator_note": note}}
     portal_request.operator_note = note
     portal_request.save(update_fields=["operator_note"])
     audit.record_event(
-        actor=None, verb="leave-to-operator", target=portal_request, request_number=portal_request.pk, reason=note
+        actor=None,
+        verb="leave-to-operator",
+        target=portal_request,
+        request_number=portal_request.pk,
+        detail=change,
+        reason=note,
     )
 
 

@@ -29,8 +29,14 @@ def ask_release(*, actor: models.User, workstation: models.Workstation, reason: 
     )
     if not asked:
         raise NotLive(_("This workstation has ended, or is being given back already."))
-    number = workstation.request_id
-    audit.record_event(actor=actor, verb="ask-release", target=workstation, request_number=number, reason=reason)
+    audit.record_event(
+        actor=actor,
+        verb="ask-release",
+        target=workstation,
+        request_number=workstation.request_id,
+        detail=audit.describe_moment(row=workstation, column="release_asked_at"),
+        reason=reason,
+    )
 
 
 def refresh_workstations(*, held: leases.Held, client: agentstation.Client) -> int:
@@ -93,7 +99,13 @@ def _record(
             verb="released" if workstation.release_asked_at else "ended",
             target=stored,
             request_number=stored.request_id,
+            detail={"before": _describe(workstation), "after": _describe(stored)},
         )
+
+
+def _describe(workstation: models.Workstation) -> dict[str, str | None]:
+    ended_at = workstation.ended_at
+    return {"status": workstation.status, "ended_at": ended_at.isoformat() if ended_at else None}
 
 
 def _postpone(*, workstation: models.Workstation) -> None:

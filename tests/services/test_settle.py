@@ -574,7 +574,7 @@ def test_until_the_first_look_nothing_is_sent_and_where_it_fails_all_is_sent_the
     look(held)
 
     assert accounts.get_current_account().first_look == "FAILED"
-    assert models.Event.objects.get(verb="first-look").detail == {"result": "FAILED"}
+    assert models.Event.objects.get(verb="first-look").detail == {"before": "WANTED", "after": "FAILED"}
     assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
 
 

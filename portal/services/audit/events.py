@@ -46,5 +46,11 @@ def record_event(
     )
 
 
+def describe_moment(*, row: Model, column: str) -> dict[str, object]:
+    """The detail of an event that set a time which was not set: read back, for the database's clock wrote it."""
+    row.refresh_from_db(fields=[column])
+    return {"before": {column: None}, "after": {column: getattr(row, column).isoformat()}}
+
+
 def _list_rows(target: Model | str) -> list[Model]:
     return [] if isinstance(target, str) else [target]
