@@ -152,7 +152,9 @@ def sum_months(*, held: leases.Held) -> int:
 
 def _find_complete_months() -> list[date]:
     """Those that are not summed up, of whose days all are counted and none has open requests. Oldest first."""
-    first = _find_first_day() or date.max
+    first = _find_first_day()
+    if first is None:
+        return []
     rows = models.DailyCount.objects.filter(_is_valid(), person=None, has_open=False)
     settled = set(rows.values_list("day", flat=True))
     summed = models.MonthlyCount.objects.filter(zone=settings.TIME_ZONE, person=None)

@@ -202,6 +202,14 @@ def test_a_month_is_not_summed_up_before_it_is_over(alice, held):
     assert not models.MonthlyCount.objects.filter(month=first).exists()
 
 
+def test_nothing_is_summed_up_where_pruning_has_left_no_request(held):
+    """The month may go on."""
+    day = timezone.localdate().replace(day=1)
+    models.DailyCount.objects.create(day=day, zone="elsewhere", counts={"status": {"SUCCEEDED": 1}}, is_final=True)
+    count_all(held)
+    assert not models.MonthlyCount.objects.exists()
+
+
 def test_months_of_another_zone_count_for_nothing_and_are_replaced(alice, held, settings):
     create(alice, datetime(2026, 3, 31, 23, 30, tzinfo=UTC))
     count_all(held)
