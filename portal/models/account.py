@@ -58,7 +58,7 @@ class Key(models.Model):
         null=True, blank=True, help_text=_("Empty: until an operator or a probe ends it.")
     )
     operator_only = models.BooleanField(default=False, help_text=_("No time and no probe ends this hold."))
-    hold_ended_at = models.DateTimeField(null=True, blank=True, help_text=_("Attempts claimed before do not count."))
+    hold_ended_at = models.DateTimeField(null=True, blank=True)
     # How long the queue has stood still in all, in seconds: time under a hold does not count as waiting.
     held_seconds = models.FloatField(default=0)
     failures_in_row = models.PositiveIntegerField(
@@ -71,6 +71,13 @@ class Key(models.Model):
     fingerprint = models.CharField(max_length=16, blank=True, help_text=_("Of the active key; tells nothing of it."))
     new_fingerprint = models.CharField(
         max_length=16, blank=True, help_text=_("Of a key that an operator has to confirm.")
+    )
+    tick = models.PositiveBigIntegerField(
+        default=0,
+        help_text=_("Raised by each claim, recorded end, end of a pause and scan: it orders them, no clock does."),
+    )
+    resumed_tick = models.PositiveBigIntegerField(
+        default=0, help_text=_("The tick at which the last pause ended. Attempts claimed before do not count.")
     )
     turn = models.PositiveBigIntegerField(default=0, help_text=_("Counts claims; people's turns are ordered by it."))
 

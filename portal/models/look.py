@@ -14,6 +14,10 @@ class Look(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="looks")
     begun_at = models.DateTimeField()
     ended_at = models.DateTimeField(db_default=Now())
+    begun_tick = models.PositiveBigIntegerField(default=0, help_text=_("The key's tick when it began."))
+    ended_tick = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text=_("The key's tick when it was stored.")
+    )
     is_complete = models.BooleanField()
     problem = models.CharField(max_length=200, blank=True)
     active_count = models.PositiveIntegerField(default=0)

@@ -182,7 +182,14 @@ class Attempt(ProviderAnswer):
     request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="attempts")
     number = models.PositiveIntegerField(help_text=_("1 for the request's first attempt."))
     worker = models.CharField(max_length=200, help_text=_("Machine and process that made it."))
+    token = models.CharField(
+        max_length=32, blank=True, help_text=_("Random: tells this attempt from another that was given its id.")
+    )
     claimed_at = models.DateTimeField(db_default=Now())
+    claimed_tick = models.PositiveBigIntegerField(default=0, help_text=_("The key's tick when it was claimed."))
+    ended_tick = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text=_("The key's tick when its end was recorded.")
+    )
     deadline_at = models.DateTimeField(help_text=_("From then on the outcome is unknown, unless it was recorded."))
     ended_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SENDING)

@@ -62,6 +62,9 @@ class Workstation(Mirror):
     shown_at = models.DateTimeField(
         null=True, blank=True, help_text=_("End of the first complete look that showed it.")
     )
+    listed_tick = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text=_("The key's tick at the end of the first complete scan that showed it.")
+    )
     type = models.TextField(blank=True)
     status = models.TextField(blank=True)
     refreshed_at = models.DateTimeField(db_default=Now(), help_text=_("When the provider last told about it."))
@@ -70,6 +73,12 @@ class Workstation(Mirror):
     release_asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    doubted_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("Since when AgentStation no longer finds it, though nothing says that it ended."),
+    )
+    doubted_tick = models.PositiveBigIntegerField(null=True, blank=True, help_text=_("The key's tick then."))
     ended_at = models.DateTimeField(null=True, blank=True, help_text=_("When the portal learned that it had ended."))
 
     objects = WorkstationQuerySet.as_manager()
@@ -81,6 +90,11 @@ class Workstation(Mirror):
                 name="workstation_release_has_asker",
                 condition=Q(release_asked_at=None, release_asked_by=None)
                 | Q(release_asked_at__isnull=False, release_asked_by__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="workstation_doubt_only_while_live",
+                condition=Q(doubted_at=None, doubted_tick=None)
+                | Q(doubted_at__isnull=False, doubted_tick__isnull=False, ended_at=None),
             ),
         ]
         indexes = [

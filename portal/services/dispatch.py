@@ -4,6 +4,7 @@ Claim and record are one short transaction each. The call between them has no tr
 no connection. All locks are taken in one order: the key, then the request.
 """
 
+import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -85,8 +86,7 @@ def _has_room(*, key: models.Key) -> bool:
 
 def _has_begun_again(*, key: models.Key, in_flight: QuerySet[models.Attempt]) -> bool:
     """Whether an attempt that was claimed since the hold ended is under way."""
-    times = in_flight.values_list("claimed_at", flat=True)
-    return key.hold_ended_at is not None and any(claimed_at >= key.hold_ended_at for claimed_at in times)
+    return in_flight.filter(claimed_tick__gte=key.resumed_tick).exists()
 
 
 def _create_attempt(portal_request: models.Request, *, key: models.Key, worker: str, boottime: float) -> Call:
@@ -98,6 +98,8 @@ def _create_attempt(portal_request: models.Request, *, key: models.Key, worker: 
         request=portal_request,
         number=portal_request.attempts.count() + 1,
         worker=worker,
+        token=secrets.token_hex(16),
+        claimed_tick=keyhold.advance_tick(key=key),
         key_fingerprint=key.fingerprint,
         deadline_at=Now() + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),
     )

@@ -36,6 +36,13 @@ def lock_key(*, account: models.Account) -> models.Key:
     return models.Key.objects.select_related("account").select_for_update(of=("self",)).get(account=account)
 
 
+def advance_tick(*, key: models.Key) -> int:
+    """The locked key's next tick: what has a higher one happened later, whatever the clocks say."""
+    key.tick += 1
+    key.save(update_fields=["tick"])
+    return key.tick
+
+
 def may_send(*, key: models.Key, now: datetime) -> bool:
     """Whether the locked key may be used. Ends a hold whose time has come; holds a key that nobody has confirmed."""
     _check_fingerprint(key=key, now=now)
@@ -107,8 +114,7 @@ def note_failure(
 
 def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
     """Only attempts with the active key, claimed after the last hold ended, tell something of it."""
-    fresh = key.hold_ended_at is None or attempt.claimed_at >= key.hold_ended_at
-    return fresh and attempt.key_fingerprint == key.fingerprint
+    return attempt.claimed_tick >= key.resumed_tick and attempt.key_fingerprint == key.fingerprint
 
 
 def _hold_until_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> bool:
@@ -167,6 +173,8 @@ def _resume(*, key: models.Key, actor: models.User | None, now: datetime, by_pro
     key.state, key.held_at, key.held_until = models.Key.State.RESUMING, None, None
     key.hold_ended_at, key.resumed_by_probe, key.operator_only, key.probe_at = now, by_probe, False, None
     key.failures_in_row = 0
+    key.tick += 1
+    key.resumed_tick = key.tick
     key.save()
     detail = {"cause": key.cause, "by_probe": by_probe, **change}
     audit.record_event(actor=actor, verb="resume", target=key, detail=detail)

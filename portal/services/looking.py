@@ -27,14 +27,17 @@ def make_look(*, account: models.Account, held: leases.Held, client: agentstatio
     In this order, so that a workstation that ends meanwhile is in one of the two.
     """
     begun_at = clock.read_clock(account=account)
+    begun_tick = keyhold.get_key(account=account).tick
     if connection.vendor == "postgresql":
         connection.close()  # back to the pool while the provider is asked
     try:
         active = client.list_active_workstations()
         history = client.list_workstation_history()
     except agentstation.AgentStationError as error:
-        return _store_failed(account=account, held=held, begun_at=begun_at, error=error)
-    return _store_look(account=account, held=held, begun_at=begun_at, active=active, history=history)
+        return _store_failed(account=account, held=held, begun_at=begun_at, begun_tick=begun_tick, error=error)
+    return _store_look(
+        account=account, held=held, begun_at=begun_at, begun_tick=begun_tick, active=active, history=history
+    )
 
 
 def has_no_lists(*, look: models.Look) -> bool:
@@ -44,15 +47,25 @@ def has_no_lists(*, look: models.Look) -> bool:
 
 @transaction.atomic
 def _store_failed(
-    *, account: models.Account, held: leases.Held, begun_at: datetime, error: agentstation.AgentStationError
+    *,
+    account: models.Account,
+    held: leases.Held,
+    begun_at: datetime,
+    begun_tick: int,
+    error: agentstation.AgentStationError,
 ) -> models.Look:
-    keyhold.lock_key(account=account)
+    key = keyhold.lock_key(account=account)
     leases.check_lease(held=held)
     status = f"{error.answer.status} " if error.answer else ""
     if error.answer is not None and not 200 <= error.answer.status < 300:
         drift.note_answer(answer=error.answer, request_number=None)
     look = models.Look.objects.create(
-        account=account, begun_at=begun_at, is_complete=False, problem=f"{status}{type(error).__name__}"
+        account=account,
+        begun_at=begun_at,
+        begun_tick=begun_tick,
+        ended_tick=keyhold.advance_tick(key=key),
+        is_complete=False,
+        problem=f"{status}{type(error).__name__}",
     )
     _note_first_look(account=account, result=models.Account.FirstLook.FAILED)
     return look
@@ -64,19 +77,23 @@ def _store_look(
     account: models.Account,
     held: leases.Held,
     begun_at: datetime,
+    begun_tick: int,
     active: agentstation.Listing,
     history: agentstation.Listing,
 ) -> models.Look:
-    keyhold.lock_key(account=account)
+    key = keyhold.lock_key(account=account)
     leases.check_lease(held=held)
     drift.note_pages(pages=[*active.pages, *history.pages])
+    tick = keyhold.advance_tick(key=key)
     look = models.Look.objects.create(
         account=account,
         begun_at=begun_at,
+        begun_tick=begun_tick,
+        ended_tick=tick,
         is_complete=True,
         active_count=len(active),
         history_count=len(history),
-        new_count=_store_new(account=account, active=active, history=history),
+        new_count=_store_new(account=account, tick=tick, active=active, history=history),
     )
     if _note_first_look(account=account, result=models.Account.FirstLook.DONE):
         models.Workstation.objects.filter(account=account, request=None).update(is_foreign=True)
@@ -84,7 +101,11 @@ def _store_look(
 
 
 def _store_new(
-    *, account: models.Account, active: list[agentstation.Workstation], history: list[agentstation.Workstation]
+    *,
+    account: models.Account,
+    tick: int,
+    active: list[agentstation.Workstation],
+    history: list[agentstation.Workstation],
 ) -> int:
     """Mirror what no look has shown before; what is known is kept up by answers and refreshing."""
     known = models.Workstation.objects.filter(account=account)
@@ -99,7 +120,7 @@ def _store_new(
         drift.note_workstations(workstations=[entry.raw for entry in new.values()], request_number=None)
         uids = list(new)
         for start in range(0, len(uids), _BATCH):
-            known.filter(uid__in=uids[start : start + _BATCH]).update(shown_at=Now())
+            known.filter(uid__in=uids[start : start + _BATCH]).update(shown_at=Now(), listed_tick=tick)
         shown |= new.keys()
         count += len(new)
     return count

@@ -96,8 +96,8 @@ def give_workstation(*, stored: models.Workstation, portal_request: models.Reque
 
 def end_workstation(*, stored: models.Workstation) -> None:
     """Note that the workstation has ended."""
-    stored.ended_at = Now()
-    stored.save(update_fields=["ended_at"])
+    stored.ended_at, stored.doubted_at, stored.doubted_tick = Now(), None, None
+    stored.save(update_fields=["ended_at", "doubted_at", "doubted_tick"])
 
 
 def _store_workspace(*, account: models.Account, workspace: agentstation.Workspace | None) -> models.Workspace | None:

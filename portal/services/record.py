@@ -19,7 +19,11 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
         # Another of its group has adopted what was made for this one: it takes that one's place among the unknown.
         outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
     ours = models.Attempt.objects.filter(pk=attempt.pk, outcome=models.Attempt.Outcome.SENDING).update(
-        outcome=outcome, ended_at=Now(), **_describe(result, failure=failure), retry_after=_retry_after(result)
+        outcome=outcome,
+        ended_at=Now(),
+        ended_tick=keyhold.advance_tick(key=key),
+        retry_after=_retry_after(result),
+        **_describe(result, failure=failure),
     )
     if result.answer is not None and result.workstation is None:  # of a workstation the mirror tells
         drift.note_answer(answer=result.answer, request_number=portal_request.pk)

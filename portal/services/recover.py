@@ -25,13 +25,18 @@ def _recover_attempts(*, held: leases.Held) -> int:
 @transaction.atomic
 def _make_unknown(*, attempt_id: int, held: leases.Held) -> bool:
     attempt = models.Attempt.objects.select_related("request__account").get(pk=attempt_id)
-    keyhold.lock_key(account=attempt.request.account)
+    key = keyhold.lock_key(account=attempt.request.account)
     leases.check_lease(held=held)
     portal_request = models.Request.objects.select_for_update().get(pk=attempt.request_id)
     code = failures.NO_ANSWER.code
     ours = models.Attempt.objects.filter(
         pk=attempt_id, outcome=models.Attempt.Outcome.SENDING, deadline_at__lte=Now()
-    ).update(outcome=models.Attempt.Outcome.UNKNOWN, failure=code, ended_at=Now())
+    ).update(
+        outcome=models.Attempt.Outcome.UNKNOWN,
+        failure=code,
+        ended_at=Now(),
+        ended_tick=keyhold.advance_tick(key=key),
+    )
     if not ours:
         return False  # its worker recorded it at the last moment
     portal_request.tries = F("tries") + 1

@@ -25,11 +25,14 @@ def restore_requests() -> int:
 
 
 def _make_unknown(portal_request: models.Request, *, key: models.Key) -> None:
+    tick = keyhold.advance_tick(key=key)
     attempt = models.Attempt.objects.create(
         request=portal_request,
         number=portal_request.attempts.count() + 1,
         worker=WORKER,
         key_fingerprint=key.fingerprint,
+        claimed_tick=tick,
+        ended_tick=tick,
         deadline_at=Now(),
         ended_at=Now(),
         outcome=models.Attempt.Outcome.UNKNOWN,

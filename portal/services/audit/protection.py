@@ -57,7 +57,9 @@ def list_rules() -> list[Rule]:
             table="portal_attempt",
             act="UPDATE",
             condition="OLD.outcome <> 'SENDING' OR "
-            + _changes("id", "request_id", "number", "worker", "key_fingerprint", "claimed_at"),
+            + _changes(
+                "id", "request_id", "number", "worker", "token", "key_fingerprint", "claimed_at", "claimed_tick"
+            ),
         ),
         Rule(table="portal_attempt", act="DELETE", condition=f"NOT {_is_named('REQUESTS', 'OLD.request_id')}"),
         Rule(
