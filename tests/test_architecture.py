@@ -50,7 +50,6 @@ PLAIN = {
 # Services that others build on, lowest first; a service imports only from lower lines.
 SERVICE_LAYERS = [
     {
-        "clock",
         "wake",
         "storable",
         "leases",
@@ -68,6 +67,7 @@ SERVICE_LAYERS = [
     {"audit.rowdigests"},
     {"audit.events", "accounts"},
     {"audit"},  # its face: record_event
+    {"clock"},
     {"keyhold", "drift", "membership", "audit.seals", "audit.tombstones"},
     {"mirror", "probe", "doubts"},
     {

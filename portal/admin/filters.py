@@ -44,6 +44,7 @@ VERBS = (
     "notice",
     "acknowledge",
     "settings",
+    "clock-step",
     "sign-in",
     "sign-in-failed",
     "sign-out",

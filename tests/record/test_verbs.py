@@ -18,6 +18,7 @@ from portal import models, services
 from portal.admin import filters
 from portal.models.clock import Now
 from portal.services import (
+    accounts,
     audit,
     clock,
     configuration,
@@ -327,6 +328,13 @@ def prune_old(stage: Stage) -> None:
         assert prune_all()
 
 
+def step_clock(stage: Stage) -> None:
+    boottime = iter([1000.0, 1000.0, 900.0, 900.0])  # time that passes only for the database: its clock was set forward
+    watched = clock.SteadyClock(boottime=lambda: next(boottime))
+    for _ in range(2):
+        watched.observe(account=accounts.get_current_account(), token=1)
+
+
 def take_evidence(stage: Stage) -> None:
     url = f"/requests/{factories.submit(stage.alice).pk}/evidence.json"
     assert stage.browse(stage.olga).get(url).status_code == 200
@@ -364,6 +372,7 @@ ACTS = [
     Act(verbs=("notice",), do=raise_notice),
     Act(verbs=("acknowledge",), do=acknowledge, by="olga", has_change=True),
     Act(verbs=("settings",), do=start),
+    Act(verbs=("clock-step",), do=step_clock),
     Act(verbs=("sign-in",), do=sign_in, by="alice"),
     Act(verbs=("sign-in-failed",), do=lambda stage: sign_in(stage, "wrong")),
     Act(verbs=("sign-out",), do=lambda stage: stage.post(stage.alice, "/accounts/logout/"), by="alice"),
