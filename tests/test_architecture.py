@@ -52,6 +52,7 @@ SERVICE_LAYERS = [
     {
         "wake",
         "storable",
+        "matching",
         "leases",
         "workers",
         "retry",
@@ -77,6 +78,7 @@ SERVICE_LAYERS = [
         "workstations",
         "setup",
         "scans",
+        "listinglag",
         "restore",
         "sessions",
         "configuration",
@@ -88,7 +90,7 @@ SERVICE_LAYERS = [
     },
     {
         "record",
-        "settle",
+        "reconcile",
         "decisions",
         "audit.verify",
         "audit.pruneevents",

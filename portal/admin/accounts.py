@@ -106,7 +106,7 @@ class ScanAdmin(readonly.ReadOnlyAdmin):
         """What was settled by it: from its beginning to that of the next."""
         later = models.Scan.objects.filter(account=row.account_id, id__gt=row.pk).order_by("id").first()
         until = {"at__lt": later.begun_at.isoformat(" ")} if later else {}
-        return {"verb": "settle", "at__gte": row.begun_at.isoformat(" "), **until}
+        return {"verb": "reconcile", "at__gte": row.begun_at.isoformat(" "), **until}
 
 
 @pages.register(models.Notice)

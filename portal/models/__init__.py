@@ -15,7 +15,7 @@ from portal.models.usage import DailyCount, MonthlyCount
 from portal.models.user import User, list_time_zones
 from portal.models.worker import Worker
 from portal.models.workspace import File, Log, Workspace
-from portal.models.workstation import Workstation
+from portal.models.workstation import Workstation, list_calls_before_listing
 
 __all__ = [
     "NEW_KEY",
@@ -45,6 +45,7 @@ __all__ = [
     "Workstation",
     "check_transition",
     "check_words",
+    "list_calls_before_listing",
     "list_time_zones",
     "read_number",
     "read_words",

@@ -26,6 +26,17 @@ class Account(models.Model):
     )
     first_look = models.CharField(max_length=8, choices=FirstLook, default=FirstLook.WANTED)
 
+    shared_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("When a workstation was first seen that no attempt explains: the key is used elsewhere, too."),
+    )
+    longest_lag = models.FloatField(
+        default=0, help_text=_("Seconds for which the lists lacked a workstation that lived, at most, of late.")
+    )
+    longest_lag_at = models.DateTimeField(null=True, blank=True)
+    lag_tick = models.PositiveBigIntegerField(default=0, help_text=_("Up to which tick the lag has been measured."))
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["base_url"], name="account_current_once", condition=Q(retired_at=None))

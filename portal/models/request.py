@@ -70,7 +70,9 @@ class Request(models.Model):
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     cancel_wished_at = models.DateTimeField(null=True, blank=True, help_text=_("Wanted while the outcome was unknown."))
-    operator_note = models.CharField(max_length=300, blank=True, help_text=_("Why only an operator can settle it."))
+    operator_note = models.CharField(
+        max_length=300, blank=True, help_text=_("Why a person has to decide what became of it.")
+    )
 
     objects = RequestQuerySet.as_manager()
 
@@ -105,6 +107,7 @@ class Request(models.Model):
             models.Index(F("failure"), F("id").desc(), name="request_by_failure"),
             models.Index(F("created_at"), name="request_by_time"),
             models.Index(F("failure"), F("ended_at"), name="request_failed_lately"),
+            models.Index(F("workspace_uid"), F("id").desc(), name="request_by_workspace"),
         ]
 
     def __str__(self) -> str:
@@ -195,6 +198,9 @@ class Attempt(ProviderAnswer):
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SENDING)
     failure = models.CharField(max_length=32, blank=True)
     key_fingerprint = models.CharField(max_length=16, blank=True, help_text=_("Of the key that it used."))
+    names_other = models.BooleanField(
+        default=False, help_text=_("The response named a workstation that belongs to another request.")
+    )
     retry_after = models.FloatField(null=True, blank=True, help_text=_("Seconds, as the provider asked."))
 
     class Meta:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.services import accounts, audit, keyhold, lifecycle, wake
+from portal.services import accounts, audit, keyhold, lifecycle, matching, wake
 
 
 class Refused(Exception):
@@ -86,10 +86,14 @@ def _create_request(
 
 @transaction.atomic
 def cancel_request(*, actor: models.User, portal_request: models.Request) -> None:
-    """Take a request out of the queue; while its outcome is unknown, note the wish. Raises NotPossible for others."""
+    """Take a request out of the queue; while its outcome is unknown, note the wish, unless a person is asked anyway.
+
+    Raises NotPossible for others.
+    """
     locked = lock_request(portal_request=portal_request)
     states = models.Request.Status
-    if locked.status == states.QUEUED:
+    is_asked = locked.status == states.UNKNOWN and matching.may_requester_decide(note=locked.operator_note)
+    if locked.status == states.QUEUED or is_asked:
         change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
         audit.record_event(actor=actor, verb="cancel", target=locked, request_number=locked.pk, detail=change)
     elif locked.status == states.UNKNOWN and locked.cancel_wished_at is None:

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.db.models import F, Model
 
-from portal import agentstation, failures, models
+from portal import failures, models
 from portal.models.clock import Now
 from portal.services import audit, clock, dispatch, drift, keyhold, lifecycle, mirror, retry, storable
 
@@ -14,15 +14,17 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     attempt = models.Attempt.objects.select_related("request__account").get(pk=call.attempt_id)
     key = keyhold.lock_key(account=attempt.request.account)
     portal_request = _lock_request(attempt.request_id)
-    outcome, failure = result.outcome, result.failure
-    if result.workstation is not None and _has_other_owner(portal_request, workstation=result.workstation):
-        # Another of its group has adopted what was made for this one: it takes that one's place among the unknown.
+    outcome, failure, names_other = result.outcome, result.failure, False
+    owner = _find_other_owner(portal_request, result=result)
+    if owner is not None:
         outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
+        names_other = not _may_change_places(portal_request, owner=owner)
     ours = models.Attempt.objects.filter(pk=attempt.pk, outcome=models.Attempt.Outcome.SENDING).update(
         outcome=outcome,
         ended_at=Now(),
         ended_tick=keyhold.advance_tick(key=key),
         retry_after=_retry_after(result),
+        names_other=names_other,
         **_describe(result, failure=failure),
     )
     if result.answer is not None and result.workstation is None:  # of a workstation the mirror tells
@@ -55,7 +57,7 @@ def _use_result(
     now = clock.read_clock(account=key.account)
     if result.workstation is not None:
         keyhold.note_success(key=key, attempt=attempt, now=now)
-        return _use_workstation(portal_request, workstation=result.workstation)
+        return _use_workstation(portal_request, result=result)
     if result.failure is None:  # given back: it keeps its place in the queue
         lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
         return []
@@ -86,24 +88,48 @@ def _retry_after(result: dispatch.Result) -> float | None:
     return result.answer.retry_after if result.answer else None
 
 
-def _has_other_owner(portal_request: models.Request, *, workstation: agentstation.Workstation) -> bool:
-    rows = models.Workstation.objects.filter(account=portal_request.account_id, uid=workstation.uid)
-    return rows.exclude(request=None).exclude(request=portal_request).exists()
-
-
-def _use_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> list[Model]:
-    """Keep the workstation as the request's. One that another request has adopted meanwhile stays with that one."""
-    stored = mirror.store_workstation(
-        account=portal_request.account, workstation=workstation, request_number=portal_request.pk
+def _find_other_owner(portal_request: models.Request, *, result: dispatch.Result) -> models.Request | None:
+    """The other request that owns the workstation which the response names."""
+    if result.workstation is None:
+        return None
+    owners = models.Request.objects.filter(
+        workstation__account=portal_request.account_id, workstation__uid=result.workstation.uid
     )
+    return owners.exclude(pk=portal_request.pk).first()
+
+
+def _may_change_places(portal_request: models.Request, *, owner: models.Request) -> bool:
+    """Whether the portal itself had adopted for the owner what was created for this request: once, each is the other's.
+
+    Otherwise, and where it happens again, the provider's IDs cannot be trusted: an operator decides.
+    """
+    outcomes = models.Attempt.Outcome
+    was_named = owner.attempts.filter(outcome=outcomes.SUCCEEDED) | owner.attempts.filter(
+        late_answer__outcome=outcomes.SUCCEEDED
+    )
+    was_assigned = models.Event.objects.filter(request_number=owner.pk, verb="adopt")
+    before = portal_request.attempts.filter(
+        outcome=outcomes.UNKNOWN, failure=failures.NO_ANSWER.code, http_status__range=(200, 299)
+    )
+    return not (was_named.exists() or was_assigned.exists() or before.exists())
+
+
+def _use_workstation(portal_request: models.Request, *, result: dispatch.Result) -> list[Model]:
+    """Keep the workstation as the request's. One that another request owns stays with that one, as it is."""
     states = models.Request.Status
-    if stored.request_id in (None, portal_request.pk):
-        mirrors = mirror.give_workstation(stored=stored, portal_request=portal_request)
-        lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
-        return mirrors
-    if portal_request.status == states.SENDING:
-        lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
-    return [stored]
+    if result.workstation is None:
+        return []
+    if _find_other_owner(portal_request, result=result) is not None:
+        if portal_request.status == states.SENDING:
+            portal_request.tries = F("tries") + 1
+            lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
+        return []
+    stored = mirror.store_workstation(
+        account=portal_request.account, workstation=result.workstation, request_number=portal_request.pk
+    )
+    mirrors = mirror.give_workstation(stored=stored, portal_request=portal_request)
+    lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
+    return mirrors
 
 
 def _move_on(
@@ -139,7 +165,7 @@ def _record_late(*, attempt: models.Attempt, portal_request: models.Request, res
         return
     before, mirrors = portal_request.status, list[Model]()
     if result.workstation is not None:
-        mirrors = _use_late_workstation(portal_request, workstation=result.workstation)
+        mirrors = _use_late_workstation(portal_request, result=result)
     elif portal_request.status == models.Request.Status.UNKNOWN and _is_last(attempt):
         _use_late_refusal(portal_request, failure=result.failure)
     audit.record_event(
@@ -152,12 +178,14 @@ def _record_late(*, attempt: models.Attempt, portal_request: models.Request, res
     )
 
 
-def _use_late_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> list[Model]:
+def _use_late_workstation(portal_request: models.Request, *, result: dispatch.Result) -> list[Model]:
     states = models.Request.Status
     if portal_request.status in (states.UNKNOWN, states.QUEUED):
-        return _use_workstation(portal_request, workstation=workstation)
+        return _use_workstation(portal_request, result=result)
+    if result.workstation is None or _find_other_owner(portal_request, result=result) is not None:
+        return []
     stored = mirror.store_workstation(
-        account=portal_request.account, workstation=workstation, request_number=portal_request.pk
+        account=portal_request.account, workstation=result.workstation, request_number=portal_request.pk
     )
     if stored.request is None:
         stored.made_for = portal_request

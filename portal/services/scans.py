@@ -1,15 +1,17 @@
 """Looks: complete readings of the provider's lists, written into the mirrors."""
 
 import itertools
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.services import accounts, audit, clock, drift, keyhold, leases, mirror
 
 _BATCH = 500
+_WITHOUT_LISTS = timedelta(hours=1)  # of 404, before a provider that had lists has none any more
 _MANY = 10_000  # looked up in one query
 _FIRST_LOOK = 5.0  # seconds for each page: everybody waits for this look
 
@@ -40,9 +42,15 @@ def make_scan(*, account: models.Account, held: leases.Held, client: agentstatio
     )
 
 
-def has_no_lists(*, scan: models.Scan) -> bool:
-    """Whether the provider answered that it has no lists at all."""
-    return scan.problem.startswith(("404", "501"))
+def has_no_lists(*, account: models.Account, now: datetime) -> bool:
+    """Whether the provider has no lists at all: none was ever read, or it has said so for an hour."""
+    rows = models.Scan.objects.filter(account=account)
+    refused = Q(problem__startswith="404") | Q(problem__startswith="501")
+    other = rows.exclude(refused).order_by("-id").first()
+    first = rows.filter(refused, id__gt=other.pk if other else 0).order_by("id").first()
+    if first is None:
+        return False
+    return not rows.filter(is_whole=True).exists() or now - first.begun_at >= _WITHOUT_LISTS
 
 
 @transaction.atomic
@@ -93,11 +101,18 @@ def _store_look(
         is_whole=True,
         active_count=len(active),
         history_count=len(history),
+        own_count=_count_own(account=account, entries=[*active, *history]),
         new_count=_store_new(account=account, tick=tick, active=active, history=history),
     )
     if _note_first_look(account=account, result=models.Account.FirstLook.DONE):
         models.Workstation.objects.filter(account=account, request=None).update(is_foreign=True)
     return look
+
+
+def _count_own(*, account: models.Account, entries: list[agentstation.Workstation]) -> int:
+    ours = models.Workstation.objects.filter(account=account, request__isnull=False)
+    uids = itertools.batched((entry.uid for entry in entries if mirror.has_storable_uid(workstation=entry)), _BATCH)
+    return sum(ours.filter(uid__in=batch).count() for batch in uids)
 
 
 def _store_new(

@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
-from portal.services import leases, probe, recover, settle, usage, workers, workstations
+from portal.services import clock, leases, probe, reconcile, recover, usage, workers, workstations
 from portal.services.audit import prune, seals
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ class Duty:
 
 def list_duties(*, client: agentstation.Client) -> list[Duty]:
     """All duties of a worker."""
+    steady = clock.SteadyClock()
     return [
         Duty(
             name="recover",
@@ -40,9 +41,9 @@ def list_duties(*, client: agentstation.Client) -> list[Duty]:
             run=lambda held: recover.recover_requests(held=held),
         ),
         Duty(
-            name="settle",
+            name="reconcile",
             interval=settings.PORTAL_DUTY_INTERVAL,
-            run=lambda held: settle.settle_requests(held=held, client=client),
+            run=lambda held: reconcile.reconcile_requests(held=held, client=client, steady=steady),
         ),
         Duty(
             name="probe",

@@ -46,6 +46,8 @@ NO_PAGES = {
     "key_resume": "POST; leads to key",
     "unknown_decide": "POST; leads to unknown",
     "orphan_release": "POST; leads to unknown",
+    "orphan_disown": "POST; leads to unknown",
+    "request_not_created": "POST; leads to request_detail",
     "theme": "POST; leads back",
     "logout": "POST; leads to login",
     "healthz": "for machines",

@@ -28,7 +28,6 @@ from portal.services import (
     record,
     recover,
     scans,
-    settle,
     setup,
     workstations,
 )
@@ -37,7 +36,7 @@ from portal.worker import process
 from tests import factories
 from tests.record.test_pruning import prune_all
 from tests.services.test_decisions import make_orphan, make_unknown
-from tests.services.test_settle import look
+from tests.services.test_reconcile import scan
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -191,6 +190,7 @@ def wish_cancel(stage: Stage) -> None:
 def decide(decision: str) -> Callable[[Stage], None]:
     def act(stage: Stage) -> None:
         portal_request, orphan = make_unknown(stage.sandbox, stage.alice), make_orphan()
+        factories.ask_people(portal_request)
         values = {"decision": decision, "workstation": orphan.uid, "reason": "It is so."}
         stage.post(stage.olga, f"/unknown/{portal_request.pk}/", **values)
 
@@ -222,22 +222,22 @@ def confirm_key(stage: Stage) -> None:
 
 
 def look_first(stage: Stage) -> None:
-    scans.make_first_scan(held=hold("settle"), client=process.make_client())
+    scans.make_first_scan(held=hold("reconcile"), client=process.make_client())
 
 
-def settle_one(stage: Stage) -> None:
+def reconcile_one(stage: Stage) -> None:
     stage.settings.PORTAL_LOOK_INTERVAL = 0.0
     factories.submit(stage.alice)
     stage.sandbox.script({"name": "reset-made"})
     factories.send_once()
-    look(hold("settle"))
+    scan(hold("reconcile"))
 
 
-def leave_to_operator(stage: Stage) -> None:
+def need_review(stage: Stage) -> None:
     stage.settings.PORTAL_LOOK_INTERVAL = 0.0
     make_unknown(stage.sandbox, stage.alice)
     stage.sandbox.script({"on": "GET /workstations", "status": 404, "body": {}})
-    settle.settle_requests(held=hold("settle"), client=process.make_client())
+    factories.reconcile_once(hold("reconcile"))
 
 
 def ask_release(stage: Stage) -> None:
@@ -262,6 +262,17 @@ def end(stage: Stage) -> None:
 
 def release_orphan(stage: Stage) -> None:
     stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/release/", reason="Nobody wants it.")
+
+
+def disown(stage: Stage) -> None:
+    stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/disown/", reason="It is another team's.")
+
+
+def note_sharing(stage: Stage) -> None:
+    stage.settings.PORTAL_LOOK_INTERVAL = 0.0
+    factories.mark_first_look()
+    make_orphan(listed_tick=1)
+    scan(hold("reconcile"))
 
 
 def restore(stage: Stage) -> None:
@@ -361,8 +372,10 @@ ACTS = [
     Act(verbs=("probe",), do=probe_key),
     Act(verbs=("confirm-key",), do=confirm_key, by="olga", has_change=True),
     Act(verbs=("first-look",), do=look_first, has_change=True),
-    Act(verbs=("settle",), do=settle_one, has_change=True),
-    Act(verbs=("leave-to-operator",), do=leave_to_operator, has_change=True),
+    Act(verbs=("disown",), do=disown, by="olga", has_change=True, reason="It is another team's."),
+    Act(verbs=("note-sharing",), do=note_sharing, has_change=True),
+    Act(verbs=("reconcile",), do=reconcile_one, has_change=True),
+    Act(verbs=("needs-review",), do=need_review, has_change=True),
     Act(verbs=("ask-release",), do=ask_release, by="olga", has_change=True, reason="It is idle."),
     Act(verbs=("released",), do=release, has_change=True),
     Act(verbs=("ended",), do=end, has_change=True),

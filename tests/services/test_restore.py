@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db.models import F
 
 from portal import models
-from portal.services import dispatch, leases, restore, settle
+from portal.services import decisions, dispatch, leases, matching, restore
 from portal.worker import process
 from tests import factories
 
@@ -19,13 +19,13 @@ UNTIL_SURE = timedelta(seconds=131)
 @pytest.fixture
 def held(settings) -> leases.Held:
     settings.PORTAL_LOOK_INTERVAL = 0.0
-    taken = leases.take_lease(name="settle", holder="test", seconds=600)
+    taken = leases.take_lease(name="reconcile", holder="test", seconds=600)
     assert taken is not None
     return taken
 
 
 def look(held: leases.Held) -> None:
-    settle.settle_requests(held=held, client=process.make_client())
+    factories.reconcile_once(held)
 
 
 def buy_elsewhere(requester: models.User, workspace_uid: str = "") -> str:
@@ -51,20 +51,24 @@ def test_what_was_sent_after_the_backup_is_adopted_and_not_bought_again(sandbox,
     assert len(sandbox.record()["workstations"]) == 1
 
 
-def test_what_was_not_sent_is_sent_once_that_is_proven(sandbox, alice, held):
+def test_what_was_not_sent_is_sent_again_only_when_its_requester_says_so(sandbox, alice, bob, held):
     portal_request = factories.submit(alice)
     assert restore.restore_requests() == 1
+    factories.create_workstation(bob, type="max")
     with factories.unprotected():
         models.Attempt.objects.update(
             **{name: F(name) - UNTIL_SURE for name in ("claimed_at", "deadline_at", "ended_at")}
         )
     look(held)
-    assert dispatch.claim_request(worker="w") is None, "one look is not enough"
     look(held)
     portal_request.refresh_from_db()
-    assert portal_request.status == "QUEUED"
+    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.RESTORED)
+    assert dispatch.claim_request(worker="w") is None
+
+    decisions.declare_not_created(actor=alice, portal_request=portal_request)
+
     assert factories.send_once().workstation is not None
-    assert len(sandbox.record()["posts"]) == 1
+    assert len(sandbox.record()["posts"]) == 2
 
 
 def test_what_has_ended_stays_as_it_is_and_all_is_in_the_record(sandbox, alice, olga):
