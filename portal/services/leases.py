@@ -9,6 +9,8 @@ from django.db import transaction
 from portal import models
 from portal.models.clock import Now
 
+_OVERDUE = timedelta(seconds=60)
+
 
 class LeaseLost(Exception):
     """Another worker has taken the job over in the meantime, or this one is to end."""
@@ -66,6 +68,12 @@ def check_lease(*, held: Lease) -> None:
 def drop_leases(*, holder: str) -> None:
     """Let the leases of a worker that stops expire now, so that the next one need not wait."""
     models.Lease.objects.filter(holder=holder).update(expires_at=Now())
+
+
+def list_overdue(*, holders: list[str]) -> list[str]:
+    """The jobs whose lease has run out though its worker lives: they hang, and no other worker could take them over."""
+    overdue = models.Lease.objects.filter(holder__in=holders, expires_at__lt=Now() - _OVERDUE)
+    return list(overdue.order_by("name").values_list("name", flat=True))
 
 
 # The names from before the words changed; whoever still uses them means these.
