@@ -98,15 +98,15 @@ def create_workstation(requester: models.User, **values: str) -> models.Workstat
     return models.Workstation.objects.get(request=portal_request)
 
 
-def make_steady(held: leases.Held) -> clock.SteadyClock:
+def make_steady(held: leases.Lease) -> clock.SteadyClock:
     """A clock that has been watched for years."""
     steady = clock.SteadyClock()
-    steady.observe(account=accounts.get_current_account(), token=held.epoch)
+    steady.observe(account=accounts.get_current_account(), token=held.token)
     steady._steady_since = -1e8
     return steady
 
 
-def reconcile_once(held: leases.Held) -> None:
+def reconcile_once(held: leases.Lease) -> None:
     """A round of the job that scans and reconciles."""
     reconcile.reconcile_requests(held=held, client=process.make_client(), steady=make_steady(held))
 

@@ -19,15 +19,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "secret": {"environment"},
     "launcher": set(),
     "failures": {"agentstation"},
+    "db": {"db"},
     "models": {"models", "failures"},
-    "services": {"services", "models", "failures", "agentstation", ""},
-    "worker": {"worker", "services", "agentstation", ""},
+    "services": {"services", "models", "failures", "agentstation", "db", ""},
+    "worker": {"worker", "services", "agentstation", "db", ""},
     "passwords": set(),
     "forms": {"models", "failures", "passwords"},
     "filters": {"forms", "models", "failures"},
     "templatetags": {"models", "failures"},
     "middleware": {"services"},
-    "views": {"views", "forms", "filters", "services", "failures", "models", "sandbox", ""},
+    "views": {"views", "forms", "filters", "services", "failures", "models", "sandbox", "db", ""},
     "admin": {"admin", "forms", "services", "failures", "models", "templatetags"},
     # Only its command uses it: what runs in earnest knows nothing of made-up history.
     "filling": {"filling", "services", "models", "failures", "sandbox"},
@@ -70,7 +71,7 @@ SERVICE_LAYERS = [
     {"audit"},  # its face: record_event
     {"clock"},
     {"keyhold", "drift", "membership", "audit.seals", "audit.tombstones"},
-    {"mirror", "probe", "doubts"},
+    {"mirror", "probe", "doubts", "readiness"},
     {
         "intake",
         "dispatch",

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0018_ticks_and_doubts")]
+    dependencies = [("portal", "0019_worker")]
     operations = [
         migrations.RenameModel("Look", "Scan"),
         migrations.RenameIndex("scan", new_name="scan_by_account", old_name="look_by_account"),

@@ -4,6 +4,7 @@ Claim and record are one short transaction each. The call between them has no tr
 no connection. All locks are taken in one order: the key, then the request.
 """
 
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,8 +14,11 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from portal import agentstation, failures, models
+from portal.db import release_connection
 from portal.models.clock import Now
 from portal.services import accounts, audit, clock, keyhold, mirror, turns
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,11 +124,21 @@ def _create_attempt(portal_request: models.Request, *, key: models.Key, worker: 
 
 
 def send_call(*, call: Call, client: agentstation.Client) -> Result:
-    """Make the one POST. Sends nothing if the machine was paused for so long that the deadline may be near."""
+    """Make the one POST. Sends nothing if the machine was paused for so long that the deadline may be near.
+
+    Whatever breaks ends in a result: only whoever records it decides what follows.
+    """
     if connection.in_atomic_block:
         raise RuntimeError("no transaction may be open while the provider is asked")
-    if connection.vendor == "postgresql":
-        connection.close()  # gives it back to the pool: a slow provider must not use up the database's connections
+    release_connection()
+    try:
+        return _send(call=call, client=client)
+    except Exception:
+        logger.exception("The call of attempt %d broke in our own code; its outcome is unknown.", call.attempt_id)
+        return Result(failure=failures.NO_ANSWER)
+
+
+def _send(*, call: Call, client: agentstation.Client) -> Result:
     try:
         reply = client.request_workstation(
             type=call.type, workspace_id=call.workspace_uid or None, send_before=call.send_before

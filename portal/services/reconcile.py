@@ -39,12 +39,12 @@ _SLOWEST = 60.0  # seconds between scans while something is to be reconciled
 class Round:
     """One round of the job: its lease, and what it knows of the database's clock."""
 
-    lease: leases.Held
+    lease: leases.Lease
     now: datetime
     steady_since: datetime
 
 
-def reconcile_requests(*, held: leases.Held, client: agentstation.Client, steady: clock.SteadyClock) -> None:
+def reconcile_requests(*, held: leases.Lease, client: agentstation.Client, steady: clock.SteadyClock) -> None:
     """Scan where a scan is due, and decide what can be decided. Finds orphans on the way."""
     account = accounts.get_current_account()
     if not keyhold.is_confirmed(account=account):
@@ -52,7 +52,7 @@ def reconcile_requests(*, held: leases.Held, client: agentstation.Client, steady
     scans.make_first_scan(held=held, client=client)
     if _is_scan_due(account=account):
         scans.make_scan(account=account, held=held, client=client)
-    now = steady.observe(account=account, token=held.epoch)
+    now = steady.observe(account=account, token=held.token)
     listinglag.measure_lags(account=account, now=now)
     this_round = Round(lease=held, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
     _note_sharing(account=account)

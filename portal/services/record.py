@@ -1,5 +1,7 @@
 """Records what a call ended in: on the attempt while it is ours, and past its deadline as a late answer."""
 
+from dataclasses import replace
+
 from django.db import transaction
 from django.db.models import F, Model
 
@@ -11,22 +13,13 @@ from portal.services import audit, clock, dispatch, drift, keyhold, lifecycle, m
 @transaction.atomic
 def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     """Write what the call ended in. Safe to repeat after an error."""
-    attempt = models.Attempt.objects.select_related("request__account").get(pk=call.attempt_id)
-    key = keyhold.lock_key(account=attempt.request.account)
-    portal_request = _lock_request(attempt.request_id)
+    attempt, key, portal_request = _lock_rows(call)
     outcome, failure, names_other = result.outcome, result.failure, False
     owner = _find_other_owner(portal_request, result=result)
     if owner is not None:
         outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
         names_other = not _may_change_places(portal_request, owner=owner)
-    ours = models.Attempt.objects.filter(pk=attempt.pk, outcome=models.Attempt.Outcome.SENDING).update(
-        outcome=outcome,
-        ended_at=Now(),
-        ended_tick=keyhold.advance_tick(key=key),
-        retry_after=_retry_after(result),
-        names_other=names_other,
-        **_describe(result, failure=failure),
-    )
+    ours = _end_attempt(attempt, key=key, result=result, outcome=outcome, failure=failure, names_other=names_other)
     if result.answer is not None and result.workstation is None:  # of a workstation the mirror tells
         drift.note_answer(answer=result.answer, request_number=portal_request.pk)
     if not ours:
@@ -35,6 +28,67 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     before = portal_request.status
     mirrors = _use_result(result, key=key, attempt=attempt, portal_request=portal_request)
     # Only now: the event keeps what the rows are after all that followed from the answer.
+    _record_answer(
+        attempt, portal_request=portal_request, outcome=outcome, failure=failure, before=before, mirrors=mirrors
+    )
+
+
+@transaction.atomic
+def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
+    """Keep an answer that our own code breaks on: its bytes, and an unknown outcome. Nothing else is made of it."""
+    answer = result.answer and replace(result.answer, error="", message="", retry_after=None)
+    failure = failures.UNREADABLE if answer else failures.NO_ANSWER
+    kept = dispatch.Result(failure=failure, answer=answer)
+    attempt, key, portal_request = _lock_rows(call)
+    if not _end_attempt(attempt, key=key, result=kept, outcome=kept.outcome, failure=failure):
+        _record_late(attempt=attempt, portal_request=portal_request, result=kept)
+        return
+    before = portal_request.status
+    portal_request.tries = F("tries") + 1
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failure)
+    _record_answer(
+        attempt, portal_request=portal_request, outcome=kept.outcome, failure=failure, before=before, mirrors=[]
+    )
+
+
+def _lock_rows(call: dispatch.Call) -> tuple[models.Attempt, models.Key, models.Request]:
+    attempt = models.Attempt.objects.select_related("request__account").get(pk=call.attempt_id)
+    key = keyhold.lock_key(account=attempt.request.account)
+    rows = models.Request.objects.select_related("account__key", "requester").select_for_update(of=("self",))
+    return attempt, key, rows.get(pk=attempt.request_id)
+
+
+def _end_attempt(
+    attempt: models.Attempt,
+    *,
+    key: models.Key,
+    result: dispatch.Result,
+    outcome: models.Attempt.Outcome,
+    failure: failures.Failure | None,
+    names_other: bool = False,
+) -> bool:
+    """Write the outcome where the attempt is still ours, which it is not past its deadline. Returns whether it was."""
+    ours = models.Attempt.objects.filter(pk=attempt.pk, outcome=models.Attempt.Outcome.SENDING)
+    ended = ours.update(
+        outcome=outcome,
+        ended_at=Now(),
+        ended_tick=keyhold.advance_tick(key=key),
+        retry_after=_retry_after(result),
+        names_other=names_other,
+        **_describe(result, failure=failure),
+    )
+    return bool(ended)
+
+
+def _record_answer(
+    attempt: models.Attempt,
+    *,
+    portal_request: models.Request,
+    outcome: models.Attempt.Outcome,
+    failure: failures.Failure | None,
+    before: str,
+    mirrors: list[Model],
+) -> None:
     audit.record_event(
         actor=None,
         verb="answer",
@@ -65,11 +119,6 @@ def _use_result(
         key=key, attempt=attempt, failure=result.failure, now=now, retry_after=_retry_after(result)
     )
     return _move_on(portal_request, failure=result.failure, stopped_key=stopped_key, retry_after=_retry_after(result))
-
-
-def _lock_request(number: int) -> models.Request:
-    rows = models.Request.objects.select_related("account__key", "requester").select_for_update(of=("self",))
-    return rows.get(pk=number)
 
 
 def _describe(result: dispatch.Result, *, failure: failures.Failure | None) -> dict[str, object]:

@@ -3,10 +3,11 @@
 import itertools
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from portal import agentstation, models
+from portal.db import release_connection
 from portal.models.clock import Now
 from portal.services import accounts, audit, clock, drift, keyhold, leases, mirror
 
@@ -30,8 +31,7 @@ def make_scan(*, account: models.Account, held: leases.Held, client: agentstatio
     """
     begun_at = clock.read_clock(account=account)
     begun_tick = keyhold.get_key(account=account).tick
-    if connection.vendor == "postgresql":
-        connection.close()  # back to the pool while the provider is asked
+    release_connection()
     try:
         active = client.list_active_workstations()
         history = client.list_workstation_history()

@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from portal import agentstation, models
+from portal.db import release_connection
 from portal.models.clock import Now
 from portal.services import accounts, audit, drift, keyhold, leases, mirror
 
@@ -56,8 +57,7 @@ def refresh_workstations(*, held: leases.Held, client: agentstation.Client) -> i
 
 
 def _refresh(*, workstation: models.Workstation, held: leases.Held, client: agentstation.Client) -> None:
-    if connection.vendor == "postgresql":
-        connection.close()  # back to the pool while the provider is asked
+    release_connection()
     told: agentstation.Workstation | None = None
     released: agentstation.Released | None = None
     gone = True

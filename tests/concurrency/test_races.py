@@ -290,8 +290,8 @@ def test_of_ten_workers_one_gets_a_lease_and_one_follows(sandbox):
     def take_it() -> leases.Held | None:
         return leases.take_lease(name="duty", holder=threading.current_thread().name, seconds=60)
 
-    for epoch in range(1, ROUNDS + 1):
-        assert [held.epoch for held in won(crowd.run_together(*[take_it] * 10))] == [epoch]
+    for token in range(1, ROUNDS + 1):
+        assert [held.token for held in won(crowd.run_together(*[take_it] * 10))] == [token]
         assert won(crowd.run_together(*[take_it] * 10)) == []
         models.Lease.objects.update(expires_at=Now())
 

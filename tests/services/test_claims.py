@@ -3,6 +3,7 @@
 import pytest
 
 from portal import failures, models
+from portal.models.clock import Now
 from portal.services import leases, matching, workstations
 from portal.worker import process
 from tests import factories
@@ -128,11 +129,16 @@ def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, 
     assert workstation.is_live
 
 
-def test_a_living_worker_keeps_its_leases():
-    leases.take_lease(name="long", holder="mine", seconds=0.001)
-    leases.take_lease(name="lost", holder="mine", seconds=-1)
-    leases.prolong_leases(holder="mine", seconds=60)
-    assert leases.take_lease(name="lost", holder="other", seconds=60) is not None
+def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
+    held = leases.acquire_lease(name="long", holder="mine", seconds=60)
+    models.Lease.objects.update(expires_at=Now())
+    leases.check_lease(held=held)
+    assert leases.acquire_lease(name="long", holder="other", seconds=60) is None
+
+    models.Lease.objects.update(expires_at=Now())
+    assert leases.acquire_lease(name="long", holder="other", seconds=60) is not None
+    with pytest.raises(leases.LeaseLost):
+        leases.check_lease(held=held)
 
 
 def test_what_a_late_answer_named_for_one_that_has_another_goes_to_the_one_that_lacks_it(sandbox, settings, alice):

@@ -282,4 +282,4 @@ def test_a_lease_is_one_worker_s_until_it_expires_or_is_dropped():
     leases.drop_leases(holder="a")
     second = leases.take_lease(name="d", holder="b", seconds=60)
     assert second is not None
-    assert second.epoch == first.epoch + 1
+    assert second.token == first.token + 1

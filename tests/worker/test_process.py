@@ -6,8 +6,8 @@ import pytest
 from django.db import OperationalError
 
 from portal import models
-from portal.services import workers
-from portal.worker import duties, process, threads
+from portal.services import leases, workers
+from portal.worker import process, scheduler
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.fixture
 def worker(sandbox):
     """A worker that runs until the test ends."""
-    worker = process.Process(thread_count=2)
+    worker = process.Process(sender_count=2)
     thread = threading.Thread(target=worker.run)
     thread.start()
     yield worker
@@ -42,7 +42,7 @@ def test_requests_that_are_submitted_become_workstations_with_files(worker, sand
 
 
 def test_a_worker_shows_that_it_lives_and_that_it_has_stopped(sandbox, transactional_db):
-    worker = process.Process(thread_count=1)
+    worker = process.Process(sender_count=1)
     thread = threading.Thread(target=worker.run)
     thread.start()
     await_row(models.Worker.objects.filter(name=worker.name))
@@ -69,34 +69,19 @@ def test_a_worker_that_stops_finishes_its_call_in_flight_and_starts_no_other(wor
     assert len(sandbox.record()["posts"]) == 2
 
 
-def test_an_answer_is_recorded_as_soon_as_the_database_is_back(monkeypatch):
-    monkeypatch.setattr(threads, "_PAUSE", 0.0)
-    failures = iter([OperationalError("away"), OperationalError("full"), None])
-    done = []
-
-    def record() -> None:
-        failure = next(failures)
-        if failure is not None:
-            raise failure
-        done.append(True)
-
-    threads.keep_trying(record)
-    assert done == [True]
-
-
-def test_a_duty_that_fails_is_tried_again(caplog):
+def test_a_job_that_fails_is_tried_again(caplog, transactional_db):
     rounds, stop = [], threading.Event()
 
     def run(held) -> None:
         rounds.append(held)
         if len(rounds) == 3:
             stop.set()
-        raise {1: ValueError("odd"), 2: OperationalError("away")}.get(len(rounds), duties.leases.LeaseLost("gone"))
+        raise {1: ValueError("odd"), 2: OperationalError("away")}.get(len(rounds), leases.LeaseLost("gone"))
 
-    roster = duties.Roster(name="w", duties=[duties.Duty(name="d", interval=0.01, run=run)])
-    roster.start()
+    jobs = scheduler.Scheduler(name="w", jobs=[scheduler.Job(name="j", interval=0.01, run=run)])
+    jobs.start()
     assert stop.wait(20)
-    roster.stop()
+    jobs.stop()
 
     assert len(rounds) >= 3
-    assert "A duty failed" in caplog.text
+    assert "A job failed" in caplog.text

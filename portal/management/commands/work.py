@@ -8,11 +8,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from portal.services import configuration
 from portal.services.audit import protection, seals
-from portal.worker import process
+from portal.worker import process, watchdog
 
 
 class Command(BaseCommand):
-    """Sends requests to the provider and does the duties, until SIGTERM; then finishes its calls and ends."""
+    """Sends requests to the provider and does the jobs, until SIGTERM; then finishes its calls and ends.
+
+    Ends with status 1 where a thread of it hangs: whoever started it starts it again.
+    """
 
     help = "Send requests to the provider and keep what it answers, until SIGTERM."
 
@@ -25,6 +28,9 @@ class Command(BaseCommand):
         if fault := seals.find_fault():
             raise CommandError(fault)
         configuration.note_settings()
-        worker = process.Process(thread_count=options["threads"])
+        worker = process.Process(sender_count=options["threads"])
         worker.stop_on_signals()
-        worker.run()
+        try:
+            worker.run()
+        except watchdog.Stuck as error:
+            raise CommandError(str(error)) from None
