@@ -8,8 +8,9 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from portal.sandbox.calls import Call, Exchange
 from portal.sandbox.endings import How, Reply, reply_error
-from portal.sandbox.provider import Call, Exchange, Provider
+from portal.sandbox.provider import Provider
 
 logger = logging.getLogger("portal.sandbox")
 

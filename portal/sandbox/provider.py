@@ -1,61 +1,16 @@
 """What the provider does and answers, without the sockets: addresses, checks, and which ending a call has."""
 
 import hmac
-import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
 
-from portal.sandbox import contents, endings, paging, script
-from portal.sandbox.endings import Ending, How, Reply, reply_error, reply_json
+from portal.sandbox import endings, paging, script
+from portal.sandbox.calls import Call, Exchange, RefusalError, Task, read_wish
+from portal.sandbox.control import Control
+from portal.sandbox.endings import Ending, How, Reply, reply_json
 from portal.sandbox.world import World
-
-
-class RefusalError(Exception):
-    """The call ends here, with this reply."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.status)
-        self.reply = reply
-
-    @classmethod
-    def make(cls, status: int, message: str = "", **headers: str) -> Self:
-        """A refusal in the provider's words."""
-        return cls(reply_error(status, message, **headers))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """One HTTP request as it came in; its Authorization is `key` alone. `refusal`: its body could not be read."""
-
-    method: str
-    path: str
-    query: str = ""
-    key: str = ""
-    headers: Mapping[str, str]
-    body: bytes = b""
-    refusal: Reply | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Exchange:
-    """A call and what becomes of it."""
-
-    ending: Ending
-    reply: Reply
-    post: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """What an operation has to go by: the call, the UID in its address, and for a POST its oddity and its sequence."""
-
-    call: Call
-    uid: str
-    oddity: str
-    post: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +23,11 @@ class Route:
     operation: str = ""
 
 
-class Provider:
+class Provider(Control):
     """The provider: a world, a key, and a script that comes before both."""
 
     def __init__(self, *, world: World, api_key: str) -> None:
-        self.world = world
-        self.script = script.Script()
-        # Cleared while answers to POST are held back.
-        self.gate = threading.Event()
-        self.gate.set()
+        super().__init__(world=world)
         # Set when the server stops: delays end at once, and what never would have ended is cut.
         self.stopping = threading.Event()
         self._key = f"Bearer {api_key}".encode()
@@ -114,23 +65,16 @@ class Provider:
         """Record the answer; the caller sends it after this, so that who has read it finds it recorded."""
         if exchange.post is not None:
             how = exchange.ending.how
-            self.world.finish_post(exchange.post, exchange.reply.status if how is How.ANSWER else str(how))
+            self.world.posts.finish(exchange.post, exchange.reply.status if how is How.ANSWER else str(how))
 
     def wait_for_posts(self, count: int, timeout: float) -> None:
         """Wait until so many POSTs have been received; raises TimeoutError."""
         with self._received:
-            if not self._received.wait_for(lambda: self.world.count_posts() >= count, timeout):
-                raise TimeoutError(f"{self.world.count_posts()} of {count} POSTs received in {timeout} s")
-
-    def reset(self) -> None:
-        """Forget the world, the script and the record, and hold nothing back."""
-        self.script.clear()
-        self.world.weather.clear()
-        self.world.reset()
-        self.gate.set()
+            if not self._received.wait_for(lambda: self.world.posts.count() >= count, timeout):
+                raise TimeoutError(f"{self.world.posts.count()} of {count} POSTs received in {timeout} s")
 
     def _receive(self, call: Call) -> int:
-        return self.world.receive_post(headers=call.headers, authorized=self._is_authorized(call), body=call.body)
+        return self.world.posts.receive(headers=call.headers, authorized=self._is_authorized(call), body=call.body)
 
     def _act(self, route: Route, task: Task) -> Reply:
         try:
@@ -155,7 +99,7 @@ class Provider:
             return None
         try:
             self._check_key(call)
-            _, workspace = _read_wish(call)
+            _, workspace = read_wish(call)
         except RefusalError:
             return None
         return endings.find(workspace) if workspace is not None else None
@@ -164,7 +108,7 @@ class Provider:
 
     def request_workstation(self, task: Task) -> Reply:
         """POST /workstations."""
-        kind, workspace = _read_wish(task.call)
+        kind, workspace = read_wish(task.call)
         if workspace is not None and not self.world.knows_workspace(workspace):
             raise RefusalError.make(422)
         return reply_json(self.world.make(type=kind, workspace=workspace, oddity=task.oddity, post=task.post))
@@ -216,41 +160,6 @@ class Provider:
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
         return Reply(status=200, body=text.encode(), content_type="text/plain; charset=utf-8", headers=headers)
 
-    def control_answers(self, task: Task) -> Reply:
-        """POST /control/answers."""
-        try:
-            self.script.add(_read_json(task.call))
-        except script.ScriptError as error:
-            raise RefusalError.make(400, str(error)) from None
-        return reply_json({"ok": True})
-
-    def control_weather(self, task: Task) -> Reply:
-        """POST /control/weather."""
-        try:
-            self.world.weather.change(_read_json(task.call))
-        except script.ScriptError as error:
-            raise RefusalError.make(400, str(error)) from None
-        return reply_json({"ok": True})
-
-    def control_hold(self, _: Task) -> Reply:
-        """POST /control/hold."""
-        self.gate.clear()
-        return reply_json({"ok": True})
-
-    def control_release(self, _: Task) -> Reply:
-        """POST /control/release."""
-        self.gate.set()
-        return reply_json({"ok": True})
-
-    def control_record(self, _: Task) -> Reply:
-        """GET /control/record."""
-        return reply_json(self.world.record())
-
-    def control_reset(self, _: Task) -> Reply:
-        """POST /control/reset."""
-        self.reset()
-        return reply_json({"ok": True})
-
 
 def _route(address: str, act: Callable[[Provider, Task], Reply], operation: str = "") -> Route:
     method, _, path = address.partition(" ")
@@ -284,23 +193,3 @@ def _find_route(call: Call) -> tuple[Route, str]:
         if match and route.method not in allowed:
             allowed.append(route.method)
     raise RefusalError.make(405, Allow=", ".join(allowed)) if allowed else RefusalError.make(404)
-
-
-def _read_json(call: Call) -> Any:
-    try:
-        return json.loads(call.body)
-    except (ValueError, RecursionError):
-        raise RefusalError.make(400, "The body must be JSON.") from None
-
-
-def _read_wish(call: Call) -> tuple[str, str | None]:
-    """The type and the workspace that a POST asks for. Unknown keys are passed over: the contract forbids none."""
-    wish = _read_json(call)
-    if not isinstance(wish, dict):
-        raise RefusalError.make(400, "The body must be an object.")
-    kind, workspace = wish.get("type"), wish.get("workspace_id")
-    if kind not in contents.TYPES:
-        raise RefusalError.make(400, f"type must be one of {', '.join(contents.TYPES)}.")
-    if "workspace_id" in wish and not isinstance(workspace, str):
-        raise RefusalError.make(400, "workspace_id must be a string.")
-    return kind, workspace

@@ -1,35 +1,17 @@
 """The sandbox's state: workstations, workspaces, their files and logs, and the record of every POST."""
 
-import json
 import secrets
 import sqlite3
 import string
-import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from portal.sandbox import contents, endings, names, paging, weather
+from portal.sandbox import contents, endings, names, paging, posts, store, weather
 
 type Document = dict[str, Any]
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS workspaces (uid TEXT PRIMARY KEY, created_at REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS workstations (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, type TEXT NOT NULL, workspace TEXT NOT NULL,
-    oddity TEXT NOT NULL, post INTEGER, started_at REAL NOT NULL, ends_at REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS items (
-    uuid TEXT PRIMARY KEY, kind TEXT NOT NULL, workspace TEXT NOT NULL, workstation TEXT NOT NULL, name TEXT NOT NULL,
-    level TEXT NOT NULL, size INTEGER NOT NULL, appears_at REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS items_of_workspace ON items (workspace, kind, appears_at);
-CREATE TABLE IF NOT EXISTS posts (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL, headers TEXT NOT NULL,
-    authorized INTEGER NOT NULL, body TEXT NOT NULL, answered TEXT
-);
-"""
 ALPHABET = string.digits + string.ascii_letters
 # A reserved workspace gathers the files of everybody's rehearsals: an answer shows the newest.
 MOST_SHOWN = 50
@@ -55,67 +37,25 @@ class World:
         self._url = url
         self._clock = clock
         self.weather = weather.Weather()
-        self._lock = threading.RLock()
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path or ":memory:", check_same_thread=False)
-        try:
-            self._database.row_factory = sqlite3.Row
-            # Survives kill -9; a power cut may cost the last moments, which a rehearsal can bear.
-            self._database.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
-        except sqlite3.Error:
-            self._database.close()
-            raise
+        self._store = store.Store(path)
+        self.posts = posts.Posts(self._store, clock=clock)
 
     def close(self) -> None:
         """Close the store."""
-        with self._lock:
-            self._database.close()
+        self._store.close()
 
     def reset(self) -> None:
-        """Forget everything. Sequences go on, so that a call still in flight cannot be taken for a later one."""
-        with self._lock, self._database:
-            for table in ("items", "workstations", "workspaces", "posts"):
-                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
-
-    def _all(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        return self._database.execute(sql, values).fetchall()
-
-    def _first(self, sql: str, *values: object) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self._database.execute(sql, values).fetchone()
-        return row
-
-    # --- Posts ---
-
-    def receive_post(self, *, headers: Mapping[str, str], authorized: bool, body: bytes) -> int:
-        """Note a POST before anything is done about it; returns its sequence."""
-        text = body.decode("utf-8", "replace")
-        with self._lock, self._database:
-            cursor = self._database.execute(
-                "INSERT INTO posts (received_at, headers, authorized, body) VALUES (?, ?, ?, ?)",
-                (self._clock(), json.dumps(dict(headers)), authorized, text),
-            )
-        return int(cursor.lastrowid or 0)
-
-    def finish_post(self, sequence: int, answered: int | str) -> None:
-        """Note how a POST was answered: the status, or how it ended without one."""
-        with self._lock, self._database:
-            self._database.execute("UPDATE posts SET answered = ? WHERE sequence = ?", (json.dumps(answered), sequence))
-
-    def count_posts(self) -> int:
-        """How many POSTs were received."""
-        with self._lock:
-            return int(self._all("SELECT count(*) FROM posts")[0][0])
+        """Forget everything."""
+        self._store.reset()
 
     def record(self) -> Document:
         """Every POST received and every workstation made, oldest first."""
-        with self._lock:
-            workstations = self._all("SELECT * FROM workstations ORDER BY sequence")
-            posts = self._all("SELECT * FROM posts ORDER BY sequence")
+        with self._store.lock:
+            workstations = self._store.all("SELECT * FROM workstations ORDER BY sequence")
+            received = self.posts.describe()
             now = self._clock()
-        made = {row["post"]: row["uid"] for row in workstations}
         return {
-            "posts": [_describe_post(row, made.get(row["sequence"])) for row in posts],
+            "posts": received,
             "workstations": [
                 {
                     "uid": row["uid"],
@@ -134,24 +74,24 @@ class World:
         """Whether a workstation may be asked for in this workspace."""
         if names.is_reserved(uid):
             return True
-        with self._lock:
+        with self._store.lock:
             # A lone surrogate, which JSON can carry, is more than SQLite takes.
-            return uid.isascii() and self._first("SELECT 1 FROM workspaces WHERE uid = ?", uid) is not None
+            return uid.isascii() and self._store.first("SELECT 1 FROM workspaces WHERE uid = ?", uid) is not None
 
     def make(self, *, type: str, workspace: str | None, oddity: str = "", post: int | None = None) -> Document:
         """Make a workstation, in a new workspace if none is named; returns it as it is at its start."""
         uid, place = make_uid(), workspace or make_uid()
-        with self._lock, self._database:
+        with self._store.lock, self._store.database as database:
             now = self._clock()
             ends_at = now + self._lifetime
-            self._database.execute("INSERT OR IGNORE INTO workspaces VALUES (?, ?)", (place, now))
-            self._database.execute(
+            database.execute("INSERT OR IGNORE INTO workspaces VALUES (?, ?)", (place, now))
+            database.execute(
                 "INSERT INTO workstations (uid, type, workspace, oddity, post, started_at, ends_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (uid, type, place, oddity, post, now, ends_at),
             )
             self._lay_out_items(uid, type, place, now, ends_at)
-            row = self._all("SELECT * FROM workstations WHERE uid = ?", uid)[0]
+            row = self._store.all("SELECT * FROM workstations WHERE uid = ?", uid)[0]
             return self._describe(row, now, status="active")
 
     def _lay_out_items(self, uid: str, type: str, workspace: str, now: float, ends_at: float) -> None:
@@ -162,33 +102,33 @@ class World:
             for number, (kind, name, level, text) in enumerate(group, start=1):
                 appears_at = now + self._file_every * number
                 if appears_at <= ends_at:
-                    self._database.execute(
+                    self._store.database.execute(
                         "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                         (str(uuid.uuid4()), kind, workspace, uid, name, level, len(text.encode()), appears_at),
                     )
 
     def retrieve(self, uid: str) -> Document | None:
         """An active workstation; None if there is none of this UID."""
-        with self._lock:
+        with self._store.lock:
             now = self._clock()
-            row = self._first("SELECT * FROM workstations WHERE uid = ? AND ends_at > ?", uid, now)
+            row = self._store.first("SELECT * FROM workstations WHERE uid = ? AND ends_at > ?", uid, now)
             return None if row is None else self._describe(row, now)
 
     def release(self, uid: str) -> str | None:
         """End an active workstation and return its type; None if there is none of this UID."""
-        with self._lock, self._database:
+        with self._store.lock, self._store.database as database:
             now = self._clock()
-            row = self._first("SELECT type FROM workstations WHERE uid = ? AND ends_at > ?", uid, now)
+            row = self._store.first("SELECT type FROM workstations WHERE uid = ? AND ends_at > ?", uid, now)
             if row is None:
                 return None
-            self._database.execute("UPDATE workstations SET ends_at = ? WHERE uid = ?", (now, uid))
+            database.execute("UPDATE workstations SET ends_at = ? WHERE uid = ?", (now, uid))
             # What had not appeared by now never will.
-            self._database.execute("DELETE FROM items WHERE workstation = ? AND appears_at > ?", (uid, now))
+            database.execute("DELETE FROM items WHERE workstation = ? AND appears_at > ?", (uid, now))
             return str(row["type"])
 
     def page(self, *, active: bool, window: paging.Window, limit: int) -> Document:
         """One page of the active list or of the history, newest first."""
-        with self._lock:
+        with self._store.lock:
             now = self._clock()
             if self.weather.lists.pages_shift and window.older_than is None and window.newer_than is None:
                 window = window.move_to(window.place or 0)
@@ -224,7 +164,7 @@ class World:
         kept = [(term, value) for term, value in terms if value is not None]
         # Going towards newer ones, the page is the nearest, not the newest.
         backwards = window.newer_than is not None
-        rows = self._all(
+        rows = self._store.all(
             f"SELECT * FROM workstations WHERE {' AND '.join(term for term, _ in kept)}"  # noqa: S608 - our own terms
             f" ORDER BY sequence {'ASC' if backwards else 'DESC'} LIMIT ? OFFSET ?",
             *(value for _, value in kept),
@@ -238,7 +178,7 @@ class World:
 
     def _describe(self, row: sqlite3.Row, now: float, status: str = "") -> Document:
         """A workstation as the provider shows it."""
-        space = self._all("SELECT * FROM workspaces WHERE uid = ?", row["workspace"])[0]
+        space = self._store.all("SELECT * FROM workspaces WHERE uid = ?", row["workspace"])[0]
         document: Document = {
             "id": row["uid"],
             "type": row["type"],
@@ -261,7 +201,7 @@ class World:
     # --- Files and logs ---
 
     def _items(self, row: sqlite3.Row, kind: str, now: float) -> list[sqlite3.Row]:
-        newest_first = self._all(
+        newest_first = self._store.all(
             "SELECT * FROM items WHERE workspace = ? AND kind = ? AND appears_at <= ?"
             " ORDER BY appears_at DESC, rowid DESC LIMIT ?",
             row["workspace"],
@@ -291,23 +231,11 @@ class World:
 
     def read_item(self, kind: str, uid: str) -> tuple[str, str] | None:
         """The name and the text of a file or log that has appeared."""
-        with self._lock:
-            item = self._first(
+        with self._store.lock:
+            item = self._store.first(
                 "SELECT * FROM items WHERE kind = ? AND uuid = ? AND appears_at <= ?", kind, uid, self._clock()
             )
         if item is None:
             return None
         name = item["name"] if kind == "file" else f"{item['name']}.log"
         return name, contents.read_text(item["name"], item["workstation"])
-
-
-def _describe_post(row: sqlite3.Row, made: str | None) -> Document:
-    return {
-        "sequence": row["sequence"],
-        "time": paging.write_time(row["received_at"]),
-        "headers": json.loads(row["headers"]),
-        "authorized": bool(row["authorized"]),
-        "body": row["body"],
-        "answered": None if row["answered"] is None else json.loads(row["answered"]),
-        "made": made,
-    }

@@ -1,0 +1,59 @@
+"""Where the sandbox keeps its state: one SQLite database, in a file or in memory."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS workspaces (uid TEXT PRIMARY KEY, created_at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS workstations (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, type TEXT NOT NULL, workspace TEXT NOT NULL,
+    oddity TEXT NOT NULL, post INTEGER, started_at REAL NOT NULL, ends_at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS items (
+    uuid TEXT PRIMARY KEY, kind TEXT NOT NULL, workspace TEXT NOT NULL, workstation TEXT NOT NULL, name TEXT NOT NULL,
+    level TEXT NOT NULL, size INTEGER NOT NULL, appears_at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS items_of_workspace ON items (workspace, kind, appears_at);
+CREATE TABLE IF NOT EXISTS posts (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL, headers TEXT NOT NULL,
+    authorized INTEGER NOT NULL, body TEXT NOT NULL, answered TEXT
+);
+"""
+
+
+class Store:
+    """The database and the lock under which it is used: reads hold `lock`, writes `lock` and then `database`."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.lock = threading.RLock()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self.database = sqlite3.connect(path or ":memory:", check_same_thread=False)
+        try:
+            self.database.row_factory = sqlite3.Row
+            # Survives kill -9; a power cut may cost the last moments, which a rehearsal can bear.
+            self.database.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
+        except sqlite3.Error:
+            self.database.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database."""
+        with self.lock:
+            self.database.close()
+
+    def reset(self) -> None:
+        """Forget everything. Sequences go on, so that a call still in flight cannot be taken for a later one."""
+        with self.lock, self.database:
+            for table in ("items", "workstations", "workspaces", "posts"):
+                self.database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+
+    def all(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """Every row."""
+        return self.database.execute(sql, values).fetchall()
+
+    def first(self, sql: str, *values: object) -> sqlite3.Row | None:
+        """The first row, if there is one."""
+        row: sqlite3.Row | None = self.database.execute(sql, values).fetchone()
+        return row
