@@ -46,11 +46,11 @@ class Exchange:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What an operation has to go by: the call, the UID in its address, and for a POST its oddity and its sequence."""
+    """What an operation has to go by: the call, the UID in its address, its ending, and for a POST its sequence."""
 
     call: Call
     uid: str
-    oddity: str
+    ending: Ending
     post: int | None
 
 

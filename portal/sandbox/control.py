@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from portal.sandbox import script
+from portal.sandbox import script, strangers
 from portal.sandbox.calls import RefusalError, Task, read_json
 from portal.sandbox.endings import Reply, reply_json
+from portal.sandbox.wishes import ScriptError
 from portal.sandbox.world import World
 
 
@@ -35,6 +37,14 @@ class Control:
         """POST /control/weather."""
         return _obey(self.world.weather.change, task)
 
+    def control_strangers(self, task: Task) -> Reply:
+        """POST /control/strangers."""
+        return _obey(partial(strangers.make, self.world), task)
+
+    def control_history(self, task: Task) -> Reply:
+        """POST /control/history."""
+        return _obey(partial(strangers.make_history, self.world), task)
+
     def control_hold(self, _: Task) -> Reply:
         """POST /control/hold."""
         self.gate.clear()
@@ -55,10 +65,10 @@ class Control:
         return reply_json({"ok": True})
 
 
-def _obey(act: Callable[[Any], None], task: Task) -> Reply:
+def _obey(act: Callable[[Any], dict[str, Any] | None], task: Task) -> Reply:
     """Do what the body says, or say why it makes no sense."""
     try:
-        act(read_json(task.call))
-    except script.ScriptError as error:
+        told = act(read_json(task.call))
+    except ScriptError as error:
         raise RefusalError.make(400, str(error)) from None
-    return reply_json({"ok": True})
+    return reply_json({"ok": True} | (told or {}))

@@ -83,6 +83,10 @@ class Handler(BaseHTTPRequestHandler):
         """The Server header."""
         return "sandbox"
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header, by the provider's own clock."""
+        return super().date_time_string(self._provider.tell_time())
+
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: `respond` writes one line a request, and never a header."""
 

@@ -5,8 +5,9 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
-from portal.sandbox import endings, paging, script
+from portal.sandbox import endings, paging, script, strangers
 from portal.sandbox.calls import Call, Exchange, RefusalError, Task, read_wish
 from portal.sandbox.control import Control
 from portal.sandbox.endings import Ending, How, Reply, reply_json
@@ -33,6 +34,10 @@ class Provider(Control):
         self._key = f"Bearer {api_key}".encode()
         self._received = threading.Condition()
 
+    def tell_time(self) -> float:
+        """The time by the provider's own clock."""
+        return self.world.clock() + self.world.weather.habits.clock_off
+
     # --- A call's way ---
 
     def begin(self, call: Call) -> Exchange:
@@ -49,8 +54,8 @@ class Provider(Control):
                 self._received.notify_all()
             scripted = self.script.take(route.operation) if route.operation else None
             chance = self.world.weather.choose(route.operation) if route.operation else None
-        ending = scripted or self._find_reserved(route, call) or chance or Ending()
-        task = Task(call=call, uid=uid, oddity=ending.oddity, post=post)
+        ending = scripted or self._find_limit(route, call) or self._find_reserved(route, call) or chance or Ending()
+        task = Task(call=call, uid=uid, ending=ending, post=post)
         natural = self._act(route, task) if ending.carried_out else None
         return Exchange(ending=ending, reply=endings.resolve(ending, natural), post=post)
 
@@ -74,6 +79,8 @@ class Provider(Control):
                 raise TimeoutError(f"{self.world.posts.count()} of {count} POSTs received in {timeout} s")
 
     def _receive(self, call: Call) -> int:
+        if self.world.weather.draw(self.world.weather.habits.strangers):
+            strangers.make_one(self.world)
         return self.world.posts.receive(headers=call.headers, authorized=self._is_authorized(call), body=call.body)
 
     def _act(self, route: Route, task: Task) -> Reply:
@@ -93,6 +100,12 @@ class Provider(Control):
         if not self._is_authorized(call):
             raise RefusalError.make(401)
 
+    def _find_limit(self, route: Route, call: Call) -> Ending | None:
+        """The refusal of a call that exceeds a rate limit of the account."""
+        if not route.operation or not self._is_authorized(call):
+            return None
+        return self.world.weather.limit(route.operation, now=self.world.clock())
+
     def _find_reserved(self, route: Route, call: Call) -> Ending | None:
         """The ending that the call itself asks for by the workspace it names, if all else about it is right."""
         if route.operation != script.POST or call.refusal is not None:
@@ -111,7 +124,7 @@ class Provider(Control):
         kind, workspace = read_wish(task.call)
         if workspace is not None and not self.world.knows_workspace(workspace):
             raise RefusalError.make(422)
-        return reply_json(self.world.make(type=kind, workspace=workspace, oddity=task.oddity, post=task.post))
+        return reply_json(self.world.make(type=kind, workspace=workspace, ending=task.ending, post=task.post))
 
     def list_active(self, task: Task) -> Reply:
         """GET /workstations."""
@@ -153,7 +166,7 @@ class Provider(Control):
         return self._download("log", task.uid)
 
     def _download(self, kind: str, uid: str) -> Reply:
-        found = self.world.read_item(kind, uid)
+        found = self.world.items.read(kind, uid)
         if found is None:
             raise RefusalError.make(404)
         name, text = found
@@ -177,6 +190,8 @@ ROUTES = (
     _route("GET /logs/([^/]+)", Provider.download_log),
     _route("POST /control/answers", Provider.control_answers),
     _route("POST /control/weather", Provider.control_weather),
+    _route("POST /control/strangers", Provider.control_strangers),
+    _route("POST /control/history", Provider.control_history),
     _route("POST /control/hold", Provider.control_hold),
     _route("POST /control/release", Provider.control_release),
     _route("GET /control/record", Provider.control_record),
@@ -189,7 +204,7 @@ def _find_route(call: Call) -> tuple[Route, str]:
     for route in ROUTES:
         match = route.pattern.fullmatch(call.path)
         if match and route.method == call.method:
-            return route, "".join(match.groups())
+            return route, unquote("".join(match.groups()))
         if match and route.method not in allowed:
             allowed.append(route.method)
     raise RefusalError.make(405, Allow=", ".join(allowed)) if allowed else RefusalError.make(404)

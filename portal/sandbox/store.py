@@ -8,8 +8,12 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS workspaces (uid TEXT PRIMARY KEY, created_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS workstations (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, type TEXT NOT NULL, workspace TEXT NOT NULL,
-    oddity TEXT NOT NULL, post INTEGER, started_at REAL NOT NULL, ends_at REAL NOT NULL
+    oddity TEXT NOT NULL, post INTEGER, started_at REAL NOT NULL, ends_at REAL NOT NULL,
+    listed_at REAL NOT NULL DEFAULT 0, readable_at REAL NOT NULL DEFAULT 0
 );
+CREATE INDEX IF NOT EXISTS workstations_by_start ON workstations (started_at, sequence);
+CREATE INDEX IF NOT EXISTS workstations_by_end ON workstations (ends_at);
+CREATE INDEX IF NOT EXISTS workstations_by_post ON workstations (post);
 CREATE TABLE IF NOT EXISTS items (
     uuid TEXT PRIMARY KEY, kind TEXT NOT NULL, workspace TEXT NOT NULL, workstation TEXT NOT NULL, name TEXT NOT NULL,
     level TEXT NOT NULL, size INTEGER NOT NULL, appears_at REAL NOT NULL
@@ -34,9 +38,17 @@ class Store:
             self.database.row_factory = sqlite3.Row
             # Survives kill -9; a power cut may cost the last moments, which a rehearsal can bear.
             self.database.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
+            self._add_columns("workstations", "listed_at", "readable_at")
         except sqlite3.Error:
             self.database.close()
             raise
+
+    def _add_columns(self, table: str, *columns: str) -> None:
+        """Columns that the file of an older sandbox lacks."""
+        there = {row["name"] for row in self.all(f"PRAGMA table_info({table})")}
+        for column in columns:
+            if column not in there:
+                self.database.execute(f"ALTER TABLE {table} ADD COLUMN {column} REAL NOT NULL DEFAULT 0")
 
     def close(self) -> None:
         """Close the database."""
