@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from portal.sandbox import contents, endings, paging, script
+from portal.sandbox import endings, generations, paging, script
 from portal.sandbox.endings import Ending, How, Reply, reply_error, reply_json
 from portal.sandbox.world import World
 
@@ -74,6 +74,7 @@ class Provider:
     def __init__(self, *, world: World, api_key: str) -> None:
         self.world = world
         self.script = script.Script()
+        self.generation = generations.Present()
         # Cleared while answers to POST are held back.
         self.gate = threading.Event()
         self.gate.set()
@@ -126,6 +127,7 @@ class Provider:
         """Forget the world, the script and the record, and hold nothing back."""
         self.script.clear()
         self.world.weather.clear()
+        self.generation.clear()
         self.world.reset()
         self.gate.set()
 
@@ -155,16 +157,29 @@ class Provider:
             return None
         try:
             self._check_key(call)
-            _, workspace = _read_wish(call)
+            _, workspace = self._read_wish(call)
         except RefusalError:
             return None
         return endings.find(workspace) if workspace is not None else None
+
+    def _read_wish(self, call: Call) -> tuple[str, str | None]:
+        """The type and the workspace that a POST asks for. Unknown keys are passed over: the contract forbids none."""
+        wish = _read_json(call)
+        if not isinstance(wish, dict):
+            raise RefusalError.make(400, "The body must be an object.")
+        kind, workspace = wish.get("type"), wish.get("workspace_id")
+        types = self.generation.get().types
+        if kind not in types:
+            raise RefusalError.make(400, f"type must be one of {', '.join(types)}.")
+        if "workspace_id" in wish and not isinstance(workspace, str):
+            raise RefusalError.make(400, "workspace_id must be a string.")
+        return kind, workspace
 
     # --- The provider's operations ---
 
     def request_workstation(self, task: Task) -> Reply:
         """POST /workstations."""
-        kind, workspace = _read_wish(task.call)
+        kind, workspace = self._read_wish(task.call)
         if workspace is not None and not self.world.knows_workspace(workspace):
             raise RefusalError.make(422)
         return reply_json(self.world.make(type=kind, workspace=workspace, oddity=task.oddity, post=task.post))
@@ -183,6 +198,13 @@ class Provider:
         except paging.QueryError as error:
             raise RefusalError.make(400, str(error)) from None
         return reply_json(self.world.page(active=active, window=window, limit=limit))
+
+    def list_types(self, _: Task) -> Reply:
+        """GET /workstations/types."""
+        listed = self.generation.get().describe()
+        if listed is None:
+            raise RefusalError.make(404)
+        return reply_json(listed)
 
     def retrieve(self, task: Task) -> Reply:
         """GET /workstations/{id}. What one that has ended answers is not documented: as if it had never been, 422."""
@@ -232,6 +254,14 @@ class Provider:
             raise RefusalError.make(400, str(error)) from None
         return reply_json({"ok": True})
 
+    def control_types(self, task: Task) -> Reply:
+        """POST /control/types."""
+        try:
+            self.generation.change(_read_json(task.call))
+        except script.ScriptError as error:
+            raise RefusalError.make(400, str(error)) from None
+        return reply_json({"ok": True})
+
     def control_hold(self, _: Task) -> Reply:
         """POST /control/hold."""
         self.gate.clear()
@@ -257,17 +287,19 @@ def _route(address: str, act: Callable[[Provider, Task], Reply], operation: str 
     return Route(method=method, pattern=re.compile(path), act=act, operation=operation)
 
 
-# The order matters: `history` is no workstation.
+# The order matters: `history` and `types` are no workstations.
 ROUTES = (
     _route("POST /v1/workstations", Provider.request_workstation, script.POST),
     _route("GET /v1/workstations", Provider.list_active, "GET /workstations"),
     _route("GET /v1/workstations/history", Provider.list_history, "GET /workstations/history"),
+    _route("GET /v1/workstations/types", Provider.list_types, "GET /workstations/types"),
     _route("GET /v1/workstations/([^/]+)", Provider.retrieve, "GET /workstations/{id}"),
     _route("DELETE /v1/workstations/([^/]+)/release", Provider.release, "DELETE"),
     _route("GET /files/([^/]+)", Provider.download_file),
     _route("GET /logs/([^/]+)", Provider.download_log),
     _route("POST /control/answers", Provider.control_answers),
     _route("POST /control/weather", Provider.control_weather),
+    _route("POST /control/types", Provider.control_types),
     _route("POST /control/hold", Provider.control_hold),
     _route("POST /control/release", Provider.control_release),
     _route("GET /control/record", Provider.control_record),
@@ -291,16 +323,3 @@ def _read_json(call: Call) -> Any:
         return json.loads(call.body)
     except (ValueError, RecursionError):
         raise RefusalError.make(400, "The body must be JSON.") from None
-
-
-def _read_wish(call: Call) -> tuple[str, str | None]:
-    """The type and the workspace that a POST asks for. Unknown keys are passed over: the contract forbids none."""
-    wish = _read_json(call)
-    if not isinstance(wish, dict):
-        raise RefusalError.make(400, "The body must be an object.")
-    kind, workspace = wish.get("type"), wish.get("workspace_id")
-    if kind not in contents.TYPES:
-        raise RefusalError.make(400, f"type must be one of {', '.join(contents.TYPES)}.")
-    if "workspace_id" in wish and not isinstance(workspace, str):
-        raise RefusalError.make(400, "workspace_id must be a string.")
-    return kind, workspace

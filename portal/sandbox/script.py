@@ -10,7 +10,15 @@ from portal.sandbox import endings, names
 from portal.sandbox.endings import Ending, Reply
 
 POST = "POST /workstations"
-OPERATIONS = (POST, "GET /workstations", "GET /workstations/history", "GET /workstations/{id}", "DELETE", "*")
+OPERATIONS = (
+    POST,
+    "GET /workstations",
+    "GET /workstations/history",
+    "GET /workstations/types",
+    "GET /workstations/{id}",
+    "DELETE",
+    "*",
+)
 KEYS = frozenset({"on", "name", "status", "headers", "body", "delay", "made", "times"})
 # A test that asks for more has made a mistake, and would hold a thread for as long.
 MOST_TIMES = 100_000

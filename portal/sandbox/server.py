@@ -155,6 +155,10 @@ class Sandbox:
         """Let calls end by chance, and lists lie, until the next weather."""
         self._provider.world.weather.change(wish)
 
+    def change_types(self, generation: str) -> None:
+        """Imitate another generation of the provider: `nine`, `default` or `none`."""
+        self._provider.generation.change({"generation": generation})
+
     def hold(self) -> None:
         """Hold back the answers to POST until `release`."""
         self._provider.gate.clear()

@@ -273,7 +273,7 @@ def test_it_imports_the_standard_library_only():
     assert {name for name in loaded if name.startswith("portal.")} <= {
         "portal.sandbox",
         *(f"portal.sandbox.{name}" for name in ("contents", "endings", "handler", "names", "paging", "provider")),
-        *(f"portal.sandbox.{name}" for name in ("script", "server", "weather", "world")),
+        *(f"portal.sandbox.{name}" for name in ("generations", "script", "server", "weather", "world")),
     }
 
 
