@@ -69,7 +69,7 @@ SERVICE_LAYERS = [
     {"audit.events", "accounts"},
     {"audit"},  # its face: record_event
     {"keyhold", "drift", "membership", "audit.seals", "audit.tombstones"},
-    {"mirror", "probe", "doubts"},
+    {"mirror", "probe", "doubts", "types"},
     {
         "intake",
         "dispatch",

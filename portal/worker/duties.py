@@ -10,13 +10,14 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
-from portal.services import leases, probe, recover, settle, usage, workers, workstations
+from portal.services import leases, probe, recover, settle, types, usage, workers, workstations
 from portal.services.audit import prune, seals
 
 logger = logging.getLogger(__name__)
 
 _LEASE = 15.0  # seconds; a worker that died is followed after that
 _HEARTBEAT = 5.0  # seconds
+_TYPES_ROUNDS = 24  # of other duties for one reading of the list of types, which seldom changes: two minutes
 _USAGE_ROUNDS = 12  # of other duties for one of counting: days end seldom
 _SEAL_ROUNDS = 12  # likewise: what is not sealed yet is at most a minute old
 _PRUNE_ROUNDS = 60  # a few thousand requests in each, so about a million a day
@@ -53,6 +54,11 @@ def list_duties(*, client: agentstation.Client) -> list[Duty]:
             name="refresh",
             interval=min(settings.PORTAL_REFRESH_INTERVAL, 1.0),
             run=lambda held: workstations.refresh_workstations(held=held, client=client),
+        ),
+        Duty(
+            name="types",
+            interval=_TYPES_ROUNDS * settings.PORTAL_DUTY_INTERVAL,
+            run=lambda held: types.read_types(held=held, client=client),
         ),
         Duty(
             name="usage",

@@ -18,6 +18,7 @@ from portal import models, services
 from portal.admin import filters
 from portal.models.clock import Now
 from portal.services import (
+    accounts,
     audit,
     clock,
     configuration,
@@ -29,6 +30,7 @@ from portal.services import (
     recover,
     settle,
     setup,
+    types,
     workstations,
 )
 from portal.services.audit import seals
@@ -224,6 +226,11 @@ def look_first(stage: Stage) -> None:
     looking.make_first_look(held=hold("settle"), client=process.make_client())
 
 
+def change_types(stage: Stage) -> None:
+    accounts.get_current_account()
+    types.read_types(held=hold("types"), client=process.make_client())
+
+
 def settle_one(stage: Stage) -> None:
     stage.settings.PORTAL_LOOK_INTERVAL = 0.0
     factories.submit(stage.alice)
@@ -353,6 +360,7 @@ ACTS = [
     Act(verbs=("probe",), do=probe_key),
     Act(verbs=("confirm-key",), do=confirm_key, by="olga", has_change=True),
     Act(verbs=("first-look",), do=look_first, has_change=True),
+    Act(verbs=("change-types",), do=change_types, has_change=True),
     Act(verbs=("settle",), do=settle_one, has_change=True),
     Act(verbs=("leave-to-operator",), do=leave_to_operator, has_change=True),
     Act(verbs=("ask-release",), do=ask_release, by="olga", has_change=True, reason="It is idle."),
