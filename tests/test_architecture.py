@@ -71,7 +71,7 @@ SERVICE_LAYERS = [
     {"audit"},  # its face: record_event
     {"clock"},
     {"keyhold", "drift", "membership", "audit.seals", "audit.tombstones"},
-    {"mirror", "probe", "doubts", "readiness"},
+    {"mirror", "probe", "doubts", "readiness", "types"},
     {
         "intake",
         "dispatch",

@@ -32,6 +32,7 @@ VERBS = (
     "probe",
     "confirm-key",
     "first-look",
+    "change-types",
     "reconcile",
     "needs-review",
     "note-sharing",
@@ -146,7 +147,7 @@ class ProviderChoices(FixedChoices):
         if value is None:
             return queryset
         rows: QuerySet[Any] = queryset.alias(beginning=models.Beginning(field))
-        return rows.filter(**{"beginning": value, field: value})
+        return rows.filter(**{"beginning": value[: models.Beginning.LENGTH], field: value})
 
 
 class LevelFilter(ProviderChoices):
@@ -155,14 +156,6 @@ class LevelFilter(ProviderChoices):
     title = _("level")
     parameter_name = "level"
     options = tuple((level, level) for level in ("debug", "info", "warning", "error"))
-
-
-class TypeFilter(ProviderChoices):
-    """The types of the provider's contract."""
-
-    title = _("type")
-    parameter_name = "type"
-    options = tuple((str(value), str(label)) for value, label in models.Request.Type.choices)
 
 
 class WorkstationStatusFilter(ProviderChoices):

@@ -1,4 +1,4 @@
-"""The client: five operations over one seam, `Client._call`, in which every rule about HTTP holds for all of them."""
+"""The client: six operations over one seam, `Client._call`, in which every rule about HTTP holds for all of them."""
 
 import copy
 import email.utils
@@ -24,7 +24,15 @@ from portal.agentstation.errors import (
     UnreadableAnswer,
     class_for,
 )
-from portal.agentstation.resources import Answer, Listing, Released, Reply, Workstation, read_json
+from portal.agentstation.resources import (
+    Answer,
+    Listing,
+    Released,
+    Reply,
+    Workstation,
+    WorkstationTypeDescription,
+    read_json,
+)
 
 _PAGE_SIZE = 20  # the default of the provider; with their files, a hundred workstations may be over what is read
 _BLOT = "[API key]"
@@ -101,6 +109,11 @@ class Client:
     def list_workstation_history(self) -> Listing:
         """All released workstations, from the first page to the last, or AgentStationError."""
         return self._list(path="/workstations/history")
+
+    def list_types(self) -> tuple[WorkstationTypeDescription, ...]:
+        """The types that may be asked for now, in the provider's order. Raises AgentStationError."""
+        answer = self._call(method="GET", path="/workstations/types")
+        return _read(answer, WorkstationTypeDescription.list_from_dict)
 
     def check_key(self) -> None:
         """A harmless call: returns where the provider accepts the key, and raises AgentStationError where not."""

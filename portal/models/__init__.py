@@ -5,7 +5,7 @@ from portal.models.beginning import Beginning
 from portal.models.event import Event
 from portal.models.lease import Lease
 from portal.models.notice import Notice
-from portal.models.request import TRANSITIONS, Attempt, LateAnswer, Request, check_transition
+from portal.models.request import LONGEST_TYPE, TRANSITIONS, Attempt, LateAnswer, Request, check_transition
 from portal.models.scan import Scan
 from portal.models.seal import Seal
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words
@@ -16,8 +16,10 @@ from portal.models.user import User, list_time_zones
 from portal.models.worker import Worker
 from portal.models.workspace import File, Log, Workspace
 from portal.models.workstation import Workstation, list_calls_before_listing
+from portal.models.workstation_type import WorkstationType, label_type
 
 __all__ = [
+    "LONGEST_TYPE",
     "NEW_KEY",
     "TRANSITIONS",
     "Account",
@@ -43,8 +45,10 @@ __all__ = [
     "Worker",
     "Workspace",
     "Workstation",
+    "WorkstationType",
     "check_transition",
     "check_words",
+    "label_type",
     "list_calls_before_listing",
     "list_time_zones",
     "read_number",

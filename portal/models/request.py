@@ -13,6 +13,8 @@ from portal.models.account import Account
 from portal.models.clock import Now
 from portal.models.user import User
 
+LONGEST_TYPE = 200  # characters: an index has the whole of it
+
 
 class RequestQuerySet(models.QuerySet["Request"]):
     """Filters that several callers share."""
@@ -40,7 +42,7 @@ class Request(models.Model):
         CANCELLED = "CANCELLED", _("Cancelled")
 
     class Type(models.TextChoices):
-        """The types of the provider's contract."""
+        """The types of the provider's contract. A request may have others: the provider's list says which."""
 
         MAX = "max", _("Max")
         ZOOM_CHROMIUM = "zoom-chromium", _("Zoom and Chromium")
@@ -56,7 +58,7 @@ class Request(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="requests", db_index=False)
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests")
     submission = models.UUIDField(help_text=_("Names one filled-in form, so that sending it twice makes one request."))
-    type = models.CharField(max_length=32, choices=Type)
+    type = models.CharField(max_length=LONGEST_TYPE)
     workspace_uid = models.CharField(
         max_length=64, blank=True, help_text=_("The workspace asked for; empty: a new one.")
     )

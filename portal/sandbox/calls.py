@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from portal.sandbox import contents
 from portal.sandbox.endings import Ending, Reply, reply_error
 
 
@@ -61,14 +60,14 @@ def read_json(call: Call) -> Any:
         raise RefusalError.make(400, "The body must be JSON.") from None
 
 
-def read_wish(call: Call) -> tuple[str, str | None]:
+def read_wish(call: Call, *, types: tuple[str, ...]) -> tuple[str, str | None]:
     """The type and the workspace that a POST asks for. Unknown keys are passed over: the contract forbids none."""
     wish = read_json(call)
     if not isinstance(wish, dict):
         raise RefusalError.make(400, "The body must be an object.")
     kind, workspace = wish.get("type"), wish.get("workspace_id")
-    if kind not in contents.TYPES:
-        raise RefusalError.make(400, f"type must be one of {', '.join(contents.TYPES)}.")
+    if kind not in types:
+        raise RefusalError.make(400, f"type must be one of {', '.join(types)}.")
     if "workspace_id" in wish and not isinstance(workspace, str):
         raise RefusalError.make(400, "workspace_id must be a string.")
     return kind, workspace

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from portal.sandbox import script, strangers
+from portal.sandbox import generations, script, strangers
 from portal.sandbox.calls import RefusalError, Task, read_json
 from portal.sandbox.endings import Reply, reply_json
 from portal.sandbox.wishes import ScriptError
@@ -18,6 +18,7 @@ class Control:
     def __init__(self, *, world: World) -> None:
         self.world = world
         self.script = script.Script()
+        self.generation = generations.Present()
         # Cleared while answers to POST are held back.
         self.gate = threading.Event()
         self.gate.set()
@@ -26,6 +27,7 @@ class Control:
         """Forget the world, the script and the record, and hold nothing back."""
         self.script.clear()
         self.world.weather.clear()
+        self.generation.clear()
         self.world.reset()
         self.gate.set()
 
@@ -36,6 +38,10 @@ class Control:
     def control_weather(self, task: Task) -> Reply:
         """POST /control/weather."""
         return _obey(self.world.weather.change, task)
+
+    def control_types(self, task: Task) -> Reply:
+        """POST /control/types."""
+        return _obey(self.generation.change, task)
 
     def control_strangers(self, task: Task) -> Reply:
         """POST /control/strangers."""

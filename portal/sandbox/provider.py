@@ -112,7 +112,7 @@ class Provider(Control):
             return None
         try:
             self._check_key(call)
-            _, workspace = read_wish(call)
+            _, workspace = read_wish(call, types=self.generation.get().types)
         except RefusalError:
             return None
         return endings.find(workspace) if workspace is not None else None
@@ -121,7 +121,7 @@ class Provider(Control):
 
     def request_workstation(self, task: Task) -> Reply:
         """POST /workstations."""
-        kind, workspace = read_wish(task.call)
+        kind, workspace = read_wish(task.call, types=self.generation.get().types)
         if workspace is not None and not self.world.knows_workspace(workspace):
             raise RefusalError.make(422)
         return reply_json(self.world.make(type=kind, workspace=workspace, ending=task.ending, post=task.post))
@@ -140,6 +140,13 @@ class Provider(Control):
         except paging.QueryError as error:
             raise RefusalError.make(400, str(error)) from None
         return reply_json(self.world.page(active=active, window=window, limit=limit))
+
+    def list_types(self, _: Task) -> Reply:
+        """GET /workstations/types."""
+        listed = self.generation.get().describe()
+        if listed is None:
+            raise RefusalError.make(404)
+        return reply_json(listed)
 
     def retrieve(self, task: Task) -> Reply:
         """GET /workstations/{id}. What one that has ended answers is not documented: as if it had never been, 422."""
@@ -179,11 +186,12 @@ def _route(address: str, act: Callable[[Provider, Task], Reply], operation: str 
     return Route(method=method, pattern=re.compile(path), act=act, operation=operation)
 
 
-# The order matters: `history` is no workstation.
+# The order matters: `history` and `types` are no workstations.
 ROUTES = (
     _route("POST /v1/workstations", Provider.request_workstation, script.POST),
     _route("GET /v1/workstations", Provider.list_active, "GET /workstations"),
     _route("GET /v1/workstations/history", Provider.list_history, "GET /workstations/history"),
+    _route("GET /v1/workstations/types", Provider.list_types, "GET /workstations/types"),
     _route("GET /v1/workstations/([^/]+)", Provider.retrieve, "GET /workstations/{id}"),
     _route("DELETE /v1/workstations/([^/]+)/release", Provider.release, "DELETE"),
     _route("GET /files/([^/]+)", Provider.download_file),
@@ -192,6 +200,7 @@ ROUTES = (
     _route("POST /control/weather", Provider.control_weather),
     _route("POST /control/strangers", Provider.control_strangers),
     _route("POST /control/history", Provider.control_history),
+    _route("POST /control/types", Provider.control_types),
     _route("POST /control/hold", Provider.control_hold),
     _route("POST /control/release", Provider.control_release),
     _route("GET /control/record", Provider.control_record),

@@ -11,7 +11,15 @@ from portal.sandbox.endings import Ending, Reply
 from portal.sandbox.wishes import ScriptError, is_number, require
 
 POST = "POST /workstations"
-OPERATIONS = (POST, "GET /workstations", "GET /workstations/history", "GET /workstations/{id}", "DELETE", "*")
+OPERATIONS = (
+    POST,
+    "GET /workstations",
+    "GET /workstations/history",
+    "GET /workstations/types",
+    "GET /workstations/{id}",
+    "DELETE",
+    "*",
+)
 # What becomes of the call, and of what it makes, whatever is answered.
 DEEDS = frozenset({"delay", "made", "uid", "listed_after", "read_after"})
 KEYS = frozenset({"on", "name", "status", "headers", "body", "times"}) | DEEDS

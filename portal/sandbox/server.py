@@ -164,6 +164,10 @@ class Sandbox:
         """Let workstations have ended before now."""
         strangers.make_history(self._provider.world, wish)
 
+    def change_types(self, generation: str) -> None:
+        """Imitate another generation of the provider: `nine`, `default` or `none`."""
+        self._provider.generation.change({"generation": generation})
+
     def hold(self) -> None:
         """Hold back the answers to POST until `release`."""
         self._provider.gate.clear()

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
-from portal.services import accounts, decisions, intake, keyhold, matching, turns
+from portal.services import accounts, decisions, intake, keyhold, matching, turns, types
 from portal.views import guide, history, journey, live, support
 from portal.views.http import SignedInRequest
 
@@ -22,10 +22,11 @@ from portal.views.http import SignedInRequest
 @permission_required("portal.submit_request", raise_exception=True)
 def new(request: SignedInRequest) -> HttpResponse:
     """The form, and its submission."""
+    offered = types.list_offered_types()
     form = (
-        forms.RequestForm(request.POST.dict())
+        forms.RequestForm(request.POST.dict(), types=offered)
         if request.method == "POST"
-        else forms.RequestForm(initial=_fill(request))
+        else forms.RequestForm(initial=_fill(request), types=offered)
     )
     if form.is_bound and form.is_valid():
         try:

@@ -13,7 +13,19 @@ from django.db import connection
 
 from portal import agentstation
 from portal.db import describe_failure, release_connection
-from portal.services import accounts, clock, keyhold, leases, probe, reconcile, recover, usage, workers, workstations
+from portal.services import (
+    accounts,
+    clock,
+    keyhold,
+    leases,
+    probe,
+    reconcile,
+    recover,
+    types,
+    usage,
+    workers,
+    workstations,
+)
 from portal.services.audit import prune, seals
 from portal.worker import watchdog
 
@@ -23,6 +35,7 @@ _LEASE = 15.0  # seconds; the job of a worker that died is taken over after that
 _HEARTBEAT = 5.0  # seconds
 _DEADLINE = 1800.0  # seconds without progress; a lease is lost much sooner, to whichever worker can do better
 _STOP_WITHIN = 5.0  # seconds; what a job has not finished by then is undone by the database
+_TYPES_ROUNDS = 24  # of other jobs for one reading of the list of types, which seldom changes: two minutes
 _USAGE_ROUNDS = 12  # of other jobs for one of counting: days end seldom
 _SEAL_ROUNDS = 12  # likewise: what is not sealed yet is at most a minute old
 _PRUNE_ROUNDS = 60  # a few thousand requests in each, so about a million a day
@@ -69,6 +82,12 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
             name="refresh",
             interval=min(settings.PORTAL_REFRESH_INTERVAL, 1.0),
             run=lambda lease: workstations.refresh_workstations(held=lease, client=client),
+            uses_key=True,
+        ),
+        Job(
+            name="types",
+            interval=_TYPES_ROUNDS * interval,
+            run=lambda lease: types.read_types(held=lease, client=client),
             uses_key=True,
         ),
         Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_usage(held=lease)),

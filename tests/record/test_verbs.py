@@ -29,6 +29,7 @@ from portal.services import (
     recover,
     scans,
     setup,
+    types,
     workstations,
 )
 from portal.services.audit import seals
@@ -225,6 +226,11 @@ def look_first(stage: Stage) -> None:
     scans.make_first_scan(held=hold("reconcile"), client=process.make_client())
 
 
+def change_types(stage: Stage) -> None:
+    accounts.get_current_account()
+    types.read_types(held=hold("types"), client=process.make_client())
+
+
 def reconcile_one(stage: Stage) -> None:
     stage.settings.PORTAL_LOOK_INTERVAL = 0.0
     factories.submit(stage.alice)
@@ -372,6 +378,7 @@ ACTS = [
     Act(verbs=("probe",), do=probe_key),
     Act(verbs=("confirm-key",), do=confirm_key, by="olga", has_change=True),
     Act(verbs=("first-look",), do=look_first, has_change=True),
+    Act(verbs=("change-types",), do=change_types, has_change=True),
     Act(verbs=("disown",), do=disown, by="olga", has_change=True, reason="It is another team's."),
     Act(verbs=("note-sharing",), do=note_sharing, has_change=True),
     Act(verbs=("reconcile",), do=reconcile_one, has_change=True),

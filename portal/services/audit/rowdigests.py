@@ -64,6 +64,7 @@ FORMS: Mapping[str, canon.Form] = {
     "notice": canon.Form(
         model=models.Notice, names=("id", "kind", "first_at", "acknowledged_at", "acknowledged_by_id")
     ),
+    "workstation-type": canon.Form(model=models.WorkstationType, names=("id", "account_id", "name", "withdrawn_at")),
     "tombstone": canon.Form(
         model=models.Tombstone, names=("id", "made_at", "kind", "first_id", "last_id", "ids", "counts", "digest")
     ),
