@@ -50,6 +50,7 @@ PLAIN = {
 # Services that others build on, lowest first; a service imports only from lower lines.
 SERVICE_LAYERS = [
     {
+        "addresses",
         "clock",
         "wake",
         "storable",
@@ -57,6 +58,7 @@ SERVICE_LAYERS = [
         "workers",
         "retry",
         "lifecycle",
+        "pace",
         "turns",
         "audit.keys",
         "audit.origin",
@@ -69,12 +71,14 @@ SERVICE_LAYERS = [
     {"audit.events", "accounts"},
     {"audit"},  # its face: record_event
     {"keyhold", "drift", "membership", "audit.seals", "audit.tombstones"},
-    {"mirror", "probe", "doubts"},
+    {"mirror", "probe"},
+    {"doubts"},
     {
         "intake",
         "dispatch",
         "recover",
-        "workstations",
+        "refreshing",
+        "releases",
         "setup",
         "looking",
         "restore",

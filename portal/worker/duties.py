@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
-from portal.services import leases, probe, recover, settle, usage, workers, workstations
+from portal.services import leases, probe, recover, refreshing, settle, usage, workers
 from portal.services.audit import prune, seals
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def list_duties(*, client: agentstation.Client) -> list[Duty]:
         Duty(
             name="refresh",
             interval=min(settings.PORTAL_REFRESH_INTERVAL, 1.0),
-            run=lambda held: workstations.refresh_workstations(held=held, client=client),
+            run=lambda held: refreshing.refresh_workstations(held=held, client=client),
         ),
         Duty(
             name="usage",

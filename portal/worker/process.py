@@ -12,7 +12,7 @@ from django.db import connection
 
 import portal
 from portal import agentstation
-from portal.worker import duties, threads, watch
+from portal.worker import duties, releases, threads, watch
 
 logger = logging.getLogger(__name__)
 
@@ -38,12 +38,19 @@ class Process:
         self._end: queue.SimpleQueue[None] = queue.SimpleQueue()
         client = make_client()
         self._crew = threads.Crew(threads=thread_count, name=self.name, client=client)
-        self._watcher = watch.Watcher(ring=self._crew.bell.ring)
+        self._releases = releases.ReleaseSender(client=client)
+        self._watcher = watch.Watcher(ring=self._wake)
         self._roster = duties.Roster(name=self.name, duties=duties.list_duties(client=client))
+
+    def _wake(self) -> None:
+        """There may be work: for a sender, or for the one of releases."""
+        self._crew.bell.ring()
+        self._releases.wake()
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns when the calls in flight have been recorded."""
         self._crew.finish()
+        self._releases.finish()
         self._end.put(None)
 
     def run(self) -> None:
@@ -58,11 +65,13 @@ class Process:
     def _work(self) -> None:
         self._roster.start()
         self._crew.start()
+        self._releases.start()
         self._watcher.start()
         self._await_end()
         logger.info("Worker %s finishes its calls in flight.", self.name)
         self._watcher.stop()
         self._crew.join()
+        self._releases.join()
         self._roster.stop()
 
     def _await_end(self) -> None:
