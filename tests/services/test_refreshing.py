@@ -1,5 +1,7 @@
 """Live workstations as the provider tells of them: by whichever needs fewer calls, and in doubt where it does not."""
 
+import json
+import threading
 from datetime import timedelta
 
 import pytest
@@ -11,6 +13,7 @@ from portal.models.clock import Now
 from portal.services import accounts, clock, doubts, leases, refreshing, releases
 from portal.worker import process
 from tests import factories
+from tests.agentstation import server
 from tests.services.test_mirror import answer
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -142,6 +145,30 @@ def test_nothing_is_written_where_nothing_changed_but_when_it_was_heard(sandbox,
     assert len(written) == 1, "one for all of them"
     assert written[0].startswith('UPDATE "portal_workstation" SET "refreshed_at"')
     assert not any("FOR UPDATE" in query["sql"] and "portal_key" in query["sql"] for query in queries)
+
+
+def test_several_are_read_at_once(settings, alice, held):
+    """The provider answers none of them before all have asked."""
+    together = threading.Barrier(8)
+
+    def handle(connection: server.Connection) -> None:
+        asked = connection.read_request().split()[1].decode()
+        if asked.startswith("/v1/workstations?"):
+            connection.send(server.http(404))
+            return
+        together.wait(timeout=30)
+        connection.send(server.http(200, json.dumps(answer(id=asked.rpartition("/")[2])).encode()))
+
+    provider = server.Server(handle)
+    settings.AGENTSTATION_BASE_URL = provider.url
+    account = accounts.get_current_account()
+    for number in range(8):
+        models.Workstation.objects.create(account=account, uid=f"w{number}")
+    try:
+        assert refresh(held) == 8
+    finally:
+        provider.close()
+    assert models.Workstation.objects.filter(status="active").count() == 8
 
 
 # --- Doubts ---
