@@ -40,6 +40,7 @@ urlpatterns = [
     path("workstations/<str:uid>/", workstations.detail, name="workstation_detail"),
     path("workstations/<str:uid>/live/", workstations.live_one, name="workstation_live"),
     path("workstations/<str:uid>/release/", workstations.release, name="workstation_release"),
+    path("workstations/<str:uid>/ended/", workstations.declare_ended, name="workstation_ended"),
     path("workspaces/", workspaces.index, name="workspace_list"),
     path("workspaces/<str:uid>/", workspaces.detail, name="workspace_detail"),
     path("usage/", usage.show, name="usage"),

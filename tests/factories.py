@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 
 from portal import agentstation, models
-from portal.services import accounts, clock, dispatch, intake, leases, reconcile, record
+from portal.services import accounts, clock, dispatch, intake, leases, reconcile, record, releases
 from portal.worker import process
 
 PASSWORD = "correct horse battery staple"
@@ -90,6 +90,15 @@ def send_until_settled(portal_request: models.Request) -> models.Request:
         looks += 1
         assert looks < 2_000, f"{portal_request} stays {portal_request.status}: {models.Key.objects.values()}"
     return portal_request
+
+
+def send_releases() -> list[releases.Result]:
+    """All that are due, one after the other."""
+    client, results = process.make_client(), []
+    while (release := releases.claim_release()) is not None:
+        results.append(releases.send_release(release=release, client=client))
+        releases.record_release(release=release, result=results[-1])
+    return results
 
 
 def create_workstation(requester: models.User, **values: str) -> models.Workstation:

@@ -51,6 +51,7 @@ PLAIN = {
 # Services that others build on, lowest first; a service imports only from lower lines.
 SERVICE_LAYERS = [
     {
+        "addresses",
         "wake",
         "storable",
         "matching",
@@ -58,6 +59,7 @@ SERVICE_LAYERS = [
         "workers",
         "retry",
         "lifecycle",
+        "pace",
         "turns",
         "audit.keys",
         "audit.origin",
@@ -71,12 +73,14 @@ SERVICE_LAYERS = [
     {"audit"},  # its face: record_event
     {"clock"},
     {"keyhold", "drift", "membership", "audit.seals", "audit.tombstones"},
-    {"mirror", "probe", "doubts", "readiness", "types"},
+    {"mirror", "probe", "readiness", "types"},
+    {"doubts"},
     {
         "intake",
         "dispatch",
         "recover",
-        "workstations",
+        "refreshing",
+        "releases",
         "setup",
         "scans",
         "listinglag",

@@ -119,13 +119,14 @@ class Client:
         """A harmless call: returns where the provider accepts the key, and raises AgentStationError where not."""
         _read(self._call(method="GET", path="/workstations?limit=1"), _page)
 
-    def release_workstation(self, *, uid: str) -> Released:
+    def release_workstation(self, *, uid: str, send_before: float | None = None) -> Released:
         """Give a workstation back, which ends it.
 
-        Raises AgentStationError, and ValueError where no path can name `uid`. After NoAnswer, UnreadableAnswer and
-        InternalError it may be released.
+        `send_before` is a time of `boottime()` in seconds, past which nothing is sent. Raises AgentStationError, and
+        ValueError where no path can name `uid`. After NoAnswer, UnreadableAnswer and InternalError it may be released.
         """
-        return _read(self._call(method="DELETE", path=f"{_workstation_path(uid)}/release"), Released.from_dict)
+        path = f"{_workstation_path(uid)}/release"
+        return _read(self._call(method="DELETE", path=path, send_before=send_before), Released.from_dict)
 
     def _list(self, *, path: str) -> Listing:
         workstations = Listing()

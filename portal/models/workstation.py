@@ -28,6 +28,12 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         # Of all accounts: SQLite takes the index of live ones only for an account, else it walks through all there are.
         return self.filter(ended_at=None, account__in=Account.objects.all())
 
+    def due_for_release(self, account: Account) -> "WorkstationQuerySet":
+        """Those whose release may be sent now, longest due first. A 429 to one release is obeyed by all of them."""
+        asked = self.live().filter(account=account, release_asked_at__isnull=False)
+        refused = asked.filter(release_failure="429", release_due_at__gt=Now())
+        return asked.filter(~Exists(refused), release_due_at__lte=Now()).order_by("release_due_at", "pk")
+
     def live_for(self, user: User) -> "WorkstationQuerySet":
         """The live ones of the person's own requests.
 
@@ -90,6 +96,16 @@ class Workstation(Mirror):
     release_asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    release_due_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("When the provider is next told to release it; while it is told, a deadline."),
+    )
+    release_tried_at = models.DateTimeField(null=True, blank=True, help_text=_("When the provider was last told."))
+    release_tries = models.PositiveIntegerField(default=0, help_text=_("How often the provider was told."))
+    release_failure = models.CharField(
+        max_length=32, blank=True, help_text=_("Code of the failure that the last try to release it met.")
+    )
     doubted_at = models.DateTimeField(
         null=True,
         blank=True,
@@ -109,6 +125,11 @@ class Workstation(Mirror):
                 | Q(release_asked_at__isnull=False, release_asked_by__isnull=False),
             ),
             models.CheckConstraint(
+                name="workstation_release_is_due_once_asked",
+                condition=Q(release_asked_at=None, release_due_at=None)
+                | (Q(release_asked_at__isnull=False) & (Q(release_due_at__isnull=False) | Q(ended_at__isnull=False))),
+            ),
+            models.CheckConstraint(
                 name="workstation_doubt_only_while_live",
                 condition=Q(doubted_at=None, doubted_tick=None)
                 | Q(doubted_at__isnull=False, doubted_tick__isnull=False, ended_at=None),
@@ -124,6 +145,18 @@ class Workstation(Mirror):
             models.Index(F("made_for"), name="workstation_made_for", condition=Q(made_for__isnull=False)),
             models.Index(F("account"), F("listed_tick"), name="workstation_by_listing"),
             models.Index(F("account"), F("refresh_due_at"), name="workstation_live", condition=Q(ended_at=None)),
+            models.Index(
+                F("account"),
+                F("release_due_at"),
+                name="workstation_release_due",
+                condition=Q(ended_at=None, release_asked_at__isnull=False),
+            ),
+            models.Index(
+                F("account"),
+                F("release_tried_at"),
+                name="workstation_release_tried",
+                condition=Q(release_tried_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,8 +4,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from portal import models
-from portal.models.clock import Now
-from portal.services import accounts, audit, intake, keyhold, lifecycle, matching, mirror, wake
+from portal.services import accounts, audit, intake, keyhold, lifecycle, matching, mirror, releases, wake
 
 _OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
 
@@ -82,7 +81,7 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     # With another account's key the provider would say that it is gone, while it runs on.
     current = accounts.get_current_account()
     asked = models.Workstation.objects.orphans().filter(pk=workstation.pk, account=current, release_asked_at=None)
-    if not asked.update(release_asked_at=Now(), release_asked_by=actor, refresh_due_at=Now()):
+    if not releases.mark_asked(rows=asked, actor=actor):
         raise intake.NotPossible(_("This workstation has ended, has an owner, or is being given back already."))
     change = audit.describe_moment(row=workstation, column="release_asked_at")
     audit.record_event(actor=actor, verb="release-orphan", target=workstation, detail=change, reason=reason)

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from portal import agentstation, failures, models
 from portal.db import release_connection
 from portal.models.clock import Now
-from portal.services import accounts, audit, clock, keyhold, mirror, turns
+from portal.services import accounts, audit, clock, keyhold, mirror, pace, turns
 
 logger = logging.getLogger(__name__)
 
@@ -81,10 +81,8 @@ def _has_room(*, key: models.Key) -> bool:
     in_flight = attempts.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=now)
     if key.is_resuming and _has_begun_again(key=key, in_flight=in_flight):
         return False
-    if settings.PORTAL_CALLS_PER_MINUTE:
-        recent = attempts.filter(claimed_at__gt=now - timedelta(minutes=1))
-        if recent.count() >= settings.PORTAL_CALLS_PER_MINUTE:
-            return False
+    if not pace.has_room(account=key.account, now=now, ahead=pace.count_due_releases(account=key.account)):
+        return False
     return in_flight.count() < settings.PORTAL_CALLS_IN_FLIGHT
 
 

@@ -10,12 +10,13 @@ from django.db.models import Model, Q
 
 import portal
 from portal import models
-from portal.services import accounts, audit, clock
+from portal.services import accounts, addresses, audit, clock
 
 FORMAT = "workstation-portal evidence"
 VERSION = 1
 # Of the key there is nothing but this, and even this stays here.
 _LEFT_OUT = frozenset({"key_fingerprint"})
+_AS_IT_CAME = frozenset({"raw"})
 
 
 @transaction.atomic
@@ -61,9 +62,10 @@ def _describe_all(rows: Iterable[Model]) -> list[dict[str, Any]]:
 
 
 def _describe(row: Model) -> dict[str, Any]:
-    """Every column, under the name that it has in the database."""
+    """Every column, under the name that it has in the database; what the provider wrote without addresses of files."""
     names = [field.attname for field in row._meta.concrete_fields if field.attname not in _LEFT_OUT]
-    return {name: _fit(getattr(row, name)) for name in names}
+    described = {name: _fit(getattr(row, name)) for name in names}
+    return described | {name: addresses.hide_addresses(text=described[name]) for name in _AS_IT_CAME & set(names)}
 
 
 def _fit(value: Any) -> Any:
@@ -81,6 +83,7 @@ def _fit(value: Any) -> Any:
 
 def _fit_bytes(body: bytes) -> dict[str, str]:
     try:
-        return {"encoding": "utf-8", "body": body.decode("utf-8")}
+        return {"encoding": "utf-8", "body": addresses.hide_addresses(text=body.decode("utf-8"))}
     except UnicodeDecodeError:
-        return {"encoding": "base64", "body": base64.b64encode(body).decode("ascii")}
+        hidden = addresses.hide_addresses(text=body.decode("latin-1")).encode("latin-1")
+        return {"encoding": "base64", "body": base64.b64encode(hidden).decode("ascii")}

@@ -30,7 +30,36 @@ def store_workstation(
 
     What differs from the contract becomes a notice; `request_number` names the request whose answer it came in.
     """
+    drift.note_workstations(workstations=[workstation.raw], request_number=request_number)
     workspace = _store_workspace(account=account, workspace=workstation.workspace)
+    return _store(account=account, workstation=workstation, workspace=workspace)
+
+
+def store_answer(*, portal_request: models.Request, workstation: agentstation.Workstation) -> models.Workstation:
+    """Insert or update what a POST's answer names, in the caller's transaction.
+
+    A workstation that another request owns stays as it is, and so do the contents of somebody else's workspace.
+    """
+    account = portal_request.account
+    drift.note_workstations(workstations=[workstation.raw], request_number=portal_request.pk)
+    named = models.Workstation.objects.filter(account=account, uid=workstation.uid).first()
+    if named is not None and named.request_id not in (None, portal_request.pk):
+        return named
+    told = workstation.workspace
+    others = models.Workspace.objects.filter(account=account, uid=told.uid).exclude(owner=None) if told else None
+    workspace = others.exclude(owner=portal_request.requester_id).first() if others else None
+    workspace = workspace or _store_workspace(account=account, workspace=told)
+    return _store(account=account, workstation=workstation, workspace=workspace)
+
+
+def is_known(*, stored: models.Workstation, workstation: agentstation.Workstation) -> bool:
+    """Whether the provider told just the same, files and logs too, when the workstation was last stored."""
+    return stored.raw == _dump(workstation.raw)
+
+
+def _store(
+    *, account: models.Account, workstation: agentstation.Workstation, workspace: models.Workspace | None
+) -> models.Workstation:
     values: dict[str, Any] = {
         **_describe_workstation(workstation),
         "refreshed_at": Now(),
@@ -41,7 +70,6 @@ def store_workstation(
     stored, _ = models.Workstation.objects.update_or_create(account=account, uid=workstation.uid, defaults=values)
     if stored.is_live and workstation.status in models.Workstation.ENDED_STATUSES:
         end_workstation(stored=stored)
-    drift.note_workstations(workstations=[workstation.raw], request_number=request_number)
     return stored
 
 
@@ -71,7 +99,8 @@ def store_listed(*, account: models.Account, entries: list[agentstation.Workstat
                 uid=entry.uid,
                 workspace_id=ids.get(entry.workspace.uid) if entry.workspace else None,
                 ended_at=Now() if are_over or entry.status in models.Workstation.ENDED_STATUSES else None,
-                **_describe_workstation(entry),
+                # With all of it they would count as stored, and be left so.
+                **(_describe_workstation(entry) | {"raw": _dump(_leave_out_contents(entry.raw))}),
             )
             for entry in entries
         ],
@@ -124,8 +153,17 @@ def _describe_workspace(workspace: agentstation.Workspace) -> dict[str, Any]:
     return {
         "status": storable.escape_text(workspace.status),
         "created_at": storable.fit_time(workspace.created_at),
-        "raw": _dump({key: value for key, value in workspace.raw.items() if key not in ("files", "logs")}),
+        "raw": _dump(_without_contents(workspace.raw)),
     }
+
+
+def _leave_out_contents(workstation: Mapping[str, object]) -> Mapping[str, object]:
+    workspace = workstation.get("workspace")
+    return {**workstation, "workspace": _without_contents(workspace)} if isinstance(workspace, dict) else workstation
+
+
+def _without_contents(workspace: Mapping[str, object]) -> Mapping[str, object]:
+    return {key: value for key, value in workspace.items() if key not in ("files", "logs")}
 
 
 def _store_files(*, stored: models.Workspace, files: Iterable[agentstation.File]) -> None:

@@ -4,9 +4,10 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from portal import agentstation, models
+from portal.db import release_connection
 from portal.models.clock import Now
 from portal.services import accounts, audit, drift, keyhold, leases, storable
 
@@ -36,8 +37,7 @@ def read_types(*, held: leases.Held, client: agentstation.Client) -> None:
     account = accounts.get_current_account()
     if not keyhold.is_confirmed(account=account):
         return  # the list may be another account's
-    if connection.vendor == "postgresql":
-        connection.close()  # back to the pool while the provider is asked
+    release_connection()
     try:
         described = client.list_types()
     except agentstation.AgentStationError as error:

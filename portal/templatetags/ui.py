@@ -161,6 +161,8 @@ def _workstation_badge(workstation: models.Workstation) -> Badge:
         return Badge(_("Ended"), "off", "circle-minus")
     if workstation.release_asked_at:
         return Badge(_("Being given back"), "busy", "loader")
+    if workstation.doubted_at:
+        return Badge(_("Not found"), "warn", "triangle-alert")
     if workstation.status == "active":
         return Badge(_("Active"), "ok", "circle-check")
     return Badge(workstation.status or _("No status"), "off", "circle-dot")

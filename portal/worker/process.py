@@ -16,7 +16,7 @@ import portal
 from portal import agentstation
 from portal.db import describe_failure
 from portal.services import workers
-from portal.worker import dispatcher, listener, scheduler, watchdog
+from portal.worker import dispatcher, listener, releases, scheduler, watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +45,15 @@ class Process:
         client = make_client()
         self._dispatcher = dispatcher.Dispatcher(name=self.name, size=sender_count, client=client)
         self._scheduler = scheduler.Scheduler(name=self.name, jobs=scheduler.list_jobs(client=client))
-        self._listener = listener.Listener(wake=self._dispatcher.wake)
-        self._parts = (self._scheduler, self._dispatcher, self._listener)
+        self._releases = releases.ReleaseSender(client=client)
+        self._listener = listener.Listener(wake=self._wake)
+        self._parts = (self._scheduler, self._dispatcher, self._releases, self._listener)
         self._watchdog = watchdog.Watchdog(threads=[thread for part in self._parts for thread in part.threads])
+
+    def _wake(self) -> None:
+        """There may be work: for a sender, or for the one of releases."""
+        self._dispatcher.wake()
+        self._releases.wake()
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns when the calls in flight have been recorded."""
@@ -88,9 +94,10 @@ class Process:
     def _drain(self) -> None:
         logger.info("Worker %s finishes its calls in flight.", self.name)
         self._dispatcher.stop()
+        self._releases.stop()
         self._listener.stop()
         self._scheduler.stop()
-        while not self._dispatcher.has_ended():
+        while not (self._dispatcher.has_ended() and self._releases.has_ended()):
             self._watchdog.find_stuck()
             time.sleep(_WATCH_EVERY / 10)
 

@@ -21,10 +21,10 @@ from portal.services import (
     probe,
     reconcile,
     recover,
+    refreshing,
     types,
     usage,
     workers,
-    workstations,
 )
 from portal.services.audit import prune, seals
 from portal.worker import watchdog
@@ -81,7 +81,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         Job(
             name="refresh",
             interval=min(settings.PORTAL_REFRESH_INTERVAL, 1.0),
-            run=lambda lease: workstations.refresh_workstations(held=lease, client=client),
+            run=lambda lease: refreshing.refresh_workstations(held=lease, client=client),
             uses_key=True,
         ),
         Job(

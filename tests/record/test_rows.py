@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, audit, keyhold, people, sessions, setup, workstations
+from portal.services import accounts, audit, keyhold, people, releases, sessions, setup
 from portal.services.audit import rowdigests, verify
 from tests import factories
 from tests.record.bits import flip_rows
@@ -231,7 +231,7 @@ def test_a_hold_that_sql_ended_is_found(record, olga, alice):
 
 def test_an_orphan_that_is_released_or_adopted_raises_no_false_alarm(record, olga, alice):
     stored = models.Workstation.objects.latest("id")
-    workstations.ask_release(actor=alice, workstation=stored)
+    releases.ask_release(actor=alice, workstation=stored)
     assert find() == []
     tamper("UPDATE portal_workstation SET release_asked_by_id = %s WHERE id = %s", olga.pk, stored.pk)
     assert find() == [("row changed", f"workstation {stored.pk}")]

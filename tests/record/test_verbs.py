@@ -27,10 +27,10 @@ from portal.services import (
     probe,
     record,
     recover,
+    refreshing,
     scans,
     setup,
     types,
-    workstations,
 )
 from portal.services.audit import seals
 from portal.worker import process
@@ -252,17 +252,36 @@ def ask_release(stage: Stage) -> None:
 
 def refresh(stage: Stage) -> None:
     models.Workstation.objects.update(refresh_due_at=Now())
-    workstations.refresh_workstations(held=hold("refresh"), client=process.make_client())
+    refreshing.refresh_workstations(held=hold("refresh"), client=process.make_client())
 
 
 def release(stage: Stage) -> None:
     ask_release(stage)
+    factories.send_releases()
+
+
+def miss(stage: Stage) -> models.Workstation:
+    stored = send(stage).workstation
+    stage.sandbox.script({"on": "GET /workstations/{id}", "status": 422})
     refresh(stage)
+    return stored
+
+
+def miss_and_find(stage: Stage) -> None:
+    miss(stage)
+    refresh(stage)
+
+
+def declare_ended(stage: Stage) -> None:
+    stored = miss(stage)
+    models.Workstation.objects.update(doubted_at=Now() - timedelta(days=2))
+    stage.post(stage.olga, f"/workstations/{stored.uid}/ended/", reason="Its console says so.")
 
 
 def end(stage: Stage) -> None:
     uid = send(stage).workstation.uid
-    process.make_client().release_workstation(uid=uid)
+    body = {"id": uid, "type": "python", "status": "completed", "startedAt": "2026-01-02T03:04:05Z"}
+    stage.sandbox.script({"on": "GET /workstations/{id}", "status": 200, "body": body})
     refresh(stage)
 
 
@@ -386,6 +405,9 @@ ACTS = [
     Act(verbs=("ask-release",), do=ask_release, by="olga", has_change=True, reason="It is idle."),
     Act(verbs=("released",), do=release, has_change=True),
     Act(verbs=("ended",), do=end, has_change=True),
+    Act(verbs=("begin-doubt",), do=miss, has_change=True),
+    Act(verbs=("clear-doubt",), do=miss_and_find, has_change=True),
+    Act(verbs=("declare-ended",), do=declare_ended, by="olga", has_change=True, reason="Its console says so."),
     Act(verbs=("release-orphan",), do=release_orphan, by="olga", has_change=True, reason="Nobody wants it."),
     Act(verbs=("restore", "restored"), do=restore),
     Act(verbs=("prune",), do=prune_old),

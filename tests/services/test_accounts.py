@@ -6,7 +6,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, keyhold, leases, recover, scans, workstations
+from portal.services import accounts, dispatch, keyhold, leases, recover, refreshing, releases, scans
 from portal.worker import process
 from tests import factories
 
@@ -75,9 +75,10 @@ def test_what_waits_for_another_base_url_is_cancelled_with_a_reason_and_never_se
 
 def test_workstations_of_another_account_are_not_refreshed_or_given_back(sandbox, settings, alice):
     station = factories.create_workstation(alice)
-    workstations.ask_release(actor=alice, workstation=station)
+    releases.ask_release(actor=alice, workstation=station)
     settings.AGENTSTATION_BASE_URL = sandbox.base_url.replace("127.0.0.1", "localhost")
-    assert workstations.refresh_workstations(held=take("refresh"), client=process.make_client()) == 0
+    assert refreshing.refresh_workstations(held=take("refresh"), client=process.make_client()) == 0
+    assert releases.claim_release() is None
     station.refresh_from_db()
     assert station.is_live
     assert sandbox.record()["workstations"][0]["status"] == "active"

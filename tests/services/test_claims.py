@@ -4,7 +4,7 @@ import pytest
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.services import leases, matching, workstations
+from portal.services import leases, matching, refreshing
 from portal.worker import process
 from tests import factories
 
@@ -124,7 +124,7 @@ def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, 
     held = leases.take_lease(name="refresh", holder="test", seconds=60)
     models.Workstation.objects.update(refresh_due_at=workstation.first_seen_at)
 
-    assert workstations.refresh_workstations(held=held, client=process.make_client()) == 0
+    assert refreshing.refresh_workstations(held=held, client=process.make_client()) == 0
     workstation.refresh_from_db()
     assert workstation.is_live
 

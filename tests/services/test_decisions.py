@@ -4,8 +4,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, dispatch, intake, keyhold, leases, workstations
-from portal.worker import process
+from portal.services import accounts, decisions, dispatch, intake, keyhold
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -131,21 +130,14 @@ def test_only_what_is_unknown_can_be_declared_not_created(sandbox, alice, olga, 
 # --- Release ---
 
 
-@pytest.fixture
-def refreshing() -> leases.Held:
-    taken = leases.take_lease(name="refresh", holder="test", seconds=600)
-    assert taken is not None
-    return taken
-
-
-def test_an_operator_gives_an_orphan_back_once(sandbox, alice, olga, refreshing):
+def test_an_operator_gives_an_orphan_back_once(sandbox, alice, olga):
     orphan = factories.create_workstation(alice)
     models.Workstation.objects.update(request=None)
 
     decisions.release_orphan(actor=olga, workstation=orphan, reason="Nobody needs it.")
     with pytest.raises(intake.NotPossible):
         decisions.release_orphan(actor=olga, workstation=orphan, reason="Again.")
-    workstations.refresh_workstations(held=refreshing, client=process.make_client())
+    factories.send_releases()
 
     orphan.refresh_from_db()
     assert not orphan.is_live

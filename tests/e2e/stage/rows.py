@@ -158,11 +158,12 @@ def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
     _fill(atlas)
     _create_workspace(mira, "9f3c2d1a-77e0-4b7e-9d62-0a4f5b1c8e33", "")
     shared = {"workspace": atlas, "raw": json.dumps({"id": "ws-1", "type": "python", "status": "active"})}
+    leaving = {"release_asked_at": NOW, "release_asked_by": mira, "release_due_at": NOW}
     uids = {
         "active": _create_workstation(mira, "5d0f7a52-1c34-4b8e-a9b5-2f6f0f6a7c11", **shared),
         "ended": _create_workstation(mira, "ws-ended", status="completed", ended_at=NOW),
         "errored": _create_workstation(mira, "ws-errored", status="errored", ended_at=NOW),
-        "leaving": _create_workstation(mira, "ws-leaving", release_asked_at=NOW, release_asked_by=mira),
+        "leaving": _create_workstation(mira, "ws-leaving", **leaving),
         "strange": _create_workstation(mira, LONG, status="hibernating-until-somebody-wakes-it-up", type=LONG),
         "empty": "9f3c2d1a-77e0-4b7e-9d62-0a4f5b1c8e33",
         "workspace": "atlas",
