@@ -88,12 +88,14 @@ if ON_SQLITE:
     }
 else:
     # A worker that is paused while it holds the key row would stop all others: PostgreSQL ends its transaction, before
-    # the others give up waiting for the lock. Its compiler costs more than it saves where queries are short.
+    # the others give up waiting for the lock. Its compiler costs more than it saves where queries are short. A claim
+    # that a crash takes back would be sent twice: a commit is on disk before it counts, whatever the role's default is.
     DATABASE |= {
         "OPTIONS": {
             **DATABASE.get("OPTIONS", {}),
             "pool": {"min_size": 1, "max_size": 24, "timeout": 20},
-            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=5s -c jit=off",
+            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=5s -c jit=off "
+            "-c synchronous_commit=on",
         },
         "CONN_HEALTH_CHECKS": True,
     }
