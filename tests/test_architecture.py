@@ -19,8 +19,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "secret": {"environment"},
     "launcher": set(),
     "failures": {"agentstation"},
+    "db": set(),
     "models": {"models", "failures"},
-    "services": {"services", "models", "failures", "agentstation", ""},
+    "services": {"services", "models", "failures", "agentstation", "db", ""},
     "worker": {"worker", "services", "agentstation", ""},
     "passwords": set(),
     "forms": {"models", "failures", "passwords"},
@@ -69,7 +70,7 @@ SERVICE_LAYERS = [
     {"audit.events", "accounts"},
     {"audit"},  # its face: record_event
     {"keyhold", "drift", "membership", "audit.seals", "audit.tombstones"},
-    {"mirror", "probe", "doubts"},
+    {"mirror", "probe", "doubts", "identity"},
     {
         "intake",
         "dispatch",
@@ -78,6 +79,7 @@ SERVICE_LAYERS = [
         "setup",
         "looking",
         "restore",
+        "stray",
         "sessions",
         "configuration",
         "people",

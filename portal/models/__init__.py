@@ -1,8 +1,9 @@
 """What the portal keeps. Import the package (`from portal import models`) and use `models.Request`."""
 
-from portal.models.account import NEW_KEY, Account, Key
+from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Key
 from portal.models.beginning import Beginning
 from portal.models.event import Event
+from portal.models.identity import Database, Restore, StrayResponse
 from portal.models.lease import Lease
 from portal.models.look import Look
 from portal.models.notice import Notice
@@ -18,12 +19,14 @@ from portal.models.workspace import File, Log, Workspace
 from portal.models.workstation import Workstation
 
 __all__ = [
+    "DATABASE_MOVED",
     "NEW_KEY",
     "TRANSITIONS",
     "Account",
     "Attempt",
     "Beginning",
     "DailyCount",
+    "Database",
     "Event",
     "File",
     "Key",
@@ -34,9 +37,11 @@ __all__ = [
     "MonthlyCount",
     "Notice",
     "Request",
+    "Restore",
     "Seal",
     "SearchEntry",
     "SetupLink",
+    "StrayResponse",
     "Tombstone",
     "UnreadableSearch",
     "User",

@@ -5,13 +5,17 @@ from django.db.models import F, Model
 
 from portal import agentstation, failures, models
 from portal.models.clock import Now
-from portal.services import audit, clock, dispatch, drift, keyhold, lifecycle, mirror, retry, storable
+from portal.services import audit, clock, dispatch, drift, keyhold, lifecycle, mirror, retry, storable, stray
 
 
 @transaction.atomic
 def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     """Write what the call ended in. Safe to repeat after an error."""
-    attempt = models.Attempt.objects.select_related("request__account").get(pk=call.attempt_id)
+    attempts = models.Attempt.objects.select_related("request__account")
+    attempt = attempts.filter(pk=call.attempt_id, token=call.token).first()
+    if attempt is None:  # the database has gone back since the claim; the id may be another attempt's by now
+        _keep_stray(call=call, result=result)
+        return
     key = keyhold.lock_key(account=attempt.request.account)
     portal_request = _lock_request(attempt.request_id)
     outcome, failure = result.outcome, result.failure
@@ -45,6 +49,16 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
             "after": portal_request.status,
         },
         rows=[attempt, portal_request, *mirrors],
+    )
+
+
+def _keep_stray(*, call: dispatch.Call, result: dispatch.Result) -> None:
+    stray.keep_response(
+        attempt_number=call.attempt_id,
+        token=call.token,
+        outcome=result.outcome,
+        workstation=result.workstation,
+        description=_describe(result, failure=result.failure),
     )
 
 

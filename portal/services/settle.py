@@ -15,7 +15,7 @@ from django.db.models import Case, F, Model, Q, When
 from django.utils.translation import gettext_noop
 
 from portal import agentstation, failures, models
-from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, looking, mirror, retry, wake
+from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, looking, mirror, restore, retry, wake
 
 _UNREADABLE_FOR = timedelta(hours=24)  # after that without a complete look, an operator must decide
 _MOST_EVIDENCE = 50  # candidates named in an event
@@ -34,7 +34,16 @@ ODD_TYPE = gettext_noop(
     "The lists show a workstation of a type that the portal does not know; whose it is cannot be told. "
     "Once it is adopted or given back, the portal settles the others by itself."
 )
-_UNTIL_DECIDED = ("", NO_WORKSPACE, ODD_TYPE)  # what operators decide about a stray settles all whose it may have been
+RESTORED = gettext_noop(
+    "The portal's records were put back from a backup, and the lists do not show what was made for this request. "
+    "Whoever asked for it says whether to send it again: it may have been sent before, and ended since."
+)
+_UNTIL_DECIDED = (
+    "",
+    NO_WORKSPACE,
+    ODD_TYPE,
+    RESTORED,
+)  # what operators decide about a stray settles all whose it may have been
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +226,10 @@ def _settle_without_candidate(*, member: Member, look: models.Look, evidence: di
         return
     if portal_request.cancel_wished_at is not None:
         change = lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
+    elif member.attempt.worker == restore.WORKER:
+        if portal_request.operator_note != RESTORED:
+            _note_operator(portal_request, note=RESTORED)
+        return
     elif portal_request.tries >= retry.FEW:
         failure = failures.CATALOGUE[portal_request.failure]
         change = lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=failure)
