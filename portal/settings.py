@@ -91,6 +91,7 @@ else:
     # the others give up waiting for the lock. Its compiler costs more than it saves where queries are short. A server
     # that vanished without a word is noticed within half a minute; by itself TCP waits for hours.
     # Nobody holds a connection while idle, so a few serve many threads: PostgreSQL's 100 are enough for nine processes.
+    # A claim that a crash takes back would be sent twice: a commit is on disk before it counts, whatever the role says.
     DATABASE |= {
         "OPTIONS": {
             "connect_timeout": 10,
@@ -100,7 +101,8 @@ else:
             "tcp_user_timeout": 25_000,  # milliseconds
             **DATABASE.get("OPTIONS", {}),
             "pool": {"min_size": 1, "max_size": 10, "timeout": 20, "max_idle": 60},
-            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=5s -c jit=off",
+            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=5s -c jit=off "
+            "-c synchronous_commit=on",
         },
         "CONN_HEALTH_CHECKS": True,
     }

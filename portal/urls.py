@@ -50,6 +50,7 @@ urlpatterns = [
     path("key/live/", key.live_key, name="key_live"),
     path("key/banner/", key.live_banner, name="key_banner"),
     path("key/account/", key.confirm, name="key_confirm"),
+    path("key/database/", key.confirm_database, name="key_database"),
     path("unknown/", unknown.index, name="unknown"),
     path("unknown/<int:number>/", unknown.decide, name="unknown_decide"),
     path("unknown/notices/<int:number>/acknowledge/", unknown.acknowledge, name="notice_acknowledge"),

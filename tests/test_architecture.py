@@ -73,7 +73,7 @@ SERVICE_LAYERS = [
     {"audit"},  # its face: record_event
     {"clock"},
     {"keyhold", "drift", "membership", "audit.seals", "audit.tombstones"},
-    {"mirror", "probe", "readiness", "types"},
+    {"mirror", "probe", "identity", "readiness", "types"},
     {"doubts"},
     {
         "intake",
@@ -85,6 +85,7 @@ SERVICE_LAYERS = [
         "scans",
         "listinglag",
         "restore",
+        "stray",
         "sessions",
         "configuration",
         "people",

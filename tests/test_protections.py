@@ -194,7 +194,9 @@ def write_attempt_after_the_call(monkeypatch) -> None:
     create, record_result = dispatch._create_attempt, record.record_result
 
     def create_nothing(portal_request: models.Request, **values: object) -> dispatch.Call:
-        return dispatch.Call(attempt_id=portal_request.pk, type="python", workspace_uid="", send_before=float("inf"))
+        return dispatch.Call(
+            attempt_id=portal_request.pk, token="", type="python", workspace_uid="", send_before=float("inf")
+        )
 
     def create_and_record(*, call: dispatch.Call, result: dispatch.Result) -> None:
         portal_request = models.Request.objects.select_related("account").get(pk=call.attempt_id)
@@ -204,6 +206,7 @@ def write_attempt_after_the_call(monkeypatch) -> None:
         record_result(call=written, result=result)
 
     monkeypatch.setattr(dispatch, "_create_attempt", create_nothing)
+    monkeypatch.setattr(dispatch, "_is_ours", lambda call, *, seconds: True)
     monkeypatch.setattr(record, "record_result", create_and_record)
 
 

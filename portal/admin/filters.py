@@ -64,6 +64,9 @@ VERBS = (
     "fill-history",
     "export",
     "prune",
+    "database-changed",
+    "confirm-database",
+    "stray-response",
 )
 _LARGEST_ID = 2**63 - 1
 _MOST_REQUESTS = 1_000  # of one workspace; the newest

@@ -1,8 +1,9 @@
 """What the portal keeps. Import the package (`from portal import models`) and use `models.Request`."""
 
-from portal.models.account import NEW_KEY, Account, Key
+from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Key
 from portal.models.beginning import Beginning
 from portal.models.event import Event
+from portal.models.identity import Database, Restore, StrayResponse
 from portal.models.lease import Lease
 from portal.models.notice import Notice
 from portal.models.request import LONGEST_TYPE, TRANSITIONS, Attempt, LateAnswer, Request, check_transition
@@ -19,6 +20,7 @@ from portal.models.workstation import Workstation, list_calls_before_listing
 from portal.models.workstation_type import WorkstationType, label_type
 
 __all__ = [
+    "DATABASE_MOVED",
     "LONGEST_TYPE",
     "NEW_KEY",
     "TRANSITIONS",
@@ -26,6 +28,7 @@ __all__ = [
     "Attempt",
     "Beginning",
     "DailyCount",
+    "Database",
     "Event",
     "File",
     "Key",
@@ -35,10 +38,12 @@ __all__ = [
     "MonthlyCount",
     "Notice",
     "Request",
+    "Restore",
     "Scan",
     "Seal",
     "SearchEntry",
     "SetupLink",
+    "StrayResponse",
     "Tombstone",
     "UnreadableSearch",
     "User",

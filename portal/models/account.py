@@ -51,6 +51,7 @@ class Account(models.Model):
 
 
 NEW_KEY = "new-key"  # the cause of a hold that asks whether a changed key is of the same account
+DATABASE_MOVED = "database-moved"  # the cause of one that asks whether the database was moved or put back
 
 
 class Key(models.Model):
@@ -127,7 +128,11 @@ class Key(models.Model):
     @property
     def cause_title(self) -> str:
         """The cause in words."""
-        return str(self.failure.title if self.failure else _("A new API key has been set"))
+        titles = {
+            DATABASE_MOVED: _("The database may have gone back, or be a copy"),
+            NEW_KEY: _("A new API key has been set"),
+        }
+        return str(self.failure.title if self.failure else titles.get(self.cause, self.cause))
 
     @property
     def cause_clause(self) -> str:
@@ -141,6 +146,8 @@ class Key(models.Model):
             return gettext("its time has passed")
         if self.asks_for_account:
             return gettext("an operator has said whose account the new key reaches")
+        if self.cause == DATABASE_MOVED:
+            return gettext("an operator has said what happened to the database")
         if self.operator_only:
             return gettext("an operator resumes it")
         return gettext("an operator resumes it, or the provider accepts the key again")

@@ -163,6 +163,15 @@ def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], view: View)
     return _judge_absence(unresolved, view=view)
 
 
+def is_within(started_at: datetime | None, *, since: datetime, until: datetime, view: View) -> bool:
+    """Whether something may have started between two moments, by the provider's clock; without a time it may."""
+    if started_at is None:
+        return True
+    moment = started_at - (view.clock_offset or timedelta())
+    slack = _WIDE if view.clock_offset is None else _EARLY
+    return since - slack <= moment <= until + slack
+
+
 def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> bool:
     """Whether the workstation could be the request's in the widest reading: any workspace, and a type nobody knows."""
     first = unresolved.attempts[0]

@@ -32,6 +32,7 @@ from portal.services import (
 
 _MOST_NAMED = 50  # newcomers named in an event
 _MOST_SCANS = 20  # whole scans that are looked at; two are enough where nothing steps
+_MOST_RESTORES = 20
 _SLOWEST = 60.0  # seconds between scans while something is to be reconciled
 
 
@@ -102,11 +103,10 @@ def _reconcile(*, number: int, this_round: Round) -> None:
     attempts = list(list_open_attempts(account=account).filter(request=number).defer("answer").order_by("number"))
     if not attempts:
         return
-    newcomers = _list_newcomers(account=account, since=attempts[0].claimed_tick)
+    unresolved = _describe_request(portal_request, attempts=attempts)
     view = _read_view(account=account, this_round=this_round)
-    decision = matching.decide(
-        unresolved=_describe_request(portal_request, attempts=attempts), newcomers=newcomers, view=view
-    )
+    newcomers = _list_newcomers(account=account, since=unresolved.attempts[0].claimed_tick, view=view)
+    decision = matching.decide(unresolved=unresolved, newcomers=newcomers, view=view)
     evidence = _describe_evidence(attempt=attempts[-1], newcomers=newcomers, view=view)
     _carry_out(portal_request, decision=decision, failed=len(attempts), evidence=evidence)
 
@@ -115,22 +115,32 @@ def _describe_request(portal_request: models.Request, *, attempts: Sequence[mode
     obstacle = matching.OTHERS if any(attempt.names_other for attempt in attempts) else ""
     if attempts[-1].worker == restore.WORKER:
         obstacle = matching.RESTORED
+    lost = _list_restores(account=portal_request.account)
     return matching.Unresolved(
         type=portal_request.type,
         workspace_uid=portal_request.workspace_uid,
-        attempts=[_describe_attempt(attempt) for attempt in attempts],
+        attempts=[_describe_attempt(attempt, restores=lost) for attempt in attempts],
         is_queued=portal_request.status == models.Request.Status.QUEUED,
         obstacle=obstacle,
     )
 
 
-def _describe_attempt(attempt: models.Attempt) -> matching.Sent:
+def _list_restores(*, account: models.Account) -> list[models.Restore]:
+    return list(models.Restore.objects.filter(account=account).order_by("-id")[:_MOST_RESTORES])
+
+
+def _describe_attempt(attempt: models.Attempt, *, restores: Sequence[models.Restore]) -> matching.Sent:
     ended_at = attempt.ended_at or attempt.deadline_at
+    claimed_at, claimed_tick = attempt.claimed_at, attempt.claimed_tick
+    if attempt.worker == restore.WORKER:  # it stands for one that may have been made after the backup
+        made = [row for row in restores if row.restored_tick >= claimed_tick > row.lost_since_tick]
+        claimed_at = min([claimed_at, *(row.lost_since for row in made)])
+        claimed_tick = min([claimed_tick, *(row.lost_since_tick for row in made)])
     # A complete 500 is the provider's own end; after any other, it may be at work until the deadline.
     is_over = attempt.failure == "500"
     return matching.Sent(
-        claimed_at=attempt.claimed_at,
-        claimed_tick=attempt.claimed_tick,
+        claimed_at=claimed_at,
+        claimed_tick=claimed_tick,
         ended_at=ended_at,
         ended_tick=attempt.ended_tick or 0,
         proof_from=ended_at if is_over else max(ended_at, attempt.deadline_at),
@@ -166,7 +176,7 @@ def _find_witness_tick(*, account: models.Account) -> int:
     return claimed.aggregate(newest=Max("claimed_tick"))["newest"] or 0
 
 
-def _list_newcomers(*, account: models.Account, since: int) -> list[matching.Newcomer]:
+def _list_newcomers(*, account: models.Account, since: int, view: matching.View) -> list[matching.Newcomer]:
     """Workstations that no request owns and that no scan had listed by this tick.
 
     One that an operator releases is nobody's. One that a late response named is that request's, unless it has another.
@@ -183,10 +193,13 @@ def _list_newcomers(*, account: models.Account, since: int) -> list[matching.New
             others.order_by(F("listed_tick").asc(nulls_first=True)).values(tick=Coalesce("listed_tick", 0))[:1]
         ),
     )
-    return [_describe_newcomer(row) for row in rows.order_by("id")]
+    lost = _list_restores(account=account)
+    return [_describe_newcomer(row, restores=lost, view=view) for row in rows.order_by("id")]
 
 
-def _describe_newcomer(row: models.Workstation) -> matching.Newcomer:
+def _describe_newcomer(
+    row: models.Workstation, *, restores: Sequence[models.Restore], view: matching.View
+) -> matching.Newcomer:
     space = row.workspace
     return matching.Newcomer(
         id=row.pk,
@@ -198,6 +211,10 @@ def _describe_newcomer(row: models.Workstation) -> matching.Newcomer:
         started_at=row.created_at,
         listed_tick=row.listed_tick,
         is_in_flight=row.is_in_flight,  # type: ignore[attr-defined]
+        must_confirm=any(
+            matching.is_within(row.created_at, since=lost.lost_since, until=lost.restored_at, view=view)
+            for lost in restores
+        ),
     )
 
 
@@ -221,10 +238,14 @@ def _describe_evidence(
 def _carry_out(
     portal_request: models.Request, *, decision: matching.Decision, failed: int, evidence: dict[str, object]
 ) -> None:
+    is_unwanted = portal_request.cancel_wished_at is not None and decision.note in (
+        matching.NO_WITNESS,
+        matching.RESTORED,
+    )
     match decision.verdict:
         case matching.Verdict.FOUND if decision.newcomer is not None:
             _adopt(portal_request, workstation_id=decision.newcomer.id, evidence=evidence)
-        case matching.Verdict.NOT_CREATED:
+        case _ if decision.verdict is matching.Verdict.NOT_CREATED or is_unwanted:
             _move_on(portal_request, failed=failed, evidence=evidence)
         case _ if portal_request.status == models.Request.Status.UNKNOWN:
             _note_review(portal_request, note=decision.note, evidence=evidence)

@@ -7,13 +7,17 @@ from django.db.models import F, Model
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.services import audit, clock, dispatch, drift, keyhold, lifecycle, mirror, retry, storable
+from portal.services import audit, clock, dispatch, drift, keyhold, lifecycle, mirror, retry, storable, stray
 
 
 @transaction.atomic
 def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     """Write what the call ended in. Safe to repeat after an error."""
-    attempt, key, portal_request = _lock_rows(call)
+    rows = _lock_rows(call)
+    if rows is None:
+        _keep_stray(call=call, result=result)
+        return
+    attempt, key, portal_request = rows
     outcome, failure, names_other = result.outcome, result.failure, False
     owner = _find_other_owner(portal_request, result=result)
     if owner is not None:
@@ -39,7 +43,11 @@ def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
     answer = result.answer and replace(result.answer, error="", message="", retry_after=None)
     failure = failures.UNREADABLE if answer else failures.NO_ANSWER
     kept = dispatch.Result(failure=failure, answer=answer)
-    attempt, key, portal_request = _lock_rows(call)
+    rows = _lock_rows(call)
+    if rows is None:
+        _keep_stray(call=call, result=kept)
+        return
+    attempt, key, portal_request = rows
     if not _end_attempt(attempt, key=key, result=kept, outcome=kept.outcome, failure=failure):
         _record_late(attempt=attempt, portal_request=portal_request, result=kept)
         return
@@ -51,8 +59,12 @@ def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
     )
 
 
-def _lock_rows(call: dispatch.Call) -> tuple[models.Attempt, models.Key, models.Request]:
-    attempt = models.Attempt.objects.select_related("request__account").get(pk=call.attempt_id)
+def _lock_rows(call: dispatch.Call) -> tuple[models.Attempt, models.Key, models.Request] | None:
+    """The call's rows; None where the database has gone back since the claim, and the id may be another attempt's."""
+    attempts = models.Attempt.objects.select_related("request__account")
+    attempt = attempts.filter(pk=call.attempt_id, token=call.token).first()
+    if attempt is None:
+        return None
     key = keyhold.lock_key(account=attempt.request.account)
     rows = models.Request.objects.select_related("account__key", "requester").select_for_update(of=("self",))
     return attempt, key, rows.get(pk=attempt.request_id)
@@ -101,6 +113,16 @@ def _record_answer(
             "after": portal_request.status,
         },
         rows=[attempt, portal_request, *mirrors],
+    )
+
+
+def _keep_stray(*, call: dispatch.Call, result: dispatch.Result) -> None:
+    stray.keep_response(
+        attempt_number=call.attempt_id,
+        token=call.token,
+        outcome=result.outcome,
+        workstation=result.workstation,
+        description=_describe(result, failure=result.failure),
     )
 
 

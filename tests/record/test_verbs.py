@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -305,6 +305,26 @@ def restore(stage: Stage) -> None:
     call_command("restore")
 
 
+def move_database(stage: Stage) -> None:
+    stage.settings.USING_SANDBOX = False
+    send(stage)
+    models.Database.objects.update(place="elsewhere")
+    factories.submit(stage.alice)
+    assert dispatch.claim_request(worker="w") is None
+
+
+def confirm_database(stage: Stage) -> None:
+    move_database(stage)
+    stage.post(stage.olga, "/key/database/", database="moved")
+
+
+def answer_nobody(stage: Stage) -> None:
+    factories.submit(stage.alice)
+    call = replace(factories.claim(), token="lost")
+    reply = process.make_client().request_workstation(type="python")
+    record.record_result(call=call, result=dispatch.Result(workstation=reply.value))
+
+
 def raise_notice(stage: Stage) -> models.Notice:
     body = {"id": "w1", "type": "quantum", "status": "active", "startedAt": "2026-01-02T03:04:05Z"}
     stage.sandbox.script({"status": 200, "body": body})
@@ -410,6 +430,9 @@ ACTS = [
     Act(verbs=("declare-ended",), do=declare_ended, by="olga", has_change=True, reason="Its console says so."),
     Act(verbs=("release-orphan",), do=release_orphan, by="olga", has_change=True, reason="Nobody wants it."),
     Act(verbs=("restore", "restored"), do=restore),
+    Act(verbs=("database-changed",), do=move_database, has_change=True),
+    Act(verbs=("confirm-database",), do=confirm_database, by="olga", has_change=True),
+    Act(verbs=("stray-response",), do=answer_nobody),
     Act(verbs=("prune",), do=prune_old),
     Act(verbs=("notice",), do=raise_notice),
     Act(verbs=("acknowledge",), do=acknowledge, by="olga", has_change=True),

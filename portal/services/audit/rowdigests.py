@@ -52,6 +52,21 @@ FORMS: Mapping[str, canon.Form] = {
             *("fingerprint", "new_fingerprint"),
         ),
     ),
+    "database": canon.Form(
+        model=models.Database,
+        names=("id", "identity", "place", "timeline", "timeline_tick", "doubt", "doubted_at"),
+    ),
+    "restore": canon.Form(
+        model=models.Restore,
+        names=("id", "account_id", "lost_since", "lost_since_tick", "restored_at", "restored_tick"),
+    ),
+    "stray-response": canon.Form(
+        model=models.StrayResponse,
+        names=(
+            *("id", "account_id", "attempt_number", "token", "came_at"),
+            *("outcome", "failure", "http_status", "error", "message", "answer"),
+        ),
+    ),
     "person": canon.Form(
         model=models.User,
         names=(
