@@ -73,7 +73,7 @@ SERVICE_LAYERS = [
     {"audit"},  # its face: record_event
     {"clock"},
     {"keyhold", "drift", "membership", "audit.seals", "audit.tombstones"},
-    {"mirror", "probe", "identity", "readiness", "types"},
+    {"ownership", "mirror", "probe", "identity", "readiness", "types"},
     {"doubts"},
     {
         "intake",

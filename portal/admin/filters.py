@@ -40,6 +40,7 @@ VERBS = (
     "needs-review",
     "note-sharing",
     "disown",
+    "refuse-workspace",
     "wish-cancel",
     "adopt",
     "not-created",

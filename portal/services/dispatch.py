@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 from portal import agentstation, failures, models
 from portal.db import release_connection
 from portal.models.clock import Now
-from portal.services import accounts, audit, clock, identity, keyhold, mirror, pace, turns
+from portal.services import accounts, audit, clock, identity, keyhold, mirror, ownership, pace, turns
 
 logger = logging.getLogger(__name__)
 
@@ -66,11 +66,19 @@ def claim_request(*, worker: str) -> Call | None:
         identity.check_database(key=key)
         if not _has_room(key=key):
             return None
-        portal_request = turns.find_next(account=account)
+        portal_request = _find_admitted(account=account)
         if portal_request is None:
             return None
         turns.take_turn(key=key, person_id=portal_request.requester_id)
         return _create_attempt(portal_request, key=key, worker=worker, boottime=boottime)
+
+
+def _find_admitted(*, account: models.Account) -> models.Request | None:
+    """The next request whose workspace is its requester's, or nobody's yet; others leave the queue on the way."""
+    while (portal_request := turns.find_next(account=account)) is not None:
+        if ownership.admit_request(portal_request=portal_request):
+            return portal_request
+    return None
 
 
 def _has_room(*, key: models.Key) -> bool:

@@ -2,13 +2,12 @@
 
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.services import accounts, audit, keyhold, lifecycle, matching, wake
+from portal.services import accounts, audit, keyhold, lifecycle, matching, ownership, wake
 
 
 class Refused(Exception):
@@ -53,10 +52,8 @@ def submit_request(
 
 
 def _check_workspace(*, account: models.Account, requester: models.User, uid: str) -> None:
-    if not uid or uid in settings.SHARED_WORKSPACES:
-        return
-    workspaces = models.Workspace.objects.filter(account=account, uid=uid, owner__isnull=False)
-    if workspaces.exclude(owner=requester).exists():
+    claim = ownership.judge_claim(account=account, person_id=requester.pk, uid=uid)
+    if claim is ownership.Claim.TAKEN:
         raise WorkspaceNotFound(
             _("You cannot use this workspace. Choose one of yours, or leave it empty for a new one.")
         )

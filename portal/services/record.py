@@ -195,9 +195,7 @@ def _use_workstation(portal_request: models.Request, *, result: dispatch.Result)
             portal_request.tries = F("tries") + 1
             lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
         return []
-    stored = mirror.store_workstation(
-        account=portal_request.account, workstation=result.workstation, request_number=portal_request.pk
-    )
+    stored = mirror.store_answer(portal_request=portal_request, workstation=result.workstation)
     mirrors = mirror.give_workstation(stored=stored, portal_request=portal_request)
     lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
     return mirrors
@@ -255,9 +253,7 @@ def _use_late_workstation(portal_request: models.Request, *, result: dispatch.Re
         return _use_workstation(portal_request, result=result)
     if result.workstation is None or _find_other_owner(portal_request, result=result) is not None:
         return []
-    stored = mirror.store_workstation(
-        account=portal_request.account, workstation=result.workstation, request_number=portal_request.pk
-    )
+    stored = mirror.store_answer(portal_request=portal_request, workstation=result.workstation)
     if stored.request is None:
         stored.made_for = portal_request
         stored.save(update_fields=["made_for"])

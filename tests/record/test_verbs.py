@@ -293,6 +293,12 @@ def disown(stage: Stage) -> None:
     stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/disown/", reason="It is another team's.")
 
 
+def refuse_workspace(stage: Stage) -> None:
+    factories.submit(stage.alice, workspace_uid="S-W1")
+    models.Workspace.objects.filter(pk=make_orphan().workspace_id).update(owner=stage.root)
+    assert dispatch.claim_request(worker="w") is None
+
+
 def note_sharing(stage: Stage) -> None:
     stage.settings.PORTAL_LOOK_INTERVAL = 0.0
     factories.mark_first_look()
@@ -419,6 +425,7 @@ ACTS = [
     Act(verbs=("first-look",), do=look_first, has_change=True),
     Act(verbs=("change-types",), do=change_types, has_change=True),
     Act(verbs=("disown",), do=disown, by="olga", has_change=True, reason="It is another team's."),
+    Act(verbs=("refuse-workspace",), do=refuse_workspace, has_change=True),
     Act(verbs=("note-sharing",), do=note_sharing, has_change=True),
     Act(verbs=("reconcile",), do=reconcile_one, has_change=True),
     Act(verbs=("needs-review",), do=need_review, has_change=True),

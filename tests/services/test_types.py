@@ -10,7 +10,7 @@ from portal.models.clock import Now
 from portal.sandbox import contents
 from portal.services import accounts, drift, leases, types
 from portal.services.audit import verify
-from portal.worker import duties, process
+from portal.worker import process, scheduler
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -212,7 +212,7 @@ def test_the_body_that_is_sent_has_the_type_as_it_is(sandbox, read, alice):
 
 
 def test_a_worker_reads_the_list_among_its_other_jobs(sandbox, held):
-    (job,) = [job for job in duties.list_duties(client=process.make_client()) if job.name == "types"]
+    (job,) = [job for job in scheduler.list_jobs(client=process.make_client()) if job.name == "types"]
     sandbox.change_types("default")
     job.run(held)
     assert list_offered() == ["default"]
