@@ -100,7 +100,8 @@ else:
             "keepalives_count": 3,
             "tcp_user_timeout": 25_000,  # milliseconds
             **DATABASE.get("OPTIONS", {}),
-            "pool": {"min_size": 1, "max_size": 10, "timeout": 20, "max_idle": 60},
+            # After five minutes, which is the default, the pool's next try would be as many minutes away.
+            "pool": {"min_size": 1, "max_size": 10, "timeout": 20, "reconnect_timeout": 20, "max_idle": 60},
             "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=5s -c jit=off "
             "-c synchronous_commit=on",
         },

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import transaction
-
 from portal import models
 from portal.models.clock import Now
 
@@ -33,22 +31,17 @@ class Lease:
     before_renewal: Callable[[], None] = field(default=_go_on, compare=False, repr=False)
 
 
-@transaction.atomic
 def acquire_lease(
     *, name: str, holder: str, seconds: float, before_renewal: Callable[[], None] = _go_on
 ) -> Lease | None:
     """Acquire or renew a lease for some seconds; None while another worker holds it."""
-    models.Lease.objects.get_or_create(name=name, defaults={"holder": "", "expires_at": Now()})
-    expires_at = Now() + timedelta(seconds=seconds)
-    stored = models.Lease.objects.select_for_update().get(name=name)
-    token = stored.token
-    if stored.holder == holder:
-        models.Lease.objects.filter(name=name).update(expires_at=expires_at)
-    else:
-        token += 1
-        free = models.Lease.objects.filter(name=name, expires_at__lte=Now())
-        if not free.update(holder=holder, token=token, expires_at=expires_at):
-            return None
+    stored, _ = models.Lease.objects.get_or_create(name=name, defaults={"holder": "", "expires_at": Now()})
+    # Whoever changes the token first gets it.
+    rows, token = models.Lease.objects.filter(name=name, token=stored.token), stored.token
+    if stored.holder != holder:
+        rows, token = rows.filter(expires_at__lte=Now()), stored.token + 1
+    if not rows.update(holder=holder, token=token, expires_at=Now() + timedelta(seconds=seconds)):
+        return None
     return Lease(name=name, token=token, seconds=seconds, before_renewal=before_renewal)
 
 

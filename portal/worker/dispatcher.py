@@ -131,7 +131,8 @@ class Dispatcher:
             except Exception as error:
                 if _is_database_unable(error):
                     raise
-                logger.exception("An answer for attempt %d could not be recorded.", delivery.call.attempt_id)
+                if not delivery.is_stubborn:  # said once, and not each second
+                    logger.exception("The answer for attempt %d could not be recorded.", delivery.call.attempt_id)
             else:
                 return True
         delivery.is_stubborn = True

@@ -14,7 +14,7 @@ from django.db import connection
 
 import portal
 from portal import agentstation
-from portal.db import describe_failure
+from portal.db import describe_failure, release_connection
 from portal.services import workers
 from portal.worker import dispatcher, listener, releases, scheduler, watchdog
 
@@ -67,6 +67,7 @@ class Process:
     def run(self) -> None:
         """Work until asked to stop. Raises Stuck where a thread hangs, once what the others bring is recorded."""
         logger.info("Worker %s has started.", self.name)
+        release_connection()  # this thread only watches from now on
         for part in self._parts:
             part.start()
         faulty = self._await_end()

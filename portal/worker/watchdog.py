@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from django.db import connection
 
-_LATE = 5.0  # seconds between two rounds of the watchdog after which the whole process is taken to have been stopped
+_LATE = 2.0  # seconds between two rounds of the watchdog after which the whole process is taken to have been stopped
 
 
 class Stuck(Exception):

@@ -10,6 +10,8 @@ from portal.services import configuration, identity
 from portal.services.audit import protection, seals
 from portal.worker import process, watchdog
 
+DEFAULT_SENDERS = min(settings.PORTAL_CALLS_IN_FLIGHT, 16)
+
 
 class Command(BaseCommand):
     """Sends requests to the provider and does the jobs, until SIGTERM; then finishes its calls and ends.
@@ -20,7 +22,7 @@ class Command(BaseCommand):
     help = "Send requests to the provider and keep what it answers, until SIGTERM."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--threads", type=int, default=min(settings.PORTAL_CALLS_IN_FLIGHT, 16))
+        parser.add_argument("--threads", type=int, default=DEFAULT_SENDERS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if faults := protection.find_faults():
