@@ -16,6 +16,11 @@ _FIRST_PROBE, _LONGEST_PROBE = 10.0, 600.0  # seconds between probes, which doub
 _LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 
 
+# With a refused key, or another account's, the provider would say that it has nothing of ours; and a database that
+# moved may tell of wishes that were fulfilled long ago.
+_STOPPING_CAUSES = frozenset({"401", models.NEW_KEY, "database-moved"})
+
+
 class NotHeld(Exception):
     """The key is not held, or not in this way; the message is fit for the person."""
 
@@ -49,6 +54,11 @@ def may_send(*, key: models.Key, now: datetime) -> bool:
     if key.is_held and key.held_until is not None and key.held_until <= now:
         _resume(key=key, actor=None, now=now)
     return not key.is_held
+
+
+def stops_all_calls(*, key: models.Key) -> bool:
+    """Whether the pause stops reads and releases too. Others stop only what would cost money."""
+    return key.is_held and key.cause in _STOPPING_CAUSES
 
 
 def _check_fingerprint(*, key: models.Key, now: datetime) -> None:

@@ -13,11 +13,12 @@ from django.db.models import Q
 from portal import agentstation, models
 from portal.db import release_connection
 from portal.models.clock import Now
-from portal.services import accounts, clock, doubts, keyhold, leases, mirror
+from portal.services import accounts, clock, doubts, keyhold, leases, mirror, pace
 
 _MOST = 200  # due ones looked at in a round
 _AT_ONCE = 8  # read singly in a round, all at the same time
 _ON_A_PAGE = 20  # entries of a list
+_SHARE = 1 / 3  # of the pace
 _LONGEST_CALL = 10.0  # seconds; a round stays short, and what was not told is asked again
 _PATIENCE = timedelta(seconds=60)  # before one that could not be read is read again
 _LONGEST_PAUSE = timedelta(minutes=5)  # between reads of one in doubt
@@ -48,10 +49,10 @@ def refresh_workstations(*, held: leases.Held, client: agentstation.Client) -> i
     if not keyhold.is_confirmed(account=account):
         return 0
     key = keyhold.get_key(account=account)
-    if key.is_held and key.held_until is None:
-        return 0  # every call would meet the same refusal
+    if keyhold.stops_all_calls(key=key):
+        return 0
     due = _list_due(account=account)
-    readings = _read_due(due, account=account, client=client.hurried(total_timeout=_LONGEST_CALL))
+    readings = _read_due(due, account=account, held=held, client=client.hurried(total_timeout=_LONGEST_CALL))
     for reading in readings:
         if reading.is_news:
             _store_news(reading=reading, begun_tick=key.tick, held=held)
@@ -67,19 +68,41 @@ def _list_due(*, account: models.Account) -> list[models.Workstation]:
     return list(wanted.order_by("refresh_due_at")[:_MOST])
 
 
-def _read_due(due: list[models.Workstation], *, account: models.Account, client: agentstation.Client) -> list[Reading]:
-    pages = math.ceil(models.Workstation.objects.live().filter(account=account).count() / _ON_A_PAGE)
-    listed = _read_list(account=account, client=client) if pages < len(due) else []
+def _read_due(
+    due: list[models.Workstation], *, account: models.Account, held: leases.Held, client: agentstation.Client
+) -> list[Reading]:
+    listed: list[Reading] = []
+    if _count_pages(account=account) < len(due):
+        try:
+            listed = _read_list(account=account, client=client)
+        except agentstation.RateLimited:
+            return [Reading(stored=stored, has_failed=True) for stored in due]
+        _keep_lease(held=held)
     covered = {reading.stored.pk for reading in listed}
     rest = [stored for stored in due if stored.pk not in covered]
     return [*listed, *_read_singly(rest[:_AT_ONCE], client=client)]
 
 
+def _count_pages(*, account: models.Account) -> int:
+    """How many calls the active list takes, as far as is known here."""
+    return math.ceil(models.Workstation.objects.live().filter(account=account).count() / _ON_A_PAGE)
+
+
+@transaction.atomic
+def _keep_lease(*, held: leases.Held) -> None:
+    leases.check_lease(held=held)
+
+
 def _read_list(*, account: models.Account, client: agentstation.Client) -> list[Reading]:
-    """What the active list tells of live ones, also of those that are not due. That it lacks one says nothing."""
+    """What the active list tells of live ones, also of those that are not due. That it lacks one says nothing.
+
+    Raises RateLimited: whoever reads singly then makes it worse.
+    """
     release_connection()
     try:
         listing = client.list_active_workstations()
+    except agentstation.RateLimited:
+        raise
     except agentstation.AgentStationError:
         return []
     entries = {entry.uid: entry for entry in listing if mirror.has_storable_uid(workstation=entry)}
@@ -128,12 +151,21 @@ def _store_news(*, reading: Reading, begun_tick: int, held: leases.Held) -> None
         doubts.clear_doubt(stored=stored)
 
 
+def _choose_interval(*, account: models.Account) -> timedelta:
+    """The setting, or under a pace so long that reading takes no more than its share, beside the pace."""
+    interval = timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL)
+    if not settings.PORTAL_CALLS_PER_MINUTE:
+        return interval
+    calls = _count_pages(account=account)
+    return max(interval, pace.MINUTE * calls / (_SHARE * settings.PORTAL_CALLS_PER_MINUTE))
+
+
 @transaction.atomic
 def _note_readings(*, readings: Iterable[Reading], account: models.Account, held: leases.Held) -> None:
     """Say when each was heard of and is due again: a statement for all that were told, and one for each in doubt."""
     leases.check_lease(held=held)
     now = clock.read_clock(account=account)
-    interval = timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL)
+    interval = _choose_interval(account=account)
     told = [reading.stored.pk for reading in readings if reading.told is not None and not reading.has_failed]
     failed = [reading.stored.pk for reading in readings if reading.has_failed]
     missed = [reading.stored.pk for reading in readings if reading.told is None and not reading.has_failed]

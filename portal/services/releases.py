@@ -13,9 +13,6 @@ from portal.db import release_connection
 from portal.models.clock import Now
 from portal.services import accounts, audit, clock, doubts, drift, keyhold, pace, retry, wake
 
-# Pauses that stop releases too: with a refused key, or another account's, the provider would say that it has none of
-# them, and a database that moved may tell of wishes that were fulfilled long ago. All others would only cost money.
-_STOPPING_CAUSES = frozenset({"401", models.NEW_KEY, "database-moved"})
 _NOT_FOUND = "422"
 
 
@@ -80,7 +77,7 @@ def claim_release() -> Release | None:
         return None
     with transaction.atomic():
         key = keyhold.lock_key(account=account)
-        if key.is_held and key.cause in _STOPPING_CAUSES:
+        if keyhold.stops_all_calls(key=key):
             return None
         if not pace.has_room(account=account, now=clock.read_clock(account=account)):
             return None

@@ -173,6 +173,8 @@ PAGES = [
             ("ended", None),
             ("errored", None),
             ("leaving", None),
+            ("refused", None),
+            ("missing", open_all),
             ("strange", open_all),
         ]
     ],

@@ -89,10 +89,29 @@ def test_workstations_of_another_base_url_are_never_refreshed(sandbox, settings,
     assert refresh(held) == 0
 
 
-def test_nothing_is_refreshed_with_a_key_that_is_held(sandbox, alice, held):
+@pytest.mark.parametrize(("status", "count"), [("401", 0), ("402", 1)])
+def test_only_a_key_that_is_refused_reads_nothing(sandbox, alice, held, status, count):
     factories.create_workstation(alice)
-    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-401"))
-    assert refresh(held) == 0
+    factories.send_until_settled(factories.submit(alice, workspace_uid=f"fail-{status}"))
+    assert models.Key.objects.get().is_held
+    assert refresh(held) == count
+
+
+def test_a_list_that_is_rate_limited_is_not_followed_by_single_reads(sandbox, alice, held):
+    for _ in range(3):
+        factories.create_workstation(alice)
+    sandbox.script([{"on": LIST, "status": 429}, {"on": READ, "delay": 0, "times": 9}])
+    refresh(held)
+    assert count_left(sandbox) == {READ: 9}
+    assert all(make_due_in(stored) > 50 for stored in models.Workstation.objects.all())
+
+
+def test_under_a_pace_reading_takes_no_more_than_its_share(sandbox, alice, settings, held):
+    for _ in range(3):
+        factories.create_workstation(alice)
+    settings.PORTAL_CALLS_PER_MINUTE = 6
+    refresh(held)
+    assert all(25 < make_due_in(stored) <= 30 for stored in models.Workstation.objects.all())
 
 
 def test_many_are_read_from_the_list_in_few_calls(sandbox, alice, held):
@@ -142,6 +161,7 @@ def test_nothing_is_written_where_nothing_changed_but_when_it_was_heard(sandbox,
         refreshing.refresh_workstations(held=held, client=process.make_client())
 
     written = [sql for query in queries if (sql := query["sql"]).startswith(("UPDATE", "INSERT", "DELETE"))]
+    written = [sql for sql in written if "portal_lease" not in sql]
     assert len(written) == 1, "one for all of them"
     assert written[0].startswith('UPDATE "portal_workstation" SET "refreshed_at"')
     assert not any("FOR UPDATE" in query["sql"] and "portal_key" in query["sql"] for query in queries)
