@@ -76,7 +76,7 @@ SERVICE_LAYERS = [
         "recover",
         "workstations",
         "setup",
-        "looking",
+        "scans",
         "restore",
         "sessions",
         "configuration",

@@ -27,9 +27,9 @@ LONG = 300  # seconds: past every deadline and the grace for settling
 LIVING, KILLED = 1, 2  # the workers
 MOVED = {
     models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
-    models.Look: ["begun_at", "ended_at"],
+    models.Scan: ["begun_at", "ended_at"],
     models.Workspace: ["first_seen_at"],
-    models.Workstation: ["first_seen_at", "shown_at"],
+    models.Workstation: ["first_seen_at", "listed_at"],
 }
 
 
@@ -212,7 +212,7 @@ def settle_nothing(monkeypatch) -> None:
 
 
 def settle_by_the_newest_look(monkeypatch) -> None:
-    monkeypatch.setattr(settle, "_find_look", lambda **_: models.Look.objects.filter(is_complete=True).latest("id"))
+    monkeypatch.setattr(settle, "_find_look", lambda **_: models.Scan.objects.filter(is_whole=True).latest("id"))
 
 
 def send_however_late(monkeypatch) -> None:

@@ -71,21 +71,21 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
         ]
 
 
-@pages.register(models.Look)
-class LookAdmin(readonly.ReadOnlyAdmin):
+@pages.register(models.Scan)
+class ScanAdmin(readonly.ReadOnlyAdmin):
     """Readings of the provider's lists: the evidence by which unknown requests are settled."""
 
     list_display = (
-        columns.name(label=_("look")),
+        columns.name(label=_("scan")),
         columns.moment("begun_at", label=_("begun")),
         columns.moment("ended_at", label=_("ended")),
-        "is_complete",
+        "is_whole",
         "problem",
         "active_count",
         "history_count",
         "new_count",
     )
-    list_filter = ("is_complete",)
+    list_filter = ("is_whole",)
     search_fields = ("problem",)
     search_help_text = ""
     fieldsets = (
@@ -95,16 +95,16 @@ class LookAdmin(readonly.ReadOnlyAdmin):
                 "fields": (
                     columns.row_link("account"),
                     (columns.moment("begun_at"), columns.moment("ended_at")),
-                    ("is_complete", "problem"),
+                    ("is_whole", "problem"),
                     ("active_count", "history_count", "new_count"),
                 )
             },
         ),
     )
 
-    def find_events(self, row: models.Look) -> dict[str, object]:
+    def find_events(self, row: models.Scan) -> dict[str, object]:
         """What was settled by it: from its beginning to that of the next."""
-        later = models.Look.objects.filter(account=row.account_id, id__gt=row.pk).order_by("id").first()
+        later = models.Scan.objects.filter(account=row.account_id, id__gt=row.pk).order_by("id").first()
         until = {"at__lt": later.begun_at.isoformat(" ")} if later else {}
         return {"verb": "settle", "at__gte": row.begun_at.isoformat(" "), **until}
 

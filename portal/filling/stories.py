@@ -202,7 +202,7 @@ class Teller:
         took = self._random.uniform(0.3, 2.0)
         active, history = self._random.randrange(1, 40), self._random.randrange(100, 900)
         look = self._rows.add(
-            models.Look, None, self._account_id, at(self._now), at(self._now + took), True, "", active, history, 0
+            models.Scan, None, self._account_id, at(self._now), at(self._now + took), True, "", active, history, 0
         )
         self._now += took + 0.1
         detail = {

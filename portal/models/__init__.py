@@ -4,9 +4,9 @@ from portal.models.account import NEW_KEY, Account, Key
 from portal.models.beginning import Beginning
 from portal.models.event import Event
 from portal.models.lease import Lease
-from portal.models.look import Look
 from portal.models.notice import Notice
 from portal.models.request import TRANSITIONS, Attempt, LateAnswer, Request, check_transition
+from portal.models.scan import Scan
 from portal.models.seal import Seal
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words
 from portal.models.setup import SetupLink
@@ -30,10 +30,10 @@ __all__ = [
     "LateAnswer",
     "Lease",
     "Log",
-    "Look",
     "MonthlyCount",
     "Notice",
     "Request",
+    "Scan",
     "Seal",
     "SearchEntry",
     "SetupLink",

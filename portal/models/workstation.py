@@ -59,11 +59,9 @@ class Workstation(Mirror):
         default=False,
         help_text=_("Nobody's here: it was there before the portal first used the account, or its request was pruned."),
     )
-    shown_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("End of the first complete look that showed it.")
-    )
+    listed_at = models.DateTimeField(null=True, blank=True, help_text=_("End of the first whole scan that showed it."))
     listed_tick = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text=_("The key's tick at the end of the first complete scan that showed it.")
+        null=True, blank=True, help_text=_("The key's tick at the end of the first whole scan that showed it.")
     )
     type = models.TextField(blank=True)
     status = models.TextField(blank=True)

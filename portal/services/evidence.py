@@ -40,7 +40,7 @@ def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict
         "account": _describe(stored.account),
         "attempts": [_describe_attempt(attempt) for attempt in _list_attempts(stored)],
         "events": _describe_all(events),
-        "looks": _describe_all(models.Look.objects.filter(pk__in=looks).order_by("id")),
+        "looks": _describe_all(models.Scan.objects.filter(pk__in=looks).order_by("id")),
         "workstations": _describe_all(workstations),
         "workspaces": _describe_all(workspaces.order_by("id")),
     }

@@ -15,7 +15,7 @@ from django.db.models import Case, F, Model, Q, When
 from django.utils.translation import gettext_noop
 
 from portal import agentstation, failures, models
-from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, looking, mirror, retry, wake
+from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, mirror, retry, scans, wake
 
 _UNREADABLE_FOR = timedelta(hours=24)  # after that without a complete look, an operator must decide
 _MOST_EVIDENCE = 50  # candidates named in an event
@@ -59,10 +59,10 @@ def settle_requests(*, held: leases.Held, client: agentstation.Client) -> None:
     account = accounts.get_current_account()
     if not keyhold.is_confirmed(account=account):
         return  # the lists may be another account's
-    looking.make_first_look(held=held, client=client)
+    scans.make_first_scan(held=held, client=client)
     if _is_look_due(account=account):
-        looking.make_look(account=account, held=held, client=client)
-    latest = models.Look.objects.select_related("account").filter(account=account).latest("id")
+        scans.make_scan(account=account, held=held, client=client)
+    latest = models.Scan.objects.select_related("account").filter(account=account).latest("id")
     for kind, workspace_uid in _list_groups(account=account):
         _settle_group(type=kind, workspace_uid=workspace_uid, latest=latest, held=held)
 
@@ -70,7 +70,7 @@ def settle_requests(*, held: leases.Held, client: agentstation.Client) -> None:
 def _is_look_due(*, account: models.Account) -> bool:
     """Often at first, then ever less while something is to be settled; else every few minutes, for orphans."""
     now = clock.read_clock(account=account)
-    last = models.Look.objects.filter(account=account).order_by("-id").first()
+    last = models.Scan.objects.filter(account=account).order_by("-id").first()
     if last is None:
         return True
     waiting = [member for member in _list_members(account=account) if not member.portal_request.operator_note]
@@ -107,7 +107,7 @@ def _list_groups(*, account: models.Account) -> Iterable[tuple[str, str]]:
 
 
 @transaction.atomic
-def _settle_group(*, type: str, workspace_uid: str, latest: models.Look, held: leases.Held) -> None:
+def _settle_group(*, type: str, workspace_uid: str, latest: models.Scan, held: leases.Held) -> None:
     account = keyhold.lock_key(account=latest.account).account
     leases.check_lease(held=held)
     # Listed under the lock: before it, a request may have been sent again, whose new attempt no look can judge yet.
@@ -142,13 +142,13 @@ def _lock_group(group: list[Member]) -> list[Member]:
     ]
 
 
-def _find_look(*, account: models.Account, type: str, workspace_uid: str) -> models.Look | None:
+def _find_look(*, account: models.Account, type: str, workspace_uid: str) -> models.Scan | None:
     """The newest complete look that no call still under way could have fed.
 
     A call of the group that was claimed before a look completed may have made what that shows: adopting it would rob
     that call's request. On a busy queue the newest look is never free of this, one from a moment ago is.
     """
-    looks = models.Look.objects.filter(account=account, is_complete=True)
+    looks = models.Scan.objects.filter(account=account, is_whole=True)
     under_way = models.Attempt.objects.filter(
         outcome=models.Attempt.Outcome.SENDING,
         request__account=account,
@@ -161,7 +161,7 @@ def _find_look(*, account: models.Account, type: str, workspace_uid: str) -> mod
     return looks.order_by("-id").first()
 
 
-def _find_candidates(*, member: Member, look: models.Look) -> list[models.Workstation]:
+def _find_candidates(*, member: Member, look: models.Scan) -> list[models.Workstation]:
     """Workstations of the group that the look showed and nobody owns, those of its very type before unknown types.
 
     With no workspace named, one in a workspace that any request has named is not the group's: that request has the
@@ -171,7 +171,7 @@ def _find_candidates(*, member: Member, look: models.Look) -> list[models.Workst
     # What a late answer named for a request that has another by now is free, for whoever lacks one.
     free = Q(made_for=None) | Q(made_for__status=models.Request.Status.SUCCEEDED)
     rows = models.Workstation.objects.filter(
-        free, account=look.account_id, request=None, is_foreign=False, shown_at__lte=look.ended_at
+        free, account=look.account_id, request=None, is_foreign=False, listed_at__lte=look.ended_at
     )
     its_type = Q(type=portal_request.type)
     if uid := portal_request.workspace_uid:
@@ -183,14 +183,14 @@ def _find_candidates(*, member: Member, look: models.Look) -> list[models.Workst
         rows = rows.filter(its_type).exclude(workspace__uid__in=named.values("workspace_uid"))
     return list(
         rows.select_related("workspace__owner").order_by(
-            Case(When(its_type, then=0), default=1), "shown_at", F("created_at").asc(nulls_last=True), "uid"
+            Case(When(its_type, then=0), default=1), "listed_at", F("created_at").asc(nulls_last=True), "uid"
         )
     )
 
 
 def _fits(workstation: models.Workstation, *, member: Member) -> bool:
     sent = member.sent_at
-    if workstation.shown_at is None or workstation.shown_at <= sent:
+    if workstation.listed_at is None or workstation.listed_at <= sent:
         return False
     if member.portal_request.workspace_uid:
         return workstation.workspace is not None
@@ -205,13 +205,13 @@ def _adopt(*, member: Member, workstation: models.Workstation, evidence: dict[st
     _record(member=member, evidence=evidence, rows=[portal_request, *mirrors])
 
 
-def _settle_without_candidate(*, member: Member, look: models.Look, evidence: dict[str, object]) -> None:
+def _settle_without_candidate(*, member: Member, look: models.Scan, evidence: dict[str, object]) -> None:
     portal_request, states = member.portal_request, models.Request.Status
     if strays := _find_strays(member=member, look=look):
         _doubt(member=member, strays=strays, look=look)
         return
-    looks = models.Look.objects.filter(
-        account=look.account_id, is_complete=True, begun_at__gt=member.attempt.ended_at, id__lte=look.pk
+    looks = models.Scan.objects.filter(
+        account=look.account_id, is_whole=True, begun_at__gt=member.attempt.ended_at, id__lte=look.pk
     )
     if look.begun_at < member.sure_at or looks.count() < 2:
         return
@@ -227,7 +227,7 @@ def _settle_without_candidate(*, member: Member, look: models.Look, evidence: di
     _record(member=member, evidence=evidence, rows=[portal_request])
 
 
-def _find_strays(*, member: Member, look: models.Look) -> list[models.Workstation]:
+def _find_strays(*, member: Member, look: models.Scan) -> list[models.Workstation]:
     """What may have been made for it, but cannot be told to be: without a workspace where one was named; of a type
     that the contract does not know where none was. To ask again would perhaps buy it twice. One that an operator gives
     back is nobody's."""
@@ -238,28 +238,28 @@ def _find_strays(*, member: Member, look: models.Look) -> list[models.Workstatio
         made_for=None,
         is_foreign=False,
         release_asked_at=None,
-        shown_at__gt=member.sent_at,
-        shown_at__lte=look.ended_at,
+        listed_at__gt=member.sent_at,
+        listed_at__lte=look.ended_at,
     )
     if portal_request.workspace_uid:
         return list(rows.filter(type=portal_request.type, workspace=None)[:1])
     is_new = Q(workspace=None) | Q(workspace__first_seen_at__gt=member.sent_at)
-    return list(rows.filter(is_new).exclude(type__in=models.Request.Type.values).order_by("shown_at")[:1])
+    return list(rows.filter(is_new).exclude(type__in=models.Request.Type.values).order_by("listed_at")[:1])
 
 
-def _doubt(*, member: Member, strays: list[models.Workstation], look: models.Look) -> None:
+def _doubt(*, member: Member, strays: list[models.Workstation], look: models.Scan) -> None:
     """Ask an operator. One of an unknown type may be of a call under way, which has its time to say so."""
-    portal_request, shown_at = member.portal_request, strays[0].shown_at
+    portal_request, listed_at = member.portal_request, strays[0].listed_at
     if portal_request.operator_note:
         return
     patience = member.sure_at - member.attempt.claimed_at
     if portal_request.workspace_uid:
         _note_operator(portal_request, note=NO_WORKSPACE)
-    elif shown_at is not None and look.begun_at - shown_at > patience:
+    elif listed_at is not None and look.begun_at - listed_at > patience:
         _note_operator(portal_request, note=ODD_TYPE)
 
 
-def _leave_to_operator(*, group: list[Member], look: models.Look, account: models.Account) -> list[Member]:
+def _leave_to_operator(*, group: list[Member], look: models.Scan, account: models.Account) -> list[Member]:
     """Where the lists cannot tell, a person must. Gives those that the lists can settle."""
     settleable = []
     for member in group:
@@ -271,27 +271,27 @@ def _leave_to_operator(*, group: list[Member], look: models.Look, account: model
     return settleable
 
 
-def _find_obstacle(*, member: Member, look: models.Look, account: models.Account) -> str:
-    if looking.has_no_lists(look=look):
+def _find_obstacle(*, member: Member, look: models.Scan, account: models.Account) -> str:
+    if scans.has_no_lists(scan=look):
         return NO_LISTS
     if account.first_look == models.Account.FirstLook.FAILED and not _has_marked(member=member, look=look):
         return NOT_MARKED
     return NO_LOOKS if _has_been_unreadable(member=member, look=look) else ""
 
 
-def _has_been_unreadable(*, member: Member, look: models.Look) -> bool:
+def _has_been_unreadable(*, member: Member, look: models.Scan) -> bool:
     """Whether looks have failed for 24 hours, without a complete one between them."""
-    if look.is_complete or member.attempt.ended_at is None:
+    if look.is_whole or member.attempt.ended_at is None:
         return False
-    looks = models.Look.objects.filter(account=look.account_id, begun_at__gt=member.attempt.ended_at, id__lte=look.pk)
-    last_complete = looks.filter(is_complete=True).order_by("-id").first()
+    looks = models.Scan.objects.filter(account=look.account_id, begun_at__gt=member.attempt.ended_at, id__lte=look.pk)
+    last_complete = looks.filter(is_whole=True).order_by("-id").first()
     first_failed = looks.filter(id__gt=last_complete.pk if last_complete else 0).order_by("id").first()
     return first_failed is not None and look.begun_at - first_failed.begun_at > _UNREADABLE_FOR
 
 
-def _has_marked(*, member: Member, look: models.Look) -> bool:
+def _has_marked(*, member: Member, look: models.Scan) -> bool:
     """Whether a complete look before the attempt tells what was there."""
-    looks = models.Look.objects.filter(account=look.account_id, is_complete=True, ended_at__lt=member.sent_at)
+    looks = models.Scan.objects.filter(account=look.account_id, is_whole=True, ended_at__lt=member.sent_at)
     return looks.exists()
 
 
@@ -309,7 +309,7 @@ def _note_operator(portal_request: models.Request, *, note: str) -> None:
     )
 
 
-def _describe_look(*, look: models.Look, candidates: list[models.Workstation]) -> dict[str, object]:
+def _describe_look(*, look: models.Scan, candidates: list[models.Workstation]) -> dict[str, object]:
     """The evidence: which look decides, and what it showed for the group."""
     return {
         "look": look.pk,

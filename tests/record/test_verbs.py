@@ -23,10 +23,10 @@ from portal.services import (
     configuration,
     dispatch,
     leases,
-    looking,
     probe,
     record,
     recover,
+    scans,
     settle,
     setup,
     workstations,
@@ -221,7 +221,7 @@ def confirm_key(stage: Stage) -> None:
 
 
 def look_first(stage: Stage) -> None:
-    looking.make_first_look(held=hold("settle"), client=process.make_client())
+    scans.make_first_scan(held=hold("settle"), client=process.make_client())
 
 
 def settle_one(stage: Stage) -> None:

@@ -7,7 +7,7 @@ from django.db.models import F
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, dispatch, intake, leases, looking, record, recover, settle
+from portal.services import accounts, decisions, dispatch, intake, leases, record, recover, scans, settle
 from portal.worker import process
 from tests import factories
 
@@ -18,9 +18,9 @@ UNTIL_SURE = 131  # seconds: the margins and the call of the settings below (5 +
 MOVED = {
     models.Account: ["created_at"],
     models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
-    models.Look: ["begun_at", "ended_at"],
+    models.Scan: ["begun_at", "ended_at"],
     models.Workspace: ["first_seen_at"],
-    models.Workstation: ["first_seen_at", "shown_at"],
+    models.Workstation: ["first_seen_at", "listed_at"],
 }
 
 
@@ -44,11 +44,11 @@ def pass_time(seconds: float) -> None:
     models.Key.objects.filter(state="HELD", held_until__isnull=False).update(held_until=Now() - timedelta(seconds=1))
 
 
-def look(held: leases.Held) -> models.Look:
+def look(held: leases.Held) -> models.Scan:
     """A round of the duty, a second later than all before."""
     pass_time(1)
     settle.settle_requests(held=held, client=process.make_client())
-    return models.Look.objects.order_by("id").last()
+    return models.Scan.objects.order_by("id").last()
 
 
 def ask(sandbox, requester: models.User, name: str = "", **values: str) -> models.Request:
@@ -368,7 +368,7 @@ def test_what_the_first_look_found_is_foreign_and_no_candidate(sandbox, alice, h
     script_list(sandbox, entry("W1", workspace="S1"), times=2)
     look(held)
     portal_request = ask(sandbox, alice, "reset")
-    models.Workstation.objects.update(shown_at=Now() + timedelta(hours=1))
+    models.Workstation.objects.update(listed_at=Now() + timedelta(hours=1))
     models.Workspace.objects.update(first_seen_at=Now() + timedelta(hours=1))
     look(held)
     assert statuses(portal_request) == ["UNKNOWN"]
@@ -414,7 +414,7 @@ def test_lists_that_were_not_read_to_their_end_settle_nothing_and_are_kept(sandb
 
     incomplete = look(held)
 
-    assert (incomplete.is_complete, incomplete.problem) == (False, problem)
+    assert (incomplete.is_whole, incomplete.problem) == (False, problem)
     assert statuses(found, missing) == ["UNKNOWN", "UNKNOWN"]
     assert not models.Workstation.objects.exists()
     look(held)
@@ -473,7 +473,7 @@ def test_an_operator_is_asked_once_and_nothing_is_looked_for_more_often_meanwhil
     look(held)
     assert models.Event.objects.filter(verb="leave-to-operator").count() == 2
     settings.PORTAL_LOOK_INTERVAL = 300.0
-    newest = models.Look.objects.latest("id")
+    newest = models.Scan.objects.latest("id")
     pass_time(200)
     assert look(held) == newest
 
@@ -720,12 +720,12 @@ def test_the_lists_of_a_key_that_nobody_has_confirmed_settle_nothing(sandbox, al
     portal_request = ask(sandbox, alice, "reset-made")
     sandbox.reset()  # another account's world
     models.Key.objects.update(fingerprint="another")
-    looks = models.Look.objects.count()
+    looks = models.Scan.objects.count()
     look(held)
     pass_time(UNTIL_SURE)
     look(held)
     assert statuses(portal_request) == ["UNKNOWN"]
-    assert models.Look.objects.count() == looks
+    assert models.Scan.objects.count() == looks
 
 
 def test_a_round_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held):
@@ -735,7 +735,7 @@ def test_a_round_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held
     with pytest.raises(leases.LeaseLost):
         look(held)
     assert statuses(portal_request) == ["UNKNOWN"]
-    assert not models.Look.objects.exists()
+    assert not models.Scan.objects.exists()
     assert not models.Workstation.objects.exists()
 
 
@@ -769,9 +769,9 @@ def test_looks_come_often_at_first_then_ever_less_and_rarely_without_unknown_req
 
 
 def test_make_first_look_is_made_once(sandbox, held):
-    looking.make_first_look(held=held, client=process.make_client())
-    looking.make_first_look(held=held, client=process.make_client())
-    assert models.Look.objects.count() == 1
+    scans.make_first_scan(held=held, client=process.make_client())
+    scans.make_first_scan(held=held, client=process.make_client())
+    assert models.Scan.objects.count() == 1
     assert accounts.get_current_account().first_look == "DONE"
 
 

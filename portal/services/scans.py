@@ -14,14 +14,14 @@ _MANY = 10_000  # looked up in one query
 _FIRST_LOOK = 5.0  # seconds for each page: everybody waits for this look
 
 
-def make_first_look(*, held: leases.Held, client: agentstation.Client) -> None:
+def make_first_scan(*, held: leases.Held, client: agentstation.Client) -> None:
     """Before the first attempt on a new account, mark all that is there as foreign. A failure is noted and final."""
     account = accounts.get_current_account()
     if account.first_look == models.Account.FirstLook.WANTED:
-        make_look(account=account, held=held, client=client.hurried(total_timeout=_FIRST_LOOK))
+        make_scan(account=account, held=held, client=client.hurried(total_timeout=_FIRST_LOOK))
 
 
-def make_look(*, account: models.Account, held: leases.Held, client: agentstation.Client) -> models.Look:
+def make_scan(*, account: models.Account, held: leases.Held, client: agentstation.Client) -> models.Scan:
     """Read the active list, then the history, each to its last page; an error makes it an incomplete look.
 
     In this order, so that a workstation that ends meanwhile is in one of the two.
@@ -40,9 +40,9 @@ def make_look(*, account: models.Account, held: leases.Held, client: agentstatio
     )
 
 
-def has_no_lists(*, look: models.Look) -> bool:
+def has_no_lists(*, scan: models.Scan) -> bool:
     """Whether the provider answered that it has no lists at all."""
-    return look.problem.startswith(("404", "501"))
+    return scan.problem.startswith(("404", "501"))
 
 
 @transaction.atomic
@@ -53,18 +53,18 @@ def _store_failed(
     begun_at: datetime,
     begun_tick: int,
     error: agentstation.AgentStationError,
-) -> models.Look:
+) -> models.Scan:
     key = keyhold.lock_key(account=account)
     leases.check_lease(held=held)
     status = f"{error.answer.status} " if error.answer else ""
     if error.answer is not None and not 200 <= error.answer.status < 300:
         drift.note_answer(answer=error.answer, request_number=None)
-    look = models.Look.objects.create(
+    look = models.Scan.objects.create(
         account=account,
         begun_at=begun_at,
         begun_tick=begun_tick,
         ended_tick=keyhold.advance_tick(key=key),
-        is_complete=False,
+        is_whole=False,
         problem=f"{status}{type(error).__name__}",
     )
     _note_first_look(account=account, result=models.Account.FirstLook.FAILED)
@@ -80,17 +80,17 @@ def _store_look(
     begun_tick: int,
     active: agentstation.Listing,
     history: agentstation.Listing,
-) -> models.Look:
+) -> models.Scan:
     key = keyhold.lock_key(account=account)
     leases.check_lease(held=held)
     drift.note_pages(pages=[*active.pages, *history.pages])
     tick = keyhold.advance_tick(key=key)
-    look = models.Look.objects.create(
+    look = models.Scan.objects.create(
         account=account,
         begun_at=begun_at,
         begun_tick=begun_tick,
         ended_tick=tick,
-        is_complete=True,
+        is_whole=True,
         active_count=len(active),
         history_count=len(history),
         new_count=_store_new(account=account, tick=tick, active=active, history=history),
@@ -112,7 +112,7 @@ def _store_new(
     listed = {entry.uid for entry in (*active, *history) if mirror.has_storable_uid(workstation=entry)}
     shown: set[str] = set()
     for batch in itertools.batched(listed, _MANY):
-        shown.update(known.filter(uid__in=batch, shown_at__isnull=False).values_list("uid", flat=True))
+        shown.update(known.filter(uid__in=batch, listed_at__isnull=False).values_list("uid", flat=True))
     count = 0
     for entries, are_over in ((active, False), (history, True)):
         new = {entry.uid: entry for entry in entries if entry.uid in listed - shown}
@@ -120,7 +120,7 @@ def _store_new(
         drift.note_workstations(workstations=[entry.raw for entry in new.values()], request_number=None)
         uids = list(new)
         for start in range(0, len(uids), _BATCH):
-            known.filter(uid__in=uids[start : start + _BATCH]).update(shown_at=Now(), listed_tick=tick)
+            known.filter(uid__in=uids[start : start + _BATCH]).update(listed_at=Now(), listed_tick=tick)
         shown |= new.keys()
         count += len(new)
     return count
