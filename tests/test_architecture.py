@@ -76,7 +76,7 @@ SERVICE_LAYERS = [
         "recover",
         "workstations",
         "setup",
-        "scans",
+        "listed",
         "restore",
         "sessions",
         "configuration",
@@ -86,6 +86,8 @@ SERVICE_LAYERS = [
         "audit.verifyrows",
         "search.finding",
     },
+    {"wholeness"},
+    {"scans"},
     {
         "record",
         "settle",

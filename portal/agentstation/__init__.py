@@ -16,14 +16,14 @@ from portal.agentstation.errors import (
     NoConnection,
     NothingSent,
     Overloaded,
+    PageTooLarge,
     PaymentRequired,
     RateLimited,
-    RepeatedCursor,
     SendTooLate,
     UnexpectedStatus,
     UnreadableAnswer,
 )
-from portal.agentstation.resources import Answer, File, Listing, Log, Released, Reply, Workspace, Workstation, read_json
+from portal.agentstation.resources import Answer, File, Log, Page, Released, Reply, Workspace, Workstation, read_json
 
 __all__ = [
     "AgentStationError",
@@ -35,16 +35,16 @@ __all__ = [
     "InternalError",
     "InvalidKey",
     "InvalidRequest",
-    "Listing",
     "Log",
     "NoAnswer",
     "NoConnection",
     "NothingSent",
     "Overloaded",
+    "Page",
+    "PageTooLarge",
     "PaymentRequired",
     "RateLimited",
     "Released",
-    "RepeatedCursor",
     "Reply",
     "SendTooLate",
     "UnexpectedStatus",

@@ -8,6 +8,7 @@ attempt was sent. Provider times order candidates and never exclude one: clocks 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import cast
 
 from django.conf import settings
 from django.db import transaction
@@ -59,10 +60,12 @@ def settle_requests(*, held: leases.Held, client: agentstation.Client) -> None:
     account = accounts.get_current_account()
     if not keyhold.is_confirmed(account=account):
         return  # the lists may be another account's
-    scans.make_first_scan(held=held, client=client)
-    if _is_look_due(account=account):
-        scans.make_scan(account=account, held=held, client=client)
-    latest = models.Scan.objects.select_related("account").filter(account=account).latest("id")
+    if scans.find_open(account=account) or _is_look_due(account=account):
+        scans.advance_scan(account=account, held=held, client=client)
+    ended = models.Scan.objects.select_related("account").filter(account=account, ended_at__isnull=False)
+    latest = ended.order_by("-id").first()
+    if latest is None:
+        return
     for kind, workspace_uid in _list_groups(account=account):
         _settle_group(type=kind, workspace_uid=workspace_uid, latest=latest, held=held)
 
@@ -171,7 +174,12 @@ def _find_candidates(*, member: Member, look: models.Scan) -> list[models.Workst
     # What a late answer named for a request that has another by now is free, for whoever lacks one.
     free = Q(made_for=None) | Q(made_for__status=models.Request.Status.SUCCEEDED)
     rows = models.Workstation.objects.filter(
-        free, account=look.account_id, request=None, is_foreign=False, listed_at__lte=look.ended_at
+        free,
+        account=look.account_id,
+        request=None,
+        is_foreign=False,
+        is_nameless=False,
+        listed_at__lte=look.ended_at,
     )
     its_type = Q(type=portal_request.type)
     if uid := portal_request.workspace_uid:
@@ -329,3 +337,4 @@ def _record(*, member: Member, evidence: dict[str, object], rows: list[Model]) -
         detail={"attempt": member.attempt.number, **evidence},
         rows=rows,
     )
+    models.Scan.objects.filter(pk=cast(int, evidence["look"])).update(is_evidence=True)

@@ -18,6 +18,7 @@ from portal import models, services
 from portal.admin import filters
 from portal.models.clock import Now
 from portal.services import (
+    accounts,
     audit,
     clock,
     configuration,
@@ -221,7 +222,7 @@ def confirm_key(stage: Stage) -> None:
 
 
 def look_first(stage: Stage) -> None:
-    scans.make_first_scan(held=hold("settle"), client=process.make_client())
+    scans.advance_scan(account=accounts.get_current_account(), held=hold("settle"), client=process.make_client())
 
 
 def settle_one(stage: Stage) -> None:
@@ -251,6 +252,28 @@ def refresh(stage: Stage) -> None:
 def release(stage: Stage) -> None:
     ask_release(stage)
     refresh(stage)
+
+
+def scan_as(status: str, *, doubted: bool = False, ended: bool = False) -> Callable[[Stage], None]:
+    """A scan that shows a workstation of which something else is on record."""
+
+    def act(stage: Stage) -> None:
+        stored = send(stage).workstation
+        hour_ago = Now() - timedelta(hours=1)
+        models.Workstation.objects.filter(pk=stored.pk).update(
+            first_seen_at=hour_ago,
+            doubted_at=hour_ago if doubted else None,
+            doubted_tick=0 if doubted else None,
+            ended_at=hour_ago if ended else None,
+        )
+        entry = {"id": stored.uid, "type": stored.type, "status": status}
+        page = {"data": [entry] if status else [], "next_cursor": None}
+        stage.sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
+        if not status:
+            stage.sandbox.script({"on": "GET /workstations/{id}", "status": 422})
+        scans.advance_scan(account=accounts.get_current_account(), held=hold("settle"), client=process.make_client())
+
+    return act
 
 
 def end(stage: Stage) -> None:
@@ -358,6 +381,9 @@ ACTS = [
     Act(verbs=("ask-release",), do=ask_release, by="olga", has_change=True, reason="It is idle."),
     Act(verbs=("released",), do=release, has_change=True),
     Act(verbs=("ended",), do=end, has_change=True),
+    Act(verbs=("begin-doubt",), do=scan_as(""), has_change=True),
+    Act(verbs=("clear-doubt",), do=scan_as("active", doubted=True), has_change=True),
+    Act(verbs=("reopen",), do=scan_as("active", ended=True), has_change=True),
     Act(verbs=("release-orphan",), do=release_orphan, by="olga", has_change=True, reason="Nobody wants it."),
     Act(verbs=("restore", "restored"), do=restore),
     Act(verbs=("prune",), do=prune_old),

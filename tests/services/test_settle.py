@@ -7,7 +7,7 @@ from django.db.models import F
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, dispatch, intake, leases, record, recover, scans, settle
+from portal.services import accounts, decisions, dispatch, intake, leases, record, recover, settle
 from portal.worker import process
 from tests import factories
 
@@ -392,12 +392,11 @@ def test_a_look_that_began_before_the_attempt_had_ended_settles_nothing(sandbox,
 BROKEN = {
     "500": ([{"on": HISTORY, "status": 500}], "500 InternalError"),
     "garbage": ([{"on": ACTIVE, "status": 200, "body": "<html>Welcome</html>"}], "200 UnreadableAnswer"),
-    "no-id": ([{"on": ACTIVE, "status": 200, "body": {"data": [{"type": "python"}]}}], "200 UnreadableAnswer"),
     "broken-off": ([{"on": HISTORY, "name": "reset"}], "NoAnswer"),
     "key": ([{"on": ACTIVE, "status": 401}], "401 InvalidKey"),
     "circle": (
         [{"on": HISTORY, "status": 200, "body": {"data": [], "next_cursor": "same"}, "times": 2}],
-        "200 RepeatedCursor",
+        "repeated-cursor",
     ),
 }
 
@@ -416,7 +415,6 @@ def test_lists_that_were_not_read_to_their_end_settle_nothing_and_are_kept(sandb
 
     assert (incomplete.is_whole, incomplete.problem) == (False, problem)
     assert statuses(found, missing) == ["UNKNOWN", "UNKNOWN"]
-    assert not models.Workstation.objects.exists()
     look(held)
     assert statuses(found, missing) == ["SUCCEEDED", "QUEUED"]
 
@@ -552,17 +550,12 @@ def test_one_look_that_fails_after_a_day_of_good_ones_is_no_day_of_unreadable_li
     assert portal_request.operator_note == ""
 
 
-def test_where_the_first_look_failed_unknown_requests_of_before_are_an_operator_s(sandbox, alice, held):
-    sandbox.script({"on": ACTIVE, "status": 500, "times": 2})
+def test_where_the_first_scan_failed_the_next_tells_what_was_there_before(sandbox, alice, held):
+    sandbox.script({"on": ACTIVE, "status": 500})
     look(held)
-    before = ask(sandbox, alice, "reset-made")
+    unknown = ask(sandbox, alice, "reset-made")
     look(held)
-    assert (statuses(before), before.operator_note) == (["UNKNOWN"], settle.NOT_MARKED)
-
-    after = ask(sandbox, alice, "reset-made")
-    look(held)
-    assert statuses(before, after) == ["UNKNOWN", "SUCCEEDED"]
-    assert after.workstation.uid == made(sandbox)[1]
+    assert statuses(unknown) == ["SUCCEEDED"]
 
 
 def test_until_the_first_look_nothing_is_sent_and_where_it_fails_all_is_sent_the_same(sandbox, alice, held):
@@ -766,13 +759,6 @@ def test_looks_come_often_at_first_then_ever_less_and_rarely_without_unknown_req
     assert look(held) == fourth
     pass_time(10)
     assert look(held) != fourth
-
-
-def test_make_first_look_is_made_once(sandbox, held):
-    scans.make_first_scan(held=held, client=process.make_client())
-    scans.make_first_scan(held=held, client=process.make_client())
-    assert models.Scan.objects.count() == 1
-    assert accounts.get_current_account().first_look == "DONE"
 
 
 # --- What the provider says about waiting ---
