@@ -99,7 +99,7 @@ def create_all(requester: models.User) -> dict[str, object]:
 def create_rest(account: models.Account) -> dict[str, object]:
     """What belongs to no request."""
     return {
-        "scan": models.Scan.objects.create(account=account, begun_at=NOW, is_whole=True),
+        "scan": models.Scan.objects.create(account=account, begun_at=NOW, ended_at=NOW, is_whole=True),
         "notice": models.Notice.objects.get_or_create(kind='workstation has a field "color"')[0],
         "workstationtype": create_type(account),
         "seal": create_seal(),
