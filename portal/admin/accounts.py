@@ -28,6 +28,7 @@ class AccountAdmin(readonly.ReadOnlyAdmin):
             (_("Requests"), columns.list_url(models.Request, account=row.pk)),
             (_("Workstations"), columns.list_url(models.Workstation, account=row.pk)),
             (_("Workspaces"), columns.list_url(models.Workspace, account=row.pk)),
+            (_("Workstation types"), columns.list_url(models.WorkstationType, account=row.pk)),
         ]
 
 
@@ -71,21 +72,21 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
         ]
 
 
-@pages.register(models.Look)
-class LookAdmin(readonly.ReadOnlyAdmin):
+@pages.register(models.Scan)
+class ScanAdmin(readonly.ReadOnlyAdmin):
     """Readings of the provider's lists: the evidence by which unknown requests are settled."""
 
     list_display = (
-        columns.name(label=_("look")),
+        columns.name(label=_("scan")),
         columns.moment("begun_at", label=_("begun")),
         columns.moment("ended_at", label=_("ended")),
-        "is_complete",
+        "is_whole",
         "problem",
         "active_count",
         "history_count",
         "new_count",
     )
-    list_filter = ("is_complete",)
+    list_filter = ("is_whole",)
     search_fields = ("problem",)
     search_help_text = ""
     fieldsets = (
@@ -95,18 +96,18 @@ class LookAdmin(readonly.ReadOnlyAdmin):
                 "fields": (
                     columns.row_link("account"),
                     (columns.moment("begun_at"), columns.moment("ended_at")),
-                    ("is_complete", "problem"),
+                    ("is_whole", "problem"),
                     ("active_count", "history_count", "new_count"),
                 )
             },
         ),
     )
 
-    def find_events(self, row: models.Look) -> dict[str, object]:
+    def find_events(self, row: models.Scan) -> dict[str, object]:
         """What was settled by it: from its beginning to that of the next."""
-        later = models.Look.objects.filter(account=row.account_id, id__gt=row.pk).order_by("id").first()
+        later = models.Scan.objects.filter(account=row.account_id, id__gt=row.pk).order_by("id").first()
         until = {"at__lt": later.begun_at.isoformat(" ")} if later else {}
-        return {"verb": "settle", "at__gte": row.begun_at.isoformat(" "), **until}
+        return {"verb": "reconcile", "at__gte": row.begun_at.isoformat(" "), **until}
 
 
 @pages.register(models.Notice)
@@ -136,3 +137,40 @@ class NoticeAdmin(readonly.ReadOnlyAdmin):
             },
         ),
     )
+
+
+@pages.register(models.WorkstationType)
+class WorkstationTypeAdmin(readonly.ReadOnlyAdmin):
+    """The types that the provider's list has, and those that it once had."""
+
+    list_display = (
+        columns.name(label=_("type"), show=columns.short("name", longest=60)),
+        columns.short_text("description"),
+        columns.moment("first_listed_at", label=_("first listed")),
+        columns.moment("listed_at", label=_("last listed")),
+        columns.moment("withdrawn_at", label=_("withdrawn")),
+        columns.row_link("account"),
+    )
+    list_select_related = ("account",)
+    list_filter = (filters.AccountFilter,)
+    search_fields = ("name", "description")
+    search_help_text = ""
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "description",
+                    ("hardware", "software", "ai_models"),
+                    (columns.moment("first_listed_at"), columns.moment("listed_at"), columns.moment("withdrawn_at")),
+                    columns.row_link("account"),
+                )
+            },
+        ),
+        (_("As it came"), {"fields": (columns.laid_out("raw"),)}),
+    )
+
+    def find_events(self, row: models.WorkstationType) -> dict[str, object]:
+        """Those of its account that say which types are offered."""
+        return {"verb": "change-types", "target": f"account {row.account}"}

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, filters, found, pages, readonly
+from portal.admin import columns, filters, found, pages, readonly, typefilters
 
 _SEEN: Any = (columns.moment("created_at"), columns.moment("first_seen_at"))
 _UID = columns.value("uid", label=_("UID"))
@@ -43,7 +43,7 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
     list_select_related = ("request__requester", "workspace")
     list_filter = (
         filters.WorkstationStatusFilter,
-        filters.TypeFilter,
+        typefilters.WorkstationTypeFilter,
         filters.LiveFilter,
         filters.OrphanFilter,
         ("first_seen_at", filters.TimeFilter),

@@ -1,4 +1,4 @@
-"""The client: five operations over one seam, `Client._call`, in which every rule about HTTP holds for all of them."""
+"""The client: six operations over one seam, `Client._call`, in which every rule about HTTP holds for all of them."""
 
 import copy
 import email.utils
@@ -24,7 +24,15 @@ from portal.agentstation.errors import (
     UnreadableAnswer,
     class_for,
 )
-from portal.agentstation.resources import Answer, Listing, Released, Reply, Workstation, read_json
+from portal.agentstation.resources import (
+    Answer,
+    Listing,
+    Released,
+    Reply,
+    Workstation,
+    WorkstationTypeDescription,
+    read_json,
+)
 
 _PAGE_SIZE = 20  # the default of the provider; with their files, a hundred workstations may be over what is read
 _BLOT = "[API key]"
@@ -79,15 +87,22 @@ class Client:
         return other
 
     def request_workstation(
-        self, *, type: str, workspace_id: str | None = None, send_before: float | None = None
+        self,
+        *,
+        type: str,
+        workspace_id: str | None = None,
+        send_before: float | None = None,
+        may_send: Callable[[float], bool] | None = None,
     ) -> Reply[Workstation]:
         """Have a workstation made, which costs until it is released.
 
-        `send_before` is a time of `boottime()` in seconds, past which nothing is sent. Raises AgentStationError; after
-        NoAnswer, UnreadableAnswer and InternalError a workstation may exist.
+        `send_before` is a time of `boottime()` in seconds, past which nothing is sent. `may_send` is asked when the
+        connection stands, before the first byte, with the seconds that the call may still take; where it says no,
+        nothing is sent either. Raises AgentStationError; after NoAnswer, UnreadableAnswer and InternalError a
+        workstation may exist.
         """
         body = {"type": type} if workspace_id is None else {"type": type, "workspace_id": workspace_id}
-        answer = self._call(method="POST", path="/workstations", body=body, send_before=send_before)
+        answer = self._call(method="POST", path="/workstations", body=body, send_before=send_before, may_send=may_send)
         return Reply(value=_read(answer, Workstation.from_dict), answer=answer)
 
     def retrieve_workstation(self, *, uid: str) -> Workstation:
@@ -101,6 +116,11 @@ class Client:
     def list_workstation_history(self) -> Listing:
         """All released workstations, from the first page to the last, or AgentStationError."""
         return self._list(path="/workstations/history")
+
+    def list_types(self) -> tuple[WorkstationTypeDescription, ...]:
+        """The types that may be asked for now, in the provider's order. Raises AgentStationError."""
+        answer = self._call(method="GET", path="/workstations/types")
+        return _read(answer, WorkstationTypeDescription.list_from_dict)
 
     def check_key(self) -> None:
         """A harmless call: returns where the provider accepts the key, and raises AgentStationError where not."""
@@ -132,15 +152,28 @@ class Client:
             query["cursor"] = cursor
 
     def _call(
-        self, *, method: str, path: str, body: Mapping[str, str] | None = None, send_before: float | None = None
+        self,
+        *,
+        method: str,
+        path: str,
+        body: Mapping[str, str] | None = None,
+        send_before: float | None = None,
+        may_send: Callable[[float], bool] | None = None,
     ) -> Answer:
         """The one seam: the complete answer where it is a 2xx; every other outcome is an AgentStationError."""
-        call = Call(connect_timeout=self._connect_timeout, total_timeout=self._total_timeout, send_before=send_before)
+        call = Call(
+            connect_timeout=self._connect_timeout,
+            total_timeout=self._total_timeout,
+            send_before=send_before,
+            may_send=may_send,
+        )
         request = self._prepare(method=method, path=path, body=body)
         try:
             received = exchange(request=request, call=call)
         except TooLateError:
-            failure: AgentStationError = SendTooLate(f"{method} {path} was not sent: it was too late")
+            failure: AgentStationError = SendTooLate(
+                f"{method} {path} was not sent: it was too late, or no longer wanted"
+            )
         except FAILURES:
             failure = _failure(call, f"{method} {path}")
         else:

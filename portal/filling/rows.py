@@ -24,7 +24,7 @@ COLUMNS: dict[type[Model], tuple[str, ...]] = {
     models.Log: ("id", "workspace_id", "uid", "type", "level", "url", "created_at", "first_seen_at", "raw"),
     models.Workstation: (
         "id", "account_id", "request_id", "workspace_id", "made_for_id", "uid", "type", "status", "created_at",
-        "first_seen_at", "shown_at", "refreshed_at", "refresh_due_at", "release_asked_at", "release_asked_by_id",
+        "first_seen_at", "listed_at", "refreshed_at", "refresh_due_at", "release_asked_at", "release_asked_by_id",
         "ended_at", "raw",
     ),
     models.Attempt: (
@@ -34,8 +34,8 @@ COLUMNS: dict[type[Model], tuple[str, ...]] = {
     models.LateAnswer: (
         "id", "attempt_id", "came_at", "outcome", "failure", "http_status", "error", "message", "answer",
     ),
-    models.Look: (
-        "id", "account_id", "begun_at", "ended_at", "is_complete", "problem", "active_count", "history_count",
+    models.Scan: (
+        "id", "account_id", "begun_at", "ended_at", "is_whole", "problem", "active_count", "history_count",
         "new_count",
     ),
     models.Event: (
@@ -49,7 +49,7 @@ _NUMBERED: dict[type[Model], int] = {
     models.Log: 6,
     models.Attempt: 4,
     models.LateAnswer: 2,
-    models.Look: 2,
+    models.Scan: 2,
     models.Event: 1,
 }
 
@@ -83,7 +83,7 @@ class Rows:
         for row in self.lists[models.LateAnswer]:
             row[1] = row[1][0]
         for event, look in self.evidence:
-            event[8]["look"] = look[0]
+            event[8]["scan"] = look[0]
 
     def insert(self) -> None:
         """Write all of them, in the caller's transaction."""

@@ -202,19 +202,19 @@ class Teller:
         took = self._random.uniform(0.3, 2.0)
         active, history = self._random.randrange(1, 40), self._random.randrange(100, 900)
         look = self._rows.add(
-            models.Look, None, self._account_id, at(self._now), at(self._now + took), True, "", active, history, 0
+            models.Scan, None, self._account_id, at(self._now), at(self._now + took), True, "", active, history, 0
         )
         self._now += took + 0.1
         detail = {
             "decision": "found" if is_found else "not created",
             "attempt": self._attempts.count,
             "workstation": self._attempts.uid if is_found else None,
-            "look_begun_at": look[2].isoformat(),
+            "scan_begun_at": look[2].isoformat(),
             "active": active,
             "history": history,
-            "candidates": [self._attempts.uid] if is_found else [],
+            "newcomers": [self._attempts.uid] if is_found else [],
         }
-        self._rows.evidence.append((self._record("settle", self._label, detail), look))
+        self._rows.evidence.append((self._record("reconcile", self._label, detail), look))
         if is_found:
             return _S.SUCCEEDED
         if wishes:

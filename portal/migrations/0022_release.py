@@ -12,7 +12,7 @@ def make_due(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0018_ticks_and_doubts'),
+        ('portal', '0021_types'),
     ]
 
     operations = [

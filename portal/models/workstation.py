@@ -2,15 +2,18 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, Q
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
 from portal.models.beginning import Beginning
 from portal.models.clock import Now
-from portal.models.request import Request
+from portal.models.request import Attempt, Request
 from portal.models.user import User
 from portal.models.workspace import Mirror, Workspace
+
+_NEVER = 2**63 - 1  # later than every tick
 
 
 class WorkstationQuerySet(models.QuerySet["Workstation"]):
@@ -38,9 +41,25 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         """
         return self.live().alias(whose=F("request__requester") + 0).filter(whose=user.pk)
 
+    def unclaimed(self) -> "WorkstationQuerySet":
+        """Those that no request owns, that are not foreign, and that a call under way cannot have created."""
+        return self.filter(request=None, is_foreign=False).exclude(Exists(list_calls_before_listing()))
+
     def orphans(self) -> "WorkstationQuerySet":
-        """Live ones that no request owns and that the portal did not find there at first."""
-        return self.live().filter(request=None, is_foreign=False)
+        """Live ones that are unclaimed."""
+        return self.live().unclaimed()
+
+
+def list_calls_before_listing() -> models.QuerySet[Attempt]:
+    """For a subquery on workstations: calls under way that may have created the workstation.
+
+    One that was claimed after a scan had listed the workstation cannot have.
+    """
+    return Attempt.objects.filter(
+        outcome=Attempt.Outcome.SENDING,
+        request__account=OuterRef("account"),
+        claimed_tick__lte=Coalesce(OuterRef("listed_tick"), _NEVER),
+    )
 
 
 class Workstation(Mirror):
@@ -65,11 +84,9 @@ class Workstation(Mirror):
         default=False,
         help_text=_("Nobody's here: it was there before the portal first used the account, or its request was pruned."),
     )
-    shown_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("End of the first complete look that showed it.")
-    )
+    listed_at = models.DateTimeField(null=True, blank=True, help_text=_("End of the first whole scan that showed it."))
     listed_tick = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text=_("The key's tick at the end of the first complete scan that showed it.")
+        null=True, blank=True, help_text=_("The key's tick at the end of the first whole scan that showed it.")
     )
     type = models.TextField(blank=True)
     status = models.TextField(blank=True)
@@ -126,6 +143,7 @@ class Workstation(Mirror):
             models.Index(F("account"), F("type"), name="workstation_unowned", condition=Q(request=None)),
             # Almost all are made for nobody else: SQLite would not believe an index with these in it.
             models.Index(F("made_for"), name="workstation_made_for", condition=Q(made_for__isnull=False)),
+            models.Index(F("account"), F("listed_tick"), name="workstation_by_listing"),
             models.Index(F("account"), F("refresh_due_at"), name="workstation_live", condition=Q(ended_at=None)),
             models.Index(
                 F("account"),
@@ -143,6 +161,11 @@ class Workstation(Mirror):
 
     def __str__(self) -> str:
         return self.uid
+
+    @staticmethod
+    def is_free() -> Q:
+        """A condition: no late response has named it for a request that lacks a workstation."""
+        return Q(made_for=None) | Q(made_for__status=Request.Status.SUCCEEDED)
 
     @property
     def is_live(self) -> bool:

@@ -26,7 +26,8 @@ def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict
     audit.record_event(actor=actor, verb="evidence", target=portal_request, request_number=number, rows=())
     stored = models.Request.objects.select_related("requester", "account").get(pk=number)
     events = list(models.Event.objects.filter(request_number=number).order_by("id"))
-    looks = {event.detail["look"] for event in events if event.verb == "settle" and "look" in event.detail}
+    verbs = ("reconcile", "needs-review")
+    scans = {event.detail.get("scan") for event in events if event.verb in verbs}
     workstations = models.Workstation.objects.filter(Q(request=number) | Q(made_for=number)).order_by("id")
     workspaces = models.Workspace.objects.filter(
         Q(pk__in=workstations.values("workspace")) | Q(account=stored.account_id, uid=stored.workspace_uid)
@@ -41,7 +42,7 @@ def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict
         "account": _describe(stored.account),
         "attempts": [_describe_attempt(attempt) for attempt in _list_attempts(stored)],
         "events": _describe_all(events),
-        "looks": _describe_all(models.Look.objects.filter(pk__in=looks).order_by("id")),
+        "scans": _describe_all(models.Scan.objects.filter(pk__in=scans - {None}).order_by("id")),
         "workstations": _describe_all(workstations),
         "workspaces": _describe_all(workspaces.order_by("id")),
     }

@@ -127,6 +127,16 @@ def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
     return attempt.claimed_tick >= key.resumed_tick and attempt.key_fingerprint == key.fingerprint
 
 
+def pause_until_operator(*, key: models.Key, cause: str, now: datetime) -> None:
+    """Pause the locked key for a cause that only its own service ends."""
+    _hold(key=key, cause=cause, now=now, operator_only=True)
+
+
+def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = None) -> None:
+    """End the locked key's pause."""
+    _resume(key=key, actor=actor, now=now)
+
+
 def _hold_until_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> bool:
     # Refused right after a probe that passed: probes tell nothing here, a person must look.
     is_probed = failure.hold is failures.Hold.UNTIL_ACCEPTED
@@ -223,6 +233,8 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
         raise NotHeld(_("The key is not held any more: somebody has resumed it already."))
     if key.asks_for_account:
         raise NotHeld(_("Say first whose account the new key reaches."))
+    if key.cause == models.DATABASE_MOVED:
+        raise NotHeld(_("Say first whether the database was moved or put back from a backup."))
     _resume(key=key, actor=actor, now=clock.read_clock(account=account))
     wake.wake_workers()
 

@@ -112,8 +112,14 @@ def store_listed(*, account: models.Account, entries: list[agentstation.Workstat
 def give_workstation(*, stored: models.Workstation, portal_request: models.Request) -> list[Model]:
     """Make the request the workstation's owner, and its requester the owner of a workspace that has none.
 
-    Returns the rows that this changed, for the event.
+    A named workspace is theirs even where the provider's answer leaves it out. Returns the rows that this changed, for
+    the event.
     """
+    if stored.workspace is None and portal_request.workspace_uid:
+        stored.workspace, _ = models.Workspace.objects.get_or_create(
+            account=stored.account, uid=portal_request.workspace_uid
+        )
+        stored.save(update_fields=["workspace"])
     stored.request, stored.made_for = portal_request, None
     stored.save(update_fields=["request", "made_for"])
     if stored.workspace is None or stored.workspace.owner is not None:

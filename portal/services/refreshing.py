@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from portal import agentstation, models
+from portal.db import release_connection
 from portal.models.clock import Now
 from portal.services import accounts, clock, doubts, keyhold, leases, mirror, pace
 
@@ -97,7 +98,7 @@ def _read_list(*, account: models.Account, client: agentstation.Client) -> list[
 
     Raises RateLimited: whoever reads singly then makes it worse.
     """
-    _return_connection()
+    release_connection()
     try:
         listing = client.list_active_workstations()
     except agentstation.RateLimited:
@@ -115,15 +116,9 @@ def _read_list(*, account: models.Account, client: agentstation.Client) -> list[
 
 
 def _read_singly(rows: list[models.Workstation], *, client: agentstation.Client) -> list[Reading]:
-    _return_connection()
+    release_connection()
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
         return list(pool.map(lambda stored: _read(stored, client=client), rows))
-
-
-def _return_connection() -> None:
-    """Give PostgreSQL's back while the provider is asked."""
-    if connection.vendor == "postgresql":
-        connection.close()
 
 
 def _read(stored: models.Workstation, *, client: agentstation.Client) -> Reading:

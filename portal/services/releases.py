@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from portal import agentstation, failures, models
+from portal.db import release_connection
 from portal.models.clock import Now
 from portal.services import accounts, audit, clock, doubts, drift, keyhold, pace, retry, wake
 
@@ -104,8 +105,7 @@ def send_release(*, release: Release, client: agentstation.Client) -> Result:
     """Tell the provider. No transaction may be open, and on PostgreSQL no connection is held meanwhile."""
     if connection.in_atomic_block:
         raise RuntimeError("no transaction may be open while the provider is asked")
-    if connection.vendor == "postgresql":
-        connection.close()
+    release_connection()
     try:
         return Result(answer=client.release_workstation(uid=release.uid, send_before=release.send_before))
     except agentstation.SendTooLate:

@@ -121,7 +121,7 @@ def type_icon(type: str) -> str:
 @register.filter
 def type_name(type: str) -> str:
     """A type's name for people; one that is not known here as it came."""
-    return str(dict(models.Request.Type.choices).get(type, type))
+    return models.label_type(type)
 
 
 @register.inclusion_tag("parts/state.html")

@@ -2,13 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Callable
+import time
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
+from portal.db import describe_failure, release_connection
 from portal.services import releases
+from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)
 
@@ -21,66 +24,65 @@ class ReleaseSender:
 
     def __init__(self, *, client: agentstation.Client) -> None:
         self._client = client
-        self._stopping = threading.Event()
-        self._woken = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, name="release-sender")
+        self._stopping, self._wake_up = threading.Event(), threading.Event()
+        deadline = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
+        self._thread = watchdog.WatchedThread(name="release-sender", target=self._run, deadline=deadline)
+        self.threads = [self._thread]
 
     def start(self) -> None:
         """Begin to claim."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Look now: there may be a release."""
-        self._woken.release()
+        """Look for releases now."""
+        self._wake_up.set()
 
-    def finish(self) -> None:
+    def stop(self) -> None:
         """Claim nothing more."""
         self._stopping.set()
-        self.wake()
+        self._wake_up.set()
 
-    def join(self) -> None:
-        """Wait until the call in flight has ended and is recorded."""
-        self._thread.join()
+    def has_ended(self) -> bool:
+        """Whether the call in flight has ended and is recorded, after `stop`, or never will be."""
+        return self._thread.is_stuck or not self._thread.is_alive()
 
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                if not self._send_next():
-                    self._sleep()
-        finally:
-            connection.close()
+    def _run(self, thread: watchdog.WatchedThread) -> None:
+        while not self._stopping.is_set():
+            self._wake_up.clear()
+            thread.advance()
+            while self._try_to_send() and not self._stopping.is_set():
+                thread.advance()
+            release_connection()
+            thread.rest()
+            self._wake_up.wait(_IDLE)
 
-    def _sleep(self) -> None:
-        if connection.vendor == "postgresql":
-            connection.close()  # an idle thread holds none
-        self._woken.acquire(timeout=_IDLE)
-        while self._woken.acquire(blocking=False):  # what had piled up counts as one
-            pass
-
-    def _send_next(self) -> bool:
+    def _try_to_send(self) -> bool:
         """One release, claimed and carried to its end. False where there was none, or something was in the way."""
         try:
-            release = releases.claim_release()
-            if release is None:
-                return False
-            result = releases.send_release(release=release, client=self._client)
-            _keep_trying(lambda: releases.record_release(release=release, result=result))
-        except DatabaseError:
-            logger.warning("The database cannot be used; releases are looked for again in a moment.")
+            return self._send_next()
+        except DatabaseError as error:
+            logger.warning("%s Releases are looked for again in a moment.", describe_failure(error))
             connection.close()
         except Exception:
             logger.exception("A release failed; it is tried again past its deadline.")
-        else:
-            return True
         return False
 
+    def _send_next(self) -> bool:
+        release = releases.claim_release()
+        if release is None:
+            return False
+        result = releases.send_release(release=release, client=self._client)
+        while not self._is_recorded(release, result):
+            self._thread.advance()
+            time.sleep(_PAUSE)
+        return True
 
-def _keep_trying(step: Callable[[], None]) -> None:
-    """Record until the database takes it, so that no end that was reached is asked for again."""
-    while True:
+    def _is_recorded(self, release: releases.Release, result: releases.Result) -> bool:
+        """Record it, until the database takes it: an end that was reached must not be asked for again."""
         try:
-            return step()
-        except DatabaseError:
-            logger.warning("A release cannot be recorded yet; the database is tried again in a moment.")
+            releases.record_release(release=release, result=result)
+        except DatabaseError as error:
+            logger.warning("%s A release is recorded in a moment.", describe_failure(error))
             connection.close()
-            threading.Event().wait(_PAUSE)
+            return False
+        return True

@@ -97,19 +97,19 @@ def test_the_models_above_are_all_that_the_admin_shows():
 
 def test_history_is_of_just_that_object(record, alice, anna, sign_in):
     browser = sign_in(anna)
-    workspace, notice, look = record["workspace"], record["notice"], record["look"]
+    workspace, notice, look = record["workspace"], record["notice"], record["scan"]
     of_request = record["event"]
     rows.create_event(alice, target="request R-999", request_number=999)
     seen = rows.create_event(None, verb="notice", target=f"notice {notice.kind}")
     settled = rows.create_event(None, verb="settle", target="request R-5", at=look.begun_at + timedelta(seconds=1))
     rows.create_event(None, verb="settle", target="request R-6", at=look.begun_at - timedelta(seconds=1))
     rows.create_event(None, verb="settle", target="request R-7", at=look.begun_at + timedelta(minutes=6))
-    models.Look.objects.create(account=look.account, begun_at=look.begun_at + timedelta(minutes=5), is_complete=True)
+    models.Scan.objects.create(account=look.account, begun_at=look.begun_at + timedelta(minutes=5), is_whole=True)
     expected = {
         url("workspace", "history", workspace.pk): [of_request],
         url("file", "history", record["file"].pk): [of_request],
         url("notice", "history", notice.pk): [seen],
-        url("look", "history", look.pk): [settled],
+        url("scan", "history", look.pk): [settled],
         url("seal", "history", record["seal"].pk): [of_request],
     }
 

@@ -19,7 +19,7 @@ PLAN = filling.Plan(requests=250, people=12, days=20, until=date(2026, 11, 20), 
 # Everything that is filled, but for what tells of the filling itself.
 TABLES = (
     models.User, models.Request, models.Attempt, models.LateAnswer, models.Event, models.Workstation, models.Workspace,
-    models.File, models.Log, models.Look, models.DailyCount, models.MonthlyCount,
+    models.File, models.Log, models.Scan, models.DailyCount, models.MonthlyCount,
 )  # fmt: skip
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

@@ -202,7 +202,7 @@ def test_workspaces_stay_and_workstations_as_bare_mirrors(old):
         assert stored.pk > owned[stored.uid]
         assert (stored.request, stored.made_for, stored.release_asked_by) == (None, None, None)
         assert stored.is_foreign
-        assert stored.shown_at
+        assert stored.listed_at
         assert stored.ended_at
 
 

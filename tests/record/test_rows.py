@@ -284,7 +284,24 @@ def told(record, alice, root) -> dict[str, list[int]]:
     notice = models.Notice.objects.create(
         kind="workstation has a field color", acknowledged_at=Now(), acknowledged_by=root
     )
-    others = [account, person, group, models.Key.objects.get(), *models.Workspace.objects.all(), notice]
+    kind = models.WorkstationType.objects.create(account=account, name="default", withdrawn_at=Now())
+    key = models.Key.objects.get()
+    restored = models.Restore.objects.create(account=account, lost_since=Now(), lost_since_tick=1, restored_tick=2)
+    stray = models.StrayResponse.objects.create(
+        account=account, attempt_number=1, token="t", outcome="FAILED", failure="422", answer=b"x", message="stray"
+    )
+    others = [
+        models.Database.objects.get(),
+        restored,
+        stray,
+        account,
+        person,
+        group,
+        key,
+        *models.Workspace.objects.all(),
+        notice,
+        kind,
+    ]
     with transaction.atomic():
         audit.record_event(actor=root, verb="settings", target="all", rows=others)
         audit.record_event(

@@ -6,7 +6,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, keyhold, leases, looking, recover, refreshing, releases, settle
+from portal.services import accounts, dispatch, keyhold, leases, recover, refreshing, releases, scans
 from portal.worker import process
 from tests import factories
 
@@ -140,7 +140,7 @@ def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(sandb
     recover.recover_requests(held=take("recover"))
     changed_key.refresh_from_db()
     assert changed_key.status == "CANCELLED"
-    looking.make_first_look(held=take("settle"), client=process.make_client())
+    scans.make_first_scan(held=take("reconcile"), client=process.make_client())
     factories.submit(alice)
     assert factories.send_once().workstation is not None
 
@@ -188,8 +188,8 @@ def test_a_third_key_asks_again(sandbox, settings, alice):
 
 
 def test_no_look_is_made_with_a_key_that_nobody_has_confirmed_and_settling_asks_too(sandbox, changed_key):
-    settle.settle_requests(held=take("settle"), client=process.make_client())
-    assert not models.Look.objects.exists()
+    factories.reconcile_once(take("reconcile"))
+    assert not models.Scan.objects.exists()
     assert models.Key.objects.get().cause == models.NEW_KEY
 
 

@@ -100,6 +100,7 @@ def test_a_workstation_of_another_account_is_not_adopted(sandbox, settings, alic
 
 def test_an_operator_says_that_nothing_was_made_and_it_is_sent_again(sandbox, alice, olga):
     portal_request = make_unknown(sandbox, alice)
+    factories.ask_people(portal_request)
     decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("QUEUED", "")
@@ -111,6 +112,7 @@ def test_an_operator_says_that_nothing_was_made_and_it_is_sent_again(sandbox, al
 def test_where_it_was_no_longer_wanted_nothing_made_means_cancelled(sandbox, alice, olga):
     portal_request = make_unknown(sandbox, alice)
     intake.cancel_request(actor=alice, portal_request=portal_request)
+    factories.ask_people(portal_request)
     decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
     portal_request.refresh_from_db()
     assert portal_request.status == "CANCELLED"
@@ -162,6 +164,7 @@ def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back(sand
 
 def test_deciding_leaves_the_key_as_it_was(sandbox, alice, olga):
     portal_request = make_unknown(sandbox, alice)
+    factories.ask_people(portal_request)
     before = models.Key.objects.values().get()
     decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
     assert models.Key.objects.values().get() == before

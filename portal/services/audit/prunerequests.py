@@ -165,7 +165,7 @@ def _leave_mirrors(workstations: Iterable[models.Workstation]) -> None:
             workspace_id=old.workspace_id,
             type=old.type,
             status=old.status,
-            shown_at=old.shown_at or Now(),
+            listed_at=old.listed_at or Now(),
             ended_at=old.ended_at,
             refreshed_at=old.refreshed_at,
             is_foreign=True,

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from portal import failures, models
+from portal.sandbox import generations
 from portal.services import accounts, leases
 from portal.services.audit import seals, tombstones
 from tests import factories
@@ -214,8 +215,26 @@ def _create_looks() -> None:
     account = accounts.get_current_account()
     for minutes in (15, 10, 5):
         begun = NOW - timedelta(minutes=minutes)
-        models.Look.objects.create(account=account, begun_at=begun, is_complete=True, active_count=4, history_count=31)
-    models.Look.objects.create(account=account, begun_at=NOW, is_complete=False, problem="503: Service unavailable")
+        models.Scan.objects.create(account=account, begun_at=begun, is_whole=True, active_count=4, history_count=31)
+    models.Scan.objects.create(account=account, begun_at=NOW, is_whole=False, problem="503: Service unavailable")
+
+
+def create_types() -> None:
+    """The sandbox's list as it is, one with much to say, and one that is not offered any more."""
+    account = accounts.get_current_account()
+    for one in generations.BY_NAME["nine"].describe()["data"]:
+        models.WorkstationType.objects.create(
+            account=account,
+            name=one["id"],
+            description=one["description"],
+            software=one["software"],
+            raw=json.dumps(one),
+        )
+    software = ["desktop", "terminal", LONG, "chromium", "large-language-model-runtime", "speech-to-text"]
+    models.WorkstationType.objects.create(
+        account=account, name=LONG, description=f"Everything for {LONG}. " * 5, software=software
+    )
+    models.WorkstationType.objects.create(account=account, name="retired", withdrawn_at=NOW)
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ from django.db import connection
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, leases, looking
+from portal.services import accounts, leases, scans
 from portal.worker import process
 from tests import factories
 
@@ -37,8 +37,8 @@ def held() -> leases.Held:
     return taken
 
 
-def look(held: leases.Held, client: agentstation.Client | None = None) -> models.Look:
-    return looking.make_look(account=accounts.get_current_account(), held=held, client=client or process.make_client())
+def look(held: leases.Held, client: agentstation.Client | None = None) -> models.Scan:
+    return scans.make_scan(account=accounts.get_current_account(), held=held, client=client or process.make_client())
 
 
 def entry(uid: str, *, status: str = "active", workspace: str | None = "S1") -> dict[str, object]:
@@ -64,13 +64,13 @@ def test_a_look_says_when_it_was_and_how_much_it_saw(sandbox, held):
 
     first = look(held)
 
-    assert first.is_complete
+    assert first.is_whole
     assert first.begun_at <= first.ended_at
     assert (first.active_count, first.history_count, first.new_count) == (2, 1, 3)
     stations = {row.uid: row for row in models.Workstation.objects.select_related("workspace")}
     assert [stations[uid].workspace.uid for uid in ("W1", "W2", "W3")] == ["S1", "S2", "S1"]
     assert [stations[uid].is_live for uid in ("W1", "W2", "W3")] == [True, True, False]
-    assert all(row.shown_at is not None for row in stations.values())
+    assert all(row.listed_at is not None for row in stations.values())
     script_list(sandbox, entry("W1"))
     assert look(held).new_count == 0
 
@@ -94,12 +94,12 @@ def test_one_that_a_page_shows_again_is_kept_once(sandbox, held):
 
 def test_a_later_look_does_not_say_that_it_was_the_first_to_show(sandbox, alice, held):
     factories.create_workstation(alice)
-    assert models.Workstation.objects.get().shown_at is None
+    assert models.Workstation.objects.get().listed_at is None
     look(held)
-    shown_at = models.Workstation.objects.get().shown_at
-    assert shown_at is not None
+    listed_at = models.Workstation.objects.get().listed_at
+    assert listed_at is not None
     look(held)
-    assert models.Workstation.objects.get().shown_at == shown_at
+    assert models.Workstation.objects.get().listed_at == listed_at
 
 
 def test_a_look_takes_nobody_s_workstation_away(sandbox, alice, held):
@@ -132,7 +132,7 @@ def test_ugly_entries_do_not_break_a_look(sandbox, held):
     ]
     script_list(sandbox, *ugly)
     seen = look(held)
-    assert (seen.is_complete, seen.active_count, seen.new_count) == (True, 7, 4)
+    assert (seen.is_whole, seen.active_count, seen.new_count) == (True, 7, 4)
     assert set(models.Workstation.objects.values_list("uid", flat=True)) == {"W1", "W2", "W3", "W4"}
 
 
@@ -149,7 +149,7 @@ def test_ten_thousand_entries_take_a_bounded_number_of_queries(sandbox, held, dj
     with django_assert_max_num_queries(100):
         seen = look(held)
     assert (seen.problem, seen.active_count, seen.new_count) == ("", 10_000, 10_000)
-    assert models.Workstation.objects.exclude(shown_at=None).exclude(workspace=None).count() == 10_000
+    assert models.Workstation.objects.exclude(listed_at=None).exclude(workspace=None).count() == 10_000
 
     script_pages()
     with django_assert_max_num_queries(20):
@@ -175,22 +175,22 @@ def test_a_look_that_failed_is_kept_with_its_problem(sandbox, held, on, answer, 
     if on == ACTIVE:
         sandbox.script({"on": "*", **answer})
         look(held)  # the good first page, and then a history that is bad
-        models.Look.objects.all().delete()
+        models.Scan.objects.all().delete()
         models.Workstation.objects.all().delete()
     sandbox.script({"on": on, **answer})
 
     failed = look(held)
 
-    assert (failed.is_complete, failed.problem) == (False, problem)
-    assert looking.has_no_lists(look=failed) is not has_lists
+    assert (failed.is_whole, failed.problem) == (False, problem)
+    assert scans.has_no_lists(scan=failed) is not has_lists
     assert not models.Workstation.objects.exists()
 
 
 def test_a_provider_that_cannot_be_reached_fails_the_first_look_and_says_so(settings, held):
     settings.AGENTSTATION_BASE_URL = "http://127.0.0.1:9/v1"
     settings.AGENTSTATION_API_KEY = "none"
-    looking.make_first_look(held=held, client=process.make_client())
-    assert models.Look.objects.get().problem == "NoConnection"
+    scans.make_first_scan(held=held, client=process.make_client())
+    assert models.Scan.objects.get().problem == "NoConnection"
     assert accounts.get_current_account().first_look == "FAILED"
 
 
@@ -211,5 +211,5 @@ def test_a_look_whose_lease_was_taken_over_leaves_nothing(sandbox, held, answer)
     assert leases.take_lease(name="settle", holder="another", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
         look(held)
-    assert not models.Look.objects.exists()
+    assert not models.Scan.objects.exists()
     assert accounts.get_current_account().first_look == "WANTED"
