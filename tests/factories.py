@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 
 from portal import agentstation, models
-from portal.services import accounts, dispatch, intake, record
+from portal.services import accounts, clock, credentials, dispatch, intake, leases, record, recover
 from portal.worker import process
 
 PASSWORD = "correct horse battery staple"
@@ -90,6 +90,24 @@ def send_until_settled(portal_request: models.Request) -> models.Request:
         looks += 1
         assert looks < 2_000, f"{portal_request} stays {portal_request.status}: {models.Key.objects.values()}"
     return portal_request
+
+
+def present_key() -> None:
+    """A worker of this process shows that it lives, with the key that the settings have."""
+    credentials.present_key(worker="test-worker")
+
+
+def ask_whose_key() -> models.Credential:
+    """As if the account were no sandbox's, whose key may be replaced without a question; then a worker with another
+    key comes."""
+    models.Credential.objects.update(is_sandbox=False)
+    present_key()
+    return models.Credential.objects.asked().latest("pk")
+
+
+def recover_requests(*, held: leases.Held) -> int:
+    """A round of the duty that ends what nobody ends any more, by a process that has just begun to watch the clock."""
+    return recover.recover_requests(held=held, watched=clock.SteadyClock())
 
 
 def create_workstation(requester: models.User, **values: str) -> models.Workstation:

@@ -30,6 +30,7 @@ VERBS = (
     "set-up",
     "open",
     "probe",
+    "ask-account",
     "confirm-key",
     "first-look",
     "settle",

@@ -1,7 +1,8 @@
 """What the portal keeps. Import the package (`from portal import models`) and use `models.Request`."""
 
-from portal.models.account import NEW_KEY, Account, Key
+from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Key
 from portal.models.beginning import Beginning
+from portal.models.credential import Credential
 from portal.models.event import Event
 from portal.models.lease import Lease
 from portal.models.look import Look
@@ -18,11 +19,13 @@ from portal.models.workspace import File, Log, Workspace
 from portal.models.workstation import Workstation
 
 __all__ = [
+    "DATABASE_MOVED",
     "NEW_KEY",
     "TRANSITIONS",
     "Account",
     "Attempt",
     "Beginning",
+    "Credential",
     "DailyCount",
     "Event",
     "File",

@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
-from portal.services import leases, probe, recover, settle, usage, workers, workstations
+from portal.services import clock, credentials, leases, probe, recover, settle, usage, workers, workstations
 from portal.services.audit import prune, seals
 
 logger = logging.getLogger(__name__)
@@ -33,11 +33,12 @@ class Duty:
 
 def list_duties(*, client: agentstation.Client) -> list[Duty]:
     """All duties of a worker."""
+    watched = clock.SteadyClock()
     return [
         Duty(
             name="recover",
             interval=settings.PORTAL_DUTY_INTERVAL,
-            run=lambda held: recover.recover_requests(held=held),
+            run=lambda held: recover.recover_requests(held=held, watched=watched),
         ),
         Duty(
             name="settle",
@@ -125,6 +126,7 @@ class Roster:
 
     def _show_life(self) -> None:
         workers.note_worker(name=self._name)
+        credentials.present_key(worker=self._name)
         leases.prolong_leases(holder=self._name, seconds=_LEASE)
 
     def _do(self, duty: Duty) -> None:

@@ -99,6 +99,7 @@ def create_all(requester: models.User) -> dict[str, object]:
 def create_rest(account: models.Account) -> dict[str, object]:
     """What belongs to no request."""
     return {
+        "credential": models.Credential.objects.create(account=account, fingerprint=uuid4().hex[:16], accepted_at=NOW),
         "look": models.Look.objects.create(account=account, begun_at=NOW, is_complete=True),
         "notice": models.Notice.objects.get_or_create(kind='workstation has a field "color"')[0],
         "seal": create_seal(),
@@ -124,5 +125,5 @@ def create_seal() -> models.Seal:
 
 MODELS = (
     *("account", "key", "request", "attempt", "lateanswer", "workstation", "workspace", "file", "log", "event"),
-    *("look", "notice", "seal", "tombstone"),
+    *("credential", "look", "notice", "seal", "tombstone"),
 )

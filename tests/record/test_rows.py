@@ -284,7 +284,8 @@ def told(record, alice, root) -> dict[str, list[int]]:
     notice = models.Notice.objects.create(
         kind="workstation has a field color", acknowledged_at=Now(), acknowledged_by=root
     )
-    others = [account, person, group, models.Key.objects.get(), *models.Workspace.objects.all(), notice]
+    others = [account, person, group, models.Key.objects.get(), models.Credential.objects.get()]
+    others += [*models.Workspace.objects.all(), notice]
     with transaction.atomic():
         audit.record_event(actor=root, verb="settings", target="all", rows=others)
         audit.record_event(

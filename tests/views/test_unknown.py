@@ -107,15 +107,22 @@ def test_a_waiting_request_shows_its_place(sign_in, sandbox, alice, bob):
 def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, settings, alice, anna, olga, answer):
     waiting = factories.submit(alice)
     settings.AGENTSTATION_API_KEY = "another-key"
-    assert factories.dispatch.claim_request(worker="w") is None
-    page = sign_in(alice).get("/").content.decode()
-    assert "A new API key has been set" in page
-    assert sign_in(anna).post("/key/account/", {"account": answer}).status_code == 403
-    assert "Say first whose account" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+    asked = factories.ask_whose_key()
+    url = f"/key/account/{asked.pk}/"
+    page = sign_in(alice).get("/key/").content.decode()
+    assert "Another API key or base URL has been set" in page
+    assert asked.fingerprint not in page
+    assert sign_in(anna).post(url, {"account": answer}).status_code == 403
+    assert "It cannot just be resumed" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+    page = sign_in(olga).get("/key/").content.decode()
+    assert all(told in page for told in (url, asked.fingerprint, asked.base_url, asked.seen_on))
+    assert "Resume the key" not in page
 
-    page = sign_in(olga).post("/key/account/", {"account": answer}, follow=True).content.decode()
+    assert "Say whether" in sign_in(olga).post(url, {"account": "perhaps"}, follow=True).content.decode()
+    page = sign_in(olga).post(url, {"account": answer}, follow=True).content.decode()
     assert "Noted." in page
-    assert "Nobody has to say" in sign_in(olga).post("/key/account/", {"account": answer}, follow=True).content.decode()
+    assert url not in page
+    assert "Nobody has to say" in sign_in(olga).post(url, {"account": answer}, follow=True).content.decode()
     assert models.Account.objects.count() == (1 if answer == "same" else 2)
     assert waiting.account == accounts.get_current_account() or answer == "other"
 
