@@ -10,7 +10,7 @@ from django.test import Client, TransactionTestCase
 
 from portal import models
 from portal.sandbox import server
-from tests import factories
+from tests import dbclock, factories
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -80,6 +80,14 @@ def sign_in() -> Callable[[models.User], Client]:
         return client
 
     return sign_in
+
+
+@pytest.fixture
+def database_clock(sandbox) -> Iterator[dbclock.DatabaseClock]:
+    """The database's clock, which the test can step."""
+    clock = dbclock.DatabaseClock()
+    yield clock
+    clock.remove()
 
 
 @pytest.fixture(autouse=True)
