@@ -4,7 +4,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts
+from portal.services import accounts, decisions, workers
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -125,6 +125,49 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     assert "Nobody has to say" in sign_in(olga).post(url, {"account": answer}, follow=True).content.decode()
     assert models.Account.objects.count() == (1 if answer == "same" else 2)
     assert waiting.account == accounts.get_current_account() or answer == "other"
+
+
+def test_a_request_of_an_account_that_was_left_is_shown_to_operators(sign_in, unknown, settings, olga):
+    browser = sign_in(olga)
+    assert "an account that the portal has left" not in browser.get("/unknown/").content.decode()
+    url = settings.AGENTSTATION_BASE_URL
+    settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
+    factories.present_key()
+    page = browser.get("/unknown/").content.decode()
+    assert f"an account that the portal has left ({url})" in page
+    assert unknown.label in page
+    assert decisions.count_open_decisions() == 1
+
+
+@pytest.mark.parametrize("reason", ["deactivated", "out of the group"])
+def test_what_runs_for_somebody_who_may_not_request_any_more_is_shown(sign_in, sandbox, alice, olga, reason):
+    workstation = factories.create_workstation(alice)
+    browser = sign_in(olga)
+    assert workstation.uid not in browser.get("/unknown/").content.decode()
+    if reason == "deactivated":
+        models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    else:
+        alice.groups.clear()
+
+    page = browser.get("/unknown/").content.decode()
+    assert f"/workstations/{workstation.uid}/" in page
+    assert "may no longer request" in page
+    assert decisions.count_open_decisions() == 1
+    browser.post(f"/workstations/{workstation.uid}/release/", {"reason": "She has left."})
+    assert workstation.uid not in browser.get("/unknown/").content.decode()
+    assert decisions.count_open_decisions() == 0
+
+
+def test_every_page_tells_machines_whether_requests_go_out(sign_in, client, sandbox, alice):
+    accounts.get_current_account()
+    browser = sign_in(alice)
+    held, resuming = {"state": "HELD", "cause": "402", "held_at": Now()}, {"state": "RESUMING", "held_at": None}
+    for values, state in [({}, "offline"), ({}, "active"), (held, "paused"), (resuming, "resuming")]:
+        models.Key.objects.update(**values)
+        for path in ("/", "/key/", "/requests/", "/failures/402/", "/nowhere/"):
+            assert f'<body data-key="{state}">' in browser.get(path).content.decode(), path
+        workers.note_worker(name="w")
+    assert "data-key" not in client.get("/accounts/login/").content.decode()
 
 
 def test_the_key_page_tells_each_state(sign_in, sandbox, olga):
