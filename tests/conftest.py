@@ -12,7 +12,7 @@ from portal import models
 from portal.db import identity as places
 from portal.sandbox import server
 from portal.services import identity
-from tests import factories
+from tests import dbclock, factories
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -92,6 +92,14 @@ def sign_in() -> Callable[[models.User], Client]:
         return client
 
     return sign_in
+
+
+@pytest.fixture
+def database_clock(sandbox) -> Iterator[dbclock.DatabaseClock]:
+    """The database's clock, which the test can step."""
+    clock = dbclock.DatabaseClock()
+    yield clock
+    clock.remove()
 
 
 @pytest.fixture(autouse=True)

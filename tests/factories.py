@@ -10,7 +10,7 @@ from django.db import connection
 
 from portal import agentstation, models
 from portal.sandbox import server
-from portal.services import accounts, clock, dispatch, intake, leases, reconcile, record, releases
+from portal.services import accounts, clock, credentials, dispatch, intake, leases, reconcile, record, recover, releases
 from portal.worker import process
 
 PASSWORD = "correct horse battery staple"
@@ -101,6 +101,24 @@ def send_releases() -> list[releases.Result]:
         results.append(releases.send_release(release=release, client=client))
         releases.record_release(release=release, result=results[-1])
     return results
+
+
+def present_key() -> None:
+    """A worker of this process shows that it lives, with the key that the settings have."""
+    credentials.present_key(worker="test-worker")
+
+
+def ask_whose_key() -> models.Credential:
+    """As if the account were no sandbox's, whose key may be replaced without a question; then a worker with another
+    key comes."""
+    models.Credential.objects.update(is_sandbox=False)
+    present_key()
+    return models.Credential.objects.asked().latest("pk")
+
+
+def recover_requests(*, held: leases.Held) -> int:
+    """A round of the duty that ends what nobody ends any more, by a process that has just begun to watch the clock."""
+    return recover.recover_requests(held=held, watched=clock.SteadyClock())
 
 
 def create_workstation(requester: models.User, **values: str) -> models.Workstation:

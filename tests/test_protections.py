@@ -16,7 +16,7 @@ from django.db.models import F
 from portal import models
 from portal.models.clock import Now
 from portal.sandbox import server
-from portal.services import dispatch, keyhold, leases, matching, reconcile, record, recover, retry
+from portal.services import dispatch, keyhold, leases, matching, reconcile, record, retry
 from portal.worker import process
 from tests import factories
 from tests.chaos import books, inside
@@ -70,7 +70,7 @@ class Scene:
 
     def do_duties(self, *, after: float) -> None:
         self.pass_time(after)
-        recover.recover_requests(held=self.held)
+        factories.recover_requests(held=self.held)
         factories.reconcile_once(self.held)
 
     def finish(self) -> None:
@@ -171,7 +171,7 @@ def answer_is_recorded_after_its_deadline(scene: Scene) -> None:
     assert call is not None
     result = scene.call(call)
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
-    recover.recover_requests(held=scene.held)
+    factories.recover_requests(held=scene.held)
     record.record_result(call=call, result=result)
     scene.finish()
 

@@ -34,6 +34,7 @@ VERBS = (
     "set-up",
     "open",
     "probe",
+    "ask-account",
     "confirm-key",
     "first-look",
     "change-types",

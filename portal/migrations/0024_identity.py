@@ -19,7 +19,7 @@ def allow_reading(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0022_release'),
+        ('portal', '0023_keys'),
     ]
 
     operations = [

@@ -99,6 +99,7 @@ def create_all(requester: models.User) -> dict[str, object]:
 def create_rest(account: models.Account) -> dict[str, object]:
     """What belongs to no request."""
     return {
+        "credential": models.Credential.objects.create(account=account, fingerprint=uuid4().hex[:16], accepted_at=NOW),
         "scan": models.Scan.objects.create(account=account, begun_at=NOW, ended_at=NOW, is_whole=True),
         "notice": models.Notice.objects.get_or_create(kind='workstation has a field "color"')[0],
         "workstationtype": create_type(account),
@@ -135,5 +136,6 @@ def create_seal() -> models.Seal:
 
 MODELS = (
     *("account", "key", "request", "attempt", "lateanswer", "workstation", "workspace", "file", "log", "event"),
-    *("scan", "notice", "workstationtype", "seal", "tombstone", "database", "restore", "strayresponse"),
+    *("credential", "scan", "notice", "workstationtype", "seal", "tombstone"),
+    *("database", "restore", "strayresponse"),
 )

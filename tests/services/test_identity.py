@@ -17,7 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from portal import models
 from portal.db import identity as places
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, identity, keyhold, leases, record, recover, restore
+from portal.services import accounts, dispatch, identity, keyhold, leases, record, restore
 from portal.services.audit import verify
 from portal.worker import process
 from tests import factories
@@ -444,7 +444,7 @@ def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice):
     assert portal_request.status == "SENDING"
     stray = models.StrayResponse.objects.get()
     assert (stray.attempt_number, stray.token, stray.outcome) == (call.attempt_id, "lost", "SUCCEEDED")
-    orphan = models.Workstation.objects.orphans().get()
+    orphan = models.Workstation.objects.get()
     assert (orphan.uid, orphan.request, orphan.made_for) == (result.workstation.uid, None, None)
     assert models.Event.objects.filter(verb="stray-response").count() == 1
     assert_is_paused(for_="lost-attempt")
@@ -486,7 +486,7 @@ def send(call: dispatch.Call) -> dispatch.Result:
 def make_unknown(call: dispatch.Call) -> None:
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
     held = leases.take_lease(name="recover", holder="test", seconds=60)
-    assert recover.recover_requests(held=held) == 1
+    assert factories.recover_requests(held=held) == 1
 
 
 def move_deadline(call: dispatch.Call) -> None:

@@ -17,7 +17,6 @@ from portal.services import (
     matching,
     reconcile,
     record,
-    recover,
     scans,
 )
 from portal.worker import process
@@ -680,7 +679,7 @@ def send_late(sandbox, requester, recovering, name: str = "", **values) -> tuple
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
-    recover.recover_requests(held=recovering)
+    factories.recover_requests(held=recovering)
     assert statuses(portal_request) == ["UNKNOWN"]
     return portal_request, call, result
 
@@ -764,7 +763,7 @@ def give_back_late(requester, recovering) -> tuple[models.Request, dispatch.Call
     portal_request = factories.submit(requester)
     call = factories.claim()
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
-    recover.recover_requests(held=recovering)
+    factories.recover_requests(held=recovering)
     return portal_request, call
 
 
@@ -789,6 +788,7 @@ def test_unknown_requests_of_another_account_are_never_settled(sandbox, settings
     portal_request = ask(sandbox, alice, "reset-made")
     mine = sandbox.base_url
     settings.AGENTSTATION_BASE_URL = mine.replace("127.0.0.1", "localhost")
+    factories.present_key()
     factories.mark_first_look()
     scan(held)
     pass_time(UNTIL_SURE)
@@ -797,6 +797,7 @@ def test_unknown_requests_of_another_account_are_never_settled(sandbox, settings
     assert models.Workstation.objects.get().account == accounts.get_current_account()
 
     settings.AGENTSTATION_BASE_URL = mine
+    factories.present_key()
     scan(held)
     assert statuses(portal_request) == ["SUCCEEDED"]
 
@@ -804,7 +805,7 @@ def test_unknown_requests_of_another_account_are_never_settled(sandbox, settings
 def test_the_lists_of_a_key_that_nobody_has_confirmed_settle_nothing(sandbox, alice, held):
     portal_request = ask(sandbox, alice, "reset-made")
     sandbox.reset()  # another account's world
-    models.Key.objects.update(fingerprint="another")
+    models.Credential.objects.update(fingerprint="another")
     looks = models.Scan.objects.count()
     scan(held)
     pass_time(UNTIL_SURE)

@@ -35,7 +35,8 @@ def _change_key(**values: object) -> None:
 def _hold(cause: str) -> None:
     now = timezone.now().replace(microsecond=0)
     until = now + timedelta(hours=1) if cause in UNTIL_A_TIME else None
-    _change_key(state="HELD", cause=cause, held_at=now, held_until=until, operator_only=cause in ("402", "new-key"))
+    values = {"held_at": now, "held_until": until, "pause_seconds": 3600 if until else 0}
+    _change_key(state="HELD", cause=cause, operator_only=cause in ("402", "new-key"), **values)
 
 
 def _resume(cause: str) -> None:
