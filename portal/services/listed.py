@@ -18,7 +18,7 @@ from portal.services import audit, clock, doubts, drift, keyhold, mirror, storab
 
 _DATE_STEP = timedelta(seconds=2)  # a Date header has whole seconds, and was written before it came
 _CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not tell its time
-_KEPT_IN_VIEW = timedelta(days=1)  # for so long after its end it is noted which scans show a workstation
+_KEPT_IN_VIEW = timedelta(days=1)  # after its end, and of what nobody owns after its start too
 _NAMELESS = "a list has a workstation with an id that cannot be kept"
 
 
@@ -38,10 +38,16 @@ def store_entries(*, scan: models.Scan, entries: Iterable[agentstation.Workstati
         _note_differences(fresh)
     tick = keyhold.get_key(account=scan.account).tick
     scan.new_count += rows.filter(listed_at=None).update(listed_at=Now(), listed_tick=tick)
-    in_view = Q(ended_at=None) | Q(is_foreign=False, ended_at__gt=scan.begun_at - _KEPT_IN_VIEW)
-    rows.filter(in_view).exclude(last_scan_id=scan.pk).update(last_scan_id=scan.pk)
+    rows.filter(_is_in_view(scan)).exclude(last_scan_id=scan.pk).update(last_scan_id=scan.pk)
     for row in known:
         _compare(row, entry=named[row.uid], scan=scan)
+
+
+def _is_in_view(scan: models.Scan) -> Q:
+    """Of which it is noted that the scan shows them: a history may be long, and is not written anew each time."""
+    lately = scan.begun_at - _KEPT_IN_VIEW
+    is_young = Q(request__isnull=False) | Q(created_at=None) | Q(created_at__gt=lately)
+    return Q(ended_at=None) | Q(is_young, is_foreign=False, ended_at__gt=lately)
 
 
 def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | None) -> None:

@@ -21,7 +21,7 @@ _ROUND = 5.0  # seconds; a new account waits for one round before anything is se
 _ROUND_CALLS = 200
 _MOST_PAGES = 10_000  # of one scan: 1,000,000 entries, if the provider gives as many as are asked for
 _LONGEST = timedelta(hours=1)  # from its first round to its last
-_BATCH = 200  # entries in one transaction
+_BATCH = 50  # entries in one transaction: SQLite lets nobody else write meanwhile
 _MARGIN = timedelta(days=1)  # how much further back than the oldest unknown attempt the history is read
 _UNTOLD_WAIT, _LONGEST_WAIT = 30.0, 300.0  # seconds after a 429 to a GET
 _SHARE = 3  # of the calls a minute: reads have a third as many beside the POSTs
@@ -68,27 +68,28 @@ def has_no_lists(*, scan: models.Scan) -> bool:
 # --- The beginning ---
 
 
-@transaction.atomic
 def _begin(*, account: models.Account, held: leases.Held) -> models.Scan:
-    key = keyhold.lock_key(account=account)
-    leases.check_lease(held=held)
-    now = clock.read_clock(account=account)
-    _prune(account=account, now=now)
+    _prune(account=account)
     last = models.Scan.objects.filter(account=account).order_by("-id").first()
-    return models.Scan.objects.create(
-        account=key.account,
-        begun_at=now,
-        begun_tick=keyhold.advance_tick(key=key),
+    scan = models.Scan(
         back_to=_find_oldest_unknown(account=account),
         back_to_uid=_find_newest_end(last=last) if last else "",
-        reads_all=key.account.first_look != models.Account.FirstLook.DONE,
         paid_until=last.paid_until if last else None,
     )
+    with transaction.atomic():
+        key = keyhold.lock_key(account=account)
+        leases.check_lease(held=held)
+        scan.account, scan.begun_tick = key.account, keyhold.advance_tick(key=key)
+        scan.begun_at = clock.read_clock(account=account)
+        scan.reads_all = key.account.first_look != models.Account.FirstLook.DONE
+        scan.save()
+    return scan
 
 
-def _prune(*, account: models.Account, now: datetime) -> None:
+def _prune(*, account: models.Account) -> None:
     """Delete old scans by which nothing was decided."""
-    old = models.Scan.objects.filter(account=account, ended_at__lt=now - _KEPT, is_evidence=False).order_by("id")
+    ended = models.Scan.objects.filter(account=account, is_evidence=False, ended_at__lt=Now() - _KEPT)
+    old = ended.order_by("id")
     models.Scan.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:_MOST_PRUNED])).delete()
 
 
@@ -118,10 +119,15 @@ def _advance(scan: models.Scan, *, held: leases.Held, client: agentstation.Clien
     now, stop_at = clock.read_clock(account=scan.account), time.monotonic() + _ROUND
     if now - scan.begun_at > _LONGEST:
         _end(scan, held=held, problem="took-too-long")
-    elif scan.wait_until is None or scan.wait_until <= now:
+    elif not _has_to_wait(scan, now=now):
         calls = _count_calls(scan, now=now)
         while calls > 0 and not scan.is_over and time.monotonic() < stop_at and _step(scan, held=held, client=client):
             calls -= 1
+
+
+def _has_to_wait(scan: models.Scan, *, now: datetime) -> bool:
+    """Whether the provider's wait goes on. One longer than any is a clock's that was put back."""
+    return scan.wait_until is not None and now < scan.wait_until <= now + timedelta(seconds=_LONGEST_WAIT)
 
 
 def _count_calls(scan: models.Scan, *, now: datetime) -> int:
@@ -129,7 +135,10 @@ def _count_calls(scan: models.Scan, *, now: datetime) -> int:
     if not settings.PORTAL_CALLS_PER_MINUTE:
         return _ROUND_CALLS
     each = _price()
-    scan.paid_until = max(scan.paid_until or now, now - max(_SAVED_UP, each))
+    paid_until = scan.paid_until
+    if paid_until is None or paid_until > now:  # the first, or the clock was put back
+        paid_until = now - each
+    scan.paid_until = max(paid_until, now - max(_SAVED_UP, each))
     return min(_ROUND_CALLS, int((now - scan.paid_until) / each))
 
 

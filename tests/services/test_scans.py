@@ -263,6 +263,9 @@ def test_reads_have_a_third_of_the_calls_a_minute(lists, held, settings):
     before = len(lists.calls)
     advance(held)
     assert len(lists.calls) - before == 5, "what was saved up is not all used at once"
+    models.Scan.objects.update(paid_until=Now() + timedelta(hours=1))
+    advance(held)
+    assert models.Scan.objects.get().paid_until <= models.Account.objects.values_list(Now(), flat=True).get()
 
 
 # --- How far the history is read ---
@@ -331,7 +334,7 @@ def test_ugly_entries_do_not_break_a_scan_and_are_newcomers(lists, held):
 
 def test_ten_thousand_entries_take_a_bounded_number_of_queries(lists, held, django_assert_max_num_queries):
     lists.active = [entry(f"W{number}", workspace=f"S{number % 3000}") for number in range(10_000)]
-    with django_assert_max_num_queries(2_000):
+    with django_assert_max_num_queries(4_000):
         seen = scan(held)
     assert (seen.problem, seen.active_count, seen.new_count) == ("", 10_000, 10_000)
     assert models.Workstation.objects.exclude(listed_at=None).exclude(workspace=None).count() == 10_000
@@ -348,6 +351,19 @@ def test_live_workstations_that_nobody_owns_are_orphans_and_those_of_before_us_a
     scan(held)
     assert list(models.Workstation.objects.orphans().values_list("uid", flat=True)) == ["W2"]
     assert list(models.Workstation.objects.filter(is_foreign=True).values_list("uid", flat=True)) == ["W1"]
+
+
+def test_which_scan_shows_it_is_noted_of_what_lives_or_ended_lately(lists, alice, held):
+    own(alice, "mine")
+    lists.active = [entry("live", startedAt=days_ago(400))]
+    lists.history = [
+        entry("mine", status="completed"),
+        entry("young", status="completed", startedAt=days_ago(0.5)),
+        entry("old", status="completed", startedAt=days_ago(1.5)),
+    ]
+    done = scan(held)
+    shown = models.Workstation.objects.filter(last_scan_id=done.pk)
+    assert set(shown.values_list("uid", flat=True)) == {"live", "mine", "young"}
 
 
 def test_the_first_scan_reads_the_whole_history(lists, held):
