@@ -1,6 +1,7 @@
 """The filters of the history: what may stand in its address, checked."""
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -74,7 +75,7 @@ class FilterForm(forms.Form):
         ),
     )
     status = _choose(_("State"), [("", _("Any")), *models.Request.Status.choices])
-    type = _choose(_("Type"), [("", _("Any")), *models.Request.Type.choices])
+    type = _choose(_("Type"), [])
     failure = _choose(_("Failure"), [("", _("Any")), *failures.CHOICES])
     person = WholeText(
         label=_("Person"), required=False, max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
@@ -99,8 +100,11 @@ class FilterForm(forms.Form):
     before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
     after = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, with_person: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, types: Iterable[str], with_person: bool, **kwargs: Any) -> None:
+        """`types` are the names of those that requests may have."""
         super().__init__(*args, **kwargs)
+        names = [(name, models.label_type(name)) for name in types]
+        self.fields["type"].choices = [("", _("Any")), *names]  # type: ignore[attr-defined]
         if not with_person:
             del self.fields["person"]
 

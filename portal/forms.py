@@ -1,5 +1,6 @@
 """Forms: they check what a person typed, and do nothing else."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import groupby
 from typing import Any
@@ -40,7 +41,7 @@ class WholeText(forms.CharField):
 
 
 class TypeCards(forms.RadioSelect):
-    """The nine types as cards."""
+    """The types that are offered, as cards with what the provider says of them."""
 
     template_name = "forms/widgets/type_cards.html"
     option_template_name = "forms/widgets/type_card.html"
@@ -51,11 +52,10 @@ class RequestForm(forms.Form):
 
     type = forms.ChoiceField(
         label=_("Workstation type"),
-        choices=models.Request.Type.choices,
         widget=TypeCards,
         error_messages={
             "required": _("Choose a workstation type."),
-            "invalid_choice": _("The provider has no such type. Choose one of the nine."),
+            "invalid_choice": _("The provider does not offer this type. Choose one of those that are shown here."),
         },
     )
     workspace_id = WholeText(
@@ -86,6 +86,13 @@ class RequestForm(forms.Form):
             "invalid": _("This form's number was damaged. It has a new one now: please send it again."),
         },
     )
+
+    def __init__(self, *args: Any, types: Sequence[models.WorkstationType], **kwargs: Any) -> None:
+        """`types` are those that are offered. Each is its own label, so that its card can tell more than its name."""
+        super().__init__(*args, **kwargs)
+        self.fields["type"].choices = [(one.name, one) for one in types]  # type: ignore[attr-defined]
+        if len(types) == 1:
+            self.initial["type"] = types[0].name
 
 
 class UsageForm(forms.Form):

@@ -88,12 +88,22 @@ if ON_SQLITE:
     }
 else:
     # A worker that is paused while it holds the key row would stop all others: PostgreSQL ends its transaction, before
-    # the others give up waiting for the lock. Its compiler costs more than it saves where queries are short.
+    # the others give up waiting for the lock. Its compiler costs more than it saves where queries are short. A server
+    # that vanished without a word is noticed within half a minute; by itself TCP waits for hours.
+    # Nobody holds a connection while idle, so a few serve many threads: PostgreSQL's 100 are enough for nine processes.
+    # A claim that a crash takes back would be sent twice: a commit is on disk before it counts, whatever the role says.
     DATABASE |= {
         "OPTIONS": {
+            "connect_timeout": 10,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 25_000,  # milliseconds
             **DATABASE.get("OPTIONS", {}),
-            "pool": {"min_size": 1, "max_size": 24, "timeout": 20},
-            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=5s -c jit=off",
+            # After five minutes, which is the default, the pool's next try would be as many minutes away.
+            "pool": {"min_size": 1, "max_size": 10, "timeout": 20, "reconnect_timeout": 20, "max_idle": 60},
+            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=5s -c jit=off "
+            "-c synchronous_commit=on",
         },
         "CONN_HEALTH_CHECKS": True,
     }

@@ -9,7 +9,9 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import Client, TransactionTestCase
 
 from portal import models
+from portal.db import identity as places
 from portal.sandbox import server
+from portal.services import identity
 from tests import factories
 
 
@@ -33,6 +35,14 @@ def _empty_the_record_between_tests() -> Iterator[None]:
         # PostgreSQL truncates a full table at once, but needs most of a second for many that are nearly empty.
         patch.setattr(DatabaseOperations, "sql_flush", delete_rows)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _begin_as_a_new_process() -> None:
+    """Between tests the database is emptied, which a worker would rightly take for a loss."""
+    identity.MEMORY.forget()
+    if places.has_file():
+        places.remove_file()
 
 
 @pytest.fixture

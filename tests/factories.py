@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 
 from portal import agentstation, models
-from portal.services import accounts, dispatch, intake, record
+from portal.services import accounts, clock, dispatch, intake, leases, reconcile, record, releases
 from portal.worker import process
 
 PASSWORD = "correct horse battery staple"
@@ -92,7 +92,35 @@ def send_until_settled(portal_request: models.Request) -> models.Request:
     return portal_request
 
 
+def send_releases() -> list[releases.Result]:
+    """All that are due, one after the other."""
+    client, results = process.make_client(), []
+    while (release := releases.claim_release()) is not None:
+        results.append(releases.send_release(release=release, client=client))
+        releases.record_release(release=release, result=results[-1])
+    return results
+
+
 def create_workstation(requester: models.User, **values: str) -> models.Workstation:
     """A workstation that the provider really made."""
     portal_request = send_until_settled(submit(requester, **values))
     return models.Workstation.objects.get(request=portal_request)
+
+
+def make_steady(held: leases.Lease) -> clock.SteadyClock:
+    """A clock that has been watched for years."""
+    steady = clock.SteadyClock()
+    steady.observe(account=accounts.get_current_account(), token=held.token)
+    steady._steady_since = -1e8
+    return steady
+
+
+def reconcile_once(held: leases.Lease) -> None:
+    """A round of the job that scans and reconciles."""
+    reconcile.reconcile_requests(held=held, client=process.make_client(), steady=make_steady(held))
+
+
+def ask_people(*portal_requests: models.Request) -> None:
+    """As if the scans could not tell what became of the requests."""
+    numbers = [portal_request.pk for portal_request in portal_requests]
+    models.Request.objects.filter(pk__in=numbers).update(operator_note="Undecided.")

@@ -3,10 +3,11 @@
 A check that cannot fail is none. With the protection on, the same fault leaves books that agree.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -15,7 +16,7 @@ from django.db.models import F
 from portal import models
 from portal.models.clock import Now
 from portal.sandbox import server
-from portal.services import dispatch, keyhold, leases, record, recover, retry, settle
+from portal.services import dispatch, keyhold, leases, matching, reconcile, record, recover, retry
 from portal.worker import process
 from tests import factories
 from tests.chaos import books, inside
@@ -26,6 +27,7 @@ SEND_WITHIN, CALL_WITHIN = 10.0, 5.0  # the settings of the tests
 LONG = 300  # seconds: past every deadline and the grace for settling
 LIVING, KILLED = 1, 2  # the workers
 MOVED = {
+    models.Request: ["next_attempt_at"],
     models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
     models.Scan: ["begun_at", "ended_at"],
     models.Workspace: ["first_seen_at"],
@@ -68,7 +70,7 @@ class Scene:
     def do_duties(self, *, after: float) -> None:
         self.pass_time(after)
         recover.recover_requests(held=self.held)
-        settle.settle_requests(held=self.held, client=process.make_client())
+        factories.reconcile_once(self.held)
 
     def finish(self) -> None:
         """Let the portal go on for as long as anything is open, within reason."""
@@ -101,7 +103,7 @@ class Scene:
 @pytest.fixture
 def scene(sandbox, settings, alice) -> Scene:
     settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.take_lease(name="settle", holder="test", seconds=600)
+    held = leases.take_lease(name="reconcile", holder="test", seconds=600)
     assert held is not None
     return Scene(sandbox=sandbox, requester=alice, held=held)
 
@@ -135,8 +137,8 @@ def no_answer_though_it_was_made(scene: Scene) -> None:
     scene.finish()
 
 
-def look_shows_what_a_call_under_way_made(scene: Scene) -> None:
-    """One request is unknown, and nothing was made for it; a look shows what was just made for another one."""
+def scan_shows_what_a_call_under_way_made(scene: Scene) -> None:
+    """One request is unknown, and nothing was made for it; a scan shows what was just made for another one."""
     scene.submit()
     scene.sandbox.script({"name": "reset"})
     scene.send()
@@ -153,6 +155,9 @@ def worker_wakes_after_its_deadline(scene: Scene) -> None:
     scene.submit()
     call = scene.claim(worker=KILLED)
     assert call is not None
+    scene.do_duties(after=LONG)
+    scene.submit()
+    scene.send()  # a witness
     scene.finish()
     awake = replace(call, send_before=call.send_before - LONG)
     record.record_result(call=awake, result=scene.call(awake))
@@ -189,7 +194,9 @@ def write_attempt_after_the_call(monkeypatch) -> None:
     create, record_result = dispatch._create_attempt, record.record_result
 
     def create_nothing(portal_request: models.Request, **values: object) -> dispatch.Call:
-        return dispatch.Call(attempt_id=portal_request.pk, type="python", workspace_uid="", send_before=float("inf"))
+        return dispatch.Call(
+            attempt_id=portal_request.pk, token="", type="python", workspace_uid="", send_before=float("inf")
+        )
 
     def create_and_record(*, call: dispatch.Call, result: dispatch.Result) -> None:
         portal_request = models.Request.objects.select_related("account").get(pk=call.attempt_id)
@@ -199,6 +206,7 @@ def write_attempt_after_the_call(monkeypatch) -> None:
         record_result(call=written, result=result)
 
     monkeypatch.setattr(dispatch, "_create_attempt", create_nothing)
+    monkeypatch.setattr(dispatch, "_is_ours", lambda call, *, seconds: True)
     monkeypatch.setattr(record, "record_result", create_and_record)
 
 
@@ -207,12 +215,17 @@ def retry_blindly(monkeypatch) -> None:
     monkeypatch.setattr(retry, "plan_next", lambda **_: queued)
 
 
-def settle_nothing(monkeypatch) -> None:
-    monkeypatch.setattr(settle, "settle_requests", lambda **_: None)
+def reconcile_nothing(monkeypatch) -> None:
+    monkeypatch.setattr(reconcile, "reconcile_requests", lambda **_: None)
 
 
-def settle_by_the_newest_look(monkeypatch) -> None:
-    monkeypatch.setattr(settle, "_find_look", lambda **_: models.Scan.objects.filter(is_whole=True).latest("id"))
+def disregard_calls_under_way(monkeypatch) -> None:
+    decide = matching.decide
+
+    def decide_at_once(*, newcomers: Sequence[matching.Newcomer], **facts: Any) -> matching.Decision:
+        return decide(newcomers=[replace(one, is_in_flight=False) for one in newcomers], **facts)
+
+    monkeypatch.setattr(matching, "decide", decide_at_once)
 
 
 def send_however_late(monkeypatch) -> None:
@@ -232,12 +245,12 @@ PROTECTIONS = [
         id="attempt written before the call",
     ),
     pytest.param(retry_blindly, no_answer_though_it_was_made, {"doubled"}, id="no blind retry"),
-    pytest.param(settle_nothing, no_answer_though_it_was_made, {"unknown left"}, id="settling"),
-    # The robbed request was told 200 and has nothing. (It is settled later, and one more is made for it: in the end the
-    # numbers agree again, for requests that ask for the same are interchangeable.)
+    pytest.param(reconcile_nothing, no_answer_though_it_was_made, {"unknown left"}, id="reconciling"),
+    # The robbed request was told 200 and has nothing. (It is reconciled later, and one more is made for it: in the end
+    # the numbers agree again, for requests that ask for the same are interchangeable.)
     pytest.param(
-        settle_by_the_newest_look,
-        look_shows_what_a_call_under_way_made,
+        disregard_calls_under_way,
+        scan_shows_what_a_call_under_way_made,
         {"unknown left"},
         id="regard to attempts in flight",
     ),
@@ -267,11 +280,11 @@ def test_with_the_protection_the_books_agree(scene, switch_off, fault: Callable[
 
 def test_without_regard_to_attempts_in_flight_it_is_the_one_that_was_told_who_has_nothing(scene, monkeypatch):
     """With the protection it is the other one that is still open at this moment."""
-    look_shows_what_a_call_under_way_made(scene)
+    scan_shows_what_a_call_under_way_made(scene)
     assert list(models.Request.objects.order_by("pk").values_list("status", flat=True)) == ["UNKNOWN", "SUCCEEDED"]
 
-    settle_by_the_newest_look(monkeypatch)
-    look_shows_what_a_call_under_way_made(scene)
+    disregard_calls_under_way(monkeypatch)
+    scan_shows_what_a_call_under_way_made(scene)
     robbed = models.Request.objects.order_by("pk").last()
     assert (robbed.status, robbed.attempts.get().http_status) == ("UNKNOWN", 200)
 

@@ -28,6 +28,7 @@ class AccountAdmin(readonly.ReadOnlyAdmin):
             (_("Requests"), columns.list_url(models.Request, account=row.pk)),
             (_("Workstations"), columns.list_url(models.Workstation, account=row.pk)),
             (_("Workspaces"), columns.list_url(models.Workspace, account=row.pk)),
+            (_("Workstation types"), columns.list_url(models.WorkstationType, account=row.pk)),
         ]
 
 
@@ -106,7 +107,7 @@ class ScanAdmin(readonly.ReadOnlyAdmin):
         """What was settled by it: from its beginning to that of the next."""
         later = models.Scan.objects.filter(account=row.account_id, id__gt=row.pk).order_by("id").first()
         until = {"at__lt": later.begun_at.isoformat(" ")} if later else {}
-        return {"verb": "settle", "at__gte": row.begun_at.isoformat(" "), **until}
+        return {"verb": "reconcile", "at__gte": row.begun_at.isoformat(" "), **until}
 
 
 @pages.register(models.Notice)
@@ -136,3 +137,40 @@ class NoticeAdmin(readonly.ReadOnlyAdmin):
             },
         ),
     )
+
+
+@pages.register(models.WorkstationType)
+class WorkstationTypeAdmin(readonly.ReadOnlyAdmin):
+    """The types that the provider's list has, and those that it once had."""
+
+    list_display = (
+        columns.name(label=_("type"), show=columns.short("name", longest=60)),
+        columns.short_text("description"),
+        columns.moment("first_listed_at", label=_("first listed")),
+        columns.moment("listed_at", label=_("last listed")),
+        columns.moment("withdrawn_at", label=_("withdrawn")),
+        columns.row_link("account"),
+    )
+    list_select_related = ("account",)
+    list_filter = (filters.AccountFilter,)
+    search_fields = ("name", "description")
+    search_help_text = ""
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    "description",
+                    ("hardware", "software", "ai_models"),
+                    (columns.moment("first_listed_at"), columns.moment("listed_at"), columns.moment("withdrawn_at")),
+                    columns.row_link("account"),
+                )
+            },
+        ),
+        (_("As it came"), {"fields": (columns.laid_out("raw"),)}),
+    )
+
+    def find_events(self, row: models.WorkstationType) -> dict[str, object]:
+        """Those of its account that say which types are offered."""
+        return {"verb": "change-types", "target": f"account {row.account}"}

@@ -13,6 +13,7 @@ from django.utils.text import Truncator
 
 from portal import failures
 from portal.admin import answers
+from portal.services import addresses
 from portal.templatetags import ui
 
 NOTHING = "–"
@@ -58,8 +59,9 @@ def short(field: str, *, longest: int = 100) -> Show:
 
 
 def laid_out(field: str, *, label: failures.Words = "") -> Column:
-    """A stored text, as JSON where it is."""
-    return make_column(lambda row: answers.show_text(getattr(row, field)), field=field, label=label)
+    """What the provider wrote, as JSON where it is, without addresses of files."""
+    show = lambda row: answers.show_text(addresses.hide_addresses(text=getattr(row, field)))  # noqa: E731
+    return make_column(show, field=field, label=label)
 
 
 def answer(field: str = "answer") -> Column:
@@ -83,17 +85,6 @@ def show_failure(code: str) -> SafeString | str:
 def file_size(field: str = "size") -> Column:
     """Bytes as people say them."""
     return make_column(lambda row: ui.file_size(getattr(row, field)), field=field)
-
-
-def web_link(field: str = "url", *, longest: int = 2000) -> Column:
-    """An address from outside: a link only if it is http or https."""
-    return make_column(lambda row: show_web_link(getattr(row, field), longest=longest), field=field)
-
-
-def show_web_link(url: str, *, longest: int = 2000) -> SafeString | str:
-    """The address as a link that tells the other side nothing, or as text."""
-    text = Truncator(url or NOTHING).chars(longest)
-    return format_html('<a href="{}" rel="noopener noreferrer">{}</a>', url, text) if ui.is_web_url(url) else text
 
 
 def row_link(field: str, *, label: failures.Words = "") -> Column:

@@ -30,13 +30,18 @@ VERBS = (
     "begin-doubt",
     "clear-doubt",
     "reopen",
+    "declare-ended",
     "set-up",
     "open",
     "probe",
     "confirm-key",
     "first-look",
-    "settle",
-    "leave-to-operator",
+    "change-types",
+    "reconcile",
+    "needs-review",
+    "note-sharing",
+    "disown",
+    "refuse-workspace",
     "wish-cancel",
     "adopt",
     "not-created",
@@ -47,6 +52,7 @@ VERBS = (
     "notice",
     "acknowledge",
     "settings",
+    "clock-step",
     "sign-in",
     "sign-in-failed",
     "sign-out",
@@ -60,6 +66,9 @@ VERBS = (
     "fill-history",
     "export",
     "prune",
+    "database-changed",
+    "confirm-database",
+    "stray-response",
 )
 _LARGEST_ID = 2**63 - 1
 _MOST_REQUESTS = 1_000  # of one workspace; the newest
@@ -146,7 +155,7 @@ class ProviderChoices(FixedChoices):
         if value is None:
             return queryset
         rows: QuerySet[Any] = queryset.alias(beginning=models.Beginning(field))
-        return rows.filter(**{"beginning": value, field: value})
+        return rows.filter(**{"beginning": value[: models.Beginning.LENGTH], field: value})
 
 
 class LevelFilter(ProviderChoices):
@@ -155,14 +164,6 @@ class LevelFilter(ProviderChoices):
     title = _("level")
     parameter_name = "level"
     options = tuple((level, level) for level in ("debug", "info", "warning", "error"))
-
-
-class TypeFilter(ProviderChoices):
-    """The types of the provider's contract."""
-
-    title = _("type")
-    parameter_name = "type"
-    options = tuple((str(value), str(label)) for value, label in models.Request.Type.choices)
 
 
 class WorkstationStatusFilter(ProviderChoices):

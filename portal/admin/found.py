@@ -16,7 +16,6 @@ from portal.services.search import finding
 MOST = 250  # rows that a search lists
 _CHOICES = {
     "status": ("status__exact", set(models.Request.Status.values)),
-    "type": ("type__exact", set(models.Request.Type.values)),
     "failure": ("failure", {code for code, _label in failures.CHOICES}),
 }
 
@@ -85,7 +84,7 @@ def _read_filters(request: HttpRequest, words: list[str]) -> finding.Filters:
         since=filters.read_time(request.GET.get("created_at__gte", "")),
         until=filters.read_time(request.GET.get("created_at__lt", "")),
         status=_read_choice(request, "status"),
-        type=_read_choice(request, "type"),
+        type=request.GET.get("type__exact", ""),
         failure=_read_choice(request, "failure"),
     )
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, filters, found, pages, readonly
+from portal.admin import columns, filters, found, pages, readonly, typefilters
 
 _SEEN: Any = (columns.moment("created_at"), columns.moment("first_seen_at"))
 _UID = columns.value("uid", label=_("UID"))
@@ -43,7 +43,7 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
     list_select_related = ("request__requester", "workspace")
     list_filter = (
         filters.WorkstationStatusFilter,
-        filters.TypeFilter,
+        typefilters.WorkstationTypeFilter,
         filters.LiveFilter,
         filters.OrphanFilter,
         ("first_seen_at", filters.TimeFilter),
@@ -76,6 +76,8 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
                         columns.moment("release_asked_at"),
                         columns.row_link("release_asked_by", label=_("release asked by")),
                     ),
+                    (columns.moment("release_due_at"), "release_tries", columns.failure("release_failure")),
+                    columns.moment("doubted_at", label=_("not found since")),
                     columns.moment("ended_at"),
                 )
             },
@@ -172,7 +174,7 @@ class _ContentAdmin(readonly.ReadOnlyAdmin):
 
 @pages.register(models.File)
 class FileAdmin(_ContentAdmin):
-    """Files, with their addresses at the provider."""
+    """Files. Their addresses are for the owner of the workspace alone, who sees them in the portal."""
 
     list_display = (
         columns.name(label=_("UID"), show=columns.short("uid")),
@@ -181,7 +183,6 @@ class FileAdmin(_ContentAdmin):
         columns.row_link("workspace__owner"),
         columns.file_size("size"),
         columns.moment("created_at", label=_("created")),
-        columns.web_link(longest=60),
     )
     list_filter = (("first_seen_at", filters.TimeFilter), filters.WorkspaceFilter)
     search_fields = ("uid", "name")
@@ -195,7 +196,6 @@ class FileAdmin(_ContentAdmin):
                     "name",
                     columns.row_link("workspace"),
                     columns.file_size("size"),
-                    columns.web_link(),
                     _SEEN,
                 )
             },
@@ -206,7 +206,7 @@ class FileAdmin(_ContentAdmin):
 
 @pages.register(models.Log)
 class LogAdmin(_ContentAdmin):
-    """Logs: type, level, time, and perhaps an address."""
+    """Logs: type, level and time."""
 
     list_display = (
         columns.name(label=_("UID"), show=columns.short("uid")),
@@ -215,12 +215,11 @@ class LogAdmin(_ContentAdmin):
         columns.row_link("workspace"),
         columns.row_link("workspace__owner"),
         columns.moment("created_at", label=_("created")),
-        columns.web_link(longest=60),
     )
     list_filter = (filters.LevelFilter, ("first_seen_at", filters.TimeFilter), filters.WorkspaceFilter)
     search_fields = ("uid", "type")
     named_by = "type"
     fieldsets = (
-        (None, {"fields": (_UID, ("type", "level"), columns.row_link("workspace"), columns.web_link(), _SEEN)}),
+        (None, {"fields": (_UID, ("type", "level"), columns.row_link("workspace"), _SEEN)}),
         _AS_IT_CAME,
     )

@@ -12,7 +12,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import answers, columns, export, filters, found, pages, readonly
+from portal.admin import answers, columns, export, filters, found, pages, readonly, typefilters
 
 _MOST_ATTEMPTS = 50  # on one page; the newest
 _LONGEST_START = 4096  # bytes of each answer on the request's page
@@ -73,7 +73,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         columns.name(label=_("number")),
         columns.moment("created_at", label=_("created")),
         columns.row_link("requester"),
-        "type",
+        columns.short_text("type", longest=30),
         columns.short_text("workspace_uid", label=_("workspace"), longest=24),
         "status",
         columns.failure(),
@@ -83,7 +83,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
     list_select_related = ("requester", "workstation")
     list_filter = (
         "status",
-        "type",
+        typefilters.RequestTypeFilter,
         filters.FailureFilter,
         ("created_at", filters.TimeFilter),
         filters.RequesterFilter,

@@ -23,7 +23,18 @@ from portal.agentstation.errors import (
     UnexpectedStatus,
     UnreadableAnswer,
 )
-from portal.agentstation.resources import Answer, File, Log, Page, Released, Reply, Workspace, Workstation, read_json
+from portal.agentstation.resources import (
+    Answer,
+    File,
+    Log,
+    Page,
+    Released,
+    Reply,
+    Workspace,
+    Workstation,
+    WorkstationTypeDescription,
+    read_json,
+)
 
 __all__ = [
     "AgentStationError",
@@ -51,6 +62,7 @@ __all__ = [
     "UnreadableAnswer",
     "Workspace",
     "Workstation",
+    "WorkstationTypeDescription",
     "boottime",
     "read_json",
 ]

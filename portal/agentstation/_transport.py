@@ -14,7 +14,7 @@ import os
 import socket
 import time
 import zlib
-from collections.abc import Buffer
+from collections.abc import Buffer, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -53,11 +53,19 @@ class Call:
     `connected` is True once TCP, a proxy's tunnel and TLS all stand; `why_not` says what prevented it.
     """
 
-    def __init__(self, *, connect_timeout: float, total_timeout: float, send_before: float | None) -> None:
+    def __init__(
+        self,
+        *,
+        connect_timeout: float,
+        total_timeout: float,
+        send_before: float | None,
+        may_send: Callable[[float], bool] | None = None,
+    ) -> None:
         self.connected = False
         self.why_not = "the proxy or the CA bundle that the environment names cannot be used"
         self._connect_timeout = connect_timeout
         self._send_before = send_before
+        self._may_send = may_send
         # The monotonic clock stands while a machine sleeps: an answer that came meanwhile can still be read.
         self._ends_at = time.monotonic() + total_timeout
 
@@ -76,7 +84,18 @@ class Call:
         return min(self._connect_timeout, self.remaining())
 
     def check_may_send(self) -> None:
-        """Raise TooLateError where `send_before` has passed."""
+        """Raise TooLateError where `send_before` has passed, or where `may_send` says no.
+
+        That is asked once, when the connection stands: what a proxy is sent before tells it nothing of the call.
+        """
+        self._check_time()
+        if self.connected and self._may_send is not None:
+            may_send, self._may_send = self._may_send, None
+            if not may_send(self._ends_at - time.monotonic()) or self.is_over():
+                raise TooLateError
+            self._check_time()  # again, for whoever was asked may have taken long
+
+    def _check_time(self) -> None:
         if self._send_before is not None and boottime() > self._send_before:
             raise TooLateError
 

@@ -1,4 +1,4 @@
-"""The client: five operations over one seam, `Client._call`, in which every rule about HTTP holds for all of them."""
+"""The client: six operations over one seam, `Client._call`, in which every rule about HTTP holds for all of them."""
 
 import copy
 import email.utils
@@ -33,7 +33,15 @@ from portal.agentstation.errors import (
     UnreadableAnswer,
     class_for,
 )
-from portal.agentstation.resources import Answer, Page, Released, Reply, Workstation, read_json
+from portal.agentstation.resources import (
+    Answer,
+    Page,
+    Released,
+    Reply,
+    Workstation,
+    WorkstationTypeDescription,
+    read_json,
+)
 
 _BLOT = "[API key]"
 # A shorter key is a test's, and would be found by chance in any body.
@@ -87,15 +95,22 @@ class Client:
         return other
 
     def request_workstation(
-        self, *, type: str, workspace_id: str | None = None, send_before: float | None = None
+        self,
+        *,
+        type: str,
+        workspace_id: str | None = None,
+        send_before: float | None = None,
+        may_send: Callable[[float], bool] | None = None,
     ) -> Reply[Workstation]:
         """Have a workstation made, which costs until it is released.
 
-        `send_before` is a time of `boottime()` in seconds, past which nothing is sent. Raises AgentStationError; after
-        NoAnswer, UnreadableAnswer and InternalError a workstation may exist.
+        `send_before` is a time of `boottime()` in seconds, past which nothing is sent. `may_send` is asked when the
+        connection stands, before the first byte, with the seconds that the call may still take; where it says no,
+        nothing is sent either. Raises AgentStationError; after NoAnswer, UnreadableAnswer and InternalError a
+        workstation may exist.
         """
         body = {"type": type} if workspace_id is None else {"type": type, "workspace_id": workspace_id}
-        answer = self._call(method="POST", path="/workstations", body=body, send_before=send_before)
+        answer = self._call(method="POST", path="/workstations", body=body, send_before=send_before, may_send=may_send)
         return Reply(value=_read(answer, Workstation.from_dict), answer=answer)
 
     def retrieve_workstation(self, *, uid: str) -> Workstation:
@@ -117,17 +132,23 @@ class Client:
         entries, next_cursor, others = _read(answer, _page)
         return Page(entries=entries, next_cursor=next_cursor, others=others, date=answer.date)
 
+    def list_types(self) -> tuple[WorkstationTypeDescription, ...]:
+        """The types that may be asked for now, in the provider's order. Raises AgentStationError."""
+        answer = self._call(method="GET", path="/workstations/types")
+        return _read(answer, WorkstationTypeDescription.list_from_dict)
+
     def check_key(self) -> None:
         """A harmless call: returns where the provider accepts the key, and raises AgentStationError where not."""
         _read(self._call(method="GET", path="/workstations?limit=1"), _page)
 
-    def release_workstation(self, *, uid: str) -> Released:
+    def release_workstation(self, *, uid: str, send_before: float | None = None) -> Released:
         """Give a workstation back, which ends it.
 
-        Raises AgentStationError, and ValueError where no path can name `uid`. After NoAnswer, UnreadableAnswer and
-        InternalError it may be released.
+        `send_before` is a time of `boottime()` in seconds, past which nothing is sent. Raises AgentStationError, and
+        ValueError where no path can name `uid`. After NoAnswer, UnreadableAnswer and InternalError it may be released.
         """
-        return _read(self._call(method="DELETE", path=f"{_workstation_path(uid)}/release"), Released.from_dict)
+        path = f"{_workstation_path(uid)}/release"
+        return _read(self._call(method="DELETE", path=path, send_before=send_before), Released.from_dict)
 
     def _call(
         self,
@@ -137,14 +158,22 @@ class Client:
         body: Mapping[str, str] | None = None,
         send_before: float | None = None,
         largest: int = LARGEST_BODY,
+        may_send: Callable[[float], bool] | None = None,
     ) -> Answer:
         """The one seam: the complete answer where it is a 2xx; every other outcome is an AgentStationError."""
-        call = Call(connect_timeout=self._connect_timeout, total_timeout=self._total_timeout, send_before=send_before)
+        call = Call(
+            connect_timeout=self._connect_timeout,
+            total_timeout=self._total_timeout,
+            send_before=send_before,
+            may_send=may_send,
+        )
         request = self._prepare(method=method, path=path, body=body)
         try:
             received = exchange(request=request, call=call, largest=largest)
         except TooLateError:
-            failure: AgentStationError = SendTooLate(f"{method} {path} was not sent: it was too late")
+            failure: AgentStationError = SendTooLate(
+                f"{method} {path} was not sent: it was too late, or no longer wanted"
+            )
         except FAILURES:
             failure = _failure(call, f"{method} {path}")
         else:

@@ -6,7 +6,7 @@ what is missing or of the wrong type is "" or None. Only an id is insisted on. `
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
@@ -171,6 +171,50 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkstationTypeDescription:
+    """What the provider's list of types says of one; `models` are those of its language, speech and so on."""
+
+    name: str
+    description: str
+    hardware: tuple[str, ...]
+    software: tuple[str, ...]
+    models: tuple[str, ...]
+    raw: Mapping[str, object] = field(repr=False, hash=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
+        """Read it; raises ValueError without a usable id."""
+        return cls(
+            name=_uid(data),
+            description=_text(data, "description"),
+            hardware=_texts(data, "hardware"),
+            software=_texts(data, "software"),
+            models=_texts(data, "models"),
+            raw=data,
+        )
+
+    @classmethod
+    def list_from_dict(cls, data: Mapping[str, object]) -> tuple[Self, ...]:
+        """Those of a list, flat or with a second list within its data; entries without a usable id are left out.
+
+        Raises ValueError where there is no list.
+        """
+        listed = data.get("data")
+        if isinstance(listed, dict):
+            listed = listed.get("data")
+        if isinstance(listed, list):
+            return tuple(usable for entry in _unfold(listed) if (usable := _usable(entry, cls.from_dict)) is not None)
+        raise ValueError("no list of types")
+
+
+def _unfold(listed: list[object]) -> Iterator[object]:
+    """The entries; in the place of one that is itself a list, those of that."""
+    for entry in listed:
+        within = entry.get("data") if isinstance(entry, dict) and "id" not in entry else None
+        yield from within if isinstance(within, list) else [entry]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Released:
     """The answer to a release; `released` is None where the provider's word for it is missing or no boolean."""
 
@@ -195,6 +239,12 @@ def _uid(data: Mapping[str, object]) -> str:
 def _text(data: Mapping[str, object], key: str) -> str:
     value = data.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _texts(data: Mapping[str, object], key: str) -> tuple[str, ...]:
+    """The texts of a list; what else is in it is left out."""
+    listed = data.get(key)
+    return tuple(text for text in listed if isinstance(text, str)) if isinstance(listed, list) else ()
 
 
 def _integer(data: Mapping[str, object], key: str) -> int | None:

@@ -18,7 +18,7 @@ _KINDS: Mapping[str, type[Model]] = {
     "workspace": models.Workspace,
 }
 _VERB, _TARGET, _NUMBER, _DIGESTS = 5, 6, 7, 10  # columns of an event
-_WITH_WORKSTATION = ("answer", "late-answer", "settle")
+_WITH_WORKSTATION = ("answer", "late-answer", "reconcile")
 
 type Lists = Mapping[type[Model], Sequence[Any]]
 

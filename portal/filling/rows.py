@@ -83,7 +83,7 @@ class Rows:
         for row in self.lists[models.LateAnswer]:
             row[1] = row[1][0]
         for event, look in self.evidence:
-            event[8]["look"] = look[0]
+            event[8]["scan"] = look[0]
 
     def insert(self) -> None:
         """Write all of them, in the caller's transaction."""

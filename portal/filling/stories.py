@@ -209,12 +209,12 @@ class Teller:
             "decision": "found" if is_found else "not created",
             "attempt": self._attempts.count,
             "workstation": self._attempts.uid if is_found else None,
-            "look_begun_at": look[2].isoformat(),
+            "scan_begun_at": look[2].isoformat(),
             "active": active,
             "history": history,
-            "candidates": [self._attempts.uid] if is_found else [],
+            "newcomers": [self._attempts.uid] if is_found else [],
         }
-        self._rows.evidence.append((self._record("settle", self._label, detail), look))
+        self._rows.evidence.append((self._record("reconcile", self._label, detail), look))
         if is_found:
             return _S.SUCCEEDED
         if wishes:

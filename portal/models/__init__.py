@@ -1,11 +1,12 @@
 """What the portal keeps. Import the package (`from portal import models`) and use `models.Request`."""
 
-from portal.models.account import NEW_KEY, Account, Key
+from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Key
 from portal.models.beginning import Beginning
 from portal.models.event import Event
+from portal.models.identity import Database, Restore, StrayResponse
 from portal.models.lease import Lease
 from portal.models.notice import Notice
-from portal.models.request import TRANSITIONS, Attempt, LateAnswer, Request, check_transition
+from portal.models.request import LONGEST_TYPE, TRANSITIONS, Attempt, LateAnswer, Request, check_transition
 from portal.models.scan import Scan
 from portal.models.seal import Seal
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words
@@ -15,15 +16,19 @@ from portal.models.usage import DailyCount, MonthlyCount
 from portal.models.user import User, list_time_zones
 from portal.models.worker import Worker
 from portal.models.workspace import File, Log, Workspace
-from portal.models.workstation import Workstation
+from portal.models.workstation import Workstation, list_calls_before_listing
+from portal.models.workstation_type import WorkstationType, label_type
 
 __all__ = [
+    "DATABASE_MOVED",
+    "LONGEST_TYPE",
     "NEW_KEY",
     "TRANSITIONS",
     "Account",
     "Attempt",
     "Beginning",
     "DailyCount",
+    "Database",
     "Event",
     "File",
     "Key",
@@ -33,18 +38,23 @@ __all__ = [
     "MonthlyCount",
     "Notice",
     "Request",
+    "Restore",
     "Scan",
     "Seal",
     "SearchEntry",
     "SetupLink",
+    "StrayResponse",
     "Tombstone",
     "UnreadableSearch",
     "User",
     "Worker",
     "Workspace",
     "Workstation",
+    "WorkstationType",
     "check_transition",
     "check_words",
+    "label_type",
+    "list_calls_before_listing",
     "list_time_zones",
     "read_number",
     "read_words",

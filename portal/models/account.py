@@ -27,6 +27,17 @@ class Account(models.Model):
     )
     first_look = models.CharField(max_length=8, choices=FirstLook, default=FirstLook.WANTED)
 
+    shared_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("When a workstation was first seen that no attempt explains: the key is used elsewhere, too."),
+    )
+    longest_lag = models.FloatField(
+        default=0, help_text=_("Seconds for which the lists lacked a workstation that lived, at most, of late.")
+    )
+    longest_lag_at = models.DateTimeField(null=True, blank=True)
+    lag_tick = models.PositiveBigIntegerField(default=0, help_text=_("Up to which tick the lag has been measured."))
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["base_url"], name="account_current_once", condition=Q(retired_at=None))
@@ -41,6 +52,7 @@ class Account(models.Model):
 
 
 NEW_KEY = "new-key"  # the cause of a hold that asks whether a changed key is of the same account
+DATABASE_MOVED = "database-moved"  # the cause of one that asks whether the database was moved or put back
 
 
 class Key(models.Model):
@@ -117,7 +129,11 @@ class Key(models.Model):
     @property
     def cause_title(self) -> str:
         """The cause in words."""
-        return str(self.failure.title if self.failure else _("A new API key has been set"))
+        titles = {
+            DATABASE_MOVED: _("The database may have gone back, or be a copy"),
+            NEW_KEY: _("A new API key has been set"),
+        }
+        return str(self.failure.title if self.failure else titles.get(self.cause, self.cause))
 
     @property
     def cause_clause(self) -> str:
@@ -131,6 +147,8 @@ class Key(models.Model):
             return gettext("its time has passed")
         if self.asks_for_account:
             return gettext("an operator has said whose account the new key reaches")
+        if self.cause == DATABASE_MOVED:
+            return gettext("an operator has said what happened to the database")
         if self.operator_only:
             return gettext("an operator resumes it")
         return gettext("an operator resumes it, or the provider accepts the key again")

@@ -1,14 +1,17 @@
-"""Leases: which worker does a duty now."""
+"""Leases: which worker does a job now."""
 
 from django.db import models
 
 
 class Lease(models.Model):
-    """The right to do one duty until it expires. Each new holder gets a higher epoch, which its transactions check."""
+    """The right to do one job until it expires.
+
+    Each new holder gets a higher fencing token, which all its transactions check.
+    """
 
     name = models.CharField(max_length=32, primary_key=True)
     holder = models.CharField(max_length=200)
-    epoch = models.PositiveBigIntegerField(default=0)
+    token = models.PositiveBigIntegerField(default=0)
     expires_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -13,6 +13,8 @@ from portal.models.account import Account
 from portal.models.clock import Now
 from portal.models.user import User
 
+LONGEST_TYPE = 200  # characters: an index has the whole of it
+
 
 class RequestQuerySet(models.QuerySet["Request"]):
     """Filters that several callers share."""
@@ -40,7 +42,7 @@ class Request(models.Model):
         CANCELLED = "CANCELLED", _("Cancelled")
 
     class Type(models.TextChoices):
-        """The types of the provider's contract."""
+        """The types of the provider's contract. A request may have others: the provider's list says which."""
 
         MAX = "max", _("Max")
         ZOOM_CHROMIUM = "zoom-chromium", _("Zoom and Chromium")
@@ -56,7 +58,7 @@ class Request(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="requests", db_index=False)
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests")
     submission = models.UUIDField(help_text=_("Names one filled-in form, so that sending it twice makes one request."))
-    type = models.CharField(max_length=32, choices=Type)
+    type = models.CharField(max_length=LONGEST_TYPE)
     workspace_uid = models.CharField(
         max_length=64, blank=True, help_text=_("The workspace asked for; empty: a new one.")
     )
@@ -70,7 +72,9 @@ class Request(models.Model):
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     cancel_wished_at = models.DateTimeField(null=True, blank=True, help_text=_("Wanted while the outcome was unknown."))
-    operator_note = models.CharField(max_length=300, blank=True, help_text=_("Why only an operator can settle it."))
+    operator_note = models.CharField(
+        max_length=300, blank=True, help_text=_("Why a person has to decide what became of it.")
+    )
 
     objects = RequestQuerySet.as_manager()
 
@@ -105,6 +109,7 @@ class Request(models.Model):
             models.Index(F("failure"), F("id").desc(), name="request_by_failure"),
             models.Index(F("created_at"), name="request_by_time"),
             models.Index(F("failure"), F("ended_at"), name="request_failed_lately"),
+            models.Index(F("workspace_uid"), F("id").desc(), name="request_by_workspace"),
         ]
 
     def __str__(self) -> str:
@@ -195,6 +200,9 @@ class Attempt(ProviderAnswer):
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SENDING)
     failure = models.CharField(max_length=32, blank=True)
     key_fingerprint = models.CharField(max_length=16, blank=True, help_text=_("Of the key that it used."))
+    names_other = models.BooleanField(
+        default=False, help_text=_("The response named a workstation that belongs to another request.")
+    )
     retry_after = models.FloatField(null=True, blank=True, help_text=_("Seconds, as the provider asked."))
 
     class Meta:

@@ -32,6 +32,10 @@ class Scan(models.Model):
     problem = models.CharField(max_length=200, blank=True, help_text=_("Why it is not whole."))
     active_count = models.PositiveIntegerField(default=0)
     history_count = models.PositiveIntegerField(default=0)
+    own_count = models.PositiveIntegerField(default=0, help_text=_("Workstations of requests that it showed."))
+    clock_offset = models.FloatField(
+        null=True, blank=True, help_text=_("Seconds by which the provider's clock, by its Date header, was ahead.")
+    )
     new_count = models.PositiveIntegerField(default=0, help_text=_("Workstations that no scan had shown before."))
     phase = models.CharField(max_length=8, choices=Phase, default=Phase.ACTIVE)
     cursor = models.TextField(blank=True, help_text=_("Of the next page. Empty: the list's first."))

@@ -2,15 +2,18 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
 from portal.models.beginning import Beginning
 from portal.models.clock import Now
-from portal.models.request import Request
+from portal.models.request import Attempt, Request
 from portal.models.user import User
 from portal.models.workspace import Mirror, Workspace
+
+_NEVER = 2**63 - 1  # later than every tick
 
 
 class WorkstationQuerySet(models.QuerySet["Workstation"]):
@@ -25,6 +28,12 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         # Of all accounts: SQLite takes the index of live ones only for an account, else it walks through all there are.
         return self.filter(ended_at=None, is_nameless=False, account__in=Account.objects.all())
 
+    def due_for_release(self, account: Account) -> "WorkstationQuerySet":
+        """Those whose release may be sent now, longest due first. A 429 to one release is obeyed by all of them."""
+        asked = self.live().filter(account=account, release_asked_at__isnull=False)
+        refused = asked.filter(release_failure="429", release_due_at__gt=Now())
+        return asked.filter(~Exists(refused), release_due_at__lte=Now()).order_by("release_due_at", "pk")
+
     def live_for(self, user: User) -> "WorkstationQuerySet":
         """The live ones of the person's own requests.
 
@@ -32,9 +41,25 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         """
         return self.live().alias(whose=F("request__requester") + 0).filter(whose=user.pk)
 
+    def unclaimed(self) -> "WorkstationQuerySet":
+        """Those that no request owns, that are not foreign, and that a call under way cannot have created."""
+        return self.filter(request=None, is_foreign=False).exclude(Exists(list_calls_before_listing()))
+
     def orphans(self) -> "WorkstationQuerySet":
-        """Live ones that no request owns and that the portal did not find there at first."""
-        return self.live().filter(request=None, is_foreign=False)
+        """Live ones that are unclaimed."""
+        return self.live().unclaimed()
+
+
+def list_calls_before_listing() -> models.QuerySet[Attempt]:
+    """For a subquery on workstations: calls under way that may have created the workstation.
+
+    One that was claimed after a scan had listed the workstation cannot have.
+    """
+    return Attempt.objects.filter(
+        outcome=Attempt.Outcome.SENDING,
+        request__account=OuterRef("account"),
+        claimed_tick__lte=Coalesce(OuterRef("listed_tick"), _NEVER),
+    )
 
 
 class Workstation(Mirror):
@@ -79,6 +104,16 @@ class Workstation(Mirror):
     release_asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    release_due_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text=_("When the provider is next told to release it; while it is told, a deadline."),
+    )
+    release_tried_at = models.DateTimeField(null=True, blank=True, help_text=_("When the provider was last told."))
+    release_tries = models.PositiveIntegerField(default=0, help_text=_("How often the provider was told."))
+    release_failure = models.CharField(
+        max_length=32, blank=True, help_text=_("Code of the failure that the last try to release it met.")
+    )
     doubted_at = models.DateTimeField(
         null=True,
         blank=True,
@@ -98,6 +133,11 @@ class Workstation(Mirror):
                 | Q(release_asked_at__isnull=False, release_asked_by__isnull=False),
             ),
             models.CheckConstraint(
+                name="workstation_release_is_due_once_asked",
+                condition=Q(release_asked_at=None, release_due_at=None)
+                | (Q(release_asked_at__isnull=False) & (Q(release_due_at__isnull=False) | Q(ended_at__isnull=False))),
+            ),
+            models.CheckConstraint(
                 name="workstation_doubt_only_while_live",
                 condition=Q(doubted_at=None, doubted_tick=None)
                 | Q(doubted_at__isnull=False, doubted_tick__isnull=False, ended_at=None),
@@ -114,12 +154,30 @@ class Workstation(Mirror):
             models.Index(F("account"), F("type"), name="workstation_unowned", condition=Q(request=None)),
             # Almost all are made for nobody else: SQLite would not believe an index with these in it.
             models.Index(F("made_for"), name="workstation_made_for", condition=Q(made_for__isnull=False)),
+            models.Index(F("account"), F("listed_tick"), name="workstation_by_listing"),
             models.Index(F("account"), F("refresh_due_at"), name="workstation_live", condition=Q(ended_at=None)),
             models.Index(F("last_scan_id"), name="workstation_by_scan", condition=Q(last_scan_id__isnull=False)),
+            models.Index(
+                F("account"),
+                F("release_due_at"),
+                name="workstation_release_due",
+                condition=Q(ended_at=None, release_asked_at__isnull=False),
+            ),
+            models.Index(
+                F("account"),
+                F("release_tried_at"),
+                name="workstation_release_tried",
+                condition=Q(release_tried_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.uid
+
+    @staticmethod
+    def is_free() -> Q:
+        """A condition: no late response has named it for a request that lacks a workstation."""
+        return Q(made_for=None) | Q(made_for__status=Request.Status.SUCCEEDED)
 
     @property
     def is_live(self) -> bool:

@@ -65,6 +65,11 @@ class Ending:
     reply: Reply | None = None
     delay: float = 0.0
     oddity: str = ""
+    # The UID that a POST's answer names, with a fresh one for each star; what is made has it unless it is taken.
+    uid: str = "*"
+    # Seconds from its start until the lists show the workstation, and until it can be read singly.
+    listed_after: float = 0.0
+    read_after: float = 0.0
     # Whether the call does what it asks for, whatever is answered.
     carried_out: bool = True
 
@@ -108,13 +113,21 @@ BY_NAME: dict[str, Ending] = {
     "drip": Ending(how=How.DRIP, carried_out=False),
     "unknown-status": Ending(oddity="unknown-status"),
     "new-fields": Ending(oddity="new-fields"),
+    "no-workspace": Ending(oddity="no-workspace"),
+    # 300 characters.
+    "long-id": Ending(uid="*" * 25),
+}
+BY_PREFIX: dict[str, Callable[[float], Ending]] = {
+    "slow": lambda seconds: Ending(delay=seconds),
+    "late-list": lambda seconds: Ending(listed_after=seconds),
+    "late-read": lambda seconds: Ending(read_after=seconds),
 }
 
 
 def find(uid: str) -> Ending | None:
     """The ending that a reserved name stands for; None for any other UID."""
-    seconds = names.seconds_of(uid)
-    return BY_NAME.get(uid) if seconds is None else Ending(delay=seconds)
+    timed = names.read_timed(uid)
+    return BY_NAME.get(uid) if timed is None else BY_PREFIX[timed[0]](timed[1])
 
 
 def _make_unknown(document: dict[str, Any]) -> dict[str, Any]:
@@ -131,9 +144,14 @@ def _add_fields(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "region": "eu-moon-1", "labels": {"tier": 3, "tags": ["new", None]}}
 
 
+def _drop_workspace(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key != "workspace"}
+
+
 _ODDITIES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "unknown-status": _make_unknown,
     "new-fields": _add_fields,
+    "no-workspace": _drop_workspace,
 }
 
 

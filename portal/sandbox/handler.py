@@ -8,8 +8,9 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from portal.sandbox.calls import Call, Exchange
 from portal.sandbox.endings import How, Reply, reply_error
-from portal.sandbox.provider import Call, Exchange, Provider
+from portal.sandbox.provider import Provider
 
 logger = logging.getLogger("portal.sandbox")
 
@@ -81,6 +82,10 @@ class Handler(BaseHTTPRequestHandler):
     def version_string(self) -> str:
         """The Server header."""
         return "sandbox"
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header, by the provider's own clock."""
+        return super().date_time_string(self._provider.tell_time())
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: `respond` writes one line a request, and never a header."""

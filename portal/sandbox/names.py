@@ -15,6 +15,14 @@ class Name:
     uid: str
     description: str
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it leaves the outcome unknown and makes nothing, so that no list can tell what became of it."""
+        return self.uid in _SILENT
+
+
+_SILENT = frozenset({"fail-500", "fail-502", "fail-503-html", "hang", "reset", "truncate", "garbage", "drip"})
+
 
 def _names(**descriptions: str) -> tuple[Name, ...]:
     return tuple(Name(uid=key.replace("_", "-"), description=text) for key, text in descriptions.items())
@@ -43,18 +51,22 @@ RESERVED: tuple[Name, ...] = _names(
     drip="The answer comes one byte a second and never ends; nothing is made.",
     unknown_status="The provider makes a workstation whose status, type and log levels are new to us.",
     new_fields="The provider makes a workstation and describes it with fields that are new to us.",
+    no_workspace="The provider makes a workstation and never says in which workspace.",
+    long_id="The provider makes a workstation whose ID has 300 characters, more than can be kept.",
+    late_list_30="The provider's lists show the workstation only after 30 seconds; any number up to 600 works.",
+    late_read_30="The provider finds the workstation singly only after 30 seconds; any number up to 600 works.",
 )
 _UIDS = frozenset(name.uid for name in RESERVED)
 
 
-def seconds_of(uid: str) -> int | None:
-    """How long a `slow-<seconds>` takes; None for any other UID."""
-    match = re.fullmatch(r"slow-([0-9]{1,3})", uid)
-    if match is None or int(match[1]) > SLOWEST:
+def read_timed(uid: str) -> tuple[str, int] | None:
+    """What a name such as `slow-<seconds>` begins with, and its seconds; None for any other UID."""
+    match = re.fullmatch(r"(slow|late-list|late-read)-([0-9]{1,3})", uid)
+    if match is None or int(match[2]) > SLOWEST:
         return None
-    return int(match[1])
+    return match[1], int(match[2])
 
 
 def is_reserved(uid: str) -> bool:
     """Whether the sandbox knows a workspace of this UID before anybody made it."""
-    return uid in _UIDS or seconds_of(uid) is not None
+    return uid in _UIDS or read_timed(uid) is not None

@@ -8,7 +8,9 @@ from urllib.parse import parse_qs
 
 DEFAULT_LIMIT = 20
 MOST = 100
-_CURSOR = re.compile(r"(older|newer|place)/([0-9]{1,18})/(-?[0-9]{1,15}\.[0-9]{6})?/(-?[0-9]{1,15}\.[0-9]{6})?")
+_CURSOR = re.compile(
+    r"(older|newer|place)/([0-9]{1,18})/(-?[0-9]{1,15}\.[0-9]{6})?/(-?[0-9]{1,15}\.[0-9]{6})?/([0-9]{1,9})"
+)
 
 
 class QueryError(ValueError):
@@ -19,7 +21,8 @@ class QueryError(ValueError):
 class Window:
     """Which part of a list is asked for. Times are seconds since 1970, sequences those of the workstations.
 
-    `place` counts from the newest: what it names shifts when workstations come or end.
+    `place` counts from the newest: what it names shifts when workstations come or end. `lap` tells a
+    second walk through the list from the first.
     """
 
     before: float | None = None
@@ -27,6 +30,7 @@ class Window:
     older_than: int | None = None
     newer_than: int | None = None
     place: int | None = None
+    lap: int = 0
 
     def move_older(self, sequence: int) -> "Window":
         """The part that follows the workstation of this sequence."""
@@ -39,6 +43,10 @@ class Window:
     def move_to(self, place: int) -> "Window":
         """The part that begins at this place."""
         return replace(self, place=place)
+
+    def start_again(self) -> "Window":
+        """The first part once more."""
+        return replace(self, older_than=None, newer_than=None, place=0, lap=self.lap + 1)
 
 
 def write_time(seconds: float) -> str:
@@ -59,7 +67,7 @@ def write_cursor(window: Window) -> str:
     ways = (("place", window.place), ("newer", window.newer_than), ("older", window.older_than))
     direction, number = next((way, number) for way, number in ways if number is not None)
     before, after = ("" if bound is None else f"{bound:.6f}" for bound in (window.before, window.after))
-    return base64.urlsafe_b64encode(f"{direction}/{number}/{before}/{after}".encode()).decode()
+    return base64.urlsafe_b64encode(f"{direction}/{number}/{before}/{after}/{window.lap}".encode()).decode()
 
 
 def _read_cursor(cursor: str) -> Window:
@@ -70,8 +78,8 @@ def _read_cursor(cursor: str) -> Window:
     match = _CURSOR.fullmatch(text)
     if match is None:
         raise QueryError("cursor must be one that a list has answered.")
-    direction, number, before, after = match.groups()
-    window = Window(before=float(before) if before else None, after=float(after) if after else None)
+    direction, number, before, after, lap = match.groups()
+    window = Window(before=float(before) if before else None, after=float(after) if after else None, lap=int(lap))
     move = {"older": window.move_older, "newer": window.move_newer, "place": window.move_to}[direction]
     return move(int(number))
 

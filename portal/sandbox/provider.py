@@ -1,61 +1,17 @@
 """What the provider does and answers, without the sockets: addresses, checks, and which ending a call has."""
 
 import hmac
-import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from urllib.parse import unquote
 
-from portal.sandbox import contents, endings, paging, script
-from portal.sandbox.endings import Ending, How, Reply, reply_error, reply_json
+from portal.sandbox import endings, paging, script, strangers
+from portal.sandbox.calls import Call, Exchange, RefusalError, Task, read_wish
+from portal.sandbox.control import Control
+from portal.sandbox.endings import Ending, How, Reply, reply_json
 from portal.sandbox.world import World
-
-
-class RefusalError(Exception):
-    """The call ends here, with this reply."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.status)
-        self.reply = reply
-
-    @classmethod
-    def make(cls, status: int, message: str = "", **headers: str) -> Self:
-        """A refusal in the provider's words."""
-        return cls(reply_error(status, message, **headers))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """One HTTP request as it came in; its Authorization is `key` alone. `refusal`: its body could not be read."""
-
-    method: str
-    path: str
-    query: str = ""
-    key: str = ""
-    headers: Mapping[str, str]
-    body: bytes = b""
-    refusal: Reply | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Exchange:
-    """A call and what becomes of it."""
-
-    ending: Ending
-    reply: Reply
-    post: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """What an operation has to go by: the call, the UID in its address, and for a POST its oddity and its sequence."""
-
-    call: Call
-    uid: str
-    oddity: str
-    post: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,19 +24,19 @@ class Route:
     operation: str = ""
 
 
-class Provider:
+class Provider(Control):
     """The provider: a world, a key, and a script that comes before both."""
 
     def __init__(self, *, world: World, api_key: str) -> None:
-        self.world = world
-        self.script = script.Script()
-        # Cleared while answers to POST are held back.
-        self.gate = threading.Event()
-        self.gate.set()
+        super().__init__(world=world)
         # Set when the server stops: delays end at once, and what never would have ended is cut.
         self.stopping = threading.Event()
         self._key = f"Bearer {api_key}".encode()
         self._received = threading.Condition()
+
+    def tell_time(self) -> float:
+        """The time by the provider's own clock."""
+        return self.world.clock() + self.world.weather.habits.clock_off
 
     # --- A call's way ---
 
@@ -98,8 +54,8 @@ class Provider:
                 self._received.notify_all()
             scripted = self.script.take(route.operation) if route.operation else None
             chance = self.world.weather.choose(route.operation) if route.operation else None
-        ending = scripted or self._find_reserved(route, call) or chance or Ending()
-        task = Task(call=call, uid=uid, oddity=ending.oddity, post=post)
+        ending = scripted or self._find_limit(route, call) or self._find_reserved(route, call) or chance or Ending()
+        task = Task(call=call, uid=uid, ending=ending, post=post)
         natural = self._act(route, task) if ending.carried_out else None
         return Exchange(ending=ending, reply=endings.resolve(ending, natural), post=post)
 
@@ -114,23 +70,18 @@ class Provider:
         """Record the answer; the caller sends it after this, so that who has read it finds it recorded."""
         if exchange.post is not None:
             how = exchange.ending.how
-            self.world.finish_post(exchange.post, exchange.reply.status if how is How.ANSWER else str(how))
+            self.world.posts.finish(exchange.post, exchange.reply.status if how is How.ANSWER else str(how))
 
     def wait_for_posts(self, count: int, timeout: float) -> None:
         """Wait until so many POSTs have been received; raises TimeoutError."""
         with self._received:
-            if not self._received.wait_for(lambda: self.world.count_posts() >= count, timeout):
-                raise TimeoutError(f"{self.world.count_posts()} of {count} POSTs received in {timeout} s")
-
-    def reset(self) -> None:
-        """Forget the world, the script and the record, and hold nothing back."""
-        self.script.clear()
-        self.world.weather.clear()
-        self.world.reset()
-        self.gate.set()
+            if not self._received.wait_for(lambda: self.world.posts.count() >= count, timeout):
+                raise TimeoutError(f"{self.world.posts.count()} of {count} POSTs received in {timeout} s")
 
     def _receive(self, call: Call) -> int:
-        return self.world.receive_post(headers=call.headers, authorized=self._is_authorized(call), body=call.body)
+        if self.world.weather.draw(self.world.weather.habits.strangers):
+            strangers.make_one(self.world)
+        return self.world.posts.receive(headers=call.headers, authorized=self._is_authorized(call), body=call.body)
 
     def _act(self, route: Route, task: Task) -> Reply:
         try:
@@ -149,13 +100,19 @@ class Provider:
         if not self._is_authorized(call):
             raise RefusalError.make(401)
 
+    def _find_limit(self, route: Route, call: Call) -> Ending | None:
+        """The refusal of a call that exceeds a rate limit of the account."""
+        if not route.operation or not self._is_authorized(call):
+            return None
+        return self.world.weather.limit(route.operation, now=self.world.clock())
+
     def _find_reserved(self, route: Route, call: Call) -> Ending | None:
         """The ending that the call itself asks for by the workspace it names, if all else about it is right."""
         if route.operation != script.POST or call.refusal is not None:
             return None
         try:
             self._check_key(call)
-            _, workspace = _read_wish(call)
+            _, workspace = read_wish(call, types=self.generation.get().types)
         except RefusalError:
             return None
         return endings.find(workspace) if workspace is not None else None
@@ -164,10 +121,10 @@ class Provider:
 
     def request_workstation(self, task: Task) -> Reply:
         """POST /workstations."""
-        kind, workspace = _read_wish(task.call)
+        kind, workspace = read_wish(task.call, types=self.generation.get().types)
         if workspace is not None and not self.world.knows_workspace(workspace):
             raise RefusalError.make(422)
-        return reply_json(self.world.make(type=kind, workspace=workspace, oddity=task.oddity, post=task.post))
+        return reply_json(self.world.make(type=kind, workspace=workspace, ending=task.ending, post=task.post))
 
     def list_active(self, task: Task) -> Reply:
         """GET /workstations."""
@@ -183,6 +140,13 @@ class Provider:
         except paging.QueryError as error:
             raise RefusalError.make(400, str(error)) from None
         return reply_json(self.world.page(active=active, window=window, limit=limit))
+
+    def list_types(self, _: Task) -> Reply:
+        """GET /workstations/types."""
+        listed = self.generation.get().describe()
+        if listed is None:
+            raise RefusalError.make(404)
+        return reply_json(listed)
 
     def retrieve(self, task: Task) -> Reply:
         """GET /workstations/{id}. What one that has ended answers is not documented: as if it had never been, 422."""
@@ -209,47 +173,12 @@ class Provider:
         return self._download("log", task.uid)
 
     def _download(self, kind: str, uid: str) -> Reply:
-        found = self.world.read_item(kind, uid)
+        found = self.world.items.read(kind, uid)
         if found is None:
             raise RefusalError.make(404)
         name, text = found
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
         return Reply(status=200, body=text.encode(), content_type="text/plain; charset=utf-8", headers=headers)
-
-    def control_answers(self, task: Task) -> Reply:
-        """POST /control/answers."""
-        try:
-            self.script.add(_read_json(task.call))
-        except script.ScriptError as error:
-            raise RefusalError.make(400, str(error)) from None
-        return reply_json({"ok": True})
-
-    def control_weather(self, task: Task) -> Reply:
-        """POST /control/weather."""
-        try:
-            self.world.weather.change(_read_json(task.call))
-        except script.ScriptError as error:
-            raise RefusalError.make(400, str(error)) from None
-        return reply_json({"ok": True})
-
-    def control_hold(self, _: Task) -> Reply:
-        """POST /control/hold."""
-        self.gate.clear()
-        return reply_json({"ok": True})
-
-    def control_release(self, _: Task) -> Reply:
-        """POST /control/release."""
-        self.gate.set()
-        return reply_json({"ok": True})
-
-    def control_record(self, _: Task) -> Reply:
-        """GET /control/record."""
-        return reply_json(self.world.record())
-
-    def control_reset(self, _: Task) -> Reply:
-        """POST /control/reset."""
-        self.reset()
-        return reply_json({"ok": True})
 
 
 def _route(address: str, act: Callable[[Provider, Task], Reply], operation: str = "") -> Route:
@@ -257,17 +186,21 @@ def _route(address: str, act: Callable[[Provider, Task], Reply], operation: str 
     return Route(method=method, pattern=re.compile(path), act=act, operation=operation)
 
 
-# The order matters: `history` is no workstation.
+# The order matters: `history` and `types` are no workstations.
 ROUTES = (
     _route("POST /v1/workstations", Provider.request_workstation, script.POST),
     _route("GET /v1/workstations", Provider.list_active, "GET /workstations"),
     _route("GET /v1/workstations/history", Provider.list_history, "GET /workstations/history"),
+    _route("GET /v1/workstations/types", Provider.list_types, "GET /workstations/types"),
     _route("GET /v1/workstations/([^/]+)", Provider.retrieve, "GET /workstations/{id}"),
     _route("DELETE /v1/workstations/([^/]+)/release", Provider.release, "DELETE"),
     _route("GET /files/([^/]+)", Provider.download_file),
     _route("GET /logs/([^/]+)", Provider.download_log),
     _route("POST /control/answers", Provider.control_answers),
     _route("POST /control/weather", Provider.control_weather),
+    _route("POST /control/strangers", Provider.control_strangers),
+    _route("POST /control/history", Provider.control_history),
+    _route("POST /control/types", Provider.control_types),
     _route("POST /control/hold", Provider.control_hold),
     _route("POST /control/release", Provider.control_release),
     _route("GET /control/record", Provider.control_record),
@@ -280,27 +213,7 @@ def _find_route(call: Call) -> tuple[Route, str]:
     for route in ROUTES:
         match = route.pattern.fullmatch(call.path)
         if match and route.method == call.method:
-            return route, "".join(match.groups())
+            return route, unquote("".join(match.groups()))
         if match and route.method not in allowed:
             allowed.append(route.method)
     raise RefusalError.make(405, Allow=", ".join(allowed)) if allowed else RefusalError.make(404)
-
-
-def _read_json(call: Call) -> Any:
-    try:
-        return json.loads(call.body)
-    except (ValueError, RecursionError):
-        raise RefusalError.make(400, "The body must be JSON.") from None
-
-
-def _read_wish(call: Call) -> tuple[str, str | None]:
-    """The type and the workspace that a POST asks for. Unknown keys are passed over: the contract forbids none."""
-    wish = _read_json(call)
-    if not isinstance(wish, dict):
-        raise RefusalError.make(400, "The body must be an object.")
-    kind, workspace = wish.get("type"), wish.get("workspace_id")
-    if kind not in contents.TYPES:
-        raise RefusalError.make(400, f"type must be one of {', '.join(contents.TYPES)}.")
-    if "workspace_id" in wish and not isinstance(workspace, str):
-        raise RefusalError.make(400, "workspace_id must be a string.")
-    return kind, workspace

@@ -4,20 +4,27 @@ import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeGuard
+from typing import Any
 
 from portal.sandbox import endings, names
 from portal.sandbox.endings import Ending, Reply
+from portal.sandbox.wishes import ScriptError, is_number, require
 
 POST = "POST /workstations"
-OPERATIONS = (POST, "GET /workstations", "GET /workstations/history", "GET /workstations/{id}", "DELETE", "*")
-KEYS = frozenset({"on", "name", "status", "headers", "body", "delay", "made", "times"})
+OPERATIONS = (
+    POST,
+    "GET /workstations",
+    "GET /workstations/history",
+    "GET /workstations/types",
+    "GET /workstations/{id}",
+    "DELETE",
+    "*",
+)
+# What becomes of the call, and of what it makes, whatever is answered.
+DEEDS = frozenset({"delay", "made", "uid", "listed_after", "read_after"})
+KEYS = frozenset({"on", "name", "status", "headers", "body", "times"}) | DEEDS
 # A test that asks for more has made a mistake, and would hold a thread for as long.
 MOST_TIMES = 100_000
-
-
-class ScriptError(ValueError):
-    """A scripted answer that makes no sense."""
 
 
 @dataclass(kw_only=True)
@@ -29,22 +36,12 @@ class Line:
     times: int
 
 
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ScriptError(sentence)
-
-
-def is_number(value: object) -> TypeGuard[int | float]:
-    """Whether it is a number in JSON's sense, in which true is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _read_headers(headers: Any) -> dict[str, str]:
-    _require(isinstance(headers, dict), "headers must be an object")
+    require(isinstance(headers, dict), "headers must be an object")
     sound = all(
         isinstance(text, str) and text.isascii() and text.isprintable() for pair in headers.items() for text in pair
     )
-    _require(sound, "headers must be printable ASCII strings")
+    require(sound, "headers must be printable ASCII strings")
     return dict(headers)
 
 
@@ -52,9 +49,9 @@ def _read_reply(answer: Mapping[str, Any]) -> Reply | None:
     status, body = answer.get("status"), answer.get("body")
     headers = _read_headers(answer.get("headers", {}))
     if status is None:
-        _require(body is None and not headers, "body and headers need a status")
+        require(body is None and not headers, "body and headers need a status")
         return None
-    _require(isinstance(status, int) and 200 <= status <= 599, "status must be from 200 to 599")
+    require(isinstance(status, int) and 200 <= status <= 599, "status must be from 200 to 599")
     if body is None:
         reply = endings.reply_error(status) if status >= 400 else Reply(status=status)
         return replace(reply, headers=headers)
@@ -68,7 +65,7 @@ def _read_reply(answer: Mapping[str, Any]) -> Reply | None:
 
 def _read_ending(answer: Mapping[str, Any]) -> Ending:
     if "name" in answer:
-        _require(
+        require(
             not KEYS & {"status", "headers", "body"} & answer.keys(), "a name brings its own status, headers and body"
         )
         found = endings.find(str(answer["name"]))
@@ -78,23 +75,23 @@ def _read_ending(answer: Mapping[str, Any]) -> Ending:
     else:
         reply = _read_reply(answer)
         ending = Ending(reply=reply, carried_out=reply is None)
-    return replace(
-        ending,
-        delay=answer.get("delay", ending.delay),
-        carried_out=answer.get("made", ending.carried_out),
-    )
+    deeds = {"carried_out" if key == "made" else key: value for key, value in answer.items() if key in DEEDS}
+    return replace(ending, **deeds)
 
 
 def read_line(answer: Any) -> Line:
     """An answer as a test writes it; raises ScriptError."""
-    _require(isinstance(answer, dict), "an answer must be an object")
-    _require(answer.keys() <= KEYS, f"an answer may have {', '.join(sorted(KEYS))}")
+    require(isinstance(answer, dict), "an answer must be an object")
+    require(answer.keys() <= KEYS, f"an answer may have {', '.join(sorted(KEYS))}")
     on, times = answer.get("on", POST), answer.get("times", 1)
-    _require(on in OPERATIONS, f"on must be one of {', '.join(OPERATIONS)}")
-    _require(isinstance(times, int) and 1 <= times <= MOST_TIMES, f"times must be from 1 to {MOST_TIMES}")
-    delay = answer.get("delay", 0)
-    _require(is_number(delay) and 0 <= delay <= names.SLOWEST, f"delay must be from 0 to {names.SLOWEST} seconds")
-    _require(isinstance(answer.get("made", False), bool), "made must be true or false")
+    require(on in OPERATIONS, f"on must be one of {', '.join(OPERATIONS)}")
+    require(isinstance(times, int) and 1 <= times <= MOST_TIMES, f"times must be from 1 to {MOST_TIMES}")
+    for key in ("delay", "listed_after", "read_after"):
+        seconds = answer.get(key, 0)
+        sound = is_number(seconds) and 0 <= seconds <= names.SLOWEST
+        require(sound, f"{key} must be from 0 to {names.SLOWEST} seconds")
+    require(isinstance(answer.get("uid", ""), str), "uid must be a string")
+    require(isinstance(answer.get("made", False), bool), "made must be true or false")
     return Line(on=on, ending=_read_ending(answer), times=times)
 
 

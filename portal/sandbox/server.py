@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from portal.sandbox import names
+from portal.sandbox import names, strangers
 from portal.sandbox.handler import Handler
 from portal.sandbox.provider import Provider
 from portal.sandbox.world import Document, World
@@ -154,6 +154,19 @@ class Sandbox:
     def change_weather(self, wish: Any) -> None:
         """Let calls end by chance, and lists lie, until the next weather."""
         self._provider.world.weather.change(wish)
+
+    def make_strangers(self, **wish: Any) -> list[str]:
+        """Let somebody else make workstations with the same key; returns their UIDs."""
+        uids: list[str] = strangers.make(self._provider.world, wish)["uids"]
+        return uids
+
+    def make_history(self, **wish: Any) -> None:
+        """Let workstations have ended before now."""
+        strangers.make_history(self._provider.world, wish)
+
+    def change_types(self, generation: str) -> None:
+        """Imitate another generation of the provider: `nine`, `default` or `none`."""
+        self._provider.generation.change({"generation": generation})
 
     def hold(self) -> None:
         """Hold back the answers to POST until `release`."""

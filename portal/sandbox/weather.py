@@ -1,31 +1,19 @@
-"""The weather: what goes wrong by chance, call by call, and how the lists lie, until the weather changes.
+"""The weather: what goes wrong by chance, call by call, and the provider's habits, until the weather changes.
 
 A script says what the next calls meet; the weather is for long rehearsals, where nobody can say which call is next.
 """
 
 import random
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from portal.sandbox import script
+from portal.sandbox import habits, limits, paging, script
 from portal.sandbox.endings import Ending
-from portal.sandbox.script import ScriptError
+from portal.sandbox.wishes import is_number, require
 
-KEYS = frozenset({"seed", "mix", "clock_off", "shows_after", "pages_shift"})
-MOST_SECONDS = 86_400
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lists:
-    """How the lists lie: times by a clock that is off, new workstations missing for a while, pages counted by place.
-
-    Pages counted by place shift when a workstation comes or ends between two of them: one shows twice, or never.
-    """
-
-    clock_off: float = 0.0
-    shows_after: float = 0.0
-    pages_shift: bool = False
+KEYS = frozenset({"seed", "mix", "rate_limits"}) | habits.KEYS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,25 +24,12 @@ class _Chance:
 
 
 def _read_chance(answer: Any) -> _Chance:
-    if not isinstance(answer, dict) or "times" in answer:
-        raise ScriptError("each part of the mix must be an answer with a share, and without times")
+    sound = isinstance(answer, dict) and "times" not in answer
+    require(sound, "each part of the mix must be an answer with a share, and without times")
     share = answer.get("share")
-    if not script.is_number(share) or not 0 <= share <= 1:
-        raise ScriptError("share must be from 0 to 1")
+    require(is_number(share) and 0 <= share <= 1, "share must be from 0 to 1")
     line = script.read_line({key: value for key, value in answer.items() if key != "share"})
     return _Chance(on=line.on, ending=line.ending, share=share)
-
-
-def _read_lists(wish: dict[str, Any]) -> Lists:
-    clock_off, shows_after = wish.get("clock_off", 0), wish.get("shows_after", 0)
-    if not script.is_number(clock_off) or not abs(clock_off) <= MOST_SECONDS:
-        raise ScriptError(f"clock_off must be from -{MOST_SECONDS} to {MOST_SECONDS} seconds")
-    if not script.is_number(shows_after) or not 0 <= shows_after <= MOST_SECONDS:
-        raise ScriptError(f"shows_after must be from 0 to {MOST_SECONDS} seconds")
-    pages_shift = wish.get("pages_shift", False)
-    if not isinstance(pages_shift, bool):
-        raise ScriptError("pages_shift must be true or false")
-    return Lists(clock_off=float(clock_off), shows_after=float(shows_after), pages_shift=pages_shift)
 
 
 class Weather:
@@ -70,14 +45,16 @@ class Weather:
 
     def change(self, wish: Any) -> None:
         """Another weather from now on; the old one goes on if this one makes no sense."""
-        if not isinstance(wish, dict) or not wish.keys() <= KEYS:
-            raise ScriptError(f"a weather may have {', '.join(sorted(KEYS))}")
-        mix, seed = wish.get("mix", []), wish.get("seed", 0)
-        if not isinstance(mix, list) or not isinstance(seed, int):
-            raise ScriptError("mix must be a list and seed a whole number")
-        chances, lists = [_read_chance(answer) for answer in mix], _read_lists(wish)
+        sound = isinstance(wish, dict) and wish.keys() <= KEYS
+        require(sound, f"a weather may have {', '.join(sorted(KEYS))}")
+        mix, rates, seed = wish.get("mix", []), wish.get("rate_limits", []), wish.get("seed", 0)
+        sound = isinstance(mix, list) and isinstance(rates, list) and isinstance(seed, int)
+        require(sound, "mix and rate_limits must be lists, and seed a whole number")
+        chances, found = [_read_chance(answer) for answer in mix], habits.read_habits(wish)
+        limited = [limits.read_limit(limit, operations=script.OPERATIONS) for limit in rates]
         with self._lock:
-            self._chances, self._random, self.lists = chances, random.Random(seed), lists  # noqa: S311 - no secret
+            self._chances, self._limits, self.habits = chances, limited, found
+            self._random = random.Random(seed)  # noqa: S311 - no secret
 
     def choose(self, operation: str) -> Ending | None:
         """What a call of this operation meets; None where it is left alone."""
@@ -90,3 +67,30 @@ class Weather:
                     return chance.ending
                 point -= chance.share
         return None
+
+    def limit(self, operation: str, *, now: float) -> Ending | None:
+        """The refusal of a call that exceeds a rate limit; None where it is let through, and then it counts."""
+        with self._lock:
+            fitting = [limit for limit in self._limits if limit.on in (operation, "*")]
+            for limit in fitting:
+                if wait := limit.find_wait(now):
+                    return limit.refuse(wait=wait, told_time=now + self.habits.clock_off)
+            for limit in fitting:
+                limit.passed.append(now)
+        return None
+
+    def draw(self, share: float) -> bool:
+        """Whether a habit with this share shows now."""
+        if not share:
+            return False
+        with self._lock:
+            return self._random.random() < share
+
+    def pick(self, choices: Sequence[str]) -> str:
+        """One of them by chance."""
+        with self._lock:
+            return self._random.choice(choices)
+
+    def write_time(self, seconds: float) -> str:
+        """A time as the provider writes it, by its own clock."""
+        return paging.write_time(seconds + self.habits.clock_off)

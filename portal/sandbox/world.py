@@ -1,38 +1,20 @@
 """The sandbox's state: workstations, workspaces, their files and logs, and the record of every POST."""
 
-import json
 import secrets
 import sqlite3
 import string
-import threading
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from portal.sandbox import contents, endings, names, paging, weather
+from portal.sandbox import endings, items, lists, names, paging, posts, store, weather
+from portal.sandbox.endings import Ending
 
 type Document = dict[str, Any]
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS workspaces (uid TEXT PRIMARY KEY, created_at REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS workstations (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, type TEXT NOT NULL, workspace TEXT NOT NULL,
-    oddity TEXT NOT NULL, post INTEGER, started_at REAL NOT NULL, ends_at REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS items (
-    uuid TEXT PRIMARY KEY, kind TEXT NOT NULL, workspace TEXT NOT NULL, workstation TEXT NOT NULL, name TEXT NOT NULL,
-    level TEXT NOT NULL, size INTEGER NOT NULL, appears_at REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS items_of_workspace ON items (workspace, kind, appears_at);
-CREATE TABLE IF NOT EXISTS posts (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL, headers TEXT NOT NULL,
-    authorized INTEGER NOT NULL, body TEXT NOT NULL, answered TEXT
-);
-"""
 ALPHABET = string.digits + string.ascii_letters
-# A reserved workspace gathers the files of everybody's rehearsals: an answer shows the newest.
-MOST_SHOWN = 50
+# How long each workstation of a history lasted, in seconds.
+LASTED = 60.0
 
 
 def make_uid() -> str:
@@ -51,71 +33,28 @@ class World:
         self, *, path: Path | None, lifetime: float, file_every: float, url: str, clock: Callable[[], float]
     ) -> None:
         self._lifetime = lifetime
-        self._file_every = file_every
-        self._url = url
-        self._clock = clock
+        self.clock = clock
         self.weather = weather.Weather()
-        self._lock = threading.RLock()
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path or ":memory:", check_same_thread=False)
-        try:
-            self._database.row_factory = sqlite3.Row
-            # Survives kill -9; a power cut may cost the last moments, which a rehearsal can bear.
-            self._database.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
-        except sqlite3.Error:
-            self._database.close()
-            raise
+        self._store = store.Store(path)
+        self.posts = posts.Posts(self._store, clock=clock)
+        self.items = items.Items(self._store, weather=self.weather, file_every=file_every, url=url, clock=clock)
 
     def close(self) -> None:
         """Close the store."""
-        with self._lock:
-            self._database.close()
+        self._store.close()
 
     def reset(self) -> None:
-        """Forget everything. Sequences go on, so that a call still in flight cannot be taken for a later one."""
-        with self._lock, self._database:
-            for table in ("items", "workstations", "workspaces", "posts"):
-                self._database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
-
-    def _all(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        return self._database.execute(sql, values).fetchall()
-
-    def _first(self, sql: str, *values: object) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self._database.execute(sql, values).fetchone()
-        return row
-
-    # --- Posts ---
-
-    def receive_post(self, *, headers: Mapping[str, str], authorized: bool, body: bytes) -> int:
-        """Note a POST before anything is done about it; returns its sequence."""
-        text = body.decode("utf-8", "replace")
-        with self._lock, self._database:
-            cursor = self._database.execute(
-                "INSERT INTO posts (received_at, headers, authorized, body) VALUES (?, ?, ?, ?)",
-                (self._clock(), json.dumps(dict(headers)), authorized, text),
-            )
-        return int(cursor.lastrowid or 0)
-
-    def finish_post(self, sequence: int, answered: int | str) -> None:
-        """Note how a POST was answered: the status, or how it ended without one."""
-        with self._lock, self._database:
-            self._database.execute("UPDATE posts SET answered = ? WHERE sequence = ?", (json.dumps(answered), sequence))
-
-    def count_posts(self) -> int:
-        """How many POSTs were received."""
-        with self._lock:
-            return int(self._all("SELECT count(*) FROM posts")[0][0])
+        """Forget everything."""
+        self._store.reset()
 
     def record(self) -> Document:
-        """Every POST received and every workstation made, oldest first."""
-        with self._lock:
-            workstations = self._all("SELECT * FROM workstations ORDER BY sequence")
-            posts = self._all("SELECT * FROM posts ORDER BY sequence")
-            now = self._clock()
-        made = {row["post"]: row["uid"] for row in workstations}
+        """Every POST received and every workstation made, oldest first. One without a POST is somebody else's."""
+        with self._store.lock:
+            workstations = self._store.all("SELECT * FROM workstations ORDER BY sequence")
+            received = self.posts.describe()
+            now = self.clock()
         return {
-            "posts": [_describe_post(row, made.get(row["sequence"])) for row in posts],
+            "posts": received,
             "workstations": [
                 {
                     "uid": row["uid"],
@@ -128,186 +67,115 @@ class World:
             ],
         }
 
-    # --- Workstations ---
-
     def knows_workspace(self, uid: str) -> bool:
         """Whether a workstation may be asked for in this workspace."""
         if names.is_reserved(uid):
             return True
-        with self._lock:
+        with self._store.lock:
             # A lone surrogate, which JSON can carry, is more than SQLite takes.
-            return uid.isascii() and self._first("SELECT 1 FROM workspaces WHERE uid = ?", uid) is not None
+            return uid.isascii() and self._store.first("SELECT 1 FROM workspaces WHERE uid = ?", uid) is not None
 
-    def make(self, *, type: str, workspace: str | None, oddity: str = "", post: int | None = None) -> Document:
-        """Make a workstation, in a new workspace if none is named; returns it as it is at its start."""
-        uid, place = make_uid(), workspace or make_uid()
-        with self._lock, self._database:
-            now = self._clock()
-            ends_at = now + self._lifetime
-            self._database.execute("INSERT OR IGNORE INTO workspaces VALUES (?, ?)", (place, now))
-            self._database.execute(
-                "INSERT INTO workstations (uid, type, workspace, oddity, post, started_at, ends_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (uid, type, place, oddity, post, now, ends_at),
+    # --- Making workstations ---
+
+    def make(
+        self, *, type: str, workspace: str | None, ending: Ending, post: int | None = None, started_ago: float = 0.0
+    ) -> Document:
+        """Make a workstation, in a new workspace if none is named; returns it as a POST's answer shows it."""
+        told = "".join(make_uid() if letter == "*" else letter for letter in ending.uid)
+        with self._store.lock, self._store.database:
+            started_at = self.clock() - started_ago
+            taken = self._store.first("SELECT 1 FROM workstations WHERE uid = ?", told)
+            uid, place, ends_at = make_uid() if taken else told, workspace or make_uid(), started_at + self._lifetime
+            listed_at, readable_at = started_at + ending.listed_after, started_at + ending.read_after
+            row = (uid, type, place, ending.oddity, post, started_at, ends_at, listed_at, readable_at)
+            self._insert([row])
+            self.items.lay_out(uid=uid, type=type, workspace=place, now=started_at, ends_at=ends_at)
+            made = self._store.all("SELECT * FROM workstations WHERE uid = ?", uid)[0]
+            without = self.weather.habits.posts_without_workspace
+            return self._describe(made, started_at, status="active", without_workspace=without) | {"id": told}
+
+    def make_history(self, *, count: int, types: Sequence[str], every: float, ended_ago: float) -> None:
+        """Make workstations that ended before now, one each `every` seconds, without files and logs."""
+        with self._store.lock, self._store.database:
+            newest = self.clock() - ended_ago
+            self._insert(
+                (make_uid(), types[number % len(types)], make_uid(), "", None, ended_at - LASTED, ended_at, 0, 0)
+                for number in range(count)
+                for ended_at in (newest - number * every,)
             )
-            self._lay_out_items(uid, type, place, now, ends_at)
-            row = self._all("SELECT * FROM workstations WHERE uid = ?", uid)[0]
-            return self._describe(row, now, status="active")
 
-    def _lay_out_items(self, uid: str, type: str, workspace: str, now: float, ends_at: float) -> None:
-        """Write down what the workstation will leave behind, each with the moment when it appears."""
-        files = [("file", name, "", contents.read_text(name, uid)) for name in contents.FILES[type]]
-        logs = [("log", name, level, contents.read_text(name, uid)) for name, level in contents.LOGS]
-        for group in (files, logs):
-            for number, (kind, name, level, text) in enumerate(group, start=1):
-                appears_at = now + self._file_every * number
-                if appears_at <= ends_at:
-                    self._database.execute(
-                        "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                        (str(uuid.uuid4()), kind, workspace, uid, name, level, len(text.encode()), appears_at),
-                    )
+    def _insert(self, rows: Iterable[tuple[object, ...]]) -> None:
+        for row in rows:
+            self._store.database.execute("INSERT OR IGNORE INTO workspaces VALUES (?, ?)", (row[2], row[5]))
+            self._store.database.execute(
+                "INSERT INTO workstations"
+                " (uid, type, workspace, oddity, post, started_at, ends_at, listed_at, readable_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+    # --- Reading and releasing them ---
 
     def retrieve(self, uid: str) -> Document | None:
-        """An active workstation; None if there is none of this UID."""
-        with self._lock:
-            now = self._clock()
-            row = self._first("SELECT * FROM workstations WHERE uid = ? AND ends_at > ?", uid, now)
-            return None if row is None else self._describe(row, now)
+        """An active workstation; None if there is none of this UID, or it cannot be read yet."""
+        habits = self.weather.habits
+        with self._store.lock:
+            now = self.clock()
+            row = self._store.first(
+                "SELECT * FROM workstations WHERE uid = ? AND ends_at > ? AND readable_at <= ? AND started_at <= ?",
+                uid,
+                now,
+                now,
+                now - habits.reads_after,
+            )
+            if row is None:
+                return None
+            return self._describe(row, now, without_workspace=habits.reads_without_workspace)
 
     def release(self, uid: str) -> str | None:
         """End an active workstation and return its type; None if there is none of this UID."""
-        with self._lock, self._database:
-            now = self._clock()
-            row = self._first("SELECT type FROM workstations WHERE uid = ? AND ends_at > ?", uid, now)
+        with self._store.lock, self._store.database as database:
+            now = self.clock()
+            row = self._store.first("SELECT * FROM workstations WHERE uid = ? AND ends_at > ?", uid, now)
             if row is None:
                 return None
-            self._database.execute("UPDATE workstations SET ends_at = ? WHERE uid = ?", (now, uid))
-            # What had not appeared by now never will.
-            self._database.execute("DELETE FROM items WHERE workstation = ? AND appears_at > ?", (uid, now))
+            ends_at = min(row["ends_at"], now + self.weather.habits.release_takes)
+            database.execute("UPDATE workstations SET ends_at = ? WHERE uid = ?", (ends_at, uid))
+            self.items.forget_later(uid=uid, than=ends_at)
             return str(row["type"])
 
     def page(self, *, active: bool, window: paging.Window, limit: int) -> Document:
         """One page of the active list or of the history, newest first."""
-        with self._lock:
-            now = self._clock()
-            if self.weather.lists.pages_shift and window.older_than is None and window.newer_than is None:
-                window = window.move_to(window.place or 0)
-            rows = self._select(active, window, now, limit)
-            older = newer = None
-            if rows and window.place is not None:
-                older = window.move_to(window.place + len(rows))
-            elif rows:
-                older, newer = window.move_older(rows[-1]["sequence"]), window.move_newer(rows[0]["sequence"])
+        habits = self.weather.habits
+        with self._store.lock:
+            now = self.clock()
+            page = lists.read_page(self._store, habits, active=active, window=window, limit=limit, now=now)
+            shown = [row for row in page.rows if not self.weather.draw(habits.omit_share)]
+            without, status = habits.lists_without_workspace, "active" if active else "completed"
             return {
                 "object": "list",
-                "data": [self._describe(row, now) for row in rows],
-                "next_cursor": self._write_cursor(active, older, now),
-                "previous_cursor": self._write_cursor(active, newer, now),
+                "data": [self._describe(row, now, status=status, without_workspace=without) for row in shown],
+                "next_cursor": page.next_cursor,
+                "previous_cursor": page.previous_cursor,
             }
 
-    def _write_cursor(self, active: bool, window: paging.Window | None, now: float) -> str | None:
-        """A cursor, if anything lies where it leads."""
-        if window is None or not self._select(active, window, now, 1):
-            return None
-        return paging.write_cursor(window)
-
-    def _select(self, active: bool, window: paging.Window, now: float, limit: int) -> list[sqlite3.Row]:
-        lists = self.weather.lists
-        terms: list[tuple[str, float | None]] = [
-            ("ends_at > ?" if active else "ends_at <= ?", now),
-            ("started_at <= ?", now - lists.shows_after if lists.shows_after else None),
-            ("started_at < ?", None if window.before is None else window.before - lists.clock_off),
-            ("started_at > ?", None if window.after is None else window.after - lists.clock_off),
-            ("sequence < ?", window.older_than),
-            ("sequence > ?", window.newer_than),
-        ]
-        kept = [(term, value) for term, value in terms if value is not None]
-        # Going towards newer ones, the page is the nearest, not the newest.
-        backwards = window.newer_than is not None
-        rows = self._all(
-            f"SELECT * FROM workstations WHERE {' AND '.join(term for term, _ in kept)}"  # noqa: S608 - our own terms
-            f" ORDER BY sequence {'ASC' if backwards else 'DESC'} LIMIT ? OFFSET ?",
-            *(value for _, value in kept),
-            limit,
-            window.place or 0,
-        )
-        return rows[::-1] if backwards else rows
-
-    def _write_time(self, seconds: float) -> str:
-        return paging.write_time(seconds + self.weather.lists.clock_off)
-
-    def _describe(self, row: sqlite3.Row, now: float, status: str = "") -> Document:
+    def _describe(self, row: sqlite3.Row, now: float, *, status: str = "active", without_workspace: float) -> Document:
         """A workstation as the provider shows it."""
-        space = self._all("SELECT * FROM workspaces WHERE uid = ?", row["workspace"])[0]
+        space = self._store.all("SELECT * FROM workspaces WHERE uid = ?", row["workspace"])[0]
         document: Document = {
             "id": row["uid"],
             "type": row["type"],
-            "status": status or ("completed" if row["ends_at"] <= now else "active"),
+            "status": status,
             "workspace": {
                 "id": space["uid"],
                 "status": "active",
-                "files": {
-                    "object": "list",
-                    "data": [self._describe_file(item) for item in self._items(row, "file", now)],
-                },
-                "logs": {"object": "list", "data": [self._describe_log(item) for item in self._items(row, "log", now)]},
-                "createdAt": self._write_time(space["created_at"]),
+                "files": self.items.describe(workspace=space["uid"], kind="file", now=now),
+                "logs": self.items.describe(workspace=space["uid"], kind="log", now=now),
+                "createdAt": self.weather.write_time(space["created_at"]),
             },
-            "startedAt": self._write_time(row["started_at"]),
+            "startedAt": self.weather.write_time(row["started_at"]),
         }
+        if self.weather.draw(without_workspace):
+            del document["workspace"]
         odd: Document = endings.make_odd(row["oddity"], document)
         return odd
-
-    # --- Files and logs ---
-
-    def _items(self, row: sqlite3.Row, kind: str, now: float) -> list[sqlite3.Row]:
-        newest_first = self._all(
-            "SELECT * FROM items WHERE workspace = ? AND kind = ? AND appears_at <= ?"
-            " ORDER BY appears_at DESC, rowid DESC LIMIT ?",
-            row["workspace"],
-            kind,
-            now,
-            MOST_SHOWN,
-        )
-        return newest_first[::-1]
-
-    def _describe_file(self, item: sqlite3.Row) -> Document:
-        return {
-            "id": item["uuid"],
-            "name": item["name"],
-            "url": f"{self._url}/files/{item['uuid']}",
-            "size": item["size"],
-            "createdAt": self._write_time(item["appears_at"]),
-        }
-
-    def _describe_log(self, item: sqlite3.Row) -> Document:
-        return {
-            "id": item["uuid"],
-            "type": item["name"],
-            "level": item["level"],
-            "url": f"{self._url}/logs/{item['uuid']}",
-            "createdAt": self._write_time(item["appears_at"]),
-        }
-
-    def read_item(self, kind: str, uid: str) -> tuple[str, str] | None:
-        """The name and the text of a file or log that has appeared."""
-        with self._lock:
-            item = self._first(
-                "SELECT * FROM items WHERE kind = ? AND uuid = ? AND appears_at <= ?", kind, uid, self._clock()
-            )
-        if item is None:
-            return None
-        name = item["name"] if kind == "file" else f"{item['name']}.log"
-        return name, contents.read_text(item["name"], item["workstation"])
-
-
-def _describe_post(row: sqlite3.Row, made: str | None) -> Document:
-    return {
-        "sequence": row["sequence"],
-        "time": paging.write_time(row["received_at"]),
-        "headers": json.loads(row["headers"]),
-        "authorized": bool(row["authorized"]),
-        "body": row["body"],
-        "answered": None if row["answered"] is None else json.loads(row["answered"]),
-        "made": made,
-    }

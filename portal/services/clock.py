@@ -1,12 +1,88 @@
-"""The database's clock: the one that all machines share."""
+"""The database's clock, the one that all machines share, and what can be proven with it though it may step."""
 
+from collections.abc import Callable, Hashable
 from datetime import datetime
+from math import inf
 
-from portal import models
+from django.db import transaction
+
+from portal import agentstation, models
 from portal.models.clock import Now
+from portal.services import audit
+
+_STEP = 2.0  # seconds beyond what an observation cannot tell: more than a network and a clock that is being adjusted
 
 
 def read_clock(*, account: models.Account) -> datetime:
     """The time by the database, read anew (the account's row is only there to have something to select from)."""
     now: datetime = models.Account.objects.filter(pk=account.pk).values_list(Now(), flat=True).get()
     return now
+
+
+class SteadyClock:
+    """The database's clock as one job of one process watches it: tells how much time has certainly passed.
+
+    Each observation reads CLOCK_BOOTTIME before and after the database's time, which bounds how far one is ahead of the
+    other. A jump out of these bounds is a step of the database's clock: an event, and all that had to pass begins anew.
+    It begins anew with another fencing token too, for nobody has watched the clock while another held the lease.
+    """
+
+    def __init__(self, *, boottime: Callable[[], float] = agentstation.boottime) -> None:
+        self._boottime = boottime
+        self._token: int | None = None
+        self._least_ahead, self._most_ahead = -inf, inf
+        self._steady_since = self._observed_at = 0.0
+        self._now: datetime | None = None
+
+    def observe(self, *, account: models.Account, token: int) -> datetime:
+        """The time by the database; at the beginning of each round of the job, not within a transaction."""
+        before = self._boottime()
+        now = read_clock(account=account)
+        after = self._boottime()
+        step = self._compare(least=now.timestamp() - after, most=now.timestamp() - before)
+        if step or token != self._token:
+            self._steady_since = after
+        self._now, self._observed_at, self._token = now, before, token
+        if step:
+            _record_step(seconds=step)
+        return now
+
+    def measure(self, *, since: datetime) -> float:
+        """Seconds that had certainly passed since then at the last observation."""
+        if self._now is None:
+            return 0.0
+        return max(0.0, min((self._now - since).total_seconds(), self.steady_seconds))
+
+    @property
+    def steady_seconds(self) -> float:
+        """For how long this job had seen no step at the last observation."""
+        return max(0.0, self._observed_at - self._steady_since)
+
+    def _compare(self, *, least: float, most: float) -> float:
+        """By how much the clock has stepped; 0.0 where it has not. Narrows the bounds, or follows a slow drift."""
+        gap = max(0.0, least - self._most_ahead) - max(0.0, self._least_ahead - most)
+        if gap == 0.0:
+            least, most = max(least, self._least_ahead), min(most, self._most_ahead)
+        self._least_ahead, self._most_ahead = least, most
+        return gap if abs(gap) > _STEP else 0.0
+
+
+@transaction.atomic
+def _record_step(*, seconds: float) -> None:
+    audit.record_event(
+        actor=None, verb="clock-step", target="the database's clock", detail={"seconds": round(seconds, 3)}
+    )
+
+
+class Countdown:
+    """Counts what was left of something when this process first saw it, on CLOCK_BOOTTIME, which never steps."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[Hashable, float] = (None, inf)
+
+    def is_over(self, *, what: Hashable, left: float) -> bool:
+        """Whether its time has come; `left` in seconds, which counts only the first time that `what` is asked about."""
+        boottime = agentstation.boottime()
+        if self._seen[0] != what:
+            self._seen = (what, boottime + left)
+        return boottime >= self._seen[1]

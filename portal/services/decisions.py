@@ -1,11 +1,10 @@
-"""What operators decide where the portal cannot: each with a reason, which is kept in the record."""
+"""What people decide where the portal cannot. What operators decide needs a reason, which is kept in the audit log."""
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from portal import models
-from portal.models.clock import Now
-from portal.services import accounts, audit, intake, lifecycle, mirror, wake
+from portal.services import accounts, audit, intake, keyhold, lifecycle, matching, mirror, releases, wake
 
 _OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
 
@@ -22,10 +21,11 @@ def count_open_decisions() -> int:
 def adopt_workstation(
     *, actor: models.User, portal_request: models.Request, workstation: models.Workstation, reason: str
 ) -> None:
-    """Say that this orphan was made for that request. Raises NotPossible where either has moved on."""
+    """Say that this orphan was created for that request. Raises NotPossible where either has moved on."""
     locked = intake.lock_request(portal_request=portal_request)
-    stored = models.Workstation.objects.select_for_update().get(pk=workstation.pk)
-    if locked.status not in _OPEN or stored.request_id is not None or stored.account_id != locked.account_id:
+    unclaimed = models.Workstation.objects.unclaimed().filter(account=locked.account_id).select_for_update(of=("self",))
+    stored = unclaimed.filter(pk=workstation.pk).first()
+    if locked.status not in _OPEN or stored is None:
         raise intake.NotPossible(_("The request or the workstation has moved on; look again."))
     mirrors = mirror.give_workstation(stored=stored, portal_request=locked)
     change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.SUCCEEDED)
@@ -41,21 +41,38 @@ def adopt_workstation(
 
 
 @transaction.atomic
-def declare_not_created(*, actor: models.User, portal_request: models.Request, reason: str) -> None:
-    """Say that nothing was made, so that the request is tried again, or cancelled where that was wanted."""
+def declare_not_created(*, actor: models.User, portal_request: models.Request, reason: str = "") -> None:
+    """Say that nothing was created, so that the request is sent again, or cancelled where that was wanted.
+
+    Its requester may say so too, who then may pay for two. Raises NotPossible before the portal asks for it.
+    """
     locked = intake.lock_request(portal_request=portal_request)
-    if locked.status != models.Request.Status.UNKNOWN:
-        raise intake.NotPossible(
-            _("Only a request whose outcome is unknown can be tried again; this one has moved on.")
-        )
     states = models.Request.Status
-    change = lifecycle.move_request(
-        portal_request=locked, status=states.CANCELLED if locked.cancel_wished_at is not None else states.QUEUED
-    )
+    if locked.status != states.UNKNOWN:
+        raise intake.NotPossible(_("Only a request that is being checked can be sent again; this one has moved on."))
+    is_own = locked.requester_id == actor.pk and matching.may_requester_decide(note=locked.operator_note)
+    if not locked.operator_note or not (is_own or actor.has_perm("portal.close_request")):
+        raise intake.NotPossible(_("The portal is still checking what became of this request. Look again in a moment."))
+    is_unwanted = locked.cancel_wished_at is not None
+    change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED if is_unwanted else states.QUEUED)
     audit.record_event(
         actor=actor, verb="not-created", target=locked, request_number=locked.pk, reason=reason, detail=change
     )
     wake.wake_workers()
+
+
+@transaction.atomic
+def disown_workstation(*, actor: models.User, workstation: models.Workstation, reason: str) -> None:
+    """Say that a workstation is not the team's: it is nobody's orphan, and stands in no request's way.
+
+    Raises NotPossible where somebody owns it.
+    """
+    keyhold.lock_key(account=workstation.account)
+    unclaimed = models.Workstation.objects.unclaimed().filter(pk=workstation.pk)
+    if not models.Workstation.objects.filter(pk__in=unclaimed.values("pk")).update(is_foreign=True):
+        raise intake.NotPossible(_("This workstation belongs to a request, or may still turn out to."))
+    change = {"before": {"is_foreign": False}, "after": {"is_foreign": True}}
+    audit.record_event(actor=actor, verb="disown", target=workstation, detail=change, reason=reason)
 
 
 @transaction.atomic
@@ -64,7 +81,7 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     # With another account's key the provider would say that it is gone, while it runs on.
     current = accounts.get_current_account()
     asked = models.Workstation.objects.orphans().filter(pk=workstation.pk, account=current, release_asked_at=None)
-    if not asked.update(release_asked_at=Now(), release_asked_by=actor, refresh_due_at=Now()):
+    if not releases.mark_asked(rows=asked, actor=actor):
         raise intake.NotPossible(_("This workstation has ended, has an owner, or is being given back already."))
     change = audit.describe_moment(row=workstation, column="release_asked_at")
     audit.record_event(actor=actor, verb="release-orphan", target=workstation, detail=change, reason=reason)

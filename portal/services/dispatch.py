@@ -1,20 +1,26 @@
 """Claim and call: how a request reaches the provider. `record` writes what came of it; the three are never mixed.
 
 Claim and record are one short transaction each. The call between them has no transaction open, and on PostgreSQL holds
-no connection. All locks are taken in one order: the key, then the request.
+no connection but for the one question before its first byte. All locks are taken in one order: the key, then the
+request.
 """
 
+import logging
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from portal import agentstation, failures, models
+from portal.db import release_connection
 from portal.models.clock import Now
-from portal.services import accounts, audit, clock, keyhold, mirror, turns
+from portal.services import accounts, audit, clock, identity, keyhold, mirror, ownership, pace, turns
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +28,7 @@ class Call:
     """A claimed attempt, with all that the call needs. `send_before` is a reading of agentstation.boottime()."""
 
     attempt_id: int
+    token: str
     type: str
     workspace_uid: str
     send_before: float
@@ -56,13 +63,22 @@ def claim_request(*, worker: str) -> Call | None:
         return None
     with transaction.atomic():
         key = keyhold.lock_key(account=account)
+        identity.check_database(key=key)
         if not _has_room(key=key):
             return None
-        portal_request = turns.find_next(account=account)
+        portal_request = _find_admitted(account=account)
         if portal_request is None:
             return None
         turns.take_turn(key=key, person_id=portal_request.requester_id)
         return _create_attempt(portal_request, key=key, worker=worker, boottime=boottime)
+
+
+def _find_admitted(*, account: models.Account) -> models.Request | None:
+    """The next request whose workspace is its requester's, or nobody's yet; others leave the queue on the way."""
+    while (portal_request := turns.find_next(account=account)) is not None:
+        if ownership.admit_request(portal_request=portal_request):
+            return portal_request
+    return None
 
 
 def _has_room(*, key: models.Key) -> bool:
@@ -77,10 +93,8 @@ def _has_room(*, key: models.Key) -> bool:
     in_flight = attempts.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=now)
     if key.is_resuming and _has_begun_again(key=key, in_flight=in_flight):
         return False
-    if settings.PORTAL_CALLS_PER_MINUTE:
-        recent = attempts.filter(claimed_at__gt=now - timedelta(minutes=1))
-        if recent.count() >= settings.PORTAL_CALLS_PER_MINUTE:
-            return False
+    if not pace.has_room(account=key.account, now=now, ahead=pace.count_due_releases(account=key.account)):
+        return False
     return in_flight.count() < settings.PORTAL_CALLS_IN_FLIGHT
 
 
@@ -113,6 +127,7 @@ def _create_attempt(portal_request: models.Request, *, key: models.Key, worker: 
     )
     return Call(
         attempt_id=attempt.pk,
+        token=attempt.token,
         type=portal_request.type,
         workspace_uid=portal_request.workspace_uid,
         send_before=boottime + send_within,
@@ -120,14 +135,27 @@ def _create_attempt(portal_request: models.Request, *, key: models.Key, worker: 
 
 
 def send_call(*, call: Call, client: agentstation.Client) -> Result:
-    """Make the one POST. Sends nothing if the machine was paused for so long that the deadline may be near."""
+    """Make the one POST. Sends nothing if the attempt is no longer ours when the connection stands, or too old.
+
+    Whatever breaks ends in a result: only whoever records it decides what follows.
+    """
     if connection.in_atomic_block:
         raise RuntimeError("no transaction may be open while the provider is asked")
-    if connection.vendor == "postgresql":
-        connection.close()  # gives it back to the pool: a slow provider must not use up the database's connections
+    release_connection()
+    try:
+        return _send(call=call, client=client)
+    except Exception:
+        logger.exception("The call of attempt %d broke in our own code; its outcome is unknown.", call.attempt_id)
+        return Result(failure=failures.NO_ANSWER)
+
+
+def _send(*, call: Call, client: agentstation.Client) -> Result:
     try:
         reply = client.request_workstation(
-            type=call.type, workspace_id=call.workspace_uid or None, send_before=call.send_before
+            type=call.type,
+            workspace_id=call.workspace_uid or None,
+            send_before=call.send_before,
+            may_send=lambda seconds: _is_ours(call, seconds=seconds),
         )
     except agentstation.SendTooLate:
         return Result()
@@ -136,3 +164,22 @@ def send_call(*, call: Call, client: agentstation.Client) -> Result:
     if not mirror.has_storable_uid(workstation=reply.value):
         return Result(failure=failures.UNREADABLE, answer=reply.answer)
     return Result(workstation=reply.value, answer=reply.answer)
+
+
+def _is_ours(call: Call, *, seconds: float) -> bool:
+    """Whether the attempt may still be sent, by the database's word and clock, for a call that takes so long.
+
+    No answer within the send margin is a no: the attempt's deadline counts on it.
+    """
+    asked_at = agentstation.boottime()
+    over_by = Now() + timedelta(seconds=max(seconds, 0.0) + settings.PORTAL_RECORD_MARGIN)
+    moved = Q(request__account__key__state=models.Key.State.HELD, request__account__key__cause=models.DATABASE_MOVED)
+    ours = models.Attempt.objects.filter(
+        pk=call.attempt_id, token=call.token, outcome=models.Attempt.Outcome.SENDING, deadline_at__gte=over_by
+    ).exclude(moved)
+    try:
+        return ours.exists() and agentstation.boottime() - asked_at <= settings.PORTAL_SEND_MARGIN
+    except DatabaseError:
+        return False
+    finally:
+        release_connection()

@@ -1,8 +1,21 @@
 """Doubts: workstations that AgentStation no longer finds, though nothing has shown that they ended."""
 
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
 from portal import models
 from portal.models.clock import Now
-from portal.services import audit, keyhold
+from portal.services import audit, keyhold, mirror
+
+_DAY = 1440  # times the grace, which is a minute: rehearsals shorten both together
+
+
+class NotInDoubt(Exception):
+    """The workstation has ended, was found again, or was missed too lately; the message is fit for the person."""
 
 
 def begin_doubt(*, key: models.Key, stored: models.Workstation, why: str) -> None:
@@ -34,3 +47,52 @@ def clear_doubt(*, stored: models.Workstation) -> None:
         request_number=stored.request_id,
         detail={"before": {"doubted_at": before}, "after": {"doubted_at": None}},
     )
+
+
+def end_workstation(*, stored: models.Workstation, before: dict[str, str | None]) -> None:
+    """Note that a workstation has ended, for the provider has shown it. `before` is what describe_life said of it."""
+    if stored.ended_at is None:
+        mirror.end_workstation(stored=stored)
+    stored.refresh_from_db(fields=["ended_at"])
+    audit.record_event(
+        actor=None,
+        verb="released" if stored.release_asked_at else "ended",
+        target=stored,
+        request_number=stored.request_id,
+        detail={"before": before, "after": describe_life(stored=stored)},
+    )
+
+
+def describe_life(*, stored: models.Workstation) -> dict[str, str | None]:
+    """What the events of its end tell of a workstation."""
+    return {"status": stored.status, "ended_at": stored.ended_at.isoformat() if stored.ended_at else None}
+
+
+def may_be_declared_ended(*, workstation: models.Workstation) -> bool:
+    """Whether the workstation has been in doubt for so long that a person may say what became of it."""
+    return _list_old().filter(pk=workstation.pk).exists()
+
+
+@transaction.atomic
+def declare_ended(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
+    """Say that a workstation has ended which nobody has found for a day. Raises NotInDoubt."""
+    keyhold.lock_key(account=workstation.account)
+    stored = _list_old().select_for_update().filter(pk=workstation.pk).first()
+    if stored is None:
+        raise NotInDoubt(_("This workstation has ended already, was found again, or has been missing for under a day."))
+    before = describe_life(stored=stored)
+    mirror.end_workstation(stored=stored)
+    stored.refresh_from_db(fields=["ended_at"])
+    audit.record_event(
+        actor=actor,
+        verb="declare-ended",
+        target=stored,
+        request_number=stored.request_id,
+        reason=reason,
+        detail={"before": before, "after": describe_life(stored=stored)},
+    )
+
+
+def _list_old() -> QuerySet[models.Workstation]:
+    day = timedelta(seconds=_DAY * settings.PORTAL_SETTLE_GRACE)
+    return models.Workstation.objects.live().filter(doubted_at__lte=Now() - day)

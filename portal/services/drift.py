@@ -67,6 +67,7 @@ CONTRACT: Mapping[str, Shape] = {
     ),
     "error": Shape(must=frozenset({"error", "message"}), values={}),
     "release": Shape(must=frozenset({"type", "released"}), values={"type": _TYPES}),
+    "type": Shape(must=frozenset({"id"}), may=frozenset({"description", "hardware", "software", "models"}), values={}),
 }
 
 
@@ -134,6 +135,11 @@ def note_release(*, data: Mapping[str, object], request_number: int | None) -> N
     _note(_collect([("release", data)]), request_number=request_number)
 
 
+def note_types(*, types: Iterable[Mapping[str, object]]) -> None:
+    """Note what differs in the entries of the list of types, in the caller's transaction."""
+    _note(_collect(("type", one) for one in types), request_number=None)
+
+
 def _find_in_answer(answer: agentstation.Answer) -> Differences:
     document = None if answer.truncated else agentstation.read_json(answer.body)
     is_success, is_refusal = 200 <= answer.status < 300, answer.status in _REFUSALS
@@ -149,7 +155,9 @@ def _find_in_answer(answer: agentstation.Answer) -> Differences:
 
 def _note(found: Differences, *, request_number: int | None) -> None:
     """Raise a notice for each kind that is new; of the known, remember the request."""
-    for kind, data in list(found.items())[:_MOST_KINDS]:
+    expected = _list_expected() if found else set()
+    kinds = [(kind, data) for kind, data in found.items() if kind not in expected]
+    for kind, data in kinds[:_MOST_KINDS]:
         shown = storable.escape_text(kind)[:_LONGEST_KIND]
         if models.Notice.objects.count() >= _MOST_NOTICES and not models.Notice.objects.filter(kind=shown).exists():
             shown = _MORE
@@ -162,6 +170,12 @@ def _note(found: Differences, *, request_number: int | None) -> None:
         elif request_number and request_number not in notice.numbers and len(notice.numbers) < _MOST_NUMBERS:
             notice.numbers.append(request_number)
             notice.save(update_fields=["numbers"])
+
+
+def _list_expected() -> set[str]:
+    """What a type makes differ that the contract does not have and the provider's own list does."""
+    listed = models.WorkstationType.objects.values_list("name", flat=True)
+    return {f"{what} has the type {name}" for name in listed for what in ("workstation", "release")}
 
 
 def _write_example(data: Mapping[str, object]) -> str:

@@ -10,12 +10,13 @@ from django.db.models import Model, Q
 
 import portal
 from portal import models
-from portal.services import accounts, audit, clock
+from portal.services import accounts, addresses, audit, clock
 
 FORMAT = "workstation-portal evidence"
 VERSION = 1
 # Of the key there is nothing but this, and even this stays here.
 _LEFT_OUT = frozenset({"key_fingerprint"})
+_AS_IT_CAME = frozenset({"raw"})
 
 
 @transaction.atomic
@@ -25,7 +26,8 @@ def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict
     audit.record_event(actor=actor, verb="evidence", target=portal_request, request_number=number, rows=())
     stored = models.Request.objects.select_related("requester", "account").get(pk=number)
     events = list(models.Event.objects.filter(request_number=number).order_by("id"))
-    looks = {event.detail["look"] for event in events if event.verb == "settle" and "look" in event.detail}
+    verbs = ("reconcile", "needs-review")
+    scans = {event.detail.get("scan") for event in events if event.verb in verbs}
     workstations = models.Workstation.objects.filter(Q(request=number) | Q(made_for=number)).order_by("id")
     workspaces = models.Workspace.objects.filter(
         Q(pk__in=workstations.values("workspace")) | Q(account=stored.account_id, uid=stored.workspace_uid)
@@ -40,7 +42,7 @@ def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict
         "account": _describe(stored.account),
         "attempts": [_describe_attempt(attempt) for attempt in _list_attempts(stored)],
         "events": _describe_all(events),
-        "looks": _describe_all(models.Scan.objects.filter(pk__in=looks).order_by("id")),
+        "scans": _describe_all(models.Scan.objects.filter(pk__in=scans - {None}).order_by("id")),
         "workstations": _describe_all(workstations),
         "workspaces": _describe_all(workspaces.order_by("id")),
     }
@@ -60,9 +62,10 @@ def _describe_all(rows: Iterable[Model]) -> list[dict[str, Any]]:
 
 
 def _describe(row: Model) -> dict[str, Any]:
-    """Every column, under the name that it has in the database."""
+    """Every column, under the name that it has in the database; what the provider wrote without addresses of files."""
     names = [field.attname for field in row._meta.concrete_fields if field.attname not in _LEFT_OUT]
-    return {name: _fit(getattr(row, name)) for name in names}
+    described = {name: _fit(getattr(row, name)) for name in names}
+    return described | {name: addresses.hide_addresses(text=described[name]) for name in _AS_IT_CAME & set(names)}
 
 
 def _fit(value: Any) -> Any:
@@ -80,6 +83,7 @@ def _fit(value: Any) -> Any:
 
 def _fit_bytes(body: bytes) -> dict[str, str]:
     try:
-        return {"encoding": "utf-8", "body": body.decode("utf-8")}
+        return {"encoding": "utf-8", "body": addresses.hide_addresses(text=body.decode("utf-8"))}
     except UnicodeDecodeError:
-        return {"encoding": "base64", "body": base64.b64encode(body).decode("ascii")}
+        hidden = addresses.hide_addresses(text=body.decode("latin-1")).encode("latin-1")
+        return {"encoding": "base64", "body": base64.b64encode(hidden).decode("ascii")}

@@ -2,13 +2,12 @@
 
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.services import accounts, audit, keyhold, lifecycle, wake
+from portal.services import accounts, audit, keyhold, lifecycle, matching, ownership, wake
 
 
 class Refused(Exception):
@@ -53,10 +52,8 @@ def submit_request(
 
 
 def _check_workspace(*, account: models.Account, requester: models.User, uid: str) -> None:
-    if not uid or uid in settings.SHARED_WORKSPACES:
-        return
-    workspaces = models.Workspace.objects.filter(account=account, uid=uid, owner__isnull=False)
-    if workspaces.exclude(owner=requester).exists():
+    claim = ownership.judge_claim(account=account, person_id=requester.pk, uid=uid)
+    if claim is ownership.Claim.TAKEN:
         raise WorkspaceNotFound(
             _("You cannot use this workspace. Choose one of yours, or leave it empty for a new one.")
         )
@@ -86,10 +83,14 @@ def _create_request(
 
 @transaction.atomic
 def cancel_request(*, actor: models.User, portal_request: models.Request) -> None:
-    """Take a request out of the queue; while its outcome is unknown, note the wish. Raises NotPossible for others."""
+    """Take a request out of the queue; while its outcome is unknown, note the wish, unless a person is asked anyway.
+
+    Raises NotPossible for others.
+    """
     locked = lock_request(portal_request=portal_request)
     states = models.Request.Status
-    if locked.status == states.QUEUED:
+    is_asked = locked.status == states.UNKNOWN and matching.may_requester_decide(note=locked.operator_note)
+    if locked.status == states.QUEUED or is_asked:
         change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
         audit.record_event(actor=actor, verb="cancel", target=locked, request_number=locked.pk, detail=change)
     elif locked.status == states.UNKNOWN and locked.cancel_wished_at is None:

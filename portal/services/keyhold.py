@@ -16,6 +16,11 @@ _FIRST_PROBE, _LONGEST_PROBE = 10.0, 600.0  # seconds between probes, which doub
 _LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 
 
+# With a refused key, or another account's, the provider would say that it has nothing of ours; and a database that
+# moved may tell of wishes that were fulfilled long ago.
+_STOPPING_CAUSES = frozenset({"401", models.NEW_KEY, "database-moved"})
+
+
 class NotHeld(Exception):
     """The key is not held, or not in this way; the message is fit for the person."""
 
@@ -49,6 +54,11 @@ def may_send(*, key: models.Key, now: datetime) -> bool:
     if key.is_held and key.held_until is not None and key.held_until <= now:
         _resume(key=key, actor=None, now=now)
     return not key.is_held
+
+
+def stops_all_calls(*, key: models.Key) -> bool:
+    """Whether the pause stops reads and releases too. Others stop only what would cost money."""
+    return key.is_held and key.cause in _STOPPING_CAUSES
 
 
 def _check_fingerprint(*, key: models.Key, now: datetime) -> None:
@@ -115,6 +125,16 @@ def note_failure(
 def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
     """Only attempts with the active key, claimed after the last hold ended, tell something of it."""
     return attempt.claimed_tick >= key.resumed_tick and attempt.key_fingerprint == key.fingerprint
+
+
+def pause_until_operator(*, key: models.Key, cause: str, now: datetime) -> None:
+    """Pause the locked key for a cause that only its own service ends."""
+    _hold(key=key, cause=cause, now=now, operator_only=True)
+
+
+def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = None) -> None:
+    """End the locked key's pause."""
+    _resume(key=key, actor=actor, now=now)
 
 
 def _hold_until_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> bool:
@@ -213,6 +233,8 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
         raise NotHeld(_("The key is not held any more: somebody has resumed it already."))
     if key.asks_for_account:
         raise NotHeld(_("Say first whose account the new key reaches."))
+    if key.cause == models.DATABASE_MOVED:
+        raise NotHeld(_("Say first whether the database was moved or put back from a backup."))
     _resume(key=key, actor=actor, now=clock.read_clock(account=account))
     wake.wake_workers()
 

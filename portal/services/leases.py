@@ -1,54 +1,74 @@
-"""Leases: a duty is done by one worker at a time."""
+"""Leases: a job is done by one worker at a time."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
-
-from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
 
+_OVERDUE = timedelta(seconds=60)
+
 
 class LeaseLost(Exception):
-    """Another worker has taken the duty over in the meantime."""
+    """Another worker has taken the job over in the meantime, or this one is to end."""
+
+
+def _go_on() -> None:
+    """Nothing stands in the way."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
-    """A lease that this worker holds, as of its epoch."""
+class Lease:
+    """A lease that this worker holds, as of its fencing token; each renewal is for so many seconds.
+
+    `before_renewal` is called at each step of the job, and may raise LeaseLost to end it there.
+    """
 
     name: str
-    epoch: int
+    token: int
+    seconds: float = field(compare=False)
+    before_renewal: Callable[[], None] = field(default=_go_on, compare=False, repr=False)
 
 
-@transaction.atomic
-def take_lease(*, name: str, holder: str, seconds: float) -> Held | None:
-    """Take or prolong a lease for some seconds; None while another worker holds it."""
-    models.Lease.objects.get_or_create(name=name, defaults={"holder": "", "expires_at": Now()})
-    expires_at = Now() + timedelta(seconds=seconds)
-    lease = models.Lease.objects.select_for_update().get(name=name)
-    if lease.holder == holder:
-        models.Lease.objects.filter(name=name).update(expires_at=expires_at)
-        return Held(name=name, epoch=lease.epoch)
-    taken = models.Lease.objects.filter(name=name, expires_at__lte=Now()).update(
-        holder=holder, epoch=lease.epoch + 1, expires_at=expires_at
+def acquire_lease(
+    *, name: str, holder: str, seconds: float, before_renewal: Callable[[], None] = _go_on
+) -> Lease | None:
+    """Acquire or renew a lease for some seconds; None while another worker holds it."""
+    stored, _ = models.Lease.objects.get_or_create(name=name, defaults={"holder": "", "expires_at": Now()})
+    # Whoever changes the token first gets it.
+    rows, token = models.Lease.objects.filter(name=name, token=stored.token), stored.token
+    if stored.holder != holder:
+        rows, token = rows.filter(expires_at__lte=Now()), stored.token + 1
+    if not rows.update(holder=holder, token=token, expires_at=Now() + timedelta(seconds=seconds)):
+        return None
+    return Lease(name=name, token=token, seconds=seconds, before_renewal=before_renewal)
+
+
+def check_lease(*, held: Lease) -> None:
+    """Renew the lease, which stays ours until the caller's transaction ends. Raises LeaseLost where it is not ours.
+
+    Called at each step of a job: one that does not come forward loses its lease.
+    """
+    held.before_renewal()
+    renewed = models.Lease.objects.filter(name=held.name, token=held.token).update(
+        expires_at=Now() + timedelta(seconds=held.seconds)
     )
-    return Held(name=name, epoch=lease.epoch + 1) if taken else None
-
-
-def check_lease(*, held: Held) -> None:
-    """Raise LeaseLost unless the lease is still ours; it stays so until the caller's transaction ends."""
-    if not models.Lease.objects.select_for_update().filter(name=held.name, epoch=held.epoch).exists():
-        raise LeaseLost(f"another worker has taken over the duty {held.name}")
-
-
-def prolong_leases(*, holder: str, seconds: float) -> None:
-    """Keep the leases that a living worker still holds, however long its duty takes."""
-    models.Lease.objects.filter(holder=holder, expires_at__gt=Now()).update(
-        expires_at=Now() + timedelta(seconds=seconds)
-    )
+    if not renewed:
+        raise LeaseLost(f"another worker has taken over the job {held.name}")
 
 
 def drop_leases(*, holder: str) -> None:
     """Let the leases of a worker that stops expire now, so that the next one need not wait."""
     models.Lease.objects.filter(holder=holder).update(expires_at=Now())
+
+
+def list_overdue(*, holders: list[str]) -> list[str]:
+    """The jobs whose lease has run out though its worker lives: they hang, and no other worker could take them over."""
+    overdue = models.Lease.objects.filter(holder__in=holders, expires_at__lt=Now() - _OVERDUE)
+    return list(overdue.order_by("name").values_list("name", flat=True))
+
+
+# The names from before the words changed; whoever still uses them means these.
+Held = Lease
+take_lease = acquire_lease

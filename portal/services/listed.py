@@ -1,7 +1,7 @@
 """What a page of a list shows, compared with the mirrors: newcomers, ends, doubts that are over, and wrong ends.
 
-Written batch by batch, outside of the key's lock. The key's tick is read after the page was answered: whatever is
-claimed at a higher one cannot have made what the page showed.
+Written batch by batch, outside of the key's lock. The key's tick is read after the page was answered, and the next one
+is noted: whatever is claimed at that or later cannot have made what the page showed.
 """
 
 import hashlib
@@ -36,8 +36,9 @@ def store_entries(*, scan: models.Scan, entries: Iterable[agentstation.Workstati
             foreign=_find_foreign(account=scan.account, entries=fresh, date=date),
         )
         _note_differences(fresh)
-    tick = keyhold.get_key(account=scan.account).tick
+    tick = keyhold.get_key(account=scan.account).tick + 1
     scan.new_count += rows.filter(listed_at=None).update(listed_at=Now(), listed_tick=tick)
+    scan.own_count += sum(row.request_id is not None for row in known)
     rows.filter(_is_in_view(scan)).exclude(last_scan_id=scan.pk).update(last_scan_id=scan.pk)
     for row in known:
         _compare(row, entry=named[row.uid], scan=scan)
@@ -56,22 +57,13 @@ def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | Non
     stored = rows.get(pk=row.pk)
     if not stored.is_live:
         return
-    before = _describe(stored)
+    before = doubts.describe_life(stored=stored)
     if entry is not None and stored.request_id is not None:
         stored = mirror.store_workstation(account=stored.account, workstation=entry, request_number=stored.request_id)
     elif entry is not None:
         stored.status = storable.escape_text(entry.status)
         stored.save(update_fields=["status"])
-    if stored.is_live:
-        mirror.end_workstation(stored=stored)
-    stored.refresh_from_db(fields=["ended_at"])
-    audit.record_event(
-        actor=None,
-        verb="released" if stored.release_asked_at else "ended",
-        target=stored,
-        request_number=stored.request_id,
-        detail={"before": before, "after": _describe(stored)},
-    )
+    doubts.end_workstation(stored=stored, before=before)
 
 
 def _name_entry(entry: agentstation.Workstation) -> str:
@@ -120,7 +112,7 @@ def _reopen(row: models.Workstation, *, status: str) -> None:
     stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
     if stored.is_live:
         return
-    before = _describe(stored)
+    before = doubts.describe_life(stored=stored)
     stored.ended_at, stored.status, stored.refresh_due_at = None, storable.escape_text(status), Now()
     stored.save(update_fields=["ended_at", "status", "refresh_due_at"])
     audit.record_event(
@@ -128,13 +120,9 @@ def _reopen(row: models.Workstation, *, status: str) -> None:
         verb="reopen",
         target=stored,
         request_number=stored.request_id,
-        detail={"before": before, "after": _describe(stored)},
+        detail={"before": before, "after": doubts.describe_life(stored=stored)},
     )
 
 
 def _grace() -> timedelta:
     return timedelta(seconds=settings.PORTAL_SETTLE_GRACE)
-
-
-def _describe(stored: models.Workstation) -> dict[str, str | None]:
-    return {"status": stored.status, "ended_at": stored.ended_at.isoformat() if stored.ended_at else None}

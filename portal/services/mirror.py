@@ -27,7 +27,36 @@ def store_workstation(
 
     What differs from the contract becomes a notice; `request_number` names the request whose answer it came in.
     """
+    drift.note_workstations(workstations=[workstation.raw], request_number=request_number)
     workspace = _store_workspace(account=account, workspace=workstation.workspace)
+    return _store(account=account, workstation=workstation, workspace=workspace)
+
+
+def store_answer(*, portal_request: models.Request, workstation: agentstation.Workstation) -> models.Workstation:
+    """Insert or update what a POST's answer names, in the caller's transaction.
+
+    A workstation that another request owns stays as it is, and so do the contents of somebody else's workspace.
+    """
+    account = portal_request.account
+    drift.note_workstations(workstations=[workstation.raw], request_number=portal_request.pk)
+    named = models.Workstation.objects.filter(account=account, uid=workstation.uid).first()
+    if named is not None and named.request_id not in (None, portal_request.pk):
+        return named
+    told = workstation.workspace
+    others = models.Workspace.objects.filter(account=account, uid=told.uid).exclude(owner=None) if told else None
+    workspace = others.exclude(owner=portal_request.requester_id).first() if others else None
+    workspace = workspace or _store_workspace(account=account, workspace=told)
+    return _store(account=account, workstation=workstation, workspace=workspace)
+
+
+def is_known(*, stored: models.Workstation, workstation: agentstation.Workstation) -> bool:
+    """Whether the provider told just the same, files and logs too, when the workstation was last stored."""
+    return stored.raw == _dump(workstation.raw)
+
+
+def _store(
+    *, account: models.Account, workstation: agentstation.Workstation, workspace: models.Workspace | None
+) -> models.Workstation:
     values: dict[str, Any] = {
         **_describe_workstation(workstation),
         "raw": _dump(workstation.raw),
@@ -39,7 +68,6 @@ def store_workstation(
     stored, _ = models.Workstation.objects.update_or_create(account=account, uid=workstation.uid, defaults=values)
     if stored.is_live and workstation.status in models.Workstation.ENDED_STATUSES:
         end_workstation(stored=stored)
-    drift.note_workstations(workstations=[workstation.raw], request_number=request_number)
     return stored
 
 
@@ -74,8 +102,8 @@ def store_listed(
                 is_foreign=uid in foreign,
                 workspace_id=ids.get(entry.workspace.uid) if entry.workspace else None,
                 ended_at=Now() if are_over or entry.status in models.Workstation.ENDED_STATUSES else None,
-                **_describe_workstation(entry),
-                raw=_dump(_reduce(entry.raw)),
+                # With all of it they would count as stored, and be left so.
+                **(_describe_workstation(entry) | {"raw": _dump(_leave_out_contents(entry.raw))}),
             )
             for uid, entry in entries.items()
         ],
@@ -86,8 +114,14 @@ def store_listed(
 def give_workstation(*, stored: models.Workstation, portal_request: models.Request) -> list[Model]:
     """Make the request the workstation's owner, and its requester the owner of a workspace that has none.
 
-    Returns the rows that this changed, for the event.
+    A named workspace is theirs even where the provider's answer leaves it out. Returns the rows that this changed, for
+    the event.
     """
+    if stored.workspace is None and portal_request.workspace_uid:
+        stored.workspace, _ = models.Workspace.objects.get_or_create(
+            account=stored.account, uid=portal_request.workspace_uid
+        )
+        stored.save(update_fields=["workspace"])
     stored.request, stored.made_for = portal_request, None
     stored.save(update_fields=["request", "made_for"])
     if stored.workspace is None or stored.workspace.owner is not None:
@@ -126,8 +160,17 @@ def _describe_workspace(workspace: agentstation.Workspace) -> dict[str, Any]:
     return {
         "status": storable.escape_text(workspace.status),
         "created_at": storable.fit_time(workspace.created_at),
-        "raw": _dump(_leave_contents(workspace.raw)),
+        "raw": _dump(_without_contents(workspace.raw)),
     }
+
+
+def _leave_out_contents(workstation: Mapping[str, object]) -> Mapping[str, object]:
+    workspace = workstation.get("workspace")
+    return {**workstation, "workspace": _without_contents(workspace)} if isinstance(workspace, dict) else workstation
+
+
+def _without_contents(workspace: Mapping[str, object]) -> Mapping[str, object]:
+    return {key: value for key, value in workspace.items() if key not in ("files", "logs")}
 
 
 def _store_files(*, stored: models.Workspace, files: Iterable[agentstation.File]) -> None:
@@ -176,16 +219,6 @@ def _store_logs(*, stored: models.Workspace, logs: Iterable[agentstation.Log]) -
 
 def _is_storable(uid: str) -> bool:
     return 0 < len(uid) <= _UID_LENGTH and uid == storable.escape_text(uid) and uid not in (".", "..")
-
-
-def _reduce(raw: Mapping[str, object]) -> Mapping[str, object]:
-    """A workstation as it came, without what is in its workspace."""
-    workspace = raw.get("workspace")
-    return {**raw, "workspace": _leave_contents(workspace)} if isinstance(workspace, dict) else raw
-
-
-def _leave_contents(workspace: Mapping[str, object]) -> Mapping[str, object]:
-    return {key: value for key, value in workspace.items() if key not in ("files", "logs")}
 
 
 def _dump(raw: Mapping[str, object]) -> str:

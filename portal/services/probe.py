@@ -1,8 +1,7 @@
 """The probe: a harmless call that shows whether a key that was refused works again."""
 
-from django.db import connection
-
 from portal import agentstation
+from portal.db import release_connection
 from portal.services import accounts, keyhold, leases
 
 
@@ -11,8 +10,7 @@ def probe_key(*, held: leases.Held, client: agentstation.Client) -> bool:
     account = accounts.get_current_account()
     if not keyhold.is_probe_due(account=account, held=held):
         return False
-    if connection.vendor == "postgresql":
-        connection.close()  # back to the pool while the provider is asked
+    release_connection()
     try:
         client.check_key()
     except agentstation.AgentStationError:

@@ -1,30 +1,29 @@
 """Records what a call ended in: on the attempt while it is ours, and past its deadline as a late answer."""
 
+from dataclasses import replace
+
 from django.db import transaction
 from django.db.models import F, Model
 
-from portal import agentstation, failures, models
+from portal import failures, models
 from portal.models.clock import Now
-from portal.services import audit, clock, dispatch, drift, keyhold, lifecycle, mirror, retry, storable
+from portal.services import audit, clock, dispatch, drift, keyhold, lifecycle, mirror, retry, storable, stray
 
 
 @transaction.atomic
 def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     """Write what the call ended in. Safe to repeat after an error."""
-    attempt = models.Attempt.objects.select_related("request__account").get(pk=call.attempt_id)
-    key = keyhold.lock_key(account=attempt.request.account)
-    portal_request = _lock_request(attempt.request_id)
-    outcome, failure = result.outcome, result.failure
-    if result.workstation is not None and _has_other_owner(portal_request, workstation=result.workstation):
-        # Another of its group has adopted what was made for this one: it takes that one's place among the unknown.
+    rows = _lock_rows(call)
+    if rows is None:
+        _keep_stray(call=call, result=result)
+        return
+    attempt, key, portal_request = rows
+    outcome, failure, names_other = result.outcome, result.failure, False
+    owner = _find_other_owner(portal_request, result=result)
+    if owner is not None:
         outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
-    ours = models.Attempt.objects.filter(pk=attempt.pk, outcome=models.Attempt.Outcome.SENDING).update(
-        outcome=outcome,
-        ended_at=Now(),
-        ended_tick=keyhold.advance_tick(key=key),
-        retry_after=_retry_after(result),
-        **_describe(result, failure=failure),
-    )
+        names_other = not _may_change_places(portal_request, owner=owner)
+    ours = _end_attempt(attempt, key=key, result=result, outcome=outcome, failure=failure, names_other=names_other)
     if result.answer is not None and result.workstation is None:  # of a workstation the mirror tells
         drift.note_answer(answer=result.answer, request_number=portal_request.pk)
     if not ours:
@@ -33,6 +32,75 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     before = portal_request.status
     mirrors = _use_result(result, key=key, attempt=attempt, portal_request=portal_request)
     # Only now: the event keeps what the rows are after all that followed from the answer.
+    _record_answer(
+        attempt, portal_request=portal_request, outcome=outcome, failure=failure, before=before, mirrors=mirrors
+    )
+
+
+@transaction.atomic
+def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
+    """Keep an answer that our own code breaks on: its bytes, and an unknown outcome. Nothing else is made of it."""
+    answer = result.answer and replace(result.answer, error="", message="", retry_after=None)
+    failure = failures.UNREADABLE if answer else failures.NO_ANSWER
+    kept = dispatch.Result(failure=failure, answer=answer)
+    rows = _lock_rows(call)
+    if rows is None:
+        _keep_stray(call=call, result=kept)
+        return
+    attempt, key, portal_request = rows
+    if not _end_attempt(attempt, key=key, result=kept, outcome=kept.outcome, failure=failure):
+        _record_late(attempt=attempt, portal_request=portal_request, result=kept)
+        return
+    before = portal_request.status
+    portal_request.tries = F("tries") + 1
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failure)
+    _record_answer(
+        attempt, portal_request=portal_request, outcome=kept.outcome, failure=failure, before=before, mirrors=[]
+    )
+
+
+def _lock_rows(call: dispatch.Call) -> tuple[models.Attempt, models.Key, models.Request] | None:
+    """The call's rows; None where the database has gone back since the claim, and the id may be another attempt's."""
+    attempts = models.Attempt.objects.select_related("request__account")
+    attempt = attempts.filter(pk=call.attempt_id, token=call.token).first()
+    if attempt is None:
+        return None
+    key = keyhold.lock_key(account=attempt.request.account)
+    rows = models.Request.objects.select_related("account__key", "requester").select_for_update(of=("self",))
+    return attempt, key, rows.get(pk=attempt.request_id)
+
+
+def _end_attempt(
+    attempt: models.Attempt,
+    *,
+    key: models.Key,
+    result: dispatch.Result,
+    outcome: models.Attempt.Outcome,
+    failure: failures.Failure | None,
+    names_other: bool = False,
+) -> bool:
+    """Write the outcome where the attempt is still ours, which it is not past its deadline. Returns whether it was."""
+    ours = models.Attempt.objects.filter(pk=attempt.pk, outcome=models.Attempt.Outcome.SENDING)
+    ended = ours.update(
+        outcome=outcome,
+        ended_at=Now(),
+        ended_tick=keyhold.advance_tick(key=key),
+        retry_after=_retry_after(result),
+        names_other=names_other,
+        **_describe(result, failure=failure),
+    )
+    return bool(ended)
+
+
+def _record_answer(
+    attempt: models.Attempt,
+    *,
+    portal_request: models.Request,
+    outcome: models.Attempt.Outcome,
+    failure: failures.Failure | None,
+    before: str,
+    mirrors: list[Model],
+) -> None:
     audit.record_event(
         actor=None,
         verb="answer",
@@ -48,6 +116,16 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     )
 
 
+def _keep_stray(*, call: dispatch.Call, result: dispatch.Result) -> None:
+    stray.keep_response(
+        attempt_number=call.attempt_id,
+        token=call.token,
+        outcome=result.outcome,
+        workstation=result.workstation,
+        description=_describe(result, failure=result.failure),
+    )
+
+
 def _use_result(
     result: dispatch.Result, *, key: models.Key, attempt: models.Attempt, portal_request: models.Request
 ) -> list[Model]:
@@ -55,7 +133,7 @@ def _use_result(
     now = clock.read_clock(account=key.account)
     if result.workstation is not None:
         keyhold.note_success(key=key, attempt=attempt, now=now)
-        return _use_workstation(portal_request, workstation=result.workstation)
+        return _use_workstation(portal_request, result=result)
     if result.failure is None:  # given back: it keeps its place in the queue
         lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
         return []
@@ -63,11 +141,6 @@ def _use_result(
         key=key, attempt=attempt, failure=result.failure, now=now, retry_after=_retry_after(result)
     )
     return _move_on(portal_request, failure=result.failure, stopped_key=stopped_key, retry_after=_retry_after(result))
-
-
-def _lock_request(number: int) -> models.Request:
-    rows = models.Request.objects.select_related("account__key", "requester").select_for_update(of=("self",))
-    return rows.get(pk=number)
 
 
 def _describe(result: dispatch.Result, *, failure: failures.Failure | None) -> dict[str, object]:
@@ -86,24 +159,46 @@ def _retry_after(result: dispatch.Result) -> float | None:
     return result.answer.retry_after if result.answer else None
 
 
-def _has_other_owner(portal_request: models.Request, *, workstation: agentstation.Workstation) -> bool:
-    rows = models.Workstation.objects.filter(account=portal_request.account_id, uid=workstation.uid)
-    return rows.exclude(request=None).exclude(request=portal_request).exists()
-
-
-def _use_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> list[Model]:
-    """Keep the workstation as the request's. One that another request has adopted meanwhile stays with that one."""
-    stored = mirror.store_workstation(
-        account=portal_request.account, workstation=workstation, request_number=portal_request.pk
+def _find_other_owner(portal_request: models.Request, *, result: dispatch.Result) -> models.Request | None:
+    """The other request that owns the workstation which the response names."""
+    if result.workstation is None:
+        return None
+    owners = models.Request.objects.filter(
+        workstation__account=portal_request.account_id, workstation__uid=result.workstation.uid
     )
+    return owners.exclude(pk=portal_request.pk).first()
+
+
+def _may_change_places(portal_request: models.Request, *, owner: models.Request) -> bool:
+    """Whether the portal itself had adopted for the owner what was created for this request: once, each is the other's.
+
+    Otherwise, and where it happens again, the provider's IDs cannot be trusted: an operator decides.
+    """
+    outcomes = models.Attempt.Outcome
+    was_named = owner.attempts.filter(outcome=outcomes.SUCCEEDED) | owner.attempts.filter(
+        late_answer__outcome=outcomes.SUCCEEDED
+    )
+    was_assigned = models.Event.objects.filter(request_number=owner.pk, verb="adopt")
+    before = portal_request.attempts.filter(
+        outcome=outcomes.UNKNOWN, failure=failures.NO_ANSWER.code, http_status__range=(200, 299)
+    )
+    return not (was_named.exists() or was_assigned.exists() or before.exists())
+
+
+def _use_workstation(portal_request: models.Request, *, result: dispatch.Result) -> list[Model]:
+    """Keep the workstation as the request's. One that another request owns stays with that one, as it is."""
     states = models.Request.Status
-    if stored.request_id in (None, portal_request.pk):
-        mirrors = mirror.give_workstation(stored=stored, portal_request=portal_request)
-        lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
-        return mirrors
-    if portal_request.status == states.SENDING:
-        lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
-    return [stored]
+    if result.workstation is None:
+        return []
+    if _find_other_owner(portal_request, result=result) is not None:
+        if portal_request.status == states.SENDING:
+            portal_request.tries = F("tries") + 1
+            lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
+        return []
+    stored = mirror.store_answer(portal_request=portal_request, workstation=result.workstation)
+    mirrors = mirror.give_workstation(stored=stored, portal_request=portal_request)
+    lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
+    return mirrors
 
 
 def _move_on(
@@ -139,7 +234,7 @@ def _record_late(*, attempt: models.Attempt, portal_request: models.Request, res
         return
     before, mirrors = portal_request.status, list[Model]()
     if result.workstation is not None:
-        mirrors = _use_late_workstation(portal_request, workstation=result.workstation)
+        mirrors = _use_late_workstation(portal_request, result=result)
     elif portal_request.status == models.Request.Status.UNKNOWN and _is_last(attempt):
         _use_late_refusal(portal_request, failure=result.failure)
     audit.record_event(
@@ -152,13 +247,13 @@ def _record_late(*, attempt: models.Attempt, portal_request: models.Request, res
     )
 
 
-def _use_late_workstation(portal_request: models.Request, *, workstation: agentstation.Workstation) -> list[Model]:
+def _use_late_workstation(portal_request: models.Request, *, result: dispatch.Result) -> list[Model]:
     states = models.Request.Status
     if portal_request.status in (states.UNKNOWN, states.QUEUED):
-        return _use_workstation(portal_request, workstation=workstation)
-    stored = mirror.store_workstation(
-        account=portal_request.account, workstation=workstation, request_number=portal_request.pk
-    )
+        return _use_workstation(portal_request, result=result)
+    if result.workstation is None or _find_other_owner(portal_request, result=result) is not None:
+        return []
+    stored = mirror.store_answer(portal_request=portal_request, workstation=result.workstation)
     if stored.request is None:
         stored.made_for = portal_request
         stored.save(update_fields=["made_for"])

@@ -1,30 +1,80 @@
-"""After a backup was put back: what was sent since then is not known here, so all is settled before it is sent."""
+"""After a backup was put back: what was sent since then is not known here, so nothing is sent before it is settled."""
+
+from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.services import accounts, audit, keyhold, lifecycle
+from portal.services import accounts, audit, identity, keyhold, lifecycle, wake
 
 WORKER = "restore"  # stands where an attempt names its worker: nobody knows which one sent it, if any did
 
 
 @transaction.atomic
 def restore_requests() -> int:
-    """Make every waiting request of the account unknown, with an attempt that stands for what may have been sent.
-
-    Settling then goes by the provider's lists as always. Returns how many.
-    """
+    """Make all requests that have not ended unknown, and take the database as it is. Returns how many."""
     key = keyhold.lock_key(account=accounts.get_current_account())
-    queued = models.Request.objects.filter(account=key.account, status=models.Request.Status.QUEUED)
-    rows = list(queued.select_related("account__key").select_for_update(of=("self",)).order_by("pk"))
-    for portal_request in rows:
-        _make_unknown(portal_request, key=key)
-    audit.record_event(actor=None, verb="restore", target=key, detail={"requests": len(rows)}, rows=())
-    return len(rows)
+    return _restore(key=key)
 
 
-def _make_unknown(portal_request: models.Request, *, key: models.Key) -> None:
+@transaction.atomic
+def confirm_database(*, actor: models.User, account: models.Account, was_put_back: bool) -> int:
+    """Say what became of a database that changed: it was moved, with all that is in it, or put back from a backup.
+
+    What was put back is restored. Returns the number of requests that this made unknown. Raises NotHeld where nobody
+    has to say so any more.
+    """
+    key = keyhold.lock_key(account=account)
+    row = identity.find_doubt()
+    if row is None:
+        raise keyhold.NotHeld(_("Nobody has to say any more what became of the database."))
+    detail = {"before": row.doubt, "after": "put-back" if was_put_back else "moved"}
+    count = 0
+    if was_put_back:
+        count = _restore(key=key)
+    else:
+        identity.accept_database(key=key)
+    audit.record_event(actor=actor, verb="confirm-database", target=row, detail=detail)
+    wake.wake_workers()
+    return count
+
+
+def _restore(*, key: models.Key) -> int:
+    identity.skip_numbers()
+    restored = models.Restore(
+        account=key.account, lost_since=_find_newest(account=key.account), lost_since_tick=key.tick
+    )
+    states = models.Request.Status
+    unsettled = models.Request.objects.filter(
+        account=key.account, status__in=(states.QUEUED, states.SENDING, states.UNKNOWN)
+    )
+    rows = list(unsettled.select_related("account__key").select_for_update(of=("self",)).order_by("pk"))
+    count = sum(_make_unknown(portal_request, key=key) for portal_request in rows)
+    database = identity.accept_database(key=key)
+    restored.restored_tick = key.tick
+    restored.save()
+    audit.record_event(
+        actor=None, verb="restore", target=restored, detail={"requests": count}, rows=[restored, database]
+    )
+    return count
+
+
+def _find_newest(*, account: models.Account) -> datetime:
+    """When the backup's newest attempt was claimed: a later one would be in it."""
+    claimed = models.Attempt.objects.filter(request__account=account).aggregate(newest=Max("claimed_at"))
+    newest: datetime = claimed["newest"] or account.created_at
+    return newest
+
+
+def _make_unknown(portal_request: models.Request, *, key: models.Key) -> bool:
+    """Give it an attempt that stands for what may have been sent. False where it has one already."""
+    last = portal_request.attempts.order_by("-number").first()
+    if portal_request.status == models.Request.Status.UNKNOWN and last is not None and last.worker == WORKER:
+        return False
+    rows = [_end_attempt(last, key=key)] if last and last.outcome == models.Attempt.Outcome.SENDING else []
     tick = keyhold.advance_tick(key=key)
     attempt = models.Attempt.objects.create(
         request=portal_request,
@@ -38,14 +88,25 @@ def _make_unknown(portal_request: models.Request, *, key: models.Key) -> None:
         outcome=models.Attempt.Outcome.UNKNOWN,
         failure=failures.NO_ANSWER.code,
     )
-    change = lifecycle.move_request(
-        portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
-    )
+    change: lifecycle.Change = {}
+    if portal_request.status != models.Request.Status.UNKNOWN:
+        change = lifecycle.move_request(
+            portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
+        )
     audit.record_event(
         actor=None,
         verb="restored",
         target=attempt,
         request_number=portal_request.pk,
         detail=change,
-        rows=[attempt, portal_request],
+        rows=[*rows, attempt, portal_request],
     )
+    return True
+
+
+def _end_attempt(attempt: models.Attempt, *, key: models.Key) -> models.Attempt:
+    """Of an attempt that was under way when the backup was made, the outcome is unknown."""
+    attempt.outcome, attempt.failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER.code
+    attempt.ended_at, attempt.ended_tick = Now(), keyhold.advance_tick(key=key)
+    attempt.save(update_fields=["outcome", "failure", "ended_at", "ended_tick"])
+    return attempt

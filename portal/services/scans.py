@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Min, Q
 
 from portal import agentstation, models
+from portal.db import release_connection
 from portal.models.clock import Now
 from portal.services import audit, clock, drift, keyhold, leases, listed, wholeness
 
@@ -28,7 +29,7 @@ _SHARE = 3  # of the calls a minute: reads have a third as many beside the POSTs
 _SAVED_UP = timedelta(seconds=10)  # of that share, for one round
 _KEPT = timedelta(days=7)
 _MOST_PRUNED = 500
-_NO_LISTS_FOR = timedelta(hours=1)
+_WITHOUT_LISTS = timedelta(hours=1)  # of 404, before a provider that had lists has none any more
 _TOO_LARGE = "a list has an entry that is too large to be read"
 
 
@@ -37,7 +38,7 @@ def find_open(*, account: models.Account) -> models.Scan | None:
     return models.Scan.objects.select_related("account").filter(account=account, ended_at=None).first()
 
 
-def advance_scan(*, account: models.Account, held: leases.Held, client: agentstation.Client) -> models.Scan:
+def advance_scan(*, account: models.Account, held: leases.Lease, client: agentstation.Client) -> models.Scan:
     """Go on with the scan that is under way, or begin one, for a bounded time. `is_over` says whether it has ended.
 
     The active list is read before the history, so that a workstation that ends meanwhile is in one of the two.
@@ -52,23 +53,21 @@ def advance_scan(*, account: models.Account, held: leases.Held, client: agentsta
     return scan
 
 
-def has_no_lists(*, scan: models.Scan) -> bool:
-    """Whether the provider has no lists: no scan was ever whole, or this and all of the last hour met none."""
-    if not scan.problem.startswith(("404", "501")):
+def has_no_lists(*, account: models.Account, now: datetime) -> bool:
+    """Whether the provider has no lists at all: none was ever read, or it has said so for an hour."""
+    rows = models.Scan.objects.filter(account=account, ended_at__isnull=False)
+    refused = Q(problem__startswith="404") | Q(problem__startswith="501")
+    other = rows.exclude(refused).order_by("-id").first()
+    first = rows.filter(refused, id__gt=other.pk if other else 0).order_by("id").first()
+    if first is None:
         return False
-    scans = models.Scan.objects.filter(account=scan.account_id, id__lte=scan.pk)
-    if not scans.filter(is_whole=True).exists():
-        return True
-    others = scans.exclude(Q(problem__startswith="404") | Q(problem__startswith="501"))
-    last_other = others.order_by("-id").values_list("id", flat=True).first() or 0
-    begun = scans.filter(id__gt=last_other).aggregate(first=Min("begun_at"))["first"]
-    return bool(scan.begun_at - begun >= _NO_LISTS_FOR)
+    return not rows.filter(is_whole=True).exists() or now - first.begun_at >= _WITHOUT_LISTS
 
 
 # --- The beginning ---
 
 
-def _begin(*, account: models.Account, held: leases.Held) -> models.Scan:
+def _begin(*, account: models.Account, held: leases.Lease) -> models.Scan:
     _prune(account=account)
     last = models.Scan.objects.filter(account=account).order_by("-id").first()
     scan = models.Scan(
@@ -115,7 +114,7 @@ def _find_newest_end(*, last: models.Scan) -> str:
 # --- A round ---
 
 
-def _advance(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) -> None:
+def _advance(scan: models.Scan, *, held: leases.Lease, client: agentstation.Client) -> None:
     now, stop_at = clock.read_clock(account=scan.account), time.monotonic() + _ROUND
     if now - scan.begun_at > _LONGEST:
         _end(scan, held=held, problem="took-too-long")
@@ -147,7 +146,7 @@ def _price() -> timedelta:
     return timedelta(minutes=1) * _SHARE / settings.PORTAL_CALLS_PER_MINUTE
 
 
-def _step(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) -> bool:
+def _step(scan: models.Scan, *, held: leases.Lease, client: agentstation.Client) -> bool:
     """Make one call and store what it told. True where the round may go on."""
     if settings.PORTAL_CALLS_PER_MINUTE and scan.paid_until is not None:
         scan.paid_until += _price()
@@ -166,21 +165,23 @@ def _step(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) 
 
 
 @transaction.atomic
-def _put_off(scan: models.Scan, *, held: leases.Held, error: agentstation.RateLimited) -> None:
+def _put_off(scan: models.Scan, *, held: leases.Lease, error: agentstation.RateLimited) -> None:
     leases.check_lease(held=held)
     asked = error.answer.retry_after if error.answer else None
     scan.wait_until = Now() + timedelta(seconds=min(asked or _UNTOLD_WAIT, _LONGEST_WAIT))
     scan.save(update_fields=["wait_until", "paid_until"])
 
 
-def _read_page(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) -> None:
-    _give_connection_back()
+def _read_page(scan: models.Scan, *, held: leases.Lease, client: agentstation.Client) -> None:
+    release_connection()
     history = scan.phase == scan.Phase.HISTORY
     try:
         page = client.list_page(history=history, cursor=scan.cursor, limit=scan.page_size)
     except agentstation.PageTooLarge:
         _ask_for_less(scan, held=held)
         return
+    if page.date is not None:
+        scan.clock_offset = (page.date - clock.read_clock(account=scan.account)).total_seconds()
     *batches, last = list(itertools.batched(page.entries, _BATCH)) or [()]
     for batch in batches:
         with transaction.atomic():
@@ -196,7 +197,7 @@ def _read_page(scan: models.Scan, *, held: leases.Held, client: agentstation.Cli
         _end(scan, held=held, problem=problem)
 
 
-def _ask_for_less(scan: models.Scan, *, held: leases.Held) -> None:
+def _ask_for_less(scan: models.Scan, *, held: leases.Lease) -> None:
     if scan.page_size > 1:
         with transaction.atomic():
             leases.check_lease(held=held)
@@ -246,13 +247,13 @@ def _has_read_enough(scan: models.Scan, *, entries: Sequence[agentstation.Workst
 # --- The end ---
 
 
-def _check_next(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) -> None:
+def _check_next(scan: models.Scan, *, held: leases.Lease, client: agentstation.Client) -> None:
     """Read one of ours that the lists lack, or end the scan where they lack none."""
     row = wholeness.find_lacking(scan=scan).first()
     if row is None:
         _end(scan, held=held)
         return
-    _give_connection_back()
+    release_connection()
     if problem := wholeness.check_lacking(scan=scan, row=row, held=held, client=client):
         _end(scan, held=held, problem=problem)
 
@@ -261,7 +262,7 @@ def _check_next(scan: models.Scan, *, held: leases.Held, client: agentstation.Cl
 def _end(
     scan: models.Scan,
     *,
-    held: leases.Held,
+    held: leases.Lease,
     problem: str = "",
     error: agentstation.AgentStationError | None = None,
 ) -> None:
@@ -291,9 +292,3 @@ def _note_first_look(scan: models.Scan, *, result: models.Account.FirstLook) -> 
     scan.account.first_look = result
     detail = {"before": before, "after": result}
     audit.record_event(actor=None, verb="first-look", target=scan.account, detail=detail)
-
-
-def _give_connection_back() -> None:
-    """On PostgreSQL, to the pool, while the provider is asked."""
-    if connection.vendor == "postgresql":
-        connection.close()

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-from django.db.models import Q
-
 from portal import models
 from portal.models.clock import Now
 
@@ -20,6 +18,12 @@ def note_stopped(*, name: str) -> None:
     models.Worker.objects.filter(name=name).update(stopped_at=Now())
 
 
+def list_living() -> list[str]:
+    """The names of the workers that have been seen in the last half minute."""
+    living = models.Worker.objects.filter(stopped_at=None, seen_at__gte=Now() - _SEEN_LATELY)
+    return list(living.order_by("name").values_list("name", flat=True))
+
+
 def is_worker_alive() -> bool:
-    """Whether a worker has been seen in the last half minute."""
-    return models.Worker.objects.filter(Q(stopped_at=None), seen_at__gte=Now() - _SEEN_LATELY).exists()
+    """Whether there is a living worker."""
+    return bool(list_living())

@@ -121,7 +121,7 @@ def type_icon(type: str) -> str:
 @register.filter
 def type_name(type: str) -> str:
     """A type's name for people; one that is not known here as it came."""
-    return str(dict(models.Request.Type.choices).get(type, type))
+    return models.label_type(type)
 
 
 @register.inclusion_tag("parts/state.html")
@@ -161,6 +161,8 @@ def _workstation_badge(workstation: models.Workstation) -> Badge:
         return Badge(_("Ended"), "off", "circle-minus")
     if workstation.release_asked_at:
         return Badge(_("Being given back"), "busy", "loader")
+    if workstation.doubted_at:
+        return Badge(_("Not found"), "warn", "triangle-alert")
     if workstation.status == "active":
         return Badge(_("Active"), "ok", "circle-check")
     return Badge(workstation.status or _("No status"), "off", "circle-dot")

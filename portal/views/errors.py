@@ -1,11 +1,16 @@
 """Pages for what went wrong before a view could answer."""
 
+import logging
 import sys
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
+
+from portal.db import describe_failure
+
+logger = logging.getLogger(__name__)
 
 _TRY_AGAIN = "5"  # seconds
 _CANCELLED = "57014"  # PostgreSQL's code for a query that was cancelled: it had reached the time that pages have
@@ -25,6 +30,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if getattr(getattr(error, "__cause__", None), "sqlstate", "") == _CANCELLED:
         return HttpResponse(loader.render_to_string("slow.html"), status=503)
     if isinstance(error, OperationalError | InterfaceError):
+        logger.error(describe_failure(error))
         page = loader.render_to_string("503.html")
         return HttpResponse(page, status=503, headers={"Retry-After": _TRY_AGAIN})
     return HttpResponse(loader.render_to_string("500.html"), status=500)

@@ -7,7 +7,6 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from portal import filters
 from portal.services.search import exporting, finding
 from portal.views import history
 from portal.views.http import SignedInRequest
@@ -16,7 +15,7 @@ from portal.views.http import SignedInRequest
 @require_GET
 def download(request: SignedInRequest, form: str) -> HttpResponseBase:
     """The file, written while it is sent; taking it is recorded. A filter that cannot be read leads to the history."""
-    asked = filters.FilterForm(request.GET, with_person=request.user.has_perm("portal.see_all"))
+    asked = history.read_form(user=request.user, query=request.GET)
     if not asked.is_valid():
         return redirect(f"{reverse('request_list')}?{request.GET.urlencode()}")
     chosen = history.read_filters(user=request.user, values=asked.cleaned_data)

@@ -7,7 +7,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
-from portal.services import workers
+from portal.db import describe_failure, is_pool_exhausted
+from portal.services import readiness
 from portal.services.audit import protection, seals
 
 
@@ -21,20 +22,29 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_GET
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200, or 503 with the reasons."""
-    reasons = _find_reasons()
-    return JsonResponse({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+    """200 with warnings, or 503 with the reasons: this process cannot serve, or sending has stopped unannounced.
+
+    A pause is announced: the pages must stay in reach for whoever ends it.
+    """
+    reasons, warnings = _examine()
+    body = {"ready": not reasons, "reasons": reasons, "warnings": warnings}
+    return JsonResponse(body, status=503 if reasons else 200)
 
 
-def _find_reasons() -> list[str]:
+def _examine() -> tuple[list[str], list[str]]:
     try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            return ["The database lacks migrations: run `manage.py migrate`."]
-        if protection.find_faults():
-            return ["The record is not protected: run `manage.py migrate`, which puts its triggers back."]
-        if fault := seals.find_fault():
-            return [fault]
-        return [] if workers.is_worker_alive() else ["No worker has been seen lately: run `manage.py work`."]
-    except DatabaseError:
-        return ["The database does not answer."]
+        reason = _find_reason()
+        return ([reason], []) if reason else ([], readiness.find_warnings())
+    except DatabaseError as error:
+        if is_pool_exhausted(error):
+            return [], [describe_failure(error)]
+        return ["The database does not answer."], []
+
+
+def _find_reason() -> str:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return "The database lacks migrations: run `manage.py migrate`."
+    if protection.find_faults():
+        return "The record is not protected: run `manage.py migrate`, which puts its triggers back."
+    return seals.find_fault() or readiness.find_stall()

@@ -11,6 +11,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from portal import filters, models
+from portal.services import types
 from portal.services.search import finding
 
 PAGE_SIZE = 50
@@ -45,7 +46,7 @@ class Page:
 
 def read_page(*, user: models.User, query: QueryDict) -> Page:
     """The page that the query asks for. A filter that cannot be read is said beside its field and gives no requests."""
-    form = filters.FilterForm(query, with_person=user.has_perm("portal.see_all"))
+    form = read_form(user=user, query=query)
     valid = form.is_valid()
     newest_first = not valid or form.cleaned_data["sort"] != "oldest"
     rows, newer, older = _read_rows(user, values=form.cleaned_data) if valid else ([], {}, {})
@@ -61,6 +62,11 @@ def read_page(*, user: models.User, query: QueryDict) -> Page:
         older=f"?{urlencode(shown | older)}" if older else "",
         query=urlencode(shown),
     )
+
+
+def read_form(*, user: models.User, query: QueryDict) -> filters.FilterForm:
+    """The form with what the query says."""
+    return filters.FilterForm(query, types=types.list_known_types(), with_person=user.has_perm("portal.see_all"))
 
 
 def read_shown(form: filters.FilterForm, *, query: QueryDict) -> dict[str, str]:

@@ -14,7 +14,7 @@ from portal import models
 from portal.services import restore
 
 _ENDINGS = ("close", "cancel")
-_DECISIONS = ("settle", "adopt", "not-created", "leave-to-operator", "wish-cancel")
+_DECISIONS = ("reconcile", "adopt", "not-created", "needs-review", "wish-cancel")
 _MOST_SHOWN, _FIRST_SHOWN, _LAST_SHOWN = 12, 3, 6
 _FINAL_TITLES = {
     models.Request.Status.FAILED: gettext_lazy("No workstation"),
@@ -87,7 +87,7 @@ def list_steps(*, story: Story, key: models.Key, position: int | None) -> list[S
         )
     ]
     middle = [step for attempt in attempts for step in _describe_attempt(attempt)]
-    middle += [_describe_decision(event) for event in story.events if event.verb in _DECISIONS]
+    middle += [_describe_decision(event) for event in story.events if _is_shown(event)]
     steps += sorted(middle, key=lambda step: step.at or portal_request.created_at)
     if portal_request.status == models.Request.Status.QUEUED:
         steps.append(_describe_waiting(portal_request, key=key, is_first=not attempts, position=position))
@@ -170,24 +170,31 @@ def _describe_late(late: models.LateAnswer) -> Step:
     )
 
 
+def _is_shown(event: models.Event) -> bool:
+    """Whether it is a station: that a person is no longer asked is none."""
+    return event.verb in _DECISIONS and (event.verb != "needs-review" or bool(event.reason))
+
+
 def _describe_decision(event: models.Event) -> Step:
     """What settled a request whose outcome was unknown: the provider's lists, or an operator with a reason."""
-    if event.verb == "settle":
+    if event.verb == "reconcile":
         found = event.detail.get("workstation")
         values = {"active": event.detail.get("active"), "ended": event.detail.get("history"), "found": found}
         shown = _("The provider's lists (%(active)s active, %(ended)s ended) show %(found)s.")
         missing = _("The provider's lists (%(active)s active, %(ended)s ended) show no workstation for it, twice.")
         title, text = (_("Found"), shown) if found else (_("Nothing was made"), missing)
         return Step(title=title, state="done", text=text % values, at=event.at)
-    titles = {"adopt": _("Found by an operator"), "not-created": _("An operator said: nothing was made")}
-    titles |= {"leave-to-operator": _("An operator has to decide"), "wish-cancel": _("Cancelling wished")}
-    text = _("If nothing was made it is cancelled; if something was, it is yours to give back.")
+    titles = {"adopt": _("Found by an operator"), "not-created": _("Somebody said: nothing was made")}
+    titles |= {"needs-review": _("Somebody has to decide"), "wish-cancel": _("Cancelling wished")}
+    text = ""
+    if event.verb == "wish-cancel":
+        text = _("If nothing was made it is cancelled; if something was, it is yours to give back.")
     who = f"{event.actor_name}: " if event.actor_name else ""
     reason = event.reason if event.actor_name else _(event.reason)  # the portal's own reasons are kept in English
     return Step(
         title=titles.get(event.verb, event.verb),
-        state="warn" if event.verb == "leave-to-operator" else "done",
-        text=f"{who}{reason}" if reason else text,
+        state="warn" if event.verb == "needs-review" else "done",
+        text=f"{who}{reason}" if reason else text or event.actor_name,
         at=event.at,
     )
 

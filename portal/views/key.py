@@ -8,10 +8,11 @@ from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import models
-from portal.services import accounts, keyhold, workers
+from portal.services import accounts, identity, keyhold, restore, workers
 from portal.views import live
 from portal.views.http import SignedInRequest
 
@@ -59,6 +60,7 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "unknown": counts.get(states.UNKNOWN, 0),
         "orphans": orphans,
         "worker_is_alive": is_alive,
+        "database": identity.find_doubt() if key.cause == models.DATABASE_MOVED else None,
         "stopping_number": keyhold.find_stopping_request(key=key),
         "live": live.Part(version=version, pause=5, is_awaited=key.state != models.Key.State.OPEN),
     }
@@ -96,3 +98,32 @@ def confirm(request: SignedInRequest) -> HttpResponse:
     else:
         messages.success(request, _("Noted. Requests go out with the new key now."))
     return redirect("key")
+
+
+@require_POST
+@permission_required("portal.resume_key", raise_exception=True)
+def confirm_database(request: SignedInRequest) -> HttpResponse:
+    """Say whether the database was moved or put back from a backup."""
+    answer = request.POST.get("database")
+    if answer not in ("moved", "put-back"):
+        messages.warning(request, _("Say whether the database was moved or put back."))
+        return redirect("key")
+    try:
+        count = restore.confirm_database(
+            actor=request.user, account=accounts.get_current_account(), was_put_back=answer == "put-back"
+        )
+    except keyhold.NotHeld as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, _describe_answer(answer, count=count))
+    return redirect("key")
+
+
+def _describe_answer(answer: str, *, count: int) -> str:
+    if answer == "moved":
+        return _("Noted. Requests go out from here now.")
+    return ngettext(
+        "Noted. %(count)s request is looked for in the provider's lists before anything is sent for it.",
+        "Noted. %(count)s requests are looked for in the provider's lists before anything is sent for them.",
+        count,
+    ) % {"count": count}

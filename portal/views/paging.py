@@ -7,6 +7,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, QueryDict
 
 from portal import models
+from portal.services import addresses
 
 PAGE_SIZE = 50
 _MOST_CONTENTS = 500  # files or logs on one page; the newest
@@ -40,11 +41,21 @@ def find_newest[Row: Model](*, rows: QuerySet[Row], uid: str) -> Row:
     return found
 
 
-def read_contents(*, workspace: models.Workspace | None) -> dict[str, Any]:
-    """A workspace's newest files and logs."""
-    if workspace is None:
-        return {"files": [], "logs": []}
+def read_contents(*, workspace: models.Workspace | None, user: models.User) -> dict[str, Any]:
+    """A workspace's newest files and logs: all of it to its owner, without addresses to who sees everything."""
+    is_owner = workspace is not None and workspace.owner_id == user.pk
+    if workspace is None or not (is_owner or user.has_perm("portal.see_all")):
+        return {"files": [], "logs": [], "is_closed": workspace is not None, "has_addresses": False}
     return {
         "files": workspace.files.order_by("-created_at", "-pk")[:_MOST_CONTENTS],
         "logs": workspace.logs.order_by("-created_at", "-pk")[:_MOST_CONTENTS],
+        "is_closed": False,
+        "has_addresses": is_owner,
     }
+
+
+def show_raw(raw: str, *, contents: dict[str, Any]) -> str:
+    """What the provider said of a workspace, or of a workstation in it, as far as its reader may know."""
+    if contents["is_closed"]:
+        return ""
+    return raw if contents["has_addresses"] else addresses.hide_addresses(text=raw)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
-from portal.services import accounts, intake, keyhold, turns
+from portal.services import accounts, decisions, intake, keyhold, matching, turns, types
 from portal.views import guide, history, journey, live, support
 from portal.views.http import SignedInRequest
 
@@ -22,10 +22,11 @@ from portal.views.http import SignedInRequest
 @permission_required("portal.submit_request", raise_exception=True)
 def new(request: SignedInRequest) -> HttpResponse:
     """The form, and its submission."""
+    offered = types.list_offered_types()
     form = (
-        forms.RequestForm(request.POST.dict())
+        forms.RequestForm(request.POST.dict(), types=offered)
         if request.method == "POST"
-        else forms.RequestForm(initial=_fill(request))
+        else forms.RequestForm(initial=_fill(request), types=offered)
     )
     if form.is_bound and form.is_valid():
         try:
@@ -157,6 +158,7 @@ def _show_one(request: SignedInRequest, number: int, *, version: str) -> dict[st
         "ending": story.ending,
         "support": support.describe_request(portal_request=portal_request, attempts=story.attempts) if failure else "",
         "is_own": portal_request.requester_id == request.user.pk,
+        "may_decide": matching.may_requester_decide(note=portal_request.operator_note),
         "reason_form": forms.ReasonForm(),
     }
 
@@ -172,6 +174,7 @@ def _make_part(portal_request: models.Request, *, position: int | None, version:
 def cancel(request: SignedInRequest, number: int) -> HttpResponse:
     """Cancel one's own waiting request, or wish for it while the outcome is unknown."""
     portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
+    was_sent = portal_request.status == models.Request.Status.UNKNOWN
     try:
         intake.cancel_request(actor=request.user, portal_request=portal_request)
     except intake.NotPossible as error:
@@ -179,12 +182,29 @@ def cancel(request: SignedInRequest, number: int) -> HttpResponse:
     else:
         portal_request.refresh_from_db()
         is_cancelled = portal_request.status == models.Request.Status.CANCELLED
-        messages.success(
-            request,
-            _("%(label)s is cancelled. Nothing was made.") % {"label": portal_request.label}
-            if is_cancelled
-            else _("Noted. If nothing was made, the request is cancelled; if something was, you can give it back."),
-        )
+        messages.success(request, _describe_cancelling(portal_request, was_sent=was_sent, is_cancelled=is_cancelled))
+    return redirect("request_detail", number)
+
+
+def _describe_cancelling(portal_request: models.Request, *, was_sent: bool, is_cancelled: bool) -> str:
+    values = {"label": portal_request.label}
+    if not is_cancelled:
+        return _("Noted. If nothing was made, the request is cancelled; if something was, you can give it back.")
+    if was_sent:
+        return _("%(label)s is cancelled. If a workstation turns up after all, operators will see it.") % values
+    return _("%(label)s is cancelled. Nothing was made.") % values
+
+
+@require_POST
+def declare_not_created(request: SignedInRequest, number: int) -> HttpResponse:
+    """Have one's own unknown request sent again, where the portal asks for it."""
+    portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
+    try:
+        decisions.declare_not_created(actor=request.user, portal_request=portal_request)
+    except intake.NotPossible as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, _("%(label)s is in the queue again.") % {"label": portal_request.label})
     return redirect("request_detail", number)
 
 

@@ -1,5 +1,7 @@
 """Requests whose outcome is unknown, workstations that nobody owns, and what operators decide about them."""
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpResponse
@@ -18,7 +20,7 @@ _MOST = 200  # of each on the page; the oldest first
 @require_GET
 @permission_required("portal.see_all", raise_exception=True)
 def index(request: SignedInRequest) -> HttpResponse:
-    """All of both, with the last looks as evidence."""
+    """All of both, with the last scans as evidence."""
     return render(request, "unknown.html", _show())
 
 
@@ -31,7 +33,7 @@ def _show() -> dict[str, object]:
         "may_be_foreign": account.first_look == models.Account.FirstLook.FAILED,
         "orphans": orphans.select_related("workspace", "made_for").order_by("id")[:_MOST],
         "notices": models.Notice.objects.filter(acknowledged_at=None).order_by("id")[:_MOST],
-        "looks": models.Scan.objects.filter(account=account, ended_at__isnull=False).order_by("-id")[:5],
+        "scans": models.Scan.objects.filter(account=account, ended_at__isnull=False).order_by("-id")[:5],
     }
 
 
@@ -74,6 +76,19 @@ def _carry_out(request: SignedInRequest, form: forms.DecisionForm, portal_reques
 @permission_required("portal.close_request", raise_exception=True)
 def release(request: SignedInRequest, uid: str) -> HttpResponse:
     """Give an orphan back."""
+    said = _("%(uid)s is being given back. Your reason is in the record.") % {"uid": uid}
+    return _judge_orphan(request, uid, act=decisions.release_orphan, said=said)
+
+
+@require_POST
+@permission_required("portal.close_request", raise_exception=True)
+def disown(request: SignedInRequest, uid: str) -> HttpResponse:
+    """Say that an orphan is not the team's."""
+    said = _("%(uid)s is noted as not yours. Your reason is in the record.") % {"uid": uid}
+    return _judge_orphan(request, uid, act=decisions.disown_workstation, said=said)
+
+
+def _judge_orphan(request: SignedInRequest, uid: str, *, act: Callable[..., None], said: str) -> HttpResponse:
     rows = models.Workstation.objects.filter(account=accounts.get_current_account())
     workstation = paging.find_newest(rows=rows, uid=uid)
     form = forms.ReasonForm(request.POST)
@@ -81,11 +96,11 @@ def release(request: SignedInRequest, uid: str) -> HttpResponse:
         _complain(request, form)
         return redirect("unknown")
     try:
-        decisions.release_orphan(actor=request.user, workstation=workstation, reason=form.cleaned_data["reason"])
+        act(actor=request.user, workstation=workstation, reason=form.cleaned_data["reason"])
     except intake.NotPossible as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, _("%(uid)s is being given back. Your reason is in the record.") % {"uid": uid})
+        messages.success(request, said)
     return redirect("unknown")
 
 

@@ -98,9 +98,8 @@ def _name_period(*, since: date, until: date) -> str:
 
 
 def _list_types(total: usage.Counts, *, since: date, until: date) -> list[tuple[str, str, int]]:
-    names = dict(models.Request.Type.choices)
     return [
-        (str(names.get(kind, kind)), links.to_history(type=kind, since=since, until=until), number)
+        (models.label_type(kind), links.to_history(type=kind, since=since, until=until), number)
         for kind, number in total["type"].most_common()
     ]
 

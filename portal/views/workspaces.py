@@ -30,9 +30,11 @@ def detail(request: SignedInRequest, uid: str) -> HttpResponse:
     """One workspace."""
     workspace = paging.find_newest(rows=_visible(request), uid=uid)
     workstations = models.Workstation.objects.visible_to(request.user).filter(workspace=workspace)
+    contents = paging.read_contents(workspace=workspace, user=request.user)
     context = {
         "workspace": workspace,
+        "raw": paging.show_raw(workspace.raw, contents=contents),
         "workstations": workstations.select_related("request__requester").order_by("-pk")[: paging.PAGE_SIZE],
-        **paging.read_contents(workspace=workspace),
+        **contents,
     }
     return render(request, "workspaces/detail.html", context)

@@ -6,8 +6,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from portal import forms, models
-from portal.services import keyhold, workstations
+from portal import failures, forms, models
+from portal.services import doubts, keyhold, releases
 from portal.views import live, paging
 from portal.views.http import SignedInRequest
 
@@ -57,19 +57,24 @@ def _find(request: SignedInRequest, uid: str) -> models.Workstation:
 def _read_part(request: SignedInRequest, workstation: models.Workstation) -> live.Part:
     """How the page asks again. Files and logs are in the provider's answer; when it was last heard, to the minute."""
     heard = workstation.refreshed_at.replace(second=0, microsecond=0)
-    facts = workstation.raw, workstation.release_asked_at, workstation.ended_at, heard
+    release = workstation.release_asked_at, workstation.release_tries, workstation.release_failure
+    facts = workstation.raw, release, workstation.doubted_at, workstation.ended_at, heard
     key = keyhold.get_current_key()
     is_moving = workstation.status != "active" or workstation.release_asked_at is not None
     return live.Part(version=live.read_version(request, facts, key=key), pause=5, is_awaited=is_moving)
 
 
 def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part: live.Part) -> dict[str, object]:
+    contents = paging.read_contents(workspace=workstation.workspace, user=request.user)
     return {
         "workstation": workstation,
         "workspace": workstation.workspace,
         "live": part if workstation.is_live else None,
-        **paging.read_contents(workspace=workstation.workspace),
+        "raw": paging.show_raw(workstation.raw, contents=contents),
+        **contents,
         "may_release": _may_release(request, workstation) and workstation.is_live and not workstation.release_asked_at,
+        "refusal": _describe_refusal(workstation.release_failure),
+        "may_declare_ended": _may_declare_ended(request, workstation),
         "is_own": _is_own(request, workstation),
     }
 
@@ -78,10 +83,35 @@ def _is_own(request: SignedInRequest, workstation: models.Workstation) -> bool:
     return workstation.request is not None and workstation.request.requester_id == request.user.pk
 
 
+def _may_act(request: SignedInRequest, workstation: models.Workstation) -> bool:
+    return _is_own(request, workstation) or request.user.has_perm("portal.close_request")
+
+
 def _may_release(request: SignedInRequest, workstation: models.Workstation) -> bool:
     """Orphans are given back on the operators' page."""
-    may_act = _is_own(request, workstation) or request.user.has_perm("portal.close_request")
-    return workstation.request is not None and may_act
+    return workstation.request is not None and _may_act(request, workstation)
+
+
+def _may_declare_ended(request: SignedInRequest, workstation: models.Workstation) -> bool:
+    is_in_doubt = workstation.doubted_at is not None and _may_act(request, workstation)
+    return is_in_doubt and doubts.may_be_declared_ended(workstation=workstation)
+
+
+def _describe_refusal(code: str) -> failures.Words:
+    """What the last try to release it met. The catalogue says of a 422 what it means to a request."""
+    if code == "422":
+        return _("The provider does not find it")
+    return failures.CATALOGUE[code].title if code in failures.CATALOGUE else code
+
+
+def _read_reason(request: SignedInRequest, workstation: models.Workstation) -> str | None:
+    """Why, which only what is one's own needs not; None, and a message, where it is missing or too long."""
+    form = forms.ReasonForm(request.POST)
+    form.fields["reason"].required = not _is_own(request, workstation)
+    if form.is_valid():
+        return str(form.cleaned_data["reason"])
+    messages.error(request, " ".join(str(error) for error in form.errors["reason"]))
+    return None
 
 
 @require_POST
@@ -90,15 +120,31 @@ def release(request: SignedInRequest, uid: str) -> HttpResponse:
     workstation = _find(request, uid)
     if not _may_release(request, workstation):
         raise Http404
-    form = forms.ReasonForm(request.POST)
-    form.fields["reason"].required = not _is_own(request, workstation)
-    if not form.is_valid():
-        messages.error(request, " ".join(str(error) for error in form.errors["reason"]))
+    reason = _read_reason(request, workstation)
+    if reason is None:
         return redirect("workstation_detail", uid)
     try:
-        workstations.ask_release(actor=request.user, workstation=workstation, reason=form.cleaned_data["reason"])
-    except workstations.NotLive as error:
+        releases.ask_release(actor=request.user, workstation=workstation, reason=reason)
+    except releases.NotLive as error:
         messages.warning(request, str(error))
     else:
         messages.success(request, _("The workstation is being given back. Its files stay in the workspace."))
+    return redirect("workstation_detail", uid)
+
+
+@require_POST
+def declare_ended(request: SignedInRequest, uid: str) -> HttpResponse:
+    """Say of a workstation that has not been found for a day that it has ended."""
+    workstation = _find(request, uid)
+    if not _may_act(request, workstation):
+        raise Http404
+    reason = _read_reason(request, workstation)
+    if reason is None:
+        return redirect("workstation_detail", uid)
+    try:
+        doubts.declare_ended(actor=request.user, workstation=workstation, reason=reason)
+    except doubts.NotInDoubt as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, _("Noted: this workstation has ended."))
     return redirect("workstation_detail", uid)

@@ -1,4 +1,4 @@
-"""A worker process: the sending threads, the watcher and the duties, from start to drained stop."""
+"""A worker process: dispatcher, listener and jobs, from start to drained stop."""
 
 import logging
 import os
@@ -6,15 +6,21 @@ import queue
 import signal
 import socket
 import time
+from collections.abc import Iterable
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import connection
 
 import portal
 from portal import agentstation
-from portal.worker import duties, threads, watch
+from portal.db import describe_failure, release_connection
+from portal.services import workers
+from portal.worker import dispatcher, listener, releases, scheduler, watchdog
 
 logger = logging.getLogger(__name__)
+
+_WATCH_EVERY = 0.5  # seconds
 
 
 def make_client() -> agentstation.Client:
@@ -31,49 +37,79 @@ def make_client() -> agentstation.Client:
 class Process:
     """One worker. `run` blocks until `stop` is called or SIGTERM or SIGINT arrives, then drains."""
 
-    def __init__(self, *, thread_count: int) -> None:
+    def __init__(self, *, sender_count: int) -> None:
         # The time makes the name of a restarted process, or of one in another container, a new one.
         self.name = f"{socket.gethostname()}:{os.getpid()}:{int(time.time())}"
         # Not an Event: its lock could be held by the very thread that a signal interrupts.
         self._end: queue.SimpleQueue[None] = queue.SimpleQueue()
         client = make_client()
-        self._crew = threads.Crew(threads=thread_count, name=self.name, client=client)
-        self._watcher = watch.Watcher(ring=self._crew.bell.ring)
-        self._roster = duties.Roster(name=self.name, duties=duties.list_duties(client=client))
+        self._dispatcher = dispatcher.Dispatcher(name=self.name, size=sender_count, client=client)
+        self._scheduler = scheduler.Scheduler(name=self.name, jobs=scheduler.list_jobs(client=client))
+        self._releases = releases.ReleaseSender(client=client)
+        self._listener = listener.Listener(wake=self._wake)
+        self._parts = (self._scheduler, self._dispatcher, self._releases, self._listener)
+        self._watchdog = watchdog.Watchdog(threads=[thread for part in self._parts for thread in part.threads])
+
+    def _wake(self) -> None:
+        """There may be work: for a sender, or for the one of releases."""
+        self._dispatcher.wake()
+        self._releases.wake()
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns when the calls in flight have been recorded."""
-        self._crew.finish()
         self._end.put(None)
-
-    def run(self) -> None:
-        """Work until asked to stop."""
-        logger.info("Worker %s has started.", self.name)
-        try:
-            self._work()
-        finally:
-            connection.close()
-        logger.info("Worker %s has stopped.", self.name)
-
-    def _work(self) -> None:
-        self._roster.start()
-        self._crew.start()
-        self._watcher.start()
-        self._await_end()
-        logger.info("Worker %s finishes its calls in flight.", self.name)
-        self._watcher.stop()
-        self._crew.join()
-        self._roster.stop()
-
-    def _await_end(self) -> None:
-        # In steps: a signal may be taken by another thread, and its handler runs only when this one wakes up.
-        while True:
-            try:
-                return self._end.get(timeout=0.5)
-            except queue.Empty:
-                continue
 
     def stop_on_signals(self) -> None:
         """Let SIGTERM and SIGINT ask for the end. Only for the main thread."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
+
+    def run(self) -> None:
+        """Work until asked to stop. Raises Stuck where a thread hangs, once what the others bring is recorded."""
+        logger.info("Worker %s has started.", self.name)
+        release_connection()  # this thread only watches from now on
+        for part in self._parts:
+            part.start()
+        faulty = self._await_end()
+        _report(faulty)
+        self._drain()
+        faulty = faulty or self._watchdog.find_stuck()
+        self._note_stopped()
+        if faulty:
+            names = ", ".join(thread.name for thread in faulty)
+            raise watchdog.Stuck(f"Worker {self.name} ends, because these threads made no progress: {names}.")
+        logger.info("Worker %s has stopped.", self.name)
+
+    def _await_end(self) -> list[watchdog.WatchedThread]:
+        """Until asked to stop (then none), or until threads are faulty."""
+        # In steps: a signal may be taken by another thread, and its handler runs only when this one wakes up.
+        while True:
+            try:
+                self._end.get(timeout=_WATCH_EVERY)
+            except queue.Empty:
+                if faulty := self._watchdog.find_faulty():
+                    return faulty
+            else:
+                return []
+
+    def _drain(self) -> None:
+        logger.info("Worker %s finishes its calls in flight.", self.name)
+        self._dispatcher.stop()
+        self._releases.stop()
+        self._listener.stop()
+        self._scheduler.stop()
+        while not (self._dispatcher.has_ended() and self._releases.has_ended()):
+            self._watchdog.find_stuck()
+            time.sleep(_WATCH_EVERY / 10)
+
+    def _note_stopped(self) -> None:
+        try:
+            workers.note_stopped(name=self.name)
+        except DatabaseError as error:
+            logger.warning("%s That this worker has stopped is not noted.", describe_failure(error))
+        connection.close()
+
+
+def _report(faulty: Iterable[watchdog.WatchedThread]) -> None:
+    for thread in faulty:
+        logger.critical("Thread %s makes no progress. It stands here:\n%s", thread.name, thread.describe())

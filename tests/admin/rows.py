@@ -101,11 +101,17 @@ def create_rest(account: models.Account) -> dict[str, object]:
     return {
         "scan": models.Scan.objects.create(account=account, begun_at=NOW, ended_at=NOW, is_whole=True),
         "notice": models.Notice.objects.get_or_create(kind='workstation has a field "color"')[0],
+        "workstationtype": create_type(account),
         "seal": create_seal(),
         "tombstone": models.Tombstone.objects.create(
             kind="REQUESTS", first_id=1, last_id=2, ids=[1, 2], counts={"request": 2, "attempt": 1000}, digest="0"
         ),
     }
+
+
+def create_type(account: models.Account) -> models.WorkstationType:
+    """Another one each time."""
+    return models.WorkstationType.objects.create(account=account, name=f"type-{models.WorkstationType.objects.count()}")
 
 
 def create_seal() -> models.Seal:
@@ -124,5 +130,5 @@ def create_seal() -> models.Seal:
 
 MODELS = (
     *("account", "key", "request", "attempt", "lateanswer", "workstation", "workspace", "file", "log", "event"),
-    *("scan", "notice", "seal", "tombstone"),
+    *("scan", "notice", "workstationtype", "seal", "tombstone"),
 )

@@ -137,6 +137,47 @@ def test_past_send_before_not_a_byte_goes_out_over_tls(client_of, fail, serve, t
     assert server.received() == b""
 
 
+def test_who_may_not_send_any_more_sends_not_a_byte(client_of, fail, serve):
+    server = serve(read_to_end)
+    asked: list[float] = []
+    client = client_of(server.url, total_timeout=30.0)
+    assert type(fail(lambda: client.request_workstation(type="python", may_send=asked.append))) is SendTooLate
+    assert server.received() == b""
+    (seconds,) = asked
+    assert 0 < seconds <= 30
+
+
+def test_who_may_not_send_any_more_sends_not_a_byte_over_tls(client_of, fail, serve, tls, trusted):
+    server = serve(over_tls(tls, read_to_end))
+    client = client_of(server.tls_url)
+    error = fail(lambda: client.request_workstation(type="python", may_send=lambda seconds: False))
+    assert type(error) is SendTooLate
+    assert server.received() == b""
+
+
+def test_it_is_asked_once_and_when_the_connection_stands(client_of, serve, tls, trusted):
+    server = serve(over_tls(tls, answering(http(200, WORKSTATION))))
+
+    asked: list[int] = []
+
+    def may_send(seconds: float) -> bool:
+        asked.append(server.connections())
+        return True
+
+    assert client_of(server.tls_url).request_workstation(type="python", may_send=may_send).answer.status == 200
+    assert asked == [1]
+    assert server.received().endswith(b'{"type": "python"}')
+
+
+def test_where_the_answer_comes_after_the_call_s_time_nothing_goes_out(client_of, fail, serve):
+    server = serve(read_to_end)
+    waiting = threading.Event()
+    client = client_of(server.url, total_timeout=0.2)
+    error = fail(lambda: client.request_workstation(type="python", may_send=lambda left: not waiting.wait(left + 0.1)))
+    assert type(error) is SendTooLate
+    assert server.received() == b""
+
+
 def test_where_send_before_passes_between_headers_and_body_no_body_goes_out(client_of, fail, serve, monkeypatch):
     server = serve(read_to_end)
     times = iter([99.0, 101.0])

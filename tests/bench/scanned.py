@@ -45,7 +45,7 @@ def make_unknown(*, days: int) -> None:
 def measure() -> dict[str, float]:
     """One scan, and how long each of its transactions held what it locked."""
     account, client = accounts.get_current_account(), process.make_client()
-    held = leases.take_lease(name="settle", holder="bench", seconds=3600)
+    held = leases.acquire_lease(name="settle", holder="bench", seconds=3600)
     assert held is not None
     locks: list[float] = []
     transactions: list[float] = []

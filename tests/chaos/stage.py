@@ -166,7 +166,7 @@ class Postgres:
         self._run("initdb", "--auth=trust", "--username=portal", "--no-sync", "--encoding=UTF8", "-D", self._data)
         # What the operating system has taken survives the death of every process: it needs no fsync here.
         options = f"-c port={self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._folder}"
-        options += " -c fsync=off -c full_page_writes=off -c max_connections=300 -c log_min_messages=fatal"
+        options += " -c fsync=off -c full_page_writes=off -c log_min_messages=fatal"
         self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", f"{self._folder}/log", "-o", options)
         self._run("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-U", "portal", "portal")
 
@@ -235,9 +235,7 @@ class Stage:
         sandbox = ["run_sandbox", "--port", str(self.sandbox_port), "--data", f"{folder}/sandbox.sqlite3"]
         self.sandbox = self._cast("sandbox", [*manage, *sandbox, "--lifetime", "30"], port=self.sandbox_port)
         self.web = self._cast("web", [sys.executable, "-m", "gunicorn", "portal.wsgi"], port=self.port)
-        self.workers = [
-            self._cast(f"worker-{number}", [*manage, "work", "--threads", "12"]) for number in range(1, workers + 1)
-        ]
+        self.workers = [self._cast(f"worker-{number}", [*manage, "work"]) for number in range(1, workers + 1)]
 
     def _cast(self, name: str, command: list[str], port: int | None = None) -> Actor:
         log = self.folder / f"{name}.log"

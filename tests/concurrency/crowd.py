@@ -5,9 +5,12 @@ from collections.abc import Callable
 
 from django.db import connection
 
+from portal.db import release_connection
+
 
 def run_together[T](*steps: Callable[[], T]) -> list[T | Exception]:
     """What each step returned or raised, in their order."""
+    release_connection()  # the pool has as many as the largest crowd
     barrier = threading.Barrier(len(steps))
     results: list[T | Exception] = [RuntimeError("the thread never got that far")] * len(steps)
 

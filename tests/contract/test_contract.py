@@ -119,6 +119,13 @@ def test_a_wrong_key_is_refused(account, method, path):
     assert account.call(method, path, key="wrong-on-purpose").status_code == 401
 
 
+def test_the_types_are_listed(account):
+    answer = account.call("GET", "/workstations/types")
+
+    assert answer.status_code == 200
+    assert answer.json()["data"]
+
+
 def test_an_unknown_type_is_refused(account):
     answer = account.call("POST", "/workstations", json={"type": "no-such-type"}, sound=False)
 

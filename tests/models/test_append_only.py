@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 ON_SQLITE = "connection.vendor != 'sqlite'"
 ON_POSTGRESQL = "connection.vendor != 'postgresql'"
+TABLES = ("event", "lateanswer", "attempt", "request", "tombstone", "user", "seal", "strayresponse", "restore")
 
 
 @pytest.fixture
@@ -26,6 +27,9 @@ def history(sandbox, alice) -> models.Request:
     portal_request = factories.send_until_settled(factories.submit(alice))
     attempt = portal_request.attempts.get()
     models.LateAnswer.objects.create(attempt=attempt, outcome="SUCCEEDED")
+    account = portal_request.account
+    models.StrayResponse.objects.create(account=account, attempt_number=9, token="x", outcome="SUCCEEDED")
+    models.Restore.objects.create(account=account, lost_since=Now(), lost_since_tick=1, restored_tick=2)
     models.Tombstone.objects.create(kind="EVENTS", first_id=10**6, last_id=10**6, digest="0")
     models.Seal.objects.create(number=1, made_at=Now(), first_id=1, last_id=9, count=9, marks=b"", digest="0")
     return portal_request
@@ -51,6 +55,10 @@ def refuse(sql: str) -> None:
         "DELETE FROM portal_event",
         "UPDATE portal_lateanswer SET message = 'yes'",
         "DELETE FROM portal_lateanswer",
+        "UPDATE portal_strayresponse SET message = 'yes'",
+        "DELETE FROM portal_strayresponse",
+        "UPDATE portal_restore SET lost_since_tick = 0",
+        "DELETE FROM portal_restore",
         "UPDATE portal_attempt SET http_status = 201",
         "UPDATE portal_attempt SET outcome = 'SENDING', ended_at = NULL",
         "DELETE FROM portal_attempt",
@@ -213,7 +221,7 @@ def test_an_attempt_under_way_keeps_what_names_it(alice, column):
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="PostgreSQL has no REPLACE")
-@pytest.mark.parametrize("table", ["event", "lateanswer", "attempt", "request", "tombstone", "user", "seal"])
+@pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("key", ["id", "another"])
 def test_sqlite_does_not_replace_a_row(history, table, key):
     if table == "seal" and key == "another":
@@ -222,7 +230,7 @@ def test_sqlite_does_not_replace_a_row(history, table, key):
         column.name for column in connection.introspection.get_table_description(connection.cursor(), f"portal_{table}")
     ]
     chosen = ", ".join("id + 1000" if column == "id" and key == "another" else column for column in columns)
-    if key == "another" and table in ("event", "tombstone"):
+    if key == "another" and table in ("event", "tombstone", "restore"):
         pytest.skip("nothing but the id is unique")
     refuse(f"INSERT OR REPLACE INTO portal_{table} ({', '.join(columns)}) SELECT {chosen} FROM portal_{table}")
 
@@ -237,7 +245,7 @@ def test_sqlite_does_not_replace_by_an_update(history, alice):
 
 
 @pytest.mark.skipif(ON_POSTGRESQL, reason="SQLite has no TRUNCATE")
-@pytest.mark.parametrize("table", ["event", "lateanswer", "attempt", "request", "tombstone", "user", "seal"])
+@pytest.mark.parametrize("table", TABLES)
 def test_postgresql_does_not_empty_a_table(history, table):
     refuse(f"TRUNCATE portal_{table} CASCADE")
 

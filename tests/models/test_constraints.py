@@ -95,6 +95,8 @@ def test_a_workstation_is_of_at_most_one_request_and_named_once(alice):
     refuse(lambda: models.Workstation.objects.create(account=account, uid="w2", request=portal_request))
     refuse(lambda: models.Workstation.objects.create(account=account, uid="w1"))
     refuse(lambda: models.Workstation.objects.update(release_asked_at=Now()))
+    refuse(lambda: models.Workstation.objects.update(release_asked_at=Now(), release_asked_by=alice))
+    refuse(lambda: models.Workstation.objects.update(release_due_at=Now()))
 
 
 def test_names_are_unique_within_what_they_belong_to():

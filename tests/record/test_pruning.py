@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import clock, configuration, decisions, intake, leases, recover, usage, workstations
+from portal.services import clock, configuration, decisions, doubts, intake, leases, recover, usage
 from portal.services.audit import prune, pruneevents, prunerequests, seals, tombstones, verify
 from portal.services.search import exporting, finding
 from tests import factories
@@ -54,7 +54,8 @@ def prune_all() -> int:
 def end_workstations() -> None:
     """As if the provider had said that it has none of them."""
     for stored in models.Workstation.objects.live():
-        workstations._record(workstation=stored, told=None, released=None, held=take("refresh"))
+        with transaction.atomic():
+            doubts.end_workstation(stored=stored, before=doubts.describe_life(stored=stored))
 
 
 @pytest.fixture(name="old")

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, audit, keyhold, people, sessions, setup, workstations
+from portal.services import accounts, audit, keyhold, people, releases, sessions, setup
 from portal.services.audit import rowdigests, verify
 from tests import factories
 from tests.record.bits import flip_rows
@@ -231,7 +231,7 @@ def test_a_hold_that_sql_ended_is_found(record, olga, alice):
 
 def test_an_orphan_that_is_released_or_adopted_raises_no_false_alarm(record, olga, alice):
     stored = models.Workstation.objects.latest("id")
-    workstations.ask_release(actor=alice, workstation=stored)
+    releases.ask_release(actor=alice, workstation=stored)
     assert find() == []
     tamper("UPDATE portal_workstation SET release_asked_by_id = %s WHERE id = %s", olga.pk, stored.pk)
     assert find() == [("row changed", f"workstation {stored.pk}")]
@@ -284,7 +284,24 @@ def told(record, alice, root) -> dict[str, list[int]]:
     notice = models.Notice.objects.create(
         kind="workstation has a field color", acknowledged_at=Now(), acknowledged_by=root
     )
-    others = [account, person, group, models.Key.objects.get(), *models.Workspace.objects.all(), notice]
+    kind = models.WorkstationType.objects.create(account=account, name="default", withdrawn_at=Now())
+    key = models.Key.objects.get()
+    restored = models.Restore.objects.create(account=account, lost_since=Now(), lost_since_tick=1, restored_tick=2)
+    stray = models.StrayResponse.objects.create(
+        account=account, attempt_number=1, token="t", outcome="FAILED", failure="422", answer=b"x", message="stray"
+    )
+    others = [
+        models.Database.objects.get(),
+        restored,
+        stray,
+        account,
+        person,
+        group,
+        key,
+        *models.Workspace.objects.all(),
+        notice,
+        kind,
+    ]
     with transaction.atomic():
         audit.record_event(actor=root, verb="settings", target="all", rows=others)
         audit.record_event(

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -27,17 +27,17 @@ from portal.services import (
     probe,
     record,
     recover,
+    refreshing,
     scans,
-    settle,
     setup,
-    workstations,
+    types,
 )
 from portal.services.audit import seals
 from portal.worker import process
 from tests import factories
 from tests.record.test_pruning import prune_all
 from tests.services.test_decisions import make_orphan, make_unknown
-from tests.services.test_settle import look
+from tests.services.test_reconcile import scan
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -191,6 +191,7 @@ def wish_cancel(stage: Stage) -> None:
 def decide(decision: str) -> Callable[[Stage], None]:
     def act(stage: Stage) -> None:
         portal_request, orphan = make_unknown(stage.sandbox, stage.alice), make_orphan()
+        factories.ask_people(portal_request)
         values = {"decision": decision, "workstation": orphan.uid, "reason": "It is so."}
         stage.post(stage.olga, f"/unknown/{portal_request.pk}/", **values)
 
@@ -222,22 +223,27 @@ def confirm_key(stage: Stage) -> None:
 
 
 def look_first(stage: Stage) -> None:
-    scans.advance_scan(account=accounts.get_current_account(), held=hold("settle"), client=process.make_client())
+    scans.advance_scan(account=accounts.get_current_account(), held=hold("reconcile"), client=process.make_client())
 
 
-def settle_one(stage: Stage) -> None:
+def change_types(stage: Stage) -> None:
+    accounts.get_current_account()
+    types.read_types(held=hold("types"), client=process.make_client())
+
+
+def reconcile_one(stage: Stage) -> None:
     stage.settings.PORTAL_LOOK_INTERVAL = 0.0
     factories.submit(stage.alice)
     stage.sandbox.script({"name": "reset-made"})
     factories.send_once()
-    look(hold("settle"))
+    scan(hold("reconcile"))
 
 
-def leave_to_operator(stage: Stage) -> None:
+def need_review(stage: Stage) -> None:
     stage.settings.PORTAL_LOOK_INTERVAL = 0.0
     make_unknown(stage.sandbox, stage.alice)
     stage.sandbox.script({"on": "GET /workstations", "status": 404, "body": {}})
-    settle.settle_requests(held=hold("settle"), client=process.make_client())
+    factories.reconcile_once(hold("reconcile"))
 
 
 def ask_release(stage: Stage) -> None:
@@ -246,12 +252,30 @@ def ask_release(stage: Stage) -> None:
 
 def refresh(stage: Stage) -> None:
     models.Workstation.objects.update(refresh_due_at=Now())
-    workstations.refresh_workstations(held=hold("refresh"), client=process.make_client())
+    refreshing.refresh_workstations(held=hold("refresh"), client=process.make_client())
 
 
 def release(stage: Stage) -> None:
     ask_release(stage)
+    factories.send_releases()
+
+
+def miss(stage: Stage) -> models.Workstation:
+    stored = send(stage).workstation
+    stage.sandbox.script({"on": "GET /workstations/{id}", "status": 422})
     refresh(stage)
+    return stored
+
+
+def miss_and_find(stage: Stage) -> None:
+    miss(stage)
+    refresh(stage)
+
+
+def declare_ended(stage: Stage) -> None:
+    stored = miss(stage)
+    models.Workstation.objects.update(doubted_at=Now() - timedelta(days=2))
+    stage.post(stage.olga, f"/workstations/{stored.uid}/ended/", reason="Its console says so.")
 
 
 def scan_as(status: str, *, doubted: bool = False, ended: bool = False) -> Callable[[Stage], None]:
@@ -278,7 +302,8 @@ def scan_as(status: str, *, doubted: bool = False, ended: bool = False) -> Calla
 
 def end(stage: Stage) -> None:
     uid = send(stage).workstation.uid
-    process.make_client().release_workstation(uid=uid)
+    body = {"id": uid, "type": "python", "status": "completed", "startedAt": "2026-01-02T03:04:05Z"}
+    stage.sandbox.script({"on": "GET /workstations/{id}", "status": 200, "body": body})
     refresh(stage)
 
 
@@ -286,9 +311,46 @@ def release_orphan(stage: Stage) -> None:
     stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/release/", reason="Nobody wants it.")
 
 
+def disown(stage: Stage) -> None:
+    stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/disown/", reason="It is another team's.")
+
+
+def refuse_workspace(stage: Stage) -> None:
+    factories.submit(stage.alice, workspace_uid="S-W1")
+    models.Workspace.objects.filter(pk=make_orphan().workspace_id).update(owner=stage.root)
+    assert dispatch.claim_request(worker="w") is None
+
+
+def note_sharing(stage: Stage) -> None:
+    stage.settings.PORTAL_LOOK_INTERVAL = 0.0
+    factories.mark_first_look()
+    make_orphan(listed_tick=1)
+    scan(hold("reconcile"))
+
+
 def restore(stage: Stage) -> None:
     factories.submit(stage.alice)
     call_command("restore")
+
+
+def move_database(stage: Stage) -> None:
+    stage.settings.USING_SANDBOX = False
+    send(stage)
+    models.Database.objects.update(place="elsewhere")
+    factories.submit(stage.alice)
+    assert dispatch.claim_request(worker="w") is None
+
+
+def confirm_database(stage: Stage) -> None:
+    move_database(stage)
+    stage.post(stage.olga, "/key/database/", database="moved")
+
+
+def answer_nobody(stage: Stage) -> None:
+    factories.submit(stage.alice)
+    call = replace(factories.claim(), token="lost")
+    reply = process.make_client().request_workstation(type="python")
+    record.record_result(call=call, result=dispatch.Result(workstation=reply.value))
 
 
 def raise_notice(stage: Stage) -> models.Notice:
@@ -350,6 +412,13 @@ def prune_old(stage: Stage) -> None:
         assert prune_all()
 
 
+def step_clock(stage: Stage) -> None:
+    boottime = iter([1000.0, 1000.0, 900.0, 900.0])  # time that passes only for the database: its clock was set forward
+    watched = clock.SteadyClock(boottime=lambda: next(boottime))
+    for _ in range(2):
+        watched.observe(account=accounts.get_current_account(), token=1)
+
+
 def take_evidence(stage: Stage) -> None:
     url = f"/requests/{factories.submit(stage.alice).pk}/evidence.json"
     assert stage.browse(stage.olga).get(url).status_code == 200
@@ -376,20 +445,29 @@ ACTS = [
     Act(verbs=("probe",), do=probe_key),
     Act(verbs=("confirm-key",), do=confirm_key, by="olga", has_change=True),
     Act(verbs=("first-look",), do=look_first, has_change=True),
-    Act(verbs=("settle",), do=settle_one, has_change=True),
-    Act(verbs=("leave-to-operator",), do=leave_to_operator, has_change=True),
+    Act(verbs=("change-types",), do=change_types, has_change=True),
+    Act(verbs=("disown",), do=disown, by="olga", has_change=True, reason="It is another team's."),
+    Act(verbs=("refuse-workspace",), do=refuse_workspace, has_change=True),
+    Act(verbs=("note-sharing",), do=note_sharing, has_change=True),
+    Act(verbs=("reconcile",), do=reconcile_one, has_change=True),
+    Act(verbs=("needs-review",), do=need_review, has_change=True),
     Act(verbs=("ask-release",), do=ask_release, by="olga", has_change=True, reason="It is idle."),
     Act(verbs=("released",), do=release, has_change=True),
     Act(verbs=("ended",), do=end, has_change=True),
-    Act(verbs=("begin-doubt",), do=scan_as(""), has_change=True),
-    Act(verbs=("clear-doubt",), do=scan_as("active", doubted=True), has_change=True),
     Act(verbs=("reopen",), do=scan_as("active", ended=True), has_change=True),
+    Act(verbs=("begin-doubt",), do=miss, has_change=True),
+    Act(verbs=("clear-doubt",), do=miss_and_find, has_change=True),
+    Act(verbs=("declare-ended",), do=declare_ended, by="olga", has_change=True, reason="Its console says so."),
     Act(verbs=("release-orphan",), do=release_orphan, by="olga", has_change=True, reason="Nobody wants it."),
     Act(verbs=("restore", "restored"), do=restore),
+    Act(verbs=("database-changed",), do=move_database, has_change=True),
+    Act(verbs=("confirm-database",), do=confirm_database, by="olga", has_change=True),
+    Act(verbs=("stray-response",), do=answer_nobody),
     Act(verbs=("prune",), do=prune_old),
     Act(verbs=("notice",), do=raise_notice),
     Act(verbs=("acknowledge",), do=acknowledge, by="olga", has_change=True),
     Act(verbs=("settings",), do=start),
+    Act(verbs=("clock-step",), do=step_clock),
     Act(verbs=("sign-in",), do=sign_in, by="alice"),
     Act(verbs=("sign-in-failed",), do=lambda stage: sign_in(stage, "wrong")),
     Act(verbs=("sign-out",), do=lambda stage: stage.post(stage.alice, "/accounts/logout/"), by="alice"),

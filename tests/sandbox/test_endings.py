@@ -20,7 +20,9 @@ REFUSED = {
     "fail-500-made": 500,
     "fail-503": 503,
 }
-MADE = {"fail-500-made", "hang-made", "reset-made", "slow-5", "unknown-status", "new-fields"}
+MADE = {"fail-500-made", "hang-made", "reset-made", "slow-5", "unknown-status", "new-fields"} | {
+    *("no-workspace", "long-id", "late-list-30", "late-read-30")
+}
 
 
 def check_what_was_made(sandbox, workspace, answered):
@@ -33,13 +35,13 @@ def check_what_was_made(sandbox, workspace, answered):
 
 
 def test_every_name_is_reserved_described_and_played():
-    assert len({name.uid for name in names.RESERVED}) == len(names.RESERVED) == 22
+    assert len({name.uid for name in names.RESERVED}) == len(names.RESERVED) == 26
     for name in names.RESERVED:
         assert names.is_reserved(name.uid)
         assert name.description.endswith(".")
         assert endings.find(name.uid) is not None
         assert endings.find(name.uid).carried_out == (name.uid in MADE)
-    assert set(endings.BY_NAME) == {name.uid for name in names.RESERVED} - {"slow-5"}
+    assert set(endings.BY_NAME) == {name.uid for name in names.RESERVED} - {"slow-5", "late-list-30", "late-read-30"}
 
 
 @pytest.mark.parametrize(("workspace", "status"), REFUSED.items())
@@ -154,7 +156,7 @@ def test_a_slow_answer_is_made_at_once_and_told_after_its_seconds(alice, sandbox
     ("uid", "seconds"), [("slow-5", 5), ("slow-0", 0), ("slow-600", 600), ("slow-601", None), ("slow", None)]
 )
 def test_any_number_of_seconds_up_to_600_may_be_asked_for(uid, seconds):
-    assert names.seconds_of(uid) == seconds
+    assert names.read_timed(uid) == (None if seconds is None else ("slow", seconds))
     assert names.is_reserved(uid) == (seconds is not None)
 
 

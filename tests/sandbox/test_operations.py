@@ -37,7 +37,7 @@ def test_a_workspace_is_used_again_and_gathers_files_on(alice, clock):
 
 
 def test_a_workspace_shows_its_newest_files_only(alice, clock, monkeypatch):
-    monkeypatch.setattr("portal.sandbox.world.MOST_SHOWN", 2)
+    monkeypatch.setattr("portal.sandbox.items.MOST_SHOWN", 2)
     made = alice.ask().json()
     clock.move(100)
 

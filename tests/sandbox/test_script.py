@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 import requests
 
-from portal.sandbox import script
+from portal.sandbox import wishes
 
 
 def test_answers_are_given_in_order_and_once_each(alice, sandbox):
@@ -141,7 +141,7 @@ def test_a_delay_ends_with_the_server(sandbox, post_raw):
     ],
 )
 def test_an_answer_that_makes_no_sense_is_refused_with_all_its_list(alice, sandbox, answer):
-    with pytest.raises(script.ScriptError):
+    with pytest.raises(wishes.ScriptError):
         sandbox.script([{"status": 500}, answer])
     refusal = alice.control("POST", "answers", json=[answer])
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from portal.sandbox import script
+from portal.sandbox import wishes
 
 
 def read_time(document: dict) -> datetime:
@@ -121,7 +121,7 @@ def test_pages_may_shift_when_a_workstation_comes_or_ends(alice, sandbox):
 def test_a_weather_that_makes_no_sense_is_refused_and_the_old_one_stays(alice, sandbox, wish):
     sandbox.change_weather({"mix": [{"share": 1, "status": 503}]})
 
-    with pytest.raises(script.ScriptError):
+    with pytest.raises(wishes.ScriptError):
         sandbox.change_weather(wish)
     assert alice.control("POST", "weather", json=wish).status_code == 400
     assert alice.ask().status_code == 503

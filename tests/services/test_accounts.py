@@ -6,7 +6,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, keyhold, leases, recover, scans, settle, workstations
+from portal.services import accounts, dispatch, keyhold, leases, recover, refreshing, releases, scans
 from portal.worker import process
 from tests import factories
 
@@ -75,9 +75,10 @@ def test_what_waits_for_another_base_url_is_cancelled_with_a_reason_and_never_se
 
 def test_workstations_of_another_account_are_not_refreshed_or_given_back(sandbox, settings, alice):
     station = factories.create_workstation(alice)
-    workstations.ask_release(actor=alice, workstation=station)
+    releases.ask_release(actor=alice, workstation=station)
     settings.AGENTSTATION_BASE_URL = sandbox.base_url.replace("127.0.0.1", "localhost")
-    assert workstations.refresh_workstations(held=take("refresh"), client=process.make_client()) == 0
+    assert refreshing.refresh_workstations(held=take("refresh"), client=process.make_client()) == 0
+    assert releases.claim_release() is None
     station.refresh_from_db()
     assert station.is_live
     assert sandbox.record()["workstations"][0]["status"] == "active"
@@ -139,7 +140,7 @@ def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(sandb
     recover.recover_requests(held=take("recover"))
     changed_key.refresh_from_db()
     assert changed_key.status == "CANCELLED"
-    scans.advance_scan(account=accounts.get_current_account(), held=take("settle"), client=process.make_client())
+    scans.advance_scan(account=accounts.get_current_account(), held=take("reconcile"), client=process.make_client())
     factories.submit(alice)
     assert factories.send_once().workstation is not None
 
@@ -187,7 +188,7 @@ def test_a_third_key_asks_again(sandbox, settings, alice):
 
 
 def test_no_look_is_made_with_a_key_that_nobody_has_confirmed_and_settling_asks_too(sandbox, changed_key):
-    settle.settle_requests(held=take("settle"), client=process.make_client())
+    factories.reconcile_once(take("reconcile"))
     assert not models.Scan.objects.exists()
     assert models.Key.objects.get().cause == models.NEW_KEY
 

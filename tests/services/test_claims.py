@@ -3,7 +3,8 @@
 import pytest
 
 from portal import failures, models
-from portal.services import leases, settle, workstations
+from portal.models.clock import Now
+from portal.services import leases, matching, refreshing
 from portal.worker import process
 from tests import factories
 
@@ -12,23 +13,23 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settings, alice):
     settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.take_lease(name="settle", holder="test", seconds=60)
+    held = leases.take_lease(name="reconcile", holder="test", seconds=60)
     client = process.make_client()
-    settle.settle_requests(held=held, client=client)
+    factories.reconcile_once(held)
     sandbox.script([{"name": "reset-made"}])
     unknown = factories.send_until_settled(factories.submit(alice))
     for _ in range(2):
         factories.submit(alice)
     before_the_look = factories.claim()
 
-    settle.settle_requests(held=held, client=client)
+    factories.reconcile_once(held)
     unknown.refresh_from_db()
     assert unknown.status == "UNKNOWN", "the call under way could have made what the look showed"
 
     after_the_look = factories.claim()
     result = factories.dispatch.send_call(call=before_the_look, client=client)
     factories.record.record_result(call=before_the_look, result=result)
-    settle.settle_requests(held=held, client=client)
+    factories.reconcile_once(held)
 
     unknown.refresh_from_db()
     assert unknown.status == "SUCCEEDED"
@@ -38,36 +39,34 @@ def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settin
 def test_a_named_workspace_has_the_better_claim(sandbox, settings, alice, bob):
     """Both are unknown, one workstation was made, in the workspace that only one of them named."""
     settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.take_lease(name="settle", holder="test", seconds=60)
-    client = process.make_client()
-    settle.settle_requests(held=held, client=client)
+    held = leases.take_lease(name="reconcile", holder="test", seconds=60)
+    factories.reconcile_once(held)
     sandbox.script([{"name": "reset"}])
     unnamed = factories.send_until_settled(factories.submit(alice))
     named = factories.send_until_settled(factories.submit(bob, workspace_uid="reset-made"))
 
-    settle.settle_requests(held=held, client=client)
+    factories.reconcile_once(held)
 
     unnamed.refresh_from_db()
     named.refresh_from_db()
     assert (unnamed.status, named.status) == ("UNKNOWN", "SUCCEEDED")
 
 
-def test_a_workstation_of_an_unknown_type_in_the_named_workspace_is_adopted(sandbox, settings, alice):
+def test_one_of_an_unknown_type_in_the_named_workspace_is_for_a_person(sandbox, settings, alice):
     settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.take_lease(name="settle", holder="test", seconds=60)
+    held = leases.take_lease(name="reconcile", holder="test", seconds=60)
     client = process.make_client()
-    settle.settle_requests(held=held, client=client)
+    factories.reconcile_once(held)
     portal_request = factories.submit(alice, workspace_uid="unknown-status")
     call = factories.claim()
     factories.dispatch.send_call(call=call, client=client)
     lost = factories.dispatch.Result(failure=failures.NO_ANSWER)
     factories.record.record_result(call=call, result=lost)
 
-    settle.settle_requests(held=held, client=client)
+    factories.reconcile_once(held)
 
     portal_request.refresh_from_db()
-    assert portal_request.status == "SUCCEEDED"
-    assert portal_request.workstation.type not in models.Request.Type.values
+    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.NEWCOMER)
 
 
 def test_what_a_late_answer_named_is_taken_when_the_next_attempt_fails(sandbox, alice):
@@ -125,34 +124,39 @@ def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, 
     held = leases.take_lease(name="refresh", holder="test", seconds=60)
     models.Workstation.objects.update(refresh_due_at=workstation.first_seen_at)
 
-    assert workstations.refresh_workstations(held=held, client=process.make_client()) == 0
+    assert refreshing.refresh_workstations(held=held, client=process.make_client()) == 0
     workstation.refresh_from_db()
     assert workstation.is_live
 
 
-def test_a_living_worker_keeps_its_leases():
-    leases.take_lease(name="long", holder="mine", seconds=0.001)
-    leases.take_lease(name="lost", holder="mine", seconds=-1)
-    leases.prolong_leases(holder="mine", seconds=60)
-    assert leases.take_lease(name="lost", holder="other", seconds=60) is not None
+def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
+    held = leases.acquire_lease(name="long", holder="mine", seconds=60)
+    models.Lease.objects.update(expires_at=Now())
+    leases.check_lease(held=held)
+    assert leases.acquire_lease(name="long", holder="other", seconds=60) is None
+
+    models.Lease.objects.update(expires_at=Now())
+    assert leases.acquire_lease(name="long", holder="other", seconds=60) is not None
+    with pytest.raises(leases.LeaseLost):
+        leases.check_lease(held=held)
 
 
 def test_what_a_late_answer_named_for_one_that_has_another_goes_to_the_one_that_lacks_it(sandbox, settings, alice):
     """Two unknown requests, one workstation shown: the first takes it, though the second's call had made it."""
     settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.take_lease(name="settle", holder="test", seconds=60)
+    held = leases.take_lease(name="reconcile", holder="test", seconds=60)
     client = process.make_client()
-    settle.settle_requests(held=held, client=client)
+    factories.reconcile_once(held)
     first, second = factories.submit(alice), factories.submit(alice)
     nothing = factories.dispatch.Result(failure=failures.NO_ANSWER)
     late_call, quick_call = factories.claim(), factories.claim()
     factories.dispatch.send_call(call=quick_call, client=client)
     for call in (late_call, quick_call):
         factories.record.record_result(call=call, result=nothing)
-    settle.settle_requests(held=held, client=client)
+    factories.reconcile_once(held)
     late = factories.dispatch.send_call(call=late_call, client=client)
     factories.record.record_result(call=late_call, result=late)
-    settle.settle_requests(held=held, client=client)
+    factories.reconcile_once(held)
 
     first.refresh_from_db()
     second.refresh_from_db()

@@ -4,8 +4,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, dispatch, intake, keyhold, leases, workstations
-from portal.worker import process
+from portal.services import accounts, decisions, dispatch, intake, keyhold
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -101,6 +100,7 @@ def test_a_workstation_of_another_account_is_not_adopted(sandbox, settings, alic
 
 def test_an_operator_says_that_nothing_was_made_and_it_is_sent_again(sandbox, alice, olga):
     portal_request = make_unknown(sandbox, alice)
+    factories.ask_people(portal_request)
     decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("QUEUED", "")
@@ -112,6 +112,7 @@ def test_an_operator_says_that_nothing_was_made_and_it_is_sent_again(sandbox, al
 def test_where_it_was_no_longer_wanted_nothing_made_means_cancelled(sandbox, alice, olga):
     portal_request = make_unknown(sandbox, alice)
     intake.cancel_request(actor=alice, portal_request=portal_request)
+    factories.ask_people(portal_request)
     decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
     portal_request.refresh_from_db()
     assert portal_request.status == "CANCELLED"
@@ -129,21 +130,14 @@ def test_only_what_is_unknown_can_be_declared_not_created(sandbox, alice, olga, 
 # --- Release ---
 
 
-@pytest.fixture
-def refreshing() -> leases.Held:
-    taken = leases.take_lease(name="refresh", holder="test", seconds=600)
-    assert taken is not None
-    return taken
-
-
-def test_an_operator_gives_an_orphan_back_once(sandbox, alice, olga, refreshing):
+def test_an_operator_gives_an_orphan_back_once(sandbox, alice, olga):
     orphan = factories.create_workstation(alice)
     models.Workstation.objects.update(request=None)
 
     decisions.release_orphan(actor=olga, workstation=orphan, reason="Nobody needs it.")
     with pytest.raises(intake.NotPossible):
         decisions.release_orphan(actor=olga, workstation=orphan, reason="Again.")
-    workstations.refresh_workstations(held=refreshing, client=process.make_client())
+    factories.send_releases()
 
     orphan.refresh_from_db()
     assert not orphan.is_live
@@ -170,6 +164,7 @@ def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back(sand
 
 def test_deciding_leaves_the_key_as_it_was(sandbox, alice, olga):
     portal_request = make_unknown(sandbox, alice)
+    factories.ask_people(portal_request)
     before = models.Key.objects.values().get()
     decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
     assert models.Key.objects.values().get() == before

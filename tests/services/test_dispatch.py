@@ -1,6 +1,7 @@
 """Claim, call, record."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from django.db import connection
@@ -149,9 +150,7 @@ def test_a_hold_stops_the_queue_for_everybody_until_an_operator_resumes(sandbox,
 def test_what_was_claimed_too_long_ago_is_given_back_unsent(sandbox, alice):
     portal_request = factories.submit(alice)
     call = factories.claim()
-    paused = dispatch.Call(
-        attempt_id=call.attempt_id, type=call.type, workspace_uid="", send_before=agentstation.boottime() - 1
-    )
+    paused = replace(call, send_before=agentstation.boottime() - 1)
 
     record.record_result(call=paused, result=dispatch.send_call(call=paused, client=process.make_client()))
 
@@ -282,4 +281,4 @@ def test_a_lease_is_one_worker_s_until_it_expires_or_is_dropped():
     leases.drop_leases(holder="a")
     second = leases.take_lease(name="d", holder="b", seconds=60)
     assert second is not None
-    assert second.epoch == first.epoch + 1
+    assert second.token == first.token + 1

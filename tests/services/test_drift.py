@@ -1,12 +1,9 @@
 """What the provider answers and its contract does not say becomes a notice, once, and breaks nothing."""
 
-from datetime import timedelta
-
 import pytest
 
 from portal import models
-from portal.models.clock import Now
-from portal.services import accounts, drift, leases, scans, workstations
+from portal.services import accounts, drift, leases, releases, scans
 from portal.worker import process
 from tests import factories
 
@@ -152,12 +149,11 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
     ]
     assert "w1" not in models.Notice.objects.get(kind="list has a field total").example
     stored = factories.create_workstation(alice)
-    workstations.ask_release(actor=alice, workstation=stored)
+    releases.ask_release(actor=alice, workstation=stored)
     sandbox.script({"on": "DELETE", "status": 200, "body": {"type": "max", "refund": 3}})
-    models.Workstation.objects.exclude(pk=stored.pk).update(refresh_due_at=Now() + timedelta(hours=1))
-    models.Workstation.objects.filter(pk=stored.pk).update(refresh_due_at=Now())
-    held = leases.take_lease(name="refresh", holder="test", seconds=600)
-    workstations.refresh_workstations(held=held, client=process.make_client())
+    release = releases.claim_release()
+    result = releases.send_release(release=release, client=process.make_client())
+    releases.record_release(release=release, result=result)
     assert {notice.kind: notice.numbers for notice in models.Notice.objects.filter(kind__startswith="release")} == {
         "release has a field refund": [stored.request_id],
         "release lacks released": [stored.request_id],

@@ -130,6 +130,17 @@ def test_every_value_that_can_be_chosen_has_a_tag_of_its_own():
     assert {len(tag) for tag in tags} == {2}
 
 
+def test_a_type_that_the_contract_does_not_have_is_found_by_its_exact_name(alice):
+    names = ["default", "Default", "default2", "max", "MAX", "Büro 🖥️", "it's %s", "x" * 200, "🖥" * 200]
+    made = {name: rows.create_request(alice, type=name, status="CANCELLED").pk for name in names}
+    for name, number in made.items():
+        assert find_all({"type": name}) == [number]
+        assert find_all({"type": name, "status": "CANCELLED"}) == [number]
+        assert find_all({"type": name, "people": [alice.pk]}) == [number]
+        assert find_all({"type": name, "status": "QUEUED"}) == []
+    assert find_all({"type": "nobody's", "status": "CANCELLED"}) == []
+
+
 # --- The entries follow whatever happens ---
 
 

@@ -6,9 +6,7 @@ import pytest
 from django.db import transaction
 
 from portal import agentstation, models
-from portal.models.clock import Now
-from portal.services import accounts, leases, mirror, storable, workstations
-from portal.worker import process
+from portal.services import accounts, mirror, storable
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -40,18 +38,6 @@ def store(document: dict[str, object], portal_request: models.Request | None = N
         if portal_request is not None:
             mirror.give_workstation(stored=stored, portal_request=portal_request)
         return stored
-
-
-@pytest.fixture
-def held() -> leases.Held:
-    taken = leases.take_lease(name="refresh", holder="test", seconds=60)
-    assert taken is not None
-    return taken
-
-
-def refresh(held: leases.Held) -> None:
-    models.Workstation.objects.update(refresh_due_at=Now())
-    workstations.refresh_workstations(held=held, client=process.make_client())
 
 
 def test_the_same_thing_twice_is_an_update():
@@ -125,74 +111,65 @@ def test_error_texts_that_a_database_refuses_are_escaped(sandbox, alice):
     assert (attempt.error, attempt.message) == ("bad\\x00", "\\ud800 <script>")
 
 
-def test_refreshing_brings_files_logs_and_the_end(sandbox, alice, held):
-    workstation = factories.create_workstation(alice)
-    sandbox.script(
-        [
-            {"on": "GET /workstations/{id}", "status": 200, "body": answer(id=workstation.uid)},
-            {"on": "GET /workstations/{id}", "status": 200, "body": answer(id=workstation.uid, status="completed")},
-        ]
-    )
-    refresh(held)
-    assert models.File.objects.filter(uid="f1").exists()
-    assert models.Log.objects.filter(uid="l1").exists()
-
-    refresh(held)
-    workstation.refresh_from_db()
-    assert (workstation.status, workstation.is_live) == ("completed", False)
-    assert models.Event.objects.filter(verb="ended").count() == 1
-
-
-def test_a_workstation_that_the_provider_has_no_more_has_ended(sandbox, alice, held):
-    workstation = factories.create_workstation(alice)
-    sandbox.reset()
-    refresh(held)
-    workstation.refresh_from_db()
-    assert not workstation.is_live
-
-
-def test_one_that_cannot_be_refreshed_is_left_for_a_minute(sandbox, alice, held):
-    workstation = factories.create_workstation(alice)
-    sandbox.script([{"on": "GET /workstations/{id}", "status": 500, "body": {"error": "e", "message": "m"}}])
-    refresh(held)
-    workstation.refresh_from_db()
-    assert workstation.is_live
-    assert (workstation.refresh_due_at - workstation.refreshed_at).total_seconds() > 50
-
-
-def test_workstations_of_another_base_url_are_never_refreshed(sandbox, settings, alice, held):
-    factories.create_workstation(alice)
-    settings.AGENTSTATION_BASE_URL = "http://127.0.0.1:9/v1"
-    models.Workstation.objects.update(refresh_due_at=Now())
-    assert workstations.refresh_workstations(held=held, client=process.make_client()) == 0
-
-
-def test_nothing_is_refreshed_with_a_key_that_is_held(sandbox, alice, held):
-    factories.create_workstation(alice)
-    factories.send_until_settled(factories.submit(alice, workspace_uid="fail-401"))
-    models.Workstation.objects.update(refresh_due_at=Now())
-    assert workstations.refresh_workstations(held=held, client=process.make_client()) == 0
-
-
-def test_giving_back_reaches_the_provider_and_ends_the_workstation(sandbox, alice, held):
-    workstation = factories.create_workstation(alice)
-    workstations.ask_release(actor=alice, workstation=workstation)
-    with pytest.raises(workstations.NotLive):
-        workstations.ask_release(actor=alice, workstation=workstation)
-
-    workstations.refresh_workstations(held=held, client=process.make_client())
-
-    workstation.refresh_from_db()
-    assert not workstation.is_live
-    assert sandbox.record()["workstations"][0]["status"] == "completed"
-    assert list(models.Event.objects.filter(verb__in=["ask-release", "released"]).values_list("verb", flat=True)) == [
-        "ask-release",
-        "released",
-    ]
-
-
 def test_numbers_and_times_out_of_range_become_nothing():
     assert storable.fit_number(2**63) is None
     assert storable.fit_number(None) is None
     assert storable.fit_number(0) == 0
     assert storable.fit_time(None) is None
+
+
+# --- What an answer to a POST may change ---
+
+
+def store_answer(portal_request: models.Request, document: dict[str, object]) -> models.Workstation:
+    with transaction.atomic():
+        return mirror.store_answer(
+            portal_request=portal_request, workstation=agentstation.Workstation.from_dict(document)
+        )
+
+
+def test_an_answer_does_not_change_what_another_request_owns(sandbox, alice, bob):
+    hers = store(answer(), factories.submit(alice))
+    document = answer(type="max", status="completed")
+    document["workspace"]["id"] = "elsewhere"
+
+    assert store_answer(factories.submit(bob), document) == hers
+
+    hers.refresh_from_db()
+    assert (hers.type, hers.status, hers.is_live) == ("python", "active", True)
+    assert hers.workspace.uid == "bMf1euMgczAY"
+    assert not models.Workspace.objects.filter(uid="elsewhere").exists()
+
+
+def test_an_answer_does_not_change_the_contents_of_somebody_else_s_workspace(sandbox, alice, bob):
+    store(answer(), factories.submit(alice))
+    document = answer(id="his")
+    document["workspace"] |= {"status": "archived"}
+    document["workspace"]["files"]["data"] = [{"id": "f1", "name": "b.txt"}, {"id": "f2", "name": "c.txt"}]
+
+    his = store_answer(factories.submit(bob), document)
+
+    assert his.workspace == models.Workspace.objects.get()
+    assert (his.workspace.owner, his.workspace.status) == (alice, "active")
+    assert [file.name for file in models.File.objects.all()] == ["a.txt"]
+
+
+def test_an_answer_brings_the_contents_of_one_s_own_or_nobody_s_workspace(sandbox, alice):
+    portal_request = factories.submit(alice)
+    store_answer(portal_request, answer())
+    store(answer(), portal_request)
+    document = answer(id="another")
+    document["workspace"]["files"]["data"] = [{"id": "f2", "name": "c.txt"}]
+    store_answer(factories.submit(alice), document)
+    assert {file.name for file in models.File.objects.all()} == {"a.txt", "c.txt"}
+
+
+def test_a_list_s_entry_is_not_taken_as_stored_with_its_files():
+    account = accounts.get_current_account()
+    told = agentstation.Workstation.from_dict(answer())
+    mirror.store_listed(account=account, entries=[told], are_over=False)
+    stored = models.Workstation.objects.get()
+    assert not mirror.is_known(stored=stored, workstation=told)
+    with transaction.atomic():
+        stored = mirror.store_workstation(account=account, workstation=told, request_number=None)
+    assert mirror.is_known(stored=stored, workstation=told)

@@ -7,9 +7,11 @@ from django.core.management import call_command
 from django.db.models import F
 
 from portal import models
-from portal.services import dispatch, leases, restore, settle
+from portal.services import decisions, dispatch, intake, leases, matching, restore
+from portal.services.audit import verify
 from portal.worker import process
 from tests import factories
+from tests.services.test_decisions import make_unknown
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -19,52 +21,84 @@ UNTIL_SURE = timedelta(seconds=131)
 @pytest.fixture
 def held(settings) -> leases.Held:
     settings.PORTAL_LOOK_INTERVAL = 0.0
-    taken = leases.take_lease(name="settle", holder="test", seconds=600)
+    taken = leases.take_lease(name="reconcile", holder="test", seconds=600)
     assert taken is not None
     return taken
 
 
 def look(held: leases.Held) -> None:
-    settle.settle_requests(held=held, client=process.make_client())
+    factories.reconcile_once(held)
 
 
 def buy_elsewhere(requester: models.User, workspace_uid: str = "") -> str:
     """What was bought after the backup: the provider has it, the restored portal knows nothing of it."""
-    result = dispatch.send_call(
-        call=dispatch.Call(attempt_id=0, type="python", workspace_uid=workspace_uid, send_before=float("inf")),
-        client=process.make_client(),
-    )
-    assert result.workstation is not None
-    return result.workstation.uid
+    reply = process.make_client().request_workstation(type="python", workspace_id=workspace_uid or None)
+    return reply.value.uid
 
 
-def test_what_was_sent_after_the_backup_is_adopted_and_not_bought_again(sandbox, alice, held):
+def test_what_was_sent_after_the_backup_is_linked_by_an_operator_and_not_bought_again(sandbox, alice, olga, held):
     portal_request = factories.submit(alice)
+    uid = buy_elsewhere(alice)
     call_command("restore", verbosity=0)
     assert dispatch.claim_request(worker="w") is None
-    uid = buy_elsewhere(alice)
 
     look(held)
 
+    portal_request.refresh_from_db()
+    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.CONFIRM)
+    stored = models.Workstation.objects.get(uid=uid)
+    decisions.adopt_workstation(actor=olga, portal_request=portal_request, workstation=stored, reason="It fits.")
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.workstation.uid) == ("SUCCEEDED", uid)
     assert len(sandbox.record()["workstations"]) == 1
 
 
-def test_what_was_not_sent_is_sent_once_that_is_proven(sandbox, alice, held):
-    portal_request = factories.submit(alice)
-    assert restore.restore_requests() == 1
+def pass_time() -> None:
     with factories.unprotected():
         models.Attempt.objects.update(
             **{name: F(name) - UNTIL_SURE for name in ("claimed_at", "deadline_at", "ended_at")}
         )
+
+
+def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(sandbox, alice, bob, olga, held):
+    portal_request = factories.submit(alice)
+    assert restore.restore_requests() == 1
+    pass_time()
+    factories.create_workstation(bob, type="max")
+    for _ in range(3):
+        look(held)
+    portal_request.refresh_from_db()
+    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.RESTORED)
+    assert models.Event.objects.filter(verb="needs-review").count() == 1
+    assert dispatch.claim_request(worker="w") is None
+
+    decisions.declare_not_created(actor=alice, portal_request=portal_request)
+
+    assert factories.send_once().workstation is not None
+    assert len(sandbox.record()["posts"]) == 2
+
+
+def test_what_appears_after_the_question_is_confirmed_by_an_operator(sandbox, alice, held):
+    portal_request = factories.submit(alice)
+    restore.restore_requests()
+    pass_time()
     look(held)
-    assert dispatch.claim_request(worker="w") is None, "one look is not enough"
+    look(held)
+    buy_elsewhere(alice)
     look(held)
     portal_request.refresh_from_db()
-    assert portal_request.status == "QUEUED"
-    assert factories.send_once().workstation is not None
-    assert len(sandbox.record()["posts"]) == 1
+    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.CONFIRM)
+
+
+def test_who_no_longer_wants_it_is_asked_nothing(sandbox, alice, held):
+    portal_request = factories.submit(alice)
+    restore.restore_requests()
+    intake.cancel_request(actor=alice, portal_request=portal_request)
+    pass_time()
+    look(held)
+    look(held)
+    portal_request.refresh_from_db()
+    assert portal_request.status == "CANCELLED"
 
 
 def test_what_has_ended_stays_as_it_is_and_all_is_in_the_record(sandbox, alice, olga):
@@ -80,6 +114,41 @@ def test_what_has_ended_stays_as_it_is_and_all_is_in_the_record(sandbox, alice, 
         {"requests": 1},
         {"requests": 0},
     ]
+
+
+def test_what_was_under_way_or_unknown_in_the_backup_is_not_sent_again_either(sandbox, alice):
+    unknown = make_unknown(sandbox, alice)
+    under_way = factories.submit(alice)
+    call = factories.claim()
+
+    assert restore.restore_requests() == 2
+
+    for portal_request in (unknown, under_way):
+        portal_request.refresh_from_db()
+        assert portal_request.status == "UNKNOWN"
+        assert portal_request.attempts.latest("number").worker == restore.WORKER
+    assert models.Attempt.objects.get(pk=call.attempt_id).outcome == "UNKNOWN"
+    assert verify.verify_record().findings == []
+
+
+def test_no_number_is_told_twice(sandbox, alice):
+    before = factories.submit(alice)
+    newest = models.Event.objects.latest("id").pk
+    restore.restore_requests()
+    after = factories.submit(alice)
+    assert after.pk > before.pk + 1_000
+    assert models.Event.objects.filter(pk__gt=newest).earliest("id").pk > newest + 1_000
+
+
+def test_the_interval_that_was_lost_is_kept(sandbox, alice):
+    factories.send_until_settled(factories.submit(alice))
+    newest = models.Attempt.objects.get()
+    tick = models.Key.objects.get().tick
+    restore.restore_requests()
+    restored = models.Restore.objects.get()
+    assert restored.lost_since == newest.claimed_at < restored.restored_at
+    assert restored.lost_since_tick == tick
+    assert restored.restored_tick == models.Key.objects.get().tick > tick + 1_000_000
 
 
 def test_its_page_says_why_it_waits(client, sandbox, alice):

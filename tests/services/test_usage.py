@@ -268,7 +268,7 @@ def test_days_are_those_of_the_site_s_zone_and_counted_anew_in_another(alice, he
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_worker_that_lost_the_duty_counts_nothing(alice, held):
     create(alice, LONG_AGO)
-    models.Lease.objects.update(epoch=held.epoch + 1)
+    models.Lease.objects.update(token=held.token + 1)
     with pytest.raises(leases.LeaseLost):
         usage.count_days(held=held)
     assert not models.DailyCount.objects.exists()

@@ -71,7 +71,9 @@ def test_a_429_to_a_single_read_waits_and_goes_on(lists, alice, held):
 def test_one_that_is_new_or_being_released_need_not_be_shown(lists, alice, held):
     own(alice, "new", minutes=0.1)
     own(alice, "leaving")
-    models.Workstation.objects.filter(uid="leaving").update(release_asked_at=Now(), release_asked_by=alice)
+    models.Workstation.objects.filter(uid="leaving").update(
+        release_asked_at=Now(), release_asked_by=alice, release_due_at=Now()
+    )
     assert scan(held).is_whole
     assert len(lists.calls) == 2
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from portal import models
-from portal.services import workstations
+from portal.services import releases
 from portal.views import journey
 from tests import factories
 from tests.admin import rows
@@ -71,7 +71,7 @@ def test_what_became_of_the_workstation_is_said(sandbox, sign_in, alice):
     assert "See the workstation" in page
     assert "given back" not in page
 
-    workstations.ask_release(actor=alice, workstation=workstation)
+    releases.ask_release(actor=alice, workstation=workstation)
     models.Workstation.objects.update(ended_at=models.clock.Now())
     page = sign_in(alice).get(path).content.decode()
     assert "Workstation given back" in page

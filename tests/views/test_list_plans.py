@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import dispatch, leases
+from portal.services import dispatch, leases, releases
 from portal.services.audit import seals
 from portal.services.search import finding, periods
 from tests.admin import rows
@@ -157,7 +157,10 @@ def test_a_claim_and_a_look_at_what_is_live_walk_past_nothing_that_has_ended(rec
     settings.AGENTSTATION_BASE_URL = (account := rows.create_account()).base_url
     models.Account.objects.filter(pk=account.pk).update(first_look="DONE")
     wanted = rows.create_request(alice, status="QUEUED")
+    settings.PORTAL_CALLS_PER_MINUTE = 10
+    releases.ask_release(actor=alice, workstation=models.Workstation.objects.filter(account=account).live().last())
     with CaptureQueriesContext(connection) as queries:
+        assert releases.claim_release()
         assert (call := dispatch.claim_request(worker="machine:1"))
         due = models.Workstation.objects.live().filter(account=account, refresh_due_at__lte=Now())
         assert list(due.order_by("refresh_due_at")[:20])

@@ -6,7 +6,7 @@ from django.urls import reverse
 from portal import failures, models
 from portal.models.clock import Now
 from portal.sandbox import names
-from portal.services import accounts, setup, workers
+from portal.services import accounts, setup
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -183,16 +183,6 @@ def test_the_theme_is_kept(client, chosen, kept):
     assert response.url == "/key/"
     assert (response.cookies["theme"].value if kept else response.cookies.get("theme")) == kept
     assert client.post("/theme/", {"theme": "dark", "next": "https://evil.example/"}).url == "/"
-
-
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_health(client):
-    assert client.get("/healthz").status_code == 200
-    assert client.get("/readyz").json()["reasons"] == ["No worker has been seen lately: run `manage.py work`."]
-    workers.note_worker(name="w")
-    assert client.get("/readyz").json() == {"ready": True, "reasons": []}
-    workers.note_stopped(name="w")
-    assert client.get("/readyz").status_code == 503
 
 
 @pytest.mark.parametrize("path", ["/nowhere/", "/requests/0/", "/requests/99999999999999999999/", "/requests/x/"])

@@ -30,8 +30,8 @@ def test_a_good_form_leads_to_the_request_s_page(sign_in, alice):
     ("changes", "words"),
     [
         ({"type": ""}, "Choose a workstation type."),
-        ({"type": "mainframe"}, "The provider has no such type."),
-        ({"type": "py\x00thon"}, "The provider has no such type."),
+        ({"type": "mainframe"}, "The provider does not offer this type."),
+        ({"type": "py\x00thon"}, "The provider does not offer this type."),
         ({"workspace_id": "two words"}, "A UID has 1 to 64"),
         ({"workspace_id": "x" * 65}, "A UID has 1 to 64"),
         ({"workspace_id": "abc\x00"}, "This has a character that cannot be kept."),

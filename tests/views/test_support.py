@@ -82,7 +82,9 @@ def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
     portal_request = factories.send_until_settled(factories.submit(alice, note="for the demo", workspace_uid="space"))
     account = portal_request.account
     look = models.Scan.objects.create(account=account, begun_at=portal_request.created_at)
-    models.Event.objects.create(verb="settle", target="t", request_number=portal_request.pk, detail={"look": look.pk})
+    models.Event.objects.create(
+        verb="reconcile", target="t", request_number=portal_request.pk, detail={"scan": look.pk}
+    )
     models.Workspace.objects.get_or_create(account=account, uid="space", defaults={"owner": alice})
     models.Workstation.objects.create(account=account, uid="orphan", made_for=portal_request)
     first = portal_request.attempts.order_by("number").first()
@@ -108,7 +110,7 @@ def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
     assert bundle["attempts"][0]["late_answer"]["answer"] == {"encoding": "utf-8", "body": "später\x00"}
     assert [event["verb"] for event in bundle["events"]][:2] == ["submit", "claim"]
     assert bundle["events"][-1]["verb"] == "evidence"
-    assert [row["id"] for row in bundle["looks"]] == [look.pk]
+    assert [row["id"] for row in bundle["scans"]] == [look.pk]
     assert "orphan" in [row["uid"] for row in bundle["workstations"]]
     assert [row["uid"] for row in bundle["workspaces"]] == ["space"]
 

@@ -12,7 +12,9 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 @pytest.fixture
 def unknown(sandbox, alice) -> models.Request:
-    return factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    factories.ask_people(portal_request)
+    return portal_request
 
 
 @pytest.fixture
@@ -87,7 +89,40 @@ def test_an_orphan_is_given_back_with_a_reason(sign_in, orphan, olga):
     assert models.Event.objects.get(verb="release-orphan").reason == "Nobody's."
 
 
+def test_an_orphan_that_is_another_teams_is_nobodys_any_more(sign_in, orphan, olga, alice):
+    link = "/unknown/orphans/orphan-1/disown/"
+    assert sign_in(alice).post(link, {"reason": "r"}).status_code == 403
+    assert "noted as not yours" in sign_in(olga).post(link, {"reason": "Theirs."}, follow=True).content.decode()
+    assert "orphan-1" not in sign_in(olga).get("/unknown/").content.decode()
+
+
+def test_a_requester_who_is_asked_has_it_sent_again(sign_in, unknown, alice, bob):
+    page = sign_in(alice).get(f"/requests/{unknown.pk}/").content.decode()
+    assert "Not created: send again" in page
+    link = f"/requests/{unknown.pk}/not-created/"
+    assert sign_in(bob).post(link).status_code == 404
+    assert sign_in(alice).get(link).status_code == 405
+    assert "is in the queue again" in sign_in(alice).post(link, follow=True).content.decode()
+    assert "moved on" in sign_in(alice).post(link, follow=True).content.decode()
+    assert models.Event.objects.get(verb="not-created").actor_name == "alice"
+
+
+def test_a_requester_who_is_asked_cancels_it_at_once(sign_in, unknown, alice):
+    page = sign_in(alice).post(f"/requests/{unknown.pk}/cancel/", follow=True).content.decode()
+    assert "If a workstation turns up after all" in page
+    unknown.refresh_from_db()
+    assert unknown.status == "CANCELLED"
+
+
+def test_before_a_requester_is_asked_nothing_is_offered(sign_in, unknown, alice):
+    models.Request.objects.update(operator_note="")
+    assert "Not created" not in sign_in(alice).get(f"/requests/{unknown.pk}/").content.decode()
+    answer = sign_in(alice).post(f"/requests/{unknown.pk}/not-created/", follow=True)
+    assert "still checking" in answer.content.decode()
+
+
 def test_a_requester_wishes_to_cancel_what_is_unknown(sign_in, unknown, alice):
+    models.Request.objects.update(operator_note="")
     page = sign_in(alice).post(f"/requests/{unknown.pk}/cancel/", follow=True).content.decode()
     assert "If nothing was made, the request is cancelled" in page
     assert "Cancelling wished" in page

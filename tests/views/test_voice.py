@@ -3,6 +3,7 @@
 import pytest
 
 from portal import models
+from portal.sandbox import names
 from portal.services import accounts, setup
 from tests import factories
 
@@ -107,6 +108,13 @@ def test_operators_are_warned_where_what_was_there_before_is_not_known(sign_in, 
 
 def test_the_guide_warns_of_rehearsals_that_everybody_feels(sign_in, alice):
     assert "stop the queue for everybody" in read(sign_in(alice).get("/failures/"))
+
+
+def test_the_guide_says_which_rehearsals_end_with_a_question(sign_in, alice):
+    rows = sign_in(alice).get("/failures/").content.decode().partition('id="rehearse"')[2].split("<tr>")[2:]
+
+    asking = {names.RESERVED[place].uid for place, row in enumerate(rows) if "the portal asks you" in row}
+    assert asking == {*("fail-500", "fail-502", "fail-503-html"), *("hang", "reset", "truncate", "garbage", "drip")}
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

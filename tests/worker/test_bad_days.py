@@ -1,55 +1,181 @@
-"""The database is full, away or locked at the worst moment: nothing is lost, and nothing is sent twice."""
+"""The worst moments of a worker: nothing is lost, nothing is sent twice, and what can go on goes on."""
 
+import socket
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from portal import models
+from portal.models.clock import Now
 from portal.services import dispatch, record
-from portal.worker import process, threads
+from portal.worker import dispatcher, process
 from tests import factories
+from tests.worker.test_process import await_row
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
-def spoil_connection() -> None:
-    """The next write of this connection fails: SQLite has no more room, PostgreSQL has ended the session."""
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    """SQLite says at once that it is locked, on every connection that is opened from now on."""
+    if connection.vendor == "sqlite":
+        monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
+
+
+@pytest.fixture
+def running(sandbox, impatient) -> Iterator[dispatcher.Dispatcher]:
+    """A dispatcher with two senders, which ends when the test does."""
+    running = dispatcher.Dispatcher(name="test-worker", size=2, client=process.make_client())
+    running.start()
+    yield running
+    running.stop()
+    for thread in running.threads:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@contextmanager
+def unusable_database() -> Iterator[None]:
+    """Nothing can be recorded: SQLite is locked by somebody else, PostgreSQL lacks a table."""
+    if connection.vendor == "sqlite":
+        other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("COMMIT")
+        other.close()
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE portal_attempt RENAME TO elsewhere")
+            yield
+            cursor.execute("ALTER TABLE elsewhere RENAME TO portal_attempt")
+
+
+@contextmanager
+def refused_workstations() -> Iterator[None]:
+    """A workstation cannot be stored, whatever is tried: as if its answer broke a constraint."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute("VACUUM")  # no free pages that would do
-            cursor.execute("PRAGMA page_count")
-            cursor.execute(f"PRAGMA max_page_count = {cursor.fetchone()[0]}")
+            body = "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            cursor.execute(f"CREATE TRIGGER refused BEFORE INSERT ON portal_workstation {body}")
         else:
-            cursor.execute("SELECT pg_backend_pid()")
-            pid = cursor.fetchone()[0]
-            with connection.copy().cursor() as other:
-                other.execute("SELECT pg_terminate_backend(%s)", [pid])
-                other.connection.close()
+            body = "BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = 'check_violation'; END"
+            cursor.execute(f"CREATE FUNCTION refused() RETURNS trigger AS $$ {body} $$ LANGUAGE plpgsql")
+            trigger = "FOR EACH ROW EXECUTE FUNCTION refused()"
+            cursor.execute(f"CREATE TRIGGER refused BEFORE INSERT ON portal_workstation {trigger}")
+        yield
+        on_table = " ON portal_workstation" if connection.vendor == "postgresql" else ""
+        cursor.execute(f"DROP TRIGGER refused{on_table}")
+        if connection.vendor == "postgresql":
+            cursor.execute("DROP FUNCTION refused")
 
 
-def test_an_answer_survives_a_database_that_fails_at_the_moment_of_recording(sandbox, alice, monkeypatch):
-    monkeypatch.setattr(threads, "_PAUSE", 0.0)
-    # An answer so large that it needs new pages, so that a full disk is felt.
-    sandbox.script([{"status": 200, "body": {"id": "w1", "type": "max", "status": "active", "x": "x" * 500_000}}])
+def await_words(caplog, words: str) -> None:
+    """Until the log has them."""
+    pause = threading.Event()
+    while words not in caplog.text:
+        pause.wait(0.01)
+
+
+def test_an_answer_waits_for_a_database_that_fails_when_it_is_recorded(running, sandbox, alice, caplog):
+    sandbox.hold()
     portal_request = factories.submit(alice)
+    sandbox.wait_for_posts(1, timeout=20)
+
+    with unusable_database():
+        sandbox.release()
+        await_words(caplog, "tried again in a moment")
+
+    await_row(models.Request.objects.filter(pk=portal_request.pk, status="SUCCEEDED"))
+    assert len(sandbox.record()["posts"]) == 1
+
+
+def test_an_answer_that_breaks_its_recording_is_kept_as_unreadable_and_stops_nobody(running, sandbox, alice, caplog):
+    with refused_workstations():
+        broken = factories.submit(alice)
+        await_row(models.Attempt.objects.filter(request=broken, outcome="UNKNOWN"))
+    sandbox.script([{"status": 422, "body": {"error": "e", "message": "m"}}])
+    refused = factories.submit(alice)
+    await_row(models.Request.objects.filter(pk=refused.pk, status="FAILED"))
+
+    broken.refresh_from_db()
+    attempt = broken.attempts.get()
+    assert (broken.status, broken.failure, attempt.failure, attempt.http_status) == (
+        *("UNKNOWN", "unreadable", "unreadable", 200),
+    )
+    assert b'"id"' in attempt.answer
+    assert models.Event.objects.filter(verb="answer", request_number=broken.pk).count() == 1
+    assert not models.Workstation.objects.filter(request=broken).exists()
+    assert "could not be recorded" in caplog.text
+
+
+def test_a_late_answer_that_breaks_its_recording_is_kept_too(sandbox, alice):
+    broken = factories.submit(alice)
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
-    tries = []
+    models.Attempt.objects.update(outcome="UNKNOWN", failure="no-answer", ended_at=Now())
+    models.Request.objects.update(status="UNKNOWN", failure="no-answer")
 
-    def step() -> None:
-        if not tries:
-            spoil_connection()
-        tries.append(True)
-        record.record_result(call=call, result=result)
+    record.record_unreadable(call=call, result=result)
+    record.record_unreadable(call=call, result=result)
 
-    threads.keep_trying(step)
+    late = models.LateAnswer.objects.get()
+    assert (late.outcome, late.failure, bytes(late.answer)) == ("UNKNOWN", "unreadable", result.answer.body)
+    broken.refresh_from_db()
+    assert broken.status == "UNKNOWN"
 
-    portal_request.refresh_from_db()
-    assert len(tries) == 2, "the database did not fail"
-    assert (portal_request.status, portal_request.workstation.uid) == ("SUCCEEDED", "w1")
-    assert len(sandbox.record()["posts"]) == 1
+
+def test_a_call_that_breaks_in_a_library_is_unknown_and_its_sender_goes_on(
+    running, sandbox, alice, caplog, monkeypatch
+):
+    resolve, broken = socket.getaddrinfo, threading.Event()
+
+    def resolve_badly(*args, **kwargs):
+        if threading.current_thread().name.startswith("sender") and not broken.is_set():
+            broken.set()
+            raise RuntimeError("a bug")
+        return resolve(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_badly)
+    first = factories.submit(alice)
+    await_row(models.Request.objects.filter(pk=first.pk, status="UNKNOWN"))
+    others = [factories.submit(alice).pk for _ in range(4)]
+    await_row(models.Request.objects.filter(pk=others[-1], status="SUCCEEDED"))
+
+    first.refresh_from_db()
+    assert first.failure == "no-answer"
+    assert "RuntimeError: a bug" in caplog.text
+
+
+def test_a_worker_with_a_thread_that_hangs_records_what_the_others_bring_and_ends(
+    sandbox, settings, alice, caplog, monkeypatch
+):
+    settings.PORTAL_SEND_MARGIN = settings.PORTAL_RECORD_MARGIN = 0.2
+    settings.AGENTSTATION_TOTAL_TIMEOUT = 1.0
+    resolve, hanging, end = socket.getaddrinfo, threading.Event(), threading.Event()
+
+    def resolve_never(*args, **kwargs):
+        if threading.current_thread().name.startswith("sender") and not hanging.is_set():
+            hanging.set()
+            end.wait()
+        return resolve(*args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_never)
+    numbers = [factories.submit(alice).pk for _ in range(3)]
+
+    with pytest.raises(CommandError, match=r"made no progress: sender-\d\.") as ended:
+        call_command("work")
+
+    assert ended.value.returncode == 1
+    first, *others = models.Request.objects.filter(pk__in=numbers).order_by("pk").values_list("status", flat=True)
+    assert first in ("SENDING", "UNKNOWN")
+    assert others == ["SUCCEEDED", "SUCCEEDED"]
+    assert "resolve_never" in caplog.text, "the log does not say where it stood"
+    end.set()
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL has no lock on the whole database")

@@ -1,13 +1,16 @@
 """A whole worker, with its threads, against the sandbox."""
 
+import socket
 import threading
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from portal import models
-from portal.services import workers
-from portal.worker import duties, process, threads
+from portal.management.commands import work
+from portal.models.clock import Now
+from portal.services import leases, workers
+from portal.worker import process, scheduler
 from tests import factories
 from tests.lists import serve_lists
 
@@ -17,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.fixture
 def worker(sandbox):
     """A worker that runs until the test ends."""
-    worker = process.Process(thread_count=2)
+    worker = process.Process(sender_count=2)
     thread = threading.Thread(target=worker.run)
     thread.start()
     yield worker
@@ -43,7 +46,7 @@ def test_requests_that_are_submitted_become_workstations_with_files(worker, sand
 
 
 def test_a_worker_shows_that_it_lives_and_that_it_has_stopped(sandbox, transactional_db):
-    worker = process.Process(thread_count=1)
+    worker = process.Process(sender_count=1)
     thread = threading.Thread(target=worker.run)
     thread.start()
     await_row(models.Worker.objects.filter(name=worker.name))
@@ -76,7 +79,7 @@ def test_an_endless_list_keeps_neither_the_queue_from_starting_nor_a_worker_from
         settings.AGENTSTATION_BASE_URL, settings.AGENTSTATION_API_KEY = lists.base_url, "lists"
         number = factories.submit(alice).pk
         models.Account.objects.update(first_look="WANTED")
-        worker = process.Process(thread_count=1)
+        worker = process.Process(sender_count=1)
         thread = threading.Thread(target=worker.run)
         thread.start()
         await_row(models.Request.objects.filter(pk=number, status="SUCCEEDED"))
@@ -86,34 +89,122 @@ def test_an_endless_list_keeps_neither_the_queue_from_starting_nor_a_worker_from
     assert models.Scan.objects.get().ended_at is None, "the next worker goes on with it"
 
 
-def test_an_answer_is_recorded_as_soon_as_the_database_is_back(monkeypatch):
-    monkeypatch.setattr(threads, "_PAUSE", 0.0)
-    failures = iter([OperationalError("away"), OperationalError("full"), None])
-    done = []
+def test_a_worker_as_it_is_started_holds_no_connection_while_idle_and_then_sends(sandbox, alice):
+    """With the default senders, jobs and connections; on PostgreSQL the listener's is not of the pool."""
+    worker = process.Process(sender_count=work.DEFAULT_SENDERS)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    for job in scheduler.list_jobs(client=process.make_client()):
+        await_row(models.Lease.objects.filter(name=job.name, holder=worker.name))
+    if connection.vendor == "postgresql":
+        await_idle_pool()
 
-    def record() -> None:
-        failure = next(failures)
-        if failure is not None:
-            raise failure
-        done.append(True)
+    sandbox.hold()
+    numbers = [factories.submit(alice).pk for _ in range(work.DEFAULT_SENDERS)]
+    sandbox.wait_for_posts(len(numbers), timeout=20)
+    if connection.vendor == "postgresql":
+        await_idle_pool()
+    sandbox.release()
+    for number in numbers:
+        await_row(models.Request.objects.filter(pk=number, status="SUCCEEDED"))
 
-    threads.keep_trying(record)
-    assert done == [True]
+    worker.stop()
+    thread.join(30)
+    assert not thread.is_alive()
 
 
-def test_a_duty_that_fails_is_tried_again(caplog):
+def await_idle_pool() -> None:
+    """Until every connection of the pool has been given back, all at one time."""
+    pause = threading.Event()
+    connection.close()
+    while (stats := connection.pool.get_stats())["pool_size"] != stats["pool_available"]:
+        pause.wait(0.001)
+    assert stats["pool_max"] <= 10
+
+
+def test_a_worker_ends_though_a_job_waits_for_a_provider_that_hangs(settings, transactional_db):
+    settings.AGENTSTATION_TOTAL_TIMEOUT = 120.0
+    with socket.create_server(("127.0.0.1", 0)) as provider:
+        settings.AGENTSTATION_BASE_URL = f"http://127.0.0.1:{provider.getsockname()[1]}/v1"
+        worker = process.Process(sender_count=1)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        asked, _ = provider.accept()
+
+        worker.stop()
+        thread.join(30)
+
+        assert not thread.is_alive()
+        assert not models.Lease.objects.filter(holder=worker.name, expires_at__gt=Now()).exists()
+        asked.close()
+    for job in threading.enumerate():
+        if job.name == "settle":
+            job.join(30)
+    assert not models.Look.objects.exists(), "a job wrote something after its worker had ended"
+
+
+def test_a_job_that_uses_the_key_is_left_to_a_worker_whose_key_is_known(sandbox, settings, alice):
+    factories.submit(alice)
+    factories.send_once()
+    settings.AGENTSTATION_API_KEY = "another"
+    done, begun = [], threading.Event()
+
+    def run(lease: leases.Lease) -> None:
+        done.append(lease.name)
+        begun.set()
+
+    jobs = [scheduler.Job(name=name, interval=0.01, run=run, uses_key=name == "with-key") for name in ("with-key", "b")]
+    running = scheduler.Scheduler(name="w", jobs=jobs)
+    running.start()
+    assert begun.wait(20)
+    running.stop()
+
+    assert set(done) == {"b"}
+    assert not models.Lease.objects.filter(name="with-key").exists()
+
+
+def test_a_job_that_blocks_loses_its_lease_and_writes_nothing_more(transactional_db, caplog):
+    blocked, go_on, lost = threading.Event(), threading.Event(), []
+
+    def block(lease: leases.Lease) -> None:
+        blocked.set()
+        go_on.wait()
+        try:
+            leases.check_lease(held=lease)
+        except leases.LeaseLost:
+            lost.append(lease)
+            raise
+
+    first = scheduler.Scheduler(name="first", jobs=[scheduler.Job(name="j", interval=60, run=block)])
+    first.start()
+    assert blocked.wait(20)
+    models.Lease.objects.update(expires_at=Now())
+    taken = threading.Event()
+    second = scheduler.Scheduler(
+        name="second", jobs=[scheduler.Job(name="j", interval=0.01, run=lambda lease: taken.set())]
+    )
+    second.start()
+    assert taken.wait(20)
+    go_on.set()
+    first.stop()
+    second.stop()
+
+    assert len(lost) == 1
+
+
+def test_a_job_that_fails_is_tried_again(caplog, transactional_db):
     rounds, stop = [], threading.Event()
 
     def run(held) -> None:
         rounds.append(held)
         if len(rounds) == 3:
             stop.set()
-        raise {1: ValueError("odd"), 2: OperationalError("away")}.get(len(rounds), duties.leases.LeaseLost("gone"))
+        raise {1: ValueError("odd"), 2: OperationalError("away")}.get(len(rounds), leases.LeaseLost("gone"))
 
-    roster = duties.Roster(name="w", duties=[duties.Duty(name="d", interval=0.01, run=run)])
-    roster.start()
+    jobs = scheduler.Scheduler(name="w", jobs=[scheduler.Job(name="j", interval=0.01, run=run)])
+    jobs.start()
     assert stop.wait(20)
-    roster.stop()
+    jobs.stop()
 
     assert len(rounds) >= 3
-    assert "A duty failed" in caplog.text
+    assert "A job failed" in caplog.text

@@ -6,18 +6,23 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.services import configuration
+from portal.services import configuration, identity
 from portal.services.audit import protection, seals
-from portal.worker import process
+from portal.worker import process, watchdog
+
+DEFAULT_SENDERS = min(settings.PORTAL_CALLS_IN_FLIGHT, 16)
 
 
 class Command(BaseCommand):
-    """Sends requests to the provider and does the duties, until SIGTERM; then finishes its calls and ends."""
+    """Sends requests to the provider and does the jobs, until SIGTERM; then finishes its calls and ends.
+
+    Ends with status 1 where a thread of it hangs: whoever started it starts it again.
+    """
 
     help = "Send requests to the provider and keep what it answers, until SIGTERM."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--threads", type=int, default=min(settings.PORTAL_CALLS_IN_FLIGHT, 16))
+        parser.add_argument("--threads", type=int, default=DEFAULT_SENDERS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if faults := protection.find_faults():
@@ -25,6 +30,11 @@ class Command(BaseCommand):
         if fault := seals.find_fault():
             raise CommandError(fault)
         configuration.note_settings()
-        worker = process.Process(thread_count=options["threads"])
+        for warning in identity.check_at_start():
+            self.stderr.write(self.style.WARNING(warning))
+        worker = process.Process(sender_count=options["threads"])
         worker.stop_on_signals()
-        worker.run()
+        try:
+            worker.run()
+        except watchdog.Stuck as error:
+            raise CommandError(str(error)) from None

@@ -52,6 +52,21 @@ FORMS: Mapping[str, canon.Form] = {
             *("fingerprint", "new_fingerprint"),
         ),
     ),
+    "database": canon.Form(
+        model=models.Database,
+        names=("id", "identity", "place", "timeline", "timeline_tick", "doubt", "doubted_at"),
+    ),
+    "restore": canon.Form(
+        model=models.Restore,
+        names=("id", "account_id", "lost_since", "lost_since_tick", "restored_at", "restored_tick"),
+    ),
+    "stray-response": canon.Form(
+        model=models.StrayResponse,
+        names=(
+            *("id", "account_id", "attempt_number", "token", "came_at"),
+            *("outcome", "failure", "http_status", "error", "message", "answer"),
+        ),
+    ),
     "person": canon.Form(
         model=models.User,
         names=(
@@ -64,6 +79,7 @@ FORMS: Mapping[str, canon.Form] = {
     "notice": canon.Form(
         model=models.Notice, names=("id", "kind", "first_at", "acknowledged_at", "acknowledged_by_id")
     ),
+    "workstation-type": canon.Form(model=models.WorkstationType, names=("id", "account_id", "name", "withdrawn_at")),
     "tombstone": canon.Form(
         model=models.Tombstone, names=("id", "made_at", "kind", "first_id", "last_id", "ids", "counts", "digest")
     ),

@@ -17,7 +17,11 @@ from portal.services.audit import canon, keys, rowdigests, tombstones
 _RANGE = 200  # requests at once
 _PAGE = 2000  # events
 _LOOKS = 5  # at what changes while it is looked at
-_WORDS = {"late-answer": "late answer"}
+_WORDS = {
+    "late-answer": "late answer",
+    "stray-response": "stray response",
+    "workstation-type": "workstation type",
+}
 # Whoever is added after the first of these must be told of by one: a person or group without was slipped in.
 _ADDING = ("set-up", "add-person", "add-group")
 _ADDED = ("person", "group")

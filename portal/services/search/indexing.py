@@ -241,7 +241,15 @@ def _list_tags() -> list[str]:
 
 
 def _write_cases(column: str, given: dict[str, str]) -> str:
-    return f"CASE r.{column} {' '.join(f"WHEN '{value}' THEN '{tag}'" for value, tag in given.items())} END"
+    other = f" ELSE {_OTHER_TYPE[connection.vendor]}" if column == "type" else ""
+    return f"CASE r.{column} {' '.join(f"WHEN '{value}' THEN '{tag}'" for value, tag in given.items())}{other} END"
+
+
+# As `tags.tag_value` has it: in digits, for an index of trigrams makes no difference between max and MAX.
+_OTHER_TYPE = {
+    "sqlite": "'y' || lower(hex(r.type)) || ';'",
+    "postgresql": "'y' || encode(convert_to(r.type, 'UTF8'), 'hex') || ';'",
+}
 
 
 # --- How each database writes a trigger ---

@@ -58,7 +58,12 @@ LEVELS = {
 
 
 def tag_value(*, column: str, value: str) -> str:
-    """The tag of a request that has the value in its column status, type or failure. Raises KeyError for others."""
+    """The tag of a request that has the value in its column status, type or failure.
+
+    Of types there may be others than those above; of the rest it raises KeyError for others.
+    """
+    if column == "type" and value not in TAGS["type"]:
+        return f"y{value.encode().hex()};"
     return TAGS[column][value]
 
 

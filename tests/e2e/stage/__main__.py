@@ -63,6 +63,7 @@ def build() -> dict[str, object]:
     people = rows.create_people()
     requests = rows.create_requests(people["mira"], people["olga"])
     uids = rows.create_mirrors(people["mira"], people["olga"])
+    rows.create_types()
     rows.create_record()
     names = list(list_names(get_resolver().url_patterns))
     return {

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from portal import failures, models
+from portal.sandbox import generations
 from portal.services import accounts, leases
 from portal.services.audit import seals, tombstones
 from tests import factories
@@ -157,11 +158,14 @@ def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
     _fill(atlas)
     _create_workspace(mira, "9f3c2d1a-77e0-4b7e-9d62-0a4f5b1c8e33", "")
     shared = {"workspace": atlas, "raw": json.dumps({"id": "ws-1", "type": "python", "status": "active"})}
+    leaving = {"release_asked_at": NOW, "release_asked_by": mira, "release_due_at": NOW}
     uids = {
         "active": _create_workstation(mira, "5d0f7a52-1c34-4b8e-a9b5-2f6f0f6a7c11", **shared),
         "ended": _create_workstation(mira, "ws-ended", status="completed", ended_at=NOW),
         "errored": _create_workstation(mira, "ws-errored", status="errored", ended_at=NOW),
-        "leaving": _create_workstation(mira, "ws-leaving", release_asked_at=NOW, release_asked_by=mira),
+        "leaving": _create_workstation(mira, "ws-leaving", **leaving),
+        "refused": _create_workstation(mira, "ws-refused", **leaving, release_failure="503"),
+        "missing": _create_workstation(mira, "ws-missing", doubted_at=NOW - timedelta(days=2), doubted_tick=1),
         "strange": _create_workstation(mira, LONG, status="hibernating-until-somebody-wakes-it-up", type=LONG),
         "empty": "9f3c2d1a-77e0-4b7e-9d62-0a4f5b1c8e33",
         "workspace": "atlas",
@@ -215,6 +219,24 @@ def _create_looks() -> None:
             account=account, begun_at=begun, ended_at=NOW, is_whole=True, active_count=4, history_count=31
         )
     models.Scan.objects.create(account=account, begun_at=NOW, ended_at=NOW, problem="503: Service unavailable")
+
+
+def create_types() -> None:
+    """The sandbox's list as it is, one with much to say, and one that is not offered any more."""
+    account = accounts.get_current_account()
+    for one in generations.BY_NAME["nine"].describe()["data"]:
+        models.WorkstationType.objects.create(
+            account=account,
+            name=one["id"],
+            description=one["description"],
+            software=one["software"],
+            raw=json.dumps(one),
+        )
+    software = ["desktop", "terminal", LONG, "chromium", "large-language-model-runtime", "speech-to-text"]
+    models.WorkstationType.objects.create(
+        account=account, name=LONG, description=f"Everything for {LONG}. " * 5, software=software
+    )
+    models.WorkstationType.objects.create(account=account, name="retired", withdrawn_at=NOW)
 
 
 @transaction.atomic

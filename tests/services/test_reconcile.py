@@ -1,13 +1,25 @@
-"""Unknown requests are settled by looks at the provider's lists: adopted, tried again, or left to an operator."""
+"""Unknown requests are reconciled by scans of the provider's lists: found, sent again, or put before a person."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db.models import F
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, dispatch, intake, leases, record, recover, settle
+from portal.services import (
+    accounts,
+    clock,
+    decisions,
+    dispatch,
+    intake,
+    leases,
+    matching,
+    reconcile,
+    record,
+    recover,
+    scans,
+)
 from portal.worker import process
 from tests import factories
 
@@ -25,13 +37,13 @@ MOVED = {
 
 
 @pytest.fixture(autouse=True)
-def _look_at_every_round(settings) -> None:
+def _scan_in_every_round(settings) -> None:
     settings.PORTAL_LOOK_INTERVAL = 0.0
 
 
 @pytest.fixture
 def held() -> leases.Held:
-    taken = leases.take_lease(name="settle", holder="test", seconds=600)
+    taken = leases.take_lease(name="reconcile", holder="test", seconds=600)
     assert taken is not None
     return taken
 
@@ -44,11 +56,27 @@ def pass_time(seconds: float) -> None:
     models.Key.objects.filter(state="HELD", held_until__isnull=False).update(held_until=Now() - timedelta(seconds=1))
 
 
-def look(held: leases.Held) -> models.Scan:
-    """A round of the duty, a second later than all before."""
+def scan(held: leases.Held) -> models.Scan:
+    """A round of the job, a second later than all before."""
     pass_time(1)
-    settle.settle_requests(held=held, client=process.make_client())
+    factories.reconcile_once(held)
     return models.Scan.objects.order_by("id").last()
+
+
+def make_witness(requester: models.User) -> models.Workstation:
+    """A workstation of ours that was made after all that has been sent so far."""
+    return factories.create_workstation(requester, type="max")
+
+
+def deny_twice(held: leases.Held) -> None:
+    """Two scans after the time from which they prove something."""
+    pass_time(UNTIL_SURE)
+    scan(held)
+    scan(held)
+
+
+def let_it_be_sent_again(portal_request: models.Request) -> None:
+    models.Request.objects.filter(pk=portal_request.pk).update(next_attempt_at=None)
 
 
 def ask(sandbox, requester: models.User, name: str = "", **values: str) -> models.Request:
@@ -64,11 +92,18 @@ def ask(sandbox, requester: models.User, name: str = "", **values: str) -> model
 def entry(uid: str, *, type: str = "python", workspace: str | None = None, **values: object) -> dict[str, object]:
     """A workstation as a list shows it."""
     space = {"id": workspace, "status": "active"} if workspace else None
-    return {"id": uid, "type": type, "status": "active", "workspace": space, **values}
+    started = {"startedAt": datetime.now(UTC).isoformat()}
+    return {"id": uid, "type": type, "status": "active", "workspace": space, **started, **values}
 
 
 def script_list(sandbox, *entries: dict[str, object], on: str = ACTIVE, times: int = 1) -> None:
     sandbox.script({"on": on, "status": 200, "body": {"data": list(entries), "next_cursor": None}, "times": times})
+
+
+def list_as_made(sandbox, portal_request: models.Request, uid: str) -> None:
+    """Show the workstation as made when the request was sent, also where that has been moved into the past since."""
+    claimed_at = portal_request.attempts.latest("number").claimed_at
+    script_list(sandbox, entry(uid, workspace="S-made", startedAt=claimed_at.isoformat()))
 
 
 def statuses(*portal_requests: models.Request) -> list[str]:
@@ -93,22 +128,24 @@ def test_what_was_made_unsaid_is_adopted_by_one_look_and_never_asked_for_again(
     portal_request = ask(sandbox, alice, workspace_uid=name) if is_named else ask(sandbox, alice, name)
     assert portal_request.status == "UNKNOWN"
 
-    decided_by = look(held)
+    decided_by = scan(held)
 
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert (portal_request.failure, portal_request.workstation.uid) == ("", made(sandbox)[0])
     assert portal_request.workstation.workspace.owner == alice
     assert portal_request.workstation.is_live
     assert len(sandbox.record()["posts"]) == 1
-    event = models.Event.objects.get(verb="settle", request_number=portal_request.pk)
+    event = models.Event.objects.get(verb="reconcile", request_number=portal_request.pk)
     assert event.detail == {
         "decision": "found",
         "attempt": 1,
-        "look": decided_by.pk,
-        "look_begun_at": decided_by.begun_at.isoformat(),
+        "scan": decided_by.pk,
+        "scan_begun_at": decided_by.begun_at.isoformat(),
         "active": 1,
         "history": 0,
-        "candidates": [made(sandbox)[0]],
+        "newcomers": [made(sandbox)[0]],
+        "grace": 60.0,
+        "is_witnessed": False,
         "workstation": made(sandbox)[0],
         "before": "UNKNOWN",
         "after": "SUCCEEDED",
@@ -120,7 +157,7 @@ def test_a_workstation_that_ended_before_we_looked_is_adopted_and_not_live(sandb
     portal_request = ask(sandbox, alice, "reset-made")
     process.make_client().release_workstation(uid=made(sandbox)[0])
 
-    look(held)
+    scan(held)
 
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert (portal_request.workstation.is_live, portal_request.workstation.status) == (False, "completed")
@@ -130,30 +167,31 @@ def test_a_workstation_that_ended_before_we_looked_is_adopted_and_not_live(sandb
 def test_a_provider_whose_clock_is_an_hour_off_is_believed_all_the_same(sandbox, alice, held, clock_off):
     sandbox.change_weather({"clock_off": clock_off})
     portal_request = ask(sandbox, alice, "reset-made")
-    look(held)
+    scan(held)
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
-@pytest.mark.parametrize("times", [{}, {"startedAt": None}, {"startedAt": "soon"}, {"startedAt": 7}])
-def test_a_candidate_without_a_readable_time_is_adopted_all_the_same(sandbox, alice, held, times):
+@pytest.mark.parametrize("times", [{"startedAt": None}, {"startedAt": "soon"}, {"startedAt": 7}])
+def test_one_without_a_readable_time_is_for_a_person(sandbox, alice, held, times):
     portal_request = ask(sandbox, alice, "reset")
     script_list(sandbox, entry("W1", workspace="S1", **times))
-    look(held)
-    assert statuses(portal_request) == ["SUCCEEDED"]
-    assert portal_request.workstation.uid == "W1"
+    scan(held)
+    assert statuses(portal_request) == ["UNKNOWN"]
+    assert portal_request.operator_note == matching.NEWCOMER
 
 
-def test_a_candidate_without_a_workspace_is_adopted_where_none_was_named(sandbox, alice, held):
+def test_one_without_a_workspace_is_for_a_person(sandbox, alice, held):
     portal_request = ask(sandbox, alice, "reset")
     script_list(sandbox, entry("W1"))
-    look(held)
-    assert statuses(portal_request) == ["SUCCEEDED"]
+    scan(held)
+    assert statuses(portal_request) == ["UNKNOWN"]
+    assert portal_request.operator_note == matching.NEWCOMER
 
 
 def test_a_wish_to_cancel_does_not_leave_what_was_made_without_an_owner(sandbox, alice, held):
     portal_request = ask(sandbox, alice, "reset-made")
     intake.cancel_request(actor=alice, portal_request=portal_request)
-    look(held)
+    scan(held)
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert portal_request.workstation.uid == made(sandbox)[0]
 
@@ -162,132 +200,214 @@ def test_a_wish_to_cancel_does_not_leave_what_was_made_without_an_owner(sandbox,
 
 
 @pytest.mark.parametrize("name", ["reset", "hang"])
-def test_nothing_made_is_believed_on_the_second_look_and_not_before_the_grace_has_passed(
-    sandbox, settings, alice, held, name
-):
+def test_nothing_created_is_believed_at_the_second_scan_after_the_grace(sandbox, settings, alice, bob, held, name):
     settings.AGENTSTATION_TOTAL_TIMEOUT = 0.5 if name == "hang" else 60.0
     portal_request = ask(sandbox, alice, name)
     sure_after = 5 + settings.AGENTSTATION_TOTAL_TIMEOUT + 60 + settings.PORTAL_SETTLE_GRACE
     settings.AGENTSTATION_TOTAL_TIMEOUT = 5.0
-    look(held)
+    make_witness(bob)
+    scan(held)
     pass_time(sure_after - 10)
-    look(held)
+    scan(held)
+    scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
 
     pass_time(10)
-    decided_by = look(held)
+    scan(held)
+    assert statuses(portal_request) == ["UNKNOWN"]
+    decided_by = scan(held)
 
     assert statuses(portal_request) == ["QUEUED"]
-    detail = models.Event.objects.get(verb="settle", request_number=portal_request.pk).detail
-    assert (detail["decision"], detail["look"], detail["workstation"]) == ("not created", decided_by.pk, None)
+    detail = models.Event.objects.get(verb="reconcile", request_number=portal_request.pk).detail
+    assert (detail["decision"], detail["scan"], detail["workstation"]) == ("not created", decided_by.pk, None)
+    assert detail["is_witnessed"]
+    assert dispatch.claim_request(worker="w") is None, "it is sent again after a while, not at once"
+    let_it_be_sent_again(portal_request)
     assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
-    assert (len(sandbox.record()["posts"]), len(made(sandbox))) == (2, 1)
+    assert (len(sandbox.record()["posts"]), len(made(sandbox))) == (3, 2)
     assert portal_request.attempts.count() == 2
 
 
-def test_one_look_however_late_is_not_enough(sandbox, alice, held):
+def test_one_scan_however_late_is_not_enough(sandbox, alice, bob, held):
     portal_request = ask(sandbox, alice, "reset")
+    make_witness(bob)
     pass_time(UNTIL_SURE)
-    look(held)
+    scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
-    look(held)
+    scan(held)
     assert statuses(portal_request) == ["QUEUED"]
 
 
-def test_after_a_complete_500_the_grace_counts_from_the_answer(sandbox, alice, held):
+def test_after_a_complete_500_the_grace_counts_from_the_response(sandbox, alice, bob, held):
     portal_request = ask(sandbox, alice, "fail-500")
-    look(held)
+    make_witness(bob)
     pass_time(50)
-    look(held)
+    scan(held)
+    scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
     pass_time(10)
-    look(held)
+    scan(held)
+    scan(held)
     assert statuses(portal_request) == ["QUEUED"]
+
+
+def test_without_a_witness_people_are_asked_and_after_a_while_an_older_one_is_believed(sandbox, alice, bob, held):
+    make_witness(bob)
+    portal_request = ask(sandbox, alice, "reset")
+    deny_twice(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_WITNESS)
+    pass_time(15 * 60)
+    scan(held)
+    scan(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["QUEUED"], "")
+
+
+def test_where_nothing_of_ours_was_ever_listed_only_people_decide(sandbox, alice, held):
+    portal_request = ask(sandbox, alice, "reset")
+    deny_twice(held)
+    pass_time(30 * 24 * 3600)
+    scan(held)
+    scan(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_WITNESS)
+
+    decisions.declare_not_created(actor=alice, portal_request=portal_request)
+
+    assert statuses(portal_request) == ["QUEUED"]
+    assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
+    assert len(sandbox.record()["posts"]) == 2
+
+
+def test_lists_that_lag_longer_than_the_grace_do_not_buy_twice(sandbox, alice, bob, held):
+    sandbox.change_weather({"shows_after": 90})
+    portal_request = ask(sandbox, alice, "fail-500-made")
+    make_witness(bob)
+    deny_twice(held)
+    assert statuses(portal_request) == ["UNKNOWN"]
+    list_as_made(sandbox, portal_request, made(sandbox)[0])
+    scan(held)
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert len(made(sandbox)) == 2
+
+
+def test_a_clock_that_stepped_begins_the_wait_anew(sandbox, alice, bob, held):
+    portal_request = ask(sandbox, alice, "fail-500")
+    make_witness(bob)
+    pass_time(600)
+    for _ in range(3):
+        stepped = clock.SteadyClock()
+        reconcile.reconcile_requests(held=held, client=process.make_client(), steady=stepped)
+    assert statuses(portal_request) == ["UNKNOWN"]
 
 
 @pytest.mark.parametrize(("name", "failure"), [("fail-500", "500"), ("reset", "no-answer"), ("garbage", "unreadable")])
-def test_after_four_tries_it_has_failed_for_good(sandbox, alice, held, name, failure):
+def test_after_four_tries_it_has_failed_for_good(sandbox, alice, bob, held, name, failure):
     portal_request = ask(sandbox, alice, workspace_uid=name)
     for tries in range(1, 5):
         assert (statuses(portal_request), portal_request.tries) == (["UNKNOWN"], tries)
-        look(held)
-        pass_time(UNTIL_SURE)
-        look(held)
+        make_witness(bob)
+        deny_twice(held)
         if tries < 4:
             assert statuses(portal_request) == ["QUEUED"]
+            let_it_be_sent_again(portal_request)
             factories.send_once()
 
     assert statuses(portal_request) == ["FAILED"]
     assert portal_request.failure == failure
-    assert len(sandbox.record()["posts"]) == 4
+    assert len([post for post in sandbox.record()["posts"] if name in post["body"]]) == 4
 
 
-def test_a_wish_to_cancel_is_granted_where_nothing_was_made(sandbox, alice, held):
+def test_each_time_it_waits_longer_before_it_is_sent_again(sandbox, alice, bob, held):
+    portal_request = ask(sandbox, alice, workspace_uid="reset")
+    waits = []
+    for _ in range(3):
+        make_witness(bob)
+        deny_twice(held)
+        portal_request.refresh_from_db()
+        waits.append((portal_request.next_attempt_at - clock.read_clock(account=portal_request.account)).seconds)
+        let_it_be_sent_again(portal_request)
+        factories.send_once()
+    assert [round(wait / 60) for wait in waits] == [1, 2, 4]
+
+
+def test_a_wish_to_cancel_is_granted_where_nothing_was_created(sandbox, alice, bob, held):
     portal_request = ask(sandbox, alice, "reset")
     intake.cancel_request(actor=alice, portal_request=portal_request)
-    look(held)
-    pass_time(UNTIL_SURE)
-    look(held)
+    make_witness(bob)
+    deny_twice(held)
     assert statuses(portal_request) == ["CANCELLED"]
     assert dispatch.claim_request(worker="w") is None
 
 
-def test_a_candidate_that_appears_late_is_adopted_by_the_request_that_queues_again(sandbox, alice, held):
-    sandbox.change_weather({"shows_after": 3600})
-    portal_request = ask(sandbox, alice, "reset-made")
-    look(held)
-    pass_time(UNTIL_SURE)
-    look(held)
+def test_a_requester_who_is_asked_may_cancel_at_once(sandbox, alice, held):
+    portal_request = ask(sandbox, alice, "reset")
+    deny_twice(held)
+    intake.cancel_request(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
+    assert statuses(portal_request) == ["CANCELLED"]
+
+
+def test_before_anybody_is_asked_nobody_may_say_that_nothing_was_created(sandbox, alice, olga, held):
+    portal_request = ask(sandbox, alice, "reset")
+    for actor in (alice, olga):
+        with pytest.raises(intake.NotPossible):
+            decisions.declare_not_created(actor=actor, portal_request=portal_request, reason="I know.")
+    assert statuses(portal_request) == ["UNKNOWN"]
+
+
+def test_one_that_appears_late_is_adopted_by_the_request_that_queues_again(sandbox, alice, bob, held):
+    portal_request = ask(sandbox, alice, "reset")
+    make_witness(bob)
+    deny_twice(held)
     assert statuses(portal_request) == ["QUEUED"]
 
-    sandbox.change_weather({})
-    look(held)
+    list_as_made(sandbox, portal_request, "W1")
+    scan(held)
 
     assert statuses(portal_request) == ["SUCCEEDED"]
-    assert portal_request.workstation.uid == made(sandbox)[0]
+    assert portal_request.workstation.uid == "W1"
     assert dispatch.claim_request(worker="w") is None
 
 
-def test_a_candidate_of_the_first_attempt_is_still_found_after_the_second(sandbox, alice, held):
-    sandbox.change_weather({"shows_after": 3600})
-    portal_request = ask(sandbox, alice, "reset-made")
-    look(held)
-    pass_time(UNTIL_SURE)
-    look(held)
+def test_one_of_the_first_attempt_is_still_found_after_the_second(sandbox, alice, bob, held):
+    portal_request = ask(sandbox, alice, "reset")
+    make_witness(bob)
+    deny_twice(held)
+    let_it_be_sent_again(portal_request)
     sandbox.script({"name": "reset"})
     factories.send_once()
-    sandbox.change_weather({})
+    started_at = portal_request.attempts.get(number=1).claimed_at
 
-    look(held)
+    script_list(sandbox, entry("W1", workspace="S1", startedAt=started_at.isoformat()))
+    scan(held)
 
     assert statuses(portal_request) == ["SUCCEEDED"]
-    assert portal_request.workstation.uid == made(sandbox)[0]
+    assert portal_request.workstation.uid == "W1"
 
 
 # --- Groups ---
 
 
-def test_the_older_of_two_gets_the_only_candidate(sandbox, alice, bob, held):
+def test_the_older_of_two_gets_the_only_one(sandbox, alice, bob, held):
     older = ask(sandbox, alice, "reset")
     pass_time(1)
     younger = ask(sandbox, bob, "reset-made")
 
-    look(held)
+    scan(held)
     assert statuses(older, younger) == ["SUCCEEDED", "UNKNOWN"]
 
-    pass_time(UNTIL_SURE)
-    look(held)
+    make_witness(bob)
+    deny_twice(held)
     assert statuses(older, younger) == ["SUCCEEDED", "QUEUED"]
+    let_it_be_sent_again(younger)
     assert factories.send_until_settled(younger).status == "SUCCEEDED"
-    assert len(made(sandbox)) == 2
+    assert len(made(sandbox)) == 3
     assert not models.Workstation.objects.orphans().exists()
 
 
-def test_two_candidates_go_to_two_requests_and_a_third_stays_an_orphan(sandbox, alice, bob, held):
+def test_two_go_to_two_requests_and_a_third_stays_an_orphan(sandbox, alice, bob, held):
     first, second = ask(sandbox, alice, "reset"), ask(sandbox, bob, "reset")
     script_list(sandbox, *(entry(f"W{number}", workspace=f"S{number}") for number in (1, 2, 3)))
 
-    look(held)
+    scan(held)
 
     assert statuses(first, second) == ["SUCCEEDED", "SUCCEEDED"]
     assert list(models.Workstation.objects.orphans().values_list("uid", flat=True)) == ["W3"]
@@ -304,7 +424,7 @@ def test_two_candidates_go_to_two_requests_and_a_third_stays_an_orphan(sandbox, 
 def test_a_group_does_not_take_what_another_asked_for(sandbox, alice, held, mine, shown):
     portal_request = ask(sandbox, alice, "reset", **mine)
     script_list(sandbox, entry("W1", **shown))
-    look(held)
+    scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Workstation.objects.orphans().get().uid == "W1"
 
@@ -314,79 +434,65 @@ def test_where_none_was_named_one_in_a_known_workspace_is_no_candidate(sandbox, 
     pass_time(1)
     portal_request = ask(sandbox, alice, "reset")
     script_list(sandbox, entry("W1", workspace=workspace_uid))
-    look(held)
+    scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
 def test_two_groups_are_settled_each_with_its_own(sandbox, alice, bob, held):
     python, golang = ask(sandbox, alice, "reset-made"), ask(sandbox, bob, "reset-made", type="golang")
-    look(held)
+    scan(held)
     assert statuses(python, golang) == ["SUCCEEDED", "SUCCEEDED"]
     assert (python.workstation.type, golang.workstation.type) == ("python", "golang")
 
 
-def test_a_call_in_flight_of_the_same_group_is_not_robbed(sandbox, alice, bob, held):
-    unknown = ask(sandbox, alice, "reset")
+@pytest.mark.parametrize("type", ["python", "golang"])
+def test_a_call_under_way_is_not_robbed_and_what_it_makes_is_no_orphan(sandbox, alice, bob, held, type):
+    unknown = ask(sandbox, alice, "reset", type=type)
     in_flight = factories.submit(bob)
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
 
-    look(held)
-    pass_time(UNTIL_SURE)
-    look(held)
+    deny_twice(held)
     assert statuses(unknown, in_flight) == ["UNKNOWN", "SENDING"]
+    assert unknown.operator_note in ("", matching.NO_WITNESS)
+    assert not models.Workstation.objects.orphans().exists()
 
     record.record_result(call=call, result=result)
-    look(held)
+    scan(held)
     assert statuses(unknown, in_flight) == ["QUEUED", "SUCCEEDED"]
     assert in_flight.workstation.uid == result.workstation.uid
 
 
-def test_a_call_in_flight_of_another_group_does_not_stop_settling(sandbox, alice, bob, held):
+def test_a_call_that_began_after_the_scan_stops_nothing(sandbox, alice, bob, held):
     unknown = ask(sandbox, alice, "reset-made")
-    factories.submit(bob, type="golang")
+    scans.advance_scan(account=unknown.account, held=held, client=process.make_client())
+    factories.submit(bob)
     factories.claim()
-    look(held)
+    scan(held)
     assert statuses(unknown) == ["SUCCEEDED"]
 
 
 # --- No candidates ---
 
 
-def test_what_a_look_had_shown_before_the_attempt_is_no_candidate(sandbox, alice, held):
+def test_what_a_scan_had_listed_before_the_attempt_is_not_taken(sandbox, alice, held):
     script_list(sandbox, entry("W1", workspace="S1"), times=2)
     factories.mark_first_look()
-    look(held)
-    pass_time(1)
+    scan(held)
     portal_request = ask(sandbox, alice, "reset")
-    look(held)
+    scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Workstation.objects.orphans().get().uid == "W1"
 
 
-def test_what_the_first_look_found_is_foreign_and_no_candidate(sandbox, alice, held):
+def test_what_the_first_scan_listed_is_foreign_and_not_taken(sandbox, alice, held):
     script_list(sandbox, entry("W1", workspace="S1"), times=2)
-    look(held)
+    scan(held)
     portal_request = ask(sandbox, alice, "reset")
-    models.Workstation.objects.update(listed_at=Now() + timedelta(hours=1))
-    models.Workspace.objects.update(first_seen_at=Now() + timedelta(hours=1))
-    look(held)
+    models.Workstation.objects.update(listed_tick=2**40)
+    scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert not models.Workstation.objects.orphans().exists()
-
-
-def test_a_look_that_began_before_the_attempt_had_ended_settles_nothing(sandbox, alice, held):
-    found, missing = ask(sandbox, alice, "reset-made"), ask(sandbox, alice, "reset", type="golang")
-    pass_time(UNTIL_SURE)
-    with factories.unprotected():
-        models.Attempt.objects.update(ended_at=Now() + timedelta(seconds=30))
-    look(held)
-    look(held)
-    assert statuses(found, missing) == ["UNKNOWN", "UNKNOWN"]
-
-    pass_time(40)
-    look(held)
-    assert statuses(found, missing) == ["SUCCEEDED", "UNKNOWN"]
 
 
 BROKEN = {
@@ -402,160 +508,147 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_lists_that_were_not_read_to_their_end_settle_nothing_and_are_kept(sandbox, alice, held, kind):
+def test_lists_that_were_not_read_to_their_end_prove_nothing(sandbox, alice, bob, held, kind):
     script, problem = BROKEN[kind]
-    found, missing = ask(sandbox, alice, "reset-made"), ask(sandbox, alice, "reset", type="golang")
-    look(held)
-    models.Workstation.objects.all().delete()
-    models.Request.objects.filter(pk=found.pk).update(status="UNKNOWN", failure="no-answer", ended_at=None)
+    portal_request = ask(sandbox, alice, "reset")
+    make_witness(bob)
     pass_time(UNTIL_SURE)
+    scan(held)
     sandbox.script(script)
 
-    incomplete = look(held)
+    incomplete = scan(held)
 
     assert (incomplete.is_whole, incomplete.problem) == (False, problem)
-    assert statuses(found, missing) == ["UNKNOWN", "UNKNOWN"]
-    look(held)
-    assert statuses(found, missing) == ["SUCCEEDED", "QUEUED"]
+    assert statuses(portal_request) == ["UNKNOWN"]
+    scan(held)
+    assert statuses(portal_request) == ["QUEUED"]
 
 
-# --- To an operator ---
-
-
-def test_one_of_an_unknown_type_that_nobody_claims_is_an_operator_s_and_nothing_is_bought_again(sandbox, alice, held):
-    portal_request, later = ask(sandbox, alice, "reset"), ask(sandbox, alice, "reset", type="golang")
-    pass_time(UNTIL_SURE)
-    script_list(sandbox, entry("Q1", type="quantum", workspace="S-new"), times=9)
-    look(held)
-    look(held)
-    assert statuses(portal_request, later) == ["UNKNOWN", "UNKNOWN"]
-    assert portal_request.operator_note == "", "a call under way has its time to claim it"
-    models.Workstation.objects.update(request=None)
-    pass_time(UNTIL_SURE)
-    look(held)
-
-    assert statuses(portal_request, later) == ["UNKNOWN", "UNKNOWN"]
-    assert portal_request.operator_note == later.operator_note == settle.ODD_TYPE
-    assert len(sandbox.record()["posts"]) == 2
+# --- To a person ---
 
 
 @pytest.fixture
 def left(sandbox, alice, bob, held) -> list[models.Request]:
     """Two requests that wait for what an operator says of one workstation, which may be either's."""
     portal_requests = [ask(sandbox, alice, "reset"), ask(sandbox, bob, "reset", type="golang")]
-    script_list(sandbox, entry("Q1", type="quantum", workspace="S-new"), times=9)
-    look(held)
-    pass_time(UNTIL_SURE)
-    look(held)
+    witness = make_witness(bob)
+    entries = [entry("Q1", type="quantum", workspace="S-new"), entry(witness.uid, workspace=witness.workspace.uid)]
+    script_list(sandbox, *entries, times=9)
+    deny_twice(held)
     assert statuses(*portal_requests) == ["UNKNOWN", "UNKNOWN"]
-    assert {portal_request.operator_note for portal_request in portal_requests} == {settle.ODD_TYPE}
+    assert {portal_request.operator_note for portal_request in portal_requests} == {matching.NEWCOMER}
+    assert len(sandbox.record()["posts"]) == 3
     return portal_requests
 
 
-def test_once_an_operator_has_adopted_it_for_one_the_other_is_settled(olga, held, left):
-    stray = models.Workstation.objects.get(uid="Q1")
-    decisions.adopt_workstation(actor=olga, portal_request=left[1], workstation=stray, reason="Her note says so.")
-    look(held)
+def test_once_an_operator_has_linked_it_to_one_the_other_goes_on(olga, held, left):
+    newcomer = models.Workstation.objects.get(uid="Q1")
+    decisions.adopt_workstation(actor=olga, portal_request=left[1], workstation=newcomer, reason="Her note says so.")
+    scan(held)
     assert statuses(*left) == ["QUEUED", "SUCCEEDED"]
     assert left[0].operator_note == ""
 
 
-def test_once_an_operator_has_given_it_back_all_are_settled(olga, held, left):
-    stray = models.Workstation.objects.get(uid="Q1")
-    decisions.release_orphan(actor=olga, workstation=stray, reason="Nobody knows it.")
-    look(held)
+def test_once_an_operator_releases_it_all_go_on(olga, held, left):
+    newcomer = models.Workstation.objects.get(uid="Q1")
+    decisions.release_orphan(actor=olga, workstation=newcomer, reason="Nobody knows it.")
+    scan(held)
     assert statuses(*left) == ["QUEUED", "QUEUED"]
 
 
-def test_an_operator_is_asked_once_and_nothing_is_looked_for_more_often_meanwhile(settings, held, left):
-    look(held)
-    assert models.Event.objects.filter(verb="leave-to-operator").count() == 2
-    settings.PORTAL_LOOK_INTERVAL = 300.0
-    newest = models.Scan.objects.latest("id")
-    pass_time(200)
-    assert look(held) == newest
+def test_once_an_operator_says_that_it_is_not_ours_all_go_on(olga, held, left):
+    newcomer = models.Workstation.objects.get(uid="Q1")
+    decisions.disown_workstation(actor=olga, workstation=newcomer, reason="It is another team's.")
+    scan(held)
+    assert statuses(*left) == ["QUEUED", "QUEUED"]
+    assert not models.Workstation.objects.orphans().exists()
 
 
-def test_one_of_an_unknown_type_that_its_call_claims_stops_nobody(sandbox, alice, bob, held):
-    portal_request = ask(sandbox, alice, "reset")
-    pass_time(UNTIL_SURE)
-    script_list(sandbox, entry("Q1", type="quantum", workspace="S-new"), times=9)
-    look(held)
-    models.Workstation.objects.update(request=factories.submit(bob))
-    look(held)
-    look(held)
-    assert statuses(portal_request) == ["QUEUED"]
+def test_one_that_a_request_owns_cannot_be_disowned(sandbox, alice, olga):
+    with pytest.raises(intake.NotPossible):
+        decisions.disown_workstation(actor=olga, workstation=make_witness(alice), reason="It is another team's.")
 
 
-def test_a_candidate_without_a_workspace_where_one_was_named_is_an_operator_s(sandbox, alice, held):
+def test_people_are_asked_once(held, left):
+    scan(held)
+    assert models.Event.objects.filter(verb="needs-review").count() == 2
+
+
+def test_one_without_a_workspace_where_one_was_named_is_for_a_person(sandbox, alice, held):
     portal_request = ask(sandbox, alice, workspace_uid="reset")
     script_list(sandbox, entry("W1"))
-    look(held)
-    pass_time(UNTIL_SURE)
-    look(held)
+    scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == settle.NO_WORKSPACE
-    event = models.Event.objects.get(verb="leave-to-operator", request_number=portal_request.pk)
-    assert event.reason == settle.NO_WORKSPACE
+    assert portal_request.operator_note == matching.NEWCOMER
+    event = models.Event.objects.get(verb="needs-review", request_number=portal_request.pk)
+    assert event.reason == matching.NEWCOMER
+
+
+def test_a_stranger_makes_operators_confirm_from_then_on(sandbox, alice, held):
+    factories.mark_first_look()
+    script_list(sandbox, entry("X1", workspace="S-x"))
+    scan(held)
+    account = accounts.get_current_account()
+    assert account.shared_at is not None
+    assert models.Event.objects.get(verb="note-sharing").detail["workstation"] == "X1"
+
+    portal_request = ask(sandbox, alice, "reset-made")
+    scan(held)
+
+    assert statuses(portal_request) == ["UNKNOWN"]
+    assert portal_request.operator_note == matching.CONFIRM
+
+
+def test_what_an_unknown_attempt_may_have_made_is_no_stranger(sandbox, alice, held):
+    factories.mark_first_look()
+    portal_request = ask(sandbox, alice, "reset")
+    script_list(sandbox, entry("W1", workspace="S1"), entry("W2", workspace="S2"), entry("W3", type="odd"))
+    scan(held)
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert models.Workstation.objects.orphans().count() == 2
+    assert accounts.get_current_account().shared_at is None
+
+
+def test_a_note_lapses_when_the_next_scan_says_otherwise(sandbox, alice, bob, held):
+    portal_request = ask(sandbox, alice, "reset")
+    sandbox.script({"on": ACTIVE, "status": 404})
+    scan(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_LISTS)
+    scan(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
+
+
+def test_one_404_after_scans_that_were_whole_asks_nobody(sandbox, alice, held):
+    factories.mark_first_look()
+    scan(held)
+    portal_request = ask(sandbox, alice, "reset-made")
+    sandbox.script({"on": ACTIVE, "status": 404})
+    scan(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
+    scan(held)
+    assert statuses(portal_request) == ["SUCCEEDED"]
 
 
 @pytest.mark.parametrize("status", [404, 501])
 @pytest.mark.parametrize("on", [ACTIVE, HISTORY])
 def test_a_provider_without_lists_leaves_it_to_an_operator_at_once(sandbox, alice, held, status, on):
-    portal_request = ask(sandbox, alice, "reset-made")
-    sandbox.script({"on": on, "status": status})
-    look(held)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == settle.NO_LISTS
-
-
-def test_lists_that_cannot_be_read_for_a_day_leave_it_to_an_operator(sandbox, alice, held):
-    portal_request = ask(sandbox, alice, "reset-made")
-    sandbox.script({"on": ACTIVE, "status": 500, "times": 3})
-    look(held)
-    pass_time(23.9 * 3600)
-    look(held)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == ""
-
-    pass_time(0.2 * 3600)
-    look(held)
-
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == settle.NO_LOOKS
-
-
-def test_one_look_that_fails_after_a_day_without_a_worker_is_no_day_of_unreadable_lists(sandbox, alice, held):
-    portal_request = ask(sandbox, alice, "reset-made")
-    pass_time(25 * 3600)
-    sandbox.script({"on": ACTIVE, "status": 500})
-    look(held)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == ""
-    look(held)
-    assert statuses(portal_request) == ["SUCCEEDED"]
-
-
-def test_one_look_that_fails_after_a_day_of_good_ones_is_no_day_of_unreadable_lists(sandbox, alice, bob, held):
     portal_request = ask(sandbox, alice, "reset")
-    factories.submit(bob)
-    factories.claim()  # keeps the group from being settled
-    sandbox.script({"on": ACTIVE, "status": 500})
-    look(held)
-    pass_time(25 * 3600)
-    look(held)
-    sandbox.script({"on": ACTIVE, "status": 500})
-    look(held)
+    sandbox.script({"on": on, "status": status})
+    scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == ""
+    assert portal_request.operator_note == matching.NO_LISTS
 
 
-def test_where_the_first_scan_failed_the_next_tells_what_was_there_before(sandbox, alice, held):
-    sandbox.script({"on": ACTIVE, "status": 500})
-    look(held)
-    unknown = ask(sandbox, alice, "reset-made")
-    look(held)
-    assert statuses(unknown) == ["SUCCEEDED"]
+def test_lists_that_cannot_be_read_for_a_quarter_of_an_hour_are_for_a_person(sandbox, alice, held):
+    portal_request = ask(sandbox, alice, "fail-500")
+    sandbox.script({"on": ACTIVE, "status": 500, "times": 3})
+    scan(held)
+    pass_time(15 * 60)
+    scan(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
+    pass_time(60)
+    scan(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_SCANS)
 
 
 def test_until_the_first_look_nothing_is_sent_and_where_it_fails_all_is_sent_the_same(sandbox, alice, held):
@@ -564,7 +657,7 @@ def test_until_the_first_look_nothing_is_sent_and_where_it_fails_all_is_sent_the
     assert dispatch.claim_request(worker="w") is None
     sandbox.script({"on": HISTORY, "status": 500})
 
-    look(held)
+    scan(held)
 
     assert accounts.get_current_account().first_look == "FAILED"
     assert models.Event.objects.get(verb="first-look").detail == {"before": "WANTED", "after": "FAILED"}
@@ -594,16 +687,16 @@ def send_late(sandbox, requester, recovering, name: str = "", **values) -> tuple
     return portal_request, call, result
 
 
-def settle_as_not_created(sandbox, held) -> None:
-    script_list(sandbox, times=2)
-    look(held)
-    pass_time(UNTIL_SURE)
-    look(held)
+def take_as_not_created(sandbox, requester, held) -> None:
+    """Lists that lag: they show what was made later, and not yet what the unknown attempt made."""
+    witness = make_witness(requester)
+    script_list(sandbox, entry(witness.uid, type="max", workspace=witness.workspace.uid), times=2)
+    deny_twice(held)
 
 
 def test_a_late_200_makes_a_request_succeed_that_queues_again(sandbox, alice, held, recovering):
     portal_request, call, result = send_late(sandbox, alice, recovering)
-    settle_as_not_created(sandbox, held)
+    take_as_not_created(sandbox, alice, held)
     assert statuses(portal_request) == ["QUEUED"]
 
     record.record_result(call=call, result=result)
@@ -618,14 +711,14 @@ def test_a_late_200_does_not_take_what_another_of_the_group_has_adopted(sandbox,
     pass_time(1)
     younger, call, result = send_late(sandbox, bob, recovering)
     script_list(sandbox, entry(result.workstation.uid, workspace=result.workstation.workspace.uid))
-    look(held)
+    scan(held)
     assert statuses(older, younger) == ["SUCCEEDED", "UNKNOWN"]
 
     record.record_result(call=call, result=result)
 
     assert statuses(older, younger) == ["SUCCEEDED", "UNKNOWN"]
     assert older.workstation.uid == result.workstation.uid
-    look(held)
+    scan(held)
     assert statuses(younger) == ["SUCCEEDED"]
     assert younger.workstation.uid == made(sandbox)[0]
     assert models.LateAnswer.objects.get().attempt.request == younger
@@ -641,7 +734,7 @@ def test_a_late_200_of_a_closed_request_is_an_orphan_that_says_for_whom(sandbox,
     assert (orphan.uid, orphan.made_for, orphan.request) == (result.workstation.uid, portal_request, None)
     # Nobody else's request takes it, though it fits.
     other = ask(sandbox, bob, "reset")
-    look(held)
+    scan(held)
     assert statuses(other) == ["UNKNOWN"]
 
 
@@ -651,7 +744,7 @@ def test_a_late_refusal_fails_only_an_unknown_request(sandbox, alice, held, reco
     assert (statuses(unknown), unknown.failure) == (["FAILED"], "422")
 
     queued, second, refused = send_late(sandbox, alice, recovering, "fail-422")
-    settle_as_not_created(sandbox, held)
+    take_as_not_created(sandbox, alice, held)
     record.record_result(call=second, result=refused)
     assert statuses(queued) == ["QUEUED"]
     assert models.LateAnswer.objects.count() == 2
@@ -659,12 +752,13 @@ def test_a_late_refusal_fails_only_an_unknown_request(sandbox, alice, held, reco
 
 def test_a_late_refusal_of_an_earlier_attempt_does_not_decide_a_later_one(sandbox, alice, held, recovering):
     portal_request, call, refused = send_late(sandbox, alice, recovering, "fail-422")
-    settle_as_not_created(sandbox, held)
+    take_as_not_created(sandbox, alice, held)
+    let_it_be_sent_again(portal_request)
     sandbox.script({"name": "reset-made"})
     factories.send_once()
     record.record_result(call=call, result=refused)
     assert statuses(portal_request) == ["UNKNOWN"]
-    look(held)
+    scan(held)
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
@@ -698,14 +792,15 @@ def test_unknown_requests_of_another_account_are_never_settled(sandbox, settings
     mine = sandbox.base_url
     settings.AGENTSTATION_BASE_URL = mine.replace("127.0.0.1", "localhost")
     factories.mark_first_look()
-    look(held)
+    scan(held)
     pass_time(UNTIL_SURE)
-    look(held)
+    scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Workstation.objects.get().account == accounts.get_current_account()
 
     settings.AGENTSTATION_BASE_URL = mine
-    look(held)
+    list_as_made(sandbox, portal_request, made(sandbox)[0])
+    scan(held)
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
@@ -714,9 +809,9 @@ def test_the_lists_of_a_key_that_nobody_has_confirmed_settle_nothing(sandbox, al
     sandbox.reset()  # another account's world
     models.Key.objects.update(fingerprint="another")
     looks = models.Scan.objects.count()
-    look(held)
+    scan(held)
     pass_time(UNTIL_SURE)
-    look(held)
+    scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Scan.objects.count() == looks
 
@@ -724,9 +819,9 @@ def test_the_lists_of_a_key_that_nobody_has_confirmed_settle_nothing(sandbox, al
 def test_a_round_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held):
     portal_request = ask(sandbox, alice, "reset-made")
     models.Lease.objects.update(expires_at=Now())
-    assert leases.take_lease(name="settle", holder="another", seconds=60) is not None
+    assert leases.take_lease(name="reconcile", holder="another", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
-        look(held)
+        scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert not models.Scan.objects.exists()
     assert not models.Workstation.objects.exists()
@@ -738,27 +833,27 @@ def test_a_round_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held
 def test_looks_come_often_at_first_then_ever_less_and_rarely_without_unknown_requests(sandbox, settings, alice, held):
     settings.PORTAL_LOOK_INTERVAL = 300.0
     settings.PORTAL_DUTY_INTERVAL = 5.0
-    first = look(held)
+    first = scan(held)
     pass_time(290)
-    assert look(held) == first
+    assert scan(held) == first
     pass_time(10)
-    second = look(held)
+    second = scan(held)
     assert second != first
 
     pass_time(10)
     ask(sandbox, alice, "reset")
-    third = look(held)
+    third = scan(held)
     assert third not in (first, second)
     pass_time(2)
-    assert look(held) == third
+    assert scan(held) == third
     pass_time(3)
-    assert look(held) != third
+    assert scan(held) != third
     pass_time(3600)
-    fourth = look(held)
+    fourth = scan(held)
     pass_time(50)
-    assert look(held) == fourth
+    assert scan(held) == fourth
     pass_time(10)
-    assert look(held) != fourth
+    assert scan(held) != fourth
 
 
 # --- What the provider says about waiting ---

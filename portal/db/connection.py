@@ -1,0 +1,46 @@
+"""Connections: given back while a thread does something else, and opened outside the pool."""
+
+from typing import Any
+
+import psycopg
+import psycopg_pool
+from django.db import connection
+
+_KEPT_BY_DJANGO = ("pool", "cursor_factory", "context", "prepare_threshold")
+
+
+def release_connection() -> None:
+    """Give this thread's connection back to PostgreSQL's pool. SQLite's is kept: opening costs more than holding."""
+    if connection.vendor == "postgresql":
+        connection.close()
+
+
+def open_connection(*, url: str = "") -> psycopg.Connection[tuple[Any, ...]]:
+    """A connection to PostgreSQL outside the pool, by the settings or by a URL of its own."""
+    if url:
+        return psycopg.connect(url, autocommit=True)
+    parameters = connection.get_connection_params()
+    for name in _KEPT_BY_DJANGO:
+        parameters.pop(name, None)
+    return psycopg.connect(**parameters, autocommit=True)
+
+
+def is_pool_exhausted(error: BaseException) -> bool:
+    """Whether all connections of this process were in use, though the database gives one to whoever asks for it.
+
+    The pool's own timeout looks the same where the database is away.
+    """
+    if not isinstance(error.__cause__, psycopg_pool.PoolTimeout):
+        return False
+    try:
+        open_connection().close()
+    except psycopg.Error:
+        return False
+    return True
+
+
+def describe_failure(error: BaseException) -> str:
+    """Whose fault it is that the database could not be used."""
+    if is_pool_exhausted(error):
+        return "All of this process's own connections to the database are in use."
+    return "The database cannot be used."

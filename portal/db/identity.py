@@ -1,0 +1,150 @@
+"""Where the database is: what tells it from a copy of it, and from itself as it was before a backup was put back."""
+
+import contextlib
+import functools
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.db import NotSupportedError, ProgrammingError, connection, transaction
+
+# The table's own oid tells a dump that was loaded again into the same database.
+_PLACE = "SELECT current_database(), (SELECT oid FROM pg_database WHERE datname = current_database()), {table}"
+_TABLE = "'portal_database'::regclass::oid"
+# Of the WAL file, for the control file tells a new timeline only after the next checkpoint.
+_TIMELINE = "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int"
+_SYSTEM = "(SELECT system_identifier FROM pg_control_system())"
+_FILE_SIZE = 4096
+_NETWORK_DISKS = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "ceph", "gluster", "glusterfs")
+_MOUNTS = Path("/proc/self/mounts")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """`name` differs between a database and its copies; `timeline` is raised when PostgreSQL promotes a replica."""
+
+    name: str
+    timeline: int
+
+
+def read_place() -> Place:
+    """Where the database is now."""
+    if connection.vendor == "sqlite":
+        return Place(name=_name_file(), timeline=0)
+    with connection.cursor() as cursor:
+        cursor.execute(_choose_query())
+        name, oid, table, timeline, system = cursor.fetchone()
+    return Place(name=f"PostgreSQL {system}, database {name} ({oid}), table {table}", timeline=timeline)
+
+
+def _name_file() -> str:
+    """The file's number, and its file system's: a copy has another."""
+    try:
+        path = _get_path()
+        return f"file {path.stat().st_ino} of file system {os.statvfs(path).f_fsid:x}"
+    except OSError:
+        return "no file"
+
+
+@functools.cache
+def _choose_query() -> str:
+    """With PostgreSQL's system identifier and timeline, where the role may read them."""
+    place = _PLACE.format(table=_TABLE)
+    query = f"{place}, {_TIMELINE}, {_SYSTEM}"
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(query)
+    except (ProgrammingError, NotSupportedError):
+        return f"{place}, 0, ''"
+    return query
+
+
+def skip_numbers(*, tables: Iterable[str], count: int) -> None:
+    """Let the next row of each table have an id that is higher by so many."""
+    with connection.cursor() as cursor:
+        for table in tables:
+            if connection.vendor == "sqlite":
+                cursor.execute("UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s", [count, table])
+            else:
+                # A sequence is no part of the transaction: numbers that were left out once are left out for good.
+                cursor.execute(
+                    "SELECT setval(name, nextval(name) + %s - 1) FROM pg_get_serial_sequence(%s, 'id') AS name",
+                    [count, table],
+                )
+
+
+# --- The file beside SQLite's ---
+
+
+def has_file() -> bool:
+    """Whether this database has a file beside it that remembers it."""
+    return connection.vendor == "sqlite"
+
+
+def read_file() -> dict[str, Any] | None:
+    """What the file holds: None where there is none, nothing in it where it cannot be read."""
+    try:
+        found = json.loads(_get_file().read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_file(*, values: dict[str, Any]) -> None:
+    """Write over the file in one piece, without waiting for the disk: after a power cut it may be behind."""
+    text = json.dumps(values).encode().ljust(_FILE_SIZE)
+    file = os.open(_get_file(), os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        os.pwrite(file, text, 0)
+        os.ftruncate(file, len(text))
+    finally:
+        os.close(file)
+
+
+def remove_file() -> None:
+    """Remove the file: the next process begins as on the first day."""
+    _get_file().unlink(missing_ok=True)
+
+
+def _get_path() -> Path:
+    return Path(connection.settings_dict["NAME"])
+
+
+def _get_file() -> Path:
+    path = _get_path()
+    return path.with_name(f"{path.name}-identity")
+
+
+# --- What SQLite needs ---
+
+
+def find_warnings() -> list[str]:
+    """What makes SQLite unsafe here, as sentences; nothing on PostgreSQL."""
+    if connection.vendor != "sqlite":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode")
+        mode = cursor.fetchone()[0]
+    warnings = []
+    if mode != "wal":
+        warnings.append(f"SQLite's journal_mode is {mode}, not wal: pages and workers wait for each other.")
+    kind = read_disk_kind(path=_get_path())
+    if kind.startswith(_NETWORK_DISKS):
+        warnings.append(f"The database is on a network disk ({kind}), where SQLite's locks do not hold; move it.")
+    return warnings
+
+
+def read_disk_kind(*, path: Path) -> str:
+    """The name of the path's file system, such as ext4; empty where the system does not tell."""
+    wanted, found = path.resolve(), ("", "")
+    with contextlib.suppress(OSError):
+        for line in _MOUNTS.read_text().splitlines():
+            mount, kind = line.split(" ")[1:3]
+            if wanted.is_relative_to(mount) and len(mount) >= len(found[0]):
+                found = mount, kind
+    return found[1]

@@ -1,0 +1,73 @@
+"""A call to the sandbox: what came in, what becomes of it, and what it says."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from portal.sandbox.endings import Ending, Reply, reply_error
+
+
+class RefusalError(Exception):
+    """The call ends here, with this reply."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
+
+    @classmethod
+    def make(cls, status: int, message: str = "", **headers: str) -> Self:
+        """A refusal in the provider's words."""
+        return cls(reply_error(status, message, **headers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One HTTP request as it came in; its Authorization is `key` alone. `refusal`: its body could not be read."""
+
+    method: str
+    path: str
+    query: str = ""
+    key: str = ""
+    headers: Mapping[str, str]
+    body: bytes = b""
+    refusal: Reply | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """A call and what becomes of it."""
+
+    ending: Ending
+    reply: Reply
+    post: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What an operation has to go by: the call, the UID in its address, its ending, and for a POST its sequence."""
+
+    call: Call
+    uid: str
+    ending: Ending
+    post: int | None
+
+
+def read_json(call: Call) -> Any:
+    try:
+        return json.loads(call.body)
+    except (ValueError, RecursionError):
+        raise RefusalError.make(400, "The body must be JSON.") from None
+
+
+def read_wish(call: Call, *, types: tuple[str, ...]) -> tuple[str, str | None]:
+    """The type and the workspace that a POST asks for. Unknown keys are passed over: the contract forbids none."""
+    wish = read_json(call)
+    if not isinstance(wish, dict):
+        raise RefusalError.make(400, "The body must be an object.")
+    kind, workspace = wish.get("type"), wish.get("workspace_id")
+    if kind not in types:
+        raise RefusalError.make(400, f"type must be one of {', '.join(types)}.")
+    if "workspace_id" in wish and not isinstance(workspace, str):
+        raise RefusalError.make(400, "workspace_id must be a string.")
+    return kind, workspace

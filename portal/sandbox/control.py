@@ -1,0 +1,80 @@
+"""The control addresses, by which a test or a rehearsal directs the sandbox."""
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from portal.sandbox import generations, script, strangers
+from portal.sandbox.calls import RefusalError, Task, read_json
+from portal.sandbox.endings import Reply, reply_json
+from portal.sandbox.wishes import ScriptError
+from portal.sandbox.world import World
+
+
+class Control:
+    """A world, and what directs it: the script, the weather, and a gate for the answers to POST."""
+
+    def __init__(self, *, world: World) -> None:
+        self.world = world
+        self.script = script.Script()
+        self.generation = generations.Present()
+        # Cleared while answers to POST are held back.
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def reset(self) -> None:
+        """Forget the world, the script and the record, and hold nothing back."""
+        self.script.clear()
+        self.world.weather.clear()
+        self.generation.clear()
+        self.world.reset()
+        self.gate.set()
+
+    def control_answers(self, task: Task) -> Reply:
+        """POST /control/answers."""
+        return _obey(self.script.add, task)
+
+    def control_weather(self, task: Task) -> Reply:
+        """POST /control/weather."""
+        return _obey(self.world.weather.change, task)
+
+    def control_types(self, task: Task) -> Reply:
+        """POST /control/types."""
+        return _obey(self.generation.change, task)
+
+    def control_strangers(self, task: Task) -> Reply:
+        """POST /control/strangers."""
+        return _obey(partial(strangers.make, self.world), task)
+
+    def control_history(self, task: Task) -> Reply:
+        """POST /control/history."""
+        return _obey(partial(strangers.make_history, self.world), task)
+
+    def control_hold(self, _: Task) -> Reply:
+        """POST /control/hold."""
+        self.gate.clear()
+        return reply_json({"ok": True})
+
+    def control_release(self, _: Task) -> Reply:
+        """POST /control/release."""
+        self.gate.set()
+        return reply_json({"ok": True})
+
+    def control_record(self, _: Task) -> Reply:
+        """GET /control/record."""
+        return reply_json(self.world.record())
+
+    def control_reset(self, _: Task) -> Reply:
+        """POST /control/reset."""
+        self.reset()
+        return reply_json({"ok": True})
+
+
+def _obey(act: Callable[[Any], dict[str, Any] | None], task: Task) -> Reply:
+    """Do what the body says, or say why it makes no sense."""
+    try:
+        told = act(read_json(task.call))
+    except ScriptError as error:
+        raise RefusalError.make(400, str(error)) from None
+    return reply_json({"ok": True} | (told or {}))

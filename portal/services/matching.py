@@ -1,0 +1,234 @@
+"""Decides what became of a request whose outcome is unknown, from what scans of the provider's lists showed.
+
+Everything here is pure: dataclasses in, a decision out. docs say why each rule is needed: adopting is narrow, because a
+workstation that is given to the wrong person shows them somebody else's work; denying is wide, because a request that
+is sent again while its workstation runs is bought twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from django.utils.translation import gettext_noop
+
+_EARLY = timedelta(seconds=30)  # a provider's clock may be this much behind its own Date header
+_WIDE = timedelta(minutes=10)  # the same where it sends no Date, and in the widest reading
+PATIENCE = 15  # graces after which people are asked, or a scan that shows something older of ours is believed
+
+# Kept in English in the database, and translated where they are shown.
+NO_LISTS = gettext_noop("AgentStation has no lists in which the portal could look for a workstation.")
+NO_SCANS = gettext_noop("AgentStation's lists could not be read completely for some time.")
+NO_WITNESS = gettext_noop(
+    "AgentStation's lists show no workstation for this request. They show no newer workstation of the team either, so "
+    "they may be out of date."
+)
+NEWCOMER = gettext_noop(
+    "AgentStation's lists show a workstation that this request may have created. The portal cannot tell whose it is."
+)
+CONFIRM = gettext_noop(
+    "AgentStation's lists show a workstation that fits, but others use this API key too: an operator has to confirm it."
+)
+OTHERS = gettext_noop("AgentStation answered with the ID of a workstation that belongs to another request.")
+RESTORED = gettext_noop(
+    "The portal's database was restored from a backup, so the portal does not know whether this request was sent."
+)
+
+
+def may_requester_decide(*, note: str) -> bool:
+    """Whether a request with this note is its requester's to decide, too, and not an operator's alone."""
+    return note not in ("", OTHERS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """An attempt whose outcome is unknown. `proof_from`: from when on the provider is done with it, plus no grace."""
+
+    claimed_at: datetime
+    claimed_tick: int
+    ended_at: datetime
+    ended_tick: int
+    proof_from: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unresolved:
+    """A request of which at least one attempt has an unknown outcome, oldest attempt first.
+
+    `is_queued`: it was taken as not created and waits to be sent again; what turns up late is still its own.
+    `obstacle` says why nobody but a person may decide that nothing was created; empty where the scans may.
+    """
+
+    type: str
+    workspace_uid: str
+    attempts: Sequence[Sent]
+    is_queued: bool = False
+    obstacle: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Newcomer:
+    """A workstation that no request owns and that is not foreign.
+
+    `workspace_tick` is the tick at which a scan first listed another workstation in its workspace, None where there is
+    none; `is_workspace_taken`: somebody owns the workspace, or has named it. `is_in_flight`: a call under way may have
+    created it. `must_confirm`: an operator has to confirm whose it is.
+    """
+
+    id: int
+    uid: str
+    type: str
+    workspace_uid: str | None
+    workspace_tick: int | None = None
+    is_workspace_taken: bool = False
+    started_at: datetime | None = None
+    listed_tick: int | None = None
+    is_in_flight: bool = False
+    must_confirm: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeScan:
+    """A scan that showed everything that it had to. `own_count`: how many workstations of ours it showed."""
+
+    id: int
+    begun_at: datetime
+    begun_tick: int
+    own_count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What is known of the account at this moment, by the database's clock.
+
+    `steady_since`: when that clock was last seen to step, or this process began to watch it. `clock_offset`: by how
+    much the provider's clock is ahead of it, None where the provider does not say. `witness_tick`: the tick at which
+    the newest listed workstation of ours was claimed. `documented_types`: those that cannot be taken for one
+    another. `grace` and `patience` are waits; `patience` is that of the setting, whatever the lists' lag.
+    """
+
+    now: datetime
+    steady_since: datetime
+    grace: timedelta
+    patience: timedelta
+    clock_offset: timedelta | None
+    witness_tick: int
+    scans: Sequence[WholeScan]
+    documented_types: frozenset[str]
+    has_no_lists: bool = False
+    is_shared: bool = False
+
+    def measure(self, *, since: datetime, until: datetime) -> timedelta:
+        """The time that has certainly passed between two moments: what lies before a step of the clock is left out."""
+        return until - max(since, self.steady_since)
+
+
+class Verdict(Enum):
+    """What becomes of the request."""
+
+    FOUND = "found"
+    NOT_CREATED = "not created"
+    ASK = "ask"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The verdict; `newcomer` where one was found, `note` where a person is asked, `scan` that decided."""
+
+    verdict: Verdict
+    note: str = ""
+    newcomer: Newcomer | None = None
+    scan: WholeScan | None = None
+
+
+def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], view: View) -> Decision:
+    """What the scans tell of the request now."""
+    if unresolved.obstacle == OTHERS and not unresolved.is_queued:
+        return _ask(OTHERS)
+    fitting = [one for one in newcomers if _fits(unresolved, newcomer=one, view=view)]
+    if fitting:
+        found = min(fitting, key=lambda one: (one.started_at, one.id))
+        if found.must_confirm or view.is_shared:
+            return _ask(CONFIRM) if not unresolved.is_queued else Decision(verdict=Verdict.WAIT)
+        return Decision(verdict=Verdict.FOUND, newcomer=found)
+    if unresolved.is_queued:
+        return Decision(verdict=Verdict.WAIT)
+    if view.has_no_lists:
+        return _ask(NO_LISTS)
+    possible = [one for one in newcomers if _is_possible(unresolved, newcomer=one, view=view)]
+    if possible:
+        is_early = all(one.is_in_flight or one.listed_tick is None for one in possible)
+        return Decision(verdict=Verdict.WAIT) if is_early else _ask(NEWCOMER)
+    return _judge_absence(unresolved, view=view)
+
+
+def is_within(started_at: datetime | None, *, since: datetime, until: datetime, view: View) -> bool:
+    """Whether something may have started between two moments, by the provider's clock; without a time it may."""
+    if started_at is None:
+        return True
+    moment = started_at - (view.clock_offset or timedelta())
+    slack = _WIDE if view.clock_offset is None else _EARLY
+    return since - slack <= moment <= until + slack
+
+
+def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> bool:
+    """Whether the workstation could be the request's in the widest reading: any workspace, and a type nobody knows."""
+    first = unresolved.attempts[0]
+    if newcomer.listed_tick is not None and newcomer.listed_tick <= first.claimed_tick:
+        return False
+    types = {newcomer.type, unresolved.type}
+    if len(types) > 1 and types <= view.documented_types:
+        return False
+    earliest = first.claimed_at + (view.clock_offset or timedelta()) - _WIDE
+    return newcomer.started_at is None or newcomer.started_at >= earliest
+
+
+def _fits(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> bool:
+    """Whether the workstation is of the request, or of one that is just like it, and of no other."""
+    if newcomer.is_in_flight or newcomer.type != unresolved.type or newcomer.workspace_uid is None:
+        return False
+    if unresolved.workspace_uid and newcomer.workspace_uid != unresolved.workspace_uid:
+        return False
+    if not unresolved.workspace_uid and newcomer.is_workspace_taken:
+        return False
+    return any(_fits_attempt(unresolved, sent=sent, newcomer=newcomer, view=view) for sent in unresolved.attempts)
+
+
+def _fits_attempt(unresolved: Unresolved, *, sent: Sent, newcomer: Newcomer, view: View) -> bool:
+    if newcomer.listed_tick is None or newcomer.listed_tick <= sent.claimed_tick or newcomer.started_at is None:
+        return False
+    was_known = newcomer.workspace_tick is not None and newcomer.workspace_tick <= sent.claimed_tick
+    if not unresolved.workspace_uid and was_known:
+        return False
+    offset = view.clock_offset
+    early, late = (_WIDE, _WIDE) if offset is None else (_EARLY, view.grace)
+    started_at = newcomer.started_at - (offset or timedelta())
+    return sent.claimed_at - early <= started_at <= sent.ended_at + late
+
+
+def _judge_absence(unresolved: Unresolved, *, view: View) -> Decision:
+    """What follows when nothing that was listed could be the request's."""
+    last_sent = unresolved.attempts[-1]
+    # Each scan had to begin when the provider was done with the attempt and whatever its lists lag had passed.
+    proving = [
+        scan
+        for scan in view.scans
+        if scan.begun_tick >= last_sent.ended_tick
+        and view.measure(since=last_sent.proof_from, until=scan.begun_at) >= view.grace
+    ]
+    if len(proving) < 2:
+        is_overdue = view.measure(since=last_sent.proof_from, until=view.now) >= view.patience + view.grace
+        return _ask(NO_SCANS) if is_overdue else Decision(verdict=Verdict.WAIT)
+    newest = max(proving, key=lambda scan: scan.id)
+    if unresolved.obstacle:
+        return _ask(unresolved.obstacle)
+    waited = view.measure(since=last_sent.proof_from, until=newest.begun_at)
+    is_witnessed = view.witness_tick > last_sent.ended_tick
+    if is_witnessed or (newest.own_count and waited >= view.patience):
+        return Decision(verdict=Verdict.NOT_CREATED, scan=newest)
+    return _ask(NO_WITNESS)
+
+
+def _ask(note: str) -> Decision:
+    return Decision(verdict=Verdict.ASK, note=note)

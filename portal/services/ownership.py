@@ -1,0 +1,62 @@
+"""Whose a workspace is: whoever first used it here. Checked when a request is taken, and again when it is sent."""
+
+from datetime import timedelta
+from enum import Enum
+
+from django.conf import settings
+
+from portal import failures, models
+from portal.models.clock import Now
+from portal.services import audit, lifecycle
+
+_PAUSE = timedelta(seconds=5)  # before the owner of a workspace that another request has just named is asked for again
+
+
+class Claim(Enum):
+    """Whether a person may have a workspace."""
+
+    FREE = "free"
+    TAKEN = "taken"
+    PENDING = "pending"
+
+
+def judge_claim(*, account: models.Account, person_id: int, uid: str) -> Claim:
+    """Whether the person may work in the workspace, of which a request under way may yet make another the owner."""
+    if not uid or uid in settings.SHARED_WORKSPACES:
+        return Claim.FREE
+    owned = models.Workspace.objects.filter(account=account, uid=uid, owner__isnull=False).first()
+    if owned is not None:
+        return Claim.FREE if owned.owner_id == person_id else Claim.TAKEN
+    states = models.Request.Status
+    others = models.Request.objects.filter(
+        account=account, workspace_uid=uid, status__in=(states.SENDING, states.UNKNOWN)
+    )
+    return Claim.PENDING if others.exclude(requester=person_id).exists() else Claim.FREE
+
+
+def admit_request(*, portal_request: models.Request) -> bool:
+    """Whether the locked request may be sent into its workspace; else it fails, or waits until that is known."""
+    claim = judge_claim(
+        account=portal_request.account, person_id=portal_request.requester_id, uid=portal_request.workspace_uid
+    )
+    if claim is Claim.PENDING:
+        portal_request.next_attempt_at = Now() + _PAUSE
+        portal_request.save(update_fields=["next_attempt_at"])
+    elif claim is Claim.TAKEN:
+        _refuse(portal_request)
+    return claim is Claim.FREE
+
+
+def _refuse(portal_request: models.Request) -> None:
+    change = lifecycle.move_request(
+        portal_request=portal_request,
+        status=models.Request.Status.FAILED,
+        failure=failures.CATALOGUE["422"],
+    )
+    audit.record_event(
+        actor=None,
+        verb="refuse-workspace",
+        target=portal_request,
+        request_number=portal_request.pk,
+        detail={"workspace": portal_request.workspace_uid, **change},
+    )

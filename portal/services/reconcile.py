@@ -1,0 +1,340 @@
+"""Reconciling: what became of requests whose outcome is unknown, by what scans of the provider's lists have shown.
+
+`matching` decides. Here its facts are read under the key's lock, one request at a time, and what it decides is done.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, F, Max, Min, Model, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from portal import agentstation, failures, models
+from portal.models.clock import Now
+from portal.services import (
+    accounts,
+    audit,
+    clock,
+    keyhold,
+    leases,
+    lifecycle,
+    listinglag,
+    matching,
+    mirror,
+    restore,
+    retry,
+    scans,
+    wake,
+)
+
+_MOST_NAMED = 50  # newcomers named in an event
+_MOST_SCANS = 20  # whole scans that are looked at; two are enough where nothing steps
+_MOST_RESTORES = 20
+_SLOWEST = 60.0  # seconds between scans while something is to be reconciled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One round of the job: its lease, and what it knows of the database's clock."""
+
+    lease: leases.Lease
+    now: datetime
+    steady_since: datetime
+
+
+def reconcile_requests(*, held: leases.Lease, client: agentstation.Client, steady: clock.SteadyClock) -> None:
+    """Scan where a scan is due, and decide what can be decided. Finds orphans on the way."""
+    account = accounts.get_current_account()
+    if not keyhold.is_confirmed(account=account):
+        return  # the lists may be another account's
+    if scans.find_open(account=account) or _is_scan_due(account=account):
+        scans.advance_scan(account=account, held=held, client=client)
+    now = steady.observe(account=account, token=held.token)
+    listinglag.measure_lags(account=account, now=now)
+    this_round = Round(lease=held, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
+    _note_sharing(account=account)
+    for number in _list_numbers(account=account):
+        _reconcile(number=number, this_round=this_round)
+
+
+def _is_scan_due(*, account: models.Account) -> bool:
+    """Often at first, then ever less while something is to be reconciled; else every few minutes, for orphans."""
+    now = clock.read_clock(account=account)
+    last = models.Scan.objects.filter(account=account).order_by("-id").first()
+    if last is None:
+        return True
+    wait = settings.PORTAL_LOOK_INTERVAL
+    newest = list_open_attempts(account=account).aggregate(newest=Max("ended_at"))["newest"]
+    if newest is not None:
+        age = (now - newest).total_seconds()
+        wait = min(wait, max(settings.PORTAL_DUTY_INTERVAL, min(age / 4, _SLOWEST)))
+    return (now - last.begun_at).total_seconds() >= wait
+
+
+def list_open_attempts(*, account: models.Account) -> QuerySet[models.Attempt]:
+    """Attempts that may have created something that nobody knows of.
+
+    Those of requests that were taken as not created and are queued again, too: what is listed late is still theirs.
+    """
+    states, outcomes = models.Request.Status, models.Attempt.Outcome
+    attempts = models.Attempt.objects.filter(
+        request__account=account, request__status__in=(states.UNKNOWN, states.QUEUED), outcome=outcomes.UNKNOWN
+    )
+    return attempts.exclude(late_answer__outcome__in=(outcomes.FAILED, outcomes.GIVEN_BACK))
+
+
+def _list_numbers(*, account: models.Account) -> list[int]:
+    """Requests to be reconciled; the one that was sent first comes first."""
+    firsts = list_open_attempts(account=account).order_by().values("request").annotate(first=Min("claimed_tick"))
+    return [row["request"] for row in firsts.order_by("first", "request")]
+
+
+@transaction.atomic
+def _reconcile(*, number: int, this_round: Round) -> None:
+    account = keyhold.lock_key(account=models.Account.objects.get(requests=number)).account
+    leases.check_lease(held=this_round.lease)
+    rows = models.Request.objects.select_related("requester", "account__key").select_for_update(of=("self",))
+    portal_request = rows.get(pk=number)
+    # Read under the lock: before it, the request may have been sent again, of which no scan can tell yet.
+    attempts = list(list_open_attempts(account=account).filter(request=number).defer("answer").order_by("number"))
+    if not attempts:
+        return
+    unresolved = _describe_request(portal_request, attempts=attempts)
+    view = _read_view(account=account, this_round=this_round)
+    newcomers = _list_newcomers(account=account, since=unresolved.attempts[0].claimed_tick, view=view)
+    decision = matching.decide(unresolved=unresolved, newcomers=newcomers, view=view)
+    evidence = _describe_evidence(attempt=attempts[-1], newcomers=newcomers, view=view)
+    _carry_out(portal_request, decision=decision, failed=len(attempts), evidence=evidence)
+    if view.scans and decision.verdict is not matching.Verdict.WAIT:
+        models.Scan.objects.filter(pk=view.scans[0].id).update(is_evidence=True)
+
+
+def _describe_request(portal_request: models.Request, *, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
+    obstacle = matching.OTHERS if any(attempt.names_other for attempt in attempts) else ""
+    if attempts[-1].worker == restore.WORKER:
+        obstacle = matching.RESTORED
+    lost = _list_restores(account=portal_request.account)
+    return matching.Unresolved(
+        type=portal_request.type,
+        workspace_uid=portal_request.workspace_uid,
+        attempts=[_describe_attempt(attempt, restores=lost) for attempt in attempts],
+        is_queued=portal_request.status == models.Request.Status.QUEUED,
+        obstacle=obstacle,
+    )
+
+
+def _list_restores(*, account: models.Account) -> list[models.Restore]:
+    return list(models.Restore.objects.filter(account=account).order_by("-id")[:_MOST_RESTORES])
+
+
+def _describe_attempt(attempt: models.Attempt, *, restores: Sequence[models.Restore]) -> matching.Sent:
+    ended_at = attempt.ended_at or attempt.deadline_at
+    claimed_at, claimed_tick = attempt.claimed_at, attempt.claimed_tick
+    if attempt.worker == restore.WORKER:  # it stands for one that may have been made after the backup
+        made = [row for row in restores if row.restored_tick >= claimed_tick > row.lost_since_tick]
+        claimed_at = min([claimed_at, *(row.lost_since for row in made)])
+        claimed_tick = min([claimed_tick, *(row.lost_since_tick for row in made)])
+    # A complete 500 is the provider's own end; after any other, it may be at work until the deadline.
+    is_over = attempt.failure == "500"
+    return matching.Sent(
+        claimed_at=claimed_at,
+        claimed_tick=claimed_tick,
+        ended_at=ended_at,
+        ended_tick=attempt.ended_tick or 0,
+        proof_from=ended_at if is_over else max(ended_at, attempt.deadline_at),
+    )
+
+
+def _read_view(*, account: models.Account, this_round: Round) -> matching.View:
+    whole = models.Scan.objects.filter(account=account, is_whole=True).order_by("-id")[:_MOST_SCANS]
+    scans_read = [
+        matching.WholeScan(id=scan.pk, begun_at=scan.begun_at, begun_tick=scan.begun_tick, own_count=scan.own_count)
+        for scan in whole
+    ]
+    offset = next((scan.clock_offset for scan in whole if scan.clock_offset is not None), None)
+    return matching.View(
+        now=this_round.now,
+        steady_since=this_round.steady_since,
+        grace=listinglag.choose_grace(account=account, now=this_round.now),
+        patience=matching.PATIENCE * timedelta(seconds=settings.PORTAL_SETTLE_GRACE),
+        clock_offset=None if offset is None else timedelta(seconds=offset),
+        witness_tick=_find_witness_tick(account=account),
+        scans=scans_read,
+        documented_types=frozenset(models.Request.Type.values),
+        has_no_lists=scans.has_no_lists(account=account, now=this_round.now),
+        is_shared=account.shared_at is not None,
+    )
+
+
+def _find_witness_tick(*, account: models.Account) -> int:
+    """The tick at which the newest of the listed workstations of ours was claimed; 0 where there is none."""
+    ours = models.Workstation.objects.filter(account=account, request__isnull=False, listed_tick__isnull=False)
+    newest = list(ours.order_by("-listed_tick").values_list("request", flat=True)[:100])
+    claimed = models.Attempt.objects.filter(request__in=newest, outcome=models.Attempt.Outcome.SUCCEEDED)
+    return claimed.aggregate(newest=Max("claimed_tick"))["newest"] or 0
+
+
+def _list_newcomers(*, account: models.Account, since: int, view: matching.View) -> list[matching.Newcomer]:
+    """Workstations that no request owns and that no scan had listed by this tick.
+
+    One that an operator releases is nobody's. One that a late response named is that request's, unless it has another.
+    """
+    rows = models.Workstation.objects.filter(account=account, request=None, is_foreign=False, release_asked_at=None)
+    rows = rows.exclude(listed_tick__lte=since).filter(models.Workstation.is_free())
+    others = models.Workstation.objects.filter(workspace=OuterRef("workspace")).exclude(pk=OuterRef("pk"))
+    named = models.Request.objects.filter(account=account, workspace_uid=OuterRef("workspace__uid"))
+    rows = rows.select_related("workspace").annotate(
+        is_in_flight=Exists(models.list_calls_before_listing()),
+        is_named=Exists(named),
+        # What only a scan that has not ended showed may have been there for long.
+        workspace_tick=Subquery(
+            others.order_by(F("listed_tick").asc(nulls_first=True)).values(tick=Coalesce("listed_tick", 0))[:1]
+        ),
+    )
+    lost = _list_restores(account=account)
+    return [_describe_newcomer(row, restores=lost, view=view) for row in rows.order_by("id")]
+
+
+def _describe_newcomer(
+    row: models.Workstation, *, restores: Sequence[models.Restore], view: matching.View
+) -> matching.Newcomer:
+    space = row.workspace
+    return matching.Newcomer(
+        id=row.pk,
+        uid=row.uid,
+        type=row.type,
+        workspace_uid=space.uid if space else None,
+        workspace_tick=row.workspace_tick,  # type: ignore[attr-defined]
+        is_workspace_taken=space is not None and (space.owner_id is not None or row.is_named),  # type: ignore[attr-defined]
+        started_at=row.created_at,
+        listed_tick=row.listed_tick,
+        is_in_flight=row.is_in_flight,  # type: ignore[attr-defined]
+        must_confirm=any(
+            matching.is_within(row.created_at, since=lost.lost_since, until=lost.restored_at, view=view)
+            for lost in restores
+        ),
+    )
+
+
+def _describe_evidence(
+    *, attempt: models.Attempt, newcomers: Sequence[matching.Newcomer], view: matching.View
+) -> dict[str, object]:
+    """What the decision goes by: the newest whole scan, and what it showed that nobody owns."""
+    newest = models.Scan.objects.filter(pk=view.scans[0].id).first() if view.scans else None
+    return {
+        "attempt": attempt.number,
+        "scan": newest.pk if newest else None,
+        "scan_begun_at": newest.begun_at.isoformat() if newest else None,
+        "active": newest.active_count if newest else None,
+        "history": newest.history_count if newest else None,
+        "newcomers": [one.uid for one in newcomers[:_MOST_NAMED]],
+        "grace": view.grace.total_seconds(),
+        "is_witnessed": view.witness_tick > (attempt.ended_tick or 0),
+    }
+
+
+def _carry_out(
+    portal_request: models.Request, *, decision: matching.Decision, failed: int, evidence: dict[str, object]
+) -> None:
+    is_unwanted = portal_request.cancel_wished_at is not None and decision.note in (
+        matching.NO_WITNESS,
+        matching.RESTORED,
+    )
+    match decision.verdict:
+        case matching.Verdict.FOUND if decision.newcomer is not None:
+            _adopt(portal_request, workstation_id=decision.newcomer.id, evidence=evidence)
+        case _ if decision.verdict is matching.Verdict.NOT_CREATED or is_unwanted:
+            _move_on(portal_request, failed=failed, evidence=evidence)
+        case _ if portal_request.status == models.Request.Status.UNKNOWN:
+            _note_review(portal_request, note=decision.note, evidence=evidence)
+
+
+def _adopt(portal_request: models.Request, *, workstation_id: int, evidence: dict[str, object]) -> None:
+    rows = models.Workstation.objects.select_related("workspace__owner").select_for_update(of=("self",))
+    stored = rows.get(pk=workstation_id)
+    mirrors = mirror.give_workstation(stored=stored, portal_request=portal_request)
+    change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+    detail = {"decision": "found", "workstation": stored.uid, **evidence, **change}
+    _record(portal_request, detail=detail, rows=[portal_request, *mirrors])
+
+
+def _move_on(portal_request: models.Request, *, failed: int, evidence: dict[str, object]) -> None:
+    """Nothing was created: cancel it where that is wanted, let it fail for good, or send it again after a while."""
+    states = models.Request.Status
+    if portal_request.cancel_wished_at is not None:
+        change = lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
+    elif portal_request.tries >= retry.FEW:
+        failure = failures.CATALOGUE[portal_request.failure]
+        change = lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=failure)
+    else:
+        delay = settings.PORTAL_SETTLE_GRACE * min(2.0 ** (failed - 1), matching.PATIENCE)
+        change = lifecycle.move_request(portal_request=portal_request, status=states.QUEUED, delay=delay)
+        wake.wake_workers()
+    _record(
+        portal_request,
+        detail={"decision": "not created", "workstation": None, **evidence, **change},
+        rows=[portal_request],
+    )
+
+
+def _record(portal_request: models.Request, *, detail: dict[str, object], rows: list[Model]) -> None:
+    audit.record_event(
+        actor=None,
+        verb="reconcile",
+        target=portal_request,
+        request_number=portal_request.pk,
+        detail=detail,
+        rows=rows,
+    )
+
+
+def _note_review(portal_request: models.Request, *, note: str, evidence: dict[str, object]) -> None:
+    """Ask a person, or no longer: what was said of the lists lapses when the next scan says otherwise."""
+    if portal_request.operator_note == note:
+        return
+    change = {"before": {"operator_note": portal_request.operator_note}, "after": {"operator_note": note}}
+    portal_request.operator_note = note
+    portal_request.save(update_fields=["operator_note"])
+    audit.record_event(
+        actor=None,
+        verb="needs-review",
+        target=portal_request,
+        request_number=portal_request.pk,
+        detail={**evidence, **change},
+        reason=note,
+    )
+
+
+def _note_sharing(*, account: models.Account) -> None:
+    """Note on the account that somebody else uses its key: a workstation is listed that no attempt explains."""
+    if account.shared_at is not None:
+        return
+    listed = models.Workstation.objects.orphans().filter(account=account, listed_tick__isnull=False, made_for=None)
+    stranger = next((row for row in listed.order_by("id") if not _is_explained(row)), None)
+    if stranger is None:
+        return
+    with transaction.atomic():
+        keyhold.lock_key(account=account)
+        models.Account.objects.filter(pk=account.pk).update(shared_at=Now())
+        audit.record_event(
+            actor=None,
+            verb="note-sharing",
+            target=account,
+            detail={"workstation": stranger.uid, **audit.describe_moment(row=account, column="shared_at")},
+        )
+
+
+def _is_explained(stranger: models.Workstation) -> bool:
+    """Whether an attempt of unknown outcome may have created it, in the widest reading."""
+    attempts = models.Attempt.objects.filter(
+        request__account=stranger.account_id,
+        outcome=models.Attempt.Outcome.UNKNOWN,
+        claimed_tick__lt=stranger.listed_tick or 0,
+    )
+    if stranger.type in models.Request.Type.values:
+        others = set(models.Request.Type.values) - {stranger.type}
+        attempts = attempts.exclude(request__type__in=others)
+    return attempts.exists()

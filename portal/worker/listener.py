@@ -1,0 +1,77 @@
+"""The listener: hears of new work from the database and wakes who waits for it."""
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+
+import psycopg
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from portal.db import open_connection
+from portal.services import wake
+from portal.worker import watchdog
+
+logger = logging.getLogger(__name__)
+
+_LOOK_EVERY = 0.01  # seconds between looks at SQLite's counter of changes; it costs about 1% of a core
+_LISTEN_FOR = 0.5  # seconds until the listener looks whether it is to stop
+_PAUSE = 1.0  # seconds before a lost connection is made anew
+_DEADLINE = 120.0  # seconds without progress; opening a connection takes up to ten
+
+
+class Listener:
+    """A thread that calls `wake` whenever another connection may have put work into the database.
+
+    LISTEN on PostgreSQL, on a connection of its own past the pool; on SQLite a look at `data_version`.
+    """
+
+    def __init__(self, *, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._stopping = threading.Event()
+        self._thread = watchdog.WatchedThread(name="listener", target=self._run, deadline=_DEADLINE)
+        self.threads = [self._thread]
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._stopping.set()
+
+    def _run(self, thread: watchdog.WatchedThread) -> None:
+        listen = self._listen if connection.vendor == "postgresql" else self._look
+        while not self._stopping.is_set():
+            try:
+                listen()
+            except (DatabaseError, psycopg.Error, sqlite3.Error):
+                logger.warning("The queue cannot be watched; requests are looked for once a second until it can.")
+                self._stopping.wait(_PAUSE)
+
+    def _listen(self) -> None:
+        self._thread.advance()
+        with open_connection(url=settings.PORTAL_LISTEN_URL) as opened:
+            opened.execute(f"LISTEN {wake.CHANNEL}")
+            self._wake()  # for what came before anybody listened
+            while not self._stopping.is_set():
+                self._thread.advance()
+                for _ in opened.notifies(timeout=_LISTEN_FOR, stop_after=1):
+                    self._wake()
+
+    def _look(self) -> None:
+        try:
+            with connection.cursor() as cursor:
+                seen = None
+                while not self._stopping.is_set():
+                    self._thread.advance()
+                    cursor.execute("PRAGMA data_version")
+                    version = cursor.fetchone()[0]
+                    if version != seen:
+                        seen = version
+                        self._wake()
+                    self._stopping.wait(_LOOK_EVERY)
+        finally:
+            connection.close()

@@ -1,0 +1,88 @@
+"""The sender that is kept for releases: however many attempts are under way, a release goes out at once."""
+
+import logging
+import threading
+import time
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from portal import agentstation
+from portal.db import describe_failure, release_connection
+from portal.services import releases
+from portal.worker import watchdog
+
+logger = logging.getLogger(__name__)
+
+_IDLE = 1.0  # seconds between looks for releases that become due by the clock alone
+_PAUSE = 1.0  # seconds before the database is tried again
+
+
+class ReleaseSender:
+    """A thread that tells the provider of one release after the other until it is told to stop."""
+
+    def __init__(self, *, client: agentstation.Client) -> None:
+        self._client = client
+        self._stopping, self._wake_up = threading.Event(), threading.Event()
+        deadline = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
+        self._thread = watchdog.WatchedThread(name="release-sender", target=self._run, deadline=deadline)
+        self.threads = [self._thread]
+
+    def start(self) -> None:
+        """Begin to claim."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for releases now."""
+        self._wake_up.set()
+
+    def stop(self) -> None:
+        """Claim nothing more."""
+        self._stopping.set()
+        self._wake_up.set()
+
+    def has_ended(self) -> bool:
+        """Whether the call in flight has ended and is recorded, after `stop`, or never will be."""
+        return self._thread.is_stuck or not self._thread.is_alive()
+
+    def _run(self, thread: watchdog.WatchedThread) -> None:
+        while not self._stopping.is_set():
+            self._wake_up.clear()
+            thread.advance()
+            while self._try_to_send() and not self._stopping.is_set():
+                thread.advance()
+            release_connection()
+            thread.rest()
+            self._wake_up.wait(_IDLE)
+
+    def _try_to_send(self) -> bool:
+        """One release, claimed and carried to its end. False where there was none, or something was in the way."""
+        try:
+            return self._send_next()
+        except DatabaseError as error:
+            logger.warning("%s Releases are looked for again in a moment.", describe_failure(error))
+            connection.close()
+        except Exception:
+            logger.exception("A release failed; it is tried again past its deadline.")
+        return False
+
+    def _send_next(self) -> bool:
+        release = releases.claim_release()
+        if release is None:
+            return False
+        result = releases.send_release(release=release, client=self._client)
+        while not self._is_recorded(release, result):
+            self._thread.advance()
+            time.sleep(_PAUSE)
+        return True
+
+    def _is_recorded(self, release: releases.Release, result: releases.Result) -> bool:
+        """Record it, until the database takes it: an end that was reached must not be asked for again."""
+        try:
+            releases.record_release(release=release, result=result)
+        except DatabaseError as error:
+            logger.warning("%s A release is recorded in a moment.", describe_failure(error))
+            connection.close()
+            return False
+        return True

@@ -1,0 +1,168 @@
+"""The scheduler of a worker's jobs: each has a thread, and a lease, so that one worker at a time does it."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from portal import agentstation
+from portal.db import describe_failure, release_connection
+from portal.services import (
+    accounts,
+    clock,
+    keyhold,
+    leases,
+    probe,
+    reconcile,
+    recover,
+    refreshing,
+    types,
+    usage,
+    workers,
+)
+from portal.services.audit import prune, seals
+from portal.worker import watchdog
+
+logger = logging.getLogger(__name__)
+
+_LEASE = 15.0  # seconds; the job of a worker that died is taken over after that
+_HEARTBEAT = 5.0  # seconds
+_DEADLINE = 1800.0  # seconds without progress; a lease is lost much sooner, to whichever worker can do better
+_STOP_WITHIN = 5.0  # seconds; what a job has not finished by then is undone by the database
+_TYPES_ROUNDS = 24  # of other jobs for one reading of the list of types, which seldom changes: two minutes
+_USAGE_ROUNDS = 12  # of other jobs for one of counting: days end seldom
+_SEAL_ROUNDS = 12  # likewise: what is not sealed yet is at most a minute old
+_PRUNE_ROUNDS = 60  # a few thousand requests in each, so about a million a day
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Something done from time to time; `interval` in seconds.
+
+    `run` does one bounded round and checks its lease at each step. One that `uses_key` asks the provider: it is done
+    only where the key is known to be the account's, and its lease outlasts one call.
+    """
+
+    name: str
+    interval: float
+    run: Callable[[leases.Lease], object]
+    uses_key: bool = False
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long a lease lasts: until the next round, and while a step of one takes."""
+        return _LEASE + self.interval + (settings.AGENTSTATION_TOTAL_TIMEOUT if self.uses_key else 0.0)
+
+
+def list_jobs(*, client: agentstation.Client) -> list[Job]:
+    """All jobs of a worker."""
+    interval = settings.PORTAL_DUTY_INTERVAL
+    steady = clock.SteadyClock()
+    return [
+        Job(name="recover", interval=interval, run=lambda lease: recover.recover_requests(held=lease)),
+        Job(
+            name="reconcile",
+            interval=interval,
+            run=lambda lease: reconcile.reconcile_requests(held=lease, client=client, steady=steady),
+            uses_key=True,
+        ),
+        Job(
+            name="probe",
+            interval=min(interval, 2.0),
+            run=lambda lease: probe.probe_key(held=lease, client=client),
+            uses_key=True,
+        ),
+        Job(
+            name="refresh",
+            interval=min(settings.PORTAL_REFRESH_INTERVAL, 1.0),
+            run=lambda lease: refreshing.refresh_workstations(held=lease, client=client),
+            uses_key=True,
+        ),
+        Job(
+            name="types",
+            interval=_TYPES_ROUNDS * interval,
+            run=lambda lease: types.read_types(held=lease, client=client),
+            uses_key=True,
+        ),
+        Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_usage(held=lease)),
+        Job(name="seal", interval=_SEAL_ROUNDS * interval, run=lambda lease: seals.seal_events(held=lease)),
+        Job(name="prune", interval=_PRUNE_ROUNDS * interval, run=lambda lease: prune.prune_record(held=lease)),
+    ]
+
+
+class Scheduler:
+    """Does jobs until it is told to stop, and shows that the worker lives."""
+
+    def __init__(self, *, name: str, jobs: list[Job]) -> None:
+        self._name = name
+        self._stopping = threading.Event()
+        self.threads = [self._plan(job.name, job.interval, partial(self._do, job)) for job in jobs]
+        self.threads.append(self._plan("heartbeat", _HEARTBEAT, self._show_life))
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End each job at its next step, and leave the leases to the next worker; one that hangs is not waited for."""
+        self._stopping.set()
+        until = time.monotonic() + _STOP_WITHIN
+        for thread in self.threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        try:
+            leases.drop_leases(holder=self._name)
+        except DatabaseError as error:
+            logger.warning("%s The leases expire by themselves.", describe_failure(error))
+
+    def _plan(
+        self, name: str, interval: float, step: Callable[[watchdog.WatchedThread], None]
+    ) -> watchdog.WatchedThread:
+        return watchdog.WatchedThread(
+            name=name, target=lambda thread: self._repeat(thread, interval, step), deadline=_DEADLINE
+        )
+
+    def _repeat(
+        self, thread: watchdog.WatchedThread, interval: float, step: Callable[[watchdog.WatchedThread], None]
+    ) -> None:
+        while not self._stopping.is_set():
+            thread.advance()
+            self._try(partial(step, thread))
+            release_connection()
+            thread.rest()
+            self._stopping.wait(interval)
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except leases.LeaseLost as error:
+            logger.info("A job has ended early: %s.", error)
+        except DatabaseError as error:
+            logger.warning("%s A job is tried again.", describe_failure(error))
+            connection.close()
+        except Exception:
+            logger.exception("A job failed; it is tried again.")
+
+    def _show_life(self, thread: watchdog.WatchedThread) -> None:
+        workers.note_worker(name=self._name)
+
+    def _do(self, job: Job, thread: watchdog.WatchedThread) -> None:
+        if job.uses_key and not keyhold.is_confirmed(account=accounts.get_current_account()):
+            return
+        lease = leases.acquire_lease(
+            name=job.name, holder=self._name, seconds=job.lease_seconds, before_renewal=partial(self._go_on, thread)
+        )
+        if lease is not None:
+            job.run(lease)
+
+    def _go_on(self, thread: watchdog.WatchedThread) -> None:
+        """A job has come to its next step, which is its last one where the worker is to end."""
+        if self._stopping.is_set():
+            raise leases.LeaseLost("this worker ends")
+        thread.advance()

@@ -1,0 +1,158 @@
+"""The portal on PostgreSQL, started as README.md says for production, with nothing else set."""
+
+import http.cookiejar
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+import requests
+
+from portal.sandbox import names, server
+from tests.chaos import stage
+from tests.e2e.conftest import ROOT
+
+QUIET = 30.0  # seconds: long enough for every thread to have used the database at least once
+PATIENCE = 30.0
+HOST = "portal.example"
+
+
+def allow_plain_http(cookies: http.cookiejar.CookieJar) -> None:
+    """The proxy that ends TLS would pass them on."""
+    for cookie in cookies:
+        cookie.secure = False
+
+
+class Production:
+    """Web server and worker, each a process of its own, and the database that they share."""
+
+    def __init__(self, folder: Path, provider: server.Sandbox) -> None:
+        self.database = stage.Postgres(folder)
+        self.port, self._folder = stage.find_port(), folder
+        (folder / "secret_key").write_text(secrets.token_hex(32))
+        (folder / "api_key").write_text(names.DEFAULT_API_KEY)
+        ours = ("PORTAL_", "AGENTSTATION_", "WEB_CONCURRENCY", "DEBUG", "DJANGO_")
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
+            "DATABASE_URL": self.database.url,
+            "SECRET_KEY_FILE": f"{folder}/secret_key",
+            "AGENTSTATION_API_KEY_FILE": f"{folder}/api_key",
+            "AGENTSTATION_BASE_URL": provider.base_url,
+            "ALLOWED_HOSTS": HOST,
+            "CSRF_TRUSTED_ORIGINS": f"https://{HOST}",
+            "PORTAL_TRUSTED_PROXY": "127.0.0.1",
+            "PORT": str(self.port),
+        }
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def manage(self, *words: str) -> str:
+        command = [sys.executable, "manage.py", *words]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, check=True, stdout=subprocess.PIPE, text=True, timeout=120
+        ).stdout
+
+    def start(self) -> None:
+        self.database.start()
+        self.manage("migrate", "--verbosity=0")
+        self.manage("collectstatic", "--no-input", "--verbosity=0")
+        for name, command in {
+            "web": [sys.executable, "-m", "gunicorn", "portal.wsgi"],
+            "worker": [sys.executable, "manage.py", "work"],
+        }.items():
+            with (self._folder / f"{name}.log").open("wb") as words:
+                self.processes.append(
+                    subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=words, stderr=words)
+                )
+        assert stage.wait_until(lambda: stage.is_answering(self.port), seconds=PATIENCE)
+
+    def stop(self) -> list[int]:
+        """End both, and the database; gives how each of them ended."""
+        for process in self.processes:
+            process.send_signal(signal.SIGTERM)
+        codes = [process.wait(PATIENCE) for process in self.processes]
+        self.database.stop()
+        return codes
+
+    def read_log(self, name: str) -> str:
+        return (self._folder / f"{name}.log").read_text()
+
+    def ask_database(self, query: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.database.url) as connection:
+            return connection.execute(query).fetchall()
+
+    def open_browser(self) -> requests.Session:
+        """As behind the proxy that ends TLS."""
+        browser = requests.Session()
+        browser.trust_env = False
+        browser.headers.update({"Host": HOST, "X-Forwarded-Proto": "https", "Referer": f"https://{HOST}/"})
+        return browser
+
+    def post_form(self, browser: requests.Session, path: str, **values: str) -> requests.Response:
+        """Fill in the form on a page and send it, hidden fields and all."""
+        address = f"http://127.0.0.1:{self.port}{path}"
+        allow_plain_http(browser.cookies)
+        page = browser.get(address)
+        assert page.status_code == 200, page.text
+        allow_plain_http(browser.cookies)
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]+)"', page.text))
+        return browser.post(address, data=hidden | values, allow_redirects=False)
+
+    def read_readiness(self) -> requests.Response:
+        return requests.get(f"http://127.0.0.1:{self.port}/readyz", headers={"Host": HOST}, timeout=PATIENCE)
+
+
+@pytest.fixture
+def provider() -> Iterator[server.Sandbox]:
+    with server.Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def production(provider) -> Iterator[Production]:
+    with tempfile.TemporaryDirectory(prefix="portal-production-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # the database's own user must reach its folder
+        running = Production(folder, provider)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()
+
+
+def test_a_request_after_a_quiet_time_is_sent_and_recorded_at_once(production, provider):
+    time.sleep(QUIET)
+    held = production.ask_database(
+        "SELECT application_name, state FROM pg_stat_activity WHERE datname = 'portal' AND pid <> pg_backend_pid()"
+    )
+    browser = production.open_browser()
+    link = re.search(r"/setup/\S+", production.manage("setup_link"))
+    words = secrets.token_urlsafe(12)
+    made = production.post_form(browser, link[0], username="ada", password=words, password_again=words)
+    assert made.status_code == 302, made.text
+
+    submitted = production.post_form(browser, "/requests/new/", type="python", workspace_id="", note="")
+    assert submitted.status_code == 302, submitted.text
+
+    query = "SELECT ended_at FROM portal_attempt WHERE outcome = 'SUCCEEDED'"
+    pause = threading.Event()
+    until = time.monotonic() + PATIENCE
+    while not (ended := production.ask_database(query)) and time.monotonic() < until:
+        pause.wait(0.05)
+    assert ended, production.read_log("worker")
+    [post] = provider.record()["posts"]
+    assert ended[0][0] - datetime.fromisoformat(post["time"]) < timedelta(seconds=1)
+    assert len(held) <= 16, held
+    readiness = production.read_readiness()
+    assert (readiness.status_code, readiness.json()["reasons"]) == (200, [])
+    assert production.stop() == [0, 0]
+    assert "ERROR" not in production.read_log("worker")

@@ -1,0 +1,336 @@
+"""The habits of a weather: how the provider lags, leaves out and exaggerates."""
+
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import pytest
+import requests
+
+from portal.sandbox import habits, server
+from tests.sandbox.conftest import Caller
+
+HISTORY = "/workstations/history"
+MIB = 1024 * 1024
+
+
+def release(alice, uid):
+    return alice.call("DELETE", f"/workstations/{uid}/release")
+
+
+def read(alice, uid):
+    return alice.call("GET", f"/workstations/{requests.utils.quote(uid, safe='')}")
+
+
+# --- Lags ---
+
+
+def test_single_reads_may_lag_behind_the_lists(alice, sandbox, clock):
+    sandbox.change_weather({"reads_after": 30})
+    uid = alice.ask().json()["id"]
+    clock.move(29)
+
+    assert read(alice, uid).status_code == 422
+    assert alice.uids() == [uid]
+    clock.move(1)
+    assert read(alice, uid).json()["id"] == uid
+
+
+def test_the_history_may_lag_by_itself(alice, sandbox, clock):
+    sandbox.change_weather({"history_shows_after": 90})
+    uid = alice.ask().json()["id"]
+    release(alice, uid)
+    clock.move(89)
+
+    assert (alice.uids(), alice.uids(HISTORY)) == ([], [])
+    clock.move(1)
+    assert alice.uids(HISTORY) == [uid]
+
+
+def test_the_active_list_may_go_on_to_show_what_has_ended(alice, sandbox, clock):
+    sandbox.change_weather({"shows_ended_for": 60})
+    uid = alice.ask().json()["id"]
+    release(alice, uid)
+    clock.move(59)
+
+    (shown,) = alice.page()["data"]
+    assert (shown["id"], shown["status"], read(alice, uid).status_code) == (uid, "active", 422)
+    clock.move(1)
+    assert alice.uids() == []
+
+
+def test_a_release_may_take_effect_late(alice, sandbox, clock):
+    uid = alice.ask().json()["id"]
+    clock.move(20)
+    sandbox.change_weather({"release_takes": 15})
+
+    assert release(alice, uid).json()["released"] is True
+    clock.move(14)
+    assert alice.uids() == [uid]
+    clock.move(1)
+    (ended,) = alice.page(HISTORY)["data"]
+    # What appeared while it went on is there.
+    assert (ended["id"], len(ended["workspace"]["files"]["data"])) == (uid, 3)
+
+
+def test_a_release_does_not_prolong_a_life(alice, sandbox, clock):
+    uid = alice.ask().json()["id"]
+    clock.move(999)
+    sandbox.change_weather({"release_takes": 15})
+    release(alice, uid)
+    clock.move(1)
+
+    assert alice.uids(HISTORY) == [uid]
+
+
+@pytest.mark.parametrize(("name", "shown", "readable"), [("late-list-30", False, True), ("late-read-30", True, False)])
+def test_one_workstation_may_lag_by_its_name(alice, clock, name, shown, readable):
+    other = alice.ask().json()["id"]
+    uid = alice.ask(workspace=name).json()["id"]
+    clock.move(29)
+
+    assert (uid in alice.uids(), read(alice, uid).ok) == (shown, readable)
+    assert read(alice, other).ok
+    clock.move(1)
+    assert (uid in alice.uids(), read(alice, uid).ok) == (True, True)
+
+
+def test_what_a_failure_made_may_lag_by_script(alice, sandbox, clock):
+    sandbox.script({"status": 500, "made": True, "listed_after": 90, "read_after": 30})
+    assert alice.ask().status_code == 500
+    (made,) = sandbox.record()["workstations"]
+    clock.move(30)
+
+    assert (alice.uids(), read(alice, made["uid"]).ok) == ([], True)
+    clock.move(60)
+    assert alice.uids() == [made["uid"]]
+
+
+# --- What is left out ---
+
+
+def test_lists_may_be_empty_though_workstations_run(alice, sandbox):
+    uid = alice.ask().json()["id"]
+    sandbox.change_weather({"lists_empty": True})
+
+    assert alice.page() == {"object": "list", "data": [], "next_cursor": None, "previous_cursor": None}
+    assert read(alice, uid).ok
+
+
+def test_lists_may_leave_out_some_that_are_named(alice, sandbox):
+    first, second, third = [alice.ask().json()["id"] for _ in range(3)]
+    release(alice, first)
+    sandbox.change_weather({"omit": [first, second]})
+
+    assert (alice.uids(), alice.uids(HISTORY)) == ([third], [])
+    assert alice.uids(limit=1) == [third]
+
+
+def test_lists_may_leave_out_a_share_of_each_page_by_chance(alice, sandbox):
+    uids = [alice.ask().json()["id"] for _ in range(100)]
+    sandbox.change_weather({"omit_share": 0.3, "seed": 7})
+
+    first, second = alice.page(limit=50), alice.uids(limit=100)
+
+    assert 20 <= len(first["data"]) < 50
+    assert 50 <= len(second) < 100
+    assert set(second) < set(uids)
+    assert len(alice.uids(cursor=first["next_cursor"], limit=100)) > 20
+
+
+@pytest.mark.parametrize("where", ["posts", "reads", "lists"])
+def test_answers_may_come_without_a_workspace(alice, sandbox, where):
+    sandbox.change_weather({f"{where}_without_workspace": 1})
+    made = alice.ask().json()
+    answers = {"posts": made, "reads": read(alice, made["id"]).json(), "lists": alice.page()["data"][0]}
+
+    assert [place for place, answer in answers.items() if "workspace" not in answer] == [where]
+
+
+def test_a_workspace_may_be_left_out_now_and_then(alice, sandbox):
+    for _ in range(100):
+        alice.ask()
+    sandbox.change_weather({"lists_without_workspace": 0.2})
+
+    assert 60 <= sum("workspace" in entry for entry in alice.page(limit=100)["data"]) < 100
+
+
+def test_one_workstation_may_be_without_a_workspace_by_its_name(alice):
+    made = alice.ask(workspace="no-workspace").json()
+
+    for answer in (made, read(alice, made["id"]).json(), alice.page()["data"][0]):
+        assert answer["id"] == made["id"]
+        assert "workspace" not in answer
+
+
+# --- What is too much ---
+
+
+def test_twenty_workstations_with_many_files_exceed_a_mebibyte(alice, sandbox):
+    sandbox.change_weather({"more_files": 60, "name_length": 800})
+    for _ in range(20):
+        alice.ask()
+
+    answer = alice.call("GET", "/workstations")
+
+    assert MIB < len(answer.content) < 2 * MIB
+    names = [file["name"] for file in answer.json()["data"][0]["workspace"]["files"]["data"]]
+    assert (len(names), {len(name) for name in names}) == (60, {800})
+
+
+def test_a_single_workstation_may_exceed_sixteen_mebibytes(alice, sandbox):
+    sandbox.change_weather({"more_files": 17, "name_length": MIB - 100_000})
+    uid = alice.ask().json()["id"]
+
+    assert len(read(alice, uid).content) > 15 * MIB
+
+
+def test_a_file_of_many_can_be_fetched(alice, sandbox):
+    sandbox.change_weather({"more_files": 2})
+    (file, _) = alice.ask().json()["workspace"]["files"]["data"]
+
+    answer = requests.get(file["url"], timeout=30)
+    assert (answer.status_code, len(answer.content)) == (200, file["size"])
+
+
+@pytest.mark.parametrize("pages_shift", [False, True])
+def test_a_list_may_never_end_and_each_cursor_is_a_new_one(alice, sandbox, pages_shift):
+    uids = [alice.ask().json()["id"] for _ in range(3)][::-1]
+    sandbox.change_weather({"endless": True, "pages_shift": pages_shift})
+    seen, cursors, params = [], [], {}
+    for _ in range(7):
+        page = alice.page(limit=2, **params)
+        seen.append([entry["id"] for entry in page["data"]])
+        cursors.append(page["next_cursor"])
+        params = {"cursor": page["next_cursor"]}
+
+    assert seen == [uids[:2], uids[2:]] * 3 + [uids[:2]]
+    assert len(set(cursors)) == 7
+
+
+def test_an_empty_list_may_never_end_either(alice, sandbox):
+    sandbox.change_weather({"endless": True})
+    first = alice.page()
+    second = alice.page(cursor=first["next_cursor"])
+
+    assert first["data"] == second["data"] == []
+    assert first["next_cursor"] != second["next_cursor"]
+
+
+# --- Odd IDs ---
+
+
+def test_an_id_of_300_characters_by_its_name(alice):
+    first, second = [alice.ask(workspace="long-id").json()["id"] for _ in range(2)]
+
+    assert len(first) == len(second) == 300
+    assert alice.uids() == [second, first]
+    assert read(alice, first).json()["id"] == first
+    assert release(alice, first).ok
+    assert alice.uids(HISTORY) == [first]
+
+
+@pytest.mark.parametrize("uid", ["", "a\0b", "Ü/?#", "x" * 201])
+def test_an_odd_id_by_script(alice, sandbox, uid):
+    sandbox.script({"uid": uid})
+
+    assert alice.ask().json()["id"] == uid
+    assert alice.uids() == [uid]
+    assert read(alice, uid).status_code == (200 if uid else 404)
+    (post,) = sandbox.record()["posts"]
+    assert post["made"] == uid
+
+
+def test_odd_ids_of_which_each_is_a_new_one(alice, sandbox):
+    sandbox.change_weather({"mix": [{"share": 1, "uid": "*\0*"}]})
+    first, second = [alice.ask().json()["id"] for _ in range(2)]
+
+    assert first != second
+    assert len(first) == len(second) == 25
+    assert first[12] == second[12] == "\0"
+
+
+def test_an_answer_may_name_a_workstation_that_exists_already(alice, sandbox):
+    other = alice.ask("max").json()["id"]
+    sandbox.script({"uid": other})
+
+    answer = alice.ask("python").json()
+
+    assert (answer["id"], answer["type"]) == (other, "python")
+    assert len(alice.uids()) == 2
+    first, second = sandbox.record()["posts"]
+    assert first["made"] == other != second["made"]
+    assert read(alice, other).json()["type"] == "max"
+
+
+# --- The clock, and what a script does to releases and lists ---
+
+
+def test_the_date_header_follows_the_providers_clock(alice, sandbox, clock):
+    def tell() -> float:
+        return parsedate_to_datetime(alice.call("GET", "/workstations").headers["Date"]).timestamp()
+
+    assert tell() == clock.now
+    sandbox.change_weather({"clock_off": -600})
+    assert tell() == clock.now - 600
+
+
+@pytest.mark.parametrize("answer", [{"status": 422}, {"status": 200, "body": {"type": "python", "released": False}}])
+def test_a_release_may_be_refused_though_the_workstation_lives(alice, sandbox, answer):
+    uid = alice.ask().json()["id"]
+    sandbox.script({"on": "DELETE", **answer})
+
+    assert release(alice, uid).status_code == answer["status"]
+    assert alice.uids() == [uid]
+
+
+def test_a_list_may_not_be_found_once(alice, sandbox):
+    sandbox.script({"on": "GET /workstations/history", "status": 404})
+
+    assert [alice.call("GET", HISTORY).status_code for _ in range(2)] == [404, 200]
+
+
+# --- Wishes ---
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        *({key: -0.1} for key in ("reads_after", "history_shows_after", "shows_ended_for", "release_takes")),
+        *({key: 1.1} for key in ("omit_share", "lists_without_workspace", "strangers")),
+        {"posts_without_workspace": True},
+        {"more_files": 0.5},
+        {"name_length": -1},
+        {"omit": "abc"},
+        {"omit": [5]},
+        {"lists_empty": 1},
+        {"endless": "yes"},
+    ],
+)
+def test_a_habit_that_makes_no_sense_is_refused(alice, wish):
+    answer = alice.control("POST", "weather", json=wish)
+
+    assert answer.status_code == 400
+    assert next(iter(wish)) in answer.json()["message"]
+
+
+def test_every_habit_is_told_of_in_the_docs():
+    text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+
+    assert {key for key in habits.KEYS if f"`{key}`" not in text} == set()
+
+
+def test_a_store_of_an_older_sandbox_is_still_good(tmp_path, clock):
+    path = tmp_path / "sandbox.sqlite3"
+    with server.Sandbox(path=path, clock=clock) as sandbox:
+        with Caller(sandbox).session as session:
+            caller = Caller(sandbox)
+            caller.session = session
+            uid = caller.ask().json()["id"]
+        for column in ("listed_at", "readable_at"):
+            sandbox._provider.world._store.database.execute(f"ALTER TABLE workstations DROP COLUMN {column}")
+
+    with server.Sandbox(path=path, clock=clock) as sandbox:
+        caller = Caller(sandbox)
+        with caller.session:
+            assert caller.uids() == [uid]
+            assert read(caller, uid).ok

@@ -1,0 +1,493 @@
+"""The database is the one that it was: not a copy, and not an older state of itself. Otherwise nothing is sent."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.conf import settings as present
+from django.db import IntegrityError, connection, transaction
+
+from portal import models
+from portal.db import identity as places
+from portal.models.clock import Now
+from portal.services import accounts, dispatch, identity, keyhold, leases, record, recover, restore
+from portal.services.audit import verify
+from portal.worker import process
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+ROOT = Path(__file__).resolve().parent.parent.parent
+SQLITE = present.ON_SQLITE
+on_sqlite = pytest.mark.skipif(not SQLITE, reason="of SQLite's file")
+on_postgresql = pytest.mark.skipif(SQLITE, reason="of PostgreSQL")
+
+
+@pytest.fixture(autouse=True)
+def _a_real_key(settings) -> None:
+    settings.USING_SANDBOX = False
+
+
+def claim() -> dispatch.Call | None:
+    return dispatch.claim_request(worker="w")
+
+
+def begin_a_new_process() -> None:
+    identity.MEMORY.forget()
+
+
+def list_changes() -> list[str]:
+    return [event.detail["what"] for event in models.Event.objects.filter(verb="database-changed").order_by("id")]
+
+
+def assert_is_paused(*, for_: str) -> None:
+    key = models.Key.objects.get()
+    assert (key.state, key.cause, key.operator_only) == ("HELD", models.DATABASE_MOVED, True)
+    assert models.Database.objects.get().doubt == for_
+    assert list_changes()[-1] == for_
+
+
+# --- As always ---
+
+
+def test_the_first_claim_makes_the_identity_and_later_ones_find_it_unchanged(sandbox, alice):
+    for _ in range(3):
+        factories.submit(alice)
+        begin_a_new_process()
+        factories.send_once()
+    row = models.Database.objects.get()
+    assert len(row.identity) == 32
+    assert (row.doubt, list_changes()) == ("", [])
+    assert len(sandbox.record()["posts"]) == 3
+
+
+def test_a_worker_that_starts_and_has_nothing_to_send_looks_too(sandbox):
+    assert identity.check_at_start() == []
+    models.Database.objects.update(place="elsewhere")
+    identity.check_at_start()
+    assert_is_paused(for_="place")
+
+
+def test_there_is_one_row(db):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        models.Database.objects.create(pk=2, identity="x", place="y")
+
+
+# --- A copy ---
+
+CLAIM_ALL = """
+from portal.services import dispatch
+calls = [dispatch.claim_request(worker="copy") for _ in range(5)]
+print(sum(call is not None for call in calls), "claimed")
+"""
+
+
+def run_on_copy(url: str) -> str:
+    """A process of its own, started with the copy and the same key, claims what it can."""
+    environment = os.environ | {
+        "DATABASE_URL": url,
+        "AGENTSTATION_API_KEY": present.AGENTSTATION_API_KEY,
+        "AGENTSTATION_BASE_URL": present.AGENTSTATION_BASE_URL,
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+    }
+    command = [sys.executable, str(ROOT / "manage.py"), "shell", "--verbosity=0", "-c", CLAIM_ALL]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@contextmanager
+def copy_database(folder: Path) -> Iterator[str]:
+    """The URL of a copy: of SQLite's file with all that lies beside it, or by `createdb -T`."""
+    name = connection.settings_dict["NAME"]
+    connection.close()
+    if SQLITE:
+        for file in Path(name).parent.glob(f"{Path(name).name}*"):
+            shutil.copy2(file, folder)
+        yield f"sqlite:///{folder / Path(name).name}"
+        return
+    connection.close_pool()
+    values = connection.settings_dict
+    server = f"postgres://{values['USER']}:{values['PASSWORD']}@{values['HOST']}:{values['PORT']}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as other:
+        other.execute(f"DROP DATABASE IF EXISTS {name}_copy")
+        other.execute(f"CREATE DATABASE {name}_copy TEMPLATE {name}")
+        yield f"{server}/{name}_copy"
+        other.execute(f"DROP DATABASE {name}_copy")
+
+
+def test_a_copy_that_starts_with_the_same_key_sends_nothing(sandbox, alice, tmp_path):
+    factories.submit(alice)
+    factories.send_once()
+    for _ in range(5):
+        factories.submit(alice)
+    with copy_database(tmp_path) as url:
+        assert run_on_copy(url) == "0 claimed"
+        assert [claim() is not None for _ in range(5)] == [True] * 5, "the original goes on"
+
+
+# --- It went back ---
+
+
+@pytest.fixture
+def backup(tmp_path) -> "Backup":
+    return Backup(tmp_path)
+
+
+class Backup:
+    """A backup of SQLite's file that is put back over it, as `cp` does: the file keeps its number."""
+
+    def __init__(self, folder: Path) -> None:
+        self._kept = folder / "backup.sqlite3"
+        self._file = Path(connection.settings_dict["NAME"])
+
+    def make(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM INTO %s", [str(self._kept)])
+
+    def put_back(self) -> None:
+        connection.close()
+        for ending in ("-wal", "-shm"):
+            Path(f"{self._file}{ending}").unlink(missing_ok=True)
+        shutil.copyfile(self._kept, self._file)
+
+
+@on_sqlite
+@pytest.mark.parametrize("starts_anew", [True, False])
+def test_a_backup_put_back_in_place_sends_nothing(sandbox, alice, backup, starts_anew):
+    factories.submit(alice)
+    factories.send_once()
+    factories.submit(alice)
+    backup.make()
+    factories.send_once()
+    backup.put_back()
+    if starts_anew:
+        begin_a_new_process()
+
+    assert claim() is None
+
+    assert_is_paused(for_="tick")
+    assert len(sandbox.record()["posts"]) == 2
+
+
+@on_sqlite
+def test_the_file_knows_of_the_last_claim_however_quiet_it_is_since(sandbox, alice):
+    factories.submit(alice)
+    factories.claim()
+    key = models.Key.objects.get()
+    assert places.read_file() == {"identity": models.Database.objects.get().identity, "ticks": {str(key.pk): key.tick}}
+
+
+@on_sqlite
+def test_without_the_file_beside_it_nothing_is_sent(sandbox, alice):
+    factories.submit(alice)
+    factories.send_once()
+    factories.submit(alice)
+    places.remove_file()
+    begin_a_new_process()
+    assert claim() is None
+    assert_is_paused(for_="no-file")
+
+
+@on_sqlite
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"identity": "another"}'])
+def test_a_file_of_another_database_or_of_none_is_a_change(sandbox, alice, content):
+    factories.submit(alice)
+    factories.send_once()
+    factories.submit(alice)
+    file = Path(f"{connection.settings_dict['NAME']}-identity")
+    file.write_bytes(content)
+    begin_a_new_process()
+    assert claim() is None
+    assert_is_paused(for_="identity")
+
+
+def test_a_lower_tick_than_this_process_has_seen_pauses(sandbox, alice):
+    factories.submit(alice)
+    factories.send_once()
+    factories.submit(alice)
+    models.Key.objects.update(tick=0)
+    assert claim() is None
+    assert_is_paused(for_="tick")
+
+
+def test_a_claim_that_is_rolled_back_is_not_remembered(sandbox, alice):
+    factories.submit(alice)
+    factories.send_once()
+    factories.submit(alice)
+    with transaction.atomic():
+        factories.claim()
+        transaction.set_rollback(True)
+    assert claim() is not None
+    assert list_changes() == []
+
+
+def test_against_the_sandbox_a_change_is_an_event_and_no_pause(settings, sandbox, alice):
+    settings.USING_SANDBOX = True
+    factories.submit(alice)
+    factories.send_once()
+    models.Database.objects.update(place="elsewhere")
+    for _ in range(2):
+        factories.submit(alice)
+        assert factories.send_once().workstation is not None
+    assert list_changes() == ["place"]
+
+
+# --- PostgreSQL's timelines ---
+
+
+def promote_earlier() -> None:
+    """As if the row had been written before a replica took over."""
+    models.Database.objects.update(timeline=0)
+
+
+@on_postgresql
+def test_a_promotion_that_lost_nothing_is_an_event(sandbox, alice):
+    factories.submit(alice)
+    factories.send_once()
+    promote_earlier()
+    identity.MEMORY.timeline = 0
+    factories.submit(alice)
+    assert factories.send_once().workstation is not None
+    assert list_changes() == ["promotion"]
+    assert models.Database.objects.get().timeline > 0
+
+
+@on_postgresql
+def test_a_promotion_that_nobody_saw_pauses(sandbox, alice):
+    factories.submit(alice)
+    factories.send_once()
+    promote_earlier()
+    begin_a_new_process()
+    factories.submit(alice)
+    assert claim() is None
+    assert_is_paused(for_="timeline")
+
+
+@on_postgresql
+def test_who_saw_more_than_the_worker_that_took_the_promotion_pauses(sandbox, alice):
+    """The replica lacked the last commits of one worker; another, which had seen less, has claimed since."""
+    factories.submit(alice)
+    factories.send_once()
+    identity.MEMORY.timeline = 0
+    models.Database.objects.update(timeline_tick=0)
+    factories.submit(alice)
+    assert claim() is None
+    assert_is_paused(for_="tick")
+
+
+@on_postgresql
+def test_what_a_role_may_not_read_is_left_out(sandbox):
+    name = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+        cursor.execute("CREATE ROLE h_plain")
+        cursor.execute("GRANT SELECT ON portal_database TO h_plain")
+        try:
+            cursor.execute("SET ROLE h_plain")
+            places._choose_query.cache_clear()
+            assert places.read_place().name.startswith(f"PostgreSQL , database {name} (")
+        finally:
+            cursor.execute("RESET ROLE")
+            cursor.execute("REVOKE ALL ON portal_database FROM h_plain")
+            cursor.execute("DROP ROLE h_plain")
+            cursor.execute("GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC")
+            places._choose_query.cache_clear()
+
+
+@on_postgresql
+def test_commits_wait_for_the_disk_whatever_the_database_s_default(db):
+    name = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    try:
+        connection.close()
+        connection.close_pool()
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            assert cursor.fetchone() == ("on",)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {name} RESET synchronous_commit")
+
+
+# --- An operator says what happened ---
+
+
+@pytest.fixture
+def doubted(sandbox, alice) -> models.Request:
+    """A request that waits, in a database that changed."""
+    factories.submit(alice)
+    factories.send_once()
+    waiting = factories.submit(alice)
+    models.Database.objects.update(place="elsewhere")
+    assert claim() is None
+    return waiting
+
+
+def confirm(olga: models.User, *, was_put_back: bool) -> int:
+    return restore.confirm_database(actor=olga, account=accounts.get_current_account(), was_put_back=was_put_back)
+
+
+def test_a_database_that_was_moved_goes_on(sandbox, doubted, olga):
+    assert confirm(olga, was_put_back=False) == 0
+    assert factories.send_until_settled(doubted).status == "SUCCEEDED"
+    event = models.Event.objects.get(verb="confirm-database")
+    assert (event.actor_name, event.detail) == ("olga", {"before": "place", "after": "moved"})
+    assert list_changes() == ["place"]
+    assert verify.verify_record().findings == []
+
+
+def test_a_database_that_was_put_back_is_restored(sandbox, doubted, olga):
+    assert confirm(olga, was_put_back=True) == 1
+    doubted.refresh_from_db()
+    assert (doubted.status, doubted.attempts.get().worker) == ("UNKNOWN", restore.WORKER)
+    assert models.Restore.objects.count() == 1
+    assert not models.Key.objects.get().is_held
+    assert verify.verify_record().findings == []
+
+
+def test_whatever_other_processes_remember_the_answer_holds(sandbox, doubted, olga):
+    """Another worker had seen a higher tick, before the database went back, and looks only after the answer."""
+    models.Key.objects.update(tick=2)
+    identity.MEMORY.ticks = {str(models.Key.objects.get().pk): 5_000}
+    confirm(olga, was_put_back=False)
+    assert claim() is not None
+    assert list_changes() == ["place"]
+
+
+def test_nothing_else_ends_the_pause(sandbox, doubted, olga):
+    with pytest.raises(keyhold.NotHeld, match="moved or put back"):
+        keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+    models.Key.objects.update(state="OPEN", cause="", held_at=None, operator_only=False)
+    assert claim() is None
+    assert_is_paused(for_="place")
+
+
+def test_where_nobody_asks_nothing_is_answered(sandbox, alice, olga):
+    factories.submit(alice)
+    factories.send_once()
+    with pytest.raises(keyhold.NotHeld):
+        confirm(olga, was_put_back=True)
+
+
+def test_numbers_are_skipped_as_soon_as_the_change_is_seen(sandbox, doubted, alice):
+    assert factories.submit(alice).pk > doubted.pk + 1_000
+
+
+def test_restore_before_the_start_leaves_no_question(sandbox, doubted, alice):
+    restore.restore_requests()
+    begin_a_new_process()
+    factories.submit(alice)
+    assert claim() is not None
+    assert list_changes() == ["place"]
+
+
+# --- A response to an attempt that is lost ---
+
+
+def make_stray(alice: models.User, *, token: str = "lost") -> tuple[dispatch.Call, dispatch.Result]:
+    """A call whose id is that of another's attempt, which waits for its own response."""
+    factories.submit(alice)
+    call = factories.claim()
+    return replace(call, token=token), dispatch.Result(workstation=buy())
+
+
+def buy():
+    return process.make_client().request_workstation(type="python").value
+
+
+def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice):
+    call, result = make_stray(alice)
+    record.record_result(call=call, result=result)
+    record.record_result(call=call, result=result)
+
+    portal_request = models.Request.objects.get()
+    assert portal_request.status == "SENDING"
+    stray = models.StrayResponse.objects.get()
+    assert (stray.attempt_number, stray.token, stray.outcome) == (call.attempt_id, "lost", "SUCCEEDED")
+    orphan = models.Workstation.objects.orphans().get()
+    assert (orphan.uid, orphan.request, orphan.made_for) == (result.workstation.uid, None, None)
+    assert models.Event.objects.filter(verb="stray-response").count() == 1
+    assert_is_paused(for_="lost-attempt")
+
+
+def test_a_response_to_an_id_that_is_not_there_is_kept_too(sandbox, alice):
+    factories.submit(alice)
+    call = replace(factories.claim(), attempt_id=999_999)
+    record.record_result(call=call, result=dispatch.Result(workstation=buy()))
+    assert models.StrayResponse.objects.get().attempt_number == 999_999
+    assert_is_paused(for_="lost-attempt")
+
+
+def test_an_owned_mirror_is_not_touched_by_a_stray_response(sandbox, alice, bob):
+    owned = factories.create_workstation(bob)
+    factories.submit(alice)
+    call = replace(factories.claim(), token="lost")
+    told = process.make_client().retrieve_workstation(uid=owned.uid)
+    record.record_result(call=call, result=dispatch.Result(workstation=replace(told, type="max")))
+    owned.refresh_from_db()
+    assert (owned.type, owned.request.requester) == ("python", bob)
+
+
+def test_what_was_not_sent_leaves_nothing(sandbox, alice):
+    factories.submit(alice)
+    record.record_result(call=replace(factories.claim(), token="lost"), result=dispatch.Result())
+    assert not models.StrayResponse.objects.exists()
+
+
+# --- The last look before the first byte ---
+
+
+def send(call: dispatch.Call) -> dispatch.Result:
+    result = dispatch.send_call(call=call, client=process.make_client())
+    record.record_result(call=call, result=result)
+    return result
+
+
+def make_unknown(call: dispatch.Call) -> None:
+    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+    held = leases.take_lease(name="recover", holder="test", seconds=60)
+    assert recover.recover_requests(held=held) == 1
+
+
+def move_deadline(call: dispatch.Call) -> None:
+    """As if the machine had slept for all the time that the call had, and its own clocks with it."""
+    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+
+
+def pause_for_database(call: dispatch.Call) -> None:
+    with transaction.atomic():
+        key = keyhold.lock_key(account=accounts.get_current_account())
+        identity.doubt_database(key=key, what="place")
+
+
+@pytest.mark.parametrize("happen", [make_unknown, move_deadline, pause_for_database])
+def test_what_is_no_longer_ours_to_send_is_not_sent(sandbox, alice, happen):
+    portal_request = factories.submit(alice)
+    call = factories.claim()
+    happen(call)
+    assert send(call) == dispatch.Result()
+    portal_request.refresh_from_db()
+    assert portal_request.status == "QUEUED"
+    assert sandbox.record()["posts"] == []
+
+
+def test_an_attempt_with_another_s_token_is_not_sent(sandbox, alice):
+    factories.submit(alice)
+    assert send(replace(factories.claim(), token="lost")) == dispatch.Result()
+    assert sandbox.record()["posts"] == []
+
+
+def test_without_an_answer_of_the_database_in_time_nothing_is_sent(settings, sandbox, alice):
+    factories.submit(alice)
+    call = factories.claim()
+    settings.PORTAL_SEND_MARGIN = 0.0
+    assert send(call) == dispatch.Result()
+    assert sandbox.record()["posts"] == []

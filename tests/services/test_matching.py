@@ -1,0 +1,204 @@
+"""What the scans' facts mean for an unknown request, as a table over plain values."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from portal.services import matching
+from portal.services.matching import Verdict
+
+START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+GRACE, PATIENCE = timedelta(seconds=60), timedelta(minutes=15)
+TYPES = frozenset({"python", "golang", "max"})
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+# Claimed at second 0 and tick 10, ended at second 20 and tick 20; the provider is done with it at second 100.
+SENT = matching.Sent(claimed_at=at(0), claimed_tick=10, ended_at=at(20), ended_tick=20, proof_from=at(100))
+REQUEST = matching.Unresolved(type="python", workspace_uid="", attempts=[SENT])
+NAMED = replace(REQUEST, workspace_uid="S1")
+NEWCOMER = matching.Newcomer(
+    id=1, uid="W1", type="python", workspace_uid="S1", started_at=at(5), listed_tick=30, workspace_tick=None
+)
+
+
+def scan(number: int, *, begun: float, tick: int = 100, own: int = 1) -> matching.WholeScan:
+    return matching.WholeScan(id=number, begun_at=at(begun), begun_tick=tick, own_count=own)
+
+
+VIEW = matching.View(
+    now=at(5_000),
+    steady_since=at(-100_000),
+    grace=GRACE,
+    patience=PATIENCE,
+    clock_offset=timedelta(),
+    witness_tick=21,
+    scans=[scan(1, begun=200), scan(2, begun=300)],
+    documented_types=TYPES,
+)
+
+
+def decide(request=REQUEST, *newcomers, view=VIEW, **changes) -> tuple[Verdict, str]:
+    decision = matching.decide(unresolved=request, newcomers=newcomers, view=replace(view, **changes))
+    return decision.verdict, decision.note
+
+
+# --- Adopting is narrow ---
+
+
+@pytest.mark.parametrize(
+    ("request_", "changes"),
+    [
+        (REQUEST, {}),
+        (NAMED, {}),
+        (NAMED, {"is_workspace_taken": True, "workspace_tick": 5}),
+        (REQUEST, {"workspace_tick": 11}),
+        (REQUEST, {"started_at": at(-29)}),
+        (REQUEST, {"started_at": at(79)}),
+        (replace(REQUEST, is_queued=True), {}),
+        (replace(REQUEST, obstacle=matching.RESTORED), {}),
+    ],
+)
+def test_what_fits_and_nobody_else_can_have_made_is_found(request_, changes):
+    assert decide(request_, replace(NEWCOMER, **changes)) == (Verdict.FOUND, "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "quantum"},
+        {"workspace_uid": None},
+        {"is_workspace_taken": True},
+        {"workspace_tick": 9},
+        {"workspace_tick": 0},
+        {"started_at": at(-31)},
+        {"started_at": at(81)},
+        {"started_at": None},
+        {"must_confirm": True},
+    ],
+)
+def test_what_does_not_fit_closely_is_for_a_person_and_stops_sending_again(changes):
+    verdict, note = decide(REQUEST, replace(NEWCOMER, **changes))
+    assert verdict is Verdict.ASK
+    assert note == (matching.CONFIRM if "must_confirm" in changes else matching.NEWCOMER)
+
+
+@pytest.mark.parametrize("changes", [{"is_in_flight": True}, {"listed_tick": None}])
+def test_what_a_call_under_way_may_have_made_is_waited_for(changes):
+    assert decide(REQUEST, replace(NEWCOMER, **changes)) == (Verdict.WAIT, "")
+
+
+def test_one_in_another_workspace_than_the_named_is_for_a_person():
+    assert decide(NAMED, replace(NEWCOMER, workspace_uid="S2")) == (Verdict.ASK, matching.NEWCOMER)
+    assert decide(NAMED, replace(NEWCOMER, workspace_uid=None)) == (Verdict.ASK, matching.NEWCOMER)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"listed_tick": 10}, {"listed_tick": 9}, {"type": "golang"}, {"started_at": at(-601)}]
+)
+def test_what_cannot_be_the_requests_is_in_nobodys_way(changes):
+    assert decide(REQUEST, replace(NEWCOMER, **changes)) == (Verdict.NOT_CREATED, "")
+
+
+def test_the_providers_clock_is_read_by_its_own_date():
+    hour = timedelta(hours=1)
+    ahead = replace(NEWCOMER, started_at=at(5) + hour)
+    assert decide(REQUEST, ahead, clock_offset=hour) == (Verdict.FOUND, "")
+    assert decide(REQUEST, ahead) == (Verdict.ASK, matching.NEWCOMER)
+
+
+def test_without_a_date_ten_minutes_either_way_count():
+    for seconds in (-599, 619):
+        assert decide(REQUEST, replace(NEWCOMER, started_at=at(seconds)), clock_offset=None)[0] is Verdict.FOUND
+    for seconds in (-601, 621):
+        assert decide(REQUEST, replace(NEWCOMER, started_at=at(seconds)), clock_offset=None)[0] is not Verdict.FOUND
+
+
+def test_of_two_that_fit_the_one_that_started_first_is_taken():
+    other = replace(NEWCOMER, id=2, started_at=at(3))
+    decision = matching.decide(unresolved=REQUEST, newcomers=[NEWCOMER, other], view=VIEW)
+    assert decision.newcomer == other
+
+
+def test_a_second_attempts_time_counts_as_well():
+    second = matching.Sent(claimed_at=at(1000), claimed_tick=40, ended_at=at(1010), ended_tick=41, proof_from=at(1010))
+    request = replace(REQUEST, attempts=[SENT, second])
+    late = replace(NEWCOMER, started_at=at(1005), listed_tick=50)
+    assert decide(request, late) == (Verdict.FOUND, "")
+    assert decide(request, replace(late, listed_tick=35)) == (Verdict.ASK, matching.NEWCOMER)
+
+
+def test_with_a_key_that_others_use_an_operator_confirms():
+    assert decide(REQUEST, NEWCOMER, is_shared=True) == (Verdict.ASK, matching.CONFIRM)
+
+
+# --- Denying is wide, and needs a witness ---
+
+
+def test_two_scans_and_a_witness_prove_that_nothing_was_created():
+    assert decide() == (Verdict.NOT_CREATED, "")
+
+
+@pytest.mark.parametrize(
+    "scans",
+    [
+        [],
+        [scan(1, begun=200)],
+        [scan(1, begun=159), scan(2, begun=300)],
+        [scan(1, begun=200, tick=19), scan(2, begun=300)],
+    ],
+)
+def test_fewer_than_two_scans_after_the_grace_prove_nothing(scans):
+    assert decide(scans=scans, now=at(400)) == (Verdict.WAIT, "")
+
+
+def test_where_no_two_scans_are_whole_for_long_a_person_is_asked():
+    assert decide(scans=[], now=at(100 + 60 + 900)) == (Verdict.ASK, matching.NO_SCANS)
+    assert decide(scans=[], now=at(100 + 60 + 899)) == (Verdict.WAIT, "")
+
+
+def test_a_witness_that_was_claimed_before_the_end_is_none():
+    assert decide(witness_tick=20) == (Verdict.ASK, matching.NO_WITNESS)
+
+
+def test_after_fifteen_graces_an_older_workstation_of_ours_is_believed():
+    late = [scan(1, begun=200), scan(2, begun=1000)]
+    assert decide(witness_tick=0, scans=late) == (Verdict.NOT_CREATED, "")
+    assert decide(witness_tick=0, scans=[late[0], scan(2, begun=999)]) == (Verdict.ASK, matching.NO_WITNESS)
+
+
+def test_where_the_scans_show_nothing_of_ours_a_person_is_asked():
+    empty = [scan(1, begun=200), scan(2, begun=1_000_000, own=0)]
+    assert decide(witness_tick=0, scans=empty) == (Verdict.ASK, matching.NO_WITNESS)
+
+
+def test_a_step_of_the_clock_begins_the_grace_anew():
+    assert decide(steady_since=at(141), now=at(400)) == (Verdict.WAIT, "")  # the first scan began 59 seconds later
+    assert decide(steady_since=at(140)) == (Verdict.NOT_CREATED, "")
+
+
+def test_lists_that_lag_longer_make_the_grace_longer():
+    assert decide(grace=timedelta(seconds=101), now=at(400)) == (Verdict.WAIT, "")
+
+
+@pytest.mark.parametrize("obstacle", [matching.RESTORED, matching.OTHERS])
+def test_what_only_people_may_decide_is_never_sent_again_by_itself(obstacle):
+    assert decide(replace(REQUEST, obstacle=obstacle)) == (Verdict.ASK, obstacle)
+
+
+def test_an_answer_with_anothers_workstation_is_an_operators_whatever_fits():
+    assert decide(replace(REQUEST, obstacle=matching.OTHERS), NEWCOMER) == (Verdict.ASK, matching.OTHERS)
+
+
+def test_a_provider_without_lists_leaves_it_to_a_person():
+    assert decide(has_no_lists=True) == (Verdict.ASK, matching.NO_LISTS)
+
+
+def test_a_request_that_is_queued_again_only_takes_what_it_finds():
+    queued = replace(REQUEST, is_queued=True)
+    assert decide(queued) == (Verdict.WAIT, "")
+    assert decide(queued, replace(NEWCOMER, type="quantum")) == (Verdict.WAIT, "")

@@ -1,0 +1,89 @@
+"""Everybody's own: a workspace is its first user's, whoever else names it, and no answer gives it away."""
+
+import pytest
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import dispatch, record
+from portal.worker import process
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+def make_entry(uid: str, workspace: str | None = None) -> dict[str, object]:
+    space = {"id": workspace, "status": "active", "files": {"data": [{"id": "f", "name": "mine", "url": "http://x/"}]}}
+    started = {"startedAt": "2026-01-02T03:04:05Z"}
+    return {"id": uid, "type": "python", "status": "active", "workspace": space if workspace else None, **started}
+
+
+def statuses(*portal_requests: models.Request) -> list[str]:
+    for portal_request in portal_requests:
+        portal_request.refresh_from_db()
+    return [portal_request.status for portal_request in portal_requests]
+
+
+def test_of_two_people_who_name_the_same_new_workspace_the_first_gets_in(sandbox, alice, bob):
+    first, second = factories.submit(alice, workspace_uid="new-space"), factories.submit(bob, workspace_uid="new-space")
+    sandbox.script({"status": 200, "body": make_entry("W1", "new-space")})
+    call = factories.claim()
+    assert dispatch.claim_request(worker="w") is None, "whose the workspace is, is not known yet"
+    record.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+    models.Request.objects.filter(pk=second.pk).update(next_attempt_at=Now())
+
+    assert dispatch.claim_request(worker="w") is None
+
+    assert statuses(first, second) == ["SUCCEEDED", "FAILED"]
+    assert second.failure == "422"
+    assert models.Workspace.objects.get(uid="new-space").owner == alice
+    assert len(sandbox.record()["posts"]) == 1
+
+
+def test_where_the_first_is_refused_the_second_is_sent(sandbox, alice, bob):
+    first, second = factories.submit(alice, workspace_uid="new-space"), factories.submit(bob, workspace_uid="new-space")
+    factories.send_once()
+    sandbox.script({"status": 200, "body": make_entry("W1", "new-space")})
+    models.Request.objects.filter(pk=second.pk).update(next_attempt_at=None)
+    factories.send_once()
+    assert statuses(first, second) == ["FAILED", "SUCCEEDED"]
+    assert models.Workspace.objects.get(uid="new-space").owner == bob
+
+
+def test_an_answer_without_the_named_workspace_makes_it_its_requesters(sandbox, alice, bob):
+    factories.submit(alice, workspace_uid="new-space")
+    sandbox.script({"status": 200, "body": make_entry("W1")})
+    factories.send_once()
+    assert models.Workspace.objects.get(uid="new-space").owner == alice
+    with pytest.raises(factories.intake.WorkspaceNotFound):
+        factories.submit(bob, workspace_uid="new-space")
+
+
+def test_an_answer_that_names_anothers_workstation_changes_nothing_of_it(sandbox, alice, bob):
+    owned = factories.create_workstation(alice)
+    before = models.Workstation.objects.filter(pk=owned.pk).values().get()
+    portal_request = factories.submit(bob)
+    sandbox.script({"status": 200, "body": make_entry(owned.uid, owned.workspace.uid)})
+    factories.send_once()
+    assert statuses(portal_request) == ["UNKNOWN"]
+    assert models.Workstation.objects.filter(pk=owned.pk).values().get() == before
+    assert not models.File.objects.filter(name="mine").exists()
+    assert portal_request.tries == 1
+
+
+def test_an_answer_that_names_anothers_workstation_is_an_operators_and_is_not_sent_again(sandbox, alice, bob, olga):
+    owned = factories.create_workstation(alice)
+    portal_request = factories.submit(bob)
+    sandbox.script({"status": 200, "body": make_entry(owned.uid)})
+    factories.send_once()
+    assert portal_request.attempts.get().names_other
+
+
+def test_an_answer_in_anothers_workspace_leaves_its_contents_alone(sandbox, alice, bob):
+    owned = factories.create_workstation(alice)
+    portal_request = factories.submit(bob)
+    sandbox.script({"status": 200, "body": make_entry("W9", owned.workspace.uid)})
+    factories.send_once()
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert not models.File.objects.filter(name="mine").exists()
+    owned.workspace.refresh_from_db()
+    assert owned.workspace.owner == alice

@@ -1,0 +1,232 @@
+"""Releases: told until the provider confirms the end, ahead of all else, and stopped by few pauses."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import clock, dispatch, releases
+from portal.worker import process
+from tests import factories
+from tests.concurrency import crowd
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+@pytest.fixture(autouse=True)
+def _wait_between_tries(settings) -> None:
+    settings.PORTAL_RETRY_DELAY = 30.0
+
+
+def ask(requester: models.User) -> models.Workstation:
+    """A workstation whose release was asked."""
+    workstation = factories.create_workstation(requester)
+    releases.ask_release(actor=requester, workstation=workstation)
+    workstation.refresh_from_db()
+    return workstation
+
+
+def read_wait(workstation: models.Workstation) -> float:
+    """Seconds until the next try."""
+    workstation.refresh_from_db()
+    return (workstation.release_due_at - clock.read_clock(account=workstation.account)).total_seconds()
+
+
+def make_due() -> None:
+    models.Workstation.objects.filter(release_asked_at__isnull=False).update(release_due_at=Now())
+
+
+def hold_key(cause: str) -> None:
+    models.Key.objects.update(state="HELD", cause=cause, held_at=Now(), operator_only=True)
+
+
+def list_verbs() -> list[str]:
+    watched = ("ask-release", "begin-doubt", "released", "ended")
+    return list(models.Event.objects.filter(verb__in=watched).order_by("id").values_list("verb", flat=True))
+
+
+def test_a_release_reaches_the_provider_and_ends_the_workstation(sandbox, alice):
+    workstation = ask(alice)
+    with pytest.raises(releases.NotLive):
+        releases.ask_release(actor=alice, workstation=workstation)
+
+    assert len(factories.send_releases()) == 1
+
+    workstation.refresh_from_db()
+    assert not workstation.is_live
+    assert sandbox.record()["workstations"][0]["status"] == "completed"
+    assert list_verbs() == ["ask-release", "released"]
+
+
+@pytest.mark.parametrize("released", [False, None, "yes"])
+def test_a_200_that_does_not_confirm_the_end_is_tried_again(sandbox, alice, settings, released):
+    settings.PORTAL_RETRY_DELAY = 10.0
+    sandbox.script({"on": "DELETE", "status": 200, "body": {"type": "python", "released": released}})
+    workstation = ask(alice)
+    factories.send_releases()
+
+    assert 4 < read_wait(workstation) <= 10
+    assert (workstation.is_live, workstation.release_failure) == (True, "unreadable")
+    make_due()
+    factories.send_releases()
+    workstation.refresh_from_db()
+    assert not workstation.is_live
+
+
+def test_a_refused_release_is_tried_again_at_growing_intervals(sandbox, alice, settings):
+    settings.PORTAL_RETRY_DELAY = 8.0
+    sandbox.script({"on": "DELETE", "status": 500, "times": 9})
+    workstation = ask(alice)
+    for longest in (8, 16, 32, 64):
+        make_due()
+        factories.send_releases()
+        assert longest / 2 - 1 < read_wait(workstation) <= longest
+    assert (workstation.release_failure, workstation.release_tries) == ("500", 4)
+
+
+def test_a_release_that_is_not_found_is_a_doubt_and_goes_on(sandbox, alice):
+    sandbox.script({"on": "DELETE", "status": 422})
+    workstation = ask(alice)
+    factories.send_releases()
+    workstation.refresh_from_db()
+    assert workstation.is_live
+    assert workstation.doubted_at is not None
+
+    make_due()
+    factories.send_releases()
+    workstation.refresh_from_db()
+    assert (workstation.is_live, workstation.doubted_at) == (False, None)
+    assert list_verbs() == ["ask-release", "begin-doubt", "released"]
+
+
+def test_a_429_to_a_release_is_obeyed_by_all_of_them_and_by_no_attempt(sandbox, alice):
+    first, second = factories.create_workstation(alice), factories.create_workstation(alice)
+    sandbox.script({"on": "DELETE", "status": 429, "headers": {"Retry-After": "40"}})
+    releases.ask_release(actor=alice, workstation=first)
+    assert len(factories.send_releases()) == 1
+    releases.ask_release(actor=alice, workstation=second)
+
+    assert factories.send_releases() == []
+    assert 35 < read_wait(first) <= 40
+    assert models.Key.objects.get().state == "OPEN"
+    assert factories.send_until_settled(factories.submit(alice)).status == "SUCCEEDED"
+
+    make_due()
+    assert len(factories.send_releases()) == 2
+
+
+@pytest.mark.parametrize("cause", ["402", "429", "500", "503", "no-connection"])
+def test_a_pause_of_the_queue_does_not_stop_a_release(sandbox, alice, cause):
+    workstation = ask(alice)
+    hold_key(cause)
+    factories.send_releases()
+    workstation.refresh_from_db()
+    assert not workstation.is_live
+
+
+@pytest.mark.parametrize("cause", ["401", "database-moved"])
+def test_a_pause_of_the_key_stops_a_release(sandbox, alice, cause):
+    workstation = ask(alice)
+    hold_key(cause)
+    assert factories.send_releases() == []
+    workstation.refresh_from_db()
+    assert workstation.is_live
+
+
+def test_with_a_key_that_nobody_has_confirmed_nothing_is_released(sandbox, alice, settings):
+    ask(alice)
+    settings.AGENTSTATION_API_KEY = "another"
+    assert factories.send_releases() == []
+    assert sandbox.record()["workstations"][0]["status"] == "active"
+
+
+def test_a_release_is_claimed_by_one_worker_alone(sandbox, alice):
+    ask(alice)
+    claimed = crowd.run_together(*[releases.claim_release] * 4)
+    assert sum(release is not None for release in claimed) == 1
+    assert releases.claim_release() is None
+
+
+def test_a_release_whose_worker_died_is_tried_again_past_its_deadline(sandbox, alice):
+    workstation = ask(alice)
+    lost = releases.claim_release()
+    assert lost is not None
+    assert read_wait(workstation) > 60
+    make_due()
+    again = releases.claim_release()
+    assert (again.uid, again.number) == (lost.uid, 2)
+
+    releases.record_release(release=lost, result=releases.Result(failure=releases.failures.NO_ANSWER))
+    workstation.refresh_from_db()
+    assert workstation.release_failure == ""
+    assert read_wait(workstation) > 60, "the try under way is not disturbed by the one that was given up"
+
+    result = releases.send_release(release=again, client=process.make_client())
+    releases.record_release(release=lost, result=result)
+    workstation.refresh_from_db()
+    assert not workstation.is_live
+
+
+def test_nothing_is_sent_too_late(sandbox, alice):
+    workstation = ask(alice)
+    release = releases.claim_release()
+    late = releases.Release(workstation_id=release.workstation_id, uid=release.uid, number=1, send_before=0.0)
+    result = releases.send_release(release=late, client=process.make_client())
+    assert result == releases.Result()
+    releases.record_release(release=late, result=result)
+    assert read_wait(workstation) <= 0
+    assert sandbox.record()["workstations"][0]["status"] == "active"
+
+
+def test_no_transaction_is_open_while_the_provider_is_asked(sandbox, alice):
+    ask(alice)
+    release = releases.claim_release()
+    with transaction.atomic(), pytest.raises(RuntimeError, match="no transaction"):
+        releases.send_release(release=release, client=process.make_client())
+
+
+# --- The pace ---
+
+
+def test_releases_count_in_the_pace_and_go_before_attempts(sandbox, alice, settings):
+    workstation = factories.create_workstation(alice)
+    settings.PORTAL_CALLS_PER_MINUTE = 2
+    factories.submit(alice)
+    releases.ask_release(actor=alice, workstation=workstation)
+
+    assert dispatch.claim_request(worker="w") is None, "the last call of this minute is the release's"
+    assert len(factories.send_releases()) == 1
+    assert dispatch.claim_request(worker="w") is None, "the release counts"
+
+    models.Workstation.objects.update(release_tried_at=Now() - timedelta(seconds=61))
+    assert dispatch.claim_request(worker="w") is not None
+
+
+def test_a_release_waits_for_the_pace_too(sandbox, alice, settings):
+    ask(alice)
+    settings.PORTAL_CALLS_PER_MINUTE = 1
+    assert factories.send_releases() == []
+    with factories.unprotected():
+        models.Attempt.objects.update(claimed_at=Now() - timedelta(seconds=61))
+    assert len(factories.send_releases()) == 1
+
+
+def test_under_a_pace_a_release_is_tried_once_a_minute_at_most(sandbox, alice, settings):
+    settings.PORTAL_CALLS_PER_MINUTE = 10
+    sandbox.script({"on": "DELETE", "status": 503})
+    workstation = ask(alice)
+    factories.send_releases()
+    assert 55 < read_wait(workstation) <= 60
+
+
+def test_releases_take_no_place_among_the_calls_in_flight(sandbox, alice, settings):
+    settings.PORTAL_CALLS_IN_FLIGHT = 1
+    ask(alice)
+    assert releases.claim_release() is not None
+    factories.submit(alice)
+    assert dispatch.claim_request(worker="w") is not None
+    second = factories.submit(alice)
+    assert dispatch.claim_request(worker="w") is None
+    assert second.status == "QUEUED"

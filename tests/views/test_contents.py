@@ -1,0 +1,103 @@
+"""Files and logs are for the owner of their workspace; names and sizes also for who sees everything."""
+
+import base64
+import json
+
+import pytest
+
+from portal import models
+from portal.services import addresses
+from tests import factories
+from tests.services.test_mirror import answer, store
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+ADDRESS = "https://files.example/plan?signature=s3cret"
+
+
+def tell(uid: str) -> dict[str, object]:
+    """What the provider tells of a workstation in the workspace that both use."""
+    document = answer(id=uid)
+    document["workspace"]["files"]["data"] = [{"id": "f1", "name": "plan.txt", "url": ADDRESS, "size": 1500}]
+    document["workspace"]["logs"]["data"] = [{"id": "l1", "type": "boot", "level": "info", "url": ADDRESS}]
+    return document
+
+
+@pytest.fixture
+def shared(sandbox, alice, bob) -> models.Workspace:
+    """A workspace that alice used first, and bob after her."""
+    store(tell("hers"), factories.submit(alice))
+    store(tell("his"), factories.submit(bob))
+    workspace = models.Workspace.objects.get()
+    assert workspace.owner == alice
+    return workspace
+
+
+def read(browser, path: str) -> str:
+    response = browser.get(path)
+    assert response.status_code == 200, path
+    return response.content.decode()
+
+
+def test_the_owner_sees_names_and_addresses(shared, alice, sign_in):
+    for path in ("/workstations/hers/", "/workstations/hers/live/", f"/workspaces/{shared.uid}/"):
+        page = read(sign_in(alice), path)
+        assert "plan.txt" in page
+        assert f'href="{ADDRESS}"' in page
+
+
+def test_the_second_person_in_a_workspace_sees_no_contents(shared, bob, sign_in):
+    for path in ("/workstations/his/", "/workstations/his/live/"):
+        page = read(sign_in(bob), path)
+        assert "The workspace belongs to somebody else" in page
+        assert "plan.txt" not in page
+        assert "s3cret" not in page
+    assert sign_in(bob).get(f"/workspaces/{shared.uid}/").status_code == 404
+
+
+@pytest.mark.parametrize("who", ["anna", "olga", "root"])
+def test_who_sees_everything_sees_names_and_sizes_and_no_address(shared, who, sign_in, request):
+    browser = sign_in(request.getfixturevalue(who))
+    for path in ("/workstations/hers/", "/workstations/his/", f"/workspaces/{shared.uid}/"):
+        page = read(browser, path)
+        assert "plan.txt" in page
+        assert "1.5 KB" in page
+        assert "s3cret" not in page
+
+
+def test_evidence_holds_no_address(sandbox, alice, olga, sign_in):
+    sandbox.script({"status": 200, "body": tell("hers")})
+    portal_request = factories.send_until_settled(factories.submit(alice))
+    assert b"s3cret" in bytes(portal_request.attempts.get().answer)
+
+    bundle = read(sign_in(olga), f"/requests/{portal_request.pk}/evidence.json")
+
+    assert "s3cret" not in bundle
+    assert "plan.txt" in bundle
+    assert "(address not shown)" in json.loads(bundle)["attempts"][0]["answer"]["body"]
+
+
+def test_evidence_holds_no_address_where_the_answer_is_no_utf_8(sandbox, alice, olga, sign_in):
+    body = json.dumps(tell("hers")).replace("boot", "b\udce4").encode("utf-8", "surrogateescape")
+    sandbox.script({"status": 200, "body": body})
+    portal_request = factories.send_until_settled(factories.submit(alice))
+
+    shown = json.loads(read(sign_in(olga), f"/requests/{portal_request.pk}/evidence.json"))["attempts"][0]["answer"]
+
+    assert shown["encoding"] == "base64"
+    assert b"s3cret" not in base64.b64decode(shown["body"])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"url": "https://a/b"}', '{"url": "(address not shown)"}'),
+        (r'{"x": ["HTTP:\/\/a\/b\"c", 1]}', '{"x": ["(address not shown)", 1]}'),
+        ('{"url": "https://a/cut-of', '{"url": "(address not shown)"'),
+        ('{"message": "see https://a/b"}', '{"message": "see https://a/b"}'),
+        ('<a href="https://a/b">', '<a href="https://a/b">'),
+        ("", ""),
+    ],
+)
+def test_addresses_are_hidden_in_json_and_nothing_else(text, shown):
+    assert addresses.hide_addresses(text=text) == shown

@@ -1,0 +1,126 @@
+"""What machines that watch the portal are told: 503 takes the site out of a balancer, a warning does not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import leases, workers
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+STALLED = "Requests wait, and for 2 minutes none was sent: the workers' logs say why."
+PAUSED = {"state": "HELD", "cause": "402", "held_at": Now(), "operator_only": True}
+
+
+@pytest.fixture(autouse=True)
+def worker(sandbox) -> None:
+    workers.note_worker(name="w")
+
+
+def ask(client) -> tuple[int, list[str], list[str]]:
+    answer = client.get("/readyz")
+    told = answer.json()
+    assert told["ready"] is (answer.status_code == 200)
+    return answer.status_code, told["reasons"], told["warnings"]
+
+
+def submit_long_ago(alice) -> None:
+    factories.submit(alice)
+    with factories.unprotected():
+        models.Request.objects.update(queued_at=Now() - timedelta(seconds=150))
+
+
+def test_a_quiet_portal_is_ready_while_a_worker_lives(client):
+    assert client.get("/healthz").status_code == 200
+    assert ask(client) == (200, [], [])
+    workers.note_stopped(name="w")
+    assert ask(client) == (503, ["No worker has been seen lately: run `manage.py work`."], [])
+
+
+def test_a_queue_that_nobody_sends_is_no_ready_portal(client, alice):
+    submit_long_ago(alice)
+    assert ask(client) == (503, [STALLED], [])
+
+    factories.submit(alice)
+    factories.send_once()
+    assert ask(client) == (200, [], []), "something was sent just now"
+
+
+def test_a_request_that_waits_for_its_next_try_or_came_just_now_stalls_nothing(client, alice):
+    submit_long_ago(alice)
+    models.Request.objects.update(next_attempt_at=Now() + timedelta(seconds=60))
+    assert ask(client) == (200, [], [])
+    models.Request.objects.update(next_attempt_at=None, queued_at=Now())
+    assert ask(client) == (200, [], [])
+
+
+def test_long_calls_of_the_whole_team_are_no_stall_but_calls_past_their_deadline_are(client, alice):
+    submit_long_ago(alice)
+    factories.claim()
+    submit_long_ago(alice)
+    with factories.unprotected():
+        models.Attempt.objects.update(claimed_at=Now() - timedelta(seconds=150))
+    assert ask(client) == (200, [], [])
+    models.Attempt.objects.update(deadline_at=Now() - timedelta(seconds=1))
+    assert ask(client) == (503, [STALLED], [])
+
+
+def test_a_pause_is_a_warning_and_leaves_the_site_in_reach(client, alice):
+    submit_long_ago(alice)
+    models.Key.objects.update(**PAUSED)
+    assert ask(client) == (200, [], ["Sending is paused: the provider wants payment."])
+
+
+def test_a_pause_whose_time_has_passed_for_long_is_none(client, alice):
+    submit_long_ago(alice)
+    models.Key.objects.update(**PAUSED, held_until=Now() - timedelta(seconds=60))
+    assert ask(client) == (200, [], [])
+    models.Key.objects.update(held_until=Now() - timedelta(seconds=150))
+    assert ask(client) == (503, [STALLED], [])
+
+
+def test_lists_that_were_not_read_for_long_are_a_warning(client, alice):
+    factories.submit(alice)
+    factories.send_once()
+    models.Account.objects.update(created_at=Now() - timedelta(hours=1))
+    [warning] = ask(client)[2]
+    assert warning.startswith("The provider's lists have not been read completely since ")
+
+
+def test_a_job_that_hangs_in_a_living_worker_is_a_warning(client):
+    for name, holder in {"settle": "w", "usage": "dead"}.items():
+        leases.acquire_lease(name=name, holder=holder, seconds=-90)
+    leases.acquire_lease(name="seal", holder="w", seconds=10)
+    assert ask(client) == (200, [], ["The job settle makes no progress."])
+
+
+@contextmanager
+def exhausted_pool(monkeypatch) -> Iterator[None]:
+    """Every connection that this process may have is in use."""
+    connection.close()
+    pool = connection.pool
+    monkeypatch.setattr(pool, "timeout", 0.2)
+    taken = [pool.getconn(timeout=20) for _ in range(pool.max_size)]
+    yield
+    for opened in taken:
+        pool.putconn(opened)
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no pool")
+def test_an_exhausted_pool_is_told_as_our_own_fault(client, monkeypatch):
+    own_fault = "All of this process's own connections to the database are in use."
+    with exhausted_pool(monkeypatch):
+        assert ask(client) == (200, [], [own_fault])
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no pool")
+def test_a_database_that_is_away_is_not_taken_for_an_exhausted_pool(client, monkeypatch):
+    with exhausted_pool(monkeypatch):
+        monkeypatch.setitem(connection.settings_dict, "PORT", "1")
+        assert ask(client) == (503, ["The database does not answer."], [])

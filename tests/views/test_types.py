@@ -1,0 +1,164 @@
+"""Types on pages: the form offers what the provider offers, and what is gone is shown in the past."""
+
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import accounts
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+NEW = "/requests/new/"
+ODD = "Büro – 事務所 <b>&amp;" + "x" * 170  # 190 characters
+
+
+def offer(*names: str, **values: object) -> None:
+    """As if the provider's list had just named these."""
+    rows = models.WorkstationType.objects.filter(account=accounts.get_current_account())
+    rows.exclude(name__in=names).update(withdrawn_at=Now())
+    for name in names:
+        models.WorkstationType.objects.update_or_create(
+            account=accounts.get_current_account(), name=name, defaults={"withdrawn_at": None, **values}
+        )
+
+
+def fill(**changes: object) -> dict[str, object]:
+    return {"type": "python", "workspace_id": "", "note": "", "submission": str(uuid4())} | changes
+
+
+def list_cards(response) -> list[str]:
+    return [option.data["value"] for option in response.context["form"]["type"]]
+
+
+def test_without_a_list_the_form_has_the_nine(sign_in, alice):
+    assert list_cards(sign_in(alice).get(NEW)) == list(models.Request.Type.values)
+
+
+def test_the_form_offers_what_the_list_has_and_says_what_it_says(sign_in, alice):
+    offer("default", description="A desktop & more.", software=["ssh", "<b>chromium</b>"])
+    response = sign_in(alice).get(NEW)
+    page = response.content.decode()
+
+    assert list_cards(response) == ["default"]
+    assert "A desktop &amp; more." in page
+    assert "Software: ssh, &lt;b&gt;chromium&lt;/b&gt;" in page
+    assert sign_in(alice).post(NEW, fill(type="default")).status_code == 302
+    assert models.Request.objects.get().type == "default"
+
+
+def test_the_only_type_is_chosen_already(sign_in, alice):
+    offer("default")
+    assert 'value="default" required id="id_type_0" checked' in sign_in(alice).get(NEW).content.decode()
+    offer("default", "max")
+    assert "checked" not in sign_in(alice).get(NEW).content.decode()
+
+
+@pytest.mark.parametrize(
+    "name", ["python", "default", "py\x00thon", "d\ud800".encode("utf-8", "surrogatepass"), "x" * 500]
+)
+def test_a_type_that_is_not_offered_is_refused_beside_the_field(sign_in, alice, name):
+    offer("default")
+    offer("max")
+    response = sign_in(alice).post(NEW, fill(type=name, note="kept"))
+
+    assert response.status_code == 200
+    (error,) = response.context["form"].errors["type"]
+    assert error == "The provider does not offer this type. Choose one of those that are shown here."
+    assert list_cards(response) == ["max"]
+    assert response.context["form"]["note"].value() == "kept"
+    assert models.Request.objects.count() == 0
+
+
+def test_again_with_a_type_that_is_gone_leaves_the_choice_open(sign_in, alice):
+    earlier = factories.submit(alice, type="gone")
+    offer("default", "max")
+    response = sign_in(alice).get(f"{NEW}?again={earlier.pk}")
+    assert list_cards(response) == ["default", "max"]
+    assert "checked" not in response.content.decode()
+
+
+def test_a_type_that_is_gone_stays_in_the_history_and_its_filters(sign_in, alice):
+    offer("gone")
+    gone, other = factories.submit(alice, type="gone"), factories.submit(alice, type="max")
+    offer("max")
+    browser = sign_in(alice)
+
+    response = browser.get("/requests/?type=gone")
+    page = response.context["page"]
+    assert [row.pk for row in page.requests] == [gone.pk]
+    assert [(chip.label, chip.value) for chip in page.chips] == [("Type", "gone")]
+    assert [row.pk for row in browser.get("/requests/?type=max").context["page"].requests] == [other.pk]
+    assert '<option value="gone">gone</option>' in browser.get("/requests/").content.decode()
+    assert f"{gone.pk},python" not in (exported := read_file(browser.get("/requests/export.csv?type=gone")))
+    assert f"{gone.pk},alice,gone," in exported
+    assert "alice,max" not in exported
+
+
+def read_file(response) -> str:
+    return b"".join(response.streaming_content).decode()
+
+
+def test_usage_counts_a_type_as_it_came_and_leads_to_its_requests(sign_in, alice):
+    offer("default")
+    portal_request = factories.submit(alice, type="default")
+    browser = sign_in(alice)
+    (bar,) = browser.get("/usage/").context["types"]
+    assert (bar.name, bar.number) == ("default", 1)
+    assert [row.pk for row in browser.get(bar.link).context["page"].requests] == [portal_request.pk]
+
+
+def test_an_odd_type_breaks_no_page(sign_in, alice, olga):
+    offer(ODD, "max", description=ODD * 20, software=[ODD] * 20)
+    browser = sign_in(alice)
+    assert browser.post(NEW, fill(type=ODD)).status_code == 302
+    portal_request = models.Request.objects.get(type=ODD)
+    models.Workstation.objects.create(
+        account=portal_request.account, uid="w1", request=portal_request, type=ODD, status="active"
+    )
+    for path in (
+        *(NEW, "/", "/requests/", f"/requests/{portal_request.pk}/", "/usage/", "/workstations/", "/workstations/w1/"),
+        *("/unknown/", "/key/", "/admin/portal/request/", "/admin/portal/workstation/"),
+        *("/admin/portal/workstationtype/", f"/admin/portal/request/{portal_request.pk}/change/"),
+    ):
+        response = sign_in(olga).get(path)
+        assert response.status_code == 200, path
+        assert "<b>&amp;x" not in response.content.decode()
+    for path in ("/requests/", "/requests/export.csv", "/requests/export.jsonl"):
+        assert browser.get(path, {"type": ODD, "status": "QUEUED"}).status_code == 200
+    for name, parameter in (("request", "type__exact"), ("workstation", "type")):
+        response = sign_in(olga).get(f"/admin/portal/{name}/", {parameter: ODD})
+        assert response.context["cl"].result_count == 1
+        assert sign_in(olga).get(f"/admin/portal/{name}/", {parameter: "none"}).context["cl"].result_count == 0
+
+
+def test_auditors_see_in_the_admin_what_was_ever_offered(sign_in, anna):
+    offer("gone", raw='{"id": "gone", "price": 7}')
+    offer("default")
+    browser = sign_in(anna)
+    page = browser.get("/admin/portal/workstationtype/").content.decode()
+    assert "gone" in page
+    assert "default" in page
+    number = models.WorkstationType.objects.get(name="gone").pk
+    assert "&quot;price&quot;: 7" in browser.get(f"/admin/portal/workstationtype/{number}/change/").content.decode()
+
+
+def test_the_filters_of_the_admin_have_every_known_type(sign_in, anna):
+    offer("gone")
+    offer("default")
+    page = sign_in(anna).get("/admin/portal/request/").content.decode()
+    for name in ("gone", "default", "python"):
+        assert f"?type__exact={name}" in page
+
+
+def test_the_list_may_change_between_the_form_and_its_submission(sign_in, alice):
+    browser = sign_in(alice)
+    values = fill(type="python")
+    with transaction.atomic():
+        offer("default")
+    response = browser.post(NEW, values)
+    assert response.context["form"].errors["type"]
+    assert browser.post(NEW, values | {"type": "default"}).status_code == 302

@@ -1,0 +1,155 @@
+"""The sender that is kept for releases, in a whole worker."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import releases
+from portal.worker import process
+from portal.worker import releases as sender
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+READ, LIST = "GET /workstations/{id}", "GET /workstations"
+
+
+@pytest.fixture
+def work():
+    """Starts a worker with so many senders, which runs until the test ends."""
+    running: list[tuple[process.Process, threading.Thread]] = []
+
+    def work(senders: int) -> process.Process:
+        worker = process.Process(thread_count=senders)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        running.append((worker, thread))
+        return worker
+
+    yield work
+    for worker, thread in running:
+        worker.stop()
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def await_that(is_so: Callable[[], bool]) -> None:
+    """Return once it is; fail where that would take a minute."""
+    pause = threading.Event()
+    for _ in range(6_000):
+        if is_so():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it never came to be")
+
+
+def await_end(workstation: models.Workstation) -> None:
+    await_that(models.Workstation.objects.filter(pk=workstation.pk, ended_at__isnull=False).exists)
+
+
+def count_left(sandbox, operation: str) -> int:
+    """How many answers are laid out for the operation and not given yet."""
+    return sum(line.times for line in sandbox._provider.script._lines if line.on == operation)
+
+
+def test_a_release_goes_out_while_every_sender_waits_for_the_provider(sandbox, alice, bob, work, monkeypatch):
+    monkeypatch.setattr(sender, "_IDLE", 600.0)  # only a wish wakes it
+    workstation = factories.create_workstation(alice)
+    sandbox.hold()
+    for _ in range(20):
+        factories.submit(bob)
+    work(16)
+    sandbox.wait_for_posts(1 + 16, timeout=60)
+
+    releases.ask_release(actor=alice, workstation=workstation)
+    await_end(workstation)
+
+    assert models.Attempt.objects.filter(outcome="SENDING").count() == 16, "no attempt has ended meanwhile"
+    sandbox.release()
+
+
+def test_a_release_does_not_wait_behind_other_people_s_reads(sandbox, alice, bob, work):
+    stations = [factories.create_workstation(person) for person in [bob] * 39 + [alice]]
+    sandbox.script([{"on": LIST, "status": 404, "times": 99}, {"on": READ, "delay": 3, "times": 1000}])
+    models.Workstation.objects.update(refresh_due_at=Now())
+    work(2)
+    await_that(lambda: count_left(sandbox, READ) < 1000)
+
+    releases.ask_release(actor=alice, workstation=stations[-1])
+    await_end(stations[-1])
+
+    assert count_left(sandbox, READ) > 1000 - 40, "most reads were still to be made"
+
+
+def test_a_release_goes_out_under_a_pause_that_only_an_operator_ends(sandbox, alice, work):
+    workstation = factories.create_workstation(alice)
+    sandbox.script({"name": "fail-402"})
+    factories.submit(alice)
+    factories.send_once()
+    assert models.Key.objects.get().cause == "402"
+    work(1)
+    releases.ask_release(actor=alice, workstation=workstation)
+    await_end(workstation)
+    assert models.Key.objects.get().is_held
+
+
+def test_a_worker_that_stops_finishes_the_release_under_way_and_starts_no_other(sandbox, alice, work):
+    first, second = factories.create_workstation(alice), factories.create_workstation(alice)
+    sandbox.script({"on": "DELETE", "delay": 1})
+    worker = work(1)
+    for workstation in (first, second):
+        releases.ask_release(actor=alice, workstation=workstation)
+    await_that(lambda: count_left(sandbox, "DELETE") == 0)
+
+    worker.stop()
+    await_that(models.Worker.objects.filter(name=worker.name, stopped_at__isnull=False).exists)
+
+    tries = models.Workstation.objects.order_by("pk").values_list("release_tries", flat=True)
+    assert list(tries) == [1, 0]
+    assert list(models.Workstation.objects.live()) == [second]
+
+
+def test_whatever_a_release_raises_does_not_end_the_sender(sandbox, alice, caplog):
+    workstation = factories.create_workstation(alice)
+    models.Workstation.objects.update(uid="..")
+    releases.ask_release(actor=alice, workstation=workstation)
+    kept = sender.ReleaseSender(client=process.make_client())
+    kept.start()
+    await_that(lambda: "A release failed" in caplog.text)
+
+    models.Workstation.objects.update(uid=workstation.uid, release_due_at=Now())
+    kept.wake()
+    await_end(workstation)
+    kept.finish()
+    kept.join()
+
+
+def test_an_idle_sender_holds_no_connection(sandbox, alice):
+    workstation = factories.create_workstation(alice)
+    releases.ask_release(actor=alice, workstation=workstation)
+    kept = sender.ReleaseSender(client=process.make_client())
+    kept.start()
+    await_end(workstation)
+    if connection.vendor == "postgresql":
+        pool = connection.pool
+        await_that(lambda: pool.get_stats()["pool_available"] == pool.get_stats()["pool_size"] - 1)
+    kept.finish()
+    kept.join()
+
+
+def test_an_end_is_recorded_as_soon_as_the_database_is_back(monkeypatch):
+    monkeypatch.setattr(sender, "_PAUSE", 0.0)
+    failures = iter([sender.DatabaseError("away"), sender.DatabaseError("full"), None])
+    done = []
+
+    def record() -> None:
+        if (failure := next(failures)) is not None:
+            raise failure
+        done.append(True)
+
+    sender._keep_trying(record)
+    assert done == [True]
