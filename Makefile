@@ -47,7 +47,7 @@ chaos: .venv/.installed-dev
 
 # What open pages cost the server, how fast a phone has five of them, and what pages cost at a million requests (an hour
 # or two for filling two databases, once). One part alone, with its options: make bench PARTS=scale ARGS='--many 20000'
-PARTS = polls lighthouse scale
+PARTS = polls lighthouse scan scale
 bench: .venv/.installed-dev node_modules/.installed
 	@failed=0; for part in $(PARTS); do \
 		$(PYTHON) -m tests.bench.$$part $(ARGS) || failed=1; \

@@ -15,7 +15,7 @@ class Lists:
     """What it shows. `active` and `history` are entries; `single` answers to GETs of one, by id (else 422).
 
     `refuse` is called with the number of the call before it is answered, and may give a status and headers instead.
-    With `is_endless` every page of the history names another one.
+    With `is_endless` every page of the history names another one. A POST makes a workstation that no list shows.
     """
 
     def __init__(self) -> None:
@@ -39,6 +39,12 @@ class Lists:
             return status, {}, entry
         return 200, {}, self._page(name == "history", parse_qs(parts.query))
 
+    def make(self) -> Entry:
+        """A workstation, which a GET of it shows."""
+        uid = f"made-{len(self.single)}"
+        self.single[uid] = (200, {"id": uid, "type": "python", "status": "active"})
+        return self.single[uid][1]
+
     def _page(self, is_history: bool, query: Mapping[str, list[str]]) -> dict[str, object]:
         entries = self.history if is_history else self.active
         start, size = int(query.get("cursor", ["0"])[0]), int(query.get("limit", ["20"])[0])
@@ -54,7 +60,13 @@ def serve_lists() -> Iterator[Lists]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, headers, document = lists.answer(self.path)
+            self._send(*lists.answer(self.path))
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._send(200, {}, lists.make())
+
+        def _send(self, status: int, headers: Mapping[str, str], document: object) -> None:
             body = json.dumps(document).encode()
             self.send_response(status)
             for header, value in {**headers, "Content-Length": str(len(body))}.items():

@@ -1,7 +1,7 @@
 """What a page of a list shows, compared with the mirrors: newcomers, ends, doubts that are over, and wrong ends.
 
-Written batch by batch, outside of the key's lock. The key's tick is read after the page was answered: whatever is
-claimed at a higher one cannot have made what the page showed.
+Written batch by batch, outside of the key's lock. The key's tick is read after the page was answered, and the next one
+is noted: whatever is claimed at that or later cannot have made what the page showed.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from portal.services import audit, clock, doubts, drift, keyhold, mirror, storab
 
 _DATE_STEP = timedelta(seconds=2)  # a Date header has whole seconds, and was written before it came
 _CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not tell its time
-_KEPT_IN_VIEW = timedelta(days=1)  # for so long after its end it is noted which scans show a workstation
+_KEPT_IN_VIEW = timedelta(days=1)  # after its end, and of what nobody owns after its start too
 _NAMELESS = "a list has a workstation with an id that cannot be kept"
 
 
@@ -36,12 +36,19 @@ def store_entries(*, scan: models.Scan, entries: Iterable[agentstation.Workstati
             foreign=_find_foreign(account=scan.account, entries=fresh, date=date),
         )
         _note_differences(fresh)
-    tick = keyhold.get_key(account=scan.account).tick
+    tick = keyhold.get_key(account=scan.account).tick + 1
     scan.new_count += rows.filter(listed_at=None).update(listed_at=Now(), listed_tick=tick)
-    in_view = Q(ended_at=None) | Q(is_foreign=False, ended_at__gt=scan.begun_at - _KEPT_IN_VIEW)
-    rows.filter(in_view).exclude(last_scan_id=scan.pk).update(last_scan_id=scan.pk)
+    scan.own_count += sum(row.request_id is not None for row in known)
+    rows.filter(_is_in_view(scan)).exclude(last_scan_id=scan.pk).update(last_scan_id=scan.pk)
     for row in known:
         _compare(row, entry=named[row.uid], scan=scan)
+
+
+def _is_in_view(scan: models.Scan) -> Q:
+    """Of which it is noted that the scan shows them: a history may be long, and is not written anew each time."""
+    lately = scan.begun_at - _KEPT_IN_VIEW
+    is_young = Q(request__isnull=False) | Q(created_at=None) | Q(created_at__gt=lately)
+    return Q(ended_at=None) | Q(is_young, is_foreign=False, ended_at__gt=lately)
 
 
 def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | None) -> None:

@@ -104,7 +104,7 @@ def store_listed(
                 ended_at=Now() if are_over or entry.status in models.Workstation.ENDED_STATUSES else None,
                 **_describe_workstation(entry),
                 # With all of it they would count as stored, and be left so.
-                raw=_dump(_reduce(entry.raw)),
+                raw=_dump(_leave_out_contents(entry.raw)),
             )
             for uid, entry in entries.items()
         ],
@@ -161,8 +161,17 @@ def _describe_workspace(workspace: agentstation.Workspace) -> dict[str, Any]:
     return {
         "status": storable.escape_text(workspace.status),
         "created_at": storable.fit_time(workspace.created_at),
-        "raw": _dump(_leave_contents(workspace.raw)),
+        "raw": _dump(_without_contents(workspace.raw)),
     }
+
+
+def _leave_out_contents(workstation: Mapping[str, object]) -> Mapping[str, object]:
+    workspace = workstation.get("workspace")
+    return {**workstation, "workspace": _without_contents(workspace)} if isinstance(workspace, dict) else workstation
+
+
+def _without_contents(workspace: Mapping[str, object]) -> Mapping[str, object]:
+    return {key: value for key, value in workspace.items() if key not in ("files", "logs")}
 
 
 def _store_files(*, stored: models.Workspace, files: Iterable[agentstation.File]) -> None:
@@ -211,16 +220,6 @@ def _store_logs(*, stored: models.Workspace, logs: Iterable[agentstation.Log]) -
 
 def _is_storable(uid: str) -> bool:
     return 0 < len(uid) <= _UID_LENGTH and uid == storable.escape_text(uid) and uid not in (".", "..")
-
-
-def _reduce(raw: Mapping[str, object]) -> Mapping[str, object]:
-    """A workstation as it came, without what is in its workspace."""
-    workspace = raw.get("workspace")
-    return {**raw, "workspace": _leave_contents(workspace)} if isinstance(workspace, dict) else raw
-
-
-def _leave_contents(workspace: Mapping[str, object]) -> Mapping[str, object]:
-    return {key: value for key, value in workspace.items() if key not in ("files", "logs")}
 
 
 def _dump(raw: Mapping[str, object]) -> str:

@@ -18,6 +18,7 @@ from portal.services import accounts, clock, doubts, keyhold, leases, mirror, pa
 _MOST = 200  # due ones looked at in a round
 _AT_ONCE = 8  # read singly in a round, all at the same time
 _ON_A_PAGE = 20  # entries of a list
+_MOST_PAGES = 50  # of the list in a round
 _SHARE = 1 / 3  # of the pace
 _LONGEST_CALL = 10.0  # seconds; a round stays short, and what was not told is asked again
 _PATIENCE = timedelta(seconds=60)  # before one that could not be read is read again

@@ -22,14 +22,14 @@ _ROUND = 5.0  # seconds; a new account waits for one round before anything is se
 _ROUND_CALLS = 200
 _MOST_PAGES = 10_000  # of one scan: 1,000,000 entries, if the provider gives as many as are asked for
 _LONGEST = timedelta(hours=1)  # from its first round to its last
-_BATCH = 200  # entries in one transaction
+_BATCH = 50  # entries in one transaction: SQLite lets nobody else write meanwhile
 _MARGIN = timedelta(days=1)  # how much further back than the oldest unknown attempt the history is read
 _UNTOLD_WAIT, _LONGEST_WAIT = 30.0, 300.0  # seconds after a 429 to a GET
 _SHARE = 3  # of the calls a minute: reads have a third as many beside the POSTs
 _SAVED_UP = timedelta(seconds=10)  # of that share, for one round
 _KEPT = timedelta(days=7)
 _MOST_PRUNED = 500
-_NO_LISTS_FOR = timedelta(hours=1)
+_WITHOUT_LISTS = timedelta(hours=1)  # of 404, before a provider that had lists has none any more
 _TOO_LARGE = "a list has an entry that is too large to be read"
 
 
@@ -38,7 +38,7 @@ def find_open(*, account: models.Account) -> models.Scan | None:
     return models.Scan.objects.select_related("account").filter(account=account, ended_at=None).first()
 
 
-def advance_scan(*, account: models.Account, held: leases.Held, client: agentstation.Client) -> models.Scan:
+def advance_scan(*, account: models.Account, held: leases.Lease, client: agentstation.Client) -> models.Scan:
     """Go on with the scan that is under way, or begin one, for a bounded time. `is_over` says whether it has ended.
 
     The active list is read before the history, so that a workstation that ends meanwhile is in one of the two.
@@ -54,40 +54,41 @@ def advance_scan(*, account: models.Account, held: leases.Held, client: agentsta
 
 
 def has_no_lists(*, account: models.Account, now: datetime) -> bool:
-    """Whether the provider has no lists: no scan was ever whole, or all of the last hour met none."""
-    scans = models.Scan.objects.filter(account=account, ended_at__isnull=False)
+    """Whether the provider has no lists at all: none was ever read, or it has said so for an hour."""
+    rows = models.Scan.objects.filter(account=account, ended_at__isnull=False)
     refused = Q(problem__startswith="404") | Q(problem__startswith="501")
-    last_other = scans.exclude(refused).order_by("-id").values_list("id", flat=True).first() or 0
-    begun = scans.filter(id__gt=last_other).aggregate(first=Min("begun_at"))["first"]
-    if begun is None:
+    other = rows.exclude(refused).order_by("-id").first()
+    first = rows.filter(refused, id__gt=other.pk if other else 0).order_by("id").first()
+    if first is None:
         return False
-    return now - begun >= _NO_LISTS_FOR or not scans.filter(is_whole=True).exists()
+    return not rows.filter(is_whole=True).exists() or now - first.begun_at >= _WITHOUT_LISTS
 
 
 # --- The beginning ---
 
 
-@transaction.atomic
-def _begin(*, account: models.Account, held: leases.Held) -> models.Scan:
-    key = keyhold.lock_key(account=account)
-    leases.check_lease(held=held)
-    now = clock.read_clock(account=account)
-    _prune(account=account, now=now)
+def _begin(*, account: models.Account, held: leases.Lease) -> models.Scan:
+    _prune(account=account)
     last = models.Scan.objects.filter(account=account).order_by("-id").first()
-    return models.Scan.objects.create(
-        account=key.account,
-        begun_at=now,
-        begun_tick=keyhold.advance_tick(key=key),
+    scan = models.Scan(
         back_to=_find_oldest_unknown(account=account),
         back_to_uid=_find_newest_end(last=last) if last else "",
-        reads_all=key.account.first_look != models.Account.FirstLook.DONE,
         paid_until=last.paid_until if last else None,
     )
+    with transaction.atomic():
+        key = keyhold.lock_key(account=account)
+        leases.check_lease(held=held)
+        scan.account, scan.begun_tick = key.account, keyhold.advance_tick(key=key)
+        scan.begun_at = clock.read_clock(account=account)
+        scan.reads_all = key.account.first_look != models.Account.FirstLook.DONE
+        scan.save()
+    return scan
 
 
-def _prune(*, account: models.Account, now: datetime) -> None:
+def _prune(*, account: models.Account) -> None:
     """Delete old scans by which nothing was decided."""
-    old = models.Scan.objects.filter(account=account, ended_at__lt=now - _KEPT, is_evidence=False).order_by("id")
+    ended = models.Scan.objects.filter(account=account, is_evidence=False, ended_at__lt=Now() - _KEPT)
+    old = ended.order_by("id")
     models.Scan.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:_MOST_PRUNED])).delete()
 
 
@@ -113,14 +114,19 @@ def _find_newest_end(*, last: models.Scan) -> str:
 # --- A round ---
 
 
-def _advance(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) -> None:
+def _advance(scan: models.Scan, *, held: leases.Lease, client: agentstation.Client) -> None:
     now, stop_at = clock.read_clock(account=scan.account), time.monotonic() + _ROUND
     if now - scan.begun_at > _LONGEST:
         _end(scan, held=held, problem="took-too-long")
-    elif scan.wait_until is None or scan.wait_until <= now:
+    elif not _has_to_wait(scan, now=now):
         calls = _count_calls(scan, now=now)
         while calls > 0 and not scan.is_over and time.monotonic() < stop_at and _step(scan, held=held, client=client):
             calls -= 1
+
+
+def _has_to_wait(scan: models.Scan, *, now: datetime) -> bool:
+    """Whether the provider's wait goes on. One longer than any is a clock's that was put back."""
+    return scan.wait_until is not None and now < scan.wait_until <= now + timedelta(seconds=_LONGEST_WAIT)
 
 
 def _count_calls(scan: models.Scan, *, now: datetime) -> int:
@@ -128,7 +134,10 @@ def _count_calls(scan: models.Scan, *, now: datetime) -> int:
     if not settings.PORTAL_CALLS_PER_MINUTE:
         return _ROUND_CALLS
     each = _price()
-    scan.paid_until = max(scan.paid_until or now, now - max(_SAVED_UP, each))
+    paid_until = scan.paid_until
+    if paid_until is None or paid_until > now:  # the first, or the clock was put back
+        paid_until = now - each
+    scan.paid_until = max(paid_until, now - max(_SAVED_UP, each))
     return min(_ROUND_CALLS, int((now - scan.paid_until) / each))
 
 
@@ -137,7 +146,7 @@ def _price() -> timedelta:
     return timedelta(minutes=1) * _SHARE / settings.PORTAL_CALLS_PER_MINUTE
 
 
-def _step(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) -> bool:
+def _step(scan: models.Scan, *, held: leases.Lease, client: agentstation.Client) -> bool:
     """Make one call and store what it told. True where the round may go on."""
     if settings.PORTAL_CALLS_PER_MINUTE and scan.paid_until is not None:
         scan.paid_until += _price()
@@ -156,14 +165,14 @@ def _step(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) 
 
 
 @transaction.atomic
-def _put_off(scan: models.Scan, *, held: leases.Held, error: agentstation.RateLimited) -> None:
+def _put_off(scan: models.Scan, *, held: leases.Lease, error: agentstation.RateLimited) -> None:
     leases.check_lease(held=held)
     asked = error.answer.retry_after if error.answer else None
     scan.wait_until = Now() + timedelta(seconds=min(asked or _UNTOLD_WAIT, _LONGEST_WAIT))
     scan.save(update_fields=["wait_until", "paid_until"])
 
 
-def _read_page(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) -> None:
+def _read_page(scan: models.Scan, *, held: leases.Lease, client: agentstation.Client) -> None:
     release_connection()
     history = scan.phase == scan.Phase.HISTORY
     try:
@@ -188,7 +197,7 @@ def _read_page(scan: models.Scan, *, held: leases.Held, client: agentstation.Cli
         _end(scan, held=held, problem=problem)
 
 
-def _ask_for_less(scan: models.Scan, *, held: leases.Held) -> None:
+def _ask_for_less(scan: models.Scan, *, held: leases.Lease) -> None:
     if scan.page_size > 1:
         with transaction.atomic():
             leases.check_lease(held=held)
@@ -238,7 +247,7 @@ def _has_read_enough(scan: models.Scan, *, entries: Sequence[agentstation.Workst
 # --- The end ---
 
 
-def _check_next(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) -> None:
+def _check_next(scan: models.Scan, *, held: leases.Lease, client: agentstation.Client) -> None:
     """Read one of ours that the lists lack, or end the scan where they lack none."""
     row = wholeness.find_lacking(scan=scan).first()
     if row is None:
@@ -253,7 +262,7 @@ def _check_next(scan: models.Scan, *, held: leases.Held, client: agentstation.Cl
 def _end(
     scan: models.Scan,
     *,
-    held: leases.Held,
+    held: leases.Lease,
     problem: str = "",
     error: agentstation.AgentStationError | None = None,
 ) -> None:

@@ -22,7 +22,9 @@ def find_lacking(*, scan: models.Scan) -> QuerySet[models.Workstation]:
     return live.exclude(last_scan_id=scan.pk).order_by("pk")
 
 
-def check_lacking(*, scan: models.Scan, row: models.Workstation, held: leases.Held, client: agentstation.Client) -> str:
+def check_lacking(
+    *, scan: models.Scan, row: models.Workstation, held: leases.Lease, client: agentstation.Client
+) -> str:
     """Read one that the scan lacks: it has ended, is in doubt from now on, or the code says why the scan is not whole.
 
     Raises RateLimited.
@@ -75,11 +77,11 @@ def _list_live(scan: models.Scan) -> QuerySet[models.Workstation]:
 
 
 @transaction.atomic
-def _begin_doubt(*, scan: models.Scan, row: models.Workstation, held: leases.Held) -> None:
+def _begin_doubt(*, scan: models.Scan, row: models.Workstation, held: leases.Lease) -> None:
     key = keyhold.lock_key(account=scan.account)
     leases.check_lease(held=held)
     stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
-    doubts.begin_doubt(key=key, stored=stored, why="GET")
+    doubts.begin_doubt(key=key, stored=stored, why="read")
 
 
 def _grace() -> timedelta:

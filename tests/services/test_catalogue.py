@@ -78,6 +78,15 @@ def test_a_429_holds_the_key_until_its_time_and_then_goes_out_again(sandbox, ali
     assert portal_request.next_attempt_at is not None
 
 
+@pytest.mark.parametrize("status", [301, 303, 307, 409])
+def test_an_answer_that_leaves_open_what_was_done_is_unknown(sandbox, alice, status):
+    sandbox.script({"status": status, "body": {}})
+    portal_request = factories.submit(alice)
+    factories.send_once()
+    portal_request.refresh_from_db()
+    assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
+
+
 def test_a_429_without_a_time_is_tried_again_until_it_works(sandbox, alice):
     sandbox.script([{"name": "fail-429", "times": 3}])
 

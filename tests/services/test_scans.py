@@ -9,7 +9,7 @@ from django.db.models import F
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, keyhold, leases, scans
+from portal.services import accounts, clock, keyhold, leases, scans
 from portal.worker import process
 from tests import factories
 from tests.lists import Lists, serve_lists
@@ -32,8 +32,8 @@ class Watched(agentstation.Client):
 
 
 @pytest.fixture
-def held() -> leases.Held:
-    taken = leases.take_lease(name="settle", holder="test", seconds=600)
+def held() -> leases.Lease:
+    taken = leases.acquire_lease(name="settle", holder="test", seconds=600)
     assert taken is not None
     return taken
 
@@ -48,12 +48,12 @@ def lists(settings, db) -> Iterator[Lists]:
         yield running
 
 
-def advance(held: leases.Held, client: agentstation.Client | None = None) -> models.Scan:
+def advance(held: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
     """One round."""
     return scans.advance_scan(account=accounts.get_current_account(), held=held, client=client or process.make_client())
 
 
-def scan(held: leases.Held, client: agentstation.Client | None = None) -> models.Scan:
+def scan(held: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
     """As many rounds as it takes."""
     while not (done := advance(held, client)).is_over:
         pass
@@ -80,6 +80,11 @@ def own(requester: models.User, *uids: str, minutes: float = 60.0) -> None:
         )
 
 
+def has_no_lists() -> bool:
+    account = accounts.get_current_account()
+    return scans.has_no_lists(account=account, now=clock.read_clock(account=account))
+
+
 def make_older(**values: float) -> None:
     """Move all that scans and doubts have noted into the past."""
     ago = timedelta(**values)
@@ -88,10 +93,6 @@ def make_older(**values: float) -> None:
 
 
 # --- A walk ---
-
-
-def has_no_lists(newest: models.Scan) -> bool:
-    return scans.has_no_lists(account=newest.account, now=newest.begun_at)
 
 
 def test_the_active_list_is_read_before_the_history_with_no_transaction_open(sandbox, held):
@@ -117,7 +118,7 @@ def test_a_scan_says_when_it_was_and_how_much_it_saw(sandbox, held):
     assert [stations[uid].workspace.uid for uid in ("W1", "W2", "W3")] == ["S1", "S2", "S1"]
     assert [stations[uid].is_live for uid in ("W1", "W2", "W3")] == [True, True, False]
     assert all(row.listed_at is not None for row in stations.values())
-    assert all(first.begun_tick <= row.listed_tick < first.ended_tick for row in stations.values())
+    assert all(first.begun_tick < row.listed_tick <= first.ended_tick for row in stations.values())
     script_list(sandbox, entry("W1"))
     assert scan(held).new_count == 0
 
@@ -176,7 +177,7 @@ def test_another_worker_goes_on_where_the_first_one_stopped(lists, held):
     advance(held)
     models.Scan.objects.update(wait_until=None)
     models.Lease.objects.update(expires_at=Now())
-    taken = leases.take_lease(name="settle", holder="another", seconds=60)
+    taken = leases.acquire_lease(name="settle", holder="another", seconds=60)
     assert taken is not None
     with pytest.raises(leases.LeaseLost):
         advance(held)
@@ -267,6 +268,9 @@ def test_reads_have_a_third_of_the_calls_a_minute(lists, held, settings):
     before = len(lists.calls)
     advance(held)
     assert len(lists.calls) - before == 5, "what was saved up is not all used at once"
+    models.Scan.objects.update(paid_until=Now() + timedelta(hours=1))
+    advance(held)
+    assert models.Scan.objects.get().paid_until <= models.Account.objects.values_list(Now(), flat=True).get()
 
 
 # --- How far the history is read ---
@@ -335,7 +339,7 @@ def test_ugly_entries_do_not_break_a_scan_and_are_newcomers(lists, held):
 
 def test_ten_thousand_entries_take_a_bounded_number_of_queries(lists, held, django_assert_max_num_queries):
     lists.active = [entry(f"W{number}", workspace=f"S{number % 3000}") for number in range(10_000)]
-    with django_assert_max_num_queries(2_000):
+    with django_assert_max_num_queries(4_000):
         seen = scan(held)
     assert (seen.problem, seen.active_count, seen.new_count) == ("", 10_000, 10_000)
     assert models.Workstation.objects.exclude(listed_at=None).exclude(workspace=None).count() == 10_000
@@ -352,6 +356,19 @@ def test_live_workstations_that_nobody_owns_are_orphans_and_those_of_before_us_a
     scan(held)
     assert list(models.Workstation.objects.orphans().values_list("uid", flat=True)) == ["W2"]
     assert list(models.Workstation.objects.filter(is_foreign=True).values_list("uid", flat=True)) == ["W1"]
+
+
+def test_which_scan_shows_it_is_noted_of_what_lives_or_ended_lately(lists, alice, held):
+    own(alice, "mine")
+    lists.active = [entry("live", startedAt=days_ago(400))]
+    lists.history = [
+        entry("mine", status="completed"),
+        entry("young", status="completed", startedAt=days_ago(0.5)),
+        entry("old", status="completed", startedAt=days_ago(1.5)),
+    ]
+    done = scan(held)
+    shown = models.Workstation.objects.filter(last_scan_id=done.pk)
+    assert set(shown.values_list("uid", flat=True)) == {"live", "mine", "young"}
 
 
 def test_the_first_scan_reads_the_whole_history(lists, held):
@@ -413,7 +430,7 @@ def test_a_scan_that_failed_is_kept_with_its_problem_and_what_it_showed(sandbox,
     failed = scan(held)
 
     assert (failed.is_whole, failed.problem) == (False, problem)
-    assert has_no_lists(failed) is not has_lists
+    assert has_no_lists() is not has_lists
     assert models.Workstation.objects.get().is_foreign
     assert accounts.get_current_account().first_look == "FAILED"
 
@@ -421,22 +438,27 @@ def test_a_scan_that_failed_is_kept_with_its_problem_and_what_it_showed(sandbox,
 def test_a_provider_that_had_lists_has_none_after_an_hour_of_404s(lists, held):
     assert scan(held).is_whole
     lists.refuse = lambda _: (404, {})
-    assert not has_no_lists(scan(held))
+    scan(held)
+    assert not has_no_lists()
     make_older(minutes=59)
-    assert not has_no_lists(scan(held))
+    scan(held)
+    assert not has_no_lists()
     make_older(minutes=2)
-    assert has_no_lists(scan(held))
+    scan(held)
+    assert has_no_lists()
     lists.refuse = lambda _: None
-    assert not has_no_lists(scan(held))
+    scan(held)
+    assert not has_no_lists()
     lists.refuse = lambda _: (404, {})
-    assert not has_no_lists(scan(held))
+    scan(held)
+    assert not has_no_lists()
 
 
 @pytest.mark.parametrize("answer", [{"status": 200, "body": {"data": []}}, {"status": 500}])
 def test_a_scan_whose_lease_was_taken_over_leaves_nothing(sandbox, held, answer):
     sandbox.script({"on": ACTIVE, **answer})
     models.Lease.objects.update(expires_at=Now())
-    assert leases.take_lease(name="settle", holder="another", seconds=60) is not None
+    assert leases.acquire_lease(name="settle", holder="another", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
         scan(held)
     assert not models.Scan.objects.exists()

@@ -12,6 +12,7 @@ from portal.models.clock import Now
 from portal.services import leases, workers
 from portal.worker import process, scheduler
 from tests import factories
+from tests.lists import serve_lists
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -70,6 +71,22 @@ def test_a_worker_that_stops_finishes_its_call_in_flight_and_starts_no_other(wor
     outcomes = models.Request.objects.filter(pk__in=numbers).order_by("pk").values_list("status", flat=True)
     assert list(outcomes) == ["SUCCEEDED", "SUCCEEDED", "QUEUED"]
     assert len(sandbox.record()["posts"]) == 2
+
+
+def test_an_endless_list_keeps_neither_the_queue_from_starting_nor_a_worker_from_ending(settings, alice):
+    with serve_lists() as lists:
+        lists.is_endless = True
+        settings.AGENTSTATION_BASE_URL, settings.AGENTSTATION_API_KEY = lists.base_url, "lists"
+        number = factories.submit(alice).pk
+        models.Account.objects.update(first_look="WANTED")
+        worker = process.Process(sender_count=1)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        await_row(models.Request.objects.filter(pk=number, status="SUCCEEDED"))
+        worker.stop()
+        thread.join(60)
+        assert not thread.is_alive()
+    assert models.Scan.objects.get().ended_at is None, "the next worker goes on with it"
 
 
 def test_a_worker_as_it_is_started_holds_no_connection_while_idle_and_then_sends(sandbox, alice):
