@@ -140,7 +140,8 @@ def _store_news(*, reading: Reading, begun_tick: int, held: leases.Held) -> None
     if stored.ended_at is not None:
         return
     if reading.told is None:
-        doubts.begin_doubt(key=key, stored=stored, why="read")
+        if stored.release_asked_at is None:  # else it was asked meanwhile, and tells of its end by itself
+            doubts.begin_doubt(key=key, stored=stored, why="read")
         return
     before = doubts.describe_life(stored=stored)
     doubted_tick = stored.doubted_tick

@@ -253,6 +253,26 @@ def test_a_doubt_that_began_after_the_reading_is_not_cleared_by_it(sandbox, sett
     assert list_verbs() == ["begin-doubt"]
 
 
+def test_one_whose_release_is_asked_while_it_is_read_is_not_in_doubt(sandbox, alice, held):
+    workstation = factories.create_workstation(alice)
+    reading = refreshing.Reading(stored=workstation)
+    releases.ask_release(actor=alice, workstation=workstation)
+    refreshing._store_news(reading=reading, begun_tick=99, held=held)
+    assert list_verbs() == []
+
+
+def test_one_that_is_being_released_is_read_only_in_doubt(sandbox, alice, settings, held):
+    settings.PORTAL_RETRY_DELAY = 30.0
+    workstation = factories.create_workstation(alice)
+    releases.ask_release(actor=alice, workstation=workstation)
+    assert refresh(held) == 0
+    sandbox.script({"on": "DELETE", "status": 422})
+    factories.send_releases()
+    sandbox.script({"on": READ, "status": 200, "body": answer(id=workstation.uid, status="completed")})
+    assert refresh(held) == 1
+    assert list_verbs() == ["begin-doubt", "released"]
+
+
 def test_one_in_doubt_is_read_less_and_less(sandbox, alice, held):
     workstation = factories.create_workstation(alice)
     sandbox.script({"on": READ, "status": 422, "times": 9})
