@@ -219,9 +219,9 @@ _ROWS = (
         code="no-answer",
         title=_("The provider's answer did not come"),
         cause=_(
-            "The request was sent, but the connection broke, it took too long, or a gateway before the provider "
-            "answered in its place. A workstation may have been made, or not: the portal does not know, and does not "
-            "ask twice for something that costs money."
+            "The request was sent, but the connection broke, it took too long, a gateway before the provider answered "
+            "in its place, or the answer leaves open what was done. A workstation may have been made, or not: the "
+            "portal does not know, and does not ask twice for something that costs money."
         ),
         actor=Actor.NOBODY,
         steps=(

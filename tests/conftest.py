@@ -52,7 +52,9 @@ def sandbox(settings) -> Iterator[server.Sandbox]:
         settings.AGENTSTATION_BASE_URL = running.base_url
         settings.AGENTSTATION_API_KEY = "sandbox"
         settings.AGENTSTATION_TOTAL_TIMEOUT = 5.0
+        factories.RUNNING.append(running)
         yield running
+        factories.RUNNING.remove(running)
 
 
 @pytest.fixture

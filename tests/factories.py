@@ -9,10 +9,12 @@ from django.contrib.auth.models import Group
 from django.db import connection
 
 from portal import agentstation, models
+from portal.sandbox import server
 from portal.services import accounts, clock, dispatch, intake, leases, reconcile, record, releases
 from portal.worker import process
 
 PASSWORD = "correct horse battery staple"
+RUNNING: list[server.Sandbox] = []  # the sandboxes of the present test
 
 
 @contextmanager
@@ -124,3 +126,11 @@ def ask_people(*portal_requests: models.Request) -> None:
     """As if the scans could not tell what became of the requests."""
     numbers = [portal_request.pk for portal_request in portal_requests]
     models.Request.objects.filter(pk__in=numbers).update(operator_note="Undecided.")
+
+
+def age_provider(seconds: float) -> None:
+    """As if everything at the provider had begun so much earlier; what ends then, and when, stays as it is."""
+    for running in RUNNING:
+        store = running._provider.world._store
+        with store.lock, store.database:
+            store.database.execute("UPDATE workstations SET started_at = started_at - ?", [seconds])

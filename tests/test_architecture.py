@@ -82,7 +82,7 @@ SERVICE_LAYERS = [
         "refreshing",
         "releases",
         "setup",
-        "scans",
+        "listed",
         "listinglag",
         "restore",
         "stray",
@@ -94,6 +94,8 @@ SERVICE_LAYERS = [
         "audit.verifyrows",
         "search.finding",
     },
+    {"wholeness"},
+    {"scans"},
     {
         "record",
         "reconcile",

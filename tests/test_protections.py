@@ -31,7 +31,7 @@ MOVED = {
     models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
     models.Scan: ["begun_at", "ended_at"],
     models.Workspace: ["first_seen_at"],
-    models.Workstation: ["first_seen_at", "listed_at"],
+    models.Workstation: ["first_seen_at", "listed_at", "created_at"],
 }
 
 
@@ -65,6 +65,7 @@ class Scene:
         with factories.unprotected():
             for model, names in MOVED.items():
                 model.objects.update(**{name: F(name) - timedelta(seconds=seconds) for name in names})
+        factories.age_provider(seconds)
         self.passed.append((len(self.sandbox.record()["posts"]), seconds))
 
     def do_duties(self, *, after: float) -> None:

@@ -30,6 +30,7 @@ VERBS = (
     "begin-doubt",
     "clear-doubt",
     "declare-ended",
+    "reopen",
     "set-up",
     "open",
     "probe",

@@ -26,6 +26,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
 LARGEST_BODY = 1024 * 1024
+LARGEST_PAGE = 16 * LARGEST_BODY  # of a list: read, and not kept
 
 # All that the libraries raise over a broken or hostile peer; ValueError is http.client's, over a negative chunk size.
 FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
@@ -251,16 +252,17 @@ class _Adapter(HTTPAdapter):
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
-    """An answer as it came, complete but for what was beyond LARGEST_BODY."""
+    """An answer as it came, complete but for what was beyond the largest body."""
 
     status: int
     body: bytes
     truncated: bool
     retry_after: str | None
+    date: str | None
 
 
-def exchange(*, request: requests.PreparedRequest, call: Call) -> Received:
-    """Send the request and read the answer, on a connection that is closed afterwards.
+def exchange(*, request: requests.PreparedRequest, call: Call, largest: int) -> Received:
+    """Send the request and read the answer up to `largest` bytes, on a connection that is closed afterwards.
 
     Raises TooLateError, or one of FAILURES; what was sent by then, `call` says. No redirect is followed and no `.netrc`
     is read: both are the work of requests' Session, which is not used.
@@ -273,25 +275,31 @@ def exchange(*, request: requests.PreparedRequest, call: Call) -> Received:
     try:
         response = adapter.send(request, stream=True, timeout=call.remaining(), verify=bundle, proxies=proxies)
         with contextlib.closing(response):
-            body, truncated = _read_body(response)
+            body, truncated = _read_body(response, largest)
     finally:
         adapter.close()
     headers = response.headers
-    return Received(status=response.status_code, body=body, truncated=truncated, retry_after=headers.get("Retry-After"))
+    return Received(
+        status=response.status_code,
+        body=body,
+        truncated=truncated,
+        retry_after=headers.get("Retry-After"),
+        date=headers.get("Date"),
+    )
 
 
-def _read_body(response: requests.Response) -> tuple[bytes, bool]:
-    """The body, decompressed, up to LARGEST_BODY, and whether there was more; urllib3 raises where some is missing."""
+def _read_body(response: requests.Response, largest: int) -> tuple[bytes, bool]:
+    """The body, decompressed, up to `largest`, and whether there was more; urllib3 raises where some is missing."""
     body = bytearray()
-    while len(body) <= LARGEST_BODY and (some := response.raw.read(LARGEST_BODY + 1 - len(body), decode_content=False)):
+    while len(body) <= largest and (some := response.raw.read(largest + 1 - len(body), decode_content=False)):
         body += some
-    plain = _decompress(bytes(body)) if response.headers.get("Content-Encoding") else bytes(body)
-    return plain[:LARGEST_BODY], max(len(body), len(plain)) > LARGEST_BODY
+    plain = _decompress(bytes(body), largest) if response.headers.get("Content-Encoding") else bytes(body)
+    return plain[:largest], max(len(body), len(plain)) > largest
 
 
-def _decompress(body: bytes) -> bytes:
+def _decompress(body: bytes, largest: int) -> bytes:
     """The first bytes of a gzip or zlib body, which nobody asked for; the body itself where it is neither."""
     try:
-        return zlib.decompressobj(wbits=32 + zlib.MAX_WBITS).decompress(body, LARGEST_BODY + 1)
+        return zlib.decompressobj(wbits=32 + zlib.MAX_WBITS).decompress(body, largest + 1)
     except zlib.error:
         return body

@@ -7,26 +7,35 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Self, cast
+from typing import Self
 from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 from requests.auth import AuthBase
 
-from portal.agentstation._transport import FAILURES, Call, Received, TooLateError, exchange
+from portal.agentstation._transport import (
+    FAILURES,
+    LARGEST_BODY,
+    LARGEST_PAGE,
+    Call,
+    Received,
+    TooLateError,
+    exchange,
+)
 from portal.agentstation.errors import (
     AgentStationError,
     NoAnswer,
     NoConnection,
-    RepeatedCursor,
+    PageTooLarge,
     SendTooLate,
     UnreadableAnswer,
     class_for,
 )
 from portal.agentstation.resources import (
     Answer,
-    Listing,
+    Page,
     Released,
     Reply,
     Workstation,
@@ -34,7 +43,6 @@ from portal.agentstation.resources import (
     read_json,
 )
 
-_PAGE_SIZE = 20  # the default of the provider; with their files, a hundred workstations may be over what is read
 _BLOT = "[API key]"
 # A shorter key is a test's, and would be found by chance in any body.
 _SHORTEST_BLOTTED_KEY = 8
@@ -60,8 +68,8 @@ class Client:
         """Times are in seconds.
 
         `connect_timeout` bounds one step of connecting (one address, the TLS handshake); `total_timeout` the whole
-        call, all steps together, but for the name's resolution. A list is as many calls as it has pages. Raises
-        ValueError, in words that show no key, where a value cannot be used.
+        call, all steps together, but for the name's resolution. Raises ValueError, in words that show no key, where a
+        value cannot be used.
         """
         self._base_url = _checked_base_url(base_url)
         self._bearer = _Bearer(_checked_header("the API key", api_key.strip()))
@@ -109,13 +117,20 @@ class Client:
         """Look at one active workstation. Raises AgentStationError, and ValueError where no path can name `uid`."""
         return _read(self._call(method="GET", path=_workstation_path(uid)), Workstation.from_dict)
 
-    def list_active_workstations(self) -> Listing:
-        """All active workstations, from the first page to the last, or AgentStationError."""
-        return self._list(path="/workstations")
+    def list_page(self, *, history: bool = False, cursor: str = "", limit: int) -> Page:
+        """One page of the active workstations, or of the released ones. Raises AgentStationError.
 
-    def list_workstation_history(self) -> Listing:
-        """All released workstations, from the first page to the last, or AgentStationError."""
-        return self._list(path="/workstations/history")
+        PageTooLarge where it has more bytes than are read: a smaller `limit` may do.
+        """
+        path = "/workstations/history" if history else "/workstations"
+        query = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+        answer = self._call(
+            method="GET", path=f"{path}?{urlencode(query, errors='surrogatepass')}", largest=LARGEST_PAGE
+        )
+        if answer.truncated:
+            raise PageTooLarge(f"a page of GET {path} is too large", answer=_shorten(answer))
+        entries, next_cursor, others = _read(answer, _page)
+        return Page(entries=entries, next_cursor=next_cursor, others=others, date=answer.date)
 
     def list_types(self) -> tuple[WorkstationTypeDescription, ...]:
         """The types that may be asked for now, in the provider's order. Raises AgentStationError."""
@@ -135,22 +150,6 @@ class Client:
         path = f"{_workstation_path(uid)}/release"
         return _read(self._call(method="DELETE", path=path, send_before=send_before), Released.from_dict)
 
-    def _list(self, *, path: str) -> Listing:
-        workstations = Listing()
-        seen: set[str] = set()
-        query = {"limit": str(_PAGE_SIZE)}
-        while True:
-            answer = self._call(method="GET", path=f"{path}?{urlencode(query, errors='surrogatepass')}")
-            page, cursor, others = _read(answer, _page)
-            workstations += page
-            workstations.pages.append(others)
-            if not cursor:
-                return workstations
-            if cursor in seen:
-                raise RepeatedCursor(f"GET {path} gave a cursor again", answer=answer)
-            seen.add(cursor)
-            query["cursor"] = cursor
-
     def _call(
         self,
         *,
@@ -159,6 +158,7 @@ class Client:
         body: Mapping[str, str] | None = None,
         send_before: float | None = None,
         may_send: Callable[[float], bool] | None = None,
+        largest: int = LARGEST_BODY,
     ) -> Answer:
         """The one seam: the complete answer where it is a 2xx; every other outcome is an AgentStationError."""
         call = Call(
@@ -169,7 +169,7 @@ class Client:
         )
         request = self._prepare(method=method, path=path, body=body)
         try:
-            received = exchange(request=request, call=call)
+            received = exchange(request=request, call=call, largest=largest)
         except TooLateError:
             failure: AgentStationError = SendTooLate(
                 f"{method} {path} was not sent: it was too late, or no longer wanted"
@@ -195,21 +195,23 @@ class Client:
         ).prepare()
 
     def _judge(self, received: Received, what: str) -> Answer:
-        body = self._bearer.blot(received.body.decode("latin-1")).encode("latin-1")
+        body = self._bearer.blot_bytes(received.body)
         document = read_json(body)
+        date = _date(received.date)
         texts = document if isinstance(document, dict) else {}
         answer = Answer(
             status=received.status,
             body=body,
             truncated=received.truncated,
-            retry_after=_retry_after(received.retry_after),
+            retry_after=_retry_after(received.retry_after, date=date),
             error=self._bearer.blot(_string(texts.get("error"))),
             message=self._bearer.blot(_string(texts.get("message"))),
+            date=date,
         )
         if 200 <= answer.status < 300:
             return answer
         error = class_for(status=answer.status, document=document)
-        raise error(f"{what} was answered with {answer.status}", answer=answer)
+        raise error(f"{what} was answered with {answer.status}", answer=_shorten(answer))
 
 
 class _Bearer(AuthBase):
@@ -225,6 +227,11 @@ class _Bearer(AuthBase):
     def blot(self, text: str) -> str:
         """Take the key out of what the provider wrote, which is stored and shown to people."""
         return text.replace(self._key, _BLOT) if len(self._key) >= _SHORTEST_BLOTTED_KEY else text
+
+    def blot_bytes(self, body: bytes) -> bytes:
+        """The same with a body as it came."""
+        key = self._key.encode("latin-1")
+        return body.replace(key, _BLOT.encode()) if len(key) >= _SHORTEST_BLOTTED_KEY else body
 
 
 def _checked_base_url(base_url: str) -> str:
@@ -278,36 +285,52 @@ def _read[T](answer: Answer, read: Callable[[Mapping[str, object]], T]) -> T:
             return read(document)
         except ValueError:
             pass
-    raise UnreadableAnswer(f"the answer {answer.status} cannot be read as what was asked for", answer=answer)
+    raise UnreadableAnswer(f"the answer {answer.status} cannot be read as what was asked for", answer=_shorten(answer))
 
 
-def _page(document: Mapping[str, object]) -> tuple[list[Workstation], str, Mapping[str, object]]:
-    """A page's workstations, the next page's cursor ("" on the last), and all of the page but its workstations.
+def _shorten(answer: Answer) -> Answer:
+    """The answer with as much of its body as is kept."""
+    if len(answer.body) <= LARGEST_BODY:
+        return answer
+    return replace(answer, body=answer.body[:LARGEST_BODY], truncated=True)
 
-    Raises ValueError where anything is unusable: of a list that lacks something nobody may conclude what is not there.
+
+def _page(document: Mapping[str, object]) -> tuple[tuple[Workstation, ...], str, Mapping[str, object]]:
+    """A page's entries, the next page's cursor ("" on the last), and all of the page but its entries.
+
+    Raises ValueError where it is no page. An entry may be anything: what it is not, it may still stand for.
     """
     entries, cursor = document.get("data"), document.get("next_cursor")
-    listed = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
-    if not listed or not isinstance(cursor, str | None):
+    listed = entries if isinstance(entries, list) else None
+    if listed is None or not isinstance(cursor, str | None):
         raise ValueError("no page of a list")
     others = {key: value for key, value in document.items() if key != "data"}
-    return [Workstation.from_dict(entry) for entry in cast(list[dict[str, object]], entries)], cursor or "", others
+    return tuple(Workstation.from_entry(entry) for entry in listed), cursor or "", others
 
 
 def _string(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _retry_after(header: str | None) -> float | None:
-    """The header, in seconds or as an HTTP date, as seconds from now; 0.0 where that is past, None where unreadable."""
+def _date(header: str | None) -> datetime | None:
+    """An HTTP date; None where it is missing or unreadable."""
+    try:
+        date = email.utils.parsedate_to_datetime((header or "").strip())
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _retry_after(header: str | None, *, date: datetime | None) -> float | None:
+    """The header, in seconds or as an HTTP date, as seconds from the answer's own date; 0.0 where that is past.
+
+    None where it is unreadable. An answer without a date counts as of now: clocks may differ by then.
+    """
     text = (header or "").strip()
     if re.fullmatch(r"[+-]?[0-9]+(\.[0-9]*)?", text):
         seconds = float(text)
+    elif (until := _date(text)) is not None:
+        seconds = (until - (date or datetime.now(UTC))).total_seconds()
     else:
-        try:
-            date = email.utils.parsedate_to_datetime(text)
-            date = date.replace(tzinfo=UTC) if date.tzinfo is None else date
-            seconds = (date - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
+        return None
     return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -5,8 +5,9 @@ AgentStationError
 |   +-- NoConnection        the TCP or TLS handshake never completed (or the name was not found)
 |   +-- SendTooLate         `send_before` had passed before the first byte, or before the body
 +-- NoAnswer                sent, but no complete answer came: something may have been made
-|   +-- GatewayAnswer       408, 502, 504, 520, any other undocumented 5xx, any 503 that is not Overloaded
+|   +-- GatewayAnswer       3xx, 408, 409, 502, 504, 520, any other undocumented 5xx, any 503 that is not Overloaded
 +-- UnreadableAnswer        a 2xx whose body cannot be read as what was asked for: something may have been made
+|   +-- PageTooLarge        a page of a list that has more bytes than are read
 +-- InvalidRequest          400
 +-- InvalidKey              401
 +-- PaymentRequired         402
@@ -14,8 +15,7 @@ AgentStationError
 +-- RateLimited             429
 +-- InternalError           500: something may have been made
 +-- Overloaded              503 whose body is a JSON object with exactly the strings error and message
-+-- UnexpectedStatus        any other status (3xx, 403, 404, 418, ...)
-+-- RepeatedCursor          a list gave a cursor that it had given before
++-- UnexpectedStatus        any other status (403, 404, 418, ...)
 
 No text here ever holds the API key, nor anything that the provider wrote: that is in `answer`.
 """
@@ -50,11 +50,16 @@ class NoAnswer(AgentStationError):
 
 
 class GatewayAnswer(NoAnswer):
-    """An answer that something between us and the provider may have given; what the provider did is not known."""
+    """An answer that leaves open what the provider did: something between us may have given it, or something was made
+    and is told of elsewhere (a redirect), or had been made before (409)."""
 
 
 class UnreadableAnswer(AgentStationError):
     """A 2xx whose body is not what was asked for."""
+
+
+class PageTooLarge(UnreadableAnswer):
+    """A page of a list beyond what is read: to be asked for again with fewer entries."""
 
 
 class InvalidRequest(AgentStationError):
@@ -86,11 +91,7 @@ class Overloaded(AgentStationError):
 
 
 class UnexpectedStatus(AgentStationError):
-    """A status that the contract does not name; redirects too, none is followed."""
-
-
-class RepeatedCursor(AgentStationError):
-    """A list's pages go in a circle, so that the list cannot be known to be complete."""
+    """A status that the contract does not name, and that refuses."""
 
 
 _BY_STATUS: dict[int, type[AgentStationError]] = {
@@ -98,6 +99,7 @@ _BY_STATUS: dict[int, type[AgentStationError]] = {
     401: InvalidKey,
     402: PaymentRequired,
     408: GatewayAnswer,
+    409: GatewayAnswer,
     422: AssetNotFound,
     429: RateLimited,
     500: InternalError,
@@ -110,7 +112,7 @@ def class_for(*, status: int, document: object) -> type[AgentStationError]:
         return _BY_STATUS[status]
     if status == 503 and _is_the_provider_s_error(document):
         return Overloaded
-    if 500 <= status < 600:
+    if 300 <= status < 400 or 500 <= status < 600:
         return GatewayAnswer
     # An interim answer in the place of the final one: what comes behind it is not read, and may be a success.
     if status < 200:

@@ -17,9 +17,9 @@ class Answer:
     """A complete HTTP answer.
 
     `body` is its first MiB, decompressed, with the API key blotted out should the provider repeat it; `truncated` says
-    that there was more. `retry_after` is in seconds from the time the answer came, never negative and not capped; None
-    where the header is absent or unreadable. `error` and `message` are the strings of these names in a JSON body,
-    or "".
+    that there was more. `date` is when the provider says that it answered. `retry_after` is in seconds from then, never
+    negative and not capped. Both are None where the header is absent or unreadable. `error` and `message` are the
+    strings of these names in a JSON body, or "".
     """
 
     status: int
@@ -28,6 +28,7 @@ class Answer:
     retry_after: float | None
     error: str = field(repr=False)
     message: str = field(repr=False)
+    date: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +139,15 @@ class Workstation:
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
         """Read it; raises ValueError without a usable id."""
+        _uid(data)
+        return cls.from_entry(data)
+
+    @classmethod
+    def from_entry(cls, entry: object) -> Self:
+        """Read an entry of a list, which may be anything."""
+        data: Mapping[str, object] = entry if isinstance(entry, dict) else {"entry": entry}
         return cls(
-            uid=_uid(data),
+            uid=_text(data, "id"),
             type=_text(data, "type"),
             status=_text(data, "status"),
             workspace=_usable(data.get("workspace"), Workspace.from_dict),
@@ -148,12 +156,18 @@ class Workstation:
         )
 
 
-class Listing(list[Workstation]):
-    """The workstations of all pages of a list; `pages` has what else stood on each, as it came."""
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A page of a list.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.pages: list[Mapping[str, object]] = []
+    An entry without a usable id has the uid ""; one that is no object has it as "entry" in its `raw`. `next_cursor` is
+    "" on the last page, `others` all that stood on the page beside its entries, `date` as in Answer.
+    """
+
+    entries: tuple[Workstation, ...]
+    next_cursor: str
+    others: Mapping[str, object] = field(repr=False, hash=False)
+    date: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,10 @@ class Account(models.Model):
     """Whose workstations a key reaches. Rows of one account are never sent, refreshed or settled with another's key."""
 
     class FirstLook(models.TextChoices):
-        """What became of the look that marks what was there before us."""
+        """What became of the first scan, which marks what was there before us. Nothing is sent while it is WANTED."""
 
         WANTED = "WANTED", _("Not yet")
+        BEGUN = "BEGUN", _("Under way")
         DONE = "DONE", _("Done")
         FAILED = "FAILED", _("The lists could not be read")
 

@@ -24,9 +24,9 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         return self if user.has_perm("portal.see_all") else self.filter(request__requester=user)
 
     def live(self) -> "WorkstationQuerySet":
-        """Those that still run, as far as is known."""
+        """Those that still run, as far as is known, and have a name to be asked about."""
         # Of all accounts: SQLite takes the index of live ones only for an account, else it walks through all there are.
-        return self.filter(ended_at=None, account__in=Account.objects.all())
+        return self.filter(ended_at=None, is_nameless=False, account__in=Account.objects.all())
 
     def due_for_release(self, account: Account) -> "WorkstationQuerySet":
         """Those whose release may be sent now, longest due first. A 429 to one release is obeyed by all of them."""
@@ -84,9 +84,17 @@ class Workstation(Mirror):
         default=False,
         help_text=_("Nobody's here: it was there before the portal first used the account, or its request was pruned."),
     )
-    listed_at = models.DateTimeField(null=True, blank=True, help_text=_("End of the first whole scan that showed it."))
+    is_nameless = models.BooleanField(
+        default=False,
+        help_text=_("The provider listed it under an id that cannot be kept, or under none: `uid` is a digest."),
+    )
+    listed_at = models.DateTimeField(null=True, blank=True, help_text=_("When a scan first showed it."))
     listed_tick = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text=_("The key's tick at the end of the first whole scan that showed it.")
+        null=True, blank=True, help_text=_("The key's tick then: whatever was claimed later has not made it.")
+    )
+    # No foreign key: scans are pruned.
+    last_scan_id = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text=_("The newest scan that showed it, noted until a day after its end.")
     )
     type = models.TextField(blank=True)
     status = models.TextField(blank=True)
@@ -134,6 +142,9 @@ class Workstation(Mirror):
                 condition=Q(doubted_at=None, doubted_tick=None)
                 | Q(doubted_at__isnull=False, doubted_tick__isnull=False, ended_at=None),
             ),
+            models.CheckConstraint(
+                name="workstation_nameless_is_nobody_s", condition=Q(is_nameless=False) | Q(request=None, made_for=None)
+            ),
         ]
         indexes = [
             models.Index(F("uid"), F("id").desc(), name="workstation_by_uid"),
@@ -157,6 +168,7 @@ class Workstation(Mirror):
                 name="workstation_release_tried",
                 condition=Q(release_tried_at__isnull=False),
             ),
+            models.Index(F("last_scan_id"), name="workstation_by_scan", condition=Q(last_scan_id__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -120,6 +120,11 @@ def note_pages(*, pages: Iterable[Mapping[str, object]]) -> None:
     _note(_collect(("list", page) for page in pages), request_number=None)
 
 
+def note_oddity(*, kind: str, data: Mapping[str, object]) -> None:
+    """Note something else that operators have to know, in the caller's transaction."""
+    _note({kind: data}, request_number=None)
+
+
 def note_answer(*, answer: agentstation.Answer, request_number: int | None) -> None:
     """Note what differs in the answer to a POST, or in a refusal of anything, in the caller's transaction."""
     _note(_find_in_answer(answer), request_number=request_number)

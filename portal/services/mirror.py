@@ -1,8 +1,7 @@
 """Writes what the provider answered into its mirrors: the same thing twice is an update."""
 
-import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,8 +13,6 @@ from portal.models.clock import Now
 from portal.services import drift, storable
 
 _UID_LENGTH = 200
-_BATCH = 500
-_MANY = 10_000  # looked up in one query
 
 
 def has_storable_uid(*, workstation: agentstation.Workstation) -> bool:
@@ -62,6 +59,7 @@ def _store(
 ) -> models.Workstation:
     values: dict[str, Any] = {
         **_describe_workstation(workstation),
+        "raw": _dump(workstation.raw),
         "refreshed_at": Now(),
         "refresh_due_at": Now() + timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL),
     }
@@ -73,38 +71,43 @@ def _store(
     return stored
 
 
-def store_listed(*, account: models.Account, entries: list[agentstation.Workstation], are_over: bool) -> None:
-    """Insert workstations that a list showed and that are new here, in few queries: a list may be long.
+def store_listed(
+    *,
+    account: models.Account,
+    entries: Mapping[str, agentstation.Workstation],
+    are_over: bool,
+    foreign: Container[str],
+) -> None:
+    """Insert workstations that a list showed and that are new here, by the names that they are kept under.
 
-    Their files and logs come when they are refreshed.
+    Nobody's yet, they have no files and logs; those come when they are refreshed.
     """
-    spaces = {entry.workspace.uid: entry.workspace for entry in entries if entry.workspace}
+    spaces = {entry.workspace.uid: entry.workspace for entry in entries.values() if entry.workspace}
     models.Workspace.objects.bulk_create(
         [
             models.Workspace(account=account, uid=uid, **_describe_workspace(workspace))
             for uid, workspace in spaces.items()
             if _is_storable(uid)
         ],
-        batch_size=_BATCH,
         ignore_conflicts=True,
     )
-    ids: dict[str, int] = {}
-    for uids in itertools.batched(spaces, _MANY):
-        known = models.Workspace.objects.filter(account=account, uid__in=[uid for uid in uids if _is_storable(uid)])
-        ids |= dict(known.values_list("uid", "pk"))
+    known = models.Workspace.objects.filter(account=account, uid__in=[uid for uid in spaces if _is_storable(uid)])
+    ids = dict(known.values_list("uid", "pk"))
     models.Workstation.objects.bulk_create(
         [
             models.Workstation(
                 account=account,
-                uid=entry.uid,
+                uid=uid,
+                is_nameless=uid != entry.uid,
+                is_foreign=uid in foreign,
                 workspace_id=ids.get(entry.workspace.uid) if entry.workspace else None,
                 ended_at=Now() if are_over or entry.status in models.Workstation.ENDED_STATUSES else None,
+                **_describe_workstation(entry),
                 # With all of it they would count as stored, and be left so.
-                **(_describe_workstation(entry) | {"raw": _dump(_leave_out_contents(entry.raw))}),
+                raw=_dump(_reduce(entry.raw)),
             )
-            for entry in entries
+            for uid, entry in entries.items()
         ],
-        batch_size=_BATCH,
         ignore_conflicts=True,
     )
 
@@ -151,7 +154,6 @@ def _describe_workstation(workstation: agentstation.Workstation) -> dict[str, An
         "type": storable.escape_text(workstation.type),
         "status": storable.escape_text(workstation.status),
         "created_at": storable.fit_time(workstation.started_at),
-        "raw": _dump(workstation.raw),
     }
 
 
@@ -159,17 +161,8 @@ def _describe_workspace(workspace: agentstation.Workspace) -> dict[str, Any]:
     return {
         "status": storable.escape_text(workspace.status),
         "created_at": storable.fit_time(workspace.created_at),
-        "raw": _dump(_without_contents(workspace.raw)),
+        "raw": _dump(_leave_contents(workspace.raw)),
     }
-
-
-def _leave_out_contents(workstation: Mapping[str, object]) -> Mapping[str, object]:
-    workspace = workstation.get("workspace")
-    return {**workstation, "workspace": _without_contents(workspace)} if isinstance(workspace, dict) else workstation
-
-
-def _without_contents(workspace: Mapping[str, object]) -> Mapping[str, object]:
-    return {key: value for key, value in workspace.items() if key not in ("files", "logs")}
 
 
 def _store_files(*, stored: models.Workspace, files: Iterable[agentstation.File]) -> None:
@@ -218,6 +211,16 @@ def _store_logs(*, stored: models.Workspace, logs: Iterable[agentstation.Log]) -
 
 def _is_storable(uid: str) -> bool:
     return 0 < len(uid) <= _UID_LENGTH and uid == storable.escape_text(uid) and uid not in (".", "..")
+
+
+def _reduce(raw: Mapping[str, object]) -> Mapping[str, object]:
+    """A workstation as it came, without what is in its workspace."""
+    workspace = raw.get("workspace")
+    return {**raw, "workspace": _leave_contents(workspace)} if isinstance(workspace, dict) else raw
+
+
+def _leave_contents(workspace: Mapping[str, object]) -> Mapping[str, object]:
+    return {key: value for key, value in workspace.items() if key not in ("files", "logs")}
 
 
 def _dump(raw: Mapping[str, object]) -> str:

@@ -61,7 +61,7 @@ def _is_silent(key: models.Key, *, since: datetime, now: datetime) -> bool:
 def _find_last_scan(account: models.Account) -> datetime:
     """The end of the last complete one; where there was none, the account's beginning."""
     last = models.Scan.objects.filter(account=account, is_whole=True).order_by("-id").first()
-    return last.ended_at if last else account.created_at
+    return last.ended_at if last and last.ended_at else account.created_at
 
 
 def _scan_patience() -> timedelta:

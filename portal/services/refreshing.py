@@ -99,13 +99,8 @@ def _read_list(*, account: models.Account, client: agentstation.Client) -> list[
     Raises RateLimited: whoever reads singly then makes it worse.
     """
     release_connection()
-    try:
-        listing = client.list_active_workstations()
-    except agentstation.RateLimited:
-        raise
-    except agentstation.AgentStationError:
-        return []
-    entries = {entry.uid: entry for entry in listing if mirror.has_storable_uid(workstation=entry)}
+    listed = _read_pages(client=client, most=2 * _count_pages(account=account))
+    entries = {entry.uid: entry for entry in listed if mirror.has_storable_uid(workstation=entry)}
     rows = models.Workstation.objects.live().filter(account=account, uid__in=entries)
     # In some lists entries have no workspace, so that they do not tell of files and logs.
     return [
@@ -113,6 +108,24 @@ def _read_list(*, account: models.Account, client: agentstation.Client) -> list[
         for stored in rows
         if stored.workspace_id is None or entries[stored.uid].workspace is not None
     ]
+
+
+def _read_pages(*, client: agentstation.Client, most: int) -> list[agentstation.Workstation]:
+    """The active list, as far as it can be read in so many calls."""
+    entries: list[agentstation.Workstation] = []
+    cursor = ""
+    for _ in range(most):
+        try:
+            page = client.list_page(cursor=cursor, limit=_ON_A_PAGE)
+        except agentstation.RateLimited:
+            raise
+        except agentstation.AgentStationError:
+            break
+        entries += page.entries
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    return entries
 
 
 def _read_singly(rows: list[models.Workstation], *, client: agentstation.Client) -> list[Reading]:

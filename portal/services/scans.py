@@ -1,151 +1,287 @@
-"""Looks: complete readings of the provider's lists, written into the mirrors."""
+"""Scans: bounded walks through the provider's lists, page by page, resumed from round to round.
+
+A page is stored before the next is asked for, in short transactions outside of the key's lock; only the last one, under
+that lock, makes the scan count. A worker that dies leaves a row from which the next goes on.
+"""
 
 import itertools
+import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Min, Q
 
 from portal import agentstation, models
 from portal.db import release_connection
 from portal.models.clock import Now
-from portal.services import accounts, audit, clock, drift, keyhold, leases, mirror
+from portal.services import audit, clock, drift, keyhold, leases, listed, wholeness
 
-_BATCH = 500
-_WITHOUT_LISTS = timedelta(hours=1)  # of 404, before a provider that had lists has none any more
-_MANY = 10_000  # looked up in one query
-_FIRST_LOOK = 5.0  # seconds for each page: everybody waits for this look
+_ROUND = 5.0  # seconds; a new account waits for one round before anything is sent
+_ROUND_CALLS = 200
+_MOST_PAGES = 10_000  # of one scan: 1,000,000 entries, if the provider gives as many as are asked for
+_LONGEST = timedelta(hours=1)  # from its first round to its last
+_BATCH = 200  # entries in one transaction
+_MARGIN = timedelta(days=1)  # how much further back than the oldest unknown attempt the history is read
+_UNTOLD_WAIT, _LONGEST_WAIT = 30.0, 300.0  # seconds after a 429 to a GET
+_SHARE = 3  # of the calls a minute: reads have a third as many beside the POSTs
+_SAVED_UP = timedelta(seconds=10)  # of that share, for one round
+_KEPT = timedelta(days=7)
+_MOST_PRUNED = 500
+_NO_LISTS_FOR = timedelta(hours=1)
+_TOO_LARGE = "a list has an entry that is too large to be read"
 
 
-def make_first_scan(*, held: leases.Held, client: agentstation.Client) -> None:
-    """Before the first attempt on a new account, mark all that is there as foreign. A failure is noted and final."""
-    account = accounts.get_current_account()
-    if account.first_look == models.Account.FirstLook.WANTED:
-        make_scan(account=account, held=held, client=client.hurried(total_timeout=_FIRST_LOOK))
+def find_open(*, account: models.Account) -> models.Scan | None:
+    """The scan that is under way, over however many rounds."""
+    return models.Scan.objects.select_related("account").filter(account=account, ended_at=None).first()
 
 
-def make_scan(*, account: models.Account, held: leases.Held, client: agentstation.Client) -> models.Scan:
-    """Read the active list, then the history, each to its last page; an error makes it an incomplete look.
+def advance_scan(*, account: models.Account, held: leases.Held, client: agentstation.Client) -> models.Scan:
+    """Go on with the scan that is under way, or begin one, for a bounded time. `is_over` says whether it has ended.
 
-    In this order, so that a workstation that ends meanwhile is in one of the two.
+    The active list is read before the history, so that a workstation that ends meanwhile is in one of the two.
     """
-    begun_at = clock.read_clock(account=account)
-    begun_tick = keyhold.get_key(account=account).tick
-    release_connection()
-    try:
-        active = client.list_active_workstations()
-        history = client.list_workstation_history()
-    except agentstation.AgentStationError as error:
-        return _store_failed(account=account, held=held, begun_at=begun_at, begun_tick=begun_tick, error=error)
-    return _store_look(
-        account=account, held=held, begun_at=begun_at, begun_tick=begun_tick, active=active, history=history
-    )
+    scan = find_open(account=account) or _begin(account=account, held=held)
+    is_first = scan.account.first_look == models.Account.FirstLook.WANTED
+    _advance(scan, held=held, client=client.hurried(total_timeout=_ROUND) if is_first else client)
+    if is_first and not scan.is_over:
+        with transaction.atomic():
+            leases.check_lease(held=held)
+            _note_first_look(scan, result=models.Account.FirstLook.BEGUN)
+    return scan
 
 
 def has_no_lists(*, account: models.Account, now: datetime) -> bool:
-    """Whether the provider has no lists at all: none was ever read, or it has said so for an hour."""
-    rows = models.Scan.objects.filter(account=account)
+    """Whether the provider has no lists: no scan was ever whole, or all of the last hour met none."""
+    scans = models.Scan.objects.filter(account=account, ended_at__isnull=False)
     refused = Q(problem__startswith="404") | Q(problem__startswith="501")
-    other = rows.exclude(refused).order_by("-id").first()
-    first = rows.filter(refused, id__gt=other.pk if other else 0).order_by("id").first()
-    if first is None:
+    last_other = scans.exclude(refused).order_by("-id").values_list("id", flat=True).first() or 0
+    begun = scans.filter(id__gt=last_other).aggregate(first=Min("begun_at"))["first"]
+    if begun is None:
         return False
-    return not rows.filter(is_whole=True).exists() or now - first.begun_at >= _WITHOUT_LISTS
+    return now - begun >= _NO_LISTS_FOR or not scans.filter(is_whole=True).exists()
+
+
+# --- The beginning ---
 
 
 @transaction.atomic
-def _store_failed(
-    *,
-    account: models.Account,
-    held: leases.Held,
-    begun_at: datetime,
-    begun_tick: int,
-    error: agentstation.AgentStationError,
-) -> models.Scan:
+def _begin(*, account: models.Account, held: leases.Held) -> models.Scan:
     key = keyhold.lock_key(account=account)
     leases.check_lease(held=held)
-    status = f"{error.answer.status} " if error.answer else ""
-    if error.answer is not None and not 200 <= error.answer.status < 300:
-        drift.note_answer(answer=error.answer, request_number=None)
-    look = models.Scan.objects.create(
-        account=account,
-        begun_at=begun_at,
-        begun_tick=begun_tick,
-        ended_tick=keyhold.advance_tick(key=key),
-        is_whole=False,
-        problem=f"{status}{type(error).__name__}",
+    now = clock.read_clock(account=account)
+    _prune(account=account, now=now)
+    last = models.Scan.objects.filter(account=account).order_by("-id").first()
+    return models.Scan.objects.create(
+        account=key.account,
+        begun_at=now,
+        begun_tick=keyhold.advance_tick(key=key),
+        back_to=_find_oldest_unknown(account=account),
+        back_to_uid=_find_newest_end(last=last) if last else "",
+        reads_all=key.account.first_look != models.Account.FirstLook.DONE,
+        paid_until=last.paid_until if last else None,
     )
-    _note_first_look(account=account, result=models.Account.FirstLook.FAILED)
-    return look
 
 
-@transaction.atomic
-def _store_look(
-    *,
-    account: models.Account,
-    held: leases.Held,
-    begun_at: datetime,
-    begun_tick: int,
-    active: agentstation.Listing,
-    history: agentstation.Listing,
-) -> models.Scan:
-    key = keyhold.lock_key(account=account)
-    leases.check_lease(held=held)
-    drift.note_pages(pages=[*active.pages, *history.pages])
-    tick = keyhold.advance_tick(key=key)
-    look = models.Scan.objects.create(
-        account=account,
-        begun_at=begun_at,
-        begun_tick=begun_tick,
-        ended_tick=tick,
-        is_whole=True,
-        active_count=len(active),
-        history_count=len(history),
-        own_count=_count_own(account=account, entries=[*active, *history]),
-        new_count=_store_new(account=account, tick=tick, active=active, history=history),
+def _prune(*, account: models.Account, now: datetime) -> None:
+    """Delete old scans by which nothing was decided."""
+    old = models.Scan.objects.filter(account=account, ended_at__lt=now - _KEPT, is_evidence=False).order_by("id")
+    models.Scan.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:_MOST_PRUNED])).delete()
+
+
+def _find_oldest_unknown(*, account: models.Account) -> datetime | None:
+    """A day before the oldest attempt that may have made something; None where there is none."""
+    states = models.Request.Status
+    attempts = models.Attempt.objects.filter(
+        request__account=account,
+        request__status__in=(states.UNKNOWN, states.QUEUED),
+        outcome=models.Attempt.Outcome.UNKNOWN,
     )
-    if _note_first_look(account=account, result=models.Account.FirstLook.DONE):
-        models.Workstation.objects.filter(account=account, request=None).update(is_foreign=True)
-    return look
+    oldest: datetime | None = attempts.aggregate(oldest=Min("claimed_at"))["oldest"]
+    return oldest - _MARGIN if oldest else None
 
 
-def _count_own(*, account: models.Account, entries: list[agentstation.Workstation]) -> int:
-    ours = models.Workstation.objects.filter(account=account, request__isnull=False)
-    uids = itertools.batched((entry.uid for entry in entries if mirror.has_storable_uid(workstation=entry)), _BATCH)
-    return sum(ours.filter(uid__in=batch).count() for batch in uids)
+def _find_newest_end(*, last: models.Scan) -> str:
+    """Which of ours has ended last, of those that the last scan still showed as live."""
+    ended = models.Workstation.objects.filter(last_scan_id=last.pk, ended_at__gt=last.begun_at)
+    newest = ended.exclude(request=None).order_by("-ended_at").values_list("uid", flat=True)
+    return newest.first() or ""
 
 
-def _store_new(
-    *,
-    account: models.Account,
-    tick: int,
-    active: list[agentstation.Workstation],
-    history: list[agentstation.Workstation],
-) -> int:
-    """Mirror what no look has shown before; what is known is kept up by answers and refreshing."""
-    known = models.Workstation.objects.filter(account=account)
-    listed = {entry.uid for entry in (*active, *history) if mirror.has_storable_uid(workstation=entry)}
-    shown: set[str] = set()
-    for batch in itertools.batched(listed, _MANY):
-        shown.update(known.filter(uid__in=batch, listed_at__isnull=False).values_list("uid", flat=True))
-    count = 0
-    for entries, are_over in ((active, False), (history, True)):
-        new = {entry.uid: entry for entry in entries if entry.uid in listed - shown}
-        mirror.store_listed(account=account, entries=list(new.values()), are_over=are_over)
-        drift.note_workstations(workstations=[entry.raw for entry in new.values()], request_number=None)
-        uids = list(new)
-        for start in range(0, len(uids), _BATCH):
-            known.filter(uid__in=uids[start : start + _BATCH]).update(listed_at=Now(), listed_tick=tick)
-        shown |= new.keys()
-        count += len(new)
-    return count
+# --- A round ---
 
 
-def _note_first_look(*, account: models.Account, result: models.Account.FirstLook) -> bool:
-    """True where this was the first."""
-    wanted = models.Account.objects.filter(pk=account.pk, first_look=models.Account.FirstLook.WANTED)
-    if not wanted.update(first_look=result):
+def _advance(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) -> None:
+    now, stop_at = clock.read_clock(account=scan.account), time.monotonic() + _ROUND
+    if now - scan.begun_at > _LONGEST:
+        _end(scan, held=held, problem="took-too-long")
+    elif scan.wait_until is None or scan.wait_until <= now:
+        calls = _count_calls(scan, now=now)
+        while calls > 0 and not scan.is_over and time.monotonic() < stop_at and _step(scan, held=held, client=client):
+            calls -= 1
+
+
+def _count_calls(scan: models.Scan, *, now: datetime) -> int:
+    """How many calls this round may make; with a limit of ours a share of it, spread over the rounds."""
+    if not settings.PORTAL_CALLS_PER_MINUTE:
+        return _ROUND_CALLS
+    each = _price()
+    scan.paid_until = max(scan.paid_until or now, now - max(_SAVED_UP, each))
+    return min(_ROUND_CALLS, int((now - scan.paid_until) / each))
+
+
+def _price() -> timedelta:
+    """The time that one call takes of the share."""
+    return timedelta(minutes=1) * _SHARE / settings.PORTAL_CALLS_PER_MINUTE
+
+
+def _step(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) -> bool:
+    """Make one call and store what it told. True where the round may go on."""
+    if settings.PORTAL_CALLS_PER_MINUTE and scan.paid_until is not None:
+        scan.paid_until += _price()
+    try:
+        if scan.phase == scan.Phase.CHECK:
+            _check_next(scan, held=held, client=client)
+        else:
+            _read_page(scan, held=held, client=client)
+    except agentstation.RateLimited as error:
+        _put_off(scan, held=held, error=error)
         return False
-    detail = {"before": models.Account.FirstLook.WANTED, "after": result}
-    audit.record_event(actor=None, verb="first-look", target=account, detail=detail)
+    except agentstation.AgentStationError as error:
+        status = f"{error.answer.status} " if error.answer else ""
+        _end(scan, held=held, problem=f"{status}{type(error).__name__}", error=error)
     return True
+
+
+@transaction.atomic
+def _put_off(scan: models.Scan, *, held: leases.Held, error: agentstation.RateLimited) -> None:
+    leases.check_lease(held=held)
+    asked = error.answer.retry_after if error.answer else None
+    scan.wait_until = Now() + timedelta(seconds=min(asked or _UNTOLD_WAIT, _LONGEST_WAIT))
+    scan.save(update_fields=["wait_until", "paid_until"])
+
+
+def _read_page(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) -> None:
+    release_connection()
+    history = scan.phase == scan.Phase.HISTORY
+    try:
+        page = client.list_page(history=history, cursor=scan.cursor, limit=scan.page_size)
+    except agentstation.PageTooLarge:
+        _ask_for_less(scan, held=held)
+        return
+    if page.date is not None:
+        scan.clock_offset = (page.date - clock.read_clock(account=scan.account)).total_seconds()
+    *batches, last = list(itertools.batched(page.entries, _BATCH)) or [()]
+    for batch in batches:
+        with transaction.atomic():
+            leases.check_lease(held=held)
+            listed.store_entries(scan=scan, entries=batch, date=page.date)
+    with transaction.atomic():
+        leases.check_lease(held=held)
+        drift.note_pages(pages=[page.others])
+        listed.store_entries(scan=scan, entries=last, date=page.date)
+        problem = _turn_page(scan, page=page)
+        scan.save()
+    if problem:
+        _end(scan, held=held, problem=problem)
+
+
+def _ask_for_less(scan: models.Scan, *, held: leases.Held) -> None:
+    if scan.page_size > 1:
+        with transaction.atomic():
+            leases.check_lease(held=held)
+            scan.page_size //= 2
+            scan.save(update_fields=["page_size", "paid_until"])
+        return
+    with transaction.atomic():
+        leases.check_lease(held=held)
+        drift.note_oddity(kind=_TOO_LARGE, data={"list": scan.phase})
+    _end(scan, held=held, problem="entry-too-large")
+
+
+def _turn_page(scan: models.Scan, *, page: agentstation.Page) -> str:
+    """Go to the next page, the next list or the end; where that leads nowhere, the code of the problem."""
+    cursor = page.next_cursor
+    scan.pages += 1
+    scan.list_pages += 1
+    if scan.phase == scan.Phase.ACTIVE:
+        scan.active_count += len(page.entries)
+    else:
+        scan.history_count += len(page.entries)
+        cursor = "" if _has_read_enough(scan, entries=page.entries) else cursor
+    if not cursor:
+        scan.phase = scan.Phase.HISTORY if scan.phase == scan.Phase.ACTIVE else scan.Phase.CHECK
+        scan.cursor, scan.earlier_cursor, scan.list_pages = "", "", 0
+        return ""
+    if cursor == scan.earlier_cursor:
+        return "repeated-cursor"
+    # Kept at growing distances, one cursor finds every circle soon after it has closed.
+    if scan.list_pages & (scan.list_pages - 1) == 0:
+        scan.earlier_cursor = cursor
+    scan.cursor = cursor
+    return "endless" if scan.pages >= _MOST_PAGES else ""
+
+
+def _has_read_enough(scan: models.Scan, *, entries: Sequence[agentstation.Workstation]) -> bool:
+    if scan.back_to_uid in {entry.uid for entry in entries}:
+        scan.back_to_uid = ""
+    if scan.reads_all or scan.back_to_uid:
+        return False
+    if scan.back_to is None:
+        return True
+    began = [entry.started_at for entry in entries]
+    return bool(began) and all(time is not None and time < scan.back_to for time in began)
+
+
+# --- The end ---
+
+
+def _check_next(scan: models.Scan, *, held: leases.Held, client: agentstation.Client) -> None:
+    """Read one of ours that the lists lack, or end the scan where they lack none."""
+    row = wholeness.find_lacking(scan=scan).first()
+    if row is None:
+        _end(scan, held=held)
+        return
+    release_connection()
+    if problem := wholeness.check_lacking(scan=scan, row=row, held=held, client=client):
+        _end(scan, held=held, problem=problem)
+
+
+@transaction.atomic
+def _end(
+    scan: models.Scan,
+    *,
+    held: leases.Held,
+    problem: str = "",
+    error: agentstation.AgentStationError | None = None,
+) -> None:
+    """Make the scan count: what it lacks, if it is whole, is not there from now on."""
+    key = keyhold.lock_key(account=scan.account)
+    leases.check_lease(held=held)
+    if not problem and wholeness.find_lacking(scan=scan).exists():
+        return  # somebody was given one in this moment
+    if error is not None and error.answer is not None and not 200 <= error.answer.status < 300:
+        drift.note_answer(answer=error.answer, request_number=None)
+    scan.problem = problem or wholeness.find_problem(scan=scan)
+    scan.is_whole = not scan.problem
+    shown = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk)
+    scan.own_count = shown.exclude(request=None).count()
+    scan.ended_at, scan.ended_tick = clock.read_clock(account=scan.account), keyhold.advance_tick(key=key)
+    scan.save()
+    if scan.is_whole:
+        wholeness.end_doubts(scan=scan)
+    is_read = scan.phase == scan.Phase.CHECK
+    _note_first_look(scan, result=models.Account.FirstLook.DONE if is_read else models.Account.FirstLook.FAILED)
+
+
+def _note_first_look(scan: models.Scan, *, result: models.Account.FirstLook) -> None:
+    """Note how far the account's first scan has come. Once one has been through the lists, that stays."""
+    before = models.Account.objects.values_list("first_look", flat=True).get(pk=scan.account_id)
+    if before in (models.Account.FirstLook.DONE, result):
+        return
+    models.Account.objects.filter(pk=scan.account_id).update(first_look=result)
+    scan.account.first_look = result
+    detail = {"before": before, "after": result}
+    audit.record_event(actor=None, verb="first-look", target=scan.account, detail=detail)

@@ -33,7 +33,7 @@ def _show() -> dict[str, object]:
         "may_be_foreign": account.first_look == models.Account.FirstLook.FAILED,
         "orphans": orphans.select_related("workspace", "made_for").order_by("id")[:_MOST],
         "notices": models.Notice.objects.filter(acknowledged_at=None).order_by("id")[:_MOST],
-        "scans": models.Scan.objects.filter(account=account).order_by("-id")[:5],
+        "scans": models.Scan.objects.filter(account=account, ended_at__isnull=False).order_by("-id")[:5],
     }
 
 

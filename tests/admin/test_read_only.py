@@ -104,7 +104,7 @@ def test_history_is_of_just_that_object(record, alice, anna, sign_in):
     settled = rows.create_event(None, verb="settle", target="request R-5", at=look.begun_at + timedelta(seconds=1))
     rows.create_event(None, verb="settle", target="request R-6", at=look.begun_at - timedelta(seconds=1))
     rows.create_event(None, verb="settle", target="request R-7", at=look.begun_at + timedelta(minutes=6))
-    models.Scan.objects.create(account=look.account, begun_at=look.begun_at + timedelta(minutes=5), is_whole=True)
+    models.Scan.objects.create(account=look.account, begun_at=look.begun_at + timedelta(minutes=5))
     expected = {
         url("workspace", "history", workspace.pk): [of_request],
         url("file", "history", record["file"].pk): [of_request],

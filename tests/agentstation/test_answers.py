@@ -6,6 +6,7 @@ import json
 import time
 import tracemalloc
 import zlib
+from datetime import UTC, datetime
 
 import pytest
 
@@ -37,14 +38,15 @@ STATUSES = [
     (500, InternalError),
     (503, Overloaded),
     *((status, GatewayAnswer) for status in (408, 501, 502, 504, 505, 507, 520, 522, 524, 599)),
-    *((status, UnexpectedStatus) for status in (300, 301, 302, 303, 304, 307, 308)),
-    *((status, UnexpectedStatus) for status in (403, 404, 405, 409, 410, 418, 421, 425, 451, 499, 600, 999)),
+    # Something may have been made: a redirect may lead to it, and what conflicts may be it.
+    *((status, GatewayAnswer) for status in (300, 301, 302, 303, 304, 307, 308, 409)),
+    *((status, UnexpectedStatus) for status in (403, 404, 405, 410, 418, 421, 425, 451, 499, 600, 999)),
 ]
 OPERATIONS = {
     "POST": lambda client: client.request_workstation(type="python"),
     "GET": lambda client: client.retrieve_workstation(uid="a"),
-    "list": lambda client: client.list_active_workstations(),
-    "history": lambda client: client.list_workstation_history(),
+    "list": lambda client: client.list_page(limit=20),
+    "history": lambda client: client.list_page(history=True, limit=20),
     "DELETE": lambda client: client.release_workstation(uid="a"),
 }
 
@@ -250,6 +252,22 @@ def test_a_date_to_come_is_read_as_seconds_from_now(client_of, fail, serve):
     soon = retry_after(client_of, fail, serve, email.utils.formatdate(time.time() + 3600, usegmt=True))
     assert 3300 < soon <= 3600
     assert retry_after(client_of, fail, serve, "Thu, 31 Dec 2099 23:59:59 GMT") > 1e8
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_date_to_come_counts_from_the_answer_s_own_date(client_of, fail, serve, hours):
+    answered = time.time() + hours * 3600
+    dates = [email.utils.formatdate(moment, usegmt=True) for moment in (answered, answered + 30)]
+    server = serve(answering(http(429, ERROR, f"Date: {dates[0]}", f"Retry-After: {dates[1]}")))
+    answer = fail(lambda: OPERATIONS["POST"](client_of(server.url))).answer
+    assert answer.retry_after == 30.0
+    assert answer.date == datetime.fromtimestamp(int(answered), UTC)
+
+
+@pytest.mark.parametrize("header", [[], ["Date: yesterday"], ["Date: "]])
+def test_a_date_that_is_missing_or_unreadable_is_none(client_of, serve, header):
+    server = serve(answering(http(200, WORKSTATION, *header)))
+    assert OPERATIONS["POST"](client_of(server.url)).answer.date is None
 
 
 def test_a_success_may_have_one_too(client_of, serve):

@@ -1,17 +1,15 @@
-"""Lists: from the first page to the last, or an error; never a part that passes for the whole."""
+"""Lists: one page a call, whatever its entries are; what is no page is an error, never an empty one."""
 
 import json
+from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
 import pytest
 
-from portal.agentstation import InternalError, NoAnswer, RepeatedCursor, UnreadableAnswer
+from portal.agentstation import InternalError, NoAnswer, PageTooLarge, UnreadableAnswer
 from tests.agentstation.server import answering, http, reset_after_request
 
-LISTS = {
-    "/v1/workstations": lambda client: client.list_active_workstations(),
-    "/v1/workstations/history": lambda client: client.list_workstation_history(),
-}
+MIB = 1024 * 1024
 
 
 def page(*uids, **more):
@@ -19,50 +17,46 @@ def page(*uids, **more):
     return answering(http(200, json.dumps(document).encode()))
 
 
-def queries(server, count):
-    """The path and the query of each request, in order."""
-    lines = [server.received().split(b"\r\n")[0].decode().split(" ")[1] for _ in range(count)]
-    return [(line.partition("?")[0], parse_qs(line.partition("?")[2], errors="surrogatepass")) for line in lines]
+def query(server):
+    """The path and the query of the next request."""
+    line = server.received().split(b"\r\n")[0].decode().split(" ")[1]
+    return line.partition("?")[0], parse_qs(line.partition("?")[2], errors="surrogatepass")
 
 
-@pytest.mark.parametrize(("path", "call"), LISTS.items(), ids=LISTS.keys())
-def test_a_list_is_followed_to_its_last_page(client_of, serve, path, call):
-    server = serve(
-        page("a", "b", next_cursor="two & a half", previous_cursor=None),
-        page(next_cursor="\ud800"),
-        page("c", next_cursor=None, previous_cursor="two & a half"),
-    )
-    assert [workstation.uid for workstation in call(client_of(server.url))] == ["a", "b", "c"]
-    assert queries(server, 3) == [
-        (path, {"limit": ["20"]}),
-        (path, {"limit": ["20"], "cursor": ["two & a half"]}),
-        (path, {"limit": ["20"], "cursor": ["\ud800"]}),
-    ]
+@pytest.mark.parametrize(("history", "path"), [(False, "/v1/workstations"), (True, "/v1/workstations/history")])
+@pytest.mark.parametrize("cursor", ["", "two & a half", "\ud800"])
+def test_a_page_is_one_call(client_of, serve, history, path, cursor):
+    server = serve(page("a", "b", next_cursor="three", previous_cursor=cursor))
+    got = client_of(server.url).list_page(history=history, cursor=cursor, limit=7)
+    assert [entry.uid for entry in got.entries] == ["a", "b"]
+    assert (got.next_cursor, got.others["previous_cursor"]) == ("three", cursor)
+    assert query(server) == (path, {"limit": ["7"]} | ({"cursor": [cursor]} if cursor else {}))
+    assert server.connections() == 1
 
 
 @pytest.mark.parametrize("more", [{}, {"next_cursor": None}, {"next_cursor": ""}])
 def test_a_page_without_a_cursor_is_the_last(client_of, serve, more):
-    server = serve(page("a", **more))
-    assert len(client_of(server.url).list_active_workstations()) == 1
-    assert server.connections() == 1
+    assert client_of(serve(page("a", **more)).url).list_page(limit=20).next_cursor == ""
 
 
-def test_an_empty_list_is_no_error(client_of, serve):
-    assert client_of(serve(page()).url).list_active_workstations() == []
+def test_an_empty_page_is_no_error(client_of, serve):
+    assert client_of(serve(page()).url).list_page(limit=20).entries == ()
 
 
-def test_of_a_list_nothing_but_data_is_needed(client_of, serve):
-    server = serve(answering(http(200, b'{"data": [{"id": "a"}]}')))
-    assert [workstation.uid for workstation in client_of(server.url).list_workstation_history()] == ["a"]
+def test_a_page_says_when_it_was_answered(client_of, serve):
+    body = b'{"data": [{"id": "a"}]}'
+    server = serve(answering(http(200, body, "Date: Wed, 21 Oct 2015 07:28:00 GMT")))
+    got = client_of(server.url).list_page(limit=20)
+    assert ([entry.uid for entry in got.entries], got.others) == (["a"], {})
+    assert got.date == datetime(2015, 10, 21, 7, 28, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("circle", [["one", "one"], ["one", "two", "one"], ["one", "two", "three", "two"]])
-def test_a_repeated_cursor_is_an_error(client_of, fail, serve, circle):
-    server = serve(*(page(f"w{number}", next_cursor=cursor) for number, cursor in enumerate(circle)))
-    error = fail(lambda: client_of(server.url).list_active_workstations())
-    assert type(error) is RepeatedCursor
-    assert b'"next_cursor"' in error.answer.body
-    assert server.connections() == len(circle)
+@pytest.mark.parametrize("entry", [{}, {"type": "max"}, {"id": ""}, {"id": 7}, {"id": None}, "b", None, 5, ["c"]])
+def test_an_entry_without_a_usable_id_does_not_hide_the_others(client_of, serve, entry):
+    body = json.dumps({"data": [{"id": "a"}, entry, {"id": "z"}]}).encode()
+    entries = client_of(serve(answering(http(200, body))).url).list_page(limit=20).entries
+    assert [one.uid for one in entries] == ["a", "", "z"]
+    assert entries[1].raw == (entry if isinstance(entry, dict) else {"entry": entry})
 
 
 @pytest.mark.parametrize(
@@ -72,24 +66,36 @@ def test_a_repeated_cursor_is_an_error(client_of, fail, serve, circle):
         {"data": None},
         {"data": {}},
         {"data": "abc"},
-        {"data": [{"id": "a"}, {"type": "max"}]},
-        {"data": [{"id": "a"}, {"id": ""}]},
-        {"data": [{"id": "a"}, {"id": 7}]},
-        {"data": [{"id": "a"}, "b"]},
-        {"data": [None]},
         {"data": [{"id": "a"}], "next_cursor": 7},
         {"data": [{"id": "a"}], "next_cursor": 0},
         {"data": [{"id": "a"}], "next_cursor": False},
         {"data": [{"id": "a"}], "next_cursor": ["b"]},
     ],
 )
-@pytest.mark.parametrize("pages_before", [[], [page("a", next_cursor="two")]])
-def test_a_page_that_cannot_be_read_is_unreadable(client_of, fail, serve, pages_before, document):
-    server = serve(*pages_before, answering(http(200, json.dumps(document).encode())))
-    assert type(fail(lambda: client_of(server.url).list_active_workstations())) is UnreadableAnswer
+def test_what_is_no_page_is_unreadable(client_of, fail, serve, document):
+    server = serve(answering(http(200, json.dumps(document).encode())))
+    assert type(fail(lambda: client_of(server.url).list_page(limit=20))) is UnreadableAnswer
 
 
-@pytest.mark.parametrize(("second", "kind"), [(answering(http(500)), InternalError), (reset_after_request, NoAnswer)])
-def test_an_error_on_a_later_page_is_the_list_s(client_of, fail, serve, second, kind):
-    server = serve(page("a", next_cursor="two"), second)
-    assert type(fail(lambda: client_of(server.url).list_active_workstations())) is kind
+@pytest.mark.parametrize(("answer", "kind"), [(answering(http(500)), InternalError), (reset_after_request, NoAnswer)])
+def test_a_failed_page_is_an_error(client_of, fail, serve, answer, kind):
+    assert type(fail(lambda: client_of(serve(answer).url).list_page(limit=20))) is kind
+
+
+def test_a_page_of_ten_mebibytes_is_read(client_of, serve):
+    server = serve(page("a", padding="x" * 10 * MIB))
+    assert [entry.uid for entry in client_of(server.url).list_page(limit=20).entries] == ["a"]
+
+
+def test_a_page_beyond_the_bound_is_too_large_and_not_kept(client_of, fail, serve):
+    server = serve(page("a", padding="x" * 16 * MIB))
+    error = fail(lambda: client_of(server.url).list_page(limit=20))
+    assert type(error) is PageTooLarge
+    assert (len(error.answer.body), error.answer.truncated) == (MIB, True)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_of_an_answer_that_is_no_page_a_mebibyte_is_kept(client_of, fail, serve, status):
+    server = serve(answering(http(status, b"<" * 3 * MIB)))
+    error = fail(lambda: client_of(server.url).list_page(limit=20))
+    assert (len(error.answer.body), error.answer.truncated) == (MIB, True)

@@ -223,7 +223,7 @@ def confirm_key(stage: Stage) -> None:
 
 
 def look_first(stage: Stage) -> None:
-    scans.make_first_scan(held=hold("reconcile"), client=process.make_client())
+    scans.advance_scan(account=accounts.get_current_account(), held=hold("reconcile"), client=process.make_client())
 
 
 def change_types(stage: Stage) -> None:
@@ -276,6 +276,28 @@ def declare_ended(stage: Stage) -> None:
     stored = miss(stage)
     models.Workstation.objects.update(doubted_at=Now() - timedelta(days=2))
     stage.post(stage.olga, f"/workstations/{stored.uid}/ended/", reason="Its console says so.")
+
+
+def scan_as(status: str, *, doubted: bool = False, ended: bool = False) -> Callable[[Stage], None]:
+    """A scan that shows a workstation of which something else is on record."""
+
+    def act(stage: Stage) -> None:
+        stored = send(stage).workstation
+        hour_ago = Now() - timedelta(hours=1)
+        models.Workstation.objects.filter(pk=stored.pk).update(
+            first_seen_at=hour_ago,
+            doubted_at=hour_ago if doubted else None,
+            doubted_tick=0 if doubted else None,
+            ended_at=hour_ago if ended else None,
+        )
+        entry = {"id": stored.uid, "type": stored.type, "status": status}
+        page = {"data": [entry] if status else [], "next_cursor": None}
+        stage.sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
+        if not status:
+            stage.sandbox.script({"on": "GET /workstations/{id}", "status": 422})
+        scans.advance_scan(account=accounts.get_current_account(), held=hold("reconcile"), client=process.make_client())
+
+    return act
 
 
 def end(stage: Stage) -> None:
@@ -435,6 +457,7 @@ ACTS = [
     Act(verbs=("begin-doubt",), do=miss, has_change=True),
     Act(verbs=("clear-doubt",), do=miss_and_find, has_change=True),
     Act(verbs=("declare-ended",), do=declare_ended, by="olga", has_change=True, reason="Its console says so."),
+    Act(verbs=("reopen",), do=scan_as("active", ended=True), has_change=True),
     Act(verbs=("release-orphan",), do=release_orphan, by="olga", has_change=True, reason="Nobody wants it."),
     Act(verbs=("restore", "restored"), do=restore),
     Act(verbs=("database-changed",), do=move_database, has_change=True),

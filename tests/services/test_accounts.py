@@ -140,7 +140,7 @@ def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(sandb
     recover.recover_requests(held=take("recover"))
     changed_key.refresh_from_db()
     assert changed_key.status == "CANCELLED"
-    scans.make_first_scan(held=take("reconcile"), client=process.make_client())
+    scans.advance_scan(account=accounts.get_current_account(), held=take("reconcile"), client=process.make_client())
     factories.submit(alice)
     assert factories.send_once().workstation is not None
 

@@ -317,6 +317,38 @@ def test_commits_wait_for_the_disk_whatever_the_database_s_default(db):
             cursor.execute(f"ALTER DATABASE {name} RESET synchronous_commit")
 
 
+# --- What SQLite needs ---
+
+
+@on_sqlite
+def test_without_wal_there_is_a_warning():
+    assert places.find_warnings() == []
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode = DELETE")
+    assert "journal_mode is delete" in places.find_warnings()[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/srv/portal/portal.sqlite3", ""),
+        ("/srv/portal/shared/portal.sqlite3", "nfs4"),
+        ("/srv/portal/shared disk/portal.sqlite3", "fuse.sshfs"),
+        ("/srv/portal/shared/fast/portal.sqlite3", ""),
+    ],
+)
+def test_a_database_on_a_network_disk_is_warned_of(tmp_path, path, kind):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/vda1 / ext4 rw 0 0\n"
+        "nas:/export /srv/portal/shared nfs4 rw 0 0\n"
+        "me@nas: /srv/portal/shared\\040disk fuse.sshfs rw 0 0\n"
+        "/dev/vdb1 /srv/portal/shared/fast xfs rw 0 0\n"
+    )
+    warning = places.describe_disk(path=Path(path), mounts=mounts)
+    assert (f"network disk ({kind})" in warning) if kind else (warning == "")
+
+
 # --- An operator says what happened ---
 
 

@@ -1,33 +1,34 @@
-"""Looks: complete readings of the provider's lists, kept whether they succeed or not."""
+"""Scans: walks through the provider's lists in bounded rounds, kept whether they come to their end or not."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import F
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, leases, scans
+from portal.services import accounts, keyhold, leases, scans
 from portal.worker import process
 from tests import factories
+from tests.lists import Lists, serve_lists
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 ACTIVE, HISTORY = "GET /workstations", "GET /workstations/history"
 
 
-class Looking(agentstation.Client):
+class Watched(agentstation.Client):
     """The real client, which first notes how the portal's database connection stands."""
 
     def __init__(self) -> None:
         self.__dict__.update(process.make_client().__dict__)
-        self.calls: list[tuple[str, bool, bool]] = []
+        self.calls: list[tuple[bool, bool, bool]] = []
 
-    def list_active_workstations(self):
-        self.calls.append(("active", connection.in_atomic_block, connection.connection is not None))
-        return super().list_active_workstations()
-
-    def list_workstation_history(self):
-        self.calls.append(("history", connection.in_atomic_block, connection.connection is not None))
-        return super().list_workstation_history()
+    def list_page(self, *, history=False, cursor="", limit):
+        self.calls.append((history, connection.in_atomic_block, connection.connection is not None))
+        return super().list_page(history=history, cursor=cursor, limit=limit)
 
 
 @pytest.fixture
@@ -37,123 +38,354 @@ def held() -> leases.Held:
     return taken
 
 
-def look(held: leases.Held, client: agentstation.Client | None = None) -> models.Scan:
-    return scans.make_scan(account=accounts.get_current_account(), held=held, client=client or process.make_client())
+@pytest.fixture
+def lists(settings, db) -> Iterator[Lists]:
+    """A provider that has only lists, of an account whose first scan is done."""
+    with serve_lists() as running:
+        settings.AGENTSTATION_BASE_URL = running.base_url
+        settings.AGENTSTATION_API_KEY = "lists"
+        factories.mark_first_look()
+        yield running
 
 
-def entry(uid: str, *, status: str = "active", workspace: str | None = "S1") -> dict[str, object]:
+def advance(held: leases.Held, client: agentstation.Client | None = None) -> models.Scan:
+    """One round."""
+    return scans.advance_scan(account=accounts.get_current_account(), held=held, client=client or process.make_client())
+
+
+def scan(held: leases.Held, client: agentstation.Client | None = None) -> models.Scan:
+    """As many rounds as it takes."""
+    while not (done := advance(held, client)).is_over:
+        pass
+    return models.Scan.objects.get(pk=done.pk)
+
+
+def entry(uid: str, *, status: str = "active", workspace: str | None = "S1", **more: object) -> dict[str, object]:
     space = {"id": workspace, "status": "active"} if workspace else None
-    return {"id": uid, "type": "python", "status": status, "workspace": space}
+    return {"id": uid, "type": "python", "status": status, "workspace": space, **more}
 
 
 def script_list(sandbox, *entries: dict[str, object], on: str = ACTIVE, cursor: str | None = None) -> None:
     sandbox.script({"on": on, "status": 200, "body": {"data": list(entries), "next_cursor": cursor}})
 
 
+def own(requester: models.User, *uids: str, minutes: float = 60.0) -> None:
+    """Live workstations of succeeded requests, there for so long."""
+    account = accounts.get_current_account()
+    for uid in uids:
+        portal_request = factories.submit(requester)
+        models.Request.objects.filter(pk=portal_request.pk).update(status="SUCCEEDED", ended_at=Now())
+        models.Workstation.objects.create(
+            account=account, uid=uid, request=portal_request, first_seen_at=Now() - timedelta(minutes=minutes)
+        )
+
+
+def make_older(**values: float) -> None:
+    """Move all that scans and doubts have noted into the past."""
+    ago = timedelta(**values)
+    models.Scan.objects.update(begun_at=F("begun_at") - ago, ended_at=F("ended_at") - ago)
+    models.Workstation.objects.exclude(doubted_at=None).update(doubted_at=F("doubted_at") - ago)
+
+
+# --- A walk ---
+
+
+def has_no_lists(newest: models.Scan) -> bool:
+    return scans.has_no_lists(account=newest.account, now=newest.begun_at)
+
+
 def test_the_active_list_is_read_before_the_history_with_no_transaction_open(sandbox, held):
-    client = Looking()
-    look(held, client)
+    client = Watched()
+    factories.mark_first_look()
+    scan(held, client)
     holds = connection.vendor == "sqlite"
-    assert client.calls == [("active", False, holds), ("history", False, holds)]
+    assert client.calls == [(False, False, holds), (True, False, holds)]
 
 
-def test_a_look_says_when_it_was_and_how_much_it_saw(sandbox, held):
+def test_a_scan_says_when_it_was_and_how_much_it_saw(sandbox, held):
     factories.mark_first_look()
     script_list(sandbox, entry("W1"), entry("W2", workspace="S2"))
     script_list(sandbox, entry("W3", status="completed"), on=HISTORY)
 
-    first = look(held)
+    first = scan(held)
 
-    assert first.is_whole
+    assert (first.is_whole, first.problem) == (True, "")
     assert first.begun_at <= first.ended_at
+    assert first.begun_tick < first.ended_tick == keyhold.get_current_key().tick
     assert (first.active_count, first.history_count, first.new_count) == (2, 1, 3)
     stations = {row.uid: row for row in models.Workstation.objects.select_related("workspace")}
     assert [stations[uid].workspace.uid for uid in ("W1", "W2", "W3")] == ["S1", "S2", "S1"]
     assert [stations[uid].is_live for uid in ("W1", "W2", "W3")] == [True, True, False]
     assert all(row.listed_at is not None for row in stations.values())
+    assert all(first.begun_tick <= row.listed_tick < first.ended_tick for row in stations.values())
     script_list(sandbox, entry("W1"))
-    assert look(held).new_count == 0
+    assert scan(held).new_count == 0
 
 
-def test_one_that_ends_while_the_lists_are_read_is_kept_once(sandbox, held):
+def test_one_that_ends_while_the_lists_are_read_is_kept_once_and_has_ended(sandbox, held):
     factories.mark_first_look()
     script_list(sandbox, entry("W1"))
     script_list(sandbox, entry("W1", status="completed"), on=HISTORY)
-    assert look(held).new_count == 1
-    assert models.Workstation.objects.count() == 1
+    assert scan(held).new_count == 1
+    assert not models.Workstation.objects.get().is_live
 
 
 def test_one_that_a_page_shows_again_is_kept_once(sandbox, held):
     factories.mark_first_look()
     script_list(sandbox, entry("W1"), entry("W2"), cursor="next")
     script_list(sandbox, entry("W2"), entry("W3"))
-    seen = look(held)
-    assert (seen.active_count, seen.new_count) == (4, 3)
+    seen = scan(held)
+    assert (seen.active_count, seen.new_count, seen.pages) == (4, 3, 3)
     assert models.Workstation.objects.count() == 3
 
 
-def test_a_later_look_does_not_say_that_it_was_the_first_to_show(sandbox, alice, held):
+def test_a_later_scan_does_not_say_that_it_was_the_first_to_show(sandbox, alice, held):
     factories.create_workstation(alice)
     assert models.Workstation.objects.get().listed_at is None
-    look(held)
-    listed_at = models.Workstation.objects.get().listed_at
-    assert listed_at is not None
-    look(held)
-    assert models.Workstation.objects.get().listed_at == listed_at
+    scan(held)
+    listed = models.Workstation.objects.get()
+    assert listed.listed_at is not None
+    later = scan(held)
+    again = models.Workstation.objects.get()
+    assert (again.listed_at, again.listed_tick) == (listed.listed_at, listed.listed_tick)
+    assert again.last_scan_id == later.pk
 
 
-def test_a_look_takes_nobody_s_workstation_away(sandbox, alice, held):
+def test_a_scan_takes_nobody_s_workstation_away(sandbox, alice, held):
     mine = factories.create_workstation(alice)
-    look(held)
+    scan(held)
     found = models.Workstation.objects.get()
     assert (found.request, found.workspace.owner, found.is_foreign) == (mine.request, alice, False)
 
 
+def test_one_round_ends_and_the_next_goes_on_from_its_cursor(lists, held):
+    lists.history = [entry(f"W{number}", status="completed") for number in range(24_000)]
+    models.Account.objects.update(first_look="FAILED")
+    rounds = []
+    while not (done := advance(held)).is_over:
+        rounds.append(models.Scan.objects.get().pages)
+    assert len(rounds) >= 1
+    assert rounds[0] <= 200
+    assert models.Workstation.objects.exclude(listed_at=None).count() == 24_000
+    assert (done.is_whole, done.history_count, len(lists.calls)) == (True, 24_000, 241)
+
+
+def test_another_worker_goes_on_where_the_first_one_stopped(lists, held):
+    lists.active = [entry(f"W{number}") for number in range(250)]
+    lists.refuse = lambda number: (429, {"Retry-After": "0"}) if number == 2 else None
+    advance(held)
+    models.Scan.objects.update(wait_until=None)
+    models.Lease.objects.update(expires_at=Now())
+    taken = leases.take_lease(name="settle", holder="another", seconds=60)
+    assert taken is not None
+    with pytest.raises(leases.LeaseLost):
+        advance(held)
+    assert scan(taken).active_count == 250
+    assert models.Scan.objects.count() == 1
+    assert "cursor=100" in lists.calls[1]
+    assert "cursor=100" in lists.calls[2]
+
+
+def test_twenty_workstations_with_sixty_files_each_are_read(lists, held):
+    files = [{"id": f"F{number}", "name": "x" * 1_000} for number in range(60)]
+    for number in range(20):
+        space = {"id": f"S{number}", "status": "active", "files": {"object": "list", "data": files}}
+        lists.active = [*lists.active, entry(f"W{number}") | {"workspace": space}]
+    assert scan(held).is_whole
+    assert models.Workstation.objects.count() == 20
+    assert "F59" not in models.Workstation.objects.get(uid="W0").raw, "what is nobody's keeps no files"
+
+
+def test_a_page_that_is_too_large_is_asked_for_in_halves(lists, held):
+    lists.active = [entry(f"W{number}", padding="x" * 1_000_000) for number in range(40)]
+    done = scan(held)
+    assert (done.is_whole, done.active_count, done.page_size) == (True, 40, 12)
+    assert [call.rpartition("=")[2] for call in lists.calls[:4]] == ["100", "50", "25", "12"]
+
+
+def test_an_entry_that_is_too_large_alone_ends_the_scan_with_a_notice(lists, held):
+    lists.active = [entry("W1"), entry("W2", padding="x" * 17_000_000)]
+    done = scan(held)
+    assert (done.is_whole, done.problem) == (False, "entry-too-large")
+    assert models.Workstation.objects.get().uid == "W1"
+    assert models.Notice.objects.filter(kind__contains="too large").count() == 1
+
+
+def test_an_endless_list_ends_every_round_and_in_the_end_the_scan(lists, held):
+    lists.is_endless = True
+    models.Account.objects.update(first_look="WANTED")
+    assert not advance(held).is_over
+    assert accounts.get_current_account().first_look == "BEGUN", "from now on requests are sent"
+    assert models.Scan.objects.get().pages <= 200
+    models.Scan.objects.update(pages=9_950)
+    done = scan(held)
+    assert (done.is_whole, done.problem, done.pages) == (False, "endless", 10_000)
+    assert accounts.get_current_account().first_look == "FAILED"
+
+
+@pytest.mark.parametrize("circle", [["1", "1"], ["1", "2", "1", "2"], ["1", "2", "3", "2", "3", "2", "3", "2"]])
+def test_a_circle_of_cursors_ends_the_scan(sandbox, held, circle):
+    factories.mark_first_look()
+    for cursor in circle:
+        script_list(sandbox, cursor=cursor)
+    done = scan(held)
+    assert (done.is_whole, done.problem) == (False, "repeated-cursor")
+    assert done.pages <= len(circle)
+
+
+def test_a_429_in_the_middle_waits_and_goes_on_in_a_later_round(lists, held):
+    lists.active = [entry(f"W{number}") for number in range(250)]
+    lists.refuse = lambda number: (429, {"Retry-After": "7"}) if number == 2 else None
+    waiting = advance(held)
+    assert not waiting.is_over
+    now = models.Account.objects.values_list(Now(), flat=True).get()
+    wait_until = models.Scan.objects.get().wait_until
+    assert timedelta(seconds=5) < wait_until - now <= timedelta(seconds=7)
+    assert not advance(held).is_over
+    assert len(lists.calls) == 2, "it waits"
+    models.Scan.objects.update(wait_until=Now())
+    assert (scan(held).is_whole, len(lists.calls)) == (True, 5)
+
+
+def test_a_scan_that_takes_too_long_is_given_up(lists, held):
+    lists.refuse = lambda _: (429, {"Retry-After": "100000"})
+    advance(held)
+    assert models.Scan.objects.get().wait_until <= models.Scan.objects.get().begun_at + timedelta(seconds=305)
+    make_older(hours=2)
+    assert scan(held).problem == "took-too-long"
+
+
+def test_reads_have_a_third_of_the_calls_a_minute(lists, held, settings):
+    settings.PORTAL_CALLS_PER_MINUTE = 90
+    lists.active = [entry(f"W{number}") for number in range(3_000)]
+    advance(held)
+    models.Scan.objects.update(paid_until=Now() - timedelta(seconds=5))
+    before = len(lists.calls)
+    advance(held)
+    assert len(lists.calls) - before == 2
+    models.Scan.objects.update(paid_until=Now() - timedelta(hours=5))
+    before = len(lists.calls)
+    advance(held)
+    assert len(lists.calls) - before == 5, "what was saved up is not all used at once"
+
+
+# --- How far the history is read ---
+
+
+def days_ago(days: float) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).isoformat()
+
+
+def test_of_the_history_one_page_is_read_where_nothing_is_unknown(lists, held):
+    lists.history = [entry(f"W{number}", status="completed", startedAt=days_ago(0)) for number in range(500)]
+    assert scan(held).history_count == 100
+
+
+def test_it_is_read_back_to_a_day_before_the_oldest_unknown_attempt(lists, alice, held):
+    factories.submit(alice)
+    call = factories.claim()
+    attempt = models.Attempt.objects.filter(pk=call.attempt_id)
+    with factories.unprotected():
+        attempt.update(claimed_at=Now() - timedelta(days=2))
+    attempt.update(outcome="UNKNOWN", failure="no-answer", ended_at=Now())
+    models.Request.objects.update(status="UNKNOWN", failure="no-answer")
+    lists.history = [entry(f"W{day}", status="completed", startedAt=days_ago(day / 100)) for day in range(1_000)]
+    assert scan(held).history_count == 500
+
+
+def test_it_is_read_until_it_shows_the_newest_end_of_ours(lists, alice, held):
+    own(alice, "W250")
+    lists.active = [entry("W250")]
+    scan(held)
+    models.Workstation.objects.update(ended_at=Now())
+    lists.active = []
+    lists.history = [entry(f"W{number}", status="completed", startedAt=days_ago(9)) for number in range(500)]
+    assert scan(held).history_count == 300
+    assert scan(held).history_count == 100
+
+
+# --- Ids, types and whatever else comes ---
+
+
+def test_ugly_entries_do_not_break_a_scan_and_are_newcomers(lists, held):
+    lists.active = [
+        entry("W1") | {"type": "py\x00thon", "status": None, "startedAt": "9999-12-31T23:59:59Z"},
+        entry("W2") | {"workspace": {"id": "\ud800", "status": 5}},
+        entry("x" * 201),
+        entry("x" * 201, startedAt="2026-01-01T00:00:00Z"),
+        entry("\x00"),
+        entry("."),
+        entry("") | {"id": 7},
+        "nothing",
+        entry("W3") | {"workspace": {"id": "S3", "files": {"data": [{"id": 5}, 7]}, "logs": "none"}},
+        entry("W4") | {"size": 10**30, "startedAt": "0001-01-01"},
+    ]
+    seen = scan(held)
+    assert (seen.is_whole, seen.active_count, seen.new_count) == (True, 10, 10)
+    named = models.Workstation.objects.filter(is_nameless=False)
+    assert set(named.values_list("uid", flat=True)) == {"W1", "W2", "W3", "W4"}
+    assert models.Workstation.objects.filter(is_nameless=True, uid__startswith="sha256:", ended_at=None).count() == 6
+    assert models.Notice.objects.filter(kind__contains="cannot be kept").count() == 1
+    assert models.Workstation.objects.live().filter(is_nameless=True).count() == 0, "nobody can ask about it"
+    assert scan(held).new_count == 0, "the same digests again"
+    lists.active, lists.history = [], [entry("x" * 201, status="completed")]
+    scan(held)
+    assert models.Workstation.objects.filter(is_nameless=True, ended_at=None).count() == 5
+
+
+def test_ten_thousand_entries_take_a_bounded_number_of_queries(lists, held, django_assert_max_num_queries):
+    lists.active = [entry(f"W{number}", workspace=f"S{number % 3000}") for number in range(10_000)]
+    with django_assert_max_num_queries(2_000):
+        seen = scan(held)
+    assert (seen.problem, seen.active_count, seen.new_count) == ("", 10_000, 10_000)
+    assert models.Workstation.objects.exclude(listed_at=None).exclude(workspace=None).count() == 10_000
+
+
+# --- The account's first scan ---
+
+
 def test_live_workstations_that_nobody_owns_are_orphans_and_those_of_before_us_are_not(sandbox, held):
     script_list(sandbox, entry("W1"))
-    look(held)
+    scan(held)
     script_list(sandbox, entry("W1"), entry("W2"))
     script_list(sandbox, entry("W3", status="completed"), on=HISTORY)
-    look(held)
+    scan(held)
     assert list(models.Workstation.objects.orphans().values_list("uid", flat=True)) == ["W2"]
     assert list(models.Workstation.objects.filter(is_foreign=True).values_list("uid", flat=True)) == ["W1"]
 
 
-def test_ugly_entries_do_not_break_a_look(sandbox, held):
-    factories.mark_first_look()
-    ugly = [
-        entry("W1") | {"type": "py\x00thon", "status": None, "startedAt": "9999-12-31T23:59:59Z"},
-        entry("W2") | {"workspace": {"id": "\ud800", "status": 5}},
-        entry("x" * 201),
-        entry("\x00"),
-        entry("."),
-        entry("W3") | {"workspace": {"id": "S3", "files": {"data": [{"id": 5}, 7]}, "logs": "none"}},
-        entry("W4") | {"size": 10**30, "startedAt": "0001-01-01"},
+def test_the_first_scan_reads_the_whole_history(lists, held):
+    models.Account.objects.update(first_look="WANTED")
+    lists.history = [entry(f"W{number}", status="completed", startedAt=days_ago(9)) for number in range(500)]
+    assert scan(held).history_count == 500
+    assert models.Workstation.objects.filter(is_foreign=True).count() == 500
+    assert accounts.get_current_account().first_look == "DONE"
+
+
+@pytest.mark.parametrize("state", ["BEGUN", "FAILED"])
+def test_until_a_scan_has_come_to_its_end_what_is_older_than_our_first_attempt_is_foreign(lists, alice, held, state):
+    factories.submit(alice)
+    factories.claim()
+    models.Account.objects.update(first_look=state)
+    lists.active = [
+        entry("older", startedAt=days_ago(0.001)),
+        entry("newer", startedAt=days_ago(-0.001)),
+        entry("no-time"),
     ]
-    script_list(sandbox, *ugly)
-    seen = look(held)
-    assert (seen.is_whole, seen.active_count, seen.new_count) == (True, 7, 4)
-    assert set(models.Workstation.objects.values_list("uid", flat=True)) == {"W1", "W2", "W3", "W4"}
+    scan(held)
+    assert list(models.Workstation.objects.filter(is_foreign=True).values_list("uid", flat=True)) == ["older"]
+    assert accounts.get_current_account().first_look == "DONE"
 
 
-def test_ten_thousand_entries_take_a_bounded_number_of_queries(sandbox, held, django_assert_max_num_queries):
-    factories.mark_first_look()
-    entries = [entry(f"W{number}", workspace=f"S{number % 3000}") for number in range(10_000)]
+def test_a_provider_that_cannot_be_reached_fails_the_first_scan_and_says_so(settings, held):
+    settings.AGENTSTATION_BASE_URL = "http://127.0.0.1:9/v1"
+    settings.AGENTSTATION_API_KEY = "none"
+    scan(held)
+    assert models.Scan.objects.get().problem == "NoConnection"
+    assert accounts.get_current_account().first_look == "FAILED"
 
-    def script_pages() -> None:
-        for start in range(0, 10_000, 1_000):
-            cursor = str(start) if start < 9_000 else None
-            script_list(sandbox, *entries[start : start + 1_000], cursor=cursor)
 
-    script_pages()
-    with django_assert_max_num_queries(100):
-        seen = look(held)
-    assert (seen.problem, seen.active_count, seen.new_count) == ("", 10_000, 10_000)
-    assert models.Workstation.objects.exclude(listed_at=None).exclude(workspace=None).count() == 10_000
-
-    script_pages()
-    with django_assert_max_num_queries(20):
-        assert look(held).new_count == 0
+# --- Failures ---
 
 
 @pytest.mark.parametrize(
@@ -162,7 +394,7 @@ def test_ten_thousand_entries_take_a_bounded_number_of_queries(sandbox, held, dj
         ({"status": 404}, "404 UnexpectedStatus", False),
         ({"status": 501}, "501 GatewayAnswer", False),
         ({"status": 500}, "500 InternalError", True),
-        ({"status": 429}, "429 RateLimited", True),
+        ({"status": 302}, "302 GatewayAnswer", True),
         ({"status": 200, "body": "[]"}, "200 UnreadableAnswer", True),
         ({"status": 200, "body": {"data": [], "next_cursor": 7}}, "200 UnreadableAnswer", True),
         ({"name": "reset"}, "NoAnswer", True),
@@ -170,46 +402,51 @@ def test_ten_thousand_entries_take_a_bounded_number_of_queries(sandbox, held, dj
     ],
 )
 @pytest.mark.parametrize("on", [ACTIVE, HISTORY])
-def test_a_look_that_failed_is_kept_with_its_problem(sandbox, held, on, answer, problem, has_lists):
+def test_a_scan_that_failed_is_kept_with_its_problem_and_what_it_showed(sandbox, held, on, answer, problem, has_lists):
     script_list(sandbox, entry("W1"))
-    if on == ACTIVE:
-        sandbox.script({"on": "*", **answer})
-        look(held)  # the good first page, and then a history that is bad
-        models.Scan.objects.all().delete()
-        models.Workstation.objects.all().delete()
     sandbox.script({"on": on, **answer})
+    if on == ACTIVE:
+        scan(held)  # takes the good page
+        models.Scan.objects.all().delete()
+        models.Account.objects.update(first_look="WANTED")
 
-    failed = look(held)
+    failed = scan(held)
 
     assert (failed.is_whole, failed.problem) == (False, problem)
-    assert scans.has_no_lists(scan=failed) is not has_lists
-    assert not models.Workstation.objects.exists()
-
-
-def test_a_provider_that_cannot_be_reached_fails_the_first_look_and_says_so(settings, held):
-    settings.AGENTSTATION_BASE_URL = "http://127.0.0.1:9/v1"
-    settings.AGENTSTATION_API_KEY = "none"
-    scans.make_first_scan(held=held, client=process.make_client())
-    assert models.Scan.objects.get().problem == "NoConnection"
+    assert has_no_lists(failed) is not has_lists
+    assert models.Workstation.objects.get().is_foreign
     assert accounts.get_current_account().first_look == "FAILED"
 
 
-def test_what_a_later_look_finds_is_not_called_foreign_when_the_first_one_failed(sandbox, held):
-    sandbox.script({"on": ACTIVE, "status": 500})
-    look(held)
-    script_list(sandbox, entry("W1"))
-    look(held)
-    assert accounts.get_current_account().first_look == "FAILED"
-    assert models.Event.objects.filter(verb="first-look").count() == 1
-    assert not models.Workstation.objects.get().is_foreign
+def test_a_provider_that_had_lists_has_none_after_an_hour_of_404s(lists, held):
+    assert scan(held).is_whole
+    lists.refuse = lambda _: (404, {})
+    assert not has_no_lists(scan(held))
+    make_older(minutes=59)
+    assert not has_no_lists(scan(held))
+    make_older(minutes=2)
+    assert has_no_lists(scan(held))
+    lists.refuse = lambda _: None
+    assert not has_no_lists(scan(held))
+    lists.refuse = lambda _: (404, {})
+    assert not has_no_lists(scan(held))
 
 
 @pytest.mark.parametrize("answer", [{"status": 200, "body": {"data": []}}, {"status": 500}])
-def test_a_look_whose_lease_was_taken_over_leaves_nothing(sandbox, held, answer):
+def test_a_scan_whose_lease_was_taken_over_leaves_nothing(sandbox, held, answer):
     sandbox.script({"on": ACTIVE, **answer})
     models.Lease.objects.update(expires_at=Now())
     assert leases.take_lease(name="settle", holder="another", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
-        look(held)
+        scan(held)
     assert not models.Scan.objects.exists()
     assert accounts.get_current_account().first_look == "WANTED"
+
+
+def test_old_scans_are_deleted_but_those_that_decided_something(lists, held):
+    kept, gone = scan(held), scan(held)
+    models.Scan.objects.filter(pk=kept.pk).update(is_evidence=True)
+    make_older(days=8)
+    newest = scan(held)
+    assert set(models.Scan.objects.values_list("pk", flat=True)) == {kept.pk, newest.pk}
+    assert gone.pk not in (kept.pk, newest.pk)

@@ -81,7 +81,7 @@ def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
     sandbox.script([{"status": 503, "body": {"error": "e", "message": "m"}}])
     portal_request = factories.send_until_settled(factories.submit(alice, note="for the demo", workspace_uid="space"))
     account = portal_request.account
-    look = models.Scan.objects.create(account=account, begun_at=portal_request.created_at, is_whole=True)
+    look = models.Scan.objects.create(account=account, begun_at=portal_request.created_at)
     models.Event.objects.create(
         verb="reconcile", target="t", request_number=portal_request.pk, detail={"scan": look.pk}
     )

@@ -215,8 +215,10 @@ def _create_looks() -> None:
     account = accounts.get_current_account()
     for minutes in (15, 10, 5):
         begun = NOW - timedelta(minutes=minutes)
-        models.Scan.objects.create(account=account, begun_at=begun, is_whole=True, active_count=4, history_count=31)
-    models.Scan.objects.create(account=account, begun_at=NOW, is_whole=False, problem="503: Service unavailable")
+        models.Scan.objects.create(
+            account=account, begun_at=begun, ended_at=NOW, is_whole=True, active_count=4, history_count=31
+        )
+    models.Scan.objects.create(account=account, begun_at=NOW, ended_at=NOW, problem="503: Service unavailable")
 
 
 def create_types() -> None:
