@@ -191,6 +191,37 @@ def test_several_are_read_at_once(settings, alice, held):
     assert models.Workstation.objects.filter(status="active").count() == 8
 
 
+def test_a_list_without_an_end_ends_the_round_all_the_same(settings, alice, held):
+    asked = []
+
+    def handle(connection: server.Connection) -> None:
+        asked.append(connection.read_request().split()[1].decode())
+        page = {"data": [answer(id=f"w{len(asked)}")], "next_cursor": f"c{len(asked)}"}
+        connection.send(server.http(200, json.dumps(page).encode()))
+
+    provider = server.Server(handle)
+    settings.AGENTSTATION_BASE_URL = provider.url
+    account = accounts.get_current_account()
+    for number in range(1, 3):
+        models.Workstation.objects.create(account=account, uid=f"w{number}")
+    try:
+        assert refresh(held) == 2
+    finally:
+        provider.close()
+    assert [path.partition("?")[0] for path in asked] == ["/v1/workstations"] * 2
+    assert models.Workstation.objects.filter(status="active").count() == 2
+
+
+def test_who_lost_the_lease_writes_nothing(sandbox, alice, held):
+    workstation = factories.create_workstation(alice)
+    sandbox.script({"on": READ, "status": 422})
+    models.Lease.objects.update(token=held.token + 1)
+    with pytest.raises(leases.LeaseLost):
+        refresh(held)
+    workstation.refresh_from_db()
+    assert workstation.doubted_at is None
+
+
 # --- Doubts ---
 
 
