@@ -160,8 +160,7 @@ def compare(books: Books) -> Report:
     owners = _match_posts(books, report)
     _compare_workstations(books, report, owners)
     _compare_answers(books, report, owners)
-    for uid in books.unseen:
-        report.add("running unseen", f"{uid} runs at the provider, and the portal does not show it as live")
+    _compare_unseen(books, report, owners)
     for words in books.record:
         report.add("record", words)
     _count(books, report)
@@ -293,6 +292,15 @@ def _compare_workstations(books: Books, report: Report, owners: dict[int, Attemp
     _compare_people(books, report, owned=owned)
     doubled = _compare_surplus(books, report, owners, owned=owned.keys())
     _compare_group_sizes(books, report, doubled)
+
+
+def _compare_unseen(books: Books, report: Report, owners: dict[int, Attempt]) -> None:
+    """What runs is shown as live, or a person is asked about the request that it was made for."""
+    asked = {row.number for row in books.requests if row.status == "UNKNOWN" and row.reason}
+    made_for = {post.made: owners[post.sequence].request for post in books.posts if post.sequence in owners}
+    for uid in books.unseen:
+        if made_for.get(uid) not in asked:
+            report.add("running unseen", f"{uid} runs at the provider, and the portal does not show it as live")
 
 
 def _compare_people(books: Books, report: Report, *, owned: dict[str, int]) -> None:

@@ -203,7 +203,7 @@ def _count_open(state: dict[str, Any]) -> int:
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 (a command's own words)
+    print(line.replace("\0", "\\0"), flush=True)  # noqa: T201 (a command's own words)
 
 
 def read_errors(folder: Path) -> Counter[str]:

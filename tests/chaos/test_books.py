@@ -219,6 +219,10 @@ def test_wrong_owner_of_what_an_answer_named_to_somebody_else():
 
 def test_running_unseen_what_the_portal_shows_to_nobody():
     assert find(unseen=["workstation9"]) == {"running unseen": 1}
+    asked = replace(REQUEST, status="UNKNOWN", failure="no-answer", reason="Nobody can tell.")
+    unknown = {"attempts": [UNHEARD], "workstations": [], "unseen": ["workstation1"], **KILLED}
+    assert find(requests=[asked], **unknown) == {}
+    assert find(requests=[replace(asked, reason="")], **unknown) == {"unknown left": 1, "running unseen": 1}
 
 
 def test_unknown_left_where_a_person_is_asked_is_no_fault_and_is_counted():
