@@ -33,6 +33,10 @@ def _draw_rate_limit(chance: random.Random) -> Weather:
     return {"rate_limits": [limit] if chance.random() < 0.3 else []}
 
 
+def _draw_clock_of_provider(chance: random.Random) -> Weather:
+    return {"clock_off": chance.choice((0, 0, 3600, -3600))}
+
+
 def _draw_pages(chance: random.Random) -> Weather:
     more = {"more_files": 60, "name_length": 800} if chance.random() < 0.1 else {}
     return {"endless": chance.random() < 0.1, **more}
@@ -50,6 +54,7 @@ WEATHERS: dict[str, Callable[[random.Random], Weather]] = {
     "omissions": _draw_omissions,
     "no-workspace": _draw_missing_workspaces,
     "rate-limit": _draw_rate_limit,
+    "provider-clock": _draw_clock_of_provider,
     "pages": _draw_pages,
     "odd-ids": _draw_odd_ids,
 }

@@ -36,9 +36,10 @@ def test_the_sandbox_takes_every_weather_of_a_habit(name):
 
 
 def test_habits_come_on_top_of_the_usual_weather():
-    usual = faults.draw_weather(random.Random(1), enabled=frozenset())
-    odd = faults.draw_weather(random.Random(1), enabled=frozenset({"odd-ids", "omissions"}))
+    usual = faults.draw_weather(random.Random(1), clock_off=60, enabled=frozenset())
+    odd = faults.draw_weather(random.Random(1), clock_off=60, enabled=frozenset({"odd-ids", "omissions"}))
 
     weather.Weather().change(odd)
     assert odd["mix"][: len(usual["mix"])] == usual["mix"]
     assert odd.keys() - usual.keys() == {"lists_empty", "omit_share"}
+    assert usual["clock_off"] == 60
