@@ -152,6 +152,8 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     page = sign_in(olga).get("/key/").content.decode()
     assert all(told in page for told in (url, asked.fingerprint, asked.base_url, asked.seen_on))
     assert "Resume the key" not in page
+    assert "has a key that nobody has confirmed" in sign_in(olga).get("/unknown/").content.decode()
+    assert decisions.count_open_decisions() == 1
 
     assert "Say whether" in sign_in(olga).post(url, {"account": "perhaps"}, follow=True).content.decode()
     page = sign_in(olga).post(url, {"account": answer}, follow=True).content.decode()
