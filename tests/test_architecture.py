@@ -52,6 +52,7 @@ PLAIN = {
 SERVICE_LAYERS = [
     {
         "clock",
+        "databases",
         "wake",
         "storable",
         "leases",

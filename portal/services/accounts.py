@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from portal import models
+from portal.services import databases
 
 
 def get_current_account() -> models.Account:
@@ -27,4 +28,5 @@ def fingerprint_key() -> str:
 def _create_account() -> models.Account:
     account, _ = models.Account.objects.get_or_create(base_url=settings.AGENTSTATION_BASE_URL, retired_at=None)
     models.Key.objects.get_or_create(account=account, defaults={"fingerprint": fingerprint_key()})
+    databases.get_database()  # before anything waits in it: a copy is told by the place that is noted now
     return account
