@@ -11,7 +11,7 @@ from django.test import Client, TransactionTestCase
 from portal import models
 from portal.db import identity as places
 from portal.sandbox import server
-from portal.services import identity
+from portal.services import databases, identity
 from tests import dbclock, factories
 
 
@@ -41,6 +41,7 @@ def _empty_the_record_between_tests() -> Iterator[None]:
 def _begin_as_a_new_process() -> None:
     """Between tests the database is emptied, which a worker would rightly take for a loss."""
     identity.MEMORY.forget()
+    databases.MADE.clear()
     if places.has_file():
         places.remove_file()
 

@@ -52,6 +52,7 @@ PLAIN = {
 SERVICE_LAYERS = [
     {
         "addresses",
+        "databases",
         "wake",
         "storable",
         "matching",

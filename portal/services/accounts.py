@@ -8,6 +8,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
+from portal.services import databases
 
 
 def get_current_account() -> models.Account:
@@ -57,4 +58,5 @@ def _create_account() -> models.Account:
             is_sandbox=settings.USING_SANDBOX,
             accepted_at=Now(),
         )
+    databases.get_database()  # before anything waits in it: a copy is told by the place that is noted now
     return account

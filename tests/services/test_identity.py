@@ -17,7 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from portal import models
 from portal.db import identity as places
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, identity, keyhold, leases, record, restore
+from portal.services import accounts, databases, dispatch, identity, keyhold, leases, record, restore
 from portal.services.audit import verify
 from portal.worker import process
 from tests import factories
@@ -40,6 +40,7 @@ def claim() -> dispatch.Call | None:
 
 def begin_a_new_process() -> None:
     identity.MEMORY.forget()
+    databases.MADE.clear()
 
 
 def list_changes() -> list[str]:
@@ -130,6 +131,15 @@ def test_a_copy_that_starts_with_the_same_key_sends_nothing(sandbox, alice, tmp_
     with copy_database(tmp_path) as url:
         assert run_on_copy(url) == "0 claimed"
         assert [claim() is not None for _ in range(5)] == [True] * 5, "the original goes on"
+
+
+def test_a_copy_from_before_the_first_worker_sends_nothing_either(sandbox, alice, tmp_path):
+    for _ in range(5):
+        factories.submit(alice)
+    with copy_database(tmp_path) as url:
+        assert run_on_copy(url) == "0 claimed"
+        begin_a_new_process()
+        assert [claim() is not None for _ in range(5)] == [True] * 5
 
 
 # --- It went back ---
