@@ -52,7 +52,13 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
     orphans = list(models.Workstation.objects.orphans().filter(account=account).order_by("id")[:20])
     is_alive = workers.is_worker_alive()
     questions = credentials.list_questions(account=account)
-    facts = sorted(counts.items()), is_alive, [row.pk for row in orphans], [row.pk for row in questions]
+    facts = (
+        sorted(counts.items()),
+        is_alive,
+        [row.pk for row in orphans],
+        [row.pk for row in questions],
+        account.shared_at,
+    )
     version = live.read_version(request, facts, key=key)
     return {
         "account": account,

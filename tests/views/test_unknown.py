@@ -207,6 +207,14 @@ def test_every_page_tells_machines_whether_requests_go_out(sign_in, client, sand
     assert "data-key" not in client.get("/accounts/login/").content.decode()
 
 
+def test_the_key_page_tells_that_the_key_is_used_elsewhere(sign_in, sandbox, alice, olga):
+    accounts.get_current_account()
+    assert "used elsewhere" not in sign_in(olga).get("/key/").content.decode()
+    models.Account.objects.update(shared_at=Now())
+    assert "used elsewhere" in sign_in(olga).get("/key/").content.decode()
+    assert "used elsewhere" not in sign_in(alice).get("/key/").content.decode()
+
+
 def test_the_key_page_tells_each_state(sign_in, sandbox, olga):
     accounts.get_current_account()
     for values, words in [
