@@ -52,7 +52,7 @@ def test_a_signal_asks_the_worker_to_stop(sandbox):
     import signal
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    worker = process.Process(thread_count=1)
+    worker = process.Process(sender_count=1)
     worker.stop_on_signals()
     try:
         signal.raise_signal(signal.SIGTERM)
