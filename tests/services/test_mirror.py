@@ -167,7 +167,7 @@ def test_an_answer_brings_the_contents_of_one_s_own_or_nobody_s_workspace(sandbo
 def test_a_list_s_entry_is_not_taken_as_stored_with_its_files():
     account = accounts.get_current_account()
     told = agentstation.Workstation.from_dict(answer())
-    mirror.store_listed(account=account, entries=[told], are_over=False)
+    mirror.store_listed(account=account, entries={told.uid: told}, are_over=False, foreign=())
     stored = models.Workstation.objects.get()
     assert not mirror.is_known(stored=stored, workstation=told)
     with transaction.atomic():
