@@ -37,12 +37,13 @@ e2e: .venv/.installed-dev node_modules/.installed
 shots: .venv/.installed-dev
 	@$(PYTHON) -m tests.e2e.shots $(if $(ONLY),--only $(ONLY))
 
-# A short run on each database; a long one: make chaos REQUESTS=10000. The same SEED gives the same deeds.
+# A short run on each database; a long one: make chaos REQUESTS=10000. The same SEED gives the same deeds. Habits of the
+# provider and of the clocks that a run may have beside: make chaos ARGS='--with clock-steps'.
 DATABASES = sqlite postgres
 chaos: .venv/.installed-dev
 	@for database in $(DATABASES); do \
 		$(PYTHON) -m tests.chaos.run --database $$database $(if $(REQUESTS),--requests $(REQUESTS)) \
-			$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) || exit 1; \
+			$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGS) || exit 1; \
 	done
 
 # What open pages cost the server, how fast a phone has five of them, and what pages cost at a million requests (an hour

@@ -11,8 +11,8 @@ from django.test import Client, TransactionTestCase
 from portal import models
 from portal.db import identity as places
 from portal.sandbox import server
-from portal.services import identity
-from tests import factories
+from portal.services import databases, identity
+from tests import dbclock, factories
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -41,6 +41,7 @@ def _empty_the_record_between_tests() -> Iterator[None]:
 def _begin_as_a_new_process() -> None:
     """Between tests the database is emptied, which a worker would rightly take for a loss."""
     identity.MEMORY.forget()
+    databases.MADE.clear()
     if places.has_file():
         places.remove_file()
 
@@ -52,7 +53,9 @@ def sandbox(settings) -> Iterator[server.Sandbox]:
         settings.AGENTSTATION_BASE_URL = running.base_url
         settings.AGENTSTATION_API_KEY = "sandbox"
         settings.AGENTSTATION_TOTAL_TIMEOUT = 5.0
+        factories.RUNNING.append(running)
         yield running
+        factories.RUNNING.remove(running)
 
 
 @pytest.fixture
@@ -90,6 +93,14 @@ def sign_in() -> Callable[[models.User], Client]:
         return client
 
     return sign_in
+
+
+@pytest.fixture
+def database_clock(sandbox) -> Iterator[dbclock.DatabaseClock]:
+    """The database's clock, which the test can step."""
+    clock = dbclock.DatabaseClock()
+    yield clock
+    clock.remove()
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""A database's clock of the test's own: it can be set forward and back, for this thread's connection alone."""
+"""A database's clock of the test's own, set forward and back. On SQLite for this thread's connection alone."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,38 +6,52 @@ from django.db import connection
 
 
 class DatabaseClock:
-    """Stands before the database's own function, so that every statement of the connection reads it."""
+    """Stands before the database's own function, so that every statement reads it."""
 
     def __init__(self) -> None:
         self._ahead = timedelta()
-        connection.ensure_connection()
         if connection.vendor == "sqlite":
+            connection.ensure_connection()
             connection.connection.create_function("strftime", 2, self._read)
         else:
-            self.step(seconds=0)
-            with connection.cursor() as cursor:
-                cursor.execute("CREATE SCHEMA IF NOT EXISTS own_clock")
-                cursor.execute(
-                    "CREATE OR REPLACE FUNCTION own_clock.statement_timestamp() RETURNS timestamptz LANGUAGE sql AS "
-                    "'SELECT pg_catalog.statement_timestamp() + pg_catalog.current_setting(''own.ahead'')::interval'"
-                )
-                cursor.execute("SET search_path = own_clock, pg_catalog, public")
+            _execute("CREATE SCHEMA own_clock")
+            _execute("CREATE TABLE own_clock.ahead AS SELECT interval '0' AS ahead")
+            _execute(
+                "CREATE FUNCTION own_clock.statement_timestamp() RETURNS timestamptz LANGUAGE sql AS "
+                "'SELECT pg_catalog.statement_timestamp() + ahead FROM own_clock.ahead'"
+            )
+            _execute(f"ALTER DATABASE {_name()} SET search_path = own_clock, pg_catalog, public")
+            _close()  # new sessions have the new path
 
     def step(self, *, seconds: float) -> None:
         """Set it forward, or back."""
         self._ahead += timedelta(seconds=seconds)
         if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('own.ahead', %s, false)", [f"{self._ahead.total_seconds()} seconds"])
+            _execute("UPDATE own_clock.ahead SET ahead = %s", [self._ahead])
 
     def remove(self) -> None:
-        """Give the connection its database's clock back."""
-        if connection.vendor == "postgresql" and connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("SET search_path TO DEFAULT")
-                cursor.execute("DROP SCHEMA own_clock CASCADE")
-        connection.close()
+        """Give the database its own clock back."""
+        if connection.vendor == "sqlite":
+            connection.close()
+        else:
+            _execute(f"ALTER DATABASE {_name()} RESET search_path")
+            _execute("DROP SCHEMA own_clock CASCADE")
+            _close()
 
     def _read(self, form: str, moment: str) -> str:
         assert (form, moment) == ("%Y-%m-%d %H:%M:%f", "NOW")
         return f"{datetime.now(UTC) + self._ahead:%Y-%m-%d %H:%M:%S.%f}"[:-3]
+
+
+def _execute(sql: str, values: list[object] | None = None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+
+
+def _name() -> str:
+    return connection.ops.quote_name(str(connection.settings_dict["NAME"]))
+
+
+def _close() -> None:
+    connection.close()
+    connection.close_pool()

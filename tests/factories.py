@@ -9,10 +9,12 @@ from django.contrib.auth.models import Group
 from django.db import connection
 
 from portal import agentstation, models
-from portal.services import accounts, clock, dispatch, intake, leases, reconcile, record, releases
+from portal.sandbox import server
+from portal.services import accounts, clock, credentials, dispatch, intake, leases, reconcile, record, recover, releases
 from portal.worker import process
 
 PASSWORD = "correct horse battery staple"
+RUNNING: list[server.Sandbox] = []  # the sandboxes of the present test
 
 
 @contextmanager
@@ -101,6 +103,24 @@ def send_releases() -> list[releases.Result]:
     return results
 
 
+def present_key() -> None:
+    """A worker of this process shows that it lives, with the key that the settings have."""
+    credentials.present_key(worker="test-worker")
+
+
+def ask_whose_key() -> models.Credential:
+    """As if the account were no sandbox's, whose key may be replaced without a question; then a worker with another
+    key comes."""
+    models.Credential.objects.update(is_sandbox=False)
+    present_key()
+    return models.Credential.objects.asked().latest("pk")
+
+
+def recover_requests(*, held: leases.Held) -> int:
+    """A round of the duty that ends what nobody ends any more, by a process that has just begun to watch the clock."""
+    return recover.recover_requests(held=held, watched=clock.SteadyClock())
+
+
 def create_workstation(requester: models.User, **values: str) -> models.Workstation:
     """A workstation that the provider really made."""
     portal_request = send_until_settled(submit(requester, **values))
@@ -124,3 +144,11 @@ def ask_people(*portal_requests: models.Request) -> None:
     """As if the scans could not tell what became of the requests."""
     numbers = [portal_request.pk for portal_request in portal_requests]
     models.Request.objects.filter(pk__in=numbers).update(operator_note="Undecided.")
+
+
+def age_provider(seconds: float) -> None:
+    """As if everything at the provider had begun so much earlier; what ends then, and when, stays as it is."""
+    for running in RUNNING:
+        store = running._provider.world._store
+        with store.lock, store.database:
+            store.database.execute("UPDATE workstations SET started_at = started_at - ?", [seconds])

@@ -52,6 +52,7 @@ PLAIN = {
 SERVICE_LAYERS = [
     {
         "addresses",
+        "databases",
         "wake",
         "storable",
         "matching",
@@ -60,20 +61,20 @@ SERVICE_LAYERS = [
         "retry",
         "lifecycle",
         "pace",
-        "turns",
+        "submitters",
         "audit.keys",
         "audit.origin",
         "audit.protection",
         "search.tags",
         "search.periods",
     },
-    {"audit.canon", "search.indexing"},
+    {"turns", "audit.canon", "search.indexing"},
     {"audit.rowdigests"},
     {"audit.events", "accounts"},
     {"audit"},  # its face: record_event
     {"clock"},
     {"keyhold", "drift", "membership", "audit.seals", "audit.tombstones"},
-    {"ownership", "mirror", "probe", "identity", "readiness", "types"},
+    {"credentials", "ownership", "mirror", "probe", "identity", "readiness", "types"},
     {"doubts"},
     {
         "intake",

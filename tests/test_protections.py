@@ -16,7 +16,7 @@ from django.db.models import F
 from portal import models
 from portal.models.clock import Now
 from portal.sandbox import server
-from portal.services import dispatch, keyhold, leases, matching, reconcile, record, recover, retry
+from portal.services import dispatch, keyhold, leases, matching, reconcile, record, retry
 from portal.worker import process
 from tests import factories
 from tests.chaos import books, inside
@@ -31,7 +31,7 @@ MOVED = {
     models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
     models.Scan: ["begun_at", "ended_at"],
     models.Workspace: ["first_seen_at"],
-    models.Workstation: ["first_seen_at", "listed_at"],
+    models.Workstation: ["first_seen_at", "listed_at", "created_at"],
 }
 
 
@@ -65,11 +65,12 @@ class Scene:
         with factories.unprotected():
             for model, names in MOVED.items():
                 model.objects.update(**{name: F(name) - timedelta(seconds=seconds) for name in names})
+        factories.age_provider(seconds)
         self.passed.append((len(self.sandbox.record()["posts"]), seconds))
 
     def do_duties(self, *, after: float) -> None:
         self.pass_time(after)
-        recover.recover_requests(held=self.held)
+        factories.recover_requests(held=self.held)
         factories.reconcile_once(self.held)
 
     def finish(self) -> None:
@@ -170,7 +171,7 @@ def answer_is_recorded_after_its_deadline(scene: Scene) -> None:
     assert call is not None
     result = scene.call(call)
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
-    recover.recover_requests(held=scene.held)
+    factories.recover_requests(held=scene.held)
     record.record_result(call=call, result=result)
     scene.finish()
 

@@ -54,22 +54,50 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
                 "fields": (
                     columns.row_link("account"),
                     ("state", columns.failure("cause")),
-                    (columns.moment("held_at"), columns.moment("held_until"), "operator_only"),
+                    (columns.moment("held_at"), columns.moment("held_until"), "pause_seconds", "operator_only"),
                     (columns.moment("hold_ended_at"), "held_seconds"),
                     ("failures_in_row", "holds_in_row"),
                     ("probes", columns.moment("probe_at"), "resumed_by_probe"),
-                    ("fingerprint", "new_fingerprint"),
                 )
             },
         ),
     )
 
     def list_links(self, row: models.Key) -> list[tuple[failures.Words, str]]:
-        used = columns.list_url(models.Attempt, key=row.fingerprint)
-        return [
-            (_("Open in the portal"), reverse("key")),
-            *([(_("Attempts with this key"), used)] if row.fingerprint else []),
-        ]
+        return [(_("Open in the portal"), reverse("key"))]
+
+
+@pages.register(models.Credential)
+class CredentialAdmin(readonly.ReadOnlyAdmin):
+    """The keys that processes of the portal have had, by their fingerprints, and who accepted them."""
+
+    list_display = (
+        columns.name(label=_("credential")),
+        "base_url",
+        columns.moment("asked_at", label=_("first seen")),
+        columns.moment("accepted_at", label=_("accepted")),
+        columns.moment("seen_at", label=_("last seen")),
+    )
+    list_select_related = ("account",)
+    search_fields = ("fingerprint", "base_url", "seen_on")
+    search_help_text = ""
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("fingerprint", "base_url", "is_sandbox"),
+                    columns.row_link("account"),
+                    columns.moment("asked_at", label=_("first seen")),
+                    (columns.moment("accepted_at", label=_("accepted")), columns.row_link("accepted_by")),
+                    (columns.moment("seen_at", label=_("last seen")), "seen_on"),
+                )
+            },
+        ),
+    )
+
+    def list_links(self, row: models.Credential) -> list[tuple[failures.Words, str]]:
+        return [(_("Attempts with this key"), columns.list_url(models.Attempt, key=row.fingerprint))]
 
 
 @pages.register(models.Scan)

@@ -157,8 +157,8 @@ class Client:
         path: str,
         body: Mapping[str, str] | None = None,
         send_before: float | None = None,
-        largest: int = LARGEST_BODY,
         may_send: Callable[[float], bool] | None = None,
+        largest: int = LARGEST_BODY,
     ) -> Answer:
         """The one seam: the complete answer where it is a 2xx; every other outcome is an AgentStationError."""
         call = Call(

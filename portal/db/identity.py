@@ -130,21 +130,23 @@ def find_warnings() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA journal_mode")
         mode = cursor.fetchone()[0]
-    warnings = []
-    if mode != "wal":
-        warnings.append(f"SQLite's journal_mode is {mode}, not wal: pages and workers wait for each other.")
-    kind = read_disk_kind(path=_get_path())
-    if kind.startswith(_NETWORK_DISKS):
-        warnings.append(f"The database is on a network disk ({kind}), where SQLite's locks do not hold; move it.")
-    return warnings
+    warnings = [_describe_mode(mode), describe_disk(path=_get_path())]
+    return [warning for warning in warnings if warning]
 
 
-def read_disk_kind(*, path: Path) -> str:
-    """The name of the path's file system, such as ext4; empty where the system does not tell."""
+def _describe_mode(mode: str) -> str:
+    return "" if mode == "wal" else f"SQLite's journal_mode is {mode}, not wal: pages and workers wait for each other."
+
+
+def describe_disk(*, path: Path, mounts: Path = _MOUNTS) -> str:
+    """A warning where the path is on a network disk; empty where it is not, or the system does not tell."""
     wanted, found = path.resolve(), ("", "")
     with contextlib.suppress(OSError):
-        for line in _MOUNTS.read_text().splitlines():
-            mount, kind = line.split(" ")[1:3]
-            if wanted.is_relative_to(mount) and len(mount) >= len(found[0]):
-                found = mount, kind
-    return found[1]
+        for line in mounts.read_text().splitlines():
+            folder, kind = line.split(" ")[1:3]
+            folder = folder.replace("\\040", " ")
+            if wanted.is_relative_to(folder) and len(folder) >= len(found[0]):
+                found = folder, kind
+    if not found[1].startswith(_NETWORK_DISKS):
+        return ""
+    return f"The database is on a network disk ({found[1]}), where SQLite's locks may not hold: move it to a local one."

@@ -2,13 +2,24 @@
 
 import django.db.models.deletion
 import portal.models.clock
+from django.apps import apps as global_apps
+from django.contrib.auth.management import create_permissions
 from django.db import migrations, models
+
+NAMES = ["view_database", "view_restore", "view_strayresponse"]
+
+
+def allow_reading(apps, schema_editor):
+    create_permissions(global_apps.get_app_config("portal"), apps=apps, verbosity=0, using=schema_editor.connection.alias)
+    permissions = apps.get_model("auth", "Permission").objects.filter(content_type__app_label="portal", codename__in=NAMES)
+    for group in apps.get_model("auth", "Group").objects.filter(name__in=["Auditors", "Operators"]):
+        group.permissions.add(*permissions)
 
 
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0022_release'),
+        ('portal', '0023_keys'),
     ]
 
     operations = [
@@ -60,4 +71,5 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(models.F('account'), models.OrderBy(models.F('id'), descending=True), name='restore_by_account')],
             },
         ),
+        migrations.RunPython(allow_reading, migrations.RunPython.noop),
     ]

@@ -2,6 +2,7 @@
 
 from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Key
 from portal.models.beginning import Beginning
+from portal.models.credential import Credential
 from portal.models.event import Event
 from portal.models.identity import Database, Restore, StrayResponse
 from portal.models.lease import Lease
@@ -27,6 +28,7 @@ __all__ = [
     "Account",
     "Attempt",
     "Beginning",
+    "Credential",
     "DailyCount",
     "Database",
     "Event",

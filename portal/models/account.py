@@ -1,5 +1,7 @@
 """The account at the provider, and the state of its key."""
 
+import secrets
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext
@@ -7,6 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import failures
 from portal.models.clock import Now
+
+
+def make_salt() -> str:
+    """Random, so that no table made elsewhere names a key by its fingerprint."""
+    return secrets.token_hex(16)
 
 
 class Account(models.Model):
@@ -26,6 +33,7 @@ class Account(models.Model):
         null=True, blank=True, help_text=_("When an operator said that the key is another's.")
     )
     first_look = models.CharField(max_length=8, choices=FirstLook, default=FirstLook.WANTED)
+    salt = models.CharField(max_length=32, default=make_salt, help_text=_("Of the fingerprints of its keys."))
 
     shared_at = models.DateTimeField(
         null=True,
@@ -51,8 +59,19 @@ class Account(models.Model):
         )
 
 
-NEW_KEY = "new-key"  # the cause of a hold that asks whether a changed key is of the same account
-DATABASE_MOVED = "database-moved"  # the cause of one that asks whether the database was moved or put back
+# Causes of a pause that are questions to operators. It ends with their answer alone, nobody can just resume the key.
+NEW_KEY = "new-key"  # no worker has a key that was confirmed: is the present one of the same account?
+DATABASE_MOVED = "database-moved"  # another place, or an earlier state: was it moved, or put back from a backup?
+_QUESTIONS = {
+    NEW_KEY: (
+        _("Another API key or base URL has been set"),
+        _("an operator has said whose account the new key reaches"),
+    ),
+    DATABASE_MOVED: (
+        _("The database is not where or what it was"),
+        _("an operator has said whether it was moved or put back"),
+    ),
+}
 
 
 class Key(models.Model):
@@ -70,6 +89,7 @@ class Key(models.Model):
     held_until = models.DateTimeField(
         null=True, blank=True, help_text=_("Empty: until an operator or a probe ends it.")
     )
+    pause_seconds = models.FloatField(default=0, help_text=_("How long the pause lasts, where it has an end."))
     operator_only = models.BooleanField(default=False, help_text=_("No time and no probe ends this hold."))
     hold_ended_at = models.DateTimeField(null=True, blank=True)
     # How long the queue has stood still in all, in seconds: time under a hold does not count as waiting.
@@ -81,10 +101,6 @@ class Key(models.Model):
     probes = models.PositiveIntegerField(default=0, help_text=_("Probes made in this hold."))
     probe_at = models.DateTimeField(null=True, blank=True, help_text=_("When the next probe is due."))
     resumed_by_probe = models.BooleanField(default=False)
-    fingerprint = models.CharField(max_length=16, blank=True, help_text=_("Of the active key; tells nothing of it."))
-    new_fingerprint = models.CharField(
-        max_length=16, blank=True, help_text=_("Of a key that an operator has to confirm.")
-    )
     tick = models.PositiveBigIntegerField(
         default=0,
         help_text=_("Raised by each claim, recorded end, end of a pause and scan: it orders them, no clock does."),
@@ -122,6 +138,11 @@ class Key(models.Model):
         return self.is_held and self.cause == NEW_KEY
 
     @property
+    def asks_operator(self) -> bool:
+        """Whether the pause is a question, which only its own answer ends."""
+        return self.is_held and self.cause in _QUESTIONS
+
+    @property
     def failure(self) -> failures.Failure | None:
         """The catalogue's row for the cause of the hold."""
         return failures.CATALOGUE.get(self.cause)
@@ -129,11 +150,7 @@ class Key(models.Model):
     @property
     def cause_title(self) -> str:
         """The cause in words."""
-        titles = {
-            DATABASE_MOVED: _("The database may have gone back, or be a copy"),
-            NEW_KEY: _("A new API key has been set"),
-        }
-        return str(self.failure.title if self.failure else titles.get(self.cause, self.cause))
+        return str(self.failure.title if self.failure else _QUESTIONS.get(self.cause, (self.cause,))[0])
 
     @property
     def cause_clause(self) -> str:
@@ -145,10 +162,8 @@ class Key(models.Model):
         """Who or what ends the hold, after 'until'."""
         if self.held_until is not None:
             return gettext("its time has passed")
-        if self.asks_for_account:
-            return gettext("an operator has said whose account the new key reaches")
-        if self.cause == DATABASE_MOVED:
-            return gettext("an operator has said what happened to the database")
+        if self.asks_operator:
+            return str(_QUESTIONS[self.cause][1])
         if self.operator_only:
             return gettext("an operator resumes it")
         return gettext("an operator resumes it, or the provider accepts the key again")

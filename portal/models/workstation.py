@@ -156,7 +156,6 @@ class Workstation(Mirror):
             models.Index(F("made_for"), name="workstation_made_for", condition=Q(made_for__isnull=False)),
             models.Index(F("account"), F("listed_tick"), name="workstation_by_listing"),
             models.Index(F("account"), F("refresh_due_at"), name="workstation_live", condition=Q(ended_at=None)),
-            models.Index(F("last_scan_id"), name="workstation_by_scan", condition=Q(last_scan_id__isnull=False)),
             models.Index(
                 F("account"),
                 F("release_due_at"),
@@ -169,6 +168,7 @@ class Workstation(Mirror):
                 name="workstation_release_tried",
                 condition=Q(release_tried_at__isnull=False),
             ),
+            models.Index(F("last_scan_id"), name="workstation_by_scan", condition=Q(last_scan_id__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -45,3 +45,8 @@ class WorkstationType(models.Model):
     def label(self) -> str:
         """The name for people."""
         return label_type(self.name)
+
+    @property
+    def software_words(self) -> str:
+        """What is installed, in one line."""
+        return ", ".join(self.software)

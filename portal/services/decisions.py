@@ -4,17 +4,34 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from portal import models
-from portal.services import accounts, audit, intake, keyhold, lifecycle, matching, mirror, releases, wake
+from portal.services import (
+    accounts,
+    audit,
+    credentials,
+    intake,
+    keyhold,
+    lifecycle,
+    matching,
+    mirror,
+    releases,
+    submitters,
+    wake,
+)
 
 _OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
 
 
 def count_open_decisions() -> int:
-    """How much waits for an operator: unknown requests that nothing else can settle, orphans, and notices."""
+    """How much waits for an operator: unknown requests that nothing else can settle, orphans, notices, keys to confirm,
+    and what runs for people who may not request any more."""
     account = accounts.get_current_account()
-    unknown = models.Request.objects.filter(status=models.Request.Status.UNKNOWN).exclude(operator_note="")
+    unknown = models.Request.objects.filter(status=models.Request.Status.UNKNOWN)
+    unknown = unknown.exclude(operator_note="", account__retired_at=None)
+    left = submitters.list_left_workstations(account=account)
     orphans = models.Workstation.objects.orphans().filter(account=account, release_asked_at=None)
-    return unknown.count() + orphans.count() + models.Notice.objects.filter(acknowledged_at=None).count()
+    notices = models.Notice.objects.filter(acknowledged_at=None)
+    questions = credentials.list_questions(account=account)
+    return len(questions) + sum(rows.count() for rows in (unknown, left, orphans, notices))
 
 
 @transaction.atomic

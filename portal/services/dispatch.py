@@ -87,7 +87,8 @@ def _has_room(*, key: models.Key) -> bool:
     Past its deadline a call is over, whoever has yet to say so: it takes nobody's place.
     """
     now = clock.read_clock(account=key.account)
-    if not keyhold.may_send(key=key, now=now) or key.account.first_look == models.Account.FirstLook.WANTED:
+    keyhold.end_timed_pause(key=key, now=now)
+    if not keyhold.may_send(key=key) or key.account.first_look == models.Account.FirstLook.WANTED:
         return False
     attempts = models.Attempt.objects.filter(request__account=key.account)
     in_flight = attempts.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=now)
@@ -114,7 +115,7 @@ def _create_attempt(portal_request: models.Request, *, key: models.Key, worker: 
         worker=worker,
         token=secrets.token_hex(16),
         claimed_tick=keyhold.advance_tick(key=key),
-        key_fingerprint=key.fingerprint,
+        key_fingerprint=accounts.fingerprint_key(account=key.account),
         deadline_at=Now() + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),
     )
     audit.record_event(

@@ -6,7 +6,6 @@ is not as this process, or SQLite's file beside the database, remembers it. An o
 """
 
 import logging
-import secrets
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,7 +15,7 @@ from django.db import transaction
 from portal import models
 from portal.db import identity as places
 from portal.models.clock import Now
-from portal.services import accounts, audit, clock, keyhold
+from portal.services import accounts, audit, clock, databases, keyhold
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +36,6 @@ class Memory:
     identity: str = ""
     timeline: int = 0
     ticks: dict[str, int] = field(default_factory=dict)
-    made: str = ""  # the identity that this process gave to the database, which may not be committed yet
 
     def recall(self) -> bool:
         """Read the file where this process has seen nothing yet; returns whether anything is known."""
@@ -61,7 +59,7 @@ class Memory:
 
     def forget(self) -> None:
         """Know nothing, as a process that has just started."""
-        self.identity, self.timeline, self.ticks, self.made = "", 0, {}, ""
+        self.identity, self.timeline, self.ticks = "", 0, {}
 
     def get_tick(self, *, key: models.Key) -> int:
         """The highest tick of the key that was seen."""
@@ -80,7 +78,7 @@ def check_at_start() -> list[str]:
 
 def check_database(*, key: models.Key) -> None:
     """Pause the locked key where the database is not the one that it was, until an operator says what happened."""
-    row, place = _get_row(key=key), places.read_place()
+    row, place = databases.get_database(), places.read_place()
     if what := _find_change(row=row, place=place, key=key):
         _note_change(row=row, what=what, place=place, key=key)
     elif place.timeline != row.timeline:
@@ -92,14 +90,14 @@ def check_database(*, key: models.Key) -> None:
 
 def doubt_database(*, key: models.Key, what: str) -> None:
     """Pause the locked key, for something else has shown that the database went back."""
-    row = _get_row(key=key)
+    row = databases.get_database()
     _note_change(row=row, what=what, place=places.read_place(), key=key)
     check_database(key=key)
 
 
 def accept_database(*, key: models.Key) -> models.Database:
     """Take the database as it is now, whatever any process remembers, and end the pause. The caller records it."""
-    row, place = _get_row(key=key), places.read_place()
+    row, place = databases.get_database(), places.read_place()
     key.tick += _TICK_GAP
     key.save(update_fields=["tick"])
     row.place, row.timeline, row.timeline_tick = place.name, place.timeline, key.tick
@@ -121,23 +119,13 @@ def find_doubt() -> models.Database | None:
     return models.Database.objects.exclude(doubt="").first()
 
 
-def _get_row(*, key: models.Key) -> models.Database:
-    """The one row; made, with the place as it is, at its first use."""
-    row = models.Database.objects.filter(pk=1).first()
-    if row is not None:
-        return row
-    place, MEMORY.made = places.read_place(), secrets.token_hex(16)
-    return models.Database.objects.create(
-        pk=1, identity=MEMORY.made, place=place.name, timeline=place.timeline, timeline_tick=key.tick
-    )
-
-
 def _find_change(*, row: models.Database, place: places.Place, key: models.Key) -> str:
     """What shows that this is a copy, or that something was lost; empty where nothing does."""
     if row.place != place.name:
         return "place"
     if not MEMORY.recall():
-        if places.has_file() and row.identity != MEMORY.made:
+        # Whoever claimed has written the file, unless the claim is part of this very transaction.
+        if places.has_file() and key.tick and row.identity not in databases.MADE:
             return "no-file"
         return "timeline" if row.timeline != place.timeline else ""  # nobody here knows what was there before
     if MEMORY.identity != row.identity:

@@ -7,18 +7,18 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from portal import failures, models
-from portal.models.clock import Now
 from portal.services import accounts, audit, clock, leases, wake
 
 SEVERAL = 3  # failures in a row, where the catalogue says "several"
 _LONGEST_HOLD = 300.0  # seconds; the first lasts two retry delays, each next in a row twice as long
 _FIRST_PROBE, _LONGEST_PROBE = 10.0, 600.0  # seconds between probes, which double too
 _LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
+_PAUSE_LEFT, _PROBE_LEFT = clock.Countdown(), clock.Countdown()  # of this process: no step of a clock moves them
 
 
 # With a refused key, or another account's, the provider would say that it has nothing of ours; and a database that
 # moved may tell of wishes that were fulfilled long ago.
-_STOPPING_CAUSES = frozenset({"401", models.NEW_KEY, "database-moved"})
+_STOPPING_CAUSES = frozenset({"401", models.NEW_KEY, models.DATABASE_MOVED})
 
 
 class NotHeld(Exception):
@@ -31,9 +31,8 @@ def get_key(*, account: models.Account) -> models.Key:
 
 
 def get_current_key() -> models.Key:
-    """The state of the key that the server has, to be looked at: one query, as every page and every poll needs it."""
-    rows = models.Key.objects.filter(account__base_url=settings.AGENTSTATION_BASE_URL, account__retired_at=None)
-    return next(iter(rows[:1]), None) or get_key(account=accounts.get_current_account())
+    """The state of the key of the account that this process serves, to be looked at: one query, for every page."""
+    return accounts.get_current_account().key
 
 
 def lock_key(*, account: models.Account) -> models.Key:
@@ -48,44 +47,28 @@ def advance_tick(*, key: models.Key) -> int:
     return key.tick
 
 
-def may_send(*, key: models.Key, now: datetime) -> bool:
-    """Whether the locked key may be used. Ends a hold whose time has come; holds a key that nobody has confirmed."""
-    _check_fingerprint(key=key, now=now)
-    if key.is_held and key.held_until is not None and key.held_until <= now:
-        _resume(key=key, actor=None, now=now)
-    return not key.is_held
-
-
 def stops_all_calls(*, key: models.Key) -> bool:
     """Whether the pause stops reads and releases too. Others stop only what would cost money."""
     return key.is_held and key.cause in _STOPPING_CAUSES
 
 
-def _check_fingerprint(*, key: models.Key, now: datetime) -> None:
-    """A changed key may reach another account, where ours would be bought again and settled with the wrong lists."""
-    present = accounts.fingerprint_key()
-    if not key.fingerprint:  # the first key of this account
-        key.fingerprint = present
-        key.save(update_fields=["fingerprint"])
-        audit.record_event(actor=None, verb="confirm-key", target=key, detail={"before": "", "after": present})
-    elif present == key.fingerprint:
-        if key.asks_for_account:  # the former key is back
-            _resume(key=key, actor=None, now=now)
-    elif not (key.asks_for_account and key.new_fingerprint == present):
-        key.new_fingerprint = present
-        key.save(update_fields=["new_fingerprint"])
-        _hold(key=key, cause=models.NEW_KEY, now=now, operator_only=True)
+def may_send(*, key: models.Key) -> bool:
+    """Whether this process may send with the locked key now."""
+    return not key.is_held and is_confirmed(account=key.account)
 
 
 def is_confirmed(*, account: models.Account) -> bool:
-    """Whether the server's key is known to be this account's: another's lists would show nothing of ours."""
-    key = get_key(account=account)
-    if not key.asks_for_account and key.fingerprint == accounts.fingerprint_key():
-        return True
-    with transaction.atomic():
-        key = lock_key(account=account)
-        _check_fingerprint(key=key, now=clock.read_clock(account=account))
-    return not key.asks_for_account
+    """Whether this process's key is known to be this account's: another's lists would show nothing of ours."""
+    return accounts.is_key_accepted(account=account)
+
+
+def end_timed_pause(*, key: models.Key, now: datetime) -> None:
+    """End the locked key's pause where its time has come: by what was left of it when this process first saw it."""
+    if not key.is_held or key.held_until is None:
+        return
+    left = min((key.held_until - now).total_seconds(), key.pause_seconds)
+    if _PAUSE_LEFT.is_over(what=(key.pk, key.held_until), left=left):
+        end_pause(key=key, actor=None, now=now)
 
 
 def note_success(*, key: models.Key, attempt: models.Attempt, now: datetime) -> None:
@@ -123,18 +106,8 @@ def note_failure(
 
 
 def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
-    """Only attempts with the active key, claimed after the last hold ended, tell something of it."""
-    return attempt.claimed_tick >= key.resumed_tick and attempt.key_fingerprint == key.fingerprint
-
-
-def pause_until_operator(*, key: models.Key, cause: str, now: datetime) -> None:
-    """Pause the locked key for a cause that only its own service ends."""
-    _hold(key=key, cause=cause, now=now, operator_only=True)
-
-
-def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = None) -> None:
-    """End the locked key's pause."""
-    _resume(key=key, actor=actor, now=now)
+    """Only attempts claimed after the last pause ended tell something of the key: accepted, as each that claims."""
+    return attempt.claimed_tick >= key.resumed_tick
 
 
 def _hold_until_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> bool:
@@ -178,6 +151,7 @@ def _hold(
 ) -> None:
     change = {"before": key.state, "after": models.Key.State.HELD}
     key.state, key.cause, key.held_until = models.Key.State.HELD, cause, until
+    key.pause_seconds = (until - now).total_seconds() if until else 0.0
     key.held_at, key.operator_only = key.held_at or now, operator_only
     key.probe_at = None if operator_only or until else key.probe_at
     key.save()
@@ -185,11 +159,16 @@ def _hold(
     audit.record_event(actor=None, verb="hold", target=key, detail=detail)
 
 
-def _resume(*, key: models.Key, actor: models.User | None, now: datetime, by_probe: bool = False) -> None:
-    """End the hold: from now on one attempt at a time, until one succeeds."""
+def pause_until_operator(*, key: models.Key, cause: str, now: datetime) -> None:
+    """Pause the locked key with a question to operators, which only its own answer ends."""
+    _hold(key=key, cause=cause, now=now, operator_only=True)
+
+
+def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = None, by_probe: bool = False) -> None:
+    """End the locked key's pause: from now on one attempt at a time, until one succeeds."""
     change = {"before": key.state, "after": models.Key.State.RESUMING}
     if key.held_at is not None:
-        key.held_seconds += (now - key.held_at).total_seconds()
+        key.held_seconds += max(0.0, (now - key.held_at).total_seconds())
     key.state, key.held_at, key.held_until = models.Key.State.RESUMING, None, None
     key.hold_ended_at, key.resumed_by_probe, key.operator_only, key.probe_at = now, by_probe, False, None
     key.failures_in_row = 0
@@ -231,49 +210,34 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
     key = lock_key(account=account)
     if not key.is_held:
         raise NotHeld(_("The key is not held any more: somebody has resumed it already."))
-    if key.asks_for_account:
-        raise NotHeld(_("Say first whose account the new key reaches."))
-    if key.cause == models.DATABASE_MOVED:
-        raise NotHeld(_("Say first whether the database was moved or put back from a backup."))
-    _resume(key=key, actor=actor, now=clock.read_clock(account=account))
+    if key.asks_operator:
+        raise NotHeld(
+            _("It cannot just be resumed: it goes on when %(end)s. The key's page asks.") % {"end": key.who_ends}
+        )
+    end_pause(key=key, actor=actor, now=clock.read_clock(account=account))
     wake.wake_workers()
 
 
 @transaction.atomic
-def confirm_key(*, actor: models.User, account: models.Account, is_same_account: bool) -> None:
-    """Say whether a changed key is of the same account. If not, what waits for the old account will be cancelled."""
-    key = lock_key(account=account)
-    # Asked anew: the account that came with the lock may be as it was before another operator's answer.
-    is_current = models.Account.objects.filter(pk=account.pk, retired_at=None).exists()
-    if not key.asks_for_account or not is_current:
-        raise NotHeld(_("Nobody has to say any more whose account the key reaches."))
-    detail = {"is_same_account": is_same_account, "before": key.fingerprint, "after": key.new_fingerprint}
-    if is_same_account:
-        audit.record_event(actor=actor, verb="confirm-key", target=key, detail=detail)
-        key.fingerprint, key.new_fingerprint = key.new_fingerprint, ""
-        _resume(key=key, actor=actor, now=clock.read_clock(account=account))
-    else:
-        models.Account.objects.filter(pk=account.pk).update(retired_at=Now())
-        fresh = models.Account.objects.create(base_url=account.base_url)
-        fresh_key = models.Key.objects.create(account=fresh, fingerprint=key.new_fingerprint)
-        rows = [key, key.account, fresh, fresh_key]
-        audit.record_event(actor=actor, verb="confirm-key", target=key, detail=detail, rows=rows)
-    wake.wake_workers()
-
-
-@transaction.atomic
-def is_probe_due(*, account: models.Account, held: leases.Held) -> bool:
-    """Whether the key waits for a probe now; if so the next one is put off, so that no two are made at once."""
+def claim_probe(*, account: models.Account, held: leases.Held) -> bool:
+    """Take the probe that is due, if one is, and put off the next one, so that no two are made at once."""
     key = lock_key(account=account)
     leases.check_lease(held=held)
     now = clock.read_clock(account=account)
-    may_send(key=key, now=now)
-    if not key.is_held or key.probe_at is None or key.probe_at > now:
+    end_timed_pause(key=key, now=now)
+    if not key.is_held or key.probe_at is None:
+        return False
+    left = min((key.probe_at - now).total_seconds(), _probe_interval(key))
+    if not _PROBE_LEFT.is_over(what=(key.pk, key.probe_at), left=left):
         return False
     key.probes += 1
-    key.probe_at = now + timedelta(seconds=_double(_FIRST_PROBE, key.probes, _LONGEST_PROBE))
+    key.probe_at = now + timedelta(seconds=_probe_interval(key))
     key.save(update_fields=["probes", "probe_at"])
     return True
+
+
+def _probe_interval(key: models.Key) -> float:
+    return _double(_FIRST_PROBE, key.probes, _LONGEST_PROBE)
 
 
 @transaction.atomic
@@ -283,5 +247,5 @@ def note_probe(*, account: models.Account, passed: bool, held: leases.Held) -> N
     leases.check_lease(held=held)
     audit.record_event(actor=None, verb="probe", target=key, detail={"passed": passed}, rows=())
     if passed and key.is_held and key.probe_at is not None:
-        _resume(key=key, actor=None, now=clock.read_clock(account=account), by_probe=True)
+        end_pause(key=key, actor=None, now=clock.read_clock(account=account), by_probe=True)
         wake.wake_workers()

@@ -36,13 +36,15 @@ def acquire_lease(
 ) -> Lease | None:
     """Acquire or renew a lease for some seconds; None while another worker holds it."""
     stored, _ = models.Lease.objects.get_or_create(name=name, defaults={"holder": "", "expires_at": Now()})
+    rows, until = models.Lease.objects.filter(name=name, token=stored.token), Now() + timedelta(seconds=seconds)
+    if stored.holder == holder:
+        # An idle worker comes here every second, and must not write each time.
+        rows.filter(expires_at__lt=Now() + timedelta(seconds=seconds / 2)).update(expires_at=until)
+        return Lease(name=name, token=stored.token, seconds=seconds, before_renewal=before_renewal)
     # Whoever changes the token first gets it.
-    rows, token = models.Lease.objects.filter(name=name, token=stored.token), stored.token
-    if stored.holder != holder:
-        rows, token = rows.filter(expires_at__lte=Now()), stored.token + 1
-    if not rows.update(holder=holder, token=token, expires_at=Now() + timedelta(seconds=seconds)):
+    if not rows.filter(expires_at__lte=Now()).update(holder=holder, token=stored.token + 1, expires_at=until):
         return None
-    return Lease(name=name, token=token, seconds=seconds, before_renewal=before_renewal)
+    return Lease(name=name, token=stored.token + 1, seconds=seconds, before_renewal=before_renewal)
 
 
 def check_lease(*, held: Lease) -> None:

@@ -44,7 +44,7 @@ def _measure(workstation: models.Workstation) -> timedelta:
         account=workstation.account_id,
         ended_tick__isnull=False,
         begun_tick__gte=attempt.ended_tick or 0,
-        problem="",
+        phase=models.Scan.Phase.CHECK,
     )
     if workstation.listed_tick is not None:
         lacking = lacking.filter(ended_tick__lt=workstation.listed_tick)

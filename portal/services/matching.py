@@ -71,8 +71,8 @@ class Newcomer:
     """A workstation that no request owns and that is not foreign.
 
     `workspace_tick` is the tick at which a scan first listed another workstation in its workspace, None where there is
-    none; `is_workspace_taken`: somebody owns the workspace, or has named it. `is_in_flight`: a call under way may have
-    created it. `must_confirm`: an operator has to confirm whose it is.
+    none; `is_workspace_taken`: somebody owns the workspace, or has named it. `is_nameless`: its ID cannot be kept.
+    `is_in_flight`: a call under way may have created it. `must_confirm`: an operator has to confirm whose it is.
     """
 
     id: int
@@ -83,6 +83,7 @@ class Newcomer:
     is_workspace_taken: bool = False
     started_at: datetime | None = None
     listed_tick: int | None = None
+    is_nameless: bool = False
     is_in_flight: bool = False
     must_confirm: bool = False
 
@@ -163,7 +164,7 @@ def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], view: View)
     return _judge_absence(unresolved, view=view)
 
 
-def is_within(started_at: datetime | None, *, since: datetime, until: datetime, view: View) -> bool:
+def is_within(*, started_at: datetime | None, since: datetime, until: datetime, view: View) -> bool:
     """Whether something may have started between two moments, by the provider's clock; without a time it may."""
     if started_at is None:
         return True
@@ -186,7 +187,12 @@ def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> b
 
 def _fits(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> bool:
     """Whether the workstation is of the request, or of one that is just like it, and of no other."""
-    if newcomer.is_in_flight or newcomer.type != unresolved.type or newcomer.workspace_uid is None:
+    if (
+        newcomer.is_in_flight
+        or newcomer.is_nameless
+        or newcomer.type != unresolved.type
+        or newcomer.workspace_uid is None
+    ):
         return False
     if unresolved.workspace_uid and newcomer.workspace_uid != unresolved.workspace_uid:
         return False

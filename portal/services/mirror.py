@@ -42,10 +42,23 @@ def store_answer(*, portal_request: models.Request, workstation: agentstation.Wo
     named = models.Workstation.objects.filter(account=account, uid=workstation.uid).first()
     if named is not None and named.request_id not in (None, portal_request.pk):
         return named
+    return _store_answer(account=account, workstation=workstation, requester_id=portal_request.requester_id)
+
+
+def store_stray(*, account: models.Account, workstation: agentstation.Workstation) -> models.Workstation:
+    """The same for an answer that belongs to no request; the caller has seen that nobody owns its workstation."""
+    drift.note_workstations(workstations=[workstation.raw], request_number=None)
+    return _store_answer(account=account, workstation=workstation, requester_id=None)
+
+
+def _store_answer(
+    *, account: models.Account, workstation: agentstation.Workstation, requester_id: int | None
+) -> models.Workstation:
+    """Store it with the workspace, whose contents are left as they are where it is another person's."""
     told = workstation.workspace
-    others = models.Workspace.objects.filter(account=account, uid=told.uid).exclude(owner=None) if told else None
-    workspace = others.exclude(owner=portal_request.requester_id).first() if others else None
-    workspace = workspace or _store_workspace(account=account, workspace=told)
+    workspace = models.Workspace.objects.filter(account=account, uid=told.uid).first() if told else None
+    if workspace is None or workspace.owner_id in (None, requester_id):
+        workspace = _store_workspace(account=account, workspace=told)
     return _store(account=account, workstation=workstation, workspace=workspace)
 
 
@@ -102,8 +115,9 @@ def store_listed(
                 is_foreign=uid in foreign,
                 workspace_id=ids.get(entry.workspace.uid) if entry.workspace else None,
                 ended_at=Now() if are_over or entry.status in models.Workstation.ENDED_STATUSES else None,
+                **_describe_workstation(entry),
                 # With all of it they would count as stored, and be left so.
-                **(_describe_workstation(entry) | {"raw": _dump(_leave_out_contents(entry.raw))}),
+                raw=_dump(_leave_out_contents(entry.raw)),
             )
             for uid, entry in entries.items()
         ],

@@ -8,7 +8,9 @@ from portal.services import accounts, keyhold, leases
 def probe_key(*, held: leases.Held, client: agentstation.Client) -> bool:
     """Make a probe where one is due. True where it passed."""
     account = accounts.get_current_account()
-    if not keyhold.is_probe_due(account=account, held=held):
+    if not account.key.is_held or not keyhold.is_confirmed(account=account):
+        return False
+    if not keyhold.claim_probe(account=account, held=held):
         return False
     release_connection()
     try:

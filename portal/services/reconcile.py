@@ -211,9 +211,10 @@ def _describe_newcomer(
         is_workspace_taken=space is not None and (space.owner_id is not None or row.is_named),  # type: ignore[attr-defined]
         started_at=row.created_at,
         listed_tick=row.listed_tick,
+        is_nameless=row.is_nameless,
         is_in_flight=row.is_in_flight,  # type: ignore[attr-defined]
         must_confirm=any(
-            matching.is_within(row.created_at, since=lost.lost_since, until=lost.restored_at, view=view)
+            matching.is_within(started_at=row.created_at, since=lost.lost_since, until=lost.restored_at, view=view)
             for lost in restores
         ),
     )
@@ -261,6 +262,12 @@ def _adopt(portal_request: models.Request, *, workstation_id: int, evidence: dic
     _record(portal_request, detail=detail, rows=[portal_request, *mirrors])
 
 
+def _keep_scan(evidence: dict[str, object]) -> None:
+    """Keep the scan that an event names from being pruned."""
+    if isinstance(number := evidence["scan"], int):
+        models.Scan.objects.filter(pk=number, is_evidence=False).update(is_evidence=True)
+
+
 def _move_on(portal_request: models.Request, *, failed: int, evidence: dict[str, object]) -> None:
     """Nothing was created: cancel it where that is wanted, let it fail for good, or send it again after a while."""
     states = models.Request.Status
@@ -289,6 +296,7 @@ def _record(portal_request: models.Request, *, detail: dict[str, object], rows: 
         detail=detail,
         rows=rows,
     )
+    _keep_scan(detail)
 
 
 def _note_review(portal_request: models.Request, *, note: str, evidence: dict[str, object]) -> None:
@@ -306,6 +314,7 @@ def _note_review(portal_request: models.Request, *, note: str, evidence: dict[st
         detail={**evidence, **change},
         reason=note,
     )
+    _keep_scan(evidence)
 
 
 def _note_sharing(*, account: models.Account) -> None:

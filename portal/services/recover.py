@@ -1,4 +1,4 @@
-"""Ends what nobody ends any more: attempts past their deadline, requests that waited too long."""
+"""Ends what nobody ends any more: attempts past their deadline, requests that wait in vain."""
 
 from datetime import timedelta
 
@@ -9,12 +9,22 @@ from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.services import accounts, audit, clock, keyhold, leases, lifecycle
+from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, submitters
+
+_STEADY_GRACES = 15  # how many times the grace the clock must have been steady before a request is given up by it
 
 
-def recover_requests(*, held: leases.Held) -> int:
-    """Make attempts past their deadline unknown, and give up requests that waited too long. Returns how many."""
-    return _recover_attempts(held=held) + _give_up_waiting(held=held) + _cancel_foreign(held=held)
+def recover_requests(*, held: leases.Held, watched: clock.SteadyClock) -> int:
+    """Make attempts past their deadline unknown, give up what waited too long, and cancel what may not be sent.
+
+    `watched` is the clock that this job keeps from one round to the next. Returns how many.
+    """
+    account = accounts.get_current_account()
+    watched.observe(account=account, token=held.token)
+    count = _recover_attempts(held=held) + _cancel_foreign(held=held) + _cancel_forbidden(held=held)
+    if watched.steady_seconds >= _STEADY_GRACES * settings.PORTAL_SETTLE_GRACE:
+        count += _give_up_waiting(account=account, held=held)
+    return count
 
 
 def _recover_attempts(*, held: leases.Held) -> int:
@@ -54,8 +64,7 @@ def _make_unknown(*, attempt_id: int, held: leases.Held) -> bool:
     return True
 
 
-def _give_up_waiting(*, held: leases.Held) -> int:
-    account = accounts.get_current_account()
+def _give_up_waiting(*, account: models.Account, held: leases.Held) -> int:
     oldest = Now() - timedelta(seconds=settings.PORTAL_LONGEST_WAIT)
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED, queued_at__lte=oldest)
     return sum(_give_up(request_id=pk, account=account, held=held) for pk in waiting.values_list("pk", flat=True))
@@ -67,7 +76,7 @@ def _give_up(*, request_id: int, account: models.Account, held: leases.Held) -> 
     leases.check_lease(held=held)
     portal_request = models.Request.objects.select_for_update().get(pk=request_id)
     now = clock.read_clock(account=account)
-    standing = key.held_seconds + ((now - key.held_at).total_seconds() if key.held_at else 0.0)
+    standing = key.held_seconds + (max(0.0, (now - key.held_at).total_seconds()) if key.held_at else 0.0)
     waited = (now - portal_request.queued_at).total_seconds() - (standing - portal_request.held_seconds_before)
     if portal_request.status != models.Request.Status.QUEUED or waited < settings.PORTAL_LONGEST_WAIT:
         return False
@@ -81,16 +90,24 @@ def _give_up(*, request_id: int, account: models.Account, held: leases.Held) -> 
 
 
 def _cancel_foreign(*, held: leases.Held) -> int:
-    """Cancel what waits for an account that the key no longer reaches: it must not be bought with this one."""
-    account = accounts.get_current_account()
-    waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED).exclude(account=account)
-    return sum(_cancel(request_id=pk, held=held) for pk in waiting.values_list("pk", flat=True))
+    """Cancel what waits for an account that an operator has left: it must not be bought with another one's key."""
+    waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED, account__retired_at__isnull=False)
+    reason = _("It was meant for %(url)s, which is not the account of the present key.")
+    rows = waiting.values_list("pk", "account__base_url")
+    return sum(_cancel(request_id=pk, reason=reason % {"url": url}, held=held) for pk, url in rows)
+
+
+def _cancel_forbidden(*, held: leases.Held) -> int:
+    """Cancel what waits for somebody who may not ask for it any more."""
+    waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED)
+    forbidden = waiting.exclude(requester__in=submitters.list_submitters()).values_list("pk", flat=True)
+    reason = _("Its requester may no longer request workstations.")
+    return sum(_cancel(request_id=pk, reason=reason, held=held) for pk in forbidden)
 
 
 @transaction.atomic
-def _cancel(*, request_id: int, held: leases.Held) -> bool:
-    account = models.Account.objects.get(requests=request_id)
-    keyhold.lock_key(account=account)
+def _cancel(*, request_id: int, reason: str, held: leases.Held) -> bool:
+    keyhold.lock_key(account=models.Account.objects.get(requests=request_id))
     leases.check_lease(held=held)
     portal_request = models.Request.objects.select_for_update().get(pk=request_id)
     if portal_request.status != models.Request.Status.QUEUED:
@@ -102,6 +119,6 @@ def _cancel(*, request_id: int, held: leases.Held) -> bool:
         target=portal_request,
         request_number=portal_request.pk,
         detail=change,
-        reason=_("It was meant for %(url)s, which is not the account of the present key.") % {"url": account.base_url},
+        reason=reason,
     )
     return True

@@ -75,10 +75,9 @@ def _read_due(
     listed: list[Reading] = []
     if _count_pages(account=account) < len(due):
         try:
-            listed = _read_list(account=account, client=client)
+            listed = _read_list(account=account, held=held, client=client)
         except agentstation.RateLimited:
             return [Reading(stored=stored, has_failed=True) for stored in due]
-        _keep_lease(held=held)
     covered = {reading.stored.pk for reading in listed}
     rest = [stored for stored in due if stored.pk not in covered]
     return [*listed, *_read_singly(rest[:_AT_ONCE], client=client)]
@@ -89,24 +88,13 @@ def _count_pages(*, account: models.Account) -> int:
     return math.ceil(models.Workstation.objects.live().filter(account=account).count() / _ON_A_PAGE)
 
 
-@transaction.atomic
-def _keep_lease(*, held: leases.Held) -> None:
-    leases.check_lease(held=held)
-
-
-def _read_list(*, account: models.Account, client: agentstation.Client) -> list[Reading]:
+def _read_list(*, account: models.Account, held: leases.Held, client: agentstation.Client) -> list[Reading]:
     """What the active list tells of live ones, also of those that are not due. That it lacks one says nothing.
 
     Raises RateLimited: whoever reads singly then makes it worse.
     """
-    release_connection()
-    try:
-        listing = _read_pages(client=client)
-    except agentstation.RateLimited:
-        raise
-    except agentstation.AgentStationError:
-        return []
-    entries = {entry.uid: entry for entry in listing if mirror.has_storable_uid(workstation=entry)}
+    listed = _read_pages(most=2 * _count_pages(account=account), held=held, client=client)
+    entries = {entry.uid: entry for entry in listed if mirror.has_storable_uid(workstation=entry)}
     rows = models.Workstation.objects.live().filter(account=account, uid__in=entries)
     # In some lists entries have no workspace, so that they do not tell of files and logs.
     return [
@@ -116,14 +104,23 @@ def _read_list(*, account: models.Account, client: agentstation.Client) -> list[
     ]
 
 
-def _read_pages(*, client: agentstation.Client) -> list[agentstation.Workstation]:
-    """The active list, as far as a round goes."""
+def _read_pages(*, most: int, held: leases.Held, client: agentstation.Client) -> list[agentstation.Workstation]:
+    """The active list, as far as it can be read in so many calls."""
     entries: list[agentstation.Workstation] = []
     cursor = ""
-    for _ in range(_MOST_PAGES):
-        page = client.list_page(cursor=cursor, limit=_ON_A_PAGE)
+    for _ in range(most):
+        release_connection()
+        try:
+            page = client.list_page(cursor=cursor, limit=_ON_A_PAGE)
+        except agentstation.RateLimited:
+            raise
+        except agentstation.AgentStationError:
+            break
         entries += page.entries
-        if not (cursor := page.next_cursor):
+        cursor = page.next_cursor
+        with transaction.atomic():
+            leases.check_lease(held=held)
+        if not cursor:
             break
     return entries
 
@@ -153,7 +150,8 @@ def _store_news(*, reading: Reading, begun_tick: int, held: leases.Held) -> None
     if stored.ended_at is not None:
         return
     if reading.told is None:
-        doubts.begin_doubt(key=key, stored=stored, why="read")
+        if stored.release_asked_at is None:  # else it was asked meanwhile, and tells of its end by itself
+            doubts.begin_doubt(key=key, stored=stored, why="read")
         return
     before = doubts.describe_life(stored=stored)
     doubted_tick = stored.doubted_tick

@@ -80,7 +80,7 @@ def _make_unknown(portal_request: models.Request, *, key: models.Key) -> bool:
         request=portal_request,
         number=portal_request.attempts.count() + 1,
         worker=WORKER,
-        key_fingerprint=key.fingerprint,
+        key_fingerprint=accounts.fingerprint_key(account=key.account),
         claimed_tick=tick,
         ended_tick=tick,
         deadline_at=Now(),

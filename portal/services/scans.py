@@ -275,6 +275,8 @@ def _end(
         drift.note_answer(answer=error.answer, request_number=None)
     scan.problem = problem or wholeness.find_problem(scan=scan)
     scan.is_whole = not scan.problem
+    shown = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk)
+    scan.own_count = shown.exclude(request=None).count()
     scan.ended_at, scan.ended_tick = clock.read_clock(account=scan.account), keyhold.advance_tick(key=key)
     scan.save()
     if scan.is_whole:

@@ -43,7 +43,7 @@ def _keep_orphan(*, account: models.Account, workstation: agentstation.Workstati
     known = models.Workstation.objects.filter(account=account, uid=workstation.uid)
     if known.exclude(request=None).exists():
         return []
-    stored = mirror.store_workstation(account=account, workstation=workstation, request_number=None)
+    stored = mirror.store_stray(account=account, workstation=workstation)
     stored.is_foreign = False
     stored.save(update_fields=["is_foreign"])
     return [stored]

@@ -3,14 +3,17 @@
 from django.db.models import Count, Exists, OuterRef
 
 from portal import models
+from portal.services import submitters
 
 
 def find_next(*, account: models.Account) -> models.Request | None:
-    """The next request that may be sent: the oldest of the person whose last turn is longest ago. Locked."""
+    """The next request that may be sent: the oldest of the person whose last turn is longest ago. Locked.
+
+    Who may no longer ask for workstations has no turn: what they have waiting is cancelled.
+    """
     due = models.Request.objects.due(account)
-    person = (
-        models.User.objects.filter(Exists(due.filter(requester=OuterRef("pk")))).order_by("last_turn", "pk").first()
-    )
+    people = submitters.list_submitters().filter(Exists(due.filter(requester=OuterRef("pk"))))
+    person = people.order_by("last_turn", "pk").first()
     return due.filter(requester=person).select_for_update().first() if person else None
 
 

@@ -6,6 +6,7 @@ from portal import models
 from portal.models.clock import Now
 
 _SEEN_LATELY = timedelta(seconds=30)
+_KEPT = timedelta(days=7)
 
 
 def note_worker(*, name: str) -> None:
@@ -16,6 +17,11 @@ def note_worker(*, name: str) -> None:
 def note_stopped(*, name: str) -> None:
     """Note that a worker has stopped as it should."""
     models.Worker.objects.filter(name=name).update(stopped_at=Now())
+
+
+def prune_workers() -> None:
+    """Delete workers that have not been seen for a week: each start has a name of its own."""
+    models.Worker.objects.filter(seen_at__lt=Now() - _KEPT).delete()
 
 
 def list_living() -> list[str]:

@@ -1,16 +1,19 @@
 """What every page shows: the theme, whether the sandbox is in use, and a hold of the key."""
 
+from functools import partial
+
 from django.conf import settings
 from django.http import HttpRequest
 
-from portal.services import decisions, keyhold
+from portal import models
+from portal.services import decisions, keyhold, workers
 from portal.views import live
 
 THEMES = ("light", "auto", "dark")
 
 
 def portal(request: HttpRequest) -> dict[str, object]:
-    """Context for all templates. One query for somebody who is signed in."""
+    """Context for all templates. One query for somebody who is signed in, and one more on a whole page."""
     theme = request.COOKIES.get("theme", "auto")
     return {
         "theme": theme if theme in THEMES else "auto",
@@ -28,6 +31,16 @@ def _read_key(request: HttpRequest) -> dict[str, object]:
     key = keyhold.get_current_key()
     return {
         "key": key,
+        "tell_state": partial(_tell_state, key),  # called by the one template that shows it
         "key_version": live.read_version(request, key=key),
         "has_just_moved": live.has_just_moved(request, key=key),
     }
+
+
+def _tell_state(key: models.Key) -> str:
+    """Whether requests go out, in the words that machines read."""
+    if key.is_held:
+        return "paused"
+    if not workers.is_worker_alive():
+        return "offline"
+    return "resuming" if key.is_resuming else "active"

@@ -34,7 +34,10 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
     workstations = list(running.select_related("workspace", "request").order_by("-id")[:20])
     facts = (
         [(row.pk, row.status, row.failure) for row in requests],
-        [(row.pk, row.status, row.type, row.workspace_id, row.release_asked_at) for row in workstations],
+        [
+            (row.pk, row.status, row.type, row.workspace_id, row.release_asked_at, row.doubted_at)
+            for row in workstations
+        ],
     )
     is_busy = bool(workstations) or any(not row.is_final for row in requests)
     key = keyhold.get_current_key()

@@ -118,7 +118,7 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
     texts = {
         outcome.SENDING: _("The provider has been asked. It usually answers within a minute."),
         outcome.SUCCEEDED: _("The provider said yes."),
-        outcome.GIVEN_BACK: _("Nothing was sent: the server had been paused for too long."),
+        outcome.GIVEN_BACK: _("Nothing was sent: the server, or its database, had taken too long before it."),
     }
     states = {outcome.SENDING: "now", outcome.SUCCEEDED: "done", outcome.UNKNOWN: "warn", outcome.FAILED: "bad"}
     failure = attempt.failure_row

@@ -6,13 +6,13 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.db.models import Count
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import models
-from portal.services import accounts, identity, keyhold, restore, workers
+from portal.services import accounts, credentials, identity, keyhold, restore, workers
 from portal.views import live
 from portal.views.http import SignedInRequest
 
@@ -51,7 +51,14 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
     counts = dict(under_way.order_by().values_list("status").annotate(Count("pk")))
     orphans = list(models.Workstation.objects.orphans().filter(account=account).order_by("id")[:20])
     is_alive = workers.is_worker_alive()
-    facts = sorted(counts.items()), is_alive, [row.pk for row in orphans]
+    questions = credentials.list_questions(account=account)
+    facts = (
+        sorted(counts.items()),
+        is_alive,
+        [row.pk for row in orphans],
+        [row.pk for row in questions],
+        account.shared_at,
+    )
     version = live.read_version(request, facts, key=key)
     return {
         "account": account,
@@ -59,6 +66,7 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "sending": counts.get(states.SENDING, 0),
         "unknown": counts.get(states.UNKNOWN, 0),
         "orphans": orphans,
+        "questions": questions,
         "worker_is_alive": is_alive,
         "database": identity.find_doubt() if key.cause == models.DATABASE_MOVED else None,
         "stopping_number": keyhold.find_stopping_request(key=key),
@@ -83,20 +91,19 @@ def resume(request: SignedInRequest) -> HttpResponse:
 
 @require_POST
 @permission_required("portal.resume_key", raise_exception=True)
-def confirm(request: SignedInRequest) -> HttpResponse:
-    """Say whether a changed key is of the same account."""
+def confirm(request: SignedInRequest, number: int) -> HttpResponse:
+    """Say whether a key that some process has is of the same account."""
+    credential = get_object_or_404(models.Credential.objects.select_related("account"), pk=number)
     answer = request.POST.get("account")
     if answer not in ("same", "other"):
         messages.warning(request, _("Say whether it is the same account or another."))
         return redirect("key")
     try:
-        keyhold.confirm_key(
-            actor=request.user, account=accounts.get_current_account(), is_same_account=answer == "same"
-        )
+        credentials.confirm_key(actor=request.user, credential=credential, is_same_account=answer == "same")
     except keyhold.NotHeld as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, _("Noted. Requests go out with the new key now."))
+        messages.success(request, _("Noted. Requests go out with that key now."))
     return redirect("key")
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
-from portal.services import accounts, decisions, drift, intake
+from portal.services import accounts, credentials, decisions, drift, intake, submitters
 from portal.views import paging
 from portal.views.http import SignedInRequest
 
@@ -28,7 +28,10 @@ def _show() -> dict[str, object]:
     account = accounts.get_current_account()
     unknown = models.Request.objects.filter(status=models.Request.Status.UNKNOWN)
     orphans = models.Workstation.objects.orphans().filter(account=account)
+    left = submitters.list_left_workstations(account=account)
     return {
+        "questions": credentials.list_questions(account=account),
+        "left": left.select_related("request__requester", "workspace").order_by("id")[:_MOST],
         "unknown": unknown.select_related("requester", "account").order_by("id")[:_MOST],
         "may_be_foreign": account.first_look == models.Account.FirstLook.FAILED,
         "orphans": orphans.select_related("workspace", "made_for").order_by("id")[:_MOST],

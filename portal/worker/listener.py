@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 
 import psycopg
@@ -63,15 +64,15 @@ class Listener:
 
     def _look(self) -> None:
         try:
-            with connection.cursor() as cursor:
-                seen = None
-                while not self._stopping.is_set():
-                    self._thread.advance()
-                    cursor.execute("PRAGMA data_version")
-                    version = cursor.fetchone()[0]
-                    if version != seen:
-                        seen = version
-                        self._wake()
-                    self._stopping.wait(_LOOK_EVERY)
+            connection.ensure_connection()
+            # SQLite's own cursor: Django's wrappers would cost more than the look.
+            cursor, seen = connection.connection.cursor(factory=sqlite3.Cursor), None
+            while not self._stopping.is_set():
+                self._thread.advance()
+                [version] = cursor.execute("PRAGMA data_version").fetchone()
+                if version != seen:
+                    seen = version
+                    self._wake()
+                time.sleep(_LOOK_EVERY)
         finally:
             connection.close()

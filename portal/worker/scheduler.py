@@ -16,6 +16,7 @@ from portal.db import describe_failure, release_connection
 from portal.services import (
     accounts,
     clock,
+    credentials,
     keyhold,
     leases,
     probe,
@@ -63,9 +64,9 @@ class Job:
 def list_jobs(*, client: agentstation.Client) -> list[Job]:
     """All jobs of a worker."""
     interval = settings.PORTAL_DUTY_INTERVAL
-    steady = clock.SteadyClock()
+    watched, steady = clock.SteadyClock(), clock.SteadyClock()
     return [
-        Job(name="recover", interval=interval, run=lambda lease: recover.recover_requests(held=lease)),
+        Job(name="recover", interval=interval, run=lambda lease: recover.recover_requests(held=lease, watched=watched)),
         Job(
             name="reconcile",
             interval=interval,
@@ -151,6 +152,7 @@ class Scheduler:
 
     def _show_life(self, thread: watchdog.WatchedThread) -> None:
         workers.note_worker(name=self._name)
+        credentials.present_key(worker=self._name)
 
     def _do(self, job: Job, thread: watchdog.WatchedThread) -> None:
         if job.uses_key and not keyhold.is_confirmed(account=accounts.get_current_account()):

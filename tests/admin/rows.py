@@ -99,10 +99,16 @@ def create_all(requester: models.User) -> dict[str, object]:
 def create_rest(account: models.Account) -> dict[str, object]:
     """What belongs to no request."""
     return {
+        "credential": models.Credential.objects.create(account=account, fingerprint=uuid4().hex[:16], accepted_at=NOW),
         "scan": models.Scan.objects.create(account=account, begun_at=NOW, ended_at=NOW, is_whole=True),
         "notice": models.Notice.objects.get_or_create(kind='workstation has a field "color"')[0],
         "workstationtype": create_type(account),
         "seal": create_seal(),
+        "database": models.Database.objects.get_or_create(pk=1, defaults={"identity": "d" * 32, "place": "file 7"})[0],
+        "restore": models.Restore.objects.create(account=account, lost_since=NOW, lost_since_tick=1, restored_tick=2),
+        "strayresponse": models.StrayResponse.objects.create(
+            account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", answer=b'{"id": "stray"}'
+        ),
         "tombstone": models.Tombstone.objects.create(
             kind="REQUESTS", first_id=1, last_id=2, ids=[1, 2], counts={"request": 2, "attempt": 1000}, digest="0"
         ),
@@ -130,5 +136,6 @@ def create_seal() -> models.Seal:
 
 MODELS = (
     *("account", "key", "request", "attempt", "lateanswer", "workstation", "workspace", "file", "log", "event"),
-    *("scan", "notice", "workstationtype", "seal", "tombstone"),
+    *("credential", "scan", "notice", "workstationtype", "seal", "tombstone"),
+    *("database", "restore", "strayresponse"),
 )

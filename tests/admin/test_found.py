@@ -31,10 +31,8 @@ def test_which_requests_used_a_key(alice, browse, anna, sign_in):
 
     assert browse("attempt", q="3f9a77c0d1e2") == browse("attempt", key="3f9a77c0d1e2") == ids
     assert browse("attempt", key="3f9a77c0d1e2", outcome__exact="SUCCEEDED") == []
-    key = rows.create_account().key
-    key.fingerprint = "3f9a77c0d1e2"
-    key.save()
-    for page in (f"attempt/{ids[0]}", f"key/{key.pk}"):
+    known = models.Credential.objects.create(account=rows.create_account(), fingerprint="3f9a77c0d1e2")
+    for page in (f"attempt/{ids[0]}", f"credential/{known.pk}"):
         shown = sign_in(anna).get(f"/admin/portal/{page}/change/").content.decode()
         assert 'href="/admin/portal/attempt/?key=3f9a77c0d1e2"' in shown
 

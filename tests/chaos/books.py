@@ -12,13 +12,6 @@ from dataclasses import dataclass, field
 # Refusals in the provider's words: after one of these nobody looks for a workstation.
 REFUSALS = frozenset({400, 401, 402, 418, 422, 429})
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
-# The mix answers with types that nobody asked for; where such an answer is lost, only a person can tell whose it is.
-LEFT_ON_PURPOSE = frozenset(
-    {
-        "The lists show a workstation of a type that the portal does not know; whose it is cannot be told. "
-        "Once it is adopted or given back, the portal settles the others by itself."
-    }
-)
 # What a run must not show.
 KINDS = (
     "lost",
@@ -29,6 +22,7 @@ KINDS = (
     "unexplained POSTs",
     "answers lost",
     "wrong owner",
+    "running unseen",
     "record",
 )
 # Seconds that the clocks of a database and of the sandbox, on one machine, may seem to differ by.
@@ -51,7 +45,7 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A stored request; `reason` says why only an operator could go on with it, where that is so."""
+    """A stored request; `reason` says why only a person can go on with it, where one is asked."""
 
     number: int
     member: str
@@ -133,6 +127,10 @@ class Books:
     # Workers that were killed or frozen: they may have missed an answer.
     disturbed: frozenset[int] = frozenset()
     key_is_held: bool = False
+    # Workstations that somebody else made with the same key.
+    strangers: frozenset[str] = frozenset()
+    # Workstations that run at the provider and that the portal shows to nobody.
+    unseen: list[str] = field(default_factory=list)
     # What verifying the portal's own record finds.
     record: list[str] = field(default_factory=list)
 
@@ -162,6 +160,7 @@ def compare(books: Books) -> Report:
     owners = _match_posts(books, report)
     _compare_workstations(books, report, owners)
     _compare_answers(books, report, owners)
+    _compare_unseen(books, report, owners)
     for words in books.record:
         report.add("record", words)
     _count(books, report)
@@ -195,10 +194,10 @@ def _compare_told(books: Books, report: Report) -> None:
 def _compare_ends(books: Books, report: Report) -> None:
     for portal_request in books.requests:
         words = f"R-{portal_request.number} {portal_request.group} is {portal_request.status}"
-        if portal_request.reason in LEFT_ON_PURPOSE:
-            report.counts["left to an operator on purpose"] += 1
+        if portal_request.status == "UNKNOWN" and portal_request.reason:
+            report.counts[f"left to a person: {portal_request.reason[:60]}"] += 1
         elif portal_request.status == "UNKNOWN":
-            report.add("unknown left", f"{words} ({portal_request.failure}) {portal_request.reason}")
+            report.add("unknown left", f"{words} ({portal_request.failure}), and nobody is asked")
         elif portal_request.status not in FINAL and not books.key_is_held:
             report.add("lost", f"{words} for good, though nothing holds it")
 
@@ -281,15 +280,37 @@ def _compare_workstations(books: Books, report: Report, owners: dict[int, Attemp
     made = {post.made: post for post in books.posts if post.made}
     requests = {portal_request.number: portal_request for portal_request in books.requests}
     for uid, number in owned.items():
-        if uid not in made:
+        if uid in books.strangers:
+            report.add("wrong owner", f"R-{number} owns {uid}, which somebody else made with the same key")
+        elif uid not in made:
             report.add("wrong owner", f"R-{number} owns {uid}, which nobody made")
         elif made[uid].group != requests[number].group:
             report.add("wrong owner", f"R-{number} {requests[number].group} owns {uid}, made for {made[uid].group}")
     for number in {portal_request.number for portal_request in books.requests if portal_request.status == "SUCCEEDED"}:
         if number not in owned.values():
             report.add("lost", f"R-{number} is SUCCEEDED and owns no workstation")
+    _compare_people(books, report, owned=owned)
     doubled = _compare_surplus(books, report, owners, owned=owned.keys())
     _compare_group_sizes(books, report, doubled)
+
+
+def _compare_unseen(books: Books, report: Report, owners: dict[int, Attempt]) -> None:
+    """What runs is shown as live, or a person is asked about the request that it was made for."""
+    asked = {row.number for row in books.requests if row.status == "UNKNOWN" and row.reason}
+    made_for = {post.made: owners[post.sequence].request for post in books.posts if post.sequence in owners}
+    for uid in books.unseen:
+        if made_for.get(uid) not in asked:
+            report.add("running unseen", f"{uid} runs at the provider, and the portal does not show it as live")
+
+
+def _compare_people(books: Books, report: Report, *, owned: dict[str, int]) -> None:
+    """Whoever was told of a workstation in time has it, unless nobody has."""
+    members = {portal_request.number: portal_request.member for portal_request in books.requests}
+    for attempt in books.attempts:
+        owner = owned.get(attempt.uid)
+        if owner is not None and not attempt.late and members[owner] != members[attempt.request]:
+            words = f"R-{owner} of {members[owner]} owns {attempt.uid}, which the answer to R-{attempt.request}"
+            report.add("wrong owner", f"{words} of {members[attempt.request]} had named")
 
 
 def _compare_group_sizes(books: Books, report: Report, doubled: Counter[Group]) -> None:
@@ -369,5 +390,6 @@ def _count(books: Books, report: Report) -> None:
     counts["late answers"] = sum(attempt.late for attempt in books.attempts)
     counts["POSTs received"] = len(books.posts)
     counts["workstations made"] = sum(post.made is not None for post in books.posts)
+    counts["strangers"] = len(books.strangers)
     counts["orphans made on purpose"] = sum(post.is_on_purpose for post in books.posts)
     counts["workstations without request"] = sum(row.request is None for row in books.workstations)

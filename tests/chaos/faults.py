@@ -8,6 +8,8 @@ from email.utils import format_datetime
 
 import requests
 
+from tests.chaos import habits
+
 ACTIVE, HISTORY, ONE = "GET /workstations", "GET /workstations/history", "GET /workstations/{id}"
 CHANGE_EVERY = (2.0, 6.0)
 # A workstation that shows in the lists only after this must still be found: it is less than the grace for settling.
@@ -63,23 +65,26 @@ def mix_lists(chance: random.Random) -> list[dict[str, object]]:
     return failures + [{"on": ONE, "share": 0.02, "name": name} for name in ("fail-500", "garbage", "reset")]
 
 
-def draw_weather(chance: random.Random) -> dict[str, object]:
-    """The next weather."""
-    return {
+def draw_weather(chance: random.Random, *, clock_off: float, enabled: frozenset[str]) -> dict[str, object]:
+    """The next weather. `clock_off`: by how much the provider's clock is off, unless a habit lets it step."""
+    weather: dict[str, object] = {
         "seed": chance.randrange(2**31),
         "mix": mix_posts(chance) + mix_lists(chance),
-        "clock_off": chance.choice((0, 0, 3600, -3600)),
+        "clock_off": clock_off,
         "shows_after": chance.choice((0, 0, SHOWS_AFTER)),
         "pages_shift": chance.random() < 0.5,
     }
+    odd = habits.draw_weather(chance, habits=enabled)
+    return weather | odd | {"mix": weather["mix"] + odd["mix"]}
 
 
 class Faults:
     """A thread that changes the sandbox's weather until it is told to calm down."""
 
-    def __init__(self, *, provider: str, seed: int) -> None:
+    def __init__(self, *, provider: str, seed: int, enabled: frozenset[str]) -> None:
         self._url = f"{provider}/control/weather"
-        self._chance = random.Random(seed)
+        self._chance, self._enabled = random.Random(seed), enabled
+        self._clock_off = self._chance.choice((0.0, 0.0, 3600.0, -3600.0))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="faults")
 
@@ -92,7 +97,8 @@ class Faults:
         self._stopping.set()
         self._thread.join(timeout=30)
         end = time.monotonic() + 30
-        while not self._send({}) and time.monotonic() < end:
+        # The provider's clock is as wrong as before.
+        while not self._send({"clock_off": self._clock_off}) and time.monotonic() < end:
             time.sleep(0.2)
 
     def abandon(self) -> None:
@@ -103,7 +109,7 @@ class Faults:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._send(draw_weather(self._chance))
+            self._send(draw_weather(self._chance, clock_off=self._clock_off, enabled=self._enabled))
             self._stopping.wait(self._chance.uniform(*CHANGE_EVERY))
 
     def _send(self, weather: dict[str, object]) -> bool:

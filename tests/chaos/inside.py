@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import os
 from datetime import datetime
 from importlib import import_module
@@ -15,7 +16,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.db.models import Count
 
-from tests.chaos import books
+from tests.chaos import books, clocks, unknowns
 
 
 def open_portal(environment: dict[str, str]) -> None:
@@ -58,7 +59,7 @@ def read_state() -> dict[str, Any] | None:
             # A probe may end some of these holds too; an operator may be faster.
             "needs_operator": key is not None and key.state == "HELD" and key.held_until is None,
             # For as long as nobody decides about them, these stay as they are.
-            "left": _model("Request").filter(status="UNKNOWN", operator_note__in=books.LEFT_ON_PURPOSE).count(),
+            "left": _model("Request").filter(status="UNKNOWN").exclude(operator_note="").count(),
             "has_looked": _model("Account").exclude(first_look="WANTED").exists(),
         }
     except DatabaseError:
@@ -66,8 +67,13 @@ def read_state() -> dict[str, Any] | None:
         return None
 
 
-def read_book() -> dict[str, list[Any]]:
-    """The portal's book."""
+def list_live() -> set[str]:
+    """The workstations that the portal shows as live, to whomever."""
+    return set(_model("Workstation").filter(ended_at=None).values_list("uid", flat=True))
+
+
+def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
+    """The portal's book, its times by the real clock."""
     requests = [
         books.Request(
             number=row.pk,
@@ -81,12 +87,21 @@ def read_book() -> dict[str, list[Any]]:
         )
         for row in _model("Request").select_related("requester").order_by("pk")
     ]
-    attempts = [_read_attempt(row) for row in _model("Attempt").select_related("late_answer").order_by("pk").iterator()]
+    attempts: list[books.Attempt] = []
+    for row in _model("Attempt").select_related("late_answer").order_by("claimed_tick").iterator():
+        after = attempts[-1].claimed_at if attempts else -math.inf
+        attempts.append(_read_attempt(row, clock=clock, after=after))
     workstations = [
         books.Workstation(uid=uid, request=request)
         for uid, request in _model("Workstation").order_by("pk").values_list("uid", "request_id")
     ]
     return {"requests": requests, "attempts": attempts, "workstations": workstations}
+
+
+def read_unknowns(*, clock: clocks.Clock) -> list[unknowns.Unknown]:
+    """Every time that a request's outcome was unknown, from the record."""
+    rows = _model("Event").exclude(request_number=None).order_by("pk")
+    return unknowns.follow(rows.values_list("request_number", "at", "actor_id", "detail").iterator(), clock=clock)
 
 
 def verify_record() -> list[str]:
@@ -97,15 +112,16 @@ def verify_record() -> list[str]:
     return [str(finding) for finding in report.findings] or ([] if report.seals else ["Nothing was sealed."])
 
 
-def _read_attempt(row: Any) -> books.Attempt:
+def _read_attempt(row: Any, *, clock: clocks.Clock, after: float) -> books.Attempt:
     late = getattr(row, "late_answer", None)
     told = late if late is not None and row.http_status is None else row
     _, pid, *_ = row.worker.split(":")
+    claimed_at = clock.locate(row.claimed_at.timestamp(), after=after)
     return books.Attempt(
         request=row.request_id,
         worker=int(pid),
-        claimed_at=row.claimed_at.timestamp(),
-        ended_at=row.ended_at.timestamp() if row.ended_at else None,
+        claimed_at=claimed_at,
+        ended_at=clock.locate(row.ended_at.timestamp(), after=claimed_at) if row.ended_at else None,
         outcome=row.outcome,
         failure=row.failure,
         answered=told.http_status,

@@ -1,6 +1,7 @@
 """The killer: every few hundred milliseconds something dies, is told to end, freezes, or loses its database."""
 
 import contextlib
+import math
 import os
 import random
 import resource
@@ -12,11 +13,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.chaos import stage
+from tests.chaos import habits, stage
 
 PAUSE = (0.3, 1.2)
 # Longer than an attempt's deadline and the grace for settling: what wakes up finds that the others went on.
 LONG_STOP = stage.DEADLINE + stage.SETTLE_GRACE + 2.0
+DAY = 86_400
+DAYS_AHEAD_FOR = 10.0
 
 
 @dataclass(kw_only=True)
@@ -55,6 +58,12 @@ class Killer:
             (5, self._trouble_database),
             (2, self._restart_sandbox),
         ]
+        if habits.CLOCK_STEPS in scene.habits:
+            self._repertoire.append((6, self._step_clock))
+        if habits.COPY in scene.habits:
+            self._repertoire.append((4, self._start_copy))
+        # When a clock that is days ahead is put right again.
+        self._right_at = math.inf
 
     def start(self) -> None:
         """Begin."""
@@ -66,6 +75,10 @@ class Killer:
         self._thread.join(timeout=120)
         for _, pid in self._thaw:
             _signal(pid, signal.SIGCONT)
+        if self._right_at < math.inf:
+            self._right_clock()
+        if self._stage.copy is not None:
+            self._stage.copy.end()
         for actor in self._stage.actors:
             if actor.ending_since and not stage.wait_until(actor.has_ended, seconds=stage.END_WITHIN):
                 self._note_lingering(actor)
@@ -81,6 +94,8 @@ class Killer:
         due = time.monotonic()
         while not self._stopping.wait(0.1):
             self._thaw_due()
+            if time.monotonic() >= self._right_at:
+                self._right_clock()
             for actor in self._stage.actors:
                 self._bring_back(actor)
             if time.monotonic() >= due:
@@ -174,6 +189,25 @@ class Killer:
             self.deeds.counts["sandbox SIGTERM"] += 1
             self._stage.sandbox.ending_since = time.monotonic()
             self._stage.sandbox.signal(signal.SIGTERM)
+
+    def _step_clock(self) -> None:
+        offset = self._chance.choice((0, 5, -5, 60, -60, 600, -600, 3600, -3600, 400 * DAY))
+        self.deeds.counts["clock stepped"] += 1
+        self._stage.clock.step(offset)
+        self._right_at = time.monotonic() + DAYS_AHEAD_FOR if offset >= DAY else math.inf
+
+    def _right_clock(self) -> None:
+        self._stage.clock.step(0)
+        self._right_at = math.inf
+
+    def _start_copy(self) -> None:
+        """Once, a worker begins with a copy of the database."""
+        if self._stage.copy is not None:
+            return
+        self.deeds.counts["worker on a copy"] += 1
+        begun = time.time()
+        self._stage.start_copy()
+        self.deeds.troubles.append((begun, time.time()))
 
     def _trouble_database(self) -> None:
         begun = time.time()

@@ -16,12 +16,14 @@ from typing import Any
 
 import requests
 
-from tests.chaos import books, clients, faults, inside, keeper, killer, stage
+from tests.chaos import books, clients, faults, habits, inside, keeper, killer, stage, unknowns
 
 OPEN = ("QUEUED", "SENDING", "UNKNOWN")
 PATIENCE = 5.0  # seconds: as in settings.DATABASE
 # So long nothing changes any more: what is left then will be left for good. No hold that ends by itself is longer.
 STANDSTILL = 330.0
+# So long after everything has settled, the portal may not have seen yet what runs at the provider.
+SEEN_WITHIN = 60.0
 # The chaos outlasts the last submission by this: what then waits, waits mostly for workstations that never come about.
 AFTERMATH = 60.0
 
@@ -31,12 +33,15 @@ class Run:
 
     def __init__(self, *, options: argparse.Namespace, folder: Path) -> None:
         self._options, self._folder = options, folder
-        self.stage = stage.Stage(folder=folder, database=options.database, workers=options.workers)
+        enabled = habits.read_habits(more=getattr(options, "with"), less=options.without)
+        self.stage = stage.Stage(folder=folder, database=options.database, workers=options.workers, enabled=enabled)
         self._killer = killer.Killer(scene=self.stage, seed=options.seed)
-        self._faults = faults.Faults(provider=self.stage.provider, seed=options.seed)
+        self._faults = faults.Faults(provider=self.stage.provider, seed=options.seed, enabled=enabled)
         self._begun = time.monotonic()
         self.settled_in: float | None = None
         self.lingering: list[str] = []
+        self.unseen: set[str] = set()
+        self.unknowns: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Everything up to the first request."""
@@ -50,6 +55,9 @@ class Run:
             address=self.stage.address, sessions=sessions, tickets=self._options.requests, seed=self._options.seed
         )
         self._keeper = keeper.Keeper(address=self.stage.address, session_key=operator)
+        if habits.STRANGERS in self.stage.habits:
+            self._direct("history", count=500, every=10)
+            self._direct("strangers", count=3, started_ago=5)
         # A first look that fails leaves the first unknown requests to an operator: not what is tried here.
         if not stage.wait_until(self._has_looked, seconds=stage.START_WITHIN):
             raise stage.CannotStage("no worker has made its first look")
@@ -96,13 +104,45 @@ class Run:
                 self._say(state or {})
             time.sleep(2.0)
 
+    def look_for_unseen(self) -> None:
+        """Wait until the portal shows whatever runs at the provider: what was made last, and a few strangers."""
+        if habits.STRANGERS in self.stage.habits:
+            self._direct("strangers", count=3)
+        running = self._list_running()
+        shown: set[str] = set()
+
+        def is_all_seen() -> bool:
+            live = inside.list_live()
+            shown.update(live)
+            # What was there at first must have been shown once; what runs now must be shown now.
+            self.unseen = (running - shown) | (self._list_running() - live)
+            return not self.unseen
+
+        stage.wait_until(is_all_seen, seconds=SEEN_WITHIN)
+
+    def _list_running(self) -> set[str]:
+        return {row["uid"] for row in self._read_record()["workstations"] if row["status"] == "active"}
+
+    def _read_record(self) -> dict[str, Any]:
+        record: dict[str, Any] = requests.get(f"{self.stage.provider}/control/record", timeout=60).json()
+        return record
+
+    def _direct(self, what: str, **wish: object) -> None:
+        """Tell the sandbox something by a control address."""
+        requests.post(f"{self.stage.provider}/control/{what}", json=wish, timeout=60).raise_for_status()
+
     def read_books(self) -> books.Books:
         """End the portal, and read what everybody wrote down."""
         state = inside.read_state() or {}
         self._keeper.stop()
         self.lingering = self._killer.deeds.lingering + self.stage.stop_portal()
-        record = requests.get(f"{self.stage.provider}/control/record", timeout=60).json()
+        record = self._read_record()
+        book = inside.read_book(clock=self.stage.clock)
+        asked = frozenset(row.number for row in book["requests"] if row.status == "UNKNOWN" and row.reason)
+        self.unknowns = unknowns.describe(inside.read_unknowns(clock=self.stage.clock), asked=asked)
         return books.Books(
+            strangers=frozenset(row["uid"] for row in record["workstations"] if row["post"] is None),
+            unseen=sorted(self.unseen),
             told=self._crowd.book.told,
             posts=inside.read_record(record),
             send_within=stage.SEND_MARGIN + stage.TOTAL_TIMEOUT,
@@ -110,7 +150,7 @@ class Run:
             disturbed=frozenset(self._killer.deeds.disturbed),
             key_is_held=state.get("key") == "HELD",
             record=inside.verify_record(),
-            **inside.read_book(),
+            **book,
         )
 
     def report(self, report: books.Report) -> bool:
@@ -119,6 +159,7 @@ class Run:
         unexplained = Counter(path for begun, ended, path in errors if not self._was_troubled(begun, ended))
         rows: dict[str, object] = dict(report.counts)
         rows |= {kind: len(words) for kind, words in report.findings.items()}
+        rows |= self.unknowns
         rows["time to settle"] = "not settled" if self.settled_in is None else f"{self.settled_in:.0f} s"
         rows |= {"answers 5xx": len(errors), "answers 5xx while the database was well": unexplained.total()}
         rows |= {"processes that did not end": len(self.lingering), "key resumed": self._keeper.resumed}
@@ -162,7 +203,7 @@ def _count_open(state: dict[str, Any]) -> int:
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 (a command's own words)
+    print(line.replace("\0", "\\0"), flush=True)  # noqa: T201 (a command's own words)
 
 
 def read_errors(folder: Path) -> Counter[str]:
@@ -183,8 +224,7 @@ def read_errors(folder: Path) -> Counter[str]:
 
 def save(folder: Path, contents: books.Books) -> None:
     """Keep the books for whoever has to find out why they disagree."""
-    plain = dataclasses.asdict(contents) | {"disturbed": sorted(contents.disturbed)}
-    (folder / "books.json").write_text(json.dumps(plain, indent=1))
+    (folder / "books.json").write_text(json.dumps(dataclasses.asdict(contents), default=sorted, indent=1))
 
 
 def read_options() -> argparse.Namespace:
@@ -200,6 +240,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--members", type=int, default=12)
     parser.add_argument("--folder", type=Path, help="where everything is kept; else only a run with faults is")
+    habits.add_options(parser)
     options = parser.parse_args()
     options.seconds = options.seconds or max(45.0, options.requests / 10)
     options.settle = options.settle or 180.0 + options.requests / 25
@@ -213,12 +254,17 @@ def main() -> int:
     folder = options.folder or Path(tempfile.mkdtemp(prefix="portal-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)  # the postgres user has to get in
-    run = Run(options=options, folder=folder)
+    try:
+        run = Run(options=options, folder=folder)
+    except stage.CannotStage as error:
+        _print(f"chaos: {error}")
+        return 2
     _print(f"chaos on {options.database}: seed {options.seed}, {options.requests} requests, in {folder}")
     try:
         run.prepare()
         run.rage()
         run.settle()
+        run.look_for_unseen()
         contents = run.read_books()
     except stage.CannotStage as error:
         _print(f"chaos: {error}")

@@ -6,12 +6,18 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psycopg
+
+from portal.sandbox import names
+from tests.chaos import clocks, habits
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_WITHIN = 60.0
@@ -140,6 +146,7 @@ class Sqlite:
     """The embedded database: a file."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.path = folder / "portal.sqlite3"
         self.url = f"sqlite:///{self.path}"
 
@@ -149,12 +156,21 @@ class Sqlite:
     def stop(self) -> None:
         """Nothing."""
 
+    def copy(self) -> str:
+        """Copy the file; returns the copy's URL."""
+        path = self._folder / "copy.sqlite3"
+        opened = (sqlite3.connect(self.path, timeout=20), sqlite3.connect(path))
+        with contextlib.closing(opened[0]) as source, contextlib.closing(opened[1]) as target:
+            source.backup(target)
+        return f"sqlite:///{path}"
+
 
 class Postgres:
-    """A PostgreSQL cluster of our own, on a free port."""
+    """A PostgreSQL cluster of our own, on a free port. `environment` is for the server alone."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, environment: dict[str, str]) -> None:
         self._folder, self._port = folder / "cluster", find_port()
+        self._environment = [f"{name}={value}" for name, value in environment.items()]
         self._programs = self._find_programs()
         self.url = f"postgres://portal@127.0.0.1:{self._port}/portal"
 
@@ -167,12 +183,25 @@ class Postgres:
         # What the operating system has taken survives the death of every process: it needs no fsync here.
         options = f"-c port={self._port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self._folder}"
         options += " -c fsync=off -c full_page_writes=off -c log_min_messages=fatal"
-        self._run("pg_ctl", "start", "-w", "-D", self._data, "-l", f"{self._folder}/log", "-o", options)
+        self._serve("start", "-o", options)
         self._run("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-U", "portal", "portal")
 
     def crash(self) -> None:
         """Restart it as after a crash: every connection breaks, and what was not committed is gone."""
-        self._run("pg_ctl", "restart", "-w", "-m", "immediate", "-D", self._data, "-l", f"{self._folder}/log")
+        self._serve("restart", "-m", "immediate")
+
+    def copy(self) -> str:
+        """Copy the database, which breaks every connection to it; returns the copy's URL."""
+        with psycopg.connect(f"postgres://portal@127.0.0.1:{self._port}/postgres", autocommit=True) as connection:
+            connection.execute("ALTER DATABASE portal ALLOW_CONNECTIONS false")
+            try:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'portal'"
+                )
+                connection.execute("CREATE DATABASE copy TEMPLATE portal")
+            finally:
+                connection.execute("ALTER DATABASE portal ALLOW_CONNECTIONS true")
+        return f"postgres://portal@127.0.0.1:{self._port}/copy"
 
     def stop(self) -> None:
         """End it."""
@@ -190,8 +219,11 @@ class Postgres:
             raise CannotStage("PostgreSQL is not installed; on Debian: apt install postgresql")
         return found[-1]
 
+    def _serve(self, act: str, *options: str) -> None:
+        self._run("pg_ctl", act, "-w", "-D", self._data, "-l", f"{self._folder}/log", *options)
+
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._programs / program), *arguments]
+        command = ["env", *self._environment, str(self._programs / program), *arguments]
         if os.geteuid() == 0:
             command = ["runuser", "-u", "postgres", "--", *command]
         # Into a file: a pipe would stay open for as long as the server that pg_ctl starts.
@@ -206,16 +238,25 @@ class Postgres:
 class Stage:
     """Everything that a run consists of."""
 
-    def __init__(self, *, folder: Path, database: str, workers: int) -> None:
-        self.folder, self.on_sqlite = folder, database == "sqlite"
-        self.database: Sqlite | Postgres = Sqlite(folder) if self.on_sqlite else Postgres(folder)
+    def __init__(self, *, folder: Path, database: str, workers: int, enabled: frozenset[str]) -> None:
+        self.folder, self.habits = folder, enabled
+        self.clock = clocks.Clock(folder=folder)
+        try:
+            clocked = self.clock.environment if habits.CLOCK_STEPS in enabled else {}
+        except FileNotFoundError as error:
+            raise CannotStage(str(error)) from error
+        self.database: Sqlite | Postgres = (
+            Sqlite(folder) if database == "sqlite" else Postgres(folder, environment=clocked)
+        )
         self.port, self.sandbox_port = find_port(), find_port()
         self.address, self.provider = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.sandbox_port}"
         self.environment = os.environ | {
             "PYTHONFAULTHANDLER": "1",
             "PORTAL_LOCAL": "1",
             "SECRET_KEY": secrets.token_hex(32),
-            "AGENTSTATION_API_KEY": "",
+            # A copy of the database matters only where the provider is a real one.
+            "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY if habits.COPY in enabled else "",
+            "AGENTSTATION_BASE_URL": f"{self.provider}/v1",
             "DATABASE_URL": self.database.url,
             "PORT": str(self.port),
             "PORTAL_SANDBOX_PORT": str(self.sandbox_port),
@@ -234,12 +275,22 @@ class Stage:
         manage = [sys.executable, str(ROOT / "manage.py")]
         sandbox = ["run_sandbox", "--port", str(self.sandbox_port), "--data", f"{folder}/sandbox.sqlite3"]
         self.sandbox = self._cast("sandbox", [*manage, *sandbox, "--lifetime", "30"], port=self.sandbox_port)
-        self.web = self._cast("web", [sys.executable, "-m", "gunicorn", "portal.wsgi"], port=self.port)
-        self.workers = [self._cast(f"worker-{number}", [*manage, "work"]) for number in range(1, workers + 1)]
+        self.copy: Actor | None = None
+        self._clocked = clocked
+        self.web = self._cast("web", [sys.executable, "-m", "gunicorn", "portal.wsgi"], port=self.port, **clocked)
+        self.workers = [
+            self._cast(f"worker-{number}", [*manage, "work"], **clocked) for number in range(1, workers + 1)
+        ]
 
-    def _cast(self, name: str, command: list[str], port: int | None = None) -> Actor:
+    def _cast(self, name: str, command: list[str], port: int | None = None, **more: str) -> Actor:
         log = self.folder / f"{name}.log"
-        return Actor(name=name, command=command, environment=self.environment, log=log, port=port)
+        return Actor(name=name, command=command, environment=self.environment | more, log=log, port=port)
+
+    def start_copy(self) -> None:
+        """Copy the database, and start a worker that uses the copy with the same key."""
+        command = [sys.executable, str(ROOT / "manage.py"), "work"]
+        self.copy = self._cast("copy", command, **self._clocked, DATABASE_URL=self.database.copy())
+        self.copy.start()
 
     @property
     def actors(self) -> list[Actor]:
@@ -271,6 +322,6 @@ class Stage:
 
     def stop(self) -> None:
         """End whatever still runs, the sandbox last, so that nobody waits for its answers."""
-        for actor in reversed(self.actors):
+        for actor in reversed([*self.actors, *([self.copy] if self.copy else [])]):
             actor.end()
         self.database.stop()

@@ -193,3 +193,42 @@ def test_a_late_answer_is_an_answer():
 
 def test_a_record_that_verifying_does_not_confirm():
     assert find(record=["Event 3 was changed."]) == {"record": 1}
+
+
+def test_wrong_owner_of_a_strangers_workstation():
+    stranger = Workstation(uid="stranger1", request=1)
+
+    found = find(workstations=[stranger], strangers=frozenset({"stranger1"}), posts=[], attempts=[])
+
+    assert found == {"wrong owner": 1}
+    orphan = Workstation(uid="stranger1", request=None)
+    assert find(workstations=[WORKSTATION, orphan], strangers=frozenset({"stranger1"})) == {}
+
+
+def test_wrong_owner_of_what_an_answer_named_to_somebody_else():
+    other = replace(REQUEST, number=2, member="bob", submission="s-2")
+    cancelled = replace(REQUEST, status="CANCELLED")
+    stolen = Workstation(uid="workstation1", request=2)
+    second_told = replace(TOLD, member="bob", submission="s-2", numbers=(2,))
+    changes = {"told": [TOLD, second_told], "requests": [cancelled, other], "workstations": [stolen]}
+
+    assert find(**changes) == {"wrong owner": 1}
+    # The answer came when the other had already adopted it: nobody had used it.
+    assert find(**changes, attempts=[replace(ATTEMPT, late=True)]) == {}
+
+
+def test_running_unseen_what_the_portal_shows_to_nobody():
+    assert find(unseen=["workstation9"]) == {"running unseen": 1}
+    asked = replace(REQUEST, status="UNKNOWN", failure="no-answer", reason="Nobody can tell.")
+    unknown = {"attempts": [UNHEARD], "workstations": [], "unseen": ["workstation1"], **KILLED}
+    assert find(requests=[asked], **unknown) == {}
+    assert find(requests=[replace(asked, reason="")], **unknown) == {"unknown left": 1, "running unseen": 1}
+
+
+def test_unknown_left_where_a_person_is_asked_is_no_fault_and_is_counted():
+    asked = replace(REQUEST, status="UNKNOWN", failure="no-answer", reason="Nobody can tell.")
+
+    report = books.compare(replace(AGREEING, requests=[asked], attempts=[UNHEARD], workstations=[], **KILLED))
+
+    assert report.is_clean
+    assert report.counts["left to a person: Nobody can tell."] == 1

@@ -317,14 +317,14 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
 
     def run_duty() -> None:
         try:
-            recover.recover_requests(held=held)
+            factories.recover_requests(held=held)
         except leases.LeaseLost as error:
             outcome.append(error)
 
     duty = crowd.start(run_duty)
     assert paused.wait(30)
     models.Lease.objects.update(expires_at=Now())
-    assert recover.recover_requests(held=take("recover", "follower")) == 1
+    assert factories.recover_requests(held=take("recover", "follower")) == 1
     go_on.set()
     duty.join()
 
@@ -350,7 +350,7 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
         assert go_on.wait(30)
 
     def run_duty() -> None:
-        recover.recover_requests(held=held)
+        factories.recover_requests(held=held)
         order.append("duty")
 
     def follow() -> None:
@@ -382,7 +382,7 @@ def test_of_the_deadline_and_the_answer_exactly_one_ends_the_attempt(sandbox, al
         won(
             crowd.run_together(
                 lambda call=call, result=result: record.record_result(call=call, result=result),
-                lambda: recover.recover_requests(held=held),
+                lambda: factories.recover_requests(held=held),
             )
         )
 

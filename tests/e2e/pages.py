@@ -42,6 +42,7 @@ NO_PAGES = {
     "request_cancel": "POST; leads to request_detail",
     "request_close": "POST; leads to request_detail, with an error as the page request-close-refused",
     "workstation_release": "POST; leads to workstation_detail",
+    "workstation_ended": "POST; leads to workstation_detail",
     "key_confirm": "POST; leads to key",
     "key_database": "POST; leads to key",
     "key_resume": "POST; leads to key",

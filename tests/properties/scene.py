@@ -17,6 +17,7 @@ from tests import factories
 # Moved by more than an example takes, so that real time never decides.
 TICK = 10
 MOVED = {
+    models.Credential: ["seen_at"],
     models.Key: ["held_at", "held_until", "hold_ended_at", "probe_at"],
     models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
     models.Request: ["queued_at", "next_attempt_at"],

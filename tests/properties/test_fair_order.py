@@ -45,7 +45,7 @@ class FairOrder(scene.Example):
 
     @initialize(count=st.integers(2, 4))
     def set_up(self, count: int) -> None:
-        self.people = [factories.create_user(f"person-{number}") for number in range(count)]
+        self.people = [factories.create_user(f"person-{number}", "Members") for number in range(count)]
         ids = [person.pk for person in self.people]
         self.model = Model(queues={pk: [] for pk in ids}, turns=ids)
         self.in_flight: list[tuple[dispatch.Call, int]] = []

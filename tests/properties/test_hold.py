@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from portal import models
-from portal.services import accounts, clock, dispatch, keyhold, leases, record, recover
+from portal.services import accounts, clock, credentials, dispatch, keyhold, leases, record
 from tests import factories
 from tests.properties import scene
 
@@ -18,7 +18,8 @@ NOTHING = ("400", "422", "other", "given-back")
 PERHAPS_MADE = ("500", "502", "no-answer", "unreadable")
 FIRST_HOLD, LONGEST_HOLD, LONGEST_RETRY_AFTER = 100, 300, 3600  # PORTAL_RETRY_DELAY is 50
 FIRST_PROBE, LONGEST_PROBE = 10, 600
-KEYS = ("key-one", "key-two")
+KEYS = ("key-one", "key-two", "key-three")
+SEEN_LATELY = 30
 
 
 @dataclass
@@ -35,9 +36,10 @@ class Model:
     probes: int = 0
     probe_at: int | None = None
     by_probe: bool = False
-    active: str = KEYS[0]
     present: str = KEYS[0]
-    asked: str = ""
+    accepted: frozenset[str] = frozenset(KEYS[:1])
+    asked: tuple[str, ...] = ()
+    seen: int | None = None  # when a worker last showed itself with an accepted key
 
     def hold(self, cause: str, *, until: int | None = None, probe_at: int | None = None) -> None:
         self.state, self.cause, self.until, self.probe_at = HELD, cause, until, probe_at
@@ -54,19 +56,26 @@ class Model:
         self.state, self.until, self.probe_at = RESUMING, None, None
         self.ended, self.by_probe, self.row = self.now, by_probe, 0
 
+    def show_life(self) -> None:
+        """A worker's heartbeat, with the key that it has."""
+        asks = self.state == HELD and self.cause == models.NEW_KEY
+        if self.present in self.accepted:
+            self.seen = self.now
+            if asks:
+                self.resume()
+            return
+        if self.present not in self.asked:
+            self.asked += (self.present,)
+        if not asks and (self.seen is None or self.now - self.seen >= SEEN_LATELY):
+            self.hold(models.NEW_KEY)
+
     def look(self) -> None:
         """What anybody who wants to send finds out first."""
-        asks = self.state == HELD and self.cause == models.NEW_KEY
-        if self.present != self.active and not (asks and self.asked == self.present):
-            self.asked = self.present
-            self.hold(models.NEW_KEY)
-        elif self.present == self.active and asks:
-            self.resume()
         if self.state == HELD and self.until is not None and self.until <= self.now:
             self.resume()
 
     def counts(self, attempt: "Attempt") -> bool:
-        return attempt.key == self.active and attempt.claimed >= self.ended
+        return attempt.claimed >= self.ended
 
     def end(self, attempt: "Attempt", code: str, retry_after: int | None) -> bool:
         """What the end of an attempt does to the key. Returns whether this took it from OPEN to HELD for good."""
@@ -104,7 +113,6 @@ class Model:
 @dataclass
 class Attempt:
     call: dispatch.Call
-    key: str
     claimed: int
     request: int
 
@@ -116,8 +124,9 @@ class Hold(scene.Example):
 
     def set_up(self) -> None:
         self.settings.AGENTSTATION_API_KEY = KEYS[0]
-        models.Key.objects.update(fingerprint=accounts.fingerprint_key())
-        self.people = [factories.create_user(name) for name in ("ann", "ben")]
+        fingerprint = accounts.fingerprint_key(account=self.account)
+        models.Credential.objects.update(fingerprint=fingerprint, is_sandbox=False)
+        self.people = [factories.create_user(name, "Members") for name in ("ann", "ben")]
         self.operator = factories.create_user("operator")
         self.held = leases.take_lease(name="probe", holder="test", seconds=60)
         self.model, self.attempts = Model(), []
@@ -145,10 +154,10 @@ class Hold(scene.Example):
         self.model.look()
         busy = [attempt for attempt in self.attempts if attempt.claimed >= self.model.ended]
         may_send = self.model.state == OPEN or (self.model.state == RESUMING and not busy)
-        assert (call is not None) == may_send
+        assert (call is not None) == (may_send and self.model.present in self.model.accepted)
         if call is not None:
             number = models.Attempt.objects.get(pk=call.attempt_id).request_id
-            self.attempts.append(Attempt(call=call, key=self.model.active, claimed=self.model.now, request=number))
+            self.attempts.append(Attempt(call=call, claimed=self.model.now, request=number))
 
     @precondition(lambda self: self.attempts)
     @rule(
@@ -201,7 +210,7 @@ class Hold(scene.Example):
         attempt = data.draw(st.sampled_from(self.attempts))
         self.tick()
         scene.make_overdue(attempt.call)
-        recover.recover_requests(held=self.held)
+        factories.recover_requests(held=self.held)
         self.attempts.remove(attempt)
 
     @precondition(lambda self: self.model.state != OPEN)
@@ -224,26 +233,33 @@ class Hold(scene.Example):
         model = self.model
         model.look()
         is_due = model.state == HELD and model.probe_at is not None and model.probe_at <= model.now
-        assert keyhold.is_probe_due(account=self.account, held=self.held) == is_due
+        assert keyhold.claim_probe(account=self.account, held=self.held) == is_due
         if is_due:
             model.probes += 1
             model.probe_at = model.now + min(FIRST_PROBE * 2**model.probes, LONGEST_PROBE)
-            assert not keyhold.is_probe_due(account=self.account, held=self.held)
+            assert not keyhold.claim_probe(account=self.account, held=self.held)
             keyhold.note_probe(account=self.account, passed=passed, held=self.held)
             if passed:
                 model.resume(by_probe=True)
 
+    @rule(key=st.sampled_from(KEYS), wait=st.sampled_from([scene.TICK, 100]))
+    def worker_shows_life(self, key: str, wait: int) -> None:
+        """With the key of before or another one, beside the workers of before or long after them."""
+        self.tick(wait)
+        self.model.present = self.settings.AGENTSTATION_API_KEY = key
+        credentials.present_key(worker="test")
+        self.model.show_life()
+
     @precondition(lambda self: len(self.attempts) > 1)
-    @rule(confirmed=st.booleans(), code=st.sampled_from(["401", "200", "429"]))
-    def server_gets_another_key(self, confirmed: bool, code: str) -> None:
-        """It is noticed by whoever wants to send next; confirmed or not, a call under way still had the former one."""
-        self.tick()
-        self.model.present = KEYS[self.model.present == KEYS[0]]
-        self.settings.AGENTSTATION_API_KEY = self.model.present
+    @rule(key=st.sampled_from(KEYS), confirmed=st.booleans(), code=st.sampled_from(["401", "200", "429"]))
+    def workers_get_another_key(self, key: str, confirmed: bool, code: str) -> None:
+        """Confirmed or not, a call under way still had the former one."""
+        self.worker_shows_life(key, 100)
         self.claim(0)
         if confirmed:
             self.operator_confirms()
-        self.end(self.attempts[0], code, 200 if code == "429" else None)
+        if self.attempts:
+            self.end(self.attempts[0], code, 200 if code == "429" else None)
 
     @precondition(lambda self: len(self.attempts) > 1)
     @rule(waits=st.permutations([100, 1000]))
@@ -255,26 +271,26 @@ class Hold(scene.Example):
     @rule(code=st.sampled_from(["401", "402", "429", "422"]))
     def new_key_whose_success_comes_first(self, code: str) -> None:
         """A new key works; then calls of the former one are answered."""
-        self.server_gets_another_key(confirmed=True, code="200")
+        self.workers_get_another_key(KEYS[1], confirmed=True, code="200")
         before = len(self.attempts)
         self.claim(0)
         if len(self.attempts) > before:
             self.end(self.attempts[-1], "200", None)
             self.end(self.attempts[0], code, None)
 
-    @precondition(lambda self: self.model.state != OPEN)
+    @precondition(lambda self: self.model.asked)
     @rule()
     def operator_confirms(self) -> None:
+        """All that is asked."""
         self.tick()
-        may = self.model.state == HELD and self.model.cause == models.NEW_KEY
-        try:
-            keyhold.confirm_key(actor=self.operator, account=self.account, is_same_account=True)
-        except keyhold.NotHeld:
-            assert not may
-        else:
-            assert may
-            self.model.active, self.model.asked = self.model.asked, ""
-            self.model.resume()
+        model = self.model
+        asked = models.Credential.objects.asked().order_by("pk")
+        assert asked.count() == len(model.asked)
+        for credential in asked:
+            credentials.confirm_key(actor=self.operator, credential=credential, is_same_account=True)
+            if model.state == HELD and (model.cause == models.NEW_KEY or model.probe_at is not None):
+                model.resume()
+        model.accepted, model.asked = model.accepted | set(model.asked), ()
 
     @precondition(lambda self: self.model.state == HELD)
     @rule(code=st.sampled_from(["401", "402", "422", "200"]))
@@ -326,10 +342,11 @@ class Hold(scene.Example):
         self.tick()
         for attempt in list(self.attempts):
             self.end(attempt, "given-back", None)
-        self.claim(0)  # it may be only now that the new key is noticed
+        self.worker_shows_life(self.model.present, scene.TICK)
+        self.operator_confirms()
         if self.model.state == HELD:
-            self.operator_confirms() if self.model.cause == models.NEW_KEY else self.operator_resumes()
-            self.claim(0)
+            self.operator_resumes()
+        self.claim(0)
         assert self.attempts, "nothing may be sent after an operator has resumed the key"
         self.end(self.attempts[0], "200", None)
         self.key_is_as_the_model_says()
@@ -338,6 +355,7 @@ class Hold(scene.Example):
 
 @pytest.mark.django_db
 def test_the_hold_is_as_its_model(settings):
+    settings.USING_SANDBOX = False  # whose keys are replaced without a question
     settings.PORTAL_RETRY_DELAY = FIRST_HOLD / 2
     settings.PORTAL_LONGEST_WAIT = settings.PORTAL_RECORD_MARGIN = 10**9
     settings.PORTAL_CALLS_IN_FLIGHT = 1000

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from portal import failures, models
-from portal.services import decisions, dispatch, intake, leases, record, recover
+from portal.services import decisions, dispatch, intake, leases, record
 from tests import factories
 from tests.properties import scene
 
@@ -30,7 +30,7 @@ class Life(scene.Example):
 
     @initialize()
     def set_up(self) -> None:
-        self.person = factories.create_user("person")
+        self.person = factories.create_user("person", "Members")
         self.held = leases.take_lease(name="recover", holder="test", seconds=60)
         self.calls: list[dispatch.Call] = []  # under way, as far as their workers know
         self.late: list[dispatch.Call] = []  # past their deadline, their workers alive
@@ -144,7 +144,7 @@ class Life(scene.Example):
     def end_by_deadline(self, call: dispatch.Call) -> None:
         self.calls.remove(call)
         scene.make_overdue(call)
-        recover.recover_requests(held=self.held)
+        factories.recover_requests(held=self.held)
         assert self.status_of(call) == "UNKNOWN"
         self.moves_are_in_the_table()
         self.late.append(call)

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import clock, configuration, decisions, doubts, intake, leases, recover, usage
+from portal.services import clock, configuration, decisions, doubts, intake, leases, usage
 from portal.services.audit import prune, pruneevents, prunerequests, seals, tombstones, verify
 from portal.services.search import exporting, finding
 from tests import factories
@@ -284,7 +284,7 @@ def test_a_request_with_a_late_workstation_goes_when_all_of_it_is_old(record, se
     late = factories.submit(alice)
     call = factories.claim()
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
-    recover.recover_requests(held=take("recover"))
+    factories.recover_requests(held=take("recover"))
     intake.close_request(actor=olga, portal_request=late, reason="nobody waits for it")
     record_answer(call, late, uid="late")
     orphan = models.Workstation.objects.get(made_for=late)

@@ -298,6 +298,7 @@ def told(record, alice, root) -> dict[str, list[int]]:
         person,
         group,
         key,
+        models.Credential.objects.get(),
         *models.Workspace.objects.all(),
         notice,
         kind,

@@ -26,7 +26,6 @@ from portal.services import (
     leases,
     probe,
     record,
-    recover,
     refreshing,
     scans,
     setup,
@@ -165,7 +164,7 @@ def answer_late(stage: Stage) -> None:
 
 def pass_deadline() -> None:
     models.Attempt.objects.filter(outcome="SENDING").update(deadline_at=Now() - timedelta(seconds=1))
-    assert recover.recover_requests(held=hold("recover")) == 1
+    assert factories.recover_requests(held=hold("recover")) == 1
 
 
 def let_deadline_pass(stage: Stage) -> None:
@@ -176,8 +175,9 @@ def let_deadline_pass(stage: Stage) -> None:
 
 def wait_too_long(stage: Stage) -> None:
     factories.submit(stage.alice)
+    stage.settings.PORTAL_SETTLE_GRACE = 0.0  # the clock need not have been steady for long
     models.Request.objects.update(queued_at=Now() - timedelta(days=2))
-    assert recover.recover_requests(held=hold("recover")) == 1
+    assert factories.recover_requests(held=hold("recover")) == 1
 
 
 def cancel(stage: Stage) -> None:
@@ -214,12 +214,17 @@ def probe_key(stage: Stage) -> None:
     probe.probe_key(held=hold("probe"), client=process.make_client())
 
 
+def ask_account(stage: Stage) -> None:
+    send(stage)
+    stage.settings.AGENTSTATION_API_KEY = "another-key"
+    factories.ask_whose_key()
+
+
 def confirm_key(stage: Stage) -> None:
     send(stage)
     stage.settings.AGENTSTATION_API_KEY = "another-key"
-    factories.submit(stage.alice)
-    assert dispatch.claim_request(worker="w") is None
-    stage.post(stage.olga, "/key/account/", account="same")
+    asked = factories.ask_whose_key()
+    stage.post(stage.olga, f"/key/account/{asked.pk}/", account="same")
 
 
 def look_first(stage: Stage) -> None:
@@ -295,7 +300,7 @@ def scan_as(status: str, *, doubted: bool = False, ended: bool = False) -> Calla
         stage.sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
         if not status:
             stage.sandbox.script({"on": "GET /workstations/{id}", "status": 422})
-        scans.advance_scan(account=accounts.get_current_account(), held=hold("settle"), client=process.make_client())
+        scans.advance_scan(account=accounts.get_current_account(), held=hold("reconcile"), client=process.make_client())
 
     return act
 
@@ -443,6 +448,7 @@ ACTS = [
     Act(verbs=("resume",), do=resume, by="olga", has_change=True),
     Act(verbs=("open",), do=open_key, has_change=True),
     Act(verbs=("probe",), do=probe_key),
+    Act(verbs=("ask-account",), do=ask_account),
     Act(verbs=("confirm-key",), do=confirm_key, by="olga", has_change=True),
     Act(verbs=("first-look",), do=look_first, has_change=True),
     Act(verbs=("change-types",), do=change_types, has_change=True),
@@ -454,10 +460,10 @@ ACTS = [
     Act(verbs=("ask-release",), do=ask_release, by="olga", has_change=True, reason="It is idle."),
     Act(verbs=("released",), do=release, has_change=True),
     Act(verbs=("ended",), do=end, has_change=True),
-    Act(verbs=("reopen",), do=scan_as("active", ended=True), has_change=True),
     Act(verbs=("begin-doubt",), do=miss, has_change=True),
     Act(verbs=("clear-doubt",), do=miss_and_find, has_change=True),
     Act(verbs=("declare-ended",), do=declare_ended, by="olga", has_change=True, reason="Its console says so."),
+    Act(verbs=("reopen",), do=scan_as("active", ended=True), has_change=True),
     Act(verbs=("release-orphan",), do=release_orphan, by="olga", has_change=True, reason="Nobody wants it."),
     Act(verbs=("restore", "restored"), do=restore),
     Act(verbs=("database-changed",), do=move_database, has_change=True),

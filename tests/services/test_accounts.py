@@ -3,16 +3,18 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, keyhold, leases, recover, refreshing, releases, scans
+from portal.services import accounts, clock, credentials, dispatch, keyhold, leases, refreshing, releases, scans
 from portal.worker import process
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
-FORMER = "0123456789abcdef"
+OTHER_URL = "https://elsewhere.example/v1"
 
 
 def take(name: str) -> leases.Held:
@@ -22,179 +24,352 @@ def take(name: str) -> leases.Held:
 
 
 @pytest.fixture
-def changed_key(sandbox, alice) -> models.Request:
-    """A request that waits while the server's key is another than the one that was confirmed."""
-    waiting = factories.submit(alice)
-    models.Key.objects.update(fingerprint=FORMER)
-    return waiting
+def real(sandbox, settings):
+    """The sandbox stands for a provider that costs money: another key is a question."""
+    settings.USING_SANDBOX = False
+    return sandbox
 
 
-def confirm(olga: models.User, *, is_same_account: bool) -> None:
-    account = accounts.get_current_account()
-    keyhold.confirm_key(actor=olga, account=account, is_same_account=is_same_account)
+@pytest.fixture
+def waiting(real, alice) -> models.Request:
+    """A request that waits, with a worker whose key is accepted."""
+    portal_request = factories.submit(alice)
+    factories.present_key()
+    return portal_request
 
 
-# --- One account for each base URL ---
+def worker_dies() -> None:
+    """As if the workers with an accepted key had not been seen for a minute."""
+    models.Credential.objects.accepted().update(seen_at=Now() - timedelta(minutes=1))
 
 
-def test_an_account_is_made_once_for_each_base_url_with_a_key_that_is_open(sandbox, settings):
+def ask(settings, *, api_key: str = "another key", base_url: str = "") -> models.Credential:
+    """A worker comes with another key or base URL."""
+    settings.AGENTSTATION_API_KEY = api_key
+    settings.AGENTSTATION_BASE_URL = base_url or settings.AGENTSTATION_BASE_URL
+    factories.present_key()
+    return models.Credential.objects.asked().latest("pk")
+
+
+def confirm(olga: models.User, asked: models.Credential, *, is_same_account: bool) -> None:
+    credentials.confirm_key(actor=olga, credential=asked, is_same_account=is_same_account)
+
+
+def read_key() -> models.Key:
+    return accounts.get_current_account().key
+
+
+def count_events(verb: str) -> int:
+    return models.Event.objects.filter(verb=verb).count()
+
+
+# --- Which account a process serves ---
+
+
+def test_the_first_process_makes_an_account_and_its_key_is_accepted(sandbox, settings):
     first = accounts.get_current_account()
     assert accounts.get_current_account() == first
     assert (first.base_url, first.first_look, first.key.state) == (sandbox.base_url, "WANTED", "OPEN")
-    settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
-    assert accounts.get_current_account() != first
-    assert models.Account.objects.count() == 2
+    assert keyhold.is_confirmed(account=first)
 
 
-def test_a_fingerprint_tells_nothing_of_the_key_and_changes_with_it(settings):
+def test_a_process_with_another_base_url_serves_the_same_account_and_may_not_send(real, settings):
+    first = accounts.get_current_account()
+    settings.AGENTSTATION_BASE_URL = OTHER_URL
+    assert accounts.get_current_account() == first
+    assert not keyhold.is_confirmed(account=first)
+    assert models.Account.objects.count() == 1
+
+
+def test_of_two_accounts_in_use_a_process_serves_the_one_that_accepts_its_key(real, settings):
+    first = accounts.get_current_account()
+    second = models.Account.objects.create(base_url=OTHER_URL, salt=first.salt)
+    models.Key.objects.create(account=second)
+    assert accounts.get_current_account() == first
+    settings.AGENTSTATION_BASE_URL = OTHER_URL
+    assert accounts.get_current_account() == second, "by its base URL, while no account accepts it"
+    models.Credential.objects.update(fingerprint=accounts.fingerprint_key(account=first))
+    assert accounts.get_current_account() == first
+
+
+def test_a_fingerprint_tells_nothing_of_the_key_and_changes_with_it_and_the_base_url(settings):
+    account = accounts.get_current_account()
     settings.AGENTSTATION_API_KEY = "a-very-secret-key"
-    first = accounts.fingerprint_key()
+    first = accounts.fingerprint_key(account=account)
     assert len(first) == 16
     assert "secret" not in first
     settings.AGENTSTATION_API_KEY = "another-secret-key"
-    assert accounts.fingerprint_key() != first
+    second = accounts.fingerprint_key(account=account)
+    settings.AGENTSTATION_BASE_URL = OTHER_URL
+    third = accounts.fingerprint_key(account=account)
+    account.salt = "of another database"
+    assert len({first, second, third, accounts.fingerprint_key(account=account)}) == 4
 
 
-def test_what_waits_for_another_base_url_is_cancelled_with_a_reason_and_never_sent(sandbox, settings, alice):
-    waiting = factories.submit(alice)
-    old_url = settings.AGENTSTATION_BASE_URL
-    settings.AGENTSTATION_BASE_URL = old_url.replace("127.0.0.1", "localhost")
-    mine = factories.submit(alice)
+def test_a_new_secret_key_is_no_new_key(waiting, settings):
+    settings.SECRET_KEY = "another-secret-of-django-" + "y" * 50
+    factories.present_key()
+    assert count_events("ask-account") == 0
+    assert factories.send_until_settled(waiting).status == "SUCCEEDED"
 
-    assert recover.recover_requests(held=take("recover")) == 1
 
+# --- A process with another base URL, such as a shell or a deployment ---
+
+
+def test_another_base_url_cancels_nothing_and_sends_nothing(waiting, real, settings):
+    ask(settings, base_url=OTHER_URL)
+
+    assert dispatch.claim_request(worker="w") is None
+    assert factories.recover_requests(held=take("recover")) == 0
+    factories.reconcile_once(take("reconcile"))
     waiting.refresh_from_db()
-    mine.refresh_from_db()
-    assert (waiting.status, mine.status) == ("CANCELLED", "QUEUED")
-    event = models.Event.objects.get(verb="cancel")
-    assert event.request_number == waiting.pk
-    assert old_url in event.reason
-    assert factories.send_until_settled(mine).status == "SUCCEEDED"
-    assert len(sandbox.record()["posts"]) == 1
+    assert waiting.status == "QUEUED"
+    assert real.record()["posts"] == []
+    assert not models.Scan.objects.exists()
+    assert read_key().state == "OPEN", "a worker with an accepted key lives"
 
 
-def test_workstations_of_another_account_are_not_refreshed_or_given_back(sandbox, settings, alice):
+def test_a_shell_with_another_base_url_asks_nobody_anything(waiting, settings):
+    settings.AGENTSTATION_BASE_URL = OTHER_URL
+    dispatch.claim_request(worker="shell")
+    assert count_events("ask-account") == 0
+    assert read_key().state == "OPEN"
+
+
+def test_workstations_are_neither_refreshed_nor_given_back_with_another_key(real, settings, alice):
     station = factories.create_workstation(alice)
     releases.ask_release(actor=alice, workstation=station)
-    settings.AGENTSTATION_BASE_URL = sandbox.base_url.replace("127.0.0.1", "localhost")
+    ask(settings, api_key="another key")
     assert refreshing.refresh_workstations(held=take("refresh"), client=process.make_client()) == 0
     assert releases.claim_release() is None
     station.refresh_from_db()
     assert station.is_live
-    assert sandbox.record()["workstations"][0]["status"] == "active"
+    assert real.record()["workstations"][0]["status"] == "active"
 
 
-def test_an_attempt_that_another_account_left_under_way_still_becomes_unknown(sandbox, settings, alice):
-    portal_request = factories.submit(alice)
+def test_an_attempt_that_another_account_left_under_way_still_becomes_unknown(waiting, settings, olga):
     call = factories.claim()
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
-    settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
-    assert recover.recover_requests(held=take("recover")) == 1
-    portal_request.refresh_from_db()
-    assert portal_request.status == "UNKNOWN"
+    confirm(olga, ask(settings, base_url=OTHER_URL), is_same_account=False)
+    assert factories.recover_requests(held=take("recover")) == 1
+    waiting.refresh_from_db()
+    assert waiting.status == "UNKNOWN"
 
 
-# --- A new key for the same base URL ---
+# --- The question, and when it pauses ---
 
 
-def test_a_changed_key_holds_the_queue_until_an_operator_has_answered(sandbox, changed_key, olga):
-    assert dispatch.claim_request(worker="w") is None
-    assert dispatch.claim_request(worker="w") is None
+def test_in_a_rolling_change_the_old_worker_goes_on_and_the_new_one_waits(waiting, settings, olga):
+    for _ in range(3):  # heartbeats of both, in turns
+        asked = ask(settings)
+        assert dispatch.claim_request(worker="new") is None
+        settings.AGENTSTATION_API_KEY = "sandbox"
+        factories.present_key()
+        assert read_key().state == "OPEN"
+        assert credentials.list_questions(account=accounts.get_current_account()) == [asked]
+    assert (count_events("ask-account"), count_events("hold"), count_events("resume")) == (1, 0, 0)
 
-    key = models.Key.objects.get()
+    confirm(olga, asked, is_same_account=True)
+
+    assert factories.send_until_settled(waiting).status == "SUCCEEDED"
+    settings.AGENTSTATION_API_KEY = "another key"
+    assert keyhold.is_confirmed(account=accounts.get_current_account())
+    assert read_key().state == "OPEN"
+
+
+def test_the_key_is_paused_while_no_worker_with_an_accepted_one_lives(waiting, settings, olga):
+    worker_dies()
+    asked = ask(settings)
+    factories.present_key()
+
+    key = read_key()
     assert (key.state, key.cause, key.held_until, key.operator_only) == ("HELD", models.NEW_KEY, None, True)
-    assert (key.fingerprint, key.new_fingerprint) == (FORMER, accounts.fingerprint_key())
-    assert models.Event.objects.filter(verb="hold").count() == 1
-    with pytest.raises(keyhold.NotHeld):
-        keyhold.resume_key(actor=olga, account=accounts.get_current_account())
-    assert sandbox.record()["posts"] == []
+    assert count_events("hold") == 1
+    with pytest.raises(keyhold.NotHeld, match="whose account the new key reaches"):
+        keyhold.resume_key(actor=olga, account=key.account)
 
-
-def test_a_key_of_the_same_account_resumes_and_what_waited_is_sent(sandbox, changed_key, olga):
-    dispatch.claim_request(worker="w")
-    confirm(olga, is_same_account=True)
-
-    assert models.Account.objects.count() == 1
-    key = models.Key.objects.get()
-    assert (key.state, key.fingerprint, key.new_fingerprint) == ("RESUMING", accounts.fingerprint_key(), "")
-    assert factories.send_until_settled(changed_key).status == "SUCCEEDED"
-    assert models.Key.objects.get().state == "OPEN"
+    confirm(olga, asked, is_same_account=True)
+    assert read_key().state == "RESUMING"
     event = models.Event.objects.get(verb="confirm-key")
+    accepted = [row.fingerprint for row in models.Credential.objects.accepted().order_by("pk")]
+    assert len(accepted) == 2
     assert (event.actor_name, event.detail) == (
         "olga",
-        {"is_same_account": True, "before": "0123456789abcdef", "after": accounts.fingerprint_key()},
+        {"is_same_account": True, "before": accepted[:1], "after": accepted},
     )
 
 
-def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(sandbox, changed_key, alice, olga):
-    dispatch.claim_request(worker="w")
+def test_a_worker_with_an_accepted_key_that_comes_back_resumes_by_itself(waiting, settings):
+    worker_dies()
+    ask(settings)
+    assert read_key().cause == models.NEW_KEY
+
+    settings.AGENTSTATION_API_KEY = "sandbox"
+    factories.present_key()
+
+    assert factories.send_until_settled(waiting).status == "SUCCEEDED"
+    assert read_key().state == "OPEN"
+
+
+def test_each_key_is_asked_about_once_and_the_form_can_confirm_any(waiting, settings, olga):
+    second, third = ask(settings, api_key="second"), ask(settings, api_key="third")
+    ask(settings, api_key="second")
+    assert count_events("ask-account") == 2
+    confirm(olga, third, is_same_account=True)
+    assert credentials.list_questions(account=accounts.get_current_account()) == [second]
+
+
+def test_a_key_that_no_worker_has_any_more_is_not_asked_about(waiting, settings):
+    ask(settings)
+    models.Credential.objects.update(seen_at=Now() - timedelta(hours=2))
+    assert credentials.list_questions(account=accounts.get_current_account()) == []
+
+
+def test_a_new_key_after_a_401_resumes_when_it_is_confirmed(real, settings, alice, olga):
+    real.script({"name": "fail-401"})
+    factories.submit(alice)
+    factories.send_once()
+    factories.present_key()
+    asked = ask(settings)
+    assert (read_key().state, read_key().cause) == ("HELD", "401"), "the worker with the refused key lives"
+    confirm(olga, asked, is_same_account=True)
+    assert read_key().state == "RESUMING"
+
+
+def test_a_new_key_after_a_402_is_accepted_and_resumes_nothing(real, settings, alice, olga):
+    real.script({"name": "fail-402"})
+    factories.submit(alice)
+    factories.send_once()
+    factories.present_key()
+    confirm(olga, ask(settings), is_same_account=True)
+    assert (read_key().state, read_key().cause) == ("HELD", "402")
+
+
+def test_another_question_to_operators_is_not_replaced_by_this_one(waiting, settings):
+    account = accounts.get_current_account()
+    with transaction.atomic():
+        key = keyhold.lock_key(account=account)
+        now = clock.read_clock(account=account)
+        keyhold.pause_until_operator(key=key, cause=models.DATABASE_MOVED, now=now)
+    worker_dies()
+    ask(settings)
+    assert read_key().cause == models.DATABASE_MOVED
+
+
+# --- Another account ---
+
+
+def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(waiting, settings, alice, olga):
     old = accounts.get_current_account()
-    confirm(olga, is_same_account=False)
+    old_url = old.base_url
+    asked = ask(settings, base_url=old_url.replace("127.0.0.1", "localhost"), api_key="sandbox")
+    confirm(olga, asked, is_same_account=False)
 
     new = accounts.get_current_account()
     old.refresh_from_db()
     assert new != old
     assert old.retired_at is not None
-    assert (new.first_look, new.key.state, new.key.fingerprint) == ("WANTED", "OPEN", accounts.fingerprint_key())
+    assert (new.base_url, new.first_look, new.key.state) == (asked.base_url, "WANTED", "OPEN")
     assert dispatch.claim_request(worker="w") is None
-    recover.recover_requests(held=take("recover"))
-    changed_key.refresh_from_db()
-    assert changed_key.status == "CANCELLED"
+    assert factories.recover_requests(held=take("recover")) == 1
+    waiting.refresh_from_db()
+    assert waiting.status == "CANCELLED"
+    assert old_url in models.Event.objects.get(verb="cancel").reason
     scans.advance_scan(account=accounts.get_current_account(), held=take("reconcile"), client=process.make_client())
     factories.submit(alice)
     assert factories.send_once().workstation is not None
 
 
+def test_the_worker_of_the_left_account_waits_and_is_asked_about_in_its_turn(waiting, settings, olga):
+    old, old_url = accounts.get_current_account(), settings.AGENTSTATION_BASE_URL
+    confirm(olga, ask(settings, base_url=OTHER_URL), is_same_account=False)
+
+    back = ask(settings, api_key="sandbox", base_url=old_url)
+    assert back.account == accounts.get_current_account() != old
+    assert read_key().state == "OPEN", "the worker of the account that was chosen lives"
+    assert not keyhold.is_confirmed(account=back.account)
+
+
+def test_the_account_of_a_key_that_comes_back_is_taken_up_again(waiting, settings, olga):
+    old, old_url = accounts.get_current_account(), settings.AGENTSTATION_BASE_URL
+    confirm(olga, ask(settings, base_url=OTHER_URL), is_same_account=False)
+    confirm(olga, ask(settings, api_key="sandbox", base_url=old_url), is_same_account=False)
+
+    assert accounts.get_current_account() == old
+    assert keyhold.is_confirmed(account=old)
+    assert models.Account.objects.filter(retired_at=None).count() == 1
+    factories.send_once()
+    waiting.refresh_from_db()
+    assert waiting.status == "SUCCEEDED"
+
+
 @pytest.mark.parametrize("is_same_account", [True, False])
 @pytest.mark.parametrize("second_answer", [True, False])
-def test_a_second_operator_s_answer_comes_too_late(sandbox, changed_key, olga, is_same_account, second_answer):
-    dispatch.claim_request(worker="w")
-    account = accounts.get_current_account()
-    keyhold.confirm_key(actor=olga, account=account, is_same_account=is_same_account)
+def test_a_second_operator_s_answer_comes_too_late(waiting, settings, olga, is_same_account, second_answer):
+    asked = ask(settings)
+    confirm(olga, asked, is_same_account=is_same_account)
     accounts_then = models.Account.objects.count()
     with pytest.raises(keyhold.NotHeld):
-        keyhold.confirm_key(actor=olga, account=account, is_same_account=second_answer)
+        confirm(olga, asked, is_same_account=second_answer)
     assert models.Account.objects.count() == accounts_then
-    assert models.Event.objects.filter(verb="confirm-key").count() == 1
+    assert count_events("confirm-key") == 1
 
 
-def test_nobody_is_asked_whose_account_it_is_while_the_key_is_the_same(sandbox, alice, olga):
-    factories.submit(alice)
-    with pytest.raises(keyhold.NotHeld):
-        confirm(olga, is_same_account=False)
-    assert models.Account.objects.count() == 1
+# --- The sandbox ---
 
 
-def test_the_former_key_coming_back_resumes_by_itself(sandbox, settings, alice):
+def test_a_real_key_leaves_the_sandbox_without_a_question(sandbox, settings, alice):
     waiting = factories.submit(alice)
-    settings.AGENTSTATION_API_KEY = "another key"
+    factories.present_key()
+    settings.USING_SANDBOX = False
+    settings.AGENTSTATION_API_KEY, settings.AGENTSTATION_BASE_URL = "a real key", OTHER_URL
+    factories.present_key()
+
+    assert accounts.get_current_account().base_url == OTHER_URL
+    assert keyhold.is_confirmed(account=accounts.get_current_account())
+    mine = factories.submit(alice)
+    assert factories.recover_requests(held=take("recover")) == 1
+    waiting.refresh_from_db()
+    mine.refresh_from_db()
+    assert (waiting.status, mine.status) == ("CANCELLED", "QUEUED")
+    assert count_events("hold") == 0
+
+
+def test_the_sandbox_does_not_leave_a_real_account_without_an_answer(waiting, settings):
+    worker_dies()
+    settings.USING_SANDBOX = True
+    asked = ask(settings, base_url="http://127.0.0.1:8001/v1")
+    assert asked.is_sandbox
+    assert read_key().cause == models.NEW_KEY
+    waiting.refresh_from_db()
+    assert waiting.status == "QUEUED"
+
+
+# --- People who may not ask any more ---
+
+
+@pytest.mark.parametrize("reason", ["deactivated", "out of the group"])
+def test_what_waits_of_somebody_who_may_not_ask_any_more_is_not_bought(waiting, real, alice, bob, reason):
+    if reason == "deactivated":
+        models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    else:
+        alice.groups.clear()
+    others = factories.submit(bob)
+    assert factories.claim().attempt_id == others.attempts.get().pk
     assert dispatch.claim_request(worker="w") is None
-    assert models.Key.objects.get().cause == models.NEW_KEY
 
-    settings.AGENTSTATION_API_KEY = "sandbox"
-
-    assert factories.send_once().workstation is not None
-    assert waiting.attempts.get().outcome == "SUCCEEDED"
-    assert models.Key.objects.get().state == "OPEN"
-
-
-def test_a_third_key_asks_again(sandbox, settings, alice):
-    factories.submit(alice)
-    for name in ("second", "third"):
-        settings.AGENTSTATION_API_KEY = name
-        dispatch.claim_request(worker="w")
-        assert models.Key.objects.get().new_fingerprint == accounts.fingerprint_key()
-    assert models.Event.objects.filter(verb="hold").count() == 2
+    assert factories.recover_requests(held=take("recover")) == 1
+    waiting.refresh_from_db()
+    assert waiting.status == "CANCELLED"
+    event = models.Event.objects.get(verb="cancel")
+    assert (event.request_number, event.actor_name) == (waiting.pk, "")
+    assert "may no longer request" in event.reason
 
 
-def test_no_look_is_made_with_a_key_that_nobody_has_confirmed_and_settling_asks_too(sandbox, changed_key):
-    factories.reconcile_once(take("reconcile"))
-    assert not models.Scan.objects.exists()
-    assert models.Key.objects.get().cause == models.NEW_KEY
-
-
-def test_a_key_without_a_fingerprint_takes_the_present_one(sandbox, alice):
-    waiting = factories.submit(alice)
-    models.Key.objects.update(fingerprint="")
-    assert factories.send_until_settled(waiting).status == "SUCCEEDED"
-    assert models.Key.objects.get().fingerprint == accounts.fingerprint_key()
+def test_what_a_superuser_and_who_was_permitted_by_name_wait_for_is_sent(waiting, root, alice):
+    alice.groups.clear()
+    alice.user_permissions.add(Permission.objects.get(codename="submit_request"))
+    factories.submit(root)
+    assert factories.recover_requests(held=take("recover")) == 0
+    for _ in range(2):
+        factories.claim()

@@ -3,6 +3,7 @@
 import pytest
 
 from portal import failures, models
+from portal.services import accounts
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -106,7 +107,8 @@ def test_where_nothing_can_be_reached_nothing_was_sent_and_it_is_tried_again(san
     assert portal_request.attempts.get().failure == "no-connection"
 
     settings.AGENTSTATION_BASE_URL = address
-    models.Account.objects.update(base_url=address)
+    account = models.Account.objects.get()
+    models.Credential.objects.update(fingerprint=accounts.fingerprint_key(account=account))
     assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
 
 

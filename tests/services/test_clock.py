@@ -1,24 +1,15 @@
 """What is proven with a clock that may step: on the database's own clock, moved for this connection."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
 from portal import agentstation, models
 from portal.services import accounts, clock
-from tests.dbclock import DatabaseClock
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 HOUR = 3600.0
-
-
-@pytest.fixture
-def database_clock(sandbox) -> Iterator[DatabaseClock]:
-    stepped = DatabaseClock()
-    yield stepped
-    stepped.remove()
 
 
 @pytest.fixture

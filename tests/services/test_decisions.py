@@ -90,6 +90,7 @@ def test_a_workstation_that_somebody_owns_is_not_given_away(sandbox, alice, bob,
 def test_a_workstation_of_another_account_is_not_adopted(sandbox, settings, alice, olga):
     portal_request = make_unknown(sandbox, alice)
     settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
+    factories.present_key()
     foreign = make_orphan()
     with pytest.raises(intake.NotPossible):
         adopt(olga, portal_request, foreign)

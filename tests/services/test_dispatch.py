@@ -8,7 +8,7 @@ from django.db import connection
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, keyhold, leases, record, recover
+from portal.services import accounts, dispatch, keyhold, leases, record
 from portal.worker import process
 from tests import factories
 
@@ -164,8 +164,8 @@ def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sa
     portal_request = factories.submit(alice)
     make_overdue(factories.claim())
 
-    assert recover.recover_requests(held=held) == 1
-    assert recover.recover_requests(held=held) == 0
+    assert factories.recover_requests(held=held) == 1
+    assert factories.recover_requests(held=held) == 0
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
@@ -176,7 +176,7 @@ def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sa
 def test_an_attempt_before_its_deadline_is_left_alone(sandbox, alice, held):
     factories.submit(alice)
     factories.claim()
-    assert recover.recover_requests(held=held) == 0
+    assert factories.recover_requests(held=held) == 0
 
 
 def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, held):
@@ -184,7 +184,7 @@ def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, held):
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
     make_overdue(call)
-    recover.recover_requests(held=held)
+    factories.recover_requests(held=held)
 
     record.record_result(call=call, result=result)
 
@@ -200,7 +200,7 @@ def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, held):
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
     make_overdue(call)
-    recover.recover_requests(held=held)
+    factories.recover_requests(held=held)
 
     record.record_result(call=call, result=result)
 
@@ -213,7 +213,7 @@ def test_a_late_200_after_a_close_is_kept_as_an_orphan(sandbox, alice, olga, hel
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
     make_overdue(call)
-    recover.recover_requests(held=held)
+    factories.recover_requests(held=held)
     from portal.services import intake
 
     intake.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
@@ -240,10 +240,10 @@ def test_recording_twice_changes_nothing(sandbox, alice):
 
 
 def test_a_request_that_waited_too_long_is_given_up(sandbox, settings, alice, held):
-    settings.PORTAL_LONGEST_WAIT = 0.0
+    settings.PORTAL_LONGEST_WAIT = settings.PORTAL_SETTLE_GRACE = 0.0
     portal_request = factories.submit(alice)
 
-    assert recover.recover_requests(held=held) == 1
+    assert factories.recover_requests(held=held) == 1
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("FAILED", "waited-too-long")
@@ -252,14 +252,14 @@ def test_a_request_that_waited_too_long_is_given_up(sandbox, settings, alice, he
 def test_time_under_a_hold_is_no_waiting(sandbox, settings, alice, bob, held):
     from datetime import timedelta
 
-    settings.PORTAL_LONGEST_WAIT = 3600
+    settings.PORTAL_LONGEST_WAIT, settings.PORTAL_SETTLE_GRACE = 3600, 0.0
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
     waiting = factories.submit(bob)
     two_hours_ago = Now() - timedelta(hours=2)
     models.Key.objects.update(held_at=two_hours_ago)
     models.Request.objects.filter(pk=waiting.pk).update(queued_at=two_hours_ago)
 
-    assert recover.recover_requests(held=held) == 0
+    assert factories.recover_requests(held=held) == 0
 
 
 def test_a_duty_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held):
@@ -269,7 +269,7 @@ def test_a_duty_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held)
     assert leases.take_lease(name="recover", holder="another", seconds=60) is not None
 
     with pytest.raises(leases.LeaseLost):
-        recover.recover_requests(held=held)
+        factories.recover_requests(held=held)
     portal_request.refresh_from_db()
     assert portal_request.status == "SENDING"
 

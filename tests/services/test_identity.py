@@ -17,7 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from portal import models
 from portal.db import identity as places
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, identity, keyhold, leases, record, recover, restore
+from portal.services import accounts, databases, dispatch, identity, keyhold, leases, record, restore
 from portal.services.audit import verify
 from portal.worker import process
 from tests import factories
@@ -40,6 +40,7 @@ def claim() -> dispatch.Call | None:
 
 def begin_a_new_process() -> None:
     identity.MEMORY.forget()
+    databases.MADE.clear()
 
 
 def list_changes() -> list[str]:
@@ -130,6 +131,15 @@ def test_a_copy_that_starts_with_the_same_key_sends_nothing(sandbox, alice, tmp_
     with copy_database(tmp_path) as url:
         assert run_on_copy(url) == "0 claimed"
         assert [claim() is not None for _ in range(5)] == [True] * 5, "the original goes on"
+
+
+def test_a_copy_from_before_the_first_worker_sends_nothing_either(sandbox, alice, tmp_path):
+    for _ in range(5):
+        factories.submit(alice)
+    with copy_database(tmp_path) as url:
+        assert run_on_copy(url) == "0 claimed"
+        begin_a_new_process()
+        assert [claim() is not None for _ in range(5)] == [True] * 5
 
 
 # --- It went back ---
@@ -317,6 +327,38 @@ def test_commits_wait_for_the_disk_whatever_the_database_s_default(db):
             cursor.execute(f"ALTER DATABASE {name} RESET synchronous_commit")
 
 
+# --- What SQLite needs ---
+
+
+@on_sqlite
+def test_without_wal_there_is_a_warning():
+    assert places.find_warnings() == []
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode = DELETE")
+    assert "journal_mode is delete" in places.find_warnings()[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/srv/portal/portal.sqlite3", ""),
+        ("/srv/portal/shared/portal.sqlite3", "nfs4"),
+        ("/srv/portal/shared disk/portal.sqlite3", "fuse.sshfs"),
+        ("/srv/portal/shared/fast/portal.sqlite3", ""),
+    ],
+)
+def test_a_database_on_a_network_disk_is_warned_of(tmp_path, path, kind):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/vda1 / ext4 rw 0 0\n"
+        "nas:/export /srv/portal/shared nfs4 rw 0 0\n"
+        "me@nas: /srv/portal/shared\\040disk fuse.sshfs rw 0 0\n"
+        "/dev/vdb1 /srv/portal/shared/fast xfs rw 0 0\n"
+    )
+    warning = places.describe_disk(path=Path(path), mounts=mounts)
+    assert (f"network disk ({kind})" in warning) if kind else (warning == "")
+
+
 # --- An operator says what happened ---
 
 
@@ -412,7 +454,7 @@ def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice):
     assert portal_request.status == "SENDING"
     stray = models.StrayResponse.objects.get()
     assert (stray.attempt_number, stray.token, stray.outcome) == (call.attempt_id, "lost", "SUCCEEDED")
-    orphan = models.Workstation.objects.orphans().get()
+    orphan = models.Workstation.objects.get()
     assert (orphan.uid, orphan.request, orphan.made_for) == (result.workstation.uid, None, None)
     assert models.Event.objects.filter(verb="stray-response").count() == 1
     assert_is_paused(for_="lost-attempt")
@@ -454,7 +496,7 @@ def send(call: dispatch.Call) -> dispatch.Result:
 def make_unknown(call: dispatch.Call) -> None:
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
     held = leases.take_lease(name="recover", holder="test", seconds=60)
-    assert recover.recover_requests(held=held) == 1
+    assert factories.recover_requests(held=held) == 1
 
 
 def move_deadline(call: dispatch.Call) -> None:

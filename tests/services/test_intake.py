@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 
 from portal import models
+from portal.models.clock import Now
 from portal.services import accounts, intake, keyhold
 from tests import factories
 
@@ -72,7 +73,7 @@ def test_another_person_s_workspace_is_not_found(alice, bob):
 
 
 def test_a_workspace_of_another_account_is_no_hindrance(alice, bob):
-    elsewhere = models.Account.objects.create(base_url="https://elsewhere.example/v1")
+    elsewhere = models.Account.objects.create(base_url="https://elsewhere.example/v1", retired_at=Now())
     models.Workspace.objects.create(account=elsewhere, uid="ws-1", owner=alice)
 
     assert factories.submit(bob, workspace_uid="ws-1").pk

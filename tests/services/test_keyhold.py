@@ -8,7 +8,7 @@ from django.db.models import F
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, clock, dispatch, intake, keyhold, leases, probe, record, recover
+from portal.services import accounts, clock, credentials, dispatch, intake, keyhold, leases, probe, record
 from portal.worker import process
 from tests import factories
 
@@ -149,13 +149,13 @@ def test_a_success_from_before_the_hold_ended_does_not_open_the_key(sandbox, ali
 def test_an_answer_to_the_former_key_says_nothing_of_the_new_one(sandbox, settings, alice, olga):
     first, second, third = call_all(sandbox, alice, 3)
     settings.AGENTSTATION_API_KEY = "another key"
-    assert dispatch.claim_request(worker="w") is None or factories.submit(alice)
+    asked = factories.ask_whose_key()
     factories.submit(alice)
     assert dispatch.claim_request(worker="w") is None
     assert state() == ("HELD", "new-key")
     with pytest.raises(keyhold.NotHeld):
         resume(olga)
-    keyhold.confirm_key(actor=olga, account=accounts.get_current_account(), is_same_account=True)
+    credentials.confirm_key(actor=olga, credential=asked, is_same_account=True)
 
     # All three are answered with 401 (the sandbox knows only the former key, or does not).
     for call in (first, second, third):
@@ -279,10 +279,9 @@ def test_a_probe_that_passes_when_the_hold_has_become_an_operator_s_ends_nothing
     ask(sandbox, alice, {"name": "fail-401"})
     account = accounts.get_current_account()
     make_probe_due()
-    assert keyhold.is_probe_due(account=account, held=held)
+    assert keyhold.claim_probe(account=account, held=held)
     settings.AGENTSTATION_API_KEY = "another key"
-    factories.submit(alice)
-    dispatch.claim_request(worker="w")
+    factories.ask_whose_key()
 
     keyhold.note_probe(account=account, passed=True, held=held)
 
@@ -495,7 +494,7 @@ def test_an_attempt_whose_worker_was_killed_lets_the_next_try_after_its_deadline
     call = resume_with_one_in_flight(alice, olga)
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
     if is_recovered:
-        recover.recover_requests(held=held)
+        factories.recover_requests(held=held)
 
     assert state() == ("RESUMING", "402")
     assert factories.send_once().workstation is not None
@@ -516,7 +515,7 @@ def test_a_late_success_from_before_the_hold_leaves_it_as_it_is(sandbox, alice, 
     late = dispatch.send_call(call=first, client=process.make_client())
     finish(sandbox, second, {"name": "fail-402"})
     models.Attempt.objects.filter(pk=first.attempt_id).update(deadline_at=Now())
-    recover.recover_requests(held=held)
+    factories.recover_requests(held=held)
 
     record.record_result(call=first, result=late)
 

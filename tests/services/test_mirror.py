@@ -154,6 +154,18 @@ def test_an_answer_does_not_change_the_contents_of_somebody_else_s_workspace(san
     assert [file.name for file in models.File.objects.all()] == ["a.txt"]
 
 
+def test_a_stray_answer_does_not_change_the_contents_of_anybody_s_workspace(sandbox, alice):
+    store(answer(), factories.submit(alice))
+    document = answer(id="stray")
+    document["workspace"]["files"]["data"] = [{"id": "f2", "name": "c.txt"}]
+    with transaction.atomic():
+        stored = mirror.store_stray(
+            account=accounts.get_current_account(), workstation=agentstation.Workstation.from_dict(document)
+        )
+    assert stored.workspace.owner == alice
+    assert [file.name for file in models.File.objects.all()] == ["a.txt"]
+
+
 def test_an_answer_brings_the_contents_of_one_s_own_or_nobody_s_workspace(sandbox, alice):
     portal_request = factories.submit(alice)
     store_answer(portal_request, answer())
@@ -167,7 +179,7 @@ def test_an_answer_brings_the_contents_of_one_s_own_or_nobody_s_workspace(sandbo
 def test_a_list_s_entry_is_not_taken_as_stored_with_its_files():
     account = accounts.get_current_account()
     told = agentstation.Workstation.from_dict(answer())
-    mirror.store_listed(account=account, entries={told.uid: told}, are_over=False, foreign=())
+    mirror.store_listed(account=account, entries={told.uid: told}, are_over=False, foreign=frozenset())
     stored = models.Workstation.objects.get()
     assert not mirror.is_known(stored=stored, workstation=told)
     with transaction.atomic():

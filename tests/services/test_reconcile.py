@@ -17,7 +17,6 @@ from portal.services import (
     matching,
     reconcile,
     record,
-    recover,
     scans,
 )
 from portal.worker import process
@@ -32,7 +31,7 @@ MOVED = {
     models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
     models.Scan: ["begun_at", "ended_at"],
     models.Workspace: ["first_seen_at"],
-    models.Workstation: ["first_seen_at", "listed_at"],
+    models.Workstation: ["first_seen_at", "listed_at", "created_at"],
 }
 
 
@@ -53,6 +52,7 @@ def pass_time(seconds: float) -> None:
     with factories.unprotected():
         for model, names in MOVED.items():
             model.objects.update(**{name: F(name) - timedelta(seconds=seconds) for name in names})
+    factories.age_provider(seconds)
     models.Key.objects.filter(state="HELD", held_until__isnull=False).update(held_until=Now() - timedelta(seconds=1))
 
 
@@ -281,7 +281,9 @@ def test_lists_that_lag_longer_than_the_grace_do_not_buy_twice(sandbox, alice, b
     sandbox.change_weather({"shows_after": 90})
     portal_request = ask(sandbox, alice, "fail-500-made")
     make_witness(bob)
-    deny_twice(held)
+    pass_time(61)
+    scan(held)
+    scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]
     list_as_made(sandbox, portal_request, made(sandbox)[0])
     scan(held)
@@ -682,7 +684,7 @@ def send_late(sandbox, requester, recovering, name: str = "", **values) -> tuple
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
-    recover.recover_requests(held=recovering)
+    factories.recover_requests(held=recovering)
     assert statuses(portal_request) == ["UNKNOWN"]
     return portal_request, call, result
 
@@ -766,7 +768,7 @@ def give_back_late(requester, recovering) -> tuple[models.Request, dispatch.Call
     portal_request = factories.submit(requester)
     call = factories.claim()
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
-    recover.recover_requests(held=recovering)
+    factories.recover_requests(held=recovering)
     return portal_request, call
 
 
@@ -791,6 +793,7 @@ def test_unknown_requests_of_another_account_are_never_settled(sandbox, settings
     portal_request = ask(sandbox, alice, "reset-made")
     mine = sandbox.base_url
     settings.AGENTSTATION_BASE_URL = mine.replace("127.0.0.1", "localhost")
+    factories.present_key()
     factories.mark_first_look()
     scan(held)
     pass_time(UNTIL_SURE)
@@ -799,7 +802,7 @@ def test_unknown_requests_of_another_account_are_never_settled(sandbox, settings
     assert models.Workstation.objects.get().account == accounts.get_current_account()
 
     settings.AGENTSTATION_BASE_URL = mine
-    list_as_made(sandbox, portal_request, made(sandbox)[0])
+    factories.present_key()
     scan(held)
     assert statuses(portal_request) == ["SUCCEEDED"]
 
@@ -807,7 +810,7 @@ def test_unknown_requests_of_another_account_are_never_settled(sandbox, settings
 def test_the_lists_of_a_key_that_nobody_has_confirmed_settle_nothing(sandbox, alice, held):
     portal_request = ask(sandbox, alice, "reset-made")
     sandbox.reset()  # another account's world
-    models.Key.objects.update(fingerprint="another")
+    models.Credential.objects.update(fingerprint="another")
     looks = models.Scan.objects.count()
     scan(held)
     pass_time(UNTIL_SURE)

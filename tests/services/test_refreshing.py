@@ -191,6 +191,37 @@ def test_several_are_read_at_once(settings, alice, held):
     assert models.Workstation.objects.filter(status="active").count() == 8
 
 
+def test_a_list_without_an_end_ends_the_round_all_the_same(settings, alice, held):
+    asked = []
+
+    def handle(connection: server.Connection) -> None:
+        asked.append(connection.read_request().split()[1].decode())
+        page = {"data": [answer(id=f"w{len(asked)}")], "next_cursor": f"c{len(asked)}"}
+        connection.send(server.http(200, json.dumps(page).encode()))
+
+    provider = server.Server(handle)
+    settings.AGENTSTATION_BASE_URL = provider.url
+    account = accounts.get_current_account()
+    for number in range(1, 3):
+        models.Workstation.objects.create(account=account, uid=f"w{number}")
+    try:
+        assert refresh(held) == 2
+    finally:
+        provider.close()
+    assert [path.partition("?")[0] for path in asked] == ["/v1/workstations"] * 2
+    assert models.Workstation.objects.filter(status="active").count() == 2
+
+
+def test_who_lost_the_lease_writes_nothing(sandbox, alice, held):
+    workstation = factories.create_workstation(alice)
+    sandbox.script({"on": READ, "status": 422})
+    models.Lease.objects.update(token=held.token + 1)
+    with pytest.raises(leases.LeaseLost):
+        refresh(held)
+    workstation.refresh_from_db()
+    assert workstation.doubted_at is None
+
+
 # --- Doubts ---
 
 
@@ -251,6 +282,26 @@ def test_a_doubt_that_began_after_the_reading_is_not_cleared_by_it(sandbox, sett
     refreshing._store_news(reading=reading, begun_tick=tick, held=held)
 
     assert list_verbs() == ["begin-doubt"]
+
+
+def test_one_whose_release_is_asked_while_it_is_read_is_not_in_doubt(sandbox, alice, held):
+    workstation = factories.create_workstation(alice)
+    reading = refreshing.Reading(stored=workstation)
+    releases.ask_release(actor=alice, workstation=workstation)
+    refreshing._store_news(reading=reading, begun_tick=99, held=held)
+    assert list_verbs() == []
+
+
+def test_one_that_is_being_released_is_read_only_in_doubt(sandbox, alice, settings, held):
+    settings.PORTAL_RETRY_DELAY = 30.0
+    workstation = factories.create_workstation(alice)
+    releases.ask_release(actor=alice, workstation=workstation)
+    assert refresh(held) == 0
+    sandbox.script({"on": "DELETE", "status": 422})
+    factories.send_releases()
+    sandbox.script({"on": READ, "status": 200, "body": answer(id=workstation.uid, status="completed")})
+    assert refresh(held) == 1
+    assert list_verbs() == ["begin-doubt", "released"]
 
 
 def test_one_in_doubt_is_read_less_and_less(sandbox, alice, held):

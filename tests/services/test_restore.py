@@ -78,7 +78,7 @@ def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(san
     assert len(sandbox.record()["posts"]) == 2
 
 
-def test_what_appears_after_the_question_is_confirmed_by_an_operator(sandbox, alice, held):
+def test_what_appears_after_the_question_is_put_before_a_person(sandbox, alice, held):
     portal_request = factories.submit(alice)
     restore.restore_requests()
     pass_time()
@@ -89,7 +89,7 @@ def test_what_appears_after_the_question_is_confirmed_by_an_operator(sandbox, al
     sandbox.script({"on": "GET /workstations", "status": 200, "body": {"data": [entry]}})
     look(held)
     portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.CONFIRM)
+    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.NEWCOMER)
 
 
 def test_who_no_longer_wants_it_is_asked_nothing(sandbox, alice, held):

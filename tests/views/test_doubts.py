@@ -51,6 +51,15 @@ def test_the_live_part_tells_of_a_doubt_that_begins(sign_in, workstation, alice)
     assert "Not found" in browser.get(**live).content.decode()
 
 
+def test_the_first_page_tells_of_it_too(sign_in, workstation, alice):
+    models.Workstation.objects.update(doubted_at=None, doubted_tick=None)
+    browser = sign_in(alice)
+    live = {"data": {"seen": browser.get("/").context["live"].version}, "headers": {"HX-Request": "true"}}
+    assert browser.get("/live/", **live).status_code == 204
+    doubt(timedelta(0))
+    assert "Not found" in browser.get("/live/", **live).content.decode()
+
+
 def test_after_a_day_its_owner_may_say_that_it_has_ended(sign_in, workstation, alice):
     browser = sign_in(alice)
     assert "has been missing for under a day" in browser.post(ENDED, follow=True).content.decode()

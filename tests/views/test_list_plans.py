@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import dispatch, leases, releases
+from portal.services import accounts, dispatch, leases, releases
 from portal.services.audit import seals
 from portal.services.search import finding, periods
 from tests.admin import rows
@@ -156,6 +156,8 @@ def test_no_list_of_an_operator_walks(record, olga, sign_in):
 def test_a_claim_and_a_look_at_what_is_live_walk_past_nothing_that_has_ended(record, alice, settings):
     settings.AGENTSTATION_BASE_URL = (account := rows.create_account()).base_url
     models.Account.objects.filter(pk=account.pk).update(first_look="DONE")
+    fingerprint = accounts.fingerprint_key(account=account)
+    models.Credential.objects.create(account=account, fingerprint=fingerprint, accepted_at=Now())
     wanted = rows.create_request(alice, status="QUEUED")
     settings.PORTAL_CALLS_PER_MINUTE = 10
     releases.ask_release(actor=alice, workstation=models.Workstation.objects.filter(account=account).live().last())

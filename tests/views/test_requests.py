@@ -210,6 +210,7 @@ def test_a_request_that_waits_under_a_hold_says_why(sandbox, sign_in, alice, bob
 def test_a_request_of_another_account_says_why_it_waits(settings, sign_in, alice):
     waiting = factories.submit(alice)
     settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
+    factories.present_key()
     assert "meant for another account" in sign_in(alice).get(f"/requests/{waiting.pk}/").content.decode()
 
 

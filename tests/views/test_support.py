@@ -124,5 +124,6 @@ def test_the_evidence_tells_nothing_of_the_key(sandbox, settings, sign_in, alice
     content = download(sign_in(olga), portal_request.pk).content.decode()
     assert "bad key" in content
     assert settings.AGENTSTATION_API_KEY not in content
-    assert accounts.fingerprint_key() == portal_request.attempts.get().key_fingerprint
-    assert accounts.fingerprint_key() not in content
+    fingerprint = accounts.fingerprint_key(account=portal_request.account)
+    assert fingerprint == portal_request.attempts.get().key_fingerprint
+    assert fingerprint not in content

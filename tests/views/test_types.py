@@ -50,6 +50,12 @@ def test_the_form_offers_what_the_list_has_and_says_what_it_says(sign_in, alice)
     assert models.Request.objects.get().type == "default"
 
 
+def test_the_form_stays_small_whatever_the_list_says(sign_in, alice):
+    plain = len(sign_in(alice).get(NEW).content)
+    offer("default", description="d" * 100_000, software=["s" * 1_000] * 1_000)
+    assert len(sign_in(alice).get(NEW).content) < plain
+
+
 def test_the_only_type_is_chosen_already(sign_in, alice):
     offer("default")
     assert 'value="default" required id="id_type_0" checked' in sign_in(alice).get(NEW).content.decode()

@@ -4,7 +4,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts
+from portal.services import accounts, decisions, workers
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -142,17 +142,77 @@ def test_a_waiting_request_shows_its_place(sign_in, sandbox, alice, bob):
 def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, settings, alice, anna, olga, answer):
     waiting = factories.submit(alice)
     settings.AGENTSTATION_API_KEY = "another-key"
-    assert factories.dispatch.claim_request(worker="w") is None
-    page = sign_in(alice).get("/").content.decode()
-    assert "A new API key has been set" in page
-    assert sign_in(anna).post("/key/account/", {"account": answer}).status_code == 403
-    assert "Say first whose account" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+    asked = factories.ask_whose_key()
+    url = f"/key/account/{asked.pk}/"
+    page = sign_in(alice).get("/key/").content.decode()
+    assert "Another API key or base URL has been set" in page
+    assert asked.fingerprint not in page
+    assert sign_in(anna).post(url, {"account": answer}).status_code == 403
+    assert "It cannot just be resumed" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+    page = sign_in(olga).get("/key/").content.decode()
+    assert all(told in page for told in (url, asked.fingerprint, asked.base_url, asked.seen_on))
+    assert "Resume the key" not in page
+    assert "has a key that nobody has confirmed" in sign_in(olga).get("/unknown/").content.decode()
+    assert decisions.count_open_decisions() == 1
 
-    page = sign_in(olga).post("/key/account/", {"account": answer}, follow=True).content.decode()
+    assert "Say whether" in sign_in(olga).post(url, {"account": "perhaps"}, follow=True).content.decode()
+    page = sign_in(olga).post(url, {"account": answer}, follow=True).content.decode()
     assert "Noted." in page
-    assert "Nobody has to say" in sign_in(olga).post("/key/account/", {"account": answer}, follow=True).content.decode()
+    assert url not in page
+    assert "Nobody has to say" in sign_in(olga).post(url, {"account": answer}, follow=True).content.decode()
     assert models.Account.objects.count() == (1 if answer == "same" else 2)
     assert waiting.account == accounts.get_current_account() or answer == "other"
+
+
+def test_a_request_of_an_account_that_was_left_is_shown_to_operators(sign_in, unknown, settings, olga):
+    browser = sign_in(olga)
+    assert "an account that the portal has left" not in browser.get("/unknown/").content.decode()
+    url = settings.AGENTSTATION_BASE_URL
+    settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
+    factories.present_key()
+    page = browser.get("/unknown/").content.decode()
+    assert f"an account that the portal has left ({url})" in page
+    assert unknown.label in page
+    assert decisions.count_open_decisions() == 1
+
+
+@pytest.mark.parametrize("reason", ["deactivated", "out of the group"])
+def test_what_runs_for_somebody_who_may_not_request_any_more_is_shown(sign_in, sandbox, alice, olga, reason):
+    workstation = factories.create_workstation(alice)
+    browser = sign_in(olga)
+    assert workstation.uid not in browser.get("/unknown/").content.decode()
+    if reason == "deactivated":
+        models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    else:
+        alice.groups.clear()
+
+    page = browser.get("/unknown/").content.decode()
+    assert f"/workstations/{workstation.uid}/" in page
+    assert "may no longer request" in page
+    assert decisions.count_open_decisions() == 1
+    browser.post(f"/workstations/{workstation.uid}/release/", {"reason": "She has left."})
+    assert workstation.uid not in browser.get("/unknown/").content.decode()
+    assert decisions.count_open_decisions() == 0
+
+
+def test_every_page_tells_machines_whether_requests_go_out(sign_in, client, sandbox, alice):
+    accounts.get_current_account()
+    browser = sign_in(alice)
+    held, resuming = {"state": "HELD", "cause": "402", "held_at": Now()}, {"state": "RESUMING", "held_at": None}
+    for values, state in [({}, "offline"), ({}, "active"), (held, "paused"), (resuming, "resuming")]:
+        models.Key.objects.update(**values)
+        for path in ("/", "/key/", "/requests/", "/failures/402/", "/nowhere/"):
+            assert f'<body data-key="{state}">' in browser.get(path).content.decode(), path
+        workers.note_worker(name="w")
+    assert "data-key" not in client.get("/accounts/login/").content.decode()
+
+
+def test_the_key_page_tells_that_the_key_is_used_elsewhere(sign_in, sandbox, alice, olga):
+    accounts.get_current_account()
+    assert "used elsewhere" not in sign_in(olga).get("/key/").content.decode()
+    models.Account.objects.update(shared_at=Now())
+    assert "used elsewhere" in sign_in(olga).get("/key/").content.decode()
+    assert "used elsewhere" not in sign_in(alice).get("/key/").content.decode()
 
 
 def test_the_key_page_tells_each_state(sign_in, sandbox, olga):

@@ -126,6 +126,7 @@ def test_a_worker_ends_though_a_job_waits_for_a_provider_that_hangs(settings, tr
     settings.AGENTSTATION_TOTAL_TIMEOUT = 120.0
     with socket.create_server(("127.0.0.1", 0)) as provider:
         settings.AGENTSTATION_BASE_URL = f"http://127.0.0.1:{provider.getsockname()[1]}/v1"
+        factories.mark_first_look()  # which would not wait for long
         worker = process.Process(sender_count=1)
         thread = threading.Thread(target=worker.run)
         thread.start()

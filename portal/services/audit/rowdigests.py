@@ -47,9 +47,19 @@ FORMS: Mapping[str, canon.Form] = {
     "account": canon.Form(model=models.Account, names=("id", "base_url", "created_at", "retired_at", "first_look")),
     "key": canon.Form(
         model=models.Key,
+        names=(*("id", "account_id", "state", "cause", "held_at", "held_until", "operator_only", "hold_ended_at"),),
+    ),
+    "credential": canon.Form(
+        model=models.Credential,
         names=(
-            *("id", "account_id", "state", "cause", "held_at", "held_until", "operator_only", "hold_ended_at"),
-            *("fingerprint", "new_fingerprint"),
+            "id",
+            "account_id",
+            "fingerprint",
+            "base_url",
+            "is_sandbox",
+            "asked_at",
+            "accepted_at",
+            "accepted_by_id",
         ),
     ),
     "database": canon.Form(

@@ -26,6 +26,7 @@ def _set_open() -> None:
     models.Worker.objects.update_or_create(name="desk:4711", defaults={"seen_at": timezone.now() + timedelta(days=1)})
     models.Key.objects.get_or_create(account=accounts.get_current_account())
     _change_key(state="OPEN", cause="", held_at=None, held_until=None, operator_only=False)
+    models.Credential.objects.asked().delete()
 
 
 def _change_key(**values: object) -> None:
@@ -35,7 +36,16 @@ def _change_key(**values: object) -> None:
 def _hold(cause: str) -> None:
     now = timezone.now().replace(microsecond=0)
     until = now + timedelta(hours=1) if cause in UNTIL_A_TIME else None
-    _change_key(state="HELD", cause=cause, held_at=now, held_until=until, operator_only=cause in ("402", "new-key"))
+    values = {"held_at": now, "held_until": until, "pause_seconds": 3600 if until else 0}
+    _change_key(state="HELD", cause=cause, operator_only=cause in ("402", "new-key"), **values)
+    if cause == models.NEW_KEY:
+        models.Credential.objects.create(
+            account=accounts.get_current_account(),
+            fingerprint="5b1c0f7a93d2e864",
+            base_url="https://api.agentstation.ai/v1",
+            seen_at=now,
+            seen_on="desk:4712",
+        )
 
 
 def _resume(cause: str) -> None:

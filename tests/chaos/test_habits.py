@@ -1,0 +1,45 @@
+"""The habits of a run: which it has, and what weather they make."""
+
+import argparse
+import random
+
+import pytest
+
+from portal.sandbox import weather
+from tests.chaos import faults, habits
+
+
+def read(*words: str) -> frozenset[str]:
+    parser = argparse.ArgumentParser()
+    habits.add_options(parser)
+    options = vars(parser.parse_args(words))
+    return habits.read_habits(more=options["with"], less=options["without"])
+
+
+def test_a_run_has_the_usual_habits_and_those_that_it_is_given():
+    assert read() == habits.ENABLED
+    assert read("--with", "lag", "--with", "copy") == habits.ENABLED | {"lag", "copy"}
+    assert read("--with", "all", "--without", "copy") == frozenset(habits.NAMES) - {"copy"}
+    assert read("--without", "all") == frozenset()
+    with pytest.raises(SystemExit):
+        read("--with", "luck")
+
+
+@pytest.mark.parametrize("name", habits.WEATHERS)
+def test_the_sandbox_takes_every_weather_of_a_habit(name):
+    chance = random.Random(1)
+    drawn = [habits.draw_weather(chance, habits=frozenset({name})) for _ in range(100)]
+
+    for wish in drawn:
+        weather.Weather().change(wish)
+    assert len({repr(wish) for wish in drawn}) > 1
+
+
+def test_habits_come_on_top_of_the_usual_weather():
+    usual = faults.draw_weather(random.Random(1), clock_off=60, enabled=frozenset())
+    odd = faults.draw_weather(random.Random(1), clock_off=60, enabled=frozenset({"odd-ids", "omissions"}))
+
+    weather.Weather().change(odd)
+    assert odd["mix"][: len(usual["mix"])] == usual["mix"]
+    assert odd.keys() - usual.keys() == {"lists_empty", "omit_share"}
+    assert usual["clock_off"] == 60

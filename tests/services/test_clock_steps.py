@@ -1,0 +1,125 @@
+"""What the portal does when the database's clock steps: no dead key goes on, no pause ends early or an hour late, and
+nobody's request is given up."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from portal import agentstation, models
+from portal.models.clock import Now
+from portal.services import accounts, clock, dispatch, keyhold, leases, recover
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+HOUR = 3600.0
+YEAR = 400 * 24 * HOUR
+
+
+@pytest.fixture
+def held() -> leases.Held:
+    taken = leases.take_lease(name="recover", holder="test", seconds=600)
+    assert taken is not None
+    return taken
+
+
+@pytest.fixture
+def watched() -> clock.SteadyClock:
+    """As if the job had seen a steady clock for a while: its BOOTTIME runs ahead, a little with each reading."""
+    passed = iter(range(10_000))
+    watched = clock.SteadyClock(boottime=lambda: agentstation.boottime() + 0.5 * next(passed))
+    for _ in range(9):
+        watched.observe(account=accounts.get_current_account(), token=1)
+    return watched
+
+
+def read_state() -> tuple[str, str]:
+    key = accounts.get_current_account().key
+    return key.state, key.cause
+
+
+def refuse(sandbox, requester: models.User, **answer: object) -> None:
+    sandbox.script(answer)
+    factories.submit(requester)
+    factories.send_once()
+    models.Request.objects.update(next_attempt_at=None)  # what is put off is the pause's end, not the request's
+
+
+def await_claim() -> dispatch.Call:
+    """As a worker does that looks for requests again and again."""
+    pause = threading.Event()
+    for _ in range(1000):
+        if (call := dispatch.claim_request(worker="w")) is not None:
+            return call
+        pause.wait(0.01)
+    raise AssertionError("the pause does not end")
+
+
+@pytest.mark.parametrize("seconds", [HOUR, -HOUR])
+@pytest.mark.parametrize("name", ["fail-401", "fail-402"])
+def test_a_dead_key_is_paused_again_by_the_first_refusal(sandbox, database_clock, alice, olga, seconds, name):
+    refuse(sandbox, alice, name=name)
+    keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+    database_clock.step(seconds=seconds)
+    for _ in range(3):
+        factories.submit(alice)
+
+    sandbox.script({"name": name})
+    factories.send_once()
+
+    assert read_state() == ("HELD", name.removeprefix("fail-"))
+    assert dispatch.claim_request(worker="w") is None
+    assert len(sandbox.record()["posts"]) == 2
+
+
+def test_a_timed_pause_does_not_end_early(sandbox, database_clock, alice):
+    refuse(sandbox, alice, status=429, headers={"Retry-After": "3600"})
+    assert dispatch.claim_request(worker="w") is None
+    database_clock.step(seconds=YEAR)
+    assert dispatch.claim_request(worker="w") is None
+    assert read_state() == ("HELD", "429")
+
+
+@pytest.mark.parametrize("is_seen_before", [True, False])
+def test_a_timed_pause_does_not_last_an_hour_longer(sandbox, database_clock, alice, is_seen_before):
+    refuse(sandbox, alice, name="fail-429-retry-3")
+    if is_seen_before:
+        assert dispatch.claim_request(worker="w") is None
+    database_clock.step(seconds=-HOUR)
+    await_claim()
+    assert read_state() == ("RESUMING", "429")
+
+
+def test_a_pause_that_ended_while_no_worker_ran_is_over_at_once(sandbox, alice):
+    refuse(sandbox, alice, status=429, headers={"Retry-After": "3600"})
+    models.Key.objects.update(held_until=Now() - timedelta(seconds=1))
+    assert dispatch.claim_request(worker="w") is not None
+
+
+def test_nobody_is_given_up_by_a_clock_that_is_ahead_for_a_while(database_clock, settings, alice, held, watched):
+    settings.PORTAL_SETTLE_GRACE = 0.1
+    waiting = factories.submit(alice)
+    for seconds in (YEAR, 0.0, -YEAR):
+        database_clock.step(seconds=seconds)
+        recover.recover_requests(held=held, watched=watched)
+        waiting.refresh_from_db()
+        assert waiting.status == "QUEUED"
+    assert models.Event.objects.filter(verb="clock-step").count() == 2
+
+
+def test_who_waited_too_long_is_given_up_once_the_clock_has_been_steady(settings, alice, held, watched, sandbox):
+    settings.PORTAL_SETTLE_GRACE = 0.1
+    waiting = factories.submit(alice)
+    models.Request.objects.update(queued_at=Now() - timedelta(days=2))
+    assert recover.recover_requests(held=held, watched=clock.SteadyClock()) == 0, "it has only just begun to watch"
+    assert recover.recover_requests(held=held, watched=watched) == 1
+    waiting.refresh_from_db()
+    assert (waiting.status, waiting.failure) == ("FAILED", "waited-too-long")
+
+
+def test_time_under_a_pause_is_never_less_than_none(sandbox, database_clock, alice, olga):
+    refuse(sandbox, alice, name="fail-402")
+    database_clock.step(seconds=-HOUR)
+    keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+    assert accounts.get_current_account().key.held_seconds == 0.0
