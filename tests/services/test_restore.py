@@ -84,9 +84,7 @@ def test_what_appears_after_the_question_is_put_before_a_person(sandbox, alice, 
     pass_time()
     look(held)
     look(held)
-    started_at = portal_request.attempts.get().claimed_at.isoformat()
-    entry = {"id": "W1", "type": "python", "status": "active", "startedAt": started_at, "workspace": {"id": "S1"}}
-    sandbox.script({"on": "GET /workstations", "status": 200, "body": {"data": [entry]}})
+    buy_elsewhere(alice)
     look(held)
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.NEWCOMER)
