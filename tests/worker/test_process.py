@@ -139,9 +139,9 @@ def test_a_worker_ends_though_a_job_waits_for_a_provider_that_hangs(settings, tr
         assert not models.Lease.objects.filter(holder=worker.name, expires_at__gt=Now()).exists()
         asked.close()
     for job in threading.enumerate():
-        if job.name == "settle":
+        if job.name == "reconcile":
             job.join(30)
-    assert not models.Look.objects.exists(), "a job wrote something after its worker had ended"
+    assert not models.Scan.objects.exclude(ended_at=None).exists(), "a job wrote something after its worker had ended"
 
 
 def test_a_job_that_uses_the_key_is_left_to_a_worker_whose_key_is_known(sandbox, settings, alice):
