@@ -14,8 +14,8 @@ from portal.services import accounts, addresses, audit, clock
 
 FORMAT = "workstation-portal evidence"
 VERSION = 1
-# Of the key there is nothing but this, and even this stays here.
-_LEFT_OUT = frozenset({"key_fingerprint"})
+# Of the key there is nothing but its fingerprint and the salt of that, and even these stay here.
+_LEFT_OUT = frozenset({"key_fingerprint", "salt"})
 _AS_IT_CAME = frozenset({"raw"})
 
 

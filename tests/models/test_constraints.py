@@ -110,6 +110,15 @@ def test_names_are_unique_within_what_they_belong_to():
     refuse(lambda: models.Account.objects.create(base_url=account.base_url))
 
 
+def test_a_key_is_known_once_to_an_account_and_nobody_accepts_it_without_a_time(alice):
+    account = accounts.get_current_account()
+    models.Credential.objects.create(
+        account=account, fingerprint="0123456789abcdef", accepted_at=Now(), accepted_by=alice
+    )
+    refuse(lambda: models.Credential.objects.create(account=account, fingerprint="0123456789abcdef"))
+    refuse(lambda: models.Credential.objects.create(account=account, fingerprint="another", accepted_by=alice))
+
+
 @pytest.mark.parametrize("values", [{"state": "HELD"}, {"cause": "401"}, {"held_until": Now()}])
 def test_a_hold_has_a_cause_and_a_start(values):
     accounts.get_current_account()

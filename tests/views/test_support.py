@@ -127,3 +127,4 @@ def test_the_evidence_tells_nothing_of_the_key(sandbox, settings, sign_in, alice
     fingerprint = accounts.fingerprint_key(account=portal_request.account)
     assert fingerprint == portal_request.attempts.get().key_fingerprint
     assert fingerprint not in content
+    assert portal_request.account.salt not in content
