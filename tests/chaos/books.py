@@ -45,7 +45,10 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A stored request; `reason` says why only a person can go on with it, where one is asked."""
+    """A stored request; `reason` says why only a person can go on with it, where one is asked.
+
+    `sent_again`: how often a person said that nothing was made, and took the risk to pay twice.
+    """
 
     number: int
     member: str
@@ -55,6 +58,7 @@ class Request:
     status: str
     failure: str = ""
     reason: str = ""
+    sent_again: int = 0
 
     @property
     def group(self) -> Group:
@@ -317,7 +321,8 @@ def _compare_group_sizes(books: Books, report: Report, doubled: Counter[Group]) 
     """More made for a group than it has requests: one was doubled, whoever owns the workstations now."""
     made = Counter(post.group for post in books.posts if post.made and not post.is_on_purpose)
     made.subtract(doubled)
-    made.subtract(portal_request.group for portal_request in books.requests)
+    for portal_request in books.requests:
+        made[portal_request.group] -= 1 + portal_request.sent_again
     for group, count in made.items():
         if count > 0:
             report.add("doubled", f"{count} workstations more were made for {group} than it has requests")
@@ -341,7 +346,7 @@ def _compare_surplus(
         if post.made and post.made not in owned:
             unowned[post.group].append(post)
     for portal_request in books.requests:
-        forgiven[portal_request.group] += portal_request.status == "UNKNOWN"
+        forgiven[portal_request.group] += (portal_request.status == "UNKNOWN") + portal_request.sent_again
     for group, posts in unowned.items():
         # Those made on purpose last: the first ones are forgiven.
         for post in sorted(posts, key=lambda post: not post.is_on_purpose)[forgiven[group] :]:

@@ -111,9 +111,10 @@ class Member:
     """One client: a thread that takes tickets and turns each into a submission."""
 
     def __init__(self, *, name: str, browser: Browser, book: Book, seed: str) -> None:
-        self._name, self._browser, self._book = name, browser, book
+        self.name, self._browser, self._book = name, browser, book
         self._chance = random.Random(seed)
         self._gives_up: list[int] = []
+        self._decided: set[int] = set()
 
     def submit_one(self) -> bool:
         """Fill in a form and send it until told; False where the form could not even be had."""
@@ -156,7 +157,7 @@ class Member:
             answers.append(self._browser.ask("POST", "/requests/new/", **wish))
         numbers = [number for answer in answers if (number := _read_number(answer)) is not None]
         return books.Told(
-            member=self._name,
+            member=self.name,
             submission=wish["submission"],
             type=wish["type"],
             workspace=wish["workspace_id"],
@@ -177,9 +178,19 @@ class Member:
     def give_up(self) -> None:
         """Cancel what will never be; said again, it changes nothing."""
         for number in self._gives_up:
-            page = self._browser.ask("GET", f"/requests/{number}/")
-            if page is not None and (token := _find(_TOKEN, page.text)):
-                self._browser.ask("POST", f"/requests/{number}/cancel/", csrfmiddlewaretoken=token)
+            self._say(number, "cancel")
+
+    def decide(self, numbers: list[int]) -> None:
+        """Answer the portal's question about own requests, each once: send it again, cancel it, or leave it."""
+        for number in set(numbers) - self._decided:
+            self._decided.add(number)
+            if answer := self._chance.choice(("not-created", "not-created", "cancel", "")):
+                self._say(number, answer)
+
+    def _say(self, number: int, answer: str) -> None:
+        page = self._browser.ask("GET", f"/requests/{number}/")
+        if page is not None and (token := _find(_TOKEN, page.text)):
+            self._browser.ask("POST", f"/requests/{number}/{answer}/", csrfmiddlewaretoken=token)
 
 
 class Crowd:
@@ -229,6 +240,11 @@ class Crowd:
         """Let everybody cancel what will never be."""
         for member in self.members:
             member.give_up()
+
+    def decide(self, asked: dict[str, list[int]]) -> None:
+        """Let everybody answer what the portal asks them."""
+        for member in self.members:
+            member.decide(asked.get(member.name, []))
 
     def abandon(self) -> None:
         """Nobody tries anything again."""

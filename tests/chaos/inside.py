@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+from collections import Counter
 from datetime import datetime
 from importlib import import_module
 from typing import Any
@@ -67,6 +68,18 @@ def read_state() -> dict[str, Any] | None:
         return None
 
 
+def list_asked() -> dict[str, list[int]]:
+    """The numbers of the unknown requests about which a person is asked, by requester."""
+    rows = _model("Request").filter(status="UNKNOWN").exclude(operator_note="")
+    asked: dict[str, list[int]] = {}
+    try:
+        for name, number in rows.values_list("requester__username", "pk"):
+            asked.setdefault(name, []).append(number)
+    except DatabaseError:
+        connections.close_all()
+    return asked
+
+
 def list_live() -> set[str]:
     """The workstations that the portal shows as live, to whomever."""
     return set(_model("Workstation").filter(ended_at=None).values_list("uid", flat=True))
@@ -74,6 +87,7 @@ def list_live() -> set[str]:
 
 def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
     """The portal's book, its times by the real clock."""
+    again = Counter(_model("Event").filter(verb="not-created").values_list("request_number", flat=True))
     requests = [
         books.Request(
             number=row.pk,
@@ -84,6 +98,7 @@ def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
             status=row.status,
             failure=row.failure,
             reason=row.operator_note,
+            sent_again=again[row.pk],
         )
         for row in _model("Request").select_related("requester").order_by("pk")
     ]

@@ -95,6 +95,7 @@ class Run:
         before: dict[str, Any] | None = None
         while time.monotonic() - calm_since < self._options.settle and time.monotonic() - changed < STANDSTILL:
             self._crowd.give_up()
+            self._crowd.decide(inside.list_asked())
             state = inside.read_state()
             if state is not None and not _count_open(state):
                 self.settled_in = time.monotonic() - calm_since

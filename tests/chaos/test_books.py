@@ -232,3 +232,15 @@ def test_unknown_left_where_a_person_is_asked_is_no_fault_and_is_counted():
 
     assert report.is_clean
     assert report.counts["left to a person: Nobody can tell."] == 1
+
+
+def test_a_workstation_more_where_a_person_sent_a_request_again_is_no_doubling():
+    again = replace(REQUEST, sent_again=1)
+    second = Workstation(uid="workstation2", request=1)
+    twice = {"attempts": [UNHEARD, SECOND], "posts": [POST, SECOND_POST], "workstations": [second], **KILLED}
+
+    assert find(requests=[again], **twice) == {}
+    third = replace(SECOND, claimed_at=30.0, ended_at=30.5, uid="workstation3")
+    third_post = replace(POST, sequence=3, at=30.1, made="workstation3")
+    thrice = twice | {"attempts": [UNHEARD, SECOND, third], "posts": [POST, SECOND_POST, third_post]}
+    assert find(requests=[again], **thrice) == {"doubled": 1}
