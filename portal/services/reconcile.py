@@ -108,8 +108,6 @@ def _reconcile(*, number: int, this_round: Round) -> None:
     decision = matching.decide(unresolved=unresolved, newcomers=newcomers, view=view)
     evidence = _describe_evidence(attempt=attempts[-1], newcomers=newcomers, view=view)
     _carry_out(portal_request, decision=decision, failed=len(attempts), evidence=evidence)
-    if view.scans and decision.verdict is not matching.Verdict.WAIT:
-        models.Scan.objects.filter(pk=view.scans[0].id).update(is_evidence=True)
 
 
 def _describe_request(portal_request: models.Request, *, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
