@@ -116,7 +116,7 @@ def ask_whose_key() -> models.Credential:
     return models.Credential.objects.asked().latest("pk")
 
 
-def recover_requests(*, held: leases.Held) -> int:
+def recover_requests(*, held: leases.Lease) -> int:
     """A round of the duty that ends what nobody ends any more, by a process that has just begun to watch the clock."""
     return recover.recover_requests(held=held, watched=clock.SteadyClock())
 

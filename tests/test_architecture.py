@@ -85,6 +85,7 @@ SERVICE_LAYERS = [
         "setup",
         "listed",
         "listinglag",
+        "sharing",
         "restore",
         "stray",
         "sessions",

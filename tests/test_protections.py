@@ -41,7 +41,7 @@ class Scene:
 
     sandbox: server.Sandbox
     requester: models.User
-    held: leases.Held
+    held: leases.Lease
     # How many POSTs there were when so much time was let pass: the sandbox's clock is not moved with the database's.
     passed: list[tuple[int, float]] = field(default_factory=list)
 
@@ -104,7 +104,7 @@ class Scene:
 @pytest.fixture
 def scene(sandbox, settings, alice) -> Scene:
     settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.take_lease(name="reconcile", holder="test", seconds=600)
+    held = leases.acquire_lease(name="reconcile", holder="test", seconds=600)
     assert held is not None
     return Scene(sandbox=sandbox, requester=alice, held=held)
 

@@ -117,7 +117,7 @@ def _do_duty(name: str, act: Callable[..., int], *, report: Callable[[int, int],
     done = 0
     while True:
         report(done, max(total, done))
-        held = leases.take_lease(name=name, holder=_VERB, seconds=_LEASE)
+        held = leases.acquire_lease(name=name, holder=_VERB, seconds=_LEASE)
         if held is None:
             raise Refused("A worker uses this database. Stop it first.")
         count = act(held=held)

@@ -219,7 +219,7 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
 
 
 @transaction.atomic
-def claim_probe(*, account: models.Account, held: leases.Held) -> bool:
+def claim_probe(*, account: models.Account, held: leases.Lease) -> bool:
     """Take the probe that is due, if one is, and put off the next one, so that no two are made at once."""
     key = lock_key(account=account)
     leases.check_lease(held=held)
@@ -241,7 +241,7 @@ def _probe_interval(key: models.Key) -> float:
 
 
 @transaction.atomic
-def note_probe(*, account: models.Account, passed: bool, held: leases.Held) -> None:
+def note_probe(*, account: models.Account, passed: bool, held: leases.Lease) -> None:
     """What a probe found: one that passed ends the hold, unless that has become an operator's in the meantime."""
     key = lock_key(account=account)
     leases.check_lease(held=held)

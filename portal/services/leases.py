@@ -69,8 +69,3 @@ def list_overdue(*, holders: list[str]) -> list[str]:
     """The jobs whose lease has run out though its worker lives: they hang, and no other worker could take them over."""
     overdue = models.Lease.objects.filter(holder__in=holders, expires_at__lt=Now() - _OVERDUE)
     return list(overdue.order_by("name").values_list("name", flat=True))
-
-
-# The names from before the words changed; whoever still uses them means these.
-Held = Lease
-take_lease = acquire_lease

@@ -5,7 +5,7 @@ from portal.db import release_connection
 from portal.services import accounts, keyhold, leases
 
 
-def probe_key(*, held: leases.Held, client: agentstation.Client) -> bool:
+def probe_key(*, held: leases.Lease, client: agentstation.Client) -> bool:
     """Make a probe where one is due. True where it passed."""
     account = accounts.get_current_account()
     if not account.key.is_held or not keyhold.is_confirmed(account=account):

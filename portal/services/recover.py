@@ -14,7 +14,7 @@ from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, 
 _STEADY_GRACES = 15  # how many times the grace the clock must have been steady before a request is given up by it
 
 
-def recover_requests(*, held: leases.Held, watched: clock.SteadyClock) -> int:
+def recover_requests(*, held: leases.Lease, watched: clock.SteadyClock) -> int:
     """Make attempts past their deadline unknown, give up what waited too long, and cancel what may not be sent.
 
     `watched` is the clock that this job keeps from one round to the next. Returns how many.
@@ -27,13 +27,13 @@ def recover_requests(*, held: leases.Held, watched: clock.SteadyClock) -> int:
     return count
 
 
-def _recover_attempts(*, held: leases.Held) -> int:
+def _recover_attempts(*, held: leases.Lease) -> int:
     overdue = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__lte=Now())
     return sum(_make_unknown(attempt_id=pk, held=held) for pk in overdue.values_list("pk", flat=True))
 
 
 @transaction.atomic
-def _make_unknown(*, attempt_id: int, held: leases.Held) -> bool:
+def _make_unknown(*, attempt_id: int, held: leases.Lease) -> bool:
     attempt = models.Attempt.objects.select_related("request__account").get(pk=attempt_id)
     key = keyhold.lock_key(account=attempt.request.account)
     leases.check_lease(held=held)
@@ -64,14 +64,14 @@ def _make_unknown(*, attempt_id: int, held: leases.Held) -> bool:
     return True
 
 
-def _give_up_waiting(*, account: models.Account, held: leases.Held) -> int:
+def _give_up_waiting(*, account: models.Account, held: leases.Lease) -> int:
     oldest = Now() - timedelta(seconds=settings.PORTAL_LONGEST_WAIT)
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED, queued_at__lte=oldest)
     return sum(_give_up(request_id=pk, account=account, held=held) for pk in waiting.values_list("pk", flat=True))
 
 
 @transaction.atomic
-def _give_up(*, request_id: int, account: models.Account, held: leases.Held) -> bool:
+def _give_up(*, request_id: int, account: models.Account, held: leases.Lease) -> bool:
     key = keyhold.lock_key(account=account)
     leases.check_lease(held=held)
     portal_request = models.Request.objects.select_for_update().get(pk=request_id)
@@ -89,7 +89,7 @@ def _give_up(*, request_id: int, account: models.Account, held: leases.Held) -> 
     return True
 
 
-def _cancel_foreign(*, held: leases.Held) -> int:
+def _cancel_foreign(*, held: leases.Lease) -> int:
     """Cancel what waits for an account that an operator has left: it must not be bought with another one's key."""
     waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED, account__retired_at__isnull=False)
     reason = _("It was meant for %(url)s, which is not the account of the present key.")
@@ -97,7 +97,7 @@ def _cancel_foreign(*, held: leases.Held) -> int:
     return sum(_cancel(request_id=pk, reason=reason % {"url": url}, held=held) for pk, url in rows)
 
 
-def _cancel_forbidden(*, held: leases.Held) -> int:
+def _cancel_forbidden(*, held: leases.Lease) -> int:
     """Cancel what waits for somebody who may not ask for it any more."""
     waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED)
     forbidden = waiting.exclude(requester__in=submitters.list_submitters()).values_list("pk", flat=True)
@@ -106,7 +106,7 @@ def _cancel_forbidden(*, held: leases.Held) -> int:
 
 
 @transaction.atomic
-def _cancel(*, request_id: int, reason: str, held: leases.Held) -> bool:
+def _cancel(*, request_id: int, reason: str, held: leases.Lease) -> bool:
     keyhold.lock_key(account=models.Account.objects.get(requests=request_id))
     leases.check_lease(held=held)
     portal_request = models.Request.objects.select_for_update().get(pk=request_id)

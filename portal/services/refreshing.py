@@ -43,7 +43,7 @@ class Reading:
         return self.stored.doubted_at is not None or not mirror.is_known(stored=self.stored, workstation=self.told)
 
 
-def refresh_workstations(*, held: leases.Held, client: agentstation.Client) -> int:
+def refresh_workstations(*, held: leases.Lease, client: agentstation.Client) -> int:
     """Ask the provider about the live workstations that are due. Returns how many were due."""
     account = accounts.get_current_account()
     # Another account's key would hear of all of ours that they are gone.
@@ -70,7 +70,7 @@ def _list_due(*, account: models.Account) -> list[models.Workstation]:
 
 
 def _read_due(
-    due: list[models.Workstation], *, account: models.Account, held: leases.Held, client: agentstation.Client
+    due: list[models.Workstation], *, account: models.Account, held: leases.Lease, client: agentstation.Client
 ) -> list[Reading]:
     listed: list[Reading] = []
     if _count_pages(account=account) < len(due):
@@ -88,7 +88,7 @@ def _count_pages(*, account: models.Account) -> int:
     return math.ceil(models.Workstation.objects.live().filter(account=account).count() / _ON_A_PAGE)
 
 
-def _read_list(*, account: models.Account, held: leases.Held, client: agentstation.Client) -> list[Reading]:
+def _read_list(*, account: models.Account, held: leases.Lease, client: agentstation.Client) -> list[Reading]:
     """What the active list tells of live ones, also of those that are not due. That it lacks one says nothing.
 
     Raises RateLimited: whoever reads singly then makes it worse.
@@ -104,7 +104,7 @@ def _read_list(*, account: models.Account, held: leases.Held, client: agentstati
     ]
 
 
-def _read_pages(*, most: int, held: leases.Held, client: agentstation.Client) -> list[agentstation.Workstation]:
+def _read_pages(*, most: int, held: leases.Lease, client: agentstation.Client) -> list[agentstation.Workstation]:
     """The active list, as far as it can be read in so many calls."""
     entries: list[agentstation.Workstation] = []
     cursor = ""
@@ -142,7 +142,7 @@ def _read(stored: models.Workstation, *, client: agentstation.Client) -> Reading
 
 
 @transaction.atomic
-def _store_news(*, reading: Reading, begun_tick: int, held: leases.Held) -> None:
+def _store_news(*, reading: Reading, begun_tick: int, held: leases.Lease) -> None:
     """Write what has changed: its state and contents, its end, or that a doubt begins or is cleared."""
     key = keyhold.lock_key(account=reading.stored.account)
     leases.check_lease(held=held)
@@ -172,7 +172,7 @@ def _choose_interval(*, account: models.Account) -> timedelta:
 
 
 @transaction.atomic
-def _note_readings(*, readings: Iterable[Reading], account: models.Account, held: leases.Held) -> None:
+def _note_readings(*, readings: Iterable[Reading], account: models.Account, held: leases.Lease) -> None:
     """Say when each was heard of and is due again: a statement for all that were told, and one for each in doubt."""
     leases.check_lease(held=held)
     now = clock.read_clock(account=account)

@@ -32,7 +32,7 @@ def list_known_types() -> list[str]:
     return list(dict.fromkeys([*models.Request.Type.values, *names]))
 
 
-def read_types(*, held: leases.Held, client: agentstation.Client) -> None:
+def read_types(*, held: leases.Lease, client: agentstation.Client) -> None:
     """Read the provider's list and keep what it says; whatever else is answered leaves things as they are."""
     account = accounts.get_current_account()
     if not keyhold.is_confirmed(account=account):
@@ -47,7 +47,7 @@ def read_types(*, held: leases.Held, client: agentstation.Client) -> None:
 
 
 @transaction.atomic
-def _note_refusal(*, account: models.Account, held: leases.Held, answer: agentstation.Answer | None) -> None:
+def _note_refusal(*, account: models.Account, held: leases.Lease, answer: agentstation.Answer | None) -> None:
     """Where the provider says that it has no list, forget the one that it had, if that was read long ago."""
     leases.check_lease(held=held)
     if answer is None or 200 <= answer.status < 300:
@@ -62,7 +62,7 @@ def _note_refusal(*, account: models.Account, held: leases.Held, answer: agentst
 
 @transaction.atomic
 def _store_list(
-    *, account: models.Account, held: leases.Held, described: Sequence[agentstation.WorkstationTypeDescription]
+    *, account: models.Account, held: leases.Lease, described: Sequence[agentstation.WorkstationTypeDescription]
 ) -> None:
     """An empty list is not believed: it would leave nothing to ask for."""
     leases.check_lease(held=held)

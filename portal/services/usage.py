@@ -131,18 +131,18 @@ def find_percentile(*, seconds: Mapping[str, int], percent: int) -> int | None:
     return None
 
 
-def count_usage(*, held: leases.Held) -> int:
+def count_usage(*, held: leases.Lease) -> int:
     """Count days, and sum up the months that are complete by them. Returns how many of both; 0 where all is done."""
     return count_days(held=held) + sum_months(held=held)
 
 
-def count_days(*, held: leases.Held) -> int:
+def count_days(*, held: leases.Lease) -> int:
     """Count finished days that are not counted, and anew those where a request has ended since. Returns how many."""
     days = [*_find_uncounted(), *_find_changed()]
     return sum(_count_day(day=day, held=held) for day in days[:_MOST_DAYS])
 
 
-def sum_months(*, held: leases.Held) -> int:
+def sum_months(*, held: leases.Lease) -> int:
     """Sum up months that are complete. Returns how many."""
     months = _find_complete_months()[:_MOST_MONTHS]
     for month in months:
@@ -165,7 +165,7 @@ def _find_complete_months() -> list[date]:
 
 
 @transaction.atomic
-def _sum_month(*, month: date, held: leases.Held) -> None:
+def _sum_month(*, month: date, held: leases.Lease) -> None:
     leases.check_lease(held=held)
     days = models.DailyCount.objects.filter(_is_valid(), day__range=(month, _end(month)))
     numbers: dict[int | None, list[Numbers]] = defaultdict(list)
@@ -197,7 +197,7 @@ def _find_changed() -> Iterator[date]:
             yield day
 
 
-def _count_day(*, day: date, held: leases.Held) -> bool:
+def _count_day(*, day: date, held: leases.Lease) -> bool:
     requests = models.Request.objects.filter(**_within(day, day))
     # First of all: whatever ends while the others are counted is still taken for open. So this needs no transaction.
     still_open = dict(requests.filter(ended_at=None).values_list("pk", "requester")[: _MOST_OPEN + 1])

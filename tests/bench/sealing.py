@@ -28,7 +28,7 @@ def measure(*, events: int) -> dict[str, float]:
     from portal.services.audit import seals, verify
 
     _fill(events)
-    held = leases.take_lease(name="seal", holder="bench", seconds=3600)
+    held = leases.acquire_lease(name="seal", holder="bench", seconds=3600)
     assert held is not None
 
     def seal() -> int:

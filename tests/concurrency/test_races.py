@@ -32,8 +32,8 @@ def work() -> int:
     return count
 
 
-def take(name: str, holder: str) -> leases.Held:
-    held = leases.take_lease(name=name, holder=holder, seconds=60)
+def take(name: str, holder: str) -> leases.Lease:
+    held = leases.acquire_lease(name=name, holder=holder, seconds=60)
     assert held is not None
     return held
 
@@ -287,8 +287,8 @@ def test_two_probes_of_one_hold_make_one_call(sandbox, alice):
 
 
 def test_of_ten_workers_one_gets_a_lease_and_one_follows(sandbox):
-    def take_it() -> leases.Held | None:
-        return leases.take_lease(name="duty", holder=threading.current_thread().name, seconds=60)
+    def take_it() -> leases.Lease | None:
+        return leases.acquire_lease(name="duty", holder=threading.current_thread().name, seconds=60)
 
     for token in range(1, ROUNDS + 1):
         assert [held.token for held in won(crowd.run_together(*[take_it] * 10))] == [token]
@@ -305,7 +305,7 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
     paused, go_on = threading.Event(), threading.Event()
     make_unknown = recover._make_unknown
 
-    def pause_before_second(*, attempt_id: int, held: leases.Held) -> bool:
+    def pause_before_second(*, attempt_id: int, held: leases.Lease) -> bool:
         if held == old and models.Attempt.objects.filter(outcome="UNKNOWN").exists():
             connection.close()
             paused.set()
@@ -344,7 +344,7 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
     inside, go_on, order = threading.Event(), threading.Event(), []
     check = leases.check_lease
 
-    def check_and_stop(*, held: leases.Held) -> None:
+    def check_and_stop(*, held: leases.Lease) -> None:
         check(held=held)
         inside.set()
         assert go_on.wait(30)

@@ -128,7 +128,7 @@ class Hold(scene.Example):
         models.Credential.objects.update(fingerprint=fingerprint, is_sandbox=False)
         self.people = [factories.create_user(name, "Members") for name in ("ann", "ben")]
         self.operator = factories.create_user("operator")
-        self.held = leases.take_lease(name="probe", holder="test", seconds=60)
+        self.held = leases.acquire_lease(name="probe", holder="test", seconds=60)
         self.model, self.attempts = Model(), []
 
     @initialize(count=st.integers(0, 5))

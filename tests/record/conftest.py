@@ -17,7 +17,7 @@ def make_seal() -> Callable[[], int]:
     """Seals all there is, as a worker's duty does."""
 
     def seal() -> int:
-        held = leases.take_lease(name="seal", holder="test", seconds=60)
+        held = leases.acquire_lease(name="seal", holder="test", seconds=60)
         assert held is not None
         return seals.seal_events(held=held)
 

@@ -35,8 +35,8 @@ def much_later(monkeypatch, settings) -> Callable[[], None]:
     return wait
 
 
-def take(name: str) -> leases.Held:
-    held = leases.take_lease(name=name, holder="test", seconds=60)
+def take(name: str) -> leases.Lease:
+    held = leases.acquire_lease(name=name, holder="test", seconds=60)
     assert held is not None
     return held
 
@@ -143,8 +143,8 @@ def test_rounds_are_short_and_go_on(old, monkeypatch):
 def test_a_worker_that_lost_its_duty_prunes_nothing(old):
     while usage.count_days(held=take("usage")):
         pass
-    held = leases.take_lease(name="prune", holder="first", seconds=-1)
-    assert leases.take_lease(name="prune", holder="second", seconds=60)
+    held = leases.acquire_lease(name="prune", holder="first", seconds=-1)
+    assert leases.acquire_lease(name="prune", holder="second", seconds=60)
     before = count_rows()
     with pytest.raises(leases.LeaseLost):
         prune.prune_record(held=held)

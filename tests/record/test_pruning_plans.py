@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(name="held")
-def make_record(alice, settings, monkeypatch) -> leases.Held:
+def make_record(alice, settings, monkeypatch) -> leases.Lease:
     """Many requests, each with an attempt and an event; ten of them are old enough to go."""
     settings.PORTAL_KEEP_DAYS = 30
     account, now = rows.create_account(), timezone.now()
@@ -57,8 +57,8 @@ def make_record(alice, settings, monkeypatch) -> leases.Held:
     return take("prune")
 
 
-def take(name: str) -> leases.Held:
-    held = leases.take_lease(name=name, holder="test", seconds=60)
+def take(name: str) -> leases.Lease:
+    held = leases.acquire_lease(name=name, holder="test", seconds=60)
     assert held is not None
     return held
 

@@ -138,8 +138,8 @@ class Act:
     reason: str = ""
 
 
-def hold(name: str) -> leases.Held:
-    held = leases.take_lease(name=name, holder="test", seconds=600)
+def hold(name: str) -> leases.Lease:
+    held = leases.acquire_lease(name=name, holder="test", seconds=600)
     assert held is not None
     return held
 

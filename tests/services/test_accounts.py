@@ -17,8 +17,8 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 OTHER_URL = "https://elsewhere.example/v1"
 
 
-def take(name: str) -> leases.Held:
-    held = leases.take_lease(name=name, holder="test", seconds=600)
+def take(name: str) -> leases.Lease:
+    held = leases.acquire_lease(name=name, holder="test", seconds=600)
     assert held is not None
     return held
 

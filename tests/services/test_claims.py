@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settings, alice):
     settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.take_lease(name="reconcile", holder="test", seconds=60)
+    held = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
     client = process.make_client()
     factories.reconcile_once(held)
     sandbox.script([{"name": "reset-made"}])
@@ -39,7 +39,7 @@ def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settin
 def test_a_named_workspace_has_the_better_claim(sandbox, settings, alice, bob):
     """Both are unknown, one workstation was made, in the workspace that only one of them named."""
     settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.take_lease(name="reconcile", holder="test", seconds=60)
+    held = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
     factories.reconcile_once(held)
     sandbox.script([{"name": "reset"}])
     unnamed = factories.send_until_settled(factories.submit(alice))
@@ -54,7 +54,7 @@ def test_a_named_workspace_has_the_better_claim(sandbox, settings, alice, bob):
 
 def test_one_of_an_unknown_type_in_the_named_workspace_is_for_a_person(sandbox, settings, alice):
     settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.take_lease(name="reconcile", holder="test", seconds=60)
+    held = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
     client = process.make_client()
     factories.reconcile_once(held)
     portal_request = factories.submit(alice, workspace_uid="unknown-status")
@@ -121,7 +121,7 @@ def test_a_late_refusal_is_used_as_if_it_had_come_in_time(sandbox, alice, name, 
 def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, alice):
     workstation = factories.create_workstation(alice)
     settings.AGENTSTATION_API_KEY = "another"
-    held = leases.take_lease(name="refresh", holder="test", seconds=60)
+    held = leases.acquire_lease(name="refresh", holder="test", seconds=60)
     models.Workstation.objects.update(refresh_due_at=workstation.first_seen_at)
 
     assert refreshing.refresh_workstations(held=held, client=process.make_client()) == 0
@@ -144,7 +144,7 @@ def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
 def test_what_a_late_answer_named_for_one_that_has_another_goes_to_the_one_that_lacks_it(sandbox, settings, alice):
     """Two unknown requests, one workstation shown: the first takes it, though the second's call had made it."""
     settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.take_lease(name="reconcile", holder="test", seconds=60)
+    held = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
     client = process.make_client()
     factories.reconcile_once(held)
     first, second = factories.submit(alice), factories.submit(alice)

@@ -18,8 +18,8 @@ YEAR = 400 * 24 * HOUR
 
 
 @pytest.fixture
-def held() -> leases.Held:
-    taken = leases.take_lease(name="recover", holder="test", seconds=600)
+def held() -> leases.Lease:
+    taken = leases.acquire_lease(name="recover", holder="test", seconds=600)
     assert taken is not None
     return taken
 

@@ -31,8 +31,8 @@ class Looking(agentstation.Client):
 
 
 @pytest.fixture
-def held() -> leases.Held:
-    taken = leases.take_lease(name="recover", holder="test", seconds=60)
+def held() -> leases.Lease:
+    taken = leases.acquire_lease(name="recover", holder="test", seconds=60)
     assert taken is not None
     return taken
 
@@ -266,7 +266,7 @@ def test_a_duty_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held)
     portal_request = factories.submit(alice)
     make_overdue(factories.claim())
     models.Lease.objects.update(expires_at=Now())
-    assert leases.take_lease(name="recover", holder="another", seconds=60) is not None
+    assert leases.acquire_lease(name="recover", holder="another", seconds=60) is not None
 
     with pytest.raises(leases.LeaseLost):
         factories.recover_requests(held=held)
@@ -275,10 +275,10 @@ def test_a_duty_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held)
 
 
 def test_a_lease_is_one_worker_s_until_it_expires_or_is_dropped():
-    first = leases.take_lease(name="d", holder="a", seconds=60)
-    assert first == leases.take_lease(name="d", holder="a", seconds=60)
-    assert leases.take_lease(name="d", holder="b", seconds=60) is None
+    first = leases.acquire_lease(name="d", holder="a", seconds=60)
+    assert first == leases.acquire_lease(name="d", holder="a", seconds=60)
+    assert leases.acquire_lease(name="d", holder="b", seconds=60) is None
     leases.drop_leases(holder="a")
-    second = leases.take_lease(name="d", holder="b", seconds=60)
+    second = leases.acquire_lease(name="d", holder="b", seconds=60)
     assert second is not None
     assert second.token == first.token + 1

@@ -141,7 +141,7 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
     factories.mark_first_look()
     page = {"data": [WORKSTATION | {"id": f"w{number}", "status": "paused"} for number in range(3)], "total": 3}
     sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
-    held = leases.take_lease(name="settle", holder="test", seconds=600)
+    held = leases.acquire_lease(name="settle", holder="test", seconds=600)
     scans.advance_scan(account=accounts.get_current_account(), held=held, client=process.make_client())
     assert [(notice.kind, notice.numbers) for notice in models.Notice.objects.order_by("id")] == [
         ("list has a field total", []),
@@ -163,7 +163,7 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
 def test_a_list_that_is_refused_is_compared_too(sandbox):
     factories.mark_first_look()
     sandbox.script({"on": "GET /workstations", "status": 404, "body": {"error": "none here"}})
-    held = leases.take_lease(name="settle", holder="test", seconds=600)
+    held = leases.acquire_lease(name="settle", holder="test", seconds=600)
     scans.advance_scan(account=accounts.get_current_account(), held=held, client=process.make_client())
     assert models.Notice.objects.get().kind == "an answer has the HTTP status 404"
 

@@ -495,7 +495,7 @@ def send(call: dispatch.Call) -> dispatch.Result:
 
 def make_unknown(call: dispatch.Call) -> None:
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
-    held = leases.take_lease(name="recover", holder="test", seconds=60)
+    held = leases.acquire_lease(name="recover", holder="test", seconds=60)
     assert factories.recover_requests(held=held) == 1
 
 

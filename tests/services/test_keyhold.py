@@ -18,8 +18,8 @@ LIST = "GET /workstations"
 
 
 @pytest.fixture
-def held() -> leases.Held:
-    taken = leases.take_lease(name="probe", holder="test", seconds=600)
+def held() -> leases.Lease:
+    taken = leases.acquire_lease(name="probe", holder="test", seconds=600)
     assert taken is not None
     return taken
 
@@ -74,7 +74,7 @@ def make_probe_due() -> None:
     assert models.Key.objects.exclude(probe_at=None).update(probe_at=Now()) == 1
 
 
-def make_probe(held: leases.Held) -> bool:
+def make_probe(held: leases.Lease) -> bool:
     return probe.probe_key(held=held, client=process.make_client())
 
 

@@ -41,8 +41,8 @@ def _scan_in_every_round(settings) -> None:
 
 
 @pytest.fixture
-def held() -> leases.Held:
-    taken = leases.take_lease(name="reconcile", holder="test", seconds=600)
+def held() -> leases.Lease:
+    taken = leases.acquire_lease(name="reconcile", holder="test", seconds=600)
     assert taken is not None
     return taken
 
@@ -56,7 +56,7 @@ def pass_time(seconds: float) -> None:
     models.Key.objects.filter(state="HELD", held_until__isnull=False).update(held_until=Now() - timedelta(seconds=1))
 
 
-def scan(held: leases.Held) -> models.Scan:
+def scan(held: leases.Lease) -> models.Scan:
     """A round of the job, a second later than all before."""
     pass_time(1)
     factories.reconcile_once(held)
@@ -68,7 +68,7 @@ def make_witness(requester: models.User) -> models.Workstation:
     return factories.create_workstation(requester, type="max")
 
 
-def deny_twice(held: leases.Held) -> None:
+def deny_twice(held: leases.Lease) -> None:
     """Two scans after the time from which they prove something."""
     pass_time(UNTIL_SURE)
     scan(held)
@@ -670,8 +670,8 @@ def test_until_the_first_look_nothing_is_sent_and_where_it_fails_all_is_sent_the
 
 
 @pytest.fixture
-def recovering() -> leases.Held:
-    taken = leases.take_lease(name="recover", holder="test", seconds=600)
+def recovering() -> leases.Lease:
+    taken = leases.acquire_lease(name="recover", holder="test", seconds=600)
     assert taken is not None
     return taken
 
@@ -822,7 +822,7 @@ def test_the_lists_of_a_key_that_nobody_has_confirmed_settle_nothing(sandbox, al
 def test_a_round_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held):
     portal_request = ask(sandbox, alice, "reset-made")
     models.Lease.objects.update(expires_at=Now())
-    assert leases.take_lease(name="reconcile", holder="another", seconds=60) is not None
+    assert leases.acquire_lease(name="reconcile", holder="another", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
         scan(held)
     assert statuses(portal_request) == ["UNKNOWN"]

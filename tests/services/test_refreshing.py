@@ -22,13 +22,13 @@ READ, LIST = "GET /workstations/{id}", "GET /workstations"
 
 
 @pytest.fixture
-def held() -> leases.Held:
-    taken = leases.take_lease(name="refresh", holder="test", seconds=600)
+def held() -> leases.Lease:
+    taken = leases.acquire_lease(name="refresh", holder="test", seconds=600)
     assert taken is not None
     return taken
 
 
-def refresh(held: leases.Held) -> int:
+def refresh(held: leases.Lease) -> int:
     """A round in which all are due."""
     models.Workstation.objects.update(refresh_due_at=Now() - timedelta(seconds=1))
     return refreshing.refresh_workstations(held=held, client=process.make_client())

@@ -19,14 +19,14 @@ UNTIL_SURE = timedelta(seconds=131)
 
 
 @pytest.fixture
-def held(settings) -> leases.Held:
+def held(settings) -> leases.Lease:
     settings.PORTAL_LOOK_INTERVAL = 0.0
-    taken = leases.take_lease(name="reconcile", holder="test", seconds=600)
+    taken = leases.acquire_lease(name="reconcile", holder="test", seconds=600)
     assert taken is not None
     return taken
 
 
-def look(held: leases.Held) -> None:
+def look(held: leases.Lease) -> None:
     factories.reconcile_once(held)
 
 

@@ -20,8 +20,8 @@ NINE = list(models.Request.Type.values)
 
 
 @pytest.fixture
-def held(sandbox) -> leases.Held:
-    held = leases.take_lease(name="types", holder="test", seconds=600)
+def held(sandbox) -> leases.Lease:
+    held = leases.acquire_lease(name="types", holder="test", seconds=600)
     assert held is not None
     return held
 

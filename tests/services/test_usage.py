@@ -20,8 +20,8 @@ LONG_AGO = datetime(2026, 3, 28, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def held() -> leases.Held:
-    held = leases.take_lease(name="usage", holder="test", seconds=60)
+def held() -> leases.Lease:
+    held = leases.acquire_lease(name="usage", holder="test", seconds=60)
     assert held is not None
     return held
 

@@ -73,7 +73,7 @@ def record(alice, bob, monkeypatch) -> dict[str, object]:
         "level": "error" if is_rare else "info", "first_seen_at": at(number),
     })  # fmt: skip
     # What is not sealed yet is counted for each page of the admin.
-    assert (held := leases.take_lease(name="seal", holder="test", seconds=60))
+    assert (held := leases.acquire_lease(name="seal", holder="test", seconds=60))
     assert seals.seal_events(held=held)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

@@ -180,7 +180,7 @@ def test_the_page_costs_the_same_queries_at_any_number_of_rows(sign_in, alice, a
             counts.append(len(queries))
         return counts
 
-    held = leases.take_lease(name="usage", holder="test", seconds=60)
+    held = leases.acquire_lease(name="usage", holder="test", seconds=60)
     create(alice, days_ago=80)
     usage.count_days(held=held)
     few = count_queries()

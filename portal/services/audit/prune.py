@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _REQUEST_BATCHES, _EVENT_BATCHES = 100, 20
 
 
-def prune_record(*, held: leases.Held) -> int:
+def prune_record(*, held: leases.Lease) -> int:
     """Prune some batches of what is old enough, each in a transaction of its own. Returns how many rows were named.
 
     Nothing without PORTAL_KEEP_DAYS.

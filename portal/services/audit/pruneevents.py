@@ -31,7 +31,7 @@ class _Run:
     end: int
 
 
-def prune_events(*, held: leases.Held, before: datetime, most: int, names: tombstones.Names) -> int:
+def prune_events(*, held: leases.Lease, before: datetime, most: int, names: tombstones.Names) -> int:
     """Prune whole seals of events from before then, in at most so many batches. Returns how many events went."""
     total = batches = 0
     after = seals.LOWEST_ID
@@ -98,7 +98,7 @@ def _has_settings(rows: Iterable[canon.Row]) -> bool:
 
 
 @transaction.atomic
-def _bury(rows: Sequence[canon.Row], *, held: leases.Held, names: tombstones.Names) -> None:
+def _bury(rows: Sequence[canon.Row], *, held: leases.Lease, names: tombstones.Names) -> None:
     leases.check_lease(held=held)
     first_id, last_id = rows[0][_ID], rows[-1][_ID]
     stone = models.Tombstone(

@@ -27,7 +27,7 @@ type Numbers = Sequence[int]
 type Rows = Mapping[str, Sequence[canon.Row]]
 
 
-def prune_requests(*, held: leases.Held, before: datetime, most: int, names: tombstones.Names) -> int:
+def prune_requests(*, held: leases.Lease, before: datetime, most: int, names: tombstones.Names) -> int:
     """Prune requests of which nothing is younger than `before`, in at most so many batches. Returns how many went."""
     total = batches = 0
     for page in _walk(before=before):
@@ -87,7 +87,7 @@ def _find_young(numbers: Numbers, *, before: datetime) -> set[int]:
 
 
 @transaction.atomic
-def _bury(numbers: Numbers, *, held: leases.Held) -> None:
+def _bury(numbers: Numbers, *, held: leases.Lease) -> None:
     leases.check_lease(held=held)
     locked = models.Request.objects.filter(pk__in=numbers).select_for_update().order_by("pk")
     days = {usage.get_day(at=portal_request.created_at) for portal_request in locked}

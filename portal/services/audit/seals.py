@@ -65,7 +65,7 @@ class StoredSeal:
         return hmac.digest(secret, canon.encode(row=header) + b"\n" + self.marks, hashlib.sha256).hex()
 
 
-def seal_events(*, held: leases.Held) -> int:
+def seal_events(*, held: leases.Lease) -> int:
     """Seal all events beneath which nothing can be added any more. Returns how many.
 
     Where the table is busy, nothing is sealed: the next round will do it.
@@ -105,7 +105,7 @@ def _read_newest() -> models.Seal | None:
     return models.Seal.objects.defer("marks").order_by("-number").first()
 
 
-def _seal_batch(*, until: int, held: leases.Held) -> int:
+def _seal_batch(*, until: int, held: leases.Lease) -> int:
     last = _read_newest()
     rows = canon.read_events(after=last.last_id if last else LOWEST_ID, until=until, limit=BATCH)
     if not rows:

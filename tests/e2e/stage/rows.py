@@ -248,7 +248,7 @@ def create_record() -> None:
     counts, digest = {"request": 2, "attempt": 3, "late-answer": 0}, tombstones.digest_rows(rows=[])
     values = {"kind": kind, "first_id": ids[0], "last_id": ids[-1], "ids": ids, "counts": counts, "digest": digest}
     tombstones.bury(stones=[models.Tombstone(**values)])
-    held = leases.take_lease(name="seal", holder="desk:4711", seconds=60)
+    held = leases.acquire_lease(name="seal", holder="desk:4711", seconds=60)
     assert held is not None
     seals.seal_events(held=held)
     models.Event.objects.create(actor_name="mira", verb="sign-in", target="user mira")
