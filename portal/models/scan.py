@@ -33,6 +33,9 @@ class Scan(models.Model):
     active_count = models.PositiveIntegerField(default=0)
     history_count = models.PositiveIntegerField(default=0)
     own_count = models.PositiveIntegerField(default=0, help_text=_("Workstations of requests that it showed."))
+    witness_tick = models.PositiveBigIntegerField(
+        default=0, help_text=_("The key's tick when the newest of these was claimed: nothing older can be missing yet.")
+    )
     clock_offset = models.FloatField(
         null=True, blank=True, help_text=_("Seconds by which the provider's clock, by its Date header, was ahead.")
     )

@@ -90,12 +90,16 @@ class Newcomer:
 
 @dataclass(frozen=True, kw_only=True)
 class WholeScan:
-    """A scan that showed everything that it had to. `own_count`: how many workstations of ours it showed."""
+    """A scan that showed everything that it had to.
+
+    `own_count`: how many workstations of ours it showed; `witness_tick`: the tick at which the newest was claimed.
+    """
 
     id: int
     begun_at: datetime
     begun_tick: int
     own_count: int
+    witness_tick: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +107,9 @@ class View:
     """What is known of the account at this moment, by the database's clock.
 
     `steady_since`: when that clock was last seen to step, or this process began to watch it. `clock_offset`: by how
-    much the provider's clock is ahead of it, None where the provider does not say. `witness_tick`: the tick at which
-    the newest listed workstation of ours was claimed. `documented_types`: those that cannot be taken for one
-    another. `grace` and `patience` are waits; `patience` is that of the setting, whatever the lists' lag.
+    much the provider's clock is ahead of it, None where the provider does not say. `documented_types`: those that
+    cannot be taken for one another. `grace` and `patience` are waits; `patience` is that of the setting, whatever the
+    lists' lag.
     """
 
     now: datetime
@@ -113,7 +117,6 @@ class View:
     grace: timedelta
     patience: timedelta
     clock_offset: timedelta | None
-    witness_tick: int
     scans: Sequence[WholeScan]
     documented_types: frozenset[str]
     has_no_lists: bool = False
@@ -230,7 +233,7 @@ def _judge_absence(unresolved: Unresolved, *, view: View) -> Decision:
     if unresolved.obstacle:
         return _ask(unresolved.obstacle)
     waited = view.measure(since=last_sent.proof_from, until=newest.begun_at)
-    is_witnessed = view.witness_tick > last_sent.ended_tick
+    is_witnessed = newest.witness_tick > last_sent.ended_tick
     if is_witnessed or (newest.own_count and waited >= view.patience):
         return Decision(verdict=Verdict.NOT_CREATED, scan=newest)
     return _ask(NO_WITNESS)

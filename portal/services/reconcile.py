@@ -149,7 +149,13 @@ def _describe_attempt(attempt: models.Attempt, *, restores: Sequence[models.Rest
 def _read_view(*, account: models.Account, this_round: Round) -> matching.View:
     whole = models.Scan.objects.filter(account=account, is_whole=True).order_by("-id")[:_MOST_SCANS]
     scans_read = [
-        matching.WholeScan(id=scan.pk, begun_at=scan.begun_at, begun_tick=scan.begun_tick, own_count=scan.own_count)
+        matching.WholeScan(
+            id=scan.pk,
+            begun_at=scan.begun_at,
+            begun_tick=scan.begun_tick,
+            own_count=scan.own_count,
+            witness_tick=scan.witness_tick,
+        )
         for scan in whole
     ]
     offset = next((scan.clock_offset for scan in whole if scan.clock_offset is not None), None)
@@ -159,20 +165,11 @@ def _read_view(*, account: models.Account, this_round: Round) -> matching.View:
         grace=listinglag.choose_grace(account=account, now=this_round.now),
         patience=matching.PATIENCE * timedelta(seconds=settings.PORTAL_SETTLE_GRACE),
         clock_offset=None if offset is None else timedelta(seconds=offset),
-        witness_tick=_find_witness_tick(account=account),
         scans=scans_read,
         documented_types=frozenset(models.Request.Type.values),
         has_no_lists=scans.has_no_lists(account=account, now=this_round.now),
         is_shared=account.shared_at is not None,
     )
-
-
-def _find_witness_tick(*, account: models.Account) -> int:
-    """The tick at which the newest of the listed workstations of ours was claimed; 0 where there is none."""
-    ours = models.Workstation.objects.filter(account=account, request__isnull=False, listed_tick__isnull=False)
-    newest = list(ours.order_by("-listed_tick").values_list("request", flat=True)[:100])
-    claimed = models.Attempt.objects.filter(request__in=newest, outcome=models.Attempt.Outcome.SUCCEEDED)
-    return claimed.aggregate(newest=Max("claimed_tick"))["newest"] or 0
 
 
 def _list_newcomers(*, account: models.Account, since: int, view: matching.View) -> list[matching.Newcomer]:
@@ -231,7 +228,7 @@ def _describe_evidence(
         "history": newest.history_count if newest else None,
         "newcomers": [one.uid for one in newcomers[:_MOST_NAMED]],
         "grace": view.grace.total_seconds(),
-        "is_witnessed": view.witness_tick > (attempt.ended_tick or 0),
+        "is_witnessed": newest is not None and newest.witness_tick > (attempt.ended_tick or 0),
     }
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Min, Q
+from django.db.models import Max, Min, Q
 
 from portal import agentstation, models
 from portal.db import release_connection
@@ -277,6 +277,8 @@ def _end(
     scan.is_whole = not scan.problem
     shown = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk)
     scan.own_count = shown.exclude(request=None).count()
+    made = models.Attempt.objects.filter(request__workstation__in=shown, outcome=models.Attempt.Outcome.SUCCEEDED)
+    scan.witness_tick = made.aggregate(newest=Max("claimed_tick"))["newest"] or 0
     scan.ended_at, scan.ended_tick = clock.read_clock(account=scan.account), keyhold.advance_tick(key=key)
     scan.save()
     if scan.is_whole:

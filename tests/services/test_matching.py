@@ -26,8 +26,8 @@ NEWCOMER = matching.Newcomer(
 )
 
 
-def scan(number: int, *, begun: float, tick: int = 100, own: int = 1) -> matching.WholeScan:
-    return matching.WholeScan(id=number, begun_at=at(begun), begun_tick=tick, own_count=own)
+def scan(number: int, *, begun: float, tick: int = 100, own: int = 1, witness: int = 21) -> matching.WholeScan:
+    return matching.WholeScan(id=number, begun_at=at(begun), begun_tick=tick, own_count=own, witness_tick=witness)
 
 
 VIEW = matching.View(
@@ -36,7 +36,6 @@ VIEW = matching.View(
     grace=GRACE,
     patience=PATIENCE,
     clock_offset=timedelta(),
-    witness_tick=21,
     scans=[scan(1, begun=200), scan(2, begun=300)],
     documented_types=TYPES,
 )
@@ -161,19 +160,20 @@ def test_where_no_two_scans_are_whole_for_long_a_person_is_asked():
     assert decide(scans=[], now=at(100 + 60 + 899)) == (Verdict.WAIT, "")
 
 
-def test_a_witness_that_was_claimed_before_the_end_is_none():
-    assert decide(witness_tick=20) == (Verdict.ASK, matching.NO_WITNESS)
+def test_a_witness_has_to_be_newer_and_in_the_newest_scan():
+    scans = [scan(1, begun=200, witness=30), scan(2, begun=300, witness=20)]
+    assert decide(scans=scans) == (Verdict.ASK, matching.NO_WITNESS)
 
 
 def test_after_fifteen_graces_an_older_workstation_of_ours_is_believed():
-    late = [scan(1, begun=200), scan(2, begun=1000)]
-    assert decide(witness_tick=0, scans=late) == (Verdict.NOT_CREATED, "")
-    assert decide(witness_tick=0, scans=[late[0], scan(2, begun=999)]) == (Verdict.ASK, matching.NO_WITNESS)
+    late = [scan(1, begun=200, witness=0), scan(2, begun=1000, witness=0)]
+    assert decide(scans=late) == (Verdict.NOT_CREATED, "")
+    assert decide(scans=[late[0], scan(2, begun=999, witness=0)]) == (Verdict.ASK, matching.NO_WITNESS)
 
 
 def test_where_the_scans_show_nothing_of_ours_a_person_is_asked():
-    empty = [scan(1, begun=200), scan(2, begun=1_000_000, own=0)]
-    assert decide(witness_tick=0, scans=empty) == (Verdict.ASK, matching.NO_WITNESS)
+    empty = [scan(1, begun=200, witness=0), scan(2, begun=1_000_000, own=0, witness=0)]
+    assert decide(scans=empty) == (Verdict.ASK, matching.NO_WITNESS)
 
 
 def test_a_step_of_the_clock_begins_the_grace_anew():
