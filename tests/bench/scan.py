@@ -46,7 +46,7 @@ class History(Sequence[Entry]):
 
 def measure(options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
     """The figures of both scans, made by a process of their own, so that its memory is known."""
-    database = stage.Sqlite(folder) if options.database == "sqlite" else stage.Postgres(folder)
+    database = stage.Sqlite(folder) if options.database == "sqlite" else stage.Postgres(folder, environment={})
     database.start()
     try:
         with serve_lists() as lists:
@@ -76,6 +76,7 @@ def main() -> int:
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:
+        Path(folder).chmod(0o755)  # the postgres user has to get in
         figures = measure(options, Path(folder))
     for name, figure in zip(("new", "known"), figures, strict=True):
         sys.stdout.write(
