@@ -19,7 +19,7 @@ from portal.sandbox import server
 from portal.services import dispatch, keyhold, leases, matching, reconcile, record, retry
 from portal.worker import process
 from tests import factories
-from tests.chaos import books, inside
+from tests.chaos import books, clocks, inside
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -42,6 +42,7 @@ class Scene:
     sandbox: server.Sandbox
     requester: models.User
     held: leases.Lease
+    clock: clocks.Clock
     # How many POSTs there were when so much time was let pass: the sandbox's clock is not moved with the database's.
     passed: list[tuple[int, float]] = field(default_factory=list)
 
@@ -80,7 +81,7 @@ class Scene:
             self.send()
 
     def compare(self) -> books.Report:
-        stored = inside.read_book()
+        stored = inside.read_book(clock=self.clock)
         told = [
             books.Told(member=row.member, submission=row.submission, type=row.type, workspace="", numbers=(row.number,))
             for row in stored["requests"]
@@ -102,11 +103,11 @@ class Scene:
 
 
 @pytest.fixture
-def scene(sandbox, settings, alice) -> Scene:
+def scene(sandbox, settings, alice, tmp_path) -> Scene:
     settings.PORTAL_LOOK_INTERVAL = 0.0
     held = leases.acquire_lease(name="reconcile", holder="test", seconds=600)
     assert held is not None
-    return Scene(sandbox=sandbox, requester=alice, held=held)
+    return Scene(sandbox=sandbox, requester=alice, held=held, clock=clocks.Clock(folder=tmp_path))
 
 
 # --- The faults, each in the window of its protection ---
