@@ -16,9 +16,10 @@ CHANGE_EVERY = (2.0, 6.0)
 SHOWS_AFTER = 2.0
 
 
-def mix_posts(chance: random.Random) -> list[dict[str, object]]:
+def mix_posts(chance: random.Random, *, clock_off: float) -> list[dict[str, object]]:
     """What a POST may meet: every documented failure and every ugly ending, with and without a workstation made."""
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
+    # By the provider's own clock, as its Date header.
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=clock_off + 1), usegmt=True)
     documented: list[dict[str, object]] = [
         *({"share": 0.01, "name": f"fail-{status}"} for status in (400, 422, 418, 500, 503, 502)),
         {"share": 0.003, "name": "fail-401"},
@@ -67,15 +68,15 @@ def mix_lists(chance: random.Random) -> list[dict[str, object]]:
 
 def draw_weather(chance: random.Random, *, clock_off: float, enabled: frozenset[str]) -> dict[str, object]:
     """The next weather. `clock_off`: by how much the provider's clock is off, unless a habit lets it step."""
+    odd = habits.draw_weather(chance, habits=enabled)
+    mix = mix_posts(chance, clock_off=odd.get("clock_off", clock_off)) + mix_lists(chance)
     weather: dict[str, object] = {
         "seed": chance.randrange(2**31),
-        "mix": mix_posts(chance) + mix_lists(chance),
         "clock_off": clock_off,
         "shows_after": chance.choice((0, 0, SHOWS_AFTER)),
         "pages_shift": chance.random() < 0.5,
     }
-    odd = habits.draw_weather(chance, habits=enabled)
-    return weather | odd | {"mix": weather["mix"] + odd["mix"]}
+    return weather | odd | {"mix": mix + odd["mix"]}
 
 
 class Faults:

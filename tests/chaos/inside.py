@@ -68,6 +68,15 @@ def read_state() -> dict[str, Any] | None:
         return None
 
 
+def is_shared() -> bool:
+    """Whether the portal has noticed that somebody else uses the key."""
+    try:
+        return bool(_model("Account").exclude(shared_at=None).exists())
+    except DatabaseError:
+        connections.close_all()
+        return False
+
+
 def list_asked() -> dict[str, list[int]]:
     """The numbers of the unknown requests about which a person is asked, by requester."""
     rows = _model("Request").filter(status="UNKNOWN").exclude(operator_note="")

@@ -61,6 +61,11 @@ class Run:
         # A first look that fails leaves the first unknown requests to an operator: not what is tried here.
         if not stage.wait_until(self._has_looked, seconds=stage.START_WITHIN):
             raise stage.CannotStage("no worker has made its first look")
+        if habits.STRANGERS in self.stage.habits:
+            # The first stranger of all nobody could tell from what the portal itself made.
+            self._direct("strangers", count=1)
+            if not stage.wait_until(inside.is_shared, seconds=stage.START_WITHIN):
+                raise stage.CannotStage("no worker has noticed that the key is used elsewhere")
 
     @staticmethod
     def _has_looked() -> bool:

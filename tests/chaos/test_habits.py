@@ -2,6 +2,8 @@
 
 import argparse
 import random
+import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -40,6 +42,15 @@ def test_habits_come_on_top_of_the_usual_weather():
     odd = faults.draw_weather(random.Random(1), clock_off=60, enabled=frozenset({"odd-ids", "omissions"}))
 
     weather.Weather().change(odd)
-    assert odd["mix"][: len(usual["mix"])] == usual["mix"]
     assert odd.keys() - usual.keys() == {"lists_empty", "omit_share"}
+    assert len(odd["mix"]) == len(usual["mix"]) + 2
     assert usual["clock_off"] == 60
+
+
+@pytest.mark.parametrize("clock_off", [3600, -3600, 0])
+def test_a_date_to_come_back_at_is_by_the_providers_own_clock(clock_off):
+    mix = faults.draw_weather(random.Random(1), clock_off=clock_off, enabled=frozenset())["mix"]
+
+    (date,) = [told for part in mix if len(told := part.get("headers", {}).get("Retry-After", "")) > 5]
+    told = parsedate_to_datetime(date).timestamp()
+    assert abs(told - clock_off - time.time()) < 60
