@@ -101,9 +101,9 @@ def test_history_is_of_just_that_object(record, alice, anna, sign_in):
     of_request = record["event"]
     rows.create_event(alice, target="request R-999", request_number=999)
     seen = rows.create_event(None, verb="notice", target=f"notice {notice.kind}")
-    settled = rows.create_event(None, verb="settle", target="request R-5", at=look.begun_at + timedelta(seconds=1))
-    rows.create_event(None, verb="settle", target="request R-6", at=look.begun_at - timedelta(seconds=1))
-    rows.create_event(None, verb="settle", target="request R-7", at=look.begun_at + timedelta(minutes=6))
+    settled = rows.create_event(None, verb="reconcile", target="request R-5", at=look.begun_at + timedelta(seconds=1))
+    rows.create_event(None, verb="reconcile", target="request R-6", at=look.begun_at - timedelta(seconds=1))
+    rows.create_event(None, verb="reconcile", target="request R-7", at=look.begun_at + timedelta(minutes=6))
     models.Scan.objects.create(account=look.account, begun_at=look.begun_at + timedelta(minutes=5))
     expected = {
         url("workspace", "history", workspace.pk): [of_request],

@@ -96,6 +96,7 @@ class FairOrder(scene.Example):
             self.put(number, to_back=False)
         elif code == "unreadable":
             portal_request = models.Request.objects.get(pk=number)
+            factories.ask_people(portal_request)
             decisions.declare_not_created(actor=self.people[0], portal_request=portal_request, reason="Nothing there.")
             self.put(number, to_back=True)
 

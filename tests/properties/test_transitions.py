@@ -128,6 +128,7 @@ class Life(scene.Example):
         call = data.draw(st.sampled_from(self.calls))
         self.end_by_deadline(call)
         request = models.Request.objects.get(attempts=call.attempt_id)
+        factories.ask_people(request)
         decisions.declare_not_created(actor=self.person, portal_request=request, reason="Nothing there.")
         while self.status_of(call) == "QUEUED":
             self.moves_are_in_the_table()
@@ -177,6 +178,7 @@ class Life(scene.Example):
     @rule(data=st.data())
     def prove_not_created(self, data: st.DataObject) -> None:
         request = self.one(data, "UNKNOWN")
+        factories.ask_people(request)
         decisions.declare_not_created(actor=self.person, portal_request=request, reason="Nothing there.")
 
     @precondition(lambda self: self.calls or self.late)
@@ -197,7 +199,9 @@ class Life(scene.Example):
 
     def adopt(self, call: dispatch.Call, data: st.DataObject) -> None:
         uid = f"of-{call.attempt_id}"
-        stored, _ = models.Workstation.objects.get_or_create(account=self.account, uid=uid, defaults={"raw": "{}"})
+        stored, _ = models.Workstation.objects.get_or_create(
+            account=self.account, uid=uid, defaults={"raw": "{}", "listed_tick": 0}
+        )
         request = self.one(data, *TABLE)
         try:
             decisions.adopt_workstation(actor=self.person, portal_request=request, workstation=stored, reason="His.")

@@ -178,7 +178,7 @@ def test_a_key_that_nobody_confirmed_reads_no_list(sandbox, read, settings, alic
 
 
 def test_who_lost_the_lease_changes_nothing(sandbox, read, held):
-    models.Lease.objects.update(epoch=99)
+    models.Lease.objects.update(token=99)
     with pytest.raises(leases.LeaseLost):
         read()
     assert models.WorkstationType.objects.count() == 0
