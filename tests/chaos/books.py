@@ -47,7 +47,8 @@ class Told:
 class Request:
     """A stored request; `reason` says why only a person can go on with it, where one is asked.
 
-    `sent_again`: how often a person said that nothing was made, and took the risk to pay twice.
+    `sent_again`: how often a person said that nothing was made, and took the risk to pay twice. `given_up`: a person no
+    longer wanted it though its outcome was unknown; what it had made is an orphan.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Request:
     failure: str = ""
     reason: str = ""
     sent_again: int = 0
+    given_up: bool = False
 
     @property
     def group(self) -> Group:
@@ -346,7 +348,8 @@ def _compare_surplus(
         if post.made and post.made not in owned:
             unowned[post.group].append(post)
     for portal_request in books.requests:
-        forgiven[portal_request.group] += (portal_request.status == "UNKNOWN") + portal_request.sent_again
+        may_be_anybodys = portal_request.status == "UNKNOWN" or portal_request.given_up
+        forgiven[portal_request.group] += may_be_anybodys + portal_request.sent_again
     for group, posts in unowned.items():
         # Those made on purpose last: the first ones are forgiven.
         for post in sorted(posts, key=lambda post: not post.is_on_purpose)[forgiven[group] :]:

@@ -96,6 +96,8 @@ def list_live() -> set[str]:
 
 def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
     """The portal's book, its times by the real clock."""
+    rows = _model("Event").exclude(actor_id=None).filter(detail__before="UNKNOWN", detail__after="CANCELLED")
+    given_up = set(rows.values_list("request_number", flat=True))
     again = Counter(_model("Event").filter(verb="not-created").values_list("request_number", flat=True))
     requests = [
         books.Request(
@@ -108,6 +110,7 @@ def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
             failure=row.failure,
             reason=row.operator_note,
             sent_again=again[row.pk],
+            given_up=row.pk in given_up,
         )
         for row in _model("Request").select_related("requester").order_by("pk")
     ]

@@ -244,3 +244,11 @@ def test_a_workstation_more_where_a_person_sent_a_request_again_is_no_doubling()
     third_post = replace(POST, sequence=3, at=30.1, made="workstation3")
     thrice = twice | {"attempts": [UNHEARD, SECOND, third], "posts": [POST, SECOND_POST, third_post]}
     assert find(requests=[again], **thrice) == {"doubled": 1}
+
+
+def test_an_orphan_of_a_request_that_a_person_gave_up_is_no_fault():
+    cancelled = replace(REQUEST, status="CANCELLED", failure="")
+    left = {"attempts": [UNHEARD], "workstations": [Workstation(uid="workstation1", request=None)], **KILLED}
+
+    assert find(requests=[cancelled], **left) == {"orphans left": 1}
+    assert find(requests=[replace(cancelled, given_up=True)], **left) == {}
