@@ -88,6 +88,7 @@ SERVICE_LAYERS = [
         "restore",
         "stray",
         "sessions",
+        "sharing",
         "configuration",
         "people",
         "usage",

@@ -13,7 +13,6 @@ from django.db.models import Exists, F, Max, Min, Model, OuterRef, QuerySet, Sub
 from django.db.models.functions import Coalesce
 
 from portal import agentstation, failures, models
-from portal.models.clock import Now
 from portal.services import (
     accounts,
     audit,
@@ -27,6 +26,7 @@ from portal.services import (
     restore,
     retry,
     scans,
+    sharing,
     wake,
 )
 
@@ -55,7 +55,7 @@ def reconcile_requests(*, held: leases.Lease, client: agentstation.Client, stead
     now = steady.observe(account=account, token=held.token)
     listinglag.measure_lags(account=account, now=now)
     this_round = Round(lease=held, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
-    _note_sharing(account=account)
+    sharing.note_sharing(account=account)
     for number in _list_numbers(account=account):
         _reconcile(number=number, this_round=this_round)
 
@@ -315,35 +315,3 @@ def _note_review(portal_request: models.Request, *, note: str, evidence: dict[st
         reason=note,
     )
     _keep_scan(evidence)
-
-
-def _note_sharing(*, account: models.Account) -> None:
-    """Note on the account that somebody else uses its key: a workstation is listed that no attempt explains."""
-    if account.shared_at is not None:
-        return
-    listed = models.Workstation.objects.orphans().filter(account=account, listed_tick__isnull=False, made_for=None)
-    stranger = next((row for row in listed.order_by("id") if not _is_explained(row)), None)
-    if stranger is None:
-        return
-    with transaction.atomic():
-        keyhold.lock_key(account=account)
-        models.Account.objects.filter(pk=account.pk).update(shared_at=Now())
-        audit.record_event(
-            actor=None,
-            verb="note-sharing",
-            target=account,
-            detail={"workstation": stranger.uid, **audit.describe_moment(row=account, column="shared_at")},
-        )
-
-
-def _is_explained(stranger: models.Workstation) -> bool:
-    """Whether an attempt of unknown outcome may have created it, in the widest reading."""
-    attempts = models.Attempt.objects.filter(
-        request__account=stranger.account_id,
-        outcome=models.Attempt.Outcome.UNKNOWN,
-        claimed_tick__lt=stranger.listed_tick or 0,
-    )
-    if stranger.type in models.Request.Type.values:
-        others = set(models.Request.Type.values) - {stranger.type}
-        attempts = attempts.exclude(request__type__in=others)
-    return attempts.exists()
