@@ -214,8 +214,10 @@ def _describe_newcomer(
         is_nameless=row.is_nameless,
         is_in_flight=row.is_in_flight,  # type: ignore[attr-defined]
         must_confirm=any(
-            matching.is_within(started_at=row.created_at, since=lost.lost_since, until=lost.restored_at, view=view)
-            for lost in restores
+            matching.is_within(
+                started_at=row.created_at, since=lost.lost_since, until=lost.restored_at + view.grace, view=view
+            )
+            for lost in restores  # a call that was lost may have been under way
         ),
     )
 
