@@ -17,6 +17,7 @@ from portal.services import (
     accounts,
     audit,
     clock,
+    identity,
     keyhold,
     leases,
     lifecycle,
@@ -56,7 +57,9 @@ def reconcile_requests(*, held: leases.Lease, client: agentstation.Client, stead
     listinglag.measure_lags(account=account, now=now)
     this_round = Round(lease=held, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
     sharing.note_sharing(account=account)
-    for number in _list_numbers(account=account):
+    if numbers := _list_numbers(account=account):
+        identity.check_now()
+    for number in numbers:
         _reconcile(number=number, this_round=this_round)
 
 
@@ -96,6 +99,8 @@ def _list_numbers(*, account: models.Account) -> list[int]:
 def _reconcile(*, number: int, this_round: Round) -> None:
     account = keyhold.lock_key(account=models.Account.objects.get(requests=number)).account
     leases.check_lease(held=this_round.lease)
+    if identity.find_doubt() is not None:
+        return  # what is unknown here may be known, and in use, in the database that this one was
     rows = models.Request.objects.select_related("requester", "account__key").select_for_update(of=("self",))
     portal_request = rows.get(pk=number)
     # Read under the lock: before it, the request may have been sent again, of which no scan can tell yet.

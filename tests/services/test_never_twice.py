@@ -63,6 +63,18 @@ def test_what_began_just_after_the_restore_may_be_of_a_call_that_was_lost(sandbo
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.CONFIRM)
 
 
+# --- Database ---
+
+
+def test_nothing_is_reconciled_before_an_operator_says_what_became_of_the_database(sandbox, settings, alice, held):
+    portal_request = ask(sandbox, alice, "reset-made")
+    settings.USING_SANDBOX = False
+    models.Database.objects.update(place="elsewhere")
+    scan(held)
+    assert statuses(portal_request) == ["UNKNOWN"]
+    assert models.Key.objects.get().cause == models.DATABASE_MOVED
+
+
 # --- Sharing ---
 
 
