@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, Max, Min, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, F, Max, Min, Model, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from portal import agentstation, failures, models
@@ -109,7 +109,7 @@ def _reconcile(*, number: int, this_round: Round) -> None:
         return
     unresolved = _describe_request(portal_request, attempts=attempts)
     view = _read_view(account=account, this_round=this_round)
-    newcomers = _list_newcomers(account=account, since=unresolved.attempts[0].claimed_tick, view=view)
+    newcomers = _list_newcomers(portal_request, since=unresolved.attempts[0].claimed_tick, view=view)
     decision = matching.decide(unresolved=unresolved, newcomers=newcomers, view=view)
     evidence = _describe_evidence(attempt=attempts[-1], newcomers=newcomers, view=view)
     _carry_out(portal_request, decision=decision, failed=len(attempts), evidence=evidence)
@@ -182,13 +182,15 @@ def _find_witness_tick(*, account: models.Account) -> int:
     return claimed.aggregate(newest=Max("claimed_tick"))["newest"] or 0
 
 
-def _list_newcomers(*, account: models.Account, since: int, view: matching.View) -> list[matching.Newcomer]:
+def _list_newcomers(portal_request: models.Request, *, since: int, view: matching.View) -> list[matching.Newcomer]:
     """Workstations that no request owns and that no scan had listed by this tick.
 
     One that an operator releases is nobody's. One that a late response named is that request's, unless it has another.
     """
-    rows = models.Workstation.objects.filter(account=account, request=None, is_foreign=False, release_asked_at=None)
-    rows = rows.exclude(listed_tick__lte=since).filter(models.Workstation.is_free())
+    account = portal_request.account
+    free = models.Workstation.is_free() & Q(is_foreign=False, release_asked_at=None)
+    rows = models.Workstation.objects.filter(account=account, request=None).exclude(listed_tick__lte=since)
+    rows = rows.filter(free | Q(made_for=portal_request))
     others = models.Workstation.objects.filter(workspace=OuterRef("workspace")).exclude(pk=OuterRef("pk"))
     named = models.Request.objects.filter(account=account, workspace_uid=OuterRef("workspace__uid"))
     rows = rows.select_related("workspace").annotate(
@@ -200,11 +202,17 @@ def _list_newcomers(*, account: models.Account, since: int, view: matching.View)
         ),
     )
     lost = _list_restores(account=account)
-    return [_describe_newcomer(row, restores=lost, view=view) for row in rows.order_by("id")]
+    return [
+        _describe_newcomer(row, portal_request=portal_request, restores=lost, view=view) for row in rows.order_by("id")
+    ]
 
 
 def _describe_newcomer(
-    row: models.Workstation, *, restores: Sequence[models.Restore], view: matching.View
+    row: models.Workstation,
+    *,
+    portal_request: models.Request,
+    restores: Sequence[models.Restore],
+    view: matching.View,
 ) -> matching.Newcomer:
     space = row.workspace
     return matching.Newcomer(
@@ -218,6 +226,7 @@ def _describe_newcomer(
         listed_tick=row.listed_tick,
         is_nameless=row.is_nameless,
         is_in_flight=row.is_in_flight,  # type: ignore[attr-defined]
+        is_told=row.made_for_id == portal_request.pk,
         must_confirm=any(
             matching.is_within(
                 started_at=row.created_at, since=lost.lost_since, until=lost.restored_at + view.grace, view=view

@@ -134,9 +134,8 @@ def _use_result(
     if result.workstation is not None:
         keyhold.note_success(key=key, attempt=attempt, now=now)
         return _use_workstation(portal_request, result=result)
-    if result.failure is None:  # given back: it keeps its place in the queue
-        lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
-        return []
+    if result.failure is None:
+        return _take_named(portal_request) or _give_back(portal_request)
     stopped_key = keyhold.note_failure(
         key=key, attempt=attempt, failure=result.failure, now=now, retry_after=_retry_after(result)
     )
@@ -205,11 +204,7 @@ def _move_on(
     portal_request: models.Request, *, failure: failures.Failure, stopped_key: bool, retry_after: float | None
 ) -> list[Model]:
     """After an attempt that made nothing, or perhaps nothing. What an earlier one was late to name is taken first."""
-    named_late = portal_request.orphans.filter(request=None, ended_at=None).first()
-    if named_late is not None:
-        portal_request.tries = F("tries") + 1
-        mirrors = mirror.give_workstation(stored=named_late, portal_request=portal_request)
-        lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+    if mirrors := _take_named(portal_request):
         return mirrors
     step = retry.plan_next(
         failure=failure, tries=portal_request.tries + 1, stopped_key=stopped_key, retry_after=retry_after
@@ -218,6 +213,23 @@ def _move_on(
     lifecycle.move_request(
         portal_request=portal_request, status=step.status, failure=failure, delay=step.delay, to_back=step.to_back
     )
+    return []
+
+
+def _take_named(portal_request: models.Request) -> list[Model]:
+    """What an earlier attempt was late to name, ended or not, is the request's; empty where there is nothing."""
+    named_late = portal_request.orphans.filter(request=None).first()
+    if named_late is None:
+        return []
+    portal_request.tries = F("tries") + 1
+    mirrors = mirror.give_workstation(stored=named_late, portal_request=portal_request)
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+    return mirrors
+
+
+def _give_back(portal_request: models.Request) -> list[Model]:
+    """Nothing was sent: it keeps its place in the queue."""
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
     return []
 
 

@@ -5,24 +5,70 @@ from datetime import timedelta
 import pytest
 
 from portal import models
-from portal.services import accounts, dispatch, matching, restore
+from portal.models.clock import Now
+from portal.services import accounts, dispatch, matching, record, restore
 from portal.worker import process
 from tests import factories
 from tests.services.test_reconcile import (
     _scan_in_every_round,
     ask,
+    deny_twice,
     entry,
     held,
+    let_it_be_sent_again,
+    made,
+    make_witness,
     pass_time,
     recovering,
     scan,
     script_list,
+    send_late,
     statuses,
+    take_as_not_created,
 )
 
 __all__ = ["_scan_in_every_round", "held", "recovering"]  # fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+# --- Named late, while the request is being sent again ---
+
+
+@pytest.fixture
+def named_late(sandbox, alice, held, recovering) -> tuple[models.Request, dispatch.Call]:
+    """A request whose first attempt named its workstation only when the second was under way."""
+    portal_request, first, result = send_late(sandbox, alice, recovering)
+    take_as_not_created(sandbox, alice, held)
+    let_it_be_sent_again(portal_request)
+    call = factories.claim()
+    record.record_result(call=first, result=result)
+    assert models.Workstation.objects.get(made_for=portal_request).uid == result.workstation.uid
+    return portal_request, call
+
+
+def test_what_was_named_late_is_taken_where_the_next_call_was_not_made(sandbox, named_late):
+    portal_request, call = named_late
+    record.record_result(call=call, result=dispatch.Result())
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert dispatch.claim_request(worker="w") is None
+
+
+def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice, held, recovering, named_late):
+    portal_request, call = named_late
+    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
+    factories.recover_requests(held=recovering)
+    make_witness(alice)
+    deny_twice(held)
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert portal_request.workstation.uid == made(sandbox)[0]
+
+
+def test_what_was_named_late_and_has_ended_since_is_not_asked_for_again(sandbox, named_late):
+    portal_request, call = named_late
+    models.Workstation.objects.filter(made_for=portal_request).update(ended_at=Now())
+    record.record_result(call=call, result=dispatch.Result())
+    assert statuses(portal_request) == ["SUCCEEDED"]
 
 
 # --- Restores ---
