@@ -118,7 +118,8 @@ def _reconcile(*, number: int, this_round: Round) -> None:
 
 
 def _describe_request(portal_request: models.Request, *, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
-    obstacle = matching.OTHERS if any(attempt.names_other for attempt in attempts) else ""
+    has_named_other = any(attempt.names_other for attempt in attempts) or _has_named_other_late(portal_request)
+    obstacle = matching.OTHERS if has_named_other else ""
     if attempts[-1].worker == restore.WORKER:
         obstacle = matching.RESTORED
     lost = _list_restores(account=portal_request.account)
@@ -129,6 +130,12 @@ def _describe_request(portal_request: models.Request, *, attempts: Sequence[mode
         is_queued=portal_request.status == models.Request.Status.QUEUED,
         obstacle=obstacle,
     )
+
+
+def _has_named_other_late(portal_request: models.Request) -> bool:
+    """Whether a late response named a workstation of another request: an attempt that ended is not changed by that."""
+    late = models.Event.objects.filter(verb="late-answer", request_number=portal_request.pk)
+    return late.filter(detail__names_other=True).exists()
 
 
 def _list_restores(*, account: models.Account) -> list[models.Restore]:

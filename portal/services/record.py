@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from django.db import transaction
-from django.db.models import F, Model
+from django.db.models import F, Model, Q
 
 from portal import failures, models
 from portal.models.clock import Now
@@ -27,7 +27,7 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     if result.answer is not None and result.workstation is None:  # of a workstation the mirror tells
         drift.note_answer(answer=result.answer, request_number=portal_request.pk)
     if not ours:
-        _record_late(attempt=attempt, portal_request=portal_request, result=result)
+        _record_late(attempt=attempt, portal_request=portal_request, result=result, names_other=names_other)
         return
     before = portal_request.status
     mirrors = _use_result(result, key=key, attempt=attempt, portal_request=portal_request)
@@ -179,7 +179,8 @@ def _may_change_places(portal_request: models.Request, *, owner: models.Request)
     )
     was_assigned = models.Event.objects.filter(request_number=owner.pk, verb="adopt")
     before = portal_request.attempts.filter(
-        outcome=outcomes.UNKNOWN, failure=failures.NO_ANSWER.code, http_status__range=(200, 299)
+        Q(failure=failures.NO_ANSWER.code, http_status__range=(200, 299)) | Q(late_answer__outcome=outcomes.SUCCEEDED),
+        outcome=outcomes.UNKNOWN,
     )
     return not (was_named.exists() or was_assigned.exists() or before.exists())
 
@@ -190,8 +191,8 @@ def _use_workstation(portal_request: models.Request, *, result: dispatch.Result)
     if result.workstation is None:
         return []
     if _find_other_owner(portal_request, result=result) is not None:
-        if portal_request.status == states.SENDING:
-            portal_request.tries = F("tries") + 1
+        if portal_request.status != states.UNKNOWN:
+            portal_request.tries = F("tries") + (portal_request.status == states.SENDING)
             lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
         return []
     stored = mirror.store_answer(portal_request=portal_request, workstation=result.workstation)
@@ -233,7 +234,9 @@ def _give_back(portal_request: models.Request) -> list[Model]:
     return []
 
 
-def _record_late(*, attempt: models.Attempt, portal_request: models.Request, result: dispatch.Result) -> None:
+def _record_late(
+    *, attempt: models.Attempt, portal_request: models.Request, result: dispatch.Result, names_other: bool = False
+) -> None:
     """Keep an answer that came after the deadline, and use it where that is still possible."""
     description = _describe(result, failure=result.failure)
     is_silent = result.answer is None and (attempt.outcome, attempt.failure) == (result.outcome, description["failure"])
@@ -254,7 +257,13 @@ def _record_late(*, attempt: models.Attempt, portal_request: models.Request, res
         verb="late-answer",
         target=attempt,
         request_number=portal_request.pk,
-        detail={"outcome": late.outcome, "failure": late.failure, "before": before, "after": portal_request.status},
+        detail={
+            "outcome": late.outcome,
+            "failure": late.failure,
+            "names_other": names_other,
+            "before": before,
+            "after": portal_request.status,
+        },
         rows=[late, portal_request, *mirrors],
     )
 

@@ -71,6 +71,35 @@ def test_what_was_named_late_and_has_ended_since_is_not_asked_for_again(sandbox,
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
+# --- An id that is another's ---
+
+
+def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, held, recovering):
+    owned = factories.create_workstation(bob)
+    sandbox.script({"status": 200, "body": entry(owned.uid, workspace=owned.workspace.uid)})
+    portal_request, call, result = send_late(sandbox, alice, recovering)
+    record.record_result(call=call, result=result)
+    make_witness(bob)
+    deny_twice(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
+
+
+def test_a_request_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(
+    sandbox, alice, bob, held, recovering
+):
+    owned = factories.create_workstation(bob)
+    sandbox.script({"status": 200, "body": entry(owned.uid, workspace=owned.workspace.uid)})
+    portal_request, call, result = send_late(sandbox, alice, recovering)
+    make_witness(bob)
+    deny_twice(held)
+    assert statuses(portal_request) == ["QUEUED"]
+    record.record_result(call=call, result=result)
+    let_it_be_sent_again(portal_request)
+    assert dispatch.claim_request(worker="w") is None
+    scan(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
+
+
 # --- Restores ---
 
 
