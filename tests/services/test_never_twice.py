@@ -100,6 +100,21 @@ def test_a_request_that_queues_again_is_not_sent_after_a_late_200_that_names_ano
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
 
 
+# --- Workspaces ---
+
+
+def test_a_workspace_is_not_given_away_while_a_request_queues_again_that_may_have_it(sandbox, alice, bob, held):
+    first = ask(sandbox, alice, "reset", workspace_uid="new-space")
+    make_witness(bob)
+    deny_twice(held)
+    assert statuses(first) == ["QUEUED"]
+
+    second = factories.submit(bob, workspace_uid="new-space")
+
+    assert dispatch.claim_request(worker="w") is None
+    assert statuses(second) == ["QUEUED"]
+
+
 # --- Restores ---
 
 
