@@ -111,6 +111,8 @@ def _reconcile(*, number: int, this_round: Round) -> None:
     view = _read_view(account=account, this_round=this_round)
     newcomers = _list_newcomers(portal_request, since=unresolved.attempts[0].claimed_tick, view=view)
     decision = matching.decide(unresolved=unresolved, newcomers=newcomers, view=view)
+    if decision.verdict is matching.Verdict.NOT_CREATED and scans.find_open(account=account):
+        return
     evidence = _describe_evidence(attempt=attempts[-1], newcomers=newcomers, view=view)
     _carry_out(portal_request, decision=decision, failed=len(attempts), evidence=evidence)
     if view.scans and decision.verdict is not matching.Verdict.WAIT:
@@ -161,7 +163,7 @@ def _describe_attempt(attempt: models.Attempt, *, restores: Sequence[models.Rest
 
 
 def _read_view(*, account: models.Account, this_round: Round) -> matching.View:
-    whole = models.Scan.objects.filter(account=account, is_whole=True).order_by("-id")[:_MOST_SCANS]
+    whole = list(models.Scan.objects.filter(account=account, is_whole=True).order_by("-id")[:_MOST_SCANS])
     scans_read = [
         matching.WholeScan(id=scan.pk, begun_at=scan.begun_at, begun_tick=scan.begun_tick, own_count=scan.own_count)
         for scan in whole
@@ -173,7 +175,7 @@ def _read_view(*, account: models.Account, this_round: Round) -> matching.View:
         grace=listinglag.choose_grace(account=account, now=this_round.now),
         patience=matching.PATIENCE * timedelta(seconds=settings.PORTAL_SETTLE_GRACE),
         clock_offset=None if offset is None else timedelta(seconds=offset),
-        witness_tick=_find_witness_tick(account=account),
+        witness_tick=_find_witness_tick(shown_by=whole[0]) if whole else 0,
         scans=scans_read,
         documented_types=frozenset(models.Request.Type.values),
         has_no_lists=scans.has_no_lists(account=account, now=this_round.now),
@@ -181,9 +183,17 @@ def _read_view(*, account: models.Account, this_round: Round) -> matching.View:
     )
 
 
-def _find_witness_tick(*, account: models.Account) -> int:
-    """The tick at which the newest of the listed workstations of ours was claimed; 0 where there is none."""
-    ours = models.Workstation.objects.filter(account=account, request__isnull=False, listed_tick__isnull=False)
+def _find_witness_tick(*, shown_by: models.Scan) -> int:
+    """The tick at which the newest workstation of ours that the scan showed was claimed; 0 where it showed none.
+
+    What a later scan showed as well counts too; while one is under way, nothing is taken as not created.
+    """
+    ours = models.Workstation.objects.filter(
+        account=shown_by.account_id,
+        request__isnull=False,
+        listed_tick__lte=shown_by.ended_tick,
+        last_scan_id__gte=shown_by.pk,
+    )
     newest = list(ours.order_by("-listed_tick").values_list("request", flat=True)[:100])
     claimed = models.Attempt.objects.filter(request__in=newest, outcome=models.Attempt.Outcome.SUCCEEDED)
     return claimed.aggregate(newest=Max("claimed_tick"))["newest"] or 0

@@ -6,10 +6,11 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, matching, record, restore
+from portal.services import accounts, dispatch, matching, record, restore, scans
 from portal.worker import process
 from tests import factories
 from tests.services.test_reconcile import (
+    HISTORY,
     _scan_in_every_round,
     ask,
     deny_twice,
@@ -113,6 +114,41 @@ def test_a_workspace_is_not_given_away_while_a_request_queues_again_that_may_hav
 
     assert dispatch.claim_request(worker="w") is None
     assert statuses(second) == ["QUEUED"]
+
+
+# --- Witnesses ---
+
+
+def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alice, bob, held):
+    portal_request = ask(sandbox, alice, "fail-500-made")
+    sandbox.change_weather({"omit": made(sandbox)})
+    witness = make_witness(bob)
+    scan(held)
+    process.make_client().release_workstation(uid=witness.uid)
+    scan(held)
+    witness.refresh_from_db()
+    assert not witness.is_live
+    sandbox.change_weather({"lists_empty": True})
+
+    pass_time(61)
+    scan(held)
+    scan(held)
+
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_WITNESS)
+
+
+def test_while_a_scan_is_under_way_nothing_is_taken_as_not_created(sandbox, alice, bob, held):
+    portal_request = ask(sandbox, alice, "fail-500")
+    make_witness(bob)
+    pass_time(61)
+    for _ in range(2):
+        scans.advance_scan(account=portal_request.account, held=held, client=process.make_client())
+    sandbox.script({"on": HISTORY, "status": 429, "headers": {"Retry-After": "60"}})
+    under_way = scan(held)
+    assert (under_way.is_over, statuses(portal_request)) == (False, ["UNKNOWN"])
+    models.Scan.objects.filter(pk=under_way.pk).update(wait_until=None)
+    scan(held)
+    assert statuses(portal_request) == ["QUEUED"]
 
 
 # --- Restores ---
