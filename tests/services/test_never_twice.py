@@ -151,6 +151,19 @@ def test_while_a_scan_is_under_way_nothing_is_taken_as_not_created(sandbox, alic
     assert statuses(portal_request) == ["QUEUED"]
 
 
+# --- Foreign ---
+
+
+@pytest.mark.parametrize("first_look", ["BEGUN", "FAILED"])
+def test_what_the_first_attempt_made_is_not_foreign_though_clocks_differ(sandbox, alice, bob, held, first_look):
+    models.Account.objects.filter(pk=accounts.get_current_account().pk).update(first_look=first_look)
+    portal_request = ask(sandbox, alice, "fail-500-made")
+    started_at = portal_request.attempts.get().claimed_at - timedelta(seconds=20)
+    script_list(sandbox, entry(made(sandbox)[0], workspace="S1", startedAt=started_at.isoformat()))
+    scan(held)
+    assert statuses(portal_request) == ["SUCCEEDED"]
+
+
 # --- Restores ---
 
 
