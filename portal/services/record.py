@@ -276,8 +276,8 @@ def _use_late_workstation(portal_request: models.Request, *, result: dispatch.Re
         return []
     stored = mirror.store_answer(portal_request=portal_request, workstation=result.workstation)
     if stored.request is None:
-        stored.made_for = portal_request
-        stored.save(update_fields=["made_for"])
+        stored.made_for, stored.is_foreign = portal_request, False
+        stored.save(update_fields=["made_for", "is_foreign"])
     return [stored]
 
 

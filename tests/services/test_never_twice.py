@@ -6,7 +6,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, matching, record, restore, scans
+from portal.services import accounts, decisions, dispatch, intake, matching, record, restore, scans
 from portal.worker import process
 from tests import factories
 from tests.services.test_reconcile import (
@@ -225,3 +225,17 @@ def test_a_stranger_is_not_explained_by_an_attempt_of_long_ago(sandbox, alice, h
     script_list(sandbox, entry("X1", workspace="S-x"))
     scan(held)
     assert accounts.get_current_account().shared_at is not None
+
+
+# --- Disowned ---
+
+
+def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, held, recovering):
+    portal_request, call, result = send_late(sandbox, alice, recovering)
+    script_list(sandbox, entry(result.workstation.uid))
+    scan(held)
+    intake.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
+    newcomer = models.Workstation.objects.get(uid=result.workstation.uid)
+    decisions.disown_workstation(actor=olga, workstation=newcomer, reason="Nobody knows it.")
+    record.record_result(call=call, result=result)
+    assert models.Workstation.objects.orphans().get().made_for == portal_request
