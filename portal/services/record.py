@@ -192,7 +192,7 @@ def _use_workstation(portal_request: models.Request, *, result: dispatch.Result)
         return []
     if _find_other_owner(portal_request, result=result) is not None:
         if portal_request.status != states.UNKNOWN:
-            portal_request.tries = F("tries") + (portal_request.status == states.SENDING)
+            portal_request.tries = F("tries") + int(portal_request.status == states.SENDING)
             lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
         return []
     stored = mirror.store_answer(portal_request=portal_request, workstation=result.workstation)
