@@ -214,6 +214,22 @@ def test_nothing_is_reconciled_before_an_operator_says_what_became_of_the_databa
     assert models.Key.objects.get().cause == models.DATABASE_MOVED
 
 
+# --- Doubts ---
+
+
+def test_a_doubt_outlasts_the_longest_lag_of_the_lists(sandbox, alice, held):
+    stored = factories.create_workstation(alice)
+    scan(held)
+    models.Account.objects.update(longest_lag=90, longest_lag_at=Now())
+    sandbox.change_weather({"omit": [stored.uid]})
+    models.Workstation.objects.update(doubted_at=Now(), doubted_tick=models.Key.objects.get().tick)
+    pass_time(65)
+    scan(held)
+    scan(held)
+    stored.refresh_from_db()
+    assert stored.is_live
+
+
 # --- Sharing ---
 
 
