@@ -1,12 +1,15 @@
 """Rare orders of events in which nothing may be bought twice, nor given to somebody else."""
 
+import threading
 from datetime import timedelta
 
 import pytest
+from django.conf import settings as present
+from django.db import connection, transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, dispatch, intake, matching, record, restore, scans
+from portal.services import accounts, decisions, dispatch, intake, leases, matching, record, restore, scans
 from portal.worker import process
 from tests import factories
 from tests.services.test_reconcile import (
@@ -255,3 +258,33 @@ def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, held, r
     decisions.disown_workstation(actor=olga, workstation=newcomer, reason="Nobody knows it.")
     record.record_result(call=call, result=result)
     assert models.Workstation.objects.orphans().get().made_for == portal_request
+
+
+# --- Released ---
+
+
+@pytest.mark.skipif(present.ON_SQLITE, reason="SQLite lets nobody else write meanwhile")
+def test_nobody_is_given_what_an_operator_releases_in_this_moment(sandbox, settings, alice, olga, held):
+    settings.PORTAL_LOOK_INTERVAL = 300.0
+    portal_request = ask(sandbox, alice, "reset-made")
+    scans.advance_scan(account=portal_request.account, held=held, client=process.make_client())
+    orphan = models.Workstation.objects.orphans().get()
+    other = threading.Thread(target=_reconcile_beside, args=(held,))
+    with transaction.atomic():
+        decisions.release_orphan(actor=olga, workstation=orphan, reason="Nobody knows it.")
+        other.start()
+        while not _is_somebody_waiting():
+            pass
+    other.join()
+    assert statuses(portal_request) == ["UNKNOWN"]
+
+
+def _reconcile_beside(held: leases.Lease) -> None:
+    factories.reconcile_once(held)
+    connection.close()
+
+
+def _is_somebody_waiting() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid != pg_backend_pid()")
+        return bool(cursor.fetchone()[0])
