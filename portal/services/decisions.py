@@ -97,6 +97,7 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     """Give back a workstation that nobody owns. Raises NotPossible where it has ended or somebody owns it."""
     # With another account's key the provider would say that it is gone, while it runs on.
     current = accounts.get_current_account()
+    keyhold.lock_key(account=current)  # a request may be about to be given it
     asked = models.Workstation.objects.orphans().filter(pk=workstation.pk, account=current, release_asked_at=None)
     if not releases.mark_asked(rows=asked, actor=actor):
         raise intake.NotPossible(_("This workstation has ended, has an owner, or is being given back already."))

@@ -70,7 +70,7 @@ MEMORY = Memory()
 
 
 @transaction.atomic
-def check_at_start() -> list[str]:
+def check_now() -> list[str]:
     """Look before anything is done, whether anything waits or not. Returns what is unsafe, as sentences."""
     check_database(key=keyhold.lock_key(account=accounts.get_current_account()))
     return places.find_warnings()

@@ -16,7 +16,7 @@ from portal import agentstation, models
 from portal.models.clock import Now
 from portal.services import audit, clock, doubts, drift, keyhold, mirror, storable
 
-_DATE_STEP = timedelta(seconds=2)  # a Date header has whole seconds, and was written before it came
+_CLOCK_BEHIND = timedelta(seconds=30)  # a provider's clock may be this much behind its own Date header
 _CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not tell its time
 _KEPT_IN_VIEW = timedelta(days=1)  # after its end, and of what nobody owns after its start too
 _NAMELESS = "a list has a workstation with an id that cannot be kept"
@@ -86,7 +86,7 @@ def _find_foreign(
     if first is None:
         return frozenset(entries)
     # When that was by the provider's clock, at the earliest.
-    first += date - clock.read_clock(account=account) - _DATE_STEP if date else -_CLOCKS_DIFFER
+    first += date - clock.read_clock(account=account) - _CLOCK_BEHIND if date else -_CLOCKS_DIFFER
     return frozenset(uid for uid, entry in entries.items() if entry.started_at and entry.started_at < first)
 
 

@@ -73,6 +73,7 @@ class Newcomer:
     `workspace_tick` is the tick at which a scan first listed another workstation in its workspace, None where there is
     none; `is_workspace_taken`: somebody owns the workspace, or has named it. `is_nameless`: its ID cannot be kept.
     `is_in_flight`: a call under way may have created it. `must_confirm`: an operator has to confirm whose it is.
+    `is_told`: a late response has named it for this very request.
     """
 
     id: int
@@ -86,6 +87,7 @@ class Newcomer:
     is_nameless: bool = False
     is_in_flight: bool = False
     must_confirm: bool = False
+    is_told: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +150,8 @@ class Decision:
 
 def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], view: View) -> Decision:
     """What the scans tell of the request now."""
+    if told := next((one for one in newcomers if one.is_told), None):
+        return Decision(verdict=Verdict.FOUND, newcomer=told)
     if unresolved.obstacle == OTHERS and not unresolved.is_queued:
         return _ask(OTHERS)
     fitting = [one for one in newcomers if _fits(unresolved, newcomer=one, view=view)]

@@ -4,6 +4,7 @@ from datetime import timedelta
 from enum import Enum
 
 from django.conf import settings
+from django.db.models import Q, QuerySet
 
 from portal import failures, models
 from portal.models.clock import Now
@@ -28,10 +29,15 @@ def judge_claim(*, account: models.Account, person_id: int, uid: str) -> Claim:
     if owned is not None:
         return Claim.FREE if owned.owner_id == person_id else Claim.TAKEN
     states = models.Request.Status
-    others = models.Request.objects.filter(
-        account=account, workspace_uid=uid, status__in=(states.SENDING, states.UNKNOWN)
-    )
+    # One that queues again may yet turn out to have been sent.
+    may_have_it = Q(status__in=(states.SENDING, states.UNKNOWN)) | Q(status=states.QUEUED, attempts__in=_list_unknown())
+    others = models.Request.objects.filter(may_have_it, account=account, workspace_uid=uid)
     return Claim.PENDING if others.exclude(requester=person_id).exists() else Claim.FREE
+
+
+def _list_unknown() -> QuerySet[models.Attempt]:
+    """Attempts that may have made something; without a token, a person has decided since what a restore lost."""
+    return models.Attempt.objects.filter(outcome=models.Attempt.Outcome.UNKNOWN).exclude(token="")
 
 
 def admit_request(*, portal_request: models.Request) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, Max, Min, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, F, Max, Min, Model, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from portal import agentstation, failures, models
@@ -17,6 +17,7 @@ from portal.services import (
     accounts,
     audit,
     clock,
+    identity,
     keyhold,
     leases,
     lifecycle,
@@ -56,7 +57,9 @@ def reconcile_requests(*, held: leases.Lease, client: agentstation.Client, stead
     listinglag.measure_lags(account=account, now=now)
     this_round = Round(lease=held, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
     sharing.note_sharing(account=account)
-    for number in _list_numbers(account=account):
+    if numbers := _list_numbers(account=account):
+        identity.check_now()
+    for number in numbers:
         _reconcile(number=number, this_round=this_round)
 
 
@@ -96,6 +99,8 @@ def _list_numbers(*, account: models.Account) -> list[int]:
 def _reconcile(*, number: int, this_round: Round) -> None:
     account = keyhold.lock_key(account=models.Account.objects.get(requests=number)).account
     leases.check_lease(held=this_round.lease)
+    if identity.find_doubt() is not None:
+        return  # what is unknown here may be known, and in use, in the database that this one was
     rows = models.Request.objects.select_related("requester", "account__key").select_for_update(of=("self",))
     portal_request = rows.get(pk=number)
     # Read under the lock: before it, the request may have been sent again, of which no scan can tell yet.
@@ -104,14 +109,15 @@ def _reconcile(*, number: int, this_round: Round) -> None:
         return
     unresolved = _describe_request(portal_request, attempts=attempts)
     view = _read_view(account=account, this_round=this_round)
-    newcomers = _list_newcomers(account=account, since=unresolved.attempts[0].claimed_tick, view=view)
+    newcomers = _list_newcomers(portal_request, since=unresolved.attempts[0].claimed_tick, view=view)
     decision = matching.decide(unresolved=unresolved, newcomers=newcomers, view=view)
     evidence = _describe_evidence(attempt=attempts[-1], newcomers=newcomers, view=view)
     _carry_out(portal_request, decision=decision, failed=len(attempts), evidence=evidence)
 
 
 def _describe_request(portal_request: models.Request, *, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
-    obstacle = matching.OTHERS if any(attempt.names_other for attempt in attempts) else ""
+    has_named_other = any(attempt.names_other for attempt in attempts) or _has_named_other_late(portal_request)
+    obstacle = matching.OTHERS if has_named_other else ""
     if attempts[-1].worker == restore.WORKER:
         obstacle = matching.RESTORED
     lost = _list_restores(account=portal_request.account)
@@ -122,6 +128,12 @@ def _describe_request(portal_request: models.Request, *, attempts: Sequence[mode
         is_queued=portal_request.status == models.Request.Status.QUEUED,
         obstacle=obstacle,
     )
+
+
+def _has_named_other_late(portal_request: models.Request) -> bool:
+    """Whether a late response named a workstation of another request: an attempt that ended is not changed by that."""
+    late = models.Event.objects.filter(verb="late-answer", request_number=portal_request.pk)
+    return late.filter(detail__names_other=True).exists()
 
 
 def _list_restores(*, account: models.Account) -> list[models.Restore]:
@@ -147,7 +159,7 @@ def _describe_attempt(attempt: models.Attempt, *, restores: Sequence[models.Rest
 
 
 def _read_view(*, account: models.Account, this_round: Round) -> matching.View:
-    whole = models.Scan.objects.filter(account=account, is_whole=True).order_by("-id")[:_MOST_SCANS]
+    whole = list(models.Scan.objects.filter(account=account, is_whole=True).order_by("-id")[:_MOST_SCANS])
     scans_read = [
         matching.WholeScan(
             id=scan.pk,
@@ -172,13 +184,15 @@ def _read_view(*, account: models.Account, this_round: Round) -> matching.View:
     )
 
 
-def _list_newcomers(*, account: models.Account, since: int, view: matching.View) -> list[matching.Newcomer]:
+def _list_newcomers(portal_request: models.Request, *, since: int, view: matching.View) -> list[matching.Newcomer]:
     """Workstations that no request owns and that no scan had listed by this tick.
 
     One that an operator releases is nobody's. One that a late response named is that request's, unless it has another.
     """
-    rows = models.Workstation.objects.filter(account=account, request=None, is_foreign=False, release_asked_at=None)
-    rows = rows.exclude(listed_tick__lte=since).filter(models.Workstation.is_free())
+    account = portal_request.account
+    free = models.Workstation.is_free() & Q(is_foreign=False, release_asked_at=None)
+    rows = models.Workstation.objects.filter(account=account, request=None).exclude(listed_tick__lte=since)
+    rows = rows.filter(free | Q(made_for=portal_request))
     others = models.Workstation.objects.filter(workspace=OuterRef("workspace")).exclude(pk=OuterRef("pk"))
     named = models.Request.objects.filter(account=account, workspace_uid=OuterRef("workspace__uid"))
     rows = rows.select_related("workspace").annotate(
@@ -190,11 +204,17 @@ def _list_newcomers(*, account: models.Account, since: int, view: matching.View)
         ),
     )
     lost = _list_restores(account=account)
-    return [_describe_newcomer(row, restores=lost, view=view) for row in rows.order_by("id")]
+    return [
+        _describe_newcomer(row, portal_request=portal_request, restores=lost, view=view) for row in rows.order_by("id")
+    ]
 
 
 def _describe_newcomer(
-    row: models.Workstation, *, restores: Sequence[models.Restore], view: matching.View
+    row: models.Workstation,
+    *,
+    portal_request: models.Request,
+    restores: Sequence[models.Restore],
+    view: matching.View,
 ) -> matching.Newcomer:
     space = row.workspace
     return matching.Newcomer(
@@ -208,9 +228,12 @@ def _describe_newcomer(
         listed_tick=row.listed_tick,
         is_nameless=row.is_nameless,
         is_in_flight=row.is_in_flight,  # type: ignore[attr-defined]
+        is_told=row.made_for_id == portal_request.pk,
         must_confirm=any(
-            matching.is_within(started_at=row.created_at, since=lost.lost_since, until=lost.restored_at, view=view)
-            for lost in restores
+            matching.is_within(
+                started_at=row.created_at, since=lost.lost_since, until=lost.restored_at + view.grace, view=view
+            )
+            for lost in restores  # a call that was lost may have been under way
         ),
     )
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from django.db import transaction
-from django.db.models import F, Model
+from django.db.models import F, Model, Q
 
 from portal import failures, models
 from portal.models.clock import Now
@@ -27,7 +27,7 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     if result.answer is not None and result.workstation is None:  # of a workstation the mirror tells
         drift.note_answer(answer=result.answer, request_number=portal_request.pk)
     if not ours:
-        _record_late(attempt=attempt, portal_request=portal_request, result=result)
+        _record_late(attempt=attempt, portal_request=portal_request, result=result, names_other=names_other)
         return
     before = portal_request.status
     mirrors = _use_result(result, key=key, attempt=attempt, portal_request=portal_request)
@@ -134,9 +134,8 @@ def _use_result(
     if result.workstation is not None:
         keyhold.note_success(key=key, attempt=attempt, now=now)
         return _use_workstation(portal_request, result=result)
-    if result.failure is None:  # given back: it keeps its place in the queue
-        lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
-        return []
+    if result.failure is None:
+        return _take_named(portal_request) or _give_back(portal_request)
     stopped_key = keyhold.note_failure(
         key=key, attempt=attempt, failure=result.failure, now=now, retry_after=_retry_after(result)
     )
@@ -180,7 +179,8 @@ def _may_change_places(portal_request: models.Request, *, owner: models.Request)
     )
     was_assigned = models.Event.objects.filter(request_number=owner.pk, verb="adopt")
     before = portal_request.attempts.filter(
-        outcome=outcomes.UNKNOWN, failure=failures.NO_ANSWER.code, http_status__range=(200, 299)
+        Q(failure=failures.NO_ANSWER.code, http_status__range=(200, 299)) | Q(late_answer__outcome=outcomes.SUCCEEDED),
+        outcome=outcomes.UNKNOWN,
     )
     return not (was_named.exists() or was_assigned.exists() or before.exists())
 
@@ -191,8 +191,8 @@ def _use_workstation(portal_request: models.Request, *, result: dispatch.Result)
     if result.workstation is None:
         return []
     if _find_other_owner(portal_request, result=result) is not None:
-        if portal_request.status == states.SENDING:
-            portal_request.tries = F("tries") + 1
+        if portal_request.status != states.UNKNOWN:
+            portal_request.tries = F("tries") + int(portal_request.status == states.SENDING)
             lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
         return []
     stored = mirror.store_answer(portal_request=portal_request, workstation=result.workstation)
@@ -205,11 +205,7 @@ def _move_on(
     portal_request: models.Request, *, failure: failures.Failure, stopped_key: bool, retry_after: float | None
 ) -> list[Model]:
     """After an attempt that made nothing, or perhaps nothing. What an earlier one was late to name is taken first."""
-    named_late = portal_request.orphans.filter(request=None, ended_at=None).first()
-    if named_late is not None:
-        portal_request.tries = F("tries") + 1
-        mirrors = mirror.give_workstation(stored=named_late, portal_request=portal_request)
-        lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+    if mirrors := _take_named(portal_request):
         return mirrors
     step = retry.plan_next(
         failure=failure, tries=portal_request.tries + 1, stopped_key=stopped_key, retry_after=retry_after
@@ -221,7 +217,26 @@ def _move_on(
     return []
 
 
-def _record_late(*, attempt: models.Attempt, portal_request: models.Request, result: dispatch.Result) -> None:
+def _take_named(portal_request: models.Request) -> list[Model]:
+    """What an earlier attempt was late to name, ended or not, is the request's; empty where there is nothing."""
+    named_late = portal_request.orphans.filter(request=None).first()
+    if named_late is None:
+        return []
+    portal_request.tries = F("tries") + 1
+    mirrors = mirror.give_workstation(stored=named_late, portal_request=portal_request)
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+    return mirrors
+
+
+def _give_back(portal_request: models.Request) -> list[Model]:
+    """Nothing was sent: it keeps its place in the queue."""
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
+    return []
+
+
+def _record_late(
+    *, attempt: models.Attempt, portal_request: models.Request, result: dispatch.Result, names_other: bool = False
+) -> None:
     """Keep an answer that came after the deadline, and use it where that is still possible."""
     description = _describe(result, failure=result.failure)
     is_silent = result.answer is None and (attempt.outcome, attempt.failure) == (result.outcome, description["failure"])
@@ -242,7 +257,13 @@ def _record_late(*, attempt: models.Attempt, portal_request: models.Request, res
         verb="late-answer",
         target=attempt,
         request_number=portal_request.pk,
-        detail={"outcome": late.outcome, "failure": late.failure, "before": before, "after": portal_request.status},
+        detail={
+            "outcome": late.outcome,
+            "failure": late.failure,
+            "names_other": names_other,
+            "before": before,
+            "after": portal_request.status,
+        },
         rows=[late, portal_request, *mirrors],
     )
 
@@ -255,8 +276,8 @@ def _use_late_workstation(portal_request: models.Request, *, result: dispatch.Re
         return []
     stored = mirror.store_answer(portal_request=portal_request, workstation=result.workstation)
     if stored.request is None:
-        stored.made_for = portal_request
-        stored.save(update_fields=["made_for"])
+        stored.made_for, stored.is_foreign = portal_request, False
+        stored.save(update_fields=["made_for", "is_foreign"])
     return [stored]
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from portal import failures, models
@@ -44,9 +44,8 @@ def confirm_database(*, actor: models.User, account: models.Account, was_put_bac
 
 def _restore(*, key: models.Key) -> int:
     identity.skip_numbers()
-    restored = models.Restore(
-        account=key.account, lost_since=_find_newest(account=key.account), lost_since_tick=key.tick
-    )
+    lost_since, lost_since_tick = _find_beginning(account=key.account)
+    restored = models.Restore(account=key.account, lost_since=lost_since, lost_since_tick=lost_since_tick)
     states = models.Request.Status
     unsettled = models.Request.objects.filter(
         account=key.account, status__in=(states.QUEUED, states.SENDING, states.UNKNOWN)
@@ -62,11 +61,16 @@ def _restore(*, key: models.Key) -> int:
     return count
 
 
-def _find_newest(*, account: models.Account) -> datetime:
-    """When the backup's newest attempt was claimed: a later one would be in it."""
-    claimed = models.Attempt.objects.filter(request__account=account).aggregate(newest=Max("claimed_at"))
-    newest: datetime = claimed["newest"] or account.created_at
-    return newest
+def _find_beginning(*, account: models.Account) -> tuple[datetime, int]:
+    """When the oldest attempt was claimed of which the backup does not know what it made, or else the newest of all:
+    a later one would be in it. With the tick of that claim: scans may have listed what is lost since it was put back.
+    """
+    attempts = models.Attempt.objects.filter(request__account=account)
+    states, outcomes = models.Request.Status, models.Attempt.Outcome
+    is_open = Q(request__status__in=(states.QUEUED, states.SENDING, states.UNKNOWN))
+    first = attempts.filter(is_open, outcome__in=(outcomes.SENDING, outcomes.UNKNOWN)).exclude(worker=WORKER)
+    attempt = first.order_by("claimed_tick").first() or attempts.order_by("-claimed_tick").first()
+    return (attempt.claimed_at, attempt.claimed_tick) if attempt else (account.created_at, 0)
 
 
 def _make_unknown(portal_request: models.Request, *, key: models.Key) -> bool:

@@ -1,4 +1,6 @@
-"""Whether somebody else uses the account's key: what no attempt of ours explains, was made by others."""
+"""Whether somebody else uses the key too: then an operator confirms what the portal would adopt by itself."""
+
+from datetime import timedelta
 
 from django.db import transaction
 
@@ -6,9 +8,11 @@ from portal import models
 from portal.models.clock import Now
 from portal.services import audit, keyhold
 
+_WIDE = timedelta(hours=1)  # by which the provider's clock may be ahead of ours, and begin what was asked for late
+
 
 def note_sharing(*, account: models.Account) -> None:
-    """Note on the account that somebody else uses its key: a workstation is listed that no attempt explains."""
+    """Note on the account that somebody else uses its key, where a workstation is listed that no attempt explains."""
     if account.shared_at is not None:
         return
     listed = models.Workstation.objects.orphans().filter(account=account, listed_tick__isnull=False, made_for=None)
@@ -27,7 +31,7 @@ def note_sharing(*, account: models.Account) -> None:
 
 
 def _is_explained(stranger: models.Workstation) -> bool:
-    """Whether an attempt of unknown outcome may have created it, in the widest reading."""
+    """Whether an attempt of unknown outcome may have created it, in the widest reading; one of long ago has not."""
     attempts = models.Attempt.objects.filter(
         request__account=stranger.account_id,
         outcome=models.Attempt.Outcome.UNKNOWN,
@@ -36,4 +40,6 @@ def _is_explained(stranger: models.Workstation) -> bool:
     if stranger.type in models.Request.Type.values:
         others = set(models.Request.Type.values) - {stranger.type}
         attempts = attempts.exclude(request__type__in=others)
+    if stranger.created_at is not None:
+        attempts = attempts.filter(deadline_at__gte=stranger.created_at - _WIDE)
     return attempts.exists()

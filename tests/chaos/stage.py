@@ -10,9 +10,10 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg
 
@@ -168,7 +169,7 @@ class Sqlite:
 class Postgres:
     """A PostgreSQL cluster of our own, on a free port. `environment` is for the server alone."""
 
-    def __init__(self, folder: Path, *, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, *, environment: Mapping[str, str] = MappingProxyType({})) -> None:
         self._folder, self._port = folder / "cluster", find_port()
         self._environment = [f"{name}={value}" for name, value in environment.items()]
         self._programs = self._find_programs()

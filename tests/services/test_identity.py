@@ -69,9 +69,9 @@ def test_the_first_claim_makes_the_identity_and_later_ones_find_it_unchanged(san
 
 
 def test_a_worker_that_starts_and_has_nothing_to_send_looks_too(sandbox):
-    assert identity.check_at_start() == []
+    assert identity.check_now() == []
     models.Database.objects.update(place="elsewhere")
-    identity.check_at_start()
+    identity.check_now()
     assert_is_paused(for_="place")
 
 

@@ -31,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError(fault)
         configuration.note_settings()
         workers.prune_workers()
-        for warning in identity.check_at_start():
+        for warning in identity.check_now():
             self.stderr.write(self.style.WARNING(warning))
         worker = process.Process(sender_count=options["threads"])
         worker.stop_on_signals()

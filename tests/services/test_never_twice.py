@@ -1,0 +1,290 @@
+"""Rare orders of events in which nothing may be bought twice, nor given to somebody else."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.conf import settings as present
+from django.db import connection, transaction
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import accounts, decisions, dispatch, intake, leases, matching, record, restore, scans
+from portal.worker import process
+from tests import factories
+from tests.services.test_reconcile import (
+    HISTORY,
+    _scan_in_every_round,
+    ask,
+    deny_twice,
+    entry,
+    held,
+    let_it_be_sent_again,
+    made,
+    make_witness,
+    pass_time,
+    recovering,
+    scan,
+    script_list,
+    send_late,
+    statuses,
+    take_as_not_created,
+)
+
+__all__ = ["_scan_in_every_round", "held", "recovering"]  # fixtures
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+# --- Named late, while the request is being sent again ---
+
+
+@pytest.fixture
+def named_late(sandbox, alice, held, recovering) -> tuple[models.Request, dispatch.Call]:
+    """A request whose first attempt named its workstation only when the second was under way."""
+    portal_request, first, result = send_late(sandbox, alice, recovering)
+    take_as_not_created(sandbox, alice, held)
+    let_it_be_sent_again(portal_request)
+    call = factories.claim()
+    record.record_result(call=first, result=result)
+    assert models.Workstation.objects.get(made_for=portal_request).uid == result.workstation.uid
+    return portal_request, call
+
+
+def test_what_was_named_late_is_taken_where_the_next_call_was_not_made(sandbox, named_late):
+    portal_request, call = named_late
+    record.record_result(call=call, result=dispatch.Result())
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert dispatch.claim_request(worker="w") is None
+
+
+def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice, held, recovering, named_late):
+    portal_request, call = named_late
+    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
+    factories.recover_requests(held=recovering)
+    make_witness(alice)
+    deny_twice(held)
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert portal_request.workstation.uid == made(sandbox)[0]
+
+
+def test_what_was_named_late_and_has_ended_since_is_not_asked_for_again(sandbox, named_late):
+    portal_request, call = named_late
+    models.Workstation.objects.filter(made_for=portal_request).update(ended_at=Now())
+    record.record_result(call=call, result=dispatch.Result())
+    assert statuses(portal_request) == ["SUCCEEDED"]
+
+
+# --- An id that is another's ---
+
+
+def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, held, recovering):
+    owned = factories.create_workstation(bob)
+    sandbox.script({"status": 200, "body": entry(owned.uid, workspace=owned.workspace.uid)})
+    portal_request, call, result = send_late(sandbox, alice, recovering)
+    record.record_result(call=call, result=result)
+    make_witness(bob)
+    deny_twice(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
+
+
+def test_a_request_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(
+    sandbox, alice, bob, held, recovering
+):
+    owned = factories.create_workstation(bob)
+    sandbox.script({"status": 200, "body": entry(owned.uid, workspace=owned.workspace.uid)})
+    portal_request, call, result = send_late(sandbox, alice, recovering)
+    make_witness(bob)
+    deny_twice(held)
+    assert statuses(portal_request) == ["QUEUED"]
+    record.record_result(call=call, result=result)
+    let_it_be_sent_again(portal_request)
+    assert dispatch.claim_request(worker="w") is None
+    scan(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
+
+
+# --- Workspaces ---
+
+
+def test_a_workspace_is_not_given_away_while_a_request_queues_again_that_may_have_it(sandbox, alice, bob, held):
+    first = ask(sandbox, alice, "reset", workspace_uid="new-space")
+    make_witness(bob)
+    deny_twice(held)
+    assert statuses(first) == ["QUEUED"]
+
+    second = factories.submit(bob, workspace_uid="new-space")
+
+    assert dispatch.claim_request(worker="w") is None
+    assert statuses(second) == ["QUEUED"]
+
+
+# --- Witnesses ---
+
+
+def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alice, bob, held):
+    portal_request = ask(sandbox, alice, "fail-500-made")
+    sandbox.change_weather({"omit": made(sandbox)})
+    witness = make_witness(bob)
+    scan(held)
+    process.make_client().release_workstation(uid=witness.uid)
+    scan(held)
+    witness.refresh_from_db()
+    assert not witness.is_live
+    sandbox.change_weather({"lists_empty": True})
+
+    pass_time(61)
+    scan(held)
+    scan(held)
+
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_WITNESS)
+
+
+def test_while_a_scan_is_under_way_nothing_is_taken_as_not_created(sandbox, alice, bob, held):
+    portal_request = ask(sandbox, alice, "fail-500")
+    make_witness(bob)
+    pass_time(61)
+    for _ in range(2):
+        scans.advance_scan(account=portal_request.account, held=held, client=process.make_client())
+    sandbox.script({"on": HISTORY, "status": 429, "headers": {"Retry-After": "60"}})
+    under_way = scan(held)
+    assert (under_way.is_over, statuses(portal_request)) == (False, ["UNKNOWN"])
+    models.Scan.objects.filter(pk=under_way.pk).update(wait_until=None)
+    scan(held)
+    assert statuses(portal_request) == ["QUEUED"]
+
+
+# --- Foreign ---
+
+
+@pytest.mark.parametrize("first_look", ["BEGUN", "FAILED"])
+def test_what_the_first_attempt_made_is_not_foreign_though_clocks_differ(sandbox, alice, bob, held, first_look):
+    models.Account.objects.filter(pk=accounts.get_current_account().pk).update(first_look=first_look)
+    portal_request = ask(sandbox, alice, "fail-500-made")
+    started_at = portal_request.attempts.get().claimed_at - timedelta(seconds=20)
+    script_list(sandbox, entry(made(sandbox)[0], workspace="S1", startedAt=started_at.isoformat()))
+    scan(held)
+    assert statuses(portal_request) == ["SUCCEEDED"]
+
+
+# --- Restores ---
+
+
+def test_what_was_under_way_in_the_backup_is_given_to_nobody_without_an_operator(sandbox, alice, bob, held):
+    """Its answer came after the backup, and its requester may have used it since."""
+    unknown = ask(sandbox, alice, "reset")
+    under_way = factories.submit(bob)
+    result = dispatch.send_call(call=factories.claim(), client=process.make_client())
+    assert result.workstation is not None
+    pass_time(50)
+    factories.submit(bob, type="max")
+    factories.claim()
+
+    restore.restore_requests()
+    scan(held)
+
+    assert statuses(unknown, under_way) == ["UNKNOWN", "UNKNOWN"]
+    assert (unknown.operator_note, under_way.operator_note) == (matching.CONFIRM, matching.CONFIRM)
+
+
+def test_what_a_scan_listed_before_the_restore_may_be_what_was_lost(sandbox, alice, held):
+    portal_request = factories.submit(alice)
+    process.make_client().request_workstation(type="python")
+    scan(held)
+    restore.restore_requests()
+    scan(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.CONFIRM)
+
+
+def test_what_began_just_after_the_restore_may_be_of_a_call_that_was_lost(sandbox, alice, held):
+    portal_request = factories.submit(alice)
+    restore.restore_requests()
+    started_at = models.Restore.objects.get().restored_at + timedelta(seconds=45)
+    script_list(sandbox, entry("W1", workspace="S1", startedAt=started_at.isoformat()))
+    scan(held)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.CONFIRM)
+
+
+# --- Database ---
+
+
+def test_nothing_is_reconciled_before_an_operator_says_what_became_of_the_database(sandbox, settings, alice, held):
+    portal_request = ask(sandbox, alice, "reset-made")
+    settings.USING_SANDBOX = False
+    models.Database.objects.update(place="elsewhere")
+    scan(held)
+    assert statuses(portal_request) == ["UNKNOWN"]
+    assert models.Key.objects.get().cause == models.DATABASE_MOVED
+
+
+# --- Doubts ---
+
+
+def test_a_doubt_outlasts_the_longest_lag_of_the_lists(sandbox, alice, held):
+    stored = factories.create_workstation(alice)
+    scan(held)
+    models.Account.objects.update(longest_lag=90, longest_lag_at=Now())
+    sandbox.change_weather({"omit": [stored.uid]})
+    models.Workstation.objects.update(doubted_at=Now(), doubted_tick=models.Key.objects.get().tick)
+    pass_time(65)
+    scan(held)
+    scan(held)
+    stored.refresh_from_db()
+    assert stored.is_live
+
+
+# --- Sharing ---
+
+
+def test_a_stranger_is_not_explained_by_an_attempt_of_long_ago(sandbox, alice, held):
+    portal_request = ask(sandbox, alice, "reset-made")
+    scan(held)
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    pass_time(24 * 3600)
+    script_list(sandbox, entry("X1", workspace="S-x"))
+    scan(held)
+    assert accounts.get_current_account().shared_at is not None
+
+
+# --- Disowned ---
+
+
+def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, held, recovering):
+    portal_request, call, result = send_late(sandbox, alice, recovering)
+    script_list(sandbox, entry(result.workstation.uid))
+    scan(held)
+    intake.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
+    newcomer = models.Workstation.objects.get(uid=result.workstation.uid)
+    decisions.disown_workstation(actor=olga, workstation=newcomer, reason="Nobody knows it.")
+    record.record_result(call=call, result=result)
+    assert models.Workstation.objects.orphans().get().made_for == portal_request
+
+
+# --- Released ---
+
+
+@pytest.mark.skipif(present.ON_SQLITE, reason="SQLite lets nobody else write meanwhile")
+def test_nobody_is_given_what_an_operator_releases_in_this_moment(sandbox, settings, alice, olga, held):
+    settings.PORTAL_LOOK_INTERVAL = 300.0
+    portal_request = ask(sandbox, alice, "reset-made")
+    scans.advance_scan(account=portal_request.account, held=held, client=process.make_client())
+    orphan = models.Workstation.objects.orphans().get()
+    other = threading.Thread(target=_reconcile_beside, args=(held,))
+    with transaction.atomic():
+        decisions.release_orphan(actor=olga, workstation=orphan, reason="Nobody knows it.")
+        other.start()
+        while not _is_somebody_waiting():
+            pass
+    other.join()
+    assert statuses(portal_request) == ["UNKNOWN"]
+
+
+def _reconcile_beside(held: leases.Lease) -> None:
+    factories.reconcile_once(held)
+    connection.close()
+
+
+def _is_somebody_waiting() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid != pg_backend_pid()")
+        return bool(cursor.fetchone()[0])
