@@ -56,8 +56,11 @@ def reconcile_requests(*, held: leases.Lease, client: agentstation.Client, stead
     listinglag.measure_lags(account=account, now=now)
     this_round = Round(lease=held, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
     sharing.note_sharing(account=account)
-    for number in _list_numbers(account=account):
-        _reconcile(number=number, this_round=this_round)
+    numbers = _list_numbers(account=account)
+    # What one request is about to be given is no question about another: people are asked once all has been given.
+    asking = [number for number in numbers if not _reconcile(number=number, this_round=this_round, may_ask=False)]
+    for number in asking:
+        _reconcile(number=number, this_round=this_round, may_ask=True)
 
 
 def _is_scan_due(*, account: models.Account) -> bool:
@@ -93,7 +96,8 @@ def _list_numbers(*, account: models.Account) -> list[int]:
 
 
 @transaction.atomic
-def _reconcile(*, number: int, this_round: Round) -> None:
+def _reconcile(*, number: int, this_round: Round, may_ask: bool) -> bool:
+    """Decide about one request. False where people would have to be asked something new, and may not be yet."""
     account = keyhold.lock_key(account=models.Account.objects.get(requests=number)).account
     leases.check_lease(held=this_round.lease)
     rows = models.Request.objects.select_related("requester", "account__key").select_for_update(of=("self",))
@@ -101,13 +105,16 @@ def _reconcile(*, number: int, this_round: Round) -> None:
     # Read under the lock: before it, the request may have been sent again, of which no scan can tell yet.
     attempts = list(list_open_attempts(account=account).filter(request=number).defer("answer").order_by("number"))
     if not attempts:
-        return
+        return True
     unresolved = _describe_request(portal_request, attempts=attempts)
     view = _read_view(account=account, this_round=this_round)
     newcomers = _list_newcomers(account=account, since=unresolved.attempts[0].claimed_tick, view=view)
     decision = matching.decide(unresolved=unresolved, newcomers=newcomers, view=view)
+    if decision.verdict is matching.Verdict.ASK and decision.note != portal_request.operator_note and not may_ask:
+        return False
     evidence = _describe_evidence(attempt=attempts[-1], newcomers=newcomers, view=view)
     _carry_out(portal_request, decision=decision, failed=len(attempts), evidence=evidence)
+    return True
 
 
 def _describe_request(portal_request: models.Request, *, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
