@@ -74,7 +74,7 @@ SERVICE_LAYERS = [
     {"audit"},  # its face: record_event
     {"clock"},
     {"keyhold", "drift", "membership", "audit.seals", "audit.tombstones"},
-    {"credentials", "ownership", "mirror", "probe", "identity", "readiness", "types"},
+    {"credentials", "ownership", "mirror", "probe", "identity", "types"},
     {"doubts"},
     {
         "intake",
@@ -93,6 +93,7 @@ SERVICE_LAYERS = [
         "people",
         "usage",
         "evidence",
+        "readiness",
         "audit.verifyrows",
         "search.finding",
     },

@@ -40,7 +40,9 @@ def is_pool_exhausted(error: BaseException) -> bool:
 
 
 def describe_failure(error: BaseException) -> str:
-    """Whose fault it is that the database could not be used."""
+    """Whose fault it is that the database could not be used, and in its own words why; only the first line of them, for
+    the others may have data."""
     if is_pool_exhausted(error):
         return "All of this process's own connections to the database are in use."
-    return "The database cannot be used."
+    lines = str(error).strip().splitlines()
+    return f"The database cannot be used ({lines[0]})." if lines else "The database cannot be used."

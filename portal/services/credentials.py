@@ -20,6 +20,16 @@ def list_questions(*, account: models.Account) -> list[models.Credential]:
     return list(asked.order_by("pk"))
 
 
+def find_warnings() -> list[str]:
+    """What to say at the start of a worker that may not send with its key before an operator has answered."""
+    account = accounts.get_current_account()
+    if _belongs_to_sandbox(account=account) or accounts.is_key_accepted(account=account):
+        return []
+    return [
+        "This API key or base URL is not confirmed: nothing is sent until an operator has answered on the key's page."
+    ]
+
+
 def present_key(*, worker: str) -> None:
     """Show that a worker lives with this process's key, at its start and with each heartbeat.
 
@@ -31,10 +41,15 @@ def present_key(*, worker: str) -> None:
     if credential.accepted_at is not None:
         if asks:
             _end_question(account=account)
-    elif account.credentials.accepted().filter(is_sandbox=True).exists():
+    elif _belongs_to_sandbox(account=account):
         _leave_sandbox(credential=credential)
     elif not asks and not _has_living(account=account):
         _pause(account=account)
+
+
+def _belongs_to_sandbox(*, account: models.Account) -> bool:
+    """Whether the account is the sandbox's, which a real key leaves without a question."""
+    return account.credentials.accepted().filter(is_sandbox=True).exists()
 
 
 def _note_seen(*, account: models.Account, worker: str) -> models.Credential:

@@ -1,6 +1,8 @@
 """The hold: the team-wide pause of the key. OPEN; HELD until something ends it; RESUMING, one attempt at a time."""
 
+import logging
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -8,6 +10,8 @@ from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.services import accounts, audit, clock, leases, wake
+
+logger = logging.getLogger(__name__)
 
 SEVERAL = 3  # failures in a row, where the catalogue says "several"
 _LONGEST_HOLD = 300.0  # seconds; the first lasts two retry delays, each next in a row twice as long
@@ -157,6 +161,8 @@ def _hold(
     key.save()
     detail = {"cause": cause, "until": until.isoformat() if until else None, "request": number, **change}
     audit.record_event(actor=None, verb="hold", target=key, detail=detail)
+    end = f"{until:%Y-%m-%d %H:%M:%S} UTC" if until else key.who_ends
+    transaction.on_commit(partial(logger.warning, "Sending is paused until %s: %s.", end, key.cause_clause))
 
 
 def pause_until_operator(*, key: models.Key, cause: str, now: datetime) -> None:
@@ -177,6 +183,7 @@ def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = Non
     key.save()
     detail = {"cause": key.cause, "by_probe": by_probe, **change}
     audit.record_event(actor=actor, verb="resume", target=key, detail=detail)
+    transaction.on_commit(partial(logger.info, "Sending goes on, one request at a time until one succeeds."))
 
 
 def _open(*, key: models.Key) -> None:
@@ -185,6 +192,7 @@ def _open(*, key: models.Key) -> None:
     key.failures_in_row = key.holds_in_row = 0
     key.save()
     audit.record_event(actor=None, verb="open", target=key, detail=detail)
+    transaction.on_commit(partial(logger.info, "Sending goes on as usual."))
     wake.wake_workers()
 
 

@@ -15,9 +15,17 @@ _MOST = 200  # workstations that are measured in one round
 
 def choose_grace(*, account: models.Account, now: datetime) -> timedelta:
     """The setting, or three times the longest lag of the last week, of which at most 15 graces count."""
-    setting = timedelta(seconds=settings.PORTAL_SETTLE_GRACE)
+    return max(estimate_grace(account=account, now=now), _allow_for(_find_open_lag(account=account)))
+
+
+def estimate_grace(*, account: models.Account, now: datetime) -> timedelta:
+    """The same without the lags that go on: a page need not measure them."""
     is_recent = account.longest_lag_at is not None and now - account.longest_lag_at < _WEEK
-    lag = max(timedelta(seconds=account.longest_lag if is_recent else 0), _find_open_lag(account=account))
+    return _allow_for(timedelta(seconds=account.longest_lag if is_recent else 0))
+
+
+def _allow_for(lag: timedelta) -> timedelta:
+    setting = timedelta(seconds=settings.PORTAL_SETTLE_GRACE)
     return max(setting, min(_FACTOR * lag, matching.PATIENCE * setting))
 
 

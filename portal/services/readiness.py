@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from portal import models
-from portal.services import clock, keyhold, leases, workers
+from portal.services import clock, credentials, keyhold, leases, workers
 
 _SILENCE = timedelta(minutes=2)  # longer than a full minute's cap, or one call, can keep the queue waiting
 _SCAN_OVERDUE = 3  # intervals between scans
@@ -32,6 +32,8 @@ def find_warnings() -> list[str]:
     warnings = []
     if _is_paused(key, now=now):
         warnings.append(f"Sending is paused: {key.cause_clause}.")
+    if not key.asks_for_account and credentials.list_questions(account=key.account):
+        warnings.append("A worker has an API key or a base URL that an operator has to confirm on the key's page.")
     if (since := _find_last_scan(key.account)) < now - _scan_patience():
         warnings.append(f"The provider's lists have not been read completely since {since:%Y-%m-%d %H:%M} UTC.")
     overdue = leases.list_overdue(holders=workers.list_living())

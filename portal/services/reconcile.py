@@ -57,10 +57,13 @@ def reconcile_requests(*, held: leases.Lease, client: agentstation.Client, stead
     listinglag.measure_lags(account=account, now=now)
     this_round = Round(lease=held, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
     sharing.note_sharing(account=account)
-    if numbers := _list_numbers(account=account):
+    numbers = _list_numbers(account=account)
+    if numbers:
         identity.check_now()
-    for number in numbers:
-        _reconcile(number=number, this_round=this_round)
+    # What one request is about to be given is no question about another: people are asked once all has been given.
+    asking = [number for number in numbers if not _reconcile(number=number, this_round=this_round, may_ask=False)]
+    for number in asking:
+        _reconcile(number=number, this_round=this_round, may_ask=True)
 
 
 def _is_scan_due(*, account: models.Account) -> bool:
@@ -96,23 +99,27 @@ def _list_numbers(*, account: models.Account) -> list[int]:
 
 
 @transaction.atomic
-def _reconcile(*, number: int, this_round: Round) -> None:
+def _reconcile(*, number: int, this_round: Round, may_ask: bool) -> bool:
+    """Decide about one request. False where people would have to be asked something new, and may not be yet."""
     account = keyhold.lock_key(account=models.Account.objects.get(requests=number)).account
     leases.check_lease(held=this_round.lease)
     if identity.find_doubt() is not None:
-        return  # what is unknown here may be known, and in use, in the database that this one was
+        return True  # what is unknown here may be known, and in use, in the database that this one was
     rows = models.Request.objects.select_related("requester", "account__key").select_for_update(of=("self",))
     portal_request = rows.get(pk=number)
     # Read under the lock: before it, the request may have been sent again, of which no scan can tell yet.
     attempts = list(list_open_attempts(account=account).filter(request=number).defer("answer").order_by("number"))
     if not attempts:
-        return
+        return True
     unresolved = _describe_request(portal_request, attempts=attempts)
     view = _read_view(account=account, this_round=this_round)
     newcomers = _list_newcomers(portal_request, since=unresolved.attempts[0].claimed_tick, view=view)
     decision = matching.decide(unresolved=unresolved, newcomers=newcomers, view=view)
+    if decision.verdict is matching.Verdict.ASK and decision.note != portal_request.operator_note and not may_ask:
+        return False
     evidence = _describe_evidence(attempt=attempts[-1], newcomers=newcomers, view=view)
     _carry_out(portal_request, decision=decision, failed=len(attempts), evidence=evidence)
+    return True
 
 
 def _describe_request(portal_request: models.Request, *, attempts: Sequence[models.Attempt]) -> matching.Unresolved:

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import models
-from portal.services import restore
+from portal.services import listinglag, restore
 
 _ENDINGS = ("close", "cancel")
 _DECISIONS = ("reconcile", "adopt", "not-created", "needs-review", "wish-cancel")
@@ -56,7 +55,8 @@ class Story:
         is_unknown = self.portal_request.status == models.Request.Status.UNKNOWN
         if not is_unknown or self.portal_request.operator_note or not self.attempts:
             return None
-        return self.attempts[-1].deadline_at + timedelta(seconds=settings.PORTAL_SETTLE_GRACE)
+        grace = listinglag.estimate_grace(account=self.portal_request.account, now=timezone.now())
+        return self.attempts[-1].deadline_at + grace
 
     @property
     def ending(self) -> models.Event | None:

@@ -156,6 +156,8 @@ def _show_one(request: SignedInRequest, number: int, *, version: str) -> dict[st
         "now": timezone.now(),
         "is_rehearsal": guide.is_rehearsal(workspace_uid=portal_request.workspace_uid),
         "ending": story.ending,
+        # The failure's own advice, to wait, lapses where a person is asked or has decided.
+        "is_up_to_people": bool(portal_request.operator_note or story.ending),
         "support": support.describe_request(portal_request=portal_request, attempts=story.attempts) if failure else "",
         "is_own": portal_request.requester_id == request.user.pk,
         "may_decide": matching.may_requester_decide(note=portal_request.operator_note),

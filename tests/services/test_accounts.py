@@ -219,6 +219,15 @@ def test_each_key_is_asked_about_once_and_the_form_can_confirm_any(waiting, sett
     assert credentials.list_questions(account=accounts.get_current_account()) == [second]
 
 
+def test_a_worker_says_at_its_start_that_its_key_is_not_confirmed(waiting, settings, olga):
+    assert credentials.find_warnings() == []
+    asked = ask(settings)
+    [warning] = credentials.find_warnings()
+    assert "nothing is sent until an operator has answered" in warning
+    confirm(olga, asked, is_same_account=True)
+    assert credentials.find_warnings() == []
+
+
 def test_a_key_that_no_worker_has_any_more_is_not_asked_about(waiting, settings):
     ask(settings)
     models.Credential.objects.update(seen_at=Now() - timedelta(hours=2))

@@ -108,6 +108,22 @@ def test_only_the_request_that_stopped_the_key_fails_and_the_others_wait_uncount
     assert models.Event.objects.filter(verb="hold").count() == 1
 
 
+def test_the_log_tells_of_a_pause_and_of_its_end(sandbox, alice, olga, caplog):
+    caplog.set_level("INFO", logger="portal.services.keyhold")
+    ask(sandbox, alice, {"name": "fail-402"})
+    resume(olga)
+    ask(sandbox, alice)
+    ask(sandbox, alice, {"name": "fail-429-retry-3"})
+
+    until = get_key().held_until
+    assert [record.getMessage() for record in caplog.records if record.name == "portal.services.keyhold"] == [
+        "Sending is paused until an operator resumes it: the provider wants payment.",
+        "Sending goes on, one request at a time until one succeeds.",
+        "Sending goes on as usual.",
+        f"Sending is paused until {until:%Y-%m-%d %H:%M:%S} UTC: the provider asks the team to slow down.",
+    ]
+
+
 @pytest.mark.parametrize("status", [401, 402])
 def test_who_meets_the_same_hold_while_it_resumes_goes_back_behind_the_others(sandbox, alice, olga, status):
     ask(sandbox, alice, {"name": f"fail-{status}"})

@@ -119,6 +119,17 @@ def made(sandbox) -> list[str]:
 # --- Found ---
 
 
+def test_nobody_is_asked_about_what_another_request_is_given_in_the_same_round(sandbox, alice, bob, held):
+    nothing = ask(sandbox, alice, workspace_uid="reset")
+    something = ask(sandbox, bob, workspace_uid="reset-made")
+
+    scan(held)
+
+    assert statuses(nothing, something) == ["UNKNOWN", "SUCCEEDED"]
+    assert nothing.operator_note == ""
+    assert not models.Event.objects.filter(verb="needs-review").exists()
+
+
 @pytest.mark.parametrize("is_named", [True, False], ids=["named", "unnamed"])
 @pytest.mark.parametrize("name", ["reset-made", "hang-made", "fail-500-made"])
 def test_what_was_made_unsaid_is_adopted_by_one_look_and_never_asked_for_again(

@@ -85,6 +85,17 @@ def test_a_pause_whose_time_has_passed_for_long_is_none(client, alice):
     assert ask(client) == (503, [STALLED], [])
 
 
+def test_a_worker_with_a_key_that_nobody_confirmed_is_a_warning(client, settings):
+    ours = settings.AGENTSTATION_API_KEY
+    factories.present_key()
+    settings.AGENTSTATION_API_KEY = "another key"
+    factories.ask_whose_key()
+    settings.AGENTSTATION_API_KEY = ours
+    factories.present_key()
+    [warning] = ask(client)[2]
+    assert warning == "A worker has an API key or a base URL that an operator has to confirm on the key's page."
+
+
 def test_lists_that_were_not_read_for_long_are_a_warning(client, alice):
     factories.submit(alice)
     factories.send_once()

@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 
 from portal import models
+from portal.models.clock import Now
 from portal.services import releases
 from portal.views import journey
 from tests import factories
@@ -41,6 +43,15 @@ def test_a_station_says_when_it_began_and_how_long_it_took(sign_in, alice):
     given_back = journey.list_steps(story=story, key=models.Key.objects.get(), position=None)[2]
     assert (given_back.took, given_back.text[:16]) == (None, "Nothing was sent")
     assert "It took 1 min 05 s." in sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
+
+
+@calls_the_provider
+def test_what_the_lists_lag_puts_off_when_the_outcome_can_be_known(sandbox, alice):
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    first = journey.read_story(portal_request=portal_request).known_by
+    models.Account.objects.update(longest_lag=100, longest_lag_at=Now())
+    later = journey.read_story(portal_request=portal_request).known_by
+    assert (later - first).total_seconds() == pytest.approx(300 - settings.PORTAL_SETTLE_GRACE)
 
 
 @pytest.mark.parametrize(("number", "folded"), [(12, 0), (13, 4), (47, 38)])

@@ -114,6 +114,14 @@ def test_a_requester_who_is_asked_cancels_it_at_once(sign_in, unknown, alice):
     assert unknown.status == "CANCELLED"
 
 
+def test_who_is_asked_is_not_told_that_there_is_nothing_to_do(sign_in, unknown, alice):
+    """The failure's own advice holds until the lists leave a question."""
+    client, path, advice = sign_in(alice), f"/requests/{unknown.pk}/", "You need not do anything"
+    assert advice not in client.get(path).content.decode()
+    models.Request.objects.update(operator_note="")
+    assert advice in client.get(path).content.decode()
+
+
 def test_before_a_requester_is_asked_nothing_is_offered(sign_in, unknown, alice):
     models.Request.objects.update(operator_note="")
     assert "Not created" not in sign_in(alice).get(f"/requests/{unknown.pk}/").content.decode()

@@ -89,6 +89,8 @@ def test_an_answer_waits_for_a_database_that_fails_when_it_is_recorded(running, 
     with unusable_database():
         sandbox.release()
         await_words(caplog, "tried again in a moment")
+    why = "database is locked" if connection.vendor == "sqlite" else 'relation "portal_attempt" does not exist'
+    assert f"The database cannot be used ({why})." in caplog.text
 
     await_row(models.Request.objects.filter(pk=portal_request.pk, status="SUCCEEDED"))
     assert len(sandbox.record()["posts"]) == 1

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.services import configuration, identity, workers
+from portal.services import configuration, credentials, identity, workers
 from portal.services.audit import protection, seals
 from portal.worker import process, watchdog
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError(fault)
         configuration.note_settings()
         workers.prune_workers()
-        for warning in identity.check_now():
+        for warning in [*identity.check_now(), *credentials.find_warnings()]:
             self.stderr.write(self.style.WARNING(warning))
         worker = process.Process(sender_count=options["threads"])
         worker.stop_on_signals()
