@@ -4,10 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from django.db.models import Q
+
 from portal import models
 from portal.models.clock import Now
 
 _OVERDUE = timedelta(seconds=60)
+_SLACK = timedelta(seconds=2)
 
 
 class LeaseLost(Exception):
@@ -41,8 +44,10 @@ def acquire_lease(
         # An idle worker comes here every second, and must not write each time.
         rows.filter(expires_at__lt=Now() + timedelta(seconds=seconds / 2)).update(expires_at=until)
         return Lease(name=name, token=stored.token, seconds=seconds, before_renewal=before_renewal)
-    # Whoever changes the token first gets it.
-    if not rows.filter(expires_at__lte=Now()).update(holder=holder, token=stored.token + 1, expires_at=until):
+    # Whoever changes the token first gets it. One that seems to last longer than any does was taken before the clock
+    # stepped back, perhaps by a worker that has died since.
+    free = Q(expires_at__lte=Now()) | Q(expires_at__gt=until + _SLACK)
+    if not rows.filter(free).update(holder=holder, token=stored.token + 1, expires_at=until):
         return None
     return Lease(name=name, token=stored.token + 1, seconds=seconds, before_renewal=before_renewal)
 

@@ -12,9 +12,8 @@ from enum import Enum
 
 from django.utils.translation import gettext_noop
 
-_EARLY = timedelta(seconds=30)  # a provider's clock may be this much behind its own Date header
-_WIDE = timedelta(minutes=10)  # the same where it sends no Date, and in the widest reading
-PATIENCE = 15  # graces after which people are asked, or a scan that shows something older of ours is believed
+_LEAST_EARLY = timedelta(seconds=2)  # a Date header has whole seconds, and was written before it came
+PATIENCE = 15
 
 # Kept in English in the database, and translated where they are shown.
 NO_LISTS = gettext_noop("AgentStation has no lists in which the portal could look for a workstation.")
@@ -108,21 +107,36 @@ class WholeScan:
 class View:
     """What is known of the account at this moment, by the database's clock.
 
-    `steady_since`: when that clock was last seen to step, or this process began to watch it. `clock_offset`: by how
+    `steady_since`: when that clock was last seen to step, or this process began to watch it. `minute`: what all waits
+    are multiples of; a rehearsal's is shorter. `grace`: the same, or longer where the lists lag. `clock_offset`: by how
     much the provider's clock is ahead of it, None where the provider does not say. `documented_types`: those that
-    cannot be taken for one another. `grace` and `patience` are waits; `patience` is that of the setting, whatever the
-    lists' lag.
+    cannot be taken for one another.
     """
 
     now: datetime
     steady_since: datetime
+    minute: timedelta
     grace: timedelta
-    patience: timedelta
     clock_offset: timedelta | None
     scans: Sequence[WholeScan]
     documented_types: frozenset[str]
     has_no_lists: bool = False
     is_shared: bool = False
+
+    @property
+    def patience(self) -> timedelta:
+        """A quarter of an hour: people are asked, or a scan that shows something older of ours is believed."""
+        return PATIENCE * self.minute
+
+    @property
+    def early(self) -> timedelta:
+        """How much the provider's clock may be behind its own Date header."""
+        return max(self.minute / 2, _LEAST_EARLY)
+
+    @property
+    def wide(self) -> timedelta:
+        """The same where it sends no Date, and in the widest reading."""
+        return 10 * self.minute
 
     def measure(self, *, since: datetime, until: datetime) -> timedelta:
         """The time that has certainly passed between two moments: what lies before a step of the clock is left out."""
@@ -176,7 +190,7 @@ def is_within(*, started_at: datetime | None, since: datetime, until: datetime, 
     if started_at is None:
         return True
     moment = started_at - (view.clock_offset or timedelta())
-    slack = _WIDE if view.clock_offset is None else _EARLY
+    slack = view.wide if view.clock_offset is None else view.early
     return since - slack <= moment <= until + slack
 
 
@@ -188,7 +202,7 @@ def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> b
     types = {newcomer.type, unresolved.type}
     if len(types) > 1 and types <= view.documented_types:
         return False
-    earliest = first.claimed_at + (view.clock_offset or timedelta()) - _WIDE
+    earliest = first.claimed_at + (view.clock_offset or timedelta()) - view.wide
     return newcomer.started_at is None or newcomer.started_at >= earliest
 
 
@@ -215,7 +229,7 @@ def _fits_attempt(unresolved: Unresolved, *, sent: Sent, newcomer: Newcomer, vie
     if not unresolved.workspace_uid and was_known:
         return False
     offset = view.clock_offset
-    early, late = (_WIDE, _WIDE) if offset is None else (_EARLY, view.grace)
+    early, late = (view.wide, view.wide) if offset is None else (view.early, view.grace)
     started_at = newcomer.started_at - (offset or timedelta())
     return sent.claimed_at - early <= started_at <= sent.ended_at + late
 

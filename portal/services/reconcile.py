@@ -77,7 +77,8 @@ def _is_scan_due(*, account: models.Account) -> bool:
     if newest is not None:
         age = (now - newest).total_seconds()
         wait = min(wait, max(settings.PORTAL_DUTY_INTERVAL, min(age / 4, _SLOWEST)))
-    return (now - last.begun_at).total_seconds() >= wait
+    # A clock that stepped back must not put scans off until it has caught up.
+    return not 0 <= (now - last.begun_at).total_seconds() < wait
 
 
 def list_open_attempts(*, account: models.Account) -> QuerySet[models.Attempt]:
@@ -182,7 +183,7 @@ def _read_view(*, account: models.Account, this_round: Round) -> matching.View:
         now=this_round.now,
         steady_since=this_round.steady_since,
         grace=listinglag.choose_grace(account=account, now=this_round.now),
-        patience=matching.PATIENCE * timedelta(seconds=settings.PORTAL_SETTLE_GRACE),
+        minute=timedelta(seconds=settings.PORTAL_SETTLE_GRACE),
         clock_offset=None if offset is None else timedelta(seconds=offset),
         scans=scans_read,
         documented_types=frozenset(models.Request.Type.values),

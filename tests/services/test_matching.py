@@ -9,7 +9,7 @@ from portal.services import matching
 from portal.services.matching import Verdict
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-GRACE, PATIENCE = timedelta(seconds=60), timedelta(minutes=15)
+MINUTE = timedelta(seconds=60)
 TYPES = frozenset({"python", "golang", "max"})
 
 
@@ -33,8 +33,8 @@ def scan(number: int, *, begun: float, tick: int = 100, own: int = 1, witness: i
 VIEW = matching.View(
     now=at(5_000),
     steady_since=at(-100_000),
-    grace=GRACE,
-    patience=PATIENCE,
+    grace=MINUTE,
+    minute=MINUTE,
     clock_offset=timedelta(),
     scans=[scan(1, begun=200), scan(2, begun=300)],
     documented_types=TYPES,
@@ -115,6 +115,12 @@ def test_without_a_date_ten_minutes_either_way_count():
         assert decide(REQUEST, replace(NEWCOMER, started_at=at(seconds)), clock_offset=None)[0] is Verdict.FOUND
     for seconds in (-601, 621):
         assert decide(REQUEST, replace(NEWCOMER, started_at=at(seconds)), clock_offset=None)[0] is not Verdict.FOUND
+
+
+def test_a_rehearsal_shortens_the_slack_of_clocks_too():
+    hurried = {"minute": timedelta(seconds=6), "grace": timedelta(seconds=6)}
+    assert decide(REQUEST, replace(NEWCOMER, started_at=at(-3)), **hurried) == (Verdict.FOUND, "")
+    assert decide(REQUEST, replace(NEWCOMER, started_at=at(-4)), **hurried) == (Verdict.ASK, matching.NEWCOMER)
 
 
 def test_of_two_that_fit_the_one_that_started_first_is_taken():
