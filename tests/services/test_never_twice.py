@@ -68,6 +68,14 @@ def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice
     assert portal_request.workstation.uid == made(sandbox)[0]
 
 
+def test_what_was_named_late_before_the_first_byte_is_not_asked_for_again(sandbox, named_late):
+    portal_request, call = named_late
+    posts = len(sandbox.record()["posts"])
+    record.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert len(sandbox.record()["posts"]) == posts
+
+
 def test_what_was_named_late_and_has_ended_since_is_not_asked_for_again(sandbox, named_late):
     portal_request, call = named_late
     models.Workstation.objects.filter(made_for=portal_request).update(ended_at=Now())
