@@ -162,6 +162,20 @@ def test_while_a_scan_is_under_way_nothing_is_taken_as_not_created(sandbox, alic
     assert statuses(portal_request) == ["QUEUED"]
 
 
+def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way(sandbox, alice, bob, held):
+    """The Date header may be another machine's, as of a proxy."""
+    portal_request = ask(sandbox, alice, "fail-500-made")
+    witness = make_witness(bob)
+    lost, newer = entry(made(sandbox)[0]), entry(witness.uid, type="max", workspace=witness.workspace.uid)
+    script_list(sandbox, lost, newer, times=9)
+    sandbox.change_weather({"clock_off": 3600})
+    pass_time(61)
+    scan(held)
+    scan(held)
+    assert models.Scan.objects.latest("id").clock_offset > 3000
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NEWCOMER)
+
+
 # --- Foreign ---
 
 
