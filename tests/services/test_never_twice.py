@@ -189,6 +189,15 @@ def test_what_the_first_attempt_made_is_not_foreign_though_clocks_differ(sandbox
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
+def test_what_the_first_attempt_made_is_not_foreign_by_a_date_that_is_wrong(sandbox, alice, held):
+    models.Account.objects.filter(pk=accounts.get_current_account().pk).update(first_look="FAILED")
+    ask(sandbox, alice, "fail-500-made")
+    script_list(sandbox, entry(made(sandbox)[0], workspace="S1"))
+    sandbox.change_weather({"clock_off": 3600})
+    scan(held)
+    assert not models.Workstation.objects.get().is_foreign
+
+
 # --- Restores ---
 
 
