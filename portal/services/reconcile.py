@@ -120,24 +120,29 @@ def _reconcile(*, number: int, this_round: Round) -> None:
 
 
 def _describe_request(portal_request: models.Request, *, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
-    has_named_other = any(attempt.names_other for attempt in attempts) or _has_named_other_late(portal_request)
+    late = _list_named_late(portal_request)
+    has_named_other = any([attempt.names_other for attempt in attempts] + [detail["names_other"] for detail in late])
     obstacle = matching.OTHERS if has_named_other else ""
     if attempts[-1].worker == restore.WORKER:
         obstacle = matching.RESTORED
     lost = _list_restores(account=portal_request.account)
+    # It takes the place of who was given what its call had made, and may have what theirs had made.
+    owners = models.Attempt.objects.filter(request__in=[detail["owner"] for detail in late])
+    owners = owners.filter(outcome=models.Attempt.Outcome.UNKNOWN).defer("answer")
+    all_sent = sorted([*owners, *attempts], key=lambda attempt: attempt.claimed_tick)
     return matching.Unresolved(
         type=portal_request.type,
         workspace_uid=portal_request.workspace_uid,
-        attempts=[_describe_attempt(attempt, restores=lost) for attempt in attempts],
+        attempts=[_describe_attempt(attempt, restores=lost) for attempt in all_sent],
         is_queued=portal_request.status == models.Request.Status.QUEUED,
         obstacle=obstacle,
     )
 
 
-def _has_named_other_late(portal_request: models.Request) -> bool:
-    """Whether a late response named a workstation of another request: an attempt that ended is not changed by that."""
+def _list_named_late(portal_request: models.Request) -> list[dict[str, object]]:
+    """What is told of late responses that named another request's workstation: attempts that ended stay as they are."""
     late = models.Event.objects.filter(verb="late-answer", request_number=portal_request.pk)
-    return late.filter(detail__names_other=True).exists()
+    return [detail for detail in late.values_list("detail", flat=True) if detail.get("owner")]
 
 
 def _list_restores(*, account: models.Account) -> list[models.Restore]:
@@ -175,28 +180,12 @@ def _read_view(*, account: models.Account, this_round: Round) -> matching.View:
         grace=listinglag.choose_grace(account=account, now=this_round.now),
         patience=matching.PATIENCE * timedelta(seconds=settings.PORTAL_SETTLE_GRACE),
         clock_offset=None if offset is None else timedelta(seconds=offset),
-        witness_tick=_find_witness_tick(shown_by=whole[0]) if whole else 0,
+        witness_tick=scans.find_witness_tick(shown_by=whole[0]) if whole else 0,
         scans=scans_read,
         documented_types=frozenset(models.Request.Type.values),
         has_no_lists=scans.has_no_lists(account=account, now=this_round.now),
         is_shared=account.shared_at is not None,
     )
-
-
-def _find_witness_tick(*, shown_by: models.Scan) -> int:
-    """The tick at which the newest workstation of ours that the scan showed was claimed; 0 where it showed none.
-
-    What a later scan showed as well counts too; while one is under way, nothing is taken as not created.
-    """
-    ours = models.Workstation.objects.filter(
-        account=shown_by.account_id,
-        request__isnull=False,
-        listed_tick__lte=shown_by.ended_tick,
-        last_scan_id__gte=shown_by.pk,
-    )
-    newest = list(ours.order_by("-listed_tick").values_list("request", flat=True)[:100])
-    claimed = models.Attempt.objects.filter(request__in=newest, outcome=models.Attempt.Outcome.SUCCEEDED)
-    return claimed.aggregate(newest=Max("claimed_tick"))["newest"] or 0
 
 
 def _list_newcomers(portal_request: models.Request, *, since: int, view: matching.View) -> list[matching.Newcomer]:

@@ -112,6 +112,27 @@ def test_a_request_that_queues_again_is_not_sent_after_a_late_200_that_names_ano
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
 
 
+# --- Swapped ---
+
+
+def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, alice, bob, held, recovering):
+    """Alice was given what Bob's call had made; so Bob's is what hers had made, however long before."""
+    older = ask(sandbox, alice, "reset-made")
+    models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
+    sandbox.change_weather({"omit": made(sandbox)})
+    pass_time(700)
+    younger, call, result = send_late(sandbox, bob, recovering)
+    scan(held)
+    assert (statuses(older), older.workstation.uid) == (["SUCCEEDED"], result.workstation.uid)
+    record.record_result(call=call, result=result)
+    sandbox.change_weather({"omit": []})
+    make_witness(bob)
+    pass_time(131 + 900)
+    scan(held)
+    scan(held)
+    assert (statuses(younger), younger.workstation.uid) == (["SUCCEEDED"], made(sandbox)[0])
+
+
 # --- Workspaces ---
 
 
