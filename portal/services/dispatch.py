@@ -170,6 +170,7 @@ def _send(*, call: Call, client: agentstation.Client) -> Result:
 def _is_ours(call: Call, *, seconds: float) -> bool:
     """Whether the attempt may still be sent, by the database's word and clock, for a call that takes so long.
 
+    It may not where an earlier attempt of its request has named a workstation meanwhile.
     No answer within the send margin is a no: the attempt's deadline counts on it.
     """
     asked_at = agentstation.boottime()
@@ -177,7 +178,7 @@ def _is_ours(call: Call, *, seconds: float) -> bool:
     moved = Q(request__account__key__state=models.Key.State.HELD, request__account__key__cause=models.DATABASE_MOVED)
     ours = models.Attempt.objects.filter(
         pk=call.attempt_id, token=call.token, outcome=models.Attempt.Outcome.SENDING, deadline_at__gte=over_by
-    ).exclude(moved)
+    ).exclude(moved | Q(request__in=models.Workstation.objects.filter(made_for__isnull=False).values("made_for")))
     try:
         return ours.exists() and agentstation.boottime() - asked_at <= settings.PORTAL_SEND_MARGIN
     except DatabaseError:

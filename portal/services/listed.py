@@ -85,8 +85,9 @@ def _find_foreign(
     first = attempts.values_list("claimed_at", flat=True).first()
     if first is None:
         return frozenset(entries)
-    # When that was by the provider's clock, at the earliest.
-    first += date - clock.read_clock(account=account) - _CLOCK_BEHIND if date else -_CLOCKS_DIFFER
+    # When that was by the provider's clock, at the earliest: its Date may be of another clock, such as a proxy's.
+    ahead = min(date - clock.read_clock(account=account), timedelta()) if date else None
+    first += -_CLOCKS_DIFFER if ahead is None else ahead - _CLOCK_BEHIND
     return frozenset(uid for uid, entry in entries.items() if entry.started_at and entry.started_at < first)
 
 

@@ -124,24 +124,29 @@ def _reconcile(*, number: int, this_round: Round, may_ask: bool) -> bool:
 
 
 def _describe_request(portal_request: models.Request, *, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
-    has_named_other = any(attempt.names_other for attempt in attempts) or _has_named_other_late(portal_request)
+    late = _list_named_late(portal_request)
+    has_named_other = any([attempt.names_other for attempt in attempts] + [detail["names_other"] for detail in late])
     obstacle = matching.OTHERS if has_named_other else ""
     if attempts[-1].worker == restore.WORKER:
         obstacle = matching.RESTORED
     lost = _list_restores(account=portal_request.account)
+    # It takes the place of who was given what its call had made, and may have what theirs had made.
+    owners = models.Attempt.objects.filter(request__in=[detail["owner"] for detail in late])
+    owners = owners.filter(outcome=models.Attempt.Outcome.UNKNOWN).defer("answer")
+    all_sent = sorted([*owners, *attempts], key=lambda attempt: attempt.claimed_tick)
     return matching.Unresolved(
         type=portal_request.type,
         workspace_uid=portal_request.workspace_uid,
-        attempts=[_describe_attempt(attempt, restores=lost) for attempt in attempts],
+        attempts=[_describe_attempt(attempt, restores=lost) for attempt in all_sent],
         is_queued=portal_request.status == models.Request.Status.QUEUED,
         obstacle=obstacle,
     )
 
 
-def _has_named_other_late(portal_request: models.Request) -> bool:
-    """Whether a late response named a workstation of another request: an attempt that ended is not changed by that."""
+def _list_named_late(portal_request: models.Request) -> list[dict[str, object]]:
+    """What is told of late responses that named another request's workstation: attempts that ended stay as they are."""
     late = models.Event.objects.filter(verb="late-answer", request_number=portal_request.pk)
-    return late.filter(detail__names_other=True).exists()
+    return [detail for detail in late.values_list("detail", flat=True) if detail.get("owner")]
 
 
 def _list_restores(*, account: models.Account) -> list[models.Restore]:

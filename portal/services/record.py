@@ -27,7 +27,9 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     if result.answer is not None and result.workstation is None:  # of a workstation the mirror tells
         drift.note_answer(answer=result.answer, request_number=portal_request.pk)
     if not ours:
-        _record_late(attempt=attempt, portal_request=portal_request, result=result, names_other=names_other)
+        _record_late(
+            attempt=attempt, portal_request=portal_request, result=result, owner=owner, names_other=names_other
+        )
         return
     before = portal_request.status
     mirrors = _use_result(result, key=key, attempt=attempt, portal_request=portal_request)
@@ -235,7 +237,12 @@ def _give_back(portal_request: models.Request) -> list[Model]:
 
 
 def _record_late(
-    *, attempt: models.Attempt, portal_request: models.Request, result: dispatch.Result, names_other: bool = False
+    *,
+    attempt: models.Attempt,
+    portal_request: models.Request,
+    result: dispatch.Result,
+    owner: models.Request | None = None,
+    names_other: bool = False,
 ) -> None:
     """Keep an answer that came after the deadline, and use it where that is still possible."""
     description = _describe(result, failure=result.failure)
@@ -260,6 +267,7 @@ def _record_late(
         detail={
             "outcome": late.outcome,
             "failure": late.failure,
+            "owner": owner.pk if owner else None,
             "names_other": names_other,
             "before": before,
             "after": portal_request.status,

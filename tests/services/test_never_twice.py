@@ -68,6 +68,14 @@ def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice
     assert portal_request.workstation.uid == made(sandbox)[0]
 
 
+def test_what_was_named_late_before_the_first_byte_is_not_asked_for_again(sandbox, named_late):
+    portal_request, call = named_late
+    posts = len(sandbox.record()["posts"])
+    record.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    assert len(sandbox.record()["posts"]) == posts
+
+
 def test_what_was_named_late_and_has_ended_since_is_not_asked_for_again(sandbox, named_late):
     portal_request, call = named_late
     models.Workstation.objects.filter(made_for=portal_request).update(ended_at=Now())
@@ -102,6 +110,27 @@ def test_a_request_that_queues_again_is_not_sent_after_a_late_200_that_names_ano
     assert dispatch.claim_request(worker="w") is None
     scan(held)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
+
+
+# --- Swapped ---
+
+
+def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, alice, bob, held, recovering):
+    """Alice was given what Bob's call had made; so Bob's is what hers had made, however long before."""
+    older = ask(sandbox, alice, "reset-made")
+    models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
+    sandbox.change_weather({"omit": made(sandbox)})
+    pass_time(700)
+    younger, call, result = send_late(sandbox, bob, recovering)
+    scan(held)
+    assert (statuses(older), older.workstation.uid) == (["SUCCEEDED"], result.workstation.uid)
+    record.record_result(call=call, result=result)
+    sandbox.change_weather({"omit": []})
+    make_witness(bob)
+    pass_time(131 + 900)
+    scan(held)
+    scan(held)
+    assert (statuses(younger), younger.workstation.uid) == (["SUCCEEDED"], made(sandbox)[0])
 
 
 # --- Workspaces ---
@@ -154,6 +183,20 @@ def test_while_a_scan_is_under_way_nothing_is_taken_as_not_created(sandbox, alic
     assert statuses(portal_request) == ["QUEUED"]
 
 
+def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way(sandbox, alice, bob, held):
+    """The Date header may be another machine's, as of a proxy."""
+    portal_request = ask(sandbox, alice, "fail-500-made")
+    witness = make_witness(bob)
+    lost, newer = entry(made(sandbox)[0]), entry(witness.uid, type="max", workspace=witness.workspace.uid)
+    script_list(sandbox, lost, newer, times=9)
+    sandbox.change_weather({"clock_off": 3600})
+    pass_time(61)
+    scan(held)
+    scan(held)
+    assert models.Scan.objects.latest("id").clock_offset > 3000
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NEWCOMER)
+
+
 # --- Foreign ---
 
 
@@ -165,6 +208,15 @@ def test_what_the_first_attempt_made_is_not_foreign_though_clocks_differ(sandbox
     script_list(sandbox, entry(made(sandbox)[0], workspace="S1", startedAt=started_at.isoformat()))
     scan(held)
     assert statuses(portal_request) == ["SUCCEEDED"]
+
+
+def test_what_the_first_attempt_made_is_not_foreign_by_a_date_that_is_wrong(sandbox, alice, held):
+    models.Account.objects.filter(pk=accounts.get_current_account().pk).update(first_look="FAILED")
+    ask(sandbox, alice, "fail-500-made")
+    script_list(sandbox, entry(made(sandbox)[0], workspace="S1"))
+    sandbox.change_weather({"clock_off": 3600})
+    scan(held)
+    assert not models.Workstation.objects.get().is_foreign
 
 
 # --- Restores ---
