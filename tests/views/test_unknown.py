@@ -146,7 +146,7 @@ def test_a_waiting_request_shows_its_place(sign_in, sandbox, alice, bob):
     second = factories.submit(alice)
     factories.submit(bob)
     page = sign_in(alice).get(f"/requests/{second.pk}/").content.decode()
-    assert "Its place in the queue: 3." in page
+    assert "At most 16 calls are under way at one time. Its place in the queue: 3." in page
 
 
 @pytest.mark.parametrize("answer", ["same", "other"])
