@@ -64,22 +64,6 @@ def has_no_lists(*, account: models.Account, now: datetime) -> bool:
     return not rows.filter(is_whole=True).exists() or now - first.begun_at >= _WITHOUT_LISTS
 
 
-def find_witness_tick(*, shown_by: models.Scan) -> int:
-    """The tick at which the newest workstation of ours that the scan showed was claimed; 0 where it showed none.
-
-    What a later scan showed as well counts too; while one is under way, nothing is taken as not created.
-    """
-    ours = models.Workstation.objects.filter(
-        account=shown_by.account_id,
-        request__isnull=False,
-        listed_tick__lte=shown_by.ended_tick,
-        last_scan_id__gte=shown_by.pk,
-    )
-    newest = list(ours.order_by("-listed_tick").values_list("request", flat=True)[:100])
-    claimed = models.Attempt.objects.filter(request__in=newest, outcome=models.Attempt.Outcome.SUCCEEDED)
-    return claimed.aggregate(newest=Max("claimed_tick"))["newest"] or 0
-
-
 # --- The beginning ---
 
 

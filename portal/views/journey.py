@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -216,7 +217,10 @@ def _explain_waiting(portal_request: models.Request, *, key: models.Key) -> str:
         return _("The queue has just begun to move again, one request at a time, until one succeeds.")
     if portal_request.next_attempt_at is not None:
         return _("The portal tries again by itself. You need not do anything.")
-    return _("It is sent as soon as it is its turn, usually within a second.")
+    return _(
+        "It is sent as soon as it is its turn, usually within a second. "
+        "At most %(count)s calls are under way at one time."
+    ) % {"count": settings.PORTAL_CALLS_IN_FLIGHT}
 
 
 def _explain_hold(key: models.Key) -> str:

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from portal import models
+from portal.models.clock import Now
 from portal.services import accounts
 from tests import factories
 
@@ -206,6 +207,15 @@ def test_a_request_that_waits_under_a_hold_says_why(sandbox, sign_in, alice, bob
     waiting = factories.submit(bob)
     page = sign_in(bob).get(f"/requests/{waiting.pk}/").content.decode()
     assert "stands still for everybody: the provider wants payment" in page
+
+
+def test_the_next_attempt_has_a_time_unless_a_hold_comes_first(sign_in, alice):
+    waiting = factories.submit(alice)
+    models.Request.objects.update(next_attempt_at=Now())
+    client, path = sign_in(alice), f"/requests/{waiting.pk}/"
+    assert "Next attempt" in client.get(path).content.decode()
+    models.Key.objects.update(state="HELD", cause="402", held_at=Now(), operator_only=True)
+    assert "Next attempt" not in client.get(path).content.decode()
 
 
 def test_a_request_of_another_account_says_why_it_waits(settings, sign_in, alice):

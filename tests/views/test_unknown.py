@@ -1,5 +1,8 @@
 """The operators' page of unknown requests and orphans, and the question of a changed key."""
 
+import re
+from datetime import timedelta
+
 import pytest
 
 from portal import models
@@ -143,7 +146,7 @@ def test_a_waiting_request_shows_its_place(sign_in, sandbox, alice, bob):
     second = factories.submit(alice)
     factories.submit(bob)
     page = sign_in(alice).get(f"/requests/{second.pk}/").content.decode()
-    assert "Its place in the queue: 3." in page
+    assert "At most 16 calls are under way at one time. Its place in the queue: 3." in page
 
 
 @pytest.mark.parametrize("answer", ["same", "other"])
@@ -170,6 +173,16 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     assert "Nobody has to say" in sign_in(olga).post(url, {"account": answer}, follow=True).content.decode()
     assert models.Account.objects.count() == (1 if answer == "same" else 2)
     assert waiting.account == accounts.get_current_account() or answer == "other"
+
+
+def test_the_question_of_a_key_says_whether_its_worker_still_lives(sign_in, sandbox, settings, alice, olga):
+    factories.submit(alice)
+    settings.AGENTSTATION_API_KEY = "another-key"
+    asked = factories.ask_whose_key()
+    models.Credential.objects.filter(pk=asked.pk).update(seen_at=Now() - timedelta(minutes=40))
+    asked.refresh_from_db()
+    page = sign_in(olga).get("/key/").content.decode()
+    assert re.search(f"Last seen</dt><dd>[^/]*{asked.seen_at:%H:%M:%S} UTC", page)
 
 
 def test_a_request_of_an_account_that_was_left_is_shown_to_operators(sign_in, unknown, settings, olga):

@@ -248,6 +248,11 @@ def create_record() -> None:
     counts, digest = {"request": 2, "attempt": 3, "late-answer": 0}, tombstones.digest_rows(rows=[])
     values = {"kind": kind, "first_id": ids[0], "last_id": ids[-1], "ids": ids, "counts": counts, "digest": digest}
     tombstones.bury(stones=[models.Tombstone(**values)])
+    account = accounts.get_current_account()
+    models.Restore.objects.create(account=account, lost_since=NOW, lost_since_tick=1, restored_tick=2)
+    models.StrayResponse.objects.create(
+        account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", answer=b'{"id": "stray"}'
+    )
     held = leases.acquire_lease(name="seal", holder="desk:4711", seconds=60)
     assert held is not None
     seals.seal_events(held=held)
