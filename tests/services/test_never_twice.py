@@ -13,7 +13,6 @@ from portal.services import accounts, decisions, dispatch, intake, leases, match
 from portal.worker import process
 from tests import factories
 from tests.services.test_reconcile import (
-    HISTORY,
     _scan_in_every_round,
     ask,
     deny_twice,
@@ -167,20 +166,6 @@ def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alic
     scan(held)
 
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_WITNESS)
-
-
-def test_while_a_scan_is_under_way_nothing_is_taken_as_not_created(sandbox, alice, bob, held):
-    portal_request = ask(sandbox, alice, "fail-500")
-    make_witness(bob)
-    pass_time(61)
-    for _ in range(2):
-        scans.advance_scan(account=portal_request.account, held=held, client=process.make_client())
-    sandbox.script({"on": HISTORY, "status": 429, "headers": {"Retry-After": "60"}})
-    under_way = scan(held)
-    assert (under_way.is_over, statuses(portal_request)) == (False, ["UNKNOWN"])
-    models.Scan.objects.filter(pk=under_way.pk).update(wait_until=None)
-    scan(held)
-    assert statuses(portal_request) == ["QUEUED"]
 
 
 def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way(sandbox, alice, bob, held):
