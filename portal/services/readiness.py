@@ -32,11 +32,13 @@ def find_warnings() -> list[str]:
     warnings = []
     if _is_paused(key, now=now):
         warnings.append(f"Sending is paused: {key.cause_clause}.")
-    if not key.asks_for_account and credentials.list_questions(account=key.account):
+    living = workers.list_living()
+    asking = [one.seen_on for one in credentials.list_questions(account=key.account) if one.seen_on in living]
+    if asking and not key.asks_for_account:
         warnings.append("A worker has an API key or a base URL that an operator has to confirm on the key's page.")
     if (since := _find_last_scan(key.account)) < now - _scan_patience():
         warnings.append(f"The provider's lists have not been read completely since {since:%Y-%m-%d %H:%M} UTC.")
-    overdue = leases.list_overdue(holders=workers.list_living())
+    overdue = leases.list_overdue(holders=living)
     return warnings + [f"The job {name} makes no progress." for name in overdue]
 
 

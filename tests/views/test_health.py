@@ -92,8 +92,11 @@ def test_a_worker_with_a_key_that_nobody_confirmed_is_a_warning(client, settings
     factories.ask_whose_key()
     settings.AGENTSTATION_API_KEY = ours
     factories.present_key()
+    workers.note_worker(name="test-worker")
     [warning] = ask(client)[2]
     assert warning == "A worker has an API key or a base URL that an operator has to confirm on the key's page."
+    workers.note_stopped(name="test-worker")
+    assert ask(client) == (200, [], []), "nobody has it any more"
 
 
 def test_lists_that_were_not_read_for_long_are_a_warning(client, alice):
