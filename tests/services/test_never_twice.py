@@ -133,6 +133,34 @@ def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, a
     assert (statuses(younger), younger.workstation.uid) == (["SUCCEEDED"], made(sandbox)[0])
 
 
+# --- Listed after all ---
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_what_turns_up_before_it_is_sent_again_is_put_before_a_person(sandbox, alice, bob, held, is_shared):
+    portal_request = ask(sandbox, alice, "reset")
+    make_witness(bob)
+    deny_twice(held)
+    assert statuses(portal_request) == ["QUEUED"]
+    models.Account.objects.update(shared_at=Now() if is_shared else None)
+    script_list(sandbox, entry("W1", workspace="S1", **({} if is_shared else {"type": "odd"})), times=3)
+
+    scan(held)
+    let_it_be_sent_again(portal_request)
+
+    assert dispatch.claim_request(worker="w") is None
+    assert statuses(portal_request) == ["UNKNOWN"]
+
+
+def test_what_a_person_has_seen_does_not_stop_what_that_person_sends_again(sandbox, alice, bob, held):
+    portal_request = ask(sandbox, alice, "reset")
+    script_list(sandbox, entry("W1", type="odd"), times=9)
+    scan(held)
+    decisions.declare_not_created(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
+    scan(held)
+    assert statuses(portal_request) == ["QUEUED"]
+
+
 # --- Workspaces ---
 
 
