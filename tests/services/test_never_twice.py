@@ -9,7 +9,19 @@ from django.db import connection, transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, dispatch, intake, leases, matching, record, restore, scans
+from portal.services import (
+    accounts,
+    clock,
+    decisions,
+    dispatch,
+    intake,
+    leases,
+    listinglag,
+    matching,
+    record,
+    restore,
+    scans,
+)
 from portal.worker import process
 from tests import factories
 from tests.services.test_reconcile import (
@@ -223,6 +235,17 @@ def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way
     scan(held)
     assert models.Scan.objects.latest("id").clock_offset > 3000
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NEWCOMER)
+
+
+def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since(sandbox, alice, held):
+    factories.create_workstation(alice)
+    pass_time(300)
+    for _ in range(20):
+        factories.create_workstation(alice)
+    sandbox.change_weather({"lists_empty": True})
+    scan(held)
+    account = accounts.get_current_account()
+    assert listinglag.choose_grace(account=account, now=clock.read_clock(account=account)) >= timedelta(seconds=900)
 
 
 # --- Foreign ---
