@@ -75,7 +75,7 @@ class Newcomer:
     `workspace_tick` is the tick at which a scan first listed another workstation in its workspace, None where there is
     none; `is_workspace_taken`: somebody owns the workspace, or has named it. `is_nameless`: its ID cannot be kept.
     `is_in_flight`: a call under way may have created it. `must_confirm`: an operator has to confirm whose it is.
-    `is_told`: a late response has named it for this very request.
+    `is_told`: a late response has named it for this very request. `is_spare`: for one that has another by now.
     """
 
     id: int
@@ -90,6 +90,7 @@ class Newcomer:
     is_in_flight: bool = False
     must_confirm: bool = False
     is_told: bool = False
+    is_spare: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +191,8 @@ def _is_news(unresolved: Unresolved, *, newcomer: Newcomer) -> bool:
 def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> bool:
     """Whether the workstation could be the request's in the widest reading: any workspace, and a type nobody knows."""
     first = unresolved.attempts[0]
+    if newcomer.is_spare:  # what that request has may have been made for this one, however long after
+        return True
     if newcomer.listed_tick is not None and newcomer.listed_tick <= first.claimed_tick:
         return False
     types = {newcomer.type, unresolved.type}

@@ -237,6 +237,7 @@ def _describe_newcomer(
         is_nameless=row.is_nameless,
         is_in_flight=row.is_in_flight,  # type: ignore[attr-defined]
         is_told=row.made_for_id == portal_request.pk,
+        is_spare=row.made_for_id not in (None, portal_request.pk),
         must_confirm=any(
             matching.is_within(
                 started_at=row.created_at, since=lost.lost_since, until=lost.restored_at + view.grace, view=view

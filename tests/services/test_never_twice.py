@@ -145,6 +145,25 @@ def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, a
     assert (statuses(younger), younger.workstation.uid) == (["SUCCEEDED"], made(sandbox)[0])
 
 
+def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(sandbox, alice, bob, held, recovering):
+    older, call, result = send_late(sandbox, alice, recovering)
+    models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
+    sandbox.change_weather({"omit": made(sandbox)})
+    pass_time(700)
+    younger = ask(sandbox, bob, "reset-made")
+    scan(held)
+    assert (statuses(older, younger), older.workstation.uid) == (["SUCCEEDED", "UNKNOWN"], made(sandbox)[1])
+    record.record_result(call=call, result=result)
+    spare = models.Workstation.objects.filter(made_for=older)
+    assert spare.update(created_at=older.attempts.get().claimed_at) == 1
+    sandbox.change_weather({"omit": []})
+    make_witness(bob)
+    pass_time(131 + 900)
+    scan(held)
+    scan(held)
+    assert statuses(younger) == ["UNKNOWN"]
+
+
 # --- Listed after all ---
 
 
