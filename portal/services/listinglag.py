@@ -69,5 +69,5 @@ def _list_successes(workstation: models.Workstation) -> QuerySet[models.Attempt]
 def _find_open_lag(*, account: models.Account) -> timedelta:
     """The longest lag so far of what has not been listed yet, though it lives."""
     live = models.Workstation.objects.live().filter(account=account, listed_tick=None, doubted_at=None)
-    missing = live.filter(request__isnull=False).order_by("-id")[:20]
+    missing = live.filter(request__isnull=False).order_by("id")[:20]  # what was made first has lagged for longest
     return max((_measure(workstation) for workstation in missing), default=timedelta())

@@ -55,6 +55,7 @@ class Unresolved:
     """A request of which at least one attempt has an unknown outcome, oldest attempt first.
 
     `is_queued`: it was taken as not created and waits to be sent again; what turns up late is still its own.
+    `denied_tick`: when the scan ended by which the portal itself did so; 0 where a person has decided since.
     `obstacle` says why nobody but a person may decide that nothing was created; empty where the scans may.
     """
 
@@ -62,6 +63,7 @@ class Unresolved:
     workspace_uid: str
     attempts: Sequence[Sent]
     is_queued: bool = False
+    denied_tick: int = 0
     obstacle: str = ""
 
 
@@ -72,7 +74,7 @@ class Newcomer:
     `workspace_tick` is the tick at which a scan first listed another workstation in its workspace, None where there is
     none; `is_workspace_taken`: somebody owns the workspace, or has named it. `is_nameless`: its ID cannot be kept.
     `is_in_flight`: a call under way may have created it. `must_confirm`: an operator has to confirm whose it is.
-    `is_told`: a late response has named it for this very request.
+    `is_told`: a late response has named it for this very request. `is_spare`: for one that has another by now.
     """
 
     id: int
@@ -87,6 +89,7 @@ class Newcomer:
     is_in_flight: bool = False
     must_confirm: bool = False
     is_told: bool = False
+    is_spare: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,13 +175,14 @@ def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], view: View)
     if fitting:
         found = min(fitting, key=lambda one: (one.started_at, one.id))
         if found.must_confirm or view.is_shared:
-            return _ask(CONFIRM) if not unresolved.is_queued else Decision(verdict=Verdict.WAIT)
+            return _ask(CONFIRM) if _is_news(unresolved, newcomer=found) else Decision(verdict=Verdict.WAIT)
         return Decision(verdict=Verdict.FOUND, newcomer=found)
-    if unresolved.is_queued:
-        return Decision(verdict=Verdict.WAIT)
-    if view.has_no_lists:
+    if view.has_no_lists and not unresolved.is_queued:
         return _ask(NO_LISTS)
     possible = [one for one in newcomers if _is_possible(unresolved, newcomer=one, view=view)]
+    if unresolved.is_queued:
+        is_new = any(not one.is_in_flight and _is_news(unresolved, newcomer=one) for one in possible)
+        return _ask(NEWCOMER) if is_new else Decision(verdict=Verdict.WAIT)
     if possible:
         is_early = all(one.is_in_flight or one.listed_tick is None for one in possible)
         return Decision(verdict=Verdict.WAIT) if is_early else _ask(NEWCOMER)
@@ -194,9 +198,18 @@ def is_within(*, started_at: datetime | None, since: datetime, until: datetime, 
     return since - slack <= moment <= until + slack
 
 
+def _is_news(unresolved: Unresolved, *, newcomer: Newcomer) -> bool:
+    """Whether it stands in the way: of a request that queues again only what was listed since that was decided."""
+    if not unresolved.is_queued:
+        return True
+    return 0 < unresolved.denied_tick < (newcomer.listed_tick or 0)
+
+
 def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> bool:
     """Whether the workstation could be the request's in the widest reading: any workspace, and a type nobody knows."""
     first = unresolved.attempts[0]
+    if newcomer.is_spare:  # what that request has may have been made for this one, however long after
+        return True
     if newcomer.listed_tick is not None and newcomer.listed_tick <= first.claimed_tick:
         return False
     types = {newcomer.type, unresolved.type}

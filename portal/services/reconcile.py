@@ -33,7 +33,6 @@ from portal.services import (
 
 _MOST_NAMED = 50  # newcomers named in an event
 _MOST_SCANS = 20  # whole scans that are looked at; two are enough where nothing steps
-_MOST_RESTORES = 20
 _SLOWEST = 60.0  # seconds between scans while something is to be reconciled
 
 
@@ -129,7 +128,7 @@ def _describe_request(portal_request: models.Request, *, attempts: Sequence[mode
     obstacle = matching.OTHERS if has_named_other else ""
     if attempts[-1].worker == restore.WORKER:
         obstacle = matching.RESTORED
-    lost = _list_restores(account=portal_request.account)
+    lost = restore.list_restores(account=portal_request.account)
     # It takes the place of who was given what its call had made, and may have what theirs had made.
     owners = models.Attempt.objects.filter(request__in=[detail["owner"] for detail in late])
     owners = owners.filter(outcome=models.Attempt.Outcome.UNKNOWN).defer("answer")
@@ -139,18 +138,23 @@ def _describe_request(portal_request: models.Request, *, attempts: Sequence[mode
         workspace_uid=portal_request.workspace_uid,
         attempts=[_describe_attempt(attempt, restores=lost) for attempt in all_sent],
         is_queued=portal_request.status == models.Request.Status.QUEUED,
+        denied_tick=_find_denied_tick(portal_request),
         obstacle=obstacle,
     )
+
+
+def _find_denied_tick(portal_request: models.Request) -> int:
+    """When the scan ended by which the request was last taken as not created; 0 where a person has said so since."""
+    decided = models.Event.objects.filter(request_number=portal_request.pk, verb__in=("reconcile", "not-created"))
+    newest = decided.order_by("-id").first()
+    by = models.Scan.objects.filter(pk=(newest.detail.get("scan") if newest else None) or 0)
+    return by.values_list("ended_tick", flat=True).first() or 0
 
 
 def _list_named_late(portal_request: models.Request) -> list[dict[str, object]]:
     """What is told of late responses that named another request's workstation: attempts that ended stay as they are."""
     late = models.Event.objects.filter(verb="late-answer", request_number=portal_request.pk)
     return [detail for detail in late.values_list("detail", flat=True) if detail.get("owner")]
-
-
-def _list_restores(*, account: models.Account) -> list[models.Restore]:
-    return list(models.Restore.objects.filter(account=account).order_by("-id")[:_MOST_RESTORES])
 
 
 def _describe_attempt(attempt: models.Attempt, *, restores: Sequence[models.Restore]) -> matching.Sent:
@@ -216,7 +220,7 @@ def _list_newcomers(portal_request: models.Request, *, since: int, view: matchin
             others.order_by(F("listed_tick").asc(nulls_first=True)).values(tick=Coalesce("listed_tick", 0))[:1]
         ),
     )
-    lost = _list_restores(account=account)
+    lost = restore.list_restores(account=account)
     return [
         _describe_newcomer(row, portal_request=portal_request, restores=lost, view=view) for row in rows.order_by("id")
     ]
@@ -242,6 +246,7 @@ def _describe_newcomer(
         is_nameless=row.is_nameless,
         is_in_flight=row.is_in_flight,  # type: ignore[attr-defined]
         is_told=row.made_for_id == portal_request.pk,
+        is_spare=row.made_for_id not in (None, portal_request.pk),
         must_confirm=any(
             matching.is_within(
                 started_at=row.created_at, since=lost.lost_since, until=lost.restored_at + view.grace, view=view
@@ -280,6 +285,10 @@ def _carry_out(
             _adopt(portal_request, workstation_id=decision.newcomer.id, evidence=evidence)
         case _ if decision.verdict is matching.Verdict.NOT_CREATED or is_unwanted:
             _move_on(portal_request, failed=failed, evidence=evidence)
+        case matching.Verdict.ASK if portal_request.status == models.Request.Status.QUEUED:
+            status, failure = models.Request.Status.UNKNOWN, failures.NO_ANSWER
+            moved = lifecycle.move_request(portal_request=portal_request, status=status, failure=failure)
+            _note_review(portal_request, note=decision.note, evidence={**evidence, "moved": moved})
         case _ if portal_request.status == models.Request.Status.UNKNOWN:
             _note_review(portal_request, note=decision.note, evidence=evidence)
 

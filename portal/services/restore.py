@@ -10,7 +10,13 @@ from portal import failures, models
 from portal.models.clock import Now
 from portal.services import accounts, audit, identity, keyhold, lifecycle, wake
 
+_MOST = 20  # restores that are looked at
 WORKER = "restore"  # stands where an attempt names its worker: nobody knows which one sent it, if any did
+
+
+def list_restores(*, account: models.Account) -> list[models.Restore]:
+    """What was put back, the newest first."""
+    return list(models.Restore.objects.filter(account=account).order_by("-id")[:_MOST])
 
 
 @transaction.atomic

@@ -9,7 +9,19 @@ from django.db import connection, transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, dispatch, intake, leases, matching, record, restore, scans
+from portal.services import (
+    accounts,
+    clock,
+    decisions,
+    dispatch,
+    intake,
+    leases,
+    listinglag,
+    matching,
+    record,
+    restore,
+    scans,
+)
 from portal.worker import process
 from tests import factories
 from tests.services.test_reconcile import (
@@ -132,6 +144,53 @@ def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, a
     assert (statuses(younger), younger.workstation.uid) == (["SUCCEEDED"], made(sandbox)[0])
 
 
+def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(sandbox, alice, bob, held, recovering):
+    older, call, result = send_late(sandbox, alice, recovering)
+    models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
+    sandbox.change_weather({"omit": made(sandbox)})
+    pass_time(700)
+    younger = ask(sandbox, bob, "reset-made")
+    scan(held)
+    assert (statuses(older, younger), older.workstation.uid) == (["SUCCEEDED", "UNKNOWN"], made(sandbox)[1])
+    record.record_result(call=call, result=result)
+    spare = models.Workstation.objects.filter(made_for=older)
+    assert spare.update(created_at=older.attempts.get().claimed_at) == 1
+    sandbox.change_weather({"omit": []})
+    make_witness(bob)
+    pass_time(131 + 900)
+    scan(held)
+    scan(held)
+    assert statuses(younger) == ["UNKNOWN"]
+
+
+# --- Listed after all ---
+
+
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_what_turns_up_before_it_is_sent_again_is_put_before_a_person(sandbox, alice, bob, held, is_shared):
+    portal_request = ask(sandbox, alice, "reset")
+    make_witness(bob)
+    deny_twice(held)
+    assert statuses(portal_request) == ["QUEUED"]
+    models.Account.objects.update(shared_at=Now() if is_shared else None)
+    script_list(sandbox, entry("W1", workspace="S1", **({} if is_shared else {"type": "odd"})), times=3)
+
+    scan(held)
+    let_it_be_sent_again(portal_request)
+
+    assert dispatch.claim_request(worker="w") is None
+    assert statuses(portal_request) == ["UNKNOWN"]
+
+
+def test_what_a_person_has_seen_does_not_stop_what_that_person_sends_again(sandbox, alice, bob, held):
+    portal_request = ask(sandbox, alice, "reset")
+    script_list(sandbox, entry("W1", type="odd"), times=9)
+    scan(held)
+    decisions.declare_not_created(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
+    scan(held)
+    assert statuses(portal_request) == ["QUEUED"]
+
+
 # --- Workspaces ---
 
 
@@ -180,6 +239,17 @@ def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way
     scan(held)
     assert models.Scan.objects.latest("id").clock_offset > 3000
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NEWCOMER)
+
+
+def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since(sandbox, alice, held):
+    factories.create_workstation(alice)
+    pass_time(300)
+    for _ in range(20):
+        factories.create_workstation(alice)
+    sandbox.change_weather({"lists_empty": True})
+    scan(held)
+    account = accounts.get_current_account()
+    assert listinglag.choose_grace(account=account, now=clock.read_clock(account=account)) >= timedelta(seconds=900)
 
 
 # --- Foreign ---
