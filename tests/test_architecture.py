@@ -99,6 +99,7 @@ SERVICE_LAYERS = [
     },
     {"wholeness"},
     {"scans"},
+    {"unresolved"},
     {
         "record",
         "reconcile",
