@@ -107,9 +107,7 @@ def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, 
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
 
 
-def test_a_request_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(
-    sandbox, alice, bob, held, recovering
-):
+def test_one_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(sandbox, alice, bob, held, recovering):
     owned = factories.create_workstation(bob)
     sandbox.script({"status": 200, "body": entry(owned.uid, workspace=owned.workspace.uid)})
     portal_request, call, result = send_late(sandbox, alice, recovering)
