@@ -41,13 +41,18 @@ def may_requester_decide(*, note: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """An attempt whose outcome is unknown. `proof_from`: from when on the provider is done with it, plus no grace."""
+    """An attempt whose outcome is unknown.
+
+    `proof_from`: from when on the provider is done with it. `span`: how long after the claim that may be, which is
+    waited for anew where the clock has stepped since; zero where a complete response said so.
+    """
 
     claimed_at: datetime
     claimed_tick: int
     ended_at: datetime
     ended_tick: int
     proof_from: datetime
+    span: timedelta = timedelta()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,9 +146,9 @@ class View:
         """The same where it sends no Date, and in the widest reading."""
         return 10 * self.minute
 
-    def measure(self, *, since: datetime, until: datetime) -> timedelta:
-        """The time that has certainly passed between two moments: what lies before a step of the clock is left out."""
-        return until - max(since, self.steady_since)
+    def measure(self, *, sent: Sent, until: datetime) -> timedelta:
+        """For how long the provider has certainly been done with an attempt: a step of the clock begins that anew."""
+        return until - max(sent.proof_from, self.steady_since + sent.span)
 
 
 class Verdict(Enum):
@@ -255,16 +260,15 @@ def _judge_absence(unresolved: Unresolved, *, view: View) -> Decision:
     proving = [
         scan
         for scan in view.scans
-        if scan.begun_tick >= last_sent.ended_tick
-        and view.measure(since=last_sent.proof_from, until=scan.begun_at) >= view.grace
+        if scan.begun_tick >= last_sent.ended_tick and view.measure(sent=last_sent, until=scan.begun_at) >= view.grace
     ]
     if len(proving) < 2:
-        is_overdue = view.measure(since=last_sent.proof_from, until=view.now) >= view.patience + view.grace
+        is_overdue = view.measure(sent=last_sent, until=view.now) >= view.patience + view.grace
         return _ask(NO_SCANS) if is_overdue else Decision(verdict=Verdict.WAIT)
     newest = max(proving, key=lambda scan: scan.id)
     if unresolved.obstacle:
         return _ask(unresolved.obstacle)
-    waited = view.measure(since=last_sent.proof_from, until=newest.begun_at)
+    waited = view.measure(sent=last_sent, until=newest.begun_at)
     is_witnessed = newest.witness_tick > last_sent.ended_tick
     if is_witnessed or (newest.own_count and waited >= view.patience):
         return Decision(verdict=Verdict.NOT_CREATED, scan=newest)

@@ -75,6 +75,7 @@ def _describe_attempt(attempt: models.Attempt, *, restores: Sequence[models.Rest
         ended_at=ended_at,
         ended_tick=attempt.ended_tick or 0,
         proof_from=ended_at if is_over else max(ended_at, attempt.deadline_at),
+        span=timedelta() if is_over else attempt.deadline_at - attempt.claimed_at,
     )
 
 

@@ -187,6 +187,14 @@ def test_a_step_of_the_clock_begins_the_grace_anew():
     assert decide(steady_since=at(140)) == (Verdict.NOT_CREATED, "")
 
 
+def test_a_step_during_the_call_lets_the_call_have_its_time_as_well():
+    """The clock stepped past the deadline: the provider may be at work for as long as the call may last."""
+    spanned = replace(REQUEST, attempts=[replace(SENT, span=timedelta(seconds=100))])
+    scans = [scan(1, begun=2_160), scan(2, begun=2_161)]
+    assert decide(spanned, steady_since=at(2_000), scans=scans, now=at(2_200)) == (Verdict.NOT_CREATED, "")
+    assert decide(spanned, steady_since=at(2_001), scans=scans, now=at(2_200)) == (Verdict.WAIT, "")
+
+
 def test_lists_that_lag_longer_make_the_grace_longer():
     assert decide(grace=timedelta(seconds=101), now=at(400)) == (Verdict.WAIT, "")
 
