@@ -29,6 +29,9 @@ def locked_elsewhere() -> Iterator[None]:
         cursor.execute("UPDATE portal_key SET turn = turn")
         yield
         cursor.execute("ROLLBACK")
+    if not is_sqlite:
+        with connection.cursor() as cursor:  # the pool keeps the session, and what was set in it
+            cursor.execute("RESET lock_timeout")
     connection.close()  # the next one waits as long as the settings say
 
 
