@@ -15,6 +15,7 @@ from portal.models.clock import Now
 from portal.services import dispatch, record
 from portal.worker import dispatcher, process
 from tests import factories
+from tests.worker.broken import unusable_table
 from tests.worker.test_process import await_row
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -37,22 +38,6 @@ def running(sandbox, impatient) -> Iterator[dispatcher.Dispatcher]:
     for thread in running.threads:
         thread.join(30)
         assert not thread.is_alive()
-
-
-@contextmanager
-def unusable_database() -> Iterator[None]:
-    """Nothing can be recorded: SQLite is locked by somebody else, PostgreSQL lacks a table."""
-    if connection.vendor == "sqlite":
-        other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("COMMIT")
-        other.close()
-    else:
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE portal_attempt RENAME TO elsewhere")
-            yield
-            cursor.execute("ALTER TABLE elsewhere RENAME TO portal_attempt")
 
 
 @contextmanager
@@ -86,7 +71,7 @@ def test_an_answer_waits_for_a_database_that_fails_when_it_is_recorded(running, 
     portal_request = factories.submit(alice)
     sandbox.wait_for_posts(1, timeout=20)
 
-    with unusable_database():
+    with unusable_table("portal_attempt"):
         sandbox.release()
         await_words(caplog, "tried again in a moment")
     why = "database is locked" if connection.vendor == "sqlite" else 'relation "portal_attempt" does not exist'

@@ -1,9 +1,7 @@
 """The sender that is kept for releases, in a whole worker."""
 
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from django.db import connection
@@ -14,6 +12,7 @@ from portal.services import releases
 from portal.worker import process
 from portal.worker import releases as sender
 from tests import factories
+from tests.worker.broken import unusable_table
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -56,22 +55,6 @@ def await_end(workstation: models.Workstation) -> None:
 def count_left(sandbox, operation: str) -> int:
     """How many answers are laid out for the operation and not given yet."""
     return sum(line.times for line in sandbox._provider.script._lines if line.on == operation)
-
-
-@contextmanager
-def unusable_database() -> Iterator[None]:
-    """No release can be recorded: SQLite is locked by somebody else, PostgreSQL lacks the table."""
-    if connection.vendor == "sqlite":
-        other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("COMMIT")
-        other.close()
-    else:
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE portal_workstation RENAME TO elsewhere")
-            yield
-            cursor.execute("ALTER TABLE elsewhere RENAME TO portal_workstation")
 
 
 def test_a_release_goes_out_while_every_sender_waits_for_the_provider(sandbox, alice, bob, work, monkeypatch):
@@ -170,7 +153,7 @@ def test_an_end_is_recorded_as_soon_as_the_database_is_back(sandbox, alice, monk
     kept.start()
     await_that(lambda: count_left(sandbox, "DELETE") == 0)
 
-    with unusable_database():
+    with unusable_table("portal_workstation"):
         await_that(lambda: "A release is recorded in a moment" in caplog.text)
     await_end(workstation)
 
