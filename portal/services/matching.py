@@ -12,6 +12,7 @@ from enum import Enum
 
 from django.utils.translation import gettext_noop
 
+_SLACK = timedelta(seconds=2)  # of clocks that are being adjusted, not stepped
 _LEAST_EARLY = timedelta(seconds=2)  # a Date header has whole seconds, and was written before it came
 PATIENCE = 15
 
@@ -143,12 +144,29 @@ class View:
 
     @property
     def wide(self) -> timedelta:
-        """The same where it sends no Date, and in the widest reading."""
+        """The same where it sends no Date."""
         return 10 * self.minute
 
     def measure(self, *, sent: Sent, until: datetime) -> timedelta:
         """For how long the provider has certainly been done with an attempt: a step of the clock begins that anew."""
-        return until - max(sent.proof_from, self.steady_since + sent.span)
+        # What is in the future was written before the clock stepped back, and tells nothing but that.
+        latest = self.now + _SLACK
+        since = [self.steady_since + sent.span]
+        if sent.claimed_at <= latest:
+            since.append(sent.proof_from if sent.ended_at <= latest else sent.claimed_at + sent.span)
+        elif sent.ended_at <= latest:
+            since.append(sent.ended_at)
+        return until - max(since)
+
+    @property
+    def scans_in_order(self) -> Sequence[WholeScan]:
+        """The scans, newest first, without those that began before the clock stepped back."""
+        latest, kept = self.now + _SLACK, []
+        for scan in sorted(self.scans, key=lambda scan: scan.id, reverse=True):
+            if scan.begun_at <= latest:
+                latest = scan.begun_at
+                kept.append(scan)
+        return kept
 
 
 class Verdict(Enum):
@@ -215,14 +233,11 @@ def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> b
     first = unresolved.attempts[0]
     if newcomer.is_spare:  # what that request has may have been made for this one, however long after
         return True
+    # Not by when it started: either clock may have stepped since, and a scan before the claim would have listed it.
     if newcomer.listed_tick is not None and newcomer.listed_tick <= first.claimed_tick:
         return False
     types = {newcomer.type, unresolved.type}
-    if len(types) > 1 and types <= view.documented_types:
-        return False
-    # The Date header may be of another clock than what started when, such as a proxy's: either may be right.
-    earliest = first.claimed_at + min(view.clock_offset or timedelta(), timedelta()) - view.wide
-    return newcomer.started_at is None or newcomer.started_at >= earliest
+    return len(types) == 1 or not types <= view.documented_types
 
 
 def _fits(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> bool:
@@ -259,13 +274,13 @@ def _judge_absence(unresolved: Unresolved, *, view: View) -> Decision:
     # Each scan had to begin when the provider was done with the attempt and whatever its lists lag had passed.
     proving = [
         scan
-        for scan in view.scans
+        for scan in view.scans_in_order
         if scan.begun_tick >= last_sent.ended_tick and view.measure(sent=last_sent, until=scan.begun_at) >= view.grace
     ]
     if len(proving) < 2:
         is_overdue = view.measure(sent=last_sent, until=view.now) >= view.patience + view.grace
         return _ask(NO_SCANS) if is_overdue else Decision(verdict=Verdict.WAIT)
-    newest = max(proving, key=lambda scan: scan.id)
+    newest = proving[0]
     if unresolved.obstacle:
         return _ask(unresolved.obstacle)
     waited = view.measure(sent=last_sent, until=newest.begun_at)

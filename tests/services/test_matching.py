@@ -96,11 +96,15 @@ def test_one_in_another_workspace_than_the_named_is_for_a_person():
     assert decide(NAMED, replace(NEWCOMER, workspace_uid=None)) == (Verdict.ASK, matching.NEWCOMER)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"listed_tick": 10}, {"listed_tick": 9}, {"type": "golang"}, {"started_at": at(-601)}]
-)
+@pytest.mark.parametrize("changes", [{"listed_tick": 10}, {"listed_tick": 9}, {"type": "golang"}])
 def test_what_cannot_be_the_requests_is_in_nobodys_way(changes):
     assert decide(REQUEST, replace(NEWCOMER, **changes)) == (Verdict.NOT_CREATED, "")
+
+
+@pytest.mark.parametrize("seconds", [-4_000, -100_000, 100_000])
+def test_whenever_it_started_what_was_first_listed_since_the_claim_is_for_a_person(seconds):
+    """The provider's clock may have stepped, or the database's: between the two scans, or since the claim."""
+    assert decide(REQUEST, replace(NEWCOMER, started_at=at(seconds))) == (Verdict.ASK, matching.NEWCOMER)
 
 
 def test_the_providers_clock_is_read_by_its_own_date():
@@ -179,7 +183,7 @@ def test_after_fifteen_graces_an_older_workstation_of_ours_is_believed():
 
 def test_where_the_scans_show_nothing_of_ours_a_person_is_asked():
     empty = [scan(1, begun=200, witness=0), scan(2, begun=1_000_000, own=0, witness=0)]
-    assert decide(scans=empty) == (Verdict.ASK, matching.NO_WITNESS)
+    assert decide(scans=empty, now=at(1_000_000)) == (Verdict.ASK, matching.NO_WITNESS)
 
 
 def test_a_step_of_the_clock_begins_the_grace_anew():
@@ -193,6 +197,25 @@ def test_a_step_during_the_call_lets_the_call_have_its_time_as_well():
     scans = [scan(1, begun=2_160), scan(2, begun=2_161)]
     assert decide(spanned, steady_since=at(2_000), scans=scans, now=at(2_200)) == (Verdict.NOT_CREATED, "")
     assert decide(spanned, steady_since=at(2_001), scans=scans, now=at(2_200)) == (Verdict.WAIT, "")
+
+
+YEAR = 400 * 24 * 3600
+
+
+def test_scans_of_a_clock_that_has_stepped_back_since_prove_nothing():
+    ahead = [scan(1, begun=YEAR), scan(2, begun=YEAR + 1)]
+    assert decide(steady_since=at(110), scans=ahead, now=at(120)) == (Verdict.WAIT, "")
+    minutes = [scan(1, begun=600), scan(2, begun=601), scan(3, begun=180)]
+    assert decide(steady_since=at(110), scans=minutes, now=at(700)) == (Verdict.WAIT, "")
+
+
+@pytest.mark.parametrize("changes", [{"claimed_at": at(YEAR)}, {"ended_at": at(YEAR + 20), "claimed_at": at(YEAR)}])
+def test_an_attempt_of_a_clock_that_has_stepped_back_since_is_waited_for_from_then_on(changes):
+    ahead = replace(SENT, proof_from=at(YEAR + 100), span=timedelta(seconds=100), **changes)
+    scans = [scan(1, begun=2_160), scan(2, begun=2_161)]
+    request = replace(REQUEST, attempts=[ahead])
+    assert decide(request, steady_since=at(2_000), scans=scans, now=at(2_200)) == (Verdict.NOT_CREATED, "")
+    assert decide(request, steady_since=at(2_001), scans=scans, now=at(2_200)) == (Verdict.WAIT, "")
 
 
 def test_lists_that_lag_longer_make_the_grace_longer():
