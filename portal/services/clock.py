@@ -1,7 +1,7 @@
 """The database's clock, the one that all machines share, and what can be proven with it though it may step."""
 
 from collections.abc import Callable, Hashable
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 
 from django.db import transaction
@@ -11,6 +11,7 @@ from portal.models.clock import Now
 from portal.services import audit
 
 _STEP = 2.0  # seconds beyond what an observation cannot tell: more than a network and a clock that is being adjusted
+SLACK = timedelta(seconds=_STEP)  # what is further in the future was written before the clock stepped back
 
 
 def read_clock(*, account: models.Account) -> datetime:
@@ -24,7 +25,8 @@ class SteadyClock:
 
     Each observation reads CLOCK_BOOTTIME before and after the database's time, which bounds how far one is ahead of the
     other. A jump out of these bounds is a step of the database's clock: an event, and all that had to pass begins anew.
-    It begins anew with another fencing token too, for nobody has watched the clock while another held the lease.
+    It begins anew with another fencing token too, for nobody has watched the clock while another held the lease, and
+    with an attempt that was claimed in the future, by a clock that was ahead between two observations.
     """
 
     def __init__(self, *, boottime: Callable[[], float] = agentstation.boottime) -> None:
@@ -33,6 +35,7 @@ class SteadyClock:
         self._least_ahead, self._most_ahead = -inf, inf
         self._steady_since = self._observed_at = 0.0
         self._now: datetime | None = None
+        self._ahead: set[int] = set()  # attempts that were claimed in the future
 
     def observe(self, *, account: models.Account, token: int) -> datetime:
         """The time by the database; at the beginning of each round of the job, not within a transaction."""
@@ -40,8 +43,10 @@ class SteadyClock:
         now = read_clock(account=account)
         after = self._boottime()
         step = self._compare(least=now.timestamp() - after, most=now.timestamp() - before)
-        if step or token != self._token:
+        ahead = set(models.Attempt.objects.filter(claimed_at__gt=now + SLACK).values_list("pk", flat=True))
+        if step or token != self._token or ahead - self._ahead:
             self._steady_since = after
+        self._ahead = ahead
         self._now, self._observed_at, self._token = now, before, token
         if step:
             _record_step(seconds=step)

@@ -114,6 +114,7 @@ def _create_attempt(portal_request: models.Request, *, key: models.Key, worker: 
         number=portal_request.attempts.count() + 1,
         worker=worker,
         token=secrets.token_hex(16),
+        claimed_at=Now(),
         claimed_tick=keyhold.advance_tick(key=key),
         key_fingerprint=accounts.fingerprint_key(account=key.account),
         deadline_at=Now() + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, submitters
+from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, putoff, submitters
 
 _STEADY_GRACES = 15  # how many times the grace the clock must have been steady before a request is given up by it
 
@@ -21,31 +21,43 @@ def recover_requests(*, held: leases.Lease, watched: clock.SteadyClock) -> int:
     """
     account = accounts.get_current_account()
     watched.observe(account=account, token=held.token)
-    count = _recover_attempts(held=held) + _cancel_foreign(held=held) + _cancel_forbidden(held=held)
+    putoff.shorten_waits(account=account, held=held)
+    count = _recover_attempts(held=held, watched=watched) + _cancel_foreign(held=held) + _cancel_forbidden(held=held)
     if watched.steady_seconds >= _STEADY_GRACES * settings.PORTAL_SETTLE_GRACE:
         count += _give_up_waiting(account=account, held=held)
     return count
 
 
-def _recover_attempts(*, held: leases.Lease) -> int:
-    overdue = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__lte=Now())
-    return sum(_make_unknown(attempt_id=pk, held=held) for pk in overdue.values_list("pk", flat=True))
+def _recover_attempts(*, held: leases.Lease, watched: clock.SteadyClock) -> int:
+    steady = timedelta(seconds=watched.steady_seconds)
+    # Claimed before the clock stepped back, and steady since for as long as the whole call may take.
+    stepped = Q(claimed_at__gt=Now() + clock.SLACK, deadline_at__lte=F("claimed_at") + steady)
+    return sum(
+        _make_unknown(attempt_id=pk, is_over=is_over, held=held)
+        for is_over in (Q(deadline_at__lte=Now()), stepped)
+        for pk in _list_under_way().filter(is_over).values_list("pk", flat=True)
+    )
+
+
+def _list_under_way() -> QuerySet[models.Attempt]:
+    return models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING)
 
 
 @transaction.atomic
-def _make_unknown(*, attempt_id: int, held: leases.Lease) -> bool:
+def _make_unknown(*, attempt_id: int, is_over: Q, held: leases.Lease) -> bool:
     attempt = models.Attempt.objects.select_related("request__account").get(pk=attempt_id)
     key = keyhold.lock_key(account=attempt.request.account)
     leases.check_lease(held=held)
     portal_request = models.Request.objects.select_for_update().get(pk=attempt.request_id)
-    code = failures.NO_ANSWER.code
-    ours = models.Attempt.objects.filter(
-        pk=attempt_id, outcome=models.Attempt.Outcome.SENDING, deadline_at__lte=Now()
-    ).update(
-        outcome=models.Attempt.Outcome.UNKNOWN,
-        failure=code,
-        ended_at=Now(),
-        ended_tick=keyhold.advance_tick(key=key),
+    ours = (
+        _list_under_way()
+        .filter(is_over, pk=attempt_id)
+        .update(
+            outcome=models.Attempt.Outcome.UNKNOWN,
+            failure=failures.NO_ANSWER.code,
+            ended_at=Now(),
+            ended_tick=keyhold.advance_tick(key=key),
+        )
     )
     if not ours:
         return False  # its worker recorded it at the last moment

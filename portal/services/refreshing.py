@@ -22,7 +22,7 @@ _MOST_PAGES = 50  # of the list in a round
 _SHARE = 1 / 3  # of the pace
 _LONGEST_CALL = 10.0  # seconds; a round stays short, and what was not told is asked again
 _PATIENCE = timedelta(seconds=60)  # before one that could not be read is read again
-_LONGEST_PAUSE = timedelta(minutes=5)  # between reads of one in doubt
+LONGEST_PAUSE = timedelta(minutes=5)  # between reads of one in doubt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,4 +185,4 @@ def _note_readings(*, readings: Iterable[Reading], account: models.Account, held
     rows.filter(pk__in=failed).update(refresh_due_at=now + _PATIENCE)
     for stored in rows.filter(pk__in=missed):
         age = now - stored.doubted_at if stored.doubted_at else interval
-        rows.filter(pk=stored.pk).update(refresh_due_at=now + max(interval, min(age / 4, _LONGEST_PAUSE)))
+        rows.filter(pk=stored.pk).update(refresh_due_at=now + max(interval, min(age / 4, LONGEST_PAUSE)))

@@ -9,7 +9,7 @@ from portal import failures, models
 
 FEW = 4  # attempts in all, where the catalogue says "a few times"
 _LONGEST_DELAY = 300.0  # seconds
-_LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
+LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,6 @@ def plan_next(*, failure: failures.Failure, tries: int, stopped_key: bool, retry
 def choose_delay(*, tries: int, retry_after: float | None) -> float:
     """Seconds to wait: what the provider asked, capped; else exponential with jitter, so that retries spread."""
     if retry_after is not None:
-        return min(retry_after, _LONGEST_RETRY_AFTER)
+        return min(retry_after, LONGEST_RETRY_AFTER)
     ceiling = min(settings.PORTAL_RETRY_DELAY * 2.0 ** min(tries - 1, 20), _LONGEST_DELAY)
     return float(ceiling * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load, keeps no secret)

@@ -8,7 +8,7 @@ import pytest
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, clock, dispatch, keyhold, leases, recover
+from portal.services import accounts, clock, dispatch, keyhold, leases, recover, releases
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -116,6 +116,57 @@ def test_who_waited_too_long_is_given_up_once_the_clock_has_been_steady(settings
     assert recover.recover_requests(held=held, watched=watched) == 1
     waiting.refresh_from_db()
     assert (waiting.status, waiting.failure) == ("FAILED", "waited-too-long")
+
+
+def test_a_call_that_was_claimed_before_the_clock_stepped_back_ends_in_its_time(
+    sandbox, database_clock, settings, alice, held, watched
+):
+    settings.PORTAL_SEND_MARGIN = settings.AGENTSTATION_TOTAL_TIMEOUT = settings.PORTAL_RECORD_MARGIN = 1
+    portal_request = factories.submit(alice)
+    database_clock.step(seconds=YEAR)
+    factories.claim()
+    database_clock.step(seconds=-YEAR)
+
+    assert recover.recover_requests(held=held, watched=watched) == 0, "it may still be under way"
+    for _ in range(9):  # each observation takes half a second at least
+        recover.recover_requests(held=held, watched=watched)
+
+    portal_request.refresh_from_db()
+    assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
+
+
+@pytest.mark.parametrize("seconds", [HOUR / 2, YEAR])
+def test_a_request_that_was_put_off_before_the_clock_stepped_back_goes_on(
+    sandbox, database_clock, alice, held, watched, seconds
+):
+    sandbox.script({"status": 503})
+    portal_request = factories.submit(alice)
+    database_clock.step(seconds=seconds)
+    factories.send_once()
+    portal_request.refresh_from_db()
+    assert portal_request.next_attempt_at is not None
+    database_clock.step(seconds=-seconds)
+
+    recover.recover_requests(held=held, watched=watched)
+
+    assert models.Request.objects.filter(pk=portal_request.pk, next_attempt_at__lte=Now()).exists()
+
+
+def test_releases_and_reads_that_were_put_off_before_the_clock_stepped_back_go_on(
+    sandbox, database_clock, alice, held, watched
+):
+    workstation = factories.create_workstation(alice)
+    database_clock.step(seconds=YEAR)
+    releases.ask_release(actor=alice, workstation=workstation)
+    assert releases.claim_release() is not None
+    models.Workstation.objects.update(refresh_due_at=Now())
+    database_clock.step(seconds=-YEAR)
+    assert releases.claim_release() is None
+
+    recover.recover_requests(held=held, watched=watched)
+
+    assert models.Workstation.objects.filter(refresh_due_at__lte=Now()).exists()
+    assert releases.claim_release() is not None
 
 
 def test_time_under_a_pause_is_never_less_than_none(sandbox, database_clock, alice, olga):
