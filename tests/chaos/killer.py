@@ -193,12 +193,17 @@ class Killer:
     def _step_clock(self) -> None:
         offset = self._chance.choice((0, 5, -5, 60, -60, 600, -600, 3600, -3600, 400 * DAY))
         self.deeds.counts["clock stepped"] += 1
-        self._stage.clock.step(offset)
+        self._set_clock(offset)
         self._right_at = time.monotonic() + DAYS_AHEAD_FOR if offset >= DAY else math.inf
 
     def _right_clock(self) -> None:
-        self._stage.clock.step(0)
+        self._set_clock(0)
         self._right_at = math.inf
+
+    def _set_clock(self, offset: float) -> None:
+        """PostgreSQL's limits are moments: a step forward ends who was idle in a transaction just then."""
+        self._stage.clock.step(offset)
+        self.deeds.troubles.append((time.time(), time.time()))
 
     def _start_copy(self) -> None:
         """Once, a worker begins with a copy of the database."""
