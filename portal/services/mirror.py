@@ -154,9 +154,13 @@ def end_workstation(*, stored: models.Workstation) -> None:
 def _store_workspace(*, account: models.Account, workspace: agentstation.Workspace | None) -> models.Workspace | None:
     if workspace is None or not _is_storable(workspace.uid):
         return None
-    stored, _ = models.Workspace.objects.update_or_create(
-        account=account, uid=workspace.uid, defaults=_describe_workspace(workspace)
-    )
+    values = _describe_workspace(workspace)
+    # Not update_or_create: its lock stops whoever commits a workstation in the workspace, whom this one may wait for.
+    stored, is_new = models.Workspace.objects.get_or_create(account=account, uid=workspace.uid, defaults=values)
+    if not is_new:
+        for name, value in values.items():
+            setattr(stored, name, value)
+        stored.save(update_fields=values)
     _store_files(stored=stored, files=workspace.files)
     _store_logs(stored=stored, logs=workspace.logs)
     return stored

@@ -5,11 +5,12 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Q
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, intake, keyhold, leases, probe, record, recover
+from portal.services import accounts, dispatch, intake, keyhold, leases, mirror, probe, record, recover
 from portal.worker import process
 from tests import factories
 from tests.concurrency import crowd
@@ -230,6 +231,42 @@ def test_a_cancel_waits_for_a_claim_under_way(sandbox, alice, monkeypatch):
     assert len(outcome) == 1
 
 
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite locks no rows")
+def test_a_scan_and_an_answer_store_the_same_new_workstation_without_a_deadlock(sandbox, alice):
+    """The scan has inserted it, and commits; the answer waits for that, with its workspace stored."""
+    space = factories.create_workstation(alice).workspace
+    portal_request = factories.submit(alice, workspace_uid=space.uid)
+    call = factories.claim()
+    result = dispatch.send_call(call=call, client=process.make_client())
+    inside, go_on = threading.Event(), threading.Event()
+    errors: list[Exception] = []
+
+    def scan() -> None:
+        with transaction.atomic():
+            entries = {result.workstation.uid: result.workstation}
+            mirror.store_listed(account=space.account, entries=entries, are_over=False, foreign=())
+            inside.set()
+            assert go_on.wait(30)
+
+    def act(step) -> None:
+        try:
+            step()
+        except DatabaseError as error:
+            errors.append(error)
+
+    scanning = crowd.start(lambda: act(scan))
+    assert inside.wait(30)
+    recording = crowd.start(lambda: act(lambda: record.record_result(call=call, result=result)))
+    recording.join(0.2)
+    assert recording.is_alive(), "the answer did not wait for the scan"
+    go_on.set()
+    scanning.join()
+    recording.join()
+
+    assert errors == []
+    assert models.Workstation.objects.get(uid=result.workstation.uid).request == portal_request
+
+
 def test_ten_identical_submissions_make_one_request_and_one_event(alice):
     factories.mark_first_look()
     for _ in range(ROUNDS):
@@ -305,12 +342,12 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
     paused, go_on = threading.Event(), threading.Event()
     make_unknown = recover._make_unknown
 
-    def pause_before_second(*, attempt_id: int, held: leases.Lease) -> bool:
+    def pause_before_second(*, attempt_id: int, is_over: Q, held: leases.Lease) -> bool:
         if held == old and models.Attempt.objects.filter(outcome="UNKNOWN").exists():
             connection.close()
             paused.set()
             assert go_on.wait(30)
-        return make_unknown(attempt_id=attempt_id, held=held)
+        return make_unknown(attempt_id=attempt_id, is_over=is_over, held=held)
 
     old, outcome = held, []
     monkeypatch.setattr(recover, "_make_unknown", pause_before_second)
