@@ -79,7 +79,6 @@ SERVICE_LAYERS = [
     {
         "intake",
         "dispatch",
-        "recover",
         "refreshing",
         "releases",
         "setup",
@@ -97,8 +96,8 @@ SERVICE_LAYERS = [
         "audit.verifyrows",
         "search.finding",
     },
-    {"wholeness"},
-    {"scans"},
+    {"wholeness", "putoff"},
+    {"scans", "recover"},
     {"unresolved"},
     {
         "record",
