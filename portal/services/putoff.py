@@ -35,9 +35,11 @@ def _make_due(rows: _Rows, *, field: str, account: models.Account, held: leases.
 def _list_requests(*, account: models.Account) -> QuerySet[models.Request]:
     ahead = Now() + clock.SLACK
     tried = models.Attempt.objects.filter(request=OuterRef("pk"), ended_at__gt=ahead)
+    decided = models.Event.objects.filter(request_number=OuterRef("pk"), at__gt=ahead)
     longest = timedelta(seconds=max(retry.LONGEST_RETRY_AFTER, matching.PATIENCE * settings.PORTAL_SETTLE_GRACE))
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
-    return waiting.filter(next_attempt_at__gt=ahead).filter(Q(next_attempt_at__gt=ahead + longest) | Exists(tried))
+    is_early = Q(next_attempt_at__gt=ahead + longest) | Exists(tried) | Exists(decided)
+    return waiting.filter(is_early, next_attempt_at__gt=ahead)
 
 
 def _list_releases(*, account: models.Account) -> QuerySet[models.Workstation]:

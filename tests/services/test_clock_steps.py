@@ -5,10 +5,11 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, clock, dispatch, keyhold, leases, recover, releases
+from portal.services import accounts, audit, clock, dispatch, keyhold, leases, recover, releases
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -146,6 +147,22 @@ def test_a_request_that_was_put_off_before_the_clock_stepped_back_goes_on(
     portal_request.refresh_from_db()
     assert portal_request.next_attempt_at is not None
     database_clock.step(seconds=-seconds)
+
+    recover.recover_requests(held=held, watched=watched)
+
+    assert models.Request.objects.filter(pk=portal_request.pk, next_attempt_at__lte=Now()).exists()
+
+
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="events there have the server's own time")
+def test_a_request_that_was_decided_to_go_out_later_before_the_clock_stepped_back_goes_on(
+    sandbox, database_clock, alice, held, watched
+):
+    portal_request = factories.submit(alice)
+    database_clock.step(seconds=HOUR)
+    with transaction.atomic():
+        audit.record_event(actor=None, verb="reconcile", target=portal_request, request_number=portal_request.pk)
+    models.Request.objects.update(next_attempt_at=Now() + timedelta(seconds=3))
+    database_clock.step(seconds=-HOUR)
 
     recover.recover_requests(held=held, watched=watched)
 
