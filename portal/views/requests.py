@@ -146,6 +146,8 @@ def _show_one(request: SignedInRequest, number: int, *, version: str) -> dict[st
     position = turns.find_position(portal_request=portal_request) if is_waiting else None
     failure = portal_request.failure_row
     is_failed = portal_request.status == models.Request.Status.FAILED
+    is_own = portal_request.requester_id == request.user.pk
+    may_decide = matching.may_requester_decide(note=portal_request.operator_note)
     return {
         "portal_request": portal_request,
         "live": None if portal_request.is_final else _make_part(portal_request, position=position, version=version),
@@ -159,8 +161,9 @@ def _show_one(request: SignedInRequest, number: int, *, version: str) -> dict[st
         # The failure's own advice, to wait, lapses where a person is asked or has decided.
         "is_up_to_people": bool(portal_request.operator_note or story.ending),
         "support": support.describe_request(portal_request=portal_request, attempts=story.attempts) if failure else "",
-        "is_own": portal_request.requester_id == request.user.pk,
-        "may_decide": matching.may_requester_decide(note=portal_request.operator_note),
+        "is_own": is_own,
+        "may_decide": may_decide,
+        "is_asked": is_own and may_decide and portal_request.status == models.Request.Status.UNKNOWN,
         "reason_form": forms.ReasonForm(),
     }
 

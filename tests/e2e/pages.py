@@ -132,10 +132,13 @@ def _show_request(name: str, key: str = "", **values: object) -> Page:
     return Page(name=f"request-{name}", path=path, url="request_detail", **values)
 
 
+OPERATORS = ("open", "held 402", "held new-key", "held database-moved", "no-worker", "shared")
+
+
 def _list_keys() -> list[Page]:
-    pages = [_show_key(f"held {cause}") for cause in [*HOLDING, "new-key"]]
+    pages = [_show_key(f"held {cause}") for cause in [*HOLDING, "new-key", "database-moved"]]
     pages += [_show_key(scene) for scene in ("resuming 402", "no-worker")]
-    pages += [_show_key(scene, person="olga") for scene in ("open", "held 402", "held new-key", "no-worker")]
+    pages += [_show_key(scene, person="olga") for scene in OPERATORS]
     return pages
 
 

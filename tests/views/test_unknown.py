@@ -7,7 +7,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, workers
+from portal.services import accounts, decisions, matching, workers
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -123,6 +123,18 @@ def test_who_is_asked_is_not_told_that_there_is_nothing_to_do(sign_in, unknown, 
     assert advice not in client.get(path).content.decode()
     models.Request.objects.update(operator_note="")
     assert advice in client.get(path).content.decode()
+
+
+def test_the_question_says_whose_turn_it_is_and_offers_one_way_to_try_again(sign_in, unknown, alice, olga):
+    path = f"/requests/{unknown.pk}/"
+    page = sign_in(alice).get(path).content.decode()
+    assert "It is your turn to decide" in page
+    assert "Request again" not in page  # which would be a second request beside this one
+    assert "Its requester or a portal operator has to decide" in sign_in(olga).get(path).content.decode()
+    models.Request.objects.update(operator_note=matching.OTHERS)
+    page = sign_in(alice).get(path).content.decode()
+    assert "A portal operator has to decide" in page
+    assert "Request again" in page
 
 
 def test_before_a_requester_is_asked_nothing_is_offered(sign_in, unknown, alice):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from portal import failures, models
 from portal.sandbox import generations
-from portal.services import accounts, leases
+from portal.services import accounts, leases, matching
 from portal.services.audit import seals, tombstones
 from tests import factories
 
@@ -53,7 +53,7 @@ def create_requests(mira: models.User, olga: models.User) -> dict[str, int]:
     numbers["unknown"] = _create_unknown(mira)
     numbers["unwanted"] = _create_unknown(mira, cancel_wished_at=NOW)
     numbers["stuck"] = _create_unknown(
-        mira, type="zoom-chromium", workspace_uid="atlas", operator_note="The provider has no lists (404)."
+        mira, type="zoom-chromium", workspace_uid="atlas", operator_note=matching.NO_WITNESS
     )
     numbers["cancelled"] = _create_request(mira, 5, "CANCELLED").pk
     numbers["sending"] = _create_sending(mira)
@@ -131,7 +131,7 @@ def _create_unknown(mira: models.User, **values: object) -> int:
 
 def _create_sending(mira: models.User) -> int:
     portal_request = _create_request(mira, 1, "SENDING", type="max")
-    _create_attempt(portal_request, "SENDING")
+    _create_attempt(portal_request, "SENDING", claimed_tick=2)
     return int(portal_request.pk)
 
 
@@ -171,8 +171,10 @@ def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
         "workspace": "atlas",
     }
     made_for = models.Request.objects.filter(requester=mira, status="CANCELLED").first()
-    _create_workstation(None, "orphan-1", made_for=made_for)
-    _create_workstation(None, LONG + "-orphan", type="voip-chromium")
+    listed = {"listed_tick": 1}  # before the call that is under way was claimed
+    _create_workstation(None, "orphan-1", made_for=made_for, **listed)
+    _create_workstation(None, LONG + "-orphan", type="voip-chromium", **listed)
+    _create_workstation(factories.create_user("ines", is_active=False), "ws-left")
     _create_workstation(olga, "ws-olga")
     _create_looks()
     return uids

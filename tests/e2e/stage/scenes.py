@@ -27,6 +27,8 @@ def _set_open() -> None:
     models.Key.objects.get_or_create(account=accounts.get_current_account())
     _change_key(state="OPEN", cause="", held_at=None, held_until=None, operator_only=False)
     models.Credential.objects.asked().delete()
+    models.Database.objects.update(doubt="", doubted_at=None)
+    models.Account.objects.update(shared_at=None)
 
 
 def _change_key(**values: object) -> None:
@@ -37,7 +39,7 @@ def _hold(cause: str) -> None:
     now = timezone.now().replace(microsecond=0)
     until = now + timedelta(hours=1) if cause in UNTIL_A_TIME else None
     values = {"held_at": now, "held_until": until, "pause_seconds": 3600 if until else 0}
-    _change_key(state="HELD", cause=cause, operator_only=cause in ("402", "new-key"), **values)
+    _change_key(state="HELD", cause=cause, operator_only=cause in ("402", "new-key", "database-moved"), **values)
     if cause == models.NEW_KEY:
         models.Credential.objects.create(
             account=accounts.get_current_account(),
@@ -46,6 +48,13 @@ def _hold(cause: str) -> None:
             seen_at=now,
             seen_on="desk:4712",
         )
+    if cause == models.DATABASE_MOVED:
+        models.Database.objects.update(doubt="place", doubted_at=now)
+
+
+def _share(_: str) -> None:
+    """Others use the key, too."""
+    models.Account.objects.update(shared_at=timezone.now())
 
 
 def _resume(cause: str) -> None:
@@ -81,6 +90,7 @@ _SCENES = {
     "open": lambda _: None,
     "held": _hold,
     "resuming": _resume,
+    "shared": _share,
     "no-worker": _stop_worker,
     "set-up": _set_up,
     "broken": _break,
