@@ -37,8 +37,8 @@ e2e: .venv/.installed-dev node_modules/.installed
 shots: .venv/.installed-dev
 	@$(PYTHON) -m tests.e2e.shots $(if $(ONLY),--only $(ONLY))
 
-# A short run on each database; a long one: make chaos REQUESTS=10000. The same SEED gives the same deeds. Habits of the
-# provider and of the clocks that a run may have beside: make chaos ARGS='--with clock-steps'.
+# A short run on each database; a long one: make chaos REQUESTS=10000. The same SEED gives the same deeds. Without some
+# of the provider's and the clocks' habits: make chaos ARGS='--without clock-steps'.
 DATABASES = sqlite postgres
 chaos: .venv/.installed-dev
 	@for database in $(DATABASES); do \

@@ -60,22 +60,16 @@ WEATHERS: dict[str, Callable[[random.Random], Weather]] = {
 }
 CLOCK_STEPS, COPY, STRANGERS = "clock-steps", "copy", "strangers"
 NAMES = (*WEATHERS, CLOCK_STEPS, COPY)
-# Those that every run has; the others come by --with.
-ENABLED: frozenset[str] = frozenset()
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Let the command line say which habits there are."""
-    usual = ", ".join(sorted(ENABLED)) or "none"
-    choices = (*NAMES, "all")
-    parser.add_argument("--with", action="append", default=[], choices=choices, help=f"a habit beside: {usual}")
-    parser.add_argument("--without", action="append", default=[], choices=choices, help="a habit less")
+    parser.add_argument("--without", action="append", default=[], choices=(*NAMES, "all"), help="a habit less")
 
 
-def read_habits(*, more: Sequence[str], less: Sequence[str]) -> frozenset[str]:
+def read_habits(*, less: Sequence[str]) -> frozenset[str]:
     """The habits that the command line leaves."""
-    added, taken = (frozenset(NAMES if "all" in names else names) for names in (more, less))
-    return (ENABLED | added) - taken
+    return frozenset() if "all" in less else frozenset(NAMES).difference(less)
 
 
 def draw_weather(chance: random.Random, *, habits: frozenset[str]) -> Weather:

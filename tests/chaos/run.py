@@ -33,7 +33,7 @@ class Run:
 
     def __init__(self, *, options: argparse.Namespace, folder: Path) -> None:
         self._options, self._folder = options, folder
-        enabled = habits.read_habits(more=getattr(options, "with"), less=options.without)
+        enabled = habits.read_habits(less=options.without)
         self.stage = stage.Stage(folder=folder, database=options.database, workers=options.workers, enabled=enabled)
         self._killer = killer.Killer(scene=self.stage, seed=options.seed)
         self._faults = faults.Faults(provider=self.stage.provider, seed=options.seed, enabled=enabled)

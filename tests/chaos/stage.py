@@ -243,8 +243,8 @@ class Stage:
         self.folder, self.habits = folder, enabled
         self.clock = clocks.Clock(folder=folder)
         try:
-            clocked = self.clock.environment if habits.CLOCK_STEPS in enabled else {}
-        except FileNotFoundError as error:
+            clocked = self.clock.make_environment() if habits.CLOCK_STEPS in enabled else {}
+        except (OSError, subprocess.CalledProcessError, RuntimeError) as error:
             raise CannotStage(str(error)) from error
         self.database: Sqlite | Postgres = (
             Sqlite(folder) if database == "sqlite" else Postgres(folder, environment=clocked)

@@ -1,5 +1,7 @@
 """When a clock that steps told a time."""
 
+import struct
+
 import pytest
 
 from tests.chaos import clocks
@@ -9,7 +11,7 @@ from tests.chaos import clocks
 def clock(tmp_path, monkeypatch) -> clocks.Clock:
     """A clock that was an hour ahead from 1000 to 1100, then right, and ten seconds behind since 1200."""
     clock = clocks.Clock(folder=tmp_path)
-    for at, offset in ((1000.0, 3600.0), (1100.0, 0.0), (1200.0, -10.0)):
+    for at, offset in ((1000.0, 3600), (1100.0, 0), (1200.0, -10)):
         monkeypatch.setattr(clocks.time, "time", lambda at=at: at)
         clock.step(offset)
     return clock
@@ -32,4 +34,4 @@ def test_a_time_is_placed_by_the_steps_and_by_what_it_cannot_be_before(clock, to
 
 
 def test_the_file_says_the_offset(clock, tmp_path):
-    assert (tmp_path / "clock").read_text() == "-10\n"
+    assert struct.unpack("q", (tmp_path / "clock").read_bytes()) == (-10,)
