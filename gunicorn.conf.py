@@ -3,7 +3,7 @@
 import os
 
 # Settings are read here, too, so that a wrong one stops the start and not one worker process after the other.
-from portal import environment, settings  # noqa: F401
+from portal import environment, settings
 
 _local = environment.read_flag("PORTAL_LOCAL", default=False)
 _port = environment.read_whole_number("PORT", default=8000, least=1, most=65535)
@@ -16,7 +16,7 @@ threads = 16
 timeout = 60
 graceful_timeout = 30
 limit_request_line = 8190  # the most that gunicorn knows: what is searched for stands in the address
-forwarded_allow_ips = ",".join(environment.read_list("PORTAL_TRUSTED_PROXY", default="127.0.0.1,::1"))
+forwarded_allow_ips = ",".join(map(str, settings.PORTAL_TRUSTED_PROXY))
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (heartbeats must not wait for a disk)
 accesslog = None if _local else "-"

@@ -2,12 +2,19 @@
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.core import checks
+
+from portal import checks as portal_checks
 
 
 class PortalConfig(AppConfig):
     """The one application."""
 
     name = "portal"
+
+    def ready(self) -> None:
+        """Let Django know the portal's own checks."""
+        checks.register(portal_checks.check_files, checks.Tags.security)
 
 
 class PortalAdminConfig(AdminConfig):

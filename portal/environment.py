@@ -6,7 +6,10 @@ hence only its file reading and its URL parser are used, and every value is chec
 """
 
 import os
-from ipaddress import ip_address
+import stat
+import sys
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,12 +18,20 @@ import environ
 
 _source = environ.FileAwareMapping(os.environ)
 _LEAST_SECRET = 32
+# A random secret has more different characters than that, in whatever way it is written down.
+_LEAST_DIFFERENT = 8
+_SECRET_NAMES = ("SECRET_KEY", "PORTAL_", "AGENTSTATION_", "DATABASE_URL", "EMAIL_URL")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 def stop(sentence: str) -> NoReturn:
     """End the process with one line on standard error. The sentence must not contain a value: it may be a secret."""
     raise SystemExit(f"portal: {sentence}")
+
+
+def warn(sentence: str) -> None:
+    """Tell the operator on standard error, and go on."""
+    print(f"portal: {sentence}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def read_text(name: str, *, default: str = "") -> str:
@@ -34,12 +45,40 @@ def read_text(name: str, *, default: str = "") -> str:
     return value or default
 
 
-def read_secret(name: str) -> str:
-    """A secret of ours: empty, or long enough not to be guessed, and without a comma, which separates former ones."""
+def read_secret(name: str, *, least: int = _LEAST_SECRET) -> str:
+    """A secret of ours: empty, or not to be guessed, and without a comma, which separates former ones."""
     value = read_text(name)
-    if value and (len(value) < _LEAST_SECRET or "," in value):
-        stop(f"{name} needs at least {_LEAST_SECRET} characters and no comma, such as `openssl rand -hex 32` prints.")
+    if value:
+        _check_secret(name, value, least=least)
     return value
+
+
+def read_secrets(name: str) -> list[str]:
+    """Former secrets of ours, with commas between them."""
+    values = read_list(name)
+    for value in values:
+        _check_secret(name, value, least=_LEAST_SECRET)
+    return values
+
+
+def _check_secret(name: str, value: str, *, least: int) -> None:
+    if len(value) < least or "," in value:
+        stop(f"{name} needs at least {least} characters and no comma, such as `openssl rand -hex 32` prints.")
+    if len(set(value)) < _LEAST_DIFFERENT or value.startswith("django-insecure-"):
+        stop(f"{name} can be guessed: take a random one, such as `openssl rand -hex 32` prints.")
+
+
+def list_open_files() -> list[str]:
+    """The settings that come from a file which everybody on this machine may read."""
+    found = []
+    for name, path in os.environ.items():
+        if name.endswith("_FILE") and name.startswith(_SECRET_NAMES):
+            try:
+                if Path(path.strip()).stat().st_mode & stat.S_IROTH:
+                    found.append(name)
+            except OSError:
+                continue  # read_text() says so, where it is used
+    return found
 
 
 def read_flag(name: str, *, default: bool) -> bool:
@@ -79,6 +118,17 @@ def read_days(name: str, *, least: int, most: int) -> int | None:
 def read_list(name: str, *, default: str = "") -> list[str]:
     """The parts of a comma-separated setting."""
     return [part.strip() for part in read_text(name, default=default).split(",") if part.strip()]
+
+
+def read_networks(name: str, *, default: str) -> list[IPv4Network | IPv6Network]:
+    """Addresses and networks, such as 10.0.0.2,10.1.0.0/16,2001:db8::/32."""
+    parts = read_list(name, default=default)
+    try:
+        if not any("%" in part for part in parts):
+            return [ip_network(part) for part in parts]
+    except ValueError:
+        pass
+    stop(f"{name} must be addresses or networks, such as 10.0.0.2,10.1.0.0/16, without names or zones.")
 
 
 def read_time_zone(name: str, *, default: str) -> str:

@@ -1,6 +1,5 @@
 """What holds for every page: somebody is signed in, times are theirs, no cache keeps it, an act has its address."""
 
-import ipaddress
 import re
 import secrets
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from django.shortcuts import resolve_url
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
+from portal import client_address
 from portal.services.audit import origin
 
 _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
@@ -72,31 +72,13 @@ class OriginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         number = find_id(request)
-        with origin.acting_from(address=find_address(request), http_request=number):
+        with origin.acting_from(address=client_address.find_address(request), http_request=number):
             response = self.get_response(request)
         response.headers["X-Request-ID"] = number
         return response
 
 
-def find_address(request: HttpRequest) -> str:
-    """The person's address. A proxy is believed only where PORTAL_TRUSTED_PROXY names it; anybody can send a header."""
-    address = str(request.META.get("REMOTE_ADDR", ""))
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
-    while hops and address in settings.PORTAL_TRUSTED_PROXY and _is_address(hops[-1]):
-        address = hops.pop()
-    return address
-
-
 def find_id(request: HttpRequest) -> str:
     """The id that a trusted proxy gave the HTTP request, so that its log and the record agree; otherwise a new one."""
     given = request.headers.get("X-Request-ID", "")
-    is_trusted = request.META.get("REMOTE_ADDR", "") in settings.PORTAL_TRUSTED_PROXY
-    return given if is_trusted and _ID.fullmatch(given) else secrets.token_hex(8)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return given if client_address.is_trusted(request) and _ID.fullmatch(given) else secrets.token_hex(8)

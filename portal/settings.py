@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.csp import CSP
 
-from portal import environment, secret
+from portal import environment, private, secret
 from portal.sandbox import names as sandbox_names
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -15,24 +15,25 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 PORTAL_LOCAL = environment.read_flag("PORTAL_LOCAL", default=False)
 PORTAL_HTTPS = environment.read_flag("PORTAL_HTTPS", default=not PORTAL_LOCAL)
 DEBUG = environment.read_flag("DEBUG", default=False)
-PORTAL_TRUSTED_PROXY = environment.read_list("PORTAL_TRUSTED_PROXY", default="127.0.0.1,::1")
+if DEBUG and not PORTAL_LOCAL:
+    environment.stop("DEBUG would show everybody what the portal keeps to itself; it works with `make run` alone.")
+PORTAL_TRUSTED_PROXY = environment.read_networks("PORTAL_TRUSTED_PROXY", default="127.0.0.1,::1")
 
 DATABASE: dict[str, Any] = environment.read_database(
     "DATABASE_URL", default=f"sqlite:///{BASE_DIR}/data/portal.sqlite3"
 )
 ON_SQLITE = DATABASE["ENGINE"].endswith("sqlite3")
 DATA_DIR = Path(DATABASE["NAME"]).absolute().parent if ON_SQLITE else BASE_DIR / "data"
+if ON_SQLITE:
+    private.protect_files(database=Path(DATABASE["NAME"]).absolute(), owned=BASE_DIR / "data")
 
-SECRET_KEY = environment.read_text("SECRET_KEY")
+SECRET_KEY = environment.read_secret("SECRET_KEY", least=50)
 if not SECRET_KEY and PORTAL_LOCAL:
     SECRET_KEY = secret.read_or_make(DATA_DIR / "secret_key")
 if not SECRET_KEY:
     environment.stop("SECRET_KEY is not set. (`make run` needs none: it makes one beside its database.)")
-
-if len(SECRET_KEY) < 50:
-    environment.stop(
-        "SECRET_KEY is too short: it needs at least 50 characters, such as `openssl rand -base64 48` prints."
-    )
+# Former ones: who is signed in stays so, and links that were sent stay good, when SECRET_KEY is replaced.
+SECRET_KEY_FALLBACKS = environment.read_secrets("SECRET_KEY_FALLBACKS")
 
 # --- The record -----------------------------------------------------------------------------------------------------
 

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import tempfile
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from portal import environment, secret
+from portal import environment, private, secret
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "s3cr3t-value"
@@ -30,6 +32,14 @@ def read(monkeypatch):
         ("read_text", f"{SECRET}\nsecond line", {}),
         ("read_secret", SECRET, {}),
         ("read_secret", f"{SECRET},{SECRET},{SECRET}", {}),
+        ("read_secret", "x" * 50, {}),
+        ("read_secret", f"django-insecure-{SECRET * 3}", {}),
+        ("read_secret", f"{SECRET * 3}", {"least": 50}),
+        ("read_secrets", f"abcdefgh{SECRET * 3},{SECRET}", {}),
+        ("read_networks", f"proxy-{SECRET}", {"default": ""}),
+        ("read_networks", "10.0.0.2/16", {"default": ""}),
+        ("read_networks", "fe80::1%eth0", {"default": ""}),
+        ("read_networks", "*", {"default": ""}),
         ("read_flag", f"maybe-{SECRET}", {"default": False}),
         ("read_number", SECRET, {"default": 1, "least": 0, "most": 2}),
         ("read_number", "3", {"default": 1, "least": 0, "most": 2}),
@@ -67,7 +77,15 @@ def test_a_wrong_value_stops_with_one_line_that_does_not_show_it(read, reader, v
     [
         ("read_text", "  $x \n", {}, "$x"),
         ("read_secret", "", {}, ""),
-        ("read_secret", "x" * 32, {}, "x" * 32),
+        ("read_secret", "0123456789abcdef" * 2, {}, "0123456789abcdef" * 2),
+        ("read_secrets", "", {}, []),
+        ("read_secrets", f"{'abcdefgh' * 4}, {'hgfedcba' * 4}", {}, ["abcdefgh" * 4, "hgfedcba" * 4]),
+        (
+            "read_networks",
+            "10.0.0.2, 10.1.0.0/16,::1",
+            {"default": ""},
+            [ip_network("10.0.0.2"), ip_network("10.1.0.0/16"), ip_network("::1")],
+        ),
         ("read_text", "", {"default": "d"}, "d"),
         ("read_flag", "", {"default": True}, True),
         ("read_flag", "OFF", {"default": True}, False),
@@ -110,8 +128,53 @@ def test_a_secret_key_made_at_the_same_moment_by_another_is_as_good(tmp_path):
     assert secret.read_or_make(path) == first
 
 
+def test_files_that_others_could_read_are_closed(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    folder.chmod(0o755)
+    names = ("portal.sqlite3", "portal.sqlite3-identity", "secret_key")
+    for name in names:
+        (folder / name).touch()
+        (folder / name).chmod(0o644)
+    (folder / "secret_key").write_text("0123456789abcdef" * 4)
+    start(PORTAL_LOCAL="1", DATABASE_URL=f"sqlite:///{folder}/portal.sqlite3", SECRET_KEY="")
+    assert {name: (folder / name).stat().st_mode & 0o777 for name in names} == dict.fromkeys(names, 0o600)
+    # A folder that the portal does not own may be shared.
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+def test_the_portals_own_folder_is_closed_too(tmp_path):
+    for path in (tmp_path / "data", tmp_path / "data" / "sandbox.sqlite3"):
+        path.mkdir() if path.name == "data" else path.touch()
+        path.chmod(0o755)
+    umask = os.umask(0o022)
+    private.protect_files(database=tmp_path / "data" / "portal.sqlite3", owned=tmp_path / "data")
+    assert os.umask(umask) == 0o077
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "data" / "sandbox.sqlite3").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.fixture
+def folder():
+    """A folder to which other users come; pytest's own are closed to them."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to somebody else")
+def test_a_secret_key_of_somebody_else_that_others_can_read_stops(folder):
+    folder.chmod(0o755)
+    path = folder / "secret_key"
+    path.write_text("0123456789abcdef" * 4)
+    path.chmod(0o644)
+    code = "import sys; from pathlib import Path; from portal import secret; secret.read_or_make(Path(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True, user=65534)
+    assert done.stderr.startswith("portal: other users can read")
+
+
 def test_an_unusable_secret_key_stops(tmp_path):
     (tmp_path / "short").write_text("abc")
+    (tmp_path / "short").chmod(0o600)
     with pytest.raises(SystemExit, match="no usable secret key"):
         secret.read_or_make(tmp_path / "short")
     (tmp_path / "file").write_text("")
@@ -140,6 +203,22 @@ def test_in_production_a_missing_key_stops_the_start_with_one_line(missing):
     assert done.returncode != 0
     assert done.stderr.startswith(f"portal: {missing} is not set.")
     assert done.stderr.count("\n") == 1
+
+
+def test_debug_is_for_a_local_portal_alone():
+    done = start(**PRODUCTION, DEBUG="1")
+    assert done.stderr.startswith("portal: DEBUG would show")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_secret_in_a_file_that_everybody_may_read_is_a_warning(tmp_path):
+    path = tmp_path / "key"
+    path.write_text(PRODUCTION["SECRET_KEY"])
+    others = {name: value for name, value in PRODUCTION.items() if name != "SECRET_KEY"}
+    for mode, word in ((0o600, ""), (0o644, "SECRET_KEY_FILE")):
+        path.chmod(mode)
+        done = start(**others, SECRET_KEY_FILE=str(path))
+        assert (done.returncode, word in done.stderr) == (1 if word else 0, True), done.stderr
 
 
 def test_production_settings_pass_django_s_deployment_checks():

@@ -98,7 +98,7 @@ def read_file() -> dict[str, Any] | None:
 def write_file(*, values: dict[str, Any]) -> None:
     """Write over the file in one piece, without waiting for the disk: after a power cut it may be behind."""
     text = json.dumps(values).encode().ljust(_FILE_SIZE)
-    file = os.open(_get_file(), os.O_WRONLY | os.O_CREAT, 0o644)
+    file = os.open(_get_file(), os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.pwrite(file, text, 0)
         os.ftruncate(file, len(text))

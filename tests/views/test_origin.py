@@ -1,10 +1,12 @@
 """The address that an act came from: a proxy is believed only where it is named."""
 
+from ipaddress import ip_network
+
 import pytest
 from django.contrib.auth.models import Group
 from django.test import RequestFactory
 
-from portal import middleware, models
+from portal import client_address, middleware, models
 from portal.services.audit import origin
 from tests import factories
 
@@ -19,14 +21,18 @@ from tests import factories
         ("10.0.0.2", "1.1.1.1, not-an-address", "10.0.0.2"),
         ("10.0.0.2", "", "10.0.0.2"),
         ("10.0.0.2", "2001:db8::1", "2001:db8::1"),
+        ("10.0.0.2", "fe80::1%eth0", "10.0.0.2"),
+        ("10.0.0.4", "198.51.100.1", "10.0.0.4"),
+        ("::ffff:10.0.0.2", "198.51.100.1", "198.51.100.1"),
+        ("2001:db8:5::7", "2001:db8::1", "2001:db8::1"),
         ("", "198.51.100.1", ""),
     ],
 )
 def test_a_proxy_is_believed_only_where_it_is_named(settings, peer, header, found):
-    settings.PORTAL_TRUSTED_PROXY = ["10.0.0.2", "10.0.0.3"]
+    settings.PORTAL_TRUSTED_PROXY = [ip_network("10.0.0.2/31"), ip_network("2001:db8:5::/48")]
     headers = {"X-Forwarded-For": header} if header else {}
     request = RequestFactory().get("/", REMOTE_ADDR=peer, headers=headers)
-    assert middleware.find_address(request) == found
+    assert client_address.find_address(request) == found
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -50,7 +56,7 @@ def test_an_act_is_recorded_with_its_address_and_what_the_portal_does_without(sa
     ],
 )
 def test_the_id_of_an_http_request_comes_from_a_named_proxy_or_is_new(settings, peer, given, is_kept):
-    settings.PORTAL_TRUSTED_PROXY = ["10.0.0.2"]
+    settings.PORTAL_TRUSTED_PROXY = [ip_network("10.0.0.2")]
     request = RequestFactory().get("/", REMOTE_ADDR=peer, headers={"X-Request-ID": given})
     first, second = middleware.find_id(request), middleware.find_id(request)
     assert (first == given) == (first == second) == is_kept
