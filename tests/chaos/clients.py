@@ -89,7 +89,10 @@ class Browser:
                     allow_redirects=False,
                 )
                 self._book.note_answer(answer)
-                if answer.status_code < 500:
+                if answer.headers.get("Location", "").startswith("/accounts/login/"):
+                    # A clock that was days ahead has ended the session: sign in again.
+                    self._session = self._open()
+                elif answer.status_code < 500:
                     return answer
             except requests.RequestException:
                 self._session.close()
