@@ -11,13 +11,14 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 
 from portal.admin import columns, found
 from portal.services.search import exporting, finding
 
 
 class ExportMixin:
-    """Two links beside the list, for models that exporting knows by `export_kind`."""
+    """Two buttons beside the list, for models that exporting knows by `export_kind`."""
 
     export_kind: ClassVar[str]
     model: Any
@@ -26,7 +27,7 @@ class ExportMixin:
 
     def get_urls(self) -> list[Any]:
         name = f"{self.model._meta.app_label}_{self.model._meta.model_name}_export"
-        view = self.admin_site.admin_view(self.export)
+        view = self.admin_site.admin_view(require_POST(self.export))
         urls: list[Any] = super().get_urls()  # type: ignore[misc]
         return [*(path(f"export.{form}", view, {"form": form}, f"{name}_{form}") for form in _NAMES), *urls]
 

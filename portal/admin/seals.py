@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 
 from portal import failures, models
 from portal.admin import answers, columns, filters, pages, readonly
@@ -69,7 +70,7 @@ class SealAdmin(readonly.ReadOnlyAdmin):
     )
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.download_checkpoint)
+        view = self.admin_site.admin_view(require_POST(self.download_checkpoint))
         return [path("checkpoint.json", view, name="portal_seal_checkpoint"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:

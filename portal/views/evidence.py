@@ -3,14 +3,14 @@
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_POST
 
 from portal import models
 from portal.services import evidence
 from portal.views.http import SignedInRequest
 
 
-@require_GET
+@require_POST
 @permission_required("portal.close_request", raise_exception=True)
 def download(request: SignedInRequest, number: int) -> HttpResponse:
     """Everything that is stored about a request, as a file. Taking it is recorded."""

@@ -5,14 +5,14 @@ from functools import partial
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_POST
 
 from portal.services.search import exporting, finding
 from portal.views import history
 from portal.views.http import SignedInRequest
 
 
-@require_GET
+@require_POST
 def download(request: SignedInRequest, form: str) -> HttpResponseBase:
     """The file, written while it is sent; taking it is recorded. A filter that cannot be read leads to the history."""
     asked = history.read_form(user=request.user, query=request.GET)

@@ -109,7 +109,7 @@ def test_filters_and_search_go_together(alice, bob, browse):
 def download(anna, sign_in):
     def download(name: str, query: str = "") -> list[int]:
         """The ids of the file's rows."""
-        response = sign_in(anna).get(f"/admin/portal/{name}/export.jsonl?{query}")
+        response = sign_in(anna).post(f"/admin/portal/{name}/export.jsonl?{query}")
         assert response.status_code == 200
         lines = [json.loads(line) for line in b"".join(response.streaming_content).splitlines()]
         return [line.get("number") or line["id"] for line in lines]
@@ -142,7 +142,7 @@ def test_a_download_from_the_admin_is_recorded(alice, anna, download, sign_in):
     event = models.Event.objects.get(verb="export")
     assert (event.actor_name, event.target) == ("anna", "requests")
     assert event.detail == {"format": "jsonl", "filters": {"status__exact": "SUCCEEDED"}}
-    response = sign_in(anna).get("/admin/portal/event/export.csv?verb=export")
+    response = sign_in(anna).post("/admin/portal/event/export.csv?verb=export")
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert (
         b"".join(response.streaming_content)
@@ -154,19 +154,19 @@ def test_a_download_from_the_admin_is_recorded(alice, anna, download, sign_in):
 def test_the_lists_link_to_their_files_with_what_was_chosen(anna, sign_in, alice):
     for name in ("request", "event"):
         page = sign_in(anna).get(f"/admin/portal/{name}/?q=alice+demo&o=0").content.decode()
-        assert 'href="export.csv?q=alice+demo&amp;o=0"' in page
-        assert 'href="export.jsonl?q=alice+demo&amp;o=0"' in page
+        assert 'action="export.csv?q=alice+demo&amp;o=0"' in page
+        assert 'action="export.jsonl?q=alice+demo&amp;o=0"' in page
     assert "export.csv" not in sign_in(anna).get("/admin/portal/attempt/").content.decode()
 
 
 def test_a_file_is_for_those_who_may_see_the_list(alice, sign_in, client):
-    assert sign_in(alice).get("/admin/portal/event/export.csv").status_code == 403
-    assert client.get("/admin/portal/event/export.csv").status_code == 302
+    assert sign_in(alice).post("/admin/portal/event/export.csv").status_code == 403
+    assert client.post("/admin/portal/event/export.csv").status_code == 302
     assert not models.Event.objects.filter(verb="export").exists()
 
 
 def test_a_filter_that_means_nothing_gives_no_file(anna, sign_in):
-    response = sign_in(anna).get("/admin/portal/request/export.csv?nonsense=1")
+    response = sign_in(anna).post("/admin/portal/request/export.csv?nonsense=1")
     assert (response.status_code, response.url) == (302, "/admin/portal/request/")
 
 

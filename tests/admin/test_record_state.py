@@ -56,16 +56,16 @@ def test_what_waits_too_long_is_said(read, alice, settings):
 
 def test_an_auditor_takes_the_newest_seal_as_a_checkpoint(anna, alice, seal, sign_in):
     browser = sign_in(anna)
-    response = browser.get("/admin/portal/seal/checkpoint.json", follow=True)
+    response = browser.post("/admin/portal/seal/checkpoint.json", follow=True)
     assert "Nothing has been sealed yet" in response.content.decode()
     factories.submit(alice)
     seal()
-    assert 'href="checkpoint.json" download' in browser.get("/admin/portal/seal/").content.decode()
-    response = browser.get("/admin/portal/seal/checkpoint.json")
+    assert 'action="checkpoint.json"' in browser.get("/admin/portal/seal/").content.decode()
+    response = browser.post("/admin/portal/seal/checkpoint.json")
     assert response.json() == seals.describe_newest()
     assert response["Content-Disposition"] == 'attachment; filename="checkpoint-1.json"'
     assert seals.read_checkpoint(data=response.json()).number == 1
-    assert sign_in(alice).get("/admin/portal/seal/checkpoint.json").status_code != 200
+    assert sign_in(alice).post("/admin/portal/seal/checkpoint.json").status_code == 403
 
 
 def test_a_record_that_is_not_protected_is_said(read):

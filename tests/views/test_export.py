@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def download(sign_in):
     def download(user: models.User, query: str = "", form: str = "csv") -> list[dict[str, object]]:
         """The rows of the file."""
-        response = sign_in(user).get(f"/requests/export.{form}?{query}")
+        response = sign_in(user).post(f"/requests/export.{form}?{query}")
         assert response.status_code == 200
         assert response["Content-Disposition"] == f'attachment; filename="requests.{form}"'
         text = b"".join(response.streaming_content).decode()
@@ -100,7 +100,7 @@ def test_the_links_of_the_history_take_its_filters_along(sign_in, alice):
     rows.create_request(alice, note="demo & more")
     page = sign_in(alice).get("/requests/?q=demo&status=SUCCEEDED&sort=oldest").content.decode()
     for form in ("csv", "jsonl"):
-        assert f'href="/requests/export.{form}?q=demo&amp;status=SUCCEEDED&amp;sort=oldest"' in page
+        assert f'action="/requests/export.{form}?q=demo&amp;status=SUCCEEDED&amp;sort=oldest"' in page
 
 
 @pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
@@ -120,7 +120,7 @@ def test_quotes_commas_and_lines_stay_in_their_cell(download, alice):
 
 def test_it_is_recorded_before_the_first_byte(sign_in, alice, anna):
     rows.create_request(alice)
-    response = sign_in(anna).get(
+    response = sign_in(anna).post(
         "/requests/export.jsonl?status=SUCCEEDED&person=alice&before=5", REMOTE_ADDR="192.0.2.7"
     )
     event = models.Event.objects.get(verb="export")
@@ -133,7 +133,7 @@ def test_a_page_is_read_only_when_the_one_before_was_taken(sign_in, alice, monke
     monkeypatch.setattr(exporting, "_PAGES", (2, 2))
     for _ in range(8):
         rows.create_request(alice)
-    response = sign_in(alice).get("/requests/export.csv")
+    response = sign_in(alice).post("/requests/export.csv")
     pieces = iter(response.streaming_content)
     with CaptureQueriesContext(connection) as queries:
         next(pieces)
@@ -154,7 +154,7 @@ def test_what_comes_while_it_runs_does_not_prolong_it(sign_in, alice, monkeypatc
     monkeypatch.setattr(exporting, "_PAGES", (1, 1))
     for _ in range(3):
         rows.create_request(alice)
-    pieces = iter(sign_in(alice).get("/requests/export.jsonl?sort=oldest").streaming_content)
+    pieces = iter(sign_in(alice).post("/requests/export.jsonl?sort=oldest").streaming_content)
     lines = []
     for piece in pieces:
         lines.append(piece)
@@ -165,7 +165,7 @@ def test_what_comes_while_it_runs_does_not_prolong_it(sign_in, alice, monkeypatc
 
 @pytest.mark.parametrize("query", ["status=NONSENSE", "q=%25", "since=soon", "longer=x&before=5"])
 def test_a_filter_that_cannot_be_read_leads_to_the_page_that_says_so(sign_in, alice, query):
-    response = sign_in(alice).get(f"/requests/export.csv?{query}", follow=True)
+    response = sign_in(alice).post(f"/requests/export.csv?{query}", follow=True)
     assert response.redirect_chain[0][1] == 302
     assert response.redirect_chain[0][0].startswith("/requests/?")
     assert response.context["page"].form.errors
@@ -173,4 +173,4 @@ def test_a_filter_that_cannot_be_read_leads_to_the_page_that_says_so(sign_in, al
 
 
 def test_who_is_signed_out_gets_none(client, db):
-    assert client.get("/requests/export.csv").url.startswith("/accounts/login/")
+    assert client.post("/requests/export.csv").url.startswith("/accounts/login/")

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 def download(browser, number: int):
-    return browser.get(f"/requests/{number}/evidence.json")
+    return browser.post(f"/requests/{number}/evidence.json")
 
 
 def test_a_failed_request_has_its_details_to_copy(sandbox, sign_in, alice):
@@ -62,7 +62,7 @@ def test_only_operators_take_evidence_and_that_is_recorded(sandbox, sign_in, ali
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
     for person in (alice, bob, anna):
         assert download(sign_in(person), portal_request.pk).status_code == 403
-    assert sign_in(olga).post(f"/requests/{portal_request.pk}/evidence.json").status_code == 405
+    assert sign_in(olga).get(f"/requests/{portal_request.pk}/evidence.json").status_code == 405
     assert download(sign_in(olga), 999_999).status_code == 404
     assert not models.Event.objects.filter(verb="evidence").exists()
 

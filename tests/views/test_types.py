@@ -1,5 +1,6 @@
 """Types on pages: the form offers what the provider offers, and what is gone is shown in the past."""
 
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -99,7 +100,7 @@ def test_a_type_that_is_gone_stays_in_the_history_and_its_filters(sign_in, alice
     assert [(chip.label, chip.value) for chip in page.chips] == [("Type", "gone")]
     assert [row.pk for row in browser.get("/requests/?type=max").context["page"].requests] == [other.pk]
     assert '<option value="gone">gone</option>' in browser.get("/requests/").content.decode()
-    assert f"{gone.pk},python" not in (exported := read_file(browser.get("/requests/export.csv?type=gone")))
+    assert f"{gone.pk},python" not in (exported := read_file(browser.post("/requests/export.csv?type=gone")))
     assert f"{gone.pk},alice,gone," in exported
     assert "alice,max" not in exported
 
@@ -133,8 +134,10 @@ def test_an_odd_type_breaks_no_page(sign_in, alice, olga):
         response = sign_in(olga).get(path)
         assert response.status_code == 200, path
         assert "<b>&amp;x" not in response.content.decode()
-    for path in ("/requests/", "/requests/export.csv", "/requests/export.jsonl"):
-        assert browser.get(path, {"type": ODD, "status": "QUEUED"}).status_code == 200
+    query = urlencode({"type": ODD, "status": "QUEUED"})
+    assert browser.get(f"/requests/?{query}").status_code == 200
+    for path in ("/requests/export.csv", "/requests/export.jsonl"):
+        assert browser.post(f"{path}?{query}").status_code == 200
     for name, parameter in (("request", "type__exact"), ("workstation", "type")):
         response = sign_in(olga).get(f"/admin/portal/{name}/", {parameter: ODD})
         assert response.context["cl"].result_count == 1
