@@ -1,6 +1,6 @@
 """Where an HTTP request comes from. A proxy is believed only where PORTAL_TRUSTED_PROXY names it."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -15,6 +15,14 @@ def find_address(request: HttpRequest) -> str:
     while hops and is_trusted_proxy(address) and (hop := _read_address(hops.pop().strip())):
         address = hop
     return str(address or "")
+
+
+def find_network(request: HttpRequest) -> str:
+    """What one person has at least: an address, of IPv6 a network of 64 bits. Empty for a trusted proxy's own."""
+    address = _read_address(find_address(request))
+    if address is None or is_trusted_proxy(address):
+        return ""
+    return str(IPv6Network((address, 64), strict=False)) if isinstance(address, IPv6Address) else str(address)
 
 
 def is_trusted(request: HttpRequest) -> bool:

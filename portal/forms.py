@@ -206,6 +206,22 @@ class SignInForm(auth_forms.AuthenticationForm):
     }
 
 
+class ConfirmForm(forms.Form):
+    """Asks who is signed in for the password again."""
+
+    password = _make_password_field(_("Password"), required=_("Type your password."), autocomplete="current-password")
+
+    def __init__(self, *args: Any, person: models.User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._person = person
+
+    def clean_password(self) -> str:
+        password = str(self.cleaned_data["password"])
+        if not self._person.check_password(password):
+            raise forms.ValidationError(_("This is not your password. Upper and lower case matter. Try again."))
+        return password
+
+
 def _list_zone_choices() -> list[tuple[str, Any]]:
     """The portal's own zone, and all others by continent."""
     site = _("As the portal: %(zone)s") % {"zone": timezone.get_default_timezone_name()}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -13,7 +14,8 @@ from django.shortcuts import resolve_url
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
-from portal import client_address
+from portal import client_address, models
+from portal.services import sessions
 from portal.services.audit import origin
 
 _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
@@ -31,6 +33,26 @@ class SignedInMiddleware(LoginRequiredMiddleware):
         page = urlunsplit(("", "", address.path or "/", address.query, ""))
         target = redirect_to_login(page, resolve_url(settings.LOGIN_URL)).url
         return HttpResponse(status=401, headers={"HX-Redirect": target})
+
+
+class SessionLimitMiddleware:
+    """Signs out whoever has done nothing for too long. A page that asks for news by itself does nothing."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view_func: Callable[..., object], args: object, kwargs: object
+    ) -> None:
+        if not getattr(view_func, "login_required", True) or not isinstance(request.user, models.User):
+            return
+        if sessions.is_idle(session=request.session, person=request.user):
+            logout(request)
+        elif "HX-Request" not in request.headers:
+            sessions.note_activity(session=request.session)
 
 
 class TimeZoneMiddleware:

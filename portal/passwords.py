@@ -1,6 +1,10 @@
-"""What a new password has to be: Django's rules, in the portal's words."""
+"""What a new password has to be: Django's rules, in the portal's words; and how many are hashed at one time."""
 
-from django.contrib.auth import password_validation
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.contrib.auth import hashers, password_validation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -40,3 +44,42 @@ class NotOnlyDigits(password_validation.NumericPasswordValidator):
 
     def get_error_message(self) -> str:
         return _("This password has only digits: take letters too.")
+
+
+class TooManyHashings(Exception):
+    """So many passwords are being looked at that another one would have to wait for too long."""
+
+
+class Gate:
+    """Lets a few in at one time, and a few more wait for that; raises TooManyHashings for all others."""
+
+    def __init__(self, *, places: int = 2, waiting: int = 4, patience: float = 5.0) -> None:
+        self._present = threading.BoundedSemaphore(places + waiting)
+        self._places = threading.BoundedSemaphore(places)
+        self._patience = patience
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Be one of them; waits for `patience` seconds at most."""
+        if not self._present.acquire(blocking=False):
+            raise TooManyHashings
+        try:
+            if not self._places.acquire(timeout=self._patience):
+                raise TooManyHashings
+            try:
+                yield
+            finally:
+                self._places.release()
+        finally:
+            self._present.release()
+
+
+GATE = Gate()
+
+
+class GatedHasher(hashers.PBKDF2PasswordHasher):
+    """Django's. It is slow on purpose: whoever sends many passwords at once must not keep the processor to himself."""
+
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
+        with GATE.enter():
+            return super().encode(password, salt, iterations)

@@ -123,7 +123,6 @@ INSTALLED_APPS = [
     "portal.apps.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.forms",
@@ -139,6 +138,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.middleware.OriginMiddleware",
+    "portal.middleware.SessionLimitMiddleware",
     "portal.middleware.SignedInMiddleware",
     "portal.middleware.TimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -172,6 +172,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "portal.passwords.NotCommon"},
     {"NAME": "portal.passwords.NotOnlyDigits"},
 ]
+PASSWORD_HASHERS = ["portal.passwords.GatedHasher"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -211,10 +212,18 @@ SECURE_HSTS_SECONDS = 31_536_000 if PORTAL_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.read_flag("PORTAL_HSTS_SUBDOMAINS", default=False)
 # Only the owner of the whole domain can decide about its other hosts, or about a list built into browsers.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+# No other host of the domain can set these, nor read them, where https is in use.
+_PREFIX = "__Host-" if PORTAL_HTTPS else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_PREFIX}sessionid", f"{_PREFIX}csrftoken"
+THEME_COOKIE, BROWSER_COOKIE, MESSAGE_COOKIE = f"{_PREFIX}theme", f"{_PREFIX}browser", f"{_PREFIX}messages"
+MESSAGE_STORAGE = "portal.views.messages.MessageStorage"
+SESSION_ENGINE = "portal.sessionstore"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PORTAL_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 60 * 60
+# Seconds without doing anything after which somebody is signed out; at most 30 minutes for who sees everything.
+PORTAL_IDLE_LIMIT = environment.read_number("PORTAL_IDLE_LIMIT", default=4 * 60 * 60, least=1800, most=43_200)
 X_FRAME_OPTIONS = "DENY"
 
 LOGGING = {

@@ -62,6 +62,8 @@ urlpatterns = [
     path("accounts/", account.show, name="account"),
     path("accounts/login/", account.SignIn.as_view(), name="login"),
     path("accounts/logout/", account.SignOut.as_view(), name="logout"),
+    path("accounts/confirm/", account.confirm, name="confirm"),
+    path("accounts/sessions/end/", account.end_sessions, name="sessions_end"),
     path("accounts/password/", account.ChangePassword.as_view(), name="password_change"),
     path(
         "accounts/password/changed/",

@@ -89,7 +89,7 @@ def sign_in() -> Callable[[models.User], Client]:
 
     def sign_in(user: models.User) -> Client:
         client = Client()
-        client.force_login(user)
+        factories.sign_in(client, user)
         return client
 
     return sign_in

@@ -7,10 +7,23 @@ from uuid import UUID, uuid4
 
 from django.contrib.auth.models import Group
 from django.db import connection
+from django.test import Client
 
 from portal import agentstation, models
 from portal.sandbox import server
-from portal.services import accounts, clock, credentials, dispatch, intake, leases, reconcile, record, recover, releases
+from portal.services import (
+    accounts,
+    clock,
+    credentials,
+    dispatch,
+    intake,
+    leases,
+    reconcile,
+    record,
+    recover,
+    releases,
+    sessions,
+)
 from portal.worker import process
 
 PASSWORD = "correct horse battery staple"
@@ -44,6 +57,14 @@ def create_user(username: str, *groups: str, **values: object) -> models.User:
     user = models.User.objects.create_user(username=username, password=PASSWORD, **values)
     user.groups.set(Group.objects.filter(name__in=groups))
     return user
+
+
+def sign_in(client: Client, person: models.User) -> None:
+    """Let the person be signed in there, with the password that was typed just now."""
+    client.force_login(person)
+    session = client.session
+    sessions.begin_session(session=session, address="127.0.0.1", browser="Firefox/140.0")
+    session.save()
 
 
 def submit(

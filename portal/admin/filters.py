@@ -56,6 +56,8 @@ VERBS = (
     "clock-step",
     "sign-in",
     "sign-in-failed",
+    "sign-in-blocked",
+    "end-sessions",
     "sign-out",
     "change-password",
     "add-person",

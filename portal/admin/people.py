@@ -1,17 +1,21 @@
 """People and groups: superusers edit them, auditors and operators see who is who."""
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
 from portal.admin import columns, pages, readonly
-from portal.services import membership
+from portal.services import membership, sessions
 
 if TYPE_CHECKING:
     _UserAdmin = auth_admin.UserAdmin[models.User]
@@ -55,6 +59,31 @@ def _is_superuser(request: HttpRequest) -> bool:
     return bool(request.user.is_active and request.user.is_superuser)
 
 
+class ConfirmedMixin:
+    """Whoever changes something here has typed the password a few minutes ago: an open browser alone is not enough."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return _ask_again(request) or super().changeform_view(request, *args, **kwargs)  # type: ignore[misc]
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return _ask_again(request) or super().delete_view(request, *args, **kwargs)  # type: ignore[misc]
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The list itself is only looked at; its actions are not."""
+        asked = _ask_again(request) if request.method == "POST" else None
+        return asked or super().changelist_view(request, *args, **kwargs)  # type: ignore[misc]
+
+
+def _ask_again(request: HttpRequest) -> HttpResponse | None:
+    """To the page that asks for the password, and back; None for who has typed it, and for who may only look."""
+    if not _is_superuser(request) or sessions.has_proved(session=request.session):
+        return None
+    if request.method == "POST":
+        messages.warning(request, _("Nothing was saved: you had to confirm first that it is you."))
+    query = urlencode({"next": request.get_full_path()})
+    return redirect(f"{reverse('confirm')}?{query}")
+
+
 class RecordedMixin(readonly.HistoryMixin):
     """Every change is an event, beside Django's own log, which an administrator could edit."""
 
@@ -83,7 +112,7 @@ class RecordedMixin(readonly.HistoryMixin):
 
 
 @pages.register(models.User)
-class UserAdmin(RecordedMixin, _UserAdmin):
+class UserAdmin(ConfirmedMixin, RecordedMixin, _UserAdmin):
     """A person. `is_staff` is not shown: it means nothing here."""
 
     list_display = (
@@ -125,6 +154,8 @@ class UserAdmin(RecordedMixin, _UserAdmin):
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         """Django's page, so that the password is not set without its event."""
+        if (asked := _ask_again(request)) is not None:
+            return asked
         with transaction.atomic():
             return super().user_change_password(request, id, form_url)
 
@@ -140,7 +171,7 @@ class UserAdmin(RecordedMixin, _UserAdmin):
 
 
 @pages.register(Group)
-class GroupAdmin(RecordedMixin, auth_admin.GroupAdmin):
+class GroupAdmin(ConfirmedMixin, RecordedMixin, auth_admin.GroupAdmin):
     """A group, for superusers alone."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin import pages
+from portal.services import throttle
 from portal.services.audit import protection, seals
 
 
@@ -51,8 +52,12 @@ class PortalAdminSite(admin.AdminSite):
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """All there is, and whether it can be trusted."""
-        record = {"record": seals.describe_state(), "faults": protection.find_faults()}
-        return super().index(request, {**(extra_context or {}), **record})
+        state = {
+            "record": seals.describe_state(),
+            "faults": protection.find_faults(),
+            "blocked": throttle.count_blocked(),
+        }
+        return super().index(request, {**(extra_context or {}), **state})
 
     def logout(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Sign out as everywhere in the portal, by POST."""

@@ -11,7 +11,9 @@ from portal.models.request import LONGEST_TYPE, TRANSITIONS, Attempt, LateAnswer
 from portal.models.scan import Scan
 from portal.models.seal import Seal
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words
+from portal.models.session import Session
 from portal.models.setup import SetupLink
+from portal.models.throttle import SignInThrottle
 from portal.models.tombstone import Tombstone
 from portal.models.usage import DailyCount, MonthlyCount
 from portal.models.user import User, list_time_zones
@@ -44,7 +46,9 @@ __all__ = [
     "Scan",
     "Seal",
     "SearchEntry",
+    "Session",
     "SetupLink",
+    "SignInThrottle",
     "StrayResponse",
     "Tombstone",
     "UnreadableSearch",

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from portal import models
-from portal.services import clock, credentials, keyhold, leases, workers
+from portal.services import clock, credentials, keyhold, leases, throttle, workers
 
 _SILENCE = timedelta(minutes=2)  # longer than a full minute's cap, or one call, can keep the queue waiting
 _SCAN_OVERDUE = 3  # intervals between scans
@@ -38,6 +38,8 @@ def find_warnings() -> list[str]:
         warnings.append("A worker has an API key or a base URL that an operator has to confirm on the key's page.")
     if (since := _find_last_scan(key.account)) < now - _scan_patience():
         warnings.append(f"The provider's lists have not been read completely since {since:%Y-%m-%d %H:%M} UTC.")
+    if blocked := throttle.count_blocked():
+        warnings.append(f"Somebody may guess passwords: {blocked} names, addresses or browsers had to wait this hour.")
     overdue = leases.list_overdue(holders=living)
     return warnings + [f"The job {name} makes no progress." for name in overdue]
 

@@ -1,15 +1,86 @@
-"""Who came, who was turned away, who left: signing in and out, and passwords, for the record."""
+"""Who came, who was turned away, who left: signing in and out, how long that lasts, and passwords."""
 
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
+from django.utils import timezone
 
 from portal import models
-from portal.services import audit
+from portal.services import audit, leases, throttle
+
+_IDLE_FOR_ALL = 30 * 60  # seconds, where everybody's requests are seen
+_NOTED_EVERY = 60  # seconds
+_PROVED_FOR = 10 * 60  # seconds
 
 
 @transaction.atomic
 def record_sign_in(*, person: models.User) -> None:
     """Note that the person signs in."""
     audit.record_event(actor=person, verb="sign-in", target=person, rows=())
+
+
+def begin_session(*, session: SessionBase, address: str, browser: str) -> None:
+    """Note where and when it began, for its owner; it ends by itself, however much is done in it."""
+    now = int(time.time())
+    session.update({"address": address, "browser": browser[:200], "began": now, "seen": now, "proved": now})
+    session.set_expiry(timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE))
+
+
+def is_idle(*, session: SessionBase, person: models.User) -> bool:
+    """Whether nothing was done in it for too long; for whoever sees everything, that is sooner."""
+    idle: float = time.time() - session.get("seen", time.time())
+    if idle <= _IDLE_FOR_ALL:
+        return False
+    return idle > settings.PORTAL_IDLE_LIMIT or person.has_perm("portal.see_all")
+
+
+def note_activity(*, session: SessionBase) -> None:
+    """Note that its owner does something: once a minute is enough. A clock that was ahead is set right."""
+    now = int(time.time())
+    if not 0 <= now - session.get("seen", -_NOTED_EVERY) < _NOTED_EVERY:
+        session["seen"] = now
+
+
+def has_proved(*, session: SessionBase) -> bool:
+    """Whether the password was typed so lately that nobody else sits there now."""
+    age: float = time.time() - session.get("proved", 0)
+    return 0 <= age < _PROVED_FOR
+
+
+def note_proof(*, session: SessionBase) -> None:
+    """Note that the password was typed."""
+    session["proved"] = int(time.time())
+
+
+def list_sessions(*, person: models.User) -> Sequence[models.Session]:
+    """Where the person is signed in, the newest first; without those that a new password has ended."""
+    rows = models.Session.objects.filter(user=person, expire_date__gt=timezone.now()).order_by("-began_at")
+    valid = person.get_session_auth_hash()
+    return [row for row in rows if row.get_decoded().get("_auth_user_hash") == valid]
+
+
+@transaction.atomic
+def end_sessions(*, person: models.User, chosen: Sequence[str]) -> int:
+    """Sign the person out of these browsers, named as in the table; returns of how many."""
+    rows = models.Session.objects.filter(user=person, session_key__in=chosen)
+    ended = list(rows)
+    rows.delete()
+    if ended:
+        detail = {"browsers": [f"{row.address} {row.browser}".strip() for row in ended]}
+        audit.record_event(actor=person, verb="end-sessions", target=person, detail=detail, rows=())
+    return len(ended)
+
+
+@transaction.atomic
+def prune_sessions(*, held: leases.Lease) -> None:
+    """Delete sessions that are over, and what was counted against guessing a day ago."""
+    leases.check_lease(held=held)
+    models.Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    throttle.prune_throttles()
 
 
 @transaction.atomic

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -43,6 +44,15 @@ REQUEST_BADGES: Mapping[str, Badge] = MappingProxyType(
         _S.UNKNOWN: Badge(_("Outcome unknown"), "warn", "triangle-alert"),
         _S.CANCELLED: Badge(_("Cancelled"), "off", "circle-minus"),
     }
+)
+# The first that stands in what the browser says: most say what they want to be taken for, too.
+_BROWSERS = (
+    *(("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("HeadlessChrome/", "Chrome")),
+    *(("Chrome/", "Chrome"), ("Safari/", "Safari")),
+)
+_SYSTEMS = (
+    *(("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows")),
+    *(("Mac OS X", "macOS"), ("CrOS", "ChromeOS"), ("Linux", "Linux")),
 )
 _BANNER_PAUSE = 15  # seconds between polls for the notice of a hold
 _TYPE_ICONS = MappingProxyType(
@@ -235,6 +245,16 @@ def pretty(raw: str) -> str:
         return json.dumps(json.loads(raw), indent=2)
     except (ValueError, RecursionError):
         return raw
+
+
+@register.filter
+def browser_name(agent: str) -> str:
+    """What a browser says of itself, as people call it; what is not known as it came, and shortened."""
+    browser = next((name for mark, name in _BROWSERS if mark in agent), "")
+    system = next((name for mark, name in _SYSTEMS if mark in agent), "")
+    if not browser:
+        return Truncator(agent).chars(60) or gettext("A browser that does not say which")
+    return gettext("%(browser)s on %(system)s") % {"browser": browser, "system": system} if system else browser
 
 
 @register.filter

@@ -1,39 +1,94 @@
 """A person's own account: signing in, the password, and the time zone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from django.contrib import messages
+from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse_lazy
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST
 
-from portal import forms, models
-from portal.services import people, sessions
+from portal import client_address, forms, models, passwords, sessionstore
+from portal.services import people, sessions, throttle
+from portal.views import browser
 from portal.views.http import SignedInRequest
 
 
 class SignIn(auth_views.LoginView):
-    """Django's sign-in; who came and who was turned away is recorded."""
+    """Django's sign-in, which is not to be guessed at: who came and who was turned away is recorded and counted."""
 
     template_name = "accounts/login.html"
     authentication_form = forms.SignInForm
     redirect_authenticated_user = True
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        name = auth_forms.UsernameField().to_python(request.POST.get("username", "")[:150])
+        if not name or not request.POST.get("password"):
+            return super().post(request, *args, **kwargs)
+        try:
+            with counted_try(request, name=name):
+                return super().post(request, *args, **kwargs)
+        except throttle.TooManyFailures as error:
+            return self._refuse(error, name=name)
+
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        person = form.get_user()
+        subjects = _list_subjects(self.request, name=person.get_username())
         with transaction.atomic():
-            sessions.record_sign_in(person=form.get_user())
-            return super().form_valid(form)
+            throttle.forget_failures(subjects=subjects)
+            sessions.record_sign_in(person=person)
+            response = super().form_valid(form)
+            begin_session(self.request)
+        browser.remember_name(self.request, response, name=person.get_username())
+        return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         if form.non_field_errors():  # name and password were typed, and are not those of anybody active
             sessions.record_failed_sign_in(name=form.cleaned_data.get("username", ""))
         return super().form_invalid(form)
+
+    def _refuse(self, error: throttle.TooManyFailures, *, name: str) -> HttpResponse:
+        form = self.authentication_form(self.request, initial={"username": name})
+        context = self.get_context_data(form=form, wait=error.seconds)
+        response = self.render_to_response(context, status=429)
+        response.headers["Retry-After"] = str(error.seconds)
+        return response
+
+
+def begin_session(request: HttpRequest) -> None:
+    """Note in a session that has just begun where that was."""
+    sessions.begin_session(
+        session=request.session,
+        address=client_address.find_address(request),
+        browser=request.headers.get("User-Agent", ""),
+    )
+
+
+@contextmanager
+def counted_try(request: HttpRequest, *, name: str) -> Iterator[None]:
+    """Count a password that is looked at within, unless it cannot be looked at now. Raises TooManyFailures."""
+    subjects = _list_subjects(request, name=name)
+    throttle.count_try(subjects=subjects, name=name)
+    try:
+        yield
+    except passwords.TooManyHashings:
+        throttle.forgive_try(subjects=subjects)
+        raise
+
+
+def _list_subjects(request: HttpRequest, *, name: str) -> list[throttle.Subject]:
+    address = client_address.find_network(request)
+    return throttle.list_subjects(name=name, address=address, browser=browser.find_browser(request, name=name))
 
 
 class SignOut(auth_views.LogoutView):
@@ -59,20 +114,63 @@ class ChangePassword(auth_views.PasswordChangeView):
     success_url = reverse_lazy("password_changed")
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        person = cast(models.User, self.request.user)
         with transaction.atomic():
-            sessions.record_password_change(person=cast(models.User, self.request.user))
-            return super().form_valid(form)
+            sessions.record_password_change(person=person)
+            response = super().form_valid(form)
+            sessions.note_proof(session=self.request.session)
+        return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirm(request: SignedInRequest) -> HttpResponse:
+    """Ask for the password again, before something that whoever finds an open browser must not do."""
+    target = request.POST.get("next") or request.GET.get("next") or ""
+    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
+        target = resolve_url("account")
+    form = forms.ConfirmForm(request.POST or None, person=request.user)
+    name, wait = request.user.get_username(), None
+    if request.method == "POST" and request.POST.get("password"):
+        try:
+            with counted_try(request, name=name):
+                is_right = form.is_valid()
+        except throttle.TooManyFailures as error:
+            form, is_right, wait = forms.ConfirmForm(person=request.user), False, error.seconds
+        if is_right:
+            throttle.forget_failures(subjects=_list_subjects(request, name=name))
+            sessions.note_proof(session=request.session)
+            return redirect(target)
+        if wait is None:
+            sessions.record_failed_sign_in(name=name)
+    context = {"form": form, "next": target, "wait": wait}
+    return render(request, "accounts/confirm.html", context, status=429 if wait else 200)
+
+
+@require_POST
+def end_sessions(request: SignedInRequest) -> HttpResponse:
+    """Sign out elsewhere: of one other browser, or of all others."""
+    ended = sessions.end_sessions(person=request.user, chosen=request.POST.getlist("session"))
+    text = ngettext("Signed out of %(count)d browser.", "Signed out of %(count)d browsers.", ended)
+    messages.success(request, text % {"count": ended})
+    return redirect("account")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def show(request: SignedInRequest) -> HttpResponse:
-    """Who one is here, and what one may set."""
+    """Who one is here, what one may set, and where one is signed in."""
     posted = request.POST if request.method == "POST" else None
     form = forms.AccountForm(posted, initial={"time_zone": request.user.time_zone})
     if not form.is_valid():
-        return render(request, "accounts/account.html", {"form": form, "groups": request.user.groups.order_by("name")})
+        context = {"form": form, "groups": request.user.groups.order_by("name"), **_describe_sessions(request)}
+        return render(request, "accounts/account.html", context)
     zone = form.cleaned_data["time_zone"]
     people.set_time_zone(person=request.user, time_zone=zone)
     shown = zone or timezone.get_default_timezone_name()
     messages.success(request, _("Saved. Times are shown in %(zone)s from now on.") % {"zone": shown})
     return redirect("account")
+
+
+def _describe_sessions(request: SignedInRequest) -> dict[str, object]:
+    present = sessionstore.hash_key(request.session.session_key or "")
+    rows = sessions.list_sessions(person=request.user)
+    return {"sessions": rows, "present": present, "others": [row for row in rows if row.session_key != present]}

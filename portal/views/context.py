@@ -14,7 +14,7 @@ THEMES = ("light", "auto", "dark")
 
 def portal(request: HttpRequest) -> dict[str, object]:
     """Context for all templates. One query for somebody who is signed in, and one more on a whole page."""
-    theme = request.COOKIES.get("theme", "auto")
+    theme = request.COOKIES.get(settings.THEME_COOKIE, "auto")
     return {
         "theme": theme if theme in THEMES else "auto",
         "using_sandbox": settings.USING_SANDBOX,

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
 
+from portal import passwords
 from portal.db import describe_failure
 
 logger = logging.getLogger(__name__)
@@ -22,13 +23,16 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """503 where the database is away, full, locked or took too long, else 500.
+    """503 where the database is away, full, locked or took too long, or too many sign in; else 500.
 
     None of these pages asks the database for anything.
     """
     error = sys.exception()
     if getattr(getattr(error, "__cause__", None), "sqlstate", "") == _CANCELLED:
         return HttpResponse(loader.render_to_string("slow.html"), status=503)
+    if isinstance(error, passwords.TooManyHashings):
+        page = loader.render_to_string("busy.html")
+        return HttpResponse(page, status=503, headers={"Retry-After": _TRY_AGAIN})
     if isinstance(error, OperationalError | InterfaceError):
         logger.error(describe_failure(error))
         page = loader.render_to_string("503.html")

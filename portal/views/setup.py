@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from portal import forms
 from portal.services import setup
+from portal.views import account
 
 
 @login_not_required
@@ -29,6 +30,7 @@ def create(request: HttpRequest, token: str) -> HttpResponse:
     except setup.LinkNotValid:
         return render(request, "setup_used.html", status=404)
     login(request, user)
+    account.begin_session(request)
     messages.success(
         request,
         _("You are signed in as the administrator. Under your name, “People” is where you add the others."),

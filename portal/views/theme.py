@@ -22,7 +22,7 @@ def choose(request: HttpRequest) -> HttpResponse:
     response = redirect(target)
     if request.POST.get("theme") in THEMES:
         response.set_cookie(
-            "theme",
+            settings.THEME_COOKIE,
             request.POST["theme"],
             max_age=_A_YEAR,
             httponly=True,

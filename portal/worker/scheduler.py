@@ -23,6 +23,7 @@ from portal.services import (
     reconcile,
     recover,
     refreshing,
+    sessions,
     types,
     usage,
     workers,
@@ -93,6 +94,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         ),
         Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_usage(held=lease)),
         Job(name="seal", interval=_SEAL_ROUNDS * interval, run=lambda lease: seals.seal_events(held=lease)),
+        Job(name="sessions", interval=_PRUNE_ROUNDS * interval, run=lambda lease: sessions.prune_sessions(held=lease)),
         Job(name="prune", interval=_PRUNE_ROUNDS * interval, run=lambda lease: prune.prune_record(held=lease)),
     ]
 

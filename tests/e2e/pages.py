@@ -39,6 +39,7 @@ NO_PAGES = {
     "key_live": "a part of key",
     "key_banner": "a part of every page",
     "notice_acknowledge": "POST; leads to unknown",
+    "sessions_end": "POST; leads to account",
     "request_cancel": "POST; leads to request_detail",
     "request_close": "POST; leads to request_detail, with an error as the page request-close-refused",
     "workstation_release": "POST; leads to workstation_detail",
@@ -85,10 +86,21 @@ def is_refused_in_admin(name: str) -> bool:
     return name.startswith("admin:") and name.endswith(ADMIN_REFUSED) and not is_admin_page(name)
 
 
+_NO_DOWNLOAD = ":not([action*=evidence], [action*=export], [action*=sessions])"
+
+
 def send_empty(tab: Tab) -> None:
     """Send the page's form as it is, whatever the browser thinks of it."""
     with tab.expect_navigation():
-        tab.locator("main form[method=post]").last.evaluate("form => { form.noValidate = true; form.submit(); }")
+        form = tab.locator(f"main form[method=post]{_NO_DOWNLOAD}").last
+        form.evaluate("form => { form.noValidate = true; form.submit(); }")
+
+
+def guess(tab: Tab) -> None:
+    """Try a name and a password that do not belong together."""
+    tab.locator("[name=username]").fill("nobody")
+    tab.locator("[name=password]").fill("wrong")
+    send_empty(tab)
 
 
 def send_wrong_zone(tab: Tab) -> None:
@@ -150,6 +162,7 @@ PAGES = [
     # --- Signed out ---
     Page(name="login", path="/accounts/login/", url="login", person=""),
     Page(name="login-refused", path="/accounts/login/", url="login", person="", act=send_empty),
+    Page(name="login-blocked", path="/accounts/login/", url="login", person="", scene="guessed", act=guess),
     Page(name="setup", path="/setup/{token}/", url="setup", person="", scene="set-up"),
     Page(name="setup-refused", path="/setup/{token}/", url="setup", person="", scene="set-up", act=send_empty),
     Page(name="not-found-signed-out", path="/nowhere/", url="", person="", status=404),
@@ -192,6 +205,8 @@ PAGES = [
     Page(name="password", path="/accounts/password/", url="password_change"),
     Page(name="password-refused", path="/accounts/password/", url="password_change", act=send_empty),
     Page(name="password-changed", path="/accounts/password/changed/", url="password_changed"),
+    Page(name="confirm", path="/accounts/confirm/", url="confirm", person="root"),
+    Page(name="confirm-refused", path="/accounts/confirm/", url="confirm", person="root", act=send_empty),
     Page(name="usage", path="/usage/", url="usage"),
     Page(name="usage-all", path="/usage/", url="usage", person="olga"),
     Page(name="usage-empty", path="/usage/", url="usage", person="nils"),

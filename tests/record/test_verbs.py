@@ -14,7 +14,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from portal import models, services
+from portal import models, services, sessionstore
 from portal.admin import filters
 from portal.models.clock import Now
 from portal.services import (
@@ -114,7 +114,7 @@ class Stage:
     def browse(self, person: models.User | None = None) -> Client:
         client = Client(REMOTE_ADDR=ADDRESS)
         if person is not None:
-            client.force_login(person)
+            factories.sign_in(client, person)
         return client
 
     def post(self, person: models.User, url: str, **values: object) -> None:
@@ -424,13 +424,24 @@ def step_clock(stage: Stage) -> None:
         watched.observe(account=accounts.get_current_account(), token=1)
 
 
+def guess(stage: Stage) -> None:
+    for _ in range(5):
+        sign_in(stage, "wrong")
+
+
+def sign_out_elsewhere(stage: Stage) -> None:
+    here, there = stage.browse(stage.alice), stage.browse(stage.alice)
+    chosen = sessionstore.hash_key(there.session.session_key)
+    assert here.post("/accounts/sessions/end/", {"session": chosen}).status_code == 302
+
+
 def take_evidence(stage: Stage) -> None:
     url = f"/requests/{factories.submit(stage.alice).pk}/evidence.json"
-    assert stage.browse(stage.olga).get(url).status_code == 200
+    assert stage.browse(stage.olga).post(url).status_code == 200
 
 
 def download(stage: Stage) -> None:
-    assert stage.browse(stage.alice).get("/requests/export.csv").status_code == 200
+    assert stage.browse(stage.alice).post("/requests/export.csv").status_code == 200
 
 
 ACTS = [
@@ -476,6 +487,8 @@ ACTS = [
     Act(verbs=("clock-step",), do=step_clock),
     Act(verbs=("sign-in",), do=sign_in, by="alice"),
     Act(verbs=("sign-in-failed",), do=lambda stage: sign_in(stage, "wrong")),
+    Act(verbs=("sign-in-blocked",), do=guess),
+    Act(verbs=("end-sessions",), do=sign_out_elsewhere, by="alice"),
     Act(verbs=("sign-out",), do=lambda stage: stage.post(stage.alice, "/accounts/logout/"), by="alice"),
     Act(verbs=("set-up",), do=set_up, by="first"),
     Act(verbs=("change-password",), do=change_password, by="alice"),

@@ -15,6 +15,7 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, r
 django.setup()
 
 from portal import failures, models  # noqa: E402
+from portal.services import sessions  # noqa: E402
 from tests.e2e.stage import rows, scenes  # noqa: E402
 
 
@@ -51,6 +52,7 @@ def sign_in(user: models.User) -> str:
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    sessions.begin_session(session=session, address="203.0.113.9", browser="Firefox/140.0 (X11; Linux x86_64)")
     session.save()
     return str(session.session_key)
 

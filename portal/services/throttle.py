@@ -1,0 +1,129 @@
+"""Slows down guessing passwords: failures are counted in the database, for all machines together.
+
+A failure counts for the address that it came from and for the name that was tried; where that name has signed in in the
+same browser before, for the browser instead of the name: whoever guesses from elsewhere does not lock its owner out.
+After a few, the next try has to wait, each time twice as long. Names that nobody has are counted as any other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from portal import models
+from portal.services import audit
+
+type Kind = Literal["name", "address", "browser"]
+
+# Failures that cost nothing. Many people may share an address.
+_FREE: dict[Kind, int] = {"name": 5, "address": 20, "browser": 10}
+_FIRST_WAIT = timedelta(seconds=10)
+_LONGEST_WAIT = timedelta(minutes=15)
+_FORGOTTEN_AFTER = timedelta(days=1)
+
+
+class TooManyFailures(Exception):
+    """Signing in has failed too often: the next try has to wait so many seconds."""
+
+    def __init__(self, *, seconds: int) -> None:
+        super().__init__(f"wait {seconds} seconds")
+        self.seconds = seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """Whose failures are counted together."""
+
+    kind: Kind
+    value: str
+
+    @property
+    def digest(self) -> str:
+        """Tells nothing to who reads the table: people type passwords into the field for names."""
+        return salted_hmac(f"throttle {self.kind}", self.value, algorithm="sha256").hexdigest()
+
+
+def list_subjects(*, name: str, address: str, browser: str) -> list[Subject]:
+    """For whom a try counts. `address` is empty for a proxy's own, `browser` where the name never signed in in it."""
+    subjects = [Subject(kind="browser", value=f"{browser} {name}") if browser else Subject(kind="name", value=name)]
+    if address:
+        subjects.append(Subject(kind="address", value=address))
+    return subjects
+
+
+@transaction.atomic
+def count_try(*, subjects: Sequence[Subject], name: str) -> None:
+    """Count a try as failed before the password is looked at, so that many at one time are counted too.
+
+    Raises TooManyFailures where it has to wait; then it does not count. `name` is only for the record.
+    """
+    rows = [(subject, _lock_row(subject)) for subject in sorted(subjects, key=lambda one: one.digest)]
+    now = timezone.now()
+    waits = [row.blocked_until - now for _, row in rows if row.blocked_until]
+    # A wait beyond the longest was made by a clock that was ahead.
+    waits = [wait for wait in waits if timedelta(0) < wait <= _LONGEST_WAIT]
+    if waits:
+        raise TooManyFailures(seconds=int(max(waits).total_seconds()) + 1)
+    for subject, row in rows:
+        _count(subject, row, name=name)
+
+
+def forgive_try(*, subjects: Sequence[Subject]) -> None:
+    """Take a try back: it was no failure. Others from the same address keep counting."""
+    digests = [subject.digest for subject in subjects]
+    models.SignInThrottle.objects.filter(digest__in=digests, failures__gt=0).update(
+        failures=F("failures") - 1, blocked_until=None
+    )
+
+
+@transaction.atomic
+def forget_failures(*, subjects: Sequence[Subject]) -> None:
+    """After the right password: nothing stands against the name or the browser any more, one try less the address."""
+    forgive_try(subjects=[subject for subject in subjects if subject.kind == "address"])
+    digests = [subject.digest for subject in subjects if subject.kind != "address"]
+    models.SignInThrottle.objects.filter(digest__in=digests).delete()
+
+
+def prune_throttles() -> None:
+    """Forget what is a day old."""
+    models.SignInThrottle.objects.filter(last_at__lt=timezone.now() - _FORGOTTEN_AFTER).delete()
+
+
+def count_blocked() -> int:
+    """How many names, addresses and browsers were made to wait within the last hour."""
+    return models.SignInThrottle.objects.filter(blocked_until__gt=timezone.now() - timedelta(hours=1)).count()
+
+
+def _lock_row(subject: Subject) -> models.SignInThrottle:
+    models.SignInThrottle.objects.get_or_create(
+        digest=subject.digest, defaults={"kind": subject.kind, "last_at": timezone.now()}
+    )
+    return models.SignInThrottle.objects.select_for_update().get(digest=subject.digest)
+
+
+def _count(subject: Subject, row: models.SignInThrottle, *, name: str) -> None:
+    now = timezone.now()
+    is_old = row.last_at < now - _FORGOTTEN_AFTER
+    row.failures, row.last_at, row.blocked_until = (1 if is_old else row.failures + 1), now, None
+    if (excess := row.failures - _FREE[subject.kind]) >= 0:
+        row.blocked_until = now + min(_FIRST_WAIT * 2 ** min(excess, 20), _LONGEST_WAIT)
+        _note_block(subject, row, name=name)
+    row.save()
+
+
+def _note_block(subject: Subject, row: models.SignInThrottle, *, name: str) -> None:
+    if subject.kind == "address":
+        target: models.User | str = f"address {subject.value}"
+    else:
+        target = models.User.objects.filter(username=name).first() or "a name that nobody has"
+    detail = {
+        "of": subject.kind,
+        "failures": row.failures,
+        "until": row.blocked_until and row.blocked_until.isoformat(),
+    }
+    audit.record_event(actor=None, verb="sign-in-blocked", target=target, detail=detail, rows=())

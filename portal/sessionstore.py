@@ -1,0 +1,51 @@
+"""Where sessions are kept: Django's table of them, with keys hashed and with what their owners are shown."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from django.contrib.sessions.backends import db
+from django.utils import timezone
+
+from portal import models
+
+
+def hash_key(key: str) -> str:
+    """What stands in the table for a session's key. The key is random and long: its hash tells nothing of it."""
+    return hashlib.sha256(key.encode()).hexdigest()[:40]
+
+
+class SessionStore(db.SessionStore):
+    """Django's, but for what it calls a key in the table."""
+
+    @classmethod
+    def get_model_class(cls) -> type[models.Session]:
+        return models.Session
+
+    def _get_session_from_db(self) -> models.Session | None:
+        if self.session_key is not None:
+            rows = models.Session.objects.filter(session_key=hash_key(self.session_key), expire_date__gt=timezone.now())
+            if (row := rows.first()) is not None:
+                return row
+        self._session_key = None
+        return None
+
+    def exists(self, session_key: str) -> bool:
+        return super().exists(hash_key(session_key))
+
+    def delete(self, session_key: str | None = None) -> None:
+        key = session_key or self.session_key
+        if key is not None:
+            models.Session.objects.filter(session_key=hash_key(key)).delete()
+
+    def create_model_instance(self, data: dict[str, Any]) -> models.Session:
+        row = cast(models.Session, super().create_model_instance(data))
+        row.session_key = hash_key(row.session_key)
+        row.user_id = data.get("_auth_user_id")
+        row.address, row.browser = data.get("address", ""), data.get("browser", "")
+        row.began_at, row.seen_at = _read_time(data.get("began")), _read_time(data.get("seen"))
+        return row
+
+
+def _read_time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,133 @@
+"""Guessing passwords is slowed down, for names that nobody has too, and locks nobody out of their own browser."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from portal import models
+from portal.services import readiness, throttle
+from tests import factories
+
+LOGIN = "/accounts/login/"
+
+
+def try_name(client, name: str, password: str = "wrong", *, address: str = "203.0.113.9"):
+    return client.post(LOGIN, {"username": name, "password": password}, REMOTE_ADDR=address)
+
+
+def let_waits_pass() -> None:
+    models.SignInThrottle.objects.update(blocked_until=timezone.now() - timedelta(seconds=1))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["alice", "nobody"])
+def test_after_five_failures_a_name_has_to_wait_and_longer_each_time(client, alice, name):
+    answers = [try_name(client, name, address=f"203.0.113.{number}") for number in range(7)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
+    assert answers[5].headers["Retry-After"] in ("9", "10")
+    page = answers[5].content.decode()
+    assert "Too many wrong passwords" in page
+    assert f'value="{name}"' in page
+    # Not even the right password is looked at.
+    assert try_name(client, name, factories.PASSWORD).status_code == 429
+
+    let_waits_pass()
+    assert try_name(client, name).status_code == 200
+    assert int(try_name(client, name).headers["Retry-After"]) in (19, 20)
+
+
+@pytest.mark.django_db
+def test_an_address_has_to_wait_after_twenty_names_and_others_do_not(client, alice):
+    for number in range(20):
+        assert try_name(client, f"name-{number}").status_code == 200
+    assert try_name(client, "alice", factories.PASSWORD).status_code == 429
+    assert try_name(client, "alice", factories.PASSWORD, address="203.0.113.10").status_code == 302
+
+
+@pytest.mark.django_db
+def test_a_network_of_ipv6_counts_as_one_address(client):
+    for number in range(20):
+        try_name(client, f"name-{number}", address=f"2001:db8::{number:x}")
+    assert try_name(client, "another", address="2001:db8::ffff").status_code == 429
+    assert try_name(client, "another", address="2001:db8:0:1::1").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_trusted_proxy_s_own_address_does_not_count(client):
+    for number in range(25):
+        assert try_name(client, f"name-{number}", address="127.0.0.1").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_browser_in_which_a_name_signed_in_is_let_through_while_others_guess_it(client, alice, bob):
+    assert try_name(client, "alice", factories.PASSWORD).status_code == 302
+    client.post("/accounts/logout/")
+    for number in range(6):
+        status = try_name(type(client)(), "alice", address=f"198.51.100.{number}").status_code
+    assert status == 429
+    # Only for this name, and not for ever: what is guessed in it counts for the browser.
+    assert try_name(client, "alice").status_code == 200
+    assert try_name(client, "alice", factories.PASSWORD).status_code == 302
+    client.post("/accounts/logout/")
+    statuses = [try_name(client, "alice", address=f"198.51.100.{number}").status_code for number in range(20, 31)]
+    assert statuses == [200] * 10 + [429]
+
+
+@pytest.mark.django_db
+def test_the_right_password_takes_back_what_was_counted_against_the_name(client, alice):
+    for _ in range(4):
+        try_name(client, "alice")
+    assert try_name(client, "alice", factories.PASSWORD).status_code == 302
+    assert list(models.SignInThrottle.objects.values_list("kind", "failures", "blocked_until")) == [
+        ("address", 4, None)
+    ]
+
+
+@pytest.mark.django_db
+def test_a_form_that_lacks_something_is_no_try(client):
+    for _ in range(9):
+        assert try_name(client, "alice", "").status_code == try_name(client, "", "wrong").status_code == 200
+    assert not models.SignInThrottle.objects.exists()
+
+
+@pytest.mark.django_db
+def test_each_wait_is_an_event_and_operators_see_that_somebody_guesses(client, alice, anna, sign_in):
+    for _ in range(7):
+        try_name(client, "alice")
+    event = models.Event.objects.get(verb="sign-in-blocked")
+    assert (event.target, event.address, event.detail["failures"]) == ("user alice", "203.0.113.9", 5)
+    assert "1 name, address or browser" in sign_in(anna).get("/admin/").content.decode()
+    assert any("guess passwords" in warning for warning in readiness.find_warnings())
+
+
+@pytest.mark.django_db
+def test_what_was_counted_by_a_clock_that_was_ahead_blocks_nobody(client, alice):
+    for _ in range(5):
+        try_name(client, "alice")
+    models.SignInThrottle.objects.update(blocked_until=timezone.now() + timedelta(days=400))
+    assert try_name(client, "alice", factories.PASSWORD).status_code == 302
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_tries_at_one_time_are_all_counted():
+    subjects = throttle.list_subjects(name="alice", address="203.0.113.9", browser="")
+    passed = []
+
+    def try_once() -> None:
+        try:
+            throttle.count_try(subjects=subjects, name="alice")
+            passed.append(1)
+        except throttle.TooManyFailures:
+            pass
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=try_once) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(passed) == 5

@@ -1,0 +1,66 @@
+"""How many passwords are hashed at one time."""
+
+import threading
+
+import pytest
+from django.contrib.auth import hashers
+
+from portal import passwords
+
+
+def test_a_few_are_let_in_a_few_wait_and_all_others_are_refused():
+    gate = passwords.Gate(places=2, waiting=1, patience=0.05)
+    release, inside, refused = threading.Event(), threading.Semaphore(0), []
+
+    def enter() -> None:
+        with gate.enter():
+            inside.release()
+            release.wait()
+
+    holders = [threading.Thread(target=enter) for _ in range(2)]
+    for holder in holders:
+        holder.start()
+        assert inside.acquire(timeout=10)
+    # One may wait, and gives up after its patience.
+    with pytest.raises(passwords.TooManyHashings), gate.enter():
+        refused.append("never")
+    release.set()
+    for holder in holders:
+        holder.join()
+    with gate.enter(), gate.enter():
+        # Both places are free again; the third waits, which it may, and the fourth may not even that.
+        waiter = threading.Thread(target=lambda: refused.append(fails(gate)))
+        waiter.start()
+        waiter.join()
+    assert refused == [True]
+
+
+def fails(gate: passwords.Gate) -> bool:
+    try:
+        with gate.enter():
+            return False
+    except passwords.TooManyHashings:
+        return True
+
+
+@pytest.mark.django_db
+def test_a_flood_is_refused_with_503_and_counts_against_nobody(client, alice, settings, monkeypatch):
+    settings.PASSWORD_HASHERS = ["portal.passwords.GatedHasher"]
+    gate = passwords.Gate(places=1, waiting=0, patience=0.05)
+    monkeypatch.setattr(passwords, "GATE", gate)
+    monkeypatch.setattr(passwords.GatedHasher, "iterations", 1)
+    client.raise_request_exception = False
+    values = {"username": "nobody", "password": "wrong"}
+    with gate.enter():
+        for _ in range(8):
+            answer = client.post("/accounts/login/", values)
+            assert answer.status_code == 503
+            assert answer.headers["Retry-After"] == "5"
+            assert "Too many people are signing in" in answer.content.decode()
+    assert client.post("/accounts/login/", values).status_code == 200
+
+
+def test_the_portal_s_hasher_reads_what_django_s_wrote():
+    encoded = hashers.PBKDF2PasswordHasher().encode("a long passphrase", "salt" * 6, 10)
+    assert passwords.GatedHasher().verify("a long passphrase", encoded)
+    assert not passwords.GatedHasher().verify("another", encoded)

@@ -1,0 +1,165 @@
+"""How long one stays signed in, where one is, and what needs the password again."""
+
+import time
+
+import pytest
+from django.contrib.auth.models import Group
+
+from portal import models, sessionstore
+from portal.services import leases, sessions
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def sign_in(client, name: str = "alice"):
+    values = {"username": name, "password": factories.PASSWORD}
+    return client.post("/accounts/login/", values, HTTP_USER_AGENT=AGENT, REMOTE_ADDR="203.0.113.9")
+
+
+def set_back(client, **ages: float) -> None:
+    """Let what the session notes be so many seconds old."""
+    session = client.session
+    for name, age in ages.items():
+        session[name] = time.time() - age
+    session.save()
+
+
+def test_the_key_of_a_session_is_not_in_the_database(client, alice):
+    sign_in(client)
+    key = client.cookies["sessionid"].value
+    row = models.Session.objects.get()
+    assert row.session_key == sessionstore.hash_key(key) != key
+    assert (row.user, row.address, row.browser) == (alice, "203.0.113.9", AGENT)
+    # What stands there is no key.
+    client.cookies["sessionid"] = row.session_key
+    assert client.get("/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("who", "idle", "status"),
+    [("alice", 3600, 200), ("alice", 4 * 3600 + 60, 302), ("anna", 1700, 200), ("anna", 1900, 302)],
+)
+def test_whoever_does_nothing_is_signed_out_sooner_where_everything_is_seen(client, alice, anna, who, idle, status):
+    sign_in(client, who)
+    set_back(client, seen=idle)
+    assert client.get("/requests/").status_code == status
+    assert models.Session.objects.filter(user__isnull=False).exists() == (status == 200)
+
+
+def test_a_page_that_asks_by_itself_does_nothing(client, anna):
+    sign_in(client, "anna")
+    set_back(client, seen=1700)
+    before = client.session["seen"]
+    assert client.get("/live/", headers={"HX-Request": "true"}).status_code == 200
+    assert client.session["seen"] == before
+    set_back(client, seen=1900)
+    assert client.get("/live/", headers={"HX-Request": "true"}).status_code == 401
+
+
+def test_activity_is_written_once_a_minute(client, alice):
+    sign_in(client)
+    noted = client.session["seen"]
+    for age, is_noted in ((59, False), (61, True), (-3600, True)):
+        set_back(client, seen=age)
+        before = client.session["seen"]
+        client.get("/")
+        assert (client.session["seen"] != before) == is_noted
+    assert client.session["seen"] >= noted
+
+
+def test_a_session_ends_after_twelve_hours_however_much_is_done_in_it(client, alice):
+    sign_in(client)
+    expires = models.Session.objects.get().expire_date
+    set_back(client, seen=3600)
+    client.get("/")
+    assert models.Session.objects.get().expire_date == expires
+
+
+def test_one_sees_where_one_is_signed_in_and_signs_out_elsewhere(client, alice, bob):
+    here, there, others = client, type(client)(), type(client)()
+    for browser in (here, there):
+        sign_in(browser)
+    sign_in(others, "bob")
+    page = here.get("/accounts/").content.decode()
+    assert page.count("Firefox on Linux") == 2
+    assert page.count("this browser") == 1
+    assert "203.0.113.9" in page
+
+    foreign = models.Session.objects.get(user=bob).session_key
+    elsewhere = sessionstore.hash_key(there.cookies["sessionid"].value)
+    here.post("/accounts/sessions/end/", {"session": [foreign, elsewhere]})
+    assert [browser.get("/").status_code for browser in (here, there, others)] == [200, 302, 200]
+    event = models.Event.objects.get(verb="end-sessions")
+    assert event.detail == {"browsers": [f"203.0.113.9 {AGENT}"]}
+
+
+def test_a_new_password_ends_all_other_sessions(client, alice):
+    here, there = client, type(client)()
+    for browser in (here, there):
+        sign_in(browser)
+    new = "another long passphrase"
+    here.post("/accounts/password/", {"old_password": factories.PASSWORD, "new_password1": new, "new_password2": new})
+    assert [browser.get("/").status_code for browser in (here, there)] == [200, 302]
+    alice.refresh_from_db()
+    assert len(sessions.list_sessions(person=alice)) == 1
+
+
+def test_sessions_that_are_over_are_deleted(client, alice, bob):
+    for name in ("alice", "bob"):
+        sign_in(type(client)(), name)
+    models.Session.objects.filter(user=bob).update(expire_date="2020-01-01T00:00:00Z")
+    lease = leases.acquire_lease(name="sessions", holder="me", seconds=60)
+    sessions.prune_sessions(held=lease)
+    assert models.Session.objects.get().user == alice
+
+
+@pytest.fixture
+def admin(client, root):
+    """An administrator's browser, eleven minutes after the password was typed."""
+    sign_in(client, "root")
+    set_back(client, proved=660)
+    return client
+
+
+def test_changing_people_and_groups_needs_the_password_again(admin, alice):
+    group = Group.objects.get(name="Members")
+    for path in (
+        *("/admin/portal/user/add/", f"/admin/portal/user/{alice.pk}/change/"),
+        *(f"/admin/portal/user/{alice.pk}/password/", "/admin/auth/group/add/"),
+        *(f"/admin/auth/group/{group.pk}/change/", f"/admin/auth/group/{group.pk}/delete/"),
+    ):
+        for ask in (admin.get, admin.post):
+            assert ask(path).url.startswith("/accounts/confirm/?next="), path
+    action = {"action": "delete_selected", "_selected_action": [group.pk], "post": "yes"}
+    assert admin.post("/admin/auth/group/", action).url.startswith("/accounts/confirm/")
+    assert Group.objects.filter(pk=group.pk).exists()
+    # To look costs nothing.
+    for path in ("/admin/portal/user/", "/admin/portal/event/", "/requests/"):
+        assert admin.get(path).status_code == 200
+
+
+def test_the_password_leads_back_and_is_enough_for_ten_minutes(admin, alice):
+    path = f"/admin/portal/user/{alice.pk}/change/"
+    confirm = admin.get(path).url
+    assert "not your password" in admin.post(confirm, {"password": "wrong"}).content.decode()
+    assert admin.post(confirm, {"password": ""}).status_code == 200
+    assert admin.post(confirm, {"password": factories.PASSWORD}).url == path
+    assert admin.get(path).status_code == 200
+    assert models.Event.objects.filter(verb="sign-in-failed", target="user root").count() == 1
+
+
+def test_the_page_that_asks_again_leads_nowhere_else_and_is_not_to_be_guessed_at(admin):
+    values = {"password": factories.PASSWORD, "next": "https://elsewhere.example/"}
+    assert admin.post("/accounts/confirm/", values).url == "/accounts/"
+    statuses = [admin.post("/accounts/confirm/", {"password": "wrong"}).status_code for _ in range(12)]
+    assert statuses == [200] * 10 + [429] * 2
+
+
+def test_an_auditor_looks_at_people_without_the_password(sign_in, anna, alice):
+    browser = sign_in(anna)
+    session = browser.session
+    session["proved"] = 0
+    session.save()
+    assert browser.get(f"/admin/portal/user/{alice.pk}/change/").status_code == 200
