@@ -1,0 +1,216 @@
+"""Who may open, and who may send to, every address there is: one that is not in the table fails."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.db import transaction
+from django.http import HttpResponseBase
+from django.middleware import csrf
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from portal import models
+from portal.services import setup
+from tests import factories
+from tests.services.test_decisions import make_orphan, make_unknown
+
+# The letters of each row: signed out, no group, the member whose it is, another member, auditor, operator, superuser.
+ROLES = ("", "guest", "alice", "bob", "anna", "olga", "root")
+# a: allowed, or refused for another reason than who it is. l: has to sign in. f: 403. n: 404. m: 405.
+ALL, REQUESTERS, THEIRS, SEES_ALL, OPERATES, ADMINISTERS = [
+    "laaaaaa",
+    "lfaafaa",
+    "lnanaaa",
+    "lfffaaa",
+    "lffffaa",
+    "lfffffa",
+]
+NO_METHOD, NO_METHOD_ADMIN, NOBODY = "lmmmmmm", "lfffmmm", "lffffff"
+OWN, OWN_OR_OPERATES = "lnannnn", "lnannaa"
+# What GET and a POST with a token get.
+ROWS: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(
+        (
+            *("home", "home_live", "request_list", "request_list_live", "workstation_list", "workspace_list", "usage"),
+            *("failure_list", "failure_detail", "key", "key_live", "key_banner", "password_changed"),
+        ),
+        (ALL, NO_METHOD),
+    ),
+    **dict.fromkeys(
+        ("request_detail", "request_live", "workstation_detail", "workstation_live", "workspace_detail"),
+        (THEIRS, NO_METHOD),
+    ),
+    **dict.fromkeys(("request_export_csv", "request_export_jsonl", "sessions_end"), (NO_METHOD, ALL)),
+    **dict.fromkeys(("request_cancel", "request_not_created"), (NO_METHOD, OWN)),
+    **dict.fromkeys(("workstation_release", "workstation_ended"), (NO_METHOD, OWN_OR_OPERATES)),
+    **dict.fromkeys(
+        (
+            *("request_close", "request_evidence", "unknown_decide", "notice_acknowledge", "orphan_release"),
+            *("orphan_disown", "key_resume", "key_confirm", "key_database"),
+        ),
+        (NO_METHOD, OPERATES),
+    ),
+    **dict.fromkeys(("account", "confirm", "password_change"), (ALL, ALL)),
+    "request_new": (REQUESTERS, REQUESTERS),
+    "unknown": (SEES_ALL, NO_METHOD),
+    "theme": ("mmmmmmm", "aaaaaaa"),
+    "setup": ("nnnnnnn", "nnnnnnn"),  # there is an administrator
+    "login": ("aaaaaaa", "aaaaaaa"),
+    "logout": (ALL, "lllllll"),
+    "healthz": ("aaaaaaa", "mmmmmmm"),
+    "readyz": ("aaaaaaa", "mmmmmmm"),
+    # --- The admin ---
+    **dict.fromkeys(("admin/login/", "admin:login"), ("lllllll", "lllllll")),
+    **dict.fromkeys(
+        (
+            *("admin:index", "admin:app_list", "admin:password_change", "admin:password_change_done"),
+            "admin:<path:object_id>/",
+        ),
+        (SEES_ALL, SEES_ALL),
+    ),
+    "admin:logout": (NO_METHOD_ADMIN, "lffflll"),
+    "admin:autocomplete": (NOBODY, NO_METHOD_ADMIN),
+    "admin:jsi18n": (SEES_ALL, NO_METHOD_ADMIN),
+    "admin:view_on_site": ("lfffnnn", "lfffnnn"),
+    "admin:(?P<url>.*)$": ("lfffnnn", "lfffnnn"),
+    "admin:portal_seal_checkpoint": (NO_METHOD_ADMIN, SEES_ALL),
+    **dict.fromkeys(
+        (f"admin:portal_{kind}_export_{form}" for kind in ("request", "event") for form in ("csv", "jsonl")),
+        (NO_METHOD_ADMIN, SEES_ALL),
+    ),
+    "admin:portal_user_changelist": (SEES_ALL, SEES_ALL),
+    "admin:portal_user_change": (SEES_ALL, ADMINISTERS),
+    "admin:portal_user_history": (SEES_ALL, SEES_ALL),
+    "admin:portal_user_delete": (NOBODY, NOBODY),
+    "admin:auth_group_history": ("lfffnna", "lfffnna"),
+    **dict.fromkeys(
+        (
+            *("admin:portal_user_add", "admin:auth_user_password_change", "admin:auth_group_changelist"),
+            *("admin:auth_group_add", "admin:auth_group_change", "admin:auth_group_delete"),
+        ),
+        (ADMINISTERS, ADMINISTERS),
+    ),
+}
+# Of every other kind of row the admin only shows what is there.
+READ_ONLY = {
+    "changelist": (SEES_ALL, SEES_ALL),
+    "history": (SEES_ALL, SEES_ALL),
+    "change": (SEES_ALL, NOBODY),
+    "add": (NOBODY, NOBODY),
+    "delete": (NOBODY, NOBODY),
+}
+# Where there is no row of the kind: not found, and back to the list.
+NOT_THERE = {"history": ("lfffnnn", "lfffnnn"), "change": (SEES_ALL, SEES_ALL)}
+
+
+def list_urls(patterns: list[URLPattern | URLResolver], namespace: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The name of each pattern, or the pattern itself, with the names of its arguments."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from list_urls(pattern.url_patterns, f"{pattern.namespace}:" if pattern.namespace else namespace)
+        else:
+            yield namespace + (pattern.name or str(pattern.pattern)), tuple(pattern.pattern.converters)
+
+
+URLS = dict(list_urls(get_resolver().url_patterns))
+
+
+def find_row(name: str, *, is_there: bool = True) -> tuple[str, str]:
+    kind, _, page = name.rpartition("_")
+    rows = READ_ONLY if is_there else READ_ONLY | NOT_THERE
+    return ROWS.get(name) or rows[page if kind.startswith("admin:portal_") else name]
+
+
+def find_object(name: str) -> int | str | None:
+    """The newest of the kind that a page of the admin is about."""
+    app, model = name.removeprefix("admin:").split("_")[:2]
+    row = apps.get_model("portal" if model == "user" else app, model)._default_manager.order_by("-pk").first()
+    return row.pk if row else None
+
+
+def test_every_address_has_a_row_and_every_row_an_address():
+    for name in URLS:
+        find_row(name)
+    assert ROWS.keys() <= URLS.keys()
+
+
+@pytest.fixture
+def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
+    """Somebody in each role, and what the addresses' arguments are called: all of it alice's."""
+    factories.create_user("guest")
+    succeeded = factories.send_until_settled(factories.submit(alice))
+    models.Worker.objects.create(name="one", seen_at=timezone.now() + timedelta(days=1))
+    return {
+        "code": "402",
+        "form": "csv",
+        "number": make_unknown(sandbox, alice).pk,
+        "orphan": make_orphan().uid,
+        "workstation": succeeded.workstation.uid,
+        "workspace": succeeded.workstation.workspace.uid,
+        "notice_acknowledge": models.Notice.objects.create(kind="x", example="{}").pk,
+        "key_confirm": 1,
+        "token": setup.create_setup_link() or "none",
+        "app_label": "portal",
+        "content_type_id": 1,
+        "object_id": 1,
+    }
+
+
+def find_path(name: str, values: Mapping[str, object]) -> str:
+    unnamed = {"admin/login/": "admin/login/", "admin:(?P<url>.*)$": "admin/nowhere/"}
+    if name in unnamed or name == "admin:<path:object_id>/":
+        return f"/{unnamed.get(name, 'admin/portal/user/1/')}"
+    if name == "admin:app_list":
+        return reverse(name, args=["portal"])
+    special = {"number": values.get(name, values["number"]), "uid": values.get(name.partition("_")[0])}
+    if URLS[name] in (("object_id",), ("id",)):
+        special |= dict.fromkeys(URLS[name], find_object(name) or 1)
+    return reverse(name, kwargs={argument: {**values, **special}[argument] for argument in URLS[name]})
+
+
+def classify(response: HttpResponseBase) -> str:
+    if response.headers.get("Location", "").startswith("/accounts/login/"):
+        return "l"
+    status = response.status_code
+    return {403: "f", 404: "n", 405: "m"}.get(status, "a" if status < 500 else f"<{status}>")
+
+
+def ask(path: str, method: str, *, session: str, has_token: bool) -> str:
+    """What somebody gets; what it changed is undone."""
+    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    client.cookies.load({"sessionid": session} if session else {})
+    headers = {}
+    if has_token:
+        headers["X-CSRFToken"] = secret = csrf._get_new_csrf_string()
+        client.cookies["csrftoken"] = secret
+    with transaction.atomic():
+        response = client.generic(method, path, headers=headers)
+        response.close()
+        transaction.set_rollback(True)
+    return classify(response)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_everybody_gets_what_the_table_says(values):
+    sessions = {"": ""}
+    for role in ROLES[1:]:
+        factories.sign_in(client := Client(), models.User.objects.get(username=role))
+        sessions[role] = client.cookies["sessionid"].value
+    wrong = {}
+    for name in URLS:
+        path = find_path(name, values)
+        is_there = URLS[name] != ("object_id",) or "<" in name or find_object(name) is not None
+        got = tuple(
+            "".join(ask(path, method, session=sessions[role], has_token=True) for role in ROLES)
+            for method in ("GET", "POST")
+        )
+        if got != (row := find_row(name, is_there=is_there)):
+            wrong[name] = f"{got} instead of {row}"
+        # Without a token nobody sends anything anywhere.
+        for role in ("", "alice", "root"):
+            if ask(path, "POST", session=sessions[role], has_token=False) != "f":
+                wrong[f"{name} without a token"] = role
+    assert wrong == {}
