@@ -1,8 +1,10 @@
 """What a new password has to be: Django's rules, in the portal's words; and how many are hashed at one time."""
 
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 from django.contrib.auth import hashers, password_validation
 from django.utils.translation import gettext as _
@@ -51,35 +53,49 @@ class TooManyHashings(Exception):
 
 
 class Gate:
-    """Lets a few in at one time, and a few more wait for that; raises TooManyHashings for all others."""
+    """Lets a few threads in at one time, and a few more wait for that; raises TooManyHashings for all others."""
 
-    def __init__(self, *, places: int = 2, waiting: int = 4, patience: float = 5.0) -> None:
+    def __init__(self, *, places: int, waiting: int = 4, patience: float = 5.0) -> None:
         self._present = threading.BoundedSemaphore(places + waiting)
         self._places = threading.BoundedSemaphore(places)
         self._patience = patience
+        self._inside = threading.local()
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Be one of them; waits for `patience` seconds at most."""
+        """Be one of them; waits for `patience` seconds at most. Who is inside may enter again."""
+        if getattr(self._inside, "is_true", False):
+            yield
+            return
         if not self._present.acquire(blocking=False):
             raise TooManyHashings
         try:
             if not self._places.acquire(timeout=self._patience):
                 raise TooManyHashings
+            self._inside.is_true = True
             try:
                 yield
             finally:
+                self._inside.is_true = False
                 self._places.release()
         finally:
             self._present.release()
 
 
-GATE = Gate()
+def _give_way() -> None:
+    """Let every other thread have the processor first, where the system knows priorities of threads."""
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+
+_PLACES = 2
+GATE = Gate(places=_PLACES)
+_THREADS = ThreadPoolExecutor(max_workers=_PLACES, thread_name_prefix="hashing", initializer=_give_way)
 
 
 class GatedHasher(hashers.PBKDF2PasswordHasher):
-    """Django's. It is slow on purpose: whoever sends many passwords at once must not keep the processor to himself."""
+    """Django's. It is slow on purpose: whoever sends many passwords at once must not keep the processor from others."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         with GATE.enter():
-            return super().encode(password, salt, iterations)
+            return _THREADS.submit(super().encode, password, salt, iterations).result()

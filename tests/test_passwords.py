@@ -27,12 +27,16 @@ def test_a_few_are_let_in_a_few_wait_and_all_others_are_refused():
     release.set()
     for holder in holders:
         holder.join()
+    assert not fails(gate)
+    assert refused == []
+
+
+def test_who_is_inside_may_enter_again():
+    gate = passwords.Gate(places=1, waiting=0, patience=0.05)
     with gate.enter(), gate.enter():
-        # Both places are free again; the third waits, which it may, and the fourth may not even that.
-        waiter = threading.Thread(target=lambda: refused.append(fails(gate)))
-        waiter.start()
-        waiter.join()
-    assert refused == [True]
+        pass
+    with gate.enter():
+        pass
 
 
 def fails(gate: passwords.Gate) -> bool:
@@ -46,17 +50,28 @@ def fails(gate: passwords.Gate) -> bool:
 @pytest.mark.django_db
 def test_a_flood_is_refused_with_503_and_counts_against_nobody(client, alice, settings, monkeypatch):
     settings.PASSWORD_HASHERS = ["portal.passwords.GatedHasher"]
-    gate = passwords.Gate(places=1, waiting=0, patience=0.05)
+    gate = passwords.Gate(places=1, waiting=0, patience=600)
     monkeypatch.setattr(passwords, "GATE", gate)
     monkeypatch.setattr(passwords.GatedHasher, "iterations", 1)
     client.raise_request_exception = False
     values = {"username": "nobody", "password": "wrong"}
-    with gate.enter():
-        for _ in range(8):
-            answer = client.post("/accounts/login/", values)
-            assert answer.status_code == 503
-            assert answer.headers["Retry-After"] == "5"
-            assert "Too many people are signing in" in answer.content.decode()
+    begun, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with gate.enter():
+            begun.set()
+            release.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert begun.wait(timeout=10)
+    for _ in range(8):
+        answer = client.post("/accounts/login/", values)
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "5"
+        assert "Too many people are signing in" in answer.content.decode()
+    release.set()
+    holder.join()
     assert client.post("/accounts/login/", values).status_code == 200
 
 

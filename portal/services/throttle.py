@@ -73,20 +73,15 @@ def count_try(*, subjects: Sequence[Subject], name: str) -> None:
         _count(subject, row, name=name)
 
 
-def forgive_try(*, subjects: Sequence[Subject]) -> None:
-    """Take a try back: it was no failure. Others from the same address keep counting."""
-    digests = [subject.digest for subject in subjects]
-    models.SignInThrottle.objects.filter(digest__in=digests, failures__gt=0).update(
-        failures=F("failures") - 1, blocked_until=None
-    )
-
-
 @transaction.atomic
 def forget_failures(*, subjects: Sequence[Subject]) -> None:
     """After the right password: nothing stands against the name or the browser any more, one try less the address."""
-    forgive_try(subjects=[subject for subject in subjects if subject.kind == "address"])
-    digests = [subject.digest for subject in subjects if subject.kind != "address"]
-    models.SignInThrottle.objects.filter(digest__in=digests).delete()
+    for subject in sorted(subjects, key=lambda one: one.digest):
+        rows = models.SignInThrottle.objects.filter(digest=subject.digest)
+        if subject.kind == "address":
+            rows.filter(failures__gt=0).update(failures=F("failures") - 1, blocked_until=None)
+        else:
+            rows.delete()
 
 
 def prune_throttles() -> None:

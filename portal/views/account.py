@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import client_address, forms, models, passwords, sessionstore
 from portal.services import people, sessions, throttle
-from portal.views import browser
+from portal.views import browser, errors
 from portal.views.http import SignedInRequest
 
 
@@ -40,6 +40,8 @@ class SignIn(auth_views.LoginView):
                 return super().post(request, *args, **kwargs)
         except throttle.TooManyFailures as error:
             return self._refuse(error, name=name)
+        except passwords.TooManyHashings:
+            return errors.say_busy()
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         person = form.get_user()
@@ -76,14 +78,10 @@ def begin_session(request: HttpRequest) -> None:
 
 @contextmanager
 def counted_try(request: HttpRequest, *, name: str) -> Iterator[None]:
-    """Count a password that is looked at within, unless it cannot be looked at now. Raises TooManyFailures."""
-    subjects = _list_subjects(request, name=name)
-    throttle.count_try(subjects=subjects, name=name)
-    try:
+    """Count a password that is looked at within. Raises TooManyFailures, or TooManyHashings before anything is done."""
+    with passwords.GATE.enter():
+        throttle.count_try(subjects=_list_subjects(request, name=name), name=name)
         yield
-    except passwords.TooManyHashings:
-        throttle.forgive_try(subjects=subjects)
-        raise
 
 
 def _list_subjects(request: HttpRequest, *, name: str) -> list[throttle.Subject]:

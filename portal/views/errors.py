@@ -1,5 +1,6 @@
 """Pages for what went wrong before a view could answer."""
 
+import functools
 import logging
 import sys
 
@@ -22,6 +23,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "403_csrf.html", status=403)
 
 
+def say_busy() -> HttpResponse:
+    """503 for one sign-in too many. It costs next to nothing, and no line in the log: there may be very many."""
+    response = HttpResponse(_render_busy(), status=503, headers={"Retry-After": _TRY_AGAIN})
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
+
+
+@functools.cache
+def _render_busy() -> str:
+    return loader.render_to_string("busy.html")
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """503 where the database is away, full, locked or took too long, or too many sign in; else 500.
 
@@ -31,8 +44,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if getattr(getattr(error, "__cause__", None), "sqlstate", "") == _CANCELLED:
         return HttpResponse(loader.render_to_string("slow.html"), status=503)
     if isinstance(error, passwords.TooManyHashings):
-        page = loader.render_to_string("busy.html")
-        return HttpResponse(page, status=503, headers={"Retry-After": _TRY_AGAIN})
+        return say_busy()
     if isinstance(error, OperationalError | InterfaceError):
         logger.error(describe_failure(error))
         page = loader.render_to_string("503.html")
