@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin import utils
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
@@ -14,7 +13,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, found, search
+from portal.admin import columns, found, offered, search
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -51,7 +50,7 @@ class BoundedPaginator(_Paginator):
         return self.count >= self.LIMIT or self.count == found.MOST
 
 
-class BoundedChangeList(ChangeList):
+class BoundedChangeList(offered.OfferedChangeList):
     """A list whose every query says how many rows it wants; without, PostgreSQL may walk through all there are."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -116,7 +115,7 @@ class HistoryMixin:
         return columns.list_url(models.Event, **self.find_events(row))
 
 
-class ReadOnlyAdmin(HistoryMixin, _NoChanges, _ModelAdmin):
+class ReadOnlyAdmin(HistoryMixin, offered.OfferedMixin, _NoChanges, _ModelAdmin):
     """A list, newest first, and pages, for whoever has Django's permission to view the model."""
 
     actions = None
@@ -157,12 +156,6 @@ class ReadOnlyAdmin(HistoryMixin, _NoChanges, _ModelAdmin):
             words = _("The address asked for a filter or a page that there is not. Everything is shown.")
             self.message_user(request, words, messages.WARNING)
         return super().changelist_view(request, extra_context)
-
-    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """The list; a filter that no database takes is as wrong as any other (the search refuses NUL by itself)."""
-        if any("\x00" in value for name, values in request.GET.lists() if name != "q" for value in (name, *values)):
-            raise IncorrectLookupParameters
-        return super().get_changelist_instance(request)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

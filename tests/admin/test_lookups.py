@@ -1,0 +1,116 @@
+"""A list's address asks for what the list offers, and for nothing else that Django could look up."""
+
+import html
+import re
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.db.models import Model
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from portal import models
+from portal.admin import pages
+from tests import factories
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db
+
+# Takes a database minutes where it is looked for in forty letters.
+SLOW = "(a+)+$"
+_LINK = re.compile(r'href="(\?[^"]*)"')
+
+
+def list_url(model: type[Model]) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def list_made_up(model: type[Model]) -> list[str]:
+    """Lookups of each field of the model and of each field that a relation leads to."""
+    names = []
+    for field in model._meta.get_fields():
+        names += [f"{field.name}__{lookup}" for lookup in ("regex", "iregex", "contains", "in", "gt")]
+        if field.related_model:
+            others = [other.name for other in field.related_model._meta.get_fields()]
+            names += [
+                f"{field.name}__{other}{lookup}" for other in others for lookup in ("", "__startswith", "__regex")
+            ]
+    return names
+
+
+def test_all_that_the_admin_shows_is_tried():
+    assert {*admin.site._registry} == {*pages.PAGES}
+
+
+@pytest.mark.parametrize("model", pages.PAGES, ids=lambda model: model._meta.model_name)
+def test_a_lookup_that_the_list_does_not_offer_is_refused_before_the_database_hears_of_it(model, alice, root, sign_in):
+    rows.create_all(alice)
+    browser = sign_in(root)
+
+    for name in (*list_made_up(model), "user__password__startswith", "pk__regex", "id__iregex"):
+        with CaptureQueriesContext(connection) as queries:
+            response = browser.get(list_url(model), {name: SLOW})
+        # Where there is no such field, Django shows the whole list and says that the address was wrong.
+        assert response.status_code in (400, 302), name
+        assert response.status_code == 400 or response.url.endswith("?e=1"), name
+        assert not [query["sql"] for query in queries if SLOW in query["sql"]], name
+
+
+def test_what_froze_the_portal_is_a_bad_request(alice, anna, sign_in):
+    rows.create_request(alice, note="a" * 40 + "!")
+    for address in ("/admin/portal/request/", "/admin/portal/request/export.csv"):
+        assert sign_in(anna).get(address, {"note__regex": SLOW}).status_code == 400
+
+
+@pytest.mark.parametrize("lookup", ["groups__name__regex", "groups__permissions__codename", "password", "email__gt"])
+def test_nobody_feels_for_what_they_are_not_shown(lookup, alice, anna, sign_in):
+    assert sign_in(anna).get("/admin/portal/user/", {lookup: "m"}).status_code == 400
+
+
+@pytest.mark.parametrize("model", pages.PAGES, ids=lambda model: model._meta.model_name)
+def test_every_link_of_a_list_and_to_it_works(model, alice, root, sign_in):
+    record = rows.create_all(alice) | {"user": alice, "group": Group.objects.get(name="Members")}
+    for number in range(60):  # a second page
+        rows.create_event(alice, target=f"request R-{number}")
+    browser = sign_in(root)
+    row = record[model._meta.model_name]
+    change = browser.get(reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])).text
+    known: set[str] = set()
+    todo = [list_url(model), *map(html.unescape, re.findall(r'href="(/admin/\w+/\w+/\?[^"]*)"', change))]
+
+    for _ in range(2):
+        found = []
+        for address in todo:
+            response = browser.get(address)
+            assert response.status_code == 200, address
+            links = {html.unescape(link) for link in _LINK.findall(response.text)}
+            found += [address.partition("?")[0] + link for link in links]
+        todo = sorted({*found} - known)[:60]
+        known.update(todo)
+
+
+def test_a_list_goes_by_the_columns_whose_heads_can_be_clicked(alice, anna, sign_in):
+    first, second = rows.create_request(alice, status="QUEUED"), rows.create_request(alice, status="CANCELLED")
+    browser = sign_in(anna)
+
+    def read(order: str) -> list[int]:
+        return [row.pk for row in browser.get("/admin/portal/request/", {"o": order}).context["cl"].result_list]
+
+    assert read("0") == [first.pk, second.pk]
+    assert read("-0") == [second.pk, first.pk]
+    for order in ("5", "-5", "5.0", "5.x.99.-", "٠", "9" * 5000):  # by status, and by what is no column
+        with CaptureQueriesContext(connection) as queries:
+            read(order)
+        assert not [query["sql"] for query in queries if re.search(r'ORDER BY[^)]*"status"', query["sql"])], order
+
+
+def test_people_are_ordered_by_each_of_their_columns(anna, sign_in):
+    for name in ("zoe", "adam"):
+        factories.create_user(name, "Members")
+    browser = sign_in(anna)
+    people = [browser.get("/admin/portal/user/", {"o": order}).context["cl"].result_list for order in ("0", "-0")]
+    assert [person.username for person in people[0]] == ["adam", "anna", "zoe"]
+    assert [person.username for person in people[1]] == ["zoe", "anna", "adam"]
+    assert models.User.objects.count() == 3
