@@ -1,4 +1,7 @@
-"""What holds for every page: somebody is signed in, times are theirs, no cache keeps it, an act has its address."""
+"""What holds for every page: somebody is signed in, times are theirs, no cache keeps it, an act has its address.
+
+And it has an address that something can have.
+"""
 
 import re
 import secrets
@@ -9,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
@@ -84,6 +87,21 @@ class PrivatePagesMiddleware:
         add_never_cache_headers(response)
         patch_vary_headers(response, ["HX-Request"])
         return response
+
+
+class PossiblePathMiddleware:
+    """Finds nothing under a path with NUL: no database holds one, and PostgreSQL fails where it is asked for one.
+
+    The innermost of all, so that the page that says so looks like every other.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "\x00" in request.path_info:
+            raise Http404
+        return self.get_response(request)
 
 
 class OriginMiddleware:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
@@ -41,7 +41,7 @@ class ExportMixin:
         if not self.has_view_permission(request):  # type: ignore[attr-defined]
             raise PermissionDenied
         try:
-            rows = self.get_changelist_instance(request)
+            rows = self._read_list(request)
         except IncorrectLookupParameters:
             return redirect(columns.list_url(self.model))
         pieces = exporting.export_rows(
@@ -54,6 +54,12 @@ class ExportMixin:
         )
         headers = {"Content-Disposition": f'attachment; filename="{self.export_kind}.{form}"'}
         return StreamingHttpResponse(pieces, content_type=exporting.CONTENT_TYPES[form], headers=headers)
+
+    def _read_list(self, request: HttpRequest) -> ChangeList:
+        rows = self.get_changelist_instance(request)
+        if "\x00" in request.GET.get(SEARCH_VAR, ""):  # the page of the list says that it is not looked for
+            raise IncorrectLookupParameters
+        return rows
 
 
 _NAMES = {"csv": _("Download as CSV"), "jsonl": _("Download as JSON Lines")}

@@ -2,13 +2,18 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR, ChangeList
+from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
+
+_LED_HERE = f"{ERROR_FLAG}=1"
 
 
 class OfferedChangeList(ChangeList):
@@ -55,6 +60,14 @@ class OfferedMixin:
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return OfferedChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        if ERROR_FLAG in request.GET:  # where Django leads whoever asked for what there is not
+            if request.GET.urlencode() != _LED_HERE:  # with more it would take the database for broken
+                return redirect(f"{request.path}?{_LED_HERE}")
+            words = _("The address asked for a filter or a page that there is not. Everything is shown.")
+            messages.warning(request, words)
+        return super().changelist_view(request, extra_context)  # type: ignore[misc]
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """The list; a filter that no database takes is as wrong as any other (the search refuses NUL by itself)."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin import utils
-from django.contrib.admin.views.main import ERROR_FLAG, ChangeList
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -150,12 +150,6 @@ class ReadOnlyAdmin(HistoryMixin, offered.OfferedMixin, _NoChanges, _ModelAdmin)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedChangeList
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        if ERROR_FLAG in request.GET:  # where Django leads whoever asked so
-            words = _("The address asked for a filter or a page that there is not. Everything is shown.")
-            self.message_user(request, words, messages.WARNING)
-        return super().changelist_view(request, extra_context)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -220,6 +220,14 @@ def test_a_filter_that_means_nothing_leads_to_the_whole_list(query, anna, alice,
     assert said or query == "p=999999"  # a list of one page shows it whatever page is asked for
 
 
+@pytest.mark.parametrize("query", ["e=1&p=x&nonsense=1", "e=1&request=x", "e=%00", "e=1&e=1&q=demo"])
+def test_a_filter_that_means_nothing_is_no_broken_database(query, anna, sign_in):
+    for name in ("request", "user"):
+        response = sign_in(anna).get(f"/admin/portal/{name}/?{query}", follow=True)
+        assert response.redirect_chain == [(f"/admin/portal/{name}/?e=1", 302)]
+        assert "The address asked for a filter or a page that there is not." in response.text
+
+
 def test_nobody_reads_password_hashes_through_filters(anna, sign_in):
     browser = sign_in(anna)
 

@@ -1,0 +1,118 @@
+"""NUL in an address: there is no such page, and no filter takes it. No database could be asked for it."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import quote, urlencode
+
+import pytest
+from django.urls import URLPattern, get_resolver
+from django.urls.resolvers import RegexPattern
+
+from portal import models
+from portal.admin import pages
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db
+
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+# Of forms, lists and live parts; Django's own of sign-in and admin.
+NAMES = (
+    *("q", "status", "type", "failure", "person", "unknown", "longer", "since", "until", "zone", "sort"),
+    *("before", "after", "again", "workspace_id", "numbers", "seen", "period", "next", "\x00"),
+    *("o", "p", "e", "all", "_facets", "_popup", "_to_field", "_changelist_filters", "_source_model", "term"),
+    *("app_label", "model_name", "field_name", "request", "requester", "owner", "target", "key", "verb", "level"),
+    *("type__exact", "status__exact", "created_at__gte", "at__lt", "groups__id__exact", "is_active__exact", "note"),
+)
+
+
+def list_routes(patterns: list, before: str = "") -> Iterator[str]:
+    for pattern in patterns:
+        route = before + str(pattern.pattern)
+        if not isinstance(pattern, URLPattern):
+            yield from list_routes(pattern.url_patterns, route)
+        elif not isinstance(pattern.pattern, RegexPattern):  # the admin's for whatever it does not know
+            yield f"/{route}"
+
+
+ROUTES = sorted(set(list_routes(get_resolver().url_patterns)))
+
+
+def fill(route: str, **values: str) -> str:
+    return _PARAMETER.sub(lambda match: quote(values.get(match[1], "1")), route)
+
+
+@pytest.fixture
+def browser(root, sign_in):
+    browser = sign_in(root)
+    browser.raise_request_exception = False
+    return browser
+
+
+@pytest.fixture
+def record(alice) -> dict[str, str]:
+    """What the parameters of addresses name."""
+    workspace = rows.create_workspace(alice, uid="one")
+    portal_request = rows.create_request(alice, workspace_uid="one")
+    rows.create_workstation(portal_request, uid="one", workspace=workspace)
+    rows.create_event(alice, request_number=portal_request.pk)
+    return {"number": str(portal_request.pk), "uid": "one", "code": "402"}
+
+
+def test_every_parameter_of_every_path(browser, client, record):
+    tried = 0
+    for route in ROUTES:
+        for name in _PARAMETER.findall(route):
+            for value in ("\x00", "a\x00b"):
+                path = fill(route, **record | {name: value})
+                for answer in (browser.get(path), browser.post(path), client.get(path)):
+                    assert answer.status_code == 404, path
+                    assert "There is nothing here" in answer.text
+                    tried += 1
+    assert tried > 500
+
+
+@pytest.mark.parametrize(
+    "path", ["/%00", "/%00/", "/nowhere/%00/", "/admin/%00/", "/static/%00", "/admin/portal/%00/1/"]
+)
+def test_paths_that_there_are_not(browser, path):
+    assert browser.get(path, follow=True).status_code == 404
+
+
+@pytest.mark.parametrize("key", ["_00", "1_00", "_5F00"])
+def test_what_the_admin_reads_as_nul(browser, record, key):
+    """It has an escape of its own for keys in paths."""
+    for model in pages.PAGES:
+        opts = model._meta
+        for page in ("change", "history", "delete"):
+            answer = browser.get(f"/admin/{opts.app_label}/{opts.model_name}/{key}/{page}/")
+            assert answer.status_code in (302, 403, 404), (model, page)
+
+
+def test_every_page_with_all_of_the_queries(browser, record):
+    query = urlencode(dict.fromkeys(NAMES, "a\x00b"))
+    for route in ROUTES:
+        assert browser.get(f"{fill(route, **record)}?{query}").status_code != 500, route
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/requests/", "/requests/live/", "/requests/new/", "/requests/export.csv", "/usage/", "/workstations/"),
+        *("/workspaces/", "/live/", "/key/", "/unknown/", "/accounts/login/", "/admin/login/", "/admin/autocomplete/"),
+        *("/admin/portal/request/", "/admin/portal/request/export.csv", "/admin/portal/event/"),
+        *("/admin/portal/event/export.jsonl", "/admin/portal/user/", "/admin/portal/log/", "/admin/auth/group/"),
+    ],
+)
+def test_each_query_by_itself(browser, record, path):
+    for name in NAMES:
+        answer = browser.get(path, {name: "\x00"})
+        assert answer.status_code < 500, name
+        if answer.streaming:
+            list(answer.streaming_content)
+
+
+def test_nothing_is_exported_by_a_search_that_cannot_be_read(browser, record):
+    answer = browser.get("/admin/portal/event/export.csv", {"q": "\x00"}, follow=True)
+    assert answer.redirect_chain == [("/admin/portal/event/", 302)]
+    assert "Null characters are not allowed" in answer.text
+    assert not models.Event.objects.filter(verb="export").exists()
