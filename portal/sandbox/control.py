@@ -1,15 +1,43 @@
 """The control addresses, by which a test or a rehearsal directs the sandbox."""
 
+import ipaddress
+import re
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from portal.sandbox import generations, script, strangers
-from portal.sandbox.calls import RefusalError, Task, read_json
+from portal.sandbox.calls import Call, RefusalError, Task, read_json
 from portal.sandbox.endings import Reply, reply_json
 from portal.sandbox.wishes import ScriptError
 from portal.sandbox.world import World
+
+# What every call of a control address has to carry.
+HEADERS = {"X-Sandbox-Control": "1"}
+_HOST = re.compile(r"(?:\[([^\[\]]*)\]|([^\[\]:]*))(?::[0-9]*)?")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the name or address leads to this machine whatever a resolver says."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_caller(call: Call) -> None:
+    """Refuse what a page in somebody's browser may have sent.
+
+    A page whose name was made to lead here is betrayed by the Host header. One from elsewhere can send a form or a
+    plain text here, but no header of its own without asking first, and nobody here says yes.
+    """
+    headers = {name.lower(): value for name, value in call.headers.items()}
+    host = _HOST.fullmatch(headers.get("host", "").lower())
+    is_ours = all(headers.get(name.lower()) == value for name, value in HEADERS.items())
+    if host is None or not is_loopback(host[1] or host[2]) or not is_ours:
+        wanted = ", ".join(f"{name}: {value}" for name, value in HEADERS.items())
+        raise RefusalError.make(403, f"Control addresses take calls with {wanted} and a Host on loopback alone.")
 
 
 class Control:

@@ -23,6 +23,7 @@ SENTENCES = {
     500: "Internal Server Error - please retry your request.",
     503: "Service Unavailable - our servers have dropped the request due to high load - please retry.",
     # These the provider's page does not have.
+    403: "Forbidden - the sandbox does not take this call.",
     404: "Not Found - there is nothing at this address.",
     405: "Method Not Allowed - this address does not answer to this method.",
     411: "Length Required - send the body with a Content-Length.",

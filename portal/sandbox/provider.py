@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from portal.sandbox import endings, paging, script, strangers
 from portal.sandbox.calls import Call, Exchange, RefusalError, Task, read_wish
-from portal.sandbox.control import Control
+from portal.sandbox.control import Control, check_caller
 from portal.sandbox.endings import Ending, How, Reply, reply_json
 from portal.sandbox.world import World
 
@@ -89,6 +89,8 @@ class Provider(Control):
                 return task.call.refusal
             if route.operation:
                 self._check_key(task.call)
+            if task.call.path.startswith("/control/"):
+                check_caller(task.call)
             return route.act(self, task)
         except RefusalError as refusal:
             return refusal.reply

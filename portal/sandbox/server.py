@@ -1,6 +1,5 @@
 """The sandbox as a server: `with server.Sandbox() as sandbox: ...`."""
 
-import ipaddress
 import logging
 import socket
 import socketserver
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from portal.sandbox import names, strangers
+from portal.sandbox import control, names, strangers
 from portal.sandbox.handler import Handler
 from portal.sandbox.provider import Provider
 from portal.sandbox.world import Document, World
@@ -70,13 +69,6 @@ class _Server(ThreadingHTTPServer):
             thread.join()
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 class Sandbox:
     """The imitation of the provider. It listens as soon as it is made, and answers once it is started.
 
@@ -94,7 +86,7 @@ class Sandbox:
         file_every: float = 4.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if not _is_loopback(host):
+        if not control.is_loopback(host):
             raise ValueError(f"The sandbox listens on loopback only, not on {host}.")
         self._server = _Server(host, port)
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_port}"

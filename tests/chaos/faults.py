@@ -8,6 +8,7 @@ from email.utils import format_datetime
 
 import requests
 
+from portal.sandbox import control
 from tests.chaos import habits
 
 ACTIVE, HISTORY, ONE = "GET /workstations", "GET /workstations/history", "GET /workstations/{id}"
@@ -115,7 +116,7 @@ class Faults:
 
     def _send(self, weather: dict[str, object]) -> bool:
         try:
-            requests.post(self._url, json=weather, timeout=5).raise_for_status()
+            requests.post(self._url, json=weather, headers=control.HEADERS, timeout=5).raise_for_status()
         except requests.HTTPError as error:
             raise RuntimeError(f"the sandbox refuses the weather: {error.response.text}") from error
         except requests.RequestException:

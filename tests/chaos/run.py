@@ -16,6 +16,7 @@ from typing import Any
 
 import requests
 
+from portal.sandbox import control
 from tests.chaos import books, clients, faults, habits, inside, keeper, killer, stage, unknowns
 
 OPEN = ("QUEUED", "SENDING", "UNKNOWN")
@@ -130,12 +131,14 @@ class Run:
         return {row["uid"] for row in self._read_record()["workstations"] if row["status"] == "active"}
 
     def _read_record(self) -> dict[str, Any]:
-        record: dict[str, Any] = requests.get(f"{self.stage.provider}/control/record", timeout=60).json()
+        url = f"{self.stage.provider}/control/record"
+        record: dict[str, Any] = requests.get(url, headers=control.HEADERS, timeout=60).json()
         return record
 
     def _direct(self, what: str, **wish: object) -> None:
         """Tell the sandbox something by a control address."""
-        requests.post(f"{self.stage.provider}/control/{what}", json=wish, timeout=60).raise_for_status()
+        url = f"{self.stage.provider}/control/{what}"
+        requests.post(url, json=wish, headers=control.HEADERS, timeout=60).raise_for_status()
 
     def read_books(self) -> books.Books:
         """End the portal, and read what everybody wrote down."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from portal.sandbox import server
+from portal.sandbox import control, server
 
 
 class Clock:
@@ -49,6 +49,7 @@ class Caller:
         return [workstation["id"] for workstation in self.page(path, **params)["data"]]
 
     def control(self, method: str, what: str, **options) -> requests.Response:
+        options.setdefault("headers", control.HEADERS)
         return self.session.request(method, f"{self.sandbox.url}/control/{what}", timeout=30, **options)
 
 

@@ -150,8 +150,8 @@ def test_an_answer_that_makes_no_sense_is_refused_with_all_its_list(alice, sandb
 
 
 def test_the_script_over_http(sandbox, alice):
-    assert requests.post(f"{sandbox.url}/control/answers", json={"status": 418}, timeout=30).status_code == 200
-    assert requests.post(f"{sandbox.url}/control/answers", data="no JSON", timeout=30).status_code == 400
+    assert alice.control("POST", "answers", json={"status": 418}).status_code == 200
+    assert alice.control("POST", "answers", data="no JSON").status_code == 400
     assert alice.ask().status_code == 418
 
 

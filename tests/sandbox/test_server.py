@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from portal.sandbox import endings, handler, names, server
+from portal.sandbox import control, endings, handler, names, server
 from tests.sandbox.conftest import Caller
 
 SERVE = """
@@ -311,7 +311,7 @@ def wait_until_recorded(address):
     """Ask for the record until the one POST is in it."""
     connection = http.client.HTTPConnection(address, timeout=30)
     while True:
-        connection.request("GET", "/control/record")
+        connection.request("GET", "/control/record", headers=control.HEADERS)
         if b'"made": "' in connection.getresponse().read():
             connection.close()
             return
