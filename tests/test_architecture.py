@@ -84,6 +84,7 @@ SERVICE_LAYERS = [
         "audit.protection",
         "search.tags",
         "search.periods",
+        "search.spreadsheet",
     },
     {"turns", "audit.canon", "search.indexing"},
     {"audit.rowdigests"},

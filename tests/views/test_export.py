@@ -103,14 +103,22 @@ def test_the_links_of_the_history_take_its_filters_along(sign_in, alice):
         assert f'action="/requests/export.{form}?q=demo&amp;status=SUCCEEDED&amp;sort=oldest"' in page
 
 
-@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
-def test_a_cell_that_would_be_a_formula_is_defused(download, alice, start):
-    portal_request = rows.create_request(alice, note=start, workspace_uid="-cmd")
-    rows.create_attempt(portal_request, error=start, message="fine = fine")
+@pytest.mark.parametrize(
+    ("text", "defused"),
+    [
+        *(("=1+1", "'=1+1"), ("+1", "'+1"), ("-1", "'-1"), ("@SUM(A1)", "'@SUM(A1)"), (" =1", " '=1")),
+        *(("\t=1", "'\t'=1"), ("\r=1", "'\r'=1"), ("\n=1", "'\n'=1")),
+        *(("x;=1", "x;'=1"), ("x\t@A1", "x\t'@A1"), ("x, -1", "x, '-1"), ('x;"=1"', 'x;"\'=1"'), ("x,y;", "x,y;'")),
+        ("to do:\r\n- one\r\n- two", "to do:\r\n'- one\r\n'- two"),
+    ],
+)
+def test_a_cell_that_would_be_a_formula_is_defused(download, alice, text, defused):
+    portal_request = rows.create_request(alice, note=text, workspace_uid="-cmd")
+    rows.create_attempt(portal_request, error=text, message="fine = fine; a+b, c-d;e@f")
     (row,) = download(alice)
-    assert (row["note"], row["error"], row["workspace_asked"]) == (f"'{start}", f"'{start}", "'-cmd")
-    assert row["message"] == "fine = fine"
-    assert download(alice, form="jsonl")[0]["note"] == start
+    assert (row["note"], row["error"], row["workspace_asked"]) == (defused, defused, "'-cmd")
+    assert row["message"] == "fine = fine; a+b, c-d;e@f"
+    assert download(alice, form="jsonl")[0]["note"] == text
 
 
 def test_quotes_commas_and_lines_stay_in_their_cell(download, alice):

@@ -4,26 +4,22 @@ Written page by page while the person receives it: each page is a query of its o
 the one before, so that neither memory nor a cursor nor a transaction grows with the number of rows.
 """
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
 from portal import models
 from portal.services import audit
-from portal.services.search import finding
+from portal.services.search import finding, spreadsheet
 
 type Row = dict[str, Any]
 type Find = Callable[[finding.Slice], list[int]]
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson; charset=utf-8"}
 _PAGES = (50, 1_000)  # rows of the first, so that it soon begins, and of the others
-# A spreadsheet would take a cell that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def export_rows(
@@ -41,7 +37,7 @@ def export_rows(
             actor=actor, verb="export", target=kind, detail={"format": form, "filters": dict(sorted(asked.items()))}
         )
     pages = (read(ids) for ids in _list_pages(find, newest_first=newest_first))
-    return write(columns, pages)
+    return write(columns=columns, pages=pages)
 
 
 def _list_pages(find: Find, *, newest_first: bool) -> Iterator[list[int]]:
@@ -133,42 +129,14 @@ _KINDS: dict[str, tuple[tuple[str, ...], Callable[[list[int]], Iterator[Row]]]] 
 # --- How it is written ---
 
 
-def _write_csv(columns: tuple[str, ...], pages: Iterator[Iterator[Row]]) -> Iterator[str]:
-    """With the mark by which spreadsheets know UTF-8, and lines as they end them."""
-    yield "\ufeff" + _join([columns])
-    for page in pages:
-        yield _join([_write_cell(row[name]) for name in columns] for row in page)
-
-
-def _join(lines: Any) -> str:
-    buffer = io.StringIO(newline="")
-    csv.writer(buffer).writerows(lines)
-    return buffer.getvalue()
-
-
-def _write_cell(value: Any) -> Any:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            return _write_time(value)
-        case dict():
-            return json.dumps(value, ensure_ascii=False, sort_keys=True)
-        case str() if value.startswith(_FORMULA):
-            return f"'{value}"
-        case _:
-            return value
-
-
-def _write_time(time: datetime) -> str:
-    """ISO 8601, in UTC, always with six digits."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _write_jsonl(columns: tuple[str, ...], pages: Iterator[Iterator[Row]]) -> Iterator[str]:
+def _write_jsonl(*, columns: tuple[str, ...], pages: Iterator[Iterator[Row]]) -> Iterator[str]:
     """Nothing is defused here: no spreadsheet opens it."""
     for page in pages:
-        yield "".join(f"{json.dumps(row, default=_write_time, ensure_ascii=False)}\n" for row in page)
+        yield "".join(f"{json.dumps(row, default=_write_moment, ensure_ascii=False)}\n" for row in page)
 
 
-_FORMS = {"csv": _write_csv, "jsonl": _write_jsonl}
+def _write_moment(time: datetime) -> str:
+    return spreadsheet.write_moment(time=time)
+
+
+_FORMS = {"csv": spreadsheet.write_csv, "jsonl": _write_jsonl}

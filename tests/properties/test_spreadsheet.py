@@ -1,0 +1,101 @@
+"""Exports in a spreadsheet: whatever it was told to split lines at, no cell of a text begins as a formula does."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portal.services.search import spreadsheet
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+COLUMNS = ("number", "note", "detail", "message")
+quick = settings(max_examples=400, derandomize=True, database=None, deadline=None)
+texts = st.text(st.sampled_from([*"=+-@\t\r\n,;\"' a1\\{}:|"]), max_size=12)
+values = st.fixed_dictionaries(
+    {
+        "number": st.integers(min_value=1),
+        "note": texts,
+        "detail": st.dictionaries(texts, texts | st.lists(texts, max_size=3), max_size=3),
+        "message": texts,
+    }
+)
+
+
+def write(rows: list[dict]) -> str:
+    """The file without its first line."""
+    return "".join(list(spreadsheet.write_csv(columns=COLUMNS, pages=[rows]))[1:])
+
+
+def split(text: str, separators: str) -> list[str]:
+    """As LibreOffice does it where several separators are ticked: a quote opens a cell only at its start."""
+    cells, cell, quoted, at_start = [], "", False, True
+    position = 0
+    while position < len(text):
+        letter = text[position]
+        position += 1
+        if quoted and letter == '"':
+            if text[position : position + 1] == '"':
+                cell += '"'
+                position += 1
+            else:
+                quoted = False
+        elif quoted or letter not in separators + "\r\n":
+            opens = letter == '"' and at_start
+            quoted = quoted or opens
+            cell += "" if opens else letter
+            at_start = False
+        else:
+            cells.append(cell)
+            cell, at_start = "", True
+    return [*cells, cell]
+
+
+def spread(text: str, separator: str) -> list[str]:
+    return [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) for cell in row]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@quick
+@given(rows=st.lists(values, min_size=1, max_size=3))
+def test_split_at_one(separator, rows):
+    for cell in (*spread(write(rows), separator), *split(write(rows), separator)):
+        assert not cell.startswith(FORMULA)
+
+
+@pytest.mark.parametrize("separators", [",;", ";\t", ",\t", ",;\t"])
+@quick
+@given(rows=st.lists(values, min_size=1, max_size=3))
+def test_split_at_several(separators, rows):
+    for cell in split(write(rows), separators):
+        assert not cell.startswith(FORMULA)
+
+
+@quick
+@given(rows=st.lists(values, min_size=1, max_size=3))
+def test_split_without_heed_of_quotes(rows):
+    for cell in re.split("[,;\t\r\n]", write(rows)):
+        assert not cell.lstrip(' "').startswith(FORMULA)
+
+
+@quick
+@given(rows=st.lists(values, min_size=1, max_size=3))
+def test_read_as_what_it_is_it_says_the_same_but_for_apostrophes(rows):
+    read = list(csv.DictReader(io.StringIO(write(rows), newline=""), COLUMNS))
+    assert len(read) == len(rows)
+    for found, row in zip(read, rows, strict=True):
+        for name in ("note", "message"):
+            assert found[name].replace("'", "") == row[name].replace("'", "")
+        detail = json.dumps(row["detail"], ensure_ascii=False).replace("'", "")
+        assert sorted(found["detail"].replace("'", "")) == sorted(detail)
+        json.loads(found["detail"])
+
+
+@quick
+@given(text=st.text(st.sampled_from([*"abc xyz.:!?()/'019"]), max_size=30))
+def test_ordinary_words_are_left_alone(text):
+    (row,) = csv.DictReader(io.StringIO(write([{"number": 1, "note": text, "detail": {}, "message": ""}])), COLUMNS)
+    assert row["note"] == text
