@@ -68,8 +68,8 @@ PLAIN = {
 # Services that others build on, lowest first; a service imports only from lower lines.
 SERVICE_LAYERS = [
     {
-        "addresses",
         "databases",
+        "hidden",
         "wake",
         "storable",
         "matching",

@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
-from portal.services import addresses, storable
+from portal.services import hidden, storable
 
 LONGEST = 64 * 1024
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
@@ -16,12 +16,12 @@ _DEEPEST = 40  # further in, lines are indented no more
 
 
 def show_answer(body: bytes | None, *, length: int | None = None, longest: int = LONGEST) -> SafeString | str:
-    """A body as text, without addresses of files. `length`: how long it is in all, where `body` is only its start."""
+    """A body as text, without what is hidden. `length`: how long it is in all, where `body` is only its start."""
     if body is None:
         return "–"
     body = bytes(body)
     missing = (length or len(body)) - len(body)
-    text = addresses.hide_addresses(text=body.decode("utf-8", errors="backslashreplace"))
+    text = hidden.hide(text=body.decode("utf-8", errors="backslashreplace"))
     return _show(text, missing=missing, longest=longest)
 
 

@@ -13,7 +13,7 @@ from django.utils.text import Truncator
 
 from portal import failures
 from portal.admin import answers
-from portal.services import addresses
+from portal.services import hidden
 from portal.templatetags import ui
 
 NOTHING = "–"
@@ -59,8 +59,8 @@ def short(field: str, *, longest: int = 100) -> Show:
 
 
 def laid_out(field: str, *, label: failures.Words = "") -> Column:
-    """What the provider wrote, as JSON where it is, without addresses of files."""
-    show = lambda row: answers.show_text(addresses.hide_addresses(text=getattr(row, field)))  # noqa: E731
+    """What the provider wrote, as JSON where it is, without what is hidden."""
+    show = lambda row: answers.show_text(hidden.hide(text=getattr(row, field)))  # noqa: E731
     return make_column(show, field=field, label=label)
 
 

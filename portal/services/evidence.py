@@ -10,13 +10,13 @@ from django.db.models import Model, Q
 
 import portal
 from portal import models
-from portal.services import accounts, addresses, audit, clock
+from portal.services import accounts, audit, clock, hidden
 
 FORMAT = "workstation-portal evidence"
 VERSION = 1
 # Of the key there is nothing but its fingerprint and the salt of that, and even these stay here.
 _LEFT_OUT = frozenset({"key_fingerprint", "salt"})
-_AS_IT_CAME = frozenset({"raw"})
+_AS_IT_CAME = frozenset({"raw", "error", "message"})
 
 
 @transaction.atomic
@@ -62,10 +62,10 @@ def _describe_all(rows: Iterable[Model]) -> list[dict[str, Any]]:
 
 
 def _describe(row: Model) -> dict[str, Any]:
-    """Every column, under the name that it has in the database; what the provider wrote without addresses of files."""
+    """Every column, under the name that it has in the database; what the provider wrote without what is hidden."""
     names = [field.attname for field in row._meta.concrete_fields if field.attname not in _LEFT_OUT]
     described = {name: _fit(getattr(row, name)) for name in names}
-    return described | {name: addresses.hide_addresses(text=described[name]) for name in _AS_IT_CAME & set(names)}
+    return described | {name: hidden.hide(text=described[name]) for name in _AS_IT_CAME & set(names)}
 
 
 def _fit(value: Any) -> Any:
@@ -83,7 +83,7 @@ def _fit(value: Any) -> Any:
 
 def _fit_bytes(body: bytes) -> dict[str, str]:
     try:
-        return {"encoding": "utf-8", "body": addresses.hide_addresses(text=body.decode("utf-8"))}
+        return {"encoding": "utf-8", "body": hidden.hide(text=body.decode("utf-8"))}
     except UnicodeDecodeError:
-        hidden = addresses.hide_addresses(text=body.decode("latin-1")).encode("latin-1")
-        return {"encoding": "base64", "body": base64.b64encode(hidden).decode("ascii")}
+        shown = hidden.hide(text=body.decode("latin-1")).encode("latin-1")
+        return {"encoding": "base64", "body": base64.b64encode(shown).decode("ascii")}

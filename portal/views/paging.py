@@ -7,7 +7,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, QueryDict
 
 from portal import models
-from portal.services import addresses
+from portal.services import hidden
 
 PAGE_SIZE = 50
 _MOST_CONTENTS = 500  # files or logs on one page; the newest
@@ -58,4 +58,4 @@ def show_raw(raw: str, *, contents: dict[str, Any]) -> str:
     """What the provider said of a workspace, or of a workstation in it, as far as its reader may know."""
     if contents["is_closed"]:
         return ""
-    return raw if contents["has_addresses"] else addresses.hide_addresses(text=raw)
+    return hidden.hide(text=raw, with_addresses=contents["has_addresses"])
