@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
@@ -58,6 +58,10 @@ class PortalAdminSite(admin.AdminSite):
             "blocked": throttle.count_blocked(),
         }
         return super().index(request, {**(extra_context or {}), **state})
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """Nothing: no page here completes anything, and Django's would search any list past what that has for it."""
+        raise Http404
 
     def logout(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Sign out as everywhere in the portal, by POST."""

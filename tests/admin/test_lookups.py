@@ -114,3 +114,21 @@ def test_people_are_ordered_by_each_of_their_columns(anna, sign_in):
     assert [person.username for person in people[0]] == ["adam", "anna", "zoe"]
     assert [person.username for person in people[1]] == ["zoe", "anna", "adam"]
     assert models.User.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        *(("workstation", "request"), ("request", "requester"), ("workstation", "workspace"), ("attempt", "request")),
+        *(("lateanswer", "attempt"), ("user", "groups"), ("nothing", "nothing")),
+    ],
+)
+@pytest.mark.parametrize("term", ["alice", "", "\x00", "a\x00b"])
+def test_nothing_is_completed(model, field, term, alice, root, sign_in):
+    rows.create_all(alice)
+    browser = sign_in(root)
+    browser.raise_request_exception = False
+    asked = {"app_label": "portal", "model_name": model, "field_name": field, "term": term}
+
+    assert browser.get("/admin/autocomplete/", asked).status_code == 404
+    assert not [pages for pages in admin.site._registry.values() if pages.autocomplete_fields]
