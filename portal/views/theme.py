@@ -2,8 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
@@ -17,9 +16,10 @@ _A_YEAR = 365 * 24 * 60 * 60
 def choose(request: HttpRequest) -> HttpResponse:
     """Keep the theme and go back to the page."""
     target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
+    if not (target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()})):
         target = "/"
-    response = redirect(target)
+    # Not by `redirect`, which would look for a page of that name first.
+    response = HttpResponseRedirect(target)
     if request.POST.get("theme") in THEMES:
         response.set_cookie(
             settings.THEME_COOKIE,

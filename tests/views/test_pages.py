@@ -182,7 +182,15 @@ def test_the_theme_is_kept(client, chosen, kept):
     response = client.post("/theme/", {"theme": chosen, "next": "/key/"})
     assert response.url == "/key/"
     assert (response.cookies["theme"].value if kept else response.cookies.get("theme")) == kept
-    assert client.post("/theme/", {"theme": "dark", "next": "https://evil.example/"}).url == "/"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "home", "nowhere", "a\x00b", "\x00", "", "/\x00/"],
+)
+def test_after_the_theme_comes_a_page_of_ours(client, target):
+    url = client.post("/theme/", {"theme": "dark", "next": target}).url
+    assert url == ("/%00/" if target == "/\x00/" else "/")
 
 
 @pytest.mark.parametrize("path", ["/nowhere/", "/requests/0/", "/requests/99999999999999999999/", "/requests/x/"])
