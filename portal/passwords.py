@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 from django.contrib.auth import hashers, password_validation
 from django.utils.translation import gettext as _
@@ -52,6 +52,9 @@ class TooManyHashings(Exception):
     """So many passwords are being looked at that another one would have to wait for too long."""
 
 
+_present = threading.local()  # the gate in which this thread is
+
+
 class Gate:
     """Lets a few threads in at one time, and a few more wait for that; raises TooManyHashings for all others."""
 
@@ -59,24 +62,20 @@ class Gate:
         self._present = threading.BoundedSemaphore(places + waiting)
         self._places = threading.BoundedSemaphore(places)
         self._patience = patience
-        self._inside = threading.local()
 
     @contextmanager
     def enter(self) -> Iterator[None]:
-        """Be one of them; waits for `patience` seconds at most. Who is inside may enter again."""
-        if getattr(self._inside, "is_true", False):
-            yield
-            return
+        """Be one of them; waits for `patience` seconds at most."""
         if not self._present.acquire(blocking=False):
             raise TooManyHashings
         try:
             if not self._places.acquire(timeout=self._patience):
                 raise TooManyHashings
-            self._inside.is_true = True
+            _present.gate = self
             try:
                 yield
             finally:
-                self._inside.is_true = False
+                _present.gate = None
                 self._places.release()
         finally:
             self._present.release()
@@ -88,14 +87,14 @@ def _give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
-_PLACES = 2
-GATE = Gate(places=_PLACES)
-_THREADS = ThreadPoolExecutor(max_workers=_PLACES, thread_name_prefix="hashing", initializer=_give_way)
+# Two at one time, four wait: half of them are kept for whoever has signed in here before, whatever strangers do.
+STRANGERS, FRIENDS = Gate(places=1, waiting=2), Gate(places=1, waiting=2)
+_THREADS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="hashing", initializer=_give_way)
 
 
 class GatedHasher(hashers.PBKDF2PasswordHasher):
     """Django's. It is slow on purpose: whoever sends many passwords at once must not keep the processor from others."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
-        with GATE.enter():
+        with nullcontext() if getattr(_present, "gate", None) else FRIENDS.enter():
             return _THREADS.submit(super().encode, password, salt, iterations).result()

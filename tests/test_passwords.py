@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth import hashers
 
 from portal import passwords
+from tests import factories
 
 
 def test_a_few_are_let_in_a_few_wait_and_all_others_are_refused():
@@ -17,7 +18,7 @@ def test_a_few_are_let_in_a_few_wait_and_all_others_are_refused():
             inside.release()
             release.wait()
 
-    holders = [threading.Thread(target=enter) for _ in range(2)]
+    holders = [threading.Thread(target=enter, daemon=True) for _ in range(2)]
     for holder in holders:
         holder.start()
         assert inside.acquire(timeout=10)
@@ -31,12 +32,10 @@ def test_a_few_are_let_in_a_few_wait_and_all_others_are_refused():
     assert refused == []
 
 
-def test_who_is_inside_may_enter_again():
-    gate = passwords.Gate(places=1, waiting=0, patience=0.05)
-    with gate.enter(), gate.enter():
-        pass
-    with gate.enter():
-        pass
+def test_who_is_inside_hashes_there(monkeypatch):
+    monkeypatch.setattr(passwords, "FRIENDS", passwords.Gate(places=1, waiting=0))
+    with passwords.FRIENDS.enter():
+        assert passwords.GatedHasher().encode("a long passphrase", "salt" * 6, 10)
 
 
 def fails(gate: passwords.Gate) -> bool:
@@ -50,11 +49,16 @@ def fails(gate: passwords.Gate) -> bool:
 @pytest.mark.django_db
 def test_a_flood_is_refused_with_503_and_counts_against_nobody(client, alice, settings, monkeypatch):
     settings.PASSWORD_HASHERS = ["portal.passwords.GatedHasher"]
+    alice.set_password(factories.PASSWORD)
+    alice.save()
     gate = passwords.Gate(places=1, waiting=0, patience=600)
-    monkeypatch.setattr(passwords, "GATE", gate)
+    monkeypatch.setattr(passwords, "STRANGERS", gate)
     monkeypatch.setattr(passwords.GatedHasher, "iterations", 1)
     client.raise_request_exception = False
     values = {"username": "nobody", "password": "wrong"}
+    mine, known = {"username": "alice", "password": factories.PASSWORD}, type(client)()
+    assert known.post("/accounts/login/", mine).status_code == 302
+    known.post("/accounts/logout/")
     begun, release = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -62,7 +66,7 @@ def test_a_flood_is_refused_with_503_and_counts_against_nobody(client, alice, se
             begun.set()
             release.wait()
 
-    holder = threading.Thread(target=hold)
+    holder = threading.Thread(target=hold, daemon=True)
     holder.start()
     assert begun.wait(timeout=10)
     for _ in range(8):
@@ -70,9 +74,11 @@ def test_a_flood_is_refused_with_503_and_counts_against_nobody(client, alice, se
         assert answer.status_code == 503
         assert answer.headers["Retry-After"] == "5"
         assert "Too many people are signing in" in answer.content.decode()
+    # Whoever has signed in here before does not stand in that queue.
+    client.cookies.load(known.cookies)
+    assert client.post("/accounts/login/", mine).status_code == 302
     release.set()
     holder.join()
-    assert client.post("/accounts/login/", values).status_code == 200
 
 
 def test_the_portal_s_hasher_reads_what_django_s_wrote():

@@ -79,8 +79,10 @@ def begin_session(request: HttpRequest) -> None:
 @contextmanager
 def counted_try(request: HttpRequest, *, name: str) -> Iterator[None]:
     """Count a password that is looked at within. Raises TooManyFailures, or TooManyHashings before anything is done."""
-    with passwords.GATE.enter():
-        throttle.count_try(subjects=_list_subjects(request, name=name), name=name)
+    subjects = _list_subjects(request, name=name)
+    is_known = any(subject.kind == "browser" for subject in subjects)
+    with (passwords.FRIENDS if is_known else passwords.STRANGERS).enter():
+        throttle.count_try(subjects=subjects, name=name)
         yield
 
 

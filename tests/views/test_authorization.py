@@ -72,7 +72,7 @@ ROWS: dict[str, tuple[str, str]] = {
         (SEES_ALL, SEES_ALL),
     ),
     "admin:logout": (NO_METHOD_ADMIN, "lffflll"),
-    "admin:autocomplete": (NOBODY, NO_METHOD_ADMIN),
+    "admin:autocomplete": ("lfffnnn", "lfffnnn"),
     "admin:jsi18n": (SEES_ALL, NO_METHOD_ADMIN),
     "admin:view_on_site": ("lfffnnn", "lfffnnn"),
     "admin:(?P<url>.*)$": ("lfffnnn", "lfffnnn"),

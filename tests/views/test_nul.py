@@ -105,14 +105,15 @@ def test_every_page_with_all_of_the_queries(browser, record):
 )
 def test_each_query_by_itself(browser, record, path):
     for name in NAMES:
-        answer = browser.get(path, {name: "\x00"})
+        send = browser.post if "export" in path else browser.get
+        answer = send(f"{path}?{name}=%00")
         assert answer.status_code < 500, name
         if answer.streaming:
             list(answer.streaming_content)
 
 
 def test_nothing_is_exported_by_a_search_that_cannot_be_read(browser, record):
-    answer = browser.get("/admin/portal/event/export.csv", {"q": "\x00"}, follow=True)
+    answer = browser.post("/admin/portal/event/export.csv?q=%00", follow=True)
     assert answer.redirect_chain == [("/admin/portal/event/", 302)]
     assert "Null characters are not allowed" in answer.text
     assert not models.Event.objects.filter(verb="export").exists()
