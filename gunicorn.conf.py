@@ -9,13 +9,16 @@ _local = environment.read_flag("PORTAL_LOCAL", default=False)
 _port = environment.read_whole_number("PORT", default=8000, least=1, most=65535)
 
 bind = f"127.0.0.1:{_port}" if _local else f"0.0.0.0:{_port}"
-worker_class = "gthread"
-# Threads, because a page waits for the database and not for the processor.
+# Threads, because a page waits for the database and not for the processor; none of them waits for a client.
+worker_class = "portal.web.worker.Worker"
 workers = environment.read_whole_number("WEB_CONCURRENCY", default=1, least=1, most=64)
 threads = 16
 timeout = 60
 graceful_timeout = 30
+worker_connections = 500  # of each process; one more, and the one that keeps us waiting longest goes
 limit_request_line = 8190  # the most that gunicorn knows: what is searched for stands in the address
+limit_request_fields = 64
+limit_request_field_size = 8190  # htmx sends the page's address in a field
 forwarded_allow_ips = ",".join(map(str, settings.PORTAL_TRUSTED_PROXY))
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (heartbeats must not wait for a disk)

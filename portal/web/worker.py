@@ -1,0 +1,173 @@
+"""gunicorn's threads, which see a request only once all of it is there.
+
+By itself gunicorn gives a new connection a thread, which then waits for the request, for its body, and for the client
+to take the answer, without end: sixteen half-sent requests stop the portal. And its loop, which accepts connections,
+waits up to two seconds for each client that does not close one. Here the loop collects requests, and gives a thread
+only to one that is whole; the thread waits for its client only while it sends, and the loop sees the client off.
+"""
+
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from selectors import EVENT_READ
+from typing import Any
+
+from gunicorn import util
+from gunicorn.http.errors import NoMoreData
+from gunicorn.http.unreader import Unreader
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from portal import environment
+from portal.web.arrival import Arrival
+
+ARRIVE_WITHIN = 10.0  # seconds for a whole request
+SEND_WITHIN = 30.0  # seconds for one piece of an answer, which is a page or some hundred lines of an export
+# The kernel keeps a whole page that is on its way, so that no thread waits for a slow reader of one.
+_SEND_BUFFER = 256 * 1024  # bytes
+_PIECE = 16 * 1024  # bytes
+_MOST_LEFT_UNREAD = 1024 * 1024  # bytes of a refused body that are let pass, so that its sender gets to read why
+_CARRY_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Received(Unreader):  # type: ignore[misc]  # gunicorn has no types
+    """What a request's parser reads from: what is there, never the connection."""
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """There is no more: the parser or a view would otherwise wait for it."""
+        raise NoMoreData
+
+
+class Connection(TConn):  # type: ignore[misc]
+    """A connection, and what it has brought of its next request."""
+
+    def __init__(self, *values: Any) -> None:
+        super().__init__(*values)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        self.init()
+        self.parser.unreader = Received()
+        self.arrival = Arrival()
+        self.left_unread = 0
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """A web process. Its loop waits for clients, its threads for the database."""
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Refuse TLS: what arrives is read before anything could decrypt it."""
+        if cfg.is_ssl:
+            environment.stop("gunicorn ends no TLS here: a proxy before it does (docs/proxy.md).")
+        super().check_config(cfg, log)
+
+    # --- Called by gunicorn's loop ---
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take a connection."""
+        try:
+            connection, address = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):  # another process was quicker, or the client has gone
+            return
+        self.nr_conns += 1
+        self.enqueue_req(Connection(self.cfg, connection, address, listener.getsockname()))
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Begin to collect a request: the connection is new, or has something again after an answer."""
+        conn.arrival = Arrival()
+        self._await(conn, self._receive)
+
+    def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
+        """A thread has answered. gunicorn would end a connection by waiting in the loop until the client does."""
+        if fs.cancelled() or fs.exception() or not fs.result():
+            self._see_off(conn)
+        else:
+            super().finish_request(conn, fs)
+
+    def murder_pending(self) -> None:
+        """Close what has had its time, and where there are too many, what has waited longest for its client."""
+        super().murder_pending()
+        while self.nr_conns >= self.worker_connections and self.pending_conns:
+            self._drop(self.pending_conns[0])
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """The process is to end: what is not here by then does not come."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+
+    # --- Called on a thread ---
+
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        """Answer a whole request."""
+        conn.sock.settimeout(SEND_WITHIN)
+        req._expected_100_continue = False  # the loop has said it, or a body that nobody reads is not to be sent
+        if conn.arrival.is_last:
+            req.force_close()
+        try:
+            return bool(super().handle_request(req, conn))
+        except TimeoutError:
+            self.log.info("A client was too slow to take an answer.")
+            return False
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer what the parser refuses."""
+        client.settimeout(SEND_WITHIN)
+        super().handle_error(req, client, addr, exc)
+
+    # --- Waiting for clients ---
+
+    def _await(self, conn: Connection, read: Callable[[Connection, socket.socket], None]) -> None:
+        """Let the loop read what comes, for as long as `murder_pending` lets it wait."""
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + ARRIVE_WITHIN
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(read, conn))
+
+    def _stop_waiting(self, conn: Connection) -> None:
+        self.poller.unregister(conn.sock)
+        self.pending_conns.remove(conn)
+
+    def _receive(self, conn: Connection, connection: socket.socket) -> None:
+        if not (data := _read(connection)):
+            self._drop(conn)
+            return
+        conn.arrival.add(data)
+        if conn.arrival.is_whole:
+            self._stop_waiting(conn)
+            conn.parser.unreader.unread(bytes(conn.arrival.received))
+            super().enqueue_req(conn)
+        elif conn.arrival.is_too_long:
+            self._stop_waiting(conn)
+            util.write_error(connection, 431, "Request Header Fields Too Large", "")
+            self._see_off(conn)
+        elif conn.arrival.take_question():
+            connection.send(_CARRY_ON)
+
+    def _see_off(self, conn: Connection) -> None:
+        """Say that there is no more to come, and wait for the client to go: it may not have read everything yet."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            self._await(conn, self._let_pass)
+        except OSError:
+            self.nr_conns -= 1
+            conn.close()
+
+    def _let_pass(self, conn: Connection, connection: socket.socket) -> None:
+        data = _read(connection)
+        conn.left_unread += len(data)
+        if not data or conn.left_unread > _MOST_LEFT_UNREAD:
+            self._drop(conn)
+
+    def _drop(self, conn: Connection) -> None:
+        self._stop_waiting(conn)
+        self.nr_conns -= 1
+        conn.close()
+
+
+def _read(connection: socket.socket) -> bytes:
+    """What has come; nothing where the client has gone."""
+    try:
+        return connection.recv(_PIECE)
+    except OSError:
+        return b""

@@ -1,0 +1,20 @@
+"""An application that does what a client asks of it, behind the portal's gunicorn."""
+
+from collections.abc import Callable, Iterator
+from itertools import repeat
+from typing import Any
+
+PAGE = b"x" * 150_000
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+    """/body says how long the body was, /page is a large page, /endless never ends; all else is read by nobody."""
+    path = environ["PATH_INFO"]
+    if path == "/endless":
+        start_response("200 OK", [])
+        return repeat(PAGE)
+    answer = {"/body": lambda: b"%d" % len(environ["wsgi.input"].read()), "/page": lambda: PAGE}.get(
+        path, lambda: b"ok"
+    )()
+    start_response("200 OK", [("Content-Length", str(len(answer)))])
+    return iter([answer])

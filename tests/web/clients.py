@@ -1,0 +1,65 @@
+"""Clients that speak HTTP byte by byte, and may stop at any of them."""
+
+import socket
+from typing import ClassVar
+
+PATIENCE = 30.0  # seconds; nothing here takes one, unless the server waits for a client
+MANY = 100  # more than there are threads
+
+
+class Client:
+    """A connection, open until it is closed or the test is over."""
+
+    opened: ClassVar[list["Client"]] = []
+
+    def __init__(self, port: int, *, window: int = 0) -> None:
+        """`window` bytes at most are on the way to a client that does not read."""
+        self._socket = socket.socket()
+        self._socket.settimeout(PATIENCE)
+        if window:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self._socket.connect(("127.0.0.1", port))
+        self.opened.append(self)
+
+    def send(self, text: str) -> "Client":
+        self._socket.sendall(text.encode())
+        return self
+
+    def send_head(self, path: str, *fields: str, method: str = "GET") -> "Client":
+        return self.send("\r\n".join([f"{method} {path} HTTP/1.1", "Host: portal.example", *fields, "", ""]))
+
+    def read(self) -> str:
+        """What has come, when something has; nothing where the server has ended the connection."""
+        return self._socket.recv(65536).decode()
+
+    def read_answer(self) -> str:
+        """One answer of a connection that goes on; what was asked for says its length."""
+        text = self.read()
+        while len(text.partition("\r\n\r\n")[2]) < int(text.partition("Content-Length: ")[2].partition("\r\n")[0]):
+            text += self.read()
+        return text
+
+    def read_all(self) -> str:
+        """All there is until the server ends the connection."""
+        text = ""
+        while piece := self.read():
+            text += piece
+        return text
+
+    def is_ended(self) -> bool:
+        """Waits until the server says something or ends the connection, and tells whether it has ended it."""
+        try:
+            return self.read() == ""
+        except ConnectionResetError:
+            return True
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def ask(port: int, path: str = "/", *fields: str) -> str:
+    """The status of an ordinary page."""
+    client = Client(port).send_head(path, "Connection: close", *fields)
+    answer = client.read()
+    client.close()
+    return answer.split(" ")[1]

@@ -1,0 +1,62 @@
+"""The portal's gunicorn, by its own configuration, around an application of the tests."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import stage
+from tests.web.clients import Client
+
+_SCRIPT = """
+from pathlib import Path
+from portal.web import worker
+
+worker.ARRIVE_WITHIN, worker.SEND_WITHIN = {arrive_within}, {send_within}
+exec(Path("gunicorn.conf.py").read_text())
+"""
+
+
+class Server:
+    """A running gunicorn."""
+
+    def __init__(self, folder: Path, script: str) -> None:
+        self.port, self._log = stage.find_port(), folder / "log"
+        (folder / "gunicorn.conf.py").write_text(script)
+        command = [sys.executable, "-m", "gunicorn", "-c", f"{folder}/gunicorn.conf.py", "tests.web.app:application"]
+        with self._log.open("wb") as words:
+            self.process = subprocess.Popen(
+                command, cwd=stage.ROOT, env=os.environ | {"PORT": str(self.port)}, stdout=words, stderr=words
+            )
+        assert stage.wait_until(lambda: stage.is_answering(self.port), seconds=stage.START_WITHIN), self.read_log()
+
+    def read_log(self) -> str:
+        return self._log.read_text()
+
+    def end(self) -> int:
+        """As an operator does; gives how it ended."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(stage.END_WITHIN)
+
+
+@pytest.fixture
+def serve(tmp_path) -> Iterator[Callable[..., Server]]:
+    """Starts it; its limits in seconds may be shorter or longer, and gunicorn's settings others."""
+    running: list[Server] = []
+
+    def serve(*, arrive_within: float = 600, send_within: float = 600, **settings: object) -> Server:
+        script = _SCRIPT.format(arrive_within=arrive_within, send_within=send_within)
+        lines = [f"{name} = {value!r}" for name, value in settings.items()]
+        running.append(Server(tmp_path, "\n".join([script, *lines])))
+        return running[-1]
+
+    yield serve
+    while Client.opened:
+        Client.opened.pop().close()
+    for server in running:
+        if server.process.poll() is None:
+            server.end()

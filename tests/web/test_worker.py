@@ -1,0 +1,139 @@
+"""A web process while its clients are slow: a thread is only taken by what is there, and only for as long as it is."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.chaos import stage
+from tests.web.clients import MANY, Client, ask
+
+
+def stop_in_the_head(port: int) -> Client:
+    return Client(port).send("GET / HTTP/1.1\r\nHost: portal.exam")
+
+
+def stop_in_the_body(port: int) -> Client:
+    return Client(port).send_head("/body", "Content-Length: 10", method="POST").send("01234")
+
+
+def stop_before_the_end(port: int) -> Client:
+    """Takes the answer, and does not close the connection that the server has ended."""
+    client = Client(port).send_head("/", "Connection: close")
+    assert client.read_all()
+    return client
+
+
+def do_not_read(port: int) -> Client:
+    return Client(port, window=4096).send_head("/page")
+
+
+@pytest.mark.parametrize("stop", [Client, stop_in_the_head, stop_in_the_body, stop_before_the_end, do_not_read])
+def test_many_clients_that_stop_keep_no_page_waiting(serve, stop):
+    server = serve()
+    stopped = [stop(server.port) for _ in range(MANY)]
+
+    assert ask(server.port) == "200"
+
+    assert len(stopped) == MANY
+
+
+def test_a_slow_request_is_answered_once_it_is_whole(serve):
+    server = serve()
+    head, body = stop_in_the_head(server.port), stop_in_the_body(server.port)
+    assert head.send("ple\r\n\r\n").read_answer().endswith("\r\n\r\nok")
+    assert body.send("56789").read_answer().endswith("\r\n\r\n10")
+    again = body.send_head("/body", "Content-Length: 3", method="POST").send("012")
+    assert again.read_answer().endswith("\r\n\r\n3")
+
+
+@pytest.mark.parametrize("stop", [Client, stop_in_the_head, stop_in_the_body])
+def test_a_client_that_stops_is_let_go(serve, stop):
+    server = serve(arrive_within=0.2)
+    assert stop(server.port).is_ended()
+
+
+def test_a_reader_who_stops_gives_the_thread_back(serve):
+    server = serve(send_within=0.2, loglevel="info")
+    readers = [Client(server.port, window=4096).send_head("/endless") for _ in range(MANY)]
+
+    assert ask(server.port) == "200"
+
+    assert len(readers) == MANY
+    assert "too slow to take an answer" in server.read_log()
+    assert "Traceback" not in server.read_log()
+
+
+def test_the_client_that_keeps_it_waiting_longest_makes_room(serve):
+    server = serve(worker_connections=40, threads=4)
+    first, *others = [stop_in_the_head(server.port) for _ in range(50)]
+    assert first.is_ended()
+    assert ask(server.port) == "200"
+    assert others[-1].send("ple\r\n\r\n").read_answer().endswith("ok")
+
+
+@pytest.mark.parametrize("field", ["Content-Length: 1000000000", "Transfer-Encoding: chunked"])
+def test_a_body_that_nobody_reads_ends_the_connection_after_the_answer(serve, field):
+    server = serve()
+    client = Client(server.port).send_head("/", field, method="POST")
+    answer = client.read_all()
+    assert "\r\nConnection: close\r\n" in answer
+    assert answer.endswith("ok")
+
+
+def test_a_body_that_was_refused_may_still_be_on_its_way(serve):
+    """Ended at once, the connection would be reset, and the client would not read why."""
+    server = serve()
+    client = Client(server.port).send_head("/", "Content-Length: 500000", method="POST").send("x" * 500_000)
+    assert client.read_all().endswith("ok")
+
+
+def test_a_client_that_asks_first_is_told_to_send_once(serve):
+    server = serve()
+    client = Client(server.port).send_head("/body", "Expect: 100-continue", "Content-Length: 3", method="POST")
+    assert client.read() == "HTTP/1.1 100 Continue\r\n\r\n"
+    assert client.send("012").read().startswith("HTTP/1.1 200 OK")
+    refused = Client(server.port).send_head("/", "Expect: 100-continue", "Content-Length: 99999", method="POST")
+    assert refused.read_all().startswith("HTTP/1.1 200 OK")
+
+
+def test_a_head_that_does_not_end_is_refused(serve):
+    server = serve()
+    client = Client(server.port).send("GET / HTTP/1.1\r\n" + "A: b\r\n" * 6_000)
+    assert client.read_all().startswith("HTTP/1.1 431 ")
+
+
+def test_what_is_no_http_is_refused(serve):
+    server = serve()
+    assert Client(server.port).send("HELLO\r\n\r\n").read_all().startswith("HTTP/1.1 400 ")
+    assert Client(server.port).send_head("/", "Content-Length: five").read_all().startswith("HTTP/1.1 400 ")
+
+
+def test_a_client_that_goes_is_forgotten(serve):
+    server = serve(worker_connections=40, threads=4)
+    for _ in range(MANY):
+        stop_in_the_head(server.port).close()
+    assert ask(server.port) == "200"
+
+
+def test_it_ends_although_clients_have_stopped(serve):
+    server = serve()
+    stopped = [stop_in_the_head(server.port) for _ in range(MANY)]
+    assert ask(server.port) == "200"
+    assert server.end() == 0
+    assert all(client.is_ended() for client in stopped)
+
+
+def test_tls_is_left_to_a_proxy():
+    files = [f"--certfile={__file__}", f"--keyfile={__file__}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "gunicorn", *files, "tests.web.app:application"],
+        cwd=stage.ROOT,
+        env=os.environ | {"PORT": str(stage.find_port())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "portal: gunicorn ends no TLS here" in done.stderr
