@@ -1,4 +1,4 @@
-"""What holds for every page: somebody is signed in, times are theirs, no cache keeps it, an act has its address.
+"""What holds for every page: no file comes in, somebody is signed in, times are theirs, an act has its address.
 
 And it has an address that something can have.
 """
@@ -14,14 +14,40 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
+from django.template import loader
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.utils.csp import CSP, build_policy
 
 from portal import client_address, models
 from portal.services import sessions
 from portal.services.audit import origin
+from portal.web.arrival import MOST_BODY
 
 _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
+
+
+class NoFilesMiddleware:
+    """Refuses what no form of the portal sends, before anything reads it: files, and a body that is too long.
+
+    One that comes in chunks does not say how long it is. gunicorn ends the connection on which a body was not read.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.content_type == "multipart/form-data":
+            return _refuse(415)
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > MOST_BODY or "Transfer-Encoding" in request.headers:
+            return _refuse(413)
+        return self.get_response(request)
+
+
+def _refuse(status: int) -> HttpResponse:
+    page = loader.render_to_string(f"{status}.html")
+    return HttpResponse(page, status=status, headers={CSP.HEADER_ENFORCE: build_policy(settings.SECURE_CSP)})
 
 
 class SignedInMiddleware(LoginRequiredMiddleware):

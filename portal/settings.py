@@ -128,6 +128,7 @@ INSTALLED_APPS = [
     "django.forms",
 ]
 MIDDLEWARE = [
+    "portal.middleware.NoFilesMiddleware",  # before anything that could read what was sent
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Pages are compressed, with a filler of random length: what a page holds cannot be guessed from its size.

@@ -6,13 +6,14 @@ import pytest
 from django.core.management.color import Style
 from django.db import connection, connections
 from django.db.backends.postgresql.operations import DatabaseOperations
-from django.test import Client, TransactionTestCase
+from django.test import TransactionTestCase
 
 from portal import models
 from portal.db import identity as places
 from portal.sandbox import server
 from portal.services import databases, identity
 from tests import dbclock, factories
+from tests.browser import Browser
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -84,11 +85,17 @@ def root(db) -> models.User:
 
 
 @pytest.fixture
-def sign_in() -> Callable[[models.User], Client]:
+def client() -> Browser:
+    """A browser in which nobody is signed in."""
+    return Browser()
+
+
+@pytest.fixture
+def sign_in() -> Callable[[models.User], Browser]:
     """A browser in which the person is signed in."""
 
-    def sign_in(user: models.User) -> Client:
-        client = Client()
+    def sign_in(user: models.User) -> Browser:
+        client = Browser()
         factories.sign_in(client, user)
         return client
 

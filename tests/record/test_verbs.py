@@ -11,7 +11,6 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import transaction
-from django.test import Client
 from django.utils import timezone
 
 from portal import models, services, sessionstore
@@ -34,6 +33,7 @@ from portal.services import (
 from portal.services.audit import seals
 from portal.worker import process
 from tests import factories
+from tests.browser import Browser
 from tests.record.test_pruning import prune_all
 from tests.services.test_decisions import make_orphan, make_unknown
 from tests.services.test_reconcile import scan
@@ -111,8 +111,8 @@ class Stage:
     sandbox: object
     settings: object
 
-    def browse(self, person: models.User | None = None) -> Client:
-        client = Client(REMOTE_ADDR=ADDRESS)
+    def browse(self, person: models.User | None = None) -> Browser:
+        client = Browser(REMOTE_ADDR=ADDRESS)
         if person is not None:
             factories.sign_in(client, person)
         return client
@@ -374,7 +374,7 @@ def start(stage: Stage) -> None:
     assert configuration.note_settings()
 
 
-def sign_in(stage: Stage, password: str = factories.PASSWORD) -> Client:
+def sign_in(stage: Stage, password: str = factories.PASSWORD) -> Browser:
     browser = stage.browse()
     browser.post("/accounts/login/", {"username": "alice", "password": password})
     return browser

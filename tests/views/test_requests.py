@@ -9,6 +9,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.services import accounts
 from tests import factories
+from tests.browser import Browser
 
 pytestmark = pytest.mark.django_db
 
@@ -90,9 +91,7 @@ def test_another_person_s_workspace_is_refused_as_not_found(sign_in, alice, bob)
 
 
 def test_a_post_without_its_token_is_explained(alice):
-    from django.test import Client
-
-    browser = Client(enforce_csrf_checks=True)
+    browser = Browser(enforce_csrf_checks=True)
     browser.force_login(alice)
     response = browser.post(NEW, fill())
     assert response.status_code == 403

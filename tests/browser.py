@@ -1,0 +1,17 @@
+"""A browser without a screen, which posts forms as the portal's pages have them."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+from django.utils.http import urlencode
+
+FORM = "application/x-www-form-urlencoded"
+
+
+class Browser(Client):
+    """Django's own posts a form as if it held files, which the portal refuses."""
+
+    def post(self, path: str, data: Any = None, content_type: str = FORM, **values: Any) -> HttpResponse:
+        sent = urlencode(data or {}, doseq=True) if content_type == FORM and not isinstance(data, str) else data
+        return super().post(path, sent, content_type, **values)
