@@ -12,7 +12,7 @@ bind = f"127.0.0.1:{_port}" if _local else f"0.0.0.0:{_port}"
 # Threads, because a page waits for the database and not for the processor; none of them waits for a client.
 worker_class = "portal.web.worker.Worker"
 workers = environment.read_whole_number("WEB_CONCURRENCY", default=1, least=1, most=64)
-threads = 16
+threads = settings.WEB_THREADS
 timeout = 60
 graceful_timeout = 30
 worker_connections = 500  # of each process; one more, and the one that keeps us waiting longest goes

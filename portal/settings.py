@@ -17,6 +17,7 @@ PORTAL_HTTPS = environment.read_flag("PORTAL_HTTPS", default=not PORTAL_LOCAL)
 DEBUG = environment.read_flag("DEBUG", default=False)
 if DEBUG and not PORTAL_LOCAL:
     environment.stop("DEBUG would show everybody what the portal keeps to itself; it works with `make run` alone.")
+WEB_THREADS = 16  # of each web process
 PORTAL_TRUSTED_PROXY = environment.read_networks("PORTAL_TRUSTED_PROXY", default="127.0.0.1,::1")
 
 DATABASE: dict[str, Any] = environment.read_database(

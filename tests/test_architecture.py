@@ -34,11 +34,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "filters": {"forms", "models", "failures"},
     "templatetags": {"models", "failures"},
     "middleware": {"services", "models", "client_address", "web"},
+    "streams": set(),
     "views": {
         *("views", "forms", "filters", "services", "failures", "models", "sandbox", "db", ""),
-        *("client_address", "passwords", "sessionstore"),
+        *("client_address", "passwords", "sessionstore", "streams"),
     },
-    "admin": {"admin", "forms", "services", "failures", "models", "templatetags"},
+    "admin": {"streams", "admin", "forms", "services", "failures", "models", "templatetags"},
     # Only its command uses it: what runs in earnest knows nothing of made-up history.
     "filling": {"filling", "services", "models", "failures", "sandbox"},
     "management": {"filling", "services", "worker", "sandbox", "models", "environment", "launcher"},

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from portal.admin import columns, found
 from portal.services.search import exporting, finding
+from portal.streams import limit_streams
 
 
 class ExportMixin:
@@ -27,7 +28,7 @@ class ExportMixin:
 
     def get_urls(self) -> list[Any]:
         name = f"{self.model._meta.app_label}_{self.model._meta.model_name}_export"
-        view = self.admin_site.admin_view(require_POST(self.export))
+        view = self.admin_site.admin_view(require_POST(limit_streams(self.export)))
         urls: list[Any] = super().get_urls()  # type: ignore[misc]
         return [*(path(f"export.{form}", view, {"form": form}, f"{name}_{form}") for form in _NAMES), *urls]
 

@@ -32,7 +32,7 @@ def say_busy() -> HttpResponse:
 
 @functools.cache
 def _render_busy() -> str:
-    return loader.render_to_string("busy.html")
+    return loader.render_to_string("signing_in.html")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

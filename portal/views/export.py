@@ -8,11 +8,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from portal.services.search import exporting, finding
+from portal.streams import limit_streams
 from portal.views import history
 from portal.views.http import SignedInRequest
 
 
 @require_POST
+@limit_streams
 def download(request: SignedInRequest, form: str) -> HttpResponseBase:
     """The file, written while it is sent; taking it is recorded. A filter that cannot be read leads to the history."""
     asked = history.read_form(user=request.user, query=request.GET)
