@@ -8,7 +8,7 @@ from portal import environment, settings
 _local = environment.read_flag("PORTAL_LOCAL", default=False)
 _port = environment.read_whole_number("PORT", default=8000, least=1, most=65535)
 
-bind = f"127.0.0.1:{_port}" if _local else f"0.0.0.0:{_port}"
+bind = f"{settings.PORTAL_BIND}:{_port}"
 # Threads, because a page waits for the database and not for the processor; none of them waits for a client.
 worker_class = "portal.web.worker.Worker"
 workers = environment.read_whole_number("WEB_CONCURRENCY", default=1, least=1, most=64)

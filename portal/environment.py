@@ -172,6 +172,16 @@ def read_database(name: str, *, default: str) -> dict[str, Any]:
     return config
 
 
+def read_address(name: str, *, default: str) -> str:
+    """An address of this machine, as it stands in a URL: IPv6 in brackets, which may be missing in the setting."""
+    value = read_text(name, default=default)
+    try:
+        address = ip_address(value[1:-1] if value.startswith("[") and value.endswith("]") else value)
+    except ValueError:
+        stop(f"{name} must be an address of this machine without a port, such as 10.0.0.3, 0.0.0.0 or [::].")
+    return f"[{address}]" if address.version == 6 else str(address)
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host, as a name or an address, is this machine itself."""
     try:

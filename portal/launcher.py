@@ -22,11 +22,12 @@ class CannotStart(Exception):
 
 @dataclass(kw_only=True)
 class Part:
-    """One process. `port`, where given, answers once it is up; `stop_within` seconds it may take to end."""
+    """One process. `port` of `host`, where given, answers once it is up; it may take `stop_within` seconds to end."""
 
     name: str
     command: list[str]
     port: int | None = None
+    host: str = "127.0.0.1"
     stop_within: float = 30.0
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     started_at: float = field(default=0.0, init=False)
@@ -39,7 +40,7 @@ class Part:
 
     def is_up(self) -> bool:
         """Whether its port answers; at once where it has none."""
-        return self.port is None or is_port_answering(self.port)
+        return self.port is None or is_port_answering(self.port, host=self.host)
 
     def has_died(self) -> bool:
         """Whether it has ended by itself."""
@@ -119,19 +120,23 @@ class Launcher:
         self._stopping = True
 
 
-def is_port_answering(port: int) -> bool:
+def is_port_answering(port: int, *, host: str = "127.0.0.1") -> bool:
     """Whether something on this machine accepts connections there."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    with _open_socket(host) as probe:
         probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((host.strip("[]"), port)) == 0
 
 
-def is_port_free(port: int) -> bool:
+def is_port_free(port: int, *, host: str = "127.0.0.1") -> bool:
     """Whether a server could be bound there now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    with _open_socket(host) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host.strip("[]"), port))
         except OSError:
             return False
     return True
+
+
+def _open_socket(host: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if host.startswith("[") else socket.AF_INET, socket.SOCK_STREAM)

@@ -17,6 +17,9 @@ PORTAL_HTTPS = environment.read_flag("PORTAL_HTTPS", default=not PORTAL_LOCAL)
 DEBUG = environment.read_flag("DEBUG", default=False)
 if DEBUG and not PORTAL_LOCAL:
     environment.stop("DEBUG would show everybody what the portal keeps to itself; it works with `make run` alone.")
+PORTAL_BIND = environment.read_address("PORTAL_BIND", default="127.0.0.1")
+if PORTAL_LOCAL and not environment.is_loopback(PORTAL_BIND.strip("[]")):
+    environment.stop("PORTAL_BIND must be an address of this machine alone, because `make run` speaks plain http.")
 WEB_THREADS = 16  # of each web process
 PORTAL_TRUSTED_PROXY = environment.read_networks("PORTAL_TRUSTED_PROXY", default="127.0.0.1,::1")
 
@@ -194,7 +197,9 @@ STORAGES = {
 
 # --- Security ---------------------------------------------------------------------------------------------------------
 
-ALLOWED_HOSTS = environment.read_list("ALLOWED_HOSTS", default="127.0.0.1,localhost,[::1]" if PORTAL_LOCAL else "")
+ALLOWED_HOSTS = environment.read_list(
+    "ALLOWED_HOSTS", default=f"127.0.0.1,localhost,[::1],{PORTAL_BIND}" if PORTAL_LOCAL else ""
+)
 CSRF_TRUSTED_ORIGINS = environment.read_list("CSRF_TRUSTED_ORIGINS")
 CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"
 SECURE_CSP = {

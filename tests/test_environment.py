@@ -56,6 +56,12 @@ def read(monkeypatch):
         ("read_url", "http://provider.example/v1", {"default": ""}),
         ("read_url", "https://host:port/", {"default": ""}),
         ("read_url", "https://[/", {"default": ""}),
+        ("read_address", SECRET, {"default": ""}),
+        ("read_address", "localhost", {"default": ""}),
+        ("read_address", "127.0.0.1:8000", {"default": ""}),
+        ("read_address", "[::1]:8000", {"default": ""}),
+        ("read_address", "[127.0.0.1", {"default": ""}),
+        ("read_address", "10.0.0.0/8", {"default": ""}),
         ("read_time_zone", f"Mars/{SECRET}", {"default": "UTC"}),
         ("read_database", f"rubbish {SECRET}", {"default": ""}),
         ("read_database", f"mysql://user:{SECRET}@host/name", {"default": ""}),
@@ -94,6 +100,10 @@ def test_a_wrong_value_stops_with_one_line_that_does_not_show_it(read, reader, v
         ("read_days", "", {"least": 7, "most": 9}, None),
         ("read_days", " 7 ", {"least": 7, "most": 9}, 7),
         ("read_list", " a, ,b ", {}, ["a", "b"]),
+        ("read_address", "", {"default": "127.0.0.1"}, "127.0.0.1"),
+        ("read_address", "10.0.0.3", {"default": ""}, "10.0.0.3"),
+        ("read_address", "::1", {"default": ""}, "[::1]"),
+        ("read_address", "[2001:DB8::1]", {"default": ""}, "[2001:db8::1]"),
         ("read_time_zone", "Europe/Rome", {"default": "UTC"}, "Europe/Rome"),
         ("read_url", "https://api.example/v1/", {"default": ""}, "https://api.example/v1"),
         ("read_url", "http://127.0.0.1:8001/v1", {"default": ""}, "http://127.0.0.1:8001/v1"),
@@ -195,6 +205,13 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "portal.example",
     "DATABASE_URL": "postgres://portal@127.0.0.1:5432/portal",
 }
+
+
+def test_make_run_stays_on_this_machine():
+    done = start(PORTAL_LOCAL="1", PORTAL_BIND="0.0.0.0")
+    assert done.returncode != 0
+    assert done.stderr.startswith("portal: PORTAL_BIND must be an address of this machine alone")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "AGENTSTATION_API_KEY"])

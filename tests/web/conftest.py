@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from portal import launcher
 from tests.chaos import stage
 from tests.web.clients import Client
 
@@ -24,7 +25,7 @@ exec(Path("gunicorn.conf.py").read_text())
 class Server:
     """A running gunicorn."""
 
-    def __init__(self, folder: Path, script: str) -> None:
+    def __init__(self, folder: Path, script: str, *, host: str) -> None:
         self.port, self._log = stage.find_port(), folder / "log"
         (folder / "gunicorn.conf.py").write_text(script)
         command = [sys.executable, "-m", "gunicorn", "-c", f"{folder}/gunicorn.conf.py", "tests.web.app:application"]
@@ -32,7 +33,9 @@ class Server:
             self.process = subprocess.Popen(
                 command, cwd=stage.ROOT, env=os.environ | {"PORT": str(self.port)}, stdout=words, stderr=words
             )
-        assert stage.wait_until(lambda: stage.is_answering(self.port), seconds=stage.START_WITHIN), self.read_log()
+        assert stage.wait_until(lambda: launcher.is_port_answering(self.port, host=host), seconds=stage.START_WITHIN), (
+            self.read_log()
+        )
 
     def read_log(self) -> str:
         return self._log.read_text()
@@ -48,10 +51,12 @@ def serve(tmp_path) -> Iterator[Callable[..., Server]]:
     """Starts it; its limits in seconds may be shorter or longer, and gunicorn's settings others."""
     running: list[Server] = []
 
-    def serve(*, arrive_within: float = 600, send_within: float = 600, **settings: object) -> Server:
+    def serve(
+        *, arrive_within: float = 600, send_within: float = 600, host: str = "127.0.0.1", **settings: object
+    ) -> Server:
         script = _SCRIPT.format(arrive_within=arrive_within, send_within=send_within)
         lines = [f"{name} = {value!r}" for name, value in settings.items()]
-        running.append(Server(tmp_path, "\n".join([script, *lines])))
+        running.append(Server(tmp_path, "\n".join([script, *lines]), host=host))
         return running[-1]
 
     yield serve

@@ -49,7 +49,8 @@ class Command(BaseCommand):
         if len(set(wanted.values())) < len(wanted):
             raise CommandError("PORT and PORTAL_SANDBOX_PORT must differ.")
         for name, number in wanted.items():
-            if not launcher.is_port_free(number):
+            host = settings.PORTAL_BIND if name == "PORT" else "127.0.0.1"
+            if not launcher.is_port_free(number, host=host):
                 raise CommandError(f"Port {number} is taken. Stop what uses it, or choose another: {name}=... make run")
 
     def _lock_data(self) -> None:
@@ -81,7 +82,8 @@ class Command(BaseCommand):
 
     def _list_parts(self, port: int) -> list[launcher.Part]:
         manage = [sys.executable, os.fspath(settings.BASE_DIR / "manage.py")]
-        web = launcher.Part(name="The web server", command=[sys.executable, "-m", "gunicorn", "portal.wsgi"], port=port)
+        serve = [sys.executable, "-m", "gunicorn", "portal.wsgi"]
+        web = launcher.Part(name="The web server", command=serve, port=port, host=settings.PORTAL_BIND)
         drain = settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
         worker = launcher.Part(name="The worker", command=[*manage, "work"], stop_within=drain)
         if not settings.USING_SANDBOX:
@@ -93,7 +95,7 @@ class Command(BaseCommand):
         return [sandbox, worker, web]
 
     def _greet(self, port: int, link: str) -> None:
-        address = f"http://127.0.0.1:{port}"
+        address = f"http://{settings.PORTAL_BIND}:{port}"
         lines = ["", f"The portal runs at {address}/", ""]
         if link:
             lines += ["Make the first administrator here, within an hour and only once:", f"  {address}{link}", ""]
