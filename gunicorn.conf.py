@@ -22,6 +22,7 @@ limit_request_field_size = 8190  # htmx sends the page's address in a field
 forwarded_allow_ips = ",".join(map(str, settings.PORTAL_TRUSTED_PROXY))
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (heartbeats must not wait for a disk)
+logger_class = "portal.web.logs.Logger"
 accesslog = None if _local else "-"
 # gunicorn's own format, and the id by which the events of a page are found.
 access_log_format = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %({x-request-id}o)s'

@@ -233,16 +233,21 @@ SESSION_COOKIE_AGE = 12 * 60 * 60
 # Seconds without doing anything after which somebody is signed out; at most 30 minutes for who sees everything.
 PORTAL_IDLE_LIMIT = environment.read_number("PORTAL_IDLE_LIMIT", default=4 * 60 * 60, least=1800, most=43_200)
 X_FRAME_OPTIONS = "DENY"
+# What a page loads is not told the page's path, in which the token of the set-up link may stand: it would be logged.
+SECURE_REFERRER_POLICY = "strict-origin"
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {"()": "portal.web.logs.Formatter", "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "portal": {"level": "INFO"},
         "portal.sandbox": {"level": "WARNING"},  # it answers many times a minute
+        "django": {"level": "WARNING"},  # by the root's handler alone: its own would show the token where DEBUG is on
         "django.request": {"level": "ERROR"},  # what was refused or not found is no news
     },
 }

@@ -8,8 +8,10 @@ PAGE = b"x" * 150_000
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
-    """/body says how long the body was, /page is a large page, /endless never ends; all else is read by nobody."""
+    """/body says how long the body was, /page is large, /endless never ends, /broken/ fails; all else reads nothing."""
     path = environ["PATH_INFO"]
+    if path.startswith("/broken/"):
+        raise ZeroDivisionError
     if path == "/endless":
         start_response("200 OK", [])
         return repeat(PAGE)

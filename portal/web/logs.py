@@ -1,0 +1,37 @@
+"""What stands in no log: the token of the link that makes the first administrator, which is good for an hour."""
+
+import logging
+import re
+from typing import Any
+
+from gunicorn import glogging
+
+_TOKEN = re.compile(r"((?:/|%2F)setup(?:/|%2F))[^/\s\"'?#&%]+", re.IGNORECASE)
+
+
+def hide_token(text: str) -> str:
+    """The text with dots in the place of a token."""
+    return _TOKEN.sub(r"\1...", text)
+
+
+class Formatter(logging.Formatter):
+    """Writes a line of any logger, with its traceback, as another formatter would, but for the token."""
+
+    def __init__(self, *values: Any, inner: logging.Formatter | None = None, **options: Any) -> None:
+        super().__init__(*values, **options)
+        self._write = inner.format if inner else super().format
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return hide_token(self._write(record))
+
+
+class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's logs: of what was asked, and of what went wrong."""
+
+    def setup(self, cfg: Any) -> None:
+        """Set the handlers up, each with its own form of a line."""
+        super().setup(cfg)
+        for log in (self.error_log, self.access_log):
+            for handler in log.handlers:
+                handler.setFormatter(Formatter(inner=handler.formatter))

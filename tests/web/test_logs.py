@@ -1,0 +1,55 @@
+"""The token of the first administrator's link is in no log, whoever writes it."""
+
+import logging
+from logging.config import DictConfigurator
+
+import pytest
+from django.conf import settings
+
+from portal.web.logs import hide_token
+from tests.web.clients import Client, ask
+
+TOKEN = "Zk3-_x9TokenTokenTokenTokenTokenToken"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (f'"GET /setup/{TOKEN}/ HTTP/1.1" 200', '"GET /setup/.../ HTTP/1.1" 200'),
+        (f"Not Found: /setup/{TOKEN}", "Not Found: /setup/..."),
+        (f"https://portal.example/setup/{TOKEN}?x=1", "https://portal.example/setup/...?x=1"),
+        (f"/accounts/login/?next=%2Fsetup%2F{TOKEN}%2F&x", "/accounts/login/?next=%2Fsetup%2F...%2F&x"),
+        ("/setup/ and /requests/1/", "/setup/ and /requests/1/"),
+    ],
+)
+def test_dots_stand_in_its_place(line, shown):
+    assert hide_token(line) == shown
+
+
+def test_it_is_in_no_line_of_gunicorn(serve):
+    server = serve(accesslog="-", loglevel="info")
+    assert ask(server.port, f"/setup/{TOKEN}/", f"Referer: http://portal.example/setup/{TOKEN}/") == "200"
+    assert ask(server.port, f"/broken/setup/{TOKEN}/") == "500"
+    assert Client(server.port).send(f"GET /setup/{TOKEN}/ HTTP/x.y\r\n\r\n").read_all().startswith("HTTP/1.1 400")
+    assert server.end() == 0
+
+    log = server.read_log()
+    assert TOKEN not in log
+    assert '"GET /setup/.../ HTTP/1.1" 200 2 "http://portal.example/setup/.../"' in log
+    assert "Error handling request GET /broken/setup/.../" in log
+    assert "ZeroDivisionError" in log
+
+
+def test_it_is_in_no_line_of_django():
+    form = DictConfigurator(settings.LOGGING).configure_formatter(dict(settings.LOGGING["formatters"]["line"]))
+    values = {"name": "django.request", "levelname": "ERROR", "msg": "Internal Server Error: %s"}
+    line = form.format(logging.makeLogRecord(values | {"args": (f"/setup/{TOKEN}/",)}))
+    assert line.endswith(" ERROR django.request: Internal Server Error: /setup/.../")
+    # All of Django's loggers write by the root's handler, which has this form.
+    assert logging.getLogger("django").handlers == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/setup/unknown/", "/accounts/login/", "/nowhere/"])
+def test_pages_do_not_tell_their_path_to_what_they_load(client, path):
+    assert client.get(path)["Referrer-Policy"] == "strict-origin"
