@@ -24,7 +24,27 @@ from portal.services import sessions
 from portal.services.audit import origin
 from portal.web.arrival import MOST_BODY
 
+_UNUSED = (
+    *("accelerometer", "autoplay", "browsing-topics", "camera", "clipboard-read", "display-capture"),
+    *("encrypted-media", "gamepad", "geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer"),
+    *("microphone", "midi", "payment", "picture-in-picture", "screen-wake-lock", "serial", "storage-access", "usb"),
+    *("window-management", "xr-spatial-tracking"),
+)
+_PERMISSIONS = ", ".join(["clipboard-write=(self)", "fullscreen=(self)", *(f"{name}=()" for name in _UNUSED)])
 _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
+
+
+class BrowserLimitsMiddleware:
+    """Tells browsers with every answer, files too, what the portal does not need and that other sites get nothing."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers["Permissions-Policy"] = _PERMISSIONS
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return response
 
 
 class NoFilesMiddleware:

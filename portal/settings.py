@@ -132,6 +132,7 @@ INSTALLED_APPS = [
     "django.forms",
 ]
 MIDDLEWARE = [
+    "portal.middleware.BrowserLimitsMiddleware",  # around all others: what they answer by themselves has them too
     "portal.middleware.NoFilesMiddleware",  # before anything that could read what was sent
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -92,7 +92,7 @@ def _list_subjects(request: HttpRequest, *, name: str) -> list[throttle.Subject]
 
 
 class SignOut(auth_views.LogoutView):
-    """Django's sign-out, recorded. An address typed by hand signs nobody out."""
+    """Django's sign-out, recorded; the browser keeps nothing. An address typed by hand signs nobody out."""
 
     def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return redirect("home")
@@ -103,6 +103,7 @@ class SignOut(auth_views.LogoutView):
                 sessions.record_sign_out(person=request.user)
             response = super().post(request, *args, **kwargs)
         messages.success(request, _("You are signed out."))
+        response.headers["Clear-Site-Data"] = '"cache", "storage"'
         return response
 
 
