@@ -20,6 +20,9 @@ limit_request_line = 8190  # the most that gunicorn knows: what is searched for 
 limit_request_fields = 64
 limit_request_field_size = 8190  # htmx sends the page's address in a field
 forwarded_allow_ips = ",".join(map(str, settings.PORTAL_TRUSTED_PROXY))
+# No other field says how a client came or where the portal lies: a trusted proxy, too, may pass on what clients send.
+secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
+forwarder_headers = ""
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (heartbeats must not wait for a disk)
 logger_class = "portal.web.logs.Logger"

@@ -15,8 +15,11 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if path == "/endless":
         start_response("200 OK", [])
         return repeat(PAGE)
-    answer = {"/body": lambda: b"%d" % len(environ["wsgi.input"].read()), "/page": lambda: PAGE}.get(
-        path, lambda: b"ok"
-    )()
+    seen = " ".join(environ[name] for name in ("wsgi.url_scheme", "SCRIPT_NAME", "PATH_INFO")).encode()
+    answer = {
+        "/body": lambda: b"%d" % len(environ["wsgi.input"].read()),
+        "/page": lambda: PAGE,
+        "/seen": lambda: seen,
+    }.get(path, lambda: b"ok")()
     start_response("200 OK", [("Content-Length", str(len(answer)))])
     return iter([answer])

@@ -1,9 +1,11 @@
 """Clients that speak HTTP byte by byte, and may stop at any of them."""
 
 import socket
+import ssl
 from typing import ClassVar
 
 PATIENCE = 30.0  # seconds; nothing here takes one, unless the server waits for a client
+HOST = "portal.example"
 MANY = 100  # more than there are threads
 
 
@@ -12,13 +14,18 @@ class Client:
 
     opened: ClassVar[list["Client"]] = []
 
-    def __init__(self, port: int, *, window: int = 0) -> None:
-        """`window` bytes at most are on the way to a client that does not read."""
+    def __init__(
+        self, port: int, *, window: int = 0, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ) -> None:
+        """`window` bytes at most are on the way to a client that does not read; `address` is its own."""
         self._socket = socket.socket()
         self._socket.settimeout(PATIENCE)
         if window:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self._socket.bind((address, 0))
         self._socket.connect(("127.0.0.1", port))
+        if tls:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=HOST)
         self.opened.append(self)
 
     def send(self, text: str) -> "Client":
@@ -26,7 +33,7 @@ class Client:
         return self
 
     def send_head(self, path: str, *fields: str, method: str = "GET") -> "Client":
-        return self.send("\r\n".join([f"{method} {path} HTTP/1.1", "Host: portal.example", *fields, "", ""]))
+        return self.send("\r\n".join([f"{method} {path} HTTP/1.1", f"Host: {HOST}", *fields, "", ""]))
 
     def read(self) -> str:
         """What has come, when something has; nothing where the server has ended the connection."""

@@ -125,6 +125,22 @@ def test_it_ends_although_clients_have_stopped(serve):
     assert all(client.is_ended() for client in stopped)
 
 
+@pytest.mark.parametrize(
+    ("field", "seen"),
+    [
+        ("X-Forwarded-Proto: https", "https  /seen"),
+        ("X-Forwarded-Proto: http", "http  /seen"),
+        ("X-Forwarded-Ssl: on", "http  /seen"),
+        ("X-Forwarded-Protocol: ssl", "http  /seen"),
+        ("SCRIPT_NAME: /se", "http  /seen"),
+        ("PATH_INFO: /page", "http  /seen"),
+    ],
+)
+def test_a_proxy_is_believed_in_one_field_alone(serve, field, seen):
+    """It may pass on what clients send."""
+    assert Client(serve().port).send_head("/seen", field).read_answer().endswith(f"\r\n\r\n{seen}")
+
+
 def test_tls_is_left_to_a_proxy():
     files = [f"--certfile={__file__}", f"--keyfile={__file__}"]
     done = subprocess.run(

@@ -1,0 +1,213 @@
+"""The portal behind nginx as docs/proxy.md configures it, and past it: strangers who stop keep no page waiting."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.chaos import stage
+from tests.e2e.conftest import ARGUMENTS, CHROMIUM
+from tests.e2e.proxied import NGINX, Proxied
+from tests.web.clients import HOST, PATIENCE, Client
+
+MANY = 120
+AT_ONE_ADDRESS = 40  # fewer than nginx takes of one
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory) -> Iterator[Proxied]:
+    assert Path(NGINX).exists(), "nginx is missing; on Debian: apt install nginx-light"
+    running = Proxied(tmp_path_factory.mktemp("proxied"))
+    try:
+        running.start()
+        yield running
+    finally:
+        running.end_all()
+
+
+@pytest.fixture(scope="module")
+def session(proxied) -> str:
+    """Of an administrator, who has an export of three megabytes."""
+    return proxied.fill()
+
+
+@pytest.fixture
+def through_nginx(proxied) -> Callable[..., Client]:
+    return lambda **values: Client(proxied.tls_port, tls=proxied.tls, **values)
+
+
+@pytest.fixture
+def past_it(proxied) -> Callable[..., Client]:
+    """Always from this machine's own address: another would not be believed that it came by https."""
+    return lambda **values: Client(proxied.port, **values | {"address": "127.0.0.1"})
+
+
+@pytest.fixture(params=["through_nginx", "past_it"])
+def connect(request) -> Callable[..., Client]:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _close_connections() -> Iterator[None]:
+    yield
+    while Client.opened:
+        Client.opened.pop().close()
+
+
+FIELDS = ("X-Forwarded-Proto: https", "Connection: close")  # nginx says the first by itself
+
+
+def ask(client: Client, path: str, *fields: str, method: str = "GET") -> str:
+    return client.send_head(path, *FIELDS, *fields, method=method).read_all()
+
+
+def read_status(answer: str) -> int:
+    return int(answer.split(" ")[1])
+
+
+# --- The link comes first: there is one only until there is an administrator ---
+
+
+def test_the_token_of_the_link_is_in_no_log(proxied, through_nginx):
+    link = proxied.manage("setup_link").strip()
+    path = re.search(r"/setup/(\S+)/", link)
+    with sync_playwright() as playwright:
+        options = [*ARGUMENTS, f"--host-resolver-rules=MAP {HOST} 127.0.0.1"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        page = browser.new_context(ignore_https_errors=True).new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.all_headers().get("referer", "")))
+        address = f"https://{HOST}:{proxied.tls_port}"
+        page.goto(address + path[0], wait_until="networkidle")
+        assert page.get_by_role("heading").inner_text() == "Create the first administrator"
+        browser.close()
+    assert len(asked) > 2
+    assert set(asked) <= {"", f"{address}/"}
+    assert read_status(ask(Client(proxied.http_port), path[0])) == 301
+
+    proxied.ask_database("ALTER TABLE portal_setuplink RENAME TO away")
+    try:
+        assert read_status(ask(through_nginx(), path[0])) == 503
+    finally:
+        proxied.ask_database("ALTER TABLE away RENAME TO portal_setuplink")
+    assert read_status(ask(through_nginx(), path[0][:-1])) == 301
+    assert read_status(ask(through_nginx(), f"{path[0]}more/")) == 404
+    proxied.end("portal")
+    assert read_status(ask(through_nginx(), path[0])) == 502
+    proxied.start_portal()
+
+    logs = proxied.read_logs()
+    assert logs.count("GET /setup/...") > 8
+    assert "ERROR django.request: " in logs
+    assert path[1] not in logs
+
+
+# --- Strangers ---
+
+
+def stop_in_the_head(connect, session: str, address: str) -> Client:
+    return connect(address=address).send(f"GET / HTTP/1.1\r\nHost: {HOST}\r\nX-Forwarded-Pro")
+
+
+def stop_in_the_body(connect, session: str, address: str) -> Client:
+    fields = (*FIELDS, f"Cookie: csrftoken={'a' * 32}", "Content-Length: 100")
+    kind = "Content-Type: application/x-www-form-urlencoded"
+    return connect(address=address).send_head("/theme/", *fields, kind, method="POST").send("theme=da")
+
+
+def stop_reading_an_export(connect, session: str, address: str) -> Client:
+    client = connect(address=address, window=4096)
+    return client.send_head("/requests/export.csv", *FIELDS, f"Cookie: sessionid={session}")
+
+
+@pytest.mark.parametrize("stop", [stop_in_the_head, stop_in_the_body, stop_reading_an_export])
+def test_many_who_stop_keep_no_page_waiting(connect, session, stop):
+    stopped = [stop(connect, session, f"127.0.0.{10 + number // AT_ONE_ADDRESS}") for number in range(MANY)]
+
+    if stop is stop_reading_an_export:
+        answers = {read_status(client.read()) for client in stopped}
+        assert answers == {200, 503}
+    page = ask(connect(), "/accounts/login/")
+    health = ask(connect(), "/healthz")
+
+    assert (read_status(page), read_status(health)) == (200, 200)
+    assert len(stopped) == MANY
+
+
+def test_an_export_comes_whole(connect, session):
+    file = ask(connect(), "/requests/export.csv", f"Cookie: sessionid={session}")
+    assert read_status(file) == 200
+    assert len(file) > 6000 * 500
+    assert file.endswith("\r\n0\r\n\r\n")  # by this end a client knows that it was not cut off
+
+
+# --- What is refused ---
+
+
+def test_files_and_what_is_too_long_are_refused(connect):
+    files = ("Content-Type: multipart/form-data; boundary=b", "Content-Length: 5000")
+    answer = connect().send_head("/accounts/login/", *FIELDS, *files, method="POST").send("x" * 5000).read_all()
+    assert (read_status(answer), "The portal takes no files" in answer) == (415, True)
+    long = connect().send_head("/accounts/login/", *FIELDS, "Content-Length: 200000000", method="POST")
+    assert read_status(long.read()) == 413
+
+
+def test_a_body_in_chunks_is_told_its_length_by_nginx_and_refused_without_it(through_nginx, past_it):
+    kind = "Content-Type: application/x-www-form-urlencoded"
+    chunks = ("/theme/", *FIELDS, kind, "Transfer-Encoding: chunked")
+    body = "6\r\ntheme=\r\n4\r\ndark\r\n0\r\n\r\n"
+    assert read_status(through_nginx().send_head(*chunks, method="POST").send(body).read_all()) == 403  # no token
+    assert read_status(past_it().send_head(*chunks, method="POST").send(body).read_all()) == 413
+
+
+# --- What nginx tells the portal ---
+
+
+def test_http_leads_to_https_and_not_in_a_circle(proxied, through_nginx):
+    plain = Client(proxied.http_port).send_head("/usage/?year=1", "Connection: close").read_all()
+    assert read_status(plain) == 301
+    assert f"\r\nLocation: https://{HOST}/usage/?year=1\r\n" in plain
+
+    page = through_nginx().send_head("/usage/?year=1", "Connection: close").read_all()
+    assert read_status(page) == 302
+    assert "\r\nLocation: /accounts/login/?next=/usage/%3Fyear%3D1\r\n" in page
+    form = through_nginx().send_head("/accounts/login/", "Connection: close").read_all()
+    assert read_status(form) == 200
+    assert re.search(r"\r\nSet-Cookie: csrftoken=[^\r]*; Secure\r\n", form)
+    assert "\r\nStrict-Transport-Security: max-age=31536000" in form
+
+
+def sign_in(connect: Callable[..., Client], *fields: str, address: str = "127.0.0.1") -> str:
+    """Tried with a wrong password."""
+    form = ask(connect(address=address), "/accounts/login/")
+    cookie = re.search(r"csrftoken=(\w+)", form)
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
+    body = f"username=ada&password=wrong&csrfmiddlewaretoken={token[1]}"
+    kind = ("Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}")
+    sent = (*FIELDS, *kind, f"Cookie: {cookie[0]}", f"Origin: https://{HOST}", *fields)
+    return connect(address=address).send_head("/accounts/login/", *sent, method="POST").send(body).read_all()
+
+
+def test_the_record_has_the_address_and_the_id_that_nginx_knows(proxied, through_nginx, session):
+    claims = ("X-Forwarded-For: 192.0.2.9", "X-Request-ID: made-up-by-me", "X-Forwarded-Ssl: off")
+    answer = sign_in(through_nginx, *claims, address="127.0.0.60")
+    assert read_status(answer) == 200
+    number = re.search(r"\r\nX-Request-ID: (\w+)\r\n", answer)[1]
+
+    told = proxied.ask_database("SELECT address, http_request FROM portal_event ORDER BY id DESC LIMIT 1")
+    assert told == [("127.0.0.60", number)]
+    line = re.compile(rf'^127\.0\.0\.60 .*"POST /accounts/login/ .* {number}$', re.MULTILINE)
+    assert stage.wait_until(lambda: line.search(proxied.read_logs()), seconds=PATIENCE)  # it writes when it has sent
+
+
+def test_passwords_are_not_tried_without_end(through_nginx):
+    form = {"method": "POST"}
+    answers = [
+        read_status(ask(through_nginx(address="127.0.0.70"), "/accounts/login/", "Content-Length: 0", **form))
+        for _ in range(30)
+    ]
+    assert answers[:20] == [403] * 20  # without their form's token
+    assert 429 in answers[20:]
+    assert read_status(ask(through_nginx(address="127.0.0.70"), "/accounts/login/")) == 200
