@@ -6,7 +6,10 @@ waits up to two seconds for each client that does not close one. Here the loop c
 only to one that is whole; the thread waits for its client only while it sends, and the loop sees the client off.
 """
 
+import fcntl
 import socket
+import sys
+import termios
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -26,6 +29,8 @@ ARRIVE_WITHIN = 10.0  # seconds for a whole request
 SEND_WITHIN = 30.0  # seconds for one piece of an answer, which is a page or some hundred lines of an export
 # The kernel keeps a whole page that is on its way, so that no thread waits for a slow reader of one.
 _SEND_BUFFER = 256 * 1024  # bytes
+# Who asks for more before that much of the last answer is taken would fill that buffer, and then hold a thread.
+_MOST_NOT_TAKEN = 16 * 1024  # bytes
 _PIECE = 16 * 1024  # bytes
 _MOST_LEFT_UNREAD = 1024 * 1024  # bytes of a refused body that are let pass, so that its sender gets to read why
 _CARRY_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -133,7 +138,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._drop(conn)
             return
         conn.arrival.add(data)
-        if conn.arrival.is_whole:
+        if conn.arrival.is_whole and _count_not_taken(connection) > _MOST_NOT_TAKEN:
+            self._drop(conn)
+        elif conn.arrival.is_whole:
             self._stop_waiting(conn)
             conn.parser.unreader.unread(bytes(conn.arrival.received))
             super().enqueue_req(conn)
@@ -163,6 +170,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._stop_waiting(conn)
         self.nr_conns -= 1
         conn.close()
+
+
+def _count_not_taken(connection: socket.socket) -> int:
+    """The bytes that are still on their way to the client; none where the system cannot tell."""
+    try:
+        return int.from_bytes(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except OSError:
+        return 0
 
 
 def _read(connection: socket.socket) -> bytes:

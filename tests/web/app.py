@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Any
 
-PAGE = b"x" * 150_000
+from tests.web.clients import LARGE
+
+PAGE = b"x" * LARGE
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 PATIENCE = 30.0  # seconds; nothing here takes one, unless the server waits for a client
 HOST = "portal.example"
+LARGE = 150_000  # bytes of a page
 MANY = 100  # more than there are threads
 
 
@@ -57,6 +58,13 @@ class Client:
         """Waits until the server says something or ends the connection, and tells whether it has ended it."""
         try:
             return self.read() == ""
+        except ConnectionResetError:
+            return True
+
+    def is_cut_off(self) -> bool:
+        """Reads all there is, and tells whether it was ended before it was whole: this client asked too much."""
+        try:
+            return len(self.read_all()) < 5 * LARGE
         except ConnectionResetError:
             return True
 

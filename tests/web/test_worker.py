@@ -1,5 +1,6 @@
 """A web process while its clients are slow: a thread is only taken by what is there, and only for as long as it is."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -37,6 +38,17 @@ def test_many_clients_that_stop_keep_no_page_waiting(serve, stop):
     assert ask(server.port) == "200"
 
     assert len(stopped) == MANY
+
+
+def test_who_asks_again_and_again_without_reading_is_let_go(serve):
+    server = serve()
+    greedy = [Client(server.port, window=4096) for _ in range(MANY)]
+    for _ in range(5):
+        for client in greedy:
+            with contextlib.suppress(ConnectionError):
+                client.send_head("/page")
+        assert ask(server.port) == "200"
+    assert all(client.is_cut_off() for client in greedy)
 
 
 def test_a_slow_request_is_answered_once_it_is_whole(serve):
