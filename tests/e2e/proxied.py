@@ -101,7 +101,7 @@ class Proxied:
         self.manage("shell", "-v0", "-c", made.format(token) + _FILL)
         session = (
             "from django.test import Client; from portal import models; c = Client();"
-            " c.force_login(models.User.objects.get()); print(c.cookies['sessionid'].value)"
+            " c.force_login(models.User.objects.get()); print(c.cookies['__Host-sessionid'].value)"
         )
         return self.manage("shell", "-v0", "-c", session).strip()
 

@@ -112,14 +112,21 @@ def stop_in_the_head(connect, session: str, address: str) -> Client:
 
 
 def stop_in_the_body(connect, session: str, address: str) -> Client:
-    fields = (*FIELDS, f"Cookie: csrftoken={'a' * 32}", "Content-Length: 100")
+    fields = (*FIELDS, f"Cookie: __Host-csrftoken={'a' * 32}", "Content-Length: 100")
     kind = "Content-Type: application/x-www-form-urlencoded"
     return connect(address=address).send_head("/theme/", *fields, kind, method="POST").send("theme=da")
 
 
 def stop_reading_an_export(connect, session: str, address: str) -> Client:
-    client = connect(address=address, window=4096)
-    return client.send_head("/requests/export.csv", *FIELDS, f"Cookie: sessionid={session}")
+    return send_form(connect(address=address, window=4096), "/requests/export.csv", session=session)
+
+
+def send_form(client: Client, path: str, *, session: str) -> Client:
+    """A form without fields, by somebody who is signed in."""
+    token = "a" * 32
+    cookies = f"Cookie: __Host-sessionid={session}; __Host-csrftoken={token}"
+    fields = (cookies, f"X-CSRFToken: {token}", f"Origin: https://{HOST}", "Content-Length: 0")
+    return client.send_head(path, *FIELDS, *fields, method="POST")
 
 
 @pytest.mark.parametrize("stop", [stop_in_the_head, stop_in_the_body, stop_reading_an_export])
@@ -137,7 +144,7 @@ def test_many_who_stop_keep_no_page_waiting(connect, session, stop):
 
 
 def test_an_export_comes_whole(connect, session):
-    file = ask(connect(), "/requests/export.csv", f"Cookie: sessionid={session}")
+    file = send_form(connect(), "/requests/export.csv", session=session).read_all()
     assert read_status(file) == 200
     assert len(file) > 6000 * 500
     assert file.endswith("\r\n0\r\n\r\n")  # by this end a client knows that it was not cut off
@@ -175,14 +182,14 @@ def test_http_leads_to_https_and_not_in_a_circle(proxied, through_nginx):
     assert "\r\nLocation: /accounts/login/?next=/usage/%3Fyear%3D1\r\n" in page
     form = through_nginx().send_head("/accounts/login/", "Connection: close").read_all()
     assert read_status(form) == 200
-    assert re.search(r"\r\nSet-Cookie: csrftoken=[^\r]*; Secure\r\n", form)
+    assert re.search(r"\r\nSet-Cookie: __Host-csrftoken=[^\r]*; Secure\r\n", form)
     assert "\r\nStrict-Transport-Security: max-age=31536000" in form
 
 
 def sign_in(connect: Callable[..., Client], *fields: str, address: str = "127.0.0.1") -> str:
     """Tried with a wrong password."""
     form = ask(connect(address=address), "/accounts/login/")
-    cookie = re.search(r"csrftoken=(\w+)", form)
+    cookie = re.search(r"__Host-csrftoken=(\w+)", form)
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
     body = f"username=ada&password=wrong&csrfmiddlewaretoken={token[1]}"
     kind = ("Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}")

@@ -20,7 +20,7 @@ def take(sign_in, root) -> Callable[..., object]:
     """Asks for an export."""
     browser = sign_in(root)
     rows.create_request(root)
-    return lambda path=EXPORTS[0]: browser.get(path)
+    return lambda path=EXPORTS[0]: browser.post(path)
 
 
 @pytest.fixture
