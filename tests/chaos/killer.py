@@ -18,6 +18,8 @@ from tests.chaos import habits, stage
 PAUSE = (0.3, 1.2)
 # Longer than an attempt's deadline and the grace for settling: what wakes up finds that the others went on.
 LONG_STOP = stage.DEADLINE + stage.SETTLE_GRACE + 2.0
+_THREADS_AT_WORK = 16  # a worker has them once it has begun to send
+_SETTLED_AFTER = 3.0  # seconds
 DAY = 86_400
 DAYS_AHEAD_FOR = 10.0
 
@@ -62,6 +64,7 @@ class Killer:
             self._repertoire.append((6, self._step_clock))
         if habits.COPY in scene.habits:
             self._repertoire.append((4, self._start_copy))
+        self._seen: dict[int, float] = {}  # since when there are the processes of the web server
         # When a clock that is days ahead is put right again.
         self._right_at = math.inf
 
@@ -98,6 +101,8 @@ class Killer:
                 self._right_clock()
             for actor in self._stage.actors:
                 self._bring_back(actor)
+            for pid in self._stage.web.list_children():
+                self._is_settled(pid)
             if time.monotonic() >= due:
                 weights = [weight for weight, _ in self._repertoire]
                 self._chance.choices([deed for _, deed in self._repertoire], weights)[0]()
@@ -126,14 +131,16 @@ class Killer:
     # --- Deeds ---
 
     def _choose_worker(self) -> stage.Actor | None:
-        """One that runs, and is neither frozen nor ending; and only while another one is left to work."""
+        """One that runs, and is neither frozen nor ending; and only while another one is left that works already."""
         now = time.monotonic()
         free = [
             actor
             for actor in self._stage.workers
             if actor.is_alive() and not actor.ending_since and actor.stopped_until < now
         ]
-        return self._chance.choice(free) if len(free) > 1 else None
+        working = [actor for actor in free if actor.count_threads() > _THREADS_AT_WORK]
+        chosen = [actor for actor in free if working not in ([], [actor])]
+        return self._chance.choice(chosen) if chosen else None
 
     def _kill_worker(self) -> None:
         if actor := self._choose_worker():
@@ -159,8 +166,15 @@ class Killer:
         self._thaw.append((time.monotonic() + seconds, pid))
 
     def _choose_web_child(self) -> int | None:
+        """One of the web server's, and only while another one is left that serves already."""
+        frozen = {pid for _, pid in self._thaw}
         children = self._stage.web.list_children()
-        return self._chance.choice(children) if children else None
+        serving = [pid for pid in children if pid not in frozen and self._is_settled(pid)]
+        chosen = [pid for pid in children if serving not in ([], [pid])]
+        return self._chance.choice(chosen) if chosen else None
+
+    def _is_settled(self, pid: int) -> bool:
+        return time.monotonic() - self._seen.setdefault(pid, time.monotonic()) > _SETTLED_AFTER
 
     def _kill_web_child(self) -> None:
         if pid := self._choose_web_child():

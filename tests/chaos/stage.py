@@ -103,6 +103,13 @@ class Actor:
         """Whether it runs no more."""
         return not self.is_alive()
 
+    def count_threads(self) -> int:
+        """Its threads."""
+        try:
+            return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
+        except OSError:
+            return 0
+
     def list_children(self) -> list[int]:
         """Its living children: gunicorn's workers."""
         try:
