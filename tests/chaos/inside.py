@@ -32,12 +32,6 @@ def _model(name: str) -> Any:
     return apps.get_model("portal", name)._default_manager
 
 
-def make_person(name: str, *, password: str, group: str) -> None:
-    """Somebody of a group, who may sign in."""
-    person = _model("User").create_user(name, password=password)
-    person.groups.add(apps.get_model("auth", "Group").objects.get(name=group))
-
-
 def make_sessions(names: list[str], *, group: str) -> dict[str, str]:
     """People of a group, each signed in; the keys of their sessions by name."""
     groups = apps.get_model("auth", "Group").objects
