@@ -33,8 +33,8 @@ class SignIn(auth_views.LoginView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         name = auth_forms.UsernameField().to_python(request.POST.get("username", "")[:150])
-        if not name or not request.POST.get("password"):
-            return super().post(request, *args, **kwargs)
+        if not name or "\0" in name or not request.POST.get("password"):
+            return super().post(request, *args, **kwargs)  # which looks at no password
         try:
             with counted_try(request, name=name):
                 return super().post(request, *args, **kwargs)
@@ -108,19 +108,42 @@ class SignOut(auth_views.LogoutView):
 
 
 class ChangePassword(auth_views.PasswordChangeView):
-    """Django's page, recorded in the transaction that changes the password."""
+    """Django's page, recorded in the transaction that changes the password; the present one is not to be guessed."""
 
     template_name = "accounts/password.html"
     form_class = forms.PasswordForm
     success_url = reverse_lazy("password_changed")
 
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        person = cast(models.User, request.user)
+        if not request.POST.get("old_password"):
+            return super().post(request, *args, **kwargs)
+        try:
+            with counted_try(request, name=person.get_username()):
+                return super().post(request, *args, **kwargs)
+        except throttle.TooManyFailures as error:
+            form = self.form_class(user=person)
+            return self.render_to_response(self.get_context_data(form=form, wait=error.seconds), status=429)
+
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         person = cast(models.User, self.request.user)
         with transaction.atomic():
+            _forget_failures(self.request)
             sessions.record_password_change(person=person)
             response = super().form_valid(form)
             sessions.note_proof(session=self.request.session)
         return response
+
+    def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
+        if "old_password" in form.cleaned_data:
+            _forget_failures(self.request)
+        elif form.data.get("old_password"):
+            sessions.record_failed_sign_in(name=self.request.user.get_username())
+        return super().form_invalid(form)
+
+
+def _forget_failures(request: HttpRequest) -> None:
+    throttle.forget_failures(subjects=_list_subjects(request, name=request.user.get_username()))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -138,7 +161,7 @@ def confirm(request: SignedInRequest) -> HttpResponse:
         except throttle.TooManyFailures as error:
             form, is_right, wait = forms.ConfirmForm(person=request.user), False, error.seconds
         if is_right:
-            throttle.forget_failures(subjects=_list_subjects(request, name=name))
+            _forget_failures(request)
             sessions.note_proof(session=request.session)
             return redirect(target)
         if wait is None:

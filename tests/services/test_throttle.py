@@ -94,6 +94,30 @@ def test_a_form_that_lacks_something_is_no_try(client):
 
 
 @pytest.mark.django_db
+def test_a_name_that_nobody_can_have_is_no_try(client):
+    for _ in range(9):
+        assert try_name(client, "ali\0ce").status_code == 200
+    assert not models.SignInThrottle.objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_present_password_is_not_to_be_guessed_on_the_page_that_changes_it(alice, sign_in):
+    browser, new = sign_in(alice), "another long passphrase"
+    values = {"old_password": "wrong", "new_password1": new, "new_password2": new}
+    statuses = [browser.post("/accounts/password/", values).status_code for _ in range(6)]
+    assert statuses == [200] * 5 + [429]
+    assert "Too many wrong passwords" in browser.post("/accounts/password/", values).content.decode()
+    let_waits_pass()
+    assert browser.post("/accounts/password/", {**values, "old_password": ""}).status_code == 200
+    right = {**values, "old_password": factories.PASSWORD}
+    # A new one that is refused is no guess.
+    for _ in range(9):
+        assert browser.post("/accounts/password/", {**right, "new_password2": "mistyped"}).status_code == 200
+    assert browser.post("/accounts/password/", right).status_code == 302
+    assert models.Event.objects.filter(verb="sign-in-failed", target="user alice").count() == 5
+
+
+@pytest.mark.django_db
 def test_each_wait_is_an_event_and_operators_see_that_somebody_guesses(client, alice, anna, sign_in):
     for _ in range(7):
         try_name(client, "alice")

@@ -45,4 +45,7 @@ def test_a_changed_password_is_recorded_and_one_that_stays_is_not(client, alice)
     for former in ("wrong", factories.PASSWORD):
         data = {"old_password": former, "new_password1": new, "new_password2": new}
         client.post("/accounts/password/", data)
-    assert told() == [("change-password", "alice", "user alice", "127.0.0.1")]
+    assert told() == [
+        ("sign-in-failed", "", "user alice", "127.0.0.1"),
+        ("change-password", "alice", "user alice", "127.0.0.1"),
+    ]
