@@ -83,7 +83,7 @@ def test_one_sees_where_one_is_signed_in_and_signs_out_elsewhere(client, alice, 
         sign_in(browser)
     sign_in(others, "bob")
     page = here.get("/accounts/").content.decode()
-    assert page.count("Firefox on Linux") == 2
+    assert page.count("<dt>Firefox on Linux") == 2
     assert page.count("this browser") == 1
     assert "203.0.113.9" in page
 

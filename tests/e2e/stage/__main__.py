@@ -46,13 +46,13 @@ def list_admin(names: list[str]) -> dict[str, str]:
     return found
 
 
-def sign_in(user: models.User) -> str:
+def sign_in(user: models.User, *, browser: str = "Firefox/140.0 (X11; Linux x86_64)") -> str:
     """The key of a session of theirs."""
     session = import_module(settings.SESSION_ENGINE).SessionStore()
     session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    sessions.begin_session(session=session, address="203.0.113.9", browser="Firefox/140.0 (X11; Linux x86_64)")
+    sessions.begin_session(session=session, address="203.0.113.9", browser=browser)
     session.save()
     return str(session.session_key)
 
@@ -67,6 +67,7 @@ def build() -> dict[str, object]:
     uids = rows.create_mirrors(people["mira"], people["olga"])
     rows.create_types()
     rows.create_record()
+    sign_in(people["mira"], browser="iPhone OS 19_0 like Mac OS X Safari/605.1")  # on her telephone, too
     names = list(list_names(get_resolver().url_patterns))
     return {
         "requests": {f"r_{name}".replace("-", "_"): number for name, number in requests.items()},
