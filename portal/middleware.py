@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.csp import CSP, build_policy
 
-from portal import client_address, models
+from portal import client_address, models, sessionstore
 from portal.services import sessions
 from portal.services.audit import origin
 from portal.web.arrival import MOST_BODY
@@ -98,10 +98,12 @@ class SessionLimitMiddleware:
     ) -> None:
         if not getattr(view_func, "login_required", True) or not isinstance(request.user, models.User):
             return
-        if sessions.is_idle(session=request.session, person=request.user):
+        seen_at = getattr(request.session, "seen_at", None)
+        if sessions.is_idle(seen_at=seen_at, person=request.user):
             logout(request)
         elif "HX-Request" not in request.headers:
-            sessions.note_activity(session=request.session)
+            key = sessionstore.hash_key(request.session.session_key or "")
+            sessions.note_activity(key=key, seen_at=seen_at)
 
 
 class TimeZoneMiddleware:

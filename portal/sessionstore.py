@@ -16,7 +16,9 @@ def hash_key(key: str) -> str:
 
 
 class SessionStore(db.SessionStore):
-    """Django's, but for what it calls a key in the table."""
+    """Django's, but for what it calls a key in the table. `seen_at`: when its owner last did something."""
+
+    seen_at: datetime | None = None
 
     @classmethod
     def get_model_class(cls) -> type[models.Session]:
@@ -26,6 +28,7 @@ class SessionStore(db.SessionStore):
         if self.session_key is not None:
             rows = models.Session.objects.filter(session_key=hash_key(self.session_key), expire_date__gt=timezone.now())
             if (row := rows.first()) is not None:
+                self.seen_at = row.seen_at
                 return row
         self._session_key = None
         return None
@@ -43,9 +46,6 @@ class SessionStore(db.SessionStore):
         row.session_key = hash_key(row.session_key)
         row.user_id = data.get("_auth_user_id")
         row.address, row.browser = data.get("address", ""), data.get("browser", "")
-        row.began_at, row.seen_at = _read_time(data.get("began")), _read_time(data.get("seen"))
+        row.began_at = datetime.fromtimestamp(data["began"], UTC) if "began" in data else None
+        row.seen_at = self.seen_at or timezone.now()
         return row
-
-
-def _read_time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "forms": {"models", "failures", "passwords"},
     "filters": {"forms", "models", "failures"},
     "templatetags": {"models", "failures"},
-    "middleware": {"services", "models", "client_address", "web"},
+    "middleware": {"services", "models", "client_address", "sessionstore", "web"},
     "streams": set(),
     "views": {
         *("views", "forms", "filters", "services", "failures", "models", "sandbox", "db", ""),

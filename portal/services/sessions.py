@@ -1,19 +1,23 @@
 """Who came, who was turned away, who left: signing in and out, how long that lasts, and passwords."""
 
+import logging
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from portal import models
+from portal.db import describe_failure
 from portal.services import audit, leases, throttle
 
-_IDLE_FOR_ALL = 30 * 60  # seconds, where everybody's requests are seen
-_NOTED_EVERY = 60  # seconds
+logger = logging.getLogger(__name__)
+
+_IDLE_FOR_ALL = timedelta(minutes=30)  # where everybody's requests are seen
+_NOTED_EVERY = timedelta(minutes=1)
 _PROVED_FOR = 10 * 60  # seconds
 
 
@@ -26,23 +30,29 @@ def record_sign_in(*, person: models.User) -> None:
 def begin_session(*, session: SessionBase, address: str, browser: str) -> None:
     """Note where and when it began, for its owner; it ends by itself, however much is done in it."""
     now = int(time.time())
-    session.update({"address": address, "browser": browser[:200], "began": now, "seen": now, "proved": now})
+    session.update({"address": address, "browser": browser[:200], "began": now, "proved": now})
     session.set_expiry(timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE))
 
 
-def is_idle(*, session: SessionBase, person: models.User) -> bool:
-    """Whether nothing was done in it for too long; for whoever sees everything, that is sooner."""
-    idle: float = time.time() - session.get("seen", time.time())
+def is_idle(*, seen_at: datetime | None, person: models.User) -> bool:
+    """Whether the person did nothing for too long in a session; for whoever sees everything, that is sooner."""
+    idle = timezone.now() - (seen_at or timezone.now())
     if idle <= _IDLE_FOR_ALL:
         return False
-    return idle > settings.PORTAL_IDLE_LIMIT or person.has_perm("portal.see_all")
+    return idle > timedelta(seconds=settings.PORTAL_IDLE_LIMIT) or person.has_perm("portal.see_all")
 
 
-def note_activity(*, session: SessionBase) -> None:
-    """Note that its owner does something: once a minute is enough. A clock that was ahead is set right."""
-    now = int(time.time())
-    if not 0 <= now - session.get("seen", -_NOTED_EVERY) < _NOTED_EVERY:
-        session["seen"] = now
+def note_activity(*, key: str, seen_at: datetime | None) -> None:
+    """Note that the owner of a session, named as in the table, does something: once a minute is enough.
+
+    A clock that was ahead is set right. Where the database takes nothing, a page can be read all the same.
+    """
+    now = timezone.now()
+    if seen_at is None or not timedelta(0) <= now - seen_at < _NOTED_EVERY:
+        try:
+            models.Session.objects.filter(session_key=key).update(seen_at=now)
+        except DatabaseError as error:
+            logger.warning("%s Nobody's activity is noted.", describe_failure(error))
 
 
 def has_proved(*, session: SessionBase) -> bool:

@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from portal import models
+from portal.models.clock import Now
 from portal.services import accounts, setup, throttle
 from portal.sessionstore import SessionStore
 
@@ -39,8 +40,8 @@ def _set_open() -> None:
 def _confirm_everybody() -> None:
     """Let everybody have typed the password just now, as whoever changes something about people has."""
     for row in models.Session.objects.all():
-        row.session_data = SessionStore().encode({**row.get_decoded(), "proved": time.time(), "seen": time.time()})
-        row.save(update_fields=["session_data"])
+        row.session_data, row.seen_at = SessionStore().encode({**row.get_decoded(), "proved": time.time()}), Now()
+        row.save(update_fields=["session_data", "seen_at"])
 
 
 def _change_key(**values: object) -> None:
