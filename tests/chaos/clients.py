@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import requests
 
-from tests.chaos import books
+from tests.chaos import books, inside
 
 TYPES = (
     *("max", "zoom-chromium", "meet-chromium", "voip", "voip-chromium", "chromium"),
@@ -59,9 +59,9 @@ class Book:
 class Browser:
     """A signed-in person's browser, which tries again until it is answered or the run is over."""
 
-    def __init__(self, *, address: str, session_key: str, book: Book, hurry: threading.Event) -> None:
+    def __init__(self, *, address: str, name: str, session_key: str, book: Book, hurry: threading.Event) -> None:
         self._address, self._book, self._hurry = address, book, hurry
-        self._key = session_key
+        self._name, self._key = name, session_key
         self._session = self._open()
 
     def _open(self) -> requests.Session:
@@ -72,7 +72,9 @@ class Browser:
 
     def twin(self) -> "Browser":
         """Another window of the same browser, with a connection of its own."""
-        other = Browser(address=self._address, session_key=self._key, book=self._book, hurry=self._hurry)
+        other = Browser(
+            address=self._address, name=self._name, session_key=self._key, book=self._book, hurry=self._hurry
+        )
         other._session.cookies.update(self._session.cookies)
         return other
 
@@ -90,7 +92,8 @@ class Browser:
                 )
                 self._book.note_answer(answer)
                 if answer.headers.get("Location", "").startswith("/accounts/login/"):
-                    # A clock that was days ahead has ended the session: sign in again.
+                    # A clock that was days ahead has ended the session.
+                    self._key = inside.sign_in(self._name) or self._key
                     self._session = self._open()
                 elif answer.status_code < 500:
                     return answer
@@ -207,7 +210,7 @@ class Crowd:
         self.members = [
             Member(
                 name=name,
-                browser=Browser(address=address, session_key=key, book=self.book, hurry=self._hurry),
+                browser=Browser(address=address, name=name, session_key=key, book=self.book, hurry=self._hurry),
                 book=self.book,
                 seed=f"{seed}/{name}",
             )

@@ -17,7 +17,9 @@ class Keeper:
         self.book = clients.Book()
         self.resumed = 0
         self._stopping = threading.Event()
-        self._browser = clients.Browser(address=address, session_key=session_key, book=self.book, hurry=self._stopping)
+        self._browser = clients.Browser(
+            address=address, name="olga", session_key=session_key, book=self.book, hurry=self._stopping
+        )
         self._thread = threading.Thread(target=self._run, name="keeper")
 
     def start(self) -> None:
