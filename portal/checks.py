@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core import checks
 
 from portal import environment
@@ -15,3 +16,11 @@ def check_files(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
         checks.Warning(f"Everybody on this machine may read the file that {name} names.", hint=hint, id="portal.W001")
         for name in names
     ]
+
+
+def check_bind(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
+    """Warn of plain http on a network, which is how a proxy on another machine asks."""
+    if environment.is_loopback(settings.PORTAL_BIND.strip("[]")):
+        return []
+    sentence = "Passwords and sessions travel by plain http between the proxy and the address that PORTAL_BIND names."
+    return [checks.Warning(sentence, hint="Let a tunnel such as WireGuard encrypt that network.", id="portal.W002")]

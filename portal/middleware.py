@@ -12,12 +12,11 @@ from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import resolve_url
 from django.template import loader
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
-from django.utils.csp import CSP, build_policy
 
 from portal import client_address, models, sessionstore
 from portal.services import sessions
@@ -31,6 +30,7 @@ _UNUSED = (
     *("window-management", "xr-spatial-tracking"),
 )
 _PERMISSIONS = ", ".join(["clipboard-write=(self)", "fullscreen=(self)", *(f"{name}=()" for name in _UNUSED)])
+_METHODS = ("GET", "HEAD", "POST")
 _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
 
 
@@ -48,7 +48,7 @@ class BrowserLimitsMiddleware:
 
 
 class NoFilesMiddleware:
-    """Refuses what no form of the portal sends, before anything reads it: files, and a body that is too long.
+    """Refuses what no page of the portal sends, before anything reads it: files, long bodies, and other methods.
 
     One that comes in chunks does not say how long it is. gunicorn ends the connection on which a body was not read.
     """
@@ -62,12 +62,13 @@ class NoFilesMiddleware:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal() or int(length) > MOST_BODY or "Transfer-Encoding" in request.headers:
             return _refuse(413)
+        if request.method not in _METHODS:
+            return HttpResponseNotAllowed(_METHODS)
         return self.get_response(request)
 
 
 def _refuse(status: int) -> HttpResponse:
-    page = loader.render_to_string(f"{status}.html")
-    return HttpResponse(page, status=status, headers={CSP.HEADER_ENFORCE: build_policy(settings.SECURE_CSP)})
+    return HttpResponse(loader.render_to_string(f"{status}.html"), status=status)
 
 
 class SignedInMiddleware(LoginRequiredMiddleware):

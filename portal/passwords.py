@@ -2,16 +2,18 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 
 from django.contrib.auth import hashers, password_validation
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 HELP = gettext_lazy(
-    "At least 10 characters; not only digits, not like your name, and not one of those that everybody uses. "
+    "At least 10 characters; not only digits, not like your name, not made of the portal's own words, and not one of "
+    "those that everybody uses. "
     "Four words in a row are easy to keep and hard to guess."
 )
 
@@ -46,6 +48,28 @@ class NotOnlyDigits(password_validation.NumericPasswordValidator):
 
     def get_error_message(self) -> str:
         return _("This password has only digits: take letters too.")
+
+
+class NotOurWords:
+    """Not what anybody tries first who knows the portal: its words and the team's, with a few characters more."""
+
+    WORDS = ("workstation", "agentstation", "workspace", "portal", "administrator", "operator", "auditor", "password")
+    _LEAST_BESIDE = 6
+
+    def __init__(self, words: Sequence[str] = ()) -> None:
+        self._words = sorted((word.casefold() for word in (*self.WORDS, *words)), key=len, reverse=True)
+
+    def validate(self, password: str, user: object = None) -> None:
+        """Raise ValidationError where too little is left without these words."""
+        left = password.casefold()
+        for word in self._words:
+            left = left.replace(word, "")
+        if left != password.casefold() and len(left) < self._LEAST_BESIDE:
+            raise ValidationError(_("Whoever knows this portal would try this password. Take another."), "our_words")
+
+    def get_help_text(self) -> str:
+        """Said in HELP."""
+        return ""
 
 
 class TooManyHashings(Exception):

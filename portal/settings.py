@@ -132,13 +132,14 @@ INSTALLED_APPS = [
     "django.forms",
 ]
 MIDDLEWARE = [
-    "portal.middleware.BrowserLimitsMiddleware",  # around all others: what they answer by themselves has them too
-    "portal.middleware.NoFilesMiddleware",  # before anything that could read what was sent
+    # Around all others: what they answer by themselves has these headers, too.
+    "portal.middleware.BrowserLimitsMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "portal.middleware.NoFilesMiddleware",  # before anything that could read what was sent
     "whitenoise.middleware.WhiteNoiseMiddleware",
     # Pages are compressed, with a filler of random length: what a page holds cannot be guessed from its size.
     "django.middleware.gzip.GZipMiddleware",
-    "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -177,6 +178,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "portal.passwords.NotLikeTheirName"},
     {"NAME": "portal.passwords.LongEnough", "OPTIONS": {"min_length": 10}},
     {"NAME": "portal.passwords.NotCommon"},
+    {"NAME": "portal.passwords.NotOurWords", "OPTIONS": {"words": environment.read_list("PORTAL_PASSWORD_WORDS")}},
     {"NAME": "portal.passwords.NotOnlyDigits"},
 ]
 PASSWORD_HASHERS = ["portal.passwords.GatedHasher"]
@@ -241,7 +243,11 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"()": "portal.web.logs.Formatter", "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+        "line": {
+            "()": "portal.web.logs.Formatter",
+            "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+            "datefmt": "%Y-%m-%dT%H:%M:%S%z",
+        }
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},

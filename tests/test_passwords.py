@@ -1,9 +1,11 @@
 """How many passwords are hashed at one time."""
 
 import threading
+from contextlib import nullcontext
 
 import pytest
 from django.contrib.auth import hashers
+from django.core.exceptions import ValidationError
 
 from portal import passwords
 from tests import factories
@@ -85,3 +87,20 @@ def test_the_portal_s_hasher_reads_what_django_s_wrote():
     encoded = hashers.PBKDF2PasswordHasher().encode("a long passphrase", "salt" * 6, 10)
     assert passwords.GatedHasher().verify("a long passphrase", encoded)
     assert not passwords.GatedHasher().verify("another", encoded)
+
+
+@pytest.mark.parametrize(
+    ("password", "is_taken"),
+    [
+        ("Workstation2026!", False),
+        ("AgentStationPortal", False),
+        ("acme-portal-1", False),
+        ("my portal to elsewhere", True),
+        ("correct horse battery", True),
+        ("12345", True),  # too short, which is said elsewhere
+    ],
+)
+def test_the_portal_s_own_words_are_no_password(password, is_taken):
+    rule = passwords.NotOurWords(words=["ACME"])
+    with nullcontext() if is_taken else pytest.raises(ValidationError):
+        rule.validate(password)

@@ -81,6 +81,8 @@ def record_change(*, actor: models.User | None, target: models.User | Group, bef
         "after": _hide({name: after[name] for name in changed}),
     }
     audit.record_event(actor=actor, verb=f"change-{_name(target)}", target=target, detail=detail)
+    if after.get("is_active") is False:  # whoever is let in again later signs in again
+        models.Session.objects.filter(user_id=target.pk).delete()
 
 
 @transaction.atomic

@@ -163,6 +163,7 @@ def confirm(request: SignedInRequest) -> HttpResponse:
         if is_right:
             _forget_failures(request)
             sessions.note_proof(session=request.session)
+            request.session.cycle_key()
             return redirect(target)
         if wait is None:
             sessions.record_failed_sign_in(name=name)

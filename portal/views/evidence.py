@@ -18,7 +18,7 @@ def download(request: SignedInRequest, number: int) -> HttpResponse:
     headers = {
         "Content-Disposition": f'attachment; filename="{portal_request.label}-evidence.json"',
         "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     }
     bundle = evidence.take_evidence(actor=request.user, portal_request=portal_request)
     return JsonResponse(bundle, json_dumps_params={"indent": 2}, headers=headers)

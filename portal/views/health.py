@@ -16,7 +16,7 @@ from portal.services.audit import protection, seals
 @require_GET
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 while the process lives."""
-    return HttpResponse("ok\n", content_type="text/plain")
+    return HttpResponse("ok\n", content_type="text/plain; charset=utf-8")
 
 
 @login_not_required

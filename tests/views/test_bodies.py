@@ -48,6 +48,13 @@ def test_by_any_method(client, method):
     assert client.generic(method, "/healthz", **environ).status_code == 413
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "CONNECT"])
+def test_other_methods_than_pages_have_are_refused_at_every_address(client, method):
+    for path in ADDRESSES:
+        response = client.generic(method, path)
+        assert (response.status_code, response["Allow"]) == (405, "GET, HEAD, POST")
+
+
 @pytest.mark.parametrize("length", ["-1", "1e3", "ten", "²"])
 def test_a_length_that_is_none_is_refused(post, length):
     assert post("/accounts/login/", CONTENT_LENGTH=length)[0] == 413

@@ -149,7 +149,9 @@ def test_the_password_leads_back_and_is_enough_for_ten_minutes(admin, alice):
     confirm = admin.get(path).url
     assert "not your password" in admin.post(confirm, {"password": "wrong"}).content.decode()
     assert admin.post(confirm, {"password": ""}).status_code == 200
+    key = admin.cookies["sessionid"].value
     assert admin.post(confirm, {"password": factories.PASSWORD}).url == path
+    assert admin.cookies["sessionid"].value != key
     assert admin.get(path).status_code == 200
     assert models.Event.objects.filter(verb="sign-in-failed", target="user root").count() == 1
 
@@ -159,6 +161,17 @@ def test_the_page_that_asks_again_leads_nowhere_else_and_is_not_to_be_guessed_at
     assert admin.post("/accounts/confirm/", values).url == "/accounts/"
     statuses = [admin.post("/accounts/confirm/", {"password": "wrong"}).status_code for _ in range(12)]
     assert statuses == [200] * 10 + [429] * 2
+
+
+def test_whoever_is_locked_out_and_let_in_again_signs_in_again(admin, alice):
+    theirs = type(admin)()
+    sign_in(theirs)
+    admin.post("/accounts/confirm/", {"password": factories.PASSWORD})
+    for is_active in ("", "on"):
+        values = {"username": "alice", "is_active": is_active, "_save": "Save"}
+        assert admin.post(f"/admin/portal/user/{alice.pk}/change/", values).status_code == 302
+    assert theirs.get("/").status_code == 302
+    assert not models.Session.objects.filter(user=alice).exists()
 
 
 def test_an_auditor_looks_at_people_without_the_password(sign_in, anna, alice):
