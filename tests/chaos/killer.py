@@ -1,4 +1,4 @@
-"""The killer: every few hundred milliseconds something dies, is told to end, freezes, or loses its database."""
+"""The killer: again and again something dies, is told to end, freezes, or loses its database."""
 
 import contextlib
 import math
@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 
 from tests.chaos import habits, stage
 
-PAUSE = (0.3, 1.2)
 # Longer than an attempt's deadline and the grace for settling: what wakes up finds that the others went on.
 LONG_STOP = stage.DEADLINE + stage.SETTLE_GRACE + 2.0
 _THREADS_AT_WORK = 16  # a worker has them once it has begun to send
@@ -42,7 +41,9 @@ class Deeds:
 class Killer:
     """A thread that does one deed after another, and brings back what died."""
 
-    def __init__(self, *, scene: stage.Stage, seed: int) -> None:
+    def __init__(self, *, scene: stage.Stage, seed: int, every: float) -> None:
+        """`every`: seconds between two deeds, on average."""
+        self._every = every
         self.deeds = Deeds()
         self._stage, self._chance = scene, random.Random(seed)
         self._stopping = threading.Event()
@@ -106,7 +107,7 @@ class Killer:
             if time.monotonic() >= due:
                 weights = [weight for weight, _ in self._repertoire]
                 self._chance.choices([deed for _, deed in self._repertoire], weights)[0]()
-                due = time.monotonic() + self._chance.uniform(*PAUSE)
+                due = time.monotonic() + self._every * self._chance.uniform(0.4, 1.6)
 
     # --- Bringing back ---
 

@@ -36,7 +36,7 @@ class Run:
         self._options, self._folder = options, folder
         enabled = habits.read_habits(less=options.without)
         self.stage = stage.Stage(folder=folder, database=options.database, workers=options.workers, enabled=enabled)
-        self._killer = killer.Killer(scene=self.stage, seed=options.seed)
+        self._killer = killer.Killer(scene=self.stage, seed=options.seed, every=options.every)
         self._faults = faults.Faults(provider=self.stage.provider, seed=options.seed, enabled=enabled)
         self._begun = time.monotonic()
         self.settled_in: float | None = None
@@ -247,6 +247,9 @@ def read_options() -> argparse.Namespace:
     )
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument(
+        "--every", type=float, default=0.75, help="seconds between two deeds; what dies needs time to start"
+    )
     parser.add_argument("--members", type=int, default=12)
     parser.add_argument("--folder", type=Path, help="where everything is kept; else only a run with faults is")
     habits.add_options(parser)
