@@ -451,14 +451,14 @@ def test_pages_go_on_without_what_went(old, alice, anna, root, sign_in):
     for name in ("request", "event", "attempt", "workstation"):
         assert sign_in(root).get(reverse(f"admin:portal_{name}_changelist")).status_code == 200, name
     assert finding.find_requests(filters=finding.Filters(words=["demo"]), part=finding.Slice(limit=9)) == []
-    body = b"".join(browser.get(reverse("request_export_jsonl")).streaming_content)
+    body = b"".join(browser.post(reverse("request_export_jsonl")).streaming_content)
     assert body.count(b"\n") == 1
     assert f'"number": {kept.pk}'.encode() in body
 
 
 def test_a_download_goes_on_without_what_went_meanwhile(old, anna, sign_in, monkeypatch):
     monkeypatch.setattr(exporting, "_PAGES", (2, 2))
-    pages = iter(sign_in(anna).get(reverse("request_export_jsonl")).streaming_content)
+    pages = iter(sign_in(anna).post(reverse("request_export_jsonl")).streaming_content)
     first = next(pages)
     prune_all()
     lines = (first + b"".join(pages)).splitlines()
