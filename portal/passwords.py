@@ -111,8 +111,9 @@ def _give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
-# Two at one time, four wait: half of them are kept for whoever has signed in here before, whatever strangers do.
-STRANGERS, FRIENDS = Gate(places=1, waiting=2), Gate(places=1, waiting=2)
+# Two are hashed at one time, few wait. Whoever has signed in here before has a place of their own, whatever strangers
+# do, and so has whoever is signed in: none of them keeps out the others.
+STRANGERS, FRIENDS, MEMBERS = (Gate(places=1, waiting=2) for _ in range(3))
 _THREADS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="hashing", initializer=_give_way)
 
 
@@ -120,5 +121,5 @@ class GatedHasher(hashers.PBKDF2PasswordHasher):
     """Django's. It is slow on purpose: whoever sends many passwords at once must not keep the processor from others."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
-        with nullcontext() if getattr(_present, "gate", None) else FRIENDS.enter():
+        with nullcontext() if getattr(_present, "gate", None) else MEMBERS.enter():
             return _THREADS.submit(super().encode, password, salt, iterations).result()

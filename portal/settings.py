@@ -255,6 +255,9 @@ LOGGING = {
         "portal": {"level": "INFO"},
         "portal.sandbox": {"level": "WARNING"},  # it answers many times a minute
         "django": {"level": "WARNING"},  # by the root's handler alone: its own would show the token where DEBUG is on
+        # Anybody can cause these, as often as they like.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "django.security.csrf": {"level": "ERROR"},
         "django.request": {"level": "ERROR"},  # what was refused or not found is no news
     },
 }

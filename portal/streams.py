@@ -1,16 +1,17 @@
 """Answers that are written while they are sent: few at one time, for each holds a thread until its reader has it."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import wraps
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template import loader
 
 _TRY_AGAIN = "10"  # seconds
-_PLACES = threading.BoundedSemaphore(settings.WEB_THREADS // 4)  # of this process
+_PLACES = settings.WEB_THREADS // 4  # of this process
 
 
 def limit_streams[**P](view: Callable[P, HttpResponseBase]) -> Callable[P, HttpResponseBase]:
@@ -18,9 +19,9 @@ def limit_streams[**P](view: Callable[P, HttpResponseBase]) -> Callable[P, HttpR
 
     @wraps(view)
     def limited(*args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if not _PLACES.acquire(blocking=False):
+        place = _Place.take(person=_find_person(args))
+        if place is None:
             return HttpResponse(loader.render_to_string("busy.html"), status=503, headers={"Retry-After": _TRY_AGAIN})
-        place = _Place()
         try:
             response = view(*args, **kwargs)
         except BaseException:
@@ -35,17 +36,34 @@ def limit_streams[**P](view: Callable[P, HttpResponseBase]) -> Callable[P, HttpR
     return limited
 
 
-class _Place:
-    """One of the places, given back once."""
+def _find_person(values: Sequence[Any]) -> object:
+    """Who asks: the view may be a method."""
+    return next((value.user.pk for value in values if isinstance(value, HttpRequest)), None)
 
-    def __init__(self) -> None:
-        self._lock, self._is_held = threading.Lock(), True
+
+class _Place:
+    """One of the places, given back once. One person has half of them at most."""
+
+    _lock = threading.Lock()
+    _held: ClassVar[Counter[object]] = Counter()
+
+    def __init__(self, person: object) -> None:
+        self._person, self._is_held = person, True
+
+    @classmethod
+    def take(cls, *, person: object) -> "_Place | None":
+        """A place for the person; None where there is none."""
+        with cls._lock:
+            if cls._held.total() >= _PLACES or cls._held[person] >= _PLACES // 2:
+                return None
+            cls._held[person] += 1
+            return cls(person)
 
     def close(self) -> None:
         with self._lock:
             if self._is_held:
                 self._is_held = False
-                _PLACES.release()
+                self._held[self._person] -= 1
 
 
 class _Pieces:

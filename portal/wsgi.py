@@ -1,6 +1,8 @@
 """The WSGI application: `gunicorn portal.wsgi`."""
 
 import os
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -8,7 +10,17 @@ from django.db import connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-application = get_wsgi_application()
+_django = get_wsgi_application()
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Django's. A form in another encoding than UTF-8 is none of ours, and much that Python knows is none at all."""
+    kind, _, options = environ.get("CONTENT_TYPE", "").partition(";")
+    if "charset" in options.lower() and "utf-8" not in options.lower():
+        environ["CONTENT_TYPE"] = kind
+    answer: Iterable[bytes] = _django(environ, start_response)
+    return answer
+
 
 if not settings.ON_SQLITE and settings.PORTAL_STATEMENT_TIMEOUT:
     # No page may keep the database busy for longer; whoever asked for it is told (views/errors.py).

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse_lazy
 from django.utils import timezone
@@ -23,6 +24,8 @@ from portal.services import people, sessions, throttle
 from portal.views import browser, errors
 from portal.views.http import SignedInRequest
 
+_LONGEST_NAME = 150  # characters; nobody has a longer one
+
 
 class SignIn(auth_views.LoginView):
     """Django's sign-in, which is not to be guessed at: who came and who was turned away is recorded and counted."""
@@ -32,14 +35,14 @@ class SignIn(auth_views.LoginView):
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        name = auth_forms.UsernameField().to_python(request.POST.get("username", "")[:150])
+        name = auth_forms.UsernameField().to_python(request.POST.get("username", ""))
         if not name or "\0" in name or not request.POST.get("password"):
             return super().post(request, *args, **kwargs)  # which looks at no password
         try:
             with counted_try(request, name=name):
                 return super().post(request, *args, **kwargs)
         except throttle.TooManyFailures as error:
-            return self._refuse(error, name=name)
+            return self._refuse(error, name=name[:_LONGEST_NAME])
         except passwords.TooManyHashings:
             return errors.say_busy()
 
@@ -58,6 +61,11 @@ class SignIn(auth_views.LoginView):
         if form.non_field_errors():  # name and password were typed, and are not those of anybody active
             sessions.record_failed_sign_in(name=form.cleaned_data.get("username", ""))
         return super().form_invalid(form)
+
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        """Where who signs in wanted to go; not to the sign-in page itself."""
+        target = super().get_redirect_url(request)
+        return "" if urlsplit(target).path == self.request.path else target
 
     def _refuse(self, error: throttle.TooManyFailures, *, name: str) -> HttpResponse:
         form = self.authentication_form(self.request, initial={"username": name})
@@ -81,7 +89,8 @@ def counted_try(request: HttpRequest, *, name: str) -> Iterator[None]:
     """Count a password that is looked at within. Raises TooManyFailures, or TooManyHashings before anything is done."""
     subjects = _list_subjects(request, name=name)
     is_known = any(subject.kind == "browser" for subject in subjects)
-    with (passwords.FRIENDS if is_known else passwords.STRANGERS).enter():
+    unknown = passwords.FRIENDS if is_known else passwords.STRANGERS
+    with (passwords.MEMBERS if request.user.is_authenticated else unknown).enter():
         throttle.count_try(subjects=subjects, name=name)
         yield
 
@@ -164,7 +173,7 @@ def confirm(request: SignedInRequest) -> HttpResponse:
             _forget_failures(request)
             sessions.note_proof(session=request.session)
             request.session.cycle_key()
-            return redirect(target)
+            return HttpResponseRedirect(target)
         if wait is None:
             sessions.record_failed_sign_in(name=name)
     context = {"form": form, "next": target, "wait": wait}

@@ -13,6 +13,7 @@ import termios
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ
 from typing import Any
@@ -146,10 +147,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             super().enqueue_req(conn)
         elif conn.arrival.is_too_long:
             self._stop_waiting(conn)
-            util.write_error(connection, 431, "Request Header Fields Too Large", "")
+            # A client that has gone, or takes nothing, must not end the loop.
+            with suppress(OSError):
+                util.write_error(connection, 431, "Request Header Fields Too Large", "")
             self._see_off(conn)
         elif conn.arrival.take_question():
-            connection.send(_CARRY_ON)
+            try:
+                connection.send(_CARRY_ON)
+            except OSError:
+                self._drop(conn)
 
     def _see_off(self, conn: Connection) -> None:
         """Say that there is no more to come, and wait for the client to go: it may not have read everything yet."""

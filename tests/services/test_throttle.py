@@ -94,6 +94,21 @@ def test_a_form_that_lacks_something_is_no_try(client):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("padding", [" " * 10, " " * 150, "\u3000" * 149, "\t"])
+def test_white_space_around_a_name_is_no_way_past(client, alice, padding):
+    statuses = [try_name(client, f"{padding}alice").status_code for _ in range(6)]
+    assert statuses == [200] * 5 + [429]
+    assert try_name(client, "alice", factories.PASSWORD).status_code == 429
+
+
+@pytest.mark.django_db
+def test_a_name_that_is_too_long_is_counted_and_not_repeated(client):
+    name = "a" * 30_000
+    assert [try_name(client, name).status_code for _ in range(6)] == [200] * 5 + [429]
+    assert len(try_name(client, name).content) < 20_000
+
+
+@pytest.mark.django_db
 def test_a_name_that_nobody_can_have_is_no_try(client):
     for _ in range(9):
         assert try_name(client, "ali\0ce").status_code == 200

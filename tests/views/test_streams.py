@@ -24,9 +24,11 @@ def take(sign_in, root) -> Callable[..., object]:
 
 
 @pytest.fixture
-def running(take) -> object:
-    """As many exports as may run."""
-    begun = [take(EXPORTS[number % len(EXPORTS)]) for number in range(PLACES)]
+def running(take, sign_in, olga) -> object:
+    """As many exports as may run, half of them somebody else's."""
+    other = sign_in(olga)
+    asks = [take, other.post] * (PLACES // 2)
+    begun = [ask(EXPORTS[number % len(EXPORTS)]) for number, ask in enumerate(asks)]
     assert [response.status_code for response in begun] == [200] * PLACES
     yield begun
     for response in begun:
@@ -39,6 +41,15 @@ def test_one_too_many_is_told_to_try_again_and_not_recorded(running, take, path)
     assert (answer.status_code, answer["Retry-After"]) == (503, "10")
     assert "<h1>Another export is running</h1>" in answer.text
     assert models.Event.objects.filter(verb="export").count() == PLACES
+
+
+def test_one_person_has_half_of_the_places(take, sign_in, olga):
+    mine = [take() for _ in range(PLACES // 2 + 1)]
+    assert [response.status_code for response in mine] == [200] * (PLACES // 2) + [503]
+    theirs = sign_in(olga).post(EXPORTS[0])
+    assert theirs.status_code == 200
+    for response in (*mine, theirs):
+        response.close()
 
 
 def test_one_that_was_read_makes_room(running, take):

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import struct
 from typing import ClassVar
 
 PATIENCE = 30.0  # seconds; nothing here takes one, unless the server waits for a client
@@ -67,6 +68,11 @@ class Client:
             return len(self.read_all()) < 5 * LARGE
         except ConnectionResetError:
             return True
+
+    def reset(self) -> None:
+        """End the connection at once, with whatever is on its way."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
 
     def close(self) -> None:
         self._socket.close()

@@ -60,6 +60,25 @@ def test_a_slow_request_is_answered_once_it_is_whole(serve):
     assert again.read_answer().endswith("\r\n\r\n3")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "POST /body HTTP/1.1\r\nHost: portal.example\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: portal.example\r\nX-Much: " + "x" * 40_000,
+        "GET / HTTP/1.1\r\nHost: portal.exam",
+        "GET /page HTTP/1.1\r\nHost: portal.example\r\n\r\n",
+    ],
+    ids=["asks first", "too long", "half a head", "whole"],
+)
+def test_a_client_that_sends_and_resets_ends_no_process(serve, text):
+    server = serve(loglevel="info")
+    for _ in range(200):
+        with contextlib.suppress(ConnectionError):
+            Client(server.port).send(text).reset()
+    assert ask(server.port) == "200"
+    assert server.read_log().count("Booting worker") == 1
+
+
 @pytest.mark.parametrize("stop", [Client, stop_in_the_head, stop_in_the_body])
 def test_a_client_that_stops_is_let_go(serve, stop):
     server = serve(arrive_within=0.2)

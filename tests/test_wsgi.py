@@ -1,0 +1,19 @@
+"""What gunicorn calls."""
+
+import pytest
+from django.test import RequestFactory
+
+from portal import wsgi
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("charset", ["hex", "zip", "rot13", "base64", "idna", "undefined", "unicode_escape", "utf-8"])
+@pytest.mark.parametrize("path", ["/accounts/login/", "/healthz", "/nowhere/?q=%5Cud800"])
+def test_no_encoding_breaks_a_page(path, charset):
+    statuses: list[str] = []
+    environ = RequestFactory().get(path).environ | {"CONTENT_TYPE": f"a/b; charset={charset}"}
+
+    body = wsgi.application(environ, lambda status, headers, error=None: statuses.append(status))
+
+    assert statuses[0][:3] in ("200", "302", "404")
+    assert b"".join(body) or statuses[0].startswith("302")
