@@ -198,12 +198,16 @@ def _compare_told(books: Books, report: Report) -> None:
 
 
 def _compare_ends(books: Books, report: Report) -> None:
+    # Whose these are is not known before a person has said what became of the request that named them first.
+    disputed = {row.workspace for row in books.requests if row.status == "UNKNOWN" and row.reason} - {""}
     for portal_request in books.requests:
         words = f"R-{portal_request.number} {portal_request.group} is {portal_request.status}"
         if portal_request.status == "UNKNOWN" and portal_request.reason:
             report.counts[f"left to a person: {portal_request.reason[:60]}"] += 1
         elif portal_request.status == "UNKNOWN":
             report.add("unknown left", f"{words} ({portal_request.failure}), and nobody is asked")
+        elif portal_request.status == "QUEUED" and portal_request.workspace in disputed:
+            report.counts["waiting for a person's decision about another of the workspace"] += 1
         elif portal_request.status not in FINAL and not books.key_is_held:
             report.add("lost", f"{words} for good, though nothing holds it")
 

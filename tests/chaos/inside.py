@@ -55,6 +55,13 @@ def sign_in(name: str) -> str:
     return str(session.session_key)
 
 
+def _count_left() -> int:
+    """Requests that a person is asked about, and those that wait to know whose the workspaces are that these name."""
+    asked = _model("Request").filter(status="UNKNOWN").exclude(operator_note="")
+    disputed = asked.exclude(workspace_uid="").values("workspace_uid")
+    return int(asked.count() + _model("Request").filter(status="QUEUED", workspace_uid__in=disputed).count())
+
+
 def read_state() -> dict[str, Any] | None:
     """How many requests are in each status, and the key; None while the database cannot be asked."""
     try:
@@ -66,7 +73,7 @@ def read_state() -> dict[str, Any] | None:
             # A probe may end some of these holds too; an operator may be faster.
             "needs_operator": key is not None and key.state == "HELD" and key.held_until is None,
             # For as long as nobody decides about them, these stay as they are.
-            "left": _model("Request").filter(status="UNKNOWN").exclude(operator_note="").count(),
+            "left": _count_left(),
             "has_looked": _model("Account").exclude(first_look="WANTED").exists(),
         }
     except DatabaseError:

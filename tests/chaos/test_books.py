@@ -234,6 +234,20 @@ def test_unknown_left_where_a_person_is_asked_is_no_fault_and_is_counted():
     assert report.counts["left to a person: Nobody can tell."] == 1
 
 
+def test_a_request_waits_for_a_persons_decision_about_another_of_its_workspace():
+    asked = replace(REQUEST, workspace="hers", status="UNKNOWN", reason="more than one could be it")
+    waiting = replace(REQUEST, number=2, member="bob", submission="s-2", workspace="hers", status="QUEUED")
+    told = replace(TOLD, workspace="hers")
+    changes = {
+        "told": [told, replace(told, member="bob", submission="s-2", numbers=(2,))],
+        "attempts": [replace(UNHEARD, uid="")],
+        "posts": [replace(POST, workspace="hers", made=None)],
+        "workstations": [],
+    }
+    assert find(requests=[asked, waiting], **changes) == {}
+    assert find(requests=[asked, replace(waiting, workspace="")], **changes)["lost"] == 2
+
+
 def test_a_workstation_more_where_a_person_sent_a_request_again_is_no_doubling():
     again = replace(REQUEST, sent_again=1)
     second = Workstation(uid="workstation2", request=1)
