@@ -151,7 +151,7 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
         "workstation": succeeded.workstation.uid,
         "workspace": succeeded.workstation.workspace.uid,
         "notice_acknowledge": models.Notice.objects.create(kind="x", example="{}").pk,
-        "key_confirm": 1,
+        "key_confirm": models.Credential.objects.latest("pk").pk,
         "token": setup.create_setup_link() or "none",
         "app_label": "portal",
         "content_type_id": 1,
