@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -124,7 +125,7 @@ class Portal:
         self._folder, self._workers = folder, list[stage.Actor]()
         self._environment = os.environ | {
             "PORTAL_LOCAL": "1",
-            "SECRET_KEY": "x" * 60,
+            "SECRET_KEY": secrets.token_hex(32),
             "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY,
             "AGENTSTATION_BASE_URL": sandbox.base_url,
             "DATABASE_URL": database.url,
