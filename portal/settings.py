@@ -134,10 +134,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # Around all others: what they answer by themselves has these headers, too.
     "portal.middleware.BrowserLimitsMiddleware",
-    "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "portal.middleware.NoFilesMiddleware",  # before anything that could read what was sent
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "portal.middleware.NoFilesMiddleware",  # before anything that could read what was sent
     # Pages are compressed, with a filler of random length: what a page holds cannot be guessed from its size.
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

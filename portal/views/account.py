@@ -183,7 +183,10 @@ def confirm(request: SignedInRequest) -> HttpResponse:
 @require_POST
 def end_sessions(request: SignedInRequest) -> HttpResponse:
     """Sign out elsewhere: of one other browser, or of all others."""
-    ended = sessions.end_sessions(person=request.user, chosen=request.POST.getlist("session"))
+    chosen = request.POST.getlist("session")
+    if "others" in chosen:
+        chosen = [row.session_key for row in _describe_sessions(request)["others"]]
+    ended = sessions.end_sessions(person=request.user, chosen=chosen)
     text = ngettext("Signed out of %(count)d browser.", "Signed out of %(count)d browsers.", ended)
     messages.success(request, text % {"count": ended})
     return redirect("account")
@@ -204,7 +207,7 @@ def show(request: SignedInRequest) -> HttpResponse:
     return redirect("account")
 
 
-def _describe_sessions(request: SignedInRequest) -> dict[str, object]:
+def _describe_sessions(request: SignedInRequest) -> dict[str, Any]:
     present = sessionstore.hash_key(request.session.session_key or "")
     rows = sessions.list_sessions(person=request.user)
     return {"sessions": rows, "present": present, "others": [row for row in rows if row.session_key != present]}

@@ -85,7 +85,7 @@ def test_one_sees_where_one_is_signed_in_and_signs_out_elsewhere(client, alice, 
         sign_in(browser)
     sign_in(others, "bob")
     page = here.get("/accounts/").content.decode()
-    assert page.count("<dt>Firefox on Linux") == 2
+    assert page.count("<p>Firefox on Linux") == 2
     assert page.count("this browser") == 1
     assert "203.0.113.9" in page
 
@@ -95,6 +95,16 @@ def test_one_sees_where_one_is_signed_in_and_signs_out_elsewhere(client, alice, 
     assert [browser.get("/").status_code for browser in (here, there, others)] == [200, 302, 200]
     event = models.Event.objects.get(verb="end-sessions")
     assert event.detail == {"browsers": [f"203.0.113.9 {AGENT}"]}
+
+
+def test_one_signs_out_everywhere_else_at_once(client, alice, bob):
+    here, there, then, others = client, *(type(client)() for _ in range(3))
+    for browser in (here, there, then):
+        sign_in(browser)
+    sign_in(others, "bob")
+    assert "Sign out everywhere else" in here.get("/accounts/").content.decode()
+    here.post("/accounts/sessions/end/", {"session": "others"})
+    assert [browser.get("/").status_code for browser in (here, there, then, others)] == [200, 302, 302, 200]
 
 
 def test_a_new_password_ends_all_other_sessions(client, alice):
