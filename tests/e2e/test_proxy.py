@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from tests.chaos import stage
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM
@@ -70,19 +69,18 @@ def read_status(answer: str) -> int:
 # --- The link comes first: there is one only until there is an administrator ---
 
 
-def test_the_token_of_the_link_is_in_no_log(proxied, through_nginx):
+def test_the_token_of_the_link_is_in_no_log(proxied, through_nginx, browser):
     link = proxied.manage("setup_link").strip()
     path = re.search(r"/setup/(\S+)/", link)
-    with sync_playwright() as playwright:
-        options = [*ARGUMENTS, f"--host-resolver-rules=MAP {HOST} 127.0.0.1"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
-        page = browser.new_context(ignore_https_errors=True).new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.all_headers().get("referer", "")))
-        address = f"https://{HOST}:{proxied.tls_port}"
-        page.goto(address + path[0], wait_until="networkidle")
-        assert page.get_by_role("heading").inner_text() == "Create the first administrator"
-        browser.close()
+    options = [*ARGUMENTS, f"--host-resolver-rules=MAP {HOST} 127.0.0.1"]
+    another = browser.browser_type.launch(executable_path=CHROMIUM, args=options)
+    page = another.new_context(ignore_https_errors=True).new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.all_headers().get("referer", "")))
+    address = f"https://{HOST}:{proxied.tls_port}"
+    page.goto(address + path[0], wait_until="networkidle")
+    assert page.get_by_role("heading").inner_text() == "Create the first administrator"
+    another.close()
     assert len(asked) > 2
     assert set(asked) <= {"", f"{address}/"}
     assert read_status(ask(Client(proxied.http_port), path[0])) == 301
