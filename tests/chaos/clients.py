@@ -18,11 +18,12 @@ TYPES = (
 )
 # Names that end well sooner or later, or in a refusal.
 ENDING = (
-    *("fail-400", "fail-418", "fail-422", "fail-503", "fail-500-made"),
+    *("fail-400", "fail-418", "fail-422", "fail-500-made"),
     *("hang-made", "reset-made", "new-fields", "unknown-status", "slow-1"),
 )
 # Names under which a workstation never comes about. Who asks for one of these gives up at the end, and cancels.
-ENDLESS = ("fail-500", "fail-502", "fail-503-html", "hang", "reset", "truncate", "garbage", "drip")
+# One that is only ever refused for now ends by itself, but where nothing else is left to send, after long pauses.
+ENDLESS = ("fail-503", "fail-500", "fail-502", "fail-503-html", "hang", "reset", "truncate", "garbage", "drip")
 PATIENCE = 15.0  # seconds for one answer
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _SUBMISSION = re.compile(r'name="submission" value="([^"]+)"')
