@@ -243,7 +243,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=600)
     parser.add_argument("--seconds", type=float, help="how long the chaos lasts at most; 45, or 0.1 a request")
     parser.add_argument(
-        "--settle", type=float, help="how long all may take to settle after it; 180, and 0.04 a request"
+        "--settle", type=float, help="how long all may take to settle after it; 300, and 0.04 a request"
     )
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--workers", type=int, default=3)
@@ -255,7 +255,7 @@ def read_options() -> argparse.Namespace:
     habits.add_options(parser)
     options = parser.parse_args()
     options.seconds = options.seconds or max(45.0, options.requests / 10)
-    options.settle = options.settle or 180.0 + options.requests / 25
+    options.settle = options.settle or 300.0 + options.requests / 25
     return options
 
 
