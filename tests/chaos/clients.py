@@ -62,19 +62,17 @@ class Browser:
 
     def __init__(self, *, address: str, name: str, session_key: str, book: Book, hurry: threading.Event) -> None:
         self._address, self._book, self._hurry = address, book, hurry
-        self._name, self._key = name, session_key
-        self._session = self._open()
+        self._name, self._session = name, requests.Session()
+        self._session.trust_env = False
+        self._enter(session_key)
 
-    def _open(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False
-        session.cookies.set("sessionid", self._key, domain="127.0.0.1")
-        return session
+    def _enter(self, session_key: str) -> None:
+        self._session.cookies.set("sessionid", session_key, domain="127.0.0.1", path="/")
 
     def twin(self) -> "Browser":
         """Another window of the same browser, with a connection of its own."""
         other = Browser(
-            address=self._address, name=self._name, session_key=self._key, book=self._book, hurry=self._hurry
+            address=self._address, name=self._name, session_key="", book=self._book, hurry=self._hurry
         )
         other._session.cookies.update(self._session.cookies)
         return other
@@ -93,9 +91,8 @@ class Browser:
                 )
                 self._book.note_answer(answer)
                 if answer.headers.get("Location", "").startswith("/accounts/login/"):
-                    # A clock that was days ahead has ended the session.
-                    self._key = inside.sign_in(self._name) or self._key
-                    self._session = self._open()
+                    # A clock that was days ahead has ended the session. The form that is being sent stays valid.
+                    self._enter(inside.sign_in(self._name) or "")
                 elif answer.status_code < 500:
                     return answer
             except requests.RequestException:
