@@ -25,8 +25,6 @@ PATIENCE = 5.0  # seconds: as in settings.DATABASE
 STANDSTILL = 330.0
 # So long after everything has settled, the portal may not have seen yet what runs at the provider.
 SEEN_WITHIN = 60.0
-# The chaos outlasts the last submission by this: what then waits, waits mostly for workstations that never come about.
-AFTERMATH = 60.0
 
 
 class Run:
@@ -78,11 +76,9 @@ class Run:
         self._begun = time.monotonic()
         for part in (self._keeper, self._faults, self._crowd, self._killer):
             part.start()
-        end, spoken, is_told = self._begun + self._options.seconds, 0.0, False
+        end, spoken = self._begun + self._options.seconds, 0.0
         while time.monotonic() < end:
             time.sleep(1.0)
-            if not is_told and self._crowd.is_done():
-                is_told, end = True, min(end, time.monotonic() + AFTERMATH)
             state = inside.read_state()
             if state is not None and time.monotonic() - spoken > 10:
                 spoken = time.monotonic()
