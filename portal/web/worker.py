@@ -3,19 +3,21 @@
 By itself gunicorn gives a new connection a thread, which then waits for the request, for its body, and for the client
 to take the answer, without end: sixteen half-sent requests stop the portal. And its loop, which accepts connections,
 waits up to two seconds for each client that does not close one. Here the loop collects requests, and gives a thread
-only to one that is whole; the thread waits for its client only while it sends, and the loop sees the client off.
+only to one that is whole; the thread waits for its client only while it sends what is no file; the loop sends the rest
+of a file, and sees the client off. Whoever is unknown here has few threads: a flood of sign-ins leaves members theirs.
 """
 
 import fcntl
+import re
 import socket
 import sys
 import termios
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from selectors import EVENT_READ
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Any
 
 from gunicorn import util
@@ -23,8 +25,9 @@ from gunicorn.http.errors import NoMoreData
 from gunicorn.http.unreader import Unreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from portal import environment
+from portal import environment, settings
 from portal.web.arrival import Arrival
+from portal.web.client_socket import ClientSocket
 
 ARRIVE_WITHIN = 10.0  # seconds for a whole request
 SEND_WITHIN = 30.0  # seconds for one piece of an answer, which is a page or some hundred lines of an export
@@ -34,6 +37,14 @@ _SEND_BUFFER = 256 * 1024  # bytes
 _MOST_NOT_TAKEN = 16 * 1024  # bytes
 _PIECE = 16 * 1024  # bytes
 _MOST_LEFT_UNREAD = 1024 * 1024  # bytes of a refused body that are let pass, so that its sender gets to read why
+# Threads for whoever shows no cookie of somebody who is or was signed in, true or not: one looks at a password, two
+# wait for that, and one draws the form. Python gives each thread that is busy as much of the processor as a member's.
+_STRANGERS = 4
+_IS_KNOWN = re.compile(
+    rb"^(?:GET|HEAD) /(?:healthz|readyz)[ ?]|\r\nCookie:[^\r\n]*\b(?:%b|%b)="
+    % (settings.SESSION_COOKIE_NAME.encode(), settings.BROWSER_COOKIE.encode()),
+    re.IGNORECASE,
+)
 _CARRY_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -67,6 +78,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             environment.stop("gunicorn ends no TLS here: a proxy before it does (docs/proxy.md).")
         super().check_config(cfg, log)
 
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """The threads for members, beside those for strangers."""
+        self._strangers = ThreadPoolExecutor(max_workers=_STRANGERS)
+        threads: ThreadPoolExecutor = super().get_thread_pool()
+        return threads
+
     # --- Called by gunicorn's loop ---
 
     def accept(self, listener: socket.socket) -> None:
@@ -76,7 +93,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         except (BlockingIOError, ConnectionAbortedError):  # another process was quicker, or the client has gone
             return
         self.nr_conns += 1
-        self.enqueue_req(Connection(self.cfg, connection, address, listener.getsockname()))
+        client = ClientSocket(fileno=connection.detach())
+        self.enqueue_req(Connection(self.cfg, client, address, listener.getsockname()))
 
     def enqueue_req(self, conn: Connection) -> None:
         """Begin to collect a request: the connection is new, or has something again after an answer."""
@@ -85,7 +103,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
         """A thread has answered. gunicorn would end a connection by waiting in the loop until the client does."""
-        if fs.cancelled() or fs.exception() or not fs.result():
+        if conn.sock.has_unsent:
+            self._await(conn, partial(self._send_on, fs), EVENT_WRITE)
+        elif fs.cancelled() or fs.exception() or not fs.result():
             self._see_off(conn)
         else:
             super().finish_request(conn, fs)
@@ -123,18 +143,20 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     # --- Waiting for clients ---
 
-    def _await(self, conn: Connection, read: Callable[[Connection, socket.socket], None]) -> None:
-        """Let the loop read what comes, for as long as `murder_pending` lets it wait."""
+    def _await(
+        self, conn: Connection, act: Callable[[Connection, ClientSocket], None], event: int = EVENT_READ
+    ) -> None:
+        """Let the loop act once the client sends or takes something, for as long as `murder_pending` lets it wait."""
         conn.sock.setblocking(False)
         conn.timeout = time.monotonic() + ARRIVE_WITHIN
         self.pending_conns.append(conn)
-        self.poller.register(conn.sock, EVENT_READ, partial(read, conn))
+        self.poller.register(conn.sock, event, partial(act, conn))
 
     def _stop_waiting(self, conn: Connection) -> None:
         self.poller.unregister(conn.sock)
         self.pending_conns.remove(conn)
 
-    def _receive(self, conn: Connection, connection: socket.socket) -> None:
+    def _receive(self, conn: Connection, connection: ClientSocket) -> None:
         if not (data := _read(connection)):
             self._drop(conn)
             return
@@ -144,7 +166,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         elif conn.arrival.is_whole:
             self._stop_waiting(conn)
             conn.parser.unreader.unread(bytes(conn.arrival.received))
-            super().enqueue_req(conn)
+            self._answer(conn)
         elif conn.arrival.is_too_long:
             self._stop_waiting(conn)
             # A client that has gone, or takes nothing, must not end the loop.
@@ -157,6 +179,21 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             except OSError:
                 self._drop(conn)
 
+    def _answer(self, conn: Connection) -> None:
+        threads = self.tpool if _IS_KNOWN.search(conn.arrival.received) else self._strangers
+        future = threads.submit(self.handle, conn)
+        future.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
+
+    def _send_on(self, fs: "Future[bool]", conn: Connection, connection: ClientSocket) -> None:
+        self._stop_waiting(conn)
+        try:
+            connection.send_on()
+        except OSError:
+            self.nr_conns -= 1
+            conn.close()
+        else:
+            self.finish_request(conn, fs)
+
     def _see_off(self, conn: Connection) -> None:
         """Say that there is no more to come, and wait for the client to go: it may not have read everything yet."""
         try:
@@ -166,7 +203,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self.nr_conns -= 1
             conn.close()
 
-    def _let_pass(self, conn: Connection, connection: socket.socket) -> None:
+    def _let_pass(self, conn: Connection, connection: ClientSocket) -> None:
         data = _read(connection)
         conn.left_unread += len(data)
         if not data or conn.left_unread > _MOST_LEFT_UNREAD:

@@ -71,9 +71,7 @@ class Browser:
 
     def twin(self) -> "Browser":
         """Another window of the same browser, with a connection of its own."""
-        other = Browser(
-            address=self._address, name=self._name, session_key="", book=self._book, hurry=self._hurry
-        )
+        other = Browser(address=self._address, name=self._name, session_key="", book=self._book, hurry=self._hurry)
         other._session.cookies.update(self._session.cookies)
         return other
 

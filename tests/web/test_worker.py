@@ -4,11 +4,19 @@ import contextlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from portal import settings
 from tests.chaos import stage
-from tests.web.clients import MANY, Client, ask
+from tests.web.clients import FILE_SIZE, MANY, Client, ask
+
+
+def count_connections(port: int) -> int:
+    """Those that a server at the port has with clients."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[1].endswith(f":{port:04X}") and line[3] == "01" for line in lines)
 
 
 def stop_in_the_head(port: int) -> Client:
@@ -30,7 +38,13 @@ def do_not_read(port: int) -> Client:
     return Client(port, window=4096).send_head("/page")
 
 
-@pytest.mark.parametrize("stop", [Client, stop_in_the_head, stop_in_the_body, stop_before_the_end, do_not_read])
+def do_not_read_a_file(port: int) -> Client:
+    return Client(port, window=4096).send_head("/file")
+
+
+@pytest.mark.parametrize(
+    "stop", [Client, stop_in_the_head, stop_in_the_body, stop_before_the_end, do_not_read, do_not_read_a_file]
+)
 def test_many_clients_that_stop_keep_no_page_waiting(serve, stop):
     server = serve()
     stopped = [stop(server.port) for _ in range(MANY)]
@@ -38,6 +52,37 @@ def test_many_clients_that_stop_keep_no_page_waiting(serve, stop):
     assert ask(server.port) == "200"
 
     assert len(stopped) == MANY
+
+
+def test_a_file_comes_whole_at_the_speed_of_its_reader(serve):
+    server = serve(threads=1)
+    slow = [do_not_read_a_file(server.port) for _ in range(5)]
+    quick = Client(server.port).send_head("/file")
+    for client in (quick, *slow):
+        answer = client.read_answer()
+        assert len(answer.partition("\r\n\r\n")[2]) == FILE_SIZE
+        assert answer.endswith("xy")
+        if client == quick:
+            assert client.send_head("/").read_answer().endswith("ok")
+
+
+def test_a_reader_who_takes_nothing_of_a_file_is_let_go(serve):
+    server = serve(arrive_within=0.2)
+    client = do_not_read_a_file(server.port)
+    begun = client.read()
+    assert stage.wait_until(lambda: count_connections(server.port) == 0, seconds=stage.END_WITHIN)
+    with contextlib.suppress(ConnectionResetError):
+        assert len(begun + client.read_all()) < FILE_SIZE
+
+
+def test_strangers_hold_no_thread_of_members(serve):
+    server = serve()
+    strangers = [Client(server.port, window=4096).send_head("/endless") for _ in range(MANY)]
+    for name in (settings.SESSION_COOKIE_NAME, settings.BROWSER_COOKIE):
+        assert ask(server.port, "/", f"Cookie: theme=dark; {name}=x") == "200"
+    assert ask(server.port, "/healthz") == "200"
+    assert ask(server.port, "/readyz?x") == "200"
+    assert len(strangers) == MANY
 
 
 def test_who_asks_again_and_again_without_reading_is_let_go(serve):
