@@ -1,20 +1,22 @@
 """What the provider wrote and not everybody may read: the addresses of files, and whatever is named as a secret.
 
-It is kept as it came, and hidden where it is shown. Whoever has a file's address has the file, so only its owner is
-shown it; a password or a token that the provider answers is shown to nobody.
+An answer is kept as it came, and this is hidden where it is shown; what a request's page quotes of it is kept without.
+Whoever has a file's address has the file, so only its owner is shown it; a password or a token that the provider
+answers is shown to nobody.
 """
 
 import json
 import re
 from collections.abc import Iterator
 
-_ADDRESS_HIDDEN = '"(address not shown)"'
+_NO_ADDRESS = "(address not shown)"
 _HIDDEN = '"(not shown)"'
 # A JSON string, or the beginning of one where the text was cut; and what opens and closes. Nothing else matters here.
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)("|\\?\Z)|[\[\]{}]', re.DOTALL)
 _COLON = re.compile(r"\s*:")
 _CUT_ESCAPE = re.compile(r"\\u[0-9a-f]{0,3}\Z", re.IGNORECASE)
 _ADDRESS = re.compile(r"\s*https?://", re.IGNORECASE)
+_ADDRESS_WITHIN = re.compile(r"""https?://[^\s"'<>]*""", re.IGNORECASE)
 _DEEPEST = 8  # texts that are JSON themselves, within each other
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -49,6 +51,11 @@ def hide(*, text: str, with_addresses: bool = False) -> str:
     All else stays as it was written. What is no JSON, such as a gateway's page, stays too.
     """
     return _hide(text, with_addresses=with_addresses, depth=0)
+
+
+def hide_in_sentence(*, text: str) -> str:
+    """What the provider says in words, without web addresses, and without secrets where it quotes JSON."""
+    return _ADDRESS_WITHIN.sub(_NO_ADDRESS, "".join(_walk(text, with_addresses=False, depth=0)))
 
 
 def is_secret(*, name: str) -> bool:
@@ -93,12 +100,12 @@ def _walk(text: str, *, with_addresses: bool, depth: int) -> Iterator[str]:
 def _show(match: re.Match[str], *, is_secret: bool, with_addresses: bool, depth: int) -> str:
     token, value = match[0], _decode(match)
     if _ADDRESS.match(value):
-        return token if with_addresses else _ADDRESS_HIDDEN
+        return token if with_addresses else json.dumps(_NO_ADDRESS)
     if is_secret:
         return _HIDDEN if value else token
-    if depth == _DEEPEST:
-        return token
-    shown = _hide(value, with_addresses=with_addresses, depth=depth + 1)
+    shown = value if depth == _DEEPEST else _hide(value, with_addresses=with_addresses, depth=depth + 1)
+    if not with_addresses:
+        shown = _ADDRESS_WITHIN.sub(_NO_ADDRESS, shown)
     return token if shown == value else json.dumps(shown)
 
 

@@ -7,7 +7,7 @@ from django.db.models import F, Model, Q
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.services import audit, clock, dispatch, drift, keyhold, lifecycle, mirror, retry, storable, stray
+from portal.services import audit, clock, dispatch, drift, hidden, keyhold, lifecycle, mirror, retry, storable, stray
 
 
 @transaction.atomic
@@ -150,8 +150,8 @@ def _describe(result: dispatch.Result, *, failure: failures.Failure | None) -> d
     return {
         "failure": failure.code if failure else "",
         "http_status": answer.status if answer else None,
-        "error": storable.escape_text(answer.error) if answer else "",
-        "message": storable.escape_text(answer.message) if answer else "",
+        "error": storable.escape_text(hidden.hide_in_sentence(text=answer.error)) if answer else "",
+        "message": storable.escape_text(hidden.hide_in_sentence(text=answer.message)) if answer else "",
         "answer": answer.body if answer else None,
     }
 

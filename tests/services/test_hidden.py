@@ -109,13 +109,34 @@ def test_json_in_a_text_of_json_whole_and_cut_anywhere():
         (r'{"x": "\u0068ttps://a"}', '{"x": "(address not shown)"}'),
         ('{"url": "https://a/cut-of', '{"url": "(address not shown)"'),
         ('{"token_url": "https://a/b"}', '{"token_url": "(address not shown)"}'),
-        ('{"message": "see https://a/b"}', '{"message": "see https://a/b"}'),
+        (
+            '{"message": "see https://a/b, \\"HTTPS://c\\"."}',
+            '{"message": "see (address not shown) \\"(address not shown)\\"."}',
+        ),
         ('<a href="https://a/b">', '<a href="https://a/b">'),
     ],
 )
 def test_addresses_are_hidden_in_json_but_not_from_their_owner(text, shown):
     assert hidden.hide(text=text) == shown
     assert hidden.hide(text=text, with_addresses=True) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Asset not found", None),
+        ('No workspace "Ab1" of type "max": take another.', None),
+        ("See https://files.example/a?signature=b for more", "See (address not shown) for more"),
+        ('{"detail": {"token": "x", "n": 1}}', '{"detail": {"token": "(not shown)", "n": 1}}'),
+        (
+            'Refused: {"access_token": "x", "file": "https://a"}',
+            'Refused: {"access_token": "(not shown)", "file": "(address not shown)"}',
+        ),
+        ("", None),
+    ],
+)
+def test_what_the_provider_says_in_words(text, shown):
+    assert hidden.hide_in_sentence(text=text) == (text if shown is None else shown)
 
 
 texts = st.text(st.sampled_from('ab"\\{}[]:,ä'), max_size=8)
