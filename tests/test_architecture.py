@@ -83,7 +83,7 @@ SERVICE_LAYERS = [
     {"turns", "audit.canon", "search.indexing"},
     {"audit.rowdigests"},
     {"audit.events", "accounts"},
-    {"audit"},  # its face: record_event
+    {"audit"},  # its face: record
     {"clock"},
     {"keyhold", "throttle", "drift", "membership", "audit.seals", "audit.tombstones"},
     {"credentials", "ownership", "mirror", "probe", "identity", "types"},

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
 from portal.admin import answers, columns, export, filters, found, pages, readonly
+from portal.models.event import Verb
 from portal.services.audit import seals
 from portal.services.search import findevents
 
@@ -87,7 +88,7 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         """By the indexes: ten million events are too many to look for a word in each."""
         if not words:
             return Q()
-        ids = findevents.find_events(words=words, verbs=filters.VERBS, part=found.read_part(request))
+        ids = findevents.find_events(words=words, verbs=Verb.values, part=found.read_part(request))
         request.searched = ids  # type: ignore[attr-defined]
         return found.among(ids)
 

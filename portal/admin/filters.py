@@ -11,68 +11,9 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
+from portal.models.event import Verb
 from portal.services.search import periods
 
-VERBS = (
-    "submit",
-    "claim",
-    "answer",
-    "late-answer",
-    "deadline-passed",
-    "give-up",
-    "cancel",
-    "close",
-    "hold",
-    "resume",
-    "ask-release",
-    "released",
-    "ended",
-    "begin-doubt",
-    "clear-doubt",
-    "declare-ended",
-    "reopen",
-    "set-up",
-    "open",
-    "probe",
-    "ask-account",
-    "confirm-key",
-    "first-look",
-    "change-types",
-    "reconcile",
-    "needs-review",
-    "note-sharing",
-    "disown",
-    "refuse-workspace",
-    "wish-cancel",
-    "adopt",
-    "not-created",
-    "release-orphan",
-    "set-time-zone",
-    "restore",
-    "restored",
-    "notice",
-    "acknowledge",
-    "settings",
-    "clock-step",
-    "sign-in",
-    "sign-in-failed",
-    "sign-in-blocked",
-    "end-sessions",
-    "sign-out",
-    "change-password",
-    "add-person",
-    "change-person",
-    "add-group",
-    "change-group",
-    "delete-group",
-    "evidence",
-    "fill-history",
-    "export",
-    "prune",
-    "database-changed",
-    "confirm-database",
-    "stray-response",
-)
 _LARGEST_ID = 2**63 - 1
 _MOST_REQUESTS = 1_000  # of one workspace; the newest
 
@@ -147,7 +88,7 @@ class VerbFilter(FixedChoices):
 
     title = _("verb")
     parameter_name = "verb"
-    options = tuple((verb, verb) for verb in VERBS)
+    options = tuple(sorted(Verb.choices, key=lambda choice: str(choice[1])))
 
 
 class ProviderChoices(FixedChoices):

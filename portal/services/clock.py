@@ -8,6 +8,7 @@ from django.db import transaction
 
 from portal import agentstation, models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import audit
 
 _STEP = 2.0  # seconds beyond what an observation cannot tell: more than a network and a clock that is being adjusted
@@ -74,9 +75,7 @@ class SteadyClock:
 
 @transaction.atomic
 def _record_step(*, seconds: float) -> None:
-    audit.record_event(
-        actor=None, verb="clock-step", target="the database's clock", detail={"seconds": round(seconds, 3)}
-    )
+    audit.record(Verb.CLOCK_STEP, "the database's clock", detail={"seconds": round(seconds, 3)})
 
 
 class Countdown:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from portal import models
+from portal.models.event import Verb
 from portal.services import accounts, audit, keyhold
 
 _OURS = ("PORTAL_", "AGENTSTATION_")
@@ -19,13 +20,11 @@ def note_settings() -> list[str]:
     """Record which settings differ from those of the last start; returns their names."""
     keyhold.lock_key(account=accounts.get_current_account())  # one start after the other
     present = _digest_settings()
-    last = models.Event.objects.filter(verb="settings").order_by("-id").first()
+    last = models.Event.objects.filter(verb=Verb.SETTINGS).order_by("-id").first()
     former: Mapping[str, str] = last.detail["digests"] if last else {}
     changed = sorted(name for name in present.keys() | former.keys() if present.get(name) != former.get(name))
     if changed:
-        audit.record_event(
-            actor=None, verb="settings", target="settings", detail={"changed": changed, "digests": present}
-        )
+        audit.record(Verb.SETTINGS, "settings", detail={"changed": changed, "digests": present})
     return changed
 
 

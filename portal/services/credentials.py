@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from portal import models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import accounts, audit, clock, keyhold, wake
 
 _SEEN_LATELY = timedelta(seconds=30)  # of a worker that lives: it shows itself each five
@@ -69,7 +70,7 @@ def _ask(*, account: models.Account, seen: dict[str, object]) -> None:
     )
     if is_new:
         detail = {"base_url": credential.base_url, "worker": credential.seen_on}
-        audit.record_event(actor=None, verb="ask-account", target=credential, detail=detail)
+        audit.record(Verb.ASK_ACCOUNT, credential, detail=detail)
 
 
 def _has_living(*, account: models.Account) -> bool:
@@ -128,7 +129,7 @@ def _accept(*, credential: models.Credential, actor: models.User) -> None:
     before = _list_accepted(credential.account)
     models.Credential.objects.filter(pk=credential.pk).update(accepted_at=Now(), accepted_by=actor)
     detail = {"is_same_account": True, "before": before, "after": _list_accepted(credential.account)}
-    audit.record_event(actor=actor, verb="confirm-key", target=credential, detail=detail)
+    audit.record(Verb.CONFIRM_KEY, credential, by=actor, detail=detail)
 
 
 def _change_account(*, credential: models.Credential, actor: models.User | None) -> None:
@@ -155,7 +156,7 @@ def _change_account(*, credential: models.Credential, actor: models.User | None)
     )
     detail = {"is_same_account": False, "before": _list_accepted(former), "after": _list_accepted(account)}
     rows = [former, account, key, accepted]
-    audit.record_event(actor=actor, verb="confirm-key", target=credential, detail=detail, rows=rows)
+    audit.record(Verb.CONFIRM_KEY, credential, by=actor, detail=detail, rows=rows)
 
 
 def _list_accepted(account: models.Account) -> list[str]:

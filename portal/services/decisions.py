@@ -4,6 +4,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from portal import models
+from portal.models.event import Verb
 from portal.services import (
     accounts,
     audit,
@@ -46,11 +47,10 @@ def adopt_workstation(
         raise intake.NotPossible(_("The request or the workstation has moved on; look again."))
     mirrors = mirror.give_workstation(stored=stored, portal_request=locked)
     change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.SUCCEEDED)
-    audit.record_event(
-        actor=actor,
-        verb="adopt",
-        target=locked,
-        request_number=locked.pk,
+    audit.record(
+        Verb.ADOPT,
+        locked,
+        by=actor,
         reason=reason,
         detail={"workstation": stored.uid, **change},
         rows=[locked, *mirrors],
@@ -72,9 +72,7 @@ def declare_not_created(*, actor: models.User, portal_request: models.Request, r
         raise intake.NotPossible(_("The portal is still checking what became of this request. Look again in a moment."))
     is_unwanted = locked.cancel_wished_at is not None
     change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED if is_unwanted else states.QUEUED)
-    audit.record_event(
-        actor=actor, verb="not-created", target=locked, request_number=locked.pk, reason=reason, detail=change
-    )
+    audit.record(Verb.NOT_CREATED, locked, by=actor, reason=reason, detail=change)
     wake.wake_workers()
 
 
@@ -89,7 +87,7 @@ def disown_workstation(*, actor: models.User, workstation: models.Workstation, r
     if not models.Workstation.objects.filter(pk__in=unclaimed.values("pk")).update(is_foreign=True):
         raise intake.NotPossible(_("This workstation belongs to a request, or may still turn out to."))
     change = {"before": {"is_foreign": False}, "after": {"is_foreign": True}}
-    audit.record_event(actor=actor, verb="disown", target=workstation, detail=change, reason=reason)
+    audit.record(Verb.DISOWN, workstation, by=actor, detail=change, reason=reason)
 
 
 @transaction.atomic
@@ -102,4 +100,4 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     if not releases.mark_asked(rows=asked, actor=actor):
         raise intake.NotPossible(_("This workstation has ended, has an owner, or is being given back already."))
     change = audit.describe_moment(row=workstation, column="release_asked_at")
-    audit.record_event(actor=actor, verb="release-orphan", target=workstation, detail=change, reason=reason)
+    audit.record(Verb.RELEASE_ORPHAN, workstation, by=actor, detail=change, reason=reason)

@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 from portal import agentstation, failures, models
 from portal.db import release_connection
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import accounts, audit, clock, identity, keyhold, mirror, ownership, pace, turns
 
 logger = logging.getLogger(__name__)
@@ -119,11 +120,9 @@ def _create_attempt(portal_request: models.Request, *, key: models.Key, worker: 
         key_fingerprint=accounts.fingerprint_key(account=key.account),
         deadline_at=Now() + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),
     )
-    audit.record_event(
-        actor=None,
-        verb="claim",
-        target=attempt,
-        request_number=portal_request.pk,
+    audit.record(
+        Verb.CLAIM,
+        attempt,
         detail={"worker": worker, "before": models.Request.Status.QUEUED, "after": portal_request.status},
         rows=[attempt, portal_request],
     )

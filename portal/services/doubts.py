@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from portal import models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import audit, keyhold, mirror
 
 _DAY = 1440  # times the grace, which is a minute: rehearsals shorten both together
@@ -24,11 +25,9 @@ def begin_doubt(*, key: models.Key, stored: models.Workstation, why: str) -> Non
         return
     stored.doubted_at, stored.doubted_tick = Now(), keyhold.advance_tick(key=key)
     stored.save(update_fields=["doubted_at", "doubted_tick"])
-    audit.record_event(
-        actor=None,
-        verb="begin-doubt",
-        target=stored,
-        request_number=stored.request_id,
+    audit.record(
+        Verb.BEGIN_DOUBT,
+        stored,
         detail={"why": why, **audit.describe_moment(row=stored, column="doubted_at")},
     )
 
@@ -40,11 +39,9 @@ def clear_doubt(*, stored: models.Workstation) -> None:
     before = stored.doubted_at.isoformat()
     stored.doubted_at = stored.doubted_tick = None
     stored.save(update_fields=["doubted_at", "doubted_tick"])
-    audit.record_event(
-        actor=None,
-        verb="clear-doubt",
-        target=stored,
-        request_number=stored.request_id,
+    audit.record(
+        Verb.CLEAR_DOUBT,
+        stored,
         detail={"before": {"doubted_at": before}, "after": {"doubted_at": None}},
     )
 
@@ -54,11 +51,9 @@ def end_workstation(*, stored: models.Workstation, before: dict[str, str | None]
     if stored.ended_at is None:
         mirror.end_workstation(stored=stored)
     stored.refresh_from_db(fields=["ended_at"])
-    audit.record_event(
-        actor=None,
-        verb="released" if stored.release_asked_at else "ended",
-        target=stored,
-        request_number=stored.request_id,
+    audit.record(
+        Verb.RELEASED if stored.release_asked_at else Verb.ENDED,
+        stored,
         detail={"before": before, "after": describe_life(stored=stored)},
     )
 
@@ -83,11 +78,10 @@ def declare_ended(*, actor: models.User, workstation: models.Workstation, reason
     before = describe_life(stored=stored)
     mirror.end_workstation(stored=stored)
     stored.refresh_from_db(fields=["ended_at"])
-    audit.record_event(
-        actor=actor,
-        verb="declare-ended",
-        target=stored,
-        request_number=stored.request_id,
+    audit.record(
+        Verb.DECLARE_ENDED,
+        stored,
+        by=actor,
         reason=reason,
         detail={"before": before, "after": describe_life(stored=stored)},
     )

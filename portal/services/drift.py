@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from portal import agentstation, models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import audit, storable
 
 _MOST_NUMBERS = 20
@@ -166,7 +167,7 @@ def _note(found: Differences, *, request_number: int | None) -> None:
             defaults={"example": _write_example(data), "numbers": [request_number] if request_number else []},
         )
         if is_new:
-            audit.record_event(actor=None, verb="notice", target=notice, request_number=request_number)
+            audit.record(Verb.NOTICE, notice, request_number=request_number)
         elif request_number and request_number not in notice.numbers and len(notice.numbers) < _MOST_NUMBERS:
             notice.numbers.append(request_number)
             notice.save(update_fields=["numbers"])
@@ -217,4 +218,4 @@ def acknowledge_notice(*, actor: models.User, notice: models.Notice) -> None:
     if not open_ones.update(acknowledged_at=Now(), acknowledged_by=actor):
         raise NotOpen(_("Somebody has acknowledged this notice already."))
     change = audit.describe_moment(row=notice, column="acknowledged_at")
-    audit.record_event(actor=actor, verb="acknowledge", target=notice, detail=change)
+    audit.record(Verb.ACKNOWLEDGE, notice, by=actor, detail=change)

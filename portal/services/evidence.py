@@ -10,6 +10,7 @@ from django.db.models import Model, Q
 
 import portal
 from portal import models
+from portal.models.event import Verb
 from portal.services import accounts, audit, clock, hidden
 
 FORMAT = "workstation-portal evidence"
@@ -23,7 +24,7 @@ _AS_IT_CAME = frozenset({"raw", "error", "message"})
 def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict[str, Any]:
     """The bundle, fit for JSON. That it was taken, and by whom, is recorded first, so that it tells of itself."""
     number = portal_request.pk
-    audit.record_event(actor=actor, verb="evidence", target=portal_request, request_number=number, rows=())
+    audit.record(Verb.EVIDENCE, portal_request, by=actor, rows=())
     stored = models.Request.objects.select_related("requester", "account").get(pk=number)
     events = list(models.Event.objects.filter(request_number=number).order_by("id"))
     verbs = ("reconcile", "needs-review")

@@ -15,6 +15,7 @@ from django.db import transaction
 from portal import models
 from portal.db import identity as places
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import accounts, audit, clock, databases, keyhold
 
 logger = logging.getLogger(__name__)
@@ -155,4 +156,4 @@ def _note_change(*, row: models.Database, what: str, place: places.Place, key: m
         "seen_tick": MEMORY.get_tick(key=key),
         "tick": key.tick,
     }
-    audit.record_event(actor=None, verb="database-changed", target=row, detail=detail)
+    audit.record(Verb.DATABASE_CHANGED, row, detail=detail)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import accounts, audit, keyhold, lifecycle, matching, ownership, wake
 
 
@@ -70,12 +71,8 @@ def _create_request(
         held_seconds_before=keyhold.get_key(account=account).held_seconds,
         **values,
     )
-    audit.record_event(
-        actor=requester,
-        verb="submit",
-        target=portal_request,
-        request_number=portal_request.pk,
-        detail={"type": values["type"], "workspace": values["workspace_uid"]},
+    audit.record(
+        Verb.SUBMIT, portal_request, by=requester, detail={"type": values["type"], "workspace": values["workspace_uid"]}
     )
     wake.wake_workers()
     return portal_request
@@ -92,11 +89,11 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
     is_asked = locked.status == states.UNKNOWN and matching.may_requester_decide(note=locked.operator_note)
     if locked.status == states.QUEUED or is_asked:
         change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
-        audit.record_event(actor=actor, verb="cancel", target=locked, request_number=locked.pk, detail=change)
+        audit.record(Verb.CANCEL, locked, by=actor, detail=change)
     elif locked.status == states.UNKNOWN and locked.cancel_wished_at is None:
         models.Request.objects.filter(pk=locked.pk).update(cancel_wished_at=Now())
         change = audit.describe_moment(row=locked, column="cancel_wished_at")
-        audit.record_event(actor=actor, verb="wish-cancel", target=locked, request_number=locked.pk, detail=change)
+        audit.record(Verb.WISH_CANCEL, locked, by=actor, detail=change)
     else:
         raise NotPossible(_("It is too late to cancel: the request is not waiting any more."))
 
@@ -110,13 +107,13 @@ def close_request(*, actor: models.User, portal_request: models.Request, reason:
     locked = lock_request(portal_request=portal_request)
     states = models.Request.Status
     if locked.status == states.QUEUED:
-        verb, change = "cancel", lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
+        verb, change = Verb.CANCEL, lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
     elif locked.status == states.UNKNOWN:
         failure = failures.CATALOGUE[locked.failure]
-        verb, change = "close", lifecycle.move_request(portal_request=locked, status=states.FAILED, failure=failure)
+        verb, change = Verb.CLOSE, lifecycle.move_request(portal_request=locked, status=states.FAILED, failure=failure)
     else:
         raise NotPossible(_("It is too late to close it: the request has moved on."))
-    audit.record_event(actor=actor, verb=verb, target=locked, request_number=locked.pk, detail=change, reason=reason)
+    audit.record(verb, locked, by=actor, detail=change, reason=reason)
 
 
 def lock_request(*, portal_request: models.Request) -> models.Request:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from portal import failures, models
+from portal.models.event import Verb
 from portal.services import accounts, audit, clock, leases, wake
 
 logger = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ def _hold(
     key.probe_at = None if operator_only or until else key.probe_at
     key.save()
     detail = {"cause": cause, "until": until.isoformat() if until else None, "request": number, **change}
-    audit.record_event(actor=None, verb="hold", target=key, detail=detail)
+    audit.record(Verb.HOLD, key, detail=detail)
     end = f"{until:%Y-%m-%d %H:%M:%S} UTC" if until else key.who_ends
     transaction.on_commit(partial(logger.warning, "Sending is paused until %s: %s.", end, key.cause_clause))
 
@@ -182,7 +183,7 @@ def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = Non
     key.resumed_tick = key.tick
     key.save()
     detail = {"cause": key.cause, "by_probe": by_probe, **change}
-    audit.record_event(actor=actor, verb="resume", target=key, detail=detail)
+    audit.record(Verb.RESUME, key, by=actor, detail=detail)
     transaction.on_commit(partial(logger.info, "Sending goes on, one request at a time until one succeeds."))
 
 
@@ -191,7 +192,7 @@ def _open(*, key: models.Key) -> None:
     key.state, key.cause, key.resumed_by_probe = models.Key.State.OPEN, "", False
     key.failures_in_row = key.holds_in_row = 0
     key.save()
-    audit.record_event(actor=None, verb="open", target=key, detail=detail)
+    audit.record(Verb.OPEN, key, detail=detail)
     transaction.on_commit(partial(logger.info, "Sending goes on as usual."))
     wake.wake_workers()
 
@@ -208,7 +209,7 @@ def find_stopping_request(*, key: models.Key) -> int | None:
     """The number of the request whose answer holds the key; None for a new key, or where it is not held."""
     if not key.is_held:
         return None
-    held = models.Event.objects.filter(verb="hold", at__gte=key.held_at).order_by("-id").first()
+    held = models.Event.objects.filter(verb=Verb.HOLD, at__gte=key.held_at).order_by("-id").first()
     return held.detail.get("request") if held else None
 
 
@@ -253,7 +254,7 @@ def note_probe(*, account: models.Account, passed: bool, held: leases.Lease) -> 
     """What a probe found: one that passed ends the hold, unless that has become an operator's in the meantime."""
     key = lock_key(account=account)
     leases.check_lease(held=held)
-    audit.record_event(actor=None, verb="probe", target=key, detail={"passed": passed}, rows=())
+    audit.record(Verb.PROBE, key, detail={"passed": passed}, rows=())
     if passed and key.is_held and key.probe_at is not None:
         end_pause(key=key, actor=None, now=clock.read_clock(account=account), by_probe=True)
         wake.wake_workers()

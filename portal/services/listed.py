@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from portal import agentstation, models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import audit, clock, doubts, drift, keyhold, mirror, storable
 
 _CLOCK_BEHIND = timedelta(seconds=30)  # a provider's clock may be this much behind its own Date header
@@ -116,11 +117,9 @@ def _reopen(row: models.Workstation, *, status: str) -> None:
     before = doubts.describe_life(stored=stored)
     stored.ended_at, stored.status, stored.refresh_due_at = None, storable.escape_text(status), Now()
     stored.save(update_fields=["ended_at", "status", "refresh_due_at"])
-    audit.record_event(
-        actor=None,
-        verb="reopen",
-        target=stored,
-        request_number=stored.request_id,
+    audit.record(
+        Verb.REOPEN,
+        stored,
         detail={"before": before, "after": doubts.describe_life(stored=stored)},
     )
 

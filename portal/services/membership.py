@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 
 from portal import models
+from portal.models.event import Verb
 from portal.services import audit
 
 type State = dict[str, object]
@@ -37,9 +38,7 @@ def describe_openly(*, target: models.User | Group) -> State:
 @transaction.atomic
 def record_addition(*, actor: models.User, target: models.User | Group) -> None:
     """Note a new person or group."""
-    audit.record_event(
-        actor=actor, verb=f"add-{_name(target)}", target=target, detail={"after": describe_openly(target=target)}
-    )
+    audit.record(Verb(f"add-{_name(target)}"), target, by=actor, detail={"after": describe_openly(target=target)})
 
 
 @transaction.atomic
@@ -47,7 +46,7 @@ def create_superuser(*, values: Mapping[str, Any], told: str) -> models.User:
     """Make an administrator by a command, past the set-up; `told`: who called that, as the system knows."""
     person: models.User = models.User.objects.create_superuser(**values)
     detail = {"command": "createsuperuser", "system_user": told, "after": describe_openly(target=person)}
-    audit.record_event(actor=None, verb="add-person", target=person, detail=detail, rows=[person, *list_groups()])
+    audit.record(Verb.ADD_PERSON, person, detail=detail, rows=[person, *list_groups()])
     return person
 
 
@@ -80,7 +79,7 @@ def record_change(*, actor: models.User | None, target: models.User | Group, bef
         "before": _hide({name: before.get(name) for name in changed}),
         "after": _hide({name: after[name] for name in changed}),
     }
-    audit.record_event(actor=actor, verb=f"change-{_name(target)}", target=target, detail=detail)
+    audit.record(Verb(f"change-{_name(target)}"), target, by=actor, detail=detail)
     if after.get("is_active") is False:  # whoever is let in again later signs in again
         models.Session.objects.filter(user_id=target.pk).delete()
 
@@ -93,9 +92,7 @@ def record_deletion(*, actor: models.User, target: Group) -> None:
     target.user_set.clear()
     for person, state in members:
         record_change(actor=actor, target=person, before=state)
-    audit.record_event(
-        actor=actor, verb="delete-group", target=target, detail={"before": before}, rows=(), gone=[target]
-    )
+    audit.record(Verb.DELETE_GROUP, target, by=actor, detail={"before": before}, rows=(), gone=[target])
 
 
 def _hide(state: State) -> State:

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 
 from portal import failures, models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import audit, lifecycle
 
 _PAUSE = timedelta(seconds=5)  # before the owner of a workspace that another request has just named is asked for again
@@ -59,10 +60,4 @@ def _refuse(portal_request: models.Request) -> None:
         status=models.Request.Status.FAILED,
         failure=failures.CATALOGUE["422"],
     )
-    audit.record_event(
-        actor=None,
-        verb="refuse-workspace",
-        target=portal_request,
-        request_number=portal_request.pk,
-        detail={"workspace": portal_request.workspace_uid, **change},
-    )
+    audit.record(Verb.REFUSE_WORKSPACE, portal_request, detail={"workspace": portal_request.workspace_uid, **change})

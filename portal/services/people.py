@@ -3,6 +3,7 @@
 from django.db import transaction
 
 from portal import models
+from portal.models.event import Verb
 from portal.services import audit
 
 
@@ -15,4 +16,4 @@ def set_time_zone(*, person: models.User, time_zone: str) -> None:
         return
     stored.time_zone = time_zone
     stored.save(update_fields=["time_zone"])
-    audit.record_event(actor=stored, verb="set-time-zone", target=stored, detail={"before": before, "after": time_zone})
+    audit.record(Verb.SET_TIME_ZONE, stored, by=stored, detail={"before": before, "after": time_zone})

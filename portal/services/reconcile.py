@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Max, Min, Model
 
 from portal import agentstation, failures, models
+from portal.models.event import Verb
 from portal.services import (
     accounts,
     audit,
@@ -186,14 +187,7 @@ def _move_on(portal_request: models.Request, *, failed: int, evidence: dict[str,
 
 
 def _record(portal_request: models.Request, *, detail: dict[str, object], rows: list[Model]) -> None:
-    audit.record_event(
-        actor=None,
-        verb="reconcile",
-        target=portal_request,
-        request_number=portal_request.pk,
-        detail=detail,
-        rows=rows,
-    )
+    audit.record(Verb.RECONCILE, portal_request, detail=detail, rows=rows)
     _keep_scan(detail)
 
 
@@ -204,12 +198,5 @@ def _note_review(portal_request: models.Request, *, note: str, evidence: dict[st
     change = {"before": {"operator_note": portal_request.operator_note}, "after": {"operator_note": note}}
     portal_request.operator_note = note
     portal_request.save(update_fields=["operator_note"])
-    audit.record_event(
-        actor=None,
-        verb="needs-review",
-        target=portal_request,
-        request_number=portal_request.pk,
-        detail={**evidence, **change},
-        reason=note,
-    )
+    audit.record(Verb.NEEDS_REVIEW, portal_request, detail={**evidence, **change}, reason=note)
     _keep_scan(evidence)

@@ -7,6 +7,7 @@ from django.db.models import F, Model, Q
 
 from portal import failures, models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import audit, clock, dispatch, drift, hidden, keyhold, lifecycle, mirror, retry, storable, stray
 
 
@@ -103,11 +104,9 @@ def _record_answer(
     before: str,
     mirrors: list[Model],
 ) -> None:
-    audit.record_event(
-        actor=None,
-        verb="answer",
-        target=attempt,
-        request_number=portal_request.pk,
+    audit.record(
+        Verb.ANSWER,
+        attempt,
         detail={
             "outcome": outcome,
             "failure": failure.code if failure else "",
@@ -179,7 +178,7 @@ def _may_change_places(portal_request: models.Request, *, owner: models.Request)
     was_named = owner.attempts.filter(outcome=outcomes.SUCCEEDED) | owner.attempts.filter(
         late_answer__outcome=outcomes.SUCCEEDED
     )
-    was_assigned = models.Event.objects.filter(request_number=owner.pk, verb="adopt")
+    was_assigned = models.Event.objects.filter(request_number=owner.pk, verb=Verb.ADOPT)
     before = portal_request.attempts.filter(
         Q(failure=failures.NO_ANSWER.code, http_status__range=(200, 299)) | Q(late_answer__outcome=outcomes.SUCCEEDED),
         outcome=outcomes.UNKNOWN,
@@ -259,11 +258,9 @@ def _record_late(
         mirrors = _use_late_workstation(portal_request, result=result)
     elif portal_request.status == models.Request.Status.UNKNOWN and _is_last(attempt):
         _use_late_refusal(portal_request, failure=result.failure)
-    audit.record_event(
-        actor=None,
-        verb="late-answer",
-        target=attempt,
-        request_number=portal_request.pk,
+    audit.record(
+        Verb.LATE_ANSWER,
+        attempt,
         detail={
             "outcome": late.outcome,
             "failure": late.failure,

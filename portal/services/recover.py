@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, putoff, submitters
 
 _STEADY_GRACES = 15  # how many times the grace the clock must have been steady before a request is given up by it
@@ -65,14 +66,7 @@ def _make_unknown(*, attempt_id: int, is_over: Q, held: leases.Lease) -> bool:
     change = lifecycle.move_request(
         portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
     )
-    audit.record_event(
-        actor=None,
-        verb="deadline-passed",
-        target=attempt,
-        request_number=portal_request.pk,
-        detail=change,
-        rows=[attempt, portal_request],
-    )
+    audit.record(Verb.DEADLINE_PASSED, attempt, detail=change, rows=[attempt, portal_request])
     return True
 
 
@@ -95,9 +89,7 @@ def _give_up(*, request_id: int, account: models.Account, held: leases.Lease) ->
     change = lifecycle.move_request(
         portal_request=portal_request, status=models.Request.Status.FAILED, failure=failures.WAITED_TOO_LONG
     )
-    audit.record_event(
-        actor=None, verb="give-up", target=portal_request, request_number=portal_request.pk, detail=change
-    )
+    audit.record(Verb.GIVE_UP, portal_request, detail=change)
     return True
 
 
@@ -125,12 +117,5 @@ def _cancel(*, request_id: int, reason: str, held: leases.Lease) -> bool:
     if portal_request.status != models.Request.Status.QUEUED:
         return False
     change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.CANCELLED)
-    audit.record_event(
-        actor=None,
-        verb="cancel",
-        target=portal_request,
-        request_number=portal_request.pk,
-        detail=change,
-        reason=reason,
-    )
+    audit.record(Verb.CANCEL, portal_request, detail=change, reason=reason)
     return True

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from portal import agentstation, failures, models
 from portal.db import release_connection
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import accounts, audit, clock, doubts, drift, keyhold, pace, retry, wake
 
 _NOT_FOUND = "422"
@@ -48,11 +49,10 @@ def ask_release(*, actor: models.User, workstation: models.Workstation, reason: 
     rows = models.Workstation.objects.filter(pk=workstation.pk, ended_at=None, release_asked_at=None)
     if not mark_asked(rows=rows, actor=actor):
         raise NotLive(_("This workstation has ended, or is being given back already."))
-    audit.record_event(
-        actor=actor,
-        verb="ask-release",
-        target=workstation,
-        request_number=workstation.request_id,
+    audit.record(
+        Verb.ASK_RELEASE,
+        workstation,
+        by=actor,
         detail=audit.describe_moment(row=workstation, column="release_asked_at"),
         reason=reason,
     )

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import accounts, audit, identity, keyhold, lifecycle, wake
 
 _MOST = 20  # restores that are looked at
@@ -43,7 +44,7 @@ def confirm_database(*, actor: models.User, account: models.Account, was_put_bac
         count = _restore(key=key)
     else:
         identity.accept_database(key=key)
-    audit.record_event(actor=actor, verb="confirm-database", target=row, detail=detail)
+    audit.record(Verb.CONFIRM_DATABASE, row, by=actor, detail=detail)
     wake.wake_workers()
     return count
 
@@ -61,9 +62,7 @@ def _restore(*, key: models.Key) -> int:
     database = identity.accept_database(key=key)
     restored.restored_tick = key.tick
     restored.save()
-    audit.record_event(
-        actor=None, verb="restore", target=restored, detail={"requests": count}, rows=[restored, database]
-    )
+    audit.record(Verb.RESTORE, restored, detail={"requests": count}, rows=[restored, database])
     return count
 
 
@@ -103,14 +102,7 @@ def _make_unknown(portal_request: models.Request, *, key: models.Key) -> bool:
         change = lifecycle.move_request(
             portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
         )
-    audit.record_event(
-        actor=None,
-        verb="restored",
-        target=attempt,
-        request_number=portal_request.pk,
-        detail=change,
-        rows=[*rows, attempt, portal_request],
-    )
+    audit.record(Verb.RESTORED, attempt, detail=change, rows=[*rows, attempt, portal_request])
     return True
 
 

@@ -16,6 +16,7 @@ from django.db.models import Max, Min, Q
 from portal import agentstation, models
 from portal.db import release_connection
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import audit, clock, drift, keyhold, leases, listed, wholeness
 
 _ROUND = 5.0  # seconds; a new account waits for one round before anything is sent
@@ -295,4 +296,4 @@ def _note_first_look(scan: models.Scan, *, result: models.Account.FirstLook) -> 
     models.Account.objects.filter(pk=scan.account_id).update(first_look=result)
     scan.account.first_look = result
     detail = {"before": before, "after": result}
-    audit.record_event(actor=None, verb="first-look", target=scan.account, detail=detail)
+    audit.record(Verb.FIRST_LOOK, scan.account, detail=detail)

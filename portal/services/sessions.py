@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.db import describe_failure
+from portal.models.event import Verb
 from portal.services import audit, leases, throttle
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ _PROVED_FOR = 10 * 60  # seconds
 @transaction.atomic
 def record_sign_in(*, person: models.User) -> None:
     """Note that the person signs in."""
-    audit.record_event(actor=person, verb="sign-in", target=person, rows=())
+    audit.record(Verb.SIGN_IN, person, by=person, rows=())
 
 
 def begin_session(*, session: SessionBase, address: str, browser: str) -> None:
@@ -81,7 +82,7 @@ def end_sessions(*, person: models.User, chosen: Sequence[str]) -> int:
     rows.delete()
     if ended:
         detail = {"browsers": [f"{row.address} {row.browser}".strip() for row in ended]}
-        audit.record_event(actor=person, verb="end-sessions", target=person, detail=detail, rows=())
+        audit.record(Verb.END_SESSIONS, person, by=person, detail=detail, rows=())
     return len(ended)
 
 
@@ -100,19 +101,19 @@ def record_failed_sign_in(*, name: str) -> None:
     A name that nobody has is not kept: people type their password there.
     """
     person = models.User.objects.filter(username=name).first()
-    audit.record_event(actor=None, verb="sign-in-failed", target=person or "a name that nobody has", rows=())
+    audit.record(Verb.SIGN_IN_FAILED, person or "a name that nobody has", rows=())
 
 
 @transaction.atomic
 def record_sign_out(*, person: models.User) -> None:
     """Note that the person signs out."""
-    audit.record_event(actor=person, verb="sign-out", target=person, rows=())
+    audit.record(Verb.SIGN_OUT, person, by=person, rows=())
 
 
 @transaction.atomic
 def record_password_change(*, person: models.User) -> None:
     """Note that the person has changed the password."""
-    audit.record_event(actor=person, verb="change-password", target=person, rows=())
+    audit.record(Verb.CHANGE_PASSWORD, person, by=person, rows=())
 
 
 @transaction.atomic
@@ -121,4 +122,4 @@ def set_password(*, person: models.User, password: str, told: str) -> None:
     person.set_password(password)
     person.save(update_fields=["password"])
     detail = {"command": "changepassword", "system_user": told}
-    audit.record_event(actor=None, verb="change-password", target=person, detail=detail, rows=())
+    audit.record(Verb.CHANGE_PASSWORD, person, detail=detail, rows=())

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import accounts, audit, keyhold, membership
 
 LIFETIME = timedelta(hours=1)
@@ -52,7 +53,7 @@ def create_administrator(*, token: str, username: str, password: str) -> models.
     user.groups.set(Group.objects.filter(name__in=["Members", "Operators"]))
     # With all groups: from now on the record can tell where somebody changed one past the portal.
     detail = {"after": membership.describe_openly(target=user)}
-    audit.record_event(actor=user, verb="set-up", target=user, detail=detail, rows=[user, *membership.list_groups()])
+    audit.record(Verb.SET_UP, user, by=user, detail=detail, rows=[user, *membership.list_groups()])
     return user
 
 

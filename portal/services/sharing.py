@@ -6,6 +6,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import audit, keyhold
 
 _WIDE = timedelta(hours=1)  # by which the provider's clock may be ahead of ours, and begin what was asked for late
@@ -22,10 +23,9 @@ def note_sharing(*, account: models.Account) -> None:
     with transaction.atomic():
         keyhold.lock_key(account=account)
         models.Account.objects.filter(pk=account.pk).update(shared_at=Now())
-        audit.record_event(
-            actor=None,
-            verb="note-sharing",
-            target=account,
+        audit.record(
+            Verb.NOTE_SHARING,
+            account,
             detail={"workstation": stranger.uid, **audit.describe_moment(row=account, column="shared_at")},
         )
 

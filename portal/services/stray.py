@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from django.db.models import Model
 
 from portal import agentstation, models
+from portal.models.event import Verb
 from portal.services import accounts, audit, identity, keyhold, mirror
 
 
@@ -34,7 +35,7 @@ def keep_response(
     if workstation is not None:
         rows += _keep_orphan(account=account, workstation=workstation)
     detail = {"outcome": outcome, "workstation": workstation.uid if workstation else None}
-    audit.record_event(actor=None, verb="stray-response", target=stray, detail=detail, rows=rows)
+    audit.record(Verb.STRAY_RESPONSE, stray, detail=detail, rows=rows)
     identity.doubt_database(key=key, what="lost-attempt")
 
 

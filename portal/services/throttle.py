@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from portal import models
+from portal.models.event import Verb
 from portal.services import audit
 
 type Kind = Literal["name", "address", "browser"]
@@ -121,4 +122,4 @@ def _note_block(subject: Subject, row: models.SignInThrottle, *, name: str) -> N
         "failures": row.failures,
         "until": row.blocked_until and row.blocked_until.isoformat(),
     }
-    audit.record_event(actor=None, verb="sign-in-blocked", target=target, detail=detail, rows=())
+    audit.record(Verb.SIGN_IN_BLOCKED, target, detail=detail, rows=())

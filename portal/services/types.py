@@ -9,6 +9,7 @@ from django.db import transaction
 from portal import agentstation, models
 from portal.db import release_connection
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import accounts, audit, drift, keyhold, leases, storable
 
 # To a provider without a list of types, `types` may be the id of a workstation that it does not have: 422.
@@ -108,10 +109,9 @@ def _change_offer(*, account: models.Account, rows: list[models.WorkstationType]
     stored.filter(withdrawn_at=None).exclude(name__in=[row.name for row in rows]).update(withdrawn_at=Now())
     after = list(offered.all())
     if changed := set(before) ^ set(after):
-        audit.record_event(
-            actor=None,
-            verb="change-types",
-            target=account,
+        audit.record(
+            Verb.CHANGE_TYPES,
+            account,
             detail={"before": {"types": before}, "after": {"types": after}},
             rows=list(stored.filter(name__in=changed).order_by("id")),
         )

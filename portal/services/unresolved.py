@@ -8,6 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from portal import models
+from portal.models.event import Verb
 from portal.services import listinglag, matching, restore, scans
 
 _MOST_SCANS = 20  # whole scans that are looked at; two are enough where nothing steps
@@ -48,7 +49,7 @@ def describe_request(*, portal_request: models.Request, attempts: Sequence[model
 
 def _find_denied_tick(portal_request: models.Request) -> int:
     """When the scan ended by which the request was last taken as not created; 0 where a person has said so since."""
-    decided = models.Event.objects.filter(request_number=portal_request.pk, verb__in=("reconcile", "not-created"))
+    decided = models.Event.objects.filter(request_number=portal_request.pk, verb__in=(Verb.RECONCILE, Verb.NOT_CREATED))
     newest = decided.order_by("-id").first()
     by = models.Scan.objects.filter(pk=(newest.detail.get("scan") if newest else None) or 0)
     return by.values_list("ended_tick", flat=True).first() or 0
@@ -56,7 +57,7 @@ def _find_denied_tick(portal_request: models.Request) -> int:
 
 def _list_named_late(portal_request: models.Request) -> list[dict[str, object]]:
     """What is told of late responses that named another request's workstation: attempts that ended stay as they are."""
-    late = models.Event.objects.filter(verb="late-answer", request_number=portal_request.pk)
+    late = models.Event.objects.filter(verb=Verb.LATE_ANSWER, request_number=portal_request.pk)
     return [detail for detail in late.values_list("detail", flat=True) if detail.get("owner")]
 
 

@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import models
+from portal.models.event import Verb
 from portal.services import listinglag, restore
 
-_ENDINGS = ("close", "cancel")
-_DECISIONS = ("reconcile", "adopt", "not-created", "needs-review", "wish-cancel")
+_ENDINGS = (Verb.CLOSE, Verb.CANCEL)
+_DECISIONS = (Verb.RECONCILE, Verb.ADOPT, Verb.NOT_CREATED, Verb.NEEDS_REVIEW, Verb.WISH_CANCEL)
 _MOST_SHOWN, _FIRST_SHOWN, _LAST_SHOWN = 12, 3, 6
 _FINAL_TITLES = {
     models.Request.Status.FAILED: gettext_lazy("No workstation"),
@@ -173,28 +174,28 @@ def _describe_late(late: models.LateAnswer) -> Step:
 
 def _is_shown(event: models.Event) -> bool:
     """Whether it is a station: that a person is no longer asked is none."""
-    return event.verb in _DECISIONS and (event.verb != "needs-review" or bool(event.reason))
+    return event.verb in _DECISIONS and (event.verb != Verb.NEEDS_REVIEW or bool(event.reason))
 
 
 def _describe_decision(event: models.Event) -> Step:
     """What settled a request whose outcome was unknown: the provider's lists, or an operator with a reason."""
-    if event.verb == "reconcile":
+    if event.verb == Verb.RECONCILE:
         found = event.detail.get("workstation")
         values = {"active": event.detail.get("active"), "ended": event.detail.get("history"), "found": found}
         shown = _("The provider's lists (%(active)s active, %(ended)s ended) show %(found)s.")
         missing = _("The provider's lists (%(active)s active, %(ended)s ended) show no workstation for it, twice.")
         title, text = (_("Found"), shown) if found else (_("Nothing was made"), missing)
         return Step(title=title, state="done", text=text % values, at=event.at)
-    titles = {"adopt": _("Found by an operator"), "not-created": _("Somebody said: nothing was made")}
-    titles |= {"needs-review": _("Somebody has to decide"), "wish-cancel": _("Cancelling wished")}
+    titles = {Verb.ADOPT: _("Found by an operator"), Verb.NOT_CREATED: _("Somebody said: nothing was made")}
+    titles |= {Verb.NEEDS_REVIEW: _("Somebody has to decide"), Verb.WISH_CANCEL: _("Cancelling wished")}
     text = ""
-    if event.verb == "wish-cancel":
+    if event.verb == Verb.WISH_CANCEL:
         text = _("If nothing was made it is cancelled; if something was, it is yours to give back.")
     who = f"{event.actor_name}: " if event.actor_name else ""
     reason = event.reason if event.actor_name else _(event.reason)  # the portal's own reasons are kept in English
     return Step(
-        title=titles.get(event.verb, event.verb),
-        state="warn" if event.verb == "needs-review" else "done",
+        title=titles[Verb(event.verb)],
+        state="warn" if event.verb == Verb.NEEDS_REVIEW else "done",
         text=f"{who}{reason}" if reason else text or event.actor_name,
         at=event.at,
     )

@@ -57,7 +57,7 @@ def test_a_superuser_without_an_event_is_not_made(monkeypatch):
     def fail(**values):
         raise RuntimeError("the record is full")
 
-    monkeypatch.setattr(membership.audit, "record_event", fail)
+    monkeypatch.setattr(membership.audit, "record", fail)
     with pytest.raises(RuntimeError):
         call_command("createsuperuser", "--noinput", username="root", email="root@example.com")
     assert not models.User.objects.exists()

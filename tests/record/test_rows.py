@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import accounts, audit, keyhold, people, releases, sessions, setup
 from portal.services.audit import rowdigests, verify
 from tests import factories
@@ -304,10 +305,8 @@ def told(record, alice, root) -> dict[str, list[int]]:
         kind,
     ]
     with transaction.atomic():
-        audit.record_event(actor=root, verb="settings", target="all", rows=others)
-        audit.record_event(
-            actor=None, verb="late-answer", target=attempt, request_number=attempt.request_id, rows=[late]
-        )
+        audit.record(Verb.SETTINGS, "all", by=root, rows=others)
+        audit.record(Verb.LATE_ANSWER, attempt, rows=[late])
     assert find() == []
     rows: dict[str, list[int]] = {}
     for text in models.Event.objects.values_list("row_digests", flat=True):

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import close_old_connections, connection, transaction
 
 from portal import models
+from portal.models.event import Verb
 from portal.services import audit, leases
 from portal.services.audit import keys, protection, seals
 from tests import factories
@@ -21,7 +22,7 @@ ON_SQLITE = "connection.vendor != 'postgresql'"
 
 def add_event(target: str = "x") -> None:
     with transaction.atomic():
-        audit.record_event(actor=None, verb="probe", target=target)
+        audit.record(Verb.PROBE, target)
 
 
 def test_seals_hold_all_events_and_name_what_came_before(record, seal):
@@ -126,7 +127,7 @@ class Latecomer(threading.Thread):
         close_old_connections()
         try:
             with transaction.atomic():
-                audit.record_event(actor=None, verb="probe", target="late")
+                audit.record(Verb.PROBE, "late")
                 self.has_written.set()
                 assert self.may_commit.wait(timeout=60)
         finally:
@@ -178,7 +179,7 @@ def test_many_writers_at_once_raise_no_false_alarm(seal, small_batches):
         try:
             for number in range(20):
                 with transaction.atomic():
-                    audit.record_event(actor=None, verb="probe", target=str(number))
+                    audit.record(Verb.PROBE, str(number))
                     transaction.set_rollback(number % 3 == 0)
         finally:
             connection.close()

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from portal import agentstation, models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services import accounts, audit, clock, dispatch, keyhold, leases, recover, releases
 from tests import factories
 
@@ -160,7 +161,7 @@ def test_a_request_that_was_decided_to_go_out_later_before_the_clock_stepped_bac
     portal_request = factories.submit(alice)
     database_clock.step(seconds=HOUR)
     with transaction.atomic():
-        audit.record_event(actor=None, verb="reconcile", target=portal_request, request_number=portal_request.pk)
+        audit.record(Verb.RECONCILE, portal_request)
     models.Request.objects.update(next_attempt_at=Now() + timedelta(seconds=3))
     database_clock.step(seconds=-HOUR)
 

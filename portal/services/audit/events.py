@@ -6,14 +6,15 @@ from django.db import transaction
 from django.db.models import Model
 
 from portal import models
+from portal.models.event import Verb
 from portal.services.audit import origin, rowdigests
 
 
-def record_event(
-    *,
-    actor: models.User | None,
-    verb: str,
+def record(
+    verb: Verb,
     target: Model | str,
+    *,
+    by: models.User | None = None,
     request_number: int | None = None,
     detail: Mapping[str, object] | None = None,
     reason: str = "",
@@ -21,8 +22,9 @@ def record_event(
     gone: Sequence[Model] = (),
     carried: Iterable[rowdigests.Statement] = (),
 ) -> None:
-    """Add an event; a target without a row is named in words.
+    """Add an event. `by` nobody: the portal itself. A target without a row is named in words.
 
+    It belongs to the request with that number; without, to the one that its target is or belongs to.
     `rows` are those that it changed (without: the target), so after their change: what they are now is kept with it.
     `gone` are those that are deleted with it; `carried` is what events that are pruned with it tell of other rows.
     Must run in the transaction of what it tells of, so that neither is there without the other.
@@ -31,19 +33,25 @@ def record_event(
         raise RuntimeError("an event belongs into the transaction of its change")
     source = origin.get_origin()
     models.Event.objects.create(
-        actor_id=actor.pk if actor else None,
-        actor_name=actor.get_username() if actor else "",
+        actor_id=by.pk if by else None,
+        actor_name=by.get_username() if by else "",
         address=source.address,
         http_request=source.http_request,
         verb=verb,
         target=target if isinstance(target, str) else f"{target._meta.verbose_name} {target}",
-        request_number=request_number,
+        request_number=_find_number(target) if request_number is None else request_number,
         detail=dict(detail or {}),
         reason=reason,
         row_digests=rowdigests.write_digests(
             rows=_list_rows(target) if rows is None else rows, gone=gone, carried=carried
         ),
     )
+
+
+def _find_number(target: Model | str) -> int | None:
+    if isinstance(target, models.Request):
+        return target.pk
+    return getattr(target, "request_id", None)
 
 
 def describe_moment(*, row: Model, column: str) -> dict[str, object]:

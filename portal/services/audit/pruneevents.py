@@ -13,6 +13,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from portal import models
+from portal.models.event import Verb
 from portal.services import leases
 from portal.services.audit import canon, rowdigests, seals, tombstones
 
@@ -93,7 +94,7 @@ def _may_go(seal: seals.StoredSeal, rows: Sequence[canon.Row], *, edge: str, nam
 
 def _has_settings(rows: Iterable[canon.Row]) -> bool:
     """Whether one is the newest that tells of settings: the next start compares them with it."""
-    newest = models.Event.objects.filter(verb="settings").order_by("-id").values_list("id", flat=True).first()
+    newest = models.Event.objects.filter(verb=Verb.SETTINGS).order_by("-id").values_list("id", flat=True).first()
     return any(row[_ID] == newest for row in rows)
 
 

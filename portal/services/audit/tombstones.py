@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from portal import models
+from portal.models.event import Verb
 from portal.services.audit import canon, events, keys, rowdigests
 
-VERB = "prune"
 _LABEL = ["portal tombstone 1"]
 _PAGE = 500
 _KIND = "tombstone"  # as events call such a row
@@ -38,10 +38,9 @@ def bury(*, stones: Sequence[models.Tombstone], carried: Iterable[rowdigests.Sta
     """
     for stone in stones:
         stone.save(force_insert=True)
-    events.record_event(
-        actor=None,
-        verb=VERB,
-        target=str(stones[0]),
+    events.record(
+        Verb.PRUNE,
+        str(stones[0]),
         detail={stone.kind.lower(): {"tombstone": stone.pk, "counts": stone.counts} for stone in stones},
         rows=stones,
         carried=carried,
@@ -112,7 +111,7 @@ class Names:
         """Hear what events tell of tombstones since the last time. Whether there was anything."""
         self._is_read = True
         heard: dict[int, rowdigests.Statement] = {}
-        while page := canon.fetch_rows(sql=_TOLD, values=[VERB, self._read_until]):
+        while page := canon.fetch_rows(sql=_TOLD, values=[Verb.PRUNE, self._read_until]):
             for event_id, text in page:
                 heard |= self._hear(event_id, text)
             self._read_until = page[-1][0]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 from portal import models
+from portal.models.event import Verb
 from portal.services.audit import canon, keys, rowdigests, tombstones
 
 _RANGE = 200  # requests at once
@@ -23,7 +24,7 @@ _WORDS = {
     "workstation-type": "workstation type",
 }
 # Whoever is added after the first of these must be told of by one: a person or group without was slipped in.
-_ADDING = ("set-up", "add-person", "add-group")
+_ADDING = (Verb.SET_UP, Verb.ADD_PERSON, Verb.ADD_GROUP)
 _ADDED = ("person", "group")
 _TOLD = "request_number, id, verb, row_digests"
 _EVENTS = f"SELECT {_TOLD} FROM portal_event"  # noqa: S608 (our own words)
@@ -206,9 +207,9 @@ def _read_range(*, first: int, last: int, first_digest: int | None) -> _Range:
     for number, event_id, verb, text in canon.fetch_rows(sql=sql, values=[first, last]):
         told.mentioned.add(number)
         told.hear(text=text, event_id=event_id, number=number)
-        if verb == "submit" and text:
+        if verb == Verb.SUBMIT and text:
             told.complete.add(number)
-        elif verb == "submit" and first_digest is not None and event_id >= first_digest:
+        elif verb == Verb.SUBMIT and first_digest is not None and event_id >= first_digest:
             told.unsaid.add(number)
     return told
 

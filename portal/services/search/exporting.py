@@ -12,6 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from portal import models
+from portal.models.event import Verb
 from portal.services import audit
 from portal.services.search import finding, spreadsheet
 
@@ -33,9 +34,7 @@ def export_rows(
     columns, read = _KINDS[kind]
     write = _FORMS[form]
     with transaction.atomic():
-        audit.record_event(
-            actor=actor, verb="export", target=kind, detail={"format": form, "filters": dict(sorted(asked.items()))}
-        )
+        audit.record(Verb.EXPORT, kind, by=actor, detail={"format": form, "filters": dict(sorted(asked.items()))})
     pages = (read(ids) for ids in _list_pages(find, newest_first=newest_first))
     return write(columns=columns, pages=pages)
 
