@@ -47,8 +47,9 @@ def admit_request(*, portal_request: models.Request) -> bool:
         account=portal_request.account, person_id=portal_request.requester_id, uid=portal_request.workspace_uid
     )
     if claim is Claim.PENDING:
-        portal_request.next_attempt_at = Now() + _PAUSE
-        portal_request.save(update_fields=["next_attempt_at"])
+        # All that its requester has waiting for the workspace: one by one, many would keep others from their turn.
+        due = models.Request.objects.due(portal_request.account).filter(requester=portal_request.requester_id)
+        due.filter(workspace_uid=portal_request.workspace_uid).update(next_attempt_at=Now() + _PAUSE)
     elif claim is Claim.TAKEN:
         _refuse(portal_request)
     return claim is Claim.FREE

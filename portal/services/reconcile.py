@@ -1,6 +1,7 @@
 """Reconciling: what became of requests whose outcome is unknown, by what scans of the provider's lists have shown.
 
 `matching` decides. Here its facts are read under the key's lock, one request at a time, and what it decides is done.
+Most often that is nothing: a first look without the lock spares whoever sends the waiting for it.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Min, Model
+from django.db.models import Max, Model
 
 from portal import agentstation, failures, models
 from portal.models.event import Verb
@@ -55,7 +56,7 @@ def reconcile_requests(*, held: leases.Lease, client: agentstation.Client, stead
     listinglag.measure_lags(account=account, now=now)
     this_round = Round(lease=held, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
     sharing.note_sharing(account=account)
-    numbers = _list_numbers(account=account)
+    numbers = _list_undecided(account=account, this_round=this_round)
     if numbers:
         identity.check_now()
     # What one request is about to be given is no question about another: people are asked once all has been given.
@@ -79,12 +80,45 @@ def _is_scan_due(*, account: models.Account) -> bool:
     return not 0 <= (now - last.begun_at).total_seconds() < wait
 
 
-def _list_numbers(*, account: models.Account) -> list[int]:
-    """Requests to be reconciled; the one that was sent first comes first."""
-    firsts = (
-        unresolved.list_open_attempts(account=account).order_by().values("request").annotate(first=Min("claimed_tick"))
-    )
-    return [row["request"] for row in firsts.order_by("first", "request")]
+def _list_undecided(*, account: models.Account, this_round: Round) -> list[int]:
+    """Requests about which there is something to do, the one that was sent first first.
+
+    They are read without a lock: what changes meanwhile is seen in the next round.
+    """
+    view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
+    attempts = unresolved.list_open_attempts(account=account).select_related("request__account").defer("answer")
+    by_request: dict[int, list[models.Attempt]] = {}
+    for attempt in attempts.order_by("claimed_tick", "number"):
+        by_request.setdefault(attempt.request_id, []).append(attempt)
+    described = [
+        (own[0].request, unresolved.describe_request(portal_request=own[0].request, attempts=own))
+        for own in by_request.values()
+    ]
+    if not described:
+        return []
+    since = min(facts.attempts[0].claimed_tick for _, facts in described)
+    survey = unresolved.Survey(account=account, view=view, since=since)
+    return [
+        portal_request.pk
+        for portal_request, facts in described
+        if _has_something_to_do(
+            portal_request,
+            decision=matching.decide(
+                unresolved=facts,
+                newcomers=survey.list_newcomers(portal_request=portal_request, since=facts.attempts[0].claimed_tick),
+                view=view,
+            ),
+        )
+    ]
+
+
+def _has_something_to_do(portal_request: models.Request, *, decision: matching.Decision) -> bool:
+    """Whether the decision changes anything, as `_carry_out` does it."""
+    if decision.verdict not in (matching.Verdict.WAIT, matching.Verdict.ASK):
+        return True
+    if portal_request.status == models.Request.Status.QUEUED:
+        return decision.verdict is matching.Verdict.ASK
+    return decision.note != portal_request.operator_note or _is_unwanted(portal_request, decision=decision)
 
 
 @transaction.atomic
@@ -97,16 +131,14 @@ def _reconcile(*, number: int, this_round: Round, may_ask: bool) -> bool:
     rows = models.Request.objects.select_related("requester", "account__key").select_for_update(of=("self",))
     portal_request = rows.get(pk=number)
     # Read under the lock: before it, the request may have been sent again, of which no scan can tell yet.
-    attempts = list(
-        unresolved.list_open_attempts(account=account).filter(request=number).defer("answer").order_by("number")
-    )
+    attempts = unresolved.list_attempts(portal_request=portal_request)
     if not attempts:
         return True
     request_facts = unresolved.describe_request(portal_request=portal_request, attempts=attempts)
     view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
-    newcomers = unresolved.list_newcomers(
-        portal_request=portal_request, since=request_facts.attempts[0].claimed_tick, view=view
-    )
+    since = request_facts.attempts[0].claimed_tick
+    survey = unresolved.Survey(account=account, view=view, since=since)
+    newcomers = survey.list_newcomers(portal_request=portal_request, since=since)
     decision = matching.decide(unresolved=request_facts, newcomers=newcomers, view=view)
     if decision.verdict is matching.Verdict.ASK and decision.note != portal_request.operator_note and not may_ask:
         return False
@@ -135,14 +167,10 @@ def _describe_evidence(
 def _carry_out(
     portal_request: models.Request, *, decision: matching.Decision, failed: int, evidence: dict[str, object]
 ) -> None:
-    is_unwanted = portal_request.cancel_wished_at is not None and decision.note in (
-        matching.NO_WITNESS,
-        matching.RESTORED,
-    )
     match decision.verdict:
         case matching.Verdict.FOUND if decision.newcomer is not None:
             _adopt(portal_request, workstation_id=decision.newcomer.id, evidence=evidence)
-        case _ if decision.verdict is matching.Verdict.NOT_CREATED or is_unwanted:
+        case _ if decision.verdict is matching.Verdict.NOT_CREATED or _is_unwanted(portal_request, decision=decision):
             _move_on(portal_request, failed=failed, evidence=evidence)
         case matching.Verdict.ASK if portal_request.status == models.Request.Status.QUEUED:
             status, failure = models.Request.Status.UNKNOWN, failures.NO_ANSWER
@@ -150,6 +178,11 @@ def _carry_out(
             _note_review(portal_request, note=decision.note, evidence={**evidence, "moved": moved})
         case _ if portal_request.status == models.Request.Status.UNKNOWN:
             _note_review(portal_request, note=decision.note, evidence=evidence)
+
+
+def _is_unwanted(portal_request: models.Request, *, decision: matching.Decision) -> bool:
+    """Whether nobody need be asked, because its requester no longer wants it."""
+    return portal_request.cancel_wished_at is not None and decision.note in (matching.NO_WITNESS, matching.RESTORED)
 
 
 def _adopt(portal_request: models.Request, *, workstation_id: int, evidence: dict[str, object]) -> None:

@@ -1,10 +1,11 @@
 """The facts about a request whose outcome is unknown, as `matching` needs them: attempts, scans, newcomers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from portal import models
@@ -24,6 +25,12 @@ def list_open_attempts(*, account: models.Account) -> QuerySet[models.Attempt]:
         request__account=account, request__status__in=(states.UNKNOWN, states.QUEUED), outcome=outcomes.UNKNOWN
     )
     return attempts.exclude(late_answer__outcome__in=(outcomes.FAILED, outcomes.GIVEN_BACK))
+
+
+def list_attempts(*, portal_request: models.Request) -> list[models.Attempt]:
+    """Those of the request, in their order."""
+    attempts = list_open_attempts(account=portal_request.account).filter(request=portal_request)
+    return list(attempts.defer("answer").order_by("number"))
 
 
 def describe_request(*, portal_request: models.Request, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
@@ -106,35 +113,48 @@ def read_view(*, account: models.Account, now: datetime, steady_since: datetime)
     )
 
 
-def list_newcomers(*, portal_request: models.Request, since: int, view: matching.View) -> list[matching.Newcomer]:
-    """Workstations that no request owns and that no scan had listed by this tick.
+class Survey:
+    """Workstations that no request owns and no scan had listed by the tick `since`: read once, for many requests."""
 
-    One that an operator releases is nobody's. One that a late response named is that request's, unless it has another.
-    """
-    account = portal_request.account
-    free = models.Workstation.is_free() & Q(is_foreign=False, release_asked_at=None)
-    rows = models.Workstation.objects.filter(account=account, request=None).exclude(listed_tick__lte=since)
-    rows = rows.filter(free | Q(made_for=portal_request))
-    others = models.Workstation.objects.filter(workspace=OuterRef("workspace")).exclude(pk=OuterRef("pk"))
-    named = models.Request.objects.filter(account=account, workspace_uid=OuterRef("workspace__uid"))
-    rows = rows.select_related("workspace").annotate(
-        is_in_flight=Exists(models.list_calls_before_listing()),
-        is_named=Exists(named),
-        # What only a scan that has not ended showed may have been there for long.
-        workspace_tick=Subquery(
-            others.order_by(F("listed_tick").asc(nulls_first=True)).values(tick=Coalesce("listed_tick", 0))[:1]
-        ),
-    )
-    lost = restore.list_restores(account=account)
-    return [
-        _describe_newcomer(row, portal_request=portal_request, restores=lost, view=view) for row in rows.order_by("id")
-    ]
+    def __init__(self, *, account: models.Account, view: matching.View, since: int) -> None:
+        rows = models.Workstation.objects.filter(account=account, request=None).exclude(listed_tick__lte=since)
+        others = models.Workstation.objects.filter(workspace=OuterRef("workspace")).exclude(pk=OuterRef("pk"))
+        named = models.Request.objects.filter(account=account, workspace_uid=OuterRef("workspace__uid"))
+        # One that an operator releases is nobody's.
+        free = models.Workstation.is_free() & Q(is_foreign=False, release_asked_at=None)
+        rows = rows.filter(free | Q(made_for__isnull=False)).annotate(
+            is_open=ExpressionWrapper(free, output_field=BooleanField()),
+            is_in_flight=Exists(models.list_calls_before_listing()),
+            is_named=Exists(named),
+            # What only a scan that has not ended showed may have been there for long.
+            workspace_tick=Subquery(
+                others.order_by(F("listed_tick").asc(nulls_first=True)).values(tick=Coalesce("listed_tick", 0))[:1]
+            ),
+        )
+        lost = restore.list_restores(account=account)
+        self._found = [
+            (row, _describe_newcomer(row, restores=lost, view=view))
+            for row in rows.select_related("workspace").defer("raw").order_by("id")
+        ]
+
+    def list_newcomers(self, *, portal_request: models.Request, since: int) -> list[matching.Newcomer]:
+        """Those that no scan had listed by this tick, and that may be the request's.
+
+        One that a late response named is that request's, unless it has another.
+        """
+        return [
+            replace(newcomer, is_told=row.made_for_id == portal_request.pk, is_spare=is_spare)
+            if (is_spare := row.made_for_id not in (None, portal_request.pk)) or row.made_for_id
+            else newcomer
+            for row, newcomer in self._found
+            if (newcomer.listed_tick is None or newcomer.listed_tick > since)
+            and (row.is_open or row.made_for_id == portal_request.pk)  # type: ignore[attr-defined]
+        ]
 
 
 def _describe_newcomer(
     row: models.Workstation,
     *,
-    portal_request: models.Request,
     restores: Sequence[models.Restore],
     view: matching.View,
 ) -> matching.Newcomer:
@@ -150,8 +170,8 @@ def _describe_newcomer(
         listed_tick=row.listed_tick,
         is_nameless=row.is_nameless,
         is_in_flight=row.is_in_flight,  # type: ignore[attr-defined]
-        is_told=row.made_for_id == portal_request.pk,
-        is_spare=row.made_for_id not in (None, portal_request.pk),
+        is_told=False,
+        is_spare=False,
         must_confirm=any(
             matching.is_within(
                 started_at=row.created_at, since=lost.lost_since, until=lost.restored_at + view.grace, view=view
