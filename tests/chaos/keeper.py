@@ -29,7 +29,8 @@ class Keeper:
     def stop(self) -> None:
         """Go home."""
         self._stopping.set()
-        self._thread.join(timeout=60)
+        if self._thread.is_alive():
+            self._thread.join(timeout=60)
 
     def _run(self) -> None:
         while not self._stopping.wait(0.5):

@@ -63,7 +63,7 @@ class Run:
         if habits.STRANGERS in self.stage.habits:
             # The first stranger of all nobody could tell from what the portal itself made.
             self._direct("strangers", count=1)
-            if not stage.wait_until(inside.is_shared, seconds=stage.START_WITHIN):
+            if not stage.wait_until(inside.is_shared, seconds=SEEN_WITHIN + stage.START_WITHIN):
                 raise stage.CannotStage("no worker has noticed that the key is used elsewhere")
 
     @staticmethod
