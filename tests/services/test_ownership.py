@@ -1,6 +1,8 @@
 """Everybody's own: a workspace is its first user's, whoever else names it, and no answer gives it away."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
@@ -37,6 +39,22 @@ def test_of_two_people_who_name_the_same_new_workspace_the_first_gets_in(sandbox
     assert second.failure == "422"
     assert models.Workspace.objects.get(uid="new-space").owner == alice
     assert len(sandbox.record()["posts"]) == 1
+
+
+def test_all_that_one_person_has_waiting_for_such_a_workspace_waits_at_once(sandbox, alice, bob):
+    factories.submit(alice, workspace_uid="new-space")
+    factories.claim()
+    waiting = [factories.submit(bob, workspace_uid="new-space") for _ in range(5)]
+    other = factories.submit(bob)
+
+    with CaptureQueriesContext(connection) as captured:
+        call = factories.claim()
+
+    assert statuses(other) == ["SENDING"]
+    assert call.attempt_id == other.attempts.get().pk
+    assert statuses(*waiting) == ["QUEUED"] * 5
+    assert all(portal_request.next_attempt_at for portal_request in waiting)
+    assert sum("next_attempt_at" in query["sql"] and query["sql"].startswith("UPDATE") for query in captured) == 2
 
 
 def test_where_the_first_is_refused_the_second_is_sent(sandbox, alice, bob):

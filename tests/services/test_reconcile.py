@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
@@ -892,3 +894,23 @@ def test_no_retry_after_makes_a_request_stall_or_wait_more_than_an_hour(sandbox,
     )
     factories.send_once()
     assert statuses(portal_request) == ["SUCCEEDED"]
+
+
+# --- Many at one time ---
+
+
+def test_a_round_locks_no_request_that_it_leaves_as_it_is(sandbox, alice, held):
+    """Its lock on the key would keep all senders waiting, once for each of perhaps hundreds."""
+    if not connection.features.has_select_for_update:
+        pytest.skip("SQLite locks no rows")
+    factories.mark_first_look()
+    for _ in range(3):
+        ask(sandbox, alice, "reset")
+    scan(held)
+
+    with CaptureQueriesContext(connection) as captured:
+        scan(held)
+
+    locking = [query["sql"] for query in captured if "FOR UPDATE" in query["sql"]]
+    assert locking
+    assert not [sql for sql in locking if 'FROM "portal_request"' in sql]
