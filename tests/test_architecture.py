@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client_address": set(),
     "launcher": set(),
     # What gunicorn loads before there is a Django.
-    "web": {"web", "environment"},
+    "web": {"web", "environment", "settings"},
     "failures": {"agentstation"},
     "db": {"db"},
     "models": {"models", "failures"},
