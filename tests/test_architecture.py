@@ -208,9 +208,11 @@ def test_no_import_hides_in_a_function(path):
 
 
 def test_services_are_called_with_keywords_only():
+    # What nearly every service calls reads as a sentence: what was done to what.
+    others = {"escape_text", "fit_number", "fit_time", "record"}
     for path in SERVICES.values():
         for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and path.stem != "storable":
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.name not in others:
                 assert not node.args.args, f"{path.stem}.{node.name} takes positional arguments"
 
 
