@@ -5,6 +5,7 @@ Knows nothing of Django or of the portal; no name of the HTTP library leaves thi
 
 from portal.agentstation._transport import boottime
 from portal.agentstation.client import Client
+from portal.agentstation.contract import Deviation
 from portal.agentstation.errors import (
     AgentStationError,
     AssetNotFound,
@@ -41,6 +42,7 @@ __all__ = [
     "Answer",
     "AssetNotFound",
     "Client",
+    "Deviation",
     "File",
     "GatewayAnswer",
     "InternalError",

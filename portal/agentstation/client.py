@@ -24,6 +24,7 @@ from portal.agentstation._transport import (
     TooLateError,
     exchange,
 )
+from portal.agentstation.contract import find_in_answer
 from portal.agentstation.errors import (
     AgentStationError,
     NoAnswer,
@@ -111,7 +112,11 @@ class Client:
         """
         body = {"type": type} if workspace_id is None else {"type": type, "workspace_id": workspace_id}
         answer = self._call(method="POST", path="/workstations", body=body, send_before=send_before, may_send=may_send)
-        return Reply(value=_read(answer, Workstation.from_dict), answer=answer)
+        told = _read(answer, Workstation.from_entry)
+        answer = replace(answer, deviations=told.deviations)
+        if not told.uid:
+            raise _unreadable(answer)
+        return Reply(value=told, answer=answer)
 
     def retrieve_workstation(self, *, uid: str) -> Workstation:
         """Look at one active workstation. Raises AgentStationError, and ValueError where no path can name `uid`."""
@@ -129,8 +134,7 @@ class Client:
         )
         if answer.truncated:
             raise PageTooLarge(f"a page of GET {path} is too large", answer=_shorten(answer))
-        entries, next_cursor, others = _read(answer, _page)
-        return Page(entries=entries, next_cursor=next_cursor, others=others, date=answer.date)
+        return replace(_read(answer, Page.from_dict), date=answer.date)
 
     def list_types(self) -> tuple[WorkstationTypeDescription, ...]:
         """The types that may be asked for now, in the provider's order. Raises AgentStationError."""
@@ -139,7 +143,7 @@ class Client:
 
     def check_key(self) -> None:
         """A harmless call: returns where the provider accepts the key, and raises AgentStationError where not."""
-        _read(self._call(method="GET", path="/workstations?limit=1"), _page)
+        _read(self._call(method="GET", path="/workstations?limit=1"), Page.from_dict)
 
     def release_workstation(self, *, uid: str, send_before: float | None = None) -> Released:
         """Give a workstation back, which ends it.
@@ -207,6 +211,7 @@ class Client:
             error=self._bearer.blot(_string(texts.get("error"))),
             message=self._bearer.blot(_string(texts.get("message"))),
             date=date,
+            deviations=find_in_answer(status=received.status, document=None if received.truncated else document),
         )
         if 200 <= answer.status < 300:
             return answer
@@ -285,7 +290,12 @@ def _read[T](answer: Answer, read: Callable[[Mapping[str, object]], T]) -> T:
             return read(document)
         except ValueError:
             pass
-    raise UnreadableAnswer(f"the answer {answer.status} cannot be read as what was asked for", answer=_shorten(answer))
+    raise _unreadable(answer)
+
+
+def _unreadable(answer: Answer) -> UnreadableAnswer:
+    words = f"the answer {answer.status} cannot be read as what was asked for"
+    return UnreadableAnswer(words, answer=_shorten(answer))
 
 
 def _shorten(answer: Answer) -> Answer:
@@ -293,19 +303,6 @@ def _shorten(answer: Answer) -> Answer:
     if len(answer.body) <= LARGEST_BODY:
         return answer
     return replace(answer, body=answer.body[:LARGEST_BODY], truncated=True)
-
-
-def _page(document: Mapping[str, object]) -> tuple[tuple[Workstation, ...], str, Mapping[str, object]]:
-    """A page's entries, the next page's cursor ("" on the last), and all of the page but its entries.
-
-    Raises ValueError where it is no page. An entry may be anything: what it is not, it may still stand for.
-    """
-    entries, cursor = document.get("data"), document.get("next_cursor")
-    listed = entries if isinstance(entries, list) else None
-    if listed is None or not isinstance(cursor, str | None):
-        raise ValueError("no page of a list")
-    others = {key: value for key, value in document.items() if key != "data"}
-    return tuple(Workstation.from_entry(entry) for entry in listed), cursor or "", others
 
 
 def _string(value: object) -> str:

@@ -1,15 +1,22 @@
 """The provider's answers as frozen dataclasses.
 
 They are made to survive whatever comes: keys, types, statuses and levels that the contract does not know are kept, and
-what is missing or of the wrong type is "" or None. Only an id is insisted on. `raw` is the JSON object as it came.
+what is missing or of the wrong type is "" or None. Only an id is insisted on. `raw` is the JSON object as it came,
+`deviations` what in it is not as the contract says.
 """
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
+
+from portal.agentstation.contract import Deviation, find_deviations
+
+_MOST_COMPARED = 100  # entries of a page, which is as many as are ever asked for
+_MOST_TYPES = 1000  # of a list that are read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +26,8 @@ class Answer:
     `body` is its first MiB, decompressed, with the API key blotted out should the provider repeat it; `truncated` says
     that there was more. `date` is when the provider says that it answered. `retry_after` is in seconds from then, never
     negative and not capped. Both are None where the header is absent or unreadable. `error` and `message` are the
-    strings of these names in a JSON body, or "".
+    strings of these names in a JSON body, or "". `deviations` are those of a refusal, of what cannot be read, and
+    of the workstation that answers a POST.
     """
 
     status: int
@@ -29,6 +37,7 @@ class Answer:
     error: str = field(repr=False)
     message: str = field(repr=False)
     date: datetime | None = None
+    deviations: tuple[Deviation, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +144,7 @@ class Workstation:
     workspace: Workspace | None
     started_at: datetime | None
     raw: Mapping[str, object] = field(repr=False, hash=False)
+    deviations: tuple[Deviation, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
@@ -143,8 +153,8 @@ class Workstation:
         return cls.from_entry(data)
 
     @classmethod
-    def from_entry(cls, entry: object) -> Self:
-        """Read an entry of a list, which may be anything."""
+    def from_entry(cls, entry: object, *, is_compared: bool = True) -> Self:
+        """Read an entry of a list, which may be anything; with `deviations` only where it `is_compared`."""
         data: Mapping[str, object] = entry if isinstance(entry, dict) else {"entry": entry}
         return cls(
             uid=_text(data, "id"),
@@ -153,6 +163,7 @@ class Workstation:
             workspace=_usable(data.get("workspace"), Workspace.from_dict),
             started_at=_time(data, "startedAt"),
             raw=data,
+            deviations=find_deviations(name="workstation", document=data) if is_compared else (),
         )
 
 
@@ -161,13 +172,31 @@ class Page:
     """A page of a list.
 
     An entry without a usable id has the uid ""; one that is no object has it as "entry" in its `raw`. `next_cursor` is
-    "" on the last page, `others` all that stood on the page beside its entries, `date` as in Answer.
+    "" on the last page, `date` as in Answer. `deviations` are those of the page beside its entries.
     """
 
     entries: tuple[Workstation, ...]
     next_cursor: str
-    others: Mapping[str, object] = field(repr=False, hash=False)
-    date: datetime | None
+    date: datetime | None = None
+    deviations: tuple[Deviation, ...] = field(default=(), repr=False, compare=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Self:
+        """Read it, as of no date; raises ValueError where it is no page.
+
+        An entry may be anything: what it is not, it may still stand for.
+        """
+        listed, cursor = data.get("data"), data.get("next_cursor")
+        entries = listed if isinstance(listed, list) else None
+        if entries is None or not isinstance(cursor, str | None):
+            raise ValueError("no page of a list")
+        return cls(
+            entries=tuple(
+                Workstation.from_entry(entry, is_compared=place < _MOST_COMPARED) for place, entry in enumerate(entries)
+            ),
+            next_cursor=cursor or "",
+            deviations=find_deviations(name="list", document={**data, "data": []}),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +209,7 @@ class WorkstationTypeDescription:
     software: tuple[str, ...]
     models: tuple[str, ...]
     raw: Mapping[str, object] = field(repr=False, hash=False)
+    deviations: tuple[Deviation, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
@@ -191,6 +221,7 @@ class WorkstationTypeDescription:
             software=_texts(data, "software"),
             models=_texts(data, "models"),
             raw=data,
+            deviations=find_deviations(name="type", document=data),
         )
 
     @classmethod
@@ -203,7 +234,8 @@ class WorkstationTypeDescription:
         if isinstance(listed, dict):
             listed = listed.get("data")
         if isinstance(listed, list):
-            return tuple(usable for entry in _unfold(listed) if (usable := _usable(entry, cls.from_dict)) is not None)
+            entries = itertools.islice(_unfold(listed), _MOST_TYPES)
+            return tuple(usable for entry in entries if (usable := _usable(entry, cls.from_dict)) is not None)
         raise ValueError("no list of types")
 
 
@@ -221,12 +253,18 @@ class Released:
     type: str
     released: bool | None
     raw: Mapping[str, object] = field(repr=False, hash=False)
+    deviations: tuple[Deviation, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> Self:
         """Read it; never raises."""
         released = data.get("released")
-        return cls(type=_text(data, "type"), released=released if isinstance(released, bool) else None, raw=data)
+        return cls(
+            type=_text(data, "type"),
+            released=released if isinstance(released, bool) else None,
+            raw=data,
+            deviations=find_deviations(name="release", document=data),
+        )
 
 
 def _uid(data: Mapping[str, object]) -> str:

@@ -93,10 +93,10 @@ def _find_foreign(
 
 
 def _note_differences(fresh: Mapping[str, agentstation.Workstation]) -> None:
-    drift.note_workstations(workstations=[entry.raw for entry in fresh.values()], request_number=None)
-    nameless = next((entry for uid, entry in fresh.items() if uid != entry.uid), None)
-    if nameless is not None:
-        drift.note_oddity(kind=_NAMELESS, data=nameless.raw)
+    deviations = [deviation for entry in fresh.values() for deviation in entry.deviations]
+    nameless = [entry for uid, entry in fresh.items() if uid != entry.uid]
+    oddities = [agentstation.Deviation(kind=_NAMELESS, example=entry.raw) for entry in nameless[:1]]
+    drift.note_deviations(deviations=[*oddities, *deviations])
 
 
 def _compare(row: models.Workstation, *, entry: agentstation.Workstation, scan: models.Scan) -> None:

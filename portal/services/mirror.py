@@ -25,9 +25,9 @@ def store_workstation(
 ) -> models.Workstation:
     """Insert or update a workstation with its workspace, files and logs, in the caller's transaction.
 
-    What differs from the contract becomes a notice; `request_number` names the request whose answer it came in.
+    What differs from the contract becomes a notice; `request_number` names the request that it belongs to.
     """
-    drift.note_workstations(workstations=[workstation.raw], request_number=request_number)
+    drift.note_deviations(deviations=workstation.deviations, request_number=request_number)
     workspace = _store_workspace(account=account, workspace=workstation.workspace)
     return _store(account=account, workstation=workstation, workspace=workspace)
 
@@ -38,7 +38,6 @@ def store_answer(*, portal_request: models.Request, workstation: agentstation.Wo
     A workstation that another request owns stays as it is, and so do the contents of somebody else's workspace.
     """
     account = portal_request.account
-    drift.note_workstations(workstations=[workstation.raw], request_number=portal_request.pk)
     named = models.Workstation.objects.filter(account=account, uid=workstation.uid).first()
     if named is not None and named.request_id not in (None, portal_request.pk):
         return named
@@ -47,7 +46,7 @@ def store_answer(*, portal_request: models.Request, workstation: agentstation.Wo
 
 def store_stray(*, account: models.Account, workstation: agentstation.Workstation) -> models.Workstation:
     """The same for an answer that belongs to no request; the caller has seen that nobody owns its workstation."""
-    drift.note_workstations(workstations=[workstation.raw], request_number=None)
+    drift.note_deviations(deviations=workstation.deviations)
     return _store_answer(account=account, workstation=workstation, requester_id=None)
 
 

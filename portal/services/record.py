@@ -25,8 +25,8 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
         outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
         names_other = not _may_change_places(portal_request, owner=owner)
     ours = _end_attempt(attempt, key=key, result=result, outcome=outcome, failure=failure, names_other=names_other)
-    if result.answer is not None and result.workstation is None:  # of a workstation the mirror tells
-        drift.note_answer(answer=result.answer, request_number=portal_request.pk)
+    if result.answer is not None:
+        drift.note_deviations(deviations=result.answer.deviations, request_number=portal_request.pk)
     if not ours:
         _record_late(
             attempt=attempt, portal_request=portal_request, result=result, owner=owner, names_other=names_other

@@ -122,7 +122,7 @@ def record_release(*, release: Release, result: Result) -> None:
     key = keyhold.lock_key(account=account)
     stored = models.Workstation.objects.select_for_update().get(pk=release.workstation_id)
     if result.answer is not None:
-        drift.note_release(data=result.answer.raw, request_number=stored.request_id)
+        drift.note_deviations(deviations=result.answer.deviations, request_number=stored.request_id)
     if stored.ended_at is not None:
         return
     if result.answer is not None and result.answer.released:

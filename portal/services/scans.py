@@ -190,7 +190,7 @@ def _read_page(scan: models.Scan, *, held: leases.Lease, client: agentstation.Cl
             listed.store_entries(scan=scan, entries=batch, date=page.date)
     with transaction.atomic():
         leases.check_lease(held=held)
-        drift.note_pages(pages=[page.others])
+        drift.note_deviations(deviations=page.deviations)
         listed.store_entries(scan=scan, entries=last, date=page.date)
         problem = _turn_page(scan, page=page)
         scan.save()
@@ -207,7 +207,7 @@ def _ask_for_less(scan: models.Scan, *, held: leases.Lease) -> None:
         return
     with transaction.atomic():
         leases.check_lease(held=held)
-        drift.note_oddity(kind=_TOO_LARGE, data={"list": scan.phase})
+        drift.note_deviations(deviations=[agentstation.Deviation(kind=_TOO_LARGE, example={"list": scan.phase})])
     _end(scan, held=held, problem="entry-too-large")
 
 
@@ -273,7 +273,7 @@ def _end(
     if not problem and wholeness.find_lacking(scan=scan).exists():
         return  # somebody was given one in this moment
     if error is not None and error.answer is not None and not 200 <= error.answer.status < 300:
-        drift.note_answer(answer=error.answer, request_number=None)
+        drift.note_deviations(deviations=error.answer.deviations)
     scan.problem = problem or wholeness.find_problem(scan=scan)
     scan.is_whole = not scan.problem
     shown = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk)

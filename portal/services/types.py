@@ -54,7 +54,7 @@ def _note_refusal(*, account: models.Account, held: leases.Lease, answer: agents
     if answer is None or 200 <= answer.status < 300:
         return
     if answer.status not in _NO_LIST:
-        drift.note_answer(answer=answer, request_number=None)
+        drift.note_deviations(deviations=answer.deviations)
         return
     rows = models.WorkstationType.objects.filter(account=account, withdrawn_at=None)
     if not rows.filter(listed_at__gt=Now() - _TRUSTED_FOR).exists():
@@ -67,7 +67,7 @@ def _store_list(
 ) -> None:
     """An empty list is not believed: it would leave nothing to ask for."""
     leases.check_lease(held=held)
-    drift.note_types(types=[one.raw for one in described])
+    drift.note_deviations(deviations=[deviation for one in described for deviation in one.deviations])
     usable: dict[str, agentstation.WorkstationTypeDescription] = {}
     for one in described:
         if _is_usable(one.name):

@@ -29,7 +29,7 @@ def test_a_page_is_one_call(client_of, serve, history, path, cursor):
     server = serve(page("a", "b", next_cursor="three", previous_cursor=cursor))
     got = client_of(server.url).list_page(history=history, cursor=cursor, limit=7)
     assert [entry.uid for entry in got.entries] == ["a", "b"]
-    assert (got.next_cursor, got.others["previous_cursor"]) == ("three", cursor)
+    assert (got.next_cursor, got.deviations) == ("three", ())
     assert query(server) == (path, {"limit": ["7"]} | ({"cursor": [cursor]} if cursor else {}))
     assert server.connections() == 1
 
@@ -47,7 +47,7 @@ def test_a_page_says_when_it_was_answered(client_of, serve):
     body = b'{"data": [{"id": "a"}]}'
     server = serve(answering(http(200, body, "Date: Wed, 21 Oct 2015 07:28:00 GMT")))
     got = client_of(server.url).list_page(limit=20)
-    assert ([entry.uid for entry in got.entries], got.others) == (["a"], {})
+    assert ([entry.uid for entry in got.entries], got.deviations) == (["a"], ())
     assert got.date == datetime(2015, 10, 21, 7, 28, tzinfo=UTC)
 
 

@@ -1,9 +1,12 @@
 """What the provider answers and its contract does not say becomes a notice, once, and breaks nothing."""
 
 import pytest
+from django.db import connection
 
-from portal import models
-from portal.services import accounts, drift, leases, releases, scans
+from portal import agentstation, models
+from portal.agentstation import contract, resources
+from portal.models.clock import Now
+from portal.services import accounts, drift, leases, refreshing, releases, scans, types
 from portal.worker import process
 from tests import factories
 
@@ -17,7 +20,7 @@ LOG = {"id": "l1", "type": "boot", "level": "info", "createdAt": "2026-01-02T03:
 
 def find(**changes: object) -> set[str]:
     document = {name: value for name, value in (WORKSTATION | changes).items() if value != "-"}
-    return set(drift.find_differences(workstation=document))
+    return {deviation.kind for deviation in agentstation.Workstation.from_entry(document).deviations}
 
 
 def within(*, files: tuple[dict[str, object], ...] = (), logs: tuple[dict[str, object], ...] = (), **changes: object):
@@ -48,6 +51,16 @@ def within(*, files: tuple[dict[str, object], ...] = (), logs: tuple[dict[str, o
         ({"id": "-"}, {"workstation lacks id"}),
         (within(files=({"name": "a", "size": 1},)), {"file lacks createdAt", "file lacks id", "file lacks url"}),
         ({"workspace": [], "files": 3}, {"workstation has a field files"}),
+        ({"workspace": None, "name": None}, {"workstation has a field name"}),
+        (within(files=(None, 3, [FILE]), logs=(LOG | {"level": None},)), {"log lacks level"}),
+        (
+            within(files=(FILE | {"size": None, "x": 1}, FILE | {"y": 1})),
+            {
+                "file has a field x",
+                "file has a field y",
+                "file lacks size",
+            },
+        ),
     ],
 )
 def test_what_differs_from_the_contract_is_named(changes, kinds):
@@ -60,6 +73,7 @@ def test_what_differs_from_the_contract_is_named(changes, kinds):
         ({"object": "list", "data": [FILE]}, set()),
         ({"data": [], "total": 3}, {"list has a field total"}),
         ({"data": [], "object": "page"}, {"list has the object page"}),
+        ({"data": 3, "object": None}, set()),
     ],
 )
 def test_what_differs_in_a_list_of_files_is_named(listed, kinds):
@@ -166,6 +180,33 @@ def test_a_list_that_is_refused_is_compared_too(sandbox):
     held = leases.acquire_lease(name="settle", holder="test", seconds=600)
     scans.advance_scan(account=accounts.get_current_account(), held=held, client=process.make_client())
     assert models.Notice.objects.get().kind == "an answer has the HTTP status 404"
+
+
+def test_nothing_is_compared_in_a_transaction(sandbox, alice, monkeypatch):
+    compared: list[str] = []
+
+    def find(*, name: str, document: object) -> tuple[agentstation.Deviation, ...]:
+        assert not connection.in_atomic_block
+        compared.append(name)
+        return find_deviations(name=name, document=document)
+
+    find_deviations = contract.find_deviations
+    monkeypatch.setattr(contract, "find_deviations", find)
+    monkeypatch.setattr(resources, "find_deviations", find)
+    held = leases.acquire_lease(name="settle", holder="test", seconds=600)
+    client = process.make_client()
+    stored = factories.create_workstation(alice)
+    models.Workstation.objects.update(refresh_due_at=Now())
+    refreshing.refresh_workstations(held=held, client=client)
+    scans.advance_scan(account=accounts.get_current_account(), held=held, client=client)
+    types.read_types(held=held, client=client)
+    releases.ask_release(actor=alice, workstation=stored)
+    factories.send_releases()
+    sandbox.script({"status": 422, "body": {"error": "x", "message": "y", "hint": "z"}})
+    factories.submit(alice)
+    factories.send_once()
+    assert set(compared) == {"workstation", "list", "type", "release", "error"}
+    assert models.Notice.objects.get().kind == "error has a field hint"
 
 
 def test_who_makes_up_fields_does_not_fill_the_record(sandbox, alice, monkeypatch):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from portal import models
+from portal import agentstation, models
 from portal.models.clock import Now
 from portal.sandbox import contents
 from portal.services import accounts, drift, leases, types
@@ -49,6 +49,11 @@ def list_offered() -> list[str]:
 def list_changes() -> list[tuple[list[str], list[str]]]:
     details = models.Event.objects.filter(verb="change-types").order_by("id").values_list("detail", flat=True)
     return [(detail["before"]["types"], detail["after"]["types"]) for detail in details]
+
+
+def note_release(type: str) -> None:
+    told = agentstation.Released.from_dict({"type": type, "released": True})
+    drift.note_deviations(deviations=told.deviations)
 
 
 def age_list(**age: float) -> None:
@@ -199,9 +204,9 @@ def test_a_type_of_the_list_is_no_difference_from_the_contract(sandbox, read, al
     station = factories.create_workstation(alice, type="default")
     assert station.type == "default"
     with transaction.atomic():
-        drift.note_release(data={"type": "default", "released": True}, request_number=None)
+        note_release("default")
         assert not models.Notice.objects.exists()
-        drift.note_release(data={"type": "quantum", "released": True}, request_number=None)
+        note_release("quantum")
     assert models.Notice.objects.get().kind == "release has the type quantum"
 
 
