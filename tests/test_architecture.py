@@ -40,9 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("client_address", "passwords", "sessionstore", "streams"),
     },
     "admin": {"streams", "admin", "forms", "services", "failures", "models", "templatetags"},
-    # Only its command uses it: what runs in earnest knows nothing of made-up history.
-    "filling": {"filling", "services", "models", "failures", "sandbox"},
-    "management": {"filling", "services", "worker", "sandbox", "models", "environment", "launcher"},
+    "management": {"services", "worker", "sandbox", "models", "environment", "launcher"},
     "settings": {"environment", "private", "secret", "sandbox"},
     "urls": {"views"},
     "apps": {"checks"},

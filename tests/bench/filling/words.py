@@ -1,9 +1,12 @@
 """What people write in notes, in the languages of a team all over the world, and what the provider answers."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
 from random import Random
+from typing import Any
+from uuid import UUID
 
+from portal import models
 from portal.sandbox import endings, world
 
 _NOTES = (
@@ -33,19 +36,13 @@ _PROJECTS = (
 _RARE = "heliotrope"  # in one note of a thousand
 
 
-@dataclass(frozen=True, kw_only=True)
-class Words:
-    """What an answer of the provider consists of."""
-
-    http_status: int | None = None
-    error: str = ""
-    message: str = ""
-    answer: bytes | None = None
+# The columns of what an answer of the provider consists of.
+type Columns = Mapping[str, Any]
 
 
-def _read(reply: endings.Reply) -> Words:
+def _read(reply: endings.Reply) -> Columns:
     texts = json.loads(reply.body) if reply.content_type == endings.JSON else {"error": "", "message": ""}
-    return Words(http_status=reply.status, error=texts["error"], message=texts["message"], answer=reply.body)
+    return {"http_status": reply.status, "error": texts["error"], "message": texts["message"], "answer": reply.body}
 
 
 _GATEWAY = endings.Reply(
@@ -55,11 +52,11 @@ _GARBAGE = endings.Reply(
     status=200, body=endings.GATEWAY_PAGE.format(title="Welcome to nginx!").encode(), content_type=endings.HTML
 )
 _REFUSALS = {str(status): _read(endings.reply_error(status)) for status in (400, 401, 402, 422, 429, 500, 503)}
-ANSWERS = _REFUSALS | {
+# Of endings with an answer.
+ANSWERS: Mapping[str, Columns] = _REFUSALS | {
     "other": _read(endings.reply_error(418)),
-    "no-connection": Words(),
-    "no-answer": Words(),
     "gateway": _read(_GATEWAY),
+    "402-held": _REFUSALS["402"],
     "unreadable": _read(_GARBAGE),
 }
 
@@ -78,13 +75,20 @@ def make_uid(random: Random) -> str:
     return "".join(random.choices(world.ALPHABET, k=12))
 
 
-def write_workstation(*, uid: str, type: str, workspace: str, started_at: str) -> Words:
-    """The answer that a workstation was made."""
-    document = {
-        "id": uid,
-        "type": type,
-        "status": "active",
-        "workspace": {"id": workspace, "status": "active", "createdAt": started_at},
-        "startedAt": started_at,
-    }
-    return Words(http_status=200, answer=json.dumps(document).encode())
+def make_uuid(random: Random) -> UUID:
+    """As Python makes them, but the same from the same seed."""
+    return UUID(int=random.getrandbits(128), version=4)
+
+
+def write_workstation(workstation: models.Workstation, *, workspace: str) -> str:
+    """The provider's JSON of a workstation that was just made."""
+    begun = str(workstation.created_at)
+    return json.dumps(
+        {
+            "id": workstation.uid,
+            "type": workstation.type,
+            "status": "active",
+            "workspace": {"id": workspace, "status": "active", "createdAt": begun},
+            "startedAt": begun,
+        }
+    )

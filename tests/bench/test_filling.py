@@ -3,19 +3,19 @@
 import os
 import subprocess
 import sys
-from datetime import date
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
-from portal import filling, models
+from portal import models
 from portal.services.audit import protection, verify
 from tests import factories
+from tests.bench.filling import fill
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PLAN = filling.Plan(requests=250, people=12, days=20, until=date(2026, 11, 20), seed=7, batch=100)
+PLAN = fill.Plan(requests=250, people=12, days=20, until="2026-11-20", seed=7, batch=100)
 # Everything that is filled, but for what tells of the filling itself.
 TABLES = (
     models.User, models.Request, models.Attempt, models.LateAnswer, models.Event, models.Workstation, models.Workspace,
@@ -24,8 +24,8 @@ TABLES = (
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
-def fill(plan: filling.Plan = PLAN) -> None:
-    filling.fill_history(plan=plan, report=lambda what, done, total: None)
+def fill_history(plan: fill.Plan = PLAN) -> None:
+    fill.fill_history(plan=plan, report=lambda words: None)
 
 
 def read_all() -> dict[str, list[dict[str, object]]]:
@@ -56,16 +56,16 @@ def empty() -> None:
 @pytest.fixture
 def filled() -> None:
     empty()
-    fill()
+    fill_history()
 
 
 def test_it_is_the_same_from_the_same_plan_and_another_from_another_seed(filled):
     first = read_all()
     empty()
-    fill()
+    fill_history()
     assert read_all() == first
     empty()
-    fill(filling.Plan(**{**PLAN.describe(), "until": PLAN.until, "seed": 8}))
+    fill_history(replace(PLAN, seed=8))
     assert read_all()["Request"] != first["Request"]
 
 
@@ -73,22 +73,20 @@ def test_after_a_kill_it_goes_on_to_the_same_end(filled):
     whole = read_all()
     empty()
     connection.close()
-    program = (
-        "import django; django.setup()\n"
-        "from datetime import date\n"
-        "from portal import filling\n"
-        f"filling.fill_history(plan=filling.{PLAN!r}, report=lambda what, done, total: print(done, flush=True))"
-    ).replace("datetime.date", "date")
     process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, env=make_environment(), stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.bench.filling", *(f"--{name}={value}" for name, value in asdict(PLAN).items())],
+        cwd=ROOT,
+        env=make_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout
-    while process.stdout.readline().strip() != "100":
+    while "100 of 250 requests" not in process.stdout.readline():
         assert process.poll() is None
     process.kill()
     process.communicate()
     assert 100 <= models.Request.objects.count() < 250
-    fill()
+    fill_history()
     assert read_all() == whole
 
 
@@ -103,32 +101,28 @@ def make_environment() -> dict[str, str]:
     return {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
 
 
-def test_what_is_filled_already_is_left_as_it_is(filled):
+@pytest.mark.parametrize("until", [PLAN.until, ""], ids=["same-day", "any-day"])
+def test_what_is_filled_already_is_left_as_it_is(filled, until):
     before = read_all()
-    fill()
+    fill_history(replace(PLAN, until=until))
     assert read_all() == before
 
 
 def test_another_plan_is_refused(filled):
-    with pytest.raises(filling.Refused, match="another plan"):
-        fill(filling.Plan(**{**PLAN.describe(), "until": PLAN.until, "requests": 300}))
+    with pytest.raises(fill.Refused, match="another plan"):
+        fill_history(replace(PLAN, requests=300))
 
 
 def test_a_database_with_a_person_of_its_own_is_refused(alice):
-    with pytest.raises(filling.Refused, match="not made up"):
-        fill()
+    with pytest.raises(fill.Refused, match="not empty"):
+        fill_history()
     assert not models.Event.objects.exists()
-
-
-def test_a_person_who_came_afterwards_is_in_the_way_too(filled, alice):
-    with pytest.raises(filling.Refused, match="people who are not made up"):
-        fill()
 
 
 def test_a_portal_with_a_real_provider_is_refused(settings):
     settings.USING_SANDBOX = False
-    with pytest.raises(CommandError, match="sandbox in the place of the provider"):
-        call_command("fill_history", "--requests", "10")
+    with pytest.raises(fill.Refused, match="with the sandbox"):
+        fill_history()
     assert not models.User.objects.exists()
 
 
@@ -174,16 +168,6 @@ def test_its_pages_can_be_read(filled, sign_in):
     assert "R-250" in browser.get("/requests/").content.decode()
 
 
-def test_the_command_tells_how_far_it_is(capsys):
-    empty()
-    call_command("fill_history", "--requests", "30", "--people", "3", "--days", "5")
-    written = capsys.readouterr().out
-    assert "30 requests in " in written
-    assert "Done in " in written
-    call_command("fill_history", "--requests", "30", "--people", "3", "--days", "5")  # whatever day it is by then
-    assert "0 requests in " in capsys.readouterr().out
-
-
 def test_its_record_is_sealed_and_proves_to_be_unaltered(filled):
     report = verify.verify_record()
     assert report.events == models.Event.objects.count()
@@ -200,8 +184,11 @@ def test_its_events_tell_of_its_rows(filled):
     assert found == [f"attempt {attempt.pk}"]
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'")
-def test_the_index_that_is_dropped_for_the_filling_is_made_again(filled):
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname = 'search_entry_by_all'")
-        assert cursor.fetchone() == (1,)
+def test_every_request_is_found_and_so_is_the_next_one(filled, alice):
+    assert models.SearchEntry.objects.count() == PLAN.requests
+    new = factories.submit(alice, note="heliotrope")
+    assert "heliotrope" in models.SearchEntry.objects.get(pk=new.pk).words
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname = 'search_entry_by_all'")
+            assert cursor.fetchone() == (1,)
