@@ -7,8 +7,6 @@ then one question to one index: SQLite's FTS5 with the trigram tokenizer, Postgr
 Nobody who changes a request can forget its entry: triggers make it anew, from the rows as they then are.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -119,27 +117,14 @@ def remove_triggers() -> None:
                 cursor.execute(f"DROP TRIGGER {name}{on_table}")
 
 
-@contextmanager
-def index_afterwards(*, above: int) -> Iterator[None]:
-    """Without triggers while many requests with higher numbers are written; then their entries are made at once.
-
-    Within one transaction: nobody else sees the table without its triggers.
-    """
-    with transaction.atomic():
-        remove_triggers()
-        yield
-        index_missing(above=above)
-        install_triggers()
-
-
-def index_missing(*, above: int = 0) -> int:
-    """Make the entries of all requests above the number that have none, in batches, each a transaction of its own.
+def index_missing() -> int:
+    """Make the entries of all requests that have none, in batches, each a transaction of its own.
 
     Where the index is new, or rows were written with the triggers off. Returns how many.
     """
     if "portal_searchentry" not in connection.introspection.table_names():
         return 0
-    made, many = 0, len(_list_missing(above=above, limit=_MANY)) == _MANY
+    made, above, many = 0, 0, len(_list_missing(above=0, limit=_MANY)) == _MANY
     if many:
         drop_index()
     while numbers := _list_missing(above=above, limit=_BATCH):
