@@ -69,10 +69,11 @@ def skip_numbers(*, tables: Iterable[str], count: int) -> None:
             if connection.vendor == "sqlite":
                 cursor.execute("UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s", [count, table])
             else:
-                # A sequence is no part of the transaction: numbers that were left out once are left out for good.
+                # A sequence is no part of the transaction: numbers that were left out once are left out for good. One
+                # by one, because whoever may set a sequence may set it back.
                 cursor.execute(
-                    "SELECT setval(name, nextval(name) + %s - 1) FROM pg_get_serial_sequence(%s, 'id') AS name",
-                    [count, table],
+                    "SELECT max(nextval(pg_get_serial_sequence(%s, 'id'))) FROM generate_series(1, %s)",
+                    [table, count],
                 )
 
 
