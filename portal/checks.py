@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core import checks
 
 from portal import environment
+from portal.db import describe_failure, roles
 
 
 def check_files(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
@@ -24,3 +26,17 @@ def check_bind(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
         return []
     sentence = "Passwords and sessions travel by plain http between the proxy and the address that PORTAL_BIND names."
     return [checks.Warning(sentence, hint="Let a tunnel such as WireGuard encrypt that network.", id="portal.W002")]
+
+
+def check_role(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
+    """Warn where the portal could take away what protects its record, for then so can whoever gets hold of it."""
+    try:
+        if not roles.can_change_triggers():
+            return []
+    except psycopg.Error as error:
+        # No warning: where an image is built there is no database yet.
+        sentence = f"Whether the portal's role may take away the triggers is not known. {describe_failure(error)}"
+        return [checks.Info(sentence, hint="Check again where the database can be used.", id="portal.I001")]
+    sentence = "The portal's role owns its tables, or as good as: it may take away what protects the record."
+    hint = "Let another role own and migrate them: docs/database.md says how."
+    return [checks.Warning(sentence, hint=hint, id="portal.W004")]

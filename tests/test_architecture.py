@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "environment": set(),
     "private": set(),
     "secret": {"environment", "private"},
-    "checks": {"environment"},
+    "checks": {"environment", "db"},
     "client_address": set(),
     "launcher": set(),
     # What gunicorn loads before there is a Django.
@@ -78,7 +78,7 @@ SERVICE_LAYERS = [
         "search.periods",
         "search.spreadsheet",
     },
-    {"turns", "audit.canon", "search.indexing"},
+    {"turns", "audit.canon", "audit.grants", "search.indexing"},
     {"audit.rowdigests"},
     {"audit.events", "accounts"},
     {"audit"},  # its face: record

@@ -1,4 +1,4 @@
-"""The portal on PostgreSQL, started as README.md says for production, with nothing else set."""
+"""The portal on PostgreSQL, started as README.md says for production with its two roles, with nothing else set."""
 
 import http.cookiejar
 import os
@@ -41,9 +41,11 @@ class Production:
         self.port, self._folder = stage.find_port(), folder
         (folder / "secret_key").write_text(secrets.token_hex(32))
         (folder / "api_key").write_text(names.DEFAULT_API_KEY)
+        for name in ("secret_key", "api_key"):
+            (folder / name).chmod(0o600)
         ours = ("PORTAL_", "AGENTSTATION_", "WEB_CONCURRENCY", "DEBUG", "DJANGO_")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
-            "DATABASE_URL": self.database.url,
+            "DATABASE_URL": self._name_database("portal_web"),
             "SECRET_KEY_FILE": f"{folder}/secret_key",
             "AGENTSTATION_API_KEY_FILE": f"{folder}/api_key",
             "AGENTSTATION_BASE_URL": provider.base_url,
@@ -54,15 +56,30 @@ class Production:
         }
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def manage(self, *words: str) -> str:
+    def _name_database(self, role: str) -> str:
+        return self.database.url.replace("//portal@", f"//{role}@")
+
+    def manage(self, *words: str, role: str = "portal_web") -> str:
+        environment = self.environment | {"DATABASE_URL": self._name_database(role)}
         command = [sys.executable, "manage.py", *words]
         return subprocess.run(
-            command, cwd=ROOT, env=self.environment, check=True, stdout=subprocess.PIPE, text=True, timeout=120
+            command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=120
         ).stdout
+
+    def _make_roles(self) -> None:
+        """One owns the database and migrates; with the other web and worker do all they do."""
+        with psycopg.connect(self.database.url, autocommit=True) as connection:
+            for name in ("portal_owner", "portal_web"):
+                connection.execute(f"CREATE ROLE {name} LOGIN")
+            connection.execute("ALTER DATABASE portal OWNER TO portal_owner")
+        self.manage("migrate", "--verbosity=0", role="portal_owner")
+        with psycopg.connect(self._name_database("portal_owner"), autocommit=True) as connection:
+            connection.execute(self.manage("grants", "portal_web", role="portal_owner"))
 
     def start(self) -> None:
         self.database.start()
-        self.manage("migrate", "--verbosity=0")
+        self._make_roles()
+        self.manage("check", "--deploy", "--fail-level", "WARNING")
         self.manage("collectstatic", "--no-input", "--verbosity=0")
         for name, command in {
             "web": [sys.executable, "-m", "gunicorn", "portal.wsgi"],

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 
 from portal import agentstation, failures, models
-from portal.services import dispatch, leases, record
+from portal.services import clock, dispatch, leases, record
 from portal.services.audit import seals, verify
 from tests import factories
 
@@ -28,6 +29,18 @@ def make_seal() -> Callable[[], int]:
 def small_batches(monkeypatch) -> None:
     """Seals of five events, so that a test has several."""
     monkeypatch.setattr(seals, "BATCH", 5)
+
+
+@pytest.fixture
+def much_later(monkeypatch, settings) -> Callable[[], None]:
+    """Each time it is called, what the portal reads from the database's clock is forty days later from then on."""
+    settings.PORTAL_KEEP_DAYS = 30
+
+    def wait() -> None:
+        read_clock = clock.read_clock
+        monkeypatch.setattr(clock, "read_clock", lambda *, account: read_clock(account=account) + timedelta(days=40))
+
+    return wait
 
 
 @pytest.fixture(name="record")

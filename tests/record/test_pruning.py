@@ -2,8 +2,6 @@
 
 import json
 import random
-from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
@@ -12,7 +10,7 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import clock, configuration, decisions, doubts, intake, leases, usage
+from portal.services import configuration, decisions, doubts, intake, leases, usage
 from portal.services.audit import prune, pruneevents, prunerequests, seals, tombstones, verify
 from portal.services.search import exporting, finding
 from tests import factories
@@ -21,18 +19,6 @@ from tests.record.conftest import answer, find, record_answer, tamper
 from tests.record.test_rows import change_person
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def much_later(monkeypatch, settings) -> Callable[[], None]:
-    """Each time it is called, what the portal reads from the database's clock is forty days later from then on."""
-    settings.PORTAL_KEEP_DAYS = 30
-
-    def wait() -> None:
-        read_clock = clock.read_clock
-        monkeypatch.setattr(clock, "read_clock", lambda *, account: read_clock(account=account) + timedelta(days=40))
-
-    return wait
 
 
 def take(name: str) -> leases.Lease:

@@ -1,0 +1,280 @@
+"""Two roles on PostgreSQL: one owns the tables, and the portal works with another that cannot get round the record."""
+
+import io
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.core import checks
+from django.core.management import CommandError, call_command
+from django.db import connection
+from psycopg import sql
+
+from portal import checks as portal_checks
+from portal import models
+from portal.db import identity as places
+from portal.services.audit import grants, protection, verify
+from portal.services.search import indexing
+from portal.worker import process
+from tests import factories, roles
+from tests.record.conftest import answer, find
+from tests.record.test_pruning import (
+    count_prunings,
+    count_rows,
+    end_workstations,
+    prune_all,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+on_postgresql = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no roles")
+
+
+@pytest.fixture
+def role(transactional_db, capsys) -> Iterator[str]:
+    """The portal's, with what the command grants."""
+    with roles.a_role() as name:
+        roles.grant(name, capsys)
+        yield name
+
+
+@pytest.fixture
+def as_role(role, alice, olga, root) -> Iterator[str]:
+    """From here on the portal is the role. People are there already."""
+    with roles.working_as(role):
+        yield role
+
+
+# --- What it can do ---
+
+
+@on_postgresql
+def test_a_worker_starts_sends_and_stops(sandbox, as_role, alice, monkeypatch):
+    """By its command, with all its jobs and what is checked before."""
+    started = []
+    monkeypatch.setattr(process.Process, "stop_on_signals", lambda worker: started.append(worker))
+    command = threading.Thread(target=call_command, args=["work", "--threads", "2"], kwargs={"stderr": io.StringIO()})
+    command.start()
+    numbers = [factories.submit(alice).pk for _ in range(3)]
+    pause = threading.Event()
+    while models.Request.objects.filter(pk__in=numbers, status="SUCCEEDED").count() < len(numbers):
+        pause.wait(0.02)
+        assert command.is_alive()
+    while not models.Seal.objects.exists():
+        pause.wait(0.02)
+    started[0].stop()
+    command.join(30)
+    assert not command.is_alive()
+    assert models.Worker.objects.get().stopped_at
+    assert find() == []
+
+
+@on_postgresql
+def test_pages_serve_and_change_what_they_may(sandbox, as_role, alice, olga, root, sign_in, client):
+    for person, paths in {
+        alice: ["/", "/requests/", "/requests/?q=python", "/workstations/", "/usage/", "/key/"],
+        root: ["/admin/", "/admin/portal/event/", "/admin/portal/seal/", "/admin/portal/user/"],
+    }.items():
+        for path in paths:
+            assert sign_in(person).get(path).status_code == 200, path
+    form = {"username": "alice", "password": factories.PASSWORD}
+    assert client.post("/accounts/login/", form).status_code == 302
+    assert client.post("/accounts/logout/").status_code == 302
+    added = {"username": "carol", "password1": "another long passphrase", "password2": "another long passphrase"}
+    assert sign_in(root).post("/admin/portal/user/add/", added).status_code == 302
+    assert client.get("/readyz").json()["reasons"] == ["No worker has been seen lately: run `manage.py work`."]
+    assert find() == []
+
+
+@on_postgresql
+def test_the_record_is_sealed_pruned_and_verified(as_role, record, seal, much_later):
+    """The sealer's lock on the events among it, and the triggers, which are the owner's."""
+    assert protection.find_faults() == []
+    end_workstations()
+    seal()
+    much_later()
+    assert prune_all()
+    assert count_rows() == {"Request": 0, "Attempt": 0, "LateAnswer": 0, "SearchEntry": 0, "Event": count_prunings()}
+    seal()
+    assert find() == []
+    assert verify.verify_record().pruned
+
+
+@on_postgresql
+def test_a_backup_is_put_back(sandbox, as_role, alice):
+    portal_request = factories.submit(alice)
+    first = models.Event.objects.latest("id").pk
+    call_command("restore", verbosity=0)
+    portal_request.refresh_from_db()
+    assert portal_request.status == "UNKNOWN"
+    assert factories.submit(alice).pk == portal_request.pk + 1001
+    assert models.Event.objects.filter(id__gt=first).earliest("id").pk == first + 1001
+
+
+@on_postgresql
+def test_a_search_entry_is_kept_by_triggers_of_the_owner(as_role, alice):
+    portal_request = factories.submit(alice, note="for the demonstration")
+    assert "demonstration" in models.SearchEntry.objects.get(pk=portal_request.pk).words
+    assert indexing.index_missing() == 0
+
+
+@on_postgresql
+def test_the_database_has_the_same_name_for_both(transactional_db, role):
+    """Else the change from one role to two would look like a database that was moved."""
+    places._choose_query.cache_clear()
+    owner = places.read_place()
+    with roles.working_as(role):
+        assert places.read_place() == owner
+
+
+# --- What it cannot do ---
+
+REFUSED = [
+    "TRUNCATE portal_session",
+    "TRUNCATE portal_event",
+    "ALTER TABLE portal_event DISABLE TRIGGER portal_keep_event_update",
+    "ALTER TABLE portal_event DISABLE TRIGGER ALL",
+    "ALTER TABLE portal_event ENABLE REPLICA TRIGGER portal_keep_event_update",
+    "ALTER TABLE portal_event ADD COLUMN more text",
+    "ALTER TABLE portal_event OWNER TO CURRENT_USER",
+    "DROP TRIGGER portal_keep_event_update ON portal_event",
+    "CREATE TRIGGER zzz BEFORE UPDATE ON portal_attempt FOR EACH ROW EXECUTE FUNCTION portal_keep_attempt_update()",
+    "CREATE OR REPLACE FUNCTION portal_keep_event_update() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+    "DROP FUNCTION portal_keep_event_update() CASCADE",
+    "CREATE RULE r AS ON INSERT TO portal_event DO INSTEAD NOTHING",
+    "CREATE TABLE mine (id int)",
+    "CREATE TEMPORARY TABLE portal_tombstone (id int)",
+    "CREATE SCHEMA mine",
+    "CREATE INDEX mine ON portal_event (id)",
+    "DROP TABLE portal_session",
+    "UPDATE portal_event SET verb = 'x'",
+    "UPDATE portal_seal SET digest = 'x'",
+    "UPDATE portal_tombstone SET digest = 'x'",
+    "UPDATE portal_lateanswer SET message = 'x'",
+    "UPDATE portal_strayresponse SET message = 'x'",
+    "UPDATE portal_restore SET lost_since = now()",
+    "DELETE FROM portal_seal",
+    "DELETE FROM portal_tombstone",
+    "DELETE FROM portal_strayresponse",
+    "DELETE FROM portal_restore",
+    "DELETE FROM portal_user",
+    "DELETE FROM django_migrations",
+    "INSERT INTO django_migrations (app, name, applied) VALUES ('portal', '9999', now())",
+    "INSERT INTO auth_permission (name, content_type_id, codename) VALUES ('x', 1, 'x')",
+    "SELECT setval(pg_get_serial_sequence('portal_event', 'id'), 1)",
+    "SET session_replication_role = replica",
+    "COPY portal_session TO PROGRAM 'true'",
+]
+
+
+@on_postgresql
+def test_what_gets_round_the_record_is_refused(role):
+    with roles.connect(user=role, password="test") as opened:
+        assert [statement for statement in REFUSED if not is_refused(opened, statement)] == []
+    assert protection.find_faults() == []
+
+
+def is_refused(opened: psycopg.Connection, statement: str) -> bool:
+    """For want of a right, not by a trigger or for another reason."""
+    try:
+        opened.execute(statement)
+    except psycopg.errors.InsufficientPrivilege:
+        return True
+    return False
+
+
+@on_postgresql
+def test_what_is_granted_the_triggers_still_hold(role, alice):
+    answer(factories.submit(alice), uid="w1")
+    with roles.connect(user=role, password="test") as opened:
+        for statement in (
+            "DELETE FROM portal_event",
+            "DELETE FROM portal_request",
+            "UPDATE portal_request SET note = 'x'",
+            "UPDATE portal_attempt SET message = 'x'",
+        ):
+            with pytest.raises(psycopg.IntegrityError, match="the record is append-only"):
+                opened.execute(statement)
+
+
+# --- What is granted ---
+
+
+def test_no_act_is_granted_that_a_trigger_always_refuses():
+    granted = grants.list_privileges()
+    assert granted["portal_event"] == granted["portal_lateanswer"] == ("SELECT", "INSERT", "DELETE")
+    for table in ("seal", "tombstone", "strayresponse", "restore"):
+        assert granted[f"portal_{table}"] == ("SELECT", "INSERT")
+    assert granted["portal_user"] == ("SELECT", "INSERT", "UPDATE")
+    assert granted["django_migrations"] == ("SELECT",)
+    for table in ("portal_session", "portal_searchentry", "portal_request", "auth_group_permissions"):
+        assert granted[table] == ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+@on_postgresql
+def test_every_table_is_one_of_them():
+    """So that none is forgotten which only a migration names."""
+    assert set(connection.introspection.table_names()) == set(grants.list_privileges())
+
+
+@on_postgresql
+def test_once_more_takes_what_was_given_meanwhile(role, capsys):
+    name = sql.Identifier(role)
+    run = roles.run
+    run(sql.SQL("GRANT ALL ON portal_event, portal_seal TO {}").format(name))
+    run(sql.SQL("GRANT UPDATE (verb) ON portal_event TO {}").format(name))
+    roles.grant(role, capsys)
+    with roles.connect(user=role, password="test") as opened:
+        for statement in ("UPDATE portal_event SET verb = 'x'", "TRUNCATE portal_seal"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                opened.execute(statement)
+
+
+@on_postgresql
+def test_a_role_that_nothing_binds_is_refused(role):
+    own = connection.settings_dict["USER"]
+    for name, words in ((own, "nothing can be kept from it"), ("no_such_role", "There is no role")):
+        with pytest.raises(CommandError, match=words):
+            call_command("grants", name)
+    roles.run(sql.SQL("GRANT {} TO {}").format(sql.Identifier(own), sql.Identifier(role)))
+    with pytest.raises(CommandError, match="belongs to a role that does"):
+        call_command("grants", role)
+
+
+@on_postgresql
+def test_before_the_tables_are_there_nothing_is_printed(role, monkeypatch):
+    monkeypatch.setattr(connection.introspection, "table_names", lambda: ["portal_event"])
+    with pytest.raises(CommandError, match="is not there yet: run"):
+        call_command("grants", role)
+
+
+@pytest.mark.skipif("connection.vendor == 'postgresql'", reason="PostgreSQL has roles")
+def test_sqlite_has_no_roles():
+    with pytest.raises(CommandError, match="SQLite has no roles"):
+        call_command("grants", "portal")
+    assert portal_checks.check_role(None) == []
+
+
+# --- What `check --deploy` says ---
+
+
+@on_postgresql
+def test_one_role_for_all_is_a_warning_and_two_are_none(role):
+    assert [warning.id for warning in portal_checks.check_role(None)] == ["portal.W004"]
+    with roles.working_as(role):
+        assert portal_checks.check_role(None) == []
+
+
+@on_postgresql
+def test_who_may_put_triggers_beside_ours_is_a_warning(role):
+    roles.run(sql.SQL("GRANT TRIGGER ON portal_attempt TO {}").format(sql.Identifier(role)))
+    with roles.working_as(role):
+        assert [warning.id for warning in portal_checks.check_role(None)] == ["portal.W004"]
+
+
+@on_postgresql
+def test_without_the_database_the_check_warns_of_nothing(monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "USER", "no_such_role")
+    (message,) = portal_checks.check_role(None)
+    assert (message.id, message.level) == ("portal.I001", checks.INFO)
