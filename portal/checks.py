@@ -1,10 +1,12 @@
 """What Django's checks say beside its own: it goes on, and somebody should know."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg
 from django.conf import settings
 from django.core import checks
+from psycopg.conninfo import conninfo_to_dict
 
 from portal import environment
 from portal.db import describe_failure, roles
@@ -26,6 +28,38 @@ def check_bind(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
         return []
     sentence = "Passwords and sessions travel by plain http between the proxy and the address that PORTAL_BIND names."
     return [checks.Warning(sentence, hint="Let a tunnel such as WireGuard encrypt that network.", id="portal.W002")]
+
+
+def check_encryption(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
+    """Warn of a connection to PostgreSQL on another machine that may be in the clear, or to whoever takes its place."""
+    hint = "Add sslmode=verify-full and sslrootcert=FILE to it, as the README does."
+    return [
+        checks.Warning(f"{name} has no sslmode: it may be read on its way to PostgreSQL.", hint=hint, id="portal.W003")
+        for name, parameters in _list_servers()
+        if not parameters.get("sslmode") and any(not _is_here(host) for host in _list_hosts(parameters))
+    ]
+
+
+def _list_servers() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The settings that name a PostgreSQL, with libpq's parameters."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("postgresql"):
+        yield "DATABASE_URL", {"host": database["HOST"], **database["OPTIONS"]}
+        try:
+            yield "PORTAL_LISTEN_URL", conninfo_to_dict(settings.PORTAL_LISTEN_URL)
+        except psycopg.ProgrammingError:
+            return  # the worker says so, which cannot use it
+
+
+def _list_hosts(parameters: Mapping[str, Any]) -> list[str]:
+    """Those that libpq would try, as names, addresses or sockets."""
+    named = parameters.get("hostaddr") or parameters.get("host") or ""
+    return str(named).split(",")
+
+
+def _is_here(host: str) -> bool:
+    """A socket (a path, an abstract one, or libpq's default) or a loopback address."""
+    return not host or host.startswith(("/", "@")) or environment.is_loopback(host)
 
 
 def check_role(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
