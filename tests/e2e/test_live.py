@@ -184,7 +184,7 @@ def test_polls_slow_down_stop_in_a_hidden_tab_and_go_on_when_it_is_shown(signed_
 def test_a_hidden_tab_still_learns_seldom_what_somebody_waits_for(signed_in, portal):
     page = signed_in
     page.clock.install()
-    request(page, portal.address, workspace="slow-2")
+    request(page, portal.address, workspace="slow-10")
     polls = count_polls(page)
     hide(page, True)
     page.clock.run_for(29_000)
