@@ -54,7 +54,7 @@ def test_a_superuser_whose_name_is_taken_is_refused_and_not_recorded(alice):
 def test_a_superuser_without_an_event_is_not_made(monkeypatch):
     """Both are in one transaction."""
 
-    def fail(**values):
+    def fail(*names, **values):
         raise RuntimeError("the record is full")
 
     monkeypatch.setattr(membership.audit, "record", fail)
