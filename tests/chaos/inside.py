@@ -50,8 +50,9 @@ def sign_in(name: str) -> str:
         session[HASH_SESSION_KEY] = person.get_session_auth_hash()
         session.create()
     except DatabaseError:
-        connections.close_all()
         return ""
+    finally:
+        connections.close_all()  # each member has a thread, and the pool fewer connections than there are members
     return str(session.session_key)
 
 
