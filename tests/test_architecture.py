@@ -74,11 +74,11 @@ SERVICE_LAYERS = [
         "audit.keys",
         "audit.origin",
         "audit.protection",
-        "search.indexing",
+        "search.tags",
         "search.periods",
         "search.spreadsheet",
     },
-    {"turns", "audit.canon"},
+    {"turns", "audit.canon", "audit.grants", "search.indexing"},
     {"audit.rowdigests"},
     {"audit.events", "accounts"},
     {"audit"},  # its face: record
