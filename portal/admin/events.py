@@ -72,7 +72,7 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
     search_help_text = _(
         "R-1042 finds by the request's number. Of several words each must be a person's name, a verb, the UID or name "
         "of what it was done to, the id of an HTTP request, or a part of the reason; quote a phrase: "
-        '"workstation AbC123".'
+        '"workstation AbC123", "signed in".'
     )
     number_lookup = "request_number"
     fieldsets = (
@@ -88,6 +88,8 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         """By the indexes: ten million events are too many to look for a word in each."""
         if not words:
             return Q()
+        shown = {str(verb.label): verb.value for verb in Verb}
+        words = [shown.get(word, word) for word in words]
         ids = findevents.find_events(words=words, verbs=Verb.values, part=found.read_part(request))
         request.searched = ids  # type: ignore[attr-defined]
         return found.among(ids)

@@ -124,6 +124,13 @@ def test_files_and_logs_are_found(alice, bob, browse):
         assert browse("log", q=query) == [log.pk]
 
 
+def test_an_event_is_found_by_its_verb_as_the_list_shows_it(alice, browse):
+    wanted = rows.create_event(alice, verb="sign-in-failed")
+    rows.create_event(alice, verb="sign-in")
+    assert browse("event", q='"sign-in failed"') == [wanted.pk]
+    assert browse("event", q="sign-in-failed") == [wanted.pk]
+
+
 def test_an_event_is_found(alice, bob, browse):
     wanted = rows.create_event(alice, request_number=77, verb="close", target="request R-77", reason="was a test")
     rows.create_event(bob, request_number=78, target="request R-78")
