@@ -122,7 +122,7 @@ class Event(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.pk}: {self.actor_name or 'portal'} {self.verb} {self.target}"
+        return f"{self.pk}: {self.actor_name or 'the portal'}, {self.get_verb_display()}, {self.target}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
