@@ -74,11 +74,11 @@ SERVICE_LAYERS = [
         "audit.keys",
         "audit.origin",
         "audit.protection",
-        "search.tags",
+        "search.indexing",
         "search.periods",
         "search.spreadsheet",
     },
-    {"turns", "audit.canon", "audit.grants", "search.indexing"},
+    {"turns", "audit.canon"},
     {"audit.rowdigests"},
     {"audit.events", "accounts"},
     {"audit"},  # its face: record

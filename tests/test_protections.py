@@ -184,7 +184,9 @@ def claim_unconditionally(monkeypatch) -> None:
     create = dispatch._create_attempt
 
     def create_whatever_it_is(portal_request: models.Request, **values: object) -> dispatch.Call:
-        models.Request.objects.filter(pk=portal_request.pk).update(status="QUEUED", failure="", ended_at=None)
+        models.Request.objects.filter(pk=portal_request.pk).update(
+            status="QUEUED", failure="", ended_at=None, took=None
+        )
         portal_request.refresh_from_db()
         return create(portal_request, **values)
 

@@ -51,15 +51,8 @@ class TimeFilter(admin.DateFieldListFilter):
         """Within ids too, which are the order of every list and the end of its indexes."""
         rows: Any = super().queryset(request, queryset)
         since, until = (self._read_time(name) for name in (self.lookup_kwarg_since, self.lookup_kwarg_until))
-        if since is not None:
-            rows = rows.filter(pk__gte=self._find_first(queryset.model, since) - periods.NEIGHBOURS)
-        if until is not None:
-            rows = rows.filter(pk__lt=self._find_first(queryset.model, until) + periods.NEIGHBOURS)
-        found: QuerySet[Any] = rows
-        return found
-
-    def _find_first(self, model: type[Model], moment: datetime) -> int:
-        return periods.find_first(model=model, column=self.field_path, moment=moment)
+        above, below = periods.find_bounds(model=queryset.model, column=self.field_path, since=since, until=until)
+        return periods.bound_ids(rows=rows, key="pk", above=above, below=below)
 
     def _read_time(self, name: str) -> datetime | None:
         value = self.used_parameters.get(name)

@@ -1,10 +1,15 @@
-"""Finding requests: the entry of each in the search index, and how a typed search is read."""
+"""Finding requests: the searchable text of each, and how a typed search is read."""
 
 import re
+from typing import Any
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
+
+from portal.models.request import Request
 
 LONGEST_SEARCH = 500
 MOST_WORDS = 32
@@ -15,14 +20,35 @@ _INVISIBLE = " \t\r\n\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u206
 _FINDABLE = re.compile(r"[^\W_]{2}")
 
 
-class SearchEntry(models.Model):
-    """What a request is found by: the words of its texts, and a tag for each of its properties.
+class Has(models.Lookup):
+    """`words__has`: where the text has the word or phrase, in capitals or not, by the index of the database in use."""
 
-    The database writes the entries itself, by triggers that services/indexing.py makes; the table lies in SQLite's
+    lookup_name = "has"
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        column, values = self.process_lhs(compiler, connection)
+        return f"{column} MATCH %s", [*values, '"{}"'.format(str(self.rhs).replace('"', '""'))]
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        column, values = self.process_lhs(compiler, connection)
+        return f"{column} LIKE %s", [*values, f"%{connection.ops.prep_for_like_query(str(self.rhs).lower())}%"]
+
+
+class SearchEntry(models.Model):
+    """The texts by which a request is found.
+
+    The database writes them itself, by the triggers of services/search/indexing.py. The table lies in SQLite's
     full-text index, or is indexed by PostgreSQL's, which is why a migration makes it and not Django.
     """
 
-    rowid = models.BigIntegerField(primary_key=True, help_text=_("The request's number."))
+    request = models.OneToOneField(
+        Request,
+        on_delete=models.DO_NOTHING,
+        primary_key=True,
+        db_column="rowid",
+        db_constraint=False,
+        related_name="search_entry",
+    )
     words = models.TextField()
 
     class Meta:
@@ -31,6 +57,9 @@ class SearchEntry(models.Model):
 
     def __str__(self) -> str:
         return f"R-{self.pk}"
+
+
+SearchEntry._meta.get_field("words").register_lookup(Has)
 
 
 class UnreadableSearch(Exception):

@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 
+from django.db.models import F
+
 from portal import failures, models
-from portal.models.clock import Now
+from portal.models.clock import Now, Seconds
 
 type Change = dict[str, object]
 
@@ -25,9 +27,12 @@ def move_request(
     states = models.Request.Status
     to_back = to_back or portal_request.status == states.UNKNOWN
     portal_request.status = status
+    portal_request.was_unknown |= status == states.UNKNOWN
     portal_request.failure = failure.code if failure and status in (states.FAILED, states.UNKNOWN) else ""
     portal_request.next_attempt_at = Now() + timedelta(seconds=delay) if status == states.QUEUED and delay else None
-    portal_request.ended_at = Now() if status in (states.SUCCEEDED, states.FAILED, states.CANCELLED) else None
+    is_over = status in (states.SUCCEEDED, states.FAILED, states.CANCELLED)
+    portal_request.ended_at = Now() if is_over else None
+    portal_request.took = Seconds(Now(), F("created_at")) if is_over else None
     portal_request.operator_note = ""
     if to_back and status == states.QUEUED:
         portal_request.queued_at = Now()
@@ -35,10 +40,12 @@ def move_request(
     portal_request.save(
         update_fields=[
             "status",
+            "was_unknown",
             "failure",
             "tries",
             "next_attempt_at",
             "ended_at",
+            "took",
             "operator_note",
             "queued_at",
             "held_seconds_before",

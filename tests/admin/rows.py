@@ -19,8 +19,16 @@ def create_account() -> models.Account:
 
 def create_request(requester: models.User, **values: object) -> models.Request:
     status = values.get("status", "SUCCEEDED")
-    ended = {"ended_at": NOW} if status in ("SUCCEEDED", "FAILED", "CANCELLED") else {}
-    defaults = {"account": create_account(), "submission": uuid4(), "type": "python", "status": status, **ended}
+    ended_at = values.get("ended_at", NOW if status in ("SUCCEEDED", "FAILED", "CANCELLED") else None)
+    defaults = {
+        "account": create_account(),
+        "submission": uuid4(),
+        "type": "python",
+        "status": status,
+        "was_unknown": status == "UNKNOWN",
+        "ended_at": ended_at,
+        "took": (ended_at - values.get("created_at", ended_at)).total_seconds() if ended_at else None,
+    }
     return models.Request.objects.create(requester=requester, **defaults | values)
 
 

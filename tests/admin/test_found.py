@@ -1,6 +1,7 @@
 """Searches and filters of the record go by indexes, whatever there is; and events are found by what names them."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
@@ -86,7 +87,9 @@ def test_a_search_lists_the_nearest_and_says_that_there_are_more(alice, browse, 
 
 
 def test_filters_and_search_go_together(alice, bob, browse):
-    wanted = rows.create_request(alice, note="demo", status="FAILED", failure="402", created_at="2026-02-01T00:00:00Z")
+    wanted = rows.create_request(
+        alice, note="demo", status="FAILED", failure="402", created_at=datetime(2026, 2, 1, tzinfo=UTC)
+    )
     rows.create_request(bob, note="demo", status="FAILED", failure="402")
     chosen = {
         "status__exact": "FAILED",

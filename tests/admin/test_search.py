@@ -1,6 +1,7 @@
 """Finding: by number, person, UID and error text; by filters; however odd the question."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
@@ -197,7 +198,7 @@ def _hold_key(account):
 
 
 def test_requests_are_filtered_by_the_day_they_were_made(alice, browse):
-    old = rows.create_request(alice, created_at="2020-02-03T10:00:00Z")
+    old = rows.create_request(alice, created_at=datetime(2020, 2, 3, 10, tzinfo=UTC))
     new = rows.create_request(alice)
 
     assert browse("request", created_at__lt="2021-01-01 00:00:00+00:00") == [old.pk]

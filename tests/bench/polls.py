@@ -101,7 +101,7 @@ class Bench:
         self._pages = [(self._submit(name), Page(session=session)) for name, session in sessions.items()]
         for path, _ in self._pages[1::2]:
             rows = apps.get_model("portal", "Request").objects.filter(pk=path.split("/")[2])
-            rows.update(status="UNKNOWN", failure="no-answer")
+            rows.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
 
     @staticmethod
     def _submit(name: str) -> str:

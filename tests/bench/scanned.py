@@ -39,7 +39,7 @@ def make_unknown(*, days: int) -> None:
         outcome="UNKNOWN",
         failure="no-answer",
     )
-    models.Request.objects.filter(pk=portal_request.pk).update(status="UNKNOWN", failure="no-answer")
+    models.Request.objects.filter(pk=portal_request.pk).update(status="UNKNOWN", failure="no-answer", was_unknown=True)
 
 
 def measure() -> dict[str, float]:

@@ -182,13 +182,3 @@ def test_its_events_tell_of_its_rows(filled):
     with factories.unprotected():
         models.Attempt.objects.filter(pk=attempt.pk).update(message=attempt.message)
     assert found == [f"attempt {attempt.pk}"]
-
-
-def test_every_request_is_found_and_so_is_the_next_one(filled, alice):
-    assert models.SearchEntry.objects.count() == PLAN.requests
-    new = factories.submit(alice, note="heliotrope")
-    assert "heliotrope" in models.SearchEntry.objects.get(pk=new.pk).words
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname = 'search_entry_by_all'")
-            assert cursor.fetchone() == (1,)

@@ -41,7 +41,7 @@ from portal.services import accounts
 ada, account = models.User.objects.get(), accounts.get_current_account()
 models.Request.objects.bulk_create(
     models.Request(requester=ada, account=account, submission=uuid4(), type="python", status="CANCELLED",
-                   ended_at=timezone.now(), note="x" * 500)
+                   ended_at=timezone.now(), took=1, note="x" * 500)
     for _ in range(6000)
 )
 """

@@ -48,11 +48,14 @@ def test_the_table_of_transitions_covers_every_pair():
 @pytest.mark.parametrize(
     "values",
     [
-        {"status": "FAILED", "ended_at": Now()},
-        {"status": "UNKNOWN"},
+        {"status": "FAILED", "ended_at": Now(), "took": 1},
+        {"status": "UNKNOWN", "was_unknown": True},
+        {"status": "UNKNOWN", "failure": "no-answer"},
         {"status": "QUEUED", "failure": "400"},
         {"status": "SUCCEEDED"},
-        {"status": "QUEUED", "ended_at": Now()},
+        {"status": "SUCCEEDED", "ended_at": Now()},
+        {"took": 1},
+        {"status": "QUEUED", "ended_at": Now(), "took": 1},
         {"status": "SENDING", "next_attempt_at": Now()},
     ],
 )

@@ -157,7 +157,7 @@ def test_what_is_open_stays_and_keeps_its_day_of_usage(record, seal, much_later,
     models.Attempt.objects.filter(pk=factories.claim().attempt_id).update(
         outcome="UNKNOWN", failure="no-answer", ended_at=Now()
     )
-    models.Request.objects.filter(pk=unknown.pk).update(status="UNKNOWN", failure="no-answer")
+    models.Request.objects.filter(pk=unknown.pk).update(status="UNKNOWN", failure="no-answer", was_unknown=True)
     end_workstations()
     seal()
     much_later()

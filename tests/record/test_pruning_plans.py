@@ -36,6 +36,7 @@ def make_record(alice, settings, monkeypatch) -> leases.Lease:
             status="SUCCEEDED",
             created_at=now - timedelta(days=90 if number < 10 else 1, seconds=ROWS - number),
             ended_at=now - timedelta(days=90 if number < 10 else 1, seconds=ROWS - number),
+            took=0,
         )
         for number in range(ROWS)
     )

@@ -70,6 +70,7 @@ def test_a_request_that_has_moved_on_adopts_nothing(sandbox, alice, olga, status
         status=status,
         failure="422" if status == "FAILED" else "",
         ended_at=None if status == "SENDING" else Now(),
+        took=None if status == "SENDING" else 1,
     )
     with pytest.raises(intake.NotPossible):
         adopt(olga, portal_request, orphan)
@@ -122,7 +123,8 @@ def test_where_it_was_no_longer_wanted_nothing_made_means_cancelled(sandbox, ali
 @pytest.mark.parametrize("status", ["QUEUED", "SENDING", "SUCCEEDED", "CANCELLED"])
 def test_only_what_is_unknown_can_be_declared_not_created(sandbox, alice, olga, status):
     portal_request = factories.submit(alice)
-    models.Request.objects.update(status=status, ended_at=None if status in ("QUEUED", "SENDING") else Now())
+    ended = {} if status in ("QUEUED", "SENDING") else {"ended_at": Now(), "took": 1}
+    models.Request.objects.update(status=status, **ended)
     with pytest.raises(intake.NotPossible):
         decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="No.")
     assert not models.Event.objects.filter(verb="not-created").exists()

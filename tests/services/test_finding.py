@@ -1,4 +1,4 @@
-"""Finding requests: each filter and all pairs against plain Python, on the index that the database keeps by itself."""
+"""Finding requests: each filter and all pairs against plain Python, and the texts that the database keeps by itself."""
 
 import itertools
 from datetime import timedelta
@@ -7,9 +7,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from portal import models
+from portal import failures, models
+from portal.services import lifecycle
 from portal.services.search import finding, indexing
-from portal.services.search import tags as tagging
 from tests import factories
 from tests.admin import rows
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def many(alice, bob) -> list[models.Request]:
-    """Sixty requests in which each property meets each other, and an attempt of every third that was once unknown."""
+    """Sixty requests in which each property meets each other; all but every third have an attempt that failed."""
     start = timezone.now() - timedelta(days=30)
     made = []
     kinds = itertools.cycle([("SUCCEEDED", ""), ("FAILED", "402"), ("FAILED", "no-answer"), ("CANCELLED", "")])
@@ -30,23 +30,14 @@ def many(alice, bob) -> list[models.Request]:
             failure=failure,
             type=("python", "voip", "max")[number % 3],
             note=("green apples", "Äpfel und Birnen", "100% sure_thing", 'it\'s "quoted"')[number % 4],
+            was_unknown=number % 3 == 0,
             created_at=created_at,
             ended_at=created_at + timedelta(seconds=(0.5, 20, 90, 7300)[number // 5 % 4]),
         )
-        unknown = number % 3 == 0
-        rows.create_attempt(
-            portal_request,
-            outcome="UNKNOWN" if unknown else "FAILED",
-            failure="no-answer" if unknown else "402",
-            error="" if unknown else "Payment required",
-            message="",
-        )
+        if not portal_request.was_unknown:
+            rows.create_attempt(portal_request, error="Payment required", message="")
         made.append(portal_request)
     return made
-
-
-def _was_unknown(portal_request: models.Request) -> bool:
-    return portal_request.attempts.filter(outcome="UNKNOWN").exists()
 
 
 def _took(portal_request: models.Request) -> float:
@@ -64,7 +55,7 @@ def list_single(made: list[models.Request]) -> list[tuple[dict[str, object], obj
         ({"people": [alice.pk]}, lambda r: r.requester == alice),
         ({"since": middle}, lambda r: r.created_at >= middle),
         ({"until": middle}, lambda r: r.created_at < middle),
-        ({"was_unknown": True}, _was_unknown),
+        ({"was_unknown": True}, lambda r: r.was_unknown),
         ({"longer_than": 0.2}, lambda r: _took(r) > 0.2),
         ({"longer_than": 70.0}, lambda r: _took(r) > 70),
         ({"longer_than": 7300.0}, lambda r: _took(r) > 7300),
@@ -72,7 +63,7 @@ def list_single(made: list[models.Request]) -> list[tuple[dict[str, object], obj
         ({"words": ["ÄPFEL"]}, lambda r: "Äpfel" in r.note),
         ({"words": ["0% sure_t"]}, lambda r: "0% sure_t" in r.note),
         ({"words": ['s "quo']}, lambda r: "quoted" in r.note),
-        ({"words": ["payment", "green"]}, lambda r: "green" in r.note and not _was_unknown(r)),
+        ({"words": ["payment", "green"]}, lambda r: "green" in r.note and not r.was_unknown),
         ({"words": ["bob"]}, lambda r: r.requester != alice),
         ({"number": made[5].pk}, lambda r: r == made[5]),
     ]
@@ -104,30 +95,12 @@ def test_a_part_begins_and_ends_where_it_says(many):
         assert find_all(values, above=low, below=low) == []
 
 
-@pytest.mark.parametrize("windows", [(1, 1), (1, 20), (1, 60), (60, 60)])
-def test_a_few_matches_far_from_the_end_are_found(many, monkeypatch, windows):
-    """PostgreSQL looks in two windows first; here they are a few rows wide."""
-    monkeypatch.setattr(finding, "_WINDOWS", windows)
-    expected = [r.pk for r in many if r.status == "CANCELLED" and r.type == "voip"]
-    assert find_all({"status": "CANCELLED", "type": "voip"}) == expected[::-1]
-    assert find_all({"status": "CANCELLED", "type": "voip"}, limit=1) == expected[-1:]
-
-
 def test_nothing_is_looked_for_where_nothing_can_be(many, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert find_all({"status": "SUCCEEDED", "failure": "402"}) == []
         assert find_all({"people": []}) == []
     assert find_all({"since": timezone.now() + timedelta(days=1)}) == []
     assert find_all({"until": many[0].created_at}) == []
-
-
-def test_every_value_that_can_be_chosen_has_a_tag_of_its_own():
-    columns = {"status": models.Request.Status, "type": models.Request.Type}
-    tags = [tagging.tag_value(column=column, value=value) for column, values in columns.items() for value in values]
-    tags += [tagging.tag_value(column="failure", value=code) for code in models.request.failures.CATALOGUE]
-    tags += [tagging.WAS_UNKNOWN, *tagging.LEVELS.values()]
-    assert len(set(tags)) == len(tags)
-    assert {len(tag) for tag in tags} == {2}
 
 
 def test_a_type_that_the_contract_does_not_have_is_found_by_its_exact_name(alice):
@@ -141,45 +114,55 @@ def test_a_type_that_the_contract_does_not_have_is_found_by_its_exact_name(alice
     assert find_all({"type": "nobody's", "status": "CANCELLED"}) == []
 
 
-# --- The entries follow whatever happens ---
+def test_how_long_a_request_took_is_known_with_its_end(alice):
+    portal_request = rows.create_request(alice, status="QUEUED", created_at=rows.NOW - timedelta(hours=1))
+    assert portal_request.took is None
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.CANCELLED)
+    portal_request.refresh_from_db()
+    assert portal_request.took == pytest.approx(_took(portal_request), abs=0.001)
 
 
-def read_entry(portal_request: models.Request) -> tuple[str, set[str]]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT words, tags FROM portal_searchentry WHERE rowid = %s", [portal_request.pk])
-        ((words, tags),) = cursor.fetchall()
-    return words.lower(), set(tags if isinstance(tags, list) else tags.strip("|").split("|"))
+def test_that_an_outcome_was_unknown_stays_known(alice):
+    states = models.Request.Status
+    portal_request = rows.create_request(alice, status="SENDING")
+    assert find_all({"was_unknown": True}) == []
+    for status in (states.UNKNOWN, states.CANCELLED):
+        lifecycle.move_request(portal_request=portal_request, status=status, failure=failures.NO_ANSWER)
+        assert find_all({"was_unknown": True}) == [portal_request.pk]
 
 
-def test_an_entry_follows_its_request_through_its_life(alice):
+# --- The texts follow whatever happens ---
+
+
+def read_words(portal_request: models.Request) -> str:
+    return models.SearchEntry.objects.get(request=portal_request).words.lower()
+
+
+def test_the_text_follows_its_request_through_its_life(alice):
     portal_request = rows.create_request(alice, status="QUEUED", note="Demo", workspace_uid="space-1")
-    person = tagging.tag_person(person=alice.pk)
-    assert read_entry(portal_request) == ("space-1 demo alice      ", {"sq", "t6", person})
+    assert read_words(portal_request).split() == ["alice", "space-1", "demo"]
 
     attempt = rows.create_attempt(portal_request, outcome="SENDING", ended_at=None, failure="", error="", message="")
-    models.Request.objects.filter(pk=portal_request.pk).update(status="UNKNOWN", failure="no-answer")
     models.Attempt.objects.filter(pk=attempt.pk).update(
         outcome="UNKNOWN", failure="no-answer", ended_at=rows.NOW, message="gateway gone"
     )
-    words, tags = read_entry(portal_request)
-    assert "gateway gone" in words
-    assert tags == {"su", "t6", "f8", "un", person}
+    assert "gateway gone" in read_words(portal_request)
 
     rows.create_late_answer(attempt, message="sorry, late")
     workstation = rows.create_workstation(None, uid="station-1")
-    assert "station-1" not in read_entry(portal_request)[0]
+    assert "station-1" not in read_words(portal_request)
     workstation.made_for = portal_request
     workstation.save()
-    assert "station-1" in read_entry(portal_request)[0]
+    assert "station-1" in read_words(portal_request)
     workstation.made_for, workstation.request = None, portal_request
     workstation.workspace = rows.create_workspace(alice, uid="space-2")
     workstation.save()
-    words = read_entry(portal_request)[0]
+    words = read_words(portal_request)
     assert "sorry, late" in words
     assert "station-1 space-2" in words
     workstation.request = None
     workstation.save()
-    assert "station-1" not in read_entry(portal_request)[0]
+    assert "station-1" not in read_words(portal_request)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -193,20 +176,12 @@ def test_a_request_that_goes_takes_its_entry_along(alice):
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-@pytest.mark.parametrize("many", [3, 50_000])
-def test_what_was_written_past_the_triggers_is_indexed_afterwards(alice, monkeypatch, many):
-    """Where it is much, PostgreSQL's index is made anew."""
-    monkeypatch.setattr(indexing, "_BATCH", 2)
-    monkeypatch.setattr(indexing, "_MANY", many)
-    indexed = rows.create_request(alice)
+def test_what_was_written_past_the_triggers_is_gathered_afterwards(alice):
+    there = rows.create_request(alice)
     with factories.unprotected():
         missed = [rows.create_request(alice, note=f"missed {number}") for number in range(5)]
     assert find_all({"words": ["missed"]}) == []
     assert indexing.index_missing() == 5
     assert find_all({"words": ["missed"]}, newest_first=False) == [row.pk for row in missed]
-    assert models.SearchEntry.objects.filter(pk=indexed.pk).count() == 1
+    assert models.SearchEntry.objects.filter(pk=there.pk).count() == 1
     assert indexing.index_missing() == 0
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname = 'search_entry_by_all'")
-            assert cursor.fetchone() == (1,)

@@ -74,7 +74,7 @@ def own(requester: models.User, *uids: str, minutes: float = 60.0) -> None:
     account = accounts.get_current_account()
     for uid in uids:
         portal_request = factories.submit(requester)
-        models.Request.objects.filter(pk=portal_request.pk).update(status="SUCCEEDED", ended_at=Now())
+        models.Request.objects.filter(pk=portal_request.pk).update(status="SUCCEEDED", ended_at=Now(), took=1)
         models.Workstation.objects.create(
             account=account, uid=uid, request=portal_request, first_seen_at=Now() - timedelta(minutes=minutes)
         )
@@ -292,7 +292,7 @@ def test_it_is_read_back_to_a_day_before_the_oldest_unknown_attempt(lists, alice
     with factories.unprotected():
         attempt.update(claimed_at=Now() - timedelta(days=2))
     attempt.update(outcome="UNKNOWN", failure="no-answer", ended_at=Now())
-    models.Request.objects.update(status="UNKNOWN", failure="no-answer")
+    models.Request.objects.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
     lists.history = [entry(f"W{day}", status="completed", startedAt=days_ago(day / 100)) for day in range(1_000)]
     assert scan(held).history_count == 500
 

@@ -35,8 +35,10 @@ def create(requester, at, *, status="SUCCEEDED", failure="", seconds=30.0, type=
         type=type,
         status=status,
         failure=failure,
+        was_unknown=status == "UNKNOWN",
         created_at=at,
         ended_at=None if is_open else at + timedelta(seconds=seconds),
+        took=None if is_open else seconds,
     )
 
 

@@ -39,6 +39,7 @@ def test_a_row_says_all_of_its_request(download, alice, anna):
         workspace_uid="space-1",
         status="FAILED",
         failure="402",
+        was_unknown=True,
         created_at=rows.NOW - timedelta(seconds=90.5),
         ended_at=rows.NOW,
     )

@@ -76,7 +76,7 @@ def test_what_was_met_before_midnight_within_the_hour_is_said(sign_in, alice, bo
 def test_waiting_too_long_is_counted_though_it_has_no_attempt(sign_in, noon, alice, bob):
     portal_request = factories.submit(bob)
     models.Request.objects.filter(pk=portal_request.pk).update(
-        status="FAILED", failure="waited-too-long", ended_at=timezone.now()
+        status="FAILED", failure="waited-too-long", ended_at=timezone.now(), took=1
     )
     assert read(sign_in(alice), "waited-too-long") == "How often lately: 1 person in the last hour, once today."
 

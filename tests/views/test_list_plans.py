@@ -12,7 +12,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.services import accounts, dispatch, leases, releases
 from portal.services.audit import seals
-from portal.services.search import finding, periods
+from portal.services.search import periods
 from tests.admin import rows
 
 MANY, FIRST, LAST = 2_500, 100, 130
@@ -32,7 +32,6 @@ def at(number: int) -> datetime:
 def record(alice, bob, monkeypatch) -> dict[str, object]:
     """Many rows of each kind, of which thirty early ones are unlike the rest."""
     monkeypatch.setattr(periods, "NEIGHBOURS", NEAR)
-    monkeypatch.setattr(finding, "_WINDOWS", (NEAR // 2, NEAR))
     account = rows.create_account()
     rare = [FIRST <= number < LAST for number in range(MANY)]
 
@@ -43,7 +42,7 @@ def record(alice, bob, monkeypatch) -> dict[str, object]:
         "account": account, "requester": alice if FIRST - FEW <= number < LAST else bob,
         "submission": rows.uuid4(), "type": "python",
         "status": "FAILED" if number % 2 else "CANCELLED", "failure": "422" if number % 2 else "",
-        "created_at": at(number), "ended_at": at(number),
+        "created_at": at(number), "ended_at": at(number), "took": 0,
     })  # fmt: skip
     spaces = make(models.Workspace, lambda number, is_rare: {
         "account": account, "owner": alice if is_rare else bob, "uid": f"space-{number}",

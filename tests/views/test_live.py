@@ -20,7 +20,7 @@ POLL = {"HX-Request": "true"}
 def workstation(alice) -> models.Workstation:
     account = accounts.get_current_account()
     portal_request = factories.submit(alice)
-    models.Request.objects.filter(pk=portal_request.pk).update(status="SUCCEEDED", ended_at=Now())
+    models.Request.objects.filter(pk=portal_request.pk).update(status="SUCCEEDED", ended_at=Now(), took=1)
     return models.Workstation.objects.create(
         account=account, uid="machine", request=portal_request, type="python", status="active", raw="{}"
     )
@@ -213,6 +213,6 @@ def test_a_poll_without_news_costs_few_queries(
 
 def test_a_page_on_which_a_form_is_being_filled_in_asks_for_nothing(sign_in, alice, olga):
     number = factories.submit(alice).pk
-    models.Request.objects.update(status="UNKNOWN", failure="no-answer")
+    models.Request.objects.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
     refused = sign_in(olga).post(f"/requests/{number}/close/", {"reason": ""})
     assert read_poll(refused) == ""

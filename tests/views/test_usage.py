@@ -27,8 +27,10 @@ def create(requester, *, days_ago=0, status="SUCCEEDED", failure="", type="pytho
         type=type,
         status=status,
         failure=failure,
+        was_unknown=status == "UNKNOWN",
         created_at=at,
         ended_at=None if is_open else at + timedelta(seconds=42),
+        took=None if is_open else 42,
     )
 
 

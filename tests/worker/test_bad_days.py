@@ -105,7 +105,7 @@ def test_a_late_answer_that_breaks_its_recording_is_kept_too(sandbox, alice):
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
     models.Attempt.objects.update(outcome="UNKNOWN", failure="no-answer", ended_at=Now())
-    models.Request.objects.update(status="UNKNOWN", failure="no-answer")
+    models.Request.objects.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
 
     record.record_unreadable(call=call, result=result)
     record.record_unreadable(call=call, result=result)

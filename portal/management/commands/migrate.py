@@ -25,7 +25,6 @@ class Command(migrate.Command):
         protection.install_triggers()
         indexing.install_triggers()
         indexing.index_missing()
-        indexing.make_index()
         if before and _describe_groups() != before:
             membership.record_migration(before=before)
 

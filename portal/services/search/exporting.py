@@ -61,7 +61,7 @@ _EVENT_COLUMNS = ("id", "at", "actor", "address", "http_request", "verb", "targe
 def _read_requests(ids: list[int]) -> Iterator[Row]:
     rows = models.Request.objects.filter(pk__in=ids).values(
         *("id", "requester__username", "type", "workspace_uid", "note", "status", "failure", "created_at", "ended_at"),
-        *("workstation__uid", "workstation__workspace__uid"),
+        *("took", "was_unknown", "workstation__uid", "workstation__workspace__uid"),
     )
     found = {row["id"]: row for row in rows}
     attempts = _read_attempts(ids)
@@ -74,13 +74,12 @@ def _read_attempts(ids: list[int]) -> dict[int, list[Row]]:
     """Those of each request, oldest first."""
     rows = models.Attempt.objects.filter(request__in=ids).order_by("request_id", "number")
     attempts: dict[int, list[Row]] = {}
-    for row in rows.values("request_id", "outcome", "http_status", "error", "message"):
+    for row in rows.values("request_id", "http_status", "error", "message"):
         attempts.setdefault(row["request_id"], []).append(dict(row))
     return attempts
 
 
 def _describe_request(row: Row, attempts: list[Row]) -> Row:
-    created_at, ended_at = row["created_at"], row["ended_at"]
     last = attempts[-1] if attempts else {"http_status": None, "error": "", "message": ""}
     return {
         "number": row["id"],
@@ -90,11 +89,11 @@ def _describe_request(row: Row, attempts: list[Row]) -> Row:
         "note": row["note"],
         "state": row["status"],
         "failure": row["failure"],
-        "requested_at": created_at,
-        "ended_at": ended_at,
-        "took_seconds": round((ended_at - created_at).total_seconds(), 3) if ended_at else None,
+        "requested_at": row["created_at"],
+        "ended_at": row["ended_at"],
+        "took_seconds": None if row["took"] is None else round(row["took"], 3),
         "attempts": len(attempts),
-        "was_unknown": any(attempt["outcome"] == models.Attempt.Outcome.UNKNOWN for attempt in attempts),
+        "was_unknown": row["was_unknown"],
         "workstation": row["workstation__uid"] or "",
         "workspace": row["workstation__workspace__uid"] or "",
         "http_status": last["http_status"],

@@ -56,7 +56,7 @@ def _list_ways(word: str) -> list[_Way]:
     """The ways in to events with the word: one of them fits each that has it."""
     names = [word, *models.User.objects.filter(username__iexact=word).values_list("username", flat=True)[:5]]
     like = "LIKE" if connection.vendor == "sqlite" else "ILIKE"
-    pattern = f"%{finding.escape_pattern(text=word)}%"
+    pattern = f"%{connection.ops.prep_for_like_query(word)}%"
     # What the indexes of http_request and reason leave out is said as they say it, else SQLite does not know them.
     return [
         *(_be("actor_name", name) for name in dict.fromkeys(names)),
@@ -67,7 +67,8 @@ def _list_ways(word: str) -> list[_Way]:
 
 
 def _be(column: str, value: str, *, also: str = "") -> _Way:
-    # As in finding.py: PostgreSQL must not know that it is one value alone.
+    # PostgreSQL must not know that it is one value alone: it would order by the number alone, for which it may take
+    # another index and walk past all that do not fit.
     on_sqlite = connection.vendor == "sqlite"
     condition = f"{also}e.{column} = {'%s' if on_sqlite else 'ANY(%s)'}"
     return _Way(

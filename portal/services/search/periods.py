@@ -1,12 +1,27 @@
 """Finds where a period begins among rows whose ids follow their times, without an index of the times."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 # Rows written at about the same time may have their ids in another order than their times.
 NEIGHBOURS = 1_000
+LARGEST = 2**63 - 1
+
+
+def find_bounds(*, model: type[Model], column: str, since: datetime | None, until: datetime | None) -> tuple[int, int]:
+    """Two ids between which all rows of the period lie, and a few others near its ends."""
+    above = find_first(model=model, column=column, moment=since) - NEIGHBOURS if since else 0
+    below = find_first(model=model, column=column, moment=until) + NEIGHBOURS if until else LARGEST
+    return above, below
+
+
+def bound_ids(*, rows: QuerySet[Any], key: str, above: int, below: int) -> QuerySet[Any]:
+    """The rows whose id lies between the two. A bound that is none is left out: SQLite would choose its index by it."""
+    rows = rows.filter(**{f"{key}__gt": above}) if above > 0 else rows
+    return rows.filter(**{f"{key}__lt": below}) if below < LARGEST else rows
 
 
 def find_first(*, model: type[Model], column: str, moment: datetime) -> int:

@@ -67,7 +67,9 @@ _TYPES = models.Request.Type.values
 
 def _create_request(requester: models.User, hours: int, status: str, **values: object) -> models.Request:
     at = NOW - timedelta(hours=hours)
-    ended = {"ended_at": at + timedelta(seconds=31)} if status in ("SUCCEEDED", "FAILED", "CANCELLED") else {}
+    is_over = status in ("SUCCEEDED", "FAILED", "CANCELLED")
+    ended = {"ended_at": at + timedelta(seconds=31), "took": 31} if is_over else {}
+    ended["was_unknown"] = status == "UNKNOWN"
     defaults = {"account": accounts.get_current_account(), "submission": uuid4(), "type": "python", "status": status}
     times = {"created_at": at, "queued_at": at}
     row = models.Request.objects.create(requester=requester, **defaults | times | ended | values)
