@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import password_validation
+from django.contrib.auth.hashers import check_password
 from django.core.validators import RegexValidator
 from django.forms.renderers import TemplatesSetting
 from django.utils import timezone
@@ -217,7 +218,8 @@ class ConfirmForm(forms.Form):
 
     def clean_password(self) -> str:
         password = str(self.cleaned_data["password"])
-        if not self._person.check_password(password):
+        # Not the person's own method: that may store the password hashed anew, which no event would tell.
+        if not check_password(password, self._person.password):
             raise forms.ValidationError(_("This is not your password. Upper and lower case matter. Try again."))
         return password
 

@@ -1,4 +1,4 @@
-"""The audit record."""
+"""The audit log."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import answers, columns, export, filters, found, pages, readonly
+from portal.admin import answers, changes, columns, export, filters, found, pages, readonly
 from portal.models.event import Verb
 from portal.services.audit import seals
 from portal.services.search import findevents
@@ -40,6 +40,11 @@ def _seal_link(event: models.Event) -> SafeString | str:
 _REQUEST = columns.make_column(_request_link, field="request_number", label=_("request"))
 _WHO = columns.make_column(_actor_link, field="actor_name", label=_("who"))
 _SEAL = columns.make_column(_seal_link, field="seal", label=_("sealed by"))
+_CHANGES = columns.make_column(
+    lambda event: changes.show_changes(event.changes if event.pk else []),
+    field="changes",
+    label=_("what changed"),
+)
 _DETAIL = columns.make_column(
     lambda event: answers.show_text(json.dumps(event.detail, ensure_ascii=False) if event.detail else ""),
     field="detail",
@@ -81,7 +86,7 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
             {"fields": (columns.moment("at", label=_("when")), _WHO, "verb", "target", _REQUEST, "reason", _DETAIL)},
         ),
         (_("Where it came from"), {"fields": (("address", columns.value("http_request", label=_("HTTP request"))),)}),
-        (_("In the record"), {"fields": (_SEAL, columns.value("row_digests", label=_("digests of rows")))}),
+        (_("In the audit log"), {"fields": (_CHANGES, _SEAL)}),
     )
 
     def find_words(self, request: HttpRequest, words: list[str]) -> Q:

@@ -125,7 +125,6 @@ class TombstoneAdmin(readonly.ReadOnlyAdmin):
                     ("first_id", "last_id"),
                     _COUNTS,
                     _IDS,
-                    "digest",
                 )
             },
         ),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.admin import pages
 from portal.services import throttle
-from portal.services.audit import protection, seals
+from portal.services.audit import protection, seals, watch
 
 
 class PortalAdminSite(admin.AdminSite):
@@ -56,6 +56,8 @@ class PortalAdminSite(admin.AdminSite):
             "record": seals.describe_state(),
             "faults": protection.find_faults(),
             "blocked": throttle.count_blocked(),
+            "findings": watch.list_open(),
+            "checks": watch.list_checks(),
         }
         return super().index(request, {**(extra_context or {}), **state})
 

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,21 +59,6 @@ def _choose_query() -> str:
     except (ProgrammingError, NotSupportedError):
         return f"{place}, 0, ''"
     return query
-
-
-def skip_numbers(*, tables: Iterable[str], count: int) -> None:
-    """Let the next row of each table have an id that is higher by so many."""
-    with connection.cursor() as cursor:
-        for table in tables:
-            if connection.vendor == "sqlite":
-                cursor.execute("UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s", [count, table])
-            else:
-                # A sequence is no part of the transaction: numbers that were left out once are left out for good. One
-                # by one, because whoever may set a sequence may set it back.
-                cursor.execute(
-                    "SELECT max(nextval(pg_get_serial_sequence(%s, 'id'))) FROM generate_series(1, %s)",
-                    [table, count],
-                )
 
 
 # --- The file beside SQLite's ---

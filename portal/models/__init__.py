@@ -3,9 +3,10 @@
 from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Key
 from portal.models.beginning import Beginning
 from portal.models.credential import Credential
-from portal.models.event import Event
+from portal.models.event import Change, Event, EventNumber
 from portal.models.identity import Database, Restore, StrayResponse
 from portal.models.lease import Lease
+from portal.models.logcheck import Finding, LogCheck
 from portal.models.notice import Notice
 from portal.models.request import LONGEST_TYPE, TRANSITIONS, Attempt, LateAnswer, Request, check_transition
 from portal.models.scan import Scan
@@ -30,15 +31,19 @@ __all__ = [
     "Account",
     "Attempt",
     "Beginning",
+    "Change",
     "Credential",
     "DailyCount",
     "Database",
     "Event",
+    "EventNumber",
     "File",
+    "Finding",
     "Key",
     "LateAnswer",
     "Lease",
     "Log",
+    "LogCheck",
     "MonthlyCount",
     "Notice",
     "Request",

@@ -8,6 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures
+from portal.models.audited import Audited
 from portal.models.clock import Now
 
 
@@ -16,8 +17,10 @@ def make_salt() -> str:
     return secrets.token_hex(16)
 
 
-class Account(models.Model):
+class Account(Audited):
     """Whose workstations a key reaches. Rows of one account are never sent, refreshed or settled with another's key."""
+
+    AUDITED = ("base_url", "created_at", "retired_at", "first_look")
 
     class FirstLook(models.TextChoices):
         """What became of the first scan, which marks what was there before us. Nothing is sent while it is WANTED."""
@@ -74,8 +77,10 @@ _QUESTIONS = {
 }
 
 
-class Key(models.Model):
+class Key(Audited):
     """The state of an account's key. Its row is the lock under which requests are claimed: exact caps, one order."""
+
+    AUDITED = ("account_id", "state", "cause", "held_at", "held_until", "operator_only", "hold_ended_at")
 
     class State(models.TextChoices):
         OPEN = "OPEN", _("Open")

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
+from portal.models.audited import Audited
 from portal.models.clock import Now
 
 
@@ -19,8 +20,10 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         return self.filter(accepted_at=None)
 
 
-class Credential(models.Model):
+class Credential(Audited):
     """A base URL and an API key that some process uses. Nothing is sent with it before it is accepted."""
+
+    AUDITED = ("account_id", "fingerprint", "base_url", "is_sandbox", "asked_at", "accepted_at", "accepted_by_id")
 
     account = models.ForeignKey(
         Account,

@@ -66,12 +66,14 @@ class Verb(models.TextChoices):
     ADD_GROUP = "add-group", _("group added")
     CHANGE_GROUP = "change-group", _("group changed")
     DELETE_GROUP = "delete-group", _("group deleted")
+    FINDING = "finding", _("finding in the audit log")
+    ACKNOWLEDGE_FINDING = "acknowledge-finding", _("finding acknowledged")
     EVIDENCE = "evidence", _("evidence taken")
     EXPORT = "export", _("exported")
     PRUNE = "prune", _("pruned")
 
 
-class EventQuerySet(models.QuerySet["Event"]):
+class EventQuerySet(models.QuerySet[Any]):
     """Events are read and added, nothing else."""
 
     def update(self, **kwargs: Any) -> NoReturn:
@@ -99,8 +101,8 @@ class Event(models.Model):
         db_default="",
         help_text=_("Id of the HTTP request that did it: all that one click did has the same. Empty: no page did it."),
     )
-    row_digests = models.TextField(
-        blank=True, db_default="", help_text=_("Of the rows that it changed, as they were then, with the audit key.")
+    signature = models.CharField(
+        max_length=48, blank=True, db_default="", help_text=_("Of all this and of what it changed, with the audit key.")
     )
 
     objects = EventQuerySet.as_manager()
@@ -118,7 +120,6 @@ class Event(models.Model):
             models.Index(
                 F("http_request"), F("id").desc(), name="event_by_http_request", condition=~Q(http_request="")
             ),
-            models.Index(F("id"), name="event_of_rows", condition=Q(request_number=None) & ~Q(row_digests="")),
         ]
 
     def __str__(self) -> str:
@@ -131,3 +132,55 @@ class Event(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("events are never deleted")
+
+    @property
+    def changes(self) -> "models.QuerySet[Change]":
+        """What it changed, in its order."""
+        return Change.objects.filter(event_id=self.pk).order_by("position")
+
+
+class EventNumber(models.Model):
+    """The number that the newest event has: SQLite has no sequence that a forged number would not move."""
+
+    last = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="event_number_is_one", condition=Q(pk=1))]
+
+    def __str__(self) -> str:
+        return str(self.last)
+
+
+class Change(models.Model):
+    """What one event changed about one row: the audited columns before and after."""
+
+    class Act(models.TextChoices):
+        ADDED = "ADDED", _("added")
+        CHANGED = "CHANGED", _("changed")
+        REMOVED = "REMOVED", _("removed")
+        KEPT = "KEPT", _("kept")  # told anew, for the events that told it were pruned
+
+    pk = models.CompositePrimaryKey("event_id", "position")
+    event_id = models.BigIntegerField()
+    position = models.PositiveIntegerField(help_text=_("Among the changes of its event: 0, 1, 2 ..."))
+    kind = models.CharField(max_length=32, help_text=_("Of the row."))
+    row_id = models.BigIntegerField()
+    act = models.CharField(max_length=8, choices=Act)
+    as_of = models.BigIntegerField(
+        help_text=_("The event after which it was so: an earlier one where that was pruned.")
+    )
+    columns = models.JSONField(default=dict, help_text=_("Of each column what was there before, and after."))
+    signature = models.CharField(max_length=48, help_text=_("Of all this, with the audit key."))
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(F("kind"), F("row_id"), F("as_of"), name="change_by_row")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.row_id}, by event {self.event_id}"
+
+    @property
+    def differences(self) -> list[tuple[str, object, object]]:
+        """The columns that changed, each with what it was and what it became."""
+        return [(name, before, after) for name, (before, after) in self.columns.items() if before != after]

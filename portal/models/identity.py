@@ -5,12 +5,15 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
+from portal.models.audited import Audited
 from portal.models.clock import Now
 from portal.models.request import Attempt, ProviderAnswer
 
 
-class Database(models.Model):
+class Database(Audited):
     """The one row by which a worker knows its database, and tells a copy of it or an older state of it."""
+
+    AUDITED = ("identity", "place", "timeline", "timeline_tick", "doubt", "doubted_at")
 
     identity = models.CharField(max_length=32, unique=True, help_text=_("Random; a copy of the database has it too."))
     place = models.CharField(max_length=300, help_text=_("Where it was when it was last in use; a copy is elsewhere."))
@@ -51,8 +54,11 @@ _EXPLANATIONS = {
 }
 
 
-class Restore(models.Model):
+class Restore(Audited):
     """A backup was put back: of what happened at the provider between the two moments nothing is known here."""
+
+    AUDITED = ("account_id", "lost_since", "lost_since_tick", "restored_at", "restored_tick")
+    BEGINS = True
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="restores")
     lost_since = models.DateTimeField(help_text=_("The newest claim that the backup has; what came later is lost."))
@@ -69,6 +75,21 @@ class Restore(models.Model):
 
 class StrayResponse(ProviderAnswer):
     """A response to an attempt that is not in the database, which has gone back since it was claimed. Never dropped."""
+
+    AUDITED = (
+        "account_id",
+        "attempt_number",
+        "token",
+        "came_at",
+        "outcome",
+        "failure",
+        "http_status",
+        "error",
+        "message",
+        "answer",
+    )
+    PRIVATE = frozenset({"error", "message", "answer"})
+    BEGINS = True
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="stray_responses")
     attempt_number = models.PositiveBigIntegerField(help_text=_("The id that the attempt had."))

@@ -4,12 +4,15 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from portal.models.audited import Audited
 from portal.models.clock import Now
 
 
-class Notice(models.Model):
+class Notice(Audited):
     """One kind of difference from the contract, with the first example of it. Until somebody acknowledges it, it is
     shown to operators."""
+
+    AUDITED = ("kind", "first_at", "acknowledged_at", "acknowledged_by_id")
 
     kind = models.CharField(max_length=200, unique=True, help_text="What differs, such as workstation.type=quantum.")
     first_at = models.DateTimeField(db_default=Now())

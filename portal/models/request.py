@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import failures
 from portal.models.account import Account
+from portal.models.audited import Audited
 from portal.models.clock import Now
 from portal.models.user import User
 
@@ -50,8 +51,26 @@ class RequestQuerySet(models.QuerySet["Request"]):
         ).order_by("queued_at", "id")
 
 
-class Request(models.Model):
+class Request(Audited):
     """One submission of the form, shown as R-<number>. Its number is its id."""
+
+    AUDITED = (
+        "account_id",
+        "requester_id",
+        "submission",
+        "type",
+        "workspace_uid",
+        "note",
+        "created_at",
+        "status",
+        "failure",
+        "tries",
+        "ended_at",
+        "cancel_wished_at",
+        "operator_note",
+    )
+    PRIVATE = frozenset({"note"})
+    BEGINS = True
 
     class Status(models.TextChoices):
         QUEUED = "QUEUED", _("Queued")
@@ -185,7 +204,7 @@ def check_transition(*, before: str, after: str) -> None:
         raise IllegalTransition(f"a request cannot go from {before} to {after}")
 
 
-class ProviderAnswer(models.Model):
+class ProviderAnswer(Audited):
     """An answer as it came: `answer` has the bytes; in `error` and `message` what a database refuses is escaped."""
 
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -206,6 +225,25 @@ class ProviderAnswer(models.Model):
 
 class Attempt(ProviderAnswer):
     """One POST made for a request. Written before anything is sent: it tells of calls that nobody came back from."""
+
+    AUDITED = (
+        "request_id",
+        "number",
+        "worker",
+        "claimed_at",
+        "deadline_at",
+        "ended_at",
+        "outcome",
+        "failure",
+        "key_fingerprint",
+        "retry_after",
+        "http_status",
+        "error",
+        "message",
+        "answer",
+    )
+    PRIVATE = frozenset({"error", "message", "answer"})
+    BEGINS = True
 
     class Outcome(models.TextChoices):
         SENDING = "SENDING", _("Under way")
@@ -271,6 +309,10 @@ class Attempt(ProviderAnswer):
 
 class LateAnswer(ProviderAnswer):
     """An answer that came after its attempt's deadline. Never dropped: it may name a workstation that costs money."""
+
+    AUDITED = ("attempt_id", "came_at", "outcome", "failure", "http_status", "error", "message", "answer")
+    PRIVATE = frozenset({"error", "message", "answer"})
+    BEGINS = True
 
     attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="late_answer")
     came_at = models.DateTimeField(db_default=Now())

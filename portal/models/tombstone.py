@@ -3,11 +3,15 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from portal.models.audited import Audited
 from portal.models.clock import Now
 
 
-class Tombstone(models.Model):
+class Tombstone(Audited):
     """One batch that is pruned: events by their range of ids, requests (with all attempts) and workstations by each."""
+
+    AUDITED = ("made_at", "kind", "first_id", "last_id", "ids", "counts")
+    BEGINS = True
 
     class Kind(models.TextChoices):
         EVENTS = "EVENTS", "Events"
@@ -20,9 +24,6 @@ class Tombstone(models.Model):
     last_id = models.BigIntegerField()
     ids = models.JSONField(default=list, blank=True, help_text=_("Of each; empty for events, where the range counts."))
     counts = models.JSONField(default=dict, help_text=_("Rows by kind."))
-    digest = models.CharField(
-        max_length=64, help_text=_("Of what was pruned, in its canonical form, with the audit key.")
-    )
 
     class Meta:
         indexes = [models.Index(fields=["kind", "last_id"], name="tombstone_by_range")]

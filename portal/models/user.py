@@ -8,6 +8,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from portal.models.audited import Audited
+
 _REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
 
@@ -16,8 +18,21 @@ def list_time_zones() -> list[str]:
     return ["UTC", *sorted(name for name in available_timezones() if name.partition("/")[0] in _REGIONS)]
 
 
-class User(AbstractUser):
+class User(Audited, AbstractUser):
     """A person. People are deactivated, never deleted: their requests are kept."""
+
+    AUDITED = (
+        "username",
+        "first_name",
+        "last_name",
+        "email",
+        "password",
+        "is_active",
+        "is_staff",
+        "is_superuser",
+        "time_zone",
+    )
+    PRIVATE = frozenset({"first_name", "last_name", "email", "password"})
 
     last_turn = models.PositiveBigIntegerField(
         default=0, help_text=_("The key's turn when a request of theirs was claimed.")

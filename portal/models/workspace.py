@@ -6,11 +6,12 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
+from portal.models.audited import Audited
 from portal.models.beginning import Beginning
 from portal.models.clock import Now
 
 
-class Mirror(models.Model):
+class Mirror(Audited):
     """Something that the provider has. `raw` is its JSON as it came; what a column cannot hold is null beside it."""
 
     uid = models.CharField(max_length=200)
@@ -24,6 +25,8 @@ class Mirror(models.Model):
 
 class Workspace(Mirror):
     """Where files stay. It belongs to whoever first used it here."""
+
+    AUDITED = ("account_id", "uid", "owner_id")
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="workspaces")
     owner = models.ForeignKey(

@@ -65,6 +65,17 @@ def list_calls_before_listing() -> models.QuerySet[Attempt]:
 class Workstation(Mirror):
     """A workstation at the provider, made for at most one request. Without a request it is an orphan."""
 
+    AUDITED = (
+        "account_id",
+        "uid",
+        "request_id",
+        "made_for_id",
+        "is_foreign",
+        "release_asked_at",
+        "release_asked_by_id",
+        "ended_at",
+    )
+
     ENDED_STATUSES = frozenset({"completed", "errored"})
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="workstations", db_index=False)

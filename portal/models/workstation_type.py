@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
+from portal.models.audited import Audited
 from portal.models.clock import Now
 from portal.models.request import LONGEST_TYPE, Request
 
@@ -16,8 +17,10 @@ def label_type(name: str) -> str:
     return str(_LABELS.get(name, name))
 
 
-class WorkstationType(models.Model):
+class WorkstationType(Audited):
     """A type as the provider's list last described it. Its row stays when it goes: requests of the past have it."""
+
+    AUDITED = ("account_id", "name", "withdrawn_at")
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="workstation_types")
     name = models.CharField(max_length=LONGEST_TYPE)

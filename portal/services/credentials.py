@@ -127,7 +127,7 @@ def _is_open(*, credential: models.Credential) -> bool:
 
 def _accept(*, credential: models.Credential, actor: models.User) -> None:
     before = _list_accepted(credential.account)
-    models.Credential.objects.filter(pk=credential.pk).update(accepted_at=Now(), accepted_by=actor)
+    credential.update_where(models.Credential.objects.all(), accepted_at=Now(), accepted_by=actor)
     detail = {"is_same_account": True, "before": before, "after": _list_accepted(credential.account)}
     audit.record(Verb.CONFIRM_KEY, credential, by=actor, detail=detail)
 
@@ -135,7 +135,7 @@ def _accept(*, credential: models.Credential, actor: models.User) -> None:
 def _change_account(*, credential: models.Credential, actor: models.User | None) -> None:
     """Retire the account, and go on with that of the key: one that accepted it once, or a new one."""
     former = credential.account
-    models.Account.objects.filter(pk=former.pk).update(retired_at=Now())
+    former.update_where(models.Account.objects.all(), retired_at=Now())
     same_key = models.Credential.objects.accepted().filter(fingerprint=credential.fingerprint)
     known = models.Account.objects.filter(credentials__in=same_key).exclude(pk=former.pk).order_by("-retired_at")
     account = known.first() or models.Account(base_url=credential.base_url, salt=former.salt)

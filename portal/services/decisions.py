@@ -32,7 +32,8 @@ def count_open_decisions() -> int:
     orphans = models.Workstation.objects.orphans().filter(account=account, release_asked_at=None)
     notices = models.Notice.objects.filter(acknowledged_at=None)
     questions = credentials.list_questions(account=account)
-    return len(questions) + sum(rows.count() for rows in (unknown, left, orphans, notices))
+    findings = models.Finding.objects.filter(acknowledged_at=None)
+    return len(questions) + sum(rows.count() for rows in (unknown, left, orphans, notices, findings))
 
 
 @transaction.atomic
@@ -84,7 +85,8 @@ def disown_workstation(*, actor: models.User, workstation: models.Workstation, r
     """
     keyhold.lock_key(account=workstation.account)
     unclaimed = models.Workstation.objects.unclaimed().filter(pk=workstation.pk)
-    if not models.Workstation.objects.filter(pk__in=unclaimed.values("pk")).update(is_foreign=True):
+    rows = models.Workstation.objects.filter(pk__in=unclaimed.values("pk"))
+    if not workstation.update_where(rows, is_foreign=True):
         raise intake.NotPossible(_("This workstation belongs to a request, or may still turn out to."))
     change = {"before": {"is_foreign": False}, "after": {"is_foreign": True}}
     audit.record(Verb.DISOWN, workstation, by=actor, detail=change, reason=reason)
@@ -96,8 +98,8 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     # With another account's key the provider would say that it is gone, while it runs on.
     current = accounts.get_current_account()
     keyhold.lock_key(account=current)  # a request may be about to be given it
-    asked = models.Workstation.objects.orphans().filter(pk=workstation.pk, account=current, release_asked_at=None)
-    if not releases.mark_asked(rows=asked, actor=actor):
+    orphans = models.Workstation.objects.orphans().filter(account=current, release_asked_at=None)
+    if not releases.mark_asked(workstation=workstation, rows=orphans, actor=actor):
         raise intake.NotPossible(_("This workstation has ended, has an owner, or is being given back already."))
     change = audit.describe_moment(row=workstation, column="release_asked_at")
     audit.record(Verb.RELEASE_ORPHAN, workstation, by=actor, detail=change, reason=reason)

@@ -96,8 +96,8 @@ def _shorten(text: str) -> str:
 @transaction.atomic
 def acknowledge_notice(*, actor: models.User, notice: models.Notice) -> None:
     """Note that somebody has seen it, so that it is shown no more. Raises NotOpen where somebody else was first."""
-    open_ones = models.Notice.objects.filter(pk=notice.pk, acknowledged_at=None)
-    if not open_ones.update(acknowledged_at=Now(), acknowledged_by=actor):
+    open_ones = models.Notice.objects.filter(acknowledged_at=None)
+    if not notice.update_where(open_ones, acknowledged_at=Now(), acknowledged_by=actor):
         raise NotOpen(_("Somebody has acknowledged this notice already."))
     change = audit.describe_moment(row=notice, column="acknowledged_at")
     audit.record(Verb.ACKNOWLEDGE, notice, by=actor, detail=change)

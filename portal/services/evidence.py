@@ -14,7 +14,7 @@ from portal.models.event import Verb
 from portal.services import accounts, audit, clock, hidden
 
 FORMAT = "workstation-portal evidence"
-VERSION = 1
+VERSION = 2
 # Of the key there is nothing but its fingerprint and the salt of that, and even these stay here.
 _LEFT_OUT = frozenset({"key_fingerprint", "salt"})
 _AS_IT_CAME = frozenset({"raw", "error", "message"})
@@ -42,7 +42,7 @@ def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict
         "request": _describe(stored) | {"requester": stored.requester.get_username()},
         "account": _describe(stored.account),
         "attempts": [_describe_attempt(attempt) for attempt in _list_attempts(stored)],
-        "events": _describe_all(events),
+        "events": [_describe_event(event) for event in events],
         "scans": _describe_all(models.Scan.objects.filter(pk__in=scans - {None}).order_by("id")),
         "workstations": _describe_all(workstations),
         "workspaces": _describe_all(workspaces.order_by("id")),
@@ -51,6 +51,15 @@ def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict
 
 def _list_attempts(portal_request: models.Request) -> Iterable[models.Attempt]:
     return portal_request.attempts.select_related("late_answer").order_by("number")
+
+
+def _describe_event(event: models.Event) -> dict[str, Any]:
+    return _describe(event) | {"changes": [_describe_change(change) for change in event.changes]}
+
+
+def _describe_change(change: models.Change) -> dict[str, Any]:
+    columns = {name: values for name, values in change.columns.items() if name not in _LEFT_OUT}
+    return _describe(change) | {"columns": columns}
 
 
 def _describe_attempt(attempt: models.Attempt) -> dict[str, Any]:

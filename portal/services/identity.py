@@ -14,6 +14,7 @@ from django.db import transaction
 
 from portal import models
 from portal.db import identity as places
+from portal.db import numbers
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import accounts, audit, clock, databases, keyhold
@@ -23,7 +24,6 @@ logger = logging.getLogger(__name__)
 # More than were ever claimed in what a restore loses: whatever tick any process remembers, the next one is higher.
 _TICK_GAP = 1_000_000_000
 _NUMBER_GAP = 1_000
-_NUMBERED = ("portal_request", "portal_event")
 
 
 @dataclass(kw_only=True)
@@ -112,7 +112,8 @@ def accept_database(*, key: models.Key) -> models.Database:
 
 def skip_numbers() -> None:
     """Leave out the numbers that requests and events may have had in what was lost: each tells of one thing."""
-    places.skip_numbers(tables=_NUMBERED, count=_NUMBER_GAP)
+    numbers.skip_numbers(table="portal_request", count=_NUMBER_GAP)
+    numbers.take_event_number(count=_NUMBER_GAP)
 
 
 def find_doubt() -> models.Database | None:

@@ -30,40 +30,41 @@ def _list_permissions(permissions: object) -> list[str]:
     return sorted(f"{app}.{codename}" for app, codename in rows)
 
 
-def describe_openly(*, target: models.User | Group) -> State:
-    """The same without the password, hashed as it is: that it was set is all that the record tells."""
-    return _hide(describe(target=target))
-
-
 @transaction.atomic
 def record_addition(*, actor: models.User, target: models.User | Group) -> None:
     """Note a new person or group."""
-    audit.record(Verb(f"add-{_name(target)}"), target, by=actor, detail={"after": describe_openly(target=target)})
+    after = describe(target=target)
+    lists = _list_changes(before={}, after=after)
+    audit.record(Verb(f"add-{_name(target)}"), target, by=actor, detail={"after": _hide(after)}, lists=lists)
 
 
 @transaction.atomic
 def create_superuser(*, values: Mapping[str, Any], told: str) -> models.User:
     """Make an administrator by a command, past the set-up; `told`: who called that, as the system knows."""
     person: models.User = models.User.objects.create_superuser(**values)
-    detail = {"command": "createsuperuser", "system_user": told, "after": describe_openly(target=person)}
-    audit.record(Verb.ADD_PERSON, person, detail=detail, rows=[person, *list_groups()])
+    after = describe(target=person)
+    detail = {"command": "createsuperuser", "system_user": told, "after": _hide(after)}
+    audit.record(Verb.ADD_PERSON, person, detail=detail, lists=_list_changes(before={}, after=after))
     return person
 
 
-def list_groups() -> list[Group]:
-    """All groups, so that an event tells what they allow before anybody has changed one."""
-    return list(Group.objects.order_by("pk"))
+@transaction.atomic
+def record_set_up(*, person: models.User) -> None:
+    """Note the first administrator, who has set the portal up."""
+    after = describe(target=person)
+    lists = _list_changes(before={}, after=after)
+    audit.record(Verb.SET_UP, person, by=person, detail={"after": _hide(after)}, lists=lists)
 
 
 def describe_groups() -> dict[int, State]:
     """What all groups allow, by their ids."""
-    return {group.pk: describe(target=group) for group in list_groups()}
+    return {group.pk: describe(target=group) for group in Group.objects.order_by("pk")}
 
 
 @transaction.atomic
 def record_migration(*, before: Mapping[int, State]) -> None:
     """Note what a migration has changed about groups that were there before."""
-    for group in list_groups():
+    for group in Group.objects.order_by("pk"):
         if group.pk in before:
             record_change(actor=None, target=group, before=before[group.pk])
 
@@ -79,7 +80,8 @@ def record_change(*, actor: models.User | None, target: models.User | Group, bef
         "before": _hide({name: before.get(name) for name in changed}),
         "after": _hide({name: after[name] for name in changed}),
     }
-    audit.record(Verb(f"change-{_name(target)}"), target, by=actor, detail=detail)
+    lists = _list_changes(before=before, after=after)
+    audit.record(Verb(f"change-{_name(target)}"), target, by=actor, detail=detail, lists=lists)
     if after.get("is_active") is False:  # whoever is let in again later signs in again
         models.Session.objects.filter(user_id=target.pk).delete()
 
@@ -93,6 +95,12 @@ def record_deletion(*, actor: models.User, target: Group) -> None:
     for person, state in members:
         record_change(actor=actor, target=person, before=state)
     audit.record(Verb.DELETE_GROUP, target, by=actor, detail={"before": before}, rows=(), gone=[target])
+
+
+def _list_changes(*, before: Mapping[str, object], after: State) -> dict[str, tuple[object, object]]:
+    """What the instance does not know of itself: a group's former name, and whom or what it is linked with."""
+    names = ("groups", "permissions") if "username" in after else ("name", "permissions")
+    return {name: (before.get(name), after[name]) for name in names}
 
 
 def _hide(state: State) -> State:

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from portal import models
 from portal.services import clock, credentials, keyhold, leases, throttle, workers
+from portal.services.audit import watch
 
 _SILENCE = timedelta(minutes=2)  # longer than a full minute's cap, or one call, can keep the queue waiting
 _SCAN_OVERDUE = 3  # intervals between scans
@@ -40,6 +41,7 @@ def find_warnings() -> list[str]:
         warnings.append(f"The provider's lists have not been read completely since {since:%Y-%m-%d %H:%M} UTC.")
     if blocked := throttle.count_blocked():
         warnings.append(f"Somebody may guess passwords: {blocked} names, addresses or browsers had to wait this hour.")
+    warnings += watch.find_warnings(now=now)
     overdue = leases.list_overdue(holders=living)
     return warnings + [f"The job {name} makes no progress." for name in overdue]
 

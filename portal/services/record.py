@@ -83,8 +83,8 @@ def _end_attempt(
     names_other: bool = False,
 ) -> bool:
     """Write the outcome where the attempt is still ours, which it is not past its deadline. Returns whether it was."""
-    ours = models.Attempt.objects.filter(pk=attempt.pk, outcome=models.Attempt.Outcome.SENDING)
-    ended = ours.update(
+    return attempt.update_where(
+        models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING),
         outcome=outcome,
         ended_at=Now(),
         ended_tick=keyhold.advance_tick(key=key),
@@ -92,7 +92,6 @@ def _end_attempt(
         names_other=names_other,
         **_describe(result, failure=failure),
     )
-    return bool(ended)
 
 
 def _record_answer(

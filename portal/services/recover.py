@@ -50,17 +50,14 @@ def _make_unknown(*, attempt_id: int, is_over: Q, held: leases.Lease) -> bool:
     key = keyhold.lock_key(account=attempt.request.account)
     leases.check_lease(held=held)
     portal_request = models.Request.objects.select_for_update().get(pk=attempt.request_id)
-    ours = (
-        _list_under_way()
-        .filter(is_over, pk=attempt_id)
-        .update(
-            outcome=models.Attempt.Outcome.UNKNOWN,
-            failure=failures.NO_ANSWER.code,
-            ended_at=Now(),
-            ended_tick=keyhold.advance_tick(key=key),
-        )
+    is_ours = attempt.update_where(
+        _list_under_way().filter(is_over),
+        outcome=models.Attempt.Outcome.UNKNOWN,
+        failure=failures.NO_ANSWER.code,
+        ended_at=Now(),
+        ended_tick=keyhold.advance_tick(key=key),
     )
-    if not ours:
+    if not is_ours:
         return False  # its worker recorded it at the last moment
     portal_request.tries = F("tries") + 1
     change = lifecycle.move_request(

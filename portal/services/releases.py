@@ -46,8 +46,8 @@ def ask_release(*, actor: models.User, workstation: models.Workstation, reason: 
 
     Whoever releases what somebody else asked for says why.
     """
-    rows = models.Workstation.objects.filter(pk=workstation.pk, ended_at=None, release_asked_at=None)
-    if not mark_asked(rows=rows, actor=actor):
+    rows = models.Workstation.objects.filter(ended_at=None, release_asked_at=None)
+    if not mark_asked(workstation=workstation, rows=rows, actor=actor):
         raise NotLive(_("This workstation has ended, or is being given back already."))
     audit.record(
         Verb.ASK_RELEASE,
@@ -58,9 +58,9 @@ def ask_release(*, actor: models.User, workstation: models.Workstation, reason: 
     )
 
 
-def mark_asked(*, rows: QuerySet[models.Workstation], actor: models.User) -> bool:
-    """Let the rows be released at once, in the caller's transaction. False where there are none."""
-    if not rows.update(release_asked_at=Now(), release_asked_by=actor, release_due_at=Now()):
+def mark_asked(*, workstation: models.Workstation, rows: QuerySet[models.Workstation], actor: models.User) -> bool:
+    """Let the workstation be released at once, in the caller's transaction. False where it is not among the rows."""
+    if not workstation.update_where(rows, release_asked_at=Now(), release_asked_by=actor, release_due_at=Now()):
         return False
     wake.wake_workers()
     return True

@@ -43,7 +43,7 @@ def confirm_database(*, actor: models.User, account: models.Account, was_put_bac
     if was_put_back:
         count = _restore(key=key)
     else:
-        identity.accept_database(key=key)
+        row = identity.accept_database(key=key)
     audit.record(Verb.CONFIRM_DATABASE, row, by=actor, detail=detail)
     wake.wake_workers()
     return count

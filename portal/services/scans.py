@@ -293,7 +293,6 @@ def _note_first_look(scan: models.Scan, *, result: models.Account.FirstLook) -> 
     before = models.Account.objects.values_list("first_look", flat=True).get(pk=scan.account_id)
     if before in (models.Account.FirstLook.DONE, result):
         return
-    models.Account.objects.filter(pk=scan.account_id).update(first_look=result)
-    scan.account.first_look = result
+    scan.account.update_where(models.Account.objects.all(), first_look=result)
     detail = {"before": before, "after": result}
     audit.record(Verb.FIRST_LOOK, scan.account, detail=detail)

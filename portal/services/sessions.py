@@ -25,7 +25,13 @@ _PROVED_FOR = 10 * 60  # seconds
 @transaction.atomic
 def record_sign_in(*, person: models.User) -> None:
     """Note that the person signs in."""
-    audit.record(Verb.SIGN_IN, person, by=person, rows=())
+    audit.record(Verb.SIGN_IN, person, by=person, rows=_list_rehashed(person))
+
+
+def _list_rehashed(person: models.User) -> list[models.User]:
+    """The person where signing in has hashed the password anew, as Django does when its way of hashing has changed."""
+    stored = person.stored or {}
+    return [person] if stored.get("password", person.password) != person.password else []
 
 
 def begin_session(*, session: SessionBase, address: str, browser: str) -> None:
@@ -113,7 +119,7 @@ def record_sign_out(*, person: models.User) -> None:
 @transaction.atomic
 def record_password_change(*, person: models.User) -> None:
     """Note that the person has changed the password."""
-    audit.record(Verb.CHANGE_PASSWORD, person, by=person, rows=())
+    audit.record(Verb.CHANGE_PASSWORD, person, by=person)
 
 
 @transaction.atomic
@@ -122,4 +128,4 @@ def set_password(*, person: models.User, password: str, told: str) -> None:
     person.set_password(password)
     person.save(update_fields=["password"])
     detail = {"command": "changepassword", "system_user": told}
-    audit.record(Verb.CHANGE_PASSWORD, person, detail=detail, rows=())
+    audit.record(Verb.CHANGE_PASSWORD, person, detail=detail)

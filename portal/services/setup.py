@@ -9,8 +9,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.models.event import Verb
-from portal.services import accounts, audit, keyhold, membership
+from portal.services import accounts, keyhold, membership
 
 LIFETIME = timedelta(hours=1)
 
@@ -51,9 +50,7 @@ def create_administrator(*, token: str, username: str, password: str) -> models.
     models.SetupLink.objects.all().delete()
     user = models.User.objects.create_superuser(username=username, password=password)
     user.groups.set(Group.objects.filter(name__in=["Members", "Operators"]))
-    # With all groups: from now on the record can tell where somebody changed one past the portal.
-    detail = {"after": membership.describe_openly(target=user)}
-    audit.record(Verb.SET_UP, user, by=user, detail=detail, rows=[user, *membership.list_groups()])
+    membership.record_set_up(person=user)
     return user
 
 

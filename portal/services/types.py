@@ -99,7 +99,7 @@ def _change_offer(*, account: models.Account, rows: list[models.WorkstationType]
     """Offer these and no others. That other types are offered than before is an event."""
     stored = models.WorkstationType.objects.filter(account=account)
     offered = stored.filter(withdrawn_at=None).order_by("id").values_list("name", flat=True)
-    before = list(offered)
+    before, known = list(offered), {row.name: row for row in stored}
     models.WorkstationType.objects.bulk_create(
         rows,
         update_conflicts=True,
@@ -113,5 +113,13 @@ def _change_offer(*, account: models.Account, rows: list[models.WorkstationType]
             Verb.CHANGE_TYPES,
             account,
             detail={"before": {"types": before}, "after": {"types": after}},
-            rows=list(stored.filter(name__in=changed).order_by("id")),
+            rows=[_read_anew(known.get(row.name), row) for row in stored.filter(name__in=changed).order_by("id")],
         )
+
+
+def _read_anew(known: models.WorkstationType | None, row: models.WorkstationType) -> models.WorkstationType:
+    """The row that was there before, with what is stored now, so that the event can tell the difference."""
+    if known is None:
+        return row
+    known.withdrawn_at = row.withdrawn_at
+    return known

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.services import accounts, credentials, decisions, drift, intake, submitters
+from portal.services.audit import watch
 from portal.views import paging
 from portal.views.http import SignedInRequest
 
@@ -36,6 +37,7 @@ def _show() -> dict[str, object]:
         "may_be_foreign": account.first_look == models.Account.FirstLook.FAILED,
         "orphans": orphans.select_related("workspace", "made_for").order_by("id")[:_MOST],
         "notices": models.Notice.objects.filter(acknowledged_at=None).order_by("id")[:_MOST],
+        "findings": watch.list_open(),
         "scans": models.Scan.objects.filter(account=account, ended_at__isnull=False).order_by("-id")[:5],
     }
 
@@ -118,6 +120,20 @@ def acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
         messages.warning(request, str(error))
     else:
         messages.success(request, _("Noted: it is shown no more, and stays in the record."))
+    return redirect("unknown")
+
+
+@require_POST
+@permission_required("portal.close_request", raise_exception=True)
+def acknowledge_finding(request: SignedInRequest, number: int) -> HttpResponse:
+    """Say that a finding in the audit log has been seen."""
+    finding = get_object_or_404(models.Finding, pk=number)
+    try:
+        watch.acknowledge_finding(actor=request.user, finding=finding)
+    except watch.NotOpen as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, _("Noted: it is shown no more, and stays in the audit log."))
     return redirect("unknown")
 
 

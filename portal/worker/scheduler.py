@@ -28,7 +28,8 @@ from portal.services import (
     usage,
     workers,
 )
-from portal.services.audit import prune, seals
+from portal.services.audit import seals, watch
+from portal.services.retention import prune
 from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ _STOP_WITHIN = 5.0  # seconds; what a job has not finished by then is undone by 
 _TYPES_ROUNDS = 24  # of other jobs for one reading of the list of types, which seldom changes: two minutes
 _USAGE_ROUNDS = 12  # of other jobs for one of counting: days end seldom
 _SEAL_ROUNDS = 12  # likewise: what is not sealed yet is at most a minute old
+_CHECK_ROUNDS = 12  # likewise: a check of everything takes a few seconds of each minute
 _PRUNE_ROUNDS = 60  # a few thousand requests in each, so about a million a day
 
 
@@ -94,8 +96,9 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         ),
         Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_usage(held=lease)),
         Job(name="seal", interval=_SEAL_ROUNDS * interval, run=lambda lease: seals.seal_events(held=lease)),
+        Job(name="check", interval=_CHECK_ROUNDS * interval, run=lambda lease: watch.check_log(held=lease)),
         Job(name="sessions", interval=_PRUNE_ROUNDS * interval, run=lambda lease: sessions.prune_sessions(held=lease)),
-        Job(name="prune", interval=_PRUNE_ROUNDS * interval, run=lambda lease: prune.prune_record(held=lease)),
+        Job(name="prune", interval=_PRUNE_ROUNDS * interval, run=lambda lease: prune.prune_old(held=lease)),
     ]
 
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 from django.utils import timezone
 
 from portal import models
+from tests.signing import write_event
 
 NASTY = "<script>alert(1)</script>"
 NOW = timezone.now().replace(microsecond=0)
@@ -81,7 +82,7 @@ def create_event(actor: models.User | None, **values: object) -> models.Event:
         "verb": "submit",
         "target": "request R-1",
     }
-    return models.Event.objects.create(**defaults | values)
+    return write_event(**defaults | values)
 
 
 def create_all(requester: models.User) -> dict[str, object]:
@@ -118,7 +119,7 @@ def create_rest(account: models.Account) -> dict[str, object]:
             account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", answer=b'{"id": "stray"}'
         ),
         "tombstone": models.Tombstone.objects.create(
-            kind="REQUESTS", first_id=1, last_id=2, ids=[1, 2], counts={"request": 2, "attempt": 1000}, digest="0"
+            kind="REQUESTS", first_id=1, last_id=2, ids=[1, 2], counts={"request": 2, "attempt": 1000}
         ),
     }
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 from portal import models
 from portal.admin import pages
 from tests.admin import rows
+from tests.signing import write_event
 
 pytestmark = pytest.mark.django_db
 
@@ -207,8 +208,6 @@ def test_an_orphan_and_a_workspace_of_nobody_have_pages(anna, sign_in):
 
 
 def test_an_event_of_a_person_who_is_not_there_any_more_has_a_page(anna, sign_in):
-    event = models.Event.objects.create(
-        actor_id=987654, actor_name="gone", verb="new-verb", target="x", request_number=5
-    )
+    event = write_event(actor_id=987654, actor_name="gone", verb="new-verb", target="x", request_number=5)
 
     assert "gone" in sign_in(anna).get(url("event", "change", event.pk)).content.decode()

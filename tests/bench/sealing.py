@@ -38,7 +38,7 @@ def measure(*, events: int) -> dict[str, float]:
         return total
 
     def check() -> int:
-        report = verify.verify_record()
+        report = verify.verify_log()
         assert not report.findings, report.findings[0]
         return report.events
 

@@ -169,7 +169,7 @@ def test_its_pages_can_be_read(filled, sign_in):
 
 
 def test_its_record_is_sealed_and_proves_to_be_unaltered(filled):
-    report = verify.verify_record()
+    report = verify.verify_log()
     assert report.events == models.Event.objects.count()
     assert report.findings == []
 
@@ -178,7 +178,7 @@ def test_its_events_tell_of_its_rows(filled):
     attempt = models.Attempt.objects.filter(failure="402").latest("id")
     with factories.unprotected():
         models.Attempt.objects.filter(pk=attempt.pk).update(message="another")
-    found = [finding.what for finding in verify.verify_record().findings]
+    found = [finding.what for finding in verify.verify_log().findings]
     with factories.unprotected():
         models.Attempt.objects.filter(pk=attempt.pk).update(message=attempt.message)
     assert found == [f"attempt {attempt.pk}"]

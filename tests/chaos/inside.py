@@ -149,7 +149,7 @@ def verify_record() -> list[str]:
     """What does not agree with the record that the portal kept and sealed."""
     from portal.services.audit import verify  # only now is Django set up
 
-    report = verify.verify_record()
+    report = verify.verify_log()
     return [str(finding) for finding in report.findings] or ([] if report.seals else ["Nothing was sealed."])
 
 

@@ -30,7 +30,7 @@ def history(sandbox, alice) -> models.Request:
     account = portal_request.account
     models.StrayResponse.objects.create(account=account, attempt_number=9, token="x", outcome="SUCCEEDED")
     models.Restore.objects.create(account=account, lost_since=Now(), lost_since_tick=1, restored_tick=2)
-    models.Tombstone.objects.create(kind="EVENTS", first_id=10**6, last_id=10**6, digest="0")
+    models.Tombstone.objects.create(kind="EVENTS", first_id=10**6, last_id=10**6)
     models.Seal.objects.create(number=1, made_at=Now(), first_id=1, last_id=9, count=9, marks=b"", digest="0")
     return portal_request
 
@@ -41,7 +41,7 @@ COLUMNS = ", ".join(field.column for field in models.Event._meta.concrete_fields
 def refuse(sql: str) -> None:
     with (
         connection.cursor() as cursor,
-        pytest.raises(IntegrityError, match="the record is append-only"),
+        pytest.raises(IntegrityError, match="the audit log is append-only"),
         transaction.atomic(),
     ):
         cursor.execute(sql)
@@ -173,7 +173,7 @@ IN_A_SHELL = [
 @pytest.mark.parametrize("line", IN_A_SHELL)
 def test_the_shell_cannot_change_it_either(history, line):
     names = "event, attempt = models.Event.objects.earliest('id'), models.Attempt.objects.earliest('id')"
-    with pytest.raises(IntegrityError, match="the record is append-only"), transaction.atomic():
+    with pytest.raises(IntegrityError, match="the audit log is append-only"), transaction.atomic():
         call_command("shell", command=f"from portal import models; {names}; {line}", verbosity=0)
 
 
@@ -190,7 +190,7 @@ def test_the_orm_says_so_first_where_it_can(history, alice):
 def test_another_program_cannot_change_it_either(history):
     """A connection of its own, that knows nothing of Django, as psql and sqlite3 have it."""
     for sql in ("UPDATE portal_event SET verb = 'x'", "DELETE FROM portal_event", "DELETE FROM portal_user"):
-        with pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError), match="the record is append-only"):
+        with pytest.raises((sqlite3.IntegrityError, psycopg.IntegrityError), match="the audit log is append-only"):
             run_outside(sql)
 
 
@@ -255,7 +255,7 @@ def test_postgresql_does_not_empty_a_table(history, table):
 
 def test_events_that_a_tombstone_names_may_go_and_no_others(history):
     ids = list(models.Event.objects.order_by("id").values_list("id", flat=True))
-    models.Tombstone.objects.create(kind="EVENTS", first_id=ids[0], last_id=ids[1], digest="0")
+    models.Tombstone.objects.create(kind="EVENTS", first_id=ids[0], last_id=ids[1])
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM portal_event WHERE id <= %s", [ids[1]])
     refuse(f"DELETE FROM portal_event WHERE id = {ids[2]}")
@@ -264,7 +264,7 @@ def test_events_that_a_tombstone_names_may_go_and_no_others(history):
 def test_a_request_that_a_tombstone_names_may_go_with_all_that_is_its_own(sandbox, alice, history):
     other = factories.send_until_settled(factories.submit(alice))
     first, last = history.pk, other.pk + 1
-    models.Tombstone.objects.create(kind="REQUESTS", first_id=first, last_id=last, ids=[first, last], digest="0")
+    models.Tombstone.objects.create(kind="REQUESTS", first_id=first, last_id=last, ids=[first, last])
     models.Workstation.objects.all().delete()
     refuse(f"DELETE FROM portal_attempt WHERE request_id = {other.pk}")
     refuse(f"DELETE FROM portal_request WHERE id = {other.pk}")

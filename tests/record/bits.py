@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, connection, transaction
 
-from portal.services.audit import canon, rowdigests
+from portal.services.audit import canon, rows
 from tests import factories
 
 BITS = 100
@@ -86,7 +86,7 @@ def flip_rows(told: dict[str, list[int]], chance: random.Random) -> Iterator[str
     while sum(done.values()) < BITS or not all(done.values()):
         kind = chance.choice(list(told))
         number = chance.choice(told[kind])
-        form = rowdigests.FORMS[kind]
+        form = rows.KINDS[kind].form
         column = chance.choice(form.names[1:])
         value = read_stored(form.table, number, column)
         stored = memoryview(value) if isinstance(value, bytes) else value

@@ -80,7 +80,7 @@ def record_answer(call: dispatch.Call, portal_request: models.Request, *, uid: s
 
 def find(checkpoint: seals.Checkpoint | None = None) -> list[tuple[str, str]]:
     """What verifying finds: the kind, and of what."""
-    report = verify.verify_record(checkpoint=checkpoint)
+    report = verify.verify_log(checkpoint=checkpoint)
     return [(finding.kind, finding.what) for finding in report.findings]
 
 

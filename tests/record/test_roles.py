@@ -98,7 +98,7 @@ def test_the_record_is_sealed_pruned_and_verified(as_role, record, seal, much_la
     assert count_rows() == {"Request": 0, "Attempt": 0, "LateAnswer": 0, "SearchEntry": 0, "Event": count_prunings()}
     seal()
     assert find() == []
-    assert verify.verify_record().pruned
+    assert verify.verify_log().pruned
 
 
 @on_postgresql
@@ -150,7 +150,7 @@ REFUSED = [
     "DROP TABLE portal_session",
     "UPDATE portal_event SET verb = 'x'",
     "UPDATE portal_seal SET digest = 'x'",
-    "UPDATE portal_tombstone SET digest = 'x'",
+    "UPDATE portal_tombstone SET kind = 'x'",
     "UPDATE portal_lateanswer SET message = 'x'",
     "UPDATE portal_strayresponse SET message = 'x'",
     "UPDATE portal_restore SET lost_since = now()",

@@ -10,10 +10,11 @@ from django.db import connection
 
 from portal import models
 from portal.services import clock
-from portal.services.audit import canon, keys, rowdigests, seals, verify
+from portal.services.audit import canon, changes, events, keys, marks, reading, seals, verify
 from tests import factories
 from tests.record.bits import BITS, flip, write_bits
 from tests.record.conftest import find, find_in_chain, tamper
+from tests.signing import store_events
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.django_db
         ("request_number", None),
         ("detail", "{}"),
         ("reason", "none"),
-        ("row_digests", "x"),
+        ("signature", "x"),
     ],
 )
 def test_a_changed_field_is_found(record, column, value):
@@ -44,7 +45,7 @@ def test_a_changed_field_is_found(record, column, value):
 def test_a_new_date_is_found_and_told_from_the_old_one(record):
     event = record[7]
     tamper("UPDATE portal_event SET at = '2020-02-02 02:02:02.000001' WHERE id = %s", event.pk)
-    finding = verify.verify_record().findings[0]
+    finding = verify.verify_log().findings[0]
     assert (finding.kind, finding.what) == ("re-dated", f"event {event.pk}")
     assert canon.write_time(time=event.at) in finding.words
     assert "2020-02-02 02:02:02.000001" in finding.words
@@ -53,31 +54,46 @@ def test_a_new_date_is_found_and_told_from_the_old_one(record):
 def test_a_new_date_does_not_hide_another_change(record):
     event = record[7]
     tamper("UPDATE portal_event SET at = '2020-02-02 02:02:02.000001', actor_name = 'mallory' WHERE id = %s", event.pk)
-    finding = verify.verify_record().findings[0]
+    finding = verify.verify_log().findings[0]
     assert (finding.kind, finding.what) == ("changed", f"event {event.pk}")
     assert "not its time alone" in finding.words
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL stores times, not texts")
-def test_another_text_of_the_same_time_is_no_new_date(record):
+def test_another_text_of_the_same_time_is_found(record):
     tamper("UPDATE portal_event SET at = replace(at, ' ', 'T') WHERE id = %s", record[7].pk)
-    assert find_in_chain() == [("changed", f"event {record[7].pk}")]
+    assert find_in_chain() == [("re-dated", f"event {record[7].pk}")]
 
 
-def test_an_event_that_was_added_at_the_end_with_an_old_date_is_noted(record, seal, capsys):
-    """It cannot be told from one of a clock that was set back, so it is no finding."""
-    models.Event.objects.create(verb="cancel", target="x", at=record[0].at - timedelta(minutes=59))
+def test_an_event_of_a_clock_that_was_set_back_is_noted(record, seal, capsys):
+    """It is the portal's own, so it is no finding."""
+    store_events([(models.Event(verb="probe", target="x", at=record[0].at - timedelta(minutes=59)), [])])
     seal()
     call_command("verify_audit")
     assert "Note:" not in capsys.readouterr().out
-    forged = models.Event.objects.create(verb="cancel", target="x", at=record[0].at - timedelta(days=5))
-    seal()
-    factories.submit(models.User.objects.get(username="alice"))
+    (early,) = store_events([(models.Event(verb="probe", target="x", at=record[0].at - timedelta(days=5)), [])])
     seal()
     call_command("verify_audit")
     said = capsys.readouterr().out
-    assert f"Note: 1 event dated more than an hour before earlier events, the first event {forged.pk} of " in said
+    assert f"Note: 1 event dated more than an hour before earlier events, the first event {early.pk} of " in said
     assert "All is well" in said
+
+
+def test_a_forged_event_with_the_highest_number_blinds_nobody(record, seal, alice):
+    """Sealing goes on, honest numbers do not follow it, and it is named."""
+    forged = models.Event.objects.create(pk=9_000_000_000_000_000_000, verb="cancel", target="x")
+    factories.submit(alice)
+    assert seal() == 1
+    assert models.Seal.objects.latest("number").last_id == record[-1].pk + 1
+    assert find() == [("inserted", f"event {forged.pk}")]
+
+
+def test_changes_without_their_event_are_found(record, alice):
+    """Events of the last minute are under no seal: whoever removes one must remove what it says of rows too."""
+    factories.submit(alice)
+    newest = models.Event.objects.latest("id").pk
+    tamper("DELETE FROM portal_event WHERE id = %s", newest)
+    assert find() == [("removed", f"event {newest}")]
 
 
 @pytest.mark.parametrize("place", [0, 6, -1])
@@ -98,7 +114,9 @@ def test_a_removed_batch_with_its_seal_is_found(record):
     second = models.Seal.objects.get(number=2)
     tamper("DELETE FROM portal_event WHERE id BETWEEN %s AND %s", second.first_id, second.last_id)
     tamper("DELETE FROM portal_seal WHERE number = 2")
-    assert find_in_chain() == [("seal", "seal 2")]
+    found = find_in_chain()
+    assert found[0] == ("seal", "seal 2")
+    assert {kind for kind, _ in found[1:]} == {"removed"}  # what they said of rows is still there
 
 
 COLUMNS = "at, actor_name, address, verb, target, detail, reason"
@@ -141,7 +159,7 @@ def test_swapped_events_are_found(record):
         ("last_id", 10**6),
         ("count", 1),
         ("previous", "0" * 64),
-        ("marks", b"\0" * canon.MARK),
+        ("marks", b"\0" * marks.SIZE),
         ("digest", "0" * 64),
     ],
 )
@@ -167,7 +185,7 @@ def test_a_seal_cannot_be_made_without_the_key(record, settings):
     event = record[1]
     tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", event.pk)
     reseal(keys.AuditKey(id=keys.get_key().id, secret=b"guessed"))
-    assert {kind for kind, _ in find_in_chain()} == {"seal"}
+    assert {kind for kind, _ in find_in_chain()} == {"seal", "inserted"}
 
 
 def reseal(key: keys.AuditKey) -> None:
@@ -178,7 +196,7 @@ def reseal(key: keys.AuditKey) -> None:
     account = models.Account.objects.get()
     for number, end in enumerate(ends, start=1):
         seal = seals.make_seal(
-            rows=canon.read_events(after=after, until=end, limit=100),
+            rows=[event.row for event in reading.walk_events(after=after, until=end)],
             number=number,
             previous=previous,
             key=key,
@@ -198,11 +216,13 @@ def test_a_chain_that_a_holder_of_the_key_made_anew_is_found_by_the_checkpoint(r
         in capsys.readouterr().out
     )
 
-    tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", record[1].pk)
+    record[1].reason = "none"
+    signature = events.sign_event(event=record[1], changes=list(record[1].changes))
+    tamper("UPDATE portal_event SET reason = 'none', signature = %s WHERE id = %s", signature, record[1].pk)
     reseal(keys.get_key())
 
     assert find_in_chain() == []
-    with pytest.raises(CommandError, match="the record up to it was made anew"):
+    with pytest.raises(CommandError, match="the log up to it was made anew"):
         call_command("verify_audit", checkpoint=file)
 
 
@@ -210,6 +230,7 @@ def test_seals_that_were_cut_off_are_found_by_the_checkpoint(record):
     checkpoint = seals.read_checkpoint(data=seals.describe_newest())
     newest = models.Seal.objects.latest("number")
     tamper("DELETE FROM portal_event WHERE id >= %s", newest.first_id)
+    tamper("DELETE FROM portal_change WHERE event_id >= %s", newest.first_id)
     tamper("DELETE FROM portal_seal WHERE number = %s", newest.number)
     assert find_in_chain() == []  # the newest end leaves no gap: nothing in the database tells of it
     assert find_in_chain(checkpoint) == [("checkpoint", f"seal {newest.number}")]
@@ -222,30 +243,39 @@ def test_a_newest_seal_that_was_removed_and_made_anew_is_found_by_the_checkpoint
     assert find_in_chain() == []  # its events are there, and not sealed yet
     assert find_in_chain(checkpoint) == [("checkpoint", f"seal {newest.number}")]
     tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", newest.last_id)
-    assert seal() == newest.count
-    assert find_in_chain() == []
-    assert find_in_chain(checkpoint) == [("checkpoint", f"seal {newest.number}")]
+    assert seal() == newest.count - 1  # what the portal did not write as it is now is not sealed
+    assert find_in_chain() == [("inserted", f"event {newest.last_id}")]
+    assert ("checkpoint", f"seal {newest.number}") in find_in_chain(checkpoint)
 
 
 def test_a_record_that_was_emptied_is_found_by_its_rows_and_by_the_checkpoint(record):
     checkpoint = seals.read_checkpoint(data=seals.describe_newest())
     tamper("DELETE FROM portal_event")
+    tamper("DELETE FROM portal_change")
     tamper("DELETE FROM portal_seal")
     assert set(find(checkpoint)) == {
         ("checkpoint", f"seal {checkpoint.number}"),
-        ("removed", "the record"),
+        ("removed", "the audit log"),
         *(("row inserted", f"request R-{number}") for number in models.Request.objects.values_list("pk", flat=True)),
+        *(("row inserted", f"attempt {number}") for number in models.Attempt.objects.values_list("pk", flat=True)),
     }
 
 
 def test_a_database_that_was_rebuilt_with_the_key_is_found_by_the_checkpoint(record):
-    """Every event and every seal written anew, ids, times and digests of rows as the portal would have them."""
+    """A row, its event and every seal written anew, all signed as the portal would have done it."""
     checkpoint = seals.read_checkpoint(data=seals.describe_newest())
-    tamper("UPDATE portal_request SET note = 'another' WHERE id = %s", record[0].request_number)
-    request = models.Request.objects.get(pk=record[0].request_number)
-    last = models.Event.objects.filter(request_number=request.pk).latest("id")
-    rows = [request, *request.attempts.all(), request.workstation, request.workstation.workspace]
-    tamper("UPDATE portal_event SET row_digests = %s WHERE id = %s", rowdigests.write_digests(rows=rows), last.pk)
+    event = record[0]
+    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", event.request_number)
+    (told,) = event.changes
+    told.columns["type"] = [None, "max"]
+    change = changes.Change(kind=told.kind, row_id=told.row_id, act=told.act, columns=told.columns)
+    (resigned,) = changes.sign_changes(event_id=event.pk, changes=[change])
+    tamper(
+        "UPDATE portal_change SET columns = %s, signature = %s WHERE event_id = %s",
+        *(json.dumps(resigned.columns), resigned.signature, event.pk),
+    )
+    signature = events.sign_event(event=event, changes=[resigned])
+    tamper("UPDATE portal_event SET signature = %s WHERE id = %s", signature, event.pk)
     reseal(keys.get_key())
     assert find() == []
     assert find(checkpoint) == [("checkpoint", f"seal {checkpoint.number}")]
@@ -254,7 +284,7 @@ def test_a_database_that_was_rebuilt_with_the_key_is_found_by_the_checkpoint(rec
 def test_an_event_that_was_moved_to_the_end_is_found(record):
     moved = record[-1].pk + 1
     tamper("UPDATE portal_event SET id = %s WHERE id = %s", moved, record[4].pk)
-    assert find_in_chain() == [("removed", f"event {record[4].pk}")]
+    assert find_in_chain() == [("removed", f"event {record[4].pk}"), ("inserted", f"event {moved}")]
 
 
 def test_an_event_that_another_was_copied_over_is_found(record):

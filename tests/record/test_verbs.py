@@ -28,7 +28,7 @@ from portal.services import (
     setup,
     types,
 )
-from portal.services.audit import seals
+from portal.services.audit import seals, verify, watch
 from portal.worker import process
 from tests import factories
 from tests.browser import Browser
@@ -39,6 +39,8 @@ from tests.services.test_reconcile import scan
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 ADDRESS = "203.0.113.9"
+NOTE = ("operator_note",)
+TIMES = ("created_at", "claimed_at", "deadline_at", "ended_at")  # of rows that a test lets time pass for
 
 
 def test_each_verb_has_an_act_here():
@@ -83,6 +85,7 @@ class Act:
     by: str = ""
     has_change: bool = False  # then the event tells before and after
     reason: str = ""
+    staged: tuple[str, ...] = ()  # audited columns that the act itself changes past the portal
 
 
 def hold(name: str) -> leases.Lease:
@@ -317,6 +320,18 @@ def acknowledge(stage: Stage) -> None:
     stage.post(stage.olga, f"/unknown/notices/{raise_notice(stage).pk}/acknowledge/")
 
 
+def find_tampering(stage: Stage) -> models.Finding:
+    portal_request = factories.submit(stage.alice)
+    with factories.unprotected():
+        models.Request.objects.filter(pk=portal_request.pk).update(type="max")
+    watch.check_log(held=hold("check"))
+    return models.Finding.objects.get()
+
+
+def acknowledge_finding(stage: Stage) -> None:
+    stage.post(stage.olga, f"/unknown/findings/{find_tampering(stage).pk}/acknowledge/")
+
+
 def start(stage: Stage) -> None:
     assert configuration.note_settings()
 
@@ -394,14 +409,35 @@ def download(stage: Stage) -> None:
 ACTS = [
     Act(verbs=(Verb.SUBMIT,), do=submit, by="alice"),
     Act(verbs=(Verb.CLAIM, Verb.ANSWER), do=send, has_change=True),
-    Act(verbs=(Verb.LATE_ANSWER,), do=answer_late, has_change=True),
-    Act(verbs=(Verb.DEADLINE_PASSED,), do=let_deadline_pass, has_change=True),
+    Act(verbs=(Verb.LATE_ANSWER,), do=answer_late, has_change=True, staged=("deadline_at",)),
+    Act(verbs=(Verb.DEADLINE_PASSED,), do=let_deadline_pass, has_change=True, staged=("deadline_at",)),
     Act(verbs=(Verb.GIVE_UP,), do=wait_too_long, has_change=True),
     Act(verbs=(Verb.CANCEL,), do=cancel, by="alice", has_change=True),
     Act(verbs=(Verb.WISH_CANCEL,), do=wish_cancel, by="alice", has_change=True),
-    Act(verbs=(Verb.CLOSE,), do=decide("give-up"), by="olga", has_change=True, reason="It is so."),
-    Act(verbs=(Verb.ADOPT,), do=decide("adopt"), by="olga", has_change=True, reason="It is so."),
-    Act(verbs=(Verb.NOT_CREATED,), do=decide("not-created"), by="olga", has_change=True, reason="It is so."),
+    Act(
+        verbs=(Verb.CLOSE,),
+        do=decide("give-up"),
+        by="olga",
+        has_change=True,
+        reason="It is so.",
+        staged=("operator_note",),
+    ),
+    Act(
+        verbs=(Verb.ADOPT,),
+        do=decide("adopt"),
+        by="olga",
+        has_change=True,
+        reason="It is so.",
+        staged=("operator_note",),
+    ),
+    Act(
+        verbs=(Verb.NOT_CREATED,),
+        do=decide("not-created"),
+        by="olga",
+        has_change=True,
+        reason="It is so.",
+        staged=("operator_note",),
+    ),
     Act(verbs=(Verb.HOLD,), do=Stage.hold_key, has_change=True),
     Act(verbs=(Verb.RESUME,), do=resume, by="olga", has_change=True),
     Act(verbs=(Verb.OPEN,), do=open_key, has_change=True),
@@ -413,7 +449,7 @@ ACTS = [
     Act(verbs=(Verb.DISOWN,), do=disown, by="olga", has_change=True, reason="It is another team's."),
     Act(verbs=(Verb.REFUSE_WORKSPACE,), do=refuse_workspace, has_change=True),
     Act(verbs=(Verb.NOTE_SHARING,), do=note_sharing, has_change=True),
-    Act(verbs=(Verb.RECONCILE,), do=reconcile_one, has_change=True),
+    Act(verbs=(Verb.RECONCILE,), do=reconcile_one, has_change=True, staged=TIMES),
     Act(verbs=(Verb.NEEDS_REVIEW,), do=need_review, has_change=True),
     Act(verbs=(Verb.ASK_RELEASE,), do=ask_release, by="olga", has_change=True, reason="It is idle."),
     Act(verbs=(Verb.RELEASED,), do=release, has_change=True),
@@ -421,7 +457,7 @@ ACTS = [
     Act(verbs=(Verb.BEGIN_DOUBT,), do=miss, has_change=True),
     Act(verbs=(Verb.CLEAR_DOUBT,), do=miss_and_find, has_change=True),
     Act(verbs=(Verb.DECLARE_ENDED,), do=declare_ended, by="olga", has_change=True, reason="Its console says so."),
-    Act(verbs=(Verb.REOPEN,), do=scan_as("active", ended=True), has_change=True),
+    Act(verbs=(Verb.REOPEN,), do=scan_as("active", ended=True), has_change=True, staged=("ended_at",)),
     Act(verbs=(Verb.RELEASE_ORPHAN,), do=release_orphan, by="olga", has_change=True, reason="Nobody wants it."),
     Act(verbs=(Verb.RESTORE, Verb.RESTORED), do=restore),
     Act(verbs=(Verb.DATABASE_CHANGED,), do=move_database, has_change=True),
@@ -430,6 +466,8 @@ ACTS = [
     Act(verbs=(Verb.PRUNE,), do=prune_old),
     Act(verbs=(Verb.NOTICE,), do=raise_notice),
     Act(verbs=(Verb.ACKNOWLEDGE,), do=acknowledge, by="olga", has_change=True),
+    Act(verbs=(Verb.FINDING,), do=find_tampering, staged=("type",)),
+    Act(verbs=(Verb.ACKNOWLEDGE_FINDING,), do=acknowledge_finding, by="olga", staged=("type",)),
     Act(verbs=(Verb.SETTINGS,), do=start),
     Act(verbs=(Verb.CLOCK_STEP,), do=step_clock),
     Act(verbs=(Verb.SIGN_IN,), do=sign_in, by="alice"),
@@ -483,6 +521,13 @@ def test_an_act_is_an_event(act, sandbox, settings, alice, olga, root):
             assert event.detail["before"] != event.detail["after"]
         if event.target.startswith("request "):
             assert event.target == f"request R-{event.request_number}"
+    assert find_untold(act) == []
+
+
+def find_untold(act: Act) -> list[str]:
+    """What a service has written that its event does not tell."""
+    staged = tuple(f"{word} {column} " for column in act.staged for word in ("has", "had"))
+    return [str(finding) for finding in verify.verify_log().findings if not finding.words.startswith(staged)]
 
 
 def test_an_event_outlives_the_name_of_who_did_it(sandbox, alice, root):

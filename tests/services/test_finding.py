@@ -169,7 +169,7 @@ def test_the_text_follows_its_request_through_its_life(alice):
 def test_a_request_that_goes_takes_its_entry_along(alice):
     portal_request = rows.create_request(alice)
     number = portal_request.pk
-    models.Tombstone.objects.create(kind="REQUESTS", first_id=number, last_id=number, ids=[number], digest="0")
+    models.Tombstone.objects.create(kind="REQUESTS", first_id=number, last_id=number, ids=[number])
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM portal_request WHERE id = %s", [number])
     assert not models.SearchEntry.objects.filter(pk=number).exists()

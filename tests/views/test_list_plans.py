@@ -14,6 +14,7 @@ from portal.services import accounts, dispatch, leases, releases
 from portal.services.audit import seals
 from portal.services.search import periods
 from tests.admin import rows
+from tests.signing import store_events
 
 MANY, FIRST, LAST = 2_500, 100, 130
 FEW = 5  # workstations of hers; thirty have no request
@@ -26,6 +27,16 @@ pytestmark = pytest.mark.django_db
 
 def at(number: int) -> datetime:
     return BEGIN + timedelta(minutes=number)
+
+
+def make_event(number: int, *, actor: models.User | None) -> models.Event:
+    return models.Event(
+        at=at(number),
+        verb="adopt" if actor else "claim",
+        target=f"request R-{number}",
+        actor_id=actor.pk if actor else None,
+        actor_name=actor.username if actor else "",
+    )
 
 
 @pytest.fixture
@@ -59,10 +70,7 @@ def record(alice, bob, monkeypatch) -> dict[str, object]:
         "deadline_at": at(number), "ended_at": at(number), "outcome": "UNKNOWN" if is_rare else "FAILED",
         "failure": "no-answer" if is_rare else ("422", "429")[number % 2],
     })  # fmt: skip
-    make(models.Event, lambda number, is_rare: {
-        "at": at(number), "verb": "adopt" if is_rare else "claim", "target": f"request R-{number}",
-        "actor_id": alice.pk if is_rare else None, "actor_name": "alice" if is_rare else "",
-    })  # fmt: skip
+    store_events((make_event(number, actor=alice if rare[number] else None), []) for number in range(MANY))
     make(models.File, lambda number, is_rare: {
         "workspace": spaces[number], "uid": f"file-{number}", "name": "rare.txt" if is_rare else "notes.txt",
         "first_seen_at": at(number),

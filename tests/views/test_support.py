@@ -8,6 +8,7 @@ import pytest
 from portal import __version__, models
 from portal.services import accounts
 from tests import factories
+from tests.signing import write_event
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -82,9 +83,7 @@ def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
     portal_request = factories.send_until_settled(factories.submit(alice, note="for the demo", workspace_uid="space"))
     account = portal_request.account
     look = models.Scan.objects.create(account=account, begun_at=portal_request.created_at)
-    models.Event.objects.create(
-        verb="reconcile", target="t", request_number=portal_request.pk, detail={"scan": look.pk}
-    )
+    write_event(verb="reconcile", target="t", request_number=portal_request.pk, detail={"scan": look.pk})
     models.Workspace.objects.get_or_create(account=account, uid="space", defaults={"owner": alice})
     models.Workstation.objects.create(account=account, uid="orphan", made_for=portal_request)
     first = portal_request.attempts.order_by("number").first()
@@ -96,7 +95,7 @@ def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
 
     assert (bundle["format"], bundle["version"], bundle["portal_version"]) == (
         "workstation-portal evidence",
-        1,
+        2,
         __version__,
     )
     assert bundle["taken_by"] == "olga"

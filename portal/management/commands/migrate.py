@@ -1,12 +1,14 @@
 """`manage.py migrate`: Django's, which ends by putting all triggers back and completing the search index.
 
-What it changed about groups is in the record.
+What it changed about groups is in the audit log. A database of a draft from before the first release is refused.
 """
 
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 
 from portal.services import membership
 from portal.services.audit import protection
@@ -17,6 +19,7 @@ class Command(migrate.Command):
     """Django rebuilds tables on SQLite, and drops their triggers without a word."""
 
     def handle(self, *args: Any, **options: Any) -> None:
+        _refuse_draft()
         if connection.vendor == "sqlite":
             protection.remove_triggers()
             indexing.remove_triggers()
@@ -29,7 +32,17 @@ class Command(migrate.Command):
             membership.record_migration(before=before)
 
 
+def _refuse_draft() -> None:
+    loader = MigrationLoader(connection)
+    applied = {name for app, name in loader.applied_migrations if app == "portal"}
+    if unknown := applied - {name for app, name in loader.disk_migrations if app == "portal"}:
+        raise CommandError(
+            f"This database is of a draft of the portal, or of a newer version (it has {min(unknown)}): it cannot be"
+            " migrated. Begin with a new database, or install the version that made this one."
+        )
+
+
 def _describe_groups() -> dict[int, membership.State]:
-    """Empty where there are no groups yet, or no record."""
+    """Empty where there are no groups yet, or no audit log."""
     is_there = {"portal_event", "auth_group_permissions"} <= set(connection.introspection.table_names())
     return membership.describe_groups() if is_there else {}

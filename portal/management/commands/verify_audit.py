@@ -1,4 +1,4 @@
-"""`manage.py verify_audit`: is the record as it was sealed?"""
+"""`manage.py verify_audit`: is the audit log as it was written, and is each row as it says?"""
 
 import json
 import time
@@ -10,11 +10,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.services.audit import protection, seals, verify
+from portal.services.audit.report import Report
 
 _WIDTH = 40  # characters of the bar
 _EVERY = 0.1  # seconds between drawings
 _CHANGED, _UNCHECKED = 1, 2  # what the command ends with
-_KEYS = ("key", "row key")  # findings that tell of a key that is missing, and of nothing that was changed
+_KEYS = ("key",)  # findings that tell of a key that is missing, and of nothing that was changed
 
 
 class Command(BaseCommand):
@@ -22,9 +23,9 @@ class Command(BaseCommand):
     all could be checked."""
 
     help = (
-        "Check that nothing in the record was changed, removed, inserted late or re-dated since it was sealed, and that"
-        " every row is as the newest event that tells of it left it. Ends with 0 where all is well; with 1 where"
-        " something is not as it was, or where the database would not refuse to change the record; with 2 where not"
+        "Check that nothing in the audit log was changed, removed, inserted or re-dated since it was written, and that"
+        " every row is as the events that tell of it have left it. Ends with 0 where all is well; with 1 where"
+        " something is not as it was, or where the database would not refuse to change it; with 2 where not"
         " all can be checked, because a former audit key is missing or the checkpoint cannot be read."
     )
 
@@ -33,7 +34,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         checkpoint = _read_checkpoint(options["checkpoint"]) if options["checkpoint"] else None
-        report = verify.verify_record(
+        report = verify.verify_log(
             checkpoint=checkpoint, on_progress=partial(self._draw, "events"), on_rows=partial(self._draw, "requests")
         )
         faults = protection.find_faults()
@@ -65,7 +66,7 @@ def _read_checkpoint(path: Path) -> seals.Checkpoint:
         raise CommandError(str(error), returncode=_UNCHECKED) from None
 
 
-def _summarize(report: verify.Report) -> list[str]:
+def _summarize(report: Report) -> list[str]:
     what = f"{_count(report.seals, 'seal')} over {_count(report.events, 'event')}"
     lines = [f"Checked: {what}, and the rows that the events tell of."]
     if report.pruned:
@@ -73,20 +74,22 @@ def _summarize(report: verify.Report) -> list[str]:
     if report.newest:
         lines.append(f"The newest seal is of {report.newest} UTC.")
     if report.unsealed:
-        lines.append(f"Not sealed yet: {_count(report.unsealed, 'event')}, of which nothing can be said.")
+        lines.append(
+            f"Not sealed yet: {_count(report.unsealed, 'event')}; were one of these removed, it would not be found."
+        )
     if report.misdated:
         lines.append(
             f"Note: {_count(report.misdated, 'event')} dated more than an hour before earlier events, the first"
             f" {report.first_misdated}: written past the portal, or a clock was set back."
         )
     if report.findings:
-        lines.append(f"Findings: {len(report.findings):,}.")
+        lines.append(f"Findings: {report.count:,}.")
     return lines
 
 
 def _say_well(checkpoint: seals.Checkpoint | None) -> str:
     if checkpoint is None:
-        words = "nothing that is sealed was changed by anybody who does not hold the audit key."
+        words = "nothing was changed by anybody who does not hold the audit key."
         return f"All is well: {words} A checkpoint would prove it of everybody."
     return (
         f"All is well: nobody, with the audit key or without it, has changed anything up to seal {checkpoint.number}"
@@ -98,16 +101,14 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _judge(report: verify.Report, *, faults: list[str]) -> None:
+def _judge(report: Report, *, faults: list[str]) -> None:
     """Raise CommandError with what the command ends with, unless all is well."""
     changed = [finding for finding in report.findings if finding.kind not in _KEYS]
     if changed:
-        raise CommandError(f"The record is not as it was. First finding: {changed[0]}", returncode=_CHANGED)
+        raise CommandError(f"The audit log is not as it was. First finding: {changed[0]}", returncode=_CHANGED)
     if faults:
-        words = (
-            "Nothing sealed was changed, but the database would not refuse it: run `manage.py migrate`, and find out"
-        )
+        words = "Nothing was changed, but the database would not refuse it: run `manage.py migrate`, and find out"
         raise CommandError(f"{words} who took the triggers away. {faults[0]}", returncode=_CHANGED)
     if report.findings:
-        words = "Not all of the record can be checked. First finding:"
+        words = "Not all of the audit log can be checked. First finding:"
         raise CommandError(f"{words} {report.findings[0]}", returncode=_UNCHECKED)

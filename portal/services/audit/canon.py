@@ -1,16 +1,16 @@
-"""The canonical form: how a row of the record is written down, byte by byte, before it is digested. docs/record.md.
+"""The canonical form: how a row is written down, byte by byte, before it is signed or digested. docs/record.md.
 
 Both databases give the same form. It is read with SQL of our own, not with the ORM: what is digested is what is stored,
 not what Django makes of it, and a table of millions is read in seconds.
 """
 
 import hashlib
-import hmac
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import DatabaseError, connection
 from django.db.models import Model
@@ -19,18 +19,17 @@ from portal import models
 
 type Row = list[Any]
 
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1), timedelta(microseconds=1)  # noqa: DTZ001 (the database's texts are UTC)
 _TIME_WITHOUT_FRACTION = 19  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """Which columns of a table are written down, in this order; the first is the key. `lists`: fields of many rows,
-    whose ids are written down in one text after them."""
+    """Which columns of a table are written down, in this order; the first ones are the key."""
 
     model: type[Model]
     names: tuple[str, ...]
-    lists: tuple[str, ...] = ()
+    keys: int = 1
+    newest_first: bool = False
 
     @property
     def table(self) -> str:
@@ -39,8 +38,8 @@ class Form:
 
     @property
     def key(self) -> str:
-        """The column by which rows are found."""
-        return self.names[0]
+        """The columns by which rows are in order."""
+        return ", ".join(self.names[: self.keys]) + " DESC" * self.newest_first
 
 
 EVENT = Form(
@@ -57,8 +56,14 @@ EVENT = Form(
         "detail",
         "reason",
         "http_request",
-        "row_digests",
+        "signature",
     ),
+)
+NEWEST_EVENT = replace(EVENT, newest_first=True)
+CHANGE = Form(
+    model=models.Change,
+    names=("event_id", "position", "kind", "row_id", "act", "as_of", "columns", "signature"),
+    keys=2,
 )
 SEAL = Form(
     model=models.Seal,
@@ -68,35 +73,19 @@ SEAL = Form(
 
 def read_rows(*, form: Form, where: str, values: Sequence[object], limit: int) -> list[Row]:
     """Rows in canonical form, by their key. `where` is SQL of ours with a placeholder for each of the values."""
-    columns = ", ".join([*(_select(_find_field(form, name)) for name in form.names), *_select_lists(form)])
+    columns = ", ".join(_select(find_field(form=form, name=name)) for name in form.names)
     sql = f"SELECT {columns} FROM {form.table} WHERE {where} ORDER BY {form.key} LIMIT {int(limit)}"  # noqa: S608
     rows = fetch_rows(sql=sql, values=values)
-    for place in _find_json(form):
-        for row in rows:
-            row[place] = _read_json(row[place])
+    for place, name in enumerate(form.names):
+        if (read := _READERS.get(_kind(find_field(form=form, name=name)))) is not None:
+            for row in rows:
+                row[place] = read(row[place])
     return rows
 
 
-def _find_field(form: Form, name: str) -> Any:
+def find_field(*, form: Form, name: str) -> Any:
+    """The field of the column, by the name that an instance has for it."""
     return next(field for field in form.model._meta.concrete_fields if field.attname == name)
-
-
-def _select_lists(form: Form) -> list[str]:
-    """The ids of the rows that a row is linked with, in order, with commas between them."""
-    selected = []
-    for name in form.lists:
-        field: Any = form.model._meta.get_field(name)
-        table, ours, theirs = field.m2m_db_table(), field.m2m_column_name(), field.m2m_reverse_name()
-        column = f"x.{theirs}::text" if connection.vendor == "postgresql" else f"x.{theirs}"
-        joined = "string_agg" if connection.vendor == "postgresql" else "group_concat"
-        source = f"(SELECT {theirs} FROM {table} WHERE {ours} = {form.table}.id ORDER BY {theirs}) x"  # noqa: S608
-        selected.append(f"(SELECT {joined}({column}, ',') FROM {source})")  # noqa: S608
-    return selected
-
-
-def _find_json(form: Form) -> list[int]:
-    json_names = {field.attname for field in form.model._meta.concrete_fields if _kind(field) == "JSONField"}
-    return [place for place, name in enumerate(form.names) if name in json_names]
 
 
 def _kind(field: Any) -> str:
@@ -104,7 +93,7 @@ def _kind(field: Any) -> str:
 
 
 def _select(field: Any) -> str:
-    """The column as both databases give it: times as text in UTC to the microsecond, truths as 0 or 1."""
+    """The column as both databases give it: times as text in UTC to the microsecond."""
     column = f'"{field.column}"'
     if connection.vendor == "sqlite":
         if _kind(field) != "DateTimeField":
@@ -113,8 +102,6 @@ def _select(field: Any) -> str:
     match _kind(field):
         case "DateTimeField":
             return f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
-        case "BooleanField":
-            return f"{column}::int"
         case "UUIDField":
             return f"replace({column}::text, '-', '')"
         case "JSONField":
@@ -154,6 +141,14 @@ def _read_json(text: Any) -> Any:
     return value if connection.vendor != "sqlite" or json.dumps(value) == text else {"text": text}
 
 
+def _read_truth(value: Any) -> Any:
+    """SQLite stores 0 and 1, and whatever else somebody has written."""
+    return bool(value) if value in (0, 1) else value
+
+
+_READERS = {"JSONField": _read_json, "BooleanField": _read_truth}
+
+
 def _write_bytes(value: object) -> object:
     if isinstance(value, bytes | memoryview):
         return {"sha256": hashlib.sha256(value).hexdigest()}
@@ -173,53 +168,12 @@ def write_time(*, time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
 
 
-# --- Events and their marks ---
-
-_ID, _AT, _MAC = 8, 8, 16  # bytes
-MARK = _ID + _AT + _MAC
-
-
-def read_events(*, after: int, until: int, limit: int) -> list[Row]:
-    """The next events with ids above `after`, up to and with `until`."""
-    # One bound alone: with two PostgreSQL may read and sort all that lies between, to give the first few.
-    rows = read_rows(form=EVENT, where="id > %s", values=[after], limit=limit)
-    return rows if not rows or rows[-1][0] <= until else [row for row in rows if row[0] <= until]
-
-
-def mark_events(*, rows: Sequence[Row], secret: bytes) -> bytes:
-    """For each event its id, its time in microseconds since 1970, and half of an HMAC of its canonical form."""
-    encode_row, digest = _ENCODER.encode, hmac.digest
-    return b"".join(
-        row[0].to_bytes(_ID, signed=True)
-        + _count_microseconds(row[1]).to_bytes(_AT, signed=True)
-        + digest(secret, encode_row(row).encode("ascii"), "sha256")[:_MAC]
-        for row in rows
-    )
-
-
-def _count_microseconds(text: Any) -> int:
-    """0 for what is no time: that it was changed shows in the digest."""
-    try:
-        return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
-    except (ValueError, TypeError):
-        return 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """What a seal knows of one event."""
-
-    id: int
-    at: str
-    mac: bytes
-
-
-def split_marks(*, marks: bytes) -> Iterator[Mark]:
-    """The marks one by one."""
-    for start in range(0, len(marks) - MARK + 1, MARK):
-        number, at = (int.from_bytes(marks[start + place : start + place + _ID], signed=True) for place in (0, _ID))
-        yield Mark(
-            id=number,
-            at=f"{_EPOCH + at * _MICROSECOND:%Y-%m-%d %H:%M:%S.%f}",
-            mac=marks[start + _ID + _AT : start + MARK],
-        )
+def fit(*, value: Any) -> Any:
+    """A value of Python's as the canonical form has it."""
+    match value:
+        case datetime():
+            return write_time(time=value)
+        case UUID():
+            return value.hex
+        case _:
+            return value

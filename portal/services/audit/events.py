@@ -1,13 +1,14 @@
-"""Writes the audit record."""
+"""Writes the audit log."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 from django.db.models import Model
 
 from portal import models
+from portal.db import numbers
 from portal.models.event import Verb
-from portal.services.audit import origin, rowdigests
+from portal.services.audit import canon, changes, origin, signatures
 
 
 def record(
@@ -20,19 +21,25 @@ def record(
     reason: str = "",
     rows: Sequence[Model] | None = None,
     gone: Sequence[Model] = (),
-    carried: Iterable[rowdigests.Statement] = (),
+    lists: Mapping[str, tuple[object, object]] | None = None,
+    told: Sequence[changes.Change] = (),
 ) -> None:
     """Add an event. `by` nobody: the portal itself. A target without a row is named in words.
 
     It belongs to the request with that number; without, to the one that its target is or belongs to.
-    `rows` are those that it changed (without: the target), so after their change: what they are now is kept with it.
-    `gone` are those that are deleted with it; `carried` is what events that are pruned with it tell of other rows.
+    `rows` are those that it changed (without: the target), as the instances have them after the change; `gone` those
+    that are deleted with it. `lists`: what changed in the lists of the first row. `told`: what else it says of rows.
     Must run in the transaction of what it tells of, so that neither is there without the other.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("an event belongs into the transaction of its change")
+    changed = _list_rows(target) if rows is None else rows
+    described = [*changes.describe_changes(changed=changed, gone=gone, lists=lists or {}), *told]
     source = origin.get_origin()
-    models.Event.objects.create(
+    number, at = numbers.take_event_number()
+    event = models.Event(
+        id=number,
+        at=at,
         actor_id=by.pk if by else None,
         actor_name=by.get_username() if by else "",
         address=source.address,
@@ -41,11 +48,24 @@ def record(
         target=target if isinstance(target, str) else f"{target._meta.verbose_name} {target}",
         request_number=_find_number(target) if request_number is None else request_number,
         detail=dict(detail or {}),
-        reason=reason,
-        row_digests=rowdigests.write_digests(
-            rows=_list_rows(target) if rows is None else rows, gone=gone, carried=carried
-        ),
+        reason=str(reason),
     )
+    kept = changes.sign_changes(event_id=number, changes=described)
+    event.signature = sign_event(event=event, changes=kept)
+    event.save(force_insert=True)
+    if kept:
+        models.Change.objects.bulk_create(kept)
+
+
+def sign_event(*, event: models.Event, changes: Sequence[models.Change]) -> str:
+    """The signature of the event and of all that it changed."""
+    values = [canon.fit(value=getattr(event, name)) for name in canon.EVENT.names[:-1]]
+    return signatures.sign(what="event", values=[*values, [change.signature for change in changes]])
+
+
+def check_event(*, row: canon.Row, changes: Sequence[str]) -> signatures.Verdict:
+    """Whether the portal has written the event as it is stored, with changes of these signatures."""
+    return signatures.check(signature=row[-1], what="event", values=[*row[:-1], list(changes)])
 
 
 def _find_number(target: Model | str) -> int | None:

@@ -24,8 +24,7 @@ class NotPossible(Exception):
 def list_privileges() -> dict[str, tuple[str, ...]]:
     """What the portal's role needs on each table.
 
-    DELETE of events is for pruning, which the triggers hold to what a tombstone names. The sealer's lock needs it too:
-    LOCK TABLE is for whoever may change or delete rows.
+    DELETE of events is for pruning, which the triggers hold to what a tombstone names.
     """
     refused = {(rule.table, rule.act) for rule in protection.list_rules() if not rule.condition}
     return {

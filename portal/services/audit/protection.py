@@ -1,4 +1,4 @@
-"""The record defends itself: triggers by which the database refuses to change or delete what is in it.
+"""The audit log defends itself: triggers by which the database refuses to change or delete what is in it.
 
 They hold for whoever writes: the portal, a shell, psql. Each rule is one condition under which a write is refused, in
 SQL that SQLite and PostgreSQL share; `OLD` and `NEW` are the row before and after.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 _PREFIX = "portal_keep_"
+_MOST_NUMBERS = 1000  # that are taken, or left out, at once
 _CONTAINS = {
     "sqlite": "{row} IN (SELECT value FROM json_each(t.ids))",
     "postgresql": "t.ids @> to_jsonb({row})",
@@ -31,7 +32,7 @@ class Rule:
     @property
     def words(self) -> str:
         """What whoever tried is told."""
-        return f"{self.act} of {self.table} is refused: the record is append-only"
+        return f"{self.act} of {self.table} is refused: the audit log is append-only"
 
 
 def _changes(*columns: str) -> str:
@@ -51,6 +52,14 @@ def list_rules() -> list[Rule]:
     rules = [
         Rule(table="portal_event", act="UPDATE"),
         Rule(table="portal_event", act="DELETE", condition=f"NOT {_is_named('EVENTS', 'OLD.id')}"),
+        Rule(table="portal_change", act="UPDATE"),
+        Rule(table="portal_change", act="DELETE", condition=f"NOT {_is_named('EVENTS', 'OLD.event_id')}"),
+        Rule(
+            table="portal_eventnumber",
+            act="UPDATE",
+            condition=f"NEW.last NOT BETWEEN OLD.last + 1 AND OLD.last + {_MOST_NUMBERS}",
+        ),
+        Rule(table="portal_eventnumber", act="DELETE"),
         Rule(table="portal_lateanswer", act="UPDATE"),
         Rule(table="portal_lateanswer", act="DELETE", condition=f"NOT {_is_named('REQUESTS', of_attempt)}"),
         Rule(
@@ -78,6 +87,8 @@ def list_rules() -> list[Rule]:
         Rule(table="portal_tombstone", act="DELETE"),
         Rule(table="portal_seal", act="UPDATE"),
         Rule(table="portal_seal", act="DELETE"),
+        Rule(table="portal_finding", act="UPDATE", condition=_changes("id", "kind", "what", "words")),
+        Rule(table="portal_finding", act="DELETE"),
         # People are deactivated, never deleted, nor does one take the place of another.
         Rule(table="portal_user", act="DELETE"),
         Rule(table="portal_user", act="UPDATE", condition=_moves_person()),
@@ -95,6 +106,7 @@ def _list_replacing() -> list[Rule]:
     """SQLite's INSERT OR REPLACE deletes what is in the way without a DELETE that a trigger could see."""
     keys = {
         "portal_event": ("id",),
+        "portal_change": ("event_id, position",),
         "portal_lateanswer": ("id", "attempt_id"),
         "portal_attempt": ("id", "request_id, number"),
         "portal_request": ("id", "requester_id, submission"),
@@ -102,6 +114,7 @@ def _list_replacing() -> list[Rule]:
         "portal_restore": ("id",),
         "portal_tombstone": ("id",),
         "portal_seal": ("number",),
+        "portal_finding": ("id", "kind, what"),
         "portal_user": ("id", "username"),
     }
     taken = {table: _is_taken(table, unique) for table, unique in keys.items()}

@@ -1,4 +1,7 @@
-"""Sealing: the record is closed batch by batch, each seal over its events and over the seal before it."""
+"""Sealing: the audit log is closed batch by batch, each seal over its events and over the seal before it.
+
+Only what the portal has signed is sealed: an event that somebody wrote past it is left out, and moves nothing.
+"""
 
 import hashlib
 import hmac
@@ -8,17 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 
 from portal import models
+from portal.db import numbers
 from portal.models.clock import Now
 from portal.services import accounts, clock, leases
-from portal.services.audit import canon, keys
+from portal.services.audit import canon, keys, marks, reading
 
 logger = logging.getLogger(__name__)
 
 BATCH = 2000  # events in a seal at most
-LOWEST_ID = -(2**63)
+LOWEST_ID, HIGHEST_ID = reading.LOWEST, 2**63 - 1
 MOST_COUNTED = 10_000  # events that wait to be sealed
 _PAGE = 20  # seals read at once
 _MOST_SEALS = 100  # in one round, so that a worker that is told to stop need not wait long
@@ -81,24 +85,18 @@ def seal_events(*, held: leases.Lease) -> int:
 
 
 def _find_horizon() -> int:
-    """The highest id below which every event is committed or will never be.
+    """The highest id of an authentic event, below which every event is committed or will never be.
 
-    On PostgreSQL a transaction that got its ids earlier may commit later. A SHARE lock waits for all that have added
-    events and keeps others out; whoever gets an id after it gets a higher one than any before. On SQLite one writer
-    follows the other, and ids are never used twice.
+    A transaction that got its number earlier may commit later: it is waited for, for a moment.
     """
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_WITHIN}'")
-                cursor.execute("LOCK TABLE portal_event IN SHARE MODE")
-            cursor.execute("SELECT max(id) FROM portal_event")
-            highest = cursor.fetchone()[0]
+        with transaction.atomic():
+            numbers.wait_for_writers(within=_LOCK_WITHIN)
+            return reading.find_newest()
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", "") != _LOCK_NOT_AVAILABLE:
             raise
         return LOWEST_ID
-    return LOWEST_ID if highest is None else int(highest)
 
 
 def _read_newest() -> models.Seal | None:
@@ -107,7 +105,7 @@ def _read_newest() -> models.Seal | None:
 
 def _seal_batch(*, until: int, held: leases.Lease) -> int:
     last = _read_newest()
-    rows = canon.read_events(after=last.last_id if last else LOWEST_ID, until=until, limit=BATCH)
+    rows = reading.read_authentic(after=last.last_id if last else LOWEST_ID, until=until, limit=BATCH)
     if not rows:
         return 0
     seal = make_seal(
@@ -139,7 +137,7 @@ def make_seal(
         count=len(rows),
         key_id=key.id,
         previous=previous,
-        marks=canon.mark_events(rows=rows, secret=key.secret),
+        marks=b"".join(marks.mark_event(row=row) for row in rows),
         digest="",
     )
     return models.Seal(
@@ -169,11 +167,11 @@ def walk_seals(*, after: int = LOWEST_ID) -> Iterator[StoredSeal]:
 
 
 def is_intact(*, seal: StoredSeal, rows: Sequence[canon.Row]) -> bool:
-    """Whether the seal is authentic, and these are its events, as they were sealed."""
+    """Whether the seal is authentic, and these, which are, are its events."""
     key = keys.find_key(key_id=seal.key_id)
     if key is None or seal.sign(secret=key.secret) != seal.digest:
         return False
-    return canon.mark_events(rows=rows, secret=key.secret) == seal.marks
+    return b"".join(marks.mark_event(row=row) for row in rows) == seal.marks
 
 
 def _restore(row: canon.Row) -> StoredSeal:
@@ -204,15 +202,17 @@ class State:
 
 
 def describe_state() -> State:
-    """How far the record is sealed; late where an event waits much longer than a worker takes to seal it."""
+    """How far the log is sealed; late where an event of the portal's waits much longer than a worker takes to seal."""
     newest = _read_newest()
-    waiting = models.Event.objects.filter(id__gt=newest.last_id if newest else LOWEST_ID).order_by("id")
-    oldest = waiting.annotate(now=Now()).values("at", "now").first()
+    after = newest.last_id if newest else LOWEST_ID
+    oldest = reading.read_authentic(after=after, until=HIGHEST_ID, limit=1)
+    waiting = models.Event.objects.filter(id__gt=after).order_by("id")
+    timed = waiting.filter(id=oldest[0][0]).annotate(now=Now()).values("at", "now").first() if oldest else None
     return State(
         newest=newest,
         waiting=waiting[:MOST_COUNTED].count(),
-        oldest_waiting_at=oldest["at"] if oldest else None,
-        is_late=oldest is not None and (oldest["now"] - oldest["at"]).total_seconds() > _late_after(),
+        oldest_waiting_at=timed["at"] if timed else None,
+        is_late=timed is not None and (timed["now"] - timed["at"]).total_seconds() > _late_after(),
     )
 
 

@@ -1,60 +1,136 @@
-"""Verifying: is the record as it was sealed? Walks the whole chain in pages; what differs is named."""
+"""Verifying: is the audit log as it was written, and is each row as the log says? What differs is named."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db.models import Exists, OuterRef
+
 from portal import models
-from portal.services.audit import canon, keys, seals, tombstones, verifyrows
+from portal.services.audit import canon, chain, marks, pruned, reading, seals, verifyrows
+from portal.services.audit.report import Report
+from portal.services.audit.signatures import Verdict
 
-_MOST_NAMED = 20  # findings in one seal: where one event is wrong all may be
 _MOST_LATE = timedelta(hours=1)  # by which an event may be dated before events with lower ids: transactions overlap
-_TOLD = ("id", "at", "request_number", "verb", "row_digests")
-_ID, _AT, _NUMBER, _VERB, _DIGESTS = (canon.EVENT.names.index(name) for name in _TOLD)
+
+type Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """Something that is not as it was.
+def verify_log(
+    *,
+    checkpoint: chain.Checkpoint | None = None,
+    on_progress: Progress | None = None,
+    on_rows: Progress | None = None,
+) -> Report:
+    """Check every seal, every event, and every row that events tell of.
 
-    `kind`: of events changed, removed, inserted, re-dated; of the chain seal, checkpoint, key; of rows row changed,
-    row removed, row inserted, row key.
+    `on_progress` hears how many events of how many are done, then `on_rows` up to which request of which.
     """
+    report = Report()
+    _Walk(report=report, links=chain.Chain(report=report, checkpoint=checkpoint)).check_events(on_progress)
+    find_headless(report=report)
+    verifyrows.compare_rows(report=report, on_progress=on_rows)
+    return report
 
-    kind: str
-    what: str
-    words: str
 
-    def __str__(self) -> str:
-        return f"{self.what[:1].upper()}{self.what[1:]} {self.words}"
+def verify_seals(*, report: Report, after: int, most: int) -> int | None:
+    """Check the events of so many seals behind that number, and at the end those that are not sealed yet.
+
+    Returns the number of the last seal, or None at the end.
+    """
+    numbers = models.Seal.objects.filter(number__gt=after).order_by("number").values_list("number", flat=True)[:most]
+    until = max(numbers) if len(numbers) == most else chain.LAST
+    before = next(iter(seals.read_seals(after=after - 1, limit=1)), None) if after else None
+    _Walk(report=report, links=chain.Chain(report=report, before=before, until=until)).check_events(None)
+    return None if until == chain.LAST else until
+
+
+def find_headless(*, report: Report) -> None:
+    """Report changes whose event is not there, for who removed it has left them; and requests without any event."""
+    if not models.Event.objects.exists() and models.Request.objects.exists():
+        report.add("removed", "the audit log", "is empty, although there are requests.")
+    events = models.Event.objects.filter(pk=OuterRef("event_id"))
+    headless = models.Change.objects.filter(~Exists(events)).order_by("event_id").values_list("event_id", flat=True)
+    gone, known = pruned.Ranges(), {finding.what for finding in report.findings}
+    for event_id in headless.distinct().iterator():
+        if not gone.cover(event_id) and f"event {event_id}" not in known:
+            report.add("removed", f"event {event_id}", "is not there, though what it says of rows is.")
+
+
+def check_alone(*, report: Report, event: reading.StoredEvent) -> None:
+    """Report an event that the portal has not written as it is, without regard to seals."""
+    what = f"event {event.id}"
+    if event.verdict is Verdict.UNKNOWN_KEY:
+        report.add_key(str(event.row[-1]).partition(":")[0], what)
+    elif event.verdict is Verdict.WRONG:
+        report.add("inserted", what, f"was not written by the portal, or was changed; it says {event.at} UTC.")
 
 
 @dataclass(kw_only=True)
-class Report:
-    """What was found, in the order of the record, and what was looked at."""
+class _Walk:
+    """Events and marks side by side, both in the order of their numbers."""
 
-    findings: list[Finding] = field(default_factory=list)
-    seals: int = 0
-    events: int = 0
-    pruned: int = 0
-    unsealed: int = 0
-    newest: str = ""
-    misdated: int = 0
-    first_misdated: str = ""
-    _latest: str = ""  # time of any event so far
+    report: Report
+    links: chain.Chain
+    gone: pruned.Ranges = field(default_factory=pruned.Ranges)
+    latest: str = ""  # time of any event so far
 
-    def add(self, kind: str, what: str, words: str) -> None:
-        """Note one finding."""
-        self.findings.append(Finding(kind=kind, what=what, words=words))
+    def check_events(self, on_progress: Progress | None) -> None:
+        """Every event by its signature and by its mark; every mark by its event."""
+        total = sum(models.Seal.objects.values_list("count", flat=True).iterator()) if on_progress else 0
+        ends = models.Seal.objects.filter(number=self.links.until).values_list("last_id", flat=True)
+        after, last = self.links.end, next(iter(ends), None)
+        marked = self.links.walk_marks()
+        mark = next(marked, None)
+        for event in reading.walk_events(after=after, until=last):
+            while mark is not None and mark.id < event.id:
+                self._note_missing(mark)
+                mark = next(marked, None)
+            is_marked = mark is not None and mark.id == event.id
+            self._check_event(event, mark=mark if is_marked else None, is_sealed=self.links.covers(event.id))
+            mark = next(marked, None) if is_marked else mark
+            if on_progress is not None:
+                on_progress(self.report.events, total)
+        while mark is not None:
+            self._note_missing(mark)
+            mark = next(marked, None)
 
-    def note_times(self, rows: Sequence[canon.Row]) -> None:
-        """Count events that say they were long before those of former seals: added by SQL, or a clock was set back."""
-        times = [row[_AT] for row in rows if isinstance(row[_AT], str)]
-        if times and min(times) < (limit := _take_off(self._latest)):
-            early = [row for row in rows if isinstance(row[_AT], str) and row[_AT] < limit]
-            self.misdated += len(early)
-            self.first_misdated = self.first_misdated or f"event {early[0][_ID]} of {early[0][_AT]} UTC"
-        self._latest = max([self._latest, *times])
+    def _check_event(self, event: reading.StoredEvent, *, mark: marks.Mark | None, is_sealed: bool) -> None:
+        self.report.events += 1
+        self.report.unsealed += int(event.id > self.links.end)
+        if event.verdict is Verdict.AUTHENTIC:
+            self._note_time(event)
+            if mark is None and is_sealed:
+                words = f"was inserted after its neighbours were sealed: {event.at} UTC."
+                self.report.add("inserted", f"event {event.id}", words)
+        elif event.verdict is Verdict.WRONG and mark is not None and mark.at != event.at:
+            self._name_new_date(event, mark=mark)
+        elif event.verdict is Verdict.WRONG and mark is not None:
+            self.report.add("changed", f"event {event.id}", f"of {event.at} UTC was changed.")
+        else:
+            check_alone(report=self.report, event=event)
+
+    def _name_new_date(self, event: reading.StoredEvent, *, mark: marks.Mark) -> None:
+        times = f"it was of {mark.at} UTC and says {event.at} UTC."
+        dated_back = [event.row[0], mark.at, *event.row[2:]]
+        if event.check(row=dated_back) is Verdict.AUTHENTIC:
+            self.report.add("re-dated", f"event {event.id}", f"was re-dated: {times}")
+        else:
+            self.report.add("changed", f"event {event.id}", f"was changed, and not its time alone: {times}")
+
+    def _note_missing(self, mark: marks.Mark) -> None:
+        if self.gone.cover(mark.id):
+            self.report.pruned += 1
+            self.report.events += 1
+        else:
+            self.report.add("removed", f"event {mark.id}", f"was removed; it was of {mark.at} UTC.")
+
+    def _note_time(self, event: reading.StoredEvent) -> None:
+        """Count events that say they were long before earlier ones: a clock was set back."""
+        if event.at < _take_off(self.latest):
+            self.report.misdated += 1
+            self.report.first_misdated = self.report.first_misdated or f"event {event.id} of {event.at} UTC"
+        self.latest = max(self.latest, event.at)
 
 
 def _take_off(time: str) -> str:
@@ -63,158 +139,3 @@ def _take_off(time: str) -> str:
         return canon.write_time(time=datetime.fromisoformat(f"{time}+00:00") - _MOST_LATE)
     except (ValueError, OverflowError):
         return ""
-
-
-type Progress = Callable[[int, int], None]
-
-
-def verify_record(
-    *,
-    checkpoint: seals.Checkpoint | None = None,
-    on_progress: Progress | None = None,
-    on_rows: Progress | None = None,
-) -> Report:
-    """Check every seal, every event under it, and every row that events tell of.
-
-    `on_progress` hears how many events of how many are done, then `on_rows` up to which request of which.
-    """
-    report = Report()
-    loose = verifyrows.Loose()
-    _check_chain(report, checkpoint=checkpoint, loose=loose, on_progress=on_progress)
-    if not models.Event.objects.exists() and models.Request.objects.exists():
-        report.add("removed", "the record", "is empty, although there are requests.")
-    sealed_until = loose.read_until
-    loose.catch_up()
-    report.unsealed = models.Event.objects.filter(id__gt=sealed_until, id__lte=loose.read_until).count()
-    for kind, what, words in verifyrows.compare_rows(loose=loose, on_progress=on_rows):
-        report.add(kind, what, words)
-    for number in loose.names.find_untold():
-        report.add("row inserted", f"tombstone {number}", "is in no event: it was inserted past the portal.")
-    return report
-
-
-def _check_chain(
-    report: Report,
-    *,
-    checkpoint: seals.Checkpoint | None,
-    loose: verifyrows.Loose,
-    on_progress: Progress | None,
-) -> None:
-    total = _count_events()
-    last: seals.StoredSeal | None = None
-    is_joined = True
-    seen = checkpoint is None
-    for seal in seals.walk_seals():
-        is_joined &= _check_link(report, seal=seal, last=last)
-        if is_authentic := _is_authentic(report, seal=seal):
-            # Where the seal before it cannot be believed, this one alone says where it begins.
-            end = last.last_id if last else seals.LOWEST_ID
-            _check_events(report, seal=seal, after=end if is_joined else seal.first_id - 1, loose=loose)
-        is_joined = is_authentic
-        if checkpoint is not None and seal.number == checkpoint.number:
-            seen = True
-            _check_checkpoint(report, seal=seal, checkpoint=checkpoint)
-        last = seal
-        report.seals, report.events = report.seals + 1, report.events + seal.count
-        report.newest = seal.made_at
-        if on_progress is not None:
-            on_progress(report.events, total)
-    if not seen and checkpoint is not None:
-        report.add("checkpoint", f"seal {checkpoint.number}", "of the checkpoint is not in the record.")
-
-
-def _count_events() -> int:
-    """By the seals: to count the events themselves takes as long as to read them."""
-    return sum(models.Seal.objects.values_list("count", flat=True).iterator())
-
-
-def _check_link(report: Report, *, seal: seals.StoredSeal, last: seals.StoredSeal | None) -> bool:
-    """Whether the seal follows the one before it."""
-    expected = last.number + 1 if last else 1
-    if seal.number != expected:
-        missing = f"seal {expected}" if seal.number == expected + 1 else f"seals {expected} to {seal.number - 1}"
-        report.add("seal", missing, "was removed." if seal.number == expected + 1 else "were removed.")
-        return False
-    if seal.previous != (last.digest if last else ""):
-        report.add("seal", f"seal {seal.number}", "does not follow the seal before it: one of the two was replaced.")
-        return False
-    return True
-
-
-def _is_authentic(report: Report, *, seal: seals.StoredSeal) -> bool:
-    key = keys.find_key(key_id=seal.key_id)
-    if key is None:
-        words = f"cannot be checked: its audit key {seal.key_id} is not in PORTAL_AUDIT_KEY_OLD."
-        report.add("key", f"seal {seal.number}", words)
-        return False
-    if seal.sign(secret=key.secret) == seal.digest:
-        return True
-    report.add("seal", f"seal {seal.number}", "was altered.")
-    return False
-
-
-def _check_checkpoint(report: Report, *, seal: seals.StoredSeal, checkpoint: seals.Checkpoint) -> None:
-    if seal.digest != checkpoint.digest:
-        words = "is another one than the checkpoint's: the record up to it was made anew."
-        report.add("checkpoint", f"seal {seal.number}", words)
-
-
-def _check_events(report: Report, *, seal: seals.StoredSeal, after: int, loose: verifyrows.Loose) -> None:
-    """Compare the events of an authentic seal with its marks, and hear what they tell of rows."""
-    key = keys.find_key(key_id=seal.key_id)
-    assert key is not None  # noqa: S101 (it was found before)
-    if _is_pruned(seal, after=after, names=loose.names):
-        report.pruned += seal.count
-        return
-    rows = canon.read_events(after=after, until=seal.last_id, limit=seal.count + 1)
-    marks = canon.mark_events(rows=rows, secret=key.secret)
-    report.note_times(rows)
-    for row in rows:
-        loose.hear_event(event_id=row[_ID], number=row[_NUMBER], verb=row[_VERB], text=row[_DIGESTS])
-    if marks != seal.marks:
-        once = _date_back(rows, sealed=seal.marks, secret=key.secret)
-        _name_differences(report, sealed=seal.marks, present=marks, once=once, names=loose.names)
-
-
-def _date_back(rows: Sequence[canon.Row], *, sealed: bytes, secret: bytes) -> bytes:
-    """The marks that the events would have at the times that were sealed."""
-    times = {mark.id: mark.at for mark in canon.split_marks(marks=sealed)}
-    dated = [[row[_ID], times.get(row[_ID], row[_AT]), *row[2:]] for row in rows]
-    return canon.mark_events(rows=dated, secret=secret)
-
-
-def _is_pruned(seal: seals.StoredSeal, *, after: int, names: tombstones.Names) -> bool:
-    """Whether all its events are gone, as a tombstone says; one that came just now is met event by event."""
-    if not names.covers(first=seal.first_id, last=seal.last_id, anew=False):
-        return False
-    return not models.Event.objects.filter(id__gt=after, id__lte=seal.last_id).exists()
-
-
-def _name_differences(report: Report, *, sealed: bytes, present: bytes, once: bytes, names: tombstones.Names) -> None:
-    before = {mark.id: mark for mark in canon.split_marks(marks=sealed)}
-    now = {mark.id: mark for mark in canon.split_marks(marks=present)}
-    dated_back = {mark.id: mark for mark in canon.split_marks(marks=once)}
-    if len(now) > len(before):  # no more were read
-        before = {number: mark for number, mark in before.items() if number <= max(now)}
-    named = 0
-    for number in sorted(before.keys() | now.keys()):
-        if before.get(number) == now.get(number) or (number not in now and names.covers(first=number, last=number)):
-            continue
-        is_as_before = number in before and dated_back.get(number) == before[number]
-        kind, words = _compare(before.get(number), now.get(number), is_only_re_dated=is_as_before)
-        report.add(kind, f"event {number}", words)
-        named += 1
-        if named == _MOST_NAMED:
-            return
-
-
-def _compare(before: canon.Mark | None, now: canon.Mark | None, *, is_only_re_dated: bool) -> tuple[str, str]:
-    if now is None:
-        return "removed", f"was removed; it was of {before.at if before else '?'} UTC."
-    if before is None:
-        return "inserted", f"was inserted after its neighbours were sealed; it says {now.at} UTC."
-    if before.at == now.at:
-        return "changed", f"of {now.at} UTC was changed."
-    if is_only_re_dated:
-        return "re-dated", f"was re-dated: it was of {before.at} UTC and says {now.at} UTC."
-    return "changed", f"was changed, and not its time alone: it was of {before.at} UTC and says {now.at} UTC."

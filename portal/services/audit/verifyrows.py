@@ -1,313 +1,154 @@
-"""Verifying rows: is each row what the newest event that tells of it says it was?
+"""Verifying rows: is each what the sum of its changes says?
 
-Rows of requests are compared in ranges of their numbers, so that memory stays constant; all others (people, groups,
-keys, accounts, orphans) are few. The portal may run meanwhile: what seems wrong is looked at again until no event
-has come between.
+Kind by kind, in ranges of ids, so that memory stays the same however many there are. The portal may run meanwhile:
+what seems wrong is looked at again until no event has come between.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 
-from django.db import connection
+from django.contrib.auth.models import Group
 
 from portal import models
-from portal.models.event import Verb
-from portal.services.audit import canon, keys, rowdigests, tombstones
+from portal.services.audit import canon, changes, fold, groups, rows
+from portal.services.audit.report import Report
+from portal.services.audit.signatures import Verdict
 
-_RANGE = 200  # requests at once
-_PAGE = 2000  # events
+LOWEST = -(2**63)
+_PAGE = 500  # rows at once
 _LOOKS = 5  # at what changes while it is looked at
-_WORDS = {
-    "late-answer": "late answer",
-    "stray-response": "stray response",
-    "workstation-type": "workstation type",
-}
-# Whoever is added after the first of these must be told of by one: a person or group without was slipped in.
-_ADDING = (Verb.SET_UP, Verb.ADD_PERSON, Verb.ADD_GROUP)
+# People and groups that are older than the first of their kind that an event added may have been made by a migration.
 _ADDED = ("person", "group")
-_TOLD = "request_number, id, verb, row_digests"
-_EVENTS = f"SELECT {_TOLD} FROM portal_event"  # noqa: S608 (our own words)
-_OF_NO_REQUEST = "request_number IS NULL AND NOT (row_digests = '')"  # as the index `event_of_rows` has it
-_LOWEST, _HIGHEST = -(2**63) + 1, 2**63 - 1
-_NEXT_NUMBERS = (
-    "SELECT min(request_number) FROM portal_event WHERE request_number > %s",
-    "SELECT min(id) FROM portal_request WHERE id > %s",
-)
-_OF_REQUESTS = {
-    "attempt": "SELECT id, request_id FROM portal_attempt WHERE request_id BETWEEN %s AND %s",
-    "late-answer": "SELECT l.id, a.request_id FROM portal_lateanswer l JOIN portal_attempt a ON a.id = l.attempt_id"
-    " WHERE a.request_id BETWEEN %s AND %s",
-}
 
-type Name = tuple[str, int]
-type Difference = tuple[str, str, str]  # a finding's kind, what and words
+type Found = tuple[str, str, str]  # a finding's kind, what and words
 
 
-@dataclass(kw_only=True)
-class Told:
-    """What events tell of rows: for each row the newest statement."""
-
-    newest: dict[Name, rowdigests.Statement] = field(default_factory=dict)
-
-    def hear(self, *, text: str, event_id: int, number: int | None = None) -> None:
-        """Take in what one event says, of the request with that number or of none."""
-        for statement in rowdigests.read_statements(text=text, event_id=event_id, number=number):
-            self.take(statement)
-
-    def take(self, statement: rowdigests.Statement | None) -> None:
-        """Keep the statement where it is newer than the one that is known."""
-        if statement is not None:
-            known = self.newest.get((statement.kind, statement.id))
-            if known is None or known.origin < statement.origin:
-                self.newest[statement.kind, statement.id] = statement
+def compare_rows(*, report: Report, on_progress: Callable[[int, int], None] | None = None) -> None:
+    """Report every row that is not as events have left it. `on_progress` hears which request of which."""
+    newest = models.Request.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    for name in rows.KINDS:
+        after: int | None = LOWEST
+        while after is not None and (after := compare_next(report=report, kind=name, after=after)) is not None:
+            if on_progress is not None and name == "request":
+                on_progress(min(after, newest), newest)
 
 
-@dataclass(kw_only=True)
-class Loose(Told):
-    """What events that belong to no request tell. `read_until`: the last event that was heard."""
-
-    read_until: int = _LOWEST - 1
-    names: tombstones.Names = field(default_factory=tombstones.Names)
-    first_digest: int | None = None  # the first event of all that tells of a row
-    lowest_added: dict[str, int] = field(default_factory=dict)  # the first row of a kind that an event added
-
-    def hear_event(self, *, event_id: int, number: int | None, verb: str, text: str) -> None:
-        """Take in one event, of a request or not."""
-        self.read_until = event_id
-        if not text:
-            return
-        self.first_digest = event_id if self.first_digest is None else self.first_digest
-        if number is not None:
-            return
-        self.hear(text=text, event_id=event_id)
-        if verb in _ADDING:
-            for statement in rowdigests.read_statements(text=text, event_id=event_id):
-                lowest = self.lowest_added.get(statement.kind, statement.id)
-                self.lowest_added[statement.kind] = min(lowest, statement.id)
-
-    def catch_up(self) -> None:
-        """Take in what was written since."""
-        sql = f"{_EVENTS} WHERE id > %s ORDER BY id LIMIT {_PAGE}"
-        while page := canon.fetch_rows(sql=sql, values=[self.read_until]):
-            for number, event_id, verb, text in page:
-                self.hear_event(event_id=event_id, number=number, verb=verb, text=text)
-
-    def hear_loose(self) -> None:
-        """Take in those alone that belong to no request: a small part of all, by an index of their own."""
-        sql = f"{_ask_loose(_TOLD)} AND id > %s ORDER BY id LIMIT {_PAGE}"
-        while page := canon.fetch_rows(sql=sql, values=[self.read_until]):
-            for number, event_id, verb, text in page:
-                self.hear_event(event_id=event_id, number=number, verb=verb, text=text)
+def compare_next(*, report: Report, kind: str, after: int) -> int | None:
+    """Report what is wrong with the next rows of the kind, by id. Returns the last id; None where none is left."""
+    page = _list_ids(rows.KINDS[kind], after=after)
+    compare_chosen(report=report, kind=kind, ids=page)
+    return page[-1] if page else None
 
 
-def _ask_loose(what: str) -> str:
-    """A question about the events that belong to no request and tell of rows.
-
-    SQLite would else walk through all that belong to no request, of which most tell of none: each sign-in is one.
-    """
-    hint = " INDEXED BY event_of_rows" if connection.vendor == "sqlite" else ""
-    return f"SELECT {what} FROM portal_event{hint} WHERE {_OF_NO_REQUEST}"  # noqa: S608 (our own words)
+def compare_chosen(*, report: Report, kind: str, ids: list[int]) -> None:
+    """Report what is wrong with these rows."""
+    for finding in _compare(rows.KINDS[kind], ids):
+        report.add(*finding)
 
 
-def find_differing(*, numbers: Iterable[int], names: tombstones.Names) -> set[int]:
-    """Those of the requests of which anything is not as the newest events that tell of it left it."""
-    (first_digest,) = canon.fetch_rows(sql=_ask_loose("min(id)"))[0]
-    loose = Loose(names=names, first_digest=first_digest)
-    doubtful = [
-        number for run in _split(sorted(numbers)) if _differ(first=run[0], last=run[-1], loose=loose) for number in run
-    ]
-    if doubtful:
-        loose.hear_loose()  # only now: what is told elsewhere is seldom needed
-    return {number for number in doubtful if _differ(first=number, last=number, loose=loose)}
+def find_differing(*, kind: str, ids: Iterable[int]) -> set[int]:
+    """Which of these rows are not as events have left them."""
+    wanted = sorted(ids)
+    found: set[int] = set()
+    for start in range(0, len(wanted), _PAGE):
+        page = wanted[start : start + _PAGE]
+        found |= {row_id for row_id, _ in _compare_page(rows.KINDS[kind], page)}
+    return found
 
 
-def _split(numbers: list[int]) -> Iterator[list[int]]:
-    """In runs, each within one range: what lies between them may be wide."""
-    while numbers:
-        run = [number for number in numbers if number < numbers[0] + _RANGE]
-        yield run
-        numbers = numbers[len(run) :]
+def _list_ids(kind: rows.Kind, *, after: int) -> list[int]:
+    """The next ids of rows that are there or that events tell of, in their order."""
+    told = models.Change.objects.filter(kind=kind.name, row_id__gt=after).order_by("row_id")
+    present = kind.model._default_manager.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
+    return sorted({*told.values_list("row_id", flat=True).distinct()[:_PAGE], *present[:_PAGE]})[:_PAGE]
 
 
-def _differ(*, first: int, last: int, loose: Loose) -> bool:
-    return next(_compare_range(first=first, last=last, loose=loose), None) is not None
+def _compare(kind: rows.Kind, ids: list[int]) -> Iterator[Found]:
+    for row_id in sorted({row_id for row_id, _ in _compare_page(kind, ids)}):
+        for what, words in _compare_steadily(kind, row_id):
+            yield what, _name(kind.name, row_id), words
 
 
-def compare_rows(*, loose: Loose, on_progress: Callable[[int, int], None] | None = None) -> Iterator[Difference]:
-    """Every row that differs from the newest that events tell of it. `on_progress` hears which request of which."""
-    newest = canon.fetch_rows(sql="SELECT max(id) FROM portal_request")[0][0] or 0
-    for first, last in _walk_ranges():
-        # In a range with a difference, request by request, each until nothing comes between.
-        if next(_compare_range(first=first, last=last, loose=loose), None) is not None:
-            for number in range(first, last + 1):
-                yield from _compare_steadily(number=number, loose=loose)
-        if on_progress is not None:
-            on_progress(min(last, newest), newest)
-    yield from _compare_loose(loose=loose)
-
-
-def _walk_ranges() -> Iterator[tuple[int, int]]:
-    """Ranges of numbers that requests or events have; what lies between them may be wide, where somebody tampered."""
-    last = _LOWEST - 1
-    while (first := _find_number(above=last)) is not None:
-        last = min(first + _RANGE - 1, _HIGHEST)
-        yield first, last
-
-
-def _find_number(*, above: int) -> int | None:
-    """The next number of a request, in the table or in the events."""
-    found = [canon.fetch_rows(sql=sql, values=[above])[0][0] for sql in _NEXT_NUMBERS]
-    return min((number for number in found if number is not None), default=None)
-
-
-def _compare_steadily(*, number: int, loose: Loose) -> list[Difference]:
-    """The differences of one request, seen while no event about it came between."""
-    found: list[Difference] = []
+def _compare_steadily(kind: rows.Kind, row_id: int) -> list[fold.Difference]:
+    """The differences of one row, seen while no event about it came between."""
+    found: list[fold.Difference] = []
     for _ in range(_LOOKS):
-        before = _find_newest_event(number)
-        found = list(_compare_range(first=number, last=number, loose=loose))
-        if not found or _find_newest_event(number) == before:
+        before = _count_changes(kind, row_id)
+        found = [difference for _, difference in _compare_page(kind, [row_id])]
+        if not found or _count_changes(kind, row_id) == before:
             break
     return found
 
 
-def _find_newest_event(number: int) -> int | None:
-    return models.Event.objects.filter(request_number=number).order_by("-id").values_list("id", flat=True).first()
+def _count_changes(kind: rows.Kind, row_id: int) -> int:
+    return models.Change.objects.filter(kind=kind.name, row_id=row_id).count()
 
 
-# --- The rows of requests ---
-
-
-@dataclass(kw_only=True)
-class _Range(Told):
-    """What events tell of the requests of a range."""
-
-    mentioned: set[int] = field(default_factory=set)
-    # Requests that were submitted since events tell of rows: all that is theirs must be told of.
-    complete: set[int] = field(default_factory=set)
-    unsaid: set[int] = field(default_factory=set)
-
-
-def _compare_range(*, first: int, last: int, loose: Loose) -> Iterator[Difference]:
-    told = _read_range(first=first, last=last, first_digest=loose.first_digest)
-    sql = "SELECT id FROM portal_request WHERE id BETWEEN %s AND %s"
-    present = {row[0] for row in canon.fetch_rows(sql=sql, values=[first, last])}
-    for number in sorted(present - told.mentioned):
-        yield "row inserted", f"request R-{number}", "is in no event: it was inserted past the portal."
-    for number in sorted(present & told.unsaid):
-        yield "row inserted", f"request R-{number}", "was submitted by an event that the portal did not write."
-    yield from _compare_statements(told.newest.values(), loose=loose)
-    yield from _find_inserted(first=first, last=last, told=told)
-
-
-def _read_range(*, first: int, last: int, first_digest: int | None) -> _Range:
-    told = _Range()
-    sql = f"{_EVENTS} WHERE request_number BETWEEN %s AND %s"
-    for number, event_id, verb, text in canon.fetch_rows(sql=sql, values=[first, last]):
-        told.mentioned.add(number)
-        told.hear(text=text, event_id=event_id, number=number)
-        if verb == Verb.SUBMIT and text:
-            told.complete.add(number)
-        elif verb == Verb.SUBMIT and first_digest is not None and event_id >= first_digest:
-            told.unsaid.add(number)
-    return told
-
-
-def _find_inserted(*, first: int, last: int, told: _Range) -> Iterator[Difference]:
-    """Attempts and late answers of the range of which no event tells."""
-    for kind, sql in _OF_REQUESTS.items():
-        for row_id, number in canon.fetch_rows(sql=sql, values=[first, last]):
-            if number in told.complete and (kind, row_id) not in told.newest:
-                yield (
-                    "row inserted",
-                    f"{_name(kind, row_id)} of R-{number}",
-                    "is in no event: it was inserted past the portal.",
-                )
-
-
-def _compare_statements(statements: Iterable[rowdigests.Statement], *, loose: Loose) -> Iterator[Difference]:
-    for statement, row in _join_rows(statements):
-        difference = _compare(statement, row)
-        if difference is None or (row is None and loose.names.has_row(statement=statement)):
+def _compare_page(kind: rows.Kind, ids: list[int]) -> Iterator[tuple[int, fold.Difference]]:
+    told, unreadable = _read_changes(kind, ids)
+    stored = rows.read_rows(kind=kind, ids=ids)
+    for row_id in ids:
+        if row_id in unreadable:
+            continue  # the walk through the events names the key that is missing
+        state = fold.Fold(kind=kind).take_all(told.get(row_id, ()))
+        if not state.is_told:
+            if difference := _judge_untold(kind, row_id, stored.get(row_id)):
+                yield row_id, difference
             continue
-        newer = _find_newer(statement, loose=loose)
-        if newer is not None:
-            difference = _compare(newer, row)
-        if difference is not None:
-            yield difference
+        for difference in state.compare(stored.get(row_id)):
+            yield row_id, difference
+        if kind.begins and not state.begins and row_id in stored and not _is_kept(told[row_id]):
+            yield row_id, ("row inserted", "was not begun by an event that the portal wrote.")
 
 
-def _join_rows(
-    statements: Iterable[rowdigests.Statement],
-) -> Iterator[tuple[rowdigests.Statement, canon.Row | None]]:
-    by_kind = defaultdict(list)
-    for statement in statements:
-        by_kind[statement.kind].append(statement)
-    for kind, told in by_kind.items():
-        rows = rowdigests.read_rows(kind=kind, ids=[statement.id for statement in told])
-        for statement in told:
-            yield statement, rows.get(statement.id)
+def read_changes(*, kind: rows.Kind, ids: list[int]) -> dict[int, list[canon.Row]]:
+    """What authentic changes say of these rows, by their ids."""
+    return _read_changes(kind, ids)[0]
 
 
-def _compare(statement: rowdigests.Statement, row: canon.Row | None) -> Difference | None:
-    what = _name(statement.kind, statement.id)
-    key = keys.find_key(key_id=statement.key_id)
-    if key is None:
-        return "row key", what, f"cannot be checked: the audit key {statement.key_id} is not in PORTAL_AUDIT_KEY_OLD."
-    digest = rowdigests.digest_row(kind=statement.kind, number=statement.id, row=row, secret=key.secret)
-    if digest == statement.digest:
+def _read_changes(kind: rows.Kind, ids: list[int]) -> tuple[dict[int, list[canon.Row]], set[int]]:
+    """The same, and those rows of which something was said under a key that is missing."""
+    found, unreadable = defaultdict(list), set()
+    places = ", ".join(["%s"] * len(ids))
+    where = f"kind = %s AND row_id IN ({places})"
+    for change in canon.read_rows(form=canon.CHANGE, where=where, values=[kind.name, *ids], limit=2**31):
+        verdict = changes.check_change(row=change)
+        if verdict is Verdict.AUTHENTIC:
+            found[change[3]].append(change)
+        elif verdict is Verdict.UNKNOWN_KEY:
+            unreadable.add(change[3])
+    return found, unreadable
+
+
+def _is_kept(told: list[canon.Row]) -> bool:
+    return any(change[4] == models.Change.Act.KEPT for change in told)
+
+
+def _judge_untold(kind: rows.Kind, row_id: int, stored: rows.Columns | None) -> fold.Difference | None:
+    """What is wrong with a row of which no event tells."""
+    if stored is None:
         return None
-    if row is None:
-        return "row removed", what, f"was removed; event {statement.origin} tells of it."
-    return "row changed", what, f"is not as event {statement.origin} left it."
+    if kind.begins or (kind.name in _ADDED and _is_late(kind, row_id)):
+        return "row inserted", "is in no event: it was inserted past the portal."
+    if kind.model is Group:
+        return next(_compare_with_code(kind, stored), None)
+    return None
 
 
-def _find_newer(statement: rowdigests.Statement, *, loose: Loose) -> rowdigests.Statement | None:
-    """What another event tells of the row: one that belongs to no request, or to another request."""
-    told = Told()
-    told.take(statement)
-    told.take(loose.newest.get((statement.kind, statement.id)))
-    if statement.kind == "workstation":
-        links = models.Workstation.objects.filter(pk=statement.id).values_list("request_id", "made_for_id").first()
-        for number in links or ():
-            others = _read_range(first=number, last=number, first_digest=None) if number is not None else told
-            told.take(others.newest.get((statement.kind, statement.id)))
-    newest = told.newest[statement.kind, statement.id]
-    return newest if newest.origin > statement.origin else None
+def _compare_with_code(kind: rows.Kind, stored: rows.Columns) -> Iterator[fold.Difference]:
+    expected = groups.describe_group(name=str(stored["name"]))
+    if expected is None:
+        yield "row inserted", "is in no event, and the portal does not make it."
+    else:
+        state = fold.Fold(kind=kind, columns=expected, by=dict.fromkeys(expected, 0))
+        yield from state.compare(stored)
+
+
+def _is_late(kind: rows.Kind, row_id: int) -> bool:
+    """Whether an event added a row of the kind before this one was made."""
+    added = models.Change.objects.filter(kind=kind.name, act=models.Change.Act.ADDED, row_id__lt=row_id)
+    return added.exists()
 
 
 def _name(kind: str, row_id: int) -> str:
-    return f"request R-{row_id}" if kind == "request" else f"{_WORDS.get(kind, kind)} {row_id}"
-
-
-# --- All others ---
-
-
-def _compare_loose(*, loose: Loose) -> Iterator[Difference]:
-    found: list[Difference] = []
-    for _ in range(_LOOKS):
-        loose.catch_up()
-        seen = loose.read_until
-        found = [*_compare_pages(loose), *_find_slipped_in(loose)]
-        loose.catch_up()
-        if not found or loose.read_until == seen:
-            break
-    yield from found
-
-
-def _compare_pages(loose: Loose) -> Iterator[Difference]:
-    statements = sorted(loose.newest.values(), key=lambda statement: statement.origin)
-    for start in range(0, len(statements), _PAGE // 10):
-        yield from _compare_statements(statements[start : start + _PAGE // 10], loose=loose)
-
-
-def _find_slipped_in(loose: Loose) -> Iterator[Difference]:
-    """People and groups of whom no event tells, though all that were added before and since are told of."""
-    for kind in _ADDED:
-        if (lowest := loose.lowest_added.get(kind)) is None:
-            continue
-        table = rowdigests.FORMS[kind].table
-        for (row_id,) in canon.fetch_rows(sql=f"SELECT id FROM {table} WHERE id > %s ORDER BY id", values=[lowest]):  # noqa: S608
-            if (kind, row_id) not in loose.newest:
-                yield "row inserted", _name(kind, row_id), "is in no event: it was inserted past the portal."
+    return f"request R-{row_id}" if kind == "request" else f"{kind.replace('-', ' ')} {row_id}"

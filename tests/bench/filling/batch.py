@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import batched
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -12,9 +11,9 @@ from django.db import connection
 from django.db.models import Max, Model
 
 from portal import models
-from portal.services.audit import keys, rowdigests
+from portal.services.audit import changes, events, rows
+from tests.signing import take_numbers
 
-_AT_ONCE = 500
 # In the order in which they refer to each other; of each the time that its ids follow. Those without one have the
 # numbers of their requests.
 TABLES: dict[type[Model], str] = {
@@ -27,9 +26,8 @@ TABLES: dict[type[Model], str] = {
     models.LateAnswer: "came_at",
     models.Scan: "begun_at",
     models.Event: "at",
+    models.Change: "",
 }
-# Those of which events tell.
-_KINDS = {form.model: kind for kind, form in rowdigests.FORMS.items() if form.model in TABLES}
 
 # What is done to values before a database takes them. SQLite compares times as texts: six digits always.
 _CHANGES: dict[str, dict[type, Callable[[Any], Any]]] = {
@@ -54,26 +52,26 @@ class Batch:
         self._rows[type(row)].append(row)
         return row
 
-    def record(self, event: models.Event, *, rows: Sequence[Model]) -> None:
+    def record(self, event: models.Event, *, told: Sequence[Model]) -> None:
         """Add an event, which tells of these rows. A scan in its detail becomes the scan's id."""
         self.add(event)
-        if rows:
-            self._told.append((event, rows))
+        if told:
+            self._told.append((event, told))
 
     def write(self) -> None:
         """Write all of them, in the caller's transaction. The events come last: they tell what the others are now."""
         self._number()
-        for model, rows in self._rows.items():
+        for model in TABLES:
             if model is models.Event:
-                self._digest()
-            _insert(model, rows)
+                self._sign()
+            _insert(model, self._rows[model])
 
     def _number(self) -> None:
         for model, time in TABLES.items():
             if time:
-                newest = model._default_manager.aggregate(newest=Max("pk"))["newest"] or 0
                 self._rows[model].sort(key=attrgetter(time))
-                for number, row in enumerate(self._rows[model], start=newest + 1):
+                first = _find_first_id(model, count=len(self._rows[model]))
+                for number, row in enumerate(self._rows[model], start=first):
                     row.pk = number
         for late in self._rows[models.LateAnswer]:
             late.attempt_id = late.attempt.pk
@@ -81,22 +79,34 @@ class Batch:
             if scan := event.detail.get("scan"):
                 event.detail["scan"] = scan.pk
 
-    def _digest(self) -> None:
-        """Let each event tell what its rows are at the end of their story: what the newest tells is what counts."""
-        key = keys.get_key()
-        words = {model: _digest_rows(kind, self._rows[model], key.secret) for model, kind in _KINDS.items()}
-        for event, rows in self._told:
-            event.row_digests = " ".join([key.id, *(words[type(row)][row.pk] for row in rows)])
+    def _sign(self) -> None:
+        """Let the first event of a row tell what it is at the end of its story, and the others that it still is so."""
+        told = {event.pk: described for event, described in self._told}
+        states: dict[tuple[type[Model], int], rows.Columns] = {}
+        for event in self._rows[models.Event]:
+            said = [_describe(row, states=states) for row in told.get(event.pk, ())]
+            own = changes.sign_changes(event_id=event.pk, changes=said)
+            event.signature = events.sign_event(event=event, changes=own)
+            self._rows[models.Change] += own
 
 
-def _digest_rows(kind: str, rows: Sequence[Model], secret: bytes) -> dict[int, str]:
-    """What an event says of each of the rows, as the database has them."""
-    words = {}
-    for part in batched((row.pk for row in rows), _AT_ONCE):
-        for number, row in rowdigests.read_rows(kind=kind, ids=part).items():
-            digest = rowdigests.digest_row(kind=kind, number=number, row=row, secret=secret)
-            words[number] = f"{kind}:{number}:{digest}"
-    return words
+def _find_first_id(model: type[Model], *, count: int) -> int:
+    """The id from which so many more rows are numbered."""
+    if model is models.Event:
+        return take_numbers(count)
+    return int(model._default_manager.aggregate(newest=Max("pk"))["newest"] or 0) + 1
+
+
+def _describe(row: Model, *, states: dict[tuple[type[Model], int], rows.Columns]) -> changes.Change:
+    kind, key = rows.find_kind(row=row), (type(row), row.pk)
+    assert kind is not None
+    acts = models.Change.Act
+    if key not in states:
+        states[key] = rows.describe(kind=kind, values=row.__dict__)
+        columns = {name: (None, value) for name, value in states[key].items()}
+        return changes.Change(kind=kind.name, row_id=row.pk, act=acts.ADDED, columns=columns)
+    name, value = next(reversed(states[key].items()))
+    return changes.Change(kind=kind.name, row_id=row.pk, act=acts.CHANGED, columns={name: (value, value)})
 
 
 def _insert(model: type[Model], rows: Sequence[Model]) -> None:

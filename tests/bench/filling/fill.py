@@ -16,6 +16,7 @@ from portal.services.search import indexing
 from tests.bench.filling import batch, people, story
 from tests.bench.filling.calendar import Calendar
 from tests.bench.filling.scene import Scene, at
+from tests.signing import write_event
 
 _VERB = "fill-history"  # of the first event of a database that was filled
 _LEASE = 600.0  # seconds for a round of a duty, over as many rows as there ever are
@@ -72,7 +73,7 @@ def _begin(plan: Plan) -> Plan:
     plan = replace(plan, until=plan.until or noted.get("until", yesterday))
     if first is None and not models.User.objects.exists():
         begin = at(_make_calendar(plan).begin)
-        models.Event.objects.create(at=begin, verb=_VERB, target="history", detail=asdict(plan))
+        write_event(at=begin, verb=_VERB, target="history", detail=asdict(plan))
         people.make_people(members=plan.people, seed=plan.seed)
         models.Account.objects.filter(pk=accounts.get_current_account().pk).update(first_look="DONE")
     elif noted != asdict(plan):

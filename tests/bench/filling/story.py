@@ -89,9 +89,9 @@ class Story:
             detail=detail or {},
             reason=reason,
             http_request="",
-            row_digests="",
+            signature="",
         )
-        self._batch.record(event, rows=rows)
+        self._batch.record(event, told=rows)
 
     def _record_request(self, verb: str, detail: dict[str, Any] | None = None, **more: Any) -> None:
         self._record(verb, self._request, detail, **({"rows": [self._request]} | more))

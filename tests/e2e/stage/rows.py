@@ -10,8 +10,10 @@ from django.utils import timezone
 from portal import failures, models
 from portal.sandbox import generations
 from portal.services import accounts, leases, matching
-from portal.services.audit import seals, tombstones
+from portal.services.audit import seals
+from portal.services.retention import tombstones
 from tests import factories
+from tests.signing import write_event
 
 NOW = timezone.now().replace(microsecond=0)
 ANSWERS = {
@@ -73,7 +75,7 @@ def _create_request(requester: models.User, hours: int, status: str, **values: o
     defaults = {"account": accounts.get_current_account(), "submission": uuid4(), "type": "python", "status": status}
     times = {"created_at": at, "queued_at": at}
     row = models.Request.objects.create(requester=requester, **defaults | times | ended | values)
-    models.Event.objects.create(
+    write_event(
         at=at,
         actor_id=requester.pk,
         actor_name=requester.username,
@@ -144,7 +146,7 @@ def _create_retrying(mira: models.User) -> int:
 
 
 def _add_event(actor: models.User, verb: str, portal_request: models.Request, reason: str = "") -> None:
-    models.Event.objects.create(
+    write_event(
         actor_id=actor.pk,
         actor_name=actor.username,
         verb=verb,
@@ -249,9 +251,9 @@ def create_record() -> None:
     example = json.dumps({"id": "ws-1", "type": "quantum"})
     models.Notice.objects.create(kind="workstation.type=quantum", example=example, numbers=[1])
     ids, kind = [-3, -2], models.Tombstone.Kind.REQUESTS
-    counts, digest = {"request": 2, "attempt": 3, "late-answer": 0}, tombstones.digest_rows(rows=[])
-    values = {"kind": kind, "first_id": ids[0], "last_id": ids[-1], "ids": ids, "counts": counts, "digest": digest}
-    tombstones.bury(stones=[models.Tombstone(**values)])
+    counts = {"request": 2, "attempt": 3, "late-answer": 0}
+    stone = models.Tombstone(kind=kind, first_id=ids[0], last_id=ids[-1], ids=ids, counts=counts)
+    tombstones.bury(stones=[stone], told=())
     account = accounts.get_current_account()
     models.Restore.objects.create(account=account, lost_since=NOW, lost_since_tick=1, restored_tick=2)
     models.StrayResponse.objects.create(
@@ -260,4 +262,4 @@ def create_record() -> None:
     held = leases.acquire_lease(name="seal", holder="desk:4711", seconds=60)
     assert held is not None
     seals.seal_events(held=held)
-    models.Event.objects.create(actor_name="mira", verb="sign-in", target="user mira")
+    write_event(actor_name="mira", verb="sign-in", target="user mira")

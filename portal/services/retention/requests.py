@@ -7,14 +7,17 @@ while it is not as its events say: pruning must not hide that somebody changed i
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from portal import models
 from portal.models.clock import Now
 from portal.services import leases, usage
-from portal.services.audit import canon, rowdigests, tombstones, verifyrows
+from portal.services.audit import changes, verifyrows
+from portal.services.audit.rows import KINDS
+from portal.services.retention import tombstones
 
 logger = logging.getLogger(__name__)
 
@@ -24,17 +27,16 @@ _FINAL = [status for status, following in models.request.TRANSITIONS.items() if 
 _KINDS = ("late-answer", "attempt", "workstation", "request")
 
 type Numbers = Sequence[int]
-type Rows = Mapping[str, Sequence[canon.Row]]
 
 
-def prune_requests(*, held: leases.Lease, before: datetime, most: int, names: tombstones.Names) -> int:
+def prune_requests(*, held: leases.Lease, before: datetime, most: int) -> int:
     """Prune requests of which nothing is younger than `before`, in at most so many batches. Returns how many went."""
     total = batches = 0
     for page in _walk(before=before):
         going = _choose(page, before=before)
-        if differing := verifyrows.find_differing(numbers=going, names=names) if going else set():
+        if differing := _find_differing(going):
             logger.warning(
-                "Not pruned, because they are not as their newest events left them: %s. verify_audit tells more.",
+                "Not pruned, because they are not as events have left them: %s. verify_audit tells more.",
                 ", ".join(f"R-{number}" for number in sorted(differing)),
             )
         going = [number for number in going if number not in differing]
@@ -44,6 +46,16 @@ def prune_requests(*, held: leases.Lease, before: datetime, most: int, names: to
         if batches == most:
             break
     return total
+
+
+def _find_differing(numbers: Numbers) -> set[int]:
+    """Those that are not as events have left them, or of which something is not."""
+    owner = {"request": "pk", "attempt": "request", "late-answer": "attempt__request", "workstation": "request"}
+    found: set[int] = set()
+    for kind, rows in _list_rows(numbers).items():
+        owners = dict(rows.values_list("pk", owner[kind]))
+        found |= {owners[row_id] or 0 for row_id in verifyrows.find_differing(kind=kind, ids=owners)}
+    return found
 
 
 def _walk(*, before: datetime) -> Iterator[list[int]]:
@@ -91,68 +103,56 @@ def _bury(numbers: Numbers, *, held: leases.Lease) -> None:
     leases.check_lease(held=held)
     locked = models.Request.objects.filter(pk__in=numbers).select_for_update().order_by("pk")
     days = {usage.get_day(at=portal_request.created_at) for portal_request in locked}
-    rows = _read(numbers)
+    rows = _list_rows(numbers)
+    ids = {kind: sorted(found.values_list("pk", flat=True)) for kind, found in rows.items()}
     kinds = models.Tombstone.Kind
-    stones = [_make_stone(kinds.REQUESTS, rows, kinds=("request", "attempt", "late-answer"))]
-    if rows["workstation"]:
-        stones.append(_make_stone(kinds.WORKSTATIONS, rows, kinds=("workstation",)))
-    tombstones.bury(stones=stones)
+    stones = [_make_stone(kinds.REQUESTS, ids, kinds=("request", "attempt", "late-answer"))]
+    if ids["workstation"]:
+        stones.append(_make_stone(kinds.WORKSTATIONS, ids, kinds=("workstation",)))
+    removed = models.Change.Act.REMOVED
+    tombstones.bury(
+        stones=stones,
+        told=[
+            changes.Change(kind=kind, row_id=row_id, act=removed, columns={}) for kind in _KINDS for row_id in ids[kind]
+        ],
+    )
     usage.close_days(days=days)
-    mirrored = list(models.Workstation.objects.filter(pk__in=_list_ids(rows["workstation"])))
+    mirrored = list(models.Workstation.objects.filter(pk__in=ids["workstation"]))
     for kind in _KINDS:
-        _delete(kind, _list_ids(rows[kind]))
+        _delete(kind, ids[kind])
     _leave_mirrors(mirrored)
-
-
-def _read(numbers: Numbers) -> Rows:
-    """All that goes, in canonical form."""
-    listed = ", ".join(str(int(number)) for number in numbers)
-    of_attempts = f"attempt_id IN (SELECT id FROM portal_attempt WHERE request_id IN ({listed}))"  # noqa: S608
-    owned, orphaned = (
-        f"SELECT id FROM portal_workstation WHERE {column} IN ({listed})"  # noqa: S608
-        for column in ("request_id", "made_for_id")
-    )
-    where = {
-        "request": f"id IN ({listed})",
-        "attempt": f"request_id IN ({listed})",
-        "late-answer": of_attempts,
-        "workstation": f"id IN ({owned} UNION {orphaned})",
-    }
-    return {
-        kind: canon.read_rows(form=rowdigests.FORMS[kind], where=condition, values=[], limit=2**31)
-        for kind, condition in where.items()
-    }
-
-
-def _make_stone(kind: str, rows: Rows, *, kinds: Sequence[str]) -> models.Tombstone:
-    ids = _list_ids(rows[kinds[0]])
-    return models.Tombstone(
-        kind=kind,
-        first_id=ids[0],
-        last_id=ids[-1],
-        ids=ids,
-        counts={name: len(rows[name]) for name in kinds},
-        digest=tombstones.digest_rows(rows=((name, row) for name in kinds for row in rows[name])),
-    )
-
-
-def _list_ids(rows: Iterable[canon.Row]) -> list[int]:
-    return [row[0] for row in rows]
 
 
 def _delete(kind: str, ids: Sequence[int]) -> None:
     """Exactly these. What else still refers to one of them makes the database refuse it all."""
-    if not ids:
-        return
-    listed = ", ".join(str(number) for number in ids)
-    with connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM {rowdigests.FORMS[kind].table} WHERE id IN ({listed})")  # noqa: S608
+    KINDS[kind].model._default_manager.filter(pk__in=ids)._raw_delete("default")
+
+
+def _list_rows(numbers: Numbers) -> Mapping[str, QuerySet[Any]]:
+    """All that is the requests' alone, by kind."""
+    return {
+        "request": models.Request.objects.filter(pk__in=numbers),
+        "attempt": models.Attempt.objects.filter(request__in=numbers),
+        "late-answer": models.LateAnswer.objects.filter(attempt__request__in=numbers),
+        "workstation": models.Workstation.objects.filter(Q(request__in=numbers) | Q(made_for__in=numbers)),
+    }
+
+
+def _make_stone(kind: str, ids: Mapping[str, Sequence[int]], *, kinds: Sequence[str]) -> models.Tombstone:
+    named = ids[kinds[0]]
+    return models.Tombstone(
+        kind=kind,
+        first_id=named[0],
+        last_id=named[-1],
+        ids=list(named),
+        counts={name: len(ids[name]) for name in kinds},
+    )
 
 
 def _leave_mirrors(workstations: Iterable[models.Workstation]) -> None:
-    """Bare mirrors in the place of workstations, as a look makes them of what it finds: the provider may list them on.
+    """Bare mirrors in the place of workstations, as a scan makes them of what it finds: the provider may list them on.
 
-    Without them the next look would show what it had shown before as new, and a request whose outcome is unknown might
+    Without them the next scan would show what it had shown before as new, and a request whose outcome is unknown might
     be given one of them.
     """
     models.Workstation.objects.bulk_create(

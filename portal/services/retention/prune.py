@@ -1,6 +1,6 @@
-"""Pruning: what is older than PORTAL_KEEP_DAYS goes, requests first and then the events that told of them.
+"""What one round of pruning does.
 
-docs/record.md says what goes, what stays, and how the record can be verified afterwards.
+docs/record.md says what goes, what stays, and how the log can be verified afterwards.
 """
 
 import logging
@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from portal.services import accounts, clock, leases
-from portal.services.audit import pruneevents, prunerequests, tombstones
+from portal.services.retention import events, requests
 
 logger = logging.getLogger(__name__)
 
@@ -18,20 +18,20 @@ logger = logging.getLogger(__name__)
 _REQUEST_BATCHES, _EVENT_BATCHES = 100, 20
 
 
-def prune_record(*, held: leases.Lease) -> int:
+def prune_old(*, held: leases.Lease) -> int:
     """Prune some batches of what is old enough, each in a transaction of its own. Returns how many rows were named.
 
     Nothing without PORTAL_KEEP_DAYS.
     """
     if settings.PORTAL_KEEP_DAYS is None:
         return 0
-    before, names = _find_edge(days=settings.PORTAL_KEEP_DAYS), tombstones.Names()
-    requests = prunerequests.prune_requests(held=held, before=before, most=_REQUEST_BATCHES, names=names)
+    before = _find_edge(days=settings.PORTAL_KEEP_DAYS)
+    count = requests.prune_requests(held=held, before=before, most=_REQUEST_BATCHES)
     # Events go after their requests: to look for some while there are requests left is to look through all.
-    events = 0 if requests else pruneevents.prune_events(held=held, before=before, most=_EVENT_BATCHES, names=names)
-    if requests or events:
-        logger.info("Pruned %d requests and %d events from before %s.", requests, events, before.date())
-    return requests + events
+    more = 0 if count else events.prune_events(held=held, before=before, most=_EVENT_BATCHES)
+    if count or more:
+        logger.info("Pruned %d requests and %d events from before %s.", count, more, before.date())
+    return count + more
 
 
 def _find_edge(*, days: int) -> datetime:

@@ -1,0 +1,53 @@
+"""Numbers that the database gives: to events, and after it was put back to all that must not have a number twice."""
+
+from datetime import UTC, datetime
+
+from django.db import connection
+
+_LOCK = 0x706F7274616C  # of PostgreSQL's advisory locks: shared by whoever has taken a number and not committed yet
+_NOW = "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW') || '001'"  # as models.clock has it
+_TAKE = {
+    "sqlite": "INSERT INTO portal_eventnumber (id, last) VALUES (1, %s)"  # noqa: S608 (our own words)
+    f" ON CONFLICT (id) DO UPDATE SET last = last + excluded.last RETURNING last, {_NOW}",
+    # First the lock, then the number. A sequence knows no block: each number is taken by itself, in one statement.
+    "postgresql": f"WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_LOCK}))"  # noqa: S608
+    " SELECT max(nextval(pg_get_serial_sequence('portal_event', 'id'))), statement_timestamp()"
+    " FROM locked, generate_series(1, %s)",
+}
+
+
+def take_event_number(*, count: int = 1) -> tuple[int, datetime]:
+    """The number of the next event, and the time by the database; with `count` the last of so many numbers.
+
+    On SQLite under its write lock; on PostgreSQL a number is used up whether or not the transaction commits.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE[connection.vendor], [count])
+        (row,) = cursor.fetchall()  # SQLite writes when all has been read
+    at = row[1] if isinstance(row[1], datetime) else datetime.fromisoformat(row[1]).replace(tzinfo=UTC)
+    return int(row[0]), at
+
+
+def wait_for_writers(*, within: str) -> None:
+    """Wait until whoever has taken a number has committed: whoever takes one after that gets a higher one.
+
+    In the caller's transaction, until whose end nobody else takes one. Raises OperationalError where somebody is still
+    writing after that time. On SQLite one writer follows the other.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [within])
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def skip_numbers(*, table: str, count: int) -> None:
+    """Let the next row of the table have an id that is higher by so many."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s", [count, table])
+        else:
+            # A sequence is no part of the transaction: numbers that were left out once are left out for good. One by
+            # one, because whoever may set a sequence may set it back.
+            cursor.execute(
+                "SELECT max(nextval(pg_get_serial_sequence(%s, 'id'))) FROM generate_series(1, %s)", [table, count]
+            )

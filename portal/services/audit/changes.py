@@ -1,0 +1,121 @@
+"""What an event changes about rows: the audited columns before and after, each row's signed by itself."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db.models import Model
+
+from portal import models
+from portal.models.audited import Audited
+from portal.services.audit import canon, rows, signatures
+
+type Columns = dict[str, tuple[object, object]]
+_WHAT = "change"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What one event says of one row. `as_of`: of which event that is so; 0 for the one that says it."""
+
+    kind: str
+    row_id: int
+    act: str
+    columns: Columns
+    as_of: int = 0
+
+
+def describe_changes(
+    *, changed: Iterable[Model], gone: Iterable[Model], lists: Mapping[str, tuple[object, object]]
+) -> list[Change]:
+    """What is to be said of rows that were changed, as the instances have them, and of rows that go.
+
+    `lists`: what changed in the lists of the first. Rows of other kinds are left out, and those without a change.
+    """
+    described = []
+    for place, row in enumerate(dict.fromkeys(changed)):
+        change = _describe(row, lists=lists if place == 0 else {})
+        if change is not None:
+            described.append(change)
+    return described + [name_gone(row=row) for row in gone if rows.find_kind(row=row)]
+
+
+def name_gone(*, row: Model) -> Change:
+    """That the row goes: nothing of what it held is kept."""
+    kind = rows.find_kind(row=row)
+    assert kind is not None  # noqa: S101 (callers ask)
+    return Change(kind=kind.name, row_id=row.pk, act=models.Change.Act.REMOVED, columns={})
+
+
+def _describe(row: Model, *, lists: Mapping[str, tuple[object, object]]) -> Change | None:
+    kind = rows.find_kind(row=row)
+    if kind is None:
+        return None
+    is_new, columns = _compare(row, kind=kind) if isinstance(row, Audited) else (False, {})
+    columns |= lists
+    if not columns:
+        return None
+    is_new |= all(was is None for was, _ in columns.values())
+    act = models.Change.Act.ADDED if is_new else models.Change.Act.CHANGED
+    return Change(kind=kind.name, row_id=row.pk, act=act, columns=columns)
+
+
+def _compare(row: Audited, *, kind: rows.Kind) -> tuple[bool, Columns]:
+    """Whether the row is new, and its columns before and after: those that changed, or all where no event has told of
+    it yet."""
+    stored = row.stored
+    before = {} if stored is None else rows.describe(kind=kind, values=stored)
+    after = rows.describe(kind=kind, values=_read_values(row, kind=kind))
+    row.note_recorded()
+    if stored is not None and not kind.begins and not _is_told(row, kind=kind):
+        (found,) = rows.read_rows(kind=kind, ids=[row.pk]).values()
+        after = {name: rows.hide(kind=kind, column=name, value=value) for name, value in found.items()}
+        return False, {name: (before.get(name, value), value) for name, value in after.items()}
+    columns = {name: (before.get(name), value) for name, value in after.items()}
+    return stored is None, {
+        name: values for name, values in columns.items() if stored is None or values[0] != values[1]
+    }
+
+
+def _is_told(row: Audited, *, kind: rows.Kind) -> bool:
+    return models.Change.objects.filter(kind=kind.name, row_id=row.pk).exists()
+
+
+def _read_values(row: Model, *, kind: rows.Kind) -> Mapping[str, object]:
+    """What the instance holds; what the database computed is read back."""
+    computed = [name for name in kind.columns if hasattr(row.__dict__.get(name), "resolve_expression")]
+    if computed:
+        row.refresh_from_db(fields=computed)
+    return row.__dict__
+
+
+def sign_changes(*, event_id: int, changes: Iterable[Change]) -> list[models.Change]:
+    """The rows that hold them, not stored yet."""
+    return [_sign(change, event_id=event_id, position=place) for place, change in enumerate(changes)]
+
+
+def _sign(change: Change, *, event_id: int, position: int) -> models.Change:
+    row = models.Change(
+        event_id=event_id,
+        position=position,
+        kind=change.kind,
+        row_id=change.row_id,
+        act=change.act,
+        as_of=change.as_of or event_id,
+        columns={name: list(values) for name, values in change.columns.items()},
+    )
+    row.signature = signatures.sign(what=_WHAT, values=_list_values(row))
+    return row
+
+
+def _list_values(row: models.Change) -> list[object]:
+    return [row.event_id, row.position, row.kind, row.row_id, str(row.act), row.as_of, row.columns]
+
+
+def check_change(*, row: canon.Row) -> signatures.Verdict:
+    """Whether the portal has written the change as it is stored."""
+    return signatures.check(signature=row[-1], what=_WHAT, values=row[:-1])
+
+
+def sign_stored(*, row: canon.Row) -> str:
+    """The signature that its event must name, of the key that the stored one names; empty where that is not known."""
+    return row[-1] if check_change(row=row) is signatures.Verdict.AUTHENTIC else ""

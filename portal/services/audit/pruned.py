@@ -1,0 +1,38 @@
+"""Which events may be gone: those that an authentic tombstone names.
+
+Whoever can write in the database can insert a tombstone, and can then delete what it names. But without the audit key
+they cannot write the change by which it must be added: such a tombstone names nothing.
+"""
+
+import bisect
+from dataclasses import dataclass, field
+
+from portal import models
+from portal.services.audit import verifyrows
+
+
+@dataclass(kw_only=True)
+class Ranges:
+    """The ranges of ids that tombstones name: read when it is first asked, and again where new ones may have come."""
+
+    _read_until: int = 0
+    _ranges: list[tuple[int, int]] = field(default_factory=list)  # in their order; no two overlap
+
+    def cover(self, event_id: int) -> bool:
+        """Whether the event may be gone."""
+        return self._find(event_id) or (self._read() and self._find(event_id))
+
+    def _find(self, event_id: int) -> bool:
+        place = bisect.bisect_right(self._ranges, event_id, key=lambda ends: ends[0])
+        return place > 0 and event_id <= self._ranges[place - 1][1]
+
+    def _read(self) -> bool:
+        """Take in the tombstones since the last time. Whether there were any."""
+        stones = models.Tombstone.objects.filter(kind=models.Tombstone.Kind.EVENTS, pk__gt=self._read_until)
+        found = {pk: (first, last) for pk, first, last in stones.values_list("pk", "first_id", "last_id")}
+        forged = verifyrows.find_differing(kind="tombstone", ids=found)
+        for number, ends in found.items():
+            self._read_until = max(self._read_until, number)
+            if number not in forged:
+                bisect.insort(self._ranges, ends)
+        return bool(found)

@@ -1,0 +1,49 @@
+"""What verifying has found."""
+
+from dataclasses import dataclass, field
+
+_MOST_KEPT = 1000  # findings: where one thing is wrong, all may be
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that is not as it was.
+
+    `kind`: of events changed, removed, inserted, re-dated; of the chain seal, checkpoint, key; of rows row changed,
+    row removed, row inserted.
+    """
+
+    kind: str
+    what: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.what[:1].upper()}{self.what[1:]} {self.words}"
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What was found, in the order of the log, and what was looked at. `count`: of all findings, named or not."""
+
+    findings: list[Finding] = field(default_factory=list)
+    count: int = 0
+    seals: int = 0
+    events: int = 0
+    pruned: int = 0
+    unsealed: int = 0
+    newest: str = ""
+    misdated: int = 0
+    first_misdated: str = ""
+    _missing_keys: set[str] = field(default_factory=set)
+
+    def add(self, kind: str, what: str, words: str) -> None:
+        """Note one finding."""
+        self.count += 1
+        if len(self.findings) < _MOST_KEPT:
+            self.findings.append(Finding(kind=kind, what=what, words=words))
+
+    def add_key(self, key_id: str, what: str) -> None:
+        """Note, once for each key, that it is missing."""
+        if key_id not in self._missing_keys:
+            self._missing_keys.add(key_id)
+            self.add("key", what, f"cannot be checked: its audit key {key_id} is not in PORTAL_AUDIT_KEY_OLD.")

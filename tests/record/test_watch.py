@@ -1,0 +1,120 @@
+"""The portal checks its audit log by itself, in short rounds, and says what it finds."""
+
+from datetime import timedelta
+
+import pytest
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import clock, leases, readiness
+from portal.services.audit import watch
+from tests import factories
+from tests.record.conftest import tamper
+
+pytestmark = pytest.mark.django_db
+
+
+def check() -> None:
+    """One round, as a worker does it each minute."""
+    held = leases.acquire_lease(name="check", holder="test", seconds=60)
+    assert held is not None
+    watch.check_log(held=held)
+
+
+def check_hour_later(monkeypatch, hours: float = 1.0) -> None:
+    with monkeypatch.context() as patch:
+        read_clock = clock.read_clock
+        patch.setattr(clock, "read_clock", lambda *, account: read_clock(account=account) + timedelta(hours=hours))
+        check()
+
+
+def list_found() -> list[tuple[str, str]]:
+    return list(models.Finding.objects.order_by("id").values_list("kind", "what"))
+
+
+def test_a_log_that_is_as_it_was_written_has_no_findings(record):
+    check()
+    assert list_found() == []
+    assert {str(done.what): bool(done.ended_at and not done.phase) for done in watch.list_checks()} == {
+        "ALL": True,
+        "NEW": True,
+    }
+
+
+def test_what_somebody_changed_is_found_in_the_night_and_told_once(record, monkeypatch, caplog):
+    check()
+    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[0].request_number)
+    check()
+    assert list_found() == []  # it is not due yet
+    for hours in (40, 80):
+        check_hour_later(monkeypatch, hours)
+        assert list_found() == [("row changed", f"request R-{record[0].request_number}")]
+    assert models.Event.objects.filter(verb="finding").count() == 1
+    assert "not as it was written" in caplog.text
+
+
+def test_a_forged_event_is_found_within_the_hour(record, monkeypatch):
+    check()
+    models.Event.objects.create(pk=9_000_000_000_000_000_000, verb="cancel", target="x")
+    check_hour_later(monkeypatch)
+    assert list_found() == [("inserted", "event 9000000000000000000")]
+
+
+def test_a_row_of_a_new_event_is_found_within_the_hour(record, alice, monkeypatch):
+    check()
+    portal_request = factories.submit(alice)
+    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", portal_request.pk)
+    check_hour_later(monkeypatch)
+    assert list_found() == [("row changed", f"request R-{portal_request.pk}")]
+
+
+def test_a_round_goes_on_where_the_one_before_has_ended(record, monkeypatch):
+    """Each round does one step; a worker that dies costs no more than the step that it was in."""
+    tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", record[-1].pk)
+    tamper("UPDATE portal_workspace SET owner_id = NULL")
+    monkeypatch.setattr(watch, "_ROUND", 0.0)
+    monkeypatch.setattr(watch, "_SEALS", 1)
+    phases = []
+    for _ in range(60):
+        check_one_step(monkeypatch)
+        phases.append(models.LogCheck.objects.get(what="ALL").phase)
+    assert phases[-1] == ""
+    assert phases.count("events") >= models.Seal.objects.count()
+    assert f"event {record[-1].pk}" in [what for _, what in list_found()]
+    assert ("row changed", f"workspace {models.Workspace.objects.earliest('id').pk}") in list_found()
+
+
+def check_one_step(monkeypatch) -> None:
+    """A round that finds its time used up after one step."""
+    ticks = iter([0.0, -1.0, *[1.0] * 9])
+    with monkeypatch.context() as patch:
+        patch.setattr(watch.time, "monotonic", lambda: next(ticks))
+        check()
+
+
+def test_watchers_and_people_are_told_until_an_operator_has_seen_it(record, alice, anna, olga, sign_in, monkeypatch):
+    check()
+    portal_request = factories.submit(alice)
+    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", portal_request.pk)
+    check_hour_later(monkeypatch)
+    assert any("not as the portal has written it" in words for words in readiness.find_warnings())
+    for page in ("/admin/", "/unknown/"):
+        assert f"Request R-{portal_request.pk}" in sign_in(anna).get(page).content.decode()
+    finding = models.Finding.objects.get()
+    address = f"/unknown/findings/{finding.pk}/acknowledge/"
+    assert sign_in(anna).post(address).status_code == 403
+    assert sign_in(olga).post(address).status_code == 302
+    assert sign_in(olga).post(address).status_code == 302  # the second says that somebody was first
+    assert models.Event.objects.filter(verb="acknowledge-finding", actor_name="olga").count() == 1
+    assert "has 'type'" not in sign_in(anna).get("/admin/").content.decode()
+    check_hour_later(monkeypatch, 40)
+    assert watch.list_open() == []
+
+
+def test_a_check_that_does_not_come_to_its_end_is_a_warning(record):
+    check()
+    now = models.LogCheck.objects.get(what="ALL").begun_at
+    assert watch.find_warnings(now=now + timedelta(hours=35)) == []
+    models.LogCheck.objects.update(ended_at=Now() - timedelta(days=9), begun_at=Now() - timedelta(days=2))
+    (words,) = watch.find_warnings(now=now)
+    assert "has not been checked as a whole" in words

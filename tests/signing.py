@@ -1,0 +1,42 @@
+"""Events in great numbers, signed as the portal signs them, for tests that want a long audit log at once."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db.models import Model
+from django.utils import timezone
+
+from portal import models
+from portal.db import numbers
+from portal.services.audit import changes, events
+
+_AT_ONCE = 1000  # numbers: the database lets nobody take more
+
+
+def take_numbers(count: int) -> int:
+    """The first of so many numbers of events, which nobody else takes meanwhile."""
+    last, left = 0, count
+    while left:
+        last, _ = numbers.take_event_number(count=min(left, _AT_ONCE))
+        left -= min(left, _AT_ONCE)
+    return last - count + 1
+
+
+def store_events(told: Iterable[tuple[models.Event, Sequence[Model]]]) -> list[models.Event]:
+    """Write events that have their times, each with what it says of its rows, as the instances are."""
+    stored, kept, listed = [], [], list(told)
+    for number, (event, rows) in enumerate(listed, start=take_numbers(len(listed))):
+        described = changes.describe_changes(changed=rows, gone=(), lists={})
+        own = changes.sign_changes(event_id=number, changes=described)
+        event.id, event.http_request = number, ""
+        event.signature = events.sign_event(event=event, changes=own)
+        stored.append(event)
+        kept += own
+    models.Change.objects.bulk_create(kept)
+    return models.Event.objects.bulk_create(stored)
+
+
+def write_event(**values: Any) -> models.Event:
+    """One event that tells of no row."""
+    (event,) = store_events([(models.Event(**{"at": timezone.now()} | values), [])])
+    return event
