@@ -194,7 +194,7 @@ def test_what_is_granted_the_triggers_still_hold(role, alice):
             "UPDATE portal_request SET note = 'x'",
             "UPDATE portal_attempt SET message = 'x'",
         ):
-            with pytest.raises(psycopg.IntegrityError, match="the record is append-only"):
+            with pytest.raises(psycopg.IntegrityError, match="the audit log is append-only"):
                 opened.execute(statement)
 
 

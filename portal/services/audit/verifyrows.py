@@ -35,9 +35,10 @@ def compare_rows(*, report: Report, on_progress: Callable[[int, int], None] | No
 
 def compare_next(*, report: Report, kind: str, after: int) -> int | None:
     """Report what is wrong with the next rows of the kind, by id. Returns the last id; None where none is left."""
-    page = _list_ids(rows.KINDS[kind], after=after)
+    if not (page := _list_ids(rows.KINDS[kind], after=after)):
+        return None
     compare_chosen(report=report, kind=kind, ids=page)
-    return page[-1] if page else None
+    return page[-1]
 
 
 def compare_chosen(*, report: Report, kind: str, ids: list[int]) -> None:

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from portal import models
 from portal.models.clock import Now
@@ -25,6 +26,13 @@ BATCH = 50  # requests that go in one transaction at most
 _FINAL = [status for status, following in models.request.TRANSITIONS.items() if not following]
 # In the order in which they go: what refers to a row goes before it.
 _KINDS = ("late-answer", "attempt", "workstation", "request")
+# Whose a row is, by its kind.
+_OWNERS = {
+    "request": F("pk"),
+    "attempt": F("request"),
+    "late-answer": F("attempt__request"),
+    "workstation": Coalesce("request", "made_for"),
+}
 
 type Numbers = Sequence[int]
 
@@ -50,11 +58,10 @@ def prune_requests(*, held: leases.Lease, before: datetime, most: int) -> int:
 
 def _find_differing(numbers: Numbers) -> set[int]:
     """Those that are not as events have left them, or of which something is not."""
-    owner = {"request": "pk", "attempt": "request", "late-answer": "attempt__request", "workstation": "request"}
     found: set[int] = set()
     for kind, rows in _list_rows(numbers).items():
-        owners = dict(rows.values_list("pk", owner[kind]))
-        found |= {owners[row_id] or 0 for row_id in verifyrows.find_differing(kind=kind, ids=owners)}
+        owners = dict(rows.annotate(owner=_OWNERS[kind]).values_list("pk", "owner"))
+        found |= {owners[row_id] for row_id in verifyrows.find_differing(kind=kind, ids=owners)}
     return found
 
 
