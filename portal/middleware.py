@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 from portal import client_address, models, sessionstore
-from portal.services import sessions
+from portal.services import refusals, sessions
 from portal.services.audit import origin
 from portal.web.arrival import MOST_BODY
 
@@ -164,6 +164,21 @@ class OriginMiddleware:
         with origin.acting_from(address=client_address.find_address(request), http_request=number):
             response = self.get_response(request)
         response.headers["X-Request-ID"] = number
+        return response
+
+
+class RefusalMiddleware:
+    """Notes what somebody who is signed in was refused: a 403, or the address of what is not there for them."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        is_refused = response.status_code == 403 or (response.status_code == 404 and request.resolver_match)
+        if is_refused and isinstance(request.user, models.User):
+            act = f"{request.method} {request.path}"
+            refusals.record_refusal(person=request.user, act=act, status=response.status_code)
         return response
 
 

@@ -145,6 +145,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "portal.middleware.OriginMiddleware",
+    "portal.middleware.RefusalMiddleware",
     "portal.middleware.SessionLimitMiddleware",
     "portal.middleware.SignedInMiddleware",
     "portal.middleware.TimeZoneMiddleware",

@@ -104,6 +104,7 @@ SERVICE_LAYERS = [
         "stray",
         "configuration",
         "people",
+        "refusals",
         "usage",
         "evidence",
         "readiness",

@@ -69,6 +69,7 @@ class Verb(models.TextChoices):
     FINDING = "finding", _("finding in the audit log")
     ACKNOWLEDGE_FINDING = "acknowledge-finding", _("finding acknowledged")
     EVIDENCE = "evidence", _("evidence taken")
+    REFUSED = "refused", _("refused")
     EXPORT = "export", _("exported")
     PRUNE = "prune", _("pruned")
 

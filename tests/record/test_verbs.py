@@ -466,6 +466,7 @@ ACTS = [
     Act(verbs=(Verb.PRUNE,), do=prune_old),
     Act(verbs=(Verb.NOTICE,), do=raise_notice),
     Act(verbs=(Verb.ACKNOWLEDGE,), do=acknowledge, by="olga", has_change=True),
+    Act(verbs=(Verb.REFUSED,), do=lambda stage: stage.browse(stage.alice).post("/key/resume/"), by="alice"),
     Act(verbs=(Verb.FINDING,), do=find_tampering, staged=("type",)),
     Act(verbs=(Verb.ACKNOWLEDGE_FINDING,), do=acknowledge_finding, by="olga", staged=("type",)),
     Act(verbs=(Verb.SETTINGS,), do=start),

@@ -1,0 +1,64 @@
+"""What somebody is refused is in the audit log, but nobody fills it by trying again and again."""
+
+import pytest
+
+from portal import models
+from portal.services import refusals
+from tests import factories
+from tests.browser import Browser
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _begin_a_new_minute() -> None:
+    refusals._minutes.clear()
+
+
+def list_refusals() -> list[tuple[str, str, int]]:
+    rows = models.Event.objects.filter(verb="refused").order_by("id")
+    return [(event.actor_name, event.target, event.detail["status"]) for event in rows]
+
+
+def test_what_a_member_may_not_do_or_see_is_recorded(alice, bob, sign_in):
+    theirs = factories.submit(bob)
+    browser = sign_in(alice)
+    assert browser.post("/key/resume/").status_code == 403
+    assert browser.get(f"/requests/{theirs.pk}/").status_code == 404
+    assert browser.post(f"/requests/{theirs.pk}/cancel/").status_code == 404
+    assert browser.post("/requests/export.csv").status_code in (200, 403)
+    assert list_refusals()[:3] == [
+        ("alice", "POST /key/resume/", 403),
+        ("alice", f"GET /requests/{theirs.pk}/", 404),
+        ("alice", f"POST /requests/{theirs.pk}/cancel/", 404),
+    ]
+
+
+def test_a_form_without_its_token_is_recorded(alice):
+    browser = Browser(enforce_csrf_checks=True)
+    factories.sign_in(browser, alice)
+    assert browser.post("/requests/new/", {"type": "python"}, headers={"cookie": ""}).status_code in (302, 403)
+    browser.cookies["csrftoken"] = "x" * 32
+    assert browser.post("/requests/new/", {"type": "python"}).status_code == 403
+    assert ("alice", "POST /requests/new/", 403) in list_refusals()
+
+
+def test_an_address_that_leads_nowhere_is_not(alice, sign_in):
+    assert sign_in(alice).get("/nowhere/").status_code == 404
+    assert list_refusals() == []
+
+
+def test_nor_is_anybody_who_is_signed_out(client, alice):
+    assert client.get("/requests/1/").status_code == 302
+    assert list_refusals() == []
+
+
+def test_after_ten_in_a_minute_the_others_are_counted(alice, sign_in, monkeypatch):
+    browser = sign_in(alice)
+    for _ in range(13):
+        assert browser.post("/key/resume/").status_code == 403
+    assert len(list_refusals()) == 10
+    monkeypatch.setattr(refusals, "_MINUTE", 0.0)
+    browser.post("/key/resume/")
+    event = models.Event.objects.filter(verb="refused").latest("id")
+    assert event.detail == {"status": 403, "left_out": 3}
