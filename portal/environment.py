@@ -157,6 +157,22 @@ def read_url(name: str, *, default: str) -> str:
     return value
 
 
+def read_target(name: str) -> str:
+    """Where something is to be delivered: file:///FOLDER/FILE, an https URL, or nowhere."""
+    value = read_text(name)
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        stop(f"{name} is not a URL.")
+    is_file = parts.scheme == "file" and not host and parts.path.startswith("/")
+    is_https = host and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+    if value and not is_file and not is_https:
+        stop(f"{name} must be file:///FOLDER/FILE or start with https://.")
+    return value
+
+
 def read_database(name: str, *, default: str) -> dict[str, Any]:
     """Django's description of the database that a URL names: SQLite or PostgreSQL."""
     url = read_text(name, default=default)

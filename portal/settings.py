@@ -39,12 +39,14 @@ if not SECRET_KEY:
 # Former ones: who is signed in stays so, and links that were sent stay good, when SECRET_KEY is replaced.
 SECRET_KEY_FALLBACKS = environment.read_secrets("SECRET_KEY_FALLBACKS")
 
-# --- The record -----------------------------------------------------------------------------------------------------
+# --- The audit log --------------------------------------------------------------------------------------------------
 
 # The secret by which the record is sealed; not in the database. Empty: SECRET_KEY stands for it.
 PORTAL_AUDIT_KEY = environment.read_secret("PORTAL_AUDIT_KEY")
 # Former ones, and former SECRET_KEYs where those stood for it: what was sealed with them is checked with them.
 PORTAL_AUDIT_KEY_OLD = environment.read_list("PORTAL_AUDIT_KEY_OLD")
+# Where checkpoints go by themselves: file:///FOLDER/FILE or an https address. Empty: nowhere.
+PORTAL_CHECKPOINT_URL = environment.read_target("PORTAL_CHECKPOINT_URL")
 
 # --- The provider -----------------------------------------------------------------------------------------------------
 

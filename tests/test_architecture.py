@@ -88,7 +88,17 @@ SERVICE_LAYERS = [
     {"audit"},  # its face: record
     {"clock", "audit.reading"},
     {"keyhold", "throttle", "drift", "membership", "audit.seals", "audit.verifyrows"},
-    {"credentials", "ownership", "mirror", "probe", "identity", "types", "audit.chain", "audit.pruned"},
+    {
+        "credentials",
+        "ownership",
+        "mirror",
+        "probe",
+        "identity",
+        "types",
+        "audit.chain",
+        "audit.checkpoints",
+        "audit.pruned",
+    },
     {"doubts", "audit.verify"},
     {"audit.watch"},
     {

@@ -276,7 +276,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='LogCheck',
             fields=[
-                ('what', models.CharField(choices=[('NEW', 'what is new'), ('ALL', 'all of it')], max_length=4, primary_key=True, serialize=False)),
+                ('what', models.CharField(choices=[('NEW', 'what is new'), ('ALL', 'all of it'), ('SENT', 'checkpoints')], max_length=4, primary_key=True, serialize=False)),
                 ('begun_at', models.DateTimeField(blank=True, help_text='Of the check under way, or of the last.', null=True)),
                 ('ended_at', models.DateTimeField(blank=True, help_text='Of the last check that came to its end.', null=True)),
                 ('phase', models.CharField(blank=True, help_text='Events, or a kind of row; empty: at its end.', max_length=32)),

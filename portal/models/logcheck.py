@@ -10,11 +10,13 @@ from portal.models.clock import Now
 
 
 class LogCheck(models.Model):
-    """How far the audit log has been checked: what is new each hour, all of it each night."""
+    """How far the audit log has been checked: what is new each hour, all of it each night; and the newest checkpoint
+    that was sent."""
 
     class What(models.TextChoices):
         NEW = "NEW", _("what is new")
         ALL = "ALL", _("all of it")
+        SENT = "SENT", _("checkpoints")
 
     what = models.CharField(max_length=4, choices=What, primary_key=True)
     begun_at = models.DateTimeField(null=True, blank=True, help_text=_("Of the check under way, or of the last."))

@@ -19,7 +19,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import accounts, clock, leases
-from portal.services.audit import events, reading, rows, signatures, verify, verifyrows
+from portal.services.audit import checkpoints, events, reading, rows, signatures, verify, verifyrows
 from portal.services.audit.report import Finding, Report
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def list_open() -> list[models.Finding]:
 
 def list_checks() -> list[models.LogCheck]:
     """How far each check has come."""
-    return list(models.LogCheck.objects.order_by("what"))
+    return list(models.LogCheck.objects.exclude(what=models.LogCheck.What.SENT).order_by("what"))
 
 
 def find_warnings(*, now: datetime) -> list[str]:
@@ -67,7 +67,7 @@ def find_warnings(*, now: datetime) -> list[str]:
     last = models.LogCheck.objects.filter(what=models.LogCheck.What.ALL, begun_at__lt=now - _OVERDUE)
     if last.filter(Q(ended_at=None) | Q(ended_at__lt=now - _OVERDUE)).exists():
         warnings.append("The audit log has not been checked as a whole since the day before yesterday.")
-    return warnings
+    return [*warnings, *filter(None, [checkpoints.find_warning(now=now)])]
 
 
 @transaction.atomic

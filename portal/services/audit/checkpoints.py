@@ -1,0 +1,75 @@
+"""Checkpoints go by themselves to where nobody of the portal can change them: to a file, or an address."""
+
+import json
+import logging
+import os
+import urllib.request
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import transaction
+
+import portal
+from portal import models
+from portal.db import release_connection
+from portal.models.clock import Now
+from portal.services import leases
+from portal.services.audit import seals, signatures
+
+logger = logging.getLogger(__name__)
+
+_TIMEOUT = 10.0  # seconds
+_OVERDUE = timedelta(days=1)
+
+
+def send_checkpoint(*, held: leases.Lease) -> None:
+    """Send the newest seal where it has not been sent yet; what fails is tried again in the next round."""
+    if not settings.PORTAL_CHECKPOINT_URL:
+        return
+    try:
+        checkpoint = seals.describe_newest()
+    except seals.NoSeal:
+        return
+    sent, _is_new = models.LogCheck.objects.get_or_create(what=models.LogCheck.What.SENT, defaults={"begun_at": Now()})
+    if sent.position == checkpoint["number"]:
+        return
+    signature = signatures.sign(what="checkpoint", values=list(checkpoint.values()))
+    try:
+        _deliver(json.dumps(checkpoint | {"signature": signature}))
+    except OSError as error:
+        logger.warning("The checkpoint of seal %s cannot be delivered: %s.", checkpoint["number"], error)
+        return
+    with transaction.atomic():
+        leases.check_lease(held=held)
+        models.LogCheck.objects.filter(pk=sent.pk).update(position=checkpoint["number"], ended_at=Now())
+
+
+def find_warning(*, now: datetime) -> str:
+    """That none was delivered for a day, as a sentence; empty where all is well."""
+    sent = models.LogCheck.objects.filter(what=models.LogCheck.What.SENT).first()
+    last = (sent.ended_at or sent.begun_at) if sent else None
+    if not settings.PORTAL_CHECKPOINT_URL or last is None or now - last < _OVERDUE:
+        return ""
+    return "No checkpoint of the audit log could be delivered for a day: the workers' logs say why."
+
+
+def _deliver(line: str) -> None:
+    """Add it to the file, or POST it. Raises OSError."""
+    parts = urlsplit(settings.PORTAL_CHECKPOINT_URL)
+    if parts.scheme == "file":
+        with open(parts.path, "a", encoding="ascii", opener=_open_private) as file:
+            file.write(f"{line}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return
+    release_connection()
+    headers = {"Content-Type": "application/json", "User-Agent": f"workstation-portal/{portal.__version__}"}
+    request = urllib.request.Request(  # noqa: S310 (https, or http to this machine: the settings are checked)
+        settings.PORTAL_CHECKPOINT_URL, data=line.encode("ascii"), headers=headers
+    )
+    urllib.request.urlopen(request, timeout=_TIMEOUT).close()  # noqa: S310
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
