@@ -88,18 +88,8 @@ SERVICE_LAYERS = [
     {"audit"},  # its face: record
     {"clock", "audit.reading"},
     {"keyhold", "throttle", "drift", "membership", "audit.seals", "audit.verifyrows"},
-    {
-        "credentials",
-        "ownership",
-        "mirror",
-        "probe",
-        "identity",
-        "types",
-        "audit.chain",
-        "audit.checkpoints",
-        "audit.pruned",
-    },
-    {"doubts", "audit.verify"},
+    {"credentials", "ownership", "mirror", "probe", "identity", "types", "audit.chain", "audit.pruned"},
+    {"doubts", "audit.verify", "audit.checkpoints"},
     {"audit.watch"},
     {
         "intake",
