@@ -123,7 +123,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         return super().get_queryset(request).defer("workstation__raw")
 
     def find_words(self, request: HttpRequest, words: list[str]) -> Q:
-        """In all texts of the request, by the search index; that also answers several filters together."""
+        """In all texts of the request, as the history does; that also answers several filters together."""
         models.check_words(words)
         numbers = found.find_requests(request, words)
         request.searched = numbers  # type: ignore[attr-defined]

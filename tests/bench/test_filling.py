@@ -19,7 +19,7 @@ PLAN = fill.Plan(requests=250, people=12, days=20, until="2026-11-20", seed=7, b
 # Everything that is filled, but for what tells of the filling itself.
 TABLES = (
     models.User, models.Request, models.Attempt, models.LateAnswer, models.Event, models.Workstation, models.Workspace,
-    models.File, models.Log, models.Scan, models.DailyCount, models.MonthlyCount,
+    models.File, models.Log, models.Scan, models.DailyCount, models.MonthlyCount, models.Change,
 )  # fmt: skip
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -42,7 +42,8 @@ def read_all() -> dict[str, list[dict[str, object]]]:
 def empty() -> None:
     """As a new database: its counters of ids begin anew."""
     with factories.unprotected(), connection.cursor() as cursor:
-        tables = [model._meta.db_table for model in (*TABLES, models.Seal, models.Key, models.Account, models.Lease)]
+        others = (models.SearchEntry, models.EventNumber, models.Seal, models.Key, models.Account, models.Lease)
+        tables = [model._meta.db_table for model in (*TABLES, *others)]
         if connection.vendor == "postgresql":
             cursor.execute(f"TRUNCATE {', '.join(tables)}, portal_user_groups RESTART IDENTITY CASCADE")
             return
@@ -182,3 +183,22 @@ def test_its_events_tell_of_its_rows(filled):
     with factories.unprotected():
         models.Attempt.objects.filter(pk=attempt.pk).update(message=attempt.message)
     assert found == [f"attempt {attempt.pk}"]
+
+
+def test_every_request_is_found_and_so_is_the_next_one(filled, alice):
+    assert models.SearchEntry.objects.count() == PLAN.requests
+    new = factories.submit(alice, note="heliotrope")
+    assert "heliotrope" in models.SearchEntry.objects.get(pk=new.pk).words
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname = 'search_entry_by_words'")
+            assert cursor.fetchone() == (1,)
+
+
+def test_each_request_says_how_long_it_took_and_whether_it_was_unknown(filled):
+    requests = list(models.Request.objects.prefetch_related("attempts"))
+    for portal_request in requests:
+        ended_at, outcomes = portal_request.ended_at, {attempt.outcome for attempt in portal_request.attempts.all()}
+        assert portal_request.took == (ended_at and (ended_at - portal_request.created_at).total_seconds())
+        assert portal_request.was_unknown == (portal_request.status == "UNKNOWN" or "UNKNOWN" in outcomes)
+    assert {portal_request.was_unknown for portal_request in requests} == {True, False}

@@ -1,4 +1,4 @@
-"""`manage.py migrate`: Django's, which ends by putting all triggers back and completing the search index.
+"""`manage.py migrate`: Django's, which ends by putting all triggers back and gathering the texts that are missing.
 
 What it changed about groups is in the audit log. A database of a draft from before the first release is refused.
 """
@@ -28,6 +28,7 @@ class Command(migrate.Command):
         protection.install_triggers()
         indexing.install_triggers()
         indexing.index_missing()
+        indexing.make_index()
         if before and _describe_groups() != before:
             membership.record_migration(before=before)
 

@@ -6,11 +6,11 @@ can forget them. Both databases run the same statements.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from django.db import connection, transaction
 
 _PREFIX = "portal_find_"
+_INDEX = "search_entry_by_words"
 _LONGEST_ERROR = 500  # characters of each text of an error
 
 # --- What is said in SQL ---
@@ -23,14 +23,15 @@ def _select_words() -> str:
         "sqlite": "group_concat(piece, ' ')",
         "postgresql": "lower(string_agg(piece, ' '))",  # what is looked for is in lower case too
     }[connection.vendor]
+    # Not a join: before PostgreSQL knows how many workspaces there are, it would walk through all for each request.
+    workspace = "(SELECT s.uid FROM portal_workspace s WHERE s.id = w.workspace_id)"
     return f"""(
         SELECT {gathered} FROM (
             SELECT r.workspace_uid || ' ' || r.note AS piece
             UNION SELECT u.username || ' ' || u.first_name || ' ' || u.last_name
                 FROM portal_user u WHERE u.id = r.requester_id
-            UNION SELECT w.uid || ' ' || coalesce(s.uid, '')
-                FROM portal_workstation w LEFT JOIN portal_workspace s ON s.id = w.workspace_id
-                WHERE w.request_id = r.id OR w.made_for_id = r.id
+            UNION SELECT w.uid || ' ' || coalesce({workspace}, '')
+                FROM portal_workstation w WHERE w.request_id = r.id OR w.made_for_id = r.id
             UNION SELECT {error} || ' ' || {message} FROM portal_attempt a WHERE a.request_id = r.id
             UNION SELECT {error} || ' ' || {message} FROM portal_lateanswer a
                 JOIN portal_attempt o ON o.id = a.attempt_id WHERE o.request_id = r.id
@@ -103,27 +104,32 @@ def remove_triggers() -> None:
                 cursor.execute(f"DROP TRIGGER {name}{on_table}")
 
 
-@contextmanager
-def index_afterwards(*, above: int) -> Iterator[None]:
-    """Without triggers while many requests with higher numbers are written; then their texts are gathered at once.
-
-    Within one transaction: nobody else sees the table without its triggers.
-    """
-    with transaction.atomic():
-        remove_triggers()
-        yield
-        index_missing(above=above)
-        install_triggers()
-
-
-def index_missing(*, above: int = 0) -> int:
-    """Gather the texts of all requests above the number that have none: the table is new, or the triggers were off.
-
-    Returns how many.
-    """
+def index_missing() -> int:
+    """Gather the texts of all requests that have none: the table is new, or the triggers were off. Returns how many."""
     if "portal_searchentry" not in connection.introspection.table_names():
         return 0
-    missing = "r.id > %s AND NOT EXISTS (SELECT 1 FROM portal_searchentry e WHERE e.rowid = r.id)"
+    missing = "NOT EXISTS (SELECT 1 FROM portal_searchentry e WHERE e.rowid = r.id)"
     with connection.cursor() as cursor:
-        cursor.execute(_insert_where(missing), [above])
+        cursor.execute(_insert_where(missing))
         return int(cursor.rowcount)
+
+
+def drop_index() -> None:
+    """Let PostgreSQL forget its index, where making it anew is quicker than adding many texts."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP INDEX IF EXISTS {_INDEX}")
+
+
+@transaction.atomic
+def make_index() -> None:
+    """Make PostgreSQL's index if it is not there. SQLite's is the table itself."""
+    if connection.vendor == "sqlite" or "portal_searchentry" not in connection.introspection.table_names():
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL maintenance_work_mem = '256MB'")
+        # Without a list of pending entries: it would make some writer pay for many, and every reader search it.
+        cursor.execute(
+            f"CREATE INDEX IF NOT EXISTS {_INDEX} ON portal_searchentry"
+            " USING gin (words gin_trgm_ops) WITH (fastupdate = off)"
+        )

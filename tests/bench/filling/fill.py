@@ -86,7 +86,7 @@ def _make_calendar(plan: Plan) -> Calendar:
 
 
 def _write_requests(plan: Plan, report: Callable[[str], None]) -> None:
-    """Tell the stories that are not told yet, a batch in a transaction, and leave the search without its index."""
+    """Tell the stories that are not told yet, a batch in a transaction, and leave the search without its texts."""
     account, calendar, cast = accounts.get_current_account(), _make_calendar(plan), people.People()
     done = models.Request.objects.count()
     if done < plan.requests:

@@ -63,6 +63,7 @@ class Story:
         self._request.status = self._send()
         if self._request.is_final:
             self._request.ended_at = at(self._now)
+            self._request.took = (self._request.ended_at - self._request.created_at).total_seconds()
         if self._request.status not in (_S.FAILED, _S.UNKNOWN):
             self._request.failure = ""
 
@@ -143,6 +144,7 @@ class Story:
         took = _DEADLINE + 1 if is_lost else self._random.lognormvariate(1.0, 0.5) + 0.2
         answer = words.ANSWERS.get(ending) if ending else self._make_workstation(self._now + took)
         attempt = self._add_attempt(ending, took, answer or {})
+        self._request.was_unknown |= attempt.outcome == _O.UNKNOWN
         rows = [attempt, self._request]
         before_and_after = {"before": _S.QUEUED, "after": _S.SENDING}
         self._record("claim", attempt, {"worker": attempt.worker} | before_and_after, rows=rows)
