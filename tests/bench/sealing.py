@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from django.apps import apps
+from django.db import transaction
+from django.utils import timezone
 
 from tests.chaos import inside, stage
 
@@ -53,11 +55,12 @@ def measure(*, events: int) -> dict[str, float]:
 
 def _fill(events: int) -> None:
     """As the portal would write them for requests that succeed: submit, claim, answer."""
+    from tests.signing import store_events
+
     model = apps.get_model("portal", "Event")
     for start in range(0, events, _BATCH):
-        model.objects.bulk_create(
-            [_make_event(model, number) for number in range(start, min(start + _BATCH, events))], batch_size=_BATCH
-        )
+        with transaction.atomic():
+            store_events((_make_event(model, number), []) for number in range(start, min(start + _BATCH, events)))
 
 
 def _make_event(model: Any, number: int) -> Any:
@@ -69,6 +72,7 @@ def _make_event(model: Any, number: int) -> Any:
         "answer": {"outcome": "SUCCEEDED", "failure": "", "before": "SENDING", "after": "SUCCEEDED"},
     }
     return model(
+        at=timezone.now(),
         actor_id=request % 50 if verb == "submit" else None,
         actor_name=f"member-{request % 50}" if verb == "submit" else "",
         address="192.0.2.17" if verb == "submit" else "",

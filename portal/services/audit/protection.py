@@ -6,7 +6,9 @@ SQL that SQLite and PostgreSQL share; `OLD` and `NEW` are the row before and aft
 
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import connection
+
+from portal.db import triggers
 
 _PREFIX = "portal_keep_"
 _MOST_NUMBERS = 1000  # that are taken, or left out, at once
@@ -139,97 +141,30 @@ def _list_truncating(rules: list[Rule]) -> list[Rule]:
     return [Rule(table=table, act="TRUNCATE") for table in dict.fromkeys(rule.table for rule in rules)]
 
 
-@transaction.atomic
 def install_triggers() -> None:
     """Put the triggers back as they must be. Nothing where the tables are not all there yet."""
-    rules = list_rules()
-    if not {rule.table for rule in rules} <= set(connection.introspection.table_names()):
-        return
-    remove_triggers()
-    with connection.cursor() as cursor:
-        for rule in rules:
-            for statement in _write(rule):
-                cursor.execute(statement)
+    triggers.install_triggers(triggers=_list_triggers(), prefix=_PREFIX)
 
 
-@transaction.atomic
 def remove_triggers() -> None:
-    """Take them away: before a migration on SQLite, which cannot rebuild a table that a trigger names."""
-    with connection.cursor() as cursor:
-        for name, table in _read_names():
-            on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
-            cursor.execute(f"DROP TRIGGER {name}{on_table}")
+    """Take them away: before a migration on SQLite."""
+    triggers.remove_triggers(prefix=_PREFIX)
 
 
 def find_faults() -> list[str]:
-    """What is missing or other than it must be, as sentences; empty where the record is protected."""
-    present = _read_present()
-    faults = []
-    for rule in list_rules():
-        if rule.name not in present:
-            faults.append(f"The trigger {rule.name} is missing.")
-        elif present[rule.name] != _describe(rule):
-            faults.append(f"The trigger {rule.name} is not as the portal made it.")
-    return faults
+    """What is missing or other than it must be, as sentences; empty where the audit log is protected."""
+    return triggers.find_faults(triggers=_list_triggers())
 
 
-# --- How each database writes and tells of a trigger ---
-
-# PostgreSQL's own bits: for each row, before; insert, delete, update, truncate.
-_TYPES = {"UPDATE": 1 + 2 + 16, "DELETE": 1 + 2 + 8, "TRUNCATE": 2 + 32}
-
-
-def _write(rule: Rule) -> list[str]:
-    """The statements that make the trigger."""
-    if connection.vendor == "sqlite":
-        return [_write_sqlite(rule)]
-    each = "STATEMENT" if rule.act == "TRUNCATE" else "ROW"
+def _list_triggers() -> list[triggers.Trigger]:
     return [
-        f"CREATE OR REPLACE FUNCTION {rule.name}() RETURNS trigger LANGUAGE plpgsql AS $body${_write_body(rule)}$body$",
-        f"CREATE TRIGGER {rule.name} BEFORE {rule.act} ON {rule.table} FOR EACH {each} EXECUTE FUNCTION {rule.name}()",
+        triggers.Trigger(
+            name=rule.name,
+            table=rule.table,
+            act=rule.act,
+            condition=rule.condition,
+            is_before=True,
+            statement=triggers.refuse(rule.words),
+        )
+        for rule in list_rules()
     ]
-
-
-def _write_sqlite(rule: Rule) -> str:
-    when = f" WHEN {rule.condition}" if rule.condition else ""
-    return (
-        f"CREATE TRIGGER {rule.name} BEFORE {rule.act} ON {rule.table}{when} "
-        f"BEGIN SELECT RAISE(ABORT, '{rule.words}'); END"
-    )
-
-
-def _write_body(rule: Rule) -> str:
-    refuse = f"RAISE EXCEPTION '{rule.words}' USING ERRCODE = 'integrity_constraint_violation';"
-    if not rule.condition:
-        return f" BEGIN {refuse} END "
-    row = "OLD" if rule.act == "DELETE" else "NEW"
-    return f" BEGIN IF {rule.condition} THEN {refuse} END IF; RETURN {row}; END "
-
-
-def _read_names() -> list[tuple[str, str]]:
-    """Name and table of each trigger of ours that is there."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'")
-        else:
-            cursor.execute("SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal")
-        return [(name, table) for name, table in cursor.fetchall() if name.startswith(_PREFIX)]
-
-
-def _describe(rule: Rule) -> str:
-    """What the database tells of a trigger that is as it must be."""
-    if connection.vendor == "sqlite":
-        return _write_sqlite(rule)
-    return f"{rule.table} {_TYPES[rule.act]} O {_write_body(rule)}"
-
-
-def _read_present() -> dict[str, str]:
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-        else:
-            cursor.execute(
-                "SELECT tgname, concat_ws(' ', tgrelid::regclass, tgtype, tgenabled, prosrc)"
-                " FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal"
-            )
-        return dict(cursor.fetchall())

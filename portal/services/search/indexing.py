@@ -5,9 +5,9 @@ attempts. A dozen services write one or the other of these: triggers need fewer 
 can forget them. Both databases run the same statements.
 """
 
-from collections.abc import Iterator
-
 from django.db import connection, transaction
+
+from portal.db import triggers
 
 _PREFIX = "portal_find_"
 _INDEX = "search_entry_by_words"
@@ -53,55 +53,41 @@ def _update(numbers: str) -> str:
     )
 
 
-def _list_triggers() -> Iterator[tuple[str, str, str, str]]:
-    """Of each its table, the event, the condition and what is done."""
+def _list_triggers() -> list[triggers.Trigger]:
     says = "NEW.error <> '' OR NEW.message <> ''"
     moves = " OR ".join(f"NEW.{x} IS DISTINCT FROM OLD.{x}" for x in ("request_id", "made_for_id", "workspace_id"))
     both = "NEW.request_id, NEW.made_for_id"
     of_late = "SELECT o.request_id FROM portal_attempt o WHERE o.id = NEW.attempt_id"
-    yield "portal_request", "INSERT", "", _insert_where("r.id = NEW.id")
-    yield "portal_request", "DELETE", "", "DELETE FROM portal_searchentry WHERE rowid = OLD.id"
-    yield "portal_attempt", "INSERT", says, _update("NEW.request_id")
-    yield "portal_attempt", "UPDATE OF error, message", says, _update("NEW.request_id")
-    yield "portal_lateanswer", "INSERT", says, _update(of_late)
-    yield "portal_workstation", "INSERT", "", _update(both)
-    yield "portal_workstation", "UPDATE", moves, _update(f"{both}, OLD.request_id, OLD.made_for_id")
+    return [
+        _after("request", "INSERT", _insert_where("r.id = NEW.id")),
+        _after("request", "DELETE", "DELETE FROM portal_searchentry WHERE rowid = OLD.id"),
+        _after("attempt", "INSERT", _update("NEW.request_id"), says),
+        _after("attempt", "UPDATE OF error, message", _update("NEW.request_id"), says),
+        _after("lateanswer", "INSERT", _update(of_late), says),
+        _after("workstation", "INSERT", _update(both)),
+        _after("workstation", "UPDATE", _update(f"{both}, OLD.request_id, OLD.made_for_id"), moves),
+    ]
+
+
+def _after(table: str, act: str, statement: str, condition: str = "") -> triggers.Trigger:
+    name = f"{_PREFIX}{table}_{act.partition(' ')[0].lower()}"
+    return triggers.Trigger(
+        name=name, table=f"portal_{table}", act=act, condition=condition, is_before=False, statement=statement
+    )
 
 
 # --- What is done with it ---
 
 
-@transaction.atomic
 def install_triggers() -> None:
-    """Put the triggers as they must be. Nothing where the table is not there yet."""
-    if "portal_searchentry" not in connection.introspection.table_names():
-        return
-    remove_triggers()
-    with connection.cursor() as cursor:
-        for table, event, condition, statement in _list_triggers():
-            name = f"{_PREFIX}{table.removeprefix('portal_')}_{event.partition(' ')[0].lower()}"
-            trigger = f"CREATE TRIGGER {name} AFTER {event} ON {table} FOR EACH ROW"
-            trigger += f" WHEN ({condition})" if condition else ""
-            if connection.vendor == "sqlite":
-                cursor.execute(f"{trigger} BEGIN {statement}; END")
-            else:
-                body = f"$body$ BEGIN {statement}; RETURN NULL; END $body$"
-                cursor.execute(f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS {body}")
-                cursor.execute(f"{trigger} EXECUTE FUNCTION {name}()")
+    """Put the triggers as they must be. Nothing where a table is not there yet."""
+    if "portal_searchentry" in connection.introspection.table_names():
+        triggers.install_triggers(triggers=_list_triggers(), prefix=_PREFIX)
 
 
-@transaction.atomic
 def remove_triggers() -> None:
     """Take them away: before a migration on SQLite, and around the filling of many rows."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'")
-        else:
-            cursor.execute("SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal")
-        for name, table in cursor.fetchall():
-            if name.startswith(_PREFIX):
-                on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
-                cursor.execute(f"DROP TRIGGER {name}{on_table}")
+    triggers.remove_triggers(prefix=_PREFIX)
 
 
 def index_missing() -> int:
