@@ -7,7 +7,7 @@ _READ = tuple(
     for name in (
         *("account", "key", "request", "attempt", "lateanswer", "workstation", "workspace", "file", "log", "event"),
         *("scan", "notice", "seal", "tombstone", "workstationtype", "credential", "database", "restore"),
-        *("strayresponse", "finding"),
+        "strayresponse",
     )
 )
 

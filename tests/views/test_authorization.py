@@ -49,7 +49,7 @@ ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         (
             *("request_close", "request_evidence", "unknown_decide", "notice_acknowledge", "orphan_release"),
-            *("orphan_disown", "key_resume", "key_confirm", "key_database"),
+            *("orphan_disown", "key_resume", "key_confirm", "key_database", "finding_acknowledge"),
         ),
         (NO_METHOD, OPERATES),
     ),
@@ -151,6 +151,7 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
         "workstation": succeeded.workstation.uid,
         "workspace": succeeded.workstation.workspace.uid,
         "notice_acknowledge": models.Notice.objects.create(kind="x", example="{}").pk,
+        "finding_acknowledge": models.Finding.objects.create(kind="changed", what="event 1", words="was changed.").pk,
         "key_confirm": models.Credential.objects.latest("pk").pk,
         "token": setup.create_setup_link() or "none",
         "app_label": "portal",
