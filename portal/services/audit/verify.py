@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef
 
 from portal import models
-from portal.services.audit import canon, chain, marks, pruned, reading, seals, verifyrows
+from portal.services.audit import canon, chain, marks, pruned, reading, seals, signatures, verifyrows
 from portal.services.audit.report import Report
 from portal.services.audit.signatures import Verdict
 
@@ -103,6 +103,9 @@ class _Walk:
             if mark is None and is_sealed:
                 words = f"was inserted after its neighbours were sealed: {event.at} UTC."
                 self.report.add("inserted", f"event {event.id}", words)
+            elif mark is not None and mark.code != signatures.read_code(signature=event.row[-1]):
+                words = f"is another one than was sealed, of {mark.at} UTC: its number was given again."
+                self.report.add("changed", f"event {event.id}", words)
         elif event.verdict is Verdict.WRONG and mark is not None and mark.at != event.at:
             self._name_new_date(event, mark=mark)
         elif event.verdict is Verdict.WRONG and mark is not None:
