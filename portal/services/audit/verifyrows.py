@@ -90,7 +90,9 @@ def _compare_page(kind: rows.Kind, ids: list[int]) -> Iterator[tuple[int, fold.D
     stored = rows.read_rows(kind=kind, ids=ids)
     for row_id in ids:
         if row_id in unreadable:
-            continue  # the walk through the events names the key that is missing
+            words = f"cannot be compared: the audit key {unreadable[row_id]}, with which it was told of, is not set."
+            yield row_id, ("key", words)
+            continue
         state = fold.Fold(kind=kind).take_all(told.get(row_id, ()))
         if not state.is_told:
             if difference := _judge_untold(kind, row_id, stored.get(row_id)):
@@ -107,9 +109,10 @@ def read_changes(*, kind: rows.Kind, ids: list[int]) -> dict[int, list[canon.Row
     return _read_changes(kind, ids)[0]
 
 
-def _read_changes(kind: rows.Kind, ids: list[int]) -> tuple[dict[int, list[canon.Row]], set[int]]:
-    """The same, and those rows of which something was said under a key that is missing."""
-    found, unreadable = defaultdict(list), set()
+def _read_changes(kind: rows.Kind, ids: list[int]) -> tuple[dict[int, list[canon.Row]], dict[int, str]]:
+    """The same, and those rows of which something was said under a key that is missing, with its id."""
+    found: dict[int, list[canon.Row]] = defaultdict(list)
+    unreadable: dict[int, str] = {}
     places = ", ".join(["%s"] * len(ids))
     where = f"kind = %s AND row_id IN ({places})"
     for change in canon.read_rows(form=canon.CHANGE, where=where, values=[kind.name, *ids], limit=2**31):
@@ -117,7 +120,7 @@ def _read_changes(kind: rows.Kind, ids: list[int]) -> tuple[dict[int, list[canon
         if verdict is Verdict.AUTHENTIC:
             found[change[3]].append(change)
         elif verdict is Verdict.UNKNOWN_KEY:
-            unreadable.add(change[3])
+            unreadable[change[3]] = str(change[-1]).partition(":")[0]
     return found, unreadable
 
 
