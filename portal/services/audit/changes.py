@@ -54,7 +54,7 @@ def _describe(row: Model, *, lists: Mapping[str, tuple[object, object]]) -> Chan
     columns |= lists
     if not columns:
         return None
-    is_new |= all(was is None for was, _ in columns.values())
+    is_new |= not isinstance(row, Audited) and all(was is None for was, _ in columns.values())
     act = models.Change.Act.ADDED if is_new else models.Change.Act.CHANGED
     return Change(kind=kind.name, row_id=row.pk, act=act, columns=columns)
 
