@@ -41,8 +41,17 @@ class SessionStore(db.SessionStore):
         if key is not None:
             models.Session.objects.filter(session_key=hash_key(key)).delete()
 
+    def load(self) -> dict[str, Any]:
+        """Nothing where what is stored is another session's: what is signed would count under each key otherwise."""
+        data: dict[str, Any] = super().load()
+        if data and data.pop("key", None) != hash_key(self.session_key or ""):
+            self._session_key = None
+            return {}
+        return data
+
     def create_model_instance(self, data: dict[str, Any]) -> models.Session:
-        row = cast(models.Session, super().create_model_instance(data))
+        own = {"key": hash_key(self._get_or_create_session_key())}
+        row = cast(models.Session, super().create_model_instance(data | own))
         row.session_key = hash_key(row.session_key)
         row.user_id = data.get("_auth_user_id")
         row.address, row.browser = data.get("address", ""), data.get("browser", "")
