@@ -1,7 +1,9 @@
 """What verifying has found."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
+KEY = "key"  # the kind of findings that tell of a key that is missing
 _MOST_KEPT = 1000  # findings: where one thing is wrong, all may be
 
 
@@ -34,16 +36,18 @@ class Report:
     newest: str = ""
     misdated: int = 0
     first_misdated: str = ""
+    _kept: Counter[bool] = field(default_factory=Counter)  # keys by themselves: anybody can make up as many
     _missing_keys: set[str] = field(default_factory=set)
 
     def add(self, kind: str, what: str, words: str) -> None:
         """Note one finding."""
         self.count += 1
-        if len(self.findings) < _MOST_KEPT:
+        self._kept[kind == KEY] += 1
+        if self._kept[kind == KEY] <= _MOST_KEPT:
             self.findings.append(Finding(kind=kind, what=what, words=words))
 
     def add_key(self, key_id: str, what: str) -> None:
         """Note, once for each key, that it is missing."""
         if key_id not in self._missing_keys:
             self._missing_keys.add(key_id)
-            self.add("key", what, f"cannot be checked: its audit key {key_id} is not in PORTAL_AUDIT_KEY_OLD.")
+            self.add(KEY, what, f"cannot be checked: its audit key {key_id} is not in PORTAL_AUDIT_KEY_OLD.")
