@@ -106,6 +106,10 @@ class _Walk:
             elif mark is not None and mark.code != signatures.read_code(signature=event.row[-1]):
                 words = f"is another one than was sealed, of {mark.at} UTC: its number was given again."
                 self.report.add("changed", f"event {event.id}", words)
+        elif event.verdict is Verdict.UNKNOWN_KEY and mark is not None:
+            # Its seal, whose key is known, was made by who could check it.
+            words = f"of {event.at} UTC was changed: it names an audit key that its seal was not made with."
+            self.report.add("changed", f"event {event.id}", words)
         elif event.verdict is Verdict.WRONG and mark is not None and mark.at != event.at:
             self._name_new_date(event, mark=mark)
         elif event.verdict is Verdict.WRONG and mark is not None:
