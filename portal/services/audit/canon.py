@@ -101,7 +101,9 @@ def _select(field: Any) -> str:
         return f"CASE length({column}) WHEN {_TIME_WITHOUT_FRACTION} THEN {column} || '.000000' ELSE {column} END"
     match _kind(field):
         case "DateTimeField":
-            return f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
+            written = f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
+            # to_char writes years before Christ as those after.
+            return f"CASE WHEN {column} < '0001-01-02Z' THEN {column}::text ELSE {written} END"
         case "UUIDField":
             return f"replace({column}::text, '-', '')"
         case "JSONField":
