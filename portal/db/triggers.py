@@ -1,6 +1,6 @@
 """Triggers, written for both databases from one description."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -12,6 +12,12 @@ _READ = {
     "sqlite": "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'",
     "postgresql": "SELECT tgname, tgrelid::regclass::text, concat_ws(' ', tgtype, tgenabled, prosrc)"
     " FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal",
+}
+
+_OTHER_THAN_TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'view'",
+    "postgresql": "SELECT relname FROM pg_class WHERE pg_table_is_visible(oid)"
+    " AND (relkind IN ('v', 'm', 'f') OR relkind = 'r' AND (relrowsecurity OR relhasrules OR relhassubclass))",
 }
 
 
@@ -92,6 +98,18 @@ def find_faults(*, triggers: Iterable[Trigger]) -> list[str]:
         elif present[trigger.name] != (trigger.table, trigger.describe()):
             faults.append(f"The trigger {trigger.name} is not as the portal made it.")
     return faults
+
+
+def find_strangers(*, tables: Container[str], known: Container[str]) -> list[str]:
+    """Triggers on these tables that are not among those that are known, and which tables are none, as sentences."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHER_THAN_TABLES[connection.vendor])
+        others = sorted(name for (name,) in cursor.fetchall() if name in tables)
+    strange = sorted((name, table) for name, table, _ in _read_present() if table in tables and name not in known)
+    return [
+        *(f"The trigger {name} on {table} is not the portal's." for name, table in strange),
+        *(f"{name} is not a plain table: what it holds may be another thing for each who reads it." for name in others),
+    ]
 
 
 def _read_present() -> list[tuple[str, str, str]]:

@@ -6,9 +6,11 @@ SQL that SQLite and PostgreSQL share; `OLD` and `NEW` are the row before and aft
 
 from dataclasses import dataclass
 
+from django.apps import apps
 from django.db import connection
 
 from portal.db import triggers
+from portal.services.search import indexing
 
 _PREFIX = "portal_keep_"
 _MOST_NUMBERS = 1000  # that are taken, or left out, at once
@@ -154,6 +156,17 @@ def remove_triggers() -> None:
 def find_faults() -> list[str]:
     """What is missing or other than it must be, as sentences; empty where the audit log is protected."""
     return triggers.find_faults(triggers=_list_triggers())
+
+
+def find_strangers() -> list[str]:
+    """What somebody has put between the portal and its tables, as sentences.
+
+    A trigger that is not the portal's can keep an event from being written; a view, a rule or row security can show to
+    one what it hides from another.
+    """
+    tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+    known = {trigger.name for trigger in [*_list_triggers(), *indexing.list_triggers()]}
+    return triggers.find_strangers(tables=tables, known=known)
 
 
 def _list_triggers() -> list[triggers.Trigger]:

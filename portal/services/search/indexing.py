@@ -53,7 +53,8 @@ def _update(numbers: str) -> str:
     )
 
 
-def _list_triggers() -> list[triggers.Trigger]:
+def list_triggers() -> list[triggers.Trigger]:
+    """All of them, for the database in use."""
     says = "NEW.error <> '' OR NEW.message <> ''"
     moves = " OR ".join(f"NEW.{x} IS DISTINCT FROM OLD.{x}" for x in ("request_id", "made_for_id", "workspace_id"))
     both = "NEW.request_id, NEW.made_for_id"
@@ -82,7 +83,7 @@ def _after(table: str, act: str, statement: str, condition: str = "") -> trigger
 def install_triggers() -> None:
     """Put the triggers as they must be. Nothing where a table is not there yet."""
     if "portal_searchentry" in connection.introspection.table_names():
-        triggers.install_triggers(triggers=_list_triggers(), prefix=_PREFIX)
+        triggers.install_triggers(triggers=list_triggers(), prefix=_PREFIX)
 
 
 def remove_triggers() -> None:
