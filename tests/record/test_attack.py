@@ -188,13 +188,12 @@ CRASHES = {
     "change columns deep": "UPDATE portal_change SET columns = {deep} WHERE event_id = {event}",
     "change columns list": "UPDATE portal_change SET columns = '[]' WHERE event_id = {event}",
     "group bad": "INSERT INTO auth_group (id, name) VALUES (99, CAST(x'ff' AS TEXT))",
-    "group of person bad": "UPDATE auth_group SET name = CAST(x'ff' AS TEXT)",
+    "group of person bad": "UPDATE auth_group SET name = CAST(x'ff' AS TEXT) WHERE name = 'Members'",
     "codename bad": "UPDATE auth_permission SET codename = CAST(x'ff' AS TEXT) || id",
     "request type bad": "UPDATE portal_request SET type = CAST(x'ff' AS TEXT)",
     "tombstone bad": "INSERT INTO portal_tombstone (made_at, kind, first_id, last_id, ids, counts) VALUES ('x', 'EVENTS', 'a', 'b', '[', 'x')",
     "tombstone list": "INSERT INTO portal_tombstone (made_at, kind, first_id, last_id, ids, counts) VALUES ('x', 'EVENTS', CAST(x'ff' AS TEXT), 'b', '[', 'x')",
     "row times": "UPDATE portal_request SET created_at = x'ff'",
-    "user id in groups": "UPDATE portal_user_groups SET user_id = 'abc'",
 }
 
 

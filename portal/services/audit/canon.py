@@ -6,7 +6,7 @@ not what Django makes of it, and a table of millions is read in seconds.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -114,15 +114,20 @@ def _select(field: Any) -> str:
 
 def fetch_rows(*, sql: str, values: Sequence[object] = ()) -> list[Row]:
     """What a query gives, whatever somebody has written past the portal."""
+    return read_anyhow(lambda: _execute(sql, values))
+
+
+def read_anyhow[T](read: Callable[[], T]) -> T:
+    """What `read` reads, whatever somebody has written past the portal."""
     try:
-        return _execute(sql, values)
+        return read()
     except DatabaseError:
         if connection.vendor != "sqlite":
             raise
     # Bytes that are no text, where text should be: somebody wrote past the portal. That must be named.
     connection.connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
     try:
-        return _execute(sql, values)
+        return read()
     finally:
         connection.connection.text_factory = str
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 KEY = "key"  # the kind of findings that tell of a key that is missing
 _MOST_KEPT = 1000  # findings: where one thing is wrong, all may be
+_LONGEST = 1000  # characters of a finding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,12 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.what[:1].upper()}{self.what[1:]} {self.words}"
+
+
+def _escape(words: str) -> str:
+    """Fit to be printed and stored: what somebody wrote past the portal may be no text, or lines of our own words."""
+    shown = words if len(words) <= _LONGEST else f"{words[:_LONGEST]}..."
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in shown)
 
 
 @dataclass(kw_only=True)
@@ -44,7 +51,7 @@ class Report:
         self.count += 1
         self._kept[kind == KEY] += 1
         if self._kept[kind == KEY] <= _MOST_KEPT:
-            self.findings.append(Finding(kind=kind, what=what, words=words))
+            self.findings.append(Finding(kind=kind, what=_escape(what), words=_escape(words)))
 
     def add_key(self, key_id: str, what: str) -> None:
         """Note, once for each key, that it is missing."""

@@ -155,7 +155,7 @@ def make_seal(
 
 def read_seals(*, after: int, limit: int) -> list[StoredSeal]:
     """Seals with numbers above `after`, in their order."""
-    rows = canon.read_rows(form=canon.SEAL, where="number > %s", values=[after], limit=limit)
+    rows = canon.read_rows(form=canon.SEAL, where="number > %s AND number <= %s", values=[after, HIGHEST_ID], limit=limit)
     return [_restore(row) for row in rows]
 
 
@@ -177,7 +177,10 @@ def is_intact(*, seal: StoredSeal, rows: Sequence[canon.Row]) -> bool:
 def _restore(row: canon.Row) -> StoredSeal:
     values = dict(zip(canon.SEAL.names, row, strict=True))
     marks = values["marks"]
-    return StoredSeal(**values | {"marks": b"" if isinstance(marks, str) else bytes(marks)})
+    fit = {"marks": bytes(marks) if isinstance(marks, bytes | memoryview) else b""}
+    # SQLite stores what it is given: a number that is none is no seal's, and what is not as it was signed is altered.
+    fit |= {name: values[name] if isinstance(values[name], int) else 0 for name in ("first_id", "last_id", "count")}
+    return StoredSeal(**values | fit)
 
 
 def find_fault() -> str:

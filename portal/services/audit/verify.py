@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from portal import models
 from portal.services.audit import canon, chain, marks, pruned, reading, seals, signatures, verifyrows
@@ -49,12 +50,22 @@ def find_headless(*, report: Report) -> None:
     """Report changes whose event is not there, for who removed it has left them; and requests without any event."""
     if not models.Event.objects.exists() and models.Request.objects.exists():
         report.add("removed", "the audit log", "is empty, although there are requests.")
+    for words, misfits in _list_misfits():
+        if misfits.exists():
+            report.add("changed", "the audit log", f"holds {words} that is none.")
     events = models.Event.objects.filter(pk=OuterRef("event_id"))
-    headless = models.Change.objects.filter(~Exists(events)).order_by("event_id").values_list("event_id", flat=True)
+    headless = models.Change.objects.filter(~Exists(events), event_id__lte=seals.HIGHEST_ID).order_by("event_id").values_list("event_id", flat=True)
     gone, known = pruned.Ranges(), {finding.what for finding in report.findings}
     for event_id in headless.distinct().iterator():
         if not gone.cover(event_id) and f"event {event_id}" not in known:
             report.add("removed", f"event {event_id}", "is not there, though what it says of rows is.")
+
+
+def _list_misfits() -> list[tuple[str, QuerySet[Any]]]:
+    """SQLite stores texts where numbers belong. To it they are above all numbers, so that nothing else meets them."""
+    above = seals.HIGHEST_ID
+    changes = models.Change.objects.filter(Q(event_id__gt=above) | Q(row_id__gt=above) | Q(position__gt=above))
+    return [("a change with a number", changes), ("a seal with a number", models.Seal.objects.filter(number__gt=above))]
 
 
 def check_alone(*, report: Report, event: reading.StoredEvent) -> None:
@@ -77,7 +88,7 @@ class _Walk:
 
     def check_events(self, on_progress: Progress | None) -> None:
         """Every event by its signature and by its mark; every mark by its event."""
-        total = sum(models.Seal.objects.values_list("count", flat=True).iterator()) if on_progress else 0
+        total = int(models.Seal.objects.aggregate(total=Sum("count"))["total"] or 0) if on_progress else 0
         ends = models.Seal.objects.filter(number=self.links.until).values_list("last_id", flat=True)
         after, last = self.links.end, next(iter(ends), None)
         marked = self.links.walk_marks()

@@ -14,7 +14,7 @@ from portal.services.audit import canon, changes, fold, groups, rows
 from portal.services.audit.report import Report
 from portal.services.audit.signatures import Verdict
 
-LOWEST = -(2**63)
+LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _PAGE = 500  # rows at once
 _LOOKS = 5  # at what changes while it is looked at
 # Of these each begins with an event, but for those that a migration or a test makes before any event adds one.
@@ -59,7 +59,7 @@ def find_differing(*, kind: str, ids: Iterable[int]) -> set[int]:
 
 def _list_ids(kind: rows.Kind, *, after: int) -> list[int]:
     """The next ids of rows that are there or that events tell of, in their order."""
-    told = models.Change.objects.filter(kind=kind.name, row_id__gt=after).order_by("row_id")
+    told = models.Change.objects.filter(kind=kind.name, row_id__gt=after, row_id__lte=_HIGHEST).order_by("row_id")
     present = kind.model._default_manager.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
     return sorted({*told.values_list("row_id", flat=True).distinct()[:_PAGE], *present[:_PAGE]})[:_PAGE]
 
