@@ -20,6 +20,15 @@ _LOOKS = 5  # at what changes while it is looked at
 # Of these each begins with an event, but for those that a migration or a test makes before any event adds one.
 _ADDED = ("person", "group")
 
+# What is empty in a row until an event fills it.
+_BY_EVENT = {
+    "workspace": ("owner_id",),
+    "workstation": ("request_id", "made_for_id", "release_asked_at", "release_asked_by_id"),
+    "account": ("retired_at",),
+    "credential": ("accepted_by_id",),
+    "notice": ("acknowledged_at", "acknowledged_by_id"),
+}
+
 type Found = tuple[str, str, str]  # a finding's kind, what and words
 
 
@@ -136,6 +145,9 @@ def _judge_untold(kind: rows.Kind, row_id: int, stored: rows.Columns | None) -> 
         return "row inserted", "is in no event: it was inserted past the portal."
     if kind.model is Group:
         return next(_compare_with_code(kind, stored), None)
+    for name in _BY_EVENT.get(kind.name, ()):
+        if stored[name] is not None:
+            return "row inserted", f"has {name} {canon.encode(row=[stored[name]]).decode()[1:-1]}, of which no event tells."
     return None
 
 
