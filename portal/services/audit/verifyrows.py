@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 
 from portal import models
 from portal.services.audit import canon, changes, fold, groups, rows
-from portal.services.audit.report import Report
+from portal.services.audit.report import KEY, Report
 from portal.services.audit.signatures import Verdict
 
 LOWEST, _HIGHEST = -(2**63), 2**63 - 1
@@ -52,8 +52,11 @@ def compare_next(*, report: Report, kind: str, after: int) -> int | None:
 
 def compare_chosen(*, report: Report, kind: str, ids: list[int]) -> None:
     """Report what is wrong with these rows."""
-    for finding in _compare(rows.KINDS[kind], ids):
-        report.add(*finding)
+    for found, what, words in _compare(rows.KINDS[kind], ids):
+        if found == KEY:
+            report.add_key(words, what)
+        else:
+            report.add(found, what, words)
 
 
 def find_differing(*, kind: str, ids: Iterable[int]) -> set[int]:
@@ -99,8 +102,7 @@ def _compare_page(kind: rows.Kind, ids: list[int]) -> Iterator[tuple[int, fold.D
     stored = rows.read_rows(kind=kind, ids=ids)
     for row_id in ids:
         if row_id in unreadable:
-            words = f"cannot be compared: the audit key {unreadable[row_id]}, with which it was told of, is not set."
-            yield row_id, ("key", words)
+            yield row_id, (KEY, unreadable[row_id])
             continue
         state = fold.Fold(kind=kind).take_all(told.get(row_id, ()))
         if not state.is_told:
@@ -128,9 +130,14 @@ def _read_changes(kind: rows.Kind, ids: list[int]) -> tuple[dict[int, list[canon
         verdict = changes.check_change(row=change)
         if verdict is Verdict.AUTHENTIC:
             found[change[3]].append(change)
-        elif verdict is Verdict.UNKNOWN_KEY:
-            unreadable[change[3]] = str(change[-1]).partition(":")[0]
+        elif verdict is Verdict.UNKNOWN_KEY and _has_sealed(key_id := str(change[-1]).partition(":")[0]):
+            unreadable[change[3]] = key_id
     return found, unreadable
+
+
+def _has_sealed(key_id: str) -> bool:
+    """Whether a seal names the key: one that none names was made up, and what it is to have signed counts as forged."""
+    return models.Seal.objects.filter(key_id=key_id).exists()
 
 
 def _is_kept(told: list[canon.Row]) -> bool:
