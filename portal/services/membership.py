@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from portal import models
 from portal.models.event import Verb
 from portal.services import audit
+from portal.services.audit import rows, verifyrows
 
 type State = dict[str, object]
 
@@ -33,6 +35,7 @@ def _list_permissions(permissions: object) -> list[str]:
 @transaction.atomic
 def record_addition(*, actor: models.User, target: models.User | Group) -> None:
     """Note a new person or group."""
+    _check_actor(actor)
     after = describe(target=target)
     lists = _list_changes(before={}, after=after)
     audit.record(Verb(f"add-{_name(target)}"), target, by=actor, detail={"after": _hide(after)}, lists=lists)
@@ -76,6 +79,8 @@ def record_change(*, actor: models.User | None, target: models.User | Group, bef
     changed = [name for name in after if after[name] != before.get(name)]
     if not changed:
         return
+    if actor is not None:
+        _check_actor(actor)
     detail = {
         "before": _hide({name: before.get(name) for name in changed}),
         "after": _hide({name: after[name] for name in changed}),
@@ -95,6 +100,13 @@ def record_deletion(*, actor: models.User, target: Group) -> None:
     for person, state in members:
         record_change(actor=actor, target=person, before=state)
     audit.record(Verb.DELETE_GROUP, target, by=actor, detail={"before": before}, rows=(), gone=[target])
+
+
+def _check_actor(actor: models.User) -> None:
+    """Raise PermissionDenied where SQL has changed who acts: the portal would sign for good what was given for a moment."""
+    kind = rows.KINDS["person"]
+    if verifyrows.read_changes(kind=kind, ids=[actor.pk]) and verifyrows.find_differing(kind=kind.name, ids=[actor.pk]):
+        raise PermissionDenied
 
 
 def _list_changes(*, before: Mapping[str, object], after: State) -> dict[str, tuple[object, object]]:
