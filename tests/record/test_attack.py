@@ -260,3 +260,39 @@ def test_a_temporary_superuser_changes_nobody(record, alice, bob, sign_in):
         {"username": "bob", "is_active": "on", "is_superuser": "on", "groups": [g.pk for g in bob.groups.all()]})
     tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", False, alice.pk)
     assert find() or not models.User.objects.get(username="bob").is_superuser
+
+
+def test_pruning_keeps_what_did_not_fit(record, much_later, alice, seal):
+    people.set_time_zone(person=alice, time_zone="Europe/Rome")
+    tamper("UPDATE portal_user SET time_zone = 'UTC' WHERE id = %s", alice.pk)
+    people.set_time_zone(person=models.User.objects.get(pk=alice.pk), time_zone="Europe/Paris")
+    for n in range(12):
+        add_event(f"x{n}")
+    seal()
+    assert find()
+    prune(record, much_later)
+    assert find()
+
+
+def test_an_acknowledged_finding_does_not_hide_the_next(record, alice, monkeypatch):
+    from tests.record import test_watch as w
+    people.set_time_zone(person=alice, time_zone="Europe/Rome")
+    tamper("UPDATE portal_user SET time_zone = 'UTC' WHERE id = %s", alice.pk)
+    w.check_hour_later(monkeypatch, 40)
+    from portal.services.audit import watch
+    watch.acknowledge_finding(actor=models.User.objects.get(pk=alice.pk), finding=models.Finding.objects.get())
+    tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", True, alice.pk)
+    w.check_hour_later(monkeypatch, 80)
+    assert watch.list_open()
+
+
+@pytest.mark.parametrize("values", [{"phase": "nothing", "begun_at": "9999-01-01 00:00:00"}, {"begun_at": "9999-01-01 00:00:00", "ended_at": "9999-01-01 00:00:00"}])
+def test_a_forged_check_does_not_end_checking(record, alice, monkeypatch, values):
+    from tests.record import test_watch as w
+    from portal.services.audit import watch
+    w.check()
+    for name, value in values.items():
+        tamper(f"UPDATE portal_logcheck SET {name} = %s", value)
+    tamper("UPDATE portal_request SET type = 'max'")
+    w.check_hour_later(monkeypatch, 80)
+    assert watch.list_open()
