@@ -114,6 +114,8 @@ def _check_new(check: models.LogCheck, report: Report) -> None:
 
 def _begin_all(now: datetime) -> models.LogCheck:
     check, _is_new = models.LogCheck.objects.get_or_create(what=models.LogCheck.What.ALL)
+    if check.phase not in ("", _EVENTS_PHASE, *rows.KINDS):  # no portal has written that
+        check.phase, check.begun_at = "", None
     if not check.phase and _is_night(check, now=now):
         check.begun_at, check.phase, check.position = now, _EVENTS_PHASE, 0
     return check
