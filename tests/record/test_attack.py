@@ -1,20 +1,18 @@
 """Attacks on the promise of docs/record.md: each must be named by verifying."""
 
 import json
-from importlib import import_module
 
 import pytest
-from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.urls import reverse
 
-from portal import models, sessionstore
+from portal import models
 from portal.models.event import Verb
 from portal.services import audit, people, setup
-from portal.services.audit import changes, protection, verify
+from portal.services.audit import protection
 from tests import factories
-from tests.record.conftest import answer, find, tamper
+from tests.record.conftest import find, tamper
 
 pytestmark = pytest.mark.django_db
 ON_SQLITE = "connection.vendor != 'sqlite'"
@@ -54,12 +52,14 @@ def insert_person(pk: int) -> None:
         " is_active, date_joined, last_turn, time_zone)"
         " SELECT %s, password, %s, 'mallory', '', '', '', is_staff, is_active, date_joined, 0, ''"
         " FROM portal_user LIMIT 1",
-        pk, True,
+        pk,
+        True,
     )
 
 
 def test_a_superuser_with_a_low_id_is_found(record):
     from portal.services import membership
+
     membership.create_superuser(values={"username": "chief", "password": "x" * 20}, told="root")
     insert_person(-1)
     assert find()
@@ -89,7 +89,9 @@ def test_a_change_of_an_unknown_key_hides_no_row(record, much_later, alice, seal
     tamper(
         "INSERT INTO portal_change (event_id, position, kind, row_id, act, as_of, columns, signature)"
         " VALUES (%s, 77, 'person', %s, 'CHANGED', 1, '{}', %s)",
-        stone.first_id, alice.pk, "deadbeef:" + "0" * 32,
+        stone.first_id,
+        alice.pk,
+        "deadbeef:" + "0" * 32,
     )
     assert find()
 
@@ -105,14 +107,21 @@ def test_what_became_empty_past_the_portal_is_not_signed_as_new(record, alice):
 
 
 def answer_in(person, uid):
-    from portal import agentstation, failures
-    from portal.services import dispatch, record as rec
+    from portal import agentstation
+    from portal.services import dispatch
+    from portal.services import record as rec
+
     request = factories.submit(person, workspace_uid=uid)
     call = factories.claim()
     data = {"id": "w99", "type": request.type, "status": "active", "startedAt": "2026-11-25T08:00:00Z"}
     data |= {"workspace": {"id": uid, "status": "active", "createdAt": "2026-11-25T08:00:00Z"}}
-    given = agentstation.Answer(status=200, body=json.dumps(data).encode(), truncated=False, retry_after=None, error="", message="")
-    rec.record_result(call=call, result=dispatch.Result(workstation=agentstation.Workstation.from_dict(data), failure=None, answer=given))
+    given = agentstation.Answer(
+        status=200, body=json.dumps(data).encode(), truncated=False, retry_after=None, error="", message=""
+    )
+    rec.record_result(
+        call=call,
+        result=dispatch.Result(workstation=agentstation.Workstation.from_dict(data), failure=None, answer=given),
+    )
 
 
 def test_a_session_copied_under_another_key_signs_nobody_in(record, alice, root, sign_in):
@@ -125,6 +134,7 @@ def test_a_session_copied_under_another_key_signs_nobody_in(record, alice, root,
 
 def test_a_set_up_link_is_not_made_in_the_database(record, root):
     import hashlib
+
     root_id = root.pk
     tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", False, root_id)
     tamper(
@@ -135,13 +145,16 @@ def test_a_set_up_link_is_not_made_in_the_database(record, root):
         setup.check_setup_link(token="mine")
 
 
-@pytest.mark.parametrize("sql", [
-    "UPDATE portal_workspace SET owner_id = {alice} WHERE uid = 'found'",
-    "UPDATE portal_workstation SET request_id = NULL, made_for_id = {request}, is_foreign = {false} WHERE uid = 'found'",
-    "UPDATE portal_credential SET accepted_at = asked_at WHERE fingerprint = 'evil'",
-    "INSERT INTO portal_workspace (account_id, uid, raw, status, owner_id, first_seen_at) SELECT account_id, 'more', '', '', {alice}, first_seen_at FROM portal_workspace LIMIT 1",
-    "INSERT INTO portal_credential (account_id, fingerprint, base_url, is_sandbox, asked_at, accepted_at, seen_on) SELECT account_id, 'evil2', base_url, is_sandbox, asked_at, asked_at, '' FROM portal_credential LIMIT 1",
-])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE portal_workspace SET owner_id = {alice} WHERE uid = 'found'",
+        "UPDATE portal_workstation SET request_id = NULL, made_for_id = {request}, is_foreign = {false} WHERE uid = 'found'",
+        "UPDATE portal_credential SET accepted_at = asked_at WHERE fingerprint = 'evil'",
+        "INSERT INTO portal_workspace (account_id, uid, raw, status, owner_id, first_seen_at) SELECT account_id, 'more', '', '', {alice}, first_seen_at FROM portal_workspace LIMIT 1",
+        "INSERT INTO portal_credential (account_id, fingerprint, base_url, is_sandbox, asked_at, accepted_at, seen_on) SELECT account_id, 'evil2', base_url, is_sandbox, asked_at, asked_at, '' FROM portal_credential LIMIT 1",
+    ],
+)
 def test_rows_that_no_event_tells_of(record, alice, sql):
     account = models.Account.objects.get()
     space = models.Workspace.objects.create(account=account, uid="found")
@@ -229,17 +242,23 @@ def test_many_unknown_keys_do_not_push_out_what_was_changed(record, capsys):
 
 
 def test_a_sealed_event_that_names_an_unknown_key_is_changed(record, capsys):
-    tamper("UPDATE portal_event SET actor_name = 'bob', signature = %s WHERE id = %s", "deadbeef:" + "0" * 32, record[4].pk)
+    tamper(
+        "UPDATE portal_event SET actor_name = 'bob', signature = %s WHERE id = %s", "deadbeef:" + "0" * 32, record[4].pk
+    )
     assert verify_all(capsys).endswith("/ 1")
 
 
 def test_other_triggers_are_named(record):
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute("CREATE TRIGGER quiet BEFORE INSERT ON portal_event WHEN NEW.verb = 'export' BEGIN SELECT RAISE(IGNORE); END")
+            cursor.execute(
+                "CREATE TRIGGER quiet BEFORE INSERT ON portal_event WHEN NEW.verb = 'export' BEGIN SELECT RAISE(IGNORE); END"
+            )
         else:
             cursor.execute("CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$")
-            cursor.execute("CREATE TRIGGER quiet BEFORE INSERT ON portal_event FOR EACH ROW WHEN (NEW.verb = 'export') EXECUTE FUNCTION quiet()")
+            cursor.execute(
+                "CREATE TRIGGER quiet BEFORE INSERT ON portal_event FOR EACH ROW WHEN (NEW.verb = 'export') EXECUTE FUNCTION quiet()"
+            )
     count = models.Event.objects.count()
     add_event("everything")
     assert models.Event.objects.count() == count
@@ -256,8 +275,10 @@ def test_a_temporary_superuser_changes_nobody(record, alice, bob, sign_in):
     people.set_time_zone(person=alice, time_zone="Europe/Rome")
     tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", True, alice.pk)
     browser = sign_in(alice)
-    browser.post(reverse("admin:portal_user_change", args=[bob.pk]),
-        {"username": "bob", "is_active": "on", "is_superuser": "on", "groups": [g.pk for g in bob.groups.all()]})
+    browser.post(
+        reverse("admin:portal_user_change", args=[bob.pk]),
+        {"username": "bob", "is_active": "on", "is_superuser": "on", "groups": [g.pk for g in bob.groups.all()]},
+    )
     tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", False, alice.pk)
     assert find() or not models.User.objects.get(username="bob").is_superuser
 
@@ -276,20 +297,29 @@ def test_pruning_keeps_what_did_not_fit(record, much_later, alice, seal):
 
 def test_an_acknowledged_finding_does_not_hide_the_next(record, alice, monkeypatch):
     from tests.record import test_watch as w
+
     people.set_time_zone(person=alice, time_zone="Europe/Rome")
     tamper("UPDATE portal_user SET time_zone = 'UTC' WHERE id = %s", alice.pk)
     w.check_hour_later(monkeypatch, 40)
     from portal.services.audit import watch
+
     watch.acknowledge_finding(actor=models.User.objects.get(pk=alice.pk), finding=models.Finding.objects.get())
     tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", True, alice.pk)
     w.check_hour_later(monkeypatch, 80)
     assert watch.list_open()
 
 
-@pytest.mark.parametrize("values", [{"phase": "nothing", "begun_at": "9999-01-01 00:00:00"}, {"begun_at": "9999-01-01 00:00:00", "ended_at": "9999-01-01 00:00:00"}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"phase": "nothing", "begun_at": "9999-01-01 00:00:00"},
+        {"begun_at": "9999-01-01 00:00:00", "ended_at": "9999-01-01 00:00:00"},
+    ],
+)
 def test_a_forged_check_does_not_end_checking(record, alice, monkeypatch, values):
-    from tests.record import test_watch as w
     from portal.services.audit import watch
+    from tests.record import test_watch as w
+
     w.check()
     for name, value in values.items():
         tamper(f"UPDATE portal_logcheck SET {name} = %s", value)

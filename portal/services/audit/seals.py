@@ -155,7 +155,9 @@ def make_seal(
 
 def read_seals(*, after: int, limit: int) -> list[StoredSeal]:
     """Seals with numbers above `after`, in their order."""
-    rows = canon.read_rows(form=canon.SEAL, where="number > %s AND number <= %s", values=[after, HIGHEST_ID], limit=limit)
+    rows = canon.read_rows(
+        form=canon.SEAL, where="number > %s AND number <= %s", values=[after, HIGHEST_ID], limit=limit
+    )
     return [_restore(row) for row in rows]
 
 

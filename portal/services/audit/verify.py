@@ -54,7 +54,11 @@ def find_headless(*, report: Report) -> None:
         if misfits.exists():
             report.add("changed", "the audit log", f"holds {words} that is none.")
     events = models.Event.objects.filter(pk=OuterRef("event_id"))
-    headless = models.Change.objects.filter(~Exists(events), event_id__lte=seals.HIGHEST_ID).order_by("event_id").values_list("event_id", flat=True)
+    headless = (
+        models.Change.objects.filter(~Exists(events), event_id__lte=seals.HIGHEST_ID)
+        .order_by("event_id")
+        .values_list("event_id", flat=True)
+    )
     gone, known = pruned.Ranges(), {finding.what for finding in report.findings}
     for event_id in headless.distinct().iterator():
         if not gone.cover(event_id) and f"event {event_id}" not in known:

@@ -154,7 +154,10 @@ def _judge_untold(kind: rows.Kind, row_id: int, stored: rows.Columns | None) -> 
         return next(_compare_with_code(kind, stored), None)
     for name in _BY_EVENT.get(kind.name, ()):
         if stored[name] is not None:
-            return "row inserted", f"has {name} {canon.encode(row=[stored[name]]).decode()[1:-1]}, of which no event tells."
+            return (
+                "row inserted",
+                f"has {name} {canon.encode(row=[stored[name]]).decode()[1:-1]}, of which no event tells.",
+            )
     return None
 
 
