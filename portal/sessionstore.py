@@ -50,7 +50,7 @@ class SessionStore(db.SessionStore):
         return data
 
     def create_model_instance(self, data: dict[str, Any]) -> models.Session:
-        own = {"key": hash_key(self._get_or_create_session_key())}
+        own = {"key": hash_key(self._get_or_create_session_key())}  # type: ignore[attr-defined]
         row = cast(models.Session, super().create_model_instance(data | own))
         row.session_key = hash_key(row.session_key)
         row.user_id = data.get("_auth_user_id")

@@ -205,7 +205,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('kind', models.CharField(max_length=32)),
                 ('what', models.CharField(max_length=200)),
-                ('words', models.TextField()),
+                ('words', models.CharField(max_length=500)),
                 ('found_at', models.DateTimeField(db_default=portal.models.clock.Now())),
                 ('acknowledged_at', models.DateTimeField(blank=True, null=True)),
             ],
@@ -818,7 +818,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='finding',
-            constraint=models.UniqueConstraint(fields=('kind', 'what'), name='finding_once'),
+            constraint=models.UniqueConstraint(fields=('kind', 'what', 'words'), name='finding_once'),
         ),
         migrations.AddConstraint(
             model_name='finding',

@@ -36,7 +36,7 @@ class Finding(Audited):
 
     kind = models.CharField(max_length=32)
     what = models.CharField(max_length=200)
-    words = models.TextField()
+    words = models.CharField(max_length=500)
     found_at = models.DateTimeField(db_default=Now())
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.ForeignKey(
@@ -45,7 +45,7 @@ class Finding(Audited):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["kind", "what"], name="finding_once"),
+            models.UniqueConstraint(fields=["kind", "what", "words"], name="finding_once"),
             models.CheckConstraint(
                 name="finding_acknowledged_by_somebody",
                 condition=Q(acknowledged_at=None, acknowledged_by=None)

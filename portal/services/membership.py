@@ -103,7 +103,7 @@ def record_deletion(*, actor: models.User, target: Group) -> None:
 
 
 def _check_actor(actor: models.User) -> None:
-    """Raise PermissionDenied where SQL has changed who acts: the portal would sign for good what was given for a moment."""
+    """Raise PermissionDenied where SQL has changed who acts: what was given for a moment would be signed for good."""
     kind = rows.KINDS["person"]
     if verifyrows.read_changes(kind=kind, ids=[actor.pk]) and verifyrows.find_differing(kind=kind.name, ids=[actor.pk]):
         raise PermissionDenied

@@ -42,17 +42,15 @@ def make_record(alice, settings, monkeypatch) -> leases.Lease:
         )
         for number in range(ROWS)
     )
-    attempts = {}
+    own = {}
     for request in made[:600]:
-        attempts[request.pk] = [
-            rows.create_attempt(request, claimed_at=request.created_at, deadline_at=request.created_at)
-        ]
+        own[request.pk] = [rows.create_attempt(request, claimed_at=request.created_at, deadline_at=request.created_at)]
         ended_at = request.created_at + timedelta(seconds=9)
-        rows.create_workstation(request, ended_at=ended_at)
+        own[request.pk].append(rows.create_workstation(request, ended_at=ended_at))
     store_events(
         (
             models.Event(verb="submit", target=str(request), request_number=request.pk, at=request.created_at),
-            [request, *attempts.get(request.pk, [])],
+            [request, *own.get(request.pk, [])],
         )
         for request in made
     )

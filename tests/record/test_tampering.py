@@ -253,7 +253,7 @@ def test_a_record_that_was_emptied_is_found_by_its_rows_and_by_the_checkpoint(re
     tamper("DELETE FROM portal_event")
     tamper("DELETE FROM portal_change")
     tamper("DELETE FROM portal_seal")
-    assert set(find(checkpoint)) == {
+    assert set(find(checkpoint)) >= {
         ("checkpoint", f"seal {checkpoint.number}"),
         ("removed", "the audit log"),
         *(("row inserted", f"request R-{number}") for number in models.Request.objects.values_list("pk", flat=True)),

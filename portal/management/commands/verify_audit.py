@@ -107,8 +107,8 @@ def _judge(report: Report, *, faults: list[str]) -> None:
     if changed:
         raise CommandError(f"The audit log is not as it was. First finding: {changed[0]}", returncode=_CHANGED)
     if faults:
-        words = "Nothing was changed, but the database would not refuse it: see what it names, run `manage.py migrate`, and find out"
-        raise CommandError(f"{words} who changed that. {faults[0]}", returncode=_CHANGED)
+        words = "Nothing was changed, but the database would not refuse it, or hides it: run `manage.py migrate`,"
+        raise CommandError(f"{words} and find out who has changed that. {faults[0]}", returncode=_CHANGED)
     if report.findings:
         words = "Not all of the audit log can be checked. First finding:"
         raise CommandError(f"{words} {report.findings[0]}", returncode=_UNCHECKED)

@@ -118,7 +118,7 @@ def _list_replacing() -> list[Rule]:
         "portal_restore": ("id",),
         "portal_tombstone": ("id",),
         "portal_seal": ("number",),
-        "portal_finding": ("id", "kind, what"),
+        "portal_finding": ("id", "kind, what, words"),
         "portal_user": ("id", "username"),
     }
     taken = {table: _is_taken(table, unique) for table, unique in keys.items()}

@@ -179,7 +179,7 @@ def is_intact(*, seal: StoredSeal, rows: Sequence[canon.Row]) -> bool:
 def _restore(row: canon.Row) -> StoredSeal:
     values = dict(zip(canon.SEAL.names, row, strict=True))
     marks = values["marks"]
-    fit = {"marks": bytes(marks) if isinstance(marks, bytes | memoryview) else b""}
+    fit: dict[str, object] = {"marks": bytes(marks) if isinstance(marks, bytes | memoryview) else b""}
     # SQLite stores what it is given: a number that is none is no seal's, and what is not as it was signed is altered.
     fit |= {name: values[name] if isinstance(values[name], int) else 0 for name in ("first_id", "last_id", "count")}
     return StoredSeal(**values | fit)

@@ -177,7 +177,7 @@ def _is_late(kind: rows.Kind, row_id: int) -> bool:
 
 
 def _has_added(kind: rows.Kind) -> bool:
-    """Whether an event added any row of the kind: the first person comes with the set-up, and an id is chosen freely."""
+    """Whether an event added any row of the kind: the first person comes with the set-up; ids can be chosen."""
     return models.Change.objects.filter(kind=kind.name, act=models.Change.Act.ADDED).exists()
 
 

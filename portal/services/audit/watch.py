@@ -166,8 +166,9 @@ def _note(finding: Finding) -> None:
     """Keep it where it is new, as an event too."""
     if models.Finding.objects.filter(acknowledged_at=None).count() >= _MOST_OPEN:
         return
+    # Its words too: what was acknowledged hides nothing else of the same row.
     row, is_new = models.Finding.objects.get_or_create(
-        kind=finding.kind, what=finding.what[:200], defaults={"words": finding.words}
+        kind=finding.kind, what=finding.what[:200], words=finding.words[:500]
     )
     if is_new:
         logger.error("The audit log is not as it was written: %s", finding)

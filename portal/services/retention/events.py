@@ -87,17 +87,17 @@ def _may_go(seal: seals.StoredSeal, found: Sequence[canon.Row], *, after: int, e
         return False
     if any(row[_AT] >= edge for row in found):
         return False
-    if _tells_of_differing(first_id=found[0][_ID], last_id=seal.last_id):
-        logger.warning("The events of seal %d are not pruned: rows are not as they have left them.", seal.number)
-        return False
     if missing := verifyrows.find_differing(kind="request", ids=numbers):
         logger.warning("The events of seal %d are not pruned: R-%d was removed.", seal.number, min(missing))
+        return False
+    if _tells_of_differing(first_id=found[0][_ID], last_id=seal.last_id):
+        logger.warning("The events of seal %d are not pruned: rows are not as they have left them.", seal.number)
         return False
     return True
 
 
 def _tells_of_differing(*, first_id: int, last_id: int) -> bool:
-    """Whether a row of which the events tell is not as all events say, or was not on the way: that would be forgotten."""
+    """Whether a row of which the events tell is not as all events say, or was not on the way: it would be forgotten."""
     by_kind: dict[str, set[int]] = {}
     told = models.Change.objects.filter(event_id__range=(first_id, last_id))
     for kind, row_id in told.values_list("kind", "row_id").distinct():
