@@ -59,6 +59,7 @@ PLAIN = {
 }
 # Services that others build on, lowest first; a service imports only from lower lines.
 SERVICE_LAYERS = [
+    {"search.indexing"},
     {
         "databases",
         "hidden",
@@ -76,7 +77,6 @@ SERVICE_LAYERS = [
         "audit.protection",
         "audit.report",
         "audit.groups",
-        "search.indexing",
         "search.periods",
         "search.spreadsheet",
     },
@@ -87,9 +87,9 @@ SERVICE_LAYERS = [
     {"audit.events", "accounts"},
     {"audit"},  # its face: record
     {"clock", "audit.reading"},
-    {"keyhold", "throttle", "drift", "membership", "audit.seals", "audit.verifyrows"},
+    {"keyhold", "throttle", "drift", "audit.seals", "audit.verifyrows"},
     {"credentials", "ownership", "mirror", "probe", "identity", "types", "audit.chain", "audit.pruned"},
-    {"doubts", "audit.verify", "audit.checkpoints"},
+    {"doubts", "membership", "audit.verify", "audit.checkpoints"},
     {"audit.watch"},
     {
         "intake",

@@ -447,7 +447,7 @@ ACTS = [
     Act(verbs=(Verb.FIRST_LOOK,), do=look_first, has_change=True),
     Act(verbs=(Verb.CHANGE_TYPES,), do=change_types, has_change=True),
     Act(verbs=(Verb.DISOWN,), do=disown, by="olga", has_change=True, reason="It is another team's."),
-    Act(verbs=(Verb.REFUSE_WORKSPACE,), do=refuse_workspace, has_change=True),
+    Act(verbs=(Verb.REFUSE_WORKSPACE,), do=refuse_workspace, has_change=True, staged=("owner_id",)),
     Act(verbs=(Verb.NOTE_SHARING,), do=note_sharing, has_change=True),
     Act(verbs=(Verb.RECONCILE,), do=reconcile_one, has_change=True, staged=TIMES),
     Act(verbs=(Verb.NEEDS_REVIEW,), do=need_review, has_change=True),
@@ -528,7 +528,9 @@ def test_an_act_is_an_event(act, sandbox, settings, alice, olga, root):
 def find_untold(act: Act) -> list[str]:
     """What a service has written that its event does not tell."""
     staged = tuple(f"{word} {column} " for column in act.staged for word in ("has", "had"))
-    return [str(finding) for finding in verify.verify_log().findings if not finding.words.startswith(staged)]
+    found = [finding for finding in verify.verify_log().findings if not finding.words.startswith(staged)]
+    # The cast of the tests is there without an event.
+    return [str(one) for one in found if not (one.kind == "row inserted" and one.what.startswith("person"))]
 
 
 def test_an_event_outlives_the_name_of_who_did_it(sandbox, alice, root):

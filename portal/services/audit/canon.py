@@ -114,10 +114,10 @@ def _select(field: Any) -> str:
 
 def fetch_rows(*, sql: str, values: Sequence[object] = ()) -> list[Row]:
     """What a query gives, whatever somebody has written past the portal."""
-    return read_anyhow(lambda: _execute(sql, values))
+    return read_anyhow(read=lambda: _execute(sql, values))
 
 
-def read_anyhow[T](read: Callable[[], T]) -> T:
+def read_anyhow[T](*, read: Callable[[], T]) -> T:
     """What `read` reads, whatever somebody has written past the portal."""
     try:
         return read()

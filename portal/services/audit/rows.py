@@ -97,12 +97,12 @@ def read_lists(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
     lists: dict[int, Columns] = {number: {name: [] for name in kind.lists} for number in wanted} if kind.lists else {}
     if "groups" in kind.lists:
         named = Group.objects.filter(user__in=wanted).order_by("name").values_list("user", "name")
-        for number, name in canon.read_anyhow(lambda: list(named)):
+        for number, name in canon.read_anyhow(read=lambda: list(named)):
             lists[number]["groups"].append(name)  # type: ignore[attr-defined]
     if "permissions" in kind.lists:
         owner = "user" if kind.model is models.User else "group"
         granted = Permission.objects.filter(**{f"{owner}__in": wanted}).order_by()
         by_name = granted.values_list(owner, "content_type__app_label", "codename")
-        for number, app, codename in canon.read_anyhow(lambda: list(by_name)):
+        for number, app, codename in canon.read_anyhow(read=lambda: list(by_name)):
             lists[number]["permissions"].append(f"{app}.{codename}")  # type: ignore[attr-defined]
     return {number: {name: sorted(names) for name, names in own.items()} for number, own in lists.items()}  # type: ignore[call-overload]
