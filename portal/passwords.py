@@ -112,10 +112,8 @@ def _give_way() -> None:
 
 
 # Two are hashed at one time, few wait. Whoever has signed in here before has a place of their own, whatever strangers
-# do, and so has whoever is signed in: none of them keeps out the others. A stranger who waited would hold the thread
-# that is left to draw the form for all others (web/worker.py).
-STRANGERS = Gate(places=1, waiting=0)
-FRIENDS, MEMBERS = (Gate(places=1, waiting=2) for _ in range(2))
+# do, and so has whoever is signed in: none of them keeps out the others.
+STRANGERS, FRIENDS, MEMBERS = (Gate(places=1, waiting=2) for _ in range(3))
 _THREADS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="hashing", initializer=_give_way)
 
 

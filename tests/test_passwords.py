@@ -1,7 +1,6 @@
 """How many passwords are hashed at one time."""
 
 import threading
-import time
 from contextlib import nullcontext
 
 import pytest
@@ -39,13 +38,6 @@ def test_who_is_inside_hashes_there(monkeypatch):
     monkeypatch.setattr(passwords, "FRIENDS", passwords.Gate(places=1, waiting=0))
     with passwords.FRIENDS.enter():
         assert passwords.GatedHasher().encode("a long passphrase", "salt" * 6, 10)
-
-
-def test_a_second_stranger_is_refused_at_once():
-    begun = time.monotonic()
-    with passwords.STRANGERS.enter():
-        assert fails(passwords.STRANGERS)
-    assert time.monotonic() - begun < 2  # a gate's patience is longer
 
 
 def fails(gate: passwords.Gate) -> bool:

@@ -37,9 +37,8 @@ _SEND_BUFFER = 256 * 1024  # bytes
 _MOST_NOT_TAKEN = 16 * 1024  # bytes
 _PIECE = 16 * 1024  # bytes
 _MOST_LEFT_UNREAD = 1024 * 1024  # bytes of a refused body that are let pass, so that its sender gets to read why
-# Threads for whoever shows no cookie of somebody who is or was signed in, true or not: while one looks at a password,
-# which lets Python go, the other draws the form. While all are made to wait, both draw, and Python gives each thread
-# that is busy as much of the processor as a member's.
+# Threads for whoever shows no cookie of somebody who is or was signed in, true or not: Python gives each thread that is
+# busy as much of the processor as a member's.
 _STRANGERS = 2
 _IS_KNOWN = re.compile(
     rb"^(?:GET|HEAD) /(?:healthz|readyz)[ ?]|\r\nCookie:[^\r\n]*\b(?:%b|%b)="
