@@ -39,6 +39,7 @@ NO_PAGES = {
     "key_live": "a part of key",
     "key_banner": "a part of every page",
     "notice_acknowledge": "POST; leads to unknown",
+    "finding_acknowledge": "POST; leads to unknown",
     "sessions_end": "POST; leads to account",
     "request_cancel": "POST; leads to request_detail",
     "request_close": "POST; leads to request_detail, with an error as the page request-close-refused",

@@ -247,9 +247,11 @@ def create_types() -> None:
 
 @transaction.atomic
 def create_record() -> None:
-    """A notice, a tombstone of what was pruned long ago, and a seal over all events so far but the newest."""
+    """A notice, a finding, a tombstone of what was pruned long ago, and a seal over all events but the newest."""
     example = json.dumps({"id": "ws-1", "type": "quantum"})
     models.Notice.objects.create(kind="workstation.type=quantum", example=example, numbers=[1])
+    words = 'has type "max": event 4711 left "python".'
+    models.Finding.objects.create(kind="row changed", what="request R-1", words=words)
     ids, kind = [-3, -2], models.Tombstone.Kind.REQUESTS
     counts = {"request": 2, "attempt": 3, "late-answer": 0}
     stone = models.Tombstone(kind=kind, first_id=ids[0], last_id=ids[-1], ids=ids, counts=counts)
