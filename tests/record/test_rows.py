@@ -347,3 +347,11 @@ def test_a_hundred_random_bits_in_rows_are_found(told):
     for what in flip_rows(told, random.Random(11)):
         assert ("row changed", what) in find()
     assert find() == []
+
+
+def test_a_permission_that_was_renamed_is_found(record):
+    """Members then have what its new name allows: groups are compared by the names of their permissions."""
+    tamper("UPDATE auth_permission SET codename = 'hidden' WHERE codename = 'see_all'")
+    tamper("UPDATE auth_permission SET codename = 'see_all' WHERE codename = 'submit_request'")
+    members = Group.objects.get(name="Members")
+    assert ("row changed", f"group {members.pk}") in find()
