@@ -11,7 +11,7 @@ import sys
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
@@ -144,12 +144,7 @@ def read_time_zone(name: str, *, default: str) -> str:
 def read_url(name: str, *, default: str) -> str:
     """An https URL without a slash at its end; plain http only to this machine, because the API key travels with it."""
     value = read_text(name, default=default).rstrip("/")
-    try:
-        parts = urlsplit(value)
-        host = parts.hostname or ""
-        _ = parts.port
-    except ValueError:
-        stop(f"{name} is not a URL.")
+    parts, host = _split_url(name, value)
     if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
         stop(f"{name} must be a URL such as https://api.agentstation.ai/v1, without a name, query or fragment.")
     if parts.scheme == "http" and not is_loopback(host):
@@ -160,17 +155,22 @@ def read_url(name: str, *, default: str) -> str:
 def read_target(name: str) -> str:
     """Where something is to be delivered: file:///FOLDER/FILE, an https URL, or nowhere."""
     value = read_text(name)
-    try:
-        parts = urlsplit(value)
-        host = parts.hostname or ""
-        _ = parts.port
-    except ValueError:
-        stop(f"{name} is not a URL.")
+    parts, host = _split_url(name, value)
     is_file = parts.scheme == "file" and not host and parts.path.startswith("/")
     is_https = host and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
     if value and not is_file and not is_https:
         stop(f"{name} must be file:///FOLDER/FILE or start with https://.")
     return value
+
+
+def _split_url(name: str, value: str) -> tuple[SplitResult, str]:
+    """Its parts, and its host."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        stop(f"{name} is not a URL.")
+    return parts, parts.hostname or ""
 
 
 def read_database(name: str, *, default: str) -> dict[str, Any]:

@@ -26,8 +26,10 @@ def _list_parts(change: models.Change) -> tuple[object, ...]:
 
 
 def _show_columns(change: models.Change) -> SafeString:
-    lines = ((name, _show(before), _show(after)) for name, before, after in change.differences)
-    shown = format_html_join("", "<li>{}: {} → {}</li>", lines)
+    """What differs; where nothing does, what the event tells of a row that was there before."""
+    lines = [(name, f"{_show(before)} → {_show(after)}") for name, before, after in change.differences]
+    lines = lines or [(name, _show(after)) for name, (_, after) in change.columns.items()]
+    shown = format_html_join("", "<li>{}: {}</li>", lines)
     return format_html("<ul>{}</ul>", shown) if shown else shown
 
 

@@ -55,6 +55,10 @@ class Audited(models.Model):
         """The audited columns as they were when the row was read, or when an event last told of it; None: it is new."""
         return self._stored
 
+    def note_added(self) -> None:
+        """The row was written in this transaction by a statement that left no instance: it is new to the audit log."""
+        self._stored = None
+
     def note_recorded(self) -> None:
         """What the row holds now is in the audit log."""
         self._stored = {name: self.__dict__[name] for name in self.AUDITED if name in self.__dict__}

@@ -88,7 +88,6 @@ class StrayResponse(ProviderAnswer):
         "message",
         "answer",
     )
-    PRIVATE = frozenset({"error", "message", "answer"})
     BEGINS = True
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="stray_responses")

@@ -207,6 +207,8 @@ def check_transition(*, before: str, after: str) -> None:
 class ProviderAnswer(Audited):
     """An answer as it came: `answer` has the bytes; in `error` and `message` what a database refuses is escaped."""
 
+    PRIVATE = frozenset({"error", "message", "answer"})
+
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     error = models.TextField(blank=True, help_text=_("The provider's own word for the error."))
     message = models.TextField(blank=True, help_text=_("The provider's own sentence."))
@@ -242,7 +244,6 @@ class Attempt(ProviderAnswer):
         "message",
         "answer",
     )
-    PRIVATE = frozenset({"error", "message", "answer"})
     BEGINS = True
 
     class Outcome(models.TextChoices):
@@ -311,7 +312,6 @@ class LateAnswer(ProviderAnswer):
     """An answer that came after its attempt's deadline. Never dropped: it may name a workstation that costs money."""
 
     AUDITED = ("attempt_id", "came_at", "outcome", "failure", "http_status", "error", "message", "answer")
-    PRIVATE = frozenset({"error", "message", "answer"})
     BEGINS = True
 
     attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="late_answer")

@@ -1,6 +1,7 @@
 """Requests whose outcome is unknown, workstations that nobody owns, and what operators decide about them."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
@@ -114,13 +115,8 @@ def _judge_orphan(request: SignedInRequest, uid: str, *, act: Callable[..., None
 def acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
     """Say that a notice has been seen."""
     notice = get_object_or_404(models.Notice, pk=number)
-    try:
-        drift.acknowledge_notice(actor=request.user, notice=notice)
-    except drift.NotOpen as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(request, _("Noted: it is shown no more, and stays in the record."))
-    return redirect("unknown")
+    act = partial(drift.acknowledge_notice, actor=request.user, notice=notice)
+    return _acknowledge(request, act, refusal=drift.NotOpen)
 
 
 @require_POST
@@ -128,9 +124,14 @@ def acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
 def acknowledge_finding(request: SignedInRequest, number: int) -> HttpResponse:
     """Say that a finding in the audit log has been seen."""
     finding = get_object_or_404(models.Finding, pk=number)
+    act = partial(watch.acknowledge_finding, actor=request.user, finding=finding)
+    return _acknowledge(request, act, refusal=watch.NotOpen)
+
+
+def _acknowledge(request: SignedInRequest, act: Callable[[], None], *, refusal: type[Exception]) -> HttpResponse:
     try:
-        watch.acknowledge_finding(actor=request.user, finding=finding)
-    except watch.NotOpen as error:
+        act()
+    except refusal as error:
         messages.warning(request, str(error))
     else:
         messages.success(request, _("Noted: it is shown no more, and stays in the audit log."))

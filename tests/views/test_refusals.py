@@ -26,8 +26,7 @@ def test_what_a_member_may_not_do_or_see_is_recorded(alice, bob, sign_in):
     assert browser.post("/key/resume/").status_code == 403
     assert browser.get(f"/requests/{theirs.pk}/").status_code == 404
     assert browser.post(f"/requests/{theirs.pk}/cancel/").status_code == 404
-    assert browser.post("/requests/export.csv").status_code in (200, 403)
-    assert list_refusals()[:3] == [
+    assert list_refusals() == [
         ("alice", "POST /key/resume/", 403),
         ("alice", f"GET /requests/{theirs.pk}/", 404),
         ("alice", f"POST /requests/{theirs.pk}/cancel/", 404),
@@ -37,10 +36,9 @@ def test_what_a_member_may_not_do_or_see_is_recorded(alice, bob, sign_in):
 def test_a_form_without_its_token_is_recorded(alice):
     browser = Browser(enforce_csrf_checks=True)
     factories.sign_in(browser, alice)
-    assert browser.post("/requests/new/", {"type": "python"}, headers={"cookie": ""}).status_code in (302, 403)
     browser.cookies["csrftoken"] = "x" * 32
     assert browser.post("/requests/new/", {"type": "python"}).status_code == 403
-    assert ("alice", "POST /requests/new/", 403) in list_refusals()
+    assert list_refusals() == [("alice", "POST /requests/new/", 403)]
 
 
 def test_an_address_that_leads_nowhere_is_not(alice, sign_in):
