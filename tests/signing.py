@@ -17,7 +17,7 @@ def take_numbers(count: int) -> int:
     """The first of so many numbers of events, which nobody else takes meanwhile."""
     last, left = 0, count
     while left:
-        last, _ = numbers.take_event_number(count=min(left, _AT_ONCE))
+        (*_, last), _ = numbers.take_event_numbers(count=min(left, _AT_ONCE))
         left -= min(left, _AT_ONCE)
     return last - count + 1
 

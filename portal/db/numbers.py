@@ -11,21 +11,23 @@ _TAKE = {
     f" ON CONFLICT (id) DO UPDATE SET last = last + excluded.last RETURNING last, {_NOW}",
     # First the lock, then the number. A sequence knows no block: each number is taken by itself, in one statement.
     "postgresql": f"WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared({_LOCK}))"  # noqa: S608
-    " SELECT max(nextval(pg_get_serial_sequence('portal_event', 'id'))), statement_timestamp()"
+    " SELECT array_agg(nextval(pg_get_serial_sequence('portal_event', 'id'))), statement_timestamp()"
     " FROM locked, generate_series(1, %s)",
 }
 
 
-def take_event_number(*, count: int = 1) -> tuple[int, datetime]:
-    """The number of the next event, and the time by the database; with `count` the last of so many numbers.
+def take_event_numbers(*, count: int) -> tuple[list[int], datetime]:
+    """The numbers of the next events, in ascending order, and the time by the database.
 
     On SQLite under its write lock; on PostgreSQL a number is used up whether or not the transaction commits.
     """
     with connection.cursor() as cursor:
         cursor.execute(_TAKE[connection.vendor], [count])
         (row,) = cursor.fetchall()  # SQLite writes when all has been read
-    at = row[1] if isinstance(row[1], datetime) else datetime.fromisoformat(row[1]).replace(tzinfo=UTC)
-    return int(row[0]), at
+    taken, at = row
+    if connection.vendor == "sqlite":
+        return list(range(taken - count + 1, taken + 1)), datetime.fromisoformat(at).replace(tzinfo=UTC)
+    return sorted(taken), at
 
 
 def wait_for_writers(*, within: str) -> None:

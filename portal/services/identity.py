@@ -113,7 +113,7 @@ def accept_database(*, key: models.Key) -> models.Database:
 def skip_numbers() -> None:
     """Leave out the numbers that requests and events may have had in what was lost: each tells of one thing."""
     numbers.skip_numbers(table="portal_request", count=_NUMBER_GAP)
-    numbers.take_event_number(count=_NUMBER_GAP)
+    numbers.take_event_numbers(count=_NUMBER_GAP)
 
 
 def find_doubt() -> models.Database | None:

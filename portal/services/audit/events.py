@@ -1,6 +1,9 @@
 """Writes the audit log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import Model
@@ -9,6 +12,17 @@ from portal import models
 from portal.db import numbers
 from portal.models.event import Verb
 from portal.services.audit import canon, changes, origin, signatures
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """An event that has no number yet, and what it says of rows."""
+
+    event: models.Event
+    described: list[changes.Change]
+
+
+_COLLECTED: ContextVar[list[_Entry] | None] = ContextVar("collected", default=None)
 
 
 def record(
@@ -36,10 +50,7 @@ def record(
     changed = _list_rows(target) if rows is None else rows
     described = [*changes.describe_changes(changed=changed, gone=gone, lists=lists or {}), *told]
     source = origin.get_origin()
-    number, at = numbers.take_event_number()
     event = models.Event(
-        id=number,
-        at=at,
         actor_id=by.pk if by else None,
         actor_name=by.get_username() if by else "",
         address=source.address,
@@ -50,9 +61,40 @@ def record(
         detail=dict(detail or {}),
         reason=str(reason),
     )
-    kept = changes.sign_changes(event_id=number, changes=described)
-    event.signature = sign_event(event=event, changes=kept)
-    event.save(force_insert=True)
+    collected, entry = _COLLECTED.get(), _Entry(event=event, described=described)
+    if collected is None:
+        _write([entry])
+    else:
+        collected.append(entry)
+
+
+@contextmanager
+def collect_events() -> Iterator[None]:
+    """Write the events of what is done within at its end, all of them at once, in the caller's transaction.
+
+    What an inner block collects is dropped with its savepoint: where it raises.
+    """
+    outer, collected = _COLLECTED.get(), list[_Entry]()
+    token = _COLLECTED.set(collected)
+    try:
+        yield
+    finally:
+        _COLLECTED.reset(token)
+    if outer is not None:
+        outer.extend(collected)
+    elif collected:
+        _write(collected)
+
+
+def _write(entries: Sequence[_Entry]) -> None:
+    taken, at = numbers.take_event_numbers(count=len(entries))
+    kept = []
+    for number, entry in zip(taken, entries, strict=True):
+        entry.event.pk, entry.event.at = number, at
+        signed = changes.sign_changes(event_id=number, changes=entry.described)
+        entry.event.signature = sign_event(event=entry.event, changes=signed)
+        kept += signed
+    models.Event.objects.bulk_create([entry.event for entry in entries])
     if kept:
         models.Change.objects.bulk_create(kept)
 
