@@ -86,8 +86,14 @@ def mark_first_look() -> None:
     models.Account.objects.filter(pk=accounts.get_current_account().pk, first_look="WANTED").update(first_look="DONE")
 
 
+def claim_next(*, worker: str = "test-worker") -> dispatch.Call | None:
+    """One request, where one may be sent now."""
+    calls = dispatch.claim_requests(worker=worker, most=1)
+    return calls[0] if calls else None
+
+
 def claim() -> dispatch.Call:
-    call = dispatch.claim_request(worker="test-worker")
+    call = claim_next()
     assert call is not None, "nothing could be claimed"
     return call
 
@@ -106,7 +112,7 @@ def send_until_settled(portal_request: models.Request) -> models.Request:
     waiting = (models.Request.Status.QUEUED, models.Request.Status.SENDING)
     looks = 0
     while portal_request.status in waiting and not models.Key.objects.filter(state="HELD", held_until=None).exists():
-        call = dispatch.claim_request(worker="test-worker")
+        call = claim_next()
         if call is not None:
             record.record_result(call=call, result=dispatch.send_call(call=call, client=client))
         portal_request.refresh_from_db()

@@ -50,7 +50,7 @@ class Scene:
         return factories.submit(self.requester)
 
     def claim(self, *, worker: int = LIVING) -> dispatch.Call | None:
-        return dispatch.claim_request(worker=f"test:{worker}:0")
+        return factories.claim_next(worker=f"test:{worker}:0")
 
     def call(self, call: dispatch.Call) -> dispatch.Result:
         return dispatch.send_call(call=call, client=process.make_client())

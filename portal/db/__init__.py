@@ -1,5 +1,11 @@
 """What is particular to a database."""
 
-from portal.db.connection import describe_failure, is_pool_exhausted, open_connection, release_connection
+from portal.db.connection import (
+    describe_failure,
+    is_pool_exhausted,
+    is_unable,
+    open_connection,
+    release_connection,
+)
 
-__all__ = ["describe_failure", "is_pool_exhausted", "open_connection", "release_connection"]
+__all__ = ["describe_failure", "is_pool_exhausted", "is_unable", "open_connection", "release_connection"]

@@ -4,7 +4,8 @@ from typing import Any
 
 import psycopg
 import psycopg_pool
-from django.db import connection
+from django.db import DataError, IntegrityError, connection
+from django.db import Error as DatabaseError
 
 _KEPT_BY_DJANGO = ("pool", "cursor_factory", "context", "prepare_threshold")
 
@@ -37,6 +38,11 @@ def is_pool_exhausted(error: BaseException) -> bool:
     except psycopg.Error:
         return False
     return True
+
+
+def is_unable(error: BaseException) -> bool:
+    """Whether the database could not do it now, whatever was asked of it: away, full, locked, aborted."""
+    return isinstance(error, DatabaseError) and not isinstance(error, DataError | IntegrityError)
 
 
 def describe_failure(error: BaseException) -> str:

@@ -122,6 +122,8 @@ class Request(Audited):
 
     objects = RequestQuerySet.as_manager()
 
+    last_number: int  # of its attempts; where `turns` has found it
+
     class Meta:
         permissions = [
             ("submit_request", "Can request workstations"),

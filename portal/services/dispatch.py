@@ -7,8 +7,10 @@ request.
 
 import logging
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import takewhile
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -29,6 +31,7 @@ class Call:
     """A claimed attempt, with all that the call needs. `send_before` is a reading of agentstation.boottime()."""
 
     attempt_id: int
+    account_id: int
     token: str
     type: str
     workspace_uid: str
@@ -53,51 +56,64 @@ class Result:
         return models.Attempt.Outcome.UNKNOWN if self.failure.may_exist else models.Attempt.Outcome.FAILED
 
 
-def claim_request(*, worker: str) -> Call | None:
-    """Take the next request that may be sent now and write its attempt; None where there is none.
+def claim_requests(*, worker: str, most: int) -> list[Call]:
+    """Take the next requests that may be sent now, at most so many, and write their attempts.
 
     Looks without a lock first, so that an idle worker does not take SQLite's only write lock.
     """
     boottime = agentstation.boottime()
     account = accounts.get_current_account()
-    if not models.Request.objects.due(account).exists():
-        return None
+    if not is_any_due(account=account):
+        return []
     with transaction.atomic():
         key = keyhold.lock_key(account=account)
-        identity.check_database(key=key)
-        if not _has_room(key=key):
-            return None
-        portal_request = _find_admitted(account=account)
-        if portal_request is None:
-            return None
-        turns.take_turn(key=key, person_id=portal_request.requester_id)
-        return _create_attempt(portal_request, key=key, worker=worker, boottime=boottime)
+        now = clock.read_clock(account=account)
+        return claim_with_key(key=key, worker=worker, most=most, now=now, boottime=boottime)
 
 
-def _find_admitted(*, account: models.Account) -> models.Request | None:
-    """The next request whose workspace is its requester's, or nobody's yet; others leave the queue on the way."""
-    while (portal_request := turns.find_next(account=account)) is not None:
-        if ownership.admit_request(portal_request=portal_request):
-            return portal_request
-    return None
+def is_any_due(*, account: models.Account) -> bool:
+    """Whether a request of the account waits for nothing but its turn."""
+    return models.Request.objects.due(account).exists()
 
 
-def _has_room(*, key: models.Key) -> bool:
-    """Whether the key may be used now, within the team's caps. While it resumes, one attempt is in flight at a time.
+def claim_with_key(*, key: models.Key, worker: str, most: int, now: datetime, boottime: float) -> list[Call]:
+    """The same under the locked key, in the caller's transaction. `now` and `boottime` were read before the claim."""
+    identity.check_database(key=key)
+    calls, room = list[Call](), min(most, _count_room(key=key, now=now))
+    while len(calls) < room:
+        found = turns.find_next(account=key.account, most=room - len(calls))
+        admitted = list(takewhile(lambda one: ownership.admit_request(portal_request=one), found))
+        if admitted:
+            calls += _create_attempts(admitted, key=key, worker=worker, now=now, boottime=boottime)
+        if len(admitted) == len(found):
+            break  # else one has left the queue, and its requester's next may be due
+    return calls
+
+
+def find_claimed(*, calls: Sequence[Call]) -> list[Call]:
+    """Of what was claimed by a transaction whose commit was not confirmed, what is in the database."""
+    attempts = models.Attempt.objects.filter(
+        token__in=[call.token for call in calls], outcome=models.Attempt.Outcome.SENDING
+    )
+    tokens = set(attempts.values_list("token", flat=True))
+    return [call for call in calls if call.token in tokens]
+
+
+def _count_room(*, key: models.Key, now: datetime) -> int:
+    """How many attempts the key may be used for now, within the team's caps. While it resumes, for one at a time.
 
     Past its deadline a call is over, whoever has yet to say so: it takes nobody's place.
     """
-    now = clock.read_clock(account=key.account)
     keyhold.end_timed_pause(key=key, now=now)
     if not keyhold.may_send(key=key) or key.account.first_look == models.Account.FirstLook.WANTED:
-        return False
+        return 0
     attempts = models.Attempt.objects.filter(request__account=key.account)
     in_flight = attempts.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=now)
-    if key.is_resuming and _has_begun_again(key=key, in_flight=in_flight):
-        return False
-    if not pace.has_room(account=key.account, now=now, ahead=pace.count_due_releases(account=key.account)):
-        return False
-    return in_flight.count() < settings.PORTAL_CALLS_IN_FLIGHT
+    room = settings.PORTAL_CALLS_IN_FLIGHT - in_flight.count()
+    if key.is_resuming:
+        room = min(room, 0 if _has_begun_again(key=key, in_flight=in_flight) else 1)
+    ahead = pace.count_due_releases(account=key.account)
+    return min(room, pace.count_room(account=key.account, now=now, ahead=ahead))
 
 
 def _has_begun_again(*, key: models.Key, in_flight: QuerySet[models.Attempt]) -> bool:
@@ -105,33 +121,65 @@ def _has_begun_again(*, key: models.Key, in_flight: QuerySet[models.Attempt]) ->
     return in_flight.filter(claimed_tick__gte=key.resumed_tick).exists()
 
 
-def _create_attempt(portal_request: models.Request, *, key: models.Key, worker: str, boottime: float) -> Call:
-    models.check_transition(before=portal_request.status, after=models.Request.Status.SENDING)
-    portal_request.status, portal_request.next_attempt_at = models.Request.Status.SENDING, None
-    portal_request.save(update_fields=["status", "next_attempt_at"])
+def _create_attempts(
+    portal_requests: Sequence[models.Request], *, key: models.Key, worker: str, now: datetime, boottime: float
+) -> list[Call]:
+    """Write an attempt for each of the locked requests, in a few statements however many they are."""
+    _begin_sending(portal_requests)
+    turns.take_turns(key=key, portal_requests=portal_requests)
     send_within = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT
-    attempt = models.Attempt.objects.create(
-        request=portal_request,
-        number=portal_request.attempts.count() + 1,
-        worker=worker,
-        token=secrets.token_hex(16),
-        claimed_at=Now(),
-        claimed_tick=keyhold.advance_tick(key=key),
-        key_fingerprint=accounts.fingerprint_key(account=key.account),
-        deadline_at=Now() + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),
-    )
-    audit.record(
-        Verb.CLAIM,
-        attempt,
-        detail={"worker": worker, "before": models.Request.Status.QUEUED, "after": portal_request.status},
-        rows=[attempt, portal_request],
-    )
+    fingerprint = accounts.fingerprint_key(account=key.account)
+    attempts = [
+        models.Attempt(
+            request=portal_request,
+            number=portal_request.last_number + 1,
+            worker=worker,
+            token=secrets.token_hex(16),
+            claimed_at=now,
+            claimed_tick=key.tick + place,
+            key_fingerprint=fingerprint,
+            deadline_at=now + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),
+        )
+        for place, portal_request in enumerate(portal_requests, start=1)
+    ]
+    models.Attempt.objects.bulk_create(attempts)
+    key.tick += len(attempts)
+    key.save(update_fields=["tick", "turn"])
+    _record_claims(attempts)
+    return [_make_call(attempt, send_before=boottime + send_within) for attempt in attempts]
+
+
+def _begin_sending(portal_requests: Sequence[models.Request]) -> None:
+    for portal_request in portal_requests:
+        models.check_transition(before=portal_request.status, after=models.Request.Status.SENDING)
+        portal_request.status, portal_request.next_attempt_at = models.Request.Status.SENDING, None
+    rows = models.Request.objects.filter(pk__in=[portal_request.pk for portal_request in portal_requests])
+    rows.update(status=models.Request.Status.SENDING, next_attempt_at=None)
+
+
+def _record_claims(attempts: Sequence[models.Attempt]) -> None:
+    with audit.collect_events():
+        for attempt in attempts:
+            audit.record(
+                Verb.CLAIM,
+                attempt,
+                detail={
+                    "worker": attempt.worker,
+                    "before": models.Request.Status.QUEUED,
+                    "after": attempt.request.status,
+                },
+                rows=[attempt, attempt.request],
+            )
+
+
+def _make_call(attempt: models.Attempt, *, send_before: float) -> Call:
     return Call(
         attempt_id=attempt.pk,
+        account_id=attempt.request.account_id,
         token=attempt.token,
-        type=portal_request.type,
-        workspace_uid=portal_request.workspace_uid,
-        send_before=boottime + send_within,
+        type=attempt.request.type,
+        workspace_uid=attempt.request.workspace_uid,
+        send_before=send_before,
     )
 
 

@@ -40,8 +40,8 @@ def get_current_key() -> models.Key:
     return accounts.get_current_account().key
 
 
-def lock_key(*, account: models.Account) -> models.Key:
-    """The key's row, locked until the transaction ends. Always the first lock that a transaction takes."""
+def lock_key(*, account: models.Account | int) -> models.Key:
+    """The key's row, of the account or its id, locked until the transaction ends. Always a transaction's first lock."""
     return models.Key.objects.select_related("account").select_for_update(of=("self",)).get(account=account)
 
 
@@ -76,7 +76,7 @@ def end_timed_pause(*, key: models.Key, now: datetime) -> None:
         end_pause(key=key, actor=None, now=now)
 
 
-def note_success(*, key: models.Key, attempt: models.Attempt, now: datetime) -> None:
+def note_success(*, key: models.Key, attempt: models.Attempt) -> None:
     """A workstation was made with the locked key: it opens where the attempt was claimed while it resumed."""
     if not _counts(key=key, attempt=attempt):
         return

@@ -29,7 +29,8 @@ def store_workstation(
     """
     drift.note_deviations(deviations=workstation.deviations, request_number=request_number)
     workspace = _store_workspace(account=account, workspace=workstation.workspace)
-    return _store(account=account, workstation=workstation, workspace=workspace)
+    known = _lock_known(account=account, uid=workstation.uid)
+    return _store(account=account, workstation=workstation, workspace=workspace, known=known)
 
 
 def store_answer(*, portal_request: models.Request, workstation: agentstation.Workstation) -> models.Workstation:
@@ -42,6 +43,29 @@ def store_answer(*, portal_request: models.Request, workstation: agentstation.Wo
     if named is not None and named.request_id not in (None, portal_request.pk):
         return named
     return _store_answer(account=account, workstation=workstation, requester_id=portal_request.requester_id)
+
+
+def adopt_answer(*, portal_request: models.Request, workstation: agentstation.Workstation) -> list[Model]:
+    """The same for a workstation that no other request owns: it becomes the request's. Returns the rows that changed.
+
+    Under the key's lock, yet a scan may insert the same at this moment: IntegrityError, and the caller begins again.
+    """
+    account, told = portal_request.account, workstation.workspace
+    known = _lock_known(account=account, uid=workstation.uid)
+    workspace, fresh = None, list[Model]()
+    if told is not None and _is_storable(told.uid):
+        workspace = models.Workspace.objects.filter(account=account, uid=told.uid).first()
+        if workspace is None:
+            workspace = models.Workspace.objects.create(
+                account=account, uid=told.uid, owner=portal_request.requester, **_describe_workspace(told)
+            )
+            _store_contents(stored=workspace, workspace=told)
+            fresh.append(workspace)
+        elif workspace.owner_id in (None, portal_request.requester_id):
+            _update_workspace(stored=workspace, workspace=told)
+    owned = {"request": portal_request, "made_for": None}
+    stored = _store(account=account, workstation=workstation, workspace=workspace, known=known, **owned)
+    return [*give_workstation(stored=stored, portal_request=portal_request), *fresh]
 
 
 def store_stray(*, account: models.Account, workstation: agentstation.Workstation) -> models.Workstation:
@@ -58,7 +82,8 @@ def _store_answer(
     workspace = models.Workspace.objects.filter(account=account, uid=told.uid).first() if told else None
     if workspace is None or workspace.owner_id in (None, requester_id):
         workspace = _store_workspace(account=account, workspace=told)
-    return _store(account=account, workstation=workstation, workspace=workspace)
+    known = _lock_known(account=account, uid=workstation.uid)
+    return _store(account=account, workstation=workstation, workspace=workspace, known=known)
 
 
 def is_known(*, stored: models.Workstation, workstation: agentstation.Workstation) -> bool:
@@ -67,20 +92,37 @@ def is_known(*, stored: models.Workstation, workstation: agentstation.Workstatio
 
 
 def _store(
-    *, account: models.Account, workstation: agentstation.Workstation, workspace: models.Workspace | None
+    *,
+    account: models.Account,
+    workstation: agentstation.Workstation,
+    workspace: models.Workspace | None,
+    known: models.Workstation | None,
+    **owned: models.Request | None,
 ) -> models.Workstation:
+    """`known` is its row, locked; None where it is new."""
     values: dict[str, Any] = {
         **_describe_workstation(workstation),
+        **owned,
         "raw": _dump(workstation.raw),
         "refreshed_at": Now(),
         "refresh_due_at": Now() + timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL),
     }
     if workspace is not None:
         values["workspace"] = workspace
-    stored, _ = models.Workstation.objects.update_or_create(account=account, uid=workstation.uid, defaults=values)
+    if known is None:
+        stored = models.Workstation.objects.create(account=account, uid=workstation.uid, **values)
+    else:
+        stored = known
+        for name, value in values.items():
+            setattr(stored, name, value)
+        stored.save(update_fields=values)
     if stored.is_live and workstation.status in models.Workstation.ENDED_STATUSES:
         end_workstation(stored=stored)
     return stored
+
+
+def _lock_known(*, account: models.Account, uid: str) -> models.Workstation | None:
+    return models.Workstation.objects.select_for_update().filter(account=account, uid=uid).first()
 
 
 def store_listed(
@@ -135,8 +177,9 @@ def give_workstation(*, stored: models.Workstation, portal_request: models.Reque
             account=stored.account, uid=portal_request.workspace_uid
         )
         stored.save(update_fields=["workspace"])
-    stored.request, stored.made_for = portal_request, None
-    stored.save(update_fields=["request", "made_for"])
+    if (stored.request_id, stored.made_for_id) != (portal_request.pk, None):
+        stored.request, stored.made_for = portal_request, None
+        stored.save(update_fields=["request", "made_for"])
     if stored.workspace is None or stored.workspace.owner is not None:
         return [stored]
     stored.workspace.owner = portal_request.requester
@@ -156,13 +199,24 @@ def _store_workspace(*, account: models.Account, workspace: agentstation.Workspa
     values = _describe_workspace(workspace)
     # Not update_or_create: its lock stops whoever commits a workstation in the workspace, whom this one may wait for.
     stored, is_new = models.Workspace.objects.get_or_create(account=account, uid=workspace.uid, defaults=values)
-    if not is_new:
-        for name, value in values.items():
-            setattr(stored, name, value)
-        stored.save(update_fields=values)
+    if is_new:
+        _store_contents(stored=stored, workspace=workspace)
+    else:
+        _update_workspace(stored=stored, workspace=workspace)
+    return stored
+
+
+def _update_workspace(*, stored: models.Workspace, workspace: agentstation.Workspace) -> None:
+    values = _describe_workspace(workspace)
+    for name, value in values.items():
+        setattr(stored, name, value)
+    stored.save(update_fields=values)
+    _store_contents(stored=stored, workspace=workspace)
+
+
+def _store_contents(*, stored: models.Workspace, workspace: agentstation.Workspace) -> None:
     _store_files(stored=stored, files=workspace.files)
     _store_logs(stored=stored, logs=workspace.logs)
-    return stored
 
 
 def _describe_workstation(workstation: agentstation.Workstation) -> dict[str, Any]:

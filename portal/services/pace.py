@@ -1,5 +1,6 @@
 """The team's pace: how many calls that change something the provider was asked for in the last minute."""
 
+import sys
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -9,10 +10,15 @@ from portal import models
 MINUTE = timedelta(minutes=1)
 
 
-def has_room(*, account: models.Account, now: datetime, ahead: int = 0) -> bool:
-    """Whether another call may be made now, with so many still ahead of it. Exact under the key's lock."""
+def has_room(*, account: models.Account, now: datetime) -> bool:
+    """Whether another call may be made now. Exact under the key's lock."""
+    return count_room(account=account, now=now, ahead=0) > 0
+
+
+def count_room(*, account: models.Account, now: datetime, ahead: int) -> int:
+    """How many calls may be made now, with so many others still ahead of them."""
     limit = settings.PORTAL_CALLS_PER_MINUTE
-    return not limit or _count_calls(account=account, since=now - MINUTE) + ahead < limit
+    return limit - _count_calls(account=account, since=now - MINUTE) - ahead if limit else sys.maxsize
 
 
 def count_due_releases(*, account: models.Account) -> int:

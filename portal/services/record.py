@@ -1,43 +1,61 @@
 """Records what a call ended in: on the attempt while it is ours, and past its deadline as a late answer."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F, Model, Q
 
-from portal import failures, models
-from portal.models.clock import Now
+from portal import agentstation, failures, models
 from portal.models.event import Verb
-from portal.services import audit, clock, dispatch, drift, hidden, keyhold, lifecycle, mirror, retry, storable, stray
+from portal.services import (
+    accounts,
+    audit,
+    clock,
+    dispatch,
+    drift,
+    hidden,
+    keyhold,
+    lifecycle,
+    mirror,
+    retry,
+    storable,
+    stray,
+)
 
 
 @transaction.atomic
 def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
-    """Write what the call ended in. Safe to repeat after an error."""
-    rows = _lock_rows(call)
-    if rows is None:
+    """Write what the call ended in, in a transaction of its own. Safe to repeat after an error."""
+    key = _lock_key(call)
+    save_result(key=key, call=call, result=result, now=clock.read_clock(account=key.account))
+
+
+@transaction.atomic
+def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result, now: datetime) -> None:
+    """The same under the locked key of the call's account, in the caller's transaction; all of it, or nothing."""
+    attempt = _lock_attempt(call, key=key)
+    if attempt is None:
         _keep_stray(call=call, result=result)
         return
-    attempt, key, portal_request = rows
+    portal_request = attempt.request
     outcome, failure, names_other = result.outcome, result.failure, False
     owner = _find_other_owner(portal_request, result=result)
     if owner is not None:
         outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
         names_other = not _may_change_places(portal_request, owner=owner)
-    ours = _end_attempt(attempt, key=key, result=result, outcome=outcome, failure=failure, names_other=names_other)
+    ours = _end_attempt(
+        attempt, key=key, result=result, now=now, outcome=outcome, failure=failure, names_other=names_other
+    )
     if result.answer is not None:
         drift.note_deviations(deviations=result.answer.deviations, request_number=portal_request.pk)
     if not ours:
-        _record_late(
-            attempt=attempt, portal_request=portal_request, result=result, owner=owner, names_other=names_other
-        )
+        _record_late(attempt=attempt, result=result, owner=owner, names_other=names_other)
         return
     before = portal_request.status
-    mirrors = _use_result(result, key=key, attempt=attempt, portal_request=portal_request)
+    mirrors = _use_result(result, key=key, attempt=attempt, now=now, owner=owner)
     # Only now: the event keeps what the rows are after all that followed from the answer.
-    _record_answer(
-        attempt, portal_request=portal_request, outcome=outcome, failure=failure, before=before, mirrors=mirrors
-    )
+    _record_answer(attempt, outcome=outcome, failure=failure, before=before, mirrors=mirrors)
 
 
 @transaction.atomic
@@ -46,31 +64,37 @@ def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
     answer = result.answer and replace(result.answer, error="", message="", retry_after=None)
     failure = failures.UNREADABLE if answer else failures.NO_ANSWER
     kept = dispatch.Result(failure=failure, answer=answer)
-    rows = _lock_rows(call)
-    if rows is None:
+    key = _lock_key(call)
+    attempt = _lock_attempt(call, key=key)
+    if attempt is None:
         _keep_stray(call=call, result=kept)
         return
-    attempt, key, portal_request = rows
-    if not _end_attempt(attempt, key=key, result=kept, outcome=kept.outcome, failure=failure):
-        _record_late(attempt=attempt, portal_request=portal_request, result=kept)
+    now = clock.read_clock(account=key.account)
+    if not _end_attempt(attempt, key=key, result=kept, now=now, outcome=kept.outcome, failure=failure):
+        _record_late(attempt=attempt, result=kept)
         return
-    before = portal_request.status
+    portal_request, before = attempt.request, attempt.request.status
     portal_request.tries = F("tries") + 1
     lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failure)
-    _record_answer(
-        attempt, portal_request=portal_request, outcome=kept.outcome, failure=failure, before=before, mirrors=[]
-    )
+    _record_answer(attempt, outcome=kept.outcome, failure=failure, before=before, mirrors=[])
 
 
-def _lock_rows(call: dispatch.Call) -> tuple[models.Attempt, models.Key, models.Request] | None:
-    """The call's rows; None where the database has gone back since the claim, and the id may be another attempt's."""
-    attempts = models.Attempt.objects.select_related("request__account")
-    attempt = attempts.filter(pk=call.attempt_id, token=call.token).first()
-    if attempt is None:
-        return None
-    key = keyhold.lock_key(account=attempt.request.account)
-    rows = models.Request.objects.select_related("account__key", "requester").select_for_update(of=("self",))
-    return attempt, key, rows.get(pk=attempt.request_id)
+def _lock_key(call: dispatch.Call) -> models.Key:
+    """The key of the call's account; the current one's where the database has gone back to before that account."""
+    try:
+        return keyhold.lock_key(account=call.account_id)
+    except models.Key.DoesNotExist:
+        return keyhold.lock_key(account=accounts.get_current_account())
+
+
+def _lock_attempt(call: dispatch.Call, *, key: models.Key) -> models.Attempt | None:
+    """The call's attempt with its request; None where the database has gone back since the claim, and the id may be
+    another attempt's."""
+    rows = models.Attempt.objects.select_related("request__requester").select_for_update(of=("self", "request"))
+    attempt = rows.filter(pk=call.attempt_id, token=call.token, request__account=key.account).first()
+    if attempt is not None:
+        attempt.request.account = key.account
+    return attempt
 
 
 def _end_attempt(
@@ -78,6 +102,7 @@ def _end_attempt(
     *,
     key: models.Key,
     result: dispatch.Result,
+    now: datetime,
     outcome: models.Attempt.Outcome,
     failure: failures.Failure | None,
     names_other: bool = False,
@@ -86,7 +111,7 @@ def _end_attempt(
     return attempt.update_where(
         models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING),
         outcome=outcome,
-        ended_at=Now(),
+        ended_at=now,
         ended_tick=keyhold.advance_tick(key=key),
         retry_after=_retry_after(result),
         names_other=names_other,
@@ -97,7 +122,6 @@ def _end_attempt(
 def _record_answer(
     attempt: models.Attempt,
     *,
-    portal_request: models.Request,
     outcome: models.Attempt.Outcome,
     failure: failures.Failure | None,
     before: str,
@@ -110,9 +134,9 @@ def _record_answer(
             "outcome": outcome,
             "failure": failure.code if failure else "",
             "before": before,
-            "after": portal_request.status,
+            "after": attempt.request.status,
         },
-        rows=[attempt, portal_request, *mirrors],
+        rows=[attempt, attempt.request, *mirrors],
     )
 
 
@@ -127,13 +151,18 @@ def _keep_stray(*, call: dispatch.Call, result: dispatch.Result) -> None:
 
 
 def _use_result(
-    result: dispatch.Result, *, key: models.Key, attempt: models.Attempt, portal_request: models.Request
+    result: dispatch.Result,
+    *,
+    key: models.Key,
+    attempt: models.Attempt,
+    now: datetime,
+    owner: models.Request | None,
 ) -> list[Model]:
     """All that follows from an answer in time. Returns the mirrors that it changed, as do those that it calls."""
-    now = clock.read_clock(account=key.account)
+    portal_request = attempt.request
     if result.workstation is not None:
-        keyhold.note_success(key=key, attempt=attempt, now=now)
-        return _use_workstation(portal_request, result=result)
+        keyhold.note_success(key=key, attempt=attempt)
+        return _use_workstation(portal_request, workstation=result.workstation, owner=owner)
     if result.failure is None:
         return _take_named(portal_request) or _give_back(portal_request)
     stopped_key = keyhold.note_failure(
@@ -185,18 +214,17 @@ def _may_change_places(portal_request: models.Request, *, owner: models.Request)
     return not (was_named.exists() or was_assigned.exists() or before.exists())
 
 
-def _use_workstation(portal_request: models.Request, *, result: dispatch.Result) -> list[Model]:
+def _use_workstation(
+    portal_request: models.Request, *, workstation: agentstation.Workstation, owner: models.Request | None
+) -> list[Model]:
     """Keep the workstation as the request's. One that another request owns stays with that one, as it is."""
     states = models.Request.Status
-    if result.workstation is None:
-        return []
-    if _find_other_owner(portal_request, result=result) is not None:
+    if owner is not None:
         if portal_request.status != states.UNKNOWN:
             portal_request.tries = F("tries") + int(portal_request.status == states.SENDING)
             lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
         return []
-    stored = mirror.store_answer(portal_request=portal_request, workstation=result.workstation)
-    mirrors = mirror.give_workstation(stored=stored, portal_request=portal_request)
+    mirrors = mirror.adopt_answer(portal_request=portal_request, workstation=workstation)
     lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
     return mirrors
 
@@ -237,13 +265,12 @@ def _give_back(portal_request: models.Request) -> list[Model]:
 def _record_late(
     *,
     attempt: models.Attempt,
-    portal_request: models.Request,
     result: dispatch.Result,
     owner: models.Request | None = None,
     names_other: bool = False,
 ) -> None:
     """Keep an answer that came after the deadline, and use it where that is still possible."""
-    description = _describe(result, failure=result.failure)
+    portal_request, description = attempt.request, _describe(result, failure=result.failure)
     is_silent = result.answer is None and (attempt.outcome, attempt.failure) == (result.outcome, description["failure"])
     if is_silent or attempt.http_status is not None:
         return  # late news that is none; or recorded already, by a transaction whose commit was not confirmed
@@ -254,7 +281,7 @@ def _record_late(
         return
     before, mirrors = portal_request.status, list[Model]()
     if result.workstation is not None:
-        mirrors = _use_late_workstation(portal_request, result=result)
+        mirrors = _use_late_workstation(portal_request, workstation=result.workstation, owner=owner)
     elif portal_request.status == models.Request.Status.UNKNOWN and _is_last(attempt):
         _use_late_refusal(portal_request, failure=result.failure)
     audit.record(
@@ -272,13 +299,15 @@ def _record_late(
     )
 
 
-def _use_late_workstation(portal_request: models.Request, *, result: dispatch.Result) -> list[Model]:
+def _use_late_workstation(
+    portal_request: models.Request, *, workstation: agentstation.Workstation, owner: models.Request | None
+) -> list[Model]:
     states = models.Request.Status
     if portal_request.status in (states.UNKNOWN, states.QUEUED):
-        return _use_workstation(portal_request, result=result)
-    if result.workstation is None or _find_other_owner(portal_request, result=result) is not None:
+        return _use_workstation(portal_request, workstation=workstation, owner=owner)
+    if owner is not None:
         return []
-    stored = mirror.store_answer(portal_request=portal_request, workstation=result.workstation)
+    stored = mirror.store_answer(portal_request=portal_request, workstation=workstation)
     if stored.request is None:
         stored.made_for, stored.is_foreign = portal_request, False
         stored.save(update_fields=["made_for", "is_foreign"])

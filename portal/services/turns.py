@@ -1,27 +1,43 @@
 """The fair order: in turns between people, oldest first within a person."""
 
-from django.db.models import Count, Exists, OuterRef
+from collections.abc import Iterable
+
+from django.db.models import Count, OuterRef, Window
+from django.db.models.functions import Coalesce, RowNumber
 
 from portal import models
 from portal.services import submitters
 
 
-def find_next(*, account: models.Account) -> models.Request | None:
-    """The next request that may be sent: the oldest of the person whose last turn is longest ago. Locked.
+def find_next(*, account: models.Account, most: int) -> list[models.Request]:
+    """The next requests that may be sent, at most so many: each time the oldest of the person whose last turn is
+    longest ago. Locked, each with its `last_number`.
 
     Who may no longer ask for workstations has no turn: what they have waiting is cancelled.
     """
-    due = models.Request.objects.due(account)
-    people = submitters.list_submitters().filter(Exists(due.filter(requester=OuterRef("pk"))))
-    person = people.order_by("last_turn", "pk").first()
-    return due.filter(requester=person).select_for_update().first() if person else None
+    due = models.Request.objects.due(account).filter(requester__in=submitters.list_submitters())
+    # Whoever has had a turn is behind all others: first everybody's oldest, then everybody's second.
+    place = Window(RowNumber(), partition_by="requester", order_by=("queued_at", "id"))
+    order = due.annotate(place=place).filter(place__lte=most).order_by("place", "requester__last_turn", "requester")
+    numbers = list(order.values_list("pk", flat=True)[:most])
+    if not numbers:
+        return []
+    last = models.Attempt.objects.filter(request=OuterRef("pk")).order_by("-number").values("number")[:1]
+    rows = models.Request.objects.filter(pk__in=numbers).annotate(
+        last_number=Coalesce(last, 0)  # type: ignore[no-redef]
+    )
+    locked = rows.select_related("account", "requester").select_for_update(of=("self",))
+    return sorted(locked, key=lambda row: numbers.index(row.pk))
 
 
-def take_turn(*, key: models.Key, person_id: int) -> None:
-    """Note, under the locked key, that this person has had a turn."""
-    key.turn += 1
-    key.save(update_fields=["turn"])
-    models.User.objects.filter(pk=person_id).update(last_turn=key.turn)
+def take_turns(*, key: models.Key, portal_requests: Iterable[models.Request]) -> None:
+    """Note, under the locked key, that their requesters have had a turn each; the caller saves the key's `turn`."""
+    people: dict[int, models.User] = {}
+    for portal_request in portal_requests:
+        key.turn += 1
+        person = people.setdefault(portal_request.requester_id, portal_request.requester)
+        person.last_turn = key.turn
+    models.User.objects.bulk_update(people.values(), ["last_turn"])
 
 
 def count_waiting(*, account_id: int) -> int:

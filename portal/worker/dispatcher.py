@@ -5,14 +5,14 @@ import queue
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from django.db import DataError, IntegrityError, connection
 from django.db import Error as DatabaseError
+from django.db import connection
 
 from portal import agentstation
-from portal.db import describe_failure, release_connection
-from portal.services import dispatch, record
+from portal.db import describe_failure, is_unable, release_connection
+from portal.services import batch, dispatch, record
 from portal.worker import senders, watchdog
 
 logger = logging.getLogger(__name__)
@@ -22,15 +22,6 @@ _PAUSE = 1.0  # seconds before the database is tried again
 _DEADLINE = 120.0  # seconds without progress; one try at a database that does not answer takes up to half a minute
 
 
-@dataclass(kw_only=True)
-class _Delivery:
-    """What a sender has brought. `is_stubborn`: no way of recording it has worked."""
-
-    call: dispatch.Call
-    result: dispatch.Result
-    is_stubborn: bool = False
-
-
 class Dispatcher:
     """Claims for as many senders as are idle. Once stopped it claims nothing more, and ends when all is recorded."""
 
@@ -38,8 +29,11 @@ class Dispatcher:
         self._name = name
         self._senders = senders.SenderPool(size=size, client=client, deliver=self._take_delivery)
         self._size = self._idle = size
-        self._brought: queue.SimpleQueue[_Delivery] = queue.SimpleQueue()
-        self._unrecorded: deque[_Delivery] = deque()
+        self._brought: queue.SimpleQueue[batch.Delivery] = queue.SimpleQueue()
+        self._unrecorded: deque[batch.Delivery] = deque()
+        self._broken: deque[batch.Delivery] = deque()  # to be recorded one by one
+        self._stubborn: set[int] = set()  # the attempts of those for which no way of recording has worked
+        self._unconfirmed: list[dispatch.Call] = []  # claimed, unless the commit that was not confirmed has failed
         self._stopping, self._wake_up = threading.Event(), threading.Event()
         self._thread = watchdog.WatchedThread(name="dispatcher", target=self._run, deadline=_DEADLINE)
         self.threads = [self._thread, *self._senders.threads]
@@ -63,7 +57,7 @@ class Dispatcher:
         return self._thread.is_stuck or not self._thread.is_alive()
 
     def _take_delivery(self, call: dispatch.Call, result: dispatch.Result) -> None:
-        self._brought.put(_Delivery(call=call, result=result))
+        self._brought.put(batch.Delivery(call=call, result=result))
         self._wake_up.set()
 
     def _run(self, thread: watchdog.WatchedThread) -> None:
@@ -78,7 +72,8 @@ class Dispatcher:
     def _is_drained(self) -> bool:
         """Whether it was stopped and nothing more can be expected from its senders."""
         is_quiet = self._idle + self._senders.count_stuck() >= self._size and self._brought.empty()
-        return self._stopping.is_set() and is_quiet and all(delivery.is_stubborn for delivery in self._unrecorded)
+        is_recorded = not self._unrecorded and all(one.call.attempt_id in self._stubborn for one in self._broken)
+        return self._stopping.is_set() and is_quiet and is_recorded and not self._unconfirmed
 
     def _try_to_work(self) -> None:
         try:
@@ -95,32 +90,49 @@ class Dispatcher:
         time.sleep(_PAUSE)
 
     def _work(self) -> None:
-        """Record first: that frees senders, and what the team may have in flight."""
-        self._record_brought()
-        while not self._stopping.is_set() and self._idle and self._claim():
-            self._record_brought()
+        if self._unconfirmed:
+            calls, self._unconfirmed = dispatch.find_claimed(calls=self._unconfirmed), []
+            self._send(calls)
+        while self._commit_batch():
+            self._thread.advance()
+        self._record_broken()
 
-    def _claim(self) -> bool:
-        call = dispatch.claim_request(worker=self._name)
-        if call is None:
-            return False
-        self._idle -= 1
-        self._senders.send(call=call)
-        return True
-
-    def _record_brought(self) -> None:
-        """Record each result in a transaction of its own. Raises DatabaseError where the database cannot do it now."""
+    def _commit_batch(self) -> bool:
+        """Whether anything was done. Raises DatabaseError where the database cannot do it now."""
         while not self._brought.empty():
             self._unrecorded.append(self._brought.get())
             self._idle += 1
-        for _ in range(len(self._unrecorded)):
-            delivery = self._unrecorded[0]
-            self._unrecorded.rotate(-1)  # whatever becomes of it, the others are tried before it is tried again
+        present = batch.Batch(brought=list(self._unrecorded), most=0 if self._stopping.is_set() else self._idle)
+        try:
+            batch.commit_batch(batch=present, worker=self._name)
+        except Exception as error:
+            self._unconfirmed = present.claimed
+            if is_unable(error) or not self._unrecorded:
+                raise
+            logger.exception("What was brought together could not be recorded together; it is recorded one by one.")
+            present.recorded, present.broken, present.claimed = [], list(self._unrecorded), []
+        for _ in present.recorded + present.broken:
+            self._unrecorded.popleft()
+        self._broken += present.broken
+        self._send(present.claimed)
+        return bool(present.recorded or present.claimed)
+
+    def _send(self, calls: Iterable[dispatch.Call]) -> None:
+        for call in calls:
+            self._idle -= 1
+            self._senders.send(call=call)
+
+    def _record_broken(self) -> None:
+        """Each in a transaction of its own. Raises DatabaseError where the database cannot do it now."""
+        for _ in range(len(self._broken)):
+            delivery = self._broken[0]
+            self._broken.rotate(-1)  # whatever becomes of it, the others are tried before it is tried again
             self._thread.advance()
             if self._record(delivery):
-                self._unrecorded.pop()
+                self._broken.pop()
+                self._stubborn.discard(delivery.call.attempt_id)
 
-    def _record(self, delivery: _Delivery) -> bool:
+    def _record(self, delivery: batch.Delivery) -> bool:
         """False where our own code cannot record it, not even as unreadable.
 
         Tried twice as it is: another connection may just have written the same row.
@@ -129,16 +141,11 @@ class Dispatcher:
             try:
                 act(call=delivery.call, result=delivery.result)
             except Exception as error:
-                if _is_database_unable(error):
+                if is_unable(error):
                     raise
-                if not delivery.is_stubborn:  # said once, and not each second
+                if delivery.call.attempt_id not in self._stubborn:  # said once, and not each second
                     logger.exception("The answer for attempt %d could not be recorded.", delivery.call.attempt_id)
             else:
                 return True
-        delivery.is_stubborn = True
+        self._stubborn.add(delivery.call.attempt_id)
         return False
-
-
-def _is_database_unable(error: Exception) -> bool:
-    """Whether the database could not do it now, whatever was asked of it: away, full, locked, aborted."""
-    return isinstance(error, DatabaseError) and not isinstance(error, DataError | IntegrityError)

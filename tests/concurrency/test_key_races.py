@@ -7,7 +7,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, credentials, dispatch, keyhold
+from portal.services import accounts, credentials, keyhold
 from tests import factories
 from tests.concurrency import crowd
 
@@ -35,7 +35,7 @@ def test_many_workers_with_a_new_key_ask_once_and_pause_once(asked):
 @pytest.mark.parametrize("answers", [(True, False), (False, True), (True, True), (False, False)])
 def test_of_many_operators_one_answers_and_nothing_is_sent_for_a_left_account(asked, olga, answers):
     steps = [partial(credentials.confirm_key, actor=olga, credential=asked, is_same_account=a) for a in answers * 3]
-    claim = partial(dispatch.claim_request, worker="w")
+    claim = partial(factories.claim_next, worker="w")
 
     *results, call = crowd.run_together(*steps, claim)
 

@@ -76,7 +76,7 @@ class FairOrder(scene.Example):
     @rule()
     def claim(self) -> None:
         self.tick()
-        call = dispatch.claim_request(worker="test")
+        call = factories.claim_next(worker="test")
         expected = self.model.take(passed_over=frozenset(self.postponed))
         claimed = models.Attempt.objects.get(pk=call.attempt_id).request_id if call else None
         assert claimed == expected
@@ -97,7 +97,7 @@ class FairOrder(scene.Example):
         elif code == "unreadable":
             portal_request = models.Request.objects.get(pk=number)
             factories.ask_people(portal_request)
-            decisions.declare_not_created(actor=self.people[0], portal_request=portal_request, reason="Nothing there.")
+            decisions.declare_not_created(actor=portal_request.requester, portal_request=portal_request)
             self.put(number, to_back=True)
 
     @precondition(lambda self: self.waiting())

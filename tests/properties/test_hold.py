@@ -150,7 +150,7 @@ class Hold(scene.Example):
         self.tick()
         if not models.Request.objects.due(self.account).exists():
             scene.submit(self.people[person])
-        call = dispatch.claim_request(worker="test")
+        call = factories.claim_next(worker="test")
         self.model.look()
         busy = [attempt for attempt in self.attempts if attempt.claimed >= self.model.ended]
         may_send = self.model.state == OPEN or (self.model.state == RESUMING and not busy)

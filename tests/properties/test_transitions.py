@@ -58,7 +58,7 @@ class Life(scene.Example):
         scene.pass_time(scene.TICK)
         models.Key.objects.update(**OPEN_KEY)  # the hold is another machine's matter
         models.Request.objects.filter(status="QUEUED").update(next_attempt_at=None)
-        call = dispatch.claim_request(worker="test")
+        call = factories.claim_next(worker="test")
         assert (call is not None) == self.has("QUEUED")
         if call is not None:
             self.calls.append(call)

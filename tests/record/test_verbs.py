@@ -273,7 +273,7 @@ def disown(stage: Stage) -> None:
 def refuse_workspace(stage: Stage) -> None:
     factories.submit(stage.alice, workspace_uid="S-W1")
     models.Workspace.objects.filter(pk=make_orphan().workspace_id).update(owner=stage.root)
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
 
 def note_sharing(stage: Stage) -> None:
@@ -293,7 +293,7 @@ def move_database(stage: Stage) -> None:
     send(stage)
     models.Database.objects.update(place="elsewhere")
     factories.submit(stage.alice)
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
 
 def confirm_database(stage: Stage) -> None:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, clock, credentials, dispatch, keyhold, leases, refreshing, releases, scans
+from portal.services import accounts, clock, credentials, keyhold, leases, refreshing, releases, scans
 from portal.worker import process
 from tests import factories
 
@@ -119,7 +119,7 @@ def test_a_new_secret_key_is_no_new_key(waiting, settings):
 def test_another_base_url_cancels_nothing_and_sends_nothing(waiting, real, settings):
     ask(settings, base_url=OTHER_URL)
 
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     assert factories.recover_requests(held=take("recover")) == 0
     factories.reconcile_once(take("reconcile"))
     waiting.refresh_from_db()
@@ -131,7 +131,7 @@ def test_another_base_url_cancels_nothing_and_sends_nothing(waiting, real, setti
 
 def test_a_shell_with_another_base_url_asks_nobody_anything(waiting, settings):
     settings.AGENTSTATION_BASE_URL = OTHER_URL
-    dispatch.claim_request(worker="shell")
+    factories.claim_next(worker="shell")
     assert count_events("ask-account") == 0
     assert read_key().state == "OPEN"
 
@@ -162,7 +162,7 @@ def test_an_attempt_that_another_account_left_under_way_still_becomes_unknown(wa
 def test_in_a_rolling_change_the_old_worker_goes_on_and_the_new_one_waits(waiting, settings, olga):
     for _ in range(3):  # heartbeats of both, in turns
         asked = ask(settings)
-        assert dispatch.claim_request(worker="new") is None
+        assert factories.claim_next(worker="new") is None
         settings.AGENTSTATION_API_KEY = "sandbox"
         factories.present_key()
         assert read_key().state == "OPEN"
@@ -279,7 +279,7 @@ def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(waiti
     assert new != old
     assert old.retired_at is not None
     assert (new.base_url, new.first_look, new.key.state) == (asked.base_url, "WANTED", "OPEN")
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     assert factories.recover_requests(held=take("recover")) == 1
     waiting.refresh_from_db()
     assert waiting.status == "CANCELLED"
@@ -365,7 +365,7 @@ def test_what_waits_of_somebody_who_may_not_ask_any_more_is_not_bought(waiting, 
         alice.groups.clear()
     others = factories.submit(bob)
     assert factories.claim().attempt_id == others.attempts.get().pk
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
     assert factories.recover_requests(held=take("recover")) == 1
     waiting.refresh_from_db()

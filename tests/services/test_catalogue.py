@@ -124,7 +124,7 @@ def test_only_the_request_that_stopped_the_key_fails_with_a_402(sandbox, alice, 
     second.refresh_from_db()
     assert (first.status, first.failure, first.tries) == ("FAILED", "402", 1)
     assert (second.status, second.failure, second.tries) == ("QUEUED", "", 0)
-    assert factories.dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
 
 def test_every_row_has_words_for_the_person():

@@ -52,7 +52,7 @@ def await_claim() -> dispatch.Call:
     """As a worker does that looks for requests again and again."""
     pause = threading.Event()
     for _ in range(1000):
-        if (call := dispatch.claim_request(worker="w")) is not None:
+        if (call := factories.claim_next(worker="w")) is not None:
             return call
         pause.wait(0.01)
     raise AssertionError("the pause does not end")
@@ -71,15 +71,15 @@ def test_a_dead_key_is_paused_again_by_the_first_refusal(sandbox, database_clock
     factories.send_once()
 
     assert read_state() == ("HELD", name.removeprefix("fail-"))
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     assert len(sandbox.record()["posts"]) == 2
 
 
 def test_a_timed_pause_does_not_end_early(sandbox, database_clock, alice):
     refuse(sandbox, alice, status=429, headers={"Retry-After": "3600"})
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     database_clock.step(seconds=YEAR)
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     assert read_state() == ("HELD", "429")
 
 
@@ -87,7 +87,7 @@ def test_a_timed_pause_does_not_end_early(sandbox, database_clock, alice):
 def test_a_timed_pause_does_not_last_an_hour_longer(sandbox, database_clock, alice, is_seen_before):
     refuse(sandbox, alice, name="fail-429-retry-3")
     if is_seen_before:
-        assert dispatch.claim_request(worker="w") is None
+        assert factories.claim_next(worker="w") is None
     database_clock.step(seconds=-HOUR)
     await_claim()
     assert read_state() == ("RESUMING", "429")
@@ -96,7 +96,7 @@ def test_a_timed_pause_does_not_last_an_hour_longer(sandbox, database_clock, ali
 def test_a_pause_that_ended_while_no_worker_ran_is_over_at_once(sandbox, alice):
     refuse(sandbox, alice, status=429, headers={"Retry-After": "3600"})
     models.Key.objects.update(held_until=Now() - timedelta(seconds=1))
-    assert dispatch.claim_request(worker="w") is not None
+    assert factories.claim_next(worker="w") is not None
 
 
 def test_nobody_is_given_up_by_a_clock_that_is_ahead_for_a_while(database_clock, settings, alice, held, watched):

@@ -4,7 +4,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, dispatch, intake, keyhold
+from portal.services import accounts, decisions, intake, keyhold
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -60,7 +60,7 @@ def test_an_operator_gives_an_orphan_to_a_request_that_queues_which_is_then_not_
     portal_request.refresh_from_db()
     orphan.refresh_from_db()
     assert (portal_request.status, orphan.made_for) == ("SUCCEEDED", None)
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
 
 @pytest.mark.parametrize("status", ["SENDING", "SUCCEEDED", "FAILED", "CANCELLED"])

@@ -96,10 +96,10 @@ def test_no_more_calls_are_in_flight_than_the_team_may_have(settings, sandbox, a
         factories.submit(alice)
     first, _ = factories.claim(), factories.claim()
 
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     result = dispatch.send_call(call=first, client=process.make_client())
     record.record_result(call=first, result=result)
-    assert dispatch.claim_request(worker="w") is not None
+    assert factories.claim_next(worker="w") is not None
 
 
 def test_ten_claimers_take_one_request_once(sandbox, alice):
@@ -109,7 +109,7 @@ def test_ten_claimers_take_one_request_once(sandbox, alice):
     def claim() -> None:
         barrier.wait()
         try:
-            calls.append(dispatch.claim_request(worker=threading.current_thread().name))
+            calls.append(factories.claim_next(worker=threading.current_thread().name))
         finally:
             connection.close()
 
@@ -128,7 +128,7 @@ def test_requests_of_another_base_url_are_never_sent(sandbox, settings, alice):
     waiting = factories.submit(alice)
     settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
 
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     waiting.refresh_from_db()
     assert waiting.status == "QUEUED"
 
@@ -136,7 +136,7 @@ def test_requests_of_another_base_url_are_never_sent(sandbox, settings, alice):
 def test_a_hold_stops_the_queue_for_everybody_until_an_operator_resumes(sandbox, alice, bob, olga):
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-401"))
     waiting = factories.submit(bob)
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
     keyhold.resume_key(actor=olga, account=accounts.get_current_account())
 
@@ -169,7 +169,7 @@ def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sa
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     assert models.Event.objects.filter(verb="deadline-passed").count() == 1
 
 

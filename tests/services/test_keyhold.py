@@ -102,7 +102,7 @@ def test_only_the_request_that_stopped_the_key_fails_and_the_others_wait_uncount
     assert (stopper.status, stopper.failure, stopper.tries) == ("FAILED", str(status), 1)
     assert (other.status, other.failure, other.tries) == ("QUEUED", "", 0)
     assert state() == ("HELD", str(status))
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     waiting.refresh_from_db()
     assert waiting.status == "QUEUED"
     assert models.Event.objects.filter(verb="hold").count() == 1
@@ -167,7 +167,7 @@ def test_an_answer_to_the_former_key_says_nothing_of_the_new_one(sandbox, settin
     settings.AGENTSTATION_API_KEY = "another key"
     asked = factories.ask_whose_key()
     factories.submit(alice)
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     assert state() == ("HELD", "new-key")
     with pytest.raises(keyhold.NotHeld):
         resume(olga)
@@ -445,7 +445,7 @@ def resume_with_one_in_flight(alice: models.User, operator: models.User) -> disp
     factories.submit(alice)
     factories.submit(alice)
     call = factories.claim()
-    assert dispatch.claim_request(worker="w") is None, "a second attempt goes out while the first is in flight"
+    assert factories.claim_next(worker="w") is None, "a second attempt goes out while the first is in flight"
     return call
 
 
@@ -521,7 +521,7 @@ def test_a_request_cancelled_while_the_key_resumes_lets_the_next_try(sandbox, al
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
     resume(olga)
     intake.cancel_request(actor=alice, portal_request=factories.submit(alice))
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     assert ask(sandbox, alice).status == "SUCCEEDED"
     assert state() == ("OPEN", "")
 
@@ -544,7 +544,7 @@ def test_an_attempt_claimed_in_the_very_moment_the_hold_ended_is_the_one_in_flig
     call = resume_with_one_in_flight(alice, olga)
     claimed_at = models.Attempt.objects.get(pk=call.attempt_id).claimed_at
     models.Key.objects.update(hold_ended_at=claimed_at)
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
 
 def test_time_under_a_hold_adds_up(sandbox, alice, olga):

@@ -66,7 +66,7 @@ def test_what_was_named_late_is_taken_where_the_next_call_was_not_made(sandbox, 
     portal_request, call = named_late
     record.record_result(call=call, result=dispatch.Result())
     assert statuses(portal_request) == ["SUCCEEDED"]
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
 
 def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice, held, recovering, named_late):
@@ -116,7 +116,7 @@ def test_one_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(
     assert statuses(portal_request) == ["QUEUED"]
     record.record_result(call=call, result=result)
     let_it_be_sent_again(portal_request)
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     scan(held)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
 
@@ -176,7 +176,7 @@ def test_what_turns_up_before_it_is_sent_again_is_put_before_a_person(sandbox, a
     scan(held)
     let_it_be_sent_again(portal_request)
 
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
@@ -200,7 +200,7 @@ def test_a_workspace_is_not_given_away_while_a_request_queues_again_that_may_hav
 
     second = factories.submit(bob, workspace_uid="new-space")
 
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     assert statuses(second) == ["QUEUED"]
 
 

@@ -29,11 +29,11 @@ def test_of_two_people_who_name_the_same_new_workspace_the_first_gets_in(sandbox
     first, second = factories.submit(alice, workspace_uid="new-space"), factories.submit(bob, workspace_uid="new-space")
     sandbox.script({"status": 200, "body": make_entry("W1", "new-space")})
     call = factories.claim()
-    assert dispatch.claim_request(worker="w") is None, "whose the workspace is, is not known yet"
+    assert factories.claim_next(worker="w") is None, "whose the workspace is, is not known yet"
     record.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
     models.Request.objects.filter(pk=second.pk).update(next_attempt_at=Now())
 
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
     assert statuses(first, second) == ["SUCCEEDED", "FAILED"]
     assert second.failure == "422"

@@ -234,7 +234,7 @@ def test_nothing_created_is_believed_at_the_second_scan_after_the_grace(sandbox,
     detail = models.Event.objects.get(verb="reconcile", request_number=portal_request.pk).detail
     assert (detail["decision"], detail["scan"], detail["workstation"]) == ("not created", decided_by.pk, None)
     assert detail["is_witnessed"]
-    assert dispatch.claim_request(worker="w") is None, "it is sent again after a while, not at once"
+    assert factories.claim_next(worker="w") is None, "it is sent again after a while, not at once"
     let_it_be_sent_again(portal_request)
     assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
     assert (len(sandbox.record()["posts"]), len(made(sandbox))) == (3, 2)
@@ -350,7 +350,7 @@ def test_a_wish_to_cancel_is_granted_where_nothing_was_created(sandbox, alice, b
     make_witness(bob)
     deny_twice(held)
     assert statuses(portal_request) == ["CANCELLED"]
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
 
 def test_a_requester_who_is_asked_may_cancel_at_once(sandbox, alice, held):
@@ -379,7 +379,7 @@ def test_one_that_appears_late_is_adopted_by_the_request_that_queues_again(sandb
 
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert portal_request.workstation.uid == "W1"
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
 
 def test_one_of_the_first_attempt_is_still_found_after_the_second(sandbox, alice, bob, held):
@@ -669,7 +669,7 @@ def test_lists_that_cannot_be_read_for_a_quarter_of_an_hour_are_for_a_person(san
 def test_until_the_first_look_nothing_is_sent_and_where_it_fails_all_is_sent_the_same(sandbox, alice, held):
     portal_request = factories.submit(alice)
     models.Account.objects.update(first_look="WANTED")
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     sandbox.script({"on": HISTORY, "status": 500})
 
     scan(held)
@@ -718,7 +718,7 @@ def test_a_late_200_makes_a_request_succeed_that_queues_again(sandbox, alice, he
 
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert portal_request.workstation.uid == result.workstation.uid
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
 
 def test_a_late_200_does_not_take_what_another_of_the_group_has_adopted(sandbox, alice, bob, held, recovering):

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import clock, dispatch, releases
+from portal.services import clock, releases
 from portal.worker import process
 from tests import factories
 from tests.concurrency import crowd
@@ -196,12 +196,12 @@ def test_releases_count_in_the_pace_and_go_before_attempts(sandbox, alice, setti
     factories.submit(alice)
     releases.ask_release(actor=alice, workstation=workstation)
 
-    assert dispatch.claim_request(worker="w") is None, "the last call of this minute is the release's"
+    assert factories.claim_next(worker="w") is None, "the last call of this minute is the release's"
     assert len(factories.send_releases()) == 1
-    assert dispatch.claim_request(worker="w") is None, "the release counts"
+    assert factories.claim_next(worker="w") is None, "the release counts"
 
     models.Workstation.objects.update(release_tried_at=Now() - timedelta(seconds=61))
-    assert dispatch.claim_request(worker="w") is not None
+    assert factories.claim_next(worker="w") is not None
 
 
 def test_a_release_waits_for_the_pace_too(sandbox, alice, settings):
@@ -226,7 +226,7 @@ def test_releases_take_no_place_among_the_calls_in_flight(sandbox, alice, settin
     ask(alice)
     assert releases.claim_release() is not None
     factories.submit(alice)
-    assert dispatch.claim_request(worker="w") is not None
+    assert factories.claim_next(worker="w") is not None
     second = factories.submit(alice)
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     assert second.status == "QUEUED"

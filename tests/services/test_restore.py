@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db.models import F
 
 from portal import models
-from portal.services import decisions, dispatch, intake, leases, matching, restore
+from portal.services import decisions, intake, leases, matching, restore
 from portal.services.audit import verify
 from portal.worker import process
 from tests import factories
@@ -40,7 +40,7 @@ def test_what_was_sent_after_the_backup_is_linked_by_an_operator_and_not_bought_
     portal_request = factories.submit(alice)
     uid = buy_elsewhere(alice)
     call_command("restore", verbosity=0)
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
     look(held)
 
@@ -70,7 +70,7 @@ def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(san
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.RESTORED)
     assert models.Event.objects.filter(verb="needs-review").count() == 1
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
 
     decisions.declare_not_created(actor=alice, portal_request=portal_request)
 

@@ -3,7 +3,6 @@
 import pytest
 
 from portal import models
-from portal.services import dispatch
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -17,7 +16,7 @@ def waiting(settings, sandbox, alice) -> models.Request:
     factories.send_once()
     models.Database.objects.update(place="elsewhere")
     portal_request = factories.submit(alice)
-    assert dispatch.claim_request(worker="w") is None
+    assert factories.claim_next(worker="w") is None
     return portal_request
 
 

@@ -170,7 +170,7 @@ def test_a_claim_and_a_look_at_what_is_live_walk_past_nothing_that_has_ended(rec
     releases.ask_release(actor=alice, workstation=models.Workstation.objects.filter(account=account).live().last())
     with CaptureQueriesContext(connection) as queries:
         assert releases.claim_release()
-        assert (call := dispatch.claim_request(worker="machine:1"))
+        [call] = dispatch.claim_requests(worker="machine:1", most=1)
         due = models.Workstation.objects.live().filter(account=account, refresh_due_at__lte=Now())
         assert list(due.order_by("refresh_due_at")[:20])
     assert wanted.attempts.get().pk == call.attempt_id

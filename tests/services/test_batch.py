@@ -1,0 +1,111 @@
+"""Group commit: results and claims of a worker in one transaction, in which no result stops another."""
+
+import pytest
+from django.db import transaction
+
+from portal import models
+from portal.services import accounts, batch, dispatch
+from portal.services.audit import verify
+from portal.worker import process
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch) -> None:
+    """However slow the machine is, a batch is recorded to its end."""
+    monkeypatch.setattr(batch, "_LONGEST", 60.0)
+
+
+def bring(count: int) -> list[batch.Delivery]:
+    client = process.make_client()
+    calls = dispatch.claim_requests(worker="w", most=count)
+    return [batch.Delivery(call=call, result=dispatch.send_call(call=call, client=client)) for call in calls]
+
+
+def commit(brought: list[batch.Delivery], *, most: int = 0) -> batch.Batch:
+    present = batch.Batch(brought=brought, most=most)
+    batch.commit_batch(batch=present, worker="w")
+    return present
+
+
+def test_results_are_recorded_before_requests_are_claimed(sandbox, settings, alice, bob):
+    settings.PORTAL_CALLS_IN_FLIGHT = 3
+    for person in (alice, bob) * 3:
+        factories.submit(person)
+    brought = bring(3)
+
+    present = commit(brought, most=5)
+
+    assert (present.recorded, present.broken, len(present.claimed)) == (brought, [], 3)
+    assert models.Request.objects.filter(status="SUCCEEDED").count() == 3
+    assert models.Request.objects.filter(status="SENDING").count() == 3
+    events = models.Event.objects.order_by("-pk").values_list("verb", "request_number")[:6]
+    expected = [("answer", number) for number in find_numbers(brought)]
+    expected += [("claim", call_number(call)) for call in present.claimed]
+    assert list(reversed(events)) == expected
+    assert not verify.verify_log().findings
+
+
+def find_numbers(brought: list[batch.Delivery]) -> list[int]:
+    return [call_number(delivery.call) for delivery in brought]
+
+
+def call_number(call: dispatch.Call) -> int:
+    return models.Attempt.objects.get(pk=call.attempt_id).request_id
+
+
+def test_a_result_that_cannot_be_recorded_stops_no_other_and_leaves_nothing(sandbox, alice):
+    for _ in range(3):
+        factories.submit(alice)
+    first, second, third = bring(3)
+    broken = batch.Delivery(call=second.call, result=dispatch.Result(workstation=object()))
+
+    present = commit([first, broken, third])
+
+    assert (present.recorded, present.broken) == ([first, third], [broken])
+    attempt = models.Attempt.objects.get(pk=second.call.attempt_id)
+    assert (attempt.outcome, attempt.request.status) == ("SENDING", "SENDING")
+    assert not models.Event.objects.filter(verb="answer", request_number=attempt.request_id).exists()
+    ticks = models.Attempt.objects.exclude(ended_tick=None).values_list("ended_tick", flat=True)
+    assert models.Key.objects.get().tick == max(ticks)
+
+    assert commit([second]).recorded == [second]
+    assert not verify.verify_log().findings
+
+
+def test_a_batch_takes_no_more_than_its_largest_and_its_time(sandbox, alice, monkeypatch):
+    monkeypatch.setattr(batch, "LARGEST", 2)
+    for _ in range(4):
+        factories.submit(alice)
+    brought = bring(4)
+
+    assert commit(brought).recorded == brought[:2]
+
+    monkeypatch.setattr(batch, "_LONGEST", 0.0)
+    assert commit(brought[2:]).recorded == brought[2:3], "one is always recorded"
+
+
+def test_a_result_of_another_account_s_call_is_left_to_a_transaction_of_its_own(sandbox, settings, alice):
+    factories.submit(alice)
+    [delivery] = bring(1)
+    models.Account.objects.update(retired_at=models.clock.Now())
+    assert accounts.get_current_account().pk != delivery.call.account_id
+
+    present = commit([delivery])
+
+    assert (present.recorded, present.broken) == ([], [delivery])
+    batch.record.record_result(call=delivery.call, result=delivery.result)
+    assert models.Request.objects.get().status == "SUCCEEDED"
+
+
+def test_what_a_transaction_claimed_that_was_not_confirmed_is_told_by_its_tokens(sandbox, alice):
+    for _ in range(2):
+        factories.submit(alice)
+    [kept] = dispatch.claim_requests(worker="w", most=1)
+    with transaction.atomic():
+        [lost] = dispatch.claim_requests(worker="w", most=1)
+        transaction.set_rollback(True)
+
+    assert dispatch.find_claimed(calls=[kept, lost]) == [kept]

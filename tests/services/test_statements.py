@@ -1,0 +1,77 @@
+"""How many statements it takes to send a request: everybody else waits for them. BEGIN, COMMIT, savepoints aside."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from portal.services import batch, dispatch, record
+from portal.worker import process
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+_NOT_COUNTED = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
+
+
+def count(queries: CaptureQueriesContext) -> int:
+    return sum(not query["sql"].startswith(_NOT_COUNTED) for query in queries.captured_queries)
+
+
+@pytest.fixture
+def client(sandbox):
+    """A client whose account, and whatever else is made at first, is there already."""
+    return process.make_client()
+
+
+@pytest.fixture(autouse=True)
+def used(client, alice):
+    """What is made at its first use is made."""
+    factories.create_workstation(alice)
+
+
+def deliver(calls, client) -> list[batch.Delivery]:
+    return [batch.Delivery(call=call, result=dispatch.send_call(call=call, client=client)) for call in calls]
+
+
+@pytest.mark.parametrize("most", [1, 8])
+def test_a_claim_takes_as_many_statements_for_one_request_as_for_eight(alice, bob, most):
+    for person in (alice, bob) * 5:
+        factories.submit(person)
+
+    with CaptureQueriesContext(connection) as queries:
+        calls = dispatch.claim_requests(worker="w", most=most)
+
+    assert len(calls) == most
+    assert count(queries) <= 17
+
+
+def test_a_result_is_recorded_in_few_statements(alice, client):
+    factories.submit(alice)
+    call = factories.claim()
+    result = dispatch.send_call(call=call, client=client)
+
+    with CaptureQueriesContext(connection) as queries:
+        record.record_result(call=call, result=result)
+
+    assert models_of(alice) == 2
+    assert count(queries) <= 14
+
+
+def models_of(person) -> int:
+    return person.requests.filter(status="SUCCEEDED").count()
+
+
+def test_further_results_of_a_batch_take_fewer(alice, client, monkeypatch):
+    monkeypatch.setattr(batch, "_LONGEST", 60.0)
+    for _ in range(5):
+        factories.submit(alice)
+    brought = deliver(dispatch.claim_requests(worker="w", most=5), client)
+    counts = []
+    for part in (brought[:1], brought[1:]):
+        present = batch.Batch(brought=part, most=0)
+        with CaptureQueriesContext(connection) as queries:
+            batch.commit_batch(batch=present, worker="w")
+        assert present.recorded == part
+        counts.append(count(queries))
+
+    assert (counts[1] - counts[0]) / 3 <= 10
