@@ -3,11 +3,12 @@
 Left to themselves, lists would look for words in every row there is, once for the page and once for its count.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import QueryDict
 
 from portal import failures, models
 from portal.admin import filters
@@ -20,36 +21,46 @@ _CHOICES = {
 }
 
 
-def is_newest_first(request: HttpRequest) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What an address asks of a list: the words of its search beside its filters, in one part of the rows."""
+
+    query: QueryDict
+    words: Sequence[str]
+    part: finding.Slice
+
+
+def read_search(query: QueryDict, text: str) -> Asked:
+    """What is looked for, at the end of the list that is shown. Raises UnreadableSearch."""
+    part = finding.Slice(newest_first=is_newest_first(query), limit=MOST)
+    return Asked(query=query, words=models.read_words(text), part=part)
+
+
+def is_newest_first(query: QueryDict) -> bool:
     """The order of the list: its first column, the id, is the only one that sorts it."""
-    return request.GET.get("o") != "0"
+    return query.get("o") != "0"
 
 
-def read_part(request: HttpRequest) -> finding.Slice:
-    """Which end of the list is looked at; an export looks at one part after the other."""
-    part: finding.Slice = getattr(request, "search_part", None) or finding.Slice(
-        newest_first=is_newest_first(request), limit=MOST
-    )
-    return part
+def find_requests(asked: Asked) -> list[int] | None:
+    """Numbers of the requests that fit the words and the filters of the list; None where these need no help.
 
-
-def find_requests(request: HttpRequest, words: list[str]) -> list[int] | None:
-    """Numbers of the requests that fit the words and the filters of the list; None where these need no help."""
-    asked = _read_filters(request, words)
-    chosen = [asked.status, asked.type, asked.failure, asked.people is not None]
-    if not words and sum(map(bool, chosen)) < 2:
+    Raises UnreadableSearch.
+    """
+    models.check_words(asked.words)
+    chosen = _read_filters(asked)
+    if not asked.words and sum(map(bool, (chosen.status, chosen.type, chosen.failure, chosen.people is not None))) < 2:
         return None
-    return finding.find_requests(filters=asked, part=read_part(request))
+    return finding.find_requests(filters=chosen, part=asked.part)
 
 
-def find_by_words(request: HttpRequest, words: list[str]) -> list[int]:
-    """Numbers of the requests with the words."""
-    return finding.find_requests(filters=finding.Filters(words=words), part=read_part(request))
+def find_by_words(asked: Asked) -> list[int]:
+    """Numbers of the requests with the words. Raises UnreadableSearch."""
+    models.check_words(asked.words)
+    return finding.find_requests(filters=finding.Filters(words=asked.words), part=asked.part)
 
 
-def list_ids(rows: QuerySet[Any], request: HttpRequest) -> list[int]:
-    """The ids of the newest of the rows, so many as a search lists."""
-    part = read_part(request)
+def list_ids(rows: QuerySet[Any], part: finding.Slice) -> list[int]:
+    """The ids of the rows of the part, in its order."""
     rows = rows.filter(pk__gt=part.above, pk__lt=part.below).order_by("-pk" if part.newest_first else "pk")
     return list(rows.values_list("pk", flat=True)[: part.limit])
 
@@ -65,31 +76,30 @@ def find_people(word: str) -> list[int]:
     return list(models.User.objects.filter(names).values_list("pk", flat=True)[:100])
 
 
-def find_related(rows: type[Model], request: HttpRequest, words: list[str], **by: str) -> Q:
+def find_related(rows: type[Model], asked: Asked, **by: str) -> Q:
     """Where rows that belong to the requests with the words are; a single word may also be one of `by`, as it is."""
-    numbers = find_by_words(request, words)
-    ids = set(list_ids(rows._default_manager.filter(request_id__in=numbers), request))
-    if len(words) == 1:
+    ids = set(list_ids(rows._default_manager.filter(request_id__in=find_by_words(asked)), asked.part))
+    if len(asked.words) == 1:
         for field in by.values():
-            ids.update(list_ids(rows._default_manager.filter(**{field: words[0]}), request))
+            ids.update(list_ids(rows._default_manager.filter(**{field: asked.words[0]}), asked.part))
     return among(ids)
 
 
-def _read_filters(request: HttpRequest, words: list[str]) -> finding.Filters:
+def _read_filters(asked: Asked) -> finding.Filters:
     """Those of the list's filters that the index knows; Django applies all of them once more."""
-    person = request.GET.get("requester", "")
+    person = asked.query.get("requester", "")
     return finding.Filters(
-        words=words,
+        words=asked.words,
         people=[int(person)] if person.isascii() and person.isdigit() and len(person) < 19 else None,
-        since=filters.read_time(request.GET.get("created_at__gte", "")),
-        until=filters.read_time(request.GET.get("created_at__lt", "")),
-        status=_read_choice(request, "status"),
-        type=request.GET.get("type__exact", ""),
-        failure=_read_choice(request, "failure"),
+        since=filters.read_time(asked.query.get("created_at__gte", "")),
+        until=filters.read_time(asked.query.get("created_at__lt", "")),
+        status=_read_choice(asked.query, "status"),
+        type=asked.query.get("type__exact", ""),
+        failure=_read_choice(asked.query, "failure"),
     )
 
 
-def _read_choice(request: HttpRequest, name: str) -> str:
+def _read_choice(query: QueryDict, name: str) -> str:
     parameter, values = _CHOICES[name]
-    value = request.GET.get(parameter, "")
+    value = query.get(parameter, "")
     return value if value in values else ""

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 
 from django.db.models import Q
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
@@ -14,15 +13,15 @@ _UID = columns.value("uid", label=_("UID"))
 _AS_IT_CAME: Any = (_("As it came"), {"fields": (columns.laid_out("raw"),)})
 
 
-def _find_workspaces(request: HttpRequest, words: list[str]) -> set[int]:
+def _find_workspaces(asked: found.Asked) -> set[int]:
     """Ids of those of the workstations of requests with the words; a single word may be a UID or an owner."""
-    numbers = found.find_by_words(request, words)
+    numbers = found.find_by_words(asked)
     used = models.Workstation.objects.filter(request_id__in=numbers).values_list("workspace_id", flat=True)
     ids = {number for number in used if number is not None}
-    if len(words) == 1:
+    if len(asked.words) == 1:
         rows = models.Workspace.objects
-        ids.update(found.list_ids(rows.filter(uid=words[0]), request))
-        ids.update(found.list_ids(rows.filter(owner__in=found.find_people(words[0])), request))
+        ids.update(found.list_ids(rows.filter(uid=asked.words[0]), asked.part))
+        ids.update(found.list_ids(rows.filter(owner__in=found.find_people(asked.words[0])), asked.part))
     return ids
 
 
@@ -85,12 +84,9 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
         _AS_IT_CAME,
     )
 
-    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
+    def find_words(self, asked: found.Asked) -> Q:
         """Of the requests with the words; an orphan by its UID as it is written."""
-        if not words:
-            return Q()
-        models.check_words(words)
-        return found.find_related(models.Workstation, request, words, uid="uid")
+        return found.find_related(models.Workstation, asked, uid="uid")
 
 
 @pages.register(models.Workspace)
@@ -125,12 +121,9 @@ class WorkspaceAdmin(readonly.ReadOnlyAdmin):
         asked = models.Request.objects.filter(pk=number).values("workspace_uid")
         return Q(pk__in=used) | Q(uid__in=asked)
 
-    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
+    def find_words(self, asked: found.Asked) -> Q:
         """By UID as it is written, by owner, and those of the workstations of requests with the words."""
-        if not words:
-            return Q()
-        models.check_words(words)
-        return found.among(_find_workspaces(request, words))
+        return found.among(_find_workspaces(asked))
 
     def list_links(self, row: models.Workspace) -> list[tuple[failures.Words, str]]:
         return [
@@ -155,16 +148,14 @@ class _ContentAdmin(readonly.ReadOnlyAdmin):
     # The field by which a row is found beside its UID.
     named_by: ClassVar[str]
 
-    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
-        if not words:
-            return Q()
-        models.check_words(words)
+    def find_words(self, asked: found.Asked) -> Q:
         rows = self.model._default_manager
-        ids = set(found.list_ids(rows.filter(workspace_id__in=_find_workspaces(request, words)), request))
-        if len(words) == 1:
+        ids = set(found.list_ids(rows.filter(workspace_id__in=_find_workspaces(asked)), asked.part))
+        if len(asked.words) == 1:
+            word = asked.words[0]
             named = rows.alias(beginning=models.Beginning(self.named_by))
-            named = named.filter(**{"beginning": words[0][: models.Beginning.LENGTH], self.named_by: words[0]})
-            ids.update(found.list_ids(named, request), found.list_ids(rows.filter(uid=words[0]), request))
+            named = named.filter(**{"beginning": word[: models.Beginning.LENGTH], self.named_by: word})
+            ids.update(found.list_ids(named, asked.part), found.list_ids(rows.filter(uid=word), asked.part))
         return found.among(ids)
 
     def find_events(self, row: models.File | models.Log) -> dict[str, object]:

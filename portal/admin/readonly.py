@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, found, offered, search
+from portal.admin import columns, found, offered
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -124,7 +124,10 @@ class ReadOnlyAdmin(HistoryMixin, offered.OfferedMixin, _NoChanges, _ModelAdmin)
     paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    search_help_text: ClassVar[failures.Words] = search.HELP
+    search_help_text: ClassVar[failures.Words] = _(
+        "R-1042 or 1042 finds by the request's number alone. Of several words each must be found; "
+        'quote a number or a phrase to look for it as text: "1042".'
+    )
     # Where a row's request is, for a search by its number.
     number_lookup: ClassVar[str] = ""
     # Large columns, read only on the page that shows them.
@@ -159,19 +162,22 @@ class ReadOnlyAdmin(HistoryMixin, offered.OfferedMixin, _NoChanges, _ModelAdmin)
         if number is not None:
             return queryset.filter(self.find_number(number)), False
         try:
-            return queryset.filter(self.find_words(request, models.read_words(search_term))), False
+            return queryset.filter(self.search(found.read_search(request.GET, search_term))), False
         except models.UnreadableSearch as error:
             self.message_user(request, str(error), messages.WARNING)
             return queryset.none(), False
 
-    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
-        """Where all of the words are found. Raises UnreadableSearch."""
-        return search.find_all(words, find_word=self.find_word)
+    def search(self, asked: found.Asked) -> Q:
+        """Where the rows are that are looked for. Raises UnreadableSearch."""
+        return self.find_words(asked) if asked.words else Q()
+
+    def find_words(self, asked: found.Asked) -> Q:
+        """Where each of the words is in one of the fields that are searched."""
+        places = Q()
+        for word in asked.words:
+            places &= Q.create([(f"{field}__icontains", word) for field in self.search_fields], connector=Q.OR)
+        return places
 
     def find_number(self, number: int) -> Q:
         """Where the rows of the request are."""
         return Q((self.number_lookup, number))
-
-    def find_word(self, word: str) -> Q:
-        """Where the word is looked for."""
-        return search.find_in(tuple(self.search_fields), word)

@@ -122,12 +122,9 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[models.Request]:
         return super().get_queryset(request).defer("workstation__raw")
 
-    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
+    def find_ids(self, asked: found.Asked) -> list[int] | None:
         """In all texts of the request, as the history does; that also answers several filters together."""
-        models.check_words(words)
-        numbers = found.find_requests(request, words)
-        request.searched = numbers  # type: ignore[attr-defined]
-        return Q() if numbers is None else found.among(numbers)
+        return found.find_requests(asked)
 
     def list_links(self, row: models.Request) -> list[tuple[failures.Words, str]]:
         return [
@@ -202,11 +199,8 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
         ),
     )
 
-    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
-        if not words:
-            return Q()
-        models.check_words(words)
-        return found.find_related(models.Attempt, request, words, key="key_fingerprint")
+    def find_words(self, asked: found.Asked) -> Q:
+        return found.find_related(models.Attempt, asked, key="key_fingerprint")
 
     def list_links(self, row: models.Attempt) -> list[tuple[failures.Words, str]]:
         same_key = columns.list_url(models.Attempt, key=row.key_fingerprint)
@@ -257,12 +251,9 @@ class LateAnswerAdmin(readonly.ReadOnlyAdmin):
         (_("The provider's answer"), {"fields": (_HTTP_STATUS, "error", "message", columns.answer())}),
     )
 
-    def find_words(self, request: HttpRequest, words: list[str]) -> Q:
-        if not words:
-            return Q()
-        models.check_words(words)
-        late = models.LateAnswer.objects.filter(attempt__request__in=found.find_by_words(request, words))
-        return found.among(found.list_ids(late, request))
+    def find_words(self, asked: found.Asked) -> Q:
+        late = models.LateAnswer.objects.filter(attempt__request__in=found.find_by_words(asked))
+        return found.among(found.list_ids(late, asked.part))
 
     def find_events(self, row: models.LateAnswer) -> dict[str, object]:
         return {"q": row.attempt.request.label}

@@ -1,6 +1,7 @@
 """Finding requests: the searchable text of each, and how a typed search is read."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
@@ -83,7 +84,7 @@ def read_words(text: str) -> list[str]:
     return [word for word in words if word]
 
 
-def check_words(words: list[str]) -> None:
+def check_words(words: Sequence[str]) -> None:
     """Raise UnreadableSearch where an index of trigrams cannot find one of the words."""
     for word in words:
         if len(word) < SHORTEST_WORD or not _FINDABLE.search(word):

@@ -130,6 +130,8 @@ def test_a_list_is_downloaded_as_it_is_searched_and_filtered_and_in_full(alice, 
     assert download("request", "o=0&q=demo") == [*mine, *theirs]
     assert download("request", "status__exact=CANCELLED&type__exact=python") == mine[::-1]
     assert download("request", f"q={mine[2]}") == [mine[2]]
+    assert download("request", f"q={mine[2]}&status__exact=CANCELLED&type__exact=python") == [mine[2]]
+    assert download("request", "q=ab") == []  # too short to look for, which the page of the list says
     # What is left by a filter that the index does not know lies behind whole pages of which nothing is.
     account = models.Account.objects.create(base_url="https://other.example/v1")
     rows.create_request(bob, note="demo", account=account)
