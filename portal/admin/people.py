@@ -14,7 +14,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, offered, pages, readonly
+from portal.admin import columns, history, offered, pages
 from portal.services import membership, sessions
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _ask_again(request: HttpRequest) -> HttpResponse | None:
     return redirect(f"{reverse('confirm')}?{query}")
 
 
-class RecordedMixin(readonly.HistoryMixin, offered.OfferedMixin):
+class RecordedMixin(history.HistoryMixin, offered.OfferedMixin):
     """Every change is an event, beside Django's own log, which an administrator could edit."""
 
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

@@ -6,14 +6,13 @@ from django.contrib import admin, messages
 from django.contrib.admin import utils
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
-from django.db.models import Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, found, offered
+from portal.admin import found, history, offered
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -83,39 +82,7 @@ class ReadOnlyInline(_NoChanges, _StackedInline):
         return utils.flatten(self.fields or ())
 
 
-class HistoryMixin:
-    """Every object leads to its history: the events that tell of it."""
-
-    model: Any
-
-    def list_links(self, row: Any) -> list[tuple[failures.Words, str]]:
-        """Labels and addresses of what belongs to the row."""
-        return []
-
-    def find_events(self, row: Any) -> dict[str, object]:
-        """Search or filters by which the list of events is the row's history."""
-        return {"target": f"{row._meta.verbose_name} {row}"}
-
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        row = context.get("original")
-        links = [] if row is None else [*self.list_links(row), (_("History"), self._events_url(row))]
-        shown: HttpResponse = super().render_change_form(  # type: ignore[misc]
-            request, context | {"links": links}, *args, **kwargs
-        )
-        return shown
-
-    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """Django's own knows only what was changed here, and an administrator of the database could edit it."""
-        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
-        if row is None or not self.has_view_permission(request, row):  # type: ignore[attr-defined]
-            raise Http404
-        return redirect(self._events_url(row))
-
-    def _events_url(self, row: Model) -> str:
-        return columns.list_url(models.Event, **self.find_events(row))
-
-
-class ReadOnlyAdmin(HistoryMixin, offered.OfferedMixin, _NoChanges, _ModelAdmin):
+class ReadOnlyAdmin(history.HistoryMixin, offered.OfferedMixin, _NoChanges, _ModelAdmin):
     """A list, newest first, and pages, for whoever has Django's permission to view the model."""
 
     actions = None

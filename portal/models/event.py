@@ -180,8 +180,3 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.row_id}, by event {self.event_id}"
-
-    @property
-    def differences(self) -> list[tuple[str, object, object]]:
-        """The columns that changed, each with what it was and what it became."""
-        return [(name, before, after) for name, (before, after) in self.columns.items() if before != after]

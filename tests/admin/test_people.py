@@ -138,21 +138,23 @@ def test_groups_are_closed_to_everybody_else(anna, olga, sign_in):
         assert browser.post(f"/admin/auth/group/{group.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_a_superuser_sees_the_history_of_what_was_edited(root, alice, sign_in):
+def test_a_superuser_sees_the_events_of_what_was_edited(root, alice, sign_in):
     browser = sign_in(root)
     browser.post(page_of(alice), form_of(alice, first_name="Alicia"))
 
-    page = browser.get(page_of(alice))
-    assert 'href="/admin/portal/event/?q=%22alice%22">History</a>' in page.content.decode()
-    events = browser.get(page_of(alice, "history"), follow=True).context["cl"].result_list
+    link = "/admin/portal/event/?q=%22alice%22"
+    assert f'href="{link}">Events</a>' in browser.get(page_of(alice)).content.decode()
+    events = browser.get(link).context["cl"].result_list
     assert [event.verb for event in events] == ["change-person"]
 
 
-def test_a_group_leads_to_its_history(root, sign_in):
+def test_a_group_leads_to_its_events_and_its_history(root, sign_in):
     browser = sign_in(root)
     group = Group.objects.get(name="Auditors")
     browser.post(f"/admin/auth/group/{group.pk}/change/", {"name": "Auditors", "permissions": []})
     page = browser.get(f"/admin/auth/group/{group.pk}/change/").content.decode()
-    assert 'href="/admin/portal/event/?target=group+Auditors">History</a>' in page
-    events = browser.get(f"/admin/auth/group/{group.pk}/history/", follow=True).context["cl"].result_list
-    assert [event.verb for event in events] == ["change-group"]
+    link, history = "/admin/portal/event/?target=group+Auditors", f"/admin/auth/group/{group.pk}/history/"
+    assert f'href="{link}">Events</a>' in page
+    assert f'href="{history}">History</a>' in page
+    assert [event.verb for event in browser.get(link).context["cl"].result_list] == ["change-group"]
+    assert "permissions: portal.see_all, " in browser.get(history).content.decode()

@@ -68,7 +68,7 @@ NO_PAGES = {
     "admin:(?P<url>.*)$": "not found",
 }
 # People and groups are made, and people's passwords set, in the admin. All else there is a record that is only read.
-ADMIN_KINDS = ("_changelist", "_change")
+ADMIN_KINDS = ("_changelist", "_change", "_history")
 ADMIN_FORMS = (
     "admin:index",
     "admin:app_list",
@@ -76,7 +76,7 @@ ADMIN_FORMS = (
     "admin:auth_group_add",
     "admin:auth_user_password_change",
 )
-ADMIN_REFUSED = ("_add", "_delete", "_history")
+ADMIN_REFUSED = ("_add", "_delete")
 
 
 def is_admin_page(name: str) -> bool:

@@ -85,7 +85,7 @@ ROWS: dict[str, tuple[str, str]] = {
     "admin:portal_user_change": (SEES_ALL, ADMINISTERS),
     "admin:portal_user_history": (SEES_ALL, SEES_ALL),
     "admin:portal_user_delete": (NOBODY, NOBODY),
-    "admin:auth_group_history": ("lfffnna", "lfffnna"),
+    "admin:auth_group_history": (SEES_ALL, SEES_ALL),
     **dict.fromkeys(
         (
             *("admin:portal_user_add", "admin:auth_user_password_change", "admin:auth_group_changelist"),

@@ -4,12 +4,14 @@ import json
 from datetime import timedelta
 from uuid import uuid4
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
 
 from portal import failures, models
+from portal.models.event import Verb
 from portal.sandbox import generations
-from portal.services import accounts, leases, matching
+from portal.services import accounts, audit, leases, lifecycle, matching, membership
 from portal.services.audit import seals
 from portal.services.retention import tombstones
 from tests import factories
@@ -243,6 +245,20 @@ def create_types() -> None:
         account=account, name=LONG, description=f"Everything for {LONG}. " * 5, software=software
     )
     models.WorkstationType.objects.create(account=account, name="retired", withdrawn_at=NOW)
+
+
+@transaction.atomic
+def create_past(root: models.User, olga: models.User, ines: models.User) -> None:
+    """What an administrator has changed about the newest person, and what became of the newest request."""
+    before = membership.describe(target=ines)
+    ines.first_name = "Ines"
+    ines.save(update_fields=["first_name"])
+    ines.groups.set(Group.objects.filter(name__in=["Auditors", "Members"]))
+    membership.record_change(actor=root, target=ines, before=before)
+    portal_request = factories.submit(olga, note="For the review, please.")
+    for verb, status in ((Verb.CLAIM, "SENDING"), (Verb.ANSWER, "QUEUED"), (Verb.CANCEL, "CANCELLED")):
+        change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status(status))
+        audit.record(verb, portal_request, by=olga if verb == Verb.CANCEL else None, detail=change)
 
 
 @transaction.atomic

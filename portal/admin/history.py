@@ -1,0 +1,118 @@
+"""The history of an object: what events have changed about it, as the audit log has it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib.admin.views.main import PAGE_VAR
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from portal import failures, models
+from portal.admin import changes, columns
+from portal.services.audit import rows
+
+_PER_PAGE = 100
+_MOST_DIGITS = 18  # of an id that every database takes
+
+
+class HistoryMixin:
+    """Every object leads to the events that tell of it; and where they tell its columns, to what they changed."""
+
+    model: Any
+    opts: Any
+    admin_site: Any
+
+    def list_links(self, row: Any) -> list[tuple[failures.Words, str]]:
+        """Labels and addresses of what belongs to the row."""
+        return []
+
+    def find_events(self, row: Any) -> dict[str, object]:
+        """Search or filters by which the list of events has those that tell of the row."""
+        return {"target": f"{row._meta.verbose_name} {row}"}
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        row = context.get("original")
+        links = [] if row is None else [*self.list_links(row), *self._list_past(row)]
+        shown: HttpResponse = super().render_change_form(  # type: ignore[misc]
+            request, context | {"links": links}, *args, **kwargs
+        )
+        return shown
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """What was changed about the row, which may be gone; or its events, where they do not tell its columns.
+
+        It is a part of the audit log, for whoever may see that. Django's own knows only what was changed here, and an
+        administrator of the database could edit it.
+        """
+        if not request.user.has_perm("portal.view_event"):
+            raise PermissionDenied
+        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        kind = rows.find_kind(row=self.model())
+        if kind is None and row is not None:
+            return redirect(self._events_url(row))
+        row_id = row.pk if row else _read_id(object_id)
+        told = models.Change.objects.filter(kind=kind.name if kind else "", row_id=row_id)
+        if row is None and not told.exists():
+            raise Http404
+        context = self._describe_object(request, row, row_id) | _describe_page(told, request.GET.get(PAGE_VAR))
+        return TemplateResponse(request, "admin/object_history.html", context)
+
+    def _describe_object(self, request: HttpRequest, row: Model | None, row_id: int) -> dict[str, object]:
+        name = str(row) if row else f"{self.opts.verbose_name} {row_id}"
+        may_see = self.has_view_permission(request, row)  # type: ignore[attr-defined]
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "module_name": capfirst(self.opts.verbose_name_plural),
+            "has_view_permission": may_see,
+            "object": row if may_see else None,
+            "name": name,
+            "title": _("History of %(name)s") % {"name": name},
+            "links": [(_("Events"), self._events_url(row))] if row else [],
+        }
+
+    def _list_past(self, row: Model) -> list[tuple[failures.Words, str]]:
+        events = (gettext_lazy("Events"), self._events_url(row))
+        if rows.find_kind(row=row) is None:
+            return [events]
+        return [events, (gettext_lazy("History"), history_url(type(row), row.pk))]
+
+    def _events_url(self, row: Model) -> str:
+        return columns.list_url(models.Event, **self.find_events(row))
+
+
+def history_url(model: type[Model], row_id: int) -> str:
+    """Where the history of the row is, which need not be there any more."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_history", args=[row_id])
+
+
+def _read_id(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else 0
+
+
+def _describe_page(told: QuerySet[models.Change], number: str | None) -> dict[str, object]:
+    """The newest first."""
+    pages = Paginator(told.order_by("-as_of", "-event_id", "-position"), _PER_PAGE)
+    page = pages.get_page(number)
+    return {
+        "page": page,
+        "page_var": PAGE_VAR,
+        "page_range": pages.get_elided_page_range(page.number),
+        "lines": _read_lines(list(page.object_list)),
+    }
+
+
+def _read_lines(told: Sequence[models.Change]) -> list[tuple[models.Change, models.Event | None, SafeString]]:
+    """Each change with its event, if that is there, and in words."""
+    events = models.Event.objects.in_bulk([change.event_id for change in told])
+    people = changes.read_people(told)
+    return [(change, events.get(change.event_id), changes.show_columns(change, people)) for change in told]

@@ -1,0 +1,192 @@
+"""The history of an object is what events have changed about it, in words, from the audit log alone."""
+
+import re
+from html import unescape
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, Permission
+from django.db import connection, transaction
+from django.db.models import Model
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from portal import models
+from portal.admin import history
+from portal.models.event import Verb
+from portal.services import audit
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def url(row: Model, page: str = "history") -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[row.pk])
+
+
+def read_lines(page: str) -> list[str]:
+    """Each line of the history as one reads it, from the top."""
+    lines = re.findall("<tr>(.*?)</tr>", page.partition("<tbody>")[2], re.DOTALL)
+    return [" ".join(unescape(re.sub("<[^>]*>", "", line.replace("<li>", " "))).split()) for line in lines]
+
+
+@pytest.fixture
+def read(anna, sign_in):
+    def read(row: Model, **query: object) -> list[str]:
+        response = sign_in(anna).get(url(row), query)
+        assert response.status_code == 200
+        return read_lines(response.text)
+
+    return read
+
+
+def touch(person: models.User, times: int) -> None:
+    """Change the person so many times, each with its event."""
+    for number in range(times):
+        person.time_zone = f"Zone/{number}"
+        with transaction.atomic():
+            person.save(update_fields=["time_zone"])
+            audit.record(Verb.SET_TIME_ZONE, person, by=person)
+
+
+def explain(sql: str) -> str:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {'' if connection.vendor == 'postgresql' else 'QUERY PLAN '}{sql}")
+        return str(cursor.fetchall())
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_request_s_history_is_what_events_changed_newest_first(sandbox, alice, read, anna, sign_in):
+    portal_request = factories.submit(alice, note="Confidential.", workspace_uid="fail-422")
+    factories.send_once()
+
+    answered, claimed, submitted = read(portal_request)
+
+    assert re.search(r"\d\d:\d\d:\d\d \d+ submitted alice added", submitted)
+    assert "requester: alice" in submitted
+    assert "type: python" in submitted
+    assert "note: kept as a digest" in submitted
+    assert "ended at" not in submitted
+    assert re.search(r"\d+ claimed the portal status: queued → sending$", claimed)
+    assert "status: sending → failed failure: – → 422" in answered
+    assert re.search(r"ended at: – → \d+ \w+ \d{4}, \d\d:\d\d:\d\d", answered)
+    page = sign_in(anna).get(url(portal_request)).text
+    for event in models.Event.objects.filter(request_number=portal_request.pk):
+        assert url(event, "change") in page
+    assert f'href="{url(alice, "change")}">alice</a>' in page
+    (stored,) = models.Change.objects.filter(kind="request", act="ADDED")
+    assert stored.columns["note"][1] not in page
+
+
+def test_a_person_s_history_tells_what_an_administrator_changed(root, alice, read, sign_in):
+    form = {"username": "alice", "first_name": "Alicia", "last_name": "", "email": ""}  # not active any more
+    auditors = Group.objects.get(name="Auditors")
+    assert sign_in(root).post(url(alice, "change"), form | {"groups": [auditors.pk]}).status_code == 302
+    alice.refresh_from_db()
+    sign_in(root).post(url(alice, "change"), form | {"first_name": "Alice", "groups": [auditors.pk]})
+    sign_in(root).post(url(alice, "change"), form | {"first_name": "", "groups": [auditors.pk]})
+
+    emptied, renamed, changed = read(alice)
+
+    assert re.search(r"\d+ person changed root ", changed)
+    assert "active: yes → no" in changed
+    assert "groups: Members → Auditors" in changed
+    assert "first name: set (kept as a digest)" in changed
+    assert "first name: changed (kept as a digest)" in renamed
+    assert "first name: emptied" in emptied
+    assert LogEntry.objects.count() == 3  # Django's own, which is not shown
+    LogEntry.objects.all().delete()
+    assert read(alice) == [emptied, renamed, changed]
+
+
+def test_the_page_of_an_object_leads_to_its_history_and_to_its_events(alice, anna, sign_in):
+    portal_request = factories.submit(alice)
+    page = sign_in(anna).get(url(portal_request, "change")).text
+    assert f'<a href="{url(portal_request)}">History</a>' in page
+    assert f'<a href="/admin/portal/event/?q={portal_request.label}">Events</a>' in page
+    assert (
+        f'<a href="{url(portal_request, "change")}">{portal_request.label}</a>'
+        in sign_in(anna).get(url(portal_request)).text
+    )
+
+
+def test_what_nothing_tells_of_has_an_empty_history(alice, read, anna, sign_in):
+    assert read(alice) == []
+    assert "No event tells of a change of it." in sign_in(anna).get(url(alice)).text
+
+
+def test_the_history_of_what_is_gone_stays(root, sign_in):
+    group = Group.objects.create(name="Guests")
+    browser = sign_in(root)
+    page, address = url(group), url(group, "delete")
+    assert browser.get(page).status_code == 200
+    assert browser.post(address, {"post": "yes"}).status_code == 302
+    (line,) = read_lines(browser.get(page).text)
+    assert line.endswith("group deleted root removed")
+    for unknown in ("999999", "99999999999999999999999", "nonsense", "²"):
+        assert browser.get(f"/admin/auth/group/{unknown}/history/").status_code == 404
+
+
+def test_a_hundred_changes_are_on_a_page_and_each_page_costs_the_same(alice, read, anna, sign_in):
+    touch(alice, 3)
+    browser = sign_in(anna)
+    browser.get(url(alice))
+    with CaptureQueriesContext(connection) as few:
+        assert len(read_lines(browser.get(url(alice)).text)) == 3
+    touch(alice, history._PER_PAGE)
+    with CaptureQueriesContext(connection) as many:
+        first = read_lines(browser.get(url(alice)).text)
+    told = [query["sql"] for query in many if "portal_change" in query["sql"]]
+    assert len(first) == history._PER_PAGE
+    assert len(many) == len(few) <= 12
+    assert "time zone: Zone/98 → Zone/99" in first[0]
+    assert len(read(alice, p=2)) == len(read(alice, p="last")) - 97 == 3
+    assert 'href="?p=2"' in browser.get(url(alice)).text
+    plans = [explain(sql) for sql in told]
+    assert len(plans) == 2
+    assert all("change_by_row" in plan for plan in plans), plans
+
+
+def test_whoever_sees_the_audit_log_sees_it_and_nobody_else(alice, anna, root, sign_in):
+    group = Group.objects.get(name="Members")
+    page = sign_in(anna).get(url(group)).text
+    assert "History of Members" in page
+    assert 'href="/admin/auth/' not in page.replace('href="/admin/auth/"', "")
+    assert f'href="{url(group, "change")}"' in sign_in(root).get(url(group)).text
+    rights = ("see_all", "view_request")
+    guest = factories.create_user("guest")
+    guest.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    portal_request = factories.submit(alice)
+    assert sign_in(guest).get(url(portal_request, "change")).status_code == 200
+    assert sign_in(guest).get(url(portal_request)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        ("text", "columns: text"),
+        ({"status": "QUEUED"}, "status: queued"),
+        ({"status": [1, 2, 3]}, "status: 1, 2, 3"),
+        ({"requester_id": [None, 2**80]}, f"requester: – → user {2**80}"),
+        ({"requester_id": [None, "<b>"]}, "requester: – → user <b>"),
+        ({"created_at": ["soon", "2026-13-01"]}, "created at: soon → 2026-13-01"),
+        ({"no_column": [{"a": 1}, ["x", 2]]}, 'no column: {"a": 1} → x, 2'),
+    ],
+)
+def test_what_somebody_wrote_past_the_portal_breaks_no_history(alice, read, columns, shown):
+    portal_request = factories.submit(alice)
+    newest = models.Event.objects.latest("pk").pk
+    values = {"kind": "request", "row_id": portal_request.pk, "act": "CHANGED", "as_of": newest + 9, "columns": columns}
+    models.Change.objects.create(event_id=newest + 9, position=0, **values)
+    forged, submitted = read(portal_request)
+    assert forged == f"– {newest + 9}, which is not there any more – {shown}"
+    assert "submitted" in submitted
+
+
+def test_an_event_shows_what_it_changed_in_the_same_words(alice, anna, sign_in):
+    factories.submit(alice)
+    factories.claim()
+    page = sign_in(anna).get(url(models.Event.objects.get(verb="claim"), "change")).text
+    assert "status: queued → sending" in page
