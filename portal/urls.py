@@ -53,7 +53,6 @@ urlpatterns = [
     path("key/database/", key.confirm_database, name="key_database"),
     path("unknown/", unknown.index, name="unknown"),
     path("unknown/<int:number>/", unknown.decide, name="unknown_decide"),
-    path("unknown/findings/<int:number>/acknowledge/", unknown.acknowledge_finding, name="finding_acknowledge"),
     path("unknown/notices/<int:number>/acknowledge/", unknown.acknowledge, name="notice_acknowledge"),
     path("unknown/orphans/<str:uid>/release/", unknown.release, name="orphan_release"),
     path("unknown/orphans/<str:uid>/disown/", unknown.disown, name="orphan_disown"),

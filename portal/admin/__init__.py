@@ -1,5 +1,5 @@
 """Django admin: the record for auditors, read-only; people and groups for superusers. Importing it registers all."""
 
-from portal.admin import accounts, events, identity, mirrors, people, requests, seals, site
+from portal.admin import accounts, events, findings, identity, mirrors, people, requests, seals, site
 
-__all__ = ["accounts", "events", "identity", "mirrors", "people", "requests", "seals", "site"]
+__all__ = ["accounts", "events", "findings", "identity", "mirrors", "people", "requests", "seals", "site"]

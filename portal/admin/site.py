@@ -56,7 +56,6 @@ class PortalAdminSite(admin.AdminSite):
             "record": seals.describe_state(),
             "faults": protection.find_faults(),
             "blocked": throttle.count_blocked(),
-            "findings": watch.list_open(),
             "checks": watch.list_checks(),
         }
         return super().index(request, {**(extra_context or {}), **state})

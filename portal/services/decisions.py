@@ -32,8 +32,7 @@ def count_open_decisions() -> int:
     orphans = models.Workstation.objects.orphans().filter(account=account, release_asked_at=None)
     notices = models.Notice.objects.filter(acknowledged_at=None)
     questions = credentials.list_questions(account=account)
-    findings = models.Finding.objects.filter(acknowledged_at=None)
-    return len(questions) + sum(rows.count() for rows in (unknown, left, orphans, notices, findings))
+    return len(questions) + sum(rows.count() for rows in (unknown, left, orphans, notices))
 
 
 @transaction.atomic

@@ -1,7 +1,6 @@
 """Requests whose outcome is unknown, workstations that nobody owns, and what operators decide about them."""
 
 from collections.abc import Callable
-from functools import partial
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
@@ -12,7 +11,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.services import accounts, credentials, decisions, drift, intake, submitters
-from portal.services.audit import watch
 from portal.views import paging
 from portal.views.http import SignedInRequest
 
@@ -38,7 +36,6 @@ def _show() -> dict[str, object]:
         "may_be_foreign": account.first_look == models.Account.FirstLook.FAILED,
         "orphans": orphans.select_related("workspace", "made_for").order_by("id")[:_MOST],
         "notices": models.Notice.objects.filter(acknowledged_at=None).order_by("id")[:_MOST],
-        "findings": watch.list_open(),
         "scans": models.Scan.objects.filter(account=account, ended_at__isnull=False).order_by("-id")[:5],
     }
 
@@ -115,23 +112,9 @@ def _judge_orphan(request: SignedInRequest, uid: str, *, act: Callable[..., None
 def acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
     """Say that a notice has been seen."""
     notice = get_object_or_404(models.Notice, pk=number)
-    act = partial(drift.acknowledge_notice, actor=request.user, notice=notice)
-    return _acknowledge(request, act, refusal=drift.NotOpen)
-
-
-@require_POST
-@permission_required("portal.close_request", raise_exception=True)
-def acknowledge_finding(request: SignedInRequest, number: int) -> HttpResponse:
-    """Say that a finding in the audit log has been seen."""
-    finding = get_object_or_404(models.Finding, pk=number)
-    act = partial(watch.acknowledge_finding, actor=request.user, finding=finding)
-    return _acknowledge(request, act, refusal=watch.NotOpen)
-
-
-def _acknowledge(request: SignedInRequest, act: Callable[[], None], *, refusal: type[Exception]) -> HttpResponse:
     try:
-        act()
-    except refusal as error:
+        drift.acknowledge_notice(actor=request.user, notice=notice)
+    except drift.NotOpen as error:
         messages.warning(request, str(error))
     else:
         messages.success(request, _("Noted: it is shown no more, and stays in the audit log."))

@@ -39,7 +39,7 @@ NO_PAGES = {
     "key_live": "a part of key",
     "key_banner": "a part of every page",
     "notice_acknowledge": "POST; leads to unknown",
-    "finding_acknowledge": "POST; leads to unknown",
+    "admin:portal_finding_acknowledge": "POST; leads to admin:portal_finding_changelist",
     "sessions_end": "POST; leads to account",
     "request_cancel": "POST; leads to request_detail",
     "request_close": "POST; leads to request_detail, with an error as the page request-close-refused",

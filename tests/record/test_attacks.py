@@ -286,10 +286,12 @@ def test_an_acknowledged_finding_does_not_hide_the_next(record, alice, monkeypat
     people.set_time_zone(person=alice, time_zone="Europe/Rome")
     tamper("UPDATE portal_user SET time_zone = 'UTC' WHERE id = %s", alice.pk)
     test_watch.check_hour_later(monkeypatch, 40)
-    watch.acknowledge_finding(actor=models.User.objects.get(pk=alice.pk), finding=models.Finding.objects.get())
+    watch.acknowledge_finding(
+        actor=models.User.objects.get(pk=alice.pk), finding=models.Finding.objects.get(), reason="x"
+    )
     tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", True, alice.pk)
     test_watch.check_hour_later(monkeypatch, 80)
-    assert watch.list_open()
+    assert watch.count_open()
 
 
 @pytest.mark.parametrize(
@@ -305,4 +307,4 @@ def test_a_forged_check_does_not_end_checking(record, alice, monkeypatch, values
         tamper(f"UPDATE portal_logcheck SET {name} = %s", value)
     tamper("UPDATE portal_request SET type = 'max'")
     test_watch.check_hour_later(monkeypatch, 80)
-    assert watch.list_open()
+    assert watch.count_open()

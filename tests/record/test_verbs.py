@@ -329,7 +329,7 @@ def find_tampering(stage: Stage) -> models.Finding:
 
 
 def acknowledge_finding(stage: Stage) -> None:
-    stage.post(stage.olga, f"/unknown/findings/{find_tampering(stage).pk}/acknowledge/")
+    stage.post(stage.olga, f"/admin/portal/finding/{find_tampering(stage).pk}/acknowledge/", reason="A drill.")
 
 
 def start(stage: Stage) -> None:
@@ -468,7 +468,7 @@ ACTS = [
     Act(verbs=(Verb.ACKNOWLEDGE,), do=acknowledge, by="olga", has_change=True),
     Act(verbs=(Verb.REFUSED,), do=lambda stage: stage.browse(stage.alice).post("/key/resume/"), by="alice"),
     Act(verbs=(Verb.FINDING,), do=find_tampering, staged=("type",)),
-    Act(verbs=(Verb.ACKNOWLEDGE_FINDING,), do=acknowledge_finding, by="olga", staged=("type",)),
+    Act(verbs=(Verb.ACKNOWLEDGE_FINDING,), do=acknowledge_finding, by="olga", reason="A drill.", staged=("type",)),
     Act(verbs=(Verb.SETTINGS,), do=start),
     Act(verbs=(Verb.CLOCK_STEP,), do=step_clock),
     Act(verbs=(Verb.SIGN_IN,), do=sign_in, by="alice"),

@@ -98,17 +98,15 @@ def test_watchers_and_people_are_told_until_an_operator_has_seen_it(record, alic
     tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", portal_request.pk)
     check_hour_later(monkeypatch)
     assert any("not as the portal has written it" in words for words in readiness.find_warnings())
-    for page in ("/admin/", "/unknown/"):
-        assert f"Request R-{portal_request.pk}" in sign_in(anna).get(page).content.decode()
+    assert f"Request R-{portal_request.pk}" in sign_in(anna).get("/admin/portal/finding/").content.decode()
     finding = models.Finding.objects.get()
-    address = f"/unknown/findings/{finding.pk}/acknowledge/"
-    assert sign_in(anna).post(address).status_code == 403
-    assert sign_in(olga).post(address).status_code == 302
-    assert sign_in(olga).post(address).status_code == 302  # the second says that somebody was first
-    assert models.Event.objects.filter(verb="acknowledge-finding", actor_name="olga").count() == 1
-    assert "has 'type'" not in sign_in(anna).get("/admin/").content.decode()
+    watch.acknowledge_finding(actor=olga, finding=finding, reason="A drill.")
+    with pytest.raises(watch.NotOpen):
+        watch.acknowledge_finding(actor=anna, finding=finding, reason="Another.")
+    acknowledged = models.Event.objects.filter(verb="acknowledge-finding")
+    assert list(acknowledged.values_list("actor_name", "reason")) == [("olga", "A drill.")]
     check_hour_later(monkeypatch, 40)
-    assert watch.list_open() == []
+    assert watch.count_open() == 0
 
 
 def test_a_check_that_does_not_come_to_its_end_is_a_warning(record):

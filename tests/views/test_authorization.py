@@ -49,7 +49,7 @@ ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         (
             *("request_close", "request_evidence", "unknown_decide", "notice_acknowledge", "orphan_release"),
-            *("orphan_disown", "key_resume", "key_confirm", "key_database", "finding_acknowledge"),
+            *("orphan_disown", "key_resume", "key_confirm", "key_database"),
         ),
         (NO_METHOD, OPERATES),
     ),
@@ -81,6 +81,7 @@ ROWS: dict[str, tuple[str, str]] = {
         (f"admin:portal_{kind}_export_{form}" for kind in ("request", "event") for form in ("csv", "jsonl")),
         (NO_METHOD_ADMIN, SEES_ALL),
     ),
+    "admin:portal_finding_acknowledge": (NO_METHOD_ADMIN, OPERATES),
     "admin:portal_user_changelist": (SEES_ALL, SEES_ALL),
     "admin:portal_user_change": (SEES_ALL, ADMINISTERS),
     "admin:portal_user_history": (SEES_ALL, SEES_ALL),
@@ -151,7 +152,9 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
         "workstation": succeeded.workstation.uid,
         "workspace": succeeded.workstation.workspace.uid,
         "notice_acknowledge": models.Notice.objects.create(kind="x", example="{}").pk,
-        "finding_acknowledge": models.Finding.objects.create(kind="changed", what="event 1", words="was changed.").pk,
+        "admin:portal_finding_acknowledge": models.Finding.objects.create(
+            kind="changed", what="event 1", words="was changed."
+        ).pk,
         "key_confirm": models.Credential.objects.latest("pk").pk,
         "token": setup.create_setup_link() or "none",
         "app_label": "portal",

@@ -4,6 +4,7 @@ Kind by kind, in ranges of ids, so that memory stays the same however many there
 what seems wrong is looked at again until no event has come between.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
@@ -17,6 +18,7 @@ from portal.services.audit.signatures import Verdict
 LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _PAGE = 500  # rows at once
 _LOOKS = 5  # at what changes while it is looked at
+_NUMBER = re.compile("(?:R-)?([0-9]{1,18})")
 # Of these each begins with an event, but for those that a migration or a test makes before any event adds one.
 _ADDED = ("person", "group")
 
@@ -79,7 +81,7 @@ def _list_ids(kind: rows.Kind, *, after: int) -> list[int]:
 def _compare(kind: rows.Kind, ids: list[int]) -> Iterator[Found]:
     for row_id in sorted({row_id for row_id, _ in _compare_page(kind, ids)}):
         for what, words in _compare_steadily(kind, row_id):
-            yield what, _name(kind.name, row_id), words
+            yield what, name_row(kind=kind.name, row_id=row_id), words
 
 
 def _compare_steadily(kind: rows.Kind, row_id: int) -> list[fold.Difference]:
@@ -181,5 +183,14 @@ def _has_added(kind: rows.Kind) -> bool:
     return models.Change.objects.filter(kind=kind.name, act=models.Change.Act.ADDED).exists()
 
 
-def _name(kind: str, row_id: int) -> str:
+def name_row(*, kind: str, row_id: int) -> str:
+    """The row as a finding names it."""
     return f"request R-{row_id}" if kind == "request" else f"{kind.replace('-', ' ')} {row_id}"
+
+
+def find_row(*, what: str) -> tuple[rows.Kind, int] | None:
+    """The row that a finding names so; None where it names something else."""
+    name, _, number = what.rpartition(" ")
+    kind = rows.KINDS.get(name.replace(" ", "-"))
+    match = _NUMBER.fullmatch(number)
+    return (kind, int(match[1])) if kind and match else None

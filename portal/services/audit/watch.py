@@ -49,9 +49,9 @@ def check_log(*, held: leases.Lease) -> None:
             _keep(check, report=report, held=held)
 
 
-def list_open() -> list[models.Finding]:
-    """What was found and nobody has acknowledged."""
-    return list(models.Finding.objects.filter(acknowledged_at=None).order_by("id"))
+def count_open() -> int:
+    """How many findings nobody has acknowledged."""
+    return models.Finding.objects.filter(acknowledged_at=None).count()
 
 
 def list_checks() -> list[models.LogCheck]:
@@ -62,8 +62,8 @@ def list_checks() -> list[models.LogCheck]:
 def find_warnings(*, now: datetime) -> list[str]:
     """What watchers of the portal should know of its audit log; never a reason not to serve."""
     warnings = []
-    if found := models.Finding.objects.filter(acknowledged_at=None).count():
-        warnings.append(f"The audit log is not as the portal has written it: see the admin's first page ({found}).")
+    if found := count_open():
+        warnings.append(f"The audit log is not as the portal has written it: see the findings in the admin ({found}).")
     last = models.LogCheck.objects.filter(what=models.LogCheck.What.ALL, begun_at__lt=now - _OVERDUE)
     if last.filter(Q(ended_at=None) | Q(ended_at__lt=now - _OVERDUE)).exists():
         warnings.append("The audit log has not been checked as a whole since the day before yesterday.")
@@ -71,12 +71,12 @@ def find_warnings(*, now: datetime) -> list[str]:
 
 
 @transaction.atomic
-def acknowledge_finding(*, actor: models.User, finding: models.Finding) -> None:
-    """Note that somebody has seen it, so that it is shown no more. Raises NotOpen where somebody else was first."""
+def acknowledge_finding(*, actor: models.User, finding: models.Finding, reason: str) -> None:
+    """Note who has seen it and what came out, so that it is open no more. Raises NotOpen where another was first."""
     open_ones = models.Finding.objects.filter(acknowledged_at=None)
     if not finding.update_where(open_ones, acknowledged_at=Now(), acknowledged_by=actor):
         raise NotOpen(_("Somebody has acknowledged this finding already."))
-    events.record(Verb.ACKNOWLEDGE_FINDING, finding, by=actor)
+    events.record(Verb.ACKNOWLEDGE_FINDING, finding, by=actor, reason=reason)
 
 
 # --- What is new ---
@@ -164,7 +164,7 @@ def _keep(check: models.LogCheck, *, report: Report, held: leases.Lease) -> None
 
 def _note(finding: Finding) -> None:
     """Keep it where it is new, as an event too."""
-    if models.Finding.objects.filter(acknowledged_at=None).count() >= _MOST_OPEN:
+    if count_open() >= _MOST_OPEN:
         return
     # Its words too: what was acknowledged hides nothing else of the same row.
     row, is_new = models.Finding.objects.get_or_create(

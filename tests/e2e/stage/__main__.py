@@ -67,7 +67,7 @@ def build() -> dict[str, object]:
     uids = rows.create_mirrors(people["mira"], people["olga"])
     rows.create_types()
     rows.create_past(people["root"], people["olga"], models.User.objects.latest("pk"))
-    rows.create_record()
+    rows.create_record(people["olga"])
     sign_in(people["mira"], browser="iPhone OS 19_0 like Mac OS X Safari/605.1")  # on her telephone, too
     names = list(list_names(get_resolver().url_patterns))
     return {

@@ -12,7 +12,7 @@ from portal import failures, models
 from portal.models.event import Verb
 from portal.sandbox import generations
 from portal.services import accounts, audit, leases, lifecycle, matching, membership
-from portal.services.audit import seals
+from portal.services.audit import seals, watch
 from portal.services.retention import tombstones
 from tests import factories
 from tests.signing import write_event
@@ -262,12 +262,21 @@ def create_past(root: models.User, olga: models.User, ines: models.User) -> None
 
 
 @transaction.atomic
-def create_record() -> None:
-    """A notice, a finding, a tombstone of what was pruned long ago, and a seal over all events but the newest."""
+def create_record(olga: models.User) -> None:
+    """A notice, findings, a tombstone of what was pruned long ago, and a seal over all events but the newest."""
     example = json.dumps({"id": "ws-1", "type": "quantum"})
     models.Notice.objects.create(kind="workstation.type=quantum", example=example, numbers=[1])
-    words = 'has type "max": event 4711 left "python".'
-    models.Finding.objects.create(kind="row changed", what="request R-1", words=words)
+    seen = models.Finding(
+        kind="removed", what="event 4711", words=f"was removed; it was of {NOW:%Y-%m-%d %H:%M:%S} UTC."
+    )
+    submitted = models.Event.objects.get(verb="submit", request_number=1)
+    words = f'has type "max": event {submitted.pk} left "python".'
+    for finding in (seen, models.Finding(kind="row changed", what="request R-1", words=words)):
+        finding.save()
+        audit.record(Verb.FINDING, finding)
+    watch.acknowledge_finding(
+        actor=olga, finding=seen, reason="The disk of the old machine had failed: see the ticket."
+    )
     ids, kind = [-3, -2], models.Tombstone.Kind.REQUESTS
     counts = {"request": 2, "attempt": 3, "late-answer": 0}
     stone = models.Tombstone(kind=kind, first_id=ids[0], last_id=ids[-1], ids=ids, counts=counts)
