@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from portal import models
 from portal.services import decisions, keyhold, workers
+from portal.services.audit import watch
 from portal.views import live
 
 THEMES = ("light", "auto", "dark")
@@ -20,8 +21,15 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "using_sandbox": settings.USING_SANDBOX,
         "is_poll": live.is_poll(request),
         "count_open_decisions": decisions.count_open_decisions,  # called by the one template that shows it
+        "count_open_findings": partial(_count_findings, request),  # likewise
         **_read_key(request),
     }
+
+
+def _count_findings(request: HttpRequest) -> int:
+    """Of the audit log, for whoever may see it; for others nothing is asked."""
+    may_see = request.user.has_perms(("portal.see_all", "portal.view_event"))
+    return watch.count_open() if may_see else 0
 
 
 def _read_key(request: HttpRequest) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What the check of the audit log has found: who sees the log sees it, and operators acknowledge it."""
+"""What the check of the audit log has found: who sees the log is told on every page, and operators acknowledge it."""
 
 import re
 from html import unescape
@@ -36,6 +36,27 @@ def finding(alice, monkeypatch) -> models.Finding:
     return models.Finding.objects.get()
 
 
+# --- The banner ---
+
+PAGES = ("/", "/requests/", "/key/", "/unknown/", "/accounts/", "/nowhere/", "/admin/", LIST, "/admin/portal/event/")
+BANNER = 'aria-label="The audit log"'
+
+
+@pytest.mark.parametrize("who", ["anna", "olga", "root"])
+def test_whoever_sees_the_audit_log_is_told_on_every_page(who, finding, request, sign_in):
+    browser = sign_in(request.getfixturevalue(who))
+    for page in PAGES:
+        words = browser.get(page).text
+        assert "1 finding in the audit log is open." in words, page
+        assert f'href="{LIST}?state=open"' in words, page
+    rows.create_finding()
+    assert "2 findings in the audit log are open." in browser.get("/").text
+    for one in models.Finding.objects.all():
+        watch.acknowledge_finding(actor=request.getfixturevalue(who), finding=one, reason="x")
+    for page in PAGES:
+        assert BANNER not in browser.get(page).text, page
+
+
 def count_queries(browser, page: str) -> tuple[int, int]:
     """All of them, and those that ask for findings."""
     browser.get(page)
@@ -44,11 +65,28 @@ def count_queries(browser, page: str) -> tuple[int, int]:
     return len(queries), sum("portal_finding" in query["sql"] for query in queries)
 
 
+def test_it_costs_others_no_query_and_whoever_sees_it_one(alice, anna, sign_in):
+    member, auditor = sign_in(alice), sign_in(anna)
+    theirs = [page for page in PAGES if page != "/unknown/" and not page.startswith("/admin/")]
+    before = [count_queries(member, page) for page in theirs]
+    for number in range(5):
+        rows.create_finding(what=f"request R-{number}")
+    assert [count_queries(member, page) for page in theirs] == before
+    assert {findings for _, findings in before} == {0}
+    assert {count_queries(auditor, page)[1] for page in PAGES if page != LIST} == {1}
+    assert count_queries(auditor, "/key/banner/")[1] == 0  # a part of a page
+    assert BANNER not in member.get("/").text
+
+
 def test_to_see_everything_alone_is_not_to_see_the_audit_log(finding, sign_in):
     guest = factories.create_user("guest")
     guest.user_permissions.set(Permission.objects.filter(codename="see_all"))
     browser = sign_in(guest)
+    assert BANNER not in browser.get("/").text + browser.get("/admin/").text
     assert browser.get(LIST).status_code == browser.get(page_of(finding)).status_code == 403
+
+
+# --- The pages ---
 
 
 def test_the_list_says_what_was_found_and_who_acknowledged_it_and_why(finding, anna, olga, sign_in):
