@@ -3,38 +3,24 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.core.management.color import Style
-from django.db import connection, connections
-from django.db.backends.postgresql.operations import DatabaseOperations
+from django.db import connections
 from django.test import TransactionTestCase
 
 from portal import models, streams
 from portal.db import identity as places
 from portal.sandbox import server
 from portal.services import databases, identity
-from tests import dbclock, factories
+from tests import beginning, dbclock, factories
 from tests.browser import Browser
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _empty_the_record_between_tests() -> Iterator[None]:
-    """The database refuses to be emptied; between tests it has to be."""
-    empty = TransactionTestCase._fixture_teardown
-
-    def empty_unprotected(case: TransactionTestCase) -> None:
-        with factories.unprotected():
-            empty(case)
-            # Django does not know the table of the search index, and its triggers are off too.
-            with connection.cursor() as cursor:
-                cursor.execute("DELETE FROM portal_searchentry")
-
-    def delete_rows(operations: DatabaseOperations, style: Style, tables: list[str], **options: bool) -> list[str]:
-        return [f"DELETE FROM {operations.quote_name(table)}" for table in tables]
-
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
+    """Django would empty every table after a test that commits, and fill it row by row before the next one."""
+    with django_db_blocker.unblock():
+        first = beginning.remember()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_unprotected)
-        # PostgreSQL truncates a full table at once, but needs most of a second for many that are nearly empty.
-        patch.setattr(DatabaseOperations, "sql_flush", delete_rows)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: first.restore())
         yield
 
 

@@ -11,7 +11,7 @@ from portal.sandbox import names, server
 from portal.services import accounts, keyhold
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 KEY = "ak-very-secret-0123456789"
 # What only takes long, or is tried again for ever; a single 429 is scripted below.

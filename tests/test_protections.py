@@ -21,7 +21,7 @@ from portal.worker import process
 from tests import factories
 from tests.chaos import books, clocks, inside
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 SEND_WITHIN, CALL_WITHIN = 10.0, 5.0  # the settings of the tests
 LONG = 300  # seconds: past every deadline and the grace for settling

@@ -21,7 +21,7 @@ TABLES = (
     models.User, models.Request, models.Attempt, models.LateAnswer, models.Event, models.Workstation, models.Workspace,
     models.File, models.Log, models.Scan, models.DailyCount, models.MonthlyCount, models.Change,
 )  # fmt: skip
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def fill_history(plan: fill.Plan = PLAN) -> None:

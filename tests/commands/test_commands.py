@@ -24,7 +24,7 @@ def test_setup_link_prints_a_path_while_there_is_no_administrator(capsys):
         call_command("setup_link")
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_work_works_until_it_is_stopped(sandbox, alice, monkeypatch):
     """A signal ends it in earnest; signals go to the main thread only, so that here the worker is told directly."""
     started = []

@@ -11,7 +11,7 @@ from portal.services import accounts, credentials, keyhold
 from tests import factories
 from tests.concurrency import crowd
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from portal.worker import process
 from tests import factories
 from tests.concurrency import crowd
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 5  # a race that is lost one time in three is seen
 

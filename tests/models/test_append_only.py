@@ -14,7 +14,7 @@ from portal.models.clock import Now
 from portal.services.audit import protection
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ON_SQLITE = "connection.vendor != 'sqlite'"
 ON_POSTGRESQL = "connection.vendor != 'postgresql'"

@@ -145,7 +145,7 @@ def test_events_are_neither_changed_nor_deleted(alice):
         models.Event.objects.update(verb="nothing")
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_an_event_outside_a_transaction_is_refused(alice):
     with pytest.raises(RuntimeError):
         audit.record(Verb.SIGN_IN, alice, by=alice)

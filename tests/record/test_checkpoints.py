@@ -72,7 +72,7 @@ def test_each_goes_to_the_file_once_and_proves_the_log(record, alice, seal, sett
         assert verify.verify_log(checkpoint=seals.read_checkpoint(data=one)).findings == []
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_one_that_is_refused_is_sent_again(record, settings, receiver, caplog):
     settings.PORTAL_CHECKPOINT_URL = f"http://127.0.0.1:{receiver.server_port}/keep"
     receiver.status = 503

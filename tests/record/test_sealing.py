@@ -135,7 +135,7 @@ class Latecomer(threading.Thread):
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="on SQLite one writer follows the other")
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_an_event_that_commits_late_with_a_lower_id_raises_no_false_alarm(seal):
     factories.mark_first_look()
     late = Latecomer()
@@ -153,7 +153,7 @@ def test_an_event_that_commits_late_with_a_lower_id_raises_no_false_alarm(seal):
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="on SQLite one writer follows the other")
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_without_the_lock_it_would(seal, monkeypatch):
     """The test above would notice a sealer that does not wait."""
     factories.mark_first_look()
@@ -169,7 +169,7 @@ def test_without_the_lock_it_would(seal, monkeypatch):
     assert [kind for kind, _ in find()] == ["inserted"]
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_many_writers_at_once_raise_no_false_alarm(seal, small_batches):
     """Some of them roll back, so that ids are missing from the start."""
     factories.mark_first_look()

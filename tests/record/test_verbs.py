@@ -36,7 +36,7 @@ from tests.record.test_pruning import prune_all
 from tests.services.test_decisions import make_orphan, make_unknown
 from tests.services.test_reconcile import scan
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ADDRESS = "203.0.113.9"
 NOTE = ("operator_note",)

@@ -12,7 +12,7 @@ from portal.services import accounts, clock, credentials, keyhold, leases, refre
 from portal.worker import process
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 OTHER_URL = "https://elsewhere.example/v1"
 

@@ -6,7 +6,7 @@ from portal import failures, models
 from portal.services import accounts
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ROWS = [
     # workspace, status, failure, attempts, key held

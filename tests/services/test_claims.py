@@ -8,7 +8,7 @@ from portal.services import leases, matching, refreshing
 from portal.worker import process
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settings, alice):

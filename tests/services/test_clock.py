@@ -7,7 +7,7 @@ import pytest
 from portal import agentstation, models
 from portal.services import accounts, clock
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 HOUR = 3600.0
 

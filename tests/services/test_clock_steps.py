@@ -13,7 +13,7 @@ from portal.models.event import Verb
 from portal.services import accounts, audit, clock, dispatch, keyhold, leases, recover, releases
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 HOUR = 3600.0
 YEAR = 400 * 24 * HOUR

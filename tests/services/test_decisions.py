@@ -7,7 +7,7 @@ from portal.models.clock import Now
 from portal.services import accounts, decisions, intake, keyhold
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def make_unknown(sandbox, requester: models.User, **values: str) -> models.Request:

@@ -12,7 +12,7 @@ from portal.services import accounts, dispatch, keyhold, leases, record
 from portal.worker import process
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Looking(agentstation.Client):

@@ -10,7 +10,7 @@ from portal.services import accounts, drift, leases, refreshing, releases, scans
 from portal.worker import process
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 WORKSTATION = {"id": "w1", "type": "max", "status": "active", "startedAt": "2026-01-02T03:04:05Z"}
 WORKSPACE = {"id": "s1", "status": "active", "createdAt": "2026-01-02T03:04:05Z"}

@@ -165,7 +165,7 @@ def test_the_text_follows_its_request_through_its_life(alice):
     assert "station-1" not in read_words(portal_request)
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_request_that_goes_takes_its_entry_along(alice):
     portal_request = rows.create_request(alice)
     number = portal_request.pk
@@ -175,7 +175,7 @@ def test_a_request_that_goes_takes_its_entry_along(alice):
     assert not models.SearchEntry.objects.filter(pk=number).exists()
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_what_was_written_past_the_triggers_is_gathered_afterwards(alice):
     there = rows.create_request(alice)
     with factories.unprotected():

@@ -22,7 +22,7 @@ from portal.services.audit import verify
 from portal.worker import process
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent.parent.parent
 SQLITE = present.ON_SQLITE
 on_sqlite = pytest.mark.skipif(not SQLITE, reason="of SQLite's file")

@@ -41,7 +41,7 @@ def test_the_same_submission_of_somebody_else_is_another_request(alice, bob):
     assert factories.submit(alice, submission=submission) != factories.submit(bob, submission=submission)
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_ten_identical_submissions_at_once_are_one_request(alice):
     submission, barrier, numbers = uuid4(), threading.Barrier(10), []
 
@@ -105,7 +105,7 @@ def test_it_is_too_late_to_cancel_what_a_worker_has_claimed(alice):
         intake.cancel_request(actor=alice, portal_request=portal_request)
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_an_operator_closes_an_unknown_request_with_a_reason(sandbox, alice, olga):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
 

@@ -12,7 +12,7 @@ from portal.services import accounts, clock, credentials, dispatch, intake, keyh
 from portal.worker import process
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "GET /workstations"
 

@@ -9,7 +9,7 @@ from portal import agentstation, models
 from portal.services import accounts, mirror, storable
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def answer(**changes: object) -> dict[str, object]:

@@ -44,7 +44,7 @@ from tests.services.test_reconcile import (
 
 __all__ = ["_scan_in_every_round", "held", "recovering"]  # fixtures
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 # --- Named late, while the request is being sent again ---

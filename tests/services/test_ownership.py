@@ -10,7 +10,7 @@ from portal.services import dispatch, record
 from portal.worker import process
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def make_entry(uid: str, workspace: str | None = None) -> dict[str, object]:

@@ -24,7 +24,7 @@ from portal.services import (
 from portal.worker import process
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ACTIVE, HISTORY = "GET /workstations", "GET /workstations/history"
 UNTIL_SURE = 131  # seconds: the margins and the call of the settings below (5 + 5 + 60), and the grace (60)

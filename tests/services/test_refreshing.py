@@ -16,7 +16,7 @@ from tests import factories
 from tests.agentstation import server
 from tests.services.test_mirror import answer
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 READ, LIST = "GET /workstations/{id}", "GET /workstations"
 

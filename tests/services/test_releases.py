@@ -12,7 +12,7 @@ from portal.worker import process
 from tests import factories
 from tests.concurrency import crowd
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from portal.worker import process
 from tests import factories
 from tests.services.test_decisions import make_unknown
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 UNTIL_SURE = timedelta(seconds=131)
 

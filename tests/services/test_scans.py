@@ -14,7 +14,7 @@ from portal.worker import process
 from tests import factories
 from tests.lists import Lists, serve_lists
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ACTIVE, HISTORY = "GET /workstations", "GET /workstations/history"
 

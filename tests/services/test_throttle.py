@@ -150,7 +150,7 @@ def test_what_was_counted_by_a_clock_that_was_ahead_blocks_nobody(client, alice)
     assert try_name(client, "alice", factories.PASSWORD).status_code == 302
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_tries_at_one_time_are_all_counted():
     subjects = throttle.list_subjects(name="alice", address="203.0.113.9", browser="")
     passed = []

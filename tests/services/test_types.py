@@ -13,7 +13,7 @@ from portal.services.audit import verify
 from portal.worker import process, scheduler
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 LIST = "GET /workstations/types"
 NINE = list(models.Request.Type.values)

@@ -267,7 +267,7 @@ def test_days_are_those_of_the_site_s_zone_and_counted_anew_in_another(alice, he
     assert set(rows.values_list("zone", flat=True)) == {"Europe/Berlin"}
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_worker_that_lost_the_duty_counts_nothing(alice, held):
     create(alice, LONG_AGO)
     models.Lease.objects.update(token=held.token + 1)
@@ -284,7 +284,7 @@ def test_times_are_exact_to_the_second_up_to_two_minutes(alice, seconds, counted
     assert total()["seconds"] == Counter({str(counted): 1})
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_the_time_of_real_requests_is_the_one_that_the_history_shows(sandbox, alice):
     portal_request = factories.send_until_settled(factories.submit(alice))
     took = int((portal_request.ended_at - portal_request.created_at).total_seconds())

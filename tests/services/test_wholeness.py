@@ -12,7 +12,7 @@ from tests.services.test_scans import advance, entry, held, lists, make_older, o
 
 __all__ = ["held", "lists"]  # fixtures
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def stations(**filters: object) -> set[str]:

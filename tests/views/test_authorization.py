@@ -197,7 +197,7 @@ def ask(path: str, method: str, *, session: str, has_token: bool) -> str:
     return classify(response)
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_everybody_gets_what_the_table_says(values):
     sessions = {"": ""}
     for role in ROLES[1:]:

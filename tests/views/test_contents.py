@@ -9,7 +9,7 @@ from portal import models
 from tests import factories
 from tests.services.test_mirror import answer, store
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ADDRESS = "https://files.example/plan?signature=s3cret"
 

@@ -15,7 +15,7 @@ from portal import models
 from portal.views import errors, home
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @contextmanager

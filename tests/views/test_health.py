@@ -12,7 +12,7 @@ from portal.models.clock import Now
 from portal.services import leases, workers
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 STALLED = "Requests wait, and for 2 minutes none was sent: the workers' logs say why."
 PAUSED = {"state": "HELD", "cause": "402", "held_at": Now(), "operator_only": True}

@@ -13,7 +13,7 @@ from tests import factories
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
-calls_the_provider = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+calls_the_provider = pytest.mark.django_db(transaction=True)
 
 
 @calls_the_provider

@@ -193,7 +193,7 @@ def test_an_auditor_looks_at_people_without_the_password(sign_in, anna, alice):
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="a trigger of a session's own is SQLite's")
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_page_can_be_read_where_nothing_can_be_written(client, alice):
     sign_in(client)
     set_back(seen=61)

@@ -35,7 +35,7 @@ def test_a_proxy_is_believed_only_where_it_is_named(settings, peer, header, foun
     assert client_address.find_address(request) == found
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_an_act_is_recorded_with_its_address_and_what_the_portal_does_without(sandbox, alice, sign_in):
     portal_request = factories.submit(alice)
     sign_in(alice).post(f"/requests/{portal_request.pk}/cancel/", REMOTE_ADDR="203.0.113.9")

@@ -162,7 +162,7 @@ def test_only_the_requester_cancels_and_only_what_waits(sign_in, alice, bob, olg
     assert "too late to cancel" in again.content.decode()
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_only_an_operator_closes_and_only_with_a_reason(sandbox, sign_in, alice, bob, anna, olga):
     number = factories.send_until_settled(factories.submit(alice, workspace_uid="reset")).pk
     close = f"/requests/{number}/close/"
@@ -183,7 +183,7 @@ def test_only_an_operator_closes_and_only_with_a_reason(sandbox, sign_in, alice,
     assert sign_in(olga).post("/requests/999999/close/", {"reason": "r"}).status_code == 404
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("uid", ["fail-400", "fail-402", "fail-422", "fail-500", "fail-503", "reset", "garbage"])
 def test_a_failure_explains_itself(sandbox, sign_in, alice, uid):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
@@ -200,7 +200,7 @@ def test_a_failure_explains_itself(sandbox, sign_in, alice, uid):
         assert attempt.message in page
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_request_that_waits_under_a_hold_says_why(sandbox, sign_in, alice, bob):
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
     waiting = factories.submit(bob)
@@ -241,7 +241,7 @@ def test_the_history_is_newest_first_fifty_a_page(sign_in, alice):
     assert first.context["page"].newer == third.context["page"].older == ""
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_filters_narrow_the_history(sandbox, sign_in, alice, bob, anna):
     failed = factories.send_until_settled(factories.submit(alice, type="max", workspace_uid="fail-422"))
     waiting = factories.submit(bob, type="voip")

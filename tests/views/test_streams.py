@@ -59,7 +59,7 @@ def test_one_that_was_read_makes_room(running, take):
     again.close()
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)  # the end of an answer closes the connection
+@pytest.mark.django_db(transaction=True)  # the end of an answer closes the connection
 def test_one_that_was_cut_off_makes_room_for_one(running, take):
     """Before its first piece, and closed twice."""
     running[0].close()

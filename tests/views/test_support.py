@@ -10,7 +10,7 @@ from portal.services import accounts
 from tests import factories
 from tests.signing import write_event
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def download(browser, number: int):

@@ -10,7 +10,7 @@ from portal.models.clock import Now
 from portal.services import accounts, decisions, matching, workers
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ def test_the_guide_says_which_rehearsals_end_with_a_question(sign_in, alice):
     assert asking == {*("fail-500", "fail-502", "fail-503-html"), *("hang", "reset", "truncate", "garbage", "drip")}
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("uid", "status"), [("fail-502", "502"), ("fail-503-html", "503")])
 def test_a_gateway_s_answer_is_not_called_silence(sandbox, sign_in, alice, uid, status):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))

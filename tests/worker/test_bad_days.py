@@ -18,7 +18,7 @@ from tests import factories
 from tests.worker.broken import unusable_table
 from tests.worker.test_process import await_row
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

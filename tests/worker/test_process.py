@@ -14,7 +14,7 @@ from portal.worker import process, scheduler
 from tests import factories
 from tests.lists import serve_lists
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture

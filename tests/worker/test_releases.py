@@ -14,7 +14,7 @@ from portal.worker import releases as sender
 from tests import factories
 from tests.worker.broken import unusable_table
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 READ, LIST = "GET /workstations/{id}", "GET /workstations"
 
