@@ -1,6 +1,8 @@
 """The cast and the stage. alice and bob are members, anna is an auditor, olga an operator, root administers."""
 
+import hashlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -13,6 +15,8 @@ from portal.services import databases, identity
 from tests import beginning, dbclock, factories
 from tests.browser import Browser
 
+SCRYPT = hashlib.scrypt
+
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
@@ -22,6 +26,24 @@ def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: first.restore())
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _fingerprint_quickly() -> Iterator[None]:
+    """A fingerprint is slow to make on purpose, and each test's account needs one."""
+
+    def scrypt(secret: bytes, **options: Any) -> bytes:
+        return SCRYPT(secret, **options | {"n": 2})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashlib, "scrypt", scrypt)
+        yield
+
+
+@pytest.fixture
+def slow_fingerprints(monkeypatch) -> None:
+    """As other processes make them."""
+    monkeypatch.setattr(hashlib, "scrypt", SCRYPT)
 
 
 @pytest.fixture(autouse=True)

@@ -106,6 +106,14 @@ def test_a_fingerprint_tells_nothing_of_the_key_and_changes_with_it_and_the_base
     assert len({first, second, third, accounts.fingerprint_key(account=account)}) == 4
 
 
+def test_a_fingerprint_is_the_same_in_every_release(settings, slow_fingerprints):
+    """Another would make every accepted key a question."""
+    settings.AGENTSTATION_API_KEY = "a-very-secret-key"
+    settings.AGENTSTATION_BASE_URL = OTHER_URL
+    account = models.Account(base_url=OTHER_URL, salt="of this database")
+    assert accounts.fingerprint_key(account=account) == "2da30c15eb6521ff"
+
+
 def test_a_new_secret_key_is_no_new_key(waiting, settings):
     settings.SECRET_KEY = "another-secret-of-django-" + "y" * 50
     factories.present_key()

@@ -122,7 +122,7 @@ def copy_database(folder: Path) -> Iterator[str]:
         other.execute(f"DROP DATABASE {name}_copy")
 
 
-def test_a_copy_that_starts_with_the_same_key_sends_nothing(sandbox, alice, tmp_path):
+def test_a_copy_that_starts_with_the_same_key_sends_nothing(sandbox, alice, tmp_path, slow_fingerprints):
     factories.submit(alice)
     factories.send_once()
     for _ in range(5):
@@ -132,7 +132,7 @@ def test_a_copy_that_starts_with_the_same_key_sends_nothing(sandbox, alice, tmp_
         assert [claim() is not None for _ in range(5)] == [True] * 5, "the original goes on"
 
 
-def test_a_copy_from_before_the_first_worker_sends_nothing_either(sandbox, alice, tmp_path):
+def test_a_copy_from_before_the_first_worker_sends_nothing_either(sandbox, alice, tmp_path, slow_fingerprints):
     for _ in range(5):
         factories.submit(alice)
     with copy_database(tmp_path) as url:
