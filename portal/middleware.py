@@ -6,17 +6,21 @@ And it has an address that something can have.
 import re
 import secrets
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
-from django.contrib.auth import logout
-from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user, logout
+from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import resolve_url
 from django.template import loader
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.utils.crypto import constant_time_compare
+from django.utils.functional import SimpleLazyObject
 
 from portal import client_address, models, sessionstore
 from portal.services import refusals, sessions
@@ -69,6 +73,29 @@ class NoFilesMiddleware:
 
 def _refuse(status: int) -> HttpResponse:
     return HttpResponse(loader.render_to_string(f"{status}.html"), status=status)
+
+
+class PersonMiddleware(AuthenticationMiddleware):
+    """Tells a request who is signed in: the person who came with the session, so that nobody asks for them anew."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(partial(_find_person, request))  # type: ignore[assignment]
+
+
+def _find_person(request: HttpRequest) -> models.User | AnonymousUser:
+    """Whoever the session is for by what is signed in it. Whatever is not plain is left to Django."""
+    values = {name: request.session.get(name, "") for name in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY)}
+    person: models.User | None = getattr(request.session, "person", None)  # known only now that it was read
+    if (
+        person is not None
+        and person.is_active
+        and values[SESSION_KEY] == str(person.pk)
+        and values[BACKEND_SESSION_KEY] in settings.AUTHENTICATION_BACKENDS
+        and constant_time_compare(values[HASH_SESSION_KEY], person.get_session_auth_hash())
+    ):
+        return person
+    return get_user(request)
 
 
 class SignedInMiddleware(LoginRequiredMiddleware):

@@ -16,9 +16,13 @@ def hash_key(key: str) -> str:
 
 
 class SessionStore(db.SessionStore):
-    """Django's, but for what it calls a key in the table. `seen_at`: when its owner last did something."""
+    """Django's, but for what it calls a key in the table. `seen_at`: when its owner last did something.
+
+    `person`: whom the table has it for, read with it. That is a hint: what is signed says who is signed in.
+    """
 
     seen_at: datetime | None = None
+    person: models.User | None = None
 
     @classmethod
     def get_model_class(cls) -> type[models.Session]:
@@ -27,8 +31,8 @@ class SessionStore(db.SessionStore):
     def _get_session_from_db(self) -> models.Session | None:
         if self.session_key is not None:
             rows = models.Session.objects.filter(session_key=hash_key(self.session_key), expire_date__gt=timezone.now())
-            if (row := rows.first()) is not None:
-                self.seen_at = row.seen_at
+            for row in rows.select_related("user"):
+                self.seen_at, self.person = row.seen_at, row.user
                 return row
         self._session_key = None
         return None

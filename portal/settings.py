@@ -146,7 +146,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.middleware.PersonMiddleware",
     "portal.middleware.OriginMiddleware",
     "portal.middleware.RefusalMiddleware",
     "portal.middleware.SessionLimitMiddleware",

@@ -41,6 +41,19 @@ def test_the_key_of_a_session_is_not_in_the_database(client, alice):
     assert client.get("/").status_code == 302
 
 
+def test_whose_a_session_is_stands_in_what_is_signed_and_in_no_column(client, alice, root):
+    sign_in(client)
+    models.Session.objects.update(user=root)
+    assert client.get("/").context["user"] == alice
+    assert client.get("/admin/").status_code == 403
+
+
+def test_whoever_is_locked_is_signed_out_at_once(client, alice):
+    sign_in(client)
+    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert client.get("/").status_code == 302
+
+
 @pytest.mark.parametrize(
     ("who", "idle", "status"),
     [("alice", 3600, 200), ("alice", 4 * 3600 + 60, 302), ("anna", 1700, 200), ("anna", 1900, 302)],
