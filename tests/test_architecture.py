@@ -88,7 +88,7 @@ SERVICE_LAYERS = [
     {"audit"},  # its face: record
     {"clock", "audit.reading"},
     {"keyhold", "throttle", "drift", "audit.seals", "audit.verifyrows"},
-    {"credentials", "ownership", "mirror", "probe", "identity", "types", "audit.chain", "audit.pruned"},
+    {"credentials", "ownership", "mirror", "probe", "pulse", "identity", "types", "audit.chain", "audit.pruned"},
     {"doubts", "membership", "audit.verify", "audit.checkpoints"},
     {"audit.watch"},
     {

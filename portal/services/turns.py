@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from django.db.models import Count, OuterRef, Window
+from django.db.models import Count, OuterRef, Q, Window
 from django.db.models.functions import Coalesce, RowNumber
 
 from portal import models
@@ -40,20 +40,17 @@ def take_turns(*, key: models.Key, portal_requests: Iterable[models.Request]) ->
     models.User.objects.bulk_update(people.values(), ["last_turn"])
 
 
-def count_waiting(*, account_id: int) -> int:
-    """How many requests are in the account's queue."""
-    return models.Request.objects.filter(account=account_id, status=models.Request.Status.QUEUED).count()
-
-
 def find_position(*, portal_request: models.Request) -> int:
     """The place of a waiting request in the queue; 1 is next. Requests that wait for their next try count too."""
+    own, queued_at = portal_request.requester, portal_request.queued_at
     queued = models.Request.objects.filter(account=portal_request.account_id, status=models.Request.Status.QUEUED)
-    own = queued.filter(requester=portal_request.requester_id).order_by("queued_at", "id")
-    place = [*own.values_list("pk", flat=True), portal_request.pk].index(portal_request.pk) + 1
-    turn = portal_request.requester.last_turn, portal_request.requester_id
-    others = queued.exclude(requester=portal_request.requester_id).values_list("requester__last_turn", "requester")
+    is_sooner = Q(queued_at__lt=queued_at) | Q(queued_at=queued_at, id__lt=portal_request.pk)
+    people = queued.order_by().values_list("requester__last_turn", "requester")
+    counts = list(people.annotate(count=Count("pk"), sooner=Count("pk", filter=is_sooner)))
+    place: int = 1 + sum(sooner for _, pk, _, sooner in counts if pk == own.pk)
     before: int = sum(
-        min(count, place if (last_turn, pk) < turn else place - 1)
-        for last_turn, pk, count in others.annotate(count=Count("pk")).order_by()
+        min(count, place if (last_turn, pk) < (own.last_turn, own.pk) else place - 1)
+        for last_turn, pk, count, _ in counts
+        if pk != own.pk
     )
     return place + before

@@ -6,9 +6,10 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from portal import models
-from portal.services import decisions, keyhold, workers
+from portal.services import decisions, workers
 from portal.services.audit import watch
 from portal.views import live
+from portal.views.http import read_key
 
 THEMES = ("light", "auto", "dark")
 
@@ -36,7 +37,7 @@ def _read_key(request: HttpRequest) -> dict[str, object]:
     """The key with the version of the notice about its hold, and whether the notice has to say that it goes on."""
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return {"key": None}
-    key = keyhold.get_current_key()
+    key = read_key(request)
     return {
         "key": key,
         "tell_state": partial(_tell_state, key),  # called by the one template that shows it

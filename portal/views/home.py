@@ -7,9 +7,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from portal import models
-from portal.services import keyhold
 from portal.views import live
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, read_key
 
 
 @require_GET
@@ -40,7 +39,7 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         ],
     )
     is_busy = bool(workstations) or any(not row.is_final for row in requests)
-    key = keyhold.get_current_key()
+    key = read_key(request)
     return {
         "requests": requests,
         "workstations": workstations,

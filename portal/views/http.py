@@ -3,9 +3,22 @@
 from django.http import HttpRequest
 
 from portal import models
+from portal.services import keyhold
 
 
 class SignedInRequest(HttpRequest):
     """An HTTP request whose user is a person."""
 
     user: models.User
+
+
+def read_key(request: HttpRequest) -> models.Key:
+    """The state of the present key as the page shows it: all that asks for it gets what was read first."""
+    key: models.Key | None = getattr(request, "portal_key", None)
+    return keep_key(request, key=key or keyhold.get_current_key())
+
+
+def keep_key(request: HttpRequest, *, key: models.Key) -> models.Key:
+    """Let the rest of the page show this state of the key."""
+    request.portal_key = key  # type: ignore[attr-defined]
+    return key

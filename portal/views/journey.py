@@ -66,8 +66,13 @@ class Story:
         return next((event for event in reversed(self.events) if event.verb in _ENDINGS and event.reason), None)
 
 
-def read_story(*, portal_request: models.Request) -> Story:
-    """The request as it is now. One query reads it with its attempts: two would show two moments on one page."""
+def read_story(*, portal_request: models.Request, was_claimed: bool = True) -> Story:
+    """The request as it is now. One query reads it with its attempts: two would show two moments on one page.
+
+    What waits and was never claimed has no attempts, and no event but of its receipt.
+    """
+    if not was_claimed and portal_request.status == models.Request.Status.QUEUED:
+        return Story(portal_request=portal_request, attempts=(), events=())
     events = list(models.Event.objects.filter(request_number=portal_request.pk).order_by("id"))
     rows = models.Attempt.objects.filter(request=portal_request).defer("answer").order_by("number")
     attempts = list(

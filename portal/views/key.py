@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from portal import models
 from portal.services import accounts, credentials, identity, keyhold, restore, workers
 from portal.views import live
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, read_key
 
 
 @require_GET
@@ -35,14 +35,14 @@ def live_key(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def live_banner(request: SignedInRequest) -> HttpResponse:
     """The notice of a hold, for the pages that have no other live part."""
-    key = keyhold.get_current_key()
+    key = read_key(request)
     if live.is_seen(request, live.read_version(request, key=key)):
         return HttpResponse(status=204)
     return render(request, "parts/hold.html")
 
 
 def _show(request: SignedInRequest) -> dict[str, Any]:
-    key = keyhold.get_current_key()
+    key = read_key(request)
     account = key.account
     states = models.Request.Status
     under_way = models.Request.objects.filter(

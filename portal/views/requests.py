@@ -5,7 +5,6 @@ from uuid import uuid4
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -13,9 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
-from portal.services import accounts, decisions, intake, keyhold, matching, turns, types
+from portal.services import decisions, intake, matching, pulse, turns, types
 from portal.views import guide, history, journey, live, support
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, keep_key, read_key
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -69,7 +68,7 @@ def _renew_submission(form: forms.RequestForm) -> None:
 
 def _show_own(request: SignedInRequest) -> dict[str, object]:
     own = models.Request.objects.filter(requester=request.user).order_by("-id")
-    workspaces = models.Workspace.objects.filter(owner=request.user, account=accounts.get_current_account())
+    workspaces = models.Workspace.objects.filter(owner=request.user, account=read_key(request).account)
     return {"recent": own[:4], "workspaces": workspaces.order_by("-id")[:100]}
 
 
@@ -92,7 +91,7 @@ def live_rows(request: SignedInRequest) -> HttpResponse:
 def _show_rows(request: SignedInRequest, rows: list[models.Request]) -> dict[str, Any]:
     """The rows, with what makes them live while one of them is unfinished."""
     facts = [(row.pk, row.status, row.failure) for row in rows]
-    version = live.read_version(request, facts, key=keyhold.get_current_key())
+    version = live.read_version(request, facts, key=read_key(request))
     is_live = any(not row.is_final for row in rows)
     return {
         "rows": rows,
@@ -106,54 +105,46 @@ def _show_rows(request: SignedInRequest, rows: list[models.Request]) -> dict[str
 @require_GET
 def detail(request: SignedInRequest, number: int) -> HttpResponse:
     """One request."""
-    version = _read_version(request, number)
-    return render(request, "requests/detail.html", _show_one(request, number, version=version))
+    return render(request, "requests/detail.html", _show_one(request, number, _read_pulse(request, number)))
 
 
 @require_GET
 def live_one(request: SignedInRequest, number: int) -> HttpResponse:
     """The part of the page that changes; it says by itself whether it wants to be asked for again."""
-    version = _read_version(request, number)  # read first: what is shown may be newer, never older
-    if live.is_seen(request, version):
+    found = _read_pulse(request, number)
+    if live.is_seen(request, live.read_version(request, found.facts, key=found.key)):
         return HttpResponse(status=204)
-    return render(request, "requests/detail.html#live", _show_one(request, number, version=version))
+    return render(request, "requests/detail.html#live", _show_one(request, number, found))
 
 
-def _read_version(request: SignedInRequest, number: int) -> str:
-    """What the page of one request depends on, in few and small queries: hundreds of open pages ask for it."""
-    last = models.Event.objects.filter(request_number=OuterRef("pk")).order_by("-id").values("pk")[:1]
-    rows = models.Request.objects.filter(pk=number).values_list("requester", "account", "status", Subquery(last))
-    row = next(iter(rows), None)
-    # Whose own it is needs no permission, which would be two more queries.
-    if row is None or (row[0] != request.user.pk and not request.user.has_perm("portal.see_all")):
+def _read_pulse(request: SignedInRequest, number: int) -> pulse.Pulse:
+    found = pulse.read_pulse(number=number)
+    # Whose own it is needs no permission, which would be one more query.
+    if found is None or (found.requester_id != request.user.pk and not request.user.has_perm("portal.see_all")):
         raise Http404
-    key = keyhold.get_current_key()
-    facts: tuple[object, ...] = row  # every change of a request leaves an event
-    if row[2] == models.Request.Status.QUEUED:
-        facts += key.turn, turns.count_waiting(account_id=row[1])  # without which no place in the queue changes
-    return live.read_version(request, facts, key=key)
+    keep_key(request, key=found.key)
+    return found
 
 
-def _find(request: SignedInRequest, number: int) -> models.Request:
-    visible = models.Request.objects.visible_to(request.user)
-    return get_object_or_404(visible.select_related("requester", "account", "workstation__workspace"), pk=number)
-
-
-def _show_one(request: SignedInRequest, number: int, *, version: str) -> dict[str, object]:
-    story = journey.read_story(portal_request=_find(request, number))
-    portal_request = story.portal_request
+def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict[str, object]:
+    """All that the page shows, read after its pulse: it may be newer than the version says, and never older."""
+    rows = models.Request.objects.select_related("requester", "account", "workstation__workspace")
+    story = journey.read_story(portal_request=get_object_or_404(rows, pk=number), was_claimed=found.was_claimed)
+    portal_request, key = story.portal_request, found.key
     is_waiting = portal_request.status == models.Request.Status.QUEUED
     position = turns.find_position(portal_request=portal_request) if is_waiting else None
     failure = portal_request.failure_row
     is_failed = portal_request.status == models.Request.Status.FAILED
     is_own = portal_request.requester_id == request.user.pk
     may_decide = matching.may_requester_decide(note=portal_request.operator_note)
+    version = live.read_version(request, found.facts, key=key)
+    part = _make_part(portal_request, position=position, version=version)
     return {
         "portal_request": portal_request,
-        "live": None if portal_request.is_final else _make_part(portal_request, position=position, version=version),
+        "live": None if portal_request.is_final else part,
         "is_settled": is_failed and story.ending is None and failure and failure.may_exist,
         "attempts": story.attempts,
-        "steps": journey.fold_steps(journey.list_steps(story=story, key=keyhold.get_current_key(), position=position)),
+        "steps": journey.fold_steps(journey.list_steps(story=story, key=key, position=position)),
         "known_by": story.known_by,
         "now": timezone.now(),
         "is_rehearsal": guide.is_rehearsal(workspace_uid=portal_request.workspace_uid),
@@ -217,10 +208,10 @@ def declare_not_created(request: SignedInRequest, number: int) -> HttpResponse:
 @permission_required("portal.close_request", raise_exception=True)
 def close(request: SignedInRequest, number: int) -> HttpResponse:
     """End anybody's waiting or unknown request, as an operator, with a reason."""
-    portal_request = _find(request, number)
+    portal_request = get_object_or_404(models.Request.objects.visible_to(request.user), pk=number)
     form = forms.ReasonForm(request.POST)
     if not form.is_valid():
-        shown = _show_one(request, number, version="")  # not live: the form is being filled in
+        shown = _show_one(request, number, _read_pulse(request, number))  # not live: the form is being filled in
         return render(request, "requests/detail.html", shown | {"reason_form": form, "live": None})
     try:
         intake.close_request(actor=request.user, portal_request=portal_request, reason=form.cleaned_data["reason"])

@@ -7,9 +7,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import failures, forms, models
-from portal.services import doubts, keyhold, releases
+from portal.services import doubts, releases
 from portal.views import live, paging
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, read_key
 
 
 @require_GET
@@ -59,7 +59,7 @@ def _read_part(request: SignedInRequest, workstation: models.Workstation) -> liv
     heard = workstation.refreshed_at.replace(second=0, microsecond=0)
     release = workstation.release_asked_at, workstation.release_tries, workstation.release_failure
     facts = workstation.raw, release, workstation.doubted_at, workstation.ended_at, heard
-    key = keyhold.get_current_key()
+    key = read_key(request)
     is_moving = workstation.status != "active" or workstation.release_asked_at is not None
     return live.Part(version=live.read_version(request, facts, key=key), pause=5, is_awaited=is_moving)
 

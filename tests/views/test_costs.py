@@ -1,0 +1,82 @@
+"""What pages ask of the database: how often, and not what they have asked before."""
+
+from collections import Counter
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from portal import models
+from portal.models.clock import Now
+from portal.services import accounts
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+POLL = {"HX-Request": "true"}
+MOST = 8
+_FRAME = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT")
+
+
+def list_queries(act) -> list[str]:
+    with CaptureQueriesContext(connection) as queries:
+        assert act().status_code in (200, 302)
+    return [query["sql"] for query in queries if not query["sql"].startswith(_FRAME)]
+
+
+def check_cost(act, *, most: int) -> None:
+    queries = list_queries(act)
+    assert len(queries) <= most, "\n".join(queries)
+    assert max(Counter(queries).values()) == 1, "the same was asked twice"
+
+
+@pytest.fixture
+def portal_request(alice) -> models.Request:
+    return factories.submit(alice)
+
+
+def claim(portal_request) -> None:
+    factories.claim()
+
+
+def succeed(portal_request) -> None:
+    claim(portal_request)
+    models.Attempt.objects.update(outcome="SUCCEEDED", ended_at=Now())
+    models.Request.objects.update(status="SUCCEEDED", ended_at=Now(), took=1)
+    account = accounts.get_current_account()
+    space = models.Workspace.objects.create(account=account, owner=portal_request.requester, uid="space")
+    models.Workstation.objects.create(
+        account=account, uid="machine", request=portal_request, workspace=space, type="python", status="active"
+    )
+
+
+def queue_again(portal_request) -> None:
+    claim(portal_request)
+    models.Attempt.objects.update(outcome="FAILED", failure="503", ended_at=Now())
+    models.Request.objects.update(status="QUEUED", next_attempt_at=Now())
+
+
+def fail(portal_request) -> None:
+    claim(portal_request)
+    models.Attempt.objects.update(outcome="FAILED", failure="422", ended_at=Now())
+    models.Request.objects.update(status="FAILED", failure="422", ended_at=Now(), took=1)
+
+
+def lose(portal_request) -> None:
+    claim(portal_request)
+    models.Attempt.objects.update(outcome="UNKNOWN", failure="no-answer", ended_at=Now())
+    models.Request.objects.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
+
+
+@pytest.mark.parametrize(
+    ("become", "most"),
+    [(None, 6), (claim, 7), (succeed, 7), (fail, 7), (queue_again, 8), (lose, 8)],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+@pytest.mark.parametrize("path", ["/requests/{}/", "/requests/{}/live/"])
+def test_the_page_of_a_request_looks_at_the_data_once(sign_in, alice, anna, portal_request, become, most, path):
+    if become:
+        become(portal_request)
+    for person in (alice, anna):
+        browser = sign_in(person)
+        check_cost(lambda browser=browser: browser.get(path.format(portal_request.pk), headers=POLL), most=most)
