@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const PAUSES = [2, 3, 5, 10, 15]; // seconds between polls, while nothing changes
+  const SOON = [0.3, 0.7, 1.5]; // and before these, where something is about to change
   const HIDDEN_PAUSE = 30; // seconds, in a tab that nobody looks at; only for what somebody may wait for
   const LIVE = "[data-hx-trigger=poll]";
   const parts = new WeakMap(); // element -> { quiet: polls without news, timer, asking }
@@ -12,7 +13,9 @@
 
   function findPause(part) {
     if (signedOut || !part.isConnected || !part.matches(LIVE)) return null; // it has come to its end
-    const pause = Math.max(PAUSES[stateOf(part).quiet] ?? PAUSES.at(-1), part.dataset.pause);
+    const first = "soon" in part.dataset ? SOON : [];
+    const quiet = stateOf(part).quiet;
+    const pause = first[quiet] ?? Math.max(PAUSES[quiet - first.length] ?? PAUSES.at(-1), part.dataset.pause);
     if (!document.hidden) return pause;
     return "awaited" in part.dataset ? Math.max(pause, HIDDEN_PAUSE) : null;
   }

@@ -97,7 +97,8 @@ def polls(context: Context, name: str, *args: object, **query: str) -> SafeStrin
     part = context.get("live")
     if not part:
         return SafeString("")
-    return _poll_attributes(reverse(name, args=args), {**query, "seen": part.version}, part.pause, part.is_awaited)
+    flags = [name for name, is_set in (("awaited", part.is_awaited), ("soon", part.is_soon)) if is_set]
+    return _poll_attributes(reverse(name, args=args), {**query, "seen": part.version}, part.pause, *flags)
 
 
 @register.simple_tag(takes_context=True)
@@ -106,13 +107,13 @@ def banner_polls(context: Context) -> SafeString:
     return _poll_attributes(reverse("key_banner"), {"seen": context["key_version"]}, _BANNER_PAUSE)
 
 
-def _poll_attributes(url: str, query: Mapping[str, str], pause: int, is_awaited: bool = False) -> SafeString:
+def _poll_attributes(url: str, query: Mapping[str, str], pause: int, *flags: str) -> SafeString:
     return format_html(
         'data-hx-get="{}?{}" data-hx-trigger="poll" data-hx-swap="outerMorph" data-pause="{}"{}',
         url,
         urlencode(query),
         pause,
-        SafeString(" data-awaited") if is_awaited else "",
+        SafeString("".join(f" data-{flag}" for flag in flags)),
     )
 
 

@@ -138,7 +138,7 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
     is_own = portal_request.requester_id == request.user.pk
     may_decide = matching.may_requester_decide(note=portal_request.operator_note)
     version = live.read_version(request, found.facts, key=key)
-    part = _make_part(portal_request, position=position, version=version)
+    part = _make_part(portal_request, key=key, position=position, version=version)
     return {
         "portal_request": portal_request,
         "live": None if portal_request.is_final else part,
@@ -159,11 +159,13 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
     }
 
 
-def _make_part(portal_request: models.Request, *, position: int | None, version: str) -> live.Part:
+def _make_part(portal_request: models.Request, *, key: models.Key, position: int | None, version: str) -> live.Part:
     """It asks often near the front of the queue, and seldom at its end."""
-    is_unknown = portal_request.status == models.Request.Status.UNKNOWN
-    pause = 5 if is_unknown else min(2 + (position or 0) // 2, 30)
-    return live.Part(version=version, pause=pause, is_awaited=True)
+    states = models.Request.Status
+    pause = 5 if portal_request.status == states.UNKNOWN else min(2 + (position or 0) // 2, 30)
+    is_next = position == 1 and not key.is_held and portal_request.next_attempt_at is None
+    is_soon = is_next or portal_request.status == states.SENDING
+    return live.Part(version=version, pause=pause, is_awaited=True, is_soon=is_soon)
 
 
 @require_POST

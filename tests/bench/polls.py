@@ -28,9 +28,17 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.chaos import inside, stage
 
-_PAUSES = re.search(r"PAUSES = \[(.+?)\]", (stage.ROOT / "static/portal.js").read_text())
-assert _PAUSES, "static/portal.js names its pauses no more"
-PAUSES = [float(word) for word in _PAUSES[1].split(",")]
+SCRIPT = (stage.ROOT / "static/portal.js").read_text()
+
+
+def read_pauses(name: str) -> list[float]:
+    """Seconds, as static/portal.js has them under the name."""
+    found = re.search(rf"{name} = \[(.+?)\]", SCRIPT)
+    assert found, f"static/portal.js has no {name}"
+    return [float(word) for word in found[1].split(",")]
+
+
+PAUSES, SOON = read_pauses("PAUSES"), read_pauses("SOON")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -41,17 +49,22 @@ class Page:
     session: str
     poll: str = ""
     pause: float = 0.0
+    soon: bool = False
     quiet: int = 0
 
     def read(self, text: str) -> None:
         """Take the address of the next poll from the page or from a part of it."""
-        found = re.search(r'id="live".*?data-hx-get="(.+?)".*?data-pause="(.+?)"', text)
+        found = re.search(r'id="live".*?data-hx-get="(.+?)".*?data-pause="(.+?)"(.*?)>', text)
         assert found, "the page has no live part"
         self.poll, self.pause, self.quiet = html.unescape(found[1]), float(found[2]), 0
+        self.soon = "data-soon" in found[3]
 
     def wait(self) -> float:
         """Seconds until it asks again, as static/portal.js counts them."""
-        return max(PAUSES[min(self.quiet, len(PAUSES) - 1)], self.pause)
+        first = SOON if self.soon else []
+        if self.quiet < len(first):
+            return first[self.quiet]
+        return max(PAUSES[min(self.quiet - len(first), len(PAUSES) - 1)], self.pause)
 
 
 class Bench:
@@ -119,7 +132,7 @@ class Bench:
         _print(f"queries for a poll without news: {counts[0]} in the queue, {counts[1]} of unknown outcome")
         due = [(time.monotonic() + page.wait(), number) for number, (_, page) in enumerate(self._pages)]
         heapq.heapify(due)
-        settled = sum(PAUSES)  # from then on every page waits for its longest pause
+        settled = sum([*SOON, *PAUSES])  # from then on every page waits for its longest pause
         for words, seconds in (("from their opening on", settled), ("then", self._options.seconds)):
             self._report(words, seconds, *self._poll(web, due, seconds))
 

@@ -181,6 +181,51 @@ def test_polls_slow_down_stop_in_a_hidden_tab_and_go_on_when_it_is_shown(signed_
     assert len(polls) == 1
 
 
+def stop_time(page: Page) -> None:
+    """Let nothing come due in pages that are opened from now on, until the test lets time pass."""
+    page.clock.install(time=0)
+    page.clock.pause_at(1_000)
+
+
+def test_the_first_polls_of_what_may_change_any_moment_come_soon_and_the_others_ever_later(signed_in, portal):
+    page = signed_in
+    stop_time(page)
+    request(page, portal.address, workspace="slow-2")
+    expect(page.locator("#live")).to_have_attribute("data-soon", "")
+    expect(page.locator("#live")).to_have_attribute("data-pause", "2")
+    page.route("**/live/**", lambda route: route.fulfill(status=204))
+    page.evaluate(
+        "document.addEventListener('htmx:finally:request', () => {"
+        " document.body.dataset.polled = Number(document.body.dataset.polled ?? 0) + 1; })"
+    )
+    polls = count_polls(page)
+    for number, pause in enumerate((300, 700, 1_500, 2_000, 3_000, 5_000, 10_000, 15_000, 15_000)):
+        page.clock.run_for(pause - 1)
+        assert len(polls) == number, f"a poll came before {pause} ms had passed"
+        page.clock.run_for(1)
+        expect(page.locator("body")).to_have_attribute("data-polled", str(number + 1))
+        assert len(polls) == number + 1
+
+
+def test_a_final_state_is_shown_by_the_first_poll_after_it(signed_in, portal, browser, session):
+    page = signed_in
+    stop_time(page)
+    request(page, portal.address, workspace="slow-1")
+    polls = count_polls(page)
+    beside = browser.new_context(storage_state=session)
+    other = beside.new_page()
+    other.goto(page.url)
+    expect(other.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=20_000)
+    beside.close()
+    expect(page.locator("#live")).not_to_have_attribute("data-request-status", "succeeded")
+
+    page.clock.run_for(300)
+    expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded")
+    assert len(polls) == 1
+    page.clock.run_for(10_000)
+    assert len(polls) == 1
+
+
 def test_a_hidden_tab_still_learns_seldom_what_somebody_waits_for(signed_in, portal):
     page = signed_in
     page.clock.install()

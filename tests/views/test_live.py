@@ -169,6 +169,28 @@ def test_whoever_waits_at_the_end_of_the_queue_asks_seldom(sign_in, alice):
     assert pauses == [2, 3, 3, 4, 17]
 
 
+def is_soon(browser, number: int) -> bool:
+    page = browser.get(f"/requests/{number}/")
+    assert page.context["live"].is_soon == (" data-soon" in page.content.decode())
+    return page.context["live"].is_soon
+
+
+def test_what_is_about_to_change_asks_soon(sign_in, alice):
+    first, second = factories.submit(alice).pk, factories.submit(alice).pk
+    browser = sign_in(alice)
+    assert [is_soon(browser, number) for number in (first, second)] == [True, False]
+    hold_key()
+    assert not is_soon(browser, first)
+    resume_key()
+    models.Request.objects.filter(pk=first).update(next_attempt_at=Now())
+    assert not is_soon(browser, first)
+    factories.claim()
+    assert is_soon(browser, first)
+    models.Request.objects.filter(pk=first).update(status="UNKNOWN", failure="no-answer", was_unknown=True)
+    assert [is_soon(browser, number) for number in (first, second)] == [False, True]
+    assert all(" data-soon" not in browser.get(path).content.decode() for path in ("/", "/requests/", "/key/"))
+
+
 def test_home_asks_seldom_while_nothing_is_under_way(sign_in, alice):
     browser = sign_in(alice)
     assert browser.get("/").context["live"].pause == 15
