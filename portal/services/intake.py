@@ -28,22 +28,29 @@ class NotPossible(Exception):
 
 
 def submit_request(
-    *, requester: models.User, submission: UUID, type: str, workspace_uid: str, note: str
+    *,
+    requester: models.User,
+    submission: UUID,
+    type: str,
+    workspace_uid: str,
+    note: str,
+    account: models.Account | None = None,
 ) -> models.Request:
     """Put a request into the queue; the same submission again gives the same request.
 
-    Raises SubmissionReused where its values differ, WorkspaceNotFound for another person's workspace.
+    `account`: the present one, where the caller has just read it. Raises SubmissionReused where the values of the same
+    submission differ, WorkspaceNotFound for another person's workspace.
     """
     values = {"type": type, "workspace_uid": workspace_uid, "note": note}
-    account = accounts.get_current_account()
-    earlier = models.Request.objects.filter(requester=requester, submission=submission).first()
-    if earlier is None:
+    account = account or accounts.get_current_account()
+    try:
         _check_workspace(account=account, requester=requester, uid=workspace_uid)
-        try:
-            return _create_request(account=account, requester=requester, submission=submission, values=values)
-        except IntegrityError:
-            # The same form, sent twice at the same moment: the other one was first.
-            earlier = models.Request.objects.get(requester=requester, submission=submission)
+        return _create_request(account=account, requester=requester, submission=submission, values=values)
+    except (IntegrityError, WorkspaceNotFound):
+        # Tried first and looked for afterwards: hardly any form is sent twice.
+        earlier = models.Request.objects.filter(requester=requester, submission=submission).first()
+        if earlier is None:
+            raise
     if any(getattr(earlier, name) != value for name, value in values.items()):
         raise SubmissionReused(
             _("This form was sent before, with other values, as %(label)s. Look at it and send this one again.")
@@ -53,8 +60,7 @@ def submit_request(
 
 
 def _check_workspace(*, account: models.Account, requester: models.User, uid: str) -> None:
-    claim = ownership.judge_claim(account=account, person_id=requester.pk, uid=uid)
-    if claim is ownership.Claim.TAKEN:
+    if ownership.is_taken(account=account, person_id=requester.pk, uid=uid):
         raise WorkspaceNotFound(
             _("You cannot use this workspace. Choose one of yours, or leave it empty for a new one.")
         )
@@ -68,7 +74,7 @@ def _create_request(
         account=account,
         requester=requester,
         submission=submission,
-        held_seconds_before=keyhold.get_key(account=account).held_seconds,
+        held_seconds_before=account.key.held_seconds,
         **values,
     )
     audit.record(

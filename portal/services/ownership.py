@@ -24,16 +24,31 @@ class Claim(Enum):
 
 def judge_claim(*, account: models.Account, person_id: int, uid: str) -> Claim:
     """Whether the person may work in the workspace, of which a request under way may yet make another the owner."""
-    if not uid or uid in settings.SHARED_WORKSPACES:
+    if _is_free(uid):
         return Claim.FREE
-    owned = models.Workspace.objects.filter(account=account, uid=uid, owner__isnull=False).first()
-    if owned is not None:
-        return Claim.FREE if owned.owner_id == person_id else Claim.TAKEN
+    owner = _find_owner(account=account, uid=uid)
+    if owner is not None:
+        return Claim.FREE if owner == person_id else Claim.TAKEN
     states = models.Request.Status
     # One that queues again may yet turn out to have been sent.
     may_have_it = Q(status__in=(states.SENDING, states.UNKNOWN)) | Q(status=states.QUEUED, attempts__in=_list_unknown())
     others = models.Request.objects.filter(may_have_it, account=account, workspace_uid=uid)
     return Claim.PENDING if others.exclude(requester=person_id).exists() else Claim.FREE
+
+
+def is_taken(*, account: models.Account, person_id: int, uid: str) -> bool:
+    """Whether the workspace is another person's already."""
+    return not _is_free(uid) and _find_owner(account=account, uid=uid) not in (None, person_id)
+
+
+def _is_free(uid: str) -> bool:
+    """Whether it can be nobody's: a new one, or one that is everybody's."""
+    return not uid or uid in settings.SHARED_WORKSPACES
+
+
+def _find_owner(*, account: models.Account, uid: str) -> int | None:
+    owned = models.Workspace.objects.filter(account=account, uid=uid, owner__isnull=False)
+    return owned.values_list("owner", flat=True).first()
 
 
 def _list_unknown() -> QuerySet[models.Attempt]:

@@ -18,10 +18,13 @@ _TRUSTED_FOR = timedelta(hours=1)  # one refusal is no proof that a list that wa
 _MOST = 100  # types of one list: the form shows each as a card
 
 
-def list_offered_types() -> list[models.WorkstationType]:
-    """What the form offers for the present account; without a list the types of the contract, which have no rows."""
-    account = accounts.get_current_account()
-    listed = models.WorkstationType.objects.filter(account=account, withdrawn_at=None)
+def list_offered_types(*, account: models.Account | None = None) -> list[models.WorkstationType]:
+    """What the form offers for the account, without one the present; without a list the types of the contract.
+
+    These have no rows.
+    """
+    account = account or accounts.get_current_account()
+    listed = models.WorkstationType.objects.filter(account=account, withdrawn_at=None).defer("raw")
     return list(listed.order_by("id")) or [
         models.WorkstationType(account=account, name=name) for name in models.Request.Type.values
     ]

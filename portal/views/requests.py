@@ -21,7 +21,7 @@ from portal.views.http import SignedInRequest, keep_key, read_key
 @permission_required("portal.submit_request", raise_exception=True)
 def new(request: SignedInRequest) -> HttpResponse:
     """The form, and its submission."""
-    offered = types.list_offered_types()
+    offered = types.list_offered_types(account=read_key(request).account)
     form = (
         forms.RequestForm(request.POST.dict(), types=offered)
         if request.method == "POST"
@@ -58,6 +58,7 @@ def _submit(request: SignedInRequest, form: forms.RequestForm) -> models.Request
         type=form.cleaned_data["type"],
         workspace_uid=form.cleaned_data["workspace_id"],
         note=form.cleaned_data["note"],
+        account=read_key(request).account,
     )
 
 

@@ -29,6 +29,15 @@ def test_the_same_submission_again_is_the_same_request(alice):
     assert models.Request.objects.count() == 1
 
 
+def test_the_same_submission_again_is_the_same_request_whoever_has_the_workspace_since(alice, bob):
+    submission = uuid4()
+    first = factories.submit(alice, submission=submission, workspace_uid="space")
+    models.Workspace.objects.create(account=first.account, uid="space", owner=bob)
+    assert factories.submit(alice, submission=submission, workspace_uid="space") == first
+    with pytest.raises(intake.WorkspaceNotFound):
+        factories.submit(alice, workspace_uid="space")
+
+
 def test_the_same_submission_with_other_values_is_refused(alice):
     submission = uuid4()
     first = factories.submit(alice, submission=submission)

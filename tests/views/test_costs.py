@@ -1,6 +1,7 @@
 """What pages ask of the database: how often, and not what they have asked before."""
 
 from collections import Counter
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -14,7 +15,6 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 POLL = {"HX-Request": "true"}
-MOST = 8
 _FRAME = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT")
 
 
@@ -80,3 +80,19 @@ def test_the_page_of_a_request_looks_at_the_data_once(sign_in, alice, anna, port
     for person in (alice, anna):
         browser = sign_in(person)
         check_cost(lambda browser=browser: browser.get(path.format(portal_request.pk), headers=POLL), most=most)
+
+
+@pytest.mark.parametrize(("workspace", "more"), [("", 0), ("space", 1), ("nobody-s", 1)])
+def test_asking_for_a_workstation_is_the_session_the_form_s_choices_and_what_is_stored(sign_in, alice, workspace, more):
+    account = accounts.get_current_account()
+    models.Workspace.objects.create(account=account, owner=alice, uid="space")
+    browser = sign_in(alice)
+    values = {"type": "python", "workspace_id": workspace, "note": "", "submission": str(uuid4())}
+    wake = connection.vendor == "postgresql"  # where the workers are told
+    check_cost(lambda: browser.post("/requests/new/", values), most=8 + more + wake)
+
+
+def test_the_form_asks_once_for_each_thing_that_it_offers(sign_in, alice, portal_request):
+    models.Workspace.objects.create(account=accounts.get_current_account(), owner=alice, uid="space")
+    browser = sign_in(alice)
+    check_cost(lambda: browser.get("/requests/new/"), most=7)
