@@ -41,7 +41,7 @@ def test_who_does_not_get_it_in_time_stands_in_nobody_s_way():
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL has no lock on the whole database")
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_transaction_has_the_turn_until_it_ends_however_it_ends():
     def succeed() -> None:
         with transaction.atomic():
@@ -64,7 +64,7 @@ def test_a_transaction_has_the_turn_until_it_ends_however_it_ends():
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL has no lock on the whole database")
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_whoever_waits_for_too_long_is_told_what_sqlite_says(monkeypatch):
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.01)
     with transaction.atomic():
