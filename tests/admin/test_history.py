@@ -57,7 +57,7 @@ def explain(sql: str) -> str:
         return str(cursor.fetchall())
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_request_s_history_is_what_events_changed_newest_first(sandbox, alice, read, anna, sign_in):
     portal_request = factories.submit(alice, note="Confidential.", workspace_uid="fail-422")
     factories.send_once()
