@@ -12,6 +12,7 @@ from portal import models, streams
 from portal.db import identity as places
 from portal.sandbox import server
 from portal.services import databases, identity
+from portal.services.audit import checkstate, seals
 from tests import beginning, dbclock, factories
 from tests.browser import Browser
 
@@ -51,6 +52,8 @@ def _begin_as_a_new_process() -> None:
     """Between tests the database is emptied, which a worker would rightly take for a loss."""
     identity.MEMORY.forget()
     databases.MADE.clear()
+    checkstate.forget_states()
+    seals.forget_newest()
     streams._Place._held.clear()  # a test may leave an answer half read, which a server never does
     if places.has_file():
         places.remove_file()

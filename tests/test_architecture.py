@@ -84,11 +84,12 @@ SERVICE_LAYERS = [
     {"audit.signatures"},
     {"audit.rows", "audit.marks"},
     {"audit.changes", "audit.fold"},
-    {"audit.events", "accounts"},
+    {"audit.events"},
     {"audit"},  # its face: record
-    {"clock", "audit.reading"},
+    {"accounts", "clock", "audit.reading"},
     {"keyhold", "throttle", "drift", "audit.seals", "audit.verifyrows"},
     {"credentials", "ownership", "mirror", "probe", "pulse", "identity", "types", "audit.chain", "audit.pruned"},
+    {"audit.checkstate"},
     {"doubts", "membership", "audit.verify", "audit.checkpoints"},
     {"audit.watch"},
     {

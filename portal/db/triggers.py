@@ -1,4 +1,4 @@
-"""Triggers, written for both databases from one description."""
+"""Triggers, written for both databases from one description: django-pgtrigger writes PostgreSQL's alone."""
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,31 @@ _ROW, _BEFORE = 1, 2
 _ACTS = {"INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 _READ = {
     "sqlite": "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'",
-    "postgresql": "SELECT tgname, tgrelid::regclass::text, concat_ws(' ', tgtype, tgenabled, prosrc)"
-    " FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal",
+    # What keeps it from firing, or lets its body mean another thing, tells before the body.
+    "postgresql": """
+        SELECT tgname, tgrelid::regclass::text, concat_ws(' ', tgtype, tgenabled, (
+            SELECT string_agg(attname, ', ' ORDER BY attname) FROM pg_attribute
+            WHERE attrelid = tgrelid AND attnum = ANY(tgattr)
+        ), tgqual, proconfig, nullif(lanname, 'plpgsql'), nullif(prosecdef, false), prosrc)
+        FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid JOIN pg_language ON pg_language.oid = prolang
+        WHERE NOT (tgisinternal AND tgfoid < 16384)
+    """,
 }
 
 _OTHER_THAN_TABLES = {
-    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'view'",
-    "postgresql": "SELECT relname FROM pg_class WHERE pg_table_is_visible(oid)"
-    " AND (relkind IN ('v', 'm', 'f') OR relkind = 'r' AND (relrowsecurity OR relhasrules OR relhassubclass))",
+    "sqlite": """
+        SELECT name FROM sqlite_master m
+        WHERE type = 'view' OR EXISTS (SELECT 1 FROM pragma_table_xinfo(m.name) WHERE hidden IN (2, 3))
+    """,
+    "postgresql": """
+        SELECT relname FROM pg_class WHERE pg_table_is_visible(oid) AND (
+            relkind IN ('v', 'm', 'f', 'p') OR relkind = 'r' AND (
+                relrowsecurity OR relhasrules OR relhassubclass
+                OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attgenerated <> '')
+                OR NOT EXISTS (SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary)
+            )
+        )
+    """,
 }
 
 
@@ -55,8 +72,9 @@ class Trigger:
         """What the database tells of it while it is as it must be."""
         if connection.vendor == "sqlite":
             return self.write()[0]
-        bits = _ACTS[self.act.partition(" ")[0]] + _BEFORE * self.is_before + _ROW * (self.act != "TRUNCATE")
-        return f"{bits} O {self._write_body()}"
+        act, _, columns = self.act.partition(" OF ")
+        bits = _ACTS[act] + _BEFORE * self.is_before + _ROW * (act != "TRUNCATE")
+        return " ".join(filter(None, [f"{bits} O", ", ".join(sorted(columns.split(", "))), self._write_body()]))
 
 
 def refuse(words: str) -> str:
@@ -90,25 +108,40 @@ def remove_triggers(*, prefix: str) -> None:
 
 def find_faults(*, triggers: Iterable[Trigger]) -> list[str]:
     """Which are missing, or other than they must be, as sentences."""
-    present = {name: (table, description) for name, table, description in _read_present()}
-    faults = []
+    present = {(name, table): description for name, table, description in _read_present()}
+    faults = ["The database fires no triggers for the portal's role."] * _fires_none()
     for trigger in triggers:
-        if trigger.name not in present:
+        if (place := (trigger.name, trigger.table)) not in present:
             faults.append(f"The trigger {trigger.name} is missing.")
-        elif present[trigger.name] != (trigger.table, trigger.describe()):
+        elif present[place] != trigger.describe():
             faults.append(f"The trigger {trigger.name} is not as the portal made it.")
     return faults
 
 
-def find_strangers(*, tables: Container[str], known: Container[str]) -> list[str]:
-    """Triggers on these tables that are not among those that are known, and which tables are none, as sentences."""
+def _fires_none() -> bool:
+    """A superuser of PostgreSQL may say so for a role."""
+    if connection.vendor == "sqlite":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW session_replication_role")
+        return bool(cursor.fetchone()[0] == "replica")
+
+
+def find_strangers(*, tables: Container[str], known: Iterable[Trigger]) -> list[str]:
+    """Triggers on these tables that are not those that are known, and which tables are none, as sentences."""
     with connection.cursor() as cursor:
         cursor.execute(_OTHER_THAN_TABLES[connection.vendor])
         others = sorted(name for (name,) in cursor.fetchall() if name in tables)
-    strange = sorted((name, table) for name, table, _ in _read_present() if table in tables and name not in known)
+    ours = {(trigger.name, trigger.table, trigger.describe()) for trigger in known}
+    # All of SQLite's file is the portal's: its full-text search has tables that no model has.
+    present = [one for one in _read_present() if connection.vendor == "sqlite" or one[1] in tables]
+    strange = sorted(one[:2] for one in present if one not in ours)
     return [
         *(f"The trigger {name} on {table} is not the portal's." for name, table in strange),
-        *(f"{name} is not a plain table: what it holds may be another thing for each who reads it." for name in others),
+        *(
+            f"{name} is not the plain table that it was: what it holds may be another thing for each who reads it."
+            for name in others
+        ),
     ]
 
 

@@ -24,6 +24,7 @@ class Credential(Audited):
     """A base URL and an API key that some process uses. Nothing is sent with it before it is accepted."""
 
     AUDITED = ("account_id", "fingerprint", "base_url", "is_sandbox", "asked_at", "accepted_at", "accepted_by_id")
+    BEGINS = True
 
     account = models.ForeignKey(
         Account,

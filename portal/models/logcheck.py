@@ -23,6 +23,8 @@ class LogCheck(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True, help_text=_("Of the last check that came to its end."))
     phase = models.CharField(max_length=32, blank=True, help_text=_("Events, or a kind of row; empty: at its end."))
     position = models.BigIntegerField(default=0, help_text=_("The last event, seal or row that was checked."))
+    rounds = models.PositiveBigIntegerField(default=0, help_text=_("How often this was written; never fewer."))
+    signature = models.CharField(max_length=48, blank=True, help_text=_("Of all this, with the audit key."))
 
     def __str__(self) -> str:
         return self.get_what_display()

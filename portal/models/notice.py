@@ -13,6 +13,7 @@ class Notice(Audited):
     shown to operators."""
 
     AUDITED = ("kind", "first_at", "acknowledged_at", "acknowledged_by_id")
+    BEGINS = True
 
     kind = models.CharField(max_length=200, unique=True, help_text="What differs, such as workstation.type=quantum.")
     first_at = models.DateTimeField(db_default=Now())

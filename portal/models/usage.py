@@ -38,6 +38,8 @@ class MonthlyCount(models.Model):
     """The sum of a month's daily counts: of one person, or (no person) of everybody. Written by `services.usage` alone.
 
     Made when all days of the month are counted and none of them has open requests: from then on nothing changes it.
+    By the days alone a year's page works twice as long with a million requests on PostgreSQL as with a thousand, and
+    1.6 times as long with a hundred thousand on SQLite; with the months 1.25 and 1.2 times. 1.5 is the goal.
     """
 
     month = models.DateField(help_text="Its first day.")

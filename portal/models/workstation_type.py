@@ -21,6 +21,7 @@ class WorkstationType(Audited):
     """A type as the provider's list last described it. Its row stays when it goes: requests of the past have it."""
 
     AUDITED = ("account_id", "name", "withdrawn_at")
+    BEGINS = True
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="workstation_types")
     name = models.CharField(max_length=LONGEST_TYPE)

@@ -8,7 +8,8 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import databases
+from portal.models.event import Verb
+from portal.services import audit, databases
 
 
 def get_current_account() -> models.Account:
@@ -51,12 +52,13 @@ def _create_account() -> models.Account:
     account, is_new = models.Account.objects.get_or_create(base_url=base_url, retired_at=None)
     models.Key.objects.get_or_create(account=account)
     if is_new:
-        models.Credential.objects.create(
+        credential = models.Credential.objects.create(
             account=account,
             fingerprint=fingerprint_key(account=account),
             base_url=base_url,
             is_sandbox=settings.USING_SANDBOX,
             accepted_at=Now(),
         )
+        audit.record(Verb.FIRST_KEY, credential, detail={"base_url": base_url})
     databases.get_database()  # before anything waits in it: a copy is told by the place that is noted now
     return account

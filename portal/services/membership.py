@@ -10,7 +10,7 @@ from django.db import transaction
 from portal import models
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import rows, verifyrows
+from portal.services.audit import fold, rows, verifyrows
 
 type State = dict[str, object]
 
@@ -87,8 +87,18 @@ def record_change(*, actor: models.User | None, target: models.User | Group, bef
     }
     lists = _list_changes(before=before, after=after)
     audit.record(Verb(f"change-{_name(target)}"), target, by=actor, detail=detail, lists=lists)
+    if isinstance(target, Group) and "name" in changed:
+        _rename_for_members(actor=actor, group=target, former=str(before.get("name")))
     if after.get("is_active") is False:  # whoever is let in again later signs in again
         models.Session.objects.filter(user_id=target.pk).delete()
+
+
+def _rename_for_members(*, actor: models.User | None, group: Group, former: str) -> None:
+    """Whose groups the log knows by their names."""
+    for person in group.user_set.order_by("pk"):
+        state = describe(target=person)
+        names = {*state["groups"], former} - {group.name}  # type: ignore[misc]
+        record_change(actor=actor, target=person, before=state | {"groups": sorted(names)})
 
 
 @transaction.atomic
@@ -103,10 +113,31 @@ def record_deletion(*, actor: models.User, target: Group) -> None:
 
 
 def _check_actor(actor: models.User) -> None:
-    """Raise PermissionDenied where SQL has changed who acts: what was given for a moment would be signed for good."""
-    kind = rows.KINDS["person"]
-    if verifyrows.read_changes(kind=kind, ids=[actor.pk]) and verifyrows.find_differing(kind=kind.name, ids=[actor.pk]):
+    """Raise PermissionDenied where SQL has changed who acts: what was given for a moment would be signed for good.
+
+    But for their groups: a superuser needs none, and one of them may be what changes here.
+    """
+    if (state := _read_state(actor)) is None:
+        return
+    stored = rows.read_rows(kind=state.kind, ids=[actor.pk])[actor.pk]
+    if any(state.compare(stored | {"groups": state.columns["groups"]})):
         raise PermissionDenied
+
+
+def may_sign_in(*, person: models.User) -> bool:
+    """Whether the log has the password that the person has typed, and the person as active: SQL lets nobody in."""
+    state = _read_state(person)
+    stored = (person.stored or {}).get("password", person.password)  # signing in may have hashed it anew
+    return state is None or (state.fits("password", stored) and state.fits("is_active", True))
+
+
+def _read_state(person: models.User) -> fold.Fold | None:
+    """What the log tells of the person now, whatever did not fit before; None where it does not."""
+    kind = rows.KINDS["person"]
+    told = verifyrows.read_changes(kind=kind, ids=[person.pk]).get(person.pk, ())
+    state = fold.Fold(kind=kind).take_all(told)
+    state.differences.clear()
+    return state if told else None
 
 
 def _list_changes(*, before: Mapping[str, object], after: State) -> dict[str, tuple[object, object]]:

@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from portal import models
-from portal.services.audit import protection, verify
+from portal.services.audit import protection, seals, verify
 from tests import factories
 from tests.bench.filling import fill
 
@@ -41,9 +41,10 @@ def read_all() -> dict[str, list[dict[str, object]]]:
 
 def empty() -> None:
     """As a new database: its counters of ids begin anew."""
+    seals.forget_newest()
     with factories.unprotected(), connection.cursor() as cursor:
-        others = (models.SearchEntry, models.EventNumber, models.Seal, models.Key, models.Account, models.Lease)
-        tables = [model._meta.db_table for model in (*TABLES, *others)]
+        others = (models.SearchEntry, models.EventNumber, models.Seal, models.Key, models.Credential, models.Account)
+        tables = [model._meta.db_table for model in (*TABLES, *others, models.Lease)]
         if connection.vendor == "postgresql":
             cursor.execute(f"TRUNCATE {', '.join(tables)}, portal_user_groups RESTART IDENTITY CASCADE")
             return

@@ -137,7 +137,7 @@ def test_people_who_asked_for_something_cannot_be_deleted(alice):
 
 def test_events_are_neither_changed_nor_deleted(alice):
     factories.submit(alice)
-    event = models.Event.objects.get()
+    event = models.Event.objects.get(verb="submit")
     for forbidden in (event.save, event.delete, models.Event.objects.all().delete):
         with pytest.raises(TypeError):
             forbidden()

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from portal import agentstation, failures, models
-from portal.services import clock, dispatch, leases, record
+from portal.services import clock, dispatch, leases, membership, record
 from portal.services.audit import seals, verify
 from tests import factories
 
@@ -45,7 +45,7 @@ def much_later(monkeypatch, settings) -> Callable[[], None]:
 
 @pytest.fixture(name="record")
 def make_record(alice, bob, seal, small_batches) -> list[models.Event]:
-    """Requests of two people, with all events sealed, in at least three seals."""
+    """Requests of two people, with all events sealed, in at least three seals. The first event tells of the key."""
     for number, person in enumerate((alice, bob, alice, bob), start=1):
         answer(factories.submit(person, note="for the demo"), uid=f"w{number}")
     answer(factories.submit(alice, workspace_uid="missing"), failure="422")
@@ -53,6 +53,15 @@ def make_record(alice, bob, seal, small_batches) -> list[models.Event]:
     assert models.Seal.objects.count() >= 3
     assert find() == []
     return list(models.Event.objects.order_by("id"))
+
+
+@pytest.fixture(name="cast")
+def add_cast(record, alice, bob, olga, root) -> None:
+    """Everybody is in the log, as the portal's own pages would have added them."""
+    membership.record_set_up(person=root)
+    for person in (alice, bob, olga):
+        membership.record_addition(actor=root, target=person)
+    assert find() == []
 
 
 def answer(portal_request: models.Request, *, uid: str = "", failure: str = "") -> models.Request:

@@ -3,6 +3,7 @@
 # ruff: noqa: E501  (SQL in one line)
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -13,7 +14,7 @@ from portal import agentstation, models
 from portal.models.event import Verb
 from portal.services import audit, dispatch, leases, membership, people, setup
 from portal.services import record as rec
-from portal.services.audit import protection, watch
+from portal.services.audit import checkpoints, checkstate, protection, report, seals, verify, watch
 from portal.services.retention.prune import prune_old
 from tests import factories
 from tests.record import test_watch
@@ -166,6 +167,22 @@ def verify_all(capsys) -> str:
     return f"{capsys.readouterr().out} / {raised.value} / {raised.value.returncode}"
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE portal_credential SET fingerprint = '0123456789abcdef'",
+        "UPDATE portal_credential SET base_url = 'https://mallory.example/v1'",
+        "INSERT INTO portal_credential (account_id, fingerprint, base_url, is_sandbox, asked_at, accepted_at, seen_on) SELECT account_id, '0123456789abcdef', base_url, is_sandbox, asked_at, accepted_at, '' FROM portal_credential",
+        "INSERT INTO portal_credential (account_id, fingerprint, base_url, is_sandbox, asked_at, seen_on) SELECT account_id, '0123456789abcdef', base_url, is_sandbox, asked_at, '' FROM portal_credential",
+    ],
+)
+def test_a_credential_that_no_event_has_accepted_is_found(record, sql):
+    tamper(sql)
+    ((kind, what),) = find()
+    assert what == f"credential {models.Credential.objects.latest('id').pk}"
+    assert kind == ("row changed" if sql.startswith("UPDATE") else "row inserted")
+
+
 CRASHES = {
     "row_id text": "UPDATE portal_change SET row_id = 'abc' WHERE event_id = {event}",
     "row_id bad text": "UPDATE portal_change SET row_id = CAST(x'ff' AS TEXT) WHERE event_id = {event}",
@@ -224,7 +241,7 @@ def test_many_unknown_keys_do_not_push_out_what_was_changed(record, capsys):
     models.Event.objects.bulk_create(
         models.Event(pk=last + n, verb="x", target="x", signature=f"{n:08x}:" + "0" * 32) for n in range(1, 1100)
     )
-    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[0].request_number)
+    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)
     assert verify_all(capsys).endswith("/ 1")
 
 
@@ -249,6 +266,68 @@ def test_other_triggers_are_named(record):
     count = models.Event.objects.count()
     add_event("everything")
     assert models.Event.objects.count() == count
+    assert protection.find_strangers()
+
+
+QUIET = "BEGIN IF NEW.verb = 'export' THEN RETURN NULL; END IF; RETURN NEW; END"
+STRANGE = {
+    "a table before ours": "CREATE SCHEMA evil; CREATE TABLE evil.portal_scan (LIKE portal_scan); SET search_path = evil, public",
+    "a function before PostgreSQL's": "CREATE SCHEMA evil; CREATE FUNCTION evil.to_char(timestamp, text) RETURNS text LANGUAGE sql AS $$ SELECT 'x'::text $$; SET search_path = evil, pg_catalog, public",
+    "a function that fits better": "CREATE FUNCTION nextval(text) RETURNS bigint LANGUAGE sql AS $$ SELECT 7::bigint $$",
+    "an operator that fits better": "CREATE FUNCTION never(bigint, integer) RETURNS boolean LANGUAGE sql AS $$ SELECT false $$; CREATE OPERATOR = (FUNCTION = never, LEFTARG = bigint, RIGHTARG = integer)",
+    "a function that a default calls": "CREATE FUNCTION quiet() RETURNS timestamptz LANGUAGE sql AS $$ SELECT now() $$; ALTER TABLE portal_scan ALTER COLUMN begun_at SET DEFAULT quiet()",
+    "a function that a constraint calls": "CREATE FUNCTION quiet() RETURNS boolean LANGUAGE sql AS $$ SELECT true $$; ALTER TABLE portal_lease ADD CHECK (quiet())",
+    "a function that an index calls": "CREATE FUNCTION quiet(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'x' $$; CREATE INDEX evil ON portal_lease (quiet(name))",
+    "another path by a default": "ALTER TABLE portal_lease ALTER COLUMN holder SET DEFAULT set_config('search_path', 'evil', false)",
+    "another path by a constraint": "ALTER TABLE portal_lease ADD CHECK (set_config('search_path', 'public', false) <> '')",
+    "a column that is computed": "ALTER TABLE portal_user DROP COLUMN is_staff; ALTER TABLE portal_user ADD COLUMN is_staff boolean GENERATED ALWAYS AS (last_turn > 5) STORED",
+    "triggers switched off": "SET session_replication_role = replica",
+    "a condition": "DROP TRIGGER portal_keep_event_update ON portal_event; CREATE TRIGGER portal_keep_event_update BEFORE UPDATE ON portal_event FOR EACH ROW WHEN (OLD.id < 0) EXECUTE FUNCTION portal_keep_event_update()",
+    "some columns": "DROP TRIGGER portal_keep_event_update ON portal_event; CREATE TRIGGER portal_keep_event_update BEFORE UPDATE OF reason ON portal_event FOR EACH ROW EXECUTE FUNCTION portal_keep_event_update()",
+    "another path for the function": "ALTER FUNCTION portal_keep_event_delete() SET search_path = evil",
+    "a trigger that says it is PostgreSQL's own": f"CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS $$ {QUIET} $$; CREATE TRIGGER quiet BEFORE INSERT ON portal_event FOR EACH ROW EXECUTE FUNCTION quiet(); UPDATE pg_trigger SET tgisinternal = true WHERE tgname = 'quiet'",
+    "our name on another table": f"CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS $$ {QUIET} $$; CREATE TRIGGER portal_keep_user_delete BEFORE INSERT ON portal_event FOR EACH ROW EXECUTE FUNCTION quiet()",
+    "our name for another function": f"CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS $$ {QUIET} $$; DROP TRIGGER portal_find_attempt_insert ON portal_attempt; CREATE TRIGGER portal_find_attempt_insert BEFORE INSERT ON portal_event FOR EACH ROW EXECUTE FUNCTION quiet()",
+}
+
+
+@pytest.mark.skipif(ON_POSTGRES, reason="PostgreSQL's schemas and triggers")
+@pytest.mark.parametrize("sql", STRANGE.values(), ids=STRANGE)
+def test_what_stands_before_the_portals_own_is_named_within_the_hour(record, monkeypatch, sql):
+    test_watch.check()
+    assert protection.find_faults() == protection.find_strangers() == []
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+    try:
+        assert protection.find_faults() or protection.find_strangers()
+        test_watch.check_hour_later(monkeypatch)
+        assert ("protection", "the database:") in test_watch.list_found()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET search_path TO DEFAULT; SET session_replication_role = origin")
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite's search has tables of its own")
+def test_a_trigger_on_a_table_that_no_model_has_is_named(record):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TRIGGER quiet AFTER INSERT ON portal_searchentry_docsize BEGIN SELECT 1; END")
+    assert protection.find_strangers() == ["The trigger quiet on portal_searchentry_docsize is not the portal's."]
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite's columns")
+def test_a_column_that_is_computed_is_named(record):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE portal_user ADD COLUMN evil AS (last_turn)")
+    assert "portal_user is not the plain table" in " ".join(protection.find_strangers())
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite's triggers have names that no other has")
+def test_a_trigger_under_the_name_of_another_of_ours_is_named(record):
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER portal_find_attempt_insert")
+        cursor.execute(
+            "CREATE TRIGGER portal_find_attempt_insert BEFORE INSERT ON portal_event WHEN NEW.verb = 'export' BEGIN SELECT RAISE(IGNORE); END"
+        )
     assert protection.find_strangers()
 
 
@@ -292,6 +371,230 @@ def test_an_acknowledged_finding_does_not_hide_the_next(record, alice, monkeypat
     tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", True, alice.pk)
     test_watch.check_hour_later(monkeypatch, 80)
     assert watch.count_open()
+
+
+def forge_finding(finding: report.Finding | None = None, **values: object) -> None:
+    words = {"kind": finding.kind, "what": finding.what, "words": finding.words} if finding else {}
+    models.Finding.objects.create(**{"kind": "x", "what": "x", "words": "x"} | words | values)
+
+
+def test_forged_findings_keep_no_other_out(record, monkeypatch):
+    test_watch.check()
+    for number in range(watch._MOST_OPEN + 1):
+        forge_finding(words=f"x{number}")
+    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)
+    test_watch.check_hour_later(monkeypatch, 40)
+    assert ("row changed", f"request R-{record[1].request_number}") in test_watch.list_found()
+
+
+def test_a_finding_that_was_forged_as_acknowledged_does_not_hide_what_is_found(record, monkeypatch, alice):
+    test_watch.check()
+    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)
+    (finding,) = verify.verify_log().findings
+    forge_finding(finding, acknowledged_at=record[0].at, acknowledged_by=alice)
+    test_watch.check_hour_later(monkeypatch, 40)
+    assert next(shown.words for shown in watch.list_open()) == finding.words
+    assert models.Event.objects.filter(verb="finding", detail__words=finding.words).count() == 1
+
+
+def test_a_finding_that_sql_has_acknowledged_is_open_again(record, monkeypatch, alice):
+    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)
+    test_watch.check()
+    (found,) = watch.list_open()
+    tamper("UPDATE portal_finding SET acknowledged_at = %s, acknowledged_by_id = %s", found.found_at, alice.pk)
+    assert watch.list_open() == []
+    for hours in (40, 80):
+        test_watch.check_hour_later(monkeypatch, hours)
+        assert found in watch.list_open()
+
+
+def remove_without_trace(event: models.Event) -> None:
+    """An event and all seals since: a worker seals anew what is left."""
+    first = models.Seal.objects.filter(last_id__gte=event.pk).earliest("number").number
+    tamper("DELETE FROM portal_seal WHERE number >= %s", first)
+    tamper("DELETE FROM portal_event WHERE id = %s", event.pk)
+
+
+def test_seals_that_were_made_anew_do_not_hide_what_was_removed_before_the_last_night(record, seal):
+    victim = add_event("everything")
+    seal()
+    test_watch.check()
+    remove_without_trace(victim)
+    seals.forget_newest()  # another worker
+    seal()
+    assert ("seal", f"seal {models.Seal.objects.filter(last_id__gte=victim.pk).earliest('number').pk}") in find()
+
+
+def test_a_worker_does_not_seal_anew_what_it_has_sealed_and_says_so(record, seal, monkeypatch, caplog):
+    victim = add_event("everything")
+    test_watch.check()
+    seal()
+    number = models.Seal.objects.latest("number").pk
+    remove_without_trace(victim)
+    add_event("other")
+    assert seal() == 0
+    assert f"Seal {number}" in caplog.text
+    test_watch.check_hour_later(monkeypatch)
+    assert ("seal", f"seal {number}") in test_watch.list_found()
+
+
+LOWEST = -(2**63)
+
+
+def copy_row(table: str, **values: object) -> None:
+    """One of its rows once more, with other values."""
+    with connection.cursor() as cursor:
+        columns = [one.name for one in connection.introspection.get_table_description(cursor, table)]
+    chosen = ", ".join("%s" if name in values else f'"{name}"' for name in columns)
+    names = ", ".join(f'"{name}"' for name in columns)
+    given = [values[name] for name in columns if name in values]
+    tamper(f"INSERT INTO {table} ({names}) SELECT {chosen} FROM {table} LIMIT 1", *given)
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ("portal_user", {"id": LOWEST, "username": "mallory", "is_superuser": True}),
+        ("portal_request", {"id": LOWEST, "submission": "0" * 32}),
+        ("portal_workspace", {"id": LOWEST, "uid": "mine"}),
+        ("portal_event", {"id": LOWEST}),
+        ("portal_seal", {"number": LOWEST}),
+        ("portal_change", {"event_id": LOWEST}),
+    ],
+)
+def test_a_row_with_the_lowest_of_all_numbers_is_found(record, table, values):
+    copy_row(table, **values)
+    assert find()
+
+
+@pytest.mark.skipif(ON_POSTGRES, reason="SQLite's rows have numbers that no other has")
+def test_a_second_row_with_the_number_of_another_is_found(cast, alice):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE portal_user DROP CONSTRAINT portal_user_pkey CASCADE")
+        cursor.execute("CREATE TABLE copied AS SELECT * FROM portal_user WHERE id = %s", [alice.pk])
+        cursor.execute("UPDATE copied SET username = 'mallory', is_superuser = true")
+        cursor.execute("INSERT INTO portal_user SELECT * FROM copied")
+    assert "portal_user is not the plain table" in " ".join(protection.find_strangers())
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite's file")
+def test_an_index_that_hides_rows_is_found(record, capsys):
+    """It then hides what events tell of workspaces from who looks for that by the index."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE INDEX evil ON portal_change (kind, row_id, as_of) WHERE kind <> 'workspace'")
+        cursor.execute("PRAGMA writable_schema = ON")
+        cursor.execute(
+            "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'evil') WHERE name = 'change_by_row'"
+        )
+        cursor.execute("DELETE FROM sqlite_master WHERE name = 'evil'")
+        cursor.execute("PRAGMA writable_schema = RESET")
+    tamper("UPDATE portal_workspace SET owner_id = NULL")
+    assert "change_by_row" in verify_all(capsys)
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ("portal_notice", {"kind": "x", "example": "", "numbers": "[]"}),
+        (
+            "portal_workstationtype",
+            {"name": "x", "description": "", "hardware": "[]", "software": "[]", "ai_models": "[]", "raw": ""},
+        ),
+    ],
+)
+def test_a_notice_or_a_type_that_no_event_tells_of_is_found(record, table, values):
+    account = models.Account.objects.get()
+    at = record[0].at
+    values |= {"first_at": at} if table == "portal_notice" else {"account_id": account.pk, "listed_at": at}
+    names = ", ".join(values)
+    tamper(f"INSERT INTO {table} ({names}) VALUES ({', '.join(['%s'] * len(values))})", *values.values())
+    assert find()
+
+
+def test_many_forged_events_keep_the_check_from_no_later_one(record, monkeypatch, alice):
+    monkeypatch.setattr(watch, "_EVENTS", 5)
+    test_watch.check()
+    last = models.Event.objects.latest("id").pk
+    set_number(last + 100)
+    models.Event.objects.bulk_create(models.Event(pk=last + n, verb="x", target="x") for n in range(1, 12))
+    portal_request = factories.submit(alice)
+    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", portal_request.pk)
+    test_watch.check_hour_later(monkeypatch)
+    assert ("row changed", f"request R-{portal_request.pk}") in test_watch.list_found()
+
+
+def copy_state() -> list[tuple]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM portal_logcheck")
+        return cursor.fetchall()
+
+
+def put_back(states: list[tuple]) -> None:
+    tamper("DELETE FROM portal_logcheck")
+    for state in states:
+        tamper(f"INSERT INTO portal_logcheck VALUES ({', '.join(['%s'] * len(state))})", *state)
+
+
+FORGED = {
+    "removed": lambda states: tamper("DELETE FROM portal_logcheck"),
+    "put back": put_back,
+    "begun again": lambda states: tamper("UPDATE portal_logcheck SET phase = 'events', position = 0"),
+    "at its end": lambda states: tamper(
+        "UPDATE portal_logcheck SET phase = 'finding', position = 99, ended_at = begun_at"
+    ),
+}
+
+
+@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
+def test_a_check_whose_state_is_written_over_each_minute_comes_to_its_end_and_says_so(record, monkeypatch, forge):
+    test_watch.check()
+    tamper("UPDATE portal_workspace SET owner_id = NULL")
+    monkeypatch.setattr(watch, "_ROUND", 0.0)
+    with monkeypatch.context() as patch:
+        test_watch.move_clock(patch, hours=40)
+        test_watch.check_one_step(monkeypatch)
+        states = copy_state()
+        for _ in range(60):
+            forge(states)
+            test_watch.check_one_step(monkeypatch)
+    assert models.Event.objects.filter(verb="checked").count() == 2
+    found = test_watch.list_found()
+    assert ("check", "log check ALL") in found
+    assert ("row changed", f"workspace {models.Workspace.objects.earliest('id').pk}") in found
+    assert len([what for what in found if what == ("check", "log check ALL")]) == 1, "once a day"
+
+
+def test_a_check_that_never_ends_is_a_warning_whatever_its_state_says(record, monkeypatch):
+    """Whoever puts a former state back each minute needs no key, and another worker does not remember a later one."""
+    test_watch.check()
+    states, now = copy_state(), models.Event.objects.get(verb="checked").at
+    assert watch.find_warnings(now=now + timedelta(minutes=1)) == []
+    for hours in range(24, 73, 24):
+        put_back(states)
+        checkstate.forget_states()
+        with monkeypatch.context() as patch:
+            test_watch.move_clock(patch, hours=hours)
+            patch.setattr(watch, "_ROUND", 0.0)
+            test_watch.check_one_step(monkeypatch)
+    later = now + timedelta(hours=72)
+    assert "as a whole since" in watch.find_warnings(now=later)[-2]
+    tamper("UPDATE portal_logcheck SET ended_at = %s", later)
+    assert [words.partition(" since")[0] for words in watch.find_warnings(now=later)[-2:]] == [
+        "The audit log has not been checked as a whole",
+        "What is new in the audit log has not been checked",
+    ]
+
+
+def test_a_checkpoint_is_sent_whatever_somebody_says_was_sent(record, settings, tmp_path):
+    file = tmp_path / "checkpoints"
+    settings.PORTAL_CHECKPOINT_URL = f"file://{file}"
+    newest = models.Seal.objects.latest("number").pk
+    models.LogCheck.objects.create(what="SENT", position=newest, ended_at="9999-01-01 00:00:00Z")
+    held = leases.acquire_lease(name="checkpoint", holder="test", seconds=60)
+    later = record[0].at + timedelta(days=2)
+    assert watch.find_warnings(now=later)[-1].startswith("No checkpoint")
+    checkpoints.send_checkpoint(held=held)
+    assert f'"number": {newest}' in file.read_text()
 
 
 @pytest.mark.parametrize(

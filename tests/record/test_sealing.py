@@ -65,7 +65,7 @@ def test_a_worker_that_lost_its_duty_seals_nothing(db):
 def test_verifying_says_what_is_well_and_what_is_not_sealed_yet(record, capsys):
     call_command("verify_audit")
     said = capsys.readouterr().out
-    assert f"Checked: 3 seals over {len(record)} events" in said
+    assert f"Checked: {models.Seal.objects.count()} seals over {len(record)} events" in said
     assert "All is well: nothing was changed by anybody who does not hold the audit key." in said
     add_event()
     call_command("verify_audit")
@@ -190,8 +190,8 @@ def test_many_writers_at_once_raise_no_false_alarm(seal, small_batches):
     while any(writer.is_alive() for writer in writers):
         seal()
     seal()
-    assert models.Event.objects.count() == 52
-    assert sum(models.Seal.objects.values_list("count", flat=True)) == 52
+    assert models.Event.objects.filter(verb="probe").count() == 52
+    assert sum(models.Seal.objects.values_list("count", flat=True)) == models.Event.objects.count()
     assert find() == []
 
 

@@ -36,14 +36,14 @@ pytestmark = pytest.mark.django_db
     ],
 )
 def test_a_changed_field_is_found(record, column, value):
-    event = record[6]
+    event = record[7]
     assert str(getattr(event, column)) != str(value)
     tamper(f"UPDATE portal_event SET {column} = %s WHERE id = %s", value, event.pk)
     assert find_in_chain()[0] == ("changed", f"event {event.pk}")
 
 
 def test_a_new_date_is_found_and_told_from_the_old_one(record):
-    event = record[7]
+    event = record[8]
     tamper("UPDATE portal_event SET at = '2020-02-02 02:02:02.000001' WHERE id = %s", event.pk)
     finding = verify.verify_log().findings[0]
     assert (finding.kind, finding.what) == ("re-dated", f"event {event.pk}")
@@ -52,7 +52,7 @@ def test_a_new_date_is_found_and_told_from_the_old_one(record):
 
 
 def test_a_new_date_does_not_hide_another_change(record):
-    event = record[7]
+    event = record[8]
     tamper("UPDATE portal_event SET at = '2020-02-02 02:02:02.000001', actor_name = 'mallory' WHERE id = %s", event.pk)
     finding = verify.verify_log().findings[0]
     assert (finding.kind, finding.what) == ("changed", f"event {event.pk}")
@@ -264,7 +264,7 @@ def test_a_record_that_was_emptied_is_found_by_its_rows_and_by_the_checkpoint(re
 def test_a_database_that_was_rebuilt_with_the_key_is_found_by_the_checkpoint(record):
     """A row, its event and every seal written anew, all signed as the portal would have done it."""
     checkpoint = seals.read_checkpoint(data=seals.describe_newest())
-    event = record[0]
+    event = record[1]
     tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", event.request_number)
     (told,) = event.changes
     told.columns["type"] = [None, "max"]

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from portal import models
-from portal.models.clock import Now
 from portal.services import clock, leases, readiness
 from portal.services.audit import watch
 from tests import factories
@@ -23,9 +22,13 @@ def check() -> None:
 
 def check_hour_later(monkeypatch, hours: float = 1.0) -> None:
     with monkeypatch.context() as patch:
-        read_clock = clock.read_clock
-        patch.setattr(clock, "read_clock", lambda *, account: read_clock(account=account) + timedelta(hours=hours))
+        move_clock(patch, hours=hours)
         check()
+
+
+def move_clock(patch, *, hours: float) -> None:
+    read_clock = clock.read_clock
+    patch.setattr(clock, "read_clock", lambda *, account: read_clock(account=account) + timedelta(hours=hours))
 
 
 def list_found() -> list[tuple[str, str]]:
@@ -43,12 +46,12 @@ def test_a_log_that_is_as_it_was_written_has_no_findings(record):
 
 def test_what_somebody_changed_is_found_in_the_night_and_told_once(record, monkeypatch, caplog):
     check()
-    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[0].request_number)
+    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)
     check()
     assert list_found() == []  # it is not due yet
     for hours in (40, 80):
         check_hour_later(monkeypatch, hours)
-        assert list_found() == [("row changed", f"request R-{record[0].request_number}")]
+        assert list_found() == [("row changed", f"request R-{record[1].request_number}")]
     assert models.Event.objects.filter(verb="finding").count() == 1
     assert "not as it was written" in caplog.text
 
@@ -77,7 +80,7 @@ def test_a_round_goes_on_where_the_one_before_has_ended(record, monkeypatch):
     phases = []
     for _ in range(60):
         check_one_step(monkeypatch)
-        phases.append(models.LogCheck.objects.get(what="ALL").phase)
+        phases += models.LogCheck.objects.filter(what="ALL").values_list("phase", flat=True)
     assert phases[-1] == ""
     assert phases.count("events") >= models.Seal.objects.count()
     assert f"event {record[-1].pk}" in [what for _, what in list_found()]
@@ -109,10 +112,17 @@ def test_watchers_and_people_are_told_until_an_operator_has_seen_it(record, alic
     assert watch.count_open() == 0
 
 
-def test_a_check_that_does_not_come_to_its_end_is_a_warning(record):
+def test_a_check_that_does_not_come_to_its_end_is_a_warning(record, monkeypatch, settings):
+    settings.PORTAL_DUTY_INTERVAL = 5
+    began = record[0].at
+    assert watch.find_warnings(now=began + timedelta(hours=2)) == []
+    assert len(watch.find_warnings(now=began + timedelta(hours=49))) == 2  # nothing has ever been checked
     check()
-    now = models.LogCheck.objects.get(what="ALL").begun_at
-    assert watch.find_warnings(now=now + timedelta(hours=35)) == []
-    models.LogCheck.objects.update(ended_at=Now() - timedelta(days=9), begun_at=Now() - timedelta(days=2))
-    (words,) = watch.find_warnings(now=now)
-    assert "has not been checked as a whole" in words
+    now = models.Event.objects.get(verb="checked").at
+    assert watch.find_warnings(now=now + timedelta(hours=2)) == []
+    (words,) = watch.find_warnings(now=now + timedelta(hours=4))
+    assert words.startswith("What is new in the audit log has not been checked since 20")
+    monkeypatch.setattr(watch, "_HOURLY", 72_000)
+    assert watch.find_warnings(now=now + timedelta(hours=47)) == []
+    (words,) = watch.find_warnings(now=now + timedelta(hours=49))
+    assert words.startswith("The audit log has not been checked as a whole since 20")

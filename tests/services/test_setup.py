@@ -35,7 +35,7 @@ def test_a_link_makes_one_administrator(django_user_model):
     user = setup.create_administrator(token=token, username="root", password="correct horse battery")
 
     assert user.is_superuser
-    assert models.Event.objects.get().verb == "set-up"
+    assert models.Event.objects.exclude(verb="first-key").get().verb == "set-up"
     with pytest.raises(setup.LinkNotValid):
         setup.create_administrator(token=token, username="again", password="correct horse battery")
     assert setup.create_setup_link() is None

@@ -9,7 +9,7 @@ pytestmark = pytest.mark.django_db
 
 
 def told() -> list[tuple[str, str, str, str]]:
-    rows = models.Event.objects.order_by("pk")
+    rows = models.Event.objects.exclude(verb="first-key").order_by("pk")
     return list(rows.values_list("verb", "actor_name", "target", "address"))
 
 

@@ -13,9 +13,8 @@ from django.db import transaction
 import portal
 from portal import models
 from portal.db import release_connection
-from portal.models.clock import Now
-from portal.services import leases
-from portal.services.audit import seals, signatures
+from portal.services import accounts, clock, leases
+from portal.services.audit import checkstate, seals, signatures
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +30,10 @@ def send_checkpoint(*, held: leases.Lease) -> None:
         checkpoint = seals.describe_newest()
     except seals.NoSeal:
         return
-    sent, _is_new = models.LogCheck.objects.get_or_create(what=models.LogCheck.What.SENT, defaults={"begun_at": Now()})
-    if sent.position == checkpoint["number"]:
+    sent, is_ours = checkstate.read_state(what=models.LogCheck.What.SENT)
+    if not is_ours:
+        logger.error("Somebody has written over which checkpoint was sent last: the newest is sent again.")
+    elif sent.position == checkpoint["number"]:
         return
     signature = signatures.sign(what="checkpoint", values=list(checkpoint.values()))
     try:
@@ -40,16 +41,20 @@ def send_checkpoint(*, held: leases.Lease) -> None:
     except OSError as error:
         logger.warning("The checkpoint of seal %s cannot be delivered: %s.", checkpoint["number"], error)
         return
+    sent.position = int(checkpoint["number"])
+    sent.ended_at = clock.read_clock(account=accounts.get_current_account())
     with transaction.atomic():
         leases.check_lease(held=held)
-        models.LogCheck.objects.filter(pk=sent.pk).update(position=checkpoint["number"], ended_at=Now())
+        checkstate.keep_state(check=sent)
+    checkstate.remember_state(check=sent)
 
 
 def find_warning(*, now: datetime) -> str:
     """That none was delivered for a day, as a sentence; empty where all is well."""
-    sent = models.LogCheck.objects.filter(what=models.LogCheck.What.SENT).first()
-    last = (sent.ended_at or sent.begun_at) if sent else None
-    if not settings.PORTAL_CHECKPOINT_URL or last is None or now - last < _OVERDUE:
+    if not settings.PORTAL_CHECKPOINT_URL:
+        return ""
+    last = checkstate.find_last(what=models.LogCheck.What.SENT)
+    if last is None or now - last < _OVERDUE:
         return ""
     return "No checkpoint of the audit log could be delivered for a day: the workers' logs say why."
 

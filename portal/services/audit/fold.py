@@ -66,11 +66,17 @@ class Fold:
             return
         if self.is_gone:
             yield "row inserted", "is there, though an event says that it was removed."
-        for name, value in self.columns.items():
-            key_id = signatures.read_key_id(digest=value)
-            now = rows.hide(kind=self.kind, column=name, value=canon.fit(value=stored.get(name)), key_id=key_id)
-            if canon.encode(row=[now]) != canon.encode(row=[value]):
-                yield "row changed", f"has {_show(name, now)}: {self._tell(name)}."
+        for name in self.columns:
+            if not self.fits(name, stored.get(name)):
+                yield "row changed", f"has {_show(name, self._hide(name, stored.get(name)))}: {self._tell(name)}."
+
+    def fits(self, name: str, value: object) -> bool:
+        """Whether a column of the row may hold this."""
+        return canon.encode(row=[self._hide(name, value)]) == canon.encode(row=[self.columns[name]])
+
+    def _hide(self, name: str, value: object) -> object:
+        key_id = signatures.read_key_id(digest=self.columns[name])
+        return rows.hide(kind=self.kind, column=name, value=canon.fit(value=value), key_id=key_id)
 
     def _tell(self, name: str) -> str:
         by = f"event {self.by[name]} left" if self.by[name] else "the portal makes it with"

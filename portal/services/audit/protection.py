@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db import connection
 
-from portal.db import triggers
+from portal.db import identity, names, triggers
 from portal.services.search import indexing
 
 _PREFIX = "portal_keep_"
@@ -162,11 +162,17 @@ def find_strangers() -> list[str]:
     """What somebody has put between the portal and its tables, as sentences.
 
     A trigger that is not the portal's can keep an event from being written; a view, a rule or row security can show to
-    one what it hides from another.
+    one what it hides from another. On PostgreSQL a table or a function of the same name can take the place of ours.
     """
     tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
-    known = {trigger.name for trigger in [*_list_triggers(), *indexing.list_triggers()]}
-    return triggers.find_strangers(tables=tables, known=known)
+    tables |= {"portal_searchentry", "django_migrations"}
+    known = [*_list_triggers(), *indexing.list_triggers()]
+    return [*triggers.find_strangers(tables=tables, known=known), *names.find_strangers(tables=tables)]
+
+
+def find_damage() -> list[str]:
+    """What hides rows in the database's own file, as sentences. It reads all of it."""
+    return identity.find_damage()
 
 
 def _list_triggers() -> list[triggers.Trigger]:

@@ -13,7 +13,8 @@ class Finding:
     """Something that is not as it was.
 
     `kind`: of events changed, removed, inserted, re-dated; of the chain seal, checkpoint, key; of rows row changed,
-    row removed, row inserted.
+    row removed, row inserted. A worker also finds that it was kept from checking (check), and that the database does
+    not protect the log (protection).
     """
 
     kind: str

@@ -103,7 +103,32 @@ def _read_newest() -> models.Seal | None:
     return models.Seal.objects.defer("marks").order_by("-number").first()
 
 
+@dataclass
+class _Made:
+    """The newest seal that this process has made: whoever removes it must not get another in its place."""
+
+    seal: models.Seal | None = None
+
+
+_MADE = _Made()
+
+
+def forget_newest() -> None:
+    """Know nothing, as a process that has just started."""
+    _MADE.seal = None
+
+
+def find_loss() -> models.Seal | None:
+    """The newest seal that this process has made, where it is not there any more."""
+    made = _MADE.seal
+    is_there = made is None or models.Seal.objects.filter(number=made.number, digest=made.digest).exists()
+    return None if is_there else made
+
+
 def _seal_batch(*, until: int, held: leases.Lease) -> int:
+    if (lost := find_loss()) is not None:
+        logger.error("Seal %d, digest %s, was removed: this worker seals no more.", lost.number, lost.digest)
+        return 0
     last = _read_newest()
     rows = reading.read_authentic(after=last.last_id if last else LOWEST_ID, until=until, limit=BATCH)
     if not rows:
@@ -118,6 +143,7 @@ def _seal_batch(*, until: int, held: leases.Lease) -> int:
     with transaction.atomic():
         leases.check_lease(held=held)
         seal.save(force_insert=True)
+    _MADE.seal = seal
     logger.info(
         "Seal %d: %d events, %d to %d, digest %s, key %s.",
         *(seal.number, seal.count, seal.first_id, seal.last_id, seal.digest, seal.key_id),
@@ -232,7 +258,7 @@ def _late_after() -> float:
     return 60 * settings.PORTAL_DUTY_INTERVAL
 
 
-def describe_newest() -> dict[str, object]:
+def describe_newest() -> dict[str, str | int]:
     """The newest seal as a checkpoint, fit for JSON. Raises NoSeal."""
     newest = _read_newest()
     if newest is None:

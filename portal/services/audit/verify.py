@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet, Sum
 
 from portal import models
-from portal.services.audit import canon, chain, marks, pruned, reading, seals, signatures, verifyrows
+from portal.models.event import Verb
+from portal.services.audit import authority, canon, chain, marks, pruned, reading, rows, seals, signatures, verifyrows
 from portal.services.audit.report import Report
 from portal.services.audit.signatures import Verdict
 
@@ -69,7 +70,20 @@ def _list_misfits() -> list[tuple[str, QuerySet[Any]]]:
     """SQLite stores texts where numbers belong. To it they are above all numbers, so that nothing else meets them."""
     above = seals.HIGHEST_ID
     changes = models.Change.objects.filter(Q(event_id__gt=above) | Q(row_id__gt=above) | Q(position__gt=above))
-    return [("a change with a number", changes), ("a seal with a number", models.Seal.objects.filter(number__gt=above))]
+    numbered: dict[str, type[Model]] = {
+        "event": models.Event,
+        "seal": models.Seal,
+        **{kind.name: kind.model for kind in rows.KINDS.values()},
+    }
+    return [
+        ("a change with a number", changes),
+        ("a seal with a number", models.Seal.objects.filter(number__gt=above)),
+        # Behind which every walk begins.
+        *(
+            (f"a row ({name}) with a number", model._default_manager.filter(pk=reading.LOWEST))
+            for name, model in numbered.items()
+        ),
+    ]
 
 
 def check_alone(*, report: Report, event: reading.StoredEvent) -> None:
@@ -81,6 +95,15 @@ def check_alone(*, report: Report, event: reading.StoredEvent) -> None:
         report.add("inserted", what, f"was not written by the portal, or was changed; it says {event.at} UTC.")
 
 
+def check_sealed(*, report: Report, event: reading.StoredEvent) -> None:
+    """Report that the seal is not there which was the newest when a check of everything came to its end."""
+    detail = event.row[canon.EVENT.names.index("detail")]
+    number, digest = detail.get("seal_number"), detail.get("seal_digest")
+    if number is not None and not models.Seal.objects.filter(number=number, digest=digest).exists():
+        words = f"is not the one that event {event.id} tells of: it was removed, and perhaps made anew."
+        report.add("seal", f"seal {number}", words)
+
+
 @dataclass(kw_only=True)
 class _Walk:
     """Events and marks side by side, both in the order of their numbers."""
@@ -88,6 +111,7 @@ class _Walk:
     report: Report
     links: chain.Chain
     gone: pruned.Ranges = field(default_factory=pruned.Ranges)
+    rights: authority.Authority = field(default_factory=authority.Authority)
     latest: str = ""  # time of any event so far
 
     def check_events(self, on_progress: Progress | None) -> None:
@@ -115,6 +139,9 @@ class _Walk:
         self.report.unsealed += int(event.id > self.links.end)
         if event.verdict is Verdict.AUTHENTIC:
             self._note_time(event)
+            self.rights.check_event(report=self.report, event=event)
+            if event.read("verb") == Verb.CHECKED:
+                check_sealed(report=self.report, event=event)
             if mark is None and is_sealed:
                 words = f"was inserted after its neighbours were sealed: {event.at} UTC."
                 self.report.add("inserted", f"event {event.id}", words)

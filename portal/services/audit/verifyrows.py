@@ -27,8 +27,6 @@ _BY_EVENT = {
     "workspace": ("owner_id",),
     "workstation": ("request_id", "made_for_id", "release_asked_at", "release_asked_by_id"),
     "account": ("retired_at",),
-    "credential": ("accepted_by_id",),
-    "notice": ("acknowledged_at", "acknowledged_by_id"),
 }
 
 type Found = tuple[str, str, str]  # a finding's kind, what and words

@@ -1,4 +1,8 @@
-"""Finds requests by what a person is looking for, a page at a time."""
+"""Finds requests by what a person is looking for, a page at a time.
+
+django-filter makes one QuerySet of a form's fields. Here a page is a range of numbers that has to bound two tables, and
+words choose by the numbers of which table.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

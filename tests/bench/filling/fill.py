@@ -10,13 +10,14 @@ from django.core.management.color import no_style
 from django.db import connection, transaction
 
 from portal import models
+from portal.models.event import Verb
 from portal.services import accounts, leases, usage
 from portal.services.audit import seals
 from portal.services.search import indexing
 from tests.bench.filling import batch, people, story
 from tests.bench.filling.calendar import Calendar
 from tests.bench.filling.scene import Scene, at
-from tests.signing import write_event
+from tests.signing import store_events, write_event
 
 _VERB = "fill-history"  # of the first event of a database that was filled
 _LEASE = 600.0  # seconds for a round of a duty, over as many rows as there ever are
@@ -75,10 +76,30 @@ def _begin(plan: Plan) -> Plan:
         begin = at(_make_calendar(plan).begin)
         write_event(at=begin, verb=_VERB, target="history", detail=asdict(plan))
         people.make_people(members=plan.people, seed=plan.seed)
-        models.Account.objects.filter(pk=accounts.get_current_account().pk).update(first_look="DONE")
+        _make_account(begin, seed=plan.seed)
     elif noted != asdict(plan):
         raise Refused(f"The database is not empty, or was filled by another plan: {noted}.")
     return plan
+
+
+def _make_account(begin: datetime, *, seed: int) -> None:
+    """That of this process's key, which is accepted from the first."""
+    base_url = settings.AGENTSTATION_BASE_URL
+    values = {"base_url": base_url, "created_at": begin, "first_look": "DONE", "salt": f"{seed:032}"}
+    account = models.Account.objects.create(**values)
+    models.Key.objects.create(account=account)
+    credential = models.Credential.objects.create(
+        account=account,
+        fingerprint=accounts.fingerprint_key(account=account),
+        base_url=base_url,
+        is_sandbox=True,
+        asked_at=begin,
+        accepted_at=begin,
+    )
+    event = models.Event(
+        at=begin, verb=Verb.FIRST_KEY, target=f"credential {credential}", detail={"base_url": base_url}
+    )
+    store_events([(event, [credential])])
 
 
 def _make_calendar(plan: Plan) -> Calendar:

@@ -1,0 +1,150 @@
+"""Who might do what, by what the log itself tells of people and groups: no right that SQL gave for a moment is there.
+
+The portal signs what somebody does while a row says that they may. The log says whether that right was ever given.
+"""
+
+import bisect
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+from portal import models
+from portal.models import groups
+from portal.models.event import Verb
+from portal.services.audit import canon, changes, fold, reading, rows
+from portal.services.audit.report import Report
+from portal.services.audit.signatures import Verdict
+
+_SUPERUSER = "is_superuser"  # what no permission gives
+_CLOSE, _RESUME = "portal.close_request", "portal.resume_key"
+_NEEDED: Mapping[str, str] = {
+    Verb.SUBMIT: "portal.submit_request",
+    **dict.fromkeys((Verb.RESUME, Verb.CONFIRM_KEY, Verb.CONFIRM_DATABASE), _RESUME),
+    **dict.fromkeys((Verb.CLOSE, Verb.ADOPT, Verb.DISOWN, Verb.RELEASE_ORPHAN, Verb.EVIDENCE), _CLOSE),
+    **dict.fromkeys((Verb.ACKNOWLEDGE, Verb.ACKNOWLEDGE_FINDING), _CLOSE),
+    **dict.fromkeys((Verb.ADD_PERSON, Verb.CHANGE_PERSON), _SUPERUSER),
+    **dict.fromkeys((Verb.ADD_GROUP, Verb.CHANGE_GROUP, Verb.DELETE_GROUP), _SUPERUSER),
+}
+# What is one's own needs no right.
+_OTHERS: Mapping[str, str] = dict.fromkeys(
+    (Verb.CANCEL, Verb.WISH_CANCEL, Verb.NOT_CREATED, Verb.ASK_RELEASE, Verb.DECLARE_ENDED), _CLOSE
+)
+# Whoever lost a right while they used it may have the later number: so many events may lie between.
+_MOST_BETWEEN = 100
+_AS_OF, _ACT, _COLUMNS = (canon.CHANGE.names.index(name) for name in ("as_of", "act", "columns"))
+_ROW_ID = canon.CHANGE.names.index("row_id")
+_Act = models.Change.Act
+
+type _Told = Sequence[canon.Row]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Standing:
+    """What somebody was called, and what they might do."""
+
+    name: object
+    rights: frozenset[str]
+
+
+@dataclass(kw_only=True)
+class Authority:
+    """What the log tells of people and groups: read when it is first asked, and again for events that came later."""
+
+    _until: int = reading.LOWEST
+    _whole_from: int = reading.LOWEST  # what was told before that may have been pruned
+    _first_person: int = reading.LOWEST  # the event that told of the first one
+    _people: dict[int, list[canon.Row]] = field(default_factory=dict)
+    _groups: _Told = ()
+    _standings: dict[tuple[int, int, int], _Standing] = field(default_factory=dict)
+
+    def check_event(self, *, report: Report, event: reading.StoredEvent) -> None:
+        """Report an act that its actor was not allowed, or did under another name, as far as the log tells."""
+        actor, name = event.read("actor_id"), event.read("actor_name")
+        if not isinstance(actor, int) or self._knows_nobody(actor, number=event.id):
+            return
+        standings = [self._find_standing(actor, before=event.id - back) for back in (0, _MOST_BETWEEN)]
+        needed = _find_needed(event)
+        if name not in [standing.name for standing in standings]:
+            report.add(
+                "not allowed", f"event {event.id}", f"is of {name}, which nobody was called then, as the log has it."
+            )
+        elif needed and not any(standing.rights & {needed, _SUPERUSER} for standing in standings):
+            words = f"is of {name}, who could not do that then, as the log has it: it needs {needed}."
+            report.add("not allowed", f"event {event.id}", words)
+
+    def _read(self) -> None:
+        self._until, self._standings = reading.find_newest(), {}
+        people, self._groups = (_read_changes(kind) for kind in ("person", "group"))
+        self._people = defaultdict(list)
+        for change in people:
+            self._people[change[_ROW_ID]].append(change)
+        kept = [change[_AS_OF] for change in (*people, *self._groups) if change[_ACT] == _Act.KEPT]
+        self._whole_from = max(kept, default=reading.LOWEST)
+        self._first_person = min(
+            (change[_AS_OF] for change in people if change[_ACT] in (_Act.ADDED, _Act.KEPT)), default=self._until
+        )
+
+    def _knows_nobody(self, actor: int, *, number: int) -> bool:
+        """Whether the log did not tell of people yet, or what it told may have been pruned."""
+        if number > self._until:
+            self._read()
+        is_first = number <= self._first_person and not _take_before(self._people[actor], number)
+        return is_first or number <= self._whole_from
+
+    def _find_standing(self, actor: int, *, before: int) -> _Standing:
+        person, of_groups = _take_before(self._people[actor], before), _take_before(self._groups, before)
+        key = (actor, len(person), len(of_groups))
+        if key not in self._standings:
+            self._standings[key] = _describe_standing(person, of_groups)
+        return self._standings[key]
+
+
+def _find_needed(event: reading.StoredEvent) -> str:
+    """The right that the event's actor needs; empty where none."""
+    verb, number = str(event.read("verb")), event.read("request_number")
+    if verb not in _OTHERS:
+        return _NEEDED.get(verb, "")
+    if not isinstance(number, int):  # a workstation that nobody had
+        return _OTHERS[verb]
+    requester = models.Request.objects.filter(pk=number).values_list("requester_id", flat=True).first()
+    return "" if requester in (None, event.read("actor_id")) else _OTHERS[verb]  # none: it was pruned
+
+
+def _read_changes(kind: str) -> _Told:
+    told = canon.read_rows(form=canon.CHANGE, where="kind = %s", values=[kind], limit=2**31)
+    own = [change for change in told if changes.check_change(row=change) is Verdict.AUTHENTIC]
+    return sorted(own, key=itemgetter(_AS_OF))
+
+
+def _take_before(told: _Told, number: int) -> _Told:
+    return told[: bisect.bisect_left(told, number, key=itemgetter(_AS_OF))]
+
+
+def _describe_standing(person: _Told, of_groups: _Told) -> _Standing:
+    state: Mapping[str, Any] = fold.Fold(kind=rows.KINDS["person"]).take_all(person).columns
+    rights: set[str] = set()
+    if state.get("is_active"):
+        granted = _list_granted(of_groups)
+        rights.update(state.get("permissions", ()), *(granted.get(name, ()) for name in state.get("groups", ())))
+        rights |= {_SUPERUSER} if state.get("is_superuser") else set()
+    return _Standing(name=state.get("username"), rights=frozenset(rights))
+
+
+def _list_granted(of_groups: _Told) -> dict[str, Sequence[str]]:
+    """What each group allows, by its name: as the code has it, until an event tells otherwise."""
+    granted: dict[str, Sequence[str]] = {
+        name: [f"portal.{one}" for one in codenames] for name, codenames in groups.PERMISSIONS.items()
+    }
+    by_group: dict[int, list[canon.Row]] = defaultdict(list)
+    for change in of_groups:
+        by_group[change[_ROW_ID]].append(change)
+    for told in by_group.values():
+        former, _ = told[0][_COLUMNS].get("name", (None, None))
+        granted.pop(str(former), None)
+    for told in by_group.values():
+        state = fold.Fold(kind=rows.KINDS["group"]).take_all(told)
+        if not state.is_gone:
+            granted[str(state.columns["name"])] = state.columns["permissions"]  # type: ignore[assignment]
+    return granted

@@ -1,0 +1,159 @@
+"""What somebody did with a right that only SQL gave them, for a moment, is signed as theirs: verifying names it."""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from portal import models
+from portal.models.event import Verb
+from portal.services import accounts, audit, drift, intake, keyhold, membership, releases
+from portal.services.audit import verify
+from tests import factories
+from tests.record import test_watch
+from tests.record.conftest import answer, find, tamper
+from tests.record.test_people import change_group, change_person, promote
+
+pytestmark = pytest.mark.django_db
+
+
+def act(actor: models.User, do: Callable[[models.User], object]) -> tuple[str, str]:
+    """Let the person do it; gives the finding that there must be about the event."""
+    do(models.User.objects.get(pk=actor.pk))
+    return "not allowed", f"event {models.Event.objects.latest('id').pk}"
+
+
+def resume(actor: models.User) -> None:
+    answer(factories.submit(models.User.objects.get(username="bob")), failure="401")
+    keyhold.resume_key(actor=actor, account=accounts.get_current_account())
+
+
+def acknowledge(actor: models.User) -> None:
+    notice = models.Notice.objects.create(kind="workstation has a field color")
+    drift.acknowledge_notice(actor=actor, notice=notice)
+
+
+def release(actor: models.User) -> None:
+    theirs = models.Workstation.objects.filter(request__requester__username="bob").earliest("id")
+    releases.ask_release(actor=actor, workstation=theirs, reason="It is so.")
+
+
+def cancel(actor: models.User) -> None:
+    portal_request = factories.submit(models.User.objects.get(username="bob"))
+    intake.close_request(actor=actor, portal_request=portal_request, reason="It is so.")
+
+
+ACTS = [resume, acknowledge, release, cancel]
+
+
+@contextmanager
+def being_superuser(person: models.User):
+    tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", True, person.pk)
+    yield
+    tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", False, person.pk)
+
+
+@contextmanager
+def being_operator(person: models.User):
+    operators = Group.objects.get(name="Operators")
+    tamper("INSERT INTO portal_user_groups (user_id, group_id) VALUES (%s, %s)", person.pk, operators.pk)
+    yield
+    tamper("DELETE FROM portal_user_groups WHERE user_id = %s AND group_id = %s", person.pk, operators.pk)
+
+
+@contextmanager
+def members_being_operators(person: models.User):
+    """Of all members."""
+    members, operators = Group.objects.get(name="Members"), Group.objects.get(name="Operators")
+    had = list(members.permissions.all())
+    members.permissions.add(*operators.permissions.all())
+    yield
+    members.permissions.set(had)
+
+
+@pytest.mark.parametrize("given", [being_superuser, being_operator, members_being_operators])
+@pytest.mark.parametrize("do", ACTS)
+def test_an_act_with_a_right_that_sql_gave_and_took_is_named(cast, alice, given, do):
+    with given(alice):
+        expected = act(alice, do)
+    assert find() == [expected]
+
+
+def test_it_is_named_within_the_hour(cast, alice, monkeypatch):
+    test_watch.check()
+    with being_operator(alice):
+        expected = act(alice, cancel)
+    test_watch.check_hour_later(monkeypatch)
+    assert test_watch.list_found() == [expected]
+
+
+def test_what_a_person_did_whom_no_event_added_is_named_after_they_are_gone(cast, alice):
+    """Nobody is left to compare: the act is."""
+    mallory = factories.create_user("mallory", is_superuser=True)
+    expected = act(mallory, cancel)
+    tamper("DELETE FROM portal_user WHERE id = %s", mallory.pk)
+    assert find() == [expected]
+
+
+def test_what_somebody_did_under_another_name_is_named(cast, alice):
+    tamper("UPDATE portal_user SET username = 'olga2' WHERE id = %s", alice.pk)
+    expected = act(alice, lambda actor: factories.submit(actor))
+    tamper("UPDATE portal_user SET username = 'alice' WHERE id = %s", alice.pk)
+    assert find() == [expected]
+
+
+def test_somebody_with_another_name_is_still_who_they_were(cast, root, olga):
+    change_person(root, models.User.objects.get(pk=olga.pk), username="olga2")
+    act(olga, cancel)
+    assert find() == []
+
+
+def test_somebody_who_is_no_longer_active_does_nothing(cast, root, olga):
+    change_person(root, olga, is_active=False)
+    for number in range(100):  # so many may have been under way
+        with transaction.atomic():
+            audit.record(Verb.PROBE, str(number))
+    expected = act(olga, cancel)
+    assert find() == [expected]
+
+
+@pytest.mark.parametrize("do", ACTS)
+def test_an_operator_may(cast, olga, do):
+    act(olga, do)
+    assert find() == []
+
+
+def test_own_rows_need_no_right(cast, bob):
+    act(bob, release)
+    act(bob, cancel)
+    assert find() == []
+
+
+@pytest.mark.parametrize("do", [*ACTS, promote])
+def test_an_administrator_may(cast, root, do):
+    act(root, do)
+    assert find() == []
+
+
+def test_a_right_counts_from_when_it_was_given_until_it_was_taken(cast, root, alice, olga):
+    before = membership.describe(target=alice)
+    alice.groups.add(Group.objects.get(name="Operators"))
+    membership.record_change(actor=root, target=alice, before=before)
+    act(alice, cancel)
+    before = membership.describe(target=alice)
+    alice.groups.remove(Group.objects.get(name="Operators"))
+    membership.record_change(actor=root, target=alice, before=before)
+    assert find() == []
+
+
+def test_a_group_under_another_name_allows_what_it_did(cast, root, olga):
+    change_group(root, Group.objects.get(name="Operators"), "Wardens")
+    act(olga, cancel)
+    assert find() == []
+    with transaction.atomic():
+        group = Group.objects.get(name="Wardens")
+        membership.record_deletion(actor=root, target=group)
+        group.delete()
+    assert verify.verify_log().findings == []
