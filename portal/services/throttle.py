@@ -5,7 +5,7 @@ same browser before, for the browser instead of the name: whoever guesses from e
 After a few, the next try has to wait, each time twice as long. Names that nobody has are counted as any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -57,6 +57,12 @@ def list_subjects(*, name: str, address: str, browser: str) -> list[Subject]:
     return subjects
 
 
+def refuse_waiting(*, subjects: Sequence[Subject]) -> None:
+    """Raise TooManyFailures where a try has to wait: one query, before it stands in any queue or locks anything."""
+    digests = [subject.digest for subject in subjects]
+    _refuse_waiting(models.SignInThrottle.objects.filter(digest__in=digests))
+
+
 @transaction.atomic
 def count_try(*, subjects: Sequence[Subject], name: str) -> None:
     """Count a try as failed before the password is looked at, so that many at one time are counted too.
@@ -64,12 +70,7 @@ def count_try(*, subjects: Sequence[Subject], name: str) -> None:
     Raises TooManyFailures where it has to wait; then it does not count. `name` is only for the record.
     """
     rows = [(subject, _lock_row(subject)) for subject in sorted(subjects, key=lambda one: one.digest)]
-    now = timezone.now()
-    waits = [row.blocked_until - now for _, row in rows if row.blocked_until]
-    # A wait beyond the longest was made by a clock that was ahead.
-    waits = [wait for wait in waits if timedelta(0) < wait <= _LONGEST_WAIT]
-    if waits:
-        raise TooManyFailures(seconds=int(max(waits).total_seconds()) + 1)
+    _refuse_waiting([row for _, row in rows])
     for subject, row in rows:
         _count(subject, row, name=name)
 
@@ -93,6 +94,15 @@ def prune_throttles() -> None:
 def count_blocked() -> int:
     """How many names, addresses and browsers were made to wait within the last hour."""
     return models.SignInThrottle.objects.filter(blocked_until__gt=timezone.now() - timedelta(hours=1)).count()
+
+
+def _refuse_waiting(rows: Iterable[models.SignInThrottle]) -> None:
+    now = timezone.now()
+    waits = [row.blocked_until - now for row in rows if row.blocked_until]
+    # A wait beyond the longest was made by a clock that was ahead.
+    waits = [wait for wait in waits if timedelta(0) < wait <= _LONGEST_WAIT]
+    if waits:
+        raise TooManyFailures(seconds=int(max(waits).total_seconds()) + 1)
 
 
 def _lock_row(subject: Subject) -> models.SignInThrottle:

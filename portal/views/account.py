@@ -91,6 +91,7 @@ def begin_session(request: HttpRequest) -> None:
 def counted_try(request: HttpRequest, *, name: str) -> Iterator[None]:
     """Count a password that is looked at within. Raises TooManyFailures, or TooManyHashings before anything is done."""
     subjects = _list_subjects(request, name=name)
+    throttle.refuse_waiting(subjects=subjects)
     is_known = any(subject.kind == "browser" for subject in subjects)
     unknown = passwords.FRIENDS if is_known else passwords.STRANGERS
     with (passwords.MEMBERS if request.user.is_authenticated else unknown).enter():

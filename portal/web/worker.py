@@ -4,7 +4,8 @@ By itself gunicorn gives a new connection a thread, which then waits for the req
 to take the answer, without end: sixteen half-sent requests stop the portal. And its loop, which accepts connections,
 waits up to two seconds for each client that does not close one. Here the loop collects requests, and gives a thread
 only to one that is whole; the thread waits for its client only while it sends what is no file; the loop sends the rest
-of a file, and sees the client off. Whoever is unknown here has few threads: a flood of sign-ins leaves members theirs.
+of a file, and sees the client off. Whoever is unknown here has few threads, which let members go first: a flood of
+sign-ins leaves them their pages.
 """
 
 import fcntl
@@ -12,6 +13,7 @@ import re
 import socket
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,9 +39,10 @@ _SEND_BUFFER = 256 * 1024  # bytes
 _MOST_NOT_TAKEN = 16 * 1024  # bytes
 _PIECE = 16 * 1024  # bytes
 _MOST_LEFT_UNREAD = 1024 * 1024  # bytes of a refused body that are let pass, so that its sender gets to read why
-# Threads for whoever shows no cookie of somebody who is or was signed in, true or not: Python gives each thread that is
-# busy as much of the processor as a member's.
+# Threads for whoever shows no cookie of somebody who is or was signed in, true or not. Python gives each that is busy
+# as much of the processor as a member's, so each first waits until no member is being answered, but not for ever.
 _STRANGERS = 2
+GIVE_WAY = 0.1  # seconds; most pages take less, an export or a password more
 _IS_KNOWN = re.compile(
     rb"^(?:GET|HEAD) /(?:healthz|readyz)[ ?]|\r\nCookie:[^\r\n]*\b(?:%b|%b)="
     % (settings.SESSION_COOKIE_NAME.encode(), settings.BROWSER_COOKIE.encode()),
@@ -81,6 +84,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def get_thread_pool(self) -> ThreadPoolExecutor:
         """The threads for members, beside those for strangers."""
         self._strangers = ThreadPoolExecutor(max_workers=_STRANGERS)
+        self._members: set[Future[bool]] = set()  # those that are being answered; of the loop alone
+        self._is_quiet = threading.Event()  # there are none
+        self._is_quiet.set()
         threads: ThreadPoolExecutor = super().get_thread_pool()
         return threads
 
@@ -103,6 +109,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
         """A thread has answered. gunicorn would end a connection by waiting in the loop until the client does."""
+        self._members.discard(fs)
+        if not self._members:
+            self._is_quiet.set()
         if conn.sock.has_unsent:
             self._await(conn, partial(self._send_on, fs), EVENT_WRITE)
         elif fs.cancelled() or fs.exception() or not fs.result():
@@ -123,6 +132,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.timeout = min(conn.timeout, deadline)
 
     # --- Called on a thread ---
+
+    def _handle_stranger(self, conn: Connection) -> bool:
+        self._is_quiet.wait(GIVE_WAY)
+        return bool(self.handle(conn))
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
         """Answer a whole request."""
@@ -180,8 +193,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 self._drop(conn)
 
     def _answer(self, conn: Connection) -> None:
-        threads = self.tpool if _IS_KNOWN.search(conn.arrival.received) else self._strangers
-        future = threads.submit(self.handle, conn)
+        if _IS_KNOWN.search(conn.arrival.received):
+            future = self.tpool.submit(self.handle, conn)
+            self._members.add(future)
+            self._is_quiet.clear()
+        else:
+            future = self._strangers.submit(self._handle_stranger, conn)
         future.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
 
     def _send_on(self, fs: "Future[bool]", conn: Connection, connection: ClientSocket) -> None:

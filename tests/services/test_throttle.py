@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from portal import models
+from portal import models, passwords
 from portal.services import readiness, throttle
 from tests import factories
 
@@ -37,6 +37,18 @@ def test_after_five_failures_a_name_has_to_wait_and_longer_each_time(client, ali
     let_waits_pass()
     assert try_name(client, name).status_code == 200
     assert int(try_name(client, name).headers["Retry-After"]) in (19, 20)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["alice", "nobody"])
+def test_a_try_that_has_to_wait_stands_in_no_queue_and_asks_once(
+    client, alice, name, monkeypatch, django_assert_num_queries
+):
+    for _ in range(5):
+        try_name(client, name)
+    monkeypatch.setattr(passwords, "STRANGERS", passwords.Gate(places=1, waiting=0))
+    with passwords.STRANGERS.enter(), django_assert_num_queries(1):
+        assert try_name(client, name).status_code == 429
 
 
 @pytest.mark.django_db

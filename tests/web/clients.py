@@ -1,5 +1,6 @@
 """Clients that speak HTTP byte by byte, and may stop at any of them."""
 
+import select
 import socket
 import ssl
 import struct
@@ -41,6 +42,10 @@ class Client:
     def read(self) -> str:
         """What has come, when something has; nothing where the server has ended the connection."""
         return self._socket.recv(65536).decode()
+
+    def has_something(self) -> bool:
+        """Whether something has come by now."""
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def read_answer(self) -> str:
         """One answer of a connection that goes on; what was asked for says its length."""

@@ -17,7 +17,7 @@ _SCRIPT = """
 from pathlib import Path
 from portal.web import worker
 
-worker.ARRIVE_WITHIN, worker.SEND_WITHIN = {arrive_within}, {send_within}
+worker.ARRIVE_WITHIN, worker.SEND_WITHIN, worker.GIVE_WAY = {arrive_within}, {send_within}, {give_way}
 exec(Path("gunicorn.conf.py").read_text())
 """
 
@@ -52,9 +52,14 @@ def serve(tmp_path) -> Iterator[Callable[..., Server]]:
     running: list[Server] = []
 
     def serve(
-        *, arrive_within: float = 600, send_within: float = 600, host: str = "127.0.0.1", **settings: object
+        *,
+        arrive_within: float = 600,
+        send_within: float = 600,
+        give_way: float = 0.1,
+        host: str = "127.0.0.1",
+        **settings: object,
     ) -> Server:
-        script = _SCRIPT.format(arrive_within=arrive_within, send_within=send_within)
+        script = _SCRIPT.format(arrive_within=arrive_within, send_within=send_within, give_way=give_way)
         lines = [f"{name} = {value!r}" for name, value in settings.items()]
         running.append(Server(tmp_path, "\n".join([script, *lines]), host=host))
         return running[-1]

@@ -12,6 +12,8 @@ from portal import settings
 from tests.chaos import stage
 from tests.web.clients import FILE_SIZE, MANY, Client, ask
 
+COOKIE = f"Cookie: {settings.SESSION_COOKIE_NAME}=x"
+
 
 def count_connections(port: int) -> int:
     """Those that a server at the port has with clients."""
@@ -83,6 +85,31 @@ def test_strangers_hold_no_thread_of_members(serve):
     assert ask(server.port, "/healthz") == "200"
     assert ask(server.port, "/readyz?x") == "200"
     assert len(strangers) == MANY
+
+
+def be_answered_for_long(port: int) -> Client:
+    """A member."""
+    member = Client(port, window=4096).send_head("/endless", COOKIE)
+    assert member.read()
+    return member
+
+
+def test_strangers_wait_while_a_member_is_answered(serve):
+    server = serve(give_way=600)
+    member = be_answered_for_long(server.port)
+    strangers = [Client(server.port).send_head("/") for _ in range(MANY)]
+    for _ in range(5):
+        assert ask(server.port, "/", COOKIE) == "200"
+    assert not any(stranger.has_something() for stranger in strangers)
+    member.reset()
+    assert all(stranger.read_answer().endswith("ok") for stranger in strangers)
+
+
+def test_a_member_who_is_answered_for_long_does_not_keep_strangers_out(serve):
+    server = serve()
+    member = be_answered_for_long(server.port)
+    assert ask(server.port) == "200"
+    assert not member.is_ended()
 
 
 def test_who_asks_again_and_again_without_reading_is_let_go(serve):
