@@ -2,13 +2,16 @@
 
 import html
 import re
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.models import Model
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -21,6 +24,7 @@ pytestmark = pytest.mark.django_db
 
 # Takes a database minutes where it is looked for in forty letters.
 SLOW = "(a+)+$"
+REFUSED = (DisallowedModelAdminLookup, IncorrectLookupParameters)
 _LINK = re.compile(r'href="(\?[^"]*)"')
 
 
@@ -46,11 +50,25 @@ def test_all_that_the_admin_shows_is_tried():
 
 
 @pytest.mark.parametrize("model", pages.PAGES, ids=lambda model: model._meta.model_name)
-def test_a_lookup_that_the_list_does_not_offer_is_refused_before_the_database_hears_of_it(model, alice, root, sign_in):
+def test_a_lookup_that_the_list_does_not_offer_is_refused_before_the_database_hears_of_it(model, alice, root):
+    rows.create_all(alice)
+    shown = admin.site._registry[model]
+
+    for name in list_made_up(model):
+        request = RequestFactory().get(list_url(model), {name: SLOW})
+        request.user = root
+        with CaptureQueriesContext(connection) as queries, pytest.raises(REFUSED):
+            shown.get_changelist_instance(request)
+        assert not [query["sql"] for query in queries if SLOW in query["sql"]], name
+
+
+@pytest.mark.parametrize("model", pages.PAGES, ids=lambda model: model._meta.model_name)
+def test_who_asks_for_such_a_lookup_is_told_so(model, alice, root, sign_in):
     rows.create_all(alice)
     browser = sign_in(root)
+    first = model._meta.get_fields()[0].name
 
-    for name in (*list_made_up(model), "user__password__startswith", "pk__regex", "id__iregex"):
+    for name in (f"{first}__regex", "user__password__startswith", "pk__regex", "id__iregex"):
         with CaptureQueriesContext(connection) as queries:
             response = browser.get(list_url(model), {name: SLOW})
         # Where there is no such field, Django shows the whole list and says that the address was wrong.
@@ -71,6 +89,15 @@ def test_nobody_feels_for_what_they_are_not_shown(lookup, alice, anna, sign_in):
     assert sign_in(anna).get("/admin/portal/user/", {lookup: "m"}).status_code == 400
 
 
+def choose(addresses: list[str]) -> list[str]:
+    """Of those that ask for the same things, the first and the last."""
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for address in addresses:
+        path, _, query = address.partition("?")
+        kinds.setdefault((path, *(name for name, _ in parse_qsl(query, keep_blank_values=True))), []).append(address)
+    return sorted({address for kind in kinds.values() for address in (kind[0], kind[-1])})
+
+
 @pytest.mark.parametrize("model", pages.PAGES, ids=lambda model: model._meta.model_name)
 def test_every_link_of_a_list_and_to_it_works(model, alice, root, sign_in):
     record = rows.create_all(alice) | {"user": alice, "group": Group.objects.get(name="Members")}
@@ -89,7 +116,7 @@ def test_every_link_of_a_list_and_to_it_works(model, alice, root, sign_in):
             assert response.status_code == 200, address
             links = {html.unescape(link) for link in _LINK.findall(response.text)}
             found += [address.partition("?")[0] + link for link in links]
-        todo = sorted({*found} - known)[:60]
+        todo = choose(sorted({*found} - known))
         known.update(todo)
 
 

@@ -192,8 +192,8 @@ def ask(path: str, method: str, *, session: str, has_token: bool) -> str:
         client.cookies["csrftoken"] = secret
     with transaction.atomic():
         response = client.generic(method, path, headers=headers)
-        response.close()
         transaction.set_rollback(True)
+    response.close()  # within the transaction it would close the connection
     return classify(response)
 
 
