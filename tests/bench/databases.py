@@ -41,14 +41,18 @@ class Database:
         return time.monotonic() - begun
 
 
+def find_server() -> str:
+    """The URL of a database on the PostgreSQL server of the tests."""
+    given = os.environ.get("DATABASE_URL", "")
+    return given if given.startswith("postgres") else _SERVER
+
+
 def find_database(*, vendor: str, requests: int) -> Database:
     """The database; on PostgreSQL it is made if it is not there yet."""
     if vendor == "sqlite":
         FOLDER.mkdir(parents=True, exist_ok=True)
         return Database(vendor=vendor, requests=requests, url=f"sqlite:///{FOLDER}/{requests}.sqlite3")
-    given = os.environ.get("DATABASE_URL", "")
-    server = given if given.startswith("postgres") else _SERVER
-    name = f"bench_{requests}"
+    server, name = find_server(), f"bench_{requests}"
     with psycopg.connect(server, autocommit=True) as connection:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
         if found is None:

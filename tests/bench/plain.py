@@ -3,6 +3,7 @@
 Written as a sensible developer would: related rows are joined, the columns that matter are filters, 50 rows a page.
 """
 
+from functools import cache
 from typing import Any
 
 from django.contrib import admin
@@ -31,8 +32,13 @@ def show_requests(request: HttpRequest) -> HttpResponse:
     paginator = Paginator(_filter(rows, request.GET).order_by(order), 50)
     page = paginator.get_page(request.GET.get("page"))
     numbers = paginator.get_elided_page_range(page.number)
-    template = engines["django"].from_string(TEMPLATE)
-    return HttpResponse(template.render({"page": page, "numbers": numbers, "query": request.GET}, request))
+    return HttpResponse(_read_template().render({"page": page, "numbers": numbers, "query": request.GET}, request))
+
+
+@cache
+def _read_template() -> Any:
+    """Read once, as a template in a file is."""
+    return engines["django"].from_string(TEMPLATE)
 
 
 def _filter(rows: "QuerySet[Any]", query: Any) -> "QuerySet[Any]":

@@ -99,9 +99,7 @@ class Bench:
 
     def _start(self, name: str, command: list[str]) -> stage.Actor:
         actor = stage.Actor(name=name, command=command, environment=self.environment, log=self._log, port=self._port)
-        actor.start()
-        if not stage.wait_until(actor.is_up, seconds=stage.START_WITHIN):
-            raise stage.CannotStage(f"{name} does not start; see {self._log}")
+        actor.bring_up()
         return actor
 
     def _prepare(self) -> None:
@@ -182,11 +180,13 @@ class Bench:
     @staticmethod
     def _read_time(web: stage.Actor) -> float:
         """Processor time of gunicorn and its workers so far, in seconds."""
-        total = 0
-        for pid in (web.pid, *web.list_children()):
-            after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(after_name[11]) + int(after_name[12])  # user and system, in ticks
-        return total / TICKS
+        return sum(map(read_time, (web.pid, *web.list_children())))
+
+
+def read_time(pid: int) -> float:
+    """Processor time of a process so far, in seconds."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / TICKS  # user and system
 
 
 def _print(line: str) -> None:

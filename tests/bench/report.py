@@ -17,9 +17,9 @@ from tests.bench.figures import Result
 from tests.bench.record import LEAST_RATE
 
 DOCUMENT = ROOT / "docs/performance.md"
-_BEGIN, _END = "<!-- figures of make bench -->", "<!-- end of figures -->"
+_MARKS = "<!-- figures of make bench -->", "<!-- end of figures -->"
 _FILLED = 60  # seconds: what takes less was only looked at
-_NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 def show_progress(result: Result) -> None:
@@ -44,7 +44,7 @@ def write_run(run: dict[str, Any]) -> str:
     """The tables of one database engine, as Markdown."""
     facts = run["facts"]
     lines = [
-        f"## {_NAMES[run['vendor']]} {facts['version'].split()[0]}",
+        f"## {NAMES[run['vendor']]} {facts['version'].split()[0]}",
         "",
         f"{facts['requests']:,} requests, {facts['attempts']:,} attempts, {facts['events']:,} events, "
         f"{facts['workstations']:,} workstations{_tell_filling(run['prepared'])}.",
@@ -132,18 +132,22 @@ def _write_record(record: list[dict[str, Any]]) -> list[str]:
 
 def write_document(runs: list[dict[str, Any]]) -> None:
     """Put the tables between the marks of docs/performance.md."""
-    text = DOCUMENT.read_text()
-    assert _BEGIN in text, f"{DOCUMENT.name} has lost its marks"
-    before, after = text.partition(_BEGIN)[0], text.partition(_END)[2]
-    parts = [_BEGIN, "", *describe_machine(runs), "", *(write_run(run) for run in runs), _END]
-    DOCUMENT.write_text(before + "\n".join(parts) + after)
+    put_between(_MARKS, [*describe_machine(runs), "", *(write_run(run) for run in runs)])
+
+
+def put_between(marks: tuple[str, str], lines: list[str]) -> None:
+    """Replace what docs/performance.md has between its marks."""
+    text, (begin, end) = DOCUMENT.read_text(), marks
+    assert begin in text, f"{DOCUMENT.name} has lost its marks"
+    before, after = text.partition(begin)[0], text.partition(end)[2]
+    DOCUMENT.write_text(before + "\n".join([begin, "", *lines, end]) + after)
 
 
 def describe_machine(runs: list[dict[str, Any]]) -> list[str]:
     """What it was measured on; nothing that tells whose machine it is."""
     found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    engines = ", ".join(f"{_NAMES[run['vendor']]} {run['facts']['version'].split()[0]}" for run in runs)
+    engines = ", ".join(f"{NAMES[run['vendor']]} {run['facts']['version'].split()[0]}" for run in runs)
     return [
         f"Measured on {os.cpu_count()} cores ({found[1] if found else platform.machine()}), {memory:.0f} GB of memory, "
         f"Python {platform.python_version()}, Django {runs[0]['facts']['django']}, {engines}."

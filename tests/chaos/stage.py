@@ -85,6 +85,12 @@ class Actor:
                 start_new_session=True,
             )
 
+    def bring_up(self) -> None:
+        """Start it, and wait until its port answers. Raises CannotStage."""
+        self.start()
+        if not wait_until(self.is_up, seconds=START_WITHIN):
+            raise CannotStage(f"{self.name} does not start; see {self.log}")
+
     @property
     def pid(self) -> int:
         """The process's id, which is also its group's."""

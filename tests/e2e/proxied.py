@@ -47,21 +47,26 @@ models.Request.objects.bulk_create(
 """
 
 
+def make_environment(*, database_url: str, port: int) -> dict[str, str]:
+    """What README.md sets in production, and nothing else of ours."""
+    ours = ("PORTAL_", "AGENTSTATION_", "WEB_CONCURRENCY", "DEBUG", "DJANGO_", "SECRET_KEY", "DATABASE_URL")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
+        "DATABASE_URL": database_url,
+        "SECRET_KEY": secrets.token_hex(32),
+        "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY,
+        "ALLOWED_HOSTS": HOST,
+        "CSRF_TRUSTED_ORIGINS": f"https://{HOST}",
+        "PORT": str(port),
+    }
+
+
 class Proxied:
     """Both processes. Every word that they write is in a file of the folder whose name has `log` in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port, self.http_port, self.tls_port = (stage.find_port() for _ in range(3))
-        ours = ("PORTAL_", "AGENTSTATION_", "WEB_CONCURRENCY", "DEBUG", "DJANGO_", "SECRET_KEY", "DATABASE_URL")
-        self._environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | {
-            "DATABASE_URL": f"sqlite:///{folder}/portal.sqlite3",
-            "SECRET_KEY": secrets.token_hex(32),
-            "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY,
-            "ALLOWED_HOSTS": HOST,
-            "CSRF_TRUSTED_ORIGINS": f"https://{HOST}",
-            "PORT": str(self.port),
-        }
+        self._environment = make_environment(database_url=f"sqlite:///{folder}/portal.sqlite3", port=self.port)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:

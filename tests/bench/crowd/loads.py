@@ -1,0 +1,331 @@
+"""What is done to a subject, and what was seen of it: figures by their names."""
+
+import asyncio
+import contextlib
+import functools
+import itertools
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+from tests.bench.crowd import people, provider
+from tests.bench.crowd.subjects import Bare, Portal, Site, Subject, read_time
+from tests.bench.figures import Times
+
+type Figures = dict[str, float]
+
+WITHIN = 1.0  # seconds for an ordinary page
+IN_LOOP = 16  # people
+KILLED_LATENCY = 1.0  # seconds that the provider takes while something is killed
+_AGAIN_AFTER = 1.0  # seconds until somebody whose form was not answered sends it again
+_PICK_UP = """
+SELECT request.queued_at, attempt.claimed_at FROM portal_attempt attempt
+JOIN portal_request request ON request.id = attempt.request_id ORDER BY attempt.id
+"""
+
+
+@dataclass(kw_only=True)
+class Member:
+    """One of the crowd: sends the form, again where it was not answered, and looks at the request's page."""
+
+    person: people.Person
+    begun: float = 0.0
+    took: float = 0.0
+    number: int = 0
+    refusals: int = 0
+
+    async def submit(self) -> None:
+        """Until it is taken."""
+        self.begun = time.time()
+        while not self.number:
+            try:
+                self.number = await self.person.submit()
+            except people.NotAnswered:
+                self.refusals += 1
+                await asyncio.sleep(_AGAIN_AFTER)
+        self.took = time.time() - self.begun
+
+    async def look(self, path: str) -> None:
+        """At a page, which may fail."""
+        try:
+            await self.person.get(path)
+        except people.NotAnswered:
+            self.refusals += 1
+
+    async def take_part(self, has_submitted: asyncio.Event) -> None:
+        """Submit, and look until it has ended."""
+        await self.submit()
+        has_submitted.set()
+        with contextlib.suppress(people.NotAnswered):
+            await self.person.watch(self.number)
+
+
+# --- One request at a time --------------------------------------------------------------------------------------------
+
+
+def load_lightly(subject: Bare | Site, *, latency: float, count: int) -> Figures:
+    """So many requests, each when the one before has ended; beyond the provider's own time."""
+    if isinstance(subject, Bare):
+        took = [end - begun - latency for begun, end in _let_work(subject, count=count, threads=1, latency=latency)]
+        return {"to the row, ms": _find_half(took)}
+    with _started(subject, latency=latency):
+        rows, eyes = asyncio.run(_submit_one_by_one(subject, latency=latency, count=count))
+        figures = {
+            "to the row, ms": _find_half(rows),
+            "shown, ms": _find_half(eyes),
+            "shown p95, ms": _find_p95(eyes),
+        }
+        if isinstance(subject, Portal):
+            waits = [read_time(claimed) - read_time(queued) for queued, claimed in subject.read(_PICK_UP)[-count:]]
+            figures["pick-up p95, ms"] = _find_p95(waits)
+    return figures
+
+
+async def _submit_one_by_one(site: Site, *, latency: float, count: int) -> tuple[list[float], list[float]]:
+    """Seconds until the row said how it ended, and until the page did."""
+    rows, eyes, done = [], [], site.count_final()
+    for number in range(count):
+        person, begun = site.people[number % len(site.people)], time.time()
+        ended = asyncio.create_task(asyncio.to_thread(site.watch_final, done + number + 1))
+        eyes.append(await person.watch(await person.submit()) - begun - latency)
+        rows.append(await ended - begun - latency)
+    return rows, eyes
+
+
+# --- Without a pause --------------------------------------------------------------------------------------------------
+
+
+def load_without_pause(subject: Bare | Site, *, count: int, with_pages: bool) -> Figures:
+    """Some people ask for so many between them: requests a second until the last has ended."""
+    if isinstance(subject, Bare):
+        told = _let_work(subject, count=count, threads=IN_LOOP, latency=0)
+        return {"a second": count / (max(end for _, end in told) - min(begun for begun, _ in told))}
+    with _started(subject, latency=0):
+        return asyncio.run(_submit_all(subject, count=count, with_pages=with_pages))
+
+
+async def _submit_all(site: Site, *, count: int, with_pages: bool) -> Figures:
+    members, begun = [Member(person=site.people[number % IN_LOOP]) for number in range(count)], time.time()
+
+    async def take_turns(own: list[Member]) -> None:
+        for member in own:
+            if with_pages:
+                await member.look("/requests/new/")
+            await member.submit()
+            if with_pages:
+                await member.look(f"/requests/{member.number}/")
+
+    await asyncio.gather(*(take_turns(members[number::IN_LOOP]) for number in range(IN_LOOP)))
+    ends = await site.await_ends(member.number for member in members)
+    return {
+        "a second": count / (max(ends.values()) - begun),
+        "not answered": sum(member.refusals for member in members),
+    }
+
+
+# --- Everybody at once ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What became of a crowd."""
+
+    members: list[Member]
+    ends: dict[int, float]
+    looks: list[float]
+
+    @property
+    def seconds(self) -> float:
+        """From the first form to the last end."""
+        return max(self.ends.values()) - min(member.begun for member in self.members)
+
+
+def load_at_once(subject: Bare | Site, *, latency: float, cap: int) -> Figures:
+    """Everybody sends the form at the same moment; somebody else looks around until all have ended."""
+    if isinstance(subject, Bare):
+        told = _let_work(subject, count=subject.count, threads=min(cap, subject.count), latency=latency)
+        begun, ends = min(begun for begun, _ in told), [end for _, end in told]
+        return {"final, beyond, p95, ms": _find_p95([end - begun - latency for end in ends])} | _tell_done(
+            max(ends) - begun, subject, latency=latency, cap=cap
+        )
+    with _started(subject, latency=latency, cap=cap):
+        seen = asyncio.run(_gather_crowd(subject))
+    took = [member.took for member in seen.members]
+    finals = [seen.ends.get(member.number, math.inf) - member.begun - latency for member in seen.members]
+    return {
+        "submit p50, ms": _find_half(took),
+        "submit p95, ms": _find_p95(took),
+        "submits not answered": sum(member.refusals for member in seen.members),
+        "pages within a second, %": 100 * sum(look <= WITHIN for look in seen.looks) / len(seen.looks),
+        "pages p95, ms": _find_p95(seen.looks),
+        "final, beyond, p95, ms": _find_p95(finals),
+    } | _tell_done(seen.seconds, subject, latency=latency, cap=cap)
+
+
+def _tell_done(seconds: float, subject: Subject, *, latency: float, cap: int) -> Figures:
+    figures = {"all done, s": seconds}
+    if latency:
+        figures["all done, of the least"] = seconds / (max(1, subject.count / cap) * latency)
+    return figures
+
+
+async def _gather_crowd(site: Site, *, meanwhile: Callable[[], Awaitable[None]] | None = None) -> Seen:
+    stop, members = asyncio.Event(), [Member(person=person) for person in site.people]
+    submitted = [asyncio.Event() for _ in members]
+    looks = asyncio.create_task(people.look_around(site.looker, site.paths, stop))
+    crowd = [asyncio.create_task(member.take_part(event)) for member, event in zip(members, submitted, strict=True)]
+    if meanwhile:
+        await meanwhile()
+    for event in submitted:
+        await event.wait()
+    ends = await site.await_ends(member.number for member in members)
+    stop.set()
+    for watching in crowd:
+        watching.cancel()
+    return Seen(members=members, ends=ends, looks=await looks)
+
+
+# --- When something goes wrong ----------------------------------------------------------------------------------------
+
+
+def load_with_faults(subject: Bare | Site) -> Figures:
+    """Everybody at once, while the provider refuses some."""
+    if isinstance(subject, Bare):
+        subject.renew()
+        subject.provider.set_weather(*provider.FAULTS)
+        subject.begin(count=subject.count, threads=IN_LOOP)
+        return _share(subject, final=len(subject.end()), known=len(subject.list_known()))
+    with _started(subject, latency=0):
+        before = subject.list_known()
+        subject.provider.set_weather(*provider.FAULTS)
+        seen = asyncio.run(_gather_crowd(subject))
+        known = subject.list_known() - before
+    return _share(subject, final=len(seen.ends), known=len(known)) | {"last end, s": seen.seconds}
+
+
+def _share(subject: Subject, *, final: int, known: int) -> Figures:
+    return {"final, %": 100 * final / subject.count, "got a workstation, %": 100 * known / subject.count}
+
+
+def load_and_kill(subject: Bare | Site) -> Figures:
+    """Everybody at once, and half-way a process is killed and started again."""
+    if isinstance(subject, Bare):
+        subject.renew()
+        subject.provider.set_latency(KILLED_LATENCY)
+        subject.begin(count=subject.count, threads=IN_LOOP)
+        asyncio.run(_kill_half_way(subject, before=0))
+        subject.begin(count=subject.count, threads=IN_LOOP)
+        subject.end()
+        return _compare_books(subject, before=set(), lost=0)
+    with _started(subject, latency=KILLED_LATENCY):
+        before = subject.list_known()
+        kill = functools.partial(_kill_half_way, subject, before=len(before))
+        seen = asyncio.run(_gather_crowd(subject, meanwhile=kill))
+        # Also what somebody has asked for once more: it may be bought, and nobody is told.
+        lost = subject.read(f"SELECT count(*) FROM {subject.table} WHERE ended_at IS NULL")[0][0]
+        return _compare_books(subject, before=before, lost=lost) | {"last end, s": seen.seconds}
+
+
+async def _kill_half_way(subject: Bare | Site, *, before: int) -> None:
+    while subject.provider.count_posts() < before + subject.count // 2:
+        await asyncio.sleep(0.05)
+    await asyncio.to_thread(subject.kill)
+
+
+def _compare_books(subject: Subject, *, before: set[str], lost: int) -> Figures:
+    """Against the provider's own account."""
+    made = subject.provider.list_made() - before
+    return {
+        "without an outcome": lost,
+        "made, and known to nobody": len(made - subject.list_known()),
+        "made beyond what was wanted": max(0, len(made) - subject.count),
+    }
+
+
+# --- The provider -----------------------------------------------------------------------------------------------------
+
+
+def load_provider(asked: provider.Provider, count: int) -> Figures:
+    """What it bears by itself: as many at a time as in the loop, and everybody at once while it takes a second."""
+    asked.reset()
+    return asyncio.run(_ask_provider(asked, count))
+
+
+async def _ask_provider(asked: provider.Provider, count: int) -> Figures:
+    tickets, begun = iter(range(4 * count)), time.time()
+
+    async def take_tickets() -> None:
+        for _ in tickets:
+            await _time_call(asked)
+
+    await asyncio.gather(*(take_tickets() for _ in range(IN_LOOP)))
+    rate = 4 * count / (time.time() - begun)
+    asked.set_latency(KILLED_LATENCY)
+    took = await asyncio.gather(*(_time_call(asked) for _ in range(count)))
+    return {"a second": rate, "all at once, 1 s: p95 beyond, ms": _find_p95([one - KILLED_LATENCY for one in took])}
+
+
+async def _time_call(asked: provider.Provider) -> float:
+    begun, body = time.time(), '{"type": "python"}'
+    fields = f"Host: 127.0.0.1\r\nAuthorization: Bearer {asked.key}\r\nContent-Length: {len(body)}\r\n"
+    message = f"POST /v1/workstations HTTP/1.1\r\n{fields}Connection: close\r\n\r\n{body}"
+    answer = await people.ask(asked.port, message.encode())
+    if answer.status != 200:
+        raise people.NotAnswered(f"the provider: {answer.status}")
+    return time.time() - begun
+
+
+# --- Workers ----------------------------------------------------------------------------------------------------------
+
+
+def load_workers(subject: Portal, *, latency: float, cap: int, count: int) -> Figures:
+    """How many requests a second one worker sends, and two: of a queue that is there before they start."""
+    rates = [_measure_workers(subject, number, latency=latency, cap=cap, count=count) for number in (1, 2)]
+    return {"one worker, a second": rates[0], "two workers, a second": rates[1], "two of one": rates[1] / rates[0]}
+
+
+def _measure_workers(subject: Portal, number: int, *, latency: float, cap: int, count: int) -> float:
+    with _started(subject, latency=latency, cap=cap):
+        subject.stop_workers()
+        numbers = asyncio.run(_fill_queue(subject, count))
+        subject.start_workers(number)
+        ends = asyncio.run(subject.await_ends(numbers))
+        first = min(read_time(claimed) for _, claimed in subject.read(_PICK_UP)[-count:])
+    return count / (max(ends.values()) - first)
+
+
+async def _fill_queue(site: Site, count: int) -> list[int]:
+    numbers = []
+    for batch in itertools.batched(itertools.islice(itertools.cycle(site.people), count), IN_LOOP):
+        numbers += await asyncio.gather(*(person.submit() for person in batch))
+    return numbers
+
+
+# --- Helpers ----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _started(site: Site, *, latency: float, cap: int = 16) -> Iterator[None]:
+    try:
+        site.start(cap=cap)
+        site.provider.set_latency(latency)
+        yield
+    finally:
+        site.provider.set_latency(0)
+        site.stop()
+
+
+def _let_work(subject: Bare, *, count: int, threads: int, latency: float) -> list[tuple[float, float]]:
+    subject.renew()
+    subject.provider.set_latency(latency)
+    subject.begin(count=count, threads=threads)
+    return subject.end()
+
+
+def _find_half(seconds: list[float]) -> float:
+    return 1000 * Times(wall=seconds).p50
+
+
+def _find_p95(seconds: list[float]) -> float:
+    return 1000 * Times(wall=seconds).p95

@@ -1,0 +1,1 @@
+"""What somebody would have instead of the portal, written in an afternoon: `bare` a loop, `afternoon` a Django site."""

@@ -1,0 +1,1 @@
+"""A Django site that asks the provider while the form is being sent."""

@@ -1,0 +1,62 @@
+"""The bench of the crowd: a server that stands still cannot hide it, and goals are judged by what was measured."""
+
+import asyncio
+
+from tests.bench.crowd import people
+from tests.bench.crowd.plan import Goal
+from tests.bench.crowd.results import Results
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
+WAITING = 5
+
+
+async def _look_at_a_frozen_server() -> list[float]:
+    """It answers nobody before so many wait."""
+    is_moving, stop, waiting = asyncio.Event(), asyncio.Event(), 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal waiting
+        await reader.readuntil(b"\r\n\r\n")
+        waiting += 1
+        if waiting == WAITING:
+            is_moving.set()
+            stop.set()
+        await is_moving.wait()
+        writer.write(ANSWER)
+        await writer.drain()
+        writer.close()
+
+    async with asyncio.timeout(30), await asyncio.start_server(serve, "127.0.0.1") as server:
+        person = people.Person(port=server.sockets[0].getsockname()[1], session="")
+        try:
+            return await people.look_around(person, ["/requests/"], stop)
+        finally:
+            is_moving.set()
+
+
+def test_a_page_is_asked_for_when_it_is_due_though_the_ones_before_wait():
+    looks = asyncio.run(_look_at_a_frozen_server())
+
+    assert len(looks) >= WAITING
+    assert looks[0] - looks[WAITING - 1] > (WAITING - 2) * people.EVERY  # all were answered at one moment
+
+
+def test_a_goal_is_judged_beside_a_peer_by_medians():
+    results = Results(vendor="sqlite")
+    for value in (10.0, 12.0, 90.0):
+        results.add("at once", "portal", {"submit, ms": value})
+        results.add("at once, 0 s", "B", {"submit, ms": value / 3})
+    goal = {"load": "at once", "figure": "submit, ms", "beside": "B", "of": "at once, 0 s"}
+
+    assert results.judge(Goal(most=3, **goal)) == ("3.00 x B at 0 s, at most 3", True)
+    assert results.judge(Goal(most=2.9, **goal)) == ("3.00 x B at 0 s, at most 2.9", False)
+    assert results.judge(Goal(least=3.1, **goal)) == ("3.00 x B at 0 s, at least 3.1", False)
+
+
+def test_what_was_not_measured_is_no_goal_met():
+    results = Results(vendor="sqlite")
+    results.add("at once", "portal", {"submit, ms": 1})
+
+    assert results.judge(Goal(load="at once", figure="submit, ms", most=2, beside="B")) is None
+    assert results.judge(Goal(load="at once", figure="submit, ms", most=2, only_on="postgresql")) is None
+    assert results.judge(Goal(load="at once", figure="pages, ms", most=2)) is None
