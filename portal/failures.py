@@ -47,19 +47,19 @@ class Retry(_Worded):
     UNTIL_IT_WORKS = gettext_noop("yes, until it works or has waited too long")
 
 
-class Hold(_Worded):
+class Pause(_Worded):
     """Whether a failure pauses the key for the whole team."""
 
     NONE = gettext_noop("no")
     UNTIL_OPERATOR = gettext_noop("yes, until an operator resumes it")
     UNTIL_ACCEPTED = gettext_noop("yes, until the provider accepts the key again, or an operator resumes it")
     UNTIL_RETRY_AFTER = gettext_noop("until the time the provider named")
-    SEVERAL_IN_ROW = gettext_noop("for a short time, when several come in a row")
+    CONSECUTIVE_FAILURES = gettext_noop("for a short time, when several come in a row")
 
     @property
     def is_lasting(self) -> bool:
         """Whether no time ends it."""
-        return self in (Hold.UNTIL_OPERATOR, Hold.UNTIL_ACCEPTED)
+        return self in (Pause.UNTIL_OPERATOR, Pause.UNTIL_ACCEPTED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Failure:
     steps: tuple[Words, ...]
     again: Words
     retry: Retry = Retry.NEVER
-    hold: Hold = Hold.NONE
+    pause: Pause = Pause.NONE
     may_exist: bool = False
     errors: tuple[type[agentstation.AgentStationError], ...] = field(default=(), repr=False)
 
@@ -120,7 +120,7 @@ _ROWS = (
             ),
         ),
         again=_("Trying again is safe. A new request waits until the key works."),
-        hold=Hold.UNTIL_ACCEPTED,
+        pause=Pause.UNTIL_ACCEPTED,
         errors=(agentstation.InvalidKey,),
     ),
     Failure(
@@ -137,7 +137,7 @@ _ROWS = (
             _("All that waits then goes out by itself. Only a request that has failed must be made again."),
         ),
         again=_("Trying again is safe. A new request waits until the account is paid."),
-        hold=Hold.UNTIL_OPERATOR,
+        pause=Pause.UNTIL_OPERATOR,
         errors=(agentstation.PaymentRequired,),
     ),
     Failure(
@@ -160,7 +160,7 @@ _ROWS = (
         steps=(_("Wait. The portal tries again by itself as soon as the provider allows it."),),
         again=_("The portal tries again by itself. Asking a second time only makes the queue longer."),
         retry=Retry.UNTIL_IT_WORKS,
-        hold=Hold.UNTIL_RETRY_AFTER,
+        pause=Pause.UNTIL_RETRY_AFTER,
         errors=(agentstation.RateLimited,),
     ),
     Failure(
@@ -184,7 +184,7 @@ _ROWS = (
         ),
         may_exist=True,
         retry=Retry.SETTLED_FIRST,
-        hold=Hold.SEVERAL_IN_ROW,
+        pause=Pause.CONSECUTIVE_FAILURES,
         errors=(agentstation.InternalError,),
     ),
     Failure(
@@ -195,7 +195,7 @@ _ROWS = (
         steps=(_("Wait a few minutes: the portal has already tried several times."), _("Ask again.")),
         again=_("Trying again is safe."),
         retry=Retry.FEW,
-        hold=Hold.SEVERAL_IN_ROW,
+        pause=Pause.CONSECUTIVE_FAILURES,
         errors=(agentstation.Overloaded,),
     ),
     Failure(
@@ -212,7 +212,7 @@ _ROWS = (
         ),
         again=_("The portal tries again by itself. Asking a second time is safe, but not needed."),
         retry=Retry.UNTIL_IT_WORKS,
-        hold=Hold.SEVERAL_IN_ROW,
+        pause=Pause.CONSECUTIVE_FAILURES,
         errors=(agentstation.NoConnection,),
     ),
     Failure(
@@ -234,7 +234,7 @@ _ROWS = (
         again=_("Trying again may make a second workstation, which would be billed."),
         may_exist=True,
         retry=Retry.SETTLED_FIRST,
-        hold=Hold.SEVERAL_IN_ROW,
+        pause=Pause.CONSECUTIVE_FAILURES,
         errors=(agentstation.NoAnswer,),
     ),
     Failure(
@@ -255,7 +255,7 @@ _ROWS = (
         again=_("Trying again may make a second workstation, which would be billed."),
         may_exist=True,
         retry=Retry.SETTLED_FIRST,
-        hold=Hold.SEVERAL_IN_ROW,
+        pause=Pause.CONSECUTIVE_FAILURES,
         errors=(agentstation.UnreadableAnswer,),
     ),
     Failure(

@@ -24,7 +24,7 @@ from django.utils.functional import SimpleLazyObject
 
 from portal import client_address, models, sessionstore
 from portal.services import refusals, sessions
-from portal.services.audit import origin
+from portal.services.audit import request_context
 from portal.web.arrival import MOST_BODY
 
 _UNUSED = (
@@ -188,7 +188,7 @@ class OriginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         number = find_id(request)
-        with origin.acting_from(address=client_address.find_address(request), http_request=number):
+        with request_context.acting_from(address=client_address.find_address(request), http_request=number):
             response = self.get_response(request)
         response.headers["X-Request-ID"] = number
         return response

@@ -71,10 +71,10 @@ PORTAL_RECORD_MARGIN = environment.read_number("PORTAL_RECORD_MARGIN", default=6
 PORTAL_CALLS_IN_FLIGHT = environment.read_whole_number("PORTAL_CALLS_IN_FLIGHT", default=16, least=1, most=1000)
 PORTAL_RETRY_DELAY = environment.read_number("PORTAL_RETRY_DELAY", default=2, least=0.01, most=300)
 PORTAL_CALLS_PER_MINUTE = environment.read_whole_number("PORTAL_CALLS_PER_MINUTE", default=0, least=0, most=100_000)
-PORTAL_SETTLE_GRACE = environment.read_number("PORTAL_SETTLE_GRACE", default=60, least=0.1, most=3600)
-PORTAL_LOOK_INTERVAL = environment.read_number("PORTAL_LOOK_INTERVAL", default=300, least=0.1, most=86_400)
+PORTAL_RECONCILE_GRACE = environment.read_number("PORTAL_RECONCILE_GRACE", default=60, least=0.1, most=3600)
+PORTAL_SCAN_INTERVAL = environment.read_number("PORTAL_SCAN_INTERVAL", default=300, least=0.1, most=86_400)
 PORTAL_LONGEST_WAIT = environment.read_number("PORTAL_LONGEST_WAIT", default=86_400, least=1, most=31_536_000)
-PORTAL_DUTY_INTERVAL = environment.read_number("PORTAL_DUTY_INTERVAL", default=5, least=0.1, most=3600)
+PORTAL_JOB_INTERVAL = environment.read_number("PORTAL_JOB_INTERVAL", default=5, least=0.1, most=3600)
 # A week at least: what is a few days old may still change. A late answer may come, a look may show a workstation, and
 # whoever asked for it on a Friday wants to read on Monday what became of it.
 PORTAL_KEEP_DAYS = environment.read_days("PORTAL_KEEP_DAYS", least=7, most=36_500)

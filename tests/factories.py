@@ -16,13 +16,13 @@ from portal.services import (
     clock,
     credentials,
     dispatch,
-    intake,
     leases,
     reconcile,
     record,
-    recover,
     releases,
     sessions,
+    submissions,
+    timeouts,
 )
 from portal.worker import process
 
@@ -75,15 +75,17 @@ def submit(
     note: str = "",
     submission: UUID | None = None,
 ) -> models.Request:
-    mark_first_look()
-    return intake.submit_request(
+    mark_baseline_scan()
+    return submissions.submit_request(
         requester=requester, submission=submission or uuid4(), type=type, workspace_uid=workspace_uid, note=note
     )
 
 
-def mark_first_look() -> None:
+def mark_baseline_scan() -> None:
     """As if a worker had looked at the new account already."""
-    models.Account.objects.filter(pk=accounts.get_current_account().pk, first_look="WANTED").update(first_look="DONE")
+    models.Account.objects.filter(pk=accounts.get_current_account().pk, baseline_scan="WANTED").update(
+        baseline_scan="DONE"
+    )
 
 
 def claim_next(*, worker: str = "test-worker") -> dispatch.Call | None:
@@ -111,7 +113,9 @@ def send_until_settled(portal_request: models.Request) -> models.Request:
     client = process.make_client()
     waiting = (models.Request.Status.QUEUED, models.Request.Status.SENDING)
     looks = 0
-    while portal_request.status in waiting and not models.Key.objects.filter(state="HELD", held_until=None).exists():
+    while (
+        portal_request.status in waiting and not models.Key.objects.filter(state="PAUSED", paused_until=None).exists()
+    ):
         call = claim_next()
         if call is not None:
             record.record_result(call=call, result=dispatch.send_call(call=call, client=client))
@@ -143,9 +147,9 @@ def ask_whose_key() -> models.Credential:
     return models.Credential.objects.asked().latest("pk")
 
 
-def recover_requests(*, held: leases.Lease) -> int:
+def recover_requests(*, lease: leases.Lease) -> int:
     """A round of the duty that ends what nobody ends any more, by a process that has just begun to watch the clock."""
-    return recover.recover_requests(held=held, watched=clock.SteadyClock())
+    return timeouts.recover_requests(lease=lease, watched=clock.SteadyClock())
 
 
 def create_workstation(requester: models.User, **values: str) -> models.Workstation:
@@ -154,17 +158,17 @@ def create_workstation(requester: models.User, **values: str) -> models.Workstat
     return models.Workstation.objects.get(request=portal_request)
 
 
-def make_steady(held: leases.Lease) -> clock.SteadyClock:
+def make_steady(lease: leases.Lease) -> clock.SteadyClock:
     """A clock that has been watched for years."""
     steady = clock.SteadyClock()
-    steady.observe(account=accounts.get_current_account(), token=held.token)
+    steady.observe(account=accounts.get_current_account(), token=lease.token)
     steady._steady_since = -1e8
     return steady
 
 
-def reconcile_once(held: leases.Lease) -> None:
+def reconcile_once(lease: leases.Lease) -> None:
     """A round of the job that scans and reconciles."""
-    reconcile.reconcile_requests(held=held, client=process.make_client(), steady=make_steady(held))
+    reconcile.reconcile_requests(lease=lease, client=process.make_client(), steady=make_steady(lease))
 
 
 def ask_people(*portal_requests: models.Request) -> None:

@@ -12,7 +12,7 @@ os.environ |= {
     "AGENTSTATION_API_KEY": "",
     "PORTAL_RETRY_DELAY": "0.01",
     "PORTAL_REFRESH_INTERVAL": "0.1",
-    "PORTAL_DUTY_INTERVAL": "0.1",
+    "PORTAL_JOB_INTERVAL": "0.1",
 }
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{FOLDER}/portal.sqlite3")
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from portal import models
 from portal.sandbox import names, server
-from portal.services import accounts, keyhold
+from portal.services import accounts, circuit_breaker
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,8 +30,8 @@ def after_every_failure(settings, caplog, alice, olga):
             if name.uid in SKIPPED:
                 continue
             factories.send_until_settled(factories.submit(alice, workspace_uid=name.uid))
-            if models.Key.objects.filter(state="HELD").exists():
-                keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+            if models.Key.objects.filter(state="PAUSED").exists():
+                circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
                 factories.send_until_settled(factories.submit(alice))
         sandbox.script([{"name": "fail-429"}])
         factories.send_until_settled(factories.submit(alice))
@@ -75,7 +75,7 @@ def test_an_error_page_shows_no_setting(after_every_failure, settings, sign_in, 
     def fail(**values):
         raise RuntimeError("broken on purpose")
 
-    monkeypatch.setattr(keyhold, "get_current_key", fail)
+    monkeypatch.setattr(circuit_breaker, "get_current_key", fail)
     response = browser.get("/")
     assert response.status_code == 500
     assert KEY not in response.content.decode()

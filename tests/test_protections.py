@@ -16,7 +16,7 @@ from django.db.models import F
 from portal import models
 from portal.models.clock import Now
 from portal.sandbox import server
-from portal.services import dispatch, keyhold, leases, matching, reconcile, record, retry
+from portal.services import circuit_breaker, dispatch, leases, matching, reconcile, record, retry_policy
 from portal.worker import process
 from tests import factories
 from tests.chaos import books, clocks, inside
@@ -41,7 +41,7 @@ class Scene:
 
     sandbox: server.Sandbox
     requester: models.User
-    held: leases.Lease
+    lease: leases.Lease
     clock: clocks.Clock
     # How many POSTs there were when so much time was let pass: the sandbox's clock is not moved with the database's.
     passed: list[tuple[int, float]] = field(default_factory=list)
@@ -71,8 +71,8 @@ class Scene:
 
     def do_duties(self, *, after: float) -> None:
         self.pass_time(after)
-        factories.recover_requests(held=self.held)
-        factories.reconcile_once(self.held)
+        factories.recover_requests(lease=self.lease)
+        factories.reconcile_once(self.lease)
 
     def finish(self) -> None:
         """Let the portal go on for as long as anything is open, within reason."""
@@ -104,10 +104,10 @@ class Scene:
 
 @pytest.fixture
 def scene(sandbox, settings, alice, tmp_path) -> Scene:
-    settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.acquire_lease(name="reconcile", holder="test", seconds=600)
-    assert held is not None
-    return Scene(sandbox=sandbox, requester=alice, held=held, clock=clocks.Clock(folder=tmp_path))
+    settings.PORTAL_SCAN_INTERVAL = 0.0
+    lease = leases.acquire_lease(name="reconcile", holder="test", seconds=600)
+    assert lease is not None
+    return Scene(sandbox=sandbox, requester=alice, lease=lease, clock=clocks.Clock(folder=tmp_path))
 
 
 # --- The faults, each in the window of its protection ---
@@ -172,7 +172,7 @@ def answer_is_recorded_after_its_deadline(scene: Scene) -> None:
     assert call is not None
     result = scene.call(call)
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
-    factories.recover_requests(held=scene.held)
+    factories.recover_requests(lease=scene.lease)
     record.record_result(call=call, result=result)
     scene.finish()
 
@@ -204,7 +204,7 @@ def write_attempt_after_the_call(monkeypatch) -> None:
 
     def create_and_record(*, call: dispatch.Call, result: dispatch.Result) -> None:
         portal_request = models.Request.objects.select_related("account").get(pk=call.attempt_id)
-        key = keyhold.get_key(account=portal_request.account)
+        key = circuit_breaker.get_key(account=portal_request.account)
         with transaction.atomic():
             written = create(portal_request, key=key, worker=f"test:{LIVING}:0", boottime=0.0)
         record_result(call=written, result=result)
@@ -215,8 +215,8 @@ def write_attempt_after_the_call(monkeypatch) -> None:
 
 
 def retry_blindly(monkeypatch) -> None:
-    queued = retry.Next(status=models.Request.Status.QUEUED)
-    monkeypatch.setattr(retry, "plan_next", lambda **_: queued)
+    queued = retry_policy.Next(status=models.Request.Status.QUEUED)
+    monkeypatch.setattr(retry_policy, "plan_next", lambda **_: queued)
 
 
 def reconcile_nothing(monkeypatch) -> None:

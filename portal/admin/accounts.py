@@ -40,8 +40,8 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
         columns.name(label=_("key")),
         "state",
         columns.failure("cause"),
-        columns.moment("held_at", label=_("held since")),
-        columns.moment("held_until", label=_("held until")),
+        columns.moment("paused_at", label=_("held since")),
+        columns.moment("paused_until", label=_("held until")),
     )
     list_select_related = ("account",)
     list_filter = ("state", filters.CauseFilter)
@@ -54,9 +54,9 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
                 "fields": (
                     columns.row_link("account"),
                     ("state", columns.failure("cause")),
-                    (columns.moment("held_at"), columns.moment("held_until"), "pause_seconds", "operator_only"),
-                    (columns.moment("hold_ended_at"), "held_seconds"),
-                    ("failures_in_row", "holds_in_row"),
+                    (columns.moment("paused_at"), columns.moment("paused_until"), "pause_seconds", "operator_only"),
+                    (columns.moment("pause_ended_at"), "paused_seconds"),
+                    ("consecutive_failures", "consecutive_pauses"),
                     ("probes", columns.moment("probe_at"), "resumed_by_probe"),
                 )
             },

@@ -34,7 +34,7 @@ class AttemptInline(readonly.ReadOnlyInline):
         (columns.moment("claimed_at"), columns.moment("ended_at"), "took", "retry_after"),
         ("error", "message"),
         "answer_start",
-        columns.row_link("late_answer", label=_("late answer")),
+        columns.row_link("late_response", label=_("late answer")),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[models.Attempt]:
@@ -46,8 +46,8 @@ class AttemptInline(readonly.ReadOnlyInline):
                 start=Substr("answer", 1, _LONGEST_START, output_field=BinaryField()),
                 length=Length("answer", output_field=IntegerField()),
             )
-            .select_related("late_answer")
-            .defer("answer", "late_answer__answer")
+            .select_related("late_response")
+            .defer("answer", "late_response__answer")
             .order_by("number")
         )
 
@@ -113,7 +113,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
                 "fields": (
                     (columns.moment("created_at"), columns.moment("ended_at")),
                     (columns.moment("queued_at"), columns.moment("next_attempt_at")),
-                    ("held_seconds_before", "submission"),
+                    ("paused_seconds_before", "submission"),
                 )
             },
         ),
@@ -136,10 +136,10 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         return {"q": row.label}
 
 
-class LateAnswerInline(readonly.ReadOnlyInline):
+class LateResponseInline(readonly.ReadOnlyInline):
     """The answer that came after the deadline."""
 
-    model = models.LateAnswer
+    model = models.LateResponse
     fields = (
         ("outcome", columns.failure(), _HTTP_STATUS),
         columns.moment("came_at"),
@@ -180,7 +180,7 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
     )
     number_lookup = "request_id"
     deferred = ("answer",)
-    inlines = (LateAnswerInline,)
+    inlines = (LateResponseInline,)
     fieldsets = (
         (
             None,
@@ -213,8 +213,8 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
         return {"q": row.request.label}
 
 
-@pages.register(models.LateAnswer)
-class LateAnswerAdmin(readonly.ReadOnlyAdmin):
+@pages.register(models.LateResponse)
+class LateResponseAdmin(readonly.ReadOnlyAdmin):
     """What came back after the deadline."""
 
     list_display = (
@@ -252,8 +252,8 @@ class LateAnswerAdmin(readonly.ReadOnlyAdmin):
     )
 
     def find_words(self, asked: found.Asked) -> Q:
-        late = models.LateAnswer.objects.filter(attempt__request__in=found.find_by_words(asked))
+        late = models.LateResponse.objects.filter(attempt__request__in=found.find_by_words(asked))
         return found.among(found.list_ids(late, asked.part))
 
-    def find_events(self, row: models.LateAnswer) -> dict[str, object]:
+    def find_events(self, row: models.LateResponse) -> dict[str, object]:
         return {"q": row.attempt.request.label}

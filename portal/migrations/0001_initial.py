@@ -1,4 +1,3 @@
-
 import django.contrib.auth.models
 import django.contrib.auth.validators
 import django.db.models.deletion
@@ -32,12 +31,12 @@ class Migration(migrations.Migration):
                 ('tries', models.PositiveIntegerField(default=0, help_text='Attempts that count against the limit of tries.')),
                 ('created_at', models.DateTimeField(db_default=portal.models.clock.Now())),
                 ('queued_at', models.DateTimeField(db_default=portal.models.clock.Now(), help_text='When it was last put into the queue.')),
-                ('held_seconds_before', models.FloatField(default=0, help_text="The key's held_seconds when it was queued.")),
+                ('paused_seconds_before', models.FloatField(default=0, help_text="The key's paused_seconds when it was queued.")),
                 ('next_attempt_at', models.DateTimeField(blank=True, null=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('took', models.FloatField(blank=True, help_text='Seconds from its receipt to its end.', null=True)),
                 ('was_unknown', models.BooleanField(default=False, help_text='Whether its outcome was unknown at some time.')),
-                ('cancel_wished_at', models.DateTimeField(blank=True, help_text='Wanted while the outcome was unknown.', null=True)),
+                ('cancel_requested_at', models.DateTimeField(blank=True, help_text='Wanted while the outcome was unknown.', null=True)),
                 ('operator_note', models.CharField(blank=True, help_text='Why a person has to decide what became of it.', max_length=300)),
             ],
             options={
@@ -80,7 +79,7 @@ class Migration(migrations.Migration):
                 ('base_url', models.URLField(max_length=500)),
                 ('created_at', models.DateTimeField(db_default=portal.models.clock.Now())),
                 ('retired_at', models.DateTimeField(blank=True, help_text="When an operator said that the key is another's.", null=True)),
-                ('first_look', models.CharField(choices=[('WANTED', 'Not yet'), ('BEGUN', 'Under way'), ('DONE', 'Done'), ('FAILED', 'The lists could not be read')], default='WANTED', max_length=8)),
+                ('baseline_scan', models.CharField(choices=[('WANTED', 'Not yet'), ('BEGUN', 'Under way'), ('DONE', 'Done'), ('FAILED', 'The lists could not be read')], default='WANTED', max_length=8)),
                 ('salt', models.CharField(default=portal.models.account.make_salt, help_text='Of the fingerprints of its keys.', max_length=32)),
                 ('shared_at', models.DateTimeField(blank=True, help_text='When a workstation was first seen that no attempt explains: the key is used elsewhere, too.', null=True)),
                 ('longest_lag', models.FloatField(default=0, help_text='Seconds for which the lists lacked a workstation that lived, at most, of late.')),
@@ -104,7 +103,7 @@ class Migration(migrations.Migration):
                 ('ended_tick', models.PositiveBigIntegerField(blank=True, help_text="The key's tick when its end was recorded.", null=True)),
                 ('deadline_at', models.DateTimeField(help_text='From then on the outcome is unknown, unless it was recorded.')),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Outcome unknown'), ('GIVEN_BACK', 'Given back, not sent')], default='SENDING', max_length=16)),
+                ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Outcome unknown'), ('NOT_SENT', 'Given back, not sent')], default='SENDING', max_length=16)),
                 ('failure', models.CharField(blank=True, max_length=32)),
                 ('key_fingerprint', models.CharField(blank=True, help_text='Of the key that it used.', max_length=16)),
                 ('names_other', models.BooleanField(default=False, help_text='The response named a workstation that belongs to another request.')),
@@ -170,7 +169,7 @@ class Migration(migrations.Migration):
                 ('actor_id', models.BigIntegerField(blank=True, help_text='Empty: the portal itself.', null=True)),
                 ('actor_name', models.CharField(blank=True, max_length=150)),
                 ('address', models.CharField(blank=True, help_text="Where the actor's HTTP request came from.", max_length=45)),
-                ('verb', models.CharField(choices=[('submit', 'submitted'), ('claim', 'claimed'), ('answer', 'answered'), ('late-answer', 'answered late'), ('deadline-passed', 'deadline passed'), ('give-up', 'waited too long'), ('cancel', 'cancelled'), ('wish-cancel', 'no longer wanted'), ('close', 'closed'), ('adopt', 'adopted'), ('not-created', 'decided: not created'), ('reconcile', 'reconciled'), ('needs-review', 'needs a person'), ('refuse-workspace', 'workspace refused'), ('hold', 'key paused'), ('resume', 'key resuming'), ('open', 'key active again'), ('probe', 'key probed'), ('first-key', 'first key accepted'), ('ask-account', 'asked whose key it is'), ('confirm-key', 'key confirmed'), ('note-sharing', 'key is used elsewhere'), ('first-look', 'first scan completed'), ('change-types', 'types changed'), ('ask-release', 'release asked for'), ('released', 'released'), ('ended', 'ended'), ('begin-doubt', 'in doubt'), ('clear-doubt', 'no longer in doubt'), ('declare-ended', 'declared ended'), ('reopen', 'active again'), ('disown', 'declared not ours'), ('release-orphan', "orphan's release asked for"), ('stray-response', 'response of no known attempt'), ('restore', 'backup put back'), ('restored', 'restored'), ('database-changed', 'database changed'), ('confirm-database', 'database confirmed'), ('clock-step', 'clock stepped'), ('settings', 'settings changed'), ('notice', 'notice raised'), ('acknowledge', 'notice acknowledged'), ('sign-in', 'signed in'), ('sign-in-failed', 'sign-in failed'), ('sign-in-blocked', 'sign-in blocked'), ('sign-out', 'signed out'), ('end-sessions', 'sessions ended'), ('set-up', 'set up'), ('change-password', 'password changed'), ('set-time-zone', 'time zone changed'), ('add-person', 'person added'), ('change-person', 'person changed'), ('add-group', 'group added'), ('change-group', 'group changed'), ('delete-group', 'group deleted'), ('checked', 'audit log checked'), ('finding', 'finding in the audit log'), ('acknowledge-finding', 'finding acknowledged'), ('evidence', 'evidence taken'), ('refused', 'refused'), ('export', 'exported'), ('prune', 'pruned')], max_length=32)),
+                ('verb', models.CharField(choices=[('submit', 'submitted'), ('claim', 'claimed'), ('answer', 'answered'), ('late-response', 'answered late'), ('deadline-passed', 'deadline passed'), ('give-up', 'waited too long'), ('cancel', 'cancelled'), ('request-cancel', 'no longer wanted'), ('close', 'closed'), ('adopt', 'adopted'), ('not-created', 'decided: not created'), ('reconcile', 'reconciled'), ('needs-review', 'needs a person'), ('refuse-workspace', 'workspace refused'), ('pause', 'key paused'), ('resume', 'key resuming'), ('activate', 'key active again'), ('probe', 'key probed'), ('first-key', 'first key accepted'), ('ask-account', 'asked whose key it is'), ('confirm-key', 'key confirmed'), ('note-sharing', 'key is used elsewhere'), ('baseline-scan', 'first scan completed'), ('change-types', 'types changed'), ('request-release', 'release asked for'), ('released', 'released'), ('ended', 'ended'), ('begin-doubt', 'in doubt'), ('clear-doubt', 'no longer in doubt'), ('declare-ended', 'declared ended'), ('reopen', 'active again'), ('disown', 'declared not ours'), ('release-orphan', "orphan's release asked for"), ('stray-response', 'response of no known attempt'), ('restore', 'backup put back'), ('restored', 'restored'), ('database-changed', 'database changed'), ('confirm-database', 'database confirmed'), ('clock-step', 'clock stepped'), ('settings', 'settings changed'), ('notice', 'notice raised'), ('acknowledge', 'notice acknowledged'), ('sign-in', 'signed in'), ('sign-in-failed', 'sign-in failed'), ('sign-in-blocked', 'sign-in blocked'), ('sign-out', 'signed out'), ('end-sessions', 'sessions ended'), ('set-up', 'set up'), ('change-password', 'password changed'), ('set-time-zone', 'time zone changed'), ('add-person', 'person added'), ('change-person', 'person changed'), ('add-group', 'group added'), ('change-group', 'group changed'), ('delete-group', 'group deleted'), ('checked', 'audit log checked'), ('finding', 'finding in the audit log'), ('acknowledge-finding', 'finding acknowledged'), ('evidence', 'evidence taken'), ('refused', 'refused'), ('export', 'exported'), ('prune', 'pruned')], max_length=32)),
                 ('target', models.CharField(help_text='Kind and name of what it was done to.', max_length=300)),
                 ('request_number', models.BigIntegerField(blank=True, help_text='The request that it belongs to.', null=True)),
                 ('detail', models.JSONField(blank=True, default=dict)),
@@ -214,17 +213,17 @@ class Migration(migrations.Migration):
             name='Key',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('OPEN', 'Open'), ('HELD', 'Held'), ('RESUMING', 'Resuming, one attempt at a time')], default='OPEN', max_length=8)),
-                ('cause', models.CharField(blank=True, help_text='Code of the failure that holds the key.', max_length=32)),
-                ('held_at', models.DateTimeField(blank=True, null=True)),
-                ('held_until', models.DateTimeField(blank=True, help_text='Empty: until an operator or a probe ends it.', null=True)),
+                ('state', models.CharField(choices=[('ACTIVE', 'Active'), ('PAUSED', 'Paused'), ('RESUMING', 'Resuming, one attempt at a time')], default='ACTIVE', max_length=8)),
+                ('cause', models.CharField(blank=True, help_text='Code of the failure that pauses the key.', max_length=32)),
+                ('paused_at', models.DateTimeField(blank=True, null=True)),
+                ('paused_until', models.DateTimeField(blank=True, help_text='Empty: until an operator or a probe ends it.', null=True)),
                 ('pause_seconds', models.FloatField(default=0, help_text='How long the pause lasts, where it has an end.')),
-                ('operator_only', models.BooleanField(default=False, help_text='No time and no probe ends this hold.')),
-                ('hold_ended_at', models.DateTimeField(blank=True, null=True)),
-                ('held_seconds', models.FloatField(default=0)),
-                ('failures_in_row', models.PositiveIntegerField(default=0, help_text='Of those that hold the key when several come.')),
-                ('holds_in_row', models.PositiveIntegerField(default=0, help_text='Timed holds since the last success.')),
-                ('probes', models.PositiveIntegerField(default=0, help_text='Probes made in this hold.')),
+                ('operator_only', models.BooleanField(default=False, help_text='No time and no probe ends this pause.')),
+                ('pause_ended_at', models.DateTimeField(blank=True, null=True)),
+                ('paused_seconds', models.FloatField(default=0)),
+                ('consecutive_failures', models.PositiveIntegerField(default=0, help_text='Of those that pause the key when several come.')),
+                ('consecutive_pauses', models.PositiveIntegerField(default=0, help_text='Timed pauses since the last success.')),
+                ('probes', models.PositiveIntegerField(default=0, help_text='Probes made in this pause.')),
                 ('probe_at', models.DateTimeField(blank=True, help_text='When the next probe is due.', null=True)),
                 ('resumed_by_probe', models.BooleanField(default=False)),
                 ('tick', models.PositiveBigIntegerField(default=0, help_text='Raised by each claim, recorded end, end of a pause and scan: it orders them, no clock does.')),
@@ -232,11 +231,11 @@ class Migration(migrations.Migration):
                 ('turn', models.PositiveBigIntegerField(default=0, help_text="Counts claims; people's turns are ordered by it.")),
             ],
             options={
-                'permissions': [('resume_key', 'Can resume the key after a hold')],
+                'permissions': [('resume_key', 'Can resume the key after a pause')],
             },
         ),
         migrations.CreateModel(
-            name='LateAnswer',
+            name='LateResponse',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('http_status', models.PositiveSmallIntegerField(blank=True, null=True)),
@@ -244,7 +243,7 @@ class Migration(migrations.Migration):
                 ('message', models.TextField(blank=True, help_text="The provider's own sentence.")),
                 ('answer', models.BinaryField(blank=True, help_text="The answer's body, at most its first 1 MiB.", null=True)),
                 ('came_at', models.DateTimeField(db_default=portal.models.clock.Now())),
-                ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Outcome unknown'), ('GIVEN_BACK', 'Given back, not sent')], max_length=16)),
+                ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Outcome unknown'), ('NOT_SENT', 'Given back, not sent')], max_length=16)),
                 ('failure', models.CharField(blank=True, max_length=32)),
             ],
             options={
@@ -405,7 +404,7 @@ class Migration(migrations.Migration):
                 ('attempt_number', models.PositiveBigIntegerField(help_text='The id that the attempt had.')),
                 ('token', models.CharField(help_text="The attempt's own.", max_length=32, unique=True)),
                 ('came_at', models.DateTimeField(db_default=portal.models.clock.Now())),
-                ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Outcome unknown'), ('GIVEN_BACK', 'Given back, not sent')], max_length=16)),
+                ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Outcome unknown'), ('NOT_SENT', 'Given back, not sent')], max_length=16)),
                 ('failure', models.CharField(blank=True, max_length=32)),
             ],
             options={
@@ -461,7 +460,7 @@ class Migration(migrations.Migration):
                 ('status', models.TextField(blank=True)),
                 ('refreshed_at', models.DateTimeField(db_default=portal.models.clock.Now(), help_text='When the provider last told about it.')),
                 ('refresh_due_at', models.DateTimeField(db_default=portal.models.clock.Now())),
-                ('release_asked_at', models.DateTimeField(blank=True, null=True)),
+                ('release_requested_at', models.DateTimeField(blank=True, null=True)),
                 ('release_due_at', models.DateTimeField(blank=True, help_text='When the provider is next told to release it; while it is told, a deadline.', null=True)),
                 ('release_tried_at', models.DateTimeField(blank=True, help_text='When the provider was last told.', null=True)),
                 ('release_tries', models.PositiveIntegerField(default=0, help_text='How often the provider was told.')),
@@ -590,9 +589,9 @@ class Migration(migrations.Migration):
             field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='key', to='portal.account'),
         ),
         migrations.AddField(
-            model_name='lateanswer',
+            model_name='lateresponse',
             name='attempt',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='late_answer', to='portal.attempt'),
+            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='late_response', to='portal.attempt'),
         ),
         migrations.AddField(
             model_name='monthlycount',
@@ -668,7 +667,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='workstation',
-            name='release_asked_by',
+            name='release_requested_by',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddField(
@@ -828,7 +827,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='key',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cause', ''), ('held_at', None), ('held_until', None), ('state', 'OPEN')), models.Q(('held_at', None), ('held_until', None), ('state', 'RESUMING'), models.Q(('cause', ''), _negated=True)), models.Q(('held_at__isnull', False), ('state', 'HELD'), models.Q(('cause', ''), _negated=True)), _connector='OR'), name='key_hold_has_cause_and_start'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cause', ''), ('paused_at', None), ('paused_until', None), ('state', 'ACTIVE')), models.Q(('paused_at', None), ('paused_until', None), ('state', 'RESUMING'), models.Q(('cause', ''), _negated=True)), models.Q(('paused_at__isnull', False), ('state', 'PAUSED'), models.Q(('cause', ''), _negated=True)), _connector='OR'), name='key_pause_has_cause_and_start'),
         ),
         migrations.AddConstraint(
             model_name='monthlycount',
@@ -944,7 +943,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='workstation',
-            index=models.Index(models.F('account'), models.F('release_due_at'), condition=models.Q(('ended_at', None), ('release_asked_at__isnull', False)), name='workstation_release_due'),
+            index=models.Index(models.F('account'), models.F('release_due_at'), condition=models.Q(('ended_at', None), ('release_requested_at__isnull', False)), name='workstation_release_due'),
         ),
         migrations.AddIndex(
             model_name='workstation',
@@ -960,11 +959,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='workstation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('release_asked_at', None), ('release_asked_by', None)), models.Q(('release_asked_at__isnull', False), ('release_asked_by__isnull', False)), _connector='OR'), name='workstation_release_has_asker'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('release_requested_at', None), ('release_requested_by', None)), models.Q(('release_requested_at__isnull', False), ('release_requested_by__isnull', False)), _connector='OR'), name='workstation_release_has_asker'),
         ),
         migrations.AddConstraint(
             model_name='workstation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('release_asked_at', None), ('release_due_at', None)), models.Q(('release_asked_at__isnull', False), models.Q(('release_due_at__isnull', False), ('ended_at__isnull', False), _connector='OR')), _connector='OR'), name='workstation_release_is_due_once_asked'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('release_due_at', None), ('release_requested_at', None)), models.Q(('release_requested_at__isnull', False), models.Q(('release_due_at__isnull', False), ('ended_at__isnull', False), _connector='OR')), _connector='OR'), name='workstation_release_is_due_once_asked'),
         ),
         migrations.AddConstraint(
             model_name='workstation',

@@ -8,7 +8,7 @@ from portal.models.identity import Database, Restore, StrayResponse
 from portal.models.lease import Lease
 from portal.models.logcheck import Finding, LogCheck
 from portal.models.notice import Notice
-from portal.models.request import LONGEST_TYPE, TRANSITIONS, Attempt, LateAnswer, Request, check_transition
+from portal.models.request import LONGEST_TYPE, TRANSITIONS, Attempt, LateResponse, Request, check_transition
 from portal.models.scan import Scan
 from portal.models.seal import Seal
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words
@@ -40,7 +40,7 @@ __all__ = [
     "File",
     "Finding",
     "Key",
-    "LateAnswer",
+    "LateResponse",
     "Lease",
     "Log",
     "LogCheck",

@@ -20,9 +20,9 @@ def make_salt() -> str:
 class Account(Audited):
     """Whose workstations a key reaches. Rows of one account are never sent, refreshed or settled with another's key."""
 
-    AUDITED = ("base_url", "created_at", "retired_at", "first_look")
+    AUDITED = ("base_url", "created_at", "retired_at", "baseline_scan")
 
-    class FirstLook(models.TextChoices):
+    class BaselineScan(models.TextChoices):
         """What became of the first scan, which marks what was there before us. Nothing is sent while it is WANTED."""
 
         WANTED = "WANTED", _("Not yet")
@@ -35,7 +35,7 @@ class Account(Audited):
     retired_at = models.DateTimeField(
         null=True, blank=True, help_text=_("When an operator said that the key is another's.")
     )
-    first_look = models.CharField(max_length=8, choices=FirstLook, default=FirstLook.WANTED)
+    baseline_scan = models.CharField(max_length=8, choices=BaselineScan, default=BaselineScan.WANTED)
     salt = models.CharField(max_length=32, default=make_salt, help_text=_("Of the fingerprints of its keys."))
 
     shared_at = models.DateTimeField(
@@ -80,30 +80,30 @@ _QUESTIONS = {
 class Key(Audited):
     """The state of an account's key. Its row is the lock under which requests are claimed: exact caps, one order."""
 
-    AUDITED = ("account_id", "state", "cause", "held_at", "held_until", "operator_only", "hold_ended_at")
+    AUDITED = ("account_id", "state", "cause", "paused_at", "paused_until", "operator_only", "pause_ended_at")
 
     class State(models.TextChoices):
-        OPEN = "OPEN", _("Open")
-        HELD = "HELD", _("Held")
+        ACTIVE = "ACTIVE", _("Active")
+        PAUSED = "PAUSED", _("Paused")
         RESUMING = "RESUMING", _("Resuming, one attempt at a time")
 
     account = models.OneToOneField(Account, on_delete=models.PROTECT, related_name="key")
-    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
-    cause = models.CharField(max_length=32, blank=True, help_text=_("Code of the failure that holds the key."))
-    held_at = models.DateTimeField(null=True, blank=True)
-    held_until = models.DateTimeField(
+    state = models.CharField(max_length=8, choices=State, default=State.ACTIVE)
+    cause = models.CharField(max_length=32, blank=True, help_text=_("Code of the failure that pauses the key."))
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_until = models.DateTimeField(
         null=True, blank=True, help_text=_("Empty: until an operator or a probe ends it.")
     )
     pause_seconds = models.FloatField(default=0, help_text=_("How long the pause lasts, where it has an end."))
-    operator_only = models.BooleanField(default=False, help_text=_("No time and no probe ends this hold."))
-    hold_ended_at = models.DateTimeField(null=True, blank=True)
-    # How long the queue has stood still in all, in seconds: time under a hold does not count as waiting.
-    held_seconds = models.FloatField(default=0)
-    failures_in_row = models.PositiveIntegerField(
-        default=0, help_text=_("Of those that hold the key when several come.")
+    operator_only = models.BooleanField(default=False, help_text=_("No time and no probe ends this pause."))
+    pause_ended_at = models.DateTimeField(null=True, blank=True)
+    # How long the queue has stood still in all, in seconds: time under a pause does not count as waiting.
+    paused_seconds = models.FloatField(default=0)
+    consecutive_failures = models.PositiveIntegerField(
+        default=0, help_text=_("Of those that pause the key when several come.")
     )
-    holds_in_row = models.PositiveIntegerField(default=0, help_text=_("Timed holds since the last success."))
-    probes = models.PositiveIntegerField(default=0, help_text=_("Probes made in this hold."))
+    consecutive_pauses = models.PositiveIntegerField(default=0, help_text=_("Timed pauses since the last success."))
+    probes = models.PositiveIntegerField(default=0, help_text=_("Probes made in this pause."))
     probe_at = models.DateTimeField(null=True, blank=True, help_text=_("When the next probe is due."))
     resumed_by_probe = models.BooleanField(default=False)
     tick = models.PositiveBigIntegerField(
@@ -116,13 +116,13 @@ class Key(Audited):
     turn = models.PositiveBigIntegerField(default=0, help_text=_("Counts claims; people's turns are ordered by it."))
 
     class Meta:
-        permissions = [("resume_key", "Can resume the key after a hold")]
+        permissions = [("resume_key", "Can resume the key after a pause")]
         constraints = [
             models.CheckConstraint(
-                name="key_hold_has_cause_and_start",
-                condition=Q(state="OPEN", cause="", held_at=None, held_until=None)
-                | (Q(state="RESUMING", held_at=None, held_until=None) & ~Q(cause=""))
-                | (Q(state="HELD", held_at__isnull=False) & ~Q(cause="")),
+                name="key_pause_has_cause_and_start",
+                condition=Q(state="ACTIVE", cause="", paused_at=None, paused_until=None)
+                | (Q(state="RESUMING", paused_at=None, paused_until=None) & ~Q(cause=""))
+                | (Q(state="PAUSED", paused_at__isnull=False) & ~Q(cause="")),
             )
         ]
 
@@ -130,8 +130,8 @@ class Key(Audited):
         return f"key of {self.account}"
 
     @property
-    def is_held(self) -> bool:
-        return self.state == self.State.HELD
+    def is_paused(self) -> bool:
+        return self.state == self.State.PAUSED
 
     @property
     def is_resuming(self) -> bool:
@@ -140,16 +140,16 @@ class Key(Audited):
     @property
     def asks_for_account(self) -> bool:
         """Whether an operator has to say if a changed key is of the same account."""
-        return self.is_held and self.cause == NEW_KEY
+        return self.is_paused and self.cause == NEW_KEY
 
     @property
     def asks_operator(self) -> bool:
         """Whether the pause is a question, which only its own answer ends."""
-        return self.is_held and self.cause in _QUESTIONS
+        return self.is_paused and self.cause in _QUESTIONS
 
     @property
     def failure(self) -> failures.Failure | None:
-        """The catalogue's row for the cause of the hold."""
+        """The catalogue's row for the cause of the pause."""
         return failures.CATALOGUE.get(self.cause)
 
     @property
@@ -164,8 +164,8 @@ class Key(Audited):
 
     @property
     def who_ends(self) -> str:
-        """Who or what ends the hold, after 'until'."""
-        if self.held_until is not None:
+        """Who or what ends the pause, after 'until'."""
+        if self.paused_until is not None:
             return gettext("its time has passed")
         if self.asks_operator:
             return str(_QUESTIONS[self.cause][1])

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 _READ = tuple(
     f"view_{name}"
     for name in (
-        *("account", "key", "request", "attempt", "lateanswer", "workstation", "workspace", "file", "log", "event"),
+        *("account", "key", "request", "attempt", "lateresponse", "workstation", "workspace", "file", "log", "event"),
         *("scan", "notice", "seal", "tombstone", "workstationtype", "credential", "database", "restore"),
         "strayresponse",
     )

@@ -66,7 +66,7 @@ class Request(Audited):
         "failure",
         "tries",
         "ended_at",
-        "cancel_wished_at",
+        "cancel_requested_at",
         "operator_note",
     )
     PRIVATE = frozenset({"note"})
@@ -110,12 +110,14 @@ class Request(Audited):
     tries = models.PositiveIntegerField(default=0, help_text=_("Attempts that count against the limit of tries."))
     created_at = models.DateTimeField(db_default=Now())
     queued_at = models.DateTimeField(db_default=Now(), help_text=_("When it was last put into the queue."))
-    held_seconds_before = models.FloatField(default=0, help_text=_("The key's held_seconds when it was queued."))
+    paused_seconds_before = models.FloatField(default=0, help_text=_("The key's paused_seconds when it was queued."))
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     took = models.FloatField(null=True, blank=True, help_text=_("Seconds from its receipt to its end."))
     was_unknown = models.BooleanField(default=False, help_text=_("Whether its outcome was unknown at some time."))
-    cancel_wished_at = models.DateTimeField(null=True, blank=True, help_text=_("Wanted while the outcome was unknown."))
+    cancel_requested_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("Wanted while the outcome was unknown.")
+    )
     operator_note = models.CharField(
         max_length=300, blank=True, help_text=_("Why a person has to decide what became of it.")
     )
@@ -253,7 +255,7 @@ class Attempt(ProviderAnswer):
         SUCCEEDED = "SUCCEEDED", _("Succeeded")
         FAILED = "FAILED", _("Failed")
         UNKNOWN = "UNKNOWN", _("Outcome unknown")
-        GIVEN_BACK = "GIVEN_BACK", _("Given back, not sent")
+        NOT_SENT = "NOT_SENT", _("Given back, not sent")
 
     request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="attempts")
     number = models.PositiveIntegerField(help_text=_("1 for the request's first attempt."))
@@ -310,13 +312,13 @@ class Attempt(ProviderAnswer):
         return failures.CATALOGUE.get(self.failure)
 
 
-class LateAnswer(ProviderAnswer):
+class LateResponse(ProviderAnswer):
     """An answer that came after its attempt's deadline. Never dropped: it may name a workstation that costs money."""
 
     AUDITED = ("attempt_id", "came_at", "outcome", "failure", "http_status", "error", "message", "answer")
     BEGINS = True
 
-    attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="late_answer")
+    attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="late_response")
     came_at = models.DateTimeField(db_default=Now())
     outcome = models.CharField(max_length=16, choices=Attempt.Outcome)
     failure = models.CharField(max_length=32, blank=True)

@@ -30,7 +30,7 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
 
     def due_for_release(self, account: Account) -> "WorkstationQuerySet":
         """Those whose release may be sent now, longest due first. A 429 to one release is obeyed by all of them."""
-        asked = self.live().filter(account=account, release_asked_at__isnull=False)
+        asked = self.live().filter(account=account, release_requested_at__isnull=False)
         refused = asked.filter(release_failure="429", release_due_at__gt=Now())
         return asked.filter(~Exists(refused), release_due_at__lte=Now()).order_by("release_due_at", "pk")
 
@@ -71,8 +71,8 @@ class Workstation(Mirror):
         "request_id",
         "made_for_id",
         "is_foreign",
-        "release_asked_at",
-        "release_asked_by_id",
+        "release_requested_at",
+        "release_requested_by_id",
         "ended_at",
     )
 
@@ -111,8 +111,8 @@ class Workstation(Mirror):
     status = models.TextField(blank=True)
     refreshed_at = models.DateTimeField(db_default=Now(), help_text=_("When the provider last told about it."))
     refresh_due_at = models.DateTimeField(db_default=Now())
-    release_asked_at = models.DateTimeField(null=True, blank=True)
-    release_asked_by = models.ForeignKey(
+    release_requested_at = models.DateTimeField(null=True, blank=True)
+    release_requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     release_due_at = models.DateTimeField(
@@ -140,13 +140,16 @@ class Workstation(Mirror):
             models.UniqueConstraint(fields=["account", "uid"], name="workstation_uid_once"),
             models.CheckConstraint(
                 name="workstation_release_has_asker",
-                condition=Q(release_asked_at=None, release_asked_by=None)
-                | Q(release_asked_at__isnull=False, release_asked_by__isnull=False),
+                condition=Q(release_requested_at=None, release_requested_by=None)
+                | Q(release_requested_at__isnull=False, release_requested_by__isnull=False),
             ),
             models.CheckConstraint(
                 name="workstation_release_is_due_once_asked",
-                condition=Q(release_asked_at=None, release_due_at=None)
-                | (Q(release_asked_at__isnull=False) & (Q(release_due_at__isnull=False) | Q(ended_at__isnull=False))),
+                condition=Q(release_requested_at=None, release_due_at=None)
+                | (
+                    Q(release_requested_at__isnull=False)
+                    & (Q(release_due_at__isnull=False) | Q(ended_at__isnull=False))
+                ),
             ),
             models.CheckConstraint(
                 name="workstation_doubt_only_while_live",
@@ -171,7 +174,7 @@ class Workstation(Mirror):
                 F("account"),
                 F("release_due_at"),
                 name="workstation_release_due",
-                condition=Q(ended_at=None, release_asked_at__isnull=False),
+                condition=Q(ended_at=None, release_requested_at__isnull=False),
             ),
             models.Index(
                 F("account"),

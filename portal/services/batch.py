@@ -10,7 +10,7 @@ from django.db import transaction
 
 from portal import agentstation, models
 from portal.db import is_unable
-from portal.services import accounts, audit, clock, dispatch, keyhold, record
+from portal.services import accounts, audit, circuit_breaker, clock, dispatch, record
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def commit_batch(*, batch: Batch, worker: str) -> None:
     if not (batch.brought or is_any_due):
         return
     with transaction.atomic(), audit.collect_events():
-        key = keyhold.lock_key(account=account)
+        key = circuit_breaker.lock_key(account=account)
         now = clock.read_clock(account=account)
         key = _save_results(batch, key=key, now=now)
         if is_any_due:
@@ -75,7 +75,7 @@ def _save_results(batch: Batch, *, key: models.Key, now: datetime) -> models.Key
                 raise
             logger.info("The answer for attempt %d is recorded by itself: %s", delivery.call.attempt_id, error)
             batch.broken.append(delivery)
-            key = keyhold.lock_key(account=key.account)  # as it was before
+            key = circuit_breaker.lock_key(account=key.account)  # as it was before
         else:
             batch.recorded.append(delivery)
     return key

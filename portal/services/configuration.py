@@ -9,7 +9,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.event import Verb
-from portal.services import accounts, audit, keyhold
+from portal.services import accounts, audit, circuit_breaker
 
 _OURS = ("PORTAL_", "AGENTSTATION_")
 _DJANGO = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASES", "DEBUG", "SECRET_KEY", "TIME_ZONE")
@@ -18,7 +18,7 @@ _DJANGO = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASES", "DEBUG", "SECRE
 @transaction.atomic
 def note_settings() -> list[str]:
     """Record which settings differ from those of the last start; returns their names."""
-    keyhold.lock_key(account=accounts.get_current_account())  # one start after the other
+    circuit_breaker.lock_key(account=accounts.get_current_account())  # one start after the other
     present = _digest_settings()
     last = models.Event.objects.filter(verb=Verb.SETTINGS).order_by("-id").first()
     former: Mapping[str, str] = last.detail["digests"] if last else {}

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from portal import models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, clock, keyhold, wake
+from portal.services import accounts, audit, circuit_breaker, clock, notify
 
 _SEEN_LATELY = timedelta(seconds=30)  # of a worker that lives: it shows itself each five
 _ASKED_LATELY = timedelta(hours=1)  # of a question: what no process has had for longer needs no answer
@@ -80,24 +80,24 @@ def _has_living(*, account: models.Account) -> bool:
 
 @transaction.atomic
 def _pause(*, account: models.Account) -> None:
-    key = keyhold.lock_key(account=account)
+    key = circuit_breaker.lock_key(account=account)
     if not key.asks_operator and not _has_living(account=account):
-        keyhold.pause_until_operator(key=key, cause=models.NEW_KEY, now=clock.read_clock(account=account))
+        circuit_breaker.pause_until_operator(key=key, cause=models.NEW_KEY, now=clock.read_clock(account=account))
 
 
 @transaction.atomic
 def _end_question(*, account: models.Account) -> None:
     """A worker whose key is accepted lives again."""
-    key = keyhold.lock_key(account=account)
+    key = circuit_breaker.lock_key(account=account)
     if key.asks_for_account:
-        keyhold.end_pause(key=key, actor=None, now=clock.read_clock(account=account))
-        wake.wake_workers()
+        circuit_breaker.end_pause(key=key, actor=None, now=clock.read_clock(account=account))
+        notify.wake_workers()
 
 
 @transaction.atomic
 def _leave_sandbox(*, credential: models.Credential) -> None:
     """Nobody need be asked: what waits for the sandbox is never meant for another provider."""
-    keyhold.lock_key(account=credential.account)
+    circuit_breaker.lock_key(account=credential.account)
     if _is_open(credential=credential):
         _change_account(credential=credential, actor=None)
 
@@ -106,18 +106,18 @@ def _leave_sandbox(*, credential: models.Credential) -> None:
 def confirm_key(*, actor: models.User, credential: models.Credential, is_same_account: bool) -> None:
     """Say whether a key is of the same account. If not, what waits for the old account will be cancelled.
 
-    Raises NotHeld where nobody has to say that any more.
+    Raises NotPaused where nobody has to say that any more.
     """
-    key = keyhold.lock_key(account=credential.account)
+    key = circuit_breaker.lock_key(account=credential.account)
     if not _is_open(credential=credential):
-        raise keyhold.NotHeld(_("Nobody has to say any more whose account the key reaches."))
+        raise circuit_breaker.NotPaused(_("Nobody has to say any more whose account the key reaches."))
     if not is_same_account:
         _change_account(credential=credential, actor=actor)
     else:
         _accept(credential=credential, actor=actor)
-        if key.asks_for_account or (key.is_held and key.probe_at is not None):  # the former key was refused
-            keyhold.end_pause(key=key, actor=actor, now=clock.read_clock(account=key.account))
-    wake.wake_workers()
+        if key.asks_for_account or (key.is_paused and key.probe_at is not None):  # the former key was refused
+            circuit_breaker.end_pause(key=key, actor=actor, now=clock.read_clock(account=key.account))
+    notify.wake_workers()
 
 
 def _is_open(*, credential: models.Credential) -> bool:

@@ -21,7 +21,7 @@ from portal import agentstation, failures, models
 from portal.db import release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, clock, identity, keyhold, mirror, ownership, pace, turns
+from portal.services import accounts, audit, circuit_breaker, clock, fair_queue, identity, mirror, ownership, pace
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Result:
         if self.workstation is not None:
             return models.Attempt.Outcome.SUCCEEDED
         if self.failure is None:
-            return models.Attempt.Outcome.GIVEN_BACK
+            return models.Attempt.Outcome.NOT_SENT
         return models.Attempt.Outcome.UNKNOWN if self.failure.may_exist else models.Attempt.Outcome.FAILED
 
 
@@ -66,7 +66,7 @@ def claim_requests(*, worker: str, most: int) -> list[Call]:
     if not is_any_due(account=account):
         return []
     with transaction.atomic():
-        key = keyhold.lock_key(account=account)
+        key = circuit_breaker.lock_key(account=account)
         now = clock.read_clock(account=account)
         return claim_with_key(key=key, worker=worker, most=most, now=now, boottime=boottime)
 
@@ -81,7 +81,7 @@ def claim_with_key(*, key: models.Key, worker: str, most: int, now: datetime, bo
     identity.check_database(key=key)
     calls, room = list[Call](), min(most, _count_room(key=key, now=now))
     while len(calls) < room:
-        found = turns.find_next(account=key.account, most=room - len(calls))
+        found = fair_queue.find_next(account=key.account, most=room - len(calls))
         admitted = list(takewhile(lambda one: ownership.admit_request(portal_request=one), found))
         if admitted:
             calls += _create_attempts(admitted, key=key, worker=worker, now=now, boottime=boottime)
@@ -104,8 +104,8 @@ def _count_room(*, key: models.Key, now: datetime) -> int:
 
     Past its deadline a call is over, whoever has yet to say so: it takes nobody's place.
     """
-    keyhold.end_timed_pause(key=key, now=now)
-    if not keyhold.may_send(key=key) or key.account.first_look == models.Account.FirstLook.WANTED:
+    circuit_breaker.end_timed_pause(key=key, now=now)
+    if not circuit_breaker.may_send(key=key) or key.account.baseline_scan == models.Account.BaselineScan.WANTED:
         return 0
     attempts = models.Attempt.objects.filter(request__account=key.account)
     in_flight = attempts.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=now)
@@ -117,7 +117,7 @@ def _count_room(*, key: models.Key, now: datetime) -> int:
 
 
 def _has_begun_again(*, key: models.Key, in_flight: QuerySet[models.Attempt]) -> bool:
-    """Whether an attempt that was claimed since the hold ended is under way."""
+    """Whether an attempt that was claimed since the pause ended is under way."""
     return in_flight.filter(claimed_tick__gte=key.resumed_tick).exists()
 
 
@@ -126,7 +126,7 @@ def _create_attempts(
 ) -> list[Call]:
     """Write an attempt for each of the locked requests, in a few statements however many they are."""
     _begin_sending(portal_requests)
-    turns.take_turns(key=key, portal_requests=portal_requests)
+    fair_queue.take_turns(key=key, portal_requests=portal_requests)
     send_within = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT
     fingerprint = accounts.fingerprint_key(account=key.account)
     attempts = [
@@ -223,7 +223,7 @@ def _is_ours(call: Call, *, seconds: float) -> bool:
     """
     asked_at = agentstation.boottime()
     over_by = Now() + timedelta(seconds=max(seconds, 0.0) + settings.PORTAL_RECORD_MARGIN)
-    moved = Q(request__account__key__state=models.Key.State.HELD, request__account__key__cause=models.DATABASE_MOVED)
+    moved = Q(request__account__key__state=models.Key.State.PAUSED, request__account__key__cause=models.DATABASE_MOVED)
     ours = models.Attempt.objects.filter(
         pk=call.attempt_id, token=call.token, outcome=models.Attempt.Outcome.SENDING, deadline_at__gte=over_by
     ).exclude(moved | Q(request__in=models.Workstation.objects.filter(made_for__isnull=False).values("made_for")))

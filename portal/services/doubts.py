@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from portal import models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import audit, keyhold, mirror
+from portal.services import audit, circuit_breaker, mirror
 
 _DAY = 1440  # times the grace, which is a minute: rehearsals shorten both together
 
@@ -23,7 +23,7 @@ def begin_doubt(*, key: models.Key, stored: models.Workstation, why: str) -> Non
     """Note under the locked key that a live workstation was not found. `why` names the call that did not find it."""
     if stored.ended_at is not None or stored.doubted_at is not None:
         return
-    stored.doubted_at, stored.doubted_tick = Now(), keyhold.advance_tick(key=key)
+    stored.doubted_at, stored.doubted_tick = Now(), circuit_breaker.advance_tick(key=key)
     stored.save(update_fields=["doubted_at", "doubted_tick"])
     audit.record(
         Verb.BEGIN_DOUBT,
@@ -52,7 +52,7 @@ def end_workstation(*, stored: models.Workstation, before: dict[str, str | None]
         mirror.end_workstation(stored=stored)
     stored.refresh_from_db(fields=["ended_at"])
     audit.record(
-        Verb.RELEASED if stored.release_asked_at else Verb.ENDED,
+        Verb.RELEASED if stored.release_requested_at else Verb.ENDED,
         stored,
         detail={"before": before, "after": describe_life(stored=stored)},
     )
@@ -71,7 +71,7 @@ def may_be_declared_ended(*, workstation: models.Workstation) -> bool:
 @transaction.atomic
 def declare_ended(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
     """Say that a workstation has ended which nobody has found for a day. Raises NotInDoubt."""
-    keyhold.lock_key(account=workstation.account)
+    circuit_breaker.lock_key(account=workstation.account)
     stored = _list_old().select_for_update().filter(pk=workstation.pk).first()
     if stored is None:
         raise NotInDoubt(_("This workstation has ended already, was found again, or has been missing for under a day."))
@@ -88,5 +88,5 @@ def declare_ended(*, actor: models.User, workstation: models.Workstation, reason
 
 
 def _list_old() -> QuerySet[models.Workstation]:
-    day = timedelta(seconds=_DAY * settings.PORTAL_SETTLE_GRACE)
+    day = timedelta(seconds=_DAY * settings.PORTAL_RECONCILE_GRACE)
     return models.Workstation.objects.live().filter(doubted_at__lte=Now() - day)

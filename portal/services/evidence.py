@@ -50,7 +50,7 @@ def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict
 
 
 def _list_attempts(portal_request: models.Request) -> Iterable[models.Attempt]:
-    return portal_request.attempts.select_related("late_answer").order_by("number")
+    return portal_request.attempts.select_related("late_response").order_by("number")
 
 
 def _describe_event(event: models.Event) -> dict[str, Any]:
@@ -63,8 +63,8 @@ def _describe_change(change: models.Change) -> dict[str, Any]:
 
 
 def _describe_attempt(attempt: models.Attempt) -> dict[str, Any]:
-    late = getattr(attempt, "late_answer", None)
-    return _describe(attempt) | {"late_answer": _describe(late) if late else None}
+    late = getattr(attempt, "late_response", None)
+    return _describe(attempt) | {"late_response": _describe(late) if late else None}
 
 
 def _describe_all(rows: Iterable[Model]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from portal.db import identity as places
 from portal.db import numbers
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, clock, databases, keyhold
+from portal.services import accounts, audit, circuit_breaker, clock, databases
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ MEMORY = Memory()
 @transaction.atomic
 def check_now() -> list[str]:
     """Look before anything is done, whether anything waits or not. Returns what is unsafe, as sentences."""
-    check_database(key=keyhold.lock_key(account=accounts.get_current_account()))
+    check_database(key=circuit_breaker.lock_key(account=accounts.get_current_account()))
     return places.find_warnings()
 
 
@@ -84,8 +84,10 @@ def check_database(*, key: models.Key) -> None:
         _note_change(row=row, what=what, place=place, key=key)
     elif place.timeline != row.timeline:
         _note_change(row=row, what="promotion", place=place, key=key)
-    if row.doubt and not (key.is_held and key.cause == models.DATABASE_MOVED):
-        keyhold.pause_until_operator(key=key, cause=models.DATABASE_MOVED, now=clock.read_clock(account=key.account))
+    if row.doubt and not (key.is_paused and key.cause == models.DATABASE_MOVED):
+        circuit_breaker.pause_until_operator(
+            key=key, cause=models.DATABASE_MOVED, now=clock.read_clock(account=key.account)
+        )
     transaction.on_commit(partial(MEMORY.keep, row=row, key=key))
 
 
@@ -104,8 +106,8 @@ def accept_database(*, key: models.Key) -> models.Database:
     row.place, row.timeline, row.timeline_tick = place.name, place.timeline, key.tick
     row.doubt, row.doubted_at = "", None
     row.save()
-    if key.is_held and key.cause == models.DATABASE_MOVED:
-        keyhold.end_pause(key=key, now=clock.read_clock(account=key.account))
+    if key.is_paused and key.cause == models.DATABASE_MOVED:
+        circuit_breaker.end_pause(key=key, now=clock.read_clock(account=key.account))
     transaction.on_commit(partial(MEMORY.keep, row=row, key=key))
     return row
 

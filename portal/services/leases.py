@@ -52,17 +52,17 @@ def acquire_lease(
     return Lease(name=name, token=stored.token + 1, seconds=seconds, before_renewal=before_renewal)
 
 
-def check_lease(*, held: Lease) -> None:
+def check_lease(*, lease: Lease) -> None:
     """Renew the lease, which stays ours until the caller's transaction ends. Raises LeaseLost where it is not ours.
 
     Called at each step of a job: one that does not come forward loses its lease.
     """
-    held.before_renewal()
-    renewed = models.Lease.objects.filter(name=held.name, token=held.token).update(
-        expires_at=Now() + timedelta(seconds=held.seconds)
+    lease.before_renewal()
+    renewed = models.Lease.objects.filter(name=lease.name, token=lease.token).update(
+        expires_at=Now() + timedelta(seconds=lease.seconds)
     )
     if not renewed:
-        raise LeaseLost(f"another worker has taken over the job {held.name}")
+        raise LeaseLost(f"another worker has taken over the job {lease.name}")
 
 
 def drop_leases(*, holder: str) -> None:

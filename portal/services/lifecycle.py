@@ -36,7 +36,7 @@ def move_request(
     portal_request.operator_note = ""
     if to_back and status == states.QUEUED:
         portal_request.queued_at = Now()
-        portal_request.held_seconds_before = portal_request.account.key.held_seconds
+        portal_request.paused_seconds_before = portal_request.account.key.paused_seconds
     portal_request.save(
         update_fields=[
             "status",
@@ -48,7 +48,7 @@ def move_request(
             "took",
             "operator_note",
             "queued_at",
-            "held_seconds_before",
+            "paused_seconds_before",
         ]
     )
     return change

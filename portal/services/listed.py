@@ -15,7 +15,7 @@ from django.db.models import Q
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import audit, clock, doubts, drift, keyhold, mirror, storable
+from portal.services import audit, circuit_breaker, clock, contract_drift, doubts, mirror, sanitize
 
 _CLOCK_BEHIND = timedelta(seconds=30)  # a provider's clock may be this much behind its own Date header
 _CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not tell its time
@@ -37,7 +37,7 @@ def store_entries(*, scan: models.Scan, entries: Iterable[agentstation.Workstati
             foreign=_find_foreign(account=scan.account, entries=fresh, date=date),
         )
         _note_differences(fresh)
-    tick = keyhold.get_key(account=scan.account).tick + 1
+    tick = circuit_breaker.get_key(account=scan.account).tick + 1
     scan.new_count += rows.filter(listed_at=None).update(listed_at=Now(), listed_tick=tick)
     scan.own_count += sum(row.request_id is not None for row in known)
     rows.filter(_is_in_view(scan)).exclude(last_scan_id=scan.pk).update(last_scan_id=scan.pk)
@@ -62,7 +62,7 @@ def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | Non
     if entry is not None and stored.request_id is not None:
         stored = mirror.store_workstation(account=stored.account, workstation=entry, request_number=stored.request_id)
     elif entry is not None:
-        stored.status = storable.escape_text(entry.status)
+        stored.status = sanitize.escape_text(entry.status)
         stored.save(update_fields=["status"])
     doubts.end_workstation(stored=stored, before=before)
 
@@ -80,7 +80,7 @@ def _find_foreign(
     *, account: models.Account, entries: Mapping[str, agentstation.Workstation], date: datetime | None
 ) -> frozenset[str]:
     """Those that were there before the account's first attempt, until a scan has come to its end."""
-    if account.first_look == models.Account.FirstLook.DONE:
+    if account.baseline_scan == models.Account.BaselineScan.DONE:
         return frozenset()
     attempts = models.Attempt.objects.filter(request__account=account).order_by("id")
     first = attempts.values_list("claimed_at", flat=True).first()
@@ -96,7 +96,7 @@ def _note_differences(fresh: Mapping[str, agentstation.Workstation]) -> None:
     deviations = [deviation for entry in fresh.values() for deviation in entry.deviations]
     nameless = [entry for uid, entry in fresh.items() if uid != entry.uid]
     oddities = [agentstation.Deviation(kind=_NAMELESS, example=entry.raw) for entry in nameless[:1]]
-    drift.note_deviations(deviations=[*oddities, *deviations])
+    contract_drift.note_deviations(deviations=[*oddities, *deviations])
 
 
 def _compare(row: models.Workstation, *, entry: agentstation.Workstation, scan: models.Scan) -> None:
@@ -115,7 +115,7 @@ def _reopen(row: models.Workstation, *, status: str) -> None:
     if stored.is_live:
         return
     before = doubts.describe_life(stored=stored)
-    stored.ended_at, stored.status, stored.refresh_due_at = None, storable.escape_text(status), Now()
+    stored.ended_at, stored.status, stored.refresh_due_at = None, sanitize.escape_text(status), Now()
     stored.save(update_fields=["ended_at", "status", "refresh_due_at"])
     audit.record(
         Verb.REOPEN,
@@ -125,4 +125,4 @@ def _reopen(row: models.Workstation, *, status: str) -> None:
 
 
 def _grace() -> timedelta:
-    return timedelta(seconds=settings.PORTAL_SETTLE_GRACE)
+    return timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)

@@ -25,7 +25,7 @@ def estimate_grace(*, account: models.Account, now: datetime) -> timedelta:
 
 
 def _allow_for(lag: timedelta) -> timedelta:
-    setting = timedelta(seconds=settings.PORTAL_SETTLE_GRACE)
+    setting = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)
     return max(setting, min(_FACTOR * lag, matching.PATIENCE * setting))
 
 

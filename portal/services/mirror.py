@@ -10,7 +10,7 @@ from django.db.models import Model
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import drift, storable
+from portal.services import contract_drift, sanitize
 
 _UID_LENGTH = 200
 
@@ -27,7 +27,7 @@ def store_workstation(
 
     What differs from the contract becomes a notice; `request_number` names the request that it belongs to.
     """
-    drift.note_deviations(deviations=workstation.deviations, request_number=request_number)
+    contract_drift.note_deviations(deviations=workstation.deviations, request_number=request_number)
     workspace = _store_workspace(account=account, workspace=workstation.workspace)
     known = _lock_known(account=account, uid=workstation.uid)
     return _store(account=account, workstation=workstation, workspace=workspace, known=known)
@@ -65,12 +65,12 @@ def adopt_answer(*, portal_request: models.Request, workstation: agentstation.Wo
             _update_workspace(stored=workspace, workspace=told)
     owned = {"request": portal_request, "made_for": None}
     stored = _store(account=account, workstation=workstation, workspace=workspace, known=known, **owned)
-    return [*give_workstation(stored=stored, portal_request=portal_request), *fresh]
+    return [*assign_workstation(stored=stored, portal_request=portal_request), *fresh]
 
 
 def store_stray(*, account: models.Account, workstation: agentstation.Workstation) -> models.Workstation:
     """The same for an answer that belongs to no request; the caller has seen that nobody owns its workstation."""
-    drift.note_deviations(deviations=workstation.deviations)
+    contract_drift.note_deviations(deviations=workstation.deviations)
     return _store_answer(account=account, workstation=workstation, requester_id=None)
 
 
@@ -166,7 +166,7 @@ def store_listed(
     )
 
 
-def give_workstation(*, stored: models.Workstation, portal_request: models.Request) -> list[Model]:
+def assign_workstation(*, stored: models.Workstation, portal_request: models.Request) -> list[Model]:
     """Make the request the workstation's owner, and its requester the owner of a workspace that has none.
 
     A named workspace is theirs even where the provider's answer leaves it out. Returns the rows that this changed, for
@@ -221,16 +221,16 @@ def _store_contents(*, stored: models.Workspace, workspace: agentstation.Workspa
 
 def _describe_workstation(workstation: agentstation.Workstation) -> dict[str, Any]:
     return {
-        "type": storable.escape_text(workstation.type),
-        "status": storable.escape_text(workstation.status),
-        "created_at": storable.fit_time(workstation.started_at),
+        "type": sanitize.escape_text(workstation.type),
+        "status": sanitize.escape_text(workstation.status),
+        "created_at": sanitize.fit_time(workstation.started_at),
     }
 
 
 def _describe_workspace(workspace: agentstation.Workspace) -> dict[str, Any]:
     return {
-        "status": storable.escape_text(workspace.status),
-        "created_at": storable.fit_time(workspace.created_at),
+        "status": sanitize.escape_text(workspace.status),
+        "created_at": sanitize.fit_time(workspace.created_at),
         "raw": _dump(_without_contents(workspace.raw)),
     }
 
@@ -249,10 +249,10 @@ def _store_files(*, stored: models.Workspace, files: Iterable[agentstation.File]
         file.uid: models.File(
             workspace=stored,
             uid=file.uid,
-            name=storable.escape_text(file.name),
-            url=storable.escape_text(file.url),
-            size=storable.fit_number(file.size),
-            created_at=storable.fit_time(file.created_at),
+            name=sanitize.escape_text(file.name),
+            url=sanitize.escape_text(file.url),
+            size=sanitize.fit_number(file.size),
+            created_at=sanitize.fit_time(file.created_at),
             raw=_dump(file.raw),
         )
         for file in files
@@ -271,10 +271,10 @@ def _store_logs(*, stored: models.Workspace, logs: Iterable[agentstation.Log]) -
         log.uid: models.Log(
             workspace=stored,
             uid=log.uid,
-            type=storable.escape_text(log.type),
-            level=storable.escape_text(log.level),
-            url=storable.escape_text(log.url),
-            created_at=storable.fit_time(log.created_at),
+            type=sanitize.escape_text(log.type),
+            level=sanitize.escape_text(log.level),
+            url=sanitize.escape_text(log.url),
+            created_at=sanitize.fit_time(log.created_at),
             raw=_dump(log.raw),
         )
         for log in logs
@@ -289,7 +289,7 @@ def _store_logs(*, stored: models.Workspace, logs: Iterable[agentstation.Log]) -
 
 
 def _is_storable(uid: str) -> bool:
-    return 0 < len(uid) <= _UID_LENGTH and uid == storable.escape_text(uid) and uid not in (".", "..")
+    return 0 < len(uid) <= _UID_LENGTH and uid == sanitize.escape_text(uid) and uid not in (".", "..")
 
 
 def _dump(raw: Mapping[str, object]) -> str:

@@ -2,15 +2,15 @@
 
 from portal import agentstation
 from portal.db import release_connection
-from portal.services import accounts, keyhold, leases
+from portal.services import accounts, circuit_breaker, leases
 
 
-def probe_key(*, held: leases.Lease, client: agentstation.Client) -> bool:
+def probe_key(*, lease: leases.Lease, client: agentstation.Client) -> bool:
     """Make a probe where one is due. True where it passed."""
     account = accounts.get_current_account()
-    if not account.key.is_held or not keyhold.is_confirmed(account=account):
+    if not account.key.is_paused or not circuit_breaker.is_confirmed(account=account):
         return False
-    if not keyhold.claim_probe(account=account, held=held):
+    if not circuit_breaker.claim_probe(account=account, lease=lease):
         return False
     release_connection()
     try:
@@ -19,5 +19,5 @@ def probe_key(*, held: leases.Lease, client: agentstation.Client) -> bool:
         passed = False
     else:
         passed = True
-    keyhold.note_probe(account=account, passed=passed, held=held)
+    circuit_breaker.note_probe(account=account, passed=passed, lease=lease)
     return passed

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import BigIntegerField
 
 from portal import models
-from portal.services import keyhold
+from portal.services import circuit_breaker
 
 # By hand: Django takes longer to write such a query than a database to answer it. Each change of a request is an event.
 _QUERY = """
@@ -42,7 +42,7 @@ def read_pulse(*, number: int) -> Pulse | None:
         return None
     for row in models.Key.objects.raw(_QUERY, [number]):
         found = vars(row)
-        key = row if found["is_present"] else keyhold.get_current_key()
+        key = row if found["is_present"] else circuit_breaker.get_current_key()
         facts = tuple(found[name] for name in ("requester_id", "request_account", "status", "last_event"))
         if found["status"] == models.Request.Status.QUEUED:
             facts += key.turn, found["waiting"]

@@ -8,12 +8,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import clock, keyhold, leases, matching, pace, refreshing, retry
+from portal.services import circuit_breaker, clock, leases, matching, pace, refreshing, retry_policy
 
 type _Rows = QuerySet[models.Request] | QuerySet[models.Workstation]
 
 
-def shorten_waits(*, account: models.Account, held: leases.Lease) -> None:
+def shorten_waits(*, account: models.Account, lease: leases.Lease) -> None:
     """Make due now what is put off for longer than anything ever is. Where that is early, it is put off again."""
     found: list[tuple[str, _Rows]] = [
         ("next_attempt_at", _list_requests(account=account)),
@@ -22,13 +22,13 @@ def shorten_waits(*, account: models.Account, held: leases.Lease) -> None:
     ]
     for field, rows in found:
         if rows.exists():
-            _make_due(rows, field=field, account=account, held=held)
+            _make_due(rows, field=field, account=account, lease=lease)
 
 
 @transaction.atomic
-def _make_due(rows: _Rows, *, field: str, account: models.Account, held: leases.Lease) -> None:
-    keyhold.lock_key(account=account)
-    leases.check_lease(held=held)
+def _make_due(rows: _Rows, *, field: str, account: models.Account, lease: leases.Lease) -> None:
+    circuit_breaker.lock_key(account=account)
+    leases.check_lease(lease=lease)
     rows.update(**{field: Now()})
 
 
@@ -36,7 +36,9 @@ def _list_requests(*, account: models.Account) -> QuerySet[models.Request]:
     ahead = Now() + clock.SLACK
     tried = models.Attempt.objects.filter(request=OuterRef("pk"), ended_at__gt=ahead)
     decided = models.Event.objects.filter(request_number=OuterRef("pk"), at__gt=ahead)
-    longest = timedelta(seconds=max(retry.LONGEST_RETRY_AFTER, matching.PATIENCE * settings.PORTAL_SETTLE_GRACE))
+    longest = timedelta(
+        seconds=max(retry_policy.LONGEST_RETRY_AFTER, matching.PATIENCE * settings.PORTAL_RECONCILE_GRACE)
+    )
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
     is_early = Q(next_attempt_at__gt=ahead + longest) | Exists(tried) | Exists(decided)
     return waiting.filter(is_early, next_attempt_at__gt=ahead)
@@ -44,7 +46,7 @@ def _list_requests(*, account: models.Account) -> QuerySet[models.Request]:
 
 def _list_releases(*, account: models.Account) -> QuerySet[models.Workstation]:
     call = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
-    longest = max(timedelta(seconds=max(retry.LONGEST_RETRY_AFTER, call)), pace.MINUTE)
+    longest = max(timedelta(seconds=max(retry_policy.LONGEST_RETRY_AFTER, call)), pace.MINUTE)
     live = models.Workstation.objects.live().filter(account=account)
     return live.filter(release_due_at__gt=Now() + longest + clock.SLACK)
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from portal import models
-from portal.services import clock, credentials, keyhold, leases, throttle, workers
+from portal.services import circuit_breaker, clock, credentials, leases, throttle, workers
 from portal.services.audit import watch
 
 _SILENCE = timedelta(minutes=2)  # longer than a full minute's cap, or one call, can keep the queue waiting
@@ -18,7 +18,7 @@ def find_stall() -> str:
     """Why nothing is sent though something waits and no pause says why; empty where all is well."""
     if not workers.list_living():
         return "No worker has been seen lately: run `manage.py work`."
-    key = keyhold.get_current_key()
+    key = circuit_breaker.get_current_key()
     now = clock.read_clock(account=key.account)
     if _is_paused(key, now=now) or not _is_silent(key, since=now - _SILENCE, now=now):
         return ""
@@ -28,7 +28,7 @@ def find_stall() -> str:
 
 def find_warnings() -> list[str]:
     """What an operator should look at, although this process can serve."""
-    key = keyhold.get_current_key()
+    key = circuit_breaker.get_current_key()
     now = clock.read_clock(account=key.account)
     warnings = []
     if _is_paused(key, now=now):
@@ -48,7 +48,7 @@ def find_warnings() -> list[str]:
 
 def _is_paused(key: models.Key, *, now: datetime) -> bool:
     """Whether the pause is still on: one whose time has come is ended by the next claim, if there is any."""
-    return key.is_held and (key.held_until is None or key.held_until > now)
+    return key.is_paused and (key.paused_until is None or key.paused_until > now)
 
 
 def _is_silent(key: models.Key, *, since: datetime, now: datetime) -> bool:
@@ -56,7 +56,7 @@ def _is_silent(key: models.Key, *, since: datetime, now: datetime) -> bool:
     waiting = models.Request.objects.due(key.account).filter(
         Q(next_attempt_at=None) | Q(next_attempt_at__lte=since), queued_at__lte=since
     )
-    pause_ended_at = key.held_until or key.hold_ended_at
+    pause_ended_at = key.paused_until or key.pause_ended_at
     if (pause_ended_at is not None and pause_ended_at > since) or not waiting.exists():
         return False
     attempts = models.Attempt.objects.filter(request__account=key.account)
@@ -73,4 +73,4 @@ def _find_last_scan(account: models.Account) -> datetime:
 
 
 def _scan_patience() -> timedelta:
-    return max(_LEAST_SCAN_OVERDUE, _SCAN_OVERDUE * timedelta(seconds=settings.PORTAL_LOOK_INTERVAL))
+    return max(_LEAST_SCAN_OVERDUE, _SCAN_OVERDUE * timedelta(seconds=settings.PORTAL_SCAN_INTERVAL))

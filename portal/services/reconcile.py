@@ -17,19 +17,19 @@ from portal.models.event import Verb
 from portal.services import (
     accounts,
     audit,
+    circuit_breaker,
     clock,
     identity,
-    keyhold,
     leases,
     lifecycle,
     listinglag,
     matching,
     mirror,
-    retry,
+    notify,
+    retry_policy,
     scans,
     sharing,
     unresolved,
-    wake,
 )
 
 _MOST_NAMED = 50  # newcomers named in an event
@@ -45,16 +45,16 @@ class Round:
     steady_since: datetime
 
 
-def reconcile_requests(*, held: leases.Lease, client: agentstation.Client, steady: clock.SteadyClock) -> None:
+def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, steady: clock.SteadyClock) -> None:
     """Scan where a scan is due, and decide what can be decided. Finds orphans on the way."""
     account = accounts.get_current_account()
-    if not keyhold.is_confirmed(account=account):
+    if not circuit_breaker.is_confirmed(account=account):
         return  # the lists may be another account's
     if scans.find_open(account=account) or _is_scan_due(account=account):
-        scans.advance_scan(account=account, held=held, client=client)
-    now = steady.observe(account=account, token=held.token)
+        scans.advance_scan(account=account, lease=lease, client=client)
+    now = steady.observe(account=account, token=lease.token)
     listinglag.measure_lags(account=account, now=now)
-    this_round = Round(lease=held, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
+    this_round = Round(lease=lease, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
     sharing.note_sharing(account=account)
     numbers = _list_undecided(account=account, this_round=this_round)
     if numbers:
@@ -71,11 +71,11 @@ def _is_scan_due(*, account: models.Account) -> bool:
     last = models.Scan.objects.filter(account=account).order_by("-id").first()
     if last is None:
         return True
-    wait = settings.PORTAL_LOOK_INTERVAL
+    wait = settings.PORTAL_SCAN_INTERVAL
     newest = unresolved.list_open_attempts(account=account).aggregate(newest=Max("ended_at"))["newest"]
     if newest is not None:
         age = (now - newest).total_seconds()
-        wait = min(wait, max(settings.PORTAL_DUTY_INTERVAL, min(age / 4, _SLOWEST)))
+        wait = min(wait, max(settings.PORTAL_JOB_INTERVAL, min(age / 4, _SLOWEST)))
     # A clock that stepped back must not put scans off until it has caught up.
     return not 0 <= (now - last.begun_at).total_seconds() < wait
 
@@ -124,8 +124,8 @@ def _has_something_to_do(portal_request: models.Request, *, decision: matching.D
 @transaction.atomic
 def _reconcile(*, number: int, this_round: Round, may_ask: bool) -> bool:
     """Decide about one request. False where people would have to be asked something new, and may not be yet."""
-    account = keyhold.lock_key(account=models.Account.objects.get(requests=number)).account
-    leases.check_lease(held=this_round.lease)
+    account = circuit_breaker.lock_key(account=models.Account.objects.get(requests=number)).account
+    leases.check_lease(lease=this_round.lease)
     if identity.find_doubt() is not None:
         return True  # what is unknown here may be known, and in use, in the database that this one was
     rows = models.Request.objects.select_related("requester", "account__key").select_for_update(of=("self",))
@@ -182,13 +182,13 @@ def _carry_out(
 
 def _is_unwanted(portal_request: models.Request, *, decision: matching.Decision) -> bool:
     """Whether nobody need be asked, because its requester no longer wants it."""
-    return portal_request.cancel_wished_at is not None and decision.note in (matching.NO_WITNESS, matching.RESTORED)
+    return portal_request.cancel_requested_at is not None and decision.note in (matching.NO_WITNESS, matching.RESTORED)
 
 
 def _adopt(portal_request: models.Request, *, workstation_id: int, evidence: dict[str, object]) -> None:
     rows = models.Workstation.objects.select_related("workspace__owner").select_for_update(of=("self",))
     stored = rows.get(pk=workstation_id)
-    mirrors = mirror.give_workstation(stored=stored, portal_request=portal_request)
+    mirrors = mirror.assign_workstation(stored=stored, portal_request=portal_request)
     change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
     detail = {"decision": "found", "workstation": stored.uid, **evidence, **change}
     _record(portal_request, detail=detail, rows=[portal_request, *mirrors])
@@ -203,15 +203,15 @@ def _keep_scan(evidence: dict[str, object]) -> None:
 def _move_on(portal_request: models.Request, *, failed: int, evidence: dict[str, object]) -> None:
     """Nothing was created: cancel it where that is wanted, let it fail for good, or send it again after a while."""
     states = models.Request.Status
-    if portal_request.cancel_wished_at is not None:
+    if portal_request.cancel_requested_at is not None:
         change = lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
-    elif portal_request.tries >= retry.FEW:
+    elif portal_request.tries >= retry_policy.MAX_ATTEMPTS:
         failure = failures.CATALOGUE[portal_request.failure]
         change = lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=failure)
     else:
-        delay = settings.PORTAL_SETTLE_GRACE * min(2.0 ** (failed - 1), matching.PATIENCE)
+        delay = settings.PORTAL_RECONCILE_GRACE * min(2.0 ** (failed - 1), matching.PATIENCE)
         change = lifecycle.move_request(portal_request=portal_request, status=states.QUEUED, delay=delay)
-        wake.wake_workers()
+        notify.wake_workers()
     _record(
         portal_request,
         detail={"decision": "not created", "workstation": None, **evidence, **change},

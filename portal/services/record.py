@@ -11,15 +11,15 @@ from portal.models.event import Verb
 from portal.services import (
     accounts,
     audit,
+    circuit_breaker,
     clock,
+    contract_drift,
     dispatch,
-    drift,
     hidden,
-    keyhold,
     lifecycle,
     mirror,
-    retry,
-    storable,
+    retry_policy,
+    sanitize,
     stray,
 )
 
@@ -48,7 +48,7 @@ def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result
         attempt, key=key, result=result, now=now, outcome=outcome, failure=failure, names_other=names_other
     )
     if result.answer is not None:
-        drift.note_deviations(deviations=result.answer.deviations, request_number=portal_request.pk)
+        contract_drift.note_deviations(deviations=result.answer.deviations, request_number=portal_request.pk)
     if not ours:
         _record_late(attempt=attempt, result=result, owner=owner, names_other=names_other)
         return
@@ -82,9 +82,9 @@ def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
 def _lock_key(call: dispatch.Call) -> models.Key:
     """The key of the call's account; the current one's where the database has gone back to before that account."""
     try:
-        return keyhold.lock_key(account=call.account_id)
+        return circuit_breaker.lock_key(account=call.account_id)
     except models.Key.DoesNotExist:
-        return keyhold.lock_key(account=accounts.get_current_account())
+        return circuit_breaker.lock_key(account=accounts.get_current_account())
 
 
 def _lock_attempt(call: dispatch.Call, *, key: models.Key) -> models.Attempt | None:
@@ -112,7 +112,7 @@ def _end_attempt(
         models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING),
         outcome=outcome,
         ended_at=now,
-        ended_tick=keyhold.advance_tick(key=key),
+        ended_tick=circuit_breaker.advance_tick(key=key),
         retry_after=_retry_after(result),
         names_other=names_other,
         **_describe(result, failure=failure),
@@ -161,11 +161,11 @@ def _use_result(
     """All that follows from an answer in time. Returns the mirrors that it changed, as do those that it calls."""
     portal_request = attempt.request
     if result.workstation is not None:
-        keyhold.note_success(key=key, attempt=attempt)
+        circuit_breaker.note_success(key=key, attempt=attempt)
         return _use_workstation(portal_request, workstation=result.workstation, owner=owner)
     if result.failure is None:
         return _take_named(portal_request) or _give_back(portal_request)
-    stopped_key = keyhold.note_failure(
+    stopped_key = circuit_breaker.note_failure(
         key=key, attempt=attempt, failure=result.failure, now=now, retry_after=_retry_after(result)
     )
     return _move_on(portal_request, failure=result.failure, stopped_key=stopped_key, retry_after=_retry_after(result))
@@ -177,8 +177,8 @@ def _describe(result: dispatch.Result, *, failure: failures.Failure | None) -> d
     return {
         "failure": failure.code if failure else "",
         "http_status": answer.status if answer else None,
-        "error": storable.escape_text(hidden.hide_in_sentence(text=answer.error)) if answer else "",
-        "message": storable.escape_text(hidden.hide_in_sentence(text=answer.message)) if answer else "",
+        "error": sanitize.escape_text(hidden.hide_in_sentence(text=answer.error)) if answer else "",
+        "message": sanitize.escape_text(hidden.hide_in_sentence(text=answer.message)) if answer else "",
         "answer": answer.body if answer else None,
     }
 
@@ -204,11 +204,12 @@ def _may_change_places(portal_request: models.Request, *, owner: models.Request)
     """
     outcomes = models.Attempt.Outcome
     was_named = owner.attempts.filter(outcome=outcomes.SUCCEEDED) | owner.attempts.filter(
-        late_answer__outcome=outcomes.SUCCEEDED
+        late_response__outcome=outcomes.SUCCEEDED
     )
     was_assigned = models.Event.objects.filter(request_number=owner.pk, verb=Verb.ADOPT)
     before = portal_request.attempts.filter(
-        Q(failure=failures.NO_ANSWER.code, http_status__range=(200, 299)) | Q(late_answer__outcome=outcomes.SUCCEEDED),
+        Q(failure=failures.NO_ANSWER.code, http_status__range=(200, 299))
+        | Q(late_response__outcome=outcomes.SUCCEEDED),
         outcome=outcomes.UNKNOWN,
     )
     return not (was_named.exists() or was_assigned.exists() or before.exists())
@@ -235,7 +236,7 @@ def _move_on(
     """After an attempt that made nothing, or perhaps nothing. What an earlier one was late to name is taken first."""
     if mirrors := _take_named(portal_request):
         return mirrors
-    step = retry.plan_next(
+    step = retry_policy.plan_next(
         failure=failure, tries=portal_request.tries + 1, stopped_key=stopped_key, retry_after=retry_after
     )
     portal_request.tries = F("tries") + 1 if step.counts else F("tries")
@@ -251,7 +252,7 @@ def _take_named(portal_request: models.Request) -> list[Model]:
     if named_late is None:
         return []
     portal_request.tries = F("tries") + 1
-    mirrors = mirror.give_workstation(stored=named_late, portal_request=portal_request)
+    mirrors = mirror.assign_workstation(stored=named_late, portal_request=portal_request)
     lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
     return mirrors
 
@@ -274,7 +275,7 @@ def _record_late(
     is_silent = result.answer is None and (attempt.outcome, attempt.failure) == (result.outcome, description["failure"])
     if is_silent or attempt.http_status is not None:
         return  # late news that is none; or recorded already, by a transaction whose commit was not confirmed
-    late, is_new = models.LateAnswer.objects.get_or_create(
+    late, is_new = models.LateResponse.objects.get_or_create(
         attempt=attempt, defaults={"outcome": result.outcome, **description}
     )
     if not is_new:
@@ -285,7 +286,7 @@ def _record_late(
     elif portal_request.status == models.Request.Status.UNKNOWN and _is_last(attempt):
         _use_late_refusal(portal_request, failure=result.failure)
     audit.record(
-        Verb.LATE_ANSWER,
+        Verb.LATE_RESPONSE,
         attempt,
         detail={
             "outcome": late.outcome,
@@ -319,12 +320,12 @@ def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failu
     states = models.Request.Status
     if failure is not None and failure.may_exist:
         return
-    if portal_request.cancel_wished_at is not None:
+    if portal_request.cancel_requested_at is not None:
         lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
     elif failure is None:
         lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
     else:
-        step = retry.plan_next(failure=failure, tries=portal_request.tries, stopped_key=False, retry_after=None)
+        step = retry_policy.plan_next(failure=failure, tries=portal_request.tries, stopped_key=False, retry_after=None)
         lifecycle.move_request(portal_request=portal_request, status=step.status, failure=failure, delay=step.delay)
 
 

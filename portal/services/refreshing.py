@@ -13,7 +13,7 @@ from django.db.models import Q
 from portal import agentstation, models
 from portal.db import release_connection
 from portal.models.clock import Now
-from portal.services import accounts, clock, doubts, keyhold, leases, mirror, pace
+from portal.services import accounts, circuit_breaker, clock, doubts, leases, mirror, pace
 
 _MOST = 200  # due ones looked at in a round
 _AT_ONCE = 8  # read singly in a round, all at the same time
@@ -43,39 +43,39 @@ class Reading:
         return self.stored.doubted_at is not None or not mirror.is_known(stored=self.stored, workstation=self.told)
 
 
-def refresh_workstations(*, held: leases.Lease, client: agentstation.Client) -> int:
+def refresh_workstations(*, lease: leases.Lease, client: agentstation.Client) -> int:
     """Ask the provider about the live workstations that are due. Returns how many were due."""
     account = accounts.get_current_account()
     # Another account's key would hear of all of ours that they are gone.
-    if not keyhold.is_confirmed(account=account):
+    if not circuit_breaker.is_confirmed(account=account):
         return 0
-    key = keyhold.get_key(account=account)
-    if keyhold.stops_all_calls(key=key):
+    key = circuit_breaker.get_key(account=account)
+    if circuit_breaker.stops_all_calls(key=key):
         return 0
     due = _list_due(account=account)
-    readings = _read_due(due, account=account, held=held, client=client.hurried(total_timeout=_LONGEST_CALL))
+    readings = _read_due(due, account=account, lease=lease, client=client.hurried(total_timeout=_LONGEST_CALL))
     for reading in readings:
         if reading.is_news:
-            _store_news(reading=reading, begun_tick=key.tick, held=held)
+            _store_news(reading=reading, begun_tick=key.tick, lease=lease)
     if readings:
-        _note_readings(readings=readings, account=account, held=held)
+        _note_readings(readings=readings, account=account, lease=lease)
     return len(due)
 
 
 def _list_due(*, account: models.Account) -> list[models.Workstation]:
     """Longest due first. One that is being released tells of its end by that; in doubt, it is read as well."""
     wanted = models.Workstation.objects.live().filter(account=account, refresh_due_at__lte=Now())
-    wanted = wanted.filter(Q(release_asked_at=None) | Q(doubted_at__isnull=False))
+    wanted = wanted.filter(Q(release_requested_at=None) | Q(doubted_at__isnull=False))
     return list(wanted.order_by("refresh_due_at")[:_MOST])
 
 
 def _read_due(
-    due: list[models.Workstation], *, account: models.Account, held: leases.Lease, client: agentstation.Client
+    due: list[models.Workstation], *, account: models.Account, lease: leases.Lease, client: agentstation.Client
 ) -> list[Reading]:
     listed: list[Reading] = []
     if _count_pages(account=account) < len(due):
         try:
-            listed = _read_list(account=account, held=held, client=client)
+            listed = _read_list(account=account, lease=lease, client=client)
         except agentstation.RateLimited:
             return [Reading(stored=stored, has_failed=True) for stored in due]
     covered = {reading.stored.pk for reading in listed}
@@ -88,12 +88,12 @@ def _count_pages(*, account: models.Account) -> int:
     return math.ceil(models.Workstation.objects.live().filter(account=account).count() / _ON_A_PAGE)
 
 
-def _read_list(*, account: models.Account, held: leases.Lease, client: agentstation.Client) -> list[Reading]:
+def _read_list(*, account: models.Account, lease: leases.Lease, client: agentstation.Client) -> list[Reading]:
     """What the active list tells of live ones, also of those that are not due. That it lacks one says nothing.
 
     Raises RateLimited: whoever reads singly then makes it worse.
     """
-    listed = _read_pages(most=2 * _count_pages(account=account), held=held, client=client)
+    listed = _read_pages(most=2 * _count_pages(account=account), lease=lease, client=client)
     entries = {entry.uid: entry for entry in listed if mirror.has_storable_uid(workstation=entry)}
     rows = models.Workstation.objects.live().filter(account=account, uid__in=entries)
     # In some lists entries have no workspace, so that they do not tell of files and logs.
@@ -104,7 +104,7 @@ def _read_list(*, account: models.Account, held: leases.Lease, client: agentstat
     ]
 
 
-def _read_pages(*, most: int, held: leases.Lease, client: agentstation.Client) -> list[agentstation.Workstation]:
+def _read_pages(*, most: int, lease: leases.Lease, client: agentstation.Client) -> list[agentstation.Workstation]:
     """The active list, as far as it can be read in so many calls."""
     entries: list[agentstation.Workstation] = []
     cursor = ""
@@ -119,7 +119,7 @@ def _read_pages(*, most: int, held: leases.Lease, client: agentstation.Client) -
         entries += page.entries
         cursor = page.next_cursor
         with transaction.atomic():
-            leases.check_lease(held=held)
+            leases.check_lease(lease=lease)
         if not cursor:
             break
     return entries
@@ -142,15 +142,15 @@ def _read(stored: models.Workstation, *, client: agentstation.Client) -> Reading
 
 
 @transaction.atomic
-def _store_news(*, reading: Reading, begun_tick: int, held: leases.Lease) -> None:
+def _store_news(*, reading: Reading, begun_tick: int, lease: leases.Lease) -> None:
     """Write what has changed: its state and contents, its end, or that a doubt begins or is cleared."""
-    key = keyhold.lock_key(account=reading.stored.account)
-    leases.check_lease(held=held)
+    key = circuit_breaker.lock_key(account=reading.stored.account)
+    leases.check_lease(lease=lease)
     stored = models.Workstation.objects.select_for_update().get(pk=reading.stored.pk)
     if stored.ended_at is not None:
         return
     if reading.told is None:
-        if stored.release_asked_at is None:  # else it was asked meanwhile, and tells of its end by itself
+        if stored.release_requested_at is None:  # else it was asked meanwhile, and tells of its end by itself
             doubts.begin_doubt(key=key, stored=stored, why="read")
         return
     before = doubts.describe_life(stored=stored)
@@ -172,9 +172,9 @@ def _choose_interval(*, account: models.Account) -> timedelta:
 
 
 @transaction.atomic
-def _note_readings(*, readings: Iterable[Reading], account: models.Account, held: leases.Lease) -> None:
+def _note_readings(*, readings: Iterable[Reading], account: models.Account, lease: leases.Lease) -> None:
     """Say when each was heard of and is due again: a statement for all that were told, and one for each in doubt."""
-    leases.check_lease(held=held)
+    leases.check_lease(lease=lease)
     now = clock.read_clock(account=account)
     interval = _choose_interval(account=account)
     told = [reading.stored.pk for reading in readings if reading.told is not None and not reading.has_failed]

@@ -12,7 +12,7 @@ from portal import agentstation, failures, models
 from portal.db import release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, clock, doubts, drift, keyhold, pace, retry, wake
+from portal.services import accounts, audit, circuit_breaker, clock, contract_drift, doubts, notify, pace, retry_policy
 
 _NOT_FOUND = "422"
 
@@ -41,28 +41,30 @@ class Result:
 
 
 @transaction.atomic
-def ask_release(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
+def request_release(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
     """Note that a workstation is to be released; a worker tells the provider. Raises NotLive where it has ended.
 
     Whoever releases what somebody else asked for says why.
     """
-    rows = models.Workstation.objects.filter(ended_at=None, release_asked_at=None)
-    if not mark_asked(workstation=workstation, rows=rows, actor=actor):
+    rows = models.Workstation.objects.filter(ended_at=None, release_requested_at=None)
+    if not mark_release_requested(workstation=workstation, rows=rows, actor=actor):
         raise NotLive(_("This workstation has ended, or is being given back already."))
     audit.record(
-        Verb.ASK_RELEASE,
+        Verb.REQUEST_RELEASE,
         workstation,
         by=actor,
-        detail=audit.describe_moment(row=workstation, column="release_asked_at"),
+        detail=audit.describe_moment(row=workstation, column="release_requested_at"),
         reason=reason,
     )
 
 
-def mark_asked(*, workstation: models.Workstation, rows: QuerySet[models.Workstation], actor: models.User) -> bool:
+def mark_release_requested(
+    *, workstation: models.Workstation, rows: QuerySet[models.Workstation], actor: models.User
+) -> bool:
     """Let the workstation be released at once, in the caller's transaction. False where it is not among the rows."""
-    if not workstation.update_where(rows, release_asked_at=Now(), release_asked_by=actor, release_due_at=Now()):
+    if not workstation.update_where(rows, release_requested_at=Now(), release_requested_by=actor, release_due_at=Now()):
         return False
-    wake.wake_workers()
+    notify.wake_workers()
     return True
 
 
@@ -73,11 +75,13 @@ def claim_release() -> Release | None:
     """
     boottime = agentstation.boottime()
     account = accounts.get_current_account()
-    if not models.Workstation.objects.due_for_release(account).exists() or not keyhold.is_confirmed(account=account):
+    if not models.Workstation.objects.due_for_release(account).exists() or not circuit_breaker.is_confirmed(
+        account=account
+    ):
         return None
     with transaction.atomic():
-        key = keyhold.lock_key(account=account)
-        if keyhold.stops_all_calls(key=key):
+        key = circuit_breaker.lock_key(account=account)
+        if circuit_breaker.stops_all_calls(key=key):
             return None
         if not pace.has_room(account=account, now=clock.read_clock(account=account)):
             return None
@@ -119,10 +123,10 @@ def send_release(*, release: Release, client: agentstation.Client) -> Result:
 def record_release(*, release: Release, result: Result) -> None:
     """Write what came of it: the end, a doubt, or when it is tried again. Safe to repeat after an error."""
     account = models.Account.objects.get(workstations=release.workstation_id)
-    key = keyhold.lock_key(account=account)
+    key = circuit_breaker.lock_key(account=account)
     stored = models.Workstation.objects.select_for_update().get(pk=release.workstation_id)
     if result.answer is not None:
-        drift.note_deviations(deviations=result.answer.deviations, request_number=stored.request_id)
+        contract_drift.note_deviations(deviations=result.answer.deviations, request_number=stored.request_id)
     if stored.ended_at is not None:
         return
     if result.answer is not None and result.answer.released:
@@ -142,5 +146,5 @@ def _try_again(*, key: models.Key, stored: models.Workstation, result: Result) -
 
 def _choose_delay(result: Result, *, tries: int) -> timedelta:
     """Growing, or as the provider asked. Under a pace once a minute at most, for only the last try is counted in it."""
-    delay = timedelta(seconds=retry.choose_delay(tries=tries, retry_after=result.retry_after or None))
+    delay = timedelta(seconds=retry_policy.choose_delay(tries=tries, retry_after=result.retry_after or None))
     return max(delay, pace.MINUTE) if settings.PORTAL_CALLS_PER_MINUTE else delay

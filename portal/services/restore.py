@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from portal import failures, models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, identity, keyhold, lifecycle, wake
+from portal.services import accounts, audit, circuit_breaker, identity, lifecycle, notify
 
 _MOST = 20  # restores that are looked at
 WORKER = "restore"  # stands where an attempt names its worker: nobody knows which one sent it, if any did
@@ -23,7 +23,7 @@ def list_restores(*, account: models.Account) -> list[models.Restore]:
 @transaction.atomic
 def restore_requests() -> int:
     """Make all requests that have not ended unknown, and take the database as it is. Returns how many."""
-    key = keyhold.lock_key(account=accounts.get_current_account())
+    key = circuit_breaker.lock_key(account=accounts.get_current_account())
     return _restore(key=key)
 
 
@@ -31,13 +31,13 @@ def restore_requests() -> int:
 def confirm_database(*, actor: models.User, account: models.Account, was_put_back: bool) -> int:
     """Say what became of a database that changed: it was moved, with all that is in it, or put back from a backup.
 
-    What was put back is restored. Returns the number of requests that this made unknown. Raises NotHeld where nobody
+    What was put back is restored. Returns the number of requests that this made unknown. Raises NotPaused where nobody
     has to say so any more.
     """
-    key = keyhold.lock_key(account=account)
+    key = circuit_breaker.lock_key(account=account)
     row = identity.find_doubt()
     if row is None:
-        raise keyhold.NotHeld(_("Nobody has to say any more what became of the database."))
+        raise circuit_breaker.NotPaused(_("Nobody has to say any more what became of the database."))
     detail = {"before": row.doubt, "after": "put-back" if was_put_back else "moved"}
     count = 0
     if was_put_back:
@@ -45,7 +45,7 @@ def confirm_database(*, actor: models.User, account: models.Account, was_put_bac
     else:
         row = identity.accept_database(key=key)
     audit.record(Verb.CONFIRM_DATABASE, row, by=actor, detail=detail)
-    wake.wake_workers()
+    notify.wake_workers()
     return count
 
 
@@ -84,7 +84,7 @@ def _make_unknown(portal_request: models.Request, *, key: models.Key) -> bool:
     if portal_request.status == models.Request.Status.UNKNOWN and last is not None and last.worker == WORKER:
         return False
     rows = [_end_attempt(last, key=key)] if last and last.outcome == models.Attempt.Outcome.SENDING else []
-    tick = keyhold.advance_tick(key=key)
+    tick = circuit_breaker.advance_tick(key=key)
     attempt = models.Attempt.objects.create(
         request=portal_request,
         number=portal_request.attempts.count() + 1,
@@ -109,6 +109,6 @@ def _make_unknown(portal_request: models.Request, *, key: models.Key) -> bool:
 def _end_attempt(attempt: models.Attempt, *, key: models.Key) -> models.Attempt:
     """Of an attempt that was under way when the backup was made, the outcome is unknown."""
     attempt.outcome, attempt.failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER.code
-    attempt.ended_at, attempt.ended_tick = Now(), keyhold.advance_tick(key=key)
+    attempt.ended_at, attempt.ended_tick = Now(), circuit_breaker.advance_tick(key=key)
     attempt.save(update_fields=["outcome", "failure", "ended_at", "ended_tick"])
     return attempt

@@ -17,7 +17,7 @@ from portal import agentstation, models
 from portal.db import release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import audit, clock, drift, keyhold, leases, listed, wholeness
+from portal.services import audit, circuit_breaker, clock, contract_drift, leases, listed, wholeness
 
 _ROUND = 5.0  # seconds; a new account waits for one round before anything is sent
 _ROUND_CALLS = 200
@@ -39,18 +39,18 @@ def find_open(*, account: models.Account) -> models.Scan | None:
     return models.Scan.objects.select_related("account").filter(account=account, ended_at=None).first()
 
 
-def advance_scan(*, account: models.Account, held: leases.Lease, client: agentstation.Client) -> models.Scan:
+def advance_scan(*, account: models.Account, lease: leases.Lease, client: agentstation.Client) -> models.Scan:
     """Go on with the scan that is under way, or begin one, for a bounded time. `is_over` says whether it has ended.
 
     The active list is read before the history, so that a workstation that ends meanwhile is in one of the two.
     """
-    scan = find_open(account=account) or _begin(account=account, held=held)
-    is_first = scan.account.first_look == models.Account.FirstLook.WANTED
-    _advance(scan, held=held, client=client.hurried(total_timeout=_ROUND) if is_first else client)
+    scan = find_open(account=account) or _begin(account=account, lease=lease)
+    is_first = scan.account.baseline_scan == models.Account.BaselineScan.WANTED
+    _advance(scan, lease=lease, client=client.hurried(total_timeout=_ROUND) if is_first else client)
     if is_first and not scan.is_over:
         with transaction.atomic():
-            leases.check_lease(held=held)
-            _note_first_look(scan, result=models.Account.FirstLook.BEGUN)
+            leases.check_lease(lease=lease)
+            _note_first_look(scan, result=models.Account.BaselineScan.BEGUN)
     return scan
 
 
@@ -68,7 +68,7 @@ def has_no_lists(*, account: models.Account, now: datetime) -> bool:
 # --- The beginning ---
 
 
-def _begin(*, account: models.Account, held: leases.Lease) -> models.Scan:
+def _begin(*, account: models.Account, lease: leases.Lease) -> models.Scan:
     _prune(account=account)
     last = models.Scan.objects.filter(account=account).order_by("-id").first()
     scan = models.Scan(
@@ -77,11 +77,11 @@ def _begin(*, account: models.Account, held: leases.Lease) -> models.Scan:
         paid_until=last.paid_until if last else None,
     )
     with transaction.atomic():
-        key = keyhold.lock_key(account=account)
-        leases.check_lease(held=held)
-        scan.account, scan.begun_tick = key.account, keyhold.advance_tick(key=key)
+        key = circuit_breaker.lock_key(account=account)
+        leases.check_lease(lease=lease)
+        scan.account, scan.begun_tick = key.account, circuit_breaker.advance_tick(key=key)
         scan.begun_at = clock.read_clock(account=account)
-        scan.reads_all = key.account.first_look != models.Account.FirstLook.DONE
+        scan.reads_all = key.account.baseline_scan != models.Account.BaselineScan.DONE
         scan.save()
     return scan
 
@@ -115,13 +115,13 @@ def _find_newest_end(*, last: models.Scan) -> str:
 # --- A round ---
 
 
-def _advance(scan: models.Scan, *, held: leases.Lease, client: agentstation.Client) -> None:
+def _advance(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> None:
     now, stop_at = clock.read_clock(account=scan.account), time.monotonic() + _ROUND
     if now - scan.begun_at > _LONGEST:
-        _end(scan, held=held, problem="took-too-long")
+        _end(scan, lease=lease, problem="took-too-long")
     elif not _has_to_wait(scan, now=now):
         calls = _count_calls(scan, now=now)
-        while calls > 0 and not scan.is_over and time.monotonic() < stop_at and _step(scan, held=held, client=client):
+        while calls > 0 and not scan.is_over and time.monotonic() < stop_at and _step(scan, lease=lease, client=client):
             calls -= 1
 
 
@@ -147,68 +147,70 @@ def _price() -> timedelta:
     return timedelta(minutes=1) * _SHARE / settings.PORTAL_CALLS_PER_MINUTE
 
 
-def _step(scan: models.Scan, *, held: leases.Lease, client: agentstation.Client) -> bool:
+def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> bool:
     """Make one call and store what it told. True where the round may go on."""
     if settings.PORTAL_CALLS_PER_MINUTE and scan.paid_until is not None:
         scan.paid_until += _price()
     try:
         if scan.phase == scan.Phase.CHECK:
-            _check_next(scan, held=held, client=client)
+            _check_next(scan, lease=lease, client=client)
         else:
-            _read_page(scan, held=held, client=client)
+            _read_page(scan, lease=lease, client=client)
     except agentstation.RateLimited as error:
-        _put_off(scan, held=held, error=error)
+        _put_off(scan, lease=lease, error=error)
         return False
     except agentstation.AgentStationError as error:
         status = f"{error.answer.status} " if error.answer else ""
-        _end(scan, held=held, problem=f"{status}{type(error).__name__}", error=error)
+        _end(scan, lease=lease, problem=f"{status}{type(error).__name__}", error=error)
     return True
 
 
 @transaction.atomic
-def _put_off(scan: models.Scan, *, held: leases.Lease, error: agentstation.RateLimited) -> None:
-    leases.check_lease(held=held)
+def _put_off(scan: models.Scan, *, lease: leases.Lease, error: agentstation.RateLimited) -> None:
+    leases.check_lease(lease=lease)
     asked = error.answer.retry_after if error.answer else None
     scan.wait_until = Now() + timedelta(seconds=min(asked or _UNTOLD_WAIT, _LONGEST_WAIT))
     scan.save(update_fields=["wait_until", "paid_until"])
 
 
-def _read_page(scan: models.Scan, *, held: leases.Lease, client: agentstation.Client) -> None:
+def _read_page(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> None:
     release_connection()
     history = scan.phase == scan.Phase.HISTORY
     try:
         page = client.list_page(history=history, cursor=scan.cursor, limit=scan.page_size)
     except agentstation.PageTooLarge:
-        _ask_for_less(scan, held=held)
+        _ask_for_less(scan, lease=lease)
         return
     if page.date is not None:
         scan.clock_offset = (page.date - clock.read_clock(account=scan.account)).total_seconds()
     *batches, last = list(itertools.batched(page.entries, _BATCH)) or [()]
     for batch in batches:
         with transaction.atomic():
-            leases.check_lease(held=held)
+            leases.check_lease(lease=lease)
             listed.store_entries(scan=scan, entries=batch, date=page.date)
     with transaction.atomic():
-        leases.check_lease(held=held)
-        drift.note_deviations(deviations=page.deviations)
+        leases.check_lease(lease=lease)
+        contract_drift.note_deviations(deviations=page.deviations)
         listed.store_entries(scan=scan, entries=last, date=page.date)
         problem = _turn_page(scan, page=page)
         scan.save()
     if problem:
-        _end(scan, held=held, problem=problem)
+        _end(scan, lease=lease, problem=problem)
 
 
-def _ask_for_less(scan: models.Scan, *, held: leases.Lease) -> None:
+def _ask_for_less(scan: models.Scan, *, lease: leases.Lease) -> None:
     if scan.page_size > 1:
         with transaction.atomic():
-            leases.check_lease(held=held)
+            leases.check_lease(lease=lease)
             scan.page_size //= 2
             scan.save(update_fields=["page_size", "paid_until"])
         return
     with transaction.atomic():
-        leases.check_lease(held=held)
-        drift.note_deviations(deviations=[agentstation.Deviation(kind=_TOO_LARGE, example={"list": scan.phase})])
-    _end(scan, held=held, problem="entry-too-large")
+        leases.check_lease(lease=lease)
+        contract_drift.note_deviations(
+            deviations=[agentstation.Deviation(kind=_TOO_LARGE, example={"list": scan.phase})]
+        )
+    _end(scan, lease=lease, problem="entry-too-large")
 
 
 def _turn_page(scan: models.Scan, *, page: agentstation.Page) -> str:
@@ -248,51 +250,51 @@ def _has_read_enough(scan: models.Scan, *, entries: Sequence[agentstation.Workst
 # --- The end ---
 
 
-def _check_next(scan: models.Scan, *, held: leases.Lease, client: agentstation.Client) -> None:
+def _check_next(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> None:
     """Read one of ours that the lists lack, or end the scan where they lack none."""
     row = wholeness.find_lacking(scan=scan).first()
     if row is None:
-        _end(scan, held=held)
+        _end(scan, lease=lease)
         return
     release_connection()
-    if problem := wholeness.check_lacking(scan=scan, row=row, held=held, client=client):
-        _end(scan, held=held, problem=problem)
+    if problem := wholeness.check_lacking(scan=scan, row=row, lease=lease, client=client):
+        _end(scan, lease=lease, problem=problem)
 
 
 @transaction.atomic
 def _end(
     scan: models.Scan,
     *,
-    held: leases.Lease,
+    lease: leases.Lease,
     problem: str = "",
     error: agentstation.AgentStationError | None = None,
 ) -> None:
     """Make the scan count: what it lacks, if it is whole, is not there from now on."""
-    key = keyhold.lock_key(account=scan.account)
-    leases.check_lease(held=held)
+    key = circuit_breaker.lock_key(account=scan.account)
+    leases.check_lease(lease=lease)
     if not problem and wholeness.find_lacking(scan=scan).exists():
         return  # somebody was given one in this moment
     if error is not None and error.answer is not None and not 200 <= error.answer.status < 300:
-        drift.note_deviations(deviations=error.answer.deviations)
+        contract_drift.note_deviations(deviations=error.answer.deviations)
     scan.problem = problem or wholeness.find_problem(scan=scan)
     scan.is_whole = not scan.problem
     shown = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk)
     scan.own_count = shown.exclude(request=None).count()
     made = models.Attempt.objects.filter(request__workstation__in=shown, outcome=models.Attempt.Outcome.SUCCEEDED)
     scan.witness_tick = made.aggregate(newest=Max("claimed_tick"))["newest"] or 0
-    scan.ended_at, scan.ended_tick = clock.read_clock(account=scan.account), keyhold.advance_tick(key=key)
+    scan.ended_at, scan.ended_tick = clock.read_clock(account=scan.account), circuit_breaker.advance_tick(key=key)
     scan.save()
     if scan.is_whole:
         wholeness.end_doubts(scan=scan)
     is_read = scan.phase == scan.Phase.CHECK
-    _note_first_look(scan, result=models.Account.FirstLook.DONE if is_read else models.Account.FirstLook.FAILED)
+    _note_first_look(scan, result=models.Account.BaselineScan.DONE if is_read else models.Account.BaselineScan.FAILED)
 
 
-def _note_first_look(scan: models.Scan, *, result: models.Account.FirstLook) -> None:
+def _note_first_look(scan: models.Scan, *, result: models.Account.BaselineScan) -> None:
     """Note how far the account's first scan has come. Once one has been through the lists, that stays."""
-    before = models.Account.objects.values_list("first_look", flat=True).get(pk=scan.account_id)
-    if before in (models.Account.FirstLook.DONE, result):
+    before = models.Account.objects.values_list("baseline_scan", flat=True).get(pk=scan.account_id)
+    if before in (models.Account.BaselineScan.DONE, result):
         return
-    scan.account.update_where(models.Account.objects.all(), first_look=result)
+    scan.account.update_where(models.Account.objects.all(), baseline_scan=result)
     detail = {"before": before, "after": result}
-    audit.record(Verb.FIRST_LOOK, scan.account, detail=detail)
+    audit.record(Verb.BASELINE_SCAN, scan.account, detail=detail)

@@ -9,7 +9,7 @@ from django.utils.crypto import salted_hmac
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, keyhold, membership
+from portal.services import accounts, circuit_breaker, membership
 
 LIFETIME = timedelta(hours=1)
 
@@ -45,7 +45,7 @@ def check_setup_link(*, token: str) -> None:
 def create_administrator(*, token: str, username: str, password: str) -> models.User:
     """Make the first administrator, in all groups, and use the link up. Raises LinkNotValid."""
     # Two people with the same link: the second waits here, then finds it used.
-    keyhold.lock_key(account=accounts.get_current_account())
+    circuit_breaker.lock_key(account=accounts.get_current_account())
     check_setup_link(token=token)
     models.SetupLink.objects.all().delete()
     user = models.User.objects.create_superuser(username=username, password=password)

@@ -7,7 +7,7 @@ from django.db import transaction
 from portal import models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import audit, keyhold
+from portal.services import audit, circuit_breaker
 
 _WIDE = timedelta(hours=1)  # by which the provider's clock may be ahead of ours, and begin what was asked for late
 
@@ -21,7 +21,7 @@ def note_sharing(*, account: models.Account) -> None:
     if stranger is None:
         return
     with transaction.atomic():
-        keyhold.lock_key(account=account)
+        circuit_breaker.lock_key(account=account)
         models.Account.objects.filter(pk=account.pk).update(shared_at=Now())
         audit.record(
             Verb.NOTE_SHARING,

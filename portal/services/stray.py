@@ -6,7 +6,7 @@ from django.db.models import Model
 
 from portal import agentstation, models
 from portal.models.event import Verb
-from portal.services import accounts, audit, identity, keyhold, mirror
+from portal.services import accounts, audit, circuit_breaker, identity, mirror
 
 
 def keep_response(
@@ -21,10 +21,10 @@ def keep_response(
 
     That the attempt is missing shows that the database went back, which pauses the key.
     """
-    if outcome == models.Attempt.Outcome.GIVEN_BACK:
+    if outcome == models.Attempt.Outcome.NOT_SENT:
         return  # nothing was sent: there is nothing to keep
     account = accounts.get_current_account()
-    key = keyhold.lock_key(account=account)
+    key = circuit_breaker.lock_key(account=account)
     stray, is_new = models.StrayResponse.objects.get_or_create(
         token=token,
         defaults={"account": account, "attempt_number": attempt_number, "outcome": outcome, **description},

@@ -16,5 +16,5 @@ def list_left_workstations(*, account: models.Account) -> QuerySet[models.Workst
     """Live workstations of people who may not request any more, and that nobody is giving back."""
     # Read first: they are few, often nobody, while all that is live would have to be asked whose it is.
     people = models.User.objects.exclude(pk__in=list_submitters()).values_list("pk", flat=True)
-    live = models.Workstation.objects.live().filter(account=account, release_asked_at=None)
+    live = models.Workstation.objects.live().filter(account=account, release_requested_at=None)
     return live.filter(request__requester__in=list(people))

@@ -10,7 +10,7 @@ from portal import agentstation, models
 from portal.db import release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, drift, keyhold, leases, storable
+from portal.services import accounts, audit, circuit_breaker, contract_drift, leases, sanitize
 
 # To a provider without a list of types, `types` may be the id of a workstation that it does not have: 422.
 _NO_LIST = (404, 422, 501)
@@ -36,28 +36,28 @@ def list_known_types() -> list[str]:
     return list(dict.fromkeys([*models.Request.Type.values, *names]))
 
 
-def read_types(*, held: leases.Lease, client: agentstation.Client) -> None:
+def read_types(*, lease: leases.Lease, client: agentstation.Client) -> None:
     """Read the provider's list and keep what it says; whatever else is answered leaves things as they are."""
     account = accounts.get_current_account()
-    if not keyhold.is_confirmed(account=account):
+    if not circuit_breaker.is_confirmed(account=account):
         return  # the list may be another account's
     release_connection()
     try:
         described = client.list_types()
     except agentstation.AgentStationError as error:
-        _note_refusal(account=account, held=held, answer=error.answer)
+        _note_refusal(account=account, lease=lease, answer=error.answer)
     else:
-        _store_list(account=account, held=held, described=described)
+        _store_list(account=account, lease=lease, described=described)
 
 
 @transaction.atomic
-def _note_refusal(*, account: models.Account, held: leases.Lease, answer: agentstation.Answer | None) -> None:
+def _note_refusal(*, account: models.Account, lease: leases.Lease, answer: agentstation.Answer | None) -> None:
     """Where the provider says that it has no list, forget the one that it had, if that was read long ago."""
-    leases.check_lease(held=held)
+    leases.check_lease(lease=lease)
     if answer is None or 200 <= answer.status < 300:
         return
     if answer.status not in _NO_LIST:
-        drift.note_deviations(deviations=answer.deviations)
+        contract_drift.note_deviations(deviations=answer.deviations)
         return
     rows = models.WorkstationType.objects.filter(account=account, withdrawn_at=None)
     if not rows.filter(listed_at__gt=Now() - _TRUSTED_FOR).exists():
@@ -66,11 +66,11 @@ def _note_refusal(*, account: models.Account, held: leases.Lease, answer: agents
 
 @transaction.atomic
 def _store_list(
-    *, account: models.Account, held: leases.Lease, described: Sequence[agentstation.WorkstationTypeDescription]
+    *, account: models.Account, lease: leases.Lease, described: Sequence[agentstation.WorkstationTypeDescription]
 ) -> None:
     """An empty list is not believed: it would leave nothing to ask for."""
-    leases.check_lease(held=held)
-    drift.note_deviations(deviations=[deviation for one in described for deviation in one.deviations])
+    leases.check_lease(lease=lease)
+    contract_drift.note_deviations(deviations=[deviation for one in described for deviation in one.deviations])
     usable: dict[str, agentstation.WorkstationTypeDescription] = {}
     for one in described:
         if _is_usable(one.name):
@@ -89,10 +89,10 @@ def _describe(account: models.Account, one: agentstation.WorkstationTypeDescript
     return models.WorkstationType(
         account=account,
         name=one.name,
-        description=storable.escape_text(one.description),
-        hardware=[storable.escape_text(text) for text in one.hardware],
-        software=[storable.escape_text(text) for text in one.software],
-        ai_models=[storable.escape_text(text) for text in one.models],
+        description=sanitize.escape_text(one.description),
+        hardware=[sanitize.escape_text(text) for text in one.hardware],
+        software=[sanitize.escape_text(text) for text in one.software],
+        ai_models=[sanitize.escape_text(text) for text in one.models],
         raw=json.dumps(one.raw, ensure_ascii=True, default=str),
         listed_at=Now(),
     )

@@ -24,7 +24,7 @@ def list_open_attempts(*, account: models.Account) -> QuerySet[models.Attempt]:
     attempts = models.Attempt.objects.filter(
         request__account=account, request__status__in=(states.UNKNOWN, states.QUEUED), outcome=outcomes.UNKNOWN
     )
-    return attempts.exclude(late_answer__outcome__in=(outcomes.FAILED, outcomes.GIVEN_BACK))
+    return attempts.exclude(late_response__outcome__in=(outcomes.FAILED, outcomes.NOT_SENT))
 
 
 def list_attempts(*, portal_request: models.Request) -> list[models.Attempt]:
@@ -64,7 +64,7 @@ def _find_denied_tick(portal_request: models.Request) -> int:
 
 def _list_named_late(portal_request: models.Request) -> list[dict[str, object]]:
     """What is told of late responses that named another request's workstation: attempts that ended stay as they are."""
-    late = models.Event.objects.filter(verb=Verb.LATE_ANSWER, request_number=portal_request.pk)
+    late = models.Event.objects.filter(verb=Verb.LATE_RESPONSE, request_number=portal_request.pk)
     return [detail for detail in late.values_list("detail", flat=True) if detail.get("owner")]
 
 
@@ -104,7 +104,7 @@ def read_view(*, account: models.Account, now: datetime, steady_since: datetime)
         now=now,
         steady_since=steady_since,
         grace=listinglag.choose_grace(account=account, now=now),
-        minute=timedelta(seconds=settings.PORTAL_SETTLE_GRACE),
+        minute=timedelta(seconds=settings.PORTAL_RECONCILE_GRACE),
         clock_offset=None if offset is None else timedelta(seconds=offset),
         scans=scans_read,
         documented_types=frozenset(models.Request.Type.values),
@@ -121,7 +121,7 @@ class Survey:
         others = models.Workstation.objects.filter(workspace=OuterRef("workspace")).exclude(pk=OuterRef("pk"))
         named = models.Request.objects.filter(account=account, workspace_uid=OuterRef("workspace__uid"))
         # One that an operator releases is nobody's.
-        free = models.Workstation.is_free() & Q(is_foreign=False, release_asked_at=None)
+        free = models.Workstation.is_free() & Q(is_foreign=False, release_requested_at=None)
         rows = rows.filter(free | Q(made_for__isnull=False)).annotate(
             is_open=ExpressionWrapper(free, output_field=BooleanField()),
             is_in_flight=Exists(models.list_calls_before_listing()),

@@ -131,22 +131,22 @@ def find_percentile(*, seconds: Mapping[str, int], percent: int) -> int | None:
     return None
 
 
-def count_usage(*, held: leases.Lease) -> int:
+def count_usage(*, lease: leases.Lease) -> int:
     """Count days, and sum up the months that are complete by them. Returns how many of both; 0 where all is done."""
-    return count_days(held=held) + sum_months(held=held)
+    return count_days(lease=lease) + sum_months(lease=lease)
 
 
-def count_days(*, held: leases.Lease) -> int:
+def count_days(*, lease: leases.Lease) -> int:
     """Count finished days that are not counted, and anew those where a request has ended since. Returns how many."""
     days = [*_find_uncounted(), *_find_changed()]
-    return sum(_count_day(day=day, held=held) for day in days[:_MOST_DAYS])
+    return sum(_count_day(day=day, lease=lease) for day in days[:_MOST_DAYS])
 
 
-def sum_months(*, held: leases.Lease) -> int:
+def sum_months(*, lease: leases.Lease) -> int:
     """Sum up months that are complete. Returns how many."""
     months = _find_complete_months()[:_MOST_MONTHS]
     for month in months:
-        _sum_month(month=month, held=held)
+        _sum_month(month=month, lease=lease)
     return len(months)
 
 
@@ -165,8 +165,8 @@ def _find_complete_months() -> list[date]:
 
 
 @transaction.atomic
-def _sum_month(*, month: date, held: leases.Lease) -> None:
-    leases.check_lease(held=held)
+def _sum_month(*, month: date, lease: leases.Lease) -> None:
+    leases.check_lease(lease=lease)
     days = models.DailyCount.objects.filter(_is_valid(), day__range=(month, _end(month)))
     numbers: dict[int | None, list[Numbers]] = defaultdict(list)
     for person_id, counts in days.values_list("person", "counts"):
@@ -197,7 +197,7 @@ def _find_changed() -> Iterator[date]:
             yield day
 
 
-def _count_day(*, day: date, held: leases.Lease) -> bool:
+def _count_day(*, day: date, lease: leases.Lease) -> bool:
     requests = models.Request.objects.filter(**_within(day, day))
     # First of all: whatever ends while the others are counted is still taken for open. So this needs no transaction.
     still_open = dict(requests.filter(ended_at=None).values_list("pk", "requester")[: _MOST_OPEN + 1])
@@ -210,7 +210,7 @@ def _count_day(*, day: date, held: leases.Lease) -> bool:
         counts = sum_counts(counts=[ended.get(person_id, {})])
         rows.append(_make_row(day=day, person_id=person_id, counts=counts, numbers=numbers))
     with transaction.atomic():
-        leases.check_lease(held=held)
+        leases.check_lease(lease=lease)
         models.DailyCount.objects.filter(day=day).delete()
         models.DailyCount.objects.bulk_create(rows)
     return True

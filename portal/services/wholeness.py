@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from portal import agentstation, models
-from portal.services import clock, doubts, keyhold, leases, listed, listinglag
+from portal.services import circuit_breaker, clock, doubts, leases, listed, listinglag
 
 STILL_ACTIVE = "lacks-what-is-active"
 NOT_TOLD = "lacks-what-cannot-be-read"
@@ -23,7 +23,7 @@ def find_lacking(*, scan: models.Scan) -> QuerySet[models.Workstation]:
 
 
 def check_lacking(
-    *, scan: models.Scan, row: models.Workstation, held: leases.Lease, client: agentstation.Client
+    *, scan: models.Scan, row: models.Workstation, lease: leases.Lease, client: agentstation.Client
 ) -> str:
     """Read one that the scan lacks: it has ended, is in doubt from now on, or the code says why the scan is not whole.
 
@@ -32,7 +32,7 @@ def check_lacking(
     try:
         told = client.retrieve_workstation(uid=row.uid)
     except agentstation.AssetNotFound:
-        _begin_doubt(scan=scan, row=row, held=held)
+        _begin_doubt(scan=scan, row=row, lease=lease)
         return ""
     except agentstation.RateLimited:
         raise
@@ -43,7 +43,7 @@ def check_lacking(
     if told.status not in models.Workstation.ENDED_STATUSES:
         return STILL_ACTIVE
     with transaction.atomic():
-        leases.check_lease(held=held)
+        leases.check_lease(lease=lease)
         listed.end_listed(row=row, entry=told)
     return ""
 
@@ -73,17 +73,17 @@ def _count_lacking(scan: models.Scan, *, row: models.Workstation, since: datetim
 
 
 def _list_live(scan: models.Scan) -> QuerySet[models.Workstation]:
-    live = models.Workstation.objects.live().filter(account=scan.account_id, release_asked_at=None)
+    live = models.Workstation.objects.live().filter(account=scan.account_id, release_requested_at=None)
     return live.exclude(request=None)
 
 
 @transaction.atomic
-def _begin_doubt(*, scan: models.Scan, row: models.Workstation, held: leases.Lease) -> None:
-    key = keyhold.lock_key(account=scan.account)
-    leases.check_lease(held=held)
+def _begin_doubt(*, scan: models.Scan, row: models.Workstation, lease: leases.Lease) -> None:
+    key = circuit_breaker.lock_key(account=scan.account)
+    leases.check_lease(lease=lease)
     stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
     doubts.begin_doubt(key=key, stored=stored, why="read")
 
 
 def _grace() -> timedelta:
-    return timedelta(seconds=settings.PORTAL_SETTLE_GRACE)
+    return timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)

@@ -54,7 +54,7 @@ _SYSTEMS = (
     *(("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows")),
     *(("Mac OS X", "macOS"), ("CrOS", "ChromeOS"), ("Linux", "Linux")),
 )
-_BANNER_PAUSE = 15  # seconds between polls for the notice of a hold
+_BANNER_PAUSE = 15  # seconds between polls for the notice of a pause
 _TYPE_ICONS = MappingProxyType(
     {
         "max": "monitor",
@@ -103,7 +103,7 @@ def polls(context: Context, name: str, *args: object, **query: str) -> SafeStrin
 
 @register.simple_tag(takes_context=True)
 def banner_polls(context: Context) -> SafeString:
-    """The same for the notice of a hold, on a page without a live part that brings it along."""
+    """The same for the notice of a pause, on a page without a live part that brings it along."""
     return _poll_attributes(reverse("key_banner"), {"seen": context["key_version"]}, _BANNER_PAUSE)
 
 
@@ -170,7 +170,7 @@ def _workstation_badge(workstation: models.Workstation) -> Badge:
         return Badge(_("Errored"), "bad", "circle-x")
     if not workstation.is_live:
         return Badge(_("Ended"), "off", "circle-minus")
-    if workstation.release_asked_at:
+    if workstation.release_requested_at:
         return Badge(_("Being given back"), "busy", "loader")
     if workstation.doubted_at:
         return Badge(_("Not found"), "warn", "triangle-alert")

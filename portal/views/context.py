@@ -1,4 +1,4 @@
-"""What every page shows: the theme, whether the sandbox is in use, and a hold of the key."""
+"""What every page shows: the theme, whether the sandbox is in use, and a pause of the key."""
 
 from functools import partial
 
@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from portal import models
-from portal.services import decisions, workers
+from portal.services import operator_actions, workers
 from portal.services.audit import watch
 from portal.views import live
 from portal.views.http import read_key
@@ -21,7 +21,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "theme": theme if theme in THEMES else "auto",
         "using_sandbox": settings.USING_SANDBOX,
         "is_poll": live.is_poll(request),
-        "count_open_decisions": decisions.count_open_decisions,  # called by the one template that shows it
+        "count_open_decisions": operator_actions.count_open_decisions,  # called by the one template that shows it
         "count_open_findings": partial(_count_findings, request),  # likewise
         **_read_key(request),
     }
@@ -34,7 +34,7 @@ def _count_findings(request: HttpRequest) -> int:
 
 
 def _read_key(request: HttpRequest) -> dict[str, object]:
-    """The key with the version of the notice about its hold, and whether the notice has to say that it goes on."""
+    """The key with the version of the notice about its pause, and whether the notice has to say that it goes on."""
     if not getattr(request, "user", None) or not request.user.is_authenticated:
         return {"key": None}
     key = read_key(request)
@@ -48,7 +48,7 @@ def _read_key(request: HttpRequest) -> dict[str, object]:
 
 def _tell_state(key: models.Key) -> str:
     """Whether requests go out, in the words that machines read."""
-    if key.is_held:
+    if key.is_paused:
         return "paused"
     if not workers.is_worker_alive():
         return "offline"

@@ -34,7 +34,7 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
     facts = (
         [(row.pk, row.status, row.failure) for row in requests],
         [
-            (row.pk, row.status, row.type, row.workspace_id, row.release_asked_at, row.doubted_at)
+            (row.pk, row.status, row.type, row.workspace_id, row.release_requested_at, row.doubted_at)
             for row in workstations
         ],
     )

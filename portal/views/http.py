@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 
 from portal import models
-from portal.services import keyhold
+from portal.services import circuit_breaker
 
 
 class SignedInRequest(HttpRequest):
@@ -15,7 +15,7 @@ class SignedInRequest(HttpRequest):
 def read_key(request: HttpRequest) -> models.Key:
     """The state of the present key as the page shows it: all that asks for it gets what was read first."""
     key: models.Key | None = getattr(request, "portal_key", None)
-    return keep_key(request, key=key or keyhold.get_current_key())
+    return keep_key(request, key=key or circuit_breaker.get_current_key())
 
 
 def keep_key(request: HttpRequest, *, key: models.Key) -> models.Key:

@@ -15,7 +15,7 @@ from portal.models.event import Verb
 from portal.services import listinglag, restore
 
 _ENDINGS = (Verb.CLOSE, Verb.CANCEL)
-_DECISIONS = (Verb.RECONCILE, Verb.ADOPT, Verb.NOT_CREATED, Verb.NEEDS_REVIEW, Verb.WISH_CANCEL)
+_DECISIONS = (Verb.RECONCILE, Verb.ADOPT, Verb.NOT_CREATED, Verb.NEEDS_REVIEW, Verb.REQUEST_CANCEL)
 _MOST_SHOWN, _FIRST_SHOWN, _LAST_SHOWN = 12, 3, 6
 _FINAL_TITLES = {
     models.Request.Status.FAILED: gettext_lazy("No workstation"),
@@ -76,7 +76,9 @@ def read_story(*, portal_request: models.Request, was_claimed: bool = True) -> S
     events = list(models.Event.objects.filter(request_number=portal_request.pk).order_by("id"))
     rows = models.Attempt.objects.filter(request=portal_request).defer("answer").order_by("number")
     attempts = list(
-        rows.select_related("late_answer", "request__requester", "request__account", "request__workstation__workspace")
+        rows.select_related(
+            "late_response", "request__requester", "request__account", "request__workstation__workspace"
+        )
     )
     now = attempts[-1].request if attempts else portal_request
     return Story(portal_request=now, attempts=attempts, events=events)
@@ -114,7 +116,7 @@ def _describe_afterlife(portal_request: models.Request) -> list[Step]:
     workstation = getattr(portal_request, "workstation", None)
     if workstation is None or workstation.ended_at is None:
         return []
-    title = _("Workstation given back") if workstation.release_asked_at else _("Workstation ended")
+    title = _("Workstation given back") if workstation.release_requested_at else _("Workstation ended")
     return [Step(title=title, state="off", text=_("Its files stay in the workspace."), at=workstation.ended_at)]
 
 
@@ -125,7 +127,7 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
     texts = {
         outcome.SENDING: _("The provider has been asked. It usually answers within a minute."),
         outcome.SUCCEEDED: _("The provider said yes."),
-        outcome.GIVEN_BACK: _("Nothing was sent: the server, or its database, had taken too long before it."),
+        outcome.NOT_SENT: _("Nothing was sent: the server, or its database, had taken too long before it."),
     }
     states = {outcome.SENDING: "now", outcome.SUCCEEDED: "done", outcome.UNKNOWN: "warn", outcome.FAILED: "bad"}
     failure = attempt.failure_row
@@ -139,13 +141,13 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
         at=attempt.claimed_at,
         took=_measure_call(attempt),
     )
-    late = getattr(attempt, "late_answer", None)
+    late = getattr(attempt, "late_response", None)
     return [step, _describe_late(late)] if late else [step]
 
 
 def _measure_call(attempt: models.Attempt) -> float | None:
     """How long the provider was asked, in seconds; None where it still is, or never was."""
-    if attempt.ended_at is None or attempt.outcome == models.Attempt.Outcome.GIVEN_BACK:
+    if attempt.ended_at is None or attempt.outcome == models.Attempt.Outcome.NOT_SENT:
         return None
     return (attempt.ended_at - attempt.claimed_at).total_seconds()
 
@@ -167,7 +169,7 @@ def _describe_failure(attempt: models.Attempt) -> str:
     return f"{title} ({attempt.http_status})." if attempt.http_status else f"{title}."
 
 
-def _describe_late(late: models.LateAnswer) -> Step:
+def _describe_late(late: models.LateResponse) -> Step:
     return Step(
         title=_("A late answer came"),
         state="done",
@@ -192,9 +194,9 @@ def _describe_decision(event: models.Event) -> Step:
         title, text = (_("Found"), shown) if found else (_("Nothing was made"), missing)
         return Step(title=title, state="done", text=text % values, at=event.at)
     titles = {Verb.ADOPT: _("Found by an operator"), Verb.NOT_CREATED: _("Somebody said: nothing was made")}
-    titles |= {Verb.NEEDS_REVIEW: _("Somebody has to decide"), Verb.WISH_CANCEL: _("Cancelling wished")}
+    titles |= {Verb.NEEDS_REVIEW: _("Somebody has to decide"), Verb.REQUEST_CANCEL: _("Cancelling wished")}
     text = ""
-    if event.verb == Verb.WISH_CANCEL:
+    if event.verb == Verb.REQUEST_CANCEL:
         text = _("If nothing was made it is cancelled; if something was, it is yours to give back.")
     who = f"{event.actor_name}: " if event.actor_name else ""
     reason = event.reason if event.actor_name else _(event.reason)  # the portal's own reasons are kept in English
@@ -217,8 +219,8 @@ def _describe_waiting(portal_request: models.Request, *, key: models.Key, is_fir
 def _explain_waiting(portal_request: models.Request, *, key: models.Key) -> str:
     if portal_request.account_id != key.account_id:
         return _("It was meant for another account of the provider, and is not sent with the present key.")
-    if key.is_held:
-        return _explain_hold(key)
+    if key.is_paused:
+        return _explain_pause(key)
     if key.is_resuming:
         return _("The queue has just begun to move again, one request at a time, until one succeeds.")
     if portal_request.next_attempt_at is not None:
@@ -229,14 +231,14 @@ def _explain_waiting(portal_request: models.Request, *, key: models.Key) -> str:
     ) % {"count": settings.PORTAL_CALLS_IN_FLIGHT}
 
 
-def _explain_hold(key: models.Key) -> str:
+def _explain_pause(key: models.Key) -> str:
     values = {
         "cause": key.cause_clause,
-        "since": date_format(timezone.localtime(key.held_at), "H:i T") if key.held_at else "",
+        "since": date_format(timezone.localtime(key.paused_at), "H:i T") if key.paused_at else "",
         "end": key.who_ends,
         "who": key.failure.actor.words if key.failure else "",
     }
-    if key.failure is None or key.held_until is not None:
+    if key.failure is None or key.paused_until is not None:
         return _("The queue stands still for everybody: %(cause)s, since %(since)s. It goes on when %(end)s.") % values
     return (
         _(

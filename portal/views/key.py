@@ -1,4 +1,4 @@
-"""The state of the team's key, and the end of a hold."""
+"""The state of the team's key, and the end of a pause."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import models
-from portal.services import accounts, credentials, identity, keyhold, restore, workers
+from portal.services import accounts, circuit_breaker, credentials, identity, restore, workers
 from portal.views import live
 from portal.views.http import SignedInRequest, read_key
 
@@ -34,11 +34,11 @@ def live_key(request: SignedInRequest) -> HttpResponse:
 
 @require_GET
 def live_banner(request: SignedInRequest) -> HttpResponse:
-    """The notice of a hold, for the pages that have no other live part."""
+    """The notice of a pause, for the pages that have no other live part."""
     key = read_key(request)
     if live.is_seen(request, live.read_version(request, key=key)):
         return HttpResponse(status=204)
-    return render(request, "parts/hold.html")
+    return render(request, "parts/pause.html")
 
 
 def _show(request: SignedInRequest) -> dict[str, Any]:
@@ -69,18 +69,18 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "questions": questions,
         "worker_is_alive": is_alive,
         "database": identity.find_doubt() if key.cause == models.DATABASE_MOVED else None,
-        "stopping_number": keyhold.find_stopping_request(key=key),
-        "live": live.Part(version=version, pause=5, is_awaited=key.state != models.Key.State.OPEN),
+        "stopping_number": circuit_breaker.find_stopping_request(key=key),
+        "live": live.Part(version=version, pause=5, is_awaited=key.state != models.Key.State.ACTIVE),
     }
 
 
 @require_POST
 @permission_required("portal.resume_key", raise_exception=True)
 def resume(request: SignedInRequest) -> HttpResponse:
-    """End the hold."""
+    """End the pause."""
     try:
-        keyhold.resume_key(actor=request.user, account=accounts.get_current_account())
-    except keyhold.NotHeld as error:
+        circuit_breaker.resume_key(actor=request.user, account=accounts.get_current_account())
+    except circuit_breaker.NotPaused as error:
         messages.warning(request, str(error))
     else:
         messages.success(
@@ -100,7 +100,7 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
         return redirect("key")
     try:
         credentials.confirm_key(actor=request.user, credential=credential, is_same_account=answer == "same")
-    except keyhold.NotHeld as error:
+    except circuit_breaker.NotPaused as error:
         messages.warning(request, str(error))
     else:
         messages.success(request, _("Noted. Requests go out with that key now."))
@@ -119,7 +119,7 @@ def confirm_database(request: SignedInRequest) -> HttpResponse:
         count = restore.confirm_database(
             actor=request.user, account=accounts.get_current_account(), was_put_back=answer == "put-back"
         )
-    except keyhold.NotHeld as error:
+    except circuit_breaker.NotPaused as error:
         messages.warning(request, str(error))
     else:
         messages.success(request, _describe_answer(answer, count=count))

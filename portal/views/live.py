@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from portal import models
 
-_SHOWS_HOLD, _SHOWED_HOLD, _SHOWS_NONE = "held", "went", "open"
+_SHOWS_PAUSE, _SHOWED_PAUSE, _SHOWS_NONE = "held", "went", "open"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +30,11 @@ def is_poll(request: HttpRequest) -> bool:
 
 
 def read_version(request: HttpRequest, *facts: object, key: models.Key) -> str:
-    """Differs wherever what the part shows differs: the facts, and the hold of the key, whose notice comes with it.
+    """Differs wherever what the part shows differs: the facts, and the pause of the key, whose notice comes with it.
 
-    Its first word tells what the notice says, so that the end of a hold can be said where the hold was shown.
+    Its first word tells what the notice says, so that the end of a pause can be said where the pause was shown.
     """
-    state = key.pk, key.state, key.cause, key.held_at, key.held_until, key.operator_only
+    state = key.pk, key.state, key.cause, key.paused_at, key.paused_until, key.operator_only
     digest = hashlib.blake2b(repr((state, facts)).encode(), digest_size=9).hexdigest()
     return f"{_find_notice(request, key=key)}.{digest}"
 
@@ -45,12 +45,12 @@ def is_seen(request: HttpRequest, version: str) -> bool:
 
 
 def has_just_moved(request: HttpRequest, *, key: models.Key) -> bool:
-    """Whether the page that asks has shown a hold which is over."""
-    return _find_notice(request, key=key) == _SHOWED_HOLD
+    """Whether the page that asks has shown a pause which is over."""
+    return _find_notice(request, key=key) == _SHOWED_PAUSE
 
 
 def _find_notice(request: HttpRequest, *, key: models.Key) -> str:
-    if key.is_held:
-        return _SHOWS_HOLD
+    if key.is_paused:
+        return _SHOWS_PAUSE
     shown = request.GET.get("seen", "").partition(".")[0] if is_poll(request) else ""
-    return _SHOWED_HOLD if shown in (_SHOWS_HOLD, _SHOWED_HOLD) else _SHOWS_NONE
+    return _SHOWED_PAUSE if shown in (_SHOWS_PAUSE, _SHOWED_PAUSE) else _SHOWS_NONE

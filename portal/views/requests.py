@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
-from portal.services import decisions, intake, matching, pulse, turns, types
+from portal.services import fair_queue, matching, operator_actions, pulse, submissions, types
 from portal.views import guide, history, journey, live, support
 from portal.views.http import SignedInRequest, keep_key, read_key
 
@@ -30,9 +30,9 @@ def new(request: SignedInRequest) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             return redirect("request_detail", _submit(request, form).pk)
-        except intake.SubmissionReused as error:
+        except submissions.SubmissionReused as error:
             form.add_error("submission", str(error))
-        except intake.WorkspaceNotFound as error:
+        except submissions.WorkspaceNotFound as error:
             form.add_error("workspace_id", str(error))
     if "submission" in form.errors:
         _renew_submission(form)
@@ -52,7 +52,7 @@ def _fill(request: SignedInRequest) -> dict[str, object]:
 
 
 def _submit(request: SignedInRequest, form: forms.RequestForm) -> models.Request:
-    return intake.submit_request(
+    return submissions.submit_request(
         requester=request.user,
         submission=form.cleaned_data["submission"],
         type=form.cleaned_data["type"],
@@ -133,7 +133,7 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
     story = journey.read_story(portal_request=get_object_or_404(rows, pk=number), was_claimed=found.was_claimed)
     portal_request, key = story.portal_request, found.key
     is_waiting = portal_request.status == models.Request.Status.QUEUED
-    position = turns.find_position(portal_request=portal_request) if is_waiting else None
+    position = fair_queue.find_position(portal_request=portal_request) if is_waiting else None
     failure = portal_request.failure_row
     is_failed = portal_request.status == models.Request.Status.FAILED
     is_own = portal_request.requester_id == request.user.pk
@@ -164,7 +164,7 @@ def _make_part(portal_request: models.Request, *, key: models.Key, position: int
     """It asks often near the front of the queue, and seldom at its end."""
     states = models.Request.Status
     pause = 5 if portal_request.status == states.UNKNOWN else min(2 + (position or 0) // 2, 30)
-    is_next = position == 1 and not key.is_held and portal_request.next_attempt_at is None
+    is_next = position == 1 and not key.is_paused and portal_request.next_attempt_at is None
     is_soon = is_next or portal_request.status == states.SENDING
     return live.Part(version=version, pause=pause, is_awaited=True, is_soon=is_soon)
 
@@ -175,8 +175,8 @@ def cancel(request: SignedInRequest, number: int) -> HttpResponse:
     portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
     was_sent = portal_request.status == models.Request.Status.UNKNOWN
     try:
-        intake.cancel_request(actor=request.user, portal_request=portal_request)
-    except intake.NotPossible as error:
+        submissions.cancel_request(actor=request.user, portal_request=portal_request)
+    except submissions.NotPossible as error:
         messages.warning(request, str(error))
     else:
         portal_request.refresh_from_db()
@@ -199,8 +199,8 @@ def declare_not_created(request: SignedInRequest, number: int) -> HttpResponse:
     """Have one's own unknown request sent again, where the portal asks for it."""
     portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
     try:
-        decisions.declare_not_created(actor=request.user, portal_request=portal_request)
-    except intake.NotPossible as error:
+        operator_actions.declare_not_created(actor=request.user, portal_request=portal_request)
+    except submissions.NotPossible as error:
         messages.warning(request, str(error))
     else:
         messages.success(request, _("%(label)s is in the queue again.") % {"label": portal_request.label})
@@ -217,8 +217,8 @@ def close(request: SignedInRequest, number: int) -> HttpResponse:
         shown = _show_one(request, number, _read_pulse(request, number))  # not live: the form is being filled in
         return render(request, "requests/detail.html", shown | {"reason_form": form, "live": None})
     try:
-        intake.close_request(actor=request.user, portal_request=portal_request, reason=form.cleaned_data["reason"])
-    except intake.NotPossible as error:
+        submissions.close_request(actor=request.user, portal_request=portal_request, reason=form.cleaned_data["reason"])
+    except submissions.NotPossible as error:
         messages.warning(request, str(error))
     else:
         messages.success(

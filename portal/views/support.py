@@ -28,13 +28,13 @@ def describe_request(*, portal_request: models.Request, attempts: Iterable[model
 def _describe_attempt(attempt: models.Attempt) -> Iterator[str]:
     yield f"{_('Attempt')} {attempt.number}: {_write_time(attempt.claimed_at)} – {_write_time(attempt.ended_at)}"
     yield from _describe_answer(attempt)
-    late = getattr(attempt, "late_answer", None)
+    late = getattr(attempt, "late_response", None)
     if late is not None:
         yield f"  {_('A late answer came')}: {_write_time(late.came_at)}"
         yield from _describe_answer(late)
 
 
-def _describe_answer(answer: models.Attempt | models.LateAnswer) -> Iterator[str]:
+def _describe_answer(answer: models.Attempt | models.LateResponse) -> Iterator[str]:
     failure = f" ({answer.failure})" if answer.failure else ""
     yield f"  {_('Outcome')}: {answer.get_outcome_display()}{failure}"
     yield f"  {_('HTTP status')}: {answer.http_status or _('none')}"

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
-from portal.services import accounts, credentials, decisions, drift, intake, submitters
+from portal.services import accounts, contract_drift, credentials, operator_actions, submissions, submitters
 from portal.views import paging
 from portal.views.http import SignedInRequest
 
@@ -33,7 +33,7 @@ def _show() -> dict[str, object]:
         "questions": credentials.list_questions(account=account),
         "left": left.select_related("request__requester", "workspace").order_by("id")[:_MOST],
         "unknown": unknown.select_related("requester", "account").order_by("id")[:_MOST],
-        "may_be_foreign": account.first_look == models.Account.FirstLook.FAILED,
+        "may_be_foreign": account.baseline_scan == models.Account.BaselineScan.FAILED,
         "orphans": orphans.select_related("workspace", "made_for").order_by("id")[:_MOST],
         "notices": models.Notice.objects.filter(acknowledged_at=None).order_by("id")[:_MOST],
         "scans": models.Scan.objects.filter(account=account, ended_at__isnull=False).order_by("-id")[:5],
@@ -51,7 +51,7 @@ def decide(request: SignedInRequest, number: int) -> HttpResponse:
         return redirect("unknown")
     try:
         _carry_out(request, form, portal_request)
-    except intake.NotPossible as error:
+    except submissions.NotPossible as error:
         messages.warning(request, str(error))
     else:
         messages.success(
@@ -66,13 +66,13 @@ def _carry_out(request: SignedInRequest, form: forms.DecisionForm, portal_reques
         case "adopt":
             rows = models.Workstation.objects.filter(account=portal_request.account_id)
             workstation = paging.find_newest(rows=rows, uid=form.cleaned_data["workstation"])
-            decisions.adopt_workstation(
+            operator_actions.adopt_workstation(
                 actor=request.user, portal_request=portal_request, workstation=workstation, reason=reason
             )
         case "not-created":
-            decisions.declare_not_created(actor=request.user, portal_request=portal_request, reason=reason)
+            operator_actions.declare_not_created(actor=request.user, portal_request=portal_request, reason=reason)
         case _:
-            intake.close_request(actor=request.user, portal_request=portal_request, reason=reason)
+            submissions.close_request(actor=request.user, portal_request=portal_request, reason=reason)
 
 
 @require_POST
@@ -80,7 +80,7 @@ def _carry_out(request: SignedInRequest, form: forms.DecisionForm, portal_reques
 def release(request: SignedInRequest, uid: str) -> HttpResponse:
     """Give an orphan back."""
     said = _("%(uid)s is being given back. Your reason is in the record.") % {"uid": uid}
-    return _judge_orphan(request, uid, act=decisions.release_orphan, said=said)
+    return _judge_orphan(request, uid, act=operator_actions.release_orphan, said=said)
 
 
 @require_POST
@@ -88,7 +88,7 @@ def release(request: SignedInRequest, uid: str) -> HttpResponse:
 def disown(request: SignedInRequest, uid: str) -> HttpResponse:
     """Say that an orphan is not the team's."""
     said = _("%(uid)s is noted as not yours. Your reason is in the record.") % {"uid": uid}
-    return _judge_orphan(request, uid, act=decisions.disown_workstation, said=said)
+    return _judge_orphan(request, uid, act=operator_actions.disown_workstation, said=said)
 
 
 def _judge_orphan(request: SignedInRequest, uid: str, *, act: Callable[..., None], said: str) -> HttpResponse:
@@ -100,7 +100,7 @@ def _judge_orphan(request: SignedInRequest, uid: str, *, act: Callable[..., None
         return redirect("unknown")
     try:
         act(actor=request.user, workstation=workstation, reason=form.cleaned_data["reason"])
-    except intake.NotPossible as error:
+    except submissions.NotPossible as error:
         messages.warning(request, str(error))
     else:
         messages.success(request, said)
@@ -113,8 +113,8 @@ def acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
     """Say that a notice has been seen."""
     notice = get_object_or_404(models.Notice, pk=number)
     try:
-        drift.acknowledge_notice(actor=request.user, notice=notice)
-    except drift.NotOpen as error:
+        contract_drift.acknowledge_notice(actor=request.user, notice=notice)
+    except contract_drift.NotOpen as error:
         messages.warning(request, str(error))
     else:
         messages.success(request, _("Noted: it is shown no more, and stays in the audit log."))

@@ -57,10 +57,10 @@ def _find(request: SignedInRequest, uid: str) -> models.Workstation:
 def _read_part(request: SignedInRequest, workstation: models.Workstation) -> live.Part:
     """How the page asks again. Files and logs are in the provider's answer; when it was last heard, to the minute."""
     heard = workstation.refreshed_at.replace(second=0, microsecond=0)
-    release = workstation.release_asked_at, workstation.release_tries, workstation.release_failure
+    release = workstation.release_requested_at, workstation.release_tries, workstation.release_failure
     facts = workstation.raw, release, workstation.doubted_at, workstation.ended_at, heard
     key = read_key(request)
-    is_moving = workstation.status != "active" or workstation.release_asked_at is not None
+    is_moving = workstation.status != "active" or workstation.release_requested_at is not None
     return live.Part(version=live.read_version(request, facts, key=key), pause=5, is_awaited=is_moving)
 
 
@@ -72,7 +72,9 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         "live": part if workstation.is_live else None,
         "raw": paging.show_raw(workstation.raw, contents=contents),
         **contents,
-        "may_release": _may_release(request, workstation) and workstation.is_live and not workstation.release_asked_at,
+        "may_release": _may_release(request, workstation)
+        and workstation.is_live
+        and not workstation.release_requested_at,
         "refusal": _describe_refusal(workstation.release_failure),
         "may_declare_ended": _may_declare_ended(request, workstation),
         "is_own": _is_own(request, workstation),
@@ -124,7 +126,7 @@ def release(request: SignedInRequest, uid: str) -> HttpResponse:
     if reason is None:
         return redirect("workstation_detail", uid)
     try:
-        releases.ask_release(actor=request.user, workstation=workstation, reason=reason)
+        releases.request_release(actor=request.user, workstation=workstation, reason=reason)
     except releases.NotLive as error:
         messages.warning(request, str(error))
     else:

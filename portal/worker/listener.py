@@ -12,7 +12,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal.db import open_connection
-from portal.services import wake
+from portal.services import notify
 from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Listener:
     def _listen(self) -> None:
         self._thread.advance()
         with open_connection(url=settings.PORTAL_LISTEN_URL) as opened:
-            opened.execute(f"LISTEN {wake.CHANNEL}")
+            opened.execute(f"LISTEN {notify.CHANNEL}")
             self._wake()  # for what came before anybody listened
             while not self._stopping.is_set():
                 self._thread.advance()

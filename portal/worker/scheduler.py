@@ -15,15 +15,15 @@ from portal import agentstation
 from portal.db import describe_failure, release_connection
 from portal.services import (
     accounts,
+    circuit_breaker,
     clock,
     credentials,
-    keyhold,
     leases,
     probe,
     reconcile,
-    recover,
     refreshing,
     sessions,
+    timeouts,
     types,
     usage,
     workers,
@@ -67,44 +67,46 @@ class Job:
 
 def list_jobs(*, client: agentstation.Client) -> list[Job]:
     """All jobs of a worker."""
-    interval = settings.PORTAL_DUTY_INTERVAL
+    interval = settings.PORTAL_JOB_INTERVAL
     watched, steady = clock.SteadyClock(), clock.SteadyClock()
     return [
-        Job(name="recover", interval=interval, run=lambda lease: recover.recover_requests(held=lease, watched=watched)),
+        Job(
+            name="recover", interval=interval, run=lambda lease: timeouts.recover_requests(lease=lease, watched=watched)
+        ),
         Job(
             name="reconcile",
             interval=interval,
-            run=lambda lease: reconcile.reconcile_requests(held=lease, client=client, steady=steady),
+            run=lambda lease: reconcile.reconcile_requests(lease=lease, client=client, steady=steady),
             uses_key=True,
         ),
         Job(
             name="probe",
             interval=min(interval, 2.0),
-            run=lambda lease: probe.probe_key(held=lease, client=client),
+            run=lambda lease: probe.probe_key(lease=lease, client=client),
             uses_key=True,
         ),
         Job(
             name="refresh",
             interval=min(settings.PORTAL_REFRESH_INTERVAL, 1.0),
-            run=lambda lease: refreshing.refresh_workstations(held=lease, client=client),
+            run=lambda lease: refreshing.refresh_workstations(lease=lease, client=client),
             uses_key=True,
         ),
         Job(
             name="types",
             interval=_TYPES_ROUNDS * interval,
-            run=lambda lease: types.read_types(held=lease, client=client),
+            run=lambda lease: types.read_types(lease=lease, client=client),
             uses_key=True,
         ),
-        Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_usage(held=lease)),
-        Job(name="seal", interval=_SEAL_ROUNDS * interval, run=lambda lease: seals.seal_events(held=lease)),
-        Job(name="check", interval=_CHECK_ROUNDS * interval, run=lambda lease: watch.check_log(held=lease)),
+        Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_usage(lease=lease)),
+        Job(name="seal", interval=_SEAL_ROUNDS * interval, run=lambda lease: seals.seal_events(lease=lease)),
+        Job(name="check", interval=_CHECK_ROUNDS * interval, run=lambda lease: watch.check_log(lease=lease)),
         Job(
             name="checkpoint",
             interval=_CHECKPOINT_ROUNDS * interval,
-            run=lambda lease: checkpoints.send_checkpoint(held=lease),
+            run=lambda lease: checkpoints.send_checkpoint(lease=lease),
         ),
-        Job(name="sessions", interval=_PRUNE_ROUNDS * interval, run=lambda lease: sessions.prune_sessions(held=lease)),
-        Job(name="prune", interval=_PRUNE_ROUNDS * interval, run=lambda lease: prune.prune_old(held=lease)),
+        Job(name="sessions", interval=_PRUNE_ROUNDS * interval, run=lambda lease: sessions.prune_sessions(lease=lease)),
+        Job(name="prune", interval=_PRUNE_ROUNDS * interval, run=lambda lease: prune.prune_old(lease=lease)),
     ]
 
 
@@ -166,7 +168,7 @@ class Scheduler:
         credentials.present_key(worker=self._name)
 
     def _do(self, job: Job, thread: watchdog.WatchedThread) -> None:
-        if job.uses_key and not keyhold.is_confirmed(account=accounts.get_current_account()):
+        if job.uses_key and not circuit_breaker.is_confirmed(account=accounts.get_current_account()):
             return
         lease = leases.acquire_lease(
             name=job.name, holder=self._name, seconds=job.lease_seconds, before_renewal=partial(self._go_on, thread)

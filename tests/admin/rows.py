@@ -50,9 +50,9 @@ def create_attempt(portal_request: models.Request, **values: object) -> models.A
     return models.Attempt.objects.create(request=portal_request, **defaults | values)
 
 
-def create_late_answer(attempt: models.Attempt, **values: object) -> models.LateAnswer:
+def create_late_response(attempt: models.Attempt, **values: object) -> models.LateResponse:
     defaults = {"outcome": "SUCCEEDED", "http_status": 200, "answer": b'{"id": "late"}'}
-    return models.LateAnswer.objects.create(attempt=attempt, **defaults | values)
+    return models.LateResponse.objects.create(attempt=attempt, **defaults | values)
 
 
 def create_workspace(owner: models.User | None, **values: object) -> models.Workspace:
@@ -95,7 +95,7 @@ def create_all(requester: models.User) -> dict[str, object]:
         "key": portal_request.account.key,
         "request": portal_request,
         "attempt": attempt,
-        "lateanswer": create_late_answer(attempt),
+        "lateresponse": create_late_response(attempt),
         "workstation": create_workstation(portal_request, workspace=workspace),
         "workspace": workspace,
         "file": create_file(workspace),
@@ -152,7 +152,7 @@ def create_seal() -> models.Seal:
 
 
 MODELS = (
-    *("account", "key", "request", "attempt", "lateanswer", "workstation", "workspace", "file", "log", "event"),
+    *("account", "key", "request", "attempt", "lateresponse", "workstation", "workspace", "file", "log", "event"),
     *("credential", "scan", "notice", "workstationtype", "seal", "tombstone"),
     *("database", "restore", "strayresponse", "finding"),
 )

@@ -67,7 +67,7 @@ def test_of_the_beginning_of_an_answer_it_is_said_how_much_there_is():
 def test_the_pages_of_request_and_attempt_show_the_answer(alice, anna, sign_in):
     attempt = rows.create_attempt(rows.create_request(alice), answer=b'{"error":"E","big":"' + b"x" * 9000 + b'"}')
     rows.create_attempt(attempt.request)
-    late = rows.create_late_answer(attempt)
+    late = rows.create_late_response(attempt)
     browser = sign_in(anna)
 
     of_request = browser.get(f"/admin/portal/request/{attempt.request_id}/change/").content.decode()
@@ -82,12 +82,12 @@ def test_the_pages_of_request_and_attempt_show_the_answer(alice, anna, sign_in):
     assert "{\n  &quot;error&quot;: &quot;E&quot;,\n" in of_attempt
     assert "bytes more are not shown" not in of_attempt
     assert "{\n  &quot;id&quot;: &quot;late&quot;\n}" in of_attempt
-    assert "&quot;late&quot;" in browser.get(f"/admin/portal/lateanswer/{late.pk}/change/").content.decode()
+    assert "&quot;late&quot;" in browser.get(f"/admin/portal/lateresponse/{late.pk}/change/").content.decode()
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "name", ["request", "attempt", "lateanswer", "workstation", "workspace", "file", "log", "event"]
+    "name", ["request", "attempt", "lateresponse", "workstation", "workspace", "file", "log", "event"]
 )
 def test_markup_from_outside_is_text(name, alice, anna, sign_in):
     record = _create_nasty(alice)
@@ -109,7 +109,7 @@ def _create_nasty(person) -> dict[str, object]:
     return {
         "request": portal_request,
         "attempt": attempt,
-        "lateanswer": rows.create_late_answer(attempt, **values),
+        "lateresponse": rows.create_late_response(attempt, **values),
         "workstation": rows.create_workstation(portal_request, workspace=workspace, **station),
         "workspace": workspace,
         "file": rows.create_file(
@@ -128,7 +128,7 @@ ADDRESS = "https://files.example/a?signature=s3cret"
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["attempt", "lateanswer", "workstation", "workspace", "file", "log", "request"])
+@pytest.mark.parametrize("name", ["attempt", "lateresponse", "workstation", "workspace", "file", "log", "request"])
 def test_addresses_of_files_are_not_shown(name, alice, anna, sign_in):
     raw = json.dumps({"id": "x", "workspace": {"files": {"data": [{"name": "plan.txt", "url": ADDRESS}]}}})
     workspace = rows.create_workspace(alice, raw=raw)
@@ -137,7 +137,7 @@ def test_addresses_of_files_are_not_shown(name, alice, anna, sign_in):
     record = {
         "request": portal_request,
         "attempt": attempt,
-        "lateanswer": rows.create_late_answer(attempt, answer=raw.encode()),
+        "lateresponse": rows.create_late_response(attempt, answer=raw.encode()),
         "workspace": workspace,
         "workstation": rows.create_workstation(portal_request, workspace=workspace, raw=raw),
         "file": rows.create_file(workspace, name="plan.txt", url=ADDRESS, raw=raw),

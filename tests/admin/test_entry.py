@@ -71,7 +71,7 @@ def test_the_index_names_every_model_and_no_set_up_link(anna, sign_in):
     for model in (
         "request",
         "attempt",
-        "lateanswer",
+        "lateresponse",
         "workstation",
         "workspace",
         "file",

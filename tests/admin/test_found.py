@@ -42,7 +42,7 @@ def test_events_are_found_by_person_verb_target_and_reason(alice, bob, browse):
     first = rows.create_event(alice, verb="sign-in", target="user alice")
     second = rows.create_event(bob, verb="release-orphan", target="workstation WsQ81", reason="Nobody knew it.")
     third = rows.create_event(alice, verb="adopt", target="request R-7", request_number=7, reason="It's 100% hers_")
-    fourth = rows.create_event(None, verb="hold", target="key key of https://provider.example/v1")
+    fourth = rows.create_event(None, verb="pause", target="key key of https://provider.example/v1")
 
     for query, expected in [
         ("alice", [third, first]),
@@ -51,12 +51,12 @@ def test_events_are_found_by_person_verb_target_and_reason(alice, bob, browse):
         ('"user alice"', [first]),
         ("WsQ81", [second]),
         ('"workstation WsQ81"', [second]),
-        ("hold", [fourth]),
+        ("pause", [fourth]),
         ('"key of https://provider.example/v1"', [fourth]),
         ("adopt alice", [third]),
         ("alice adopt 100%", [third]),
         ("adopt bob", []),
-        ("adopt hold", []),
+        ("adopt pause", []),
         ("nobody knew", [second]),
         ("it", [third, second]),
         ("hers_", [third]),
@@ -187,7 +187,7 @@ _QUESTIONS = [
         "request/?o=0",
     ),
     *("attempt/", "attempt/?q=demo", "attempt/?q=R-5", "attempt/?key=3f9a77c0d1e2", "attempt/?failure=402"),
-    *("event/", "event/?q=alice", "event/?q=alice+adopt", "event/?q=demo+hold", "event/?verb=adopt", "event/?q=R-5"),
+    *("event/", "event/?q=alice", "event/?q=alice+adopt", "event/?q=demo+pause", "event/?verb=adopt", "event/?q=R-5"),
     *("workstation/", "workstation/?q=demo", "workstation/?q=station-1", "workspace/", "workspace/?q=alice"),
 ]
 

@@ -149,7 +149,7 @@ def test_people_are_ordered_by_each_of_their_columns(anna, sign_in):
     ("model", "field"),
     [
         *(("workstation", "request"), ("request", "requester"), ("workstation", "workspace"), ("attempt", "request")),
-        *(("lateanswer", "attempt"), ("user", "groups"), ("nothing", "nothing")),
+        *(("lateresponse", "attempt"), ("user", "groups"), ("nothing", "nothing")),
     ],
 )
 @pytest.mark.parametrize("term", ["alice", "", "\x00", "a\x00b"])

@@ -76,7 +76,7 @@ def find_events_url(browser, name: str, row: object) -> str:
     return html.unescape(link)
 
 
-@pytest.mark.parametrize("name", ["request", "attempt", "lateanswer", "event"])
+@pytest.mark.parametrize("name", ["request", "attempt", "lateresponse", "event"])
 def test_the_events_of_what_belongs_to_a_request_are_its_events(name, record, anna, sign_in):
     portal_request = record["request"]
 
@@ -159,8 +159,8 @@ def test_links_lead_from_each_row_to_what_belongs_to_it(record, alice, anna, sig
     browser = sign_in(anna)
     expected = {
         "request": ["account", "workstation", "attempt"],
-        "attempt": ["request", "lateanswer"],
-        "lateanswer": ["attempt", "request"],
+        "attempt": ["request", "lateresponse"],
+        "lateresponse": ["attempt", "request"],
         "workstation": ["request", "workspace", "account"],
         "workspace": ["account"],
         "file": ["workspace"],

@@ -46,11 +46,11 @@ def test_how_far_it_is_sealed_and_how_much_waits(read, alice, seal):
 
 
 def test_what_waits_too_long_is_said(read, alice, settings):
-    settings.PORTAL_DUTY_INTERVAL = 5
+    settings.PORTAL_JOB_INTERVAL = 5
     rows.create_event(alice, at=timezone.now() - timedelta(minutes=4))
     assert "too long" not in read()
     rows.create_event(alice)
-    settings.PORTAL_DUTY_INTERVAL = 3
+    settings.PORTAL_JOB_INTERVAL = 3
     assert "That is too long" in read()
 
 

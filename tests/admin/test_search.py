@@ -60,7 +60,7 @@ def test_a_request_is_found_by_person_uid_note_and_error_text_once(query, alice,
     wanted = rows.create_request(alice, workspace_uid="space-7", note="for the demo")
     first = rows.create_attempt(wanted)
     rows.create_attempt(wanted)
-    rows.create_late_answer(first, message="too late, sorry")
+    rows.create_late_response(first, message="too late, sorry")
     rows.create_workstation(wanted, uid="station-9")
     rows.create_request(bob)
 
@@ -84,12 +84,12 @@ def test_an_attempt_is_found(query, alice, bob, browse):
     assert browse("attempt", q=query) == [wanted.pk]
 
 
-def test_a_late_answer_is_found(alice, browse):
-    wanted = rows.create_late_answer(rows.create_attempt(rows.create_request(alice)), message="sorry")
+def test_a_late_response_is_found(alice, browse):
+    wanted = rows.create_late_response(rows.create_attempt(rows.create_request(alice)), message="sorry")
 
     for query in (wanted.attempt.request.label, "alice", "sorry"):
-        assert browse("lateanswer", q=query) == [wanted.pk]
-    assert browse("lateanswer", q="R-999999") == []
+        assert browse("lateresponse", q=query) == [wanted.pk]
+    assert browse("lateresponse", q="R-999999") == []
 
 
 def test_a_workstation_is_found(alice, bob, browse):
@@ -172,7 +172,7 @@ def test_too_long_a_search_says_so(anna, alice, sign_in):
         ("workstation", {"life": "ended"}),
         ("workstation", {"orphan": "yes"}),
         ("workspace", {"status": "archived"}),
-        ("key", {"state__exact": "HELD"}),
+        ("key", {"state__exact": "PAUSED"}),
         ("key", {"cause": "402"}),
     ],
 )
@@ -185,14 +185,14 @@ def test_a_filter_leaves_what_it_says(name, query, alice, browse):
         "log": lambda: rows.create_log(rows.create_workspace(alice), level="error"),
         "workstation": lambda: rows.create_workstation(None, status="errored", ended_at=rows.NOW),
         "workspace": lambda: rows.create_workspace(alice, status="archived"),
-        "key": lambda: _hold_key(rows.create_account()),
+        "key": lambda: _pause_key(rows.create_account()),
     }[name]()
 
     assert browse(name, **query) == [wanted.pk]
 
 
-def _hold_key(account):
-    account.key.state, account.key.cause, account.key.held_at = "HELD", "402", rows.NOW
+def _pause_key(account):
+    account.key.state, account.key.cause, account.key.paused_at = "PAUSED", "402", rows.NOW
     account.key.save()
     return account.key
 
@@ -273,7 +273,7 @@ def test_a_request_with_many_attempts_takes_as_many_queries_as_one_with_few(alic
     portal_request = rows.create_request(alice)
     page = f"/admin/portal/request/{portal_request.pk}/change/"
     for _ in range(3):
-        rows.create_late_answer(rows.create_attempt(portal_request))
+        rows.create_late_response(rows.create_attempt(portal_request))
     browser.get(page)
     with CaptureQueriesContext(connection) as few:
         browser.get(page)
@@ -295,7 +295,7 @@ def test_no_list_reads_what_is_large(alice, anna, sign_in):
 
     for name, column in [
         ("attempt", "answer"),
-        ("lateanswer", "answer"),
+        ("lateresponse", "answer"),
         ("workstation", "raw"),
         ("file", "raw"),
         ("request", "raw"),

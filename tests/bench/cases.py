@@ -152,7 +152,7 @@ _ADMIN = {
         "two that exclude each other": "outcome__exact=UNKNOWN&failure=429",
     },
     "event": {
-        "verb": "verb=hold", "actor": "actor=person", "verb and actor": "verb=submit&actor=person",
+        "verb": "verb=pause", "actor": "actor=person", "verb and actor": "verb=submit&actor=person",
         "two that exclude each other": "verb=claim&actor=person", "dates": _DATES.format("at"),
         "verb and dates": f"verb=claim&{_DATES.format('at')}",
     },
@@ -163,7 +163,7 @@ _ADMIN = {
     "workspace": {"state": "status=active", "dates": _DATES.format("first_seen_at")},
     "file": {"dates": _DATES.format("first_seen_at")},
     "log": {"level": "level=warning", "dates": _DATES.format("first_seen_at")},
-    "lateanswer": {"outcome": "outcome__exact=SUCCEEDED"},
+    "lateresponse": {"outcome": "outcome__exact=SUCCEEDED"},
 }  # fmt: skip
 _FOUND = {
     "request": ("heliotrope", "payroll", "R-{of_workstation}", "{workstation}", "xylophonist"),
@@ -173,10 +173,10 @@ _FOUND = {
     "workspace": ("{workspace}", "{heavy}", "xylophonist"),
     "file": ("report.pdf", "{heavy}", "xylophonist"),
     "log": ("system", "{heavy}", "xylophonist"),
-    "lateanswer": ("{heavy}", "xylophonist"),
+    "lateresponse": ("{heavy}", "xylophonist"),
 }
 _IN_PLAIN = ("request", "attempt", "event", "workstation")
-_PLURALS = {"lateanswer": "late answers"}
+_PLURALS = {"lateresponse": "late answers"}
 _DEEP = 150  # the page; ours ends at 10,000 rows
 
 

@@ -118,11 +118,11 @@ class Portal:
 def submit(name: str) -> dict[str, Any]:
     """As the form does it, in a transaction that is undone: the database stays as it was filled."""
     from portal import models
-    from portal.services import intake
+    from portal.services import submissions
 
     person = models.User.objects.get(username=name)
     with transaction.atomic():
-        intake.submit_request(requester=person, submission=uuid4(), type="python", workspace_uid="", note="A note")
+        submissions.submit_request(requester=person, submission=uuid4(), type="python", workspace_uid="", note="A note")
         transaction.set_rollback(True)
     return {"status": 200, "size": 0, "rows": 0, "first": 0.0}
 

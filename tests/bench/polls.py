@@ -116,10 +116,10 @@ class Bench:
 
     @staticmethod
     def _submit(name: str) -> str:
-        from portal.services import intake  # only now is Django set up
+        from portal.services import submissions  # only now is Django set up
 
         person = apps.get_model("portal", "User").objects.get(username=name)
-        row = intake.submit_request(requester=person, submission=uuid4(), type="max", workspace_uid="", note="")
+        row = submissions.submit_request(requester=person, submission=uuid4(), type="max", workspace_uid="", note="")
         return f"/requests/{row.pk}/"
 
     def _measure(self, web: stage.Actor) -> None:

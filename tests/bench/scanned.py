@@ -13,7 +13,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, keyhold, leases, scans
+from portal.services import accounts, circuit_breaker, leases, scans
 from portal.worker import process
 from tests import factories
 
@@ -45,16 +45,16 @@ def make_unknown(*, days: int) -> None:
 def measure() -> dict[str, float]:
     """One scan, and how long each of its transactions held what it locked."""
     account, client = accounts.get_current_account(), process.make_client()
-    held = leases.acquire_lease(name="settle", holder="bench", seconds=3600)
-    assert held is not None
+    lease = leases.acquire_lease(name="settle", holder="bench", seconds=3600)
+    assert lease is not None
     locks: list[float] = []
     transactions: list[float] = []
     rounds, begun = 1, time.monotonic()
     with (
-        patch.object(keyhold, "lock_key", timed(keyhold.lock_key, locks)),
+        patch.object(circuit_breaker, "lock_key", timed(circuit_breaker.lock_key, locks)),
         patch.object(leases, "check_lease", timed(leases.check_lease, transactions)),
     ):
-        while not (scan := scans.advance_scan(account=account, held=held, client=client)).is_over:
+        while not (scan := scans.advance_scan(account=account, lease=lease, client=client)).is_over:
             rounds += 1
     seconds = time.monotonic() - begun
     assert scan.is_whole, scan.problem
@@ -69,13 +69,13 @@ def measure() -> dict[str, float]:
     }
 
 
-def timed[**P, T](lock: Callable[P, T], held: list[float]) -> Callable[P, T]:
+def timed[**P, T](lock: Callable[P, T], lease: list[float]) -> Callable[P, T]:
     """The same, noting how long its transaction goes on after it has locked."""
 
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         result = lock(*args, **kwargs)
         begun = time.monotonic()
-        transaction.on_commit(lambda: held.append(time.monotonic() - begun))
+        transaction.on_commit(lambda: lease.append(time.monotonic() - begun))
         return result
 
     return wrapper

@@ -30,12 +30,12 @@ def measure(*, events: int) -> dict[str, float]:
     from portal.services.audit import seals, verify
 
     _fill(events)
-    held = leases.acquire_lease(name="seal", holder="bench", seconds=3600)
-    assert held is not None
+    lease = leases.acquire_lease(name="seal", holder="bench", seconds=3600)
+    assert lease is not None
 
     def seal() -> int:
         total = 0
-        while count := seals.seal_events(held=held):
+        while count := seals.seal_events(lease=lease):
             total += count
         return total
 

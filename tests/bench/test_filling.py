@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PLAN = fill.Plan(requests=250, people=12, days=20, until="2026-11-20", seed=7, batch=100)
 # Everything that is filled, but for what tells of the filling itself.
 TABLES = (
-    models.User, models.Request, models.Attempt, models.LateAnswer, models.Event, models.Workstation, models.Workspace,
-    models.File, models.Log, models.Scan, models.DailyCount, models.MonthlyCount, models.Change,
+    models.User, models.Request, models.Attempt, models.LateResponse, models.Event, models.Workstation,
+    models.Workspace, models.File, models.Log, models.Scan, models.DailyCount, models.MonthlyCount, models.Change,
 )  # fmt: skip
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -135,7 +135,7 @@ def test_every_kind_of_row_is_there_in_proportion(filled):
     assert 7 * requests < models.Event.objects.count() < 13 * requests
     statuses = set(models.Request.objects.values_list("status", flat=True))
     assert statuses == {"SUCCEEDED", "FAILED", "CANCELLED", "UNKNOWN", "QUEUED"}
-    assert all(model.objects.exists() for model in TABLES if model not in (models.LateAnswer, models.MonthlyCount))
+    assert all(model.objects.exists() for model in TABLES if model not in (models.LateResponse, models.MonthlyCount))
     assert models.Workstation.objects.live().exists()
 
 
@@ -146,7 +146,7 @@ def test_what_is_written_is_as_the_services_write_it(filled, alice):
         for event in models.Event.objects.exclude(verb="fill-history")
     }
     newest = models.Event.objects.latest("pk").pk
-    models.Account.objects.update(first_look="DONE")
+    models.Account.objects.update(baseline_scan="DONE")
     factories.submit(alice)
     factories.claim()
     for event in models.Event.objects.filter(pk__gt=newest):

@@ -85,7 +85,7 @@ class Attempt:
     @property
     def was_sent(self) -> bool:
         """Whether anything may have been sent."""
-        return self.outcome != "GIVEN_BACK" and self.failure != "no-connection"
+        return self.outcome != "NOT_SENT" and self.failure != "no-connection"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class Books:
     call_within: float
     # Workers that were killed or frozen: they may have missed an answer.
     disturbed: frozenset[int] = frozenset()
-    key_is_held: bool = False
+    key_is_paused: bool = False
     # Workstations that somebody else made with the same key.
     strangers: frozenset[str] = frozenset()
     # Workstations that run at the provider and that the portal shows to nobody.
@@ -208,7 +208,7 @@ def _compare_ends(books: Books, report: Report) -> None:
             report.add("unknown left", f"{words} ({portal_request.failure}), and nobody is asked")
         elif portal_request.status == "QUEUED" and portal_request.workspace in disputed:
             report.counts["waiting for a person's decision about another of the workspace"] += 1
-        elif portal_request.status not in FINAL and not books.key_is_held:
+        elif portal_request.status not in FINAL and not books.key_is_paused:
             report.add("lost", f"{words} for good, though nothing holds it")
 
 
@@ -397,7 +397,7 @@ def _count(books: Books, report: Report) -> None:
     counts["stored"] = len(books.requests)
     counts.update(portal_request.status for portal_request in books.requests)
     counts["attempts"] = len(books.attempts)
-    counts["attempts given back"] = sum(attempt.outcome == "GIVEN_BACK" for attempt in books.attempts)
+    counts["attempts given back"] = sum(attempt.outcome == "NOT_SENT" for attempt in books.attempts)
     counts["attempts ended UNKNOWN"] = sum(attempt.outcome == "UNKNOWN" for attempt in books.attempts)
     counts["late answers"] = sum(attempt.late for attempt in books.attempts)
     counts["POSTs received"] = len(books.posts)

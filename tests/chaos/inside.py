@@ -69,13 +69,13 @@ def read_state() -> dict[str, Any] | None:
         counts = _model("Request").values("status").annotate(count=Count("pk")).values_list("status", "count")
         key = _model("Key").first()
         return dict(counts) | {
-            "key": key.state if key else "OPEN",
+            "key": key.state if key else "ACTIVE",
             "cause": key.cause if key else "",
             # A probe may end some of these holds too; an operator may be faster.
-            "needs_operator": key is not None and key.state == "HELD" and key.held_until is None,
+            "needs_operator": key is not None and key.state == "PAUSED" and key.paused_until is None,
             # For as long as nobody decides about them, these stay as they are.
             "left": _count_left(),
-            "has_looked": _model("Account").exclude(first_look="WANTED").exists(),
+            "has_looked": _model("Account").exclude(baseline_scan="WANTED").exists(),
         }
     except DatabaseError:
         connections.close_all()
@@ -129,7 +129,7 @@ def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
         for row in _model("Request").select_related("requester").order_by("pk")
     ]
     attempts: list[books.Attempt] = []
-    for row in _model("Attempt").select_related("late_answer").order_by("claimed_tick").iterator():
+    for row in _model("Attempt").select_related("late_response").order_by("claimed_tick").iterator():
         after = attempts[-1].claimed_at if attempts else -math.inf
         attempts.append(_read_attempt(row, clock=clock, after=after))
     workstations = [
@@ -154,7 +154,7 @@ def verify_record() -> list[str]:
 
 
 def _read_attempt(row: Any, *, clock: clocks.Clock, after: float) -> books.Attempt:
-    late = getattr(row, "late_answer", None)
+    late = getattr(row, "late_response", None)
     told = late if late is not None and row.http_status is None else row
     _, pid, *_ = row.worker.split(":")
     claimed_at = clock.locate(row.claimed_at.timestamp(), after=after)

@@ -153,7 +153,7 @@ class Run:
             send_within=stage.SEND_MARGIN + stage.TOTAL_TIMEOUT,
             call_within=stage.TOTAL_TIMEOUT,
             disturbed=frozenset(self._killer.deeds.disturbed),
-            key_is_held=state.get("key") == "HELD",
+            key_is_paused=state.get("key") == "PAUSED",
             record=inside.verify_record(),
             **book,
         )

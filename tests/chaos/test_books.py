@@ -64,7 +64,7 @@ def test_lost_what_never_ends_though_nothing_holds_it(status):
     waiting = {"requests": [replace(REQUEST, status=status)], "attempts": [], "workstations": [], "posts": []}
 
     assert find(**waiting) == {"lost": 1}
-    assert find(**waiting, key_is_held=True) == {}
+    assert find(**waiting, key_is_paused=True) == {}
 
 
 def test_lost_a_success_without_a_workstation():
@@ -155,7 +155,7 @@ def test_unexplained_a_post_without_an_attempt():
     assert find(posts=[POST, replace(POST, sequence=2, made=None, answered="hang")]) == {"unexplained POSTs": 1}
 
 
-@pytest.mark.parametrize("attempt", [{"outcome": "GIVEN_BACK", "failure": ""}, {"failure": "no-connection"}])
+@pytest.mark.parametrize("attempt", [{"outcome": "NOT_SENT", "failure": ""}, {"failure": "no-connection"}])
 def test_unexplained_a_post_of_an_attempt_that_says_it_sent_nothing(attempt):
     quiet = replace(UNHEARD, **attempt)
     failed = replace(REQUEST, status="FAILED", failure="no-connection")
@@ -182,7 +182,7 @@ def test_answers_lost_of_a_worker_that_lived():
     assert find(attempts=[replace(attempt, ended_at=12.5)]) == {}
 
 
-def test_a_late_answer_is_an_answer():
+def test_a_late_response_is_an_answer():
     late = replace(UNHEARD, answered=200, late=True, uid="workstation1")
 
     report = books.compare(replace(AGREEING, attempts=[late]))

@@ -7,7 +7,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, credentials, keyhold
+from portal.services import accounts, circuit_breaker, credentials
 from tests import factories
 from tests.concurrency import crowd
 
@@ -28,7 +28,7 @@ def asked(sandbox, settings, alice) -> models.Credential:
 
 def test_many_workers_with_a_new_key_ask_once_and_pause_once(asked):
     assert models.Event.objects.filter(verb="ask-account").count() == 1
-    assert models.Event.objects.filter(verb="hold").count() == 1
+    assert models.Event.objects.filter(verb="pause").count() == 1
     assert accounts.get_current_account().key.asks_for_account
 
 
@@ -40,8 +40,8 @@ def test_of_many_operators_one_answers_and_nothing_is_sent_for_a_left_account(as
     *results, call = crowd.run_together(*steps, claim)
 
     assert sum(result is None for result in results) == 1
-    assert sum(isinstance(result, keyhold.NotHeld) for result in results) == len(steps) - 1
+    assert sum(isinstance(result, circuit_breaker.NotPaused) for result in results) == len(steps) - 1
     in_use = models.Account.objects.get(retired_at=None)
     assert models.Event.objects.filter(verb="confirm-key").count() == 1
-    assert keyhold.is_confirmed(account=in_use)
+    assert circuit_breaker.is_confirmed(account=in_use)
     assert call is None or models.Request.objects.get(attempts=call.attempt_id).account == in_use

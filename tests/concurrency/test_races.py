@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, intake, keyhold, leases, mirror, probe, record, recover
+from portal.services import accounts, circuit_breaker, dispatch, leases, mirror, probe, record, submissions, timeouts
 from portal.worker import process
 from tests import factories
 from tests.concurrency import crowd
@@ -34,9 +34,9 @@ def work() -> int:
 
 
 def take(name: str, holder: str) -> leases.Lease:
-    held = leases.acquire_lease(name=name, holder=holder, seconds=60)
-    assert held is not None
-    return held
+    lease = leases.acquire_lease(name=name, holder=holder, seconds=60)
+    assert lease is not None
+    return lease
 
 
 def won(results: list[object]) -> list[object]:
@@ -137,7 +137,7 @@ def test_ten_claimers_take_ten_different_requests_in_the_fair_order(sandbox, ali
 
 def test_ten_claimers_of_a_key_that_resumes_have_one_in_flight(sandbox, alice, olga):
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
-    keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+    circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
     for _ in range(10):
         factories.submit(alice)
     for _ in range(ROUNDS):
@@ -169,7 +169,7 @@ def test_of_ten_401_at_the_same_moment_one_request_fails(sandbox, alice, bob):
 
     assert models.Request.objects.filter(status="FAILED", failure="401").count() == 1
     assert models.Request.objects.filter(status="QUEUED", tries=0).count() == 9
-    assert models.Event.objects.filter(verb="hold").count() == 1
+    assert models.Event.objects.filter(verb="pause").count() == 1
 
 
 # --- Cancel, close, submit ---
@@ -180,13 +180,13 @@ def test_of_a_cancel_and_a_claim_exactly_one_wins(sandbox, alice):
         portal_request = factories.submit(alice)
 
         def cancel(portal_request=portal_request) -> bool:
-            intake.cancel_request(actor=alice, portal_request=portal_request)
+            submissions.cancel_request(actor=alice, portal_request=portal_request)
             return True
 
         cancelled, call = crowd.run_together(cancel, claim)
 
         portal_request.refresh_from_db()
-        if isinstance(cancelled, intake.NotPossible):
+        if isinstance(cancelled, submissions.NotPossible):
             assert isinstance(call, dispatch.Call), f"neither has won: {call}"
             assert portal_request.status == "SENDING"
             record.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
@@ -213,8 +213,8 @@ def test_a_cancel_waits_for_a_claim_under_way(sandbox, alice, monkeypatch):
 
     def cancel() -> None:
         try:
-            intake.cancel_request(actor=alice, portal_request=portal_request)
-        except intake.NotPossible as error:
+            submissions.cancel_request(actor=alice, portal_request=portal_request)
+        except submissions.NotPossible as error:
             outcome.append(error)
 
     claiming = crowd.start(claim)
@@ -274,12 +274,12 @@ def test_a_scan_and_an_answer_store_the_same_new_workstation_without_a_deadlock(
 
 
 def test_ten_identical_submissions_make_one_request_and_one_event(alice):
-    factories.mark_first_look()
+    factories.mark_baseline_scan()
     for _ in range(ROUNDS):
         submission = uuid4()
 
         def submit(submission=submission) -> int:
-            return intake.submit_request(
+            return submissions.submit_request(
                 requester=alice, submission=submission, type="python", workspace_uid="", note="once"
             ).pk
 
@@ -298,8 +298,8 @@ def test_ten_first_uses_make_one_account_and_one_key():
 def test_of_two_operators_one_resumes(sandbox, alice, olga):
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
     account = accounts.get_current_account()
-    results = crowd.run_together(*[lambda: keyhold.resume_key(actor=olga, account=account)] * 2)
-    assert sorted(type(result).__name__ for result in results) == ["NoneType", "NotHeld"]
+    results = crowd.run_together(*[lambda: circuit_breaker.resume_key(actor=olga, account=account)] * 2)
+    assert sorted(type(result).__name__ for result in results) == ["NoneType", "NotPaused"]
     assert models.Event.objects.filter(verb="resume").count() == 1
 
 
@@ -316,13 +316,13 @@ def test_two_probes_of_one_hold_make_one_call(sandbox, alice):
                 calls.append(threading.current_thread().name)
             super().check_key()
 
-    held = take("probe", "one")
+    lease = take("probe", "one")
     client = Counting(base_url=sandbox.base_url, api_key="sandbox", total_timeout=5.0, user_agent="test")
     for _ in range(ROUNDS):
         calls.clear()
-        models.Key.objects.update(state="HELD", cause="401", held_at=Now(), held_until=None, probe_at=Now())
+        models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now(), paused_until=None, probe_at=Now())
 
-        passed = won(crowd.run_together(*[lambda: probe.probe_key(held=held, client=client)] * 5))
+        passed = won(crowd.run_together(*[lambda: probe.probe_key(lease=lease, client=client)] * 5))
 
         assert len(calls) == 1
         assert sorted(passed) == [False, False, False, False, True]
@@ -334,7 +334,7 @@ def test_of_ten_workers_one_gets_a_lease_and_one_follows(sandbox):
         return leases.acquire_lease(name="duty", holder=threading.current_thread().name, seconds=60)
 
     for token in range(1, ROUNDS + 1):
-        assert [held.token for held in won(crowd.run_together(*[take_it] * 10))] == [token]
+        assert [lease.token for lease in won(crowd.run_together(*[take_it] * 10))] == [token]
         assert won(crowd.run_together(*[take_it] * 10)) == []
         models.Lease.objects.update(expires_at=Now())
 
@@ -344,30 +344,30 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
     first, second = [factories.submit(alice) for _ in range(2)]
     for call in (factories.claim(), factories.claim()):
         models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
-    held = take("recover", "paused")
+    lease = take("recover", "paused")
     paused, go_on = threading.Event(), threading.Event()
-    make_unknown = recover._make_unknown
+    make_unknown = timeouts._make_unknown
 
-    def pause_before_second(*, attempt_id: int, is_over: Q, held: leases.Lease) -> bool:
-        if held == old and models.Attempt.objects.filter(outcome="UNKNOWN").exists():
+    def pause_before_second(*, attempt_id: int, is_over: Q, lease: leases.Lease) -> bool:
+        if lease == old and models.Attempt.objects.filter(outcome="UNKNOWN").exists():
             connection.close()
             paused.set()
             assert go_on.wait(30)
-        return make_unknown(attempt_id=attempt_id, is_over=is_over, held=held)
+        return make_unknown(attempt_id=attempt_id, is_over=is_over, lease=lease)
 
-    old, outcome = held, []
-    monkeypatch.setattr(recover, "_make_unknown", pause_before_second)
+    old, outcome = lease, []
+    monkeypatch.setattr(timeouts, "_make_unknown", pause_before_second)
 
     def run_duty() -> None:
         try:
-            factories.recover_requests(held=held)
+            factories.recover_requests(lease=lease)
         except leases.LeaseLost as error:
             outcome.append(error)
 
     duty = crowd.start(run_duty)
     assert paused.wait(30)
     models.Lease.objects.update(expires_at=Now())
-    assert factories.recover_requests(held=take("recover", "follower")) == 1
+    assert factories.recover_requests(lease=take("recover", "follower")) == 1
     go_on.set()
     duty.join()
 
@@ -382,18 +382,18 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
     """The lease's row is locked (on SQLite everything is): the follower waits for the commit, which renews it."""
     factories.submit(alice)
     models.Attempt.objects.filter(pk=factories.claim().attempt_id).update(deadline_at=Now())
-    held = take("recover", "slow")
+    lease = take("recover", "slow")
     models.Lease.objects.update(expires_at=Now())
     inside, go_on, order = threading.Event(), threading.Event(), []
     check = leases.check_lease
 
-    def check_and_stop(*, held: leases.Lease) -> None:
-        check(held=held)
+    def check_and_stop(*, lease: leases.Lease) -> None:
+        check(lease=lease)
         inside.set()
         assert go_on.wait(30)
 
     def run_duty() -> None:
-        factories.recover_requests(held=held)
+        factories.recover_requests(lease=lease)
         order.append("duty")
 
     def follow() -> None:
@@ -415,7 +415,7 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
 
 def test_of_the_deadline_and_the_answer_exactly_one_ends_the_attempt(sandbox, alice):
     """And the answer is kept in both cases."""
-    client, held = process.make_client(), take("recover", "test")
+    client, lease = process.make_client(), take("recover", "test")
     for _ in range(2 * ROUNDS):
         portal_request = factories.submit(alice)
         call = factories.claim()
@@ -425,7 +425,7 @@ def test_of_the_deadline_and_the_answer_exactly_one_ends_the_attempt(sandbox, al
         won(
             crowd.run_together(
                 lambda call=call, result=result: record.record_result(call=call, result=result),
-                lambda: factories.recover_requests(held=held),
+                lambda: factories.recover_requests(lease=lease),
             )
         )
 
@@ -433,4 +433,4 @@ def test_of_the_deadline_and_the_answer_exactly_one_ends_the_attempt(sandbox, al
         attempt = portal_request.attempts.get()
         assert portal_request.status == "SUCCEEDED"
         assert portal_request.workstation.uid == result.workstation.uid
-        assert (attempt.outcome == "SUCCEEDED") != models.LateAnswer.objects.filter(attempt=attempt).exists()
+        assert (attempt.outcome == "SUCCEEDED") != models.LateResponse.objects.filter(attempt=attempt).exists()

@@ -145,7 +145,7 @@ def _show_request(name: str, key: str = "", **values: object) -> Page:
     return Page(name=f"request-{name}", path=path, url="request_detail", **values)
 
 
-OPERATORS = ("open", "held 402", "held new-key", "held database-moved", "no-worker", "shared")
+OPERATORS = ("open", "paused 402", "paused new-key", "paused database-moved", "no-worker", "shared")
 
 
 def _list_keys() -> list[Page]:
@@ -228,9 +228,9 @@ PAGES = [
     Page(name="unknown-auditor", path="/unknown/", url="unknown", person="anna"),
     # --- The key ---
     *_list_keys(),
-    Page(name="home-held", path="/", url="home", scene="held 402"),
-    Page(name="request-new-held", path="/requests/new/", url="request_new", scene="held 402"),
-    Page(name="request-waiting", path="/requests/{r_queued}/", url="request_detail", scene="held 402"),
+    Page(name="home-held", path="/", url="home", scene="paused 402"),
+    Page(name="request-new-held", path="/requests/new/", url="request_new", scene="paused 402"),
+    Page(name="request-waiting", path="/requests/{r_queued}/", url="request_detail", scene="paused 402"),
     # --- What went wrong ---
     Page(name="refused", path="/unknown/", url="unknown", status=403),
     Page(name="not-found", path="/nowhere/", url="", status=404),

@@ -24,9 +24,9 @@ for name, group in (("alice", "Members"), ("bob", "Members"), ("olga", "Operator
 SUBMIT = """
 from uuid import uuid4
 from portal import models
-from portal.services import intake
+from portal.services import submissions
 person = models.User.objects.get(username={person!r})
-print(intake.submit_request(requester=person, submission=uuid4(), type="python", workspace_uid="", note="").pk)
+print(submissions.submit_request(requester=person, submission=uuid4(), type="python", workspace_uid="", note="").pk)
 """
 READ = """
 import json
@@ -129,7 +129,7 @@ class Portal:
             "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY,
             "AGENTSTATION_BASE_URL": sandbox.base_url,
             "DATABASE_URL": database.url,
-            "PORTAL_DUTY_INTERVAL": "0.2",
+            "PORTAL_JOB_INTERVAL": "0.2",
         }
 
     def manage(self, *words: str) -> str:
@@ -199,7 +199,7 @@ def test_nobody_gets_what_was_made_for_a_request_that_was_lost(database, sandbox
 
     state = portal.wait_for(strays=1)
     assert state["requests"] == [["alice", "SUCCEEDED"], ["bob", "QUEUED"]]
-    assert (state["orphans"], state["key"]) == (1, ["HELD", "database-moved"])
+    assert (state["orphans"], state["key"]) == (1, ["PAUSED", "database-moved"])
     assert len(sandbox.record()["posts"]) == 2
 
     assert portal.say(PUT_BACK) == "1"

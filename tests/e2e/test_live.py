@@ -63,7 +63,7 @@ def test_the_tab_tells_the_state_and_nothing_moves(signed_in, portal):
     expect(page).to_have_title(re.compile("^Succeeded: Python, R-.* – Workstations$"), timeout=20_000)
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/ok"))
     expect(page.locator("#live")).not_to_have_attribute("data-hx-trigger", "poll")
-    expect(page.locator("#hold")).to_have_attribute("data-hx-trigger", "poll")
+    expect(page.locator("#pause")).to_have_attribute("data-hx-trigger", "poll")
     assert page.locator(".journey").bounding_box()["y"] == place
 
     page.click("text=See the workstation")
@@ -108,18 +108,18 @@ def test_a_hold_comes_and_goes_on_every_page(signed_in, portal):
     page = signed_in
     page.clock.install()
     page.goto(f"{portal.address}/failures/")
-    expect(page.locator("#hold")).to_be_empty()
+    expect(page.locator("#pause")).to_be_empty()
     other = page.context.new_page()
     request(other, portal.address, workspace="fail-402")
     expect(other.locator("#live")).to_have_attribute("data-request-status", "failed", timeout=20_000)
     place = page.locator("main h1").bounding_box()
     page.clock.run_for(16_000)
-    expect(page.locator("#hold")).to_contain_text("The queue stands still for everybody")
+    expect(page.locator("#pause")).to_contain_text("The queue stands still for everybody")
 
     other.goto(f"{portal.address}/key/")
     other.get_by_role("button", name="Resume").click()
     page.clock.run_for(16_000)
-    expect(page.locator("#hold")).to_contain_text("The queue moves again")
+    expect(page.locator("#pause")).to_contain_text("The queue moves again")
     assert page.locator("main h1").bounding_box() == place
     page.clock.resume()
     assert not checks.check_axe(page)

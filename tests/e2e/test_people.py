@@ -25,7 +25,7 @@ NAMES = {
 @pytest.fixture(scope="module")
 def portal(tmp_path_factory):
     """One that looks into the provider's lists every second, so that an orphan shows soon."""
-    running = Portal(tmp_path_factory.mktemp("portal")).start(PORTAL_LOOK_INTERVAL="1", PORTAL_DUTY_INTERVAL="0.5")
+    running = Portal(tmp_path_factory.mktemp("portal")).start(PORTAL_SCAN_INTERVAL="1", PORTAL_JOB_INTERVAL="0.5")
     yield running
     running.end()
 

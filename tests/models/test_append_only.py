@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ON_SQLITE = "connection.vendor != 'sqlite'"
 ON_POSTGRESQL = "connection.vendor != 'postgresql'"
-TABLES = ("event", "lateanswer", "attempt", "request", "tombstone", "user", "seal", "strayresponse", "restore")
+TABLES = ("event", "lateresponse", "attempt", "request", "tombstone", "user", "seal", "strayresponse", "restore")
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def history(sandbox, alice) -> models.Request:
     """A request that succeeded, with an attempt, a late answer, events, a seal, and a tombstone of something else."""
     portal_request = factories.send_until_settled(factories.submit(alice))
     attempt = portal_request.attempts.get()
-    models.LateAnswer.objects.create(attempt=attempt, outcome="SUCCEEDED")
+    models.LateResponse.objects.create(attempt=attempt, outcome="SUCCEEDED")
     account = portal_request.account
     models.StrayResponse.objects.create(account=account, attempt_number=9, token="x", outcome="SUCCEEDED")
     models.Restore.objects.create(account=account, lost_since=Now(), lost_since_tick=1, restored_tick=2)
@@ -53,8 +53,8 @@ def refuse(sql: str) -> None:
         "UPDATE portal_event SET verb = 'nothing'",
         "UPDATE portal_event SET id = id + 1000",
         "DELETE FROM portal_event",
-        "UPDATE portal_lateanswer SET message = 'yes'",
-        "DELETE FROM portal_lateanswer",
+        "UPDATE portal_lateresponse SET message = 'yes'",
+        "DELETE FROM portal_lateresponse",
         "UPDATE portal_strayresponse SET message = 'yes'",
         "DELETE FROM portal_strayresponse",
         "UPDATE portal_restore SET lost_since_tick = 0",
@@ -156,8 +156,8 @@ IN_A_SHELL = [
     "models.Event(pk=event.pk, verb='x').save_base(force_update=True)",
     "models.Event._base_manager.bulk_create([models.Event(pk=event.pk, verb='x', target='x')], update_conflicts=True,"
     " unique_fields=['id'], update_fields=['verb'])",
-    "models.LateAnswer.objects.all().delete()",
-    "models.LateAnswer.objects.update(message='x')",
+    "models.LateResponse.objects.all().delete()",
+    "models.LateResponse.objects.update(message='x')",
     "models.Attempt.objects.update(error='x')",
     "models.Attempt.objects.bulk_update([models.Attempt(pk=attempt.pk, error='x')], ['error'])",
     "models.Request.objects.update(note='x')",
@@ -165,7 +165,10 @@ IN_A_SHELL = [
     "models.Seal.objects.update(digest='x')",
     "models.Seal.objects.all().delete()",
     "models.Tombstone.objects.all().delete()",
-    *(f"models.{name}.objects.all()._raw_delete('default')" for name in ("Event", "LateAnswer", "Attempt", "Request")),
+    *(
+        f"models.{name}.objects.all()._raw_delete('default')"
+        for name in ("Event", "LateResponse", "Attempt", "Request")
+    ),
     "models.User.objects.all()._raw_delete('default')",
 ]
 
@@ -270,7 +273,7 @@ def test_a_request_that_a_tombstone_names_may_go_with_all_that_is_its_own(sandbo
     refuse(f"DELETE FROM portal_request WHERE id = {other.pk}")
     with connection.cursor() as cursor:
         for sql in (
-            "DELETE FROM portal_lateanswer WHERE attempt_id IN (SELECT id FROM portal_attempt WHERE request_id = %s)",
+            "DELETE FROM portal_lateresponse WHERE attempt_id IN (SELECT id FROM portal_attempt WHERE request_id = %s)",
             "DELETE FROM portal_attempt WHERE request_id = %s",
             "DELETE FROM portal_request WHERE id = %s",
         ):

@@ -98,8 +98,8 @@ def test_a_workstation_is_of_at_most_one_request_and_named_once(alice):
     models.Workstation.objects.create(account=account, uid="w1", request=portal_request)
     refuse(lambda: models.Workstation.objects.create(account=account, uid="w2", request=portal_request))
     refuse(lambda: models.Workstation.objects.create(account=account, uid="w1"))
-    refuse(lambda: models.Workstation.objects.update(release_asked_at=Now()))
-    refuse(lambda: models.Workstation.objects.update(release_asked_at=Now(), release_asked_by=alice))
+    refuse(lambda: models.Workstation.objects.update(release_requested_at=Now()))
+    refuse(lambda: models.Workstation.objects.update(release_requested_at=Now(), release_requested_by=alice))
     refuse(lambda: models.Workstation.objects.update(release_due_at=Now()))
 
 
@@ -123,7 +123,7 @@ def test_a_key_is_known_once_to_an_account_and_nobody_accepts_it_without_a_time(
     refuse(lambda: models.Credential.objects.create(account=account, fingerprint="another", accepted_by=alice))
 
 
-@pytest.mark.parametrize("values", [{"state": "HELD"}, {"cause": "401"}, {"held_until": Now()}])
+@pytest.mark.parametrize("values", [{"state": "PAUSED"}, {"cause": "401"}, {"paused_until": Now()}])
 def test_a_hold_has_a_cause_and_a_start(values):
     accounts.get_current_account()
     refuse(lambda: models.Key.objects.update(**values))
@@ -161,7 +161,7 @@ def test_every_row_names_itself(alice):
         models.Key.objects.get(),
         portal_request,
         attempt,
-        models.LateAnswer(attempt=attempt),
+        models.LateResponse(attempt=attempt),
         workspace,
         models.File(workspace=workspace, uid="f"),
         models.Log(workspace=workspace, uid="l"),

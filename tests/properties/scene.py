@@ -11,14 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from portal import agentstation, failures, models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, intake
+from portal.services import accounts, dispatch, submissions
 from tests import factories
 
 # Moved by more than an example takes, so that real time never decides.
 TICK = 10
 MOVED = {
     models.Credential: ["seen_at"],
-    models.Key: ["held_at", "held_until", "hold_ended_at", "probe_at"],
+    models.Key: ["paused_at", "paused_until", "pause_ended_at", "probe_at"],
     models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
     models.Request: ["queued_at", "next_attempt_at"],
 }
@@ -47,7 +47,7 @@ class Example(RuleBasedStateMachine):
         self._transaction = transaction.atomic()
         self._transaction.__enter__()
         self.account = accounts.get_current_account()
-        factories.mark_first_look()
+        factories.mark_baseline_scan()
 
     def conclude(self) -> None:
         """What must hold at the end of every example."""
@@ -70,12 +70,12 @@ def pass_time(seconds: float) -> None:
 
 def submit(requester: models.User) -> models.Request:
     """Put one more request into the queue."""
-    return intake.submit_request(requester=requester, submission=uuid4(), type="python", workspace_uid="", note="")
+    return submissions.submit_request(requester=requester, submission=uuid4(), type="python", workspace_uid="", note="")
 
 
 def make_result(code: str, *, retry_after: float | None = None, uid: str = "") -> dispatch.Result:
-    """What a call ends in: "200", "given-back", the code of a failure, or a gateway's "502"."""
-    if code == "given-back":
+    """What a call ends in: "200", "not-sent", the code of a failure, or a gateway's "502"."""
+    if code == "not-sent":
         return dispatch.Result()
     status = _STATUSES[code] if code in _STATUSES else int(code)
     answer = None

@@ -9,7 +9,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, dispatch, intake, record, turns
+from portal.services import accounts, dispatch, fair_queue, operator_actions, record, submissions
 from tests import factories
 from tests.properties import scene
 
@@ -84,20 +84,20 @@ class FairOrder(scene.Example):
             self.in_flight.append((call, claimed))
 
     @precondition(lambda self: self.in_flight)
-    @rule(data=st.data(), code=st.sampled_from(["200", "given-back", "422", "unreadable"]))
+    @rule(data=st.data(), code=st.sampled_from(["200", "not-sent", "422", "unreadable"]))
     def end(self, data: st.DataObject, code: str) -> None:
         """Given back it keeps its place; proven not created it queues anew."""
         self.tick()
         call, number = data.draw(st.sampled_from(self.in_flight))
         self.in_flight.remove((call, number))
         record.record_result(call=call, result=scene.make_result(code))
-        models.Key.objects.update(failures_in_row=0)  # the hold is another machine's matter
-        if code == "given-back":
+        models.Key.objects.update(consecutive_failures=0)  # the pause is another machine's matter
+        if code == "not-sent":
             self.put(number, to_back=False)
         elif code == "unreadable":
             portal_request = models.Request.objects.get(pk=number)
             factories.ask_people(portal_request)
-            decisions.declare_not_created(actor=portal_request.requester, portal_request=portal_request)
+            operator_actions.declare_not_created(actor=portal_request.requester, portal_request=portal_request)
             self.put(number, to_back=True)
 
     @precondition(lambda self: self.waiting())
@@ -105,7 +105,7 @@ class FairOrder(scene.Example):
     def cancel(self, data: st.DataObject) -> None:
         self.tick()
         number = data.draw(st.sampled_from(self.waiting()))
-        intake.cancel_request(actor=self.people[0], portal_request=models.Request.objects.get(pk=number))
+        submissions.cancel_request(actor=self.people[0], portal_request=models.Request.objects.get(pk=number))
         for queue in self.model.queues.values():
             if number in queue:
                 queue.remove(number)
@@ -127,7 +127,7 @@ class FairOrder(scene.Example):
     @invariant()
     def positions_are_the_model_s(self) -> None:
         rows = models.Request.objects.select_related("requester").filter(status="QUEUED")
-        real = {row.pk: turns.find_position(portal_request=row) for row in rows}
+        real = {row.pk: fair_queue.find_position(portal_request=row) for row in rows}
         assert real == {number: self.model.find_position(number) for number in self.waiting()}
 
     @invariant()
@@ -161,7 +161,7 @@ def test_the_order_is_as_its_model(settings):
 @pytest.mark.parametrize("turns_before", [0, 1, 5])
 def test_two_hundred_requests_of_one_person_delay_another_s_by_one_call_at_most(alice, bob, turns_before):
     account = accounts.get_current_account()
-    factories.mark_first_look()
+    factories.mark_baseline_scan()
     models.Request.objects.bulk_create(
         models.Request(account=account, requester=alice, submission=factories.uuid4(), type="python")
         for _ in range(200)
@@ -171,6 +171,6 @@ def test_two_hundred_requests_of_one_person_delay_another_s_by_one_call_at_most(
 
     single = scene.submit(bob)
 
-    assert turns.find_position(portal_request=single) <= 2
+    assert fair_queue.find_position(portal_request=single) <= 2
     claimed = [models.Attempt.objects.get(pk=factories.claim().attempt_id).request_id for _ in range(2)]
     assert single.pk in claimed

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from portal import failures, models
-from portal.services import decisions, dispatch, intake, leases, record
+from portal.services import dispatch, leases, operator_actions, record, submissions
 from tests import factories
 from tests.properties import scene
 
@@ -19,10 +19,10 @@ TABLE = {
     "FAILED": set(),
     "CANCELLED": set(),
 }
-CODES = ["200", "200", "200", "given-back", "502", *(code for code in failures.CATALOGUE if code != "waited-too-long")]
+CODES = ["200", "200", "200", "not-sent", "502", *(code for code in failures.CATALOGUE if code != "waited-too-long")]
 PERHAPS_MADE = ("200", "500", "502", "no-answer", "unreadable")
-SENT_AGAIN = ("given-back", "401", "402", "429", "no-connection")
-OPEN_KEY = {"state": "OPEN", "cause": "", "held_at": None, "held_until": None, "failures_in_row": 0}
+SENT_AGAIN = ("not-sent", "401", "402", "429", "no-connection")
+OPEN_KEY = {"state": "ACTIVE", "cause": "", "paused_at": None, "paused_until": None, "consecutive_failures": 0}
 
 
 class Life(scene.Example):
@@ -31,7 +31,7 @@ class Life(scene.Example):
     @initialize()
     def set_up(self) -> None:
         self.person = factories.create_user("person", "Members")
-        self.held = leases.acquire_lease(name="recover", holder="test", seconds=60)
+        self.lease = leases.acquire_lease(name="recover", holder="test", seconds=60)
         self.calls: list[dispatch.Call] = []  # under way, as far as their workers know
         self.late: list[dispatch.Call] = []  # past their deadline, their workers alive
         self.told: list[tuple[dispatch.Call, dispatch.Result]] = []
@@ -56,7 +56,7 @@ class Life(scene.Example):
     @rule()
     def claim(self) -> None:
         scene.pass_time(scene.TICK)
-        models.Key.objects.update(**OPEN_KEY)  # the hold is another machine's matter
+        models.Key.objects.update(**OPEN_KEY)  # the pause is another machine's matter
         models.Request.objects.filter(status="QUEUED").update(next_attempt_at=None)
         call = factories.claim_next(worker="test")
         assert (call is not None) == self.has("QUEUED")
@@ -90,12 +90,12 @@ class Life(scene.Example):
 
         assert self.status_of(call) == expected
         # "No answer" is no answer; everything else is kept.
-        assert models.LateAnswer.objects.filter(attempt=call.attempt_id).exists() == (code != "no-answer")
+        assert models.LateResponse.objects.filter(attempt=call.attempt_id).exists() == (code != "no-answer")
 
     @staticmethod
     def expect_refused(request: models.Request, *, code: str) -> str:
         """What becomes of an unknown request of which it is learned that nothing was made."""
-        if request.cancel_wished_at is not None:
+        if request.cancel_requested_at is not None:
             return "CANCELLED"
         if code == "503":
             return "FAILED" if request.tries >= 4 else "QUEUED"
@@ -112,24 +112,24 @@ class Life(scene.Example):
     def record_again(self, data: st.DataObject) -> None:
         """As after a commit that was not confirmed."""
         call, result = data.draw(st.sampled_from(self.told))
-        late, before = models.LateAnswer.objects.count(), self.status_of(call)
+        late, before = models.LateResponse.objects.count(), self.status_of(call)
         record.record_result(call=call, result=result)
-        assert (models.LateAnswer.objects.count(), self.status_of(call)) == (late, before)
+        assert (models.LateResponse.objects.count(), self.status_of(call)) == (late, before)
 
     @precondition(lambda self: self.late)
-    @rule(data=st.data(), code=st.sampled_from(["502", "given-back", "422"]))
+    @rule(data=st.data(), code=st.sampled_from(["502", "not-sent", "422"]))
     def more_comes_late(self, data: st.DataObject, code: str) -> None:
         self.answer_comes_late(data, code)
 
     @precondition(lambda self: self.calls)
-    @rule(data=st.data(), code=st.sampled_from(["422", "given-back", "200"]))
+    @rule(data=st.data(), code=st.sampled_from(["422", "not-sent", "200"]))
     def is_sent_again_after_its_deadline(self, data: st.DataObject, code: str) -> None:
         """Proven not created, it is sent again and no answer comes again; then the first call's comes."""
         call = data.draw(st.sampled_from(self.calls))
         self.end_by_deadline(call)
         request = models.Request.objects.get(attempts=call.attempt_id)
         factories.ask_people(request)
-        decisions.declare_not_created(actor=self.person, portal_request=request, reason="Nothing there.")
+        operator_actions.declare_not_created(actor=self.person, portal_request=request, reason="Nothing there.")
         while self.status_of(call) == "QUEUED":
             self.moves_are_in_the_table()
             self.claim()
@@ -145,7 +145,7 @@ class Life(scene.Example):
     def end_by_deadline(self, call: dispatch.Call) -> None:
         self.calls.remove(call)
         scene.make_overdue(call)
-        factories.recover_requests(held=self.held)
+        factories.recover_requests(lease=self.lease)
         assert self.status_of(call) == "UNKNOWN"
         self.moves_are_in_the_table()
         self.late.append(call)
@@ -154,10 +154,10 @@ class Life(scene.Example):
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         request = self.one(data, "QUEUED", "SENDING", "UNKNOWN")
-        may = request.status == "QUEUED" or (request.status == "UNKNOWN" and request.cancel_wished_at is None)
+        may = request.status == "QUEUED" or (request.status == "UNKNOWN" and request.cancel_requested_at is None)
         try:
-            intake.cancel_request(actor=self.person, portal_request=request)
-        except intake.NotPossible:
+            submissions.cancel_request(actor=self.person, portal_request=request)
+        except submissions.NotPossible:
             assert not may
         else:
             assert may
@@ -166,8 +166,8 @@ class Life(scene.Example):
     def close(self, data: st.DataObject) -> None:
         request = self.one(data, *TABLE)
         try:
-            intake.close_request(actor=self.person, portal_request=request, reason="Given up.")
-        except intake.NotPossible:
+            submissions.close_request(actor=self.person, portal_request=request, reason="Given up.")
+        except submissions.NotPossible:
             assert request.status not in ("QUEUED", "UNKNOWN")
         else:
             becomes = {"QUEUED": "CANCELLED", "UNKNOWN": "FAILED"}[request.status]
@@ -179,7 +179,7 @@ class Life(scene.Example):
     def prove_not_created(self, data: st.DataObject) -> None:
         request = self.one(data, "UNKNOWN")
         factories.ask_people(request)
-        decisions.declare_not_created(actor=self.person, portal_request=request, reason="Nothing there.")
+        operator_actions.declare_not_created(actor=self.person, portal_request=request, reason="Nothing there.")
 
     @precondition(lambda self: self.calls or self.late)
     @rule(data=st.data())
@@ -204,8 +204,10 @@ class Life(scene.Example):
         )
         request = self.one(data, *TABLE)
         try:
-            decisions.adopt_workstation(actor=self.person, portal_request=request, workstation=stored, reason="His.")
-        except intake.NotPossible:
+            operator_actions.adopt_workstation(
+                actor=self.person, portal_request=request, workstation=stored, reason="His."
+            )
+        except submissions.NotPossible:
             assert request.status not in ("UNKNOWN", "QUEUED") or stored.request_id is not None
 
     # --- What must hold ---

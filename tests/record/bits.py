@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, connection, transaction
 
-from portal.services.audit import canon, rows
+from portal.services.audit import canonical, rows
 from tests import factories
 
 BITS = 100
@@ -90,10 +90,10 @@ def flip_rows(told: dict[str, list[int]], chance: random.Random) -> Iterator[str
         column = chance.choice(form.names[1:])
         value = read_stored(form.table, number, column)
         stored = memoryview(value) if isinstance(value, bytes) else value
-        (row,) = canon.read_rows(form=form, where="id = %s", values=[number], limit=1)
+        (row,) = canonical.read_rows(form=form, where="id = %s", values=[number], limit=1)
         if value in (None, "", b"") or not write_stored(form.table, number, column, flip_stored(stored, chance)):
             continue
-        (changed,) = canon.read_rows(form=form, where="id = %s", values=[number], limit=1)
+        (changed,) = canonical.read_rows(form=form, where="id = %s", values=[number], limit=1)
         if connection.vendor == "postgresql" and changed == row:
             continue  # another text for the same value: it is stored as it was
         yield f"request R-{number}" if kind == "request" else f"{kind.replace('-', ' ')} {number}"

@@ -18,9 +18,9 @@ def make_seal() -> Callable[[], int]:
     """Seals all there is, as a worker's duty does."""
 
     def seal() -> int:
-        held = leases.acquire_lease(name="seal", holder="test", seconds=60)
-        assert held is not None
-        return seals.seal_events(held=held)
+        lease = leases.acquire_lease(name="seal", holder="test", seconds=60)
+        assert lease is not None
+        return seals.seal_events(lease=lease)
 
     return seal
 

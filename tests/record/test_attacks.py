@@ -70,10 +70,10 @@ def test_a_superuser_with_a_low_id_is_found(record):
 
 
 def prune(record, much_later):
-    held = leases.acquire_lease(name="prune", holder="test", seconds=600)
+    lease = leases.acquire_lease(name="prune", holder="test", seconds=600)
     much_later()
     for _ in range(9):
-        prune_old(held=held)
+        prune_old(lease=lease)
 
 
 def test_a_change_of_an_unknown_key_hides_no_row(record, much_later, alice, seal):
@@ -590,10 +590,10 @@ def test_a_checkpoint_is_sent_whatever_somebody_says_was_sent(record, settings, 
     settings.PORTAL_CHECKPOINT_URL = f"file://{file}"
     newest = models.Seal.objects.latest("number").pk
     models.LogCheck.objects.create(what="SENT", position=newest, ended_at="9999-01-01 00:00:00Z")
-    held = leases.acquire_lease(name="checkpoint", holder="test", seconds=60)
+    lease = leases.acquire_lease(name="checkpoint", holder="test", seconds=60)
     later = record[0].at + timedelta(days=2)
     assert watch.find_warnings(now=later)[-1].startswith("No checkpoint")
-    checkpoints.send_checkpoint(held=held)
+    checkpoints.send_checkpoint(lease=lease)
     assert f'"number": {newest}' in file.read_text()
 
 

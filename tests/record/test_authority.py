@@ -9,7 +9,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.event import Verb
-from portal.services import accounts, audit, drift, intake, keyhold, membership, releases
+from portal.services import accounts, audit, circuit_breaker, contract_drift, membership, releases, submissions
 from portal.services.audit import verify
 from tests import factories
 from tests.record import test_watch
@@ -27,22 +27,22 @@ def act(actor: models.User, do: Callable[[models.User], object]) -> tuple[str, s
 
 def resume(actor: models.User) -> None:
     answer(factories.submit(models.User.objects.get(username="bob")), failure="401")
-    keyhold.resume_key(actor=actor, account=accounts.get_current_account())
+    circuit_breaker.resume_key(actor=actor, account=accounts.get_current_account())
 
 
 def acknowledge(actor: models.User) -> None:
     notice = models.Notice.objects.create(kind="workstation has a field color")
-    drift.acknowledge_notice(actor=actor, notice=notice)
+    contract_drift.acknowledge_notice(actor=actor, notice=notice)
 
 
 def release(actor: models.User) -> None:
     theirs = models.Workstation.objects.filter(request__requester__username="bob").earliest("id")
-    releases.ask_release(actor=actor, workstation=theirs, reason="It is so.")
+    releases.request_release(actor=actor, workstation=theirs, reason="It is so.")
 
 
 def cancel(actor: models.User) -> None:
     portal_request = factories.submit(models.User.objects.get(username="bob"))
-    intake.close_request(actor=actor, portal_request=portal_request, reason="It is so.")
+    submissions.close_request(actor=actor, portal_request=portal_request, reason="It is so.")
 
 
 ACTS = [resume, acknowledge, release, cancel]

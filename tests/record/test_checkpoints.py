@@ -18,9 +18,9 @@ pytestmark = pytest.mark.django_db
 
 
 def send() -> None:
-    held = leases.acquire_lease(name="checkpoint", holder="test", seconds=60)
-    assert held is not None
-    checkpoints.send_checkpoint(held=held)
+    lease = leases.acquire_lease(name="checkpoint", holder="test", seconds=60)
+    assert lease is not None
+    checkpoints.send_checkpoint(lease=lease)
 
 
 class Receiver(HTTPServer):

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import configuration, decisions, doubts, intake, leases, usage
+from portal.services import configuration, doubts, leases, operator_actions, submissions, usage
 from portal.services.audit import seals, verify
 from portal.services.retention import events as pruneevents
 from portal.services.retention import prune
@@ -25,17 +25,17 @@ pytestmark = pytest.mark.django_db
 
 
 def take(name: str) -> leases.Lease:
-    held = leases.acquire_lease(name=name, holder="test", seconds=60)
-    assert held is not None
-    return held
+    lease = leases.acquire_lease(name=name, holder="test", seconds=60)
+    assert lease is not None
+    return lease
 
 
 def prune_all() -> int:
     """Rounds of the duties until nothing more goes."""
-    while usage.count_days(held=take("usage")):
+    while usage.count_days(lease=take("usage")):
         pass
     total = 0
-    while count := prune.prune_old(held=take("prune")):
+    while count := prune.prune_old(lease=take("prune")):
         total += count
     return total
 
@@ -57,7 +57,7 @@ def make_old(record, seal, much_later) -> list[int]:
 
 
 def count_rows() -> dict[str, int]:
-    kinds = (models.Request, models.Attempt, models.LateAnswer, models.SearchEntry, models.Event)
+    kinds = (models.Request, models.Attempt, models.LateResponse, models.SearchEntry, models.Event)
     return {kind.__name__: kind.objects.count() for kind in kinds}
 
 
@@ -71,7 +71,7 @@ def test_what_is_old_goes_and_the_rest_is_as_it_was_sealed(old, record, seal):
 
     assert prune_all()
 
-    assert count_rows() == {"Request": 0, "Attempt": 0, "LateAnswer": 0, "SearchEntry": 0, "Event": count_prunings()}
+    assert count_rows() == {"Request": 0, "Attempt": 0, "LateResponse": 0, "SearchEntry": 0, "Event": count_prunings()}
     assert find(checkpoint) == []
     seal()
     assert find(checkpoint) == []
@@ -91,7 +91,7 @@ def test_tombstones_and_their_events_name_what_went(old):
     prune_all()
     stones = {stone.kind: stone for stone in models.Tombstone.objects.all()}
     requests, stations, of_events = (stones[kind] for kind in ("REQUESTS", "WORKSTATIONS", "EVENTS"))
-    assert (requests.ids, requests.counts) == (old, {"request": 5, "attempt": 5, "late-answer": 0})
+    assert (requests.ids, requests.counts) == (old, {"request": 5, "attempt": 5, "late-response": 0})
     assert (stations.ids, stations.counts) == (owned, {"workstation": 4})
     assert (of_events.first_id, of_events.last_id) == (events[0], events[-1])
     assert of_events.counts == {"event": len(events)}
@@ -119,10 +119,10 @@ def test_rounds_are_short_and_go_on(old, monkeypatch):
     monkeypatch.setattr(prune, "_REQUEST_BATCHES", 1)
     monkeypatch.setattr(prune, "_EVENT_BATCHES", 1)
     monkeypatch.setattr(pruneevents, "BATCH", 6)
-    while usage.count_days(held=take("usage")):
+    while usage.count_days(lease=take("usage")):
         pass
     left = []
-    while prune.prune_old(held=take("prune")):
+    while prune.prune_old(lease=take("prune")):
         left.append(models.Request.objects.count())
         assert find() == []
     assert left[:3] == [3, 1, 0]
@@ -130,13 +130,13 @@ def test_rounds_are_short_and_go_on(old, monkeypatch):
 
 
 def test_a_worker_that_lost_its_duty_prunes_nothing(old):
-    while usage.count_days(held=take("usage")):
+    while usage.count_days(lease=take("usage")):
         pass
-    held = leases.acquire_lease(name="prune", holder="first", seconds=-1)
+    lease = leases.acquire_lease(name="prune", holder="first", seconds=-1)
     assert leases.acquire_lease(name="prune", holder="second", seconds=60)
     before = count_rows()
     with pytest.raises(leases.LeaseLost):
-        prune.prune_old(held=held)
+        prune.prune_old(lease=lease)
     assert count_rows() == before
     assert not models.Tombstone.objects.exists()
 
@@ -175,7 +175,7 @@ def test_usage_still_counts_what_went(old, alice, settings):
     assert models.DailyCount.objects.filter(day=day, is_final=False).count() == 0
     for zone in ("UTC", "Asia/Tokyo"):
         settings.TIME_ZONE = zone
-        while usage.count_days(held=take("usage")):
+        while usage.count_days(lease=take("usage")):
             pass
         days = usage.read_days(days={day}, person=None)
         assert days[day]["status"] == {"SUCCEEDED": 4, "FAILED": 1}
@@ -189,7 +189,7 @@ def test_workspaces_stay_and_workstations_as_bare_mirrors(old):
     assert models.Workspace.objects.exclude(owner=None).count() == 4
     for stored in models.Workstation.objects.all():
         assert stored.pk > owned[stored.uid]
-        assert (stored.request, stored.made_for, stored.release_asked_by) == (None, None, None)
+        assert (stored.request, stored.made_for, stored.release_requested_by) == (None, None, None)
         assert stored.is_foreign
         assert stored.listed_at
         assert stored.ended_at
@@ -207,7 +207,7 @@ def test_the_newest_settings_stay(old, seal):
     [
         ("person", "portal_user", "email = 'mallory@example.org'"),
         ("workspace", "portal_workspace", "owner_id = NULL"),
-        ("key", "portal_key", "held_at = '2020-02-02 02:02:02.000002'"),
+        ("key", "portal_key", "paused_at = '2020-02-02 02:02:02.000002'"),
         ("tombstone", "portal_tombstone", "counts = '{}'"),
     ],
 )
@@ -273,11 +273,11 @@ def test_a_request_with_a_late_workstation_goes_when_all_of_it_is_old(record, se
     late = factories.submit(alice)
     settings.PORTAL_SEND_MARGIN = settings.PORTAL_RECORD_MARGIN = settings.AGENTSTATION_TOTAL_TIMEOUT = 0.0
     call = factories.claim()
-    factories.recover_requests(held=take("recover"))
-    intake.close_request(actor=olga, portal_request=late, reason="nobody waits for it")
+    factories.recover_requests(lease=take("recover"))
+    submissions.close_request(actor=olga, portal_request=late, reason="nobody waits for it")
     record_answer(call, late, uid="late")
     orphan = models.Workstation.objects.get(made_for=late)
-    decisions.release_orphan(actor=olga, workstation=orphan, reason="nobody needs it")
+    operator_actions.release_orphan(actor=olga, workstation=orphan, reason="nobody needs it")
     end_workstations()
     assert find() == []
     seal()
@@ -287,7 +287,7 @@ def test_a_request_with_a_late_workstation_goes_when_all_of_it_is_old(record, se
 
     assert not models.Request.objects.exists()
     assert orphan.pk in models.Tombstone.objects.get(kind="WORKSTATIONS").ids
-    assert models.Tombstone.objects.get(kind="REQUESTS").counts["late-answer"] == 1
+    assert models.Tombstone.objects.get(kind="REQUESTS").counts["late-response"] == 1
     assert find() == []
 
 
@@ -377,7 +377,7 @@ def test_a_tombstone_that_was_removed_is_missed(old, record):
 
 def test_a_crash_leaves_nothing_half(old, monkeypatch):
     """After the tombstone and its event, before all has gone: the next round begins anew."""
-    while usage.count_days(held=take("usage")):
+    while usage.count_days(lease=take("usage")):
         pass
     before, delete = count_rows(), prunerequests._delete
 
@@ -389,7 +389,7 @@ def test_a_crash_leaves_nothing_half(old, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(prunerequests, "_delete", crash)
         with pytest.raises(ConnectionError), transaction.atomic():
-            prune.prune_old(held=take("prune"))
+            prune.prune_old(lease=take("prune"))
     assert count_rows() == before
     assert not models.Tombstone.objects.exists()
     assert find() == []

@@ -17,7 +17,7 @@ from tests.admin import rows
 from tests.signing import store_events
 
 ROWS = 3_000
-LARGE = ("request", "attempt", "lateanswer", "workstation", "event", "change", "seal", "tombstone")
+LARGE = ("request", "attempt", "lateresponse", "workstation", "event", "change", "seal", "tombstone")
 
 pytestmark = pytest.mark.django_db
 
@@ -54,8 +54,8 @@ def make_record(alice, settings, monkeypatch) -> leases.Lease:
         )
         for request in made
     )
-    seals.seal_events(held=take("seal"))
-    while usage.count_days(held=take("usage")):
+    seals.seal_events(lease=take("seal"))
+    while usage.count_days(lease=take("usage")):
         pass
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -65,15 +65,15 @@ def make_record(alice, settings, monkeypatch) -> leases.Lease:
 
 
 def take(name: str) -> leases.Lease:
-    held = leases.acquire_lease(name=name, holder="test", seconds=60)
-    assert held is not None
-    return held
+    lease = leases.acquire_lease(name=name, holder="test", seconds=60)
+    assert lease is not None
+    return lease
 
 
-def test_no_question_of_the_duty_walks_through_a_table(held):
+def test_no_question_of_the_duty_walks_through_a_table(lease):
     everything = list(models.Request.objects.values_list("pk", flat=True))
     with CaptureQueriesContext(connection) as queries:
-        assert [prune.prune_old(held=held) for _ in range(3)] == [10, 10, 0]
+        assert [prune.prune_old(lease=lease) for _ in range(3)] == [10, 10, 0]
         assert not verifyrows.find_differing(kind="request", ids=everything)
     statements = [query["sql"] for query in queries if re.match("SELECT|DELETE|UPDATE", query["sql"])]
     assert len(statements) > 20

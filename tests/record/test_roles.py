@@ -96,7 +96,7 @@ def test_the_record_is_sealed_pruned_and_verified(as_role, record, seal, much_la
     seal()
     much_later()
     assert prune_all()
-    assert count_rows() == {"Request": 0, "Attempt": 0, "LateAnswer": 0, "SearchEntry": 0, "Event": count_prunings()}
+    assert count_rows() == {"Request": 0, "Attempt": 0, "LateResponse": 0, "SearchEntry": 0, "Event": count_prunings()}
     seal()
     assert find() == []
     assert verify.verify_log().pruned
@@ -152,7 +152,7 @@ REFUSED = [
     "UPDATE portal_event SET verb = 'x'",
     "UPDATE portal_seal SET digest = 'x'",
     "UPDATE portal_tombstone SET kind = 'x'",
-    "UPDATE portal_lateanswer SET message = 'x'",
+    "UPDATE portal_lateresponse SET message = 'x'",
     "UPDATE portal_strayresponse SET message = 'x'",
     "UPDATE portal_restore SET lost_since = now()",
     "DELETE FROM portal_seal",
@@ -204,7 +204,7 @@ def test_what_is_granted_the_triggers_still_hold(role, alice):
 
 def test_no_act_is_granted_that_a_trigger_always_refuses():
     granted = grants.list_privileges()
-    assert granted["portal_event"] == granted["portal_lateanswer"] == ("SELECT", "INSERT", "DELETE")
+    assert granted["portal_event"] == granted["portal_lateresponse"] == ("SELECT", "INSERT", "DELETE")
     for table in ("seal", "tombstone", "strayresponse", "restore"):
         assert granted[f"portal_{table}"] == ("SELECT", "INSERT")
     assert granted["portal_user"] == ("SELECT", "INSERT", "UPDATE")

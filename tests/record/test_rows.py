@@ -10,7 +10,7 @@ from django.urls import reverse
 from portal import models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, keyhold, membership, people, releases, sessions, setup
+from portal.services import accounts, audit, circuit_breaker, membership, people, releases, sessions, setup
 from portal.services.audit import rows, verify
 from tests import factories
 from tests.record.bits import flip_rows
@@ -75,7 +75,7 @@ def test_rows_that_were_inserted_past_the_portal_are_found(record, alice):
     attempt = models.Attempt.objects.create(
         request=request, number=9, worker="x", deadline_at=Now(), ended_at=Now(), outcome="FAILED", failure="422"
     )
-    late = models.LateAnswer.objects.create(attempt=request.attempts.earliest("id"), outcome="SUCCEEDED")
+    late = models.LateResponse.objects.create(attempt=request.attempts.earliest("id"), outcome="SUCCEEDED")
     other = models.Request.objects.create(
         account=request.account, requester=alice, submission="00000000000040008000000000000001", type="max"
     )
@@ -131,7 +131,7 @@ def test_a_private_value_is_compared_and_in_no_event(record):
 def test_what_sql_changed_is_not_made_good_by_what_the_portal_does_next(record, alice):
     """The next event says what was there before it, which is not what the events before it have left."""
     stored = models.Workstation.objects.earliest("id")
-    tamper("UPDATE portal_workstation SET release_asked_by_id = %s WHERE id = %s", None, stored.pk)
+    tamper("UPDATE portal_workstation SET release_requested_by_id = %s WHERE id = %s", None, stored.pk)
     tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", True, alice.pk)
     people.set_time_zone(person=alice, time_zone="Europe/Rome")
     tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", False, alice.pk)
@@ -252,19 +252,19 @@ def test_a_group_that_sql_deleted_is_found(root, sign_in):
 def test_a_hold_that_sql_ended_is_found(record, olga, alice):
     answer(factories.submit(alice), failure="401")
     key = models.Key.objects.get()
-    assert key.is_held
+    assert key.is_paused
     assert find() == []
-    tamper("UPDATE portal_key SET held_at = '2020-02-02 02:02:02.000002'")
+    tamper("UPDATE portal_key SET paused_at = '2020-02-02 02:02:02.000002'")
     assert find() == [("row changed", f"key {key.pk}")]
-    keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+    circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
     assert find() == [("row changed", f"key {key.pk}")]  # what was changed meanwhile stays in the log
 
 
 def test_an_orphan_that_is_released_or_adopted_raises_no_false_alarm(record, olga, alice):
     stored = models.Workstation.objects.latest("id")
-    releases.ask_release(actor=alice, workstation=stored)
+    releases.request_release(actor=alice, workstation=stored)
     assert find() == []
-    tamper("UPDATE portal_workstation SET release_asked_by_id = %s WHERE id = %s", olga.pk, stored.pk)
+    tamper("UPDATE portal_workstation SET release_requested_by_id = %s WHERE id = %s", olga.pk, stored.pk)
     assert find() == [("row changed", f"workstation {stored.pk}")]
 
 
@@ -307,7 +307,7 @@ def told(record, alice, root) -> dict[str, list[int]]:
     person.save()
     answer(factories.submit(alice), failure="401")
     attempt = models.Attempt.objects.latest("id")
-    late = models.LateAnswer.objects.create(
+    late = models.LateResponse.objects.create(
         attempt=attempt, outcome="FAILED", failure="422", answer=b"late", message="late"
     )
     notice = models.Notice.objects.create(
@@ -333,7 +333,7 @@ def told(record, alice, root) -> dict[str, list[int]]:
     ]
     with transaction.atomic():
         audit.record(Verb.SETTINGS, "all", by=root, rows=others)
-        audit.record(Verb.LATE_ANSWER, attempt, rows=[late])
+        audit.record(Verb.LATE_RESPONSE, attempt, rows=[late])
         membership.record_addition(actor=root, target=group)
     assert find() == []
     found: dict[str, list[int]] = {}

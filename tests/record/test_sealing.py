@@ -55,10 +55,10 @@ def test_nothing_to_seal_is_no_seal(db, seal):
 
 def test_a_worker_that_lost_its_duty_seals_nothing(db):
     add_event()
-    held = leases.acquire_lease(name="seal", holder="first", seconds=-1)
+    lease = leases.acquire_lease(name="seal", holder="first", seconds=-1)
     assert leases.acquire_lease(name="seal", holder="second", seconds=60)
     with pytest.raises(leases.LeaseLost):
-        seals.seal_events(held=held)
+        seals.seal_events(lease=lease)
     assert not models.Seal.objects.exists()
 
 
@@ -137,7 +137,7 @@ class Latecomer(threading.Thread):
 @pytest.mark.skipif(ON_SQLITE, reason="on SQLite one writer follows the other")
 @pytest.mark.django_db(transaction=True)
 def test_an_event_that_commits_late_with_a_lower_id_raises_no_false_alarm(seal):
-    factories.mark_first_look()
+    factories.mark_baseline_scan()
     late = Latecomer()
     late.start()
     assert late.has_written.wait(timeout=60)
@@ -156,7 +156,7 @@ def test_an_event_that_commits_late_with_a_lower_id_raises_no_false_alarm(seal):
 @pytest.mark.django_db(transaction=True)
 def test_without_the_lock_it_would(seal, monkeypatch):
     """The test above would notice a sealer that does not wait."""
-    factories.mark_first_look()
+    factories.mark_baseline_scan()
     late = Latecomer()
     late.start()
     assert late.has_written.wait(timeout=60)
@@ -172,7 +172,7 @@ def test_without_the_lock_it_would(seal, monkeypatch):
 @pytest.mark.django_db(transaction=True)
 def test_many_writers_at_once_raise_no_false_alarm(seal, small_batches):
     """Some of them roll back, so that ids are missing from the start."""
-    factories.mark_first_look()
+    factories.mark_baseline_scan()
 
     def write() -> None:
         close_old_connections()

@@ -10,7 +10,7 @@ from django.db import connection
 
 from portal import models
 from portal.services import clock
-from portal.services.audit import canon, changes, events, keys, marks, reading, seals, verify
+from portal.services.audit import canonical, changes, events, keys, marks, reading, seals, verify
 from tests import factories
 from tests.record.bits import BITS, flip, write_bits
 from tests.record.conftest import find, find_in_chain, tamper
@@ -47,7 +47,7 @@ def test_a_new_date_is_found_and_told_from_the_old_one(record):
     tamper("UPDATE portal_event SET at = '2020-02-02 02:02:02.000001' WHERE id = %s", event.pk)
     finding = verify.verify_log().findings[0]
     assert (finding.kind, finding.what) == ("re-dated", f"event {event.pk}")
-    assert canon.write_time(time=event.at) in finding.words
+    assert canonical.write_time(time=event.at) in finding.words
     assert "2020-02-02 02:02:02.000001" in finding.words
 
 
@@ -326,11 +326,11 @@ def test_the_command_ends_with_one_and_names_the_first(record, capsys):
 
 def test_a_hundred_random_bits_are_found(record):
     chance = random.Random(5)
-    names = [name for name in canon.EVENT.names if name != "id"]
+    names = [name for name in canonical.EVENT.names if name != "id"]
     done = 0
     while done < BITS:
         event, column = chance.choice(record), chance.choice(names)
-        (row,) = canon.read_rows(form=canon.EVENT, where="id = %s", values=[event.pk], limit=1)
+        (row,) = canonical.read_rows(form=canonical.EVENT, where="id = %s", values=[event.pk], limit=1)
         with connection.cursor() as cursor:
             as_text = f"{column}::text" if connection.vendor == "postgresql" else column
             cursor.execute(f"SELECT {as_text} FROM portal_event WHERE id = %s", [event.pk])
@@ -340,7 +340,7 @@ def test_a_hundred_random_bits_are_found(record):
         after = flip(before, chance) if before is not None else None
         if after is None or not write_bits("portal_event", event.pk, column, after):
             continue
-        (changed,) = canon.read_rows(form=canon.EVENT, where="id = %s", values=[event.pk], limit=1)
+        (changed,) = canonical.read_rows(form=canonical.EVENT, where="id = %s", values=[event.pk], limit=1)
         if connection.vendor == "postgresql" and changed == row:
             continue  # an address of its own for the same value: it is stored as it was
         assert [what for _, what in find_in_chain()] == [f"event {event.pk}"], (column, before, after)

@@ -33,7 +33,7 @@ from portal.worker import process
 from tests import factories
 from tests.browser import Browser
 from tests.record.test_pruning import prune_all
-from tests.services.test_decisions import make_orphan, make_unknown
+from tests.services.test_operator_actions import make_orphan, make_unknown
 from tests.services.test_reconcile import scan
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,11 +69,11 @@ class Stage:
     def post(self, person: models.User, url: str, **values: object) -> None:
         assert self.browse(person).post(url, values).status_code == 302
 
-    def hold_key(self, failure: str = "401") -> None:
+    def pause_key(self, failure: str = "401") -> None:
         self.sandbox.script({"name": f"fail-{failure}"})
         factories.submit(self.alice)
         factories.send_once()
-        assert models.Key.objects.get().is_held
+        assert models.Key.objects.get().is_paused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +89,13 @@ class Act:
 
 
 def hold(name: str) -> leases.Lease:
-    held = leases.acquire_lease(name=name, holder="test", seconds=600)
-    assert held is not None
-    return held
+    lease = leases.acquire_lease(name=name, holder="test", seconds=600)
+    assert lease is not None
+    return lease
 
 
 def submit(stage: Stage) -> None:
-    factories.mark_first_look()
+    factories.mark_baseline_scan()
     form = {"type": "python", "workspace_id": "", "note": "", "submission": uuid4()}
     assert stage.browse(stage.alice).post("/requests/new/", form).status_code == 302
 
@@ -114,7 +114,7 @@ def answer_late(stage: Stage) -> None:
 
 def pass_deadline() -> None:
     models.Attempt.objects.filter(outcome="SENDING").update(deadline_at=Now() - timedelta(seconds=1))
-    assert factories.recover_requests(held=hold("recover")) == 1
+    assert factories.recover_requests(lease=hold("recover")) == 1
 
 
 def let_deadline_pass(stage: Stage) -> None:
@@ -125,9 +125,9 @@ def let_deadline_pass(stage: Stage) -> None:
 
 def wait_too_long(stage: Stage) -> None:
     factories.submit(stage.alice)
-    stage.settings.PORTAL_SETTLE_GRACE = 0.0  # the clock need not have been steady for long
+    stage.settings.PORTAL_RECONCILE_GRACE = 0.0  # the clock need not have been steady for long
     models.Request.objects.update(queued_at=Now() - timedelta(days=2))
-    assert factories.recover_requests(held=hold("recover")) == 1
+    assert factories.recover_requests(lease=hold("recover")) == 1
 
 
 def cancel(stage: Stage) -> None:
@@ -149,7 +149,7 @@ def decide(decision: str) -> Callable[[Stage], None]:
 
 
 def resume(stage: Stage) -> None:
-    stage.hold_key()
+    stage.pause_key()
     stage.post(stage.olga, "/key/resume/")
 
 
@@ -159,9 +159,9 @@ def open_key(stage: Stage) -> None:
 
 
 def probe_key(stage: Stage) -> None:
-    stage.hold_key()
+    stage.pause_key()
     models.Key.objects.update(probe_at=Now() - timedelta(seconds=1))
-    probe.probe_key(held=hold("probe"), client=process.make_client())
+    probe.probe_key(lease=hold("probe"), client=process.make_client())
 
 
 def ask_account(stage: Stage) -> None:
@@ -178,16 +178,16 @@ def confirm_key(stage: Stage) -> None:
 
 
 def look_first(stage: Stage) -> None:
-    scans.advance_scan(account=accounts.get_current_account(), held=hold("reconcile"), client=process.make_client())
+    scans.advance_scan(account=accounts.get_current_account(), lease=hold("reconcile"), client=process.make_client())
 
 
 def change_types(stage: Stage) -> None:
     accounts.get_current_account()
-    types.read_types(held=hold("types"), client=process.make_client())
+    types.read_types(lease=hold("types"), client=process.make_client())
 
 
 def reconcile_one(stage: Stage) -> None:
-    stage.settings.PORTAL_LOOK_INTERVAL = 0.0
+    stage.settings.PORTAL_SCAN_INTERVAL = 0.0
     factories.submit(stage.alice)
     stage.sandbox.script({"name": "reset-made"})
     factories.send_once()
@@ -195,23 +195,23 @@ def reconcile_one(stage: Stage) -> None:
 
 
 def need_review(stage: Stage) -> None:
-    stage.settings.PORTAL_LOOK_INTERVAL = 0.0
+    stage.settings.PORTAL_SCAN_INTERVAL = 0.0
     make_unknown(stage.sandbox, stage.alice)
     stage.sandbox.script({"on": "GET /workstations", "status": 404, "body": {}})
     factories.reconcile_once(hold("reconcile"))
 
 
-def ask_release(stage: Stage) -> None:
+def request_release(stage: Stage) -> None:
     stage.post(stage.olga, f"/workstations/{send(stage).workstation.uid}/release/", reason="It is idle.")
 
 
 def refresh(stage: Stage) -> None:
     models.Workstation.objects.update(refresh_due_at=Now())
-    refreshing.refresh_workstations(held=hold("refresh"), client=process.make_client())
+    refreshing.refresh_workstations(lease=hold("refresh"), client=process.make_client())
 
 
 def release(stage: Stage) -> None:
-    ask_release(stage)
+    request_release(stage)
     factories.send_releases()
 
 
@@ -250,7 +250,9 @@ def scan_as(status: str, *, doubted: bool = False, ended: bool = False) -> Calla
         stage.sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
         if not status:
             stage.sandbox.script({"on": "GET /workstations/{id}", "status": 422})
-        scans.advance_scan(account=accounts.get_current_account(), held=hold("reconcile"), client=process.make_client())
+        scans.advance_scan(
+            account=accounts.get_current_account(), lease=hold("reconcile"), client=process.make_client()
+        )
 
     return act
 
@@ -277,8 +279,8 @@ def refuse_workspace(stage: Stage) -> None:
 
 
 def note_sharing(stage: Stage) -> None:
-    stage.settings.PORTAL_LOOK_INTERVAL = 0.0
-    factories.mark_first_look()
+    stage.settings.PORTAL_SCAN_INTERVAL = 0.0
+    factories.mark_baseline_scan()
     make_orphan(listed_tick=1)
     scan(hold("reconcile"))
 
@@ -324,7 +326,7 @@ def find_tampering(stage: Stage) -> models.Finding:
     portal_request = factories.submit(stage.alice)
     with factories.unprotected():
         models.Request.objects.filter(pk=portal_request.pk).update(type="max")
-    watch.check_log(held=hold("check"))
+    watch.check_log(lease=hold("check"))
     return models.Finding.objects.get()
 
 
@@ -371,7 +373,7 @@ def edit_group(page: str, **values: object) -> Callable[[Stage], None]:
 
 def prune_old(stage: Stage) -> None:
     cancel(stage)
-    seals.seal_events(held=hold("seal"))
+    seals.seal_events(lease=hold("seal"))
     stage.settings.PORTAL_KEEP_DAYS = 30
     read_clock = clock.read_clock
     with pytest.MonkeyPatch.context() as patch:
@@ -409,11 +411,11 @@ def download(stage: Stage) -> None:
 ACTS = [
     Act(verbs=(Verb.SUBMIT,), do=submit, by="alice"),
     Act(verbs=(Verb.CLAIM, Verb.ANSWER), do=send, has_change=True),
-    Act(verbs=(Verb.LATE_ANSWER,), do=answer_late, has_change=True, staged=("deadline_at",)),
+    Act(verbs=(Verb.LATE_RESPONSE,), do=answer_late, has_change=True, staged=("deadline_at",)),
     Act(verbs=(Verb.DEADLINE_PASSED,), do=let_deadline_pass, has_change=True, staged=("deadline_at",)),
     Act(verbs=(Verb.GIVE_UP,), do=wait_too_long, has_change=True),
     Act(verbs=(Verb.CANCEL,), do=cancel, by="alice", has_change=True),
-    Act(verbs=(Verb.WISH_CANCEL,), do=wish_cancel, by="alice", has_change=True),
+    Act(verbs=(Verb.REQUEST_CANCEL,), do=wish_cancel, by="alice", has_change=True),
     Act(
         verbs=(Verb.CLOSE,),
         do=decide("give-up"),
@@ -438,21 +440,21 @@ ACTS = [
         reason="It is so.",
         staged=("operator_note",),
     ),
-    Act(verbs=(Verb.HOLD,), do=Stage.hold_key, has_change=True),
+    Act(verbs=(Verb.PAUSE,), do=Stage.pause_key, has_change=True),
     Act(verbs=(Verb.RESUME,), do=resume, by="olga", has_change=True),
-    Act(verbs=(Verb.OPEN,), do=open_key, has_change=True),
+    Act(verbs=(Verb.ACTIVATE,), do=open_key, has_change=True),
     Act(verbs=(Verb.PROBE,), do=probe_key),
     Act(verbs=(Verb.FIRST_KEY,), do=lambda stage: accounts.get_current_account()),
     Act(verbs=(Verb.ASK_ACCOUNT,), do=ask_account, staged=("is_sandbox",)),
     Act(verbs=(Verb.CONFIRM_KEY,), do=confirm_key, by="olga", has_change=True, staged=("is_sandbox",)),
-    Act(verbs=(Verb.FIRST_LOOK,), do=look_first, has_change=True),
+    Act(verbs=(Verb.BASELINE_SCAN,), do=look_first, has_change=True),
     Act(verbs=(Verb.CHANGE_TYPES,), do=change_types, has_change=True),
     Act(verbs=(Verb.DISOWN,), do=disown, by="olga", has_change=True, reason="It is another team's."),
     Act(verbs=(Verb.REFUSE_WORKSPACE,), do=refuse_workspace, has_change=True, staged=("owner_id",)),
     Act(verbs=(Verb.NOTE_SHARING,), do=note_sharing, has_change=True),
     Act(verbs=(Verb.RECONCILE,), do=reconcile_one, has_change=True, staged=TIMES),
     Act(verbs=(Verb.NEEDS_REVIEW,), do=need_review, has_change=True),
-    Act(verbs=(Verb.ASK_RELEASE,), do=ask_release, by="olga", has_change=True, reason="It is idle."),
+    Act(verbs=(Verb.REQUEST_RELEASE,), do=request_release, by="olga", has_change=True, reason="It is idle."),
     Act(verbs=(Verb.RELEASED,), do=release, has_change=True),
     Act(verbs=(Verb.ENDED,), do=end, has_change=True),
     Act(verbs=(Verb.BEGIN_DOUBT,), do=miss, has_change=True),
@@ -468,7 +470,7 @@ ACTS = [
     Act(verbs=(Verb.NOTICE,), do=raise_notice),
     Act(verbs=(Verb.ACKNOWLEDGE,), do=acknowledge, by="olga", has_change=True),
     Act(verbs=(Verb.REFUSED,), do=lambda stage: stage.browse(stage.alice).post("/key/resume/"), by="alice"),
-    Act(verbs=(Verb.CHECKED,), do=lambda stage: watch.check_log(held=hold("check"))),
+    Act(verbs=(Verb.CHECKED,), do=lambda stage: watch.check_log(lease=hold("check"))),
     Act(verbs=(Verb.FINDING,), do=find_tampering, staged=("type",)),
     Act(verbs=(Verb.ACKNOWLEDGE_FINDING,), do=acknowledge_finding, by="olga", reason="A drill.", staged=("type",)),
     Act(verbs=(Verb.SETTINGS,), do=start),

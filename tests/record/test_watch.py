@@ -15,9 +15,9 @@ pytestmark = pytest.mark.django_db
 
 def check() -> None:
     """One round, as a worker does it each minute."""
-    held = leases.acquire_lease(name="check", holder="test", seconds=60)
-    assert held is not None
-    watch.check_log(held=held)
+    lease = leases.acquire_lease(name="check", holder="test", seconds=60)
+    assert lease is not None
+    watch.check_log(lease=lease)
 
 
 def check_hour_later(monkeypatch, hours: float = 1.0) -> None:
@@ -113,7 +113,7 @@ def test_watchers_and_people_are_told_until_an_operator_has_seen_it(record, alic
 
 
 def test_a_check_that_does_not_come_to_its_end_is_a_warning(record, monkeypatch, settings):
-    settings.PORTAL_DUTY_INTERVAL = 5
+    settings.PORTAL_JOB_INTERVAL = 5
     began = record[0].at
     assert watch.find_warnings(now=began + timedelta(hours=2)) == []
     assert len(watch.find_warnings(now=began + timedelta(hours=49))) == 2  # nothing has ever been checked

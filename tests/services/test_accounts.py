@@ -8,7 +8,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, clock, credentials, keyhold, leases, refreshing, releases, scans
+from portal.services import accounts, circuit_breaker, clock, credentials, leases, refreshing, releases, scans
 from portal.worker import process
 from tests import factories
 
@@ -18,9 +18,9 @@ OTHER_URL = "https://elsewhere.example/v1"
 
 
 def take(name: str) -> leases.Lease:
-    held = leases.acquire_lease(name=name, holder="test", seconds=600)
-    assert held is not None
-    return held
+    lease = leases.acquire_lease(name=name, holder="test", seconds=600)
+    assert lease is not None
+    return lease
 
 
 @pytest.fixture
@@ -69,15 +69,15 @@ def count_events(verb: str) -> int:
 def test_the_first_process_makes_an_account_and_its_key_is_accepted(sandbox, settings):
     first = accounts.get_current_account()
     assert accounts.get_current_account() == first
-    assert (first.base_url, first.first_look, first.key.state) == (sandbox.base_url, "WANTED", "OPEN")
-    assert keyhold.is_confirmed(account=first)
+    assert (first.base_url, first.baseline_scan, first.key.state) == (sandbox.base_url, "WANTED", "ACTIVE")
+    assert circuit_breaker.is_confirmed(account=first)
 
 
 def test_a_process_with_another_base_url_serves_the_same_account_and_may_not_send(real, settings):
     first = accounts.get_current_account()
     settings.AGENTSTATION_BASE_URL = OTHER_URL
     assert accounts.get_current_account() == first
-    assert not keyhold.is_confirmed(account=first)
+    assert not circuit_breaker.is_confirmed(account=first)
     assert models.Account.objects.count() == 1
 
 
@@ -128,27 +128,27 @@ def test_another_base_url_cancels_nothing_and_sends_nothing(waiting, real, setti
     ask(settings, base_url=OTHER_URL)
 
     assert factories.claim_next(worker="w") is None
-    assert factories.recover_requests(held=take("recover")) == 0
+    assert factories.recover_requests(lease=take("recover")) == 0
     factories.reconcile_once(take("reconcile"))
     waiting.refresh_from_db()
     assert waiting.status == "QUEUED"
     assert real.record()["posts"] == []
     assert not models.Scan.objects.exists()
-    assert read_key().state == "OPEN", "a worker with an accepted key lives"
+    assert read_key().state == "ACTIVE", "a worker with an accepted key lives"
 
 
 def test_a_shell_with_another_base_url_asks_nobody_anything(waiting, settings):
     settings.AGENTSTATION_BASE_URL = OTHER_URL
     factories.claim_next(worker="shell")
     assert count_events("ask-account") == 0
-    assert read_key().state == "OPEN"
+    assert read_key().state == "ACTIVE"
 
 
 def test_workstations_are_neither_refreshed_nor_given_back_with_another_key(real, settings, alice):
     station = factories.create_workstation(alice)
-    releases.ask_release(actor=alice, workstation=station)
+    releases.request_release(actor=alice, workstation=station)
     ask(settings, api_key="another key")
-    assert refreshing.refresh_workstations(held=take("refresh"), client=process.make_client()) == 0
+    assert refreshing.refresh_workstations(lease=take("refresh"), client=process.make_client()) == 0
     assert releases.claim_release() is None
     station.refresh_from_db()
     assert station.is_live
@@ -159,7 +159,7 @@ def test_an_attempt_that_another_account_left_under_way_still_becomes_unknown(wa
     call = factories.claim()
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
     confirm(olga, ask(settings, base_url=OTHER_URL), is_same_account=False)
-    assert factories.recover_requests(held=take("recover")) == 1
+    assert factories.recover_requests(lease=take("recover")) == 1
     waiting.refresh_from_db()
     assert waiting.status == "UNKNOWN"
 
@@ -173,16 +173,16 @@ def test_in_a_rolling_change_the_old_worker_goes_on_and_the_new_one_waits(waitin
         assert factories.claim_next(worker="new") is None
         settings.AGENTSTATION_API_KEY = "sandbox"
         factories.present_key()
-        assert read_key().state == "OPEN"
+        assert read_key().state == "ACTIVE"
         assert credentials.list_questions(account=accounts.get_current_account()) == [asked]
-    assert (count_events("ask-account"), count_events("hold"), count_events("resume")) == (1, 0, 0)
+    assert (count_events("ask-account"), count_events("pause"), count_events("resume")) == (1, 0, 0)
 
     confirm(olga, asked, is_same_account=True)
 
     assert factories.send_until_settled(waiting).status == "SUCCEEDED"
     settings.AGENTSTATION_API_KEY = "another key"
-    assert keyhold.is_confirmed(account=accounts.get_current_account())
-    assert read_key().state == "OPEN"
+    assert circuit_breaker.is_confirmed(account=accounts.get_current_account())
+    assert read_key().state == "ACTIVE"
 
 
 def test_the_key_is_paused_while_no_worker_with_an_accepted_one_lives(waiting, settings, olga):
@@ -191,10 +191,10 @@ def test_the_key_is_paused_while_no_worker_with_an_accepted_one_lives(waiting, s
     factories.present_key()
 
     key = read_key()
-    assert (key.state, key.cause, key.held_until, key.operator_only) == ("HELD", models.NEW_KEY, None, True)
-    assert count_events("hold") == 1
-    with pytest.raises(keyhold.NotHeld, match="whose account the new key reaches"):
-        keyhold.resume_key(actor=olga, account=key.account)
+    assert (key.state, key.cause, key.paused_until, key.operator_only) == ("PAUSED", models.NEW_KEY, None, True)
+    assert count_events("pause") == 1
+    with pytest.raises(circuit_breaker.NotPaused, match="whose account the new key reaches"):
+        circuit_breaker.resume_key(actor=olga, account=key.account)
 
     confirm(olga, asked, is_same_account=True)
     assert read_key().state == "RESUMING"
@@ -216,7 +216,7 @@ def test_a_worker_with_an_accepted_key_that_comes_back_resumes_by_itself(waiting
     factories.present_key()
 
     assert factories.send_until_settled(waiting).status == "SUCCEEDED"
-    assert read_key().state == "OPEN"
+    assert read_key().state == "ACTIVE"
 
 
 def test_each_key_is_asked_about_once_and_the_form_can_confirm_any(waiting, settings, olga):
@@ -248,7 +248,7 @@ def test_a_new_key_after_a_401_resumes_when_it_is_confirmed(real, settings, alic
     factories.send_once()
     factories.present_key()
     asked = ask(settings)
-    assert (read_key().state, read_key().cause) == ("HELD", "401"), "the worker with the refused key lives"
+    assert (read_key().state, read_key().cause) == ("PAUSED", "401"), "the worker with the refused key lives"
     confirm(olga, asked, is_same_account=True)
     assert read_key().state == "RESUMING"
 
@@ -259,15 +259,15 @@ def test_a_new_key_after_a_402_is_accepted_and_resumes_nothing(real, settings, a
     factories.send_once()
     factories.present_key()
     confirm(olga, ask(settings), is_same_account=True)
-    assert (read_key().state, read_key().cause) == ("HELD", "402")
+    assert (read_key().state, read_key().cause) == ("PAUSED", "402")
 
 
 def test_another_question_to_operators_is_not_replaced_by_this_one(waiting, settings):
     account = accounts.get_current_account()
     with transaction.atomic():
-        key = keyhold.lock_key(account=account)
+        key = circuit_breaker.lock_key(account=account)
         now = clock.read_clock(account=account)
-        keyhold.pause_until_operator(key=key, cause=models.DATABASE_MOVED, now=now)
+        circuit_breaker.pause_until_operator(key=key, cause=models.DATABASE_MOVED, now=now)
     worker_dies()
     ask(settings)
     assert read_key().cause == models.DATABASE_MOVED
@@ -286,13 +286,13 @@ def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(waiti
     old.refresh_from_db()
     assert new != old
     assert old.retired_at is not None
-    assert (new.base_url, new.first_look, new.key.state) == (asked.base_url, "WANTED", "OPEN")
+    assert (new.base_url, new.baseline_scan, new.key.state) == (asked.base_url, "WANTED", "ACTIVE")
     assert factories.claim_next(worker="w") is None
-    assert factories.recover_requests(held=take("recover")) == 1
+    assert factories.recover_requests(lease=take("recover")) == 1
     waiting.refresh_from_db()
     assert waiting.status == "CANCELLED"
     assert old_url in models.Event.objects.get(verb="cancel").reason
-    scans.advance_scan(account=accounts.get_current_account(), held=take("reconcile"), client=process.make_client())
+    scans.advance_scan(account=accounts.get_current_account(), lease=take("reconcile"), client=process.make_client())
     factories.submit(alice)
     assert factories.send_once().workstation is not None
 
@@ -303,8 +303,8 @@ def test_the_worker_of_the_left_account_waits_and_is_asked_about_in_its_turn(wai
 
     back = ask(settings, api_key="sandbox", base_url=old_url)
     assert back.account == accounts.get_current_account() != old
-    assert read_key().state == "OPEN", "the worker of the account that was chosen lives"
-    assert not keyhold.is_confirmed(account=back.account)
+    assert read_key().state == "ACTIVE", "the worker of the account that was chosen lives"
+    assert not circuit_breaker.is_confirmed(account=back.account)
 
 
 def test_the_account_of_a_key_that_comes_back_is_taken_up_again(waiting, settings, olga):
@@ -313,7 +313,7 @@ def test_the_account_of_a_key_that_comes_back_is_taken_up_again(waiting, setting
     confirm(olga, ask(settings, api_key="sandbox", base_url=old_url), is_same_account=False)
 
     assert accounts.get_current_account() == old
-    assert keyhold.is_confirmed(account=old)
+    assert circuit_breaker.is_confirmed(account=old)
     assert models.Account.objects.filter(retired_at=None).count() == 1
     factories.send_once()
     waiting.refresh_from_db()
@@ -326,7 +326,7 @@ def test_a_second_operator_s_answer_comes_too_late(waiting, settings, olga, is_s
     asked = ask(settings)
     confirm(olga, asked, is_same_account=is_same_account)
     accounts_then = models.Account.objects.count()
-    with pytest.raises(keyhold.NotHeld):
+    with pytest.raises(circuit_breaker.NotPaused):
         confirm(olga, asked, is_same_account=second_answer)
     assert models.Account.objects.count() == accounts_then
     assert count_events("confirm-key") == 1
@@ -343,13 +343,13 @@ def test_a_real_key_leaves_the_sandbox_without_a_question(sandbox, settings, ali
     factories.present_key()
 
     assert accounts.get_current_account().base_url == OTHER_URL
-    assert keyhold.is_confirmed(account=accounts.get_current_account())
+    assert circuit_breaker.is_confirmed(account=accounts.get_current_account())
     mine = factories.submit(alice)
-    assert factories.recover_requests(held=take("recover")) == 1
+    assert factories.recover_requests(lease=take("recover")) == 1
     waiting.refresh_from_db()
     mine.refresh_from_db()
     assert (waiting.status, mine.status) == ("CANCELLED", "QUEUED")
-    assert count_events("hold") == 0
+    assert count_events("pause") == 0
 
 
 def test_the_sandbox_does_not_leave_a_real_account_without_an_answer(waiting, settings):
@@ -375,7 +375,7 @@ def test_what_waits_of_somebody_who_may_not_ask_any_more_is_not_bought(waiting, 
     assert factories.claim().attempt_id == others.attempts.get().pk
     assert factories.claim_next(worker="w") is None
 
-    assert factories.recover_requests(held=take("recover")) == 1
+    assert factories.recover_requests(lease=take("recover")) == 1
     waiting.refresh_from_db()
     assert waiting.status == "CANCELLED"
     event = models.Event.objects.get(verb="cancel")
@@ -387,6 +387,6 @@ def test_what_a_superuser_and_who_was_permitted_by_name_wait_for_is_sent(waiting
     alice.groups.clear()
     alice.user_permissions.add(Permission.objects.get(codename="submit_request"))
     factories.submit(root)
-    assert factories.recover_requests(held=take("recover")) == 0
+    assert factories.recover_requests(lease=take("recover")) == 0
     for _ in range(2):
         factories.claim()

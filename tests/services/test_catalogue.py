@@ -73,8 +73,8 @@ def test_a_429_holds_the_key_until_its_time_and_then_goes_out_again(sandbox, ali
     attempt = portal_request.attempts.get()
     key = models.Key.objects.get()
     assert (portal_request.status, attempt.failure, attempt.retry_after) == ("QUEUED", "429", 3.0)
-    assert (key.state, key.cause) == ("HELD", "429")
-    assert 2.5 <= (key.held_until - attempt.ended_at).total_seconds() <= 3.5
+    assert (key.state, key.cause) == ("PAUSED", "429")
+    assert 2.5 <= (key.paused_until - attempt.ended_at).total_seconds() <= 3.5
     assert portal_request.next_attempt_at is not None
 
 

@@ -12,24 +12,24 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settings, alice):
-    settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
+    settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
+    lease = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
     client = process.make_client()
-    factories.reconcile_once(held)
+    factories.reconcile_once(lease)
     sandbox.script([{"name": "reset-made"}])
     unknown = factories.send_until_settled(factories.submit(alice))
     for _ in range(2):
         factories.submit(alice)
     before_the_look = factories.claim()
 
-    factories.reconcile_once(held)
+    factories.reconcile_once(lease)
     unknown.refresh_from_db()
     assert unknown.status == "UNKNOWN", "the call under way could have made what the look showed"
 
     after_the_look = factories.claim()
     result = factories.dispatch.send_call(call=before_the_look, client=client)
     factories.record.record_result(call=before_the_look, result=result)
-    factories.reconcile_once(held)
+    factories.reconcile_once(lease)
 
     unknown.refresh_from_db()
     assert unknown.status == "SUCCEEDED"
@@ -38,14 +38,14 @@ def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settin
 
 def test_a_named_workspace_has_the_better_claim(sandbox, settings, alice, bob):
     """Both are unknown, one workstation was made, in the workspace that only one of them named."""
-    settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
-    factories.reconcile_once(held)
+    settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
+    lease = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
+    factories.reconcile_once(lease)
     sandbox.script([{"name": "reset"}])
     unnamed = factories.send_until_settled(factories.submit(alice))
     named = factories.send_until_settled(factories.submit(bob, workspace_uid="reset-made"))
 
-    factories.reconcile_once(held)
+    factories.reconcile_once(lease)
 
     unnamed.refresh_from_db()
     named.refresh_from_db()
@@ -53,23 +53,23 @@ def test_a_named_workspace_has_the_better_claim(sandbox, settings, alice, bob):
 
 
 def test_one_of_an_unknown_type_in_the_named_workspace_is_for_a_person(sandbox, settings, alice):
-    settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
+    settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
+    lease = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
     client = process.make_client()
-    factories.reconcile_once(held)
+    factories.reconcile_once(lease)
     portal_request = factories.submit(alice, workspace_uid="unknown-status")
     call = factories.claim()
     factories.dispatch.send_call(call=call, client=client)
     lost = factories.dispatch.Result(failure=failures.NO_ANSWER)
     factories.record.record_result(call=call, result=lost)
 
-    factories.reconcile_once(held)
+    factories.reconcile_once(lease)
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.NEWCOMER)
 
 
-def test_what_a_late_answer_named_is_taken_when_the_next_attempt_fails(sandbox, alice):
+def test_what_a_late_response_named_is_taken_when_the_next_attempt_fails(sandbox, alice):
     """The first answer comes while the second call is under way, which then is refused."""
     client = process.make_client()
     portal_request = factories.submit(alice)
@@ -110,7 +110,7 @@ def test_a_late_refusal_is_used_as_if_it_had_come_in_time(sandbox, alice, name, 
     result = factories.dispatch.send_call(call=call, client=client)
     factories.record.record_result(call=call, result=factories.dispatch.Result(failure=failures.NO_ANSWER))
     if wished:
-        factories.intake.cancel_request(actor=alice, portal_request=portal_request)
+        factories.submissions.cancel_request(actor=alice, portal_request=portal_request)
 
     factories.record.record_result(call=call, result=result)
 
@@ -121,43 +121,43 @@ def test_a_late_refusal_is_used_as_if_it_had_come_in_time(sandbox, alice, name, 
 def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, alice):
     workstation = factories.create_workstation(alice)
     settings.AGENTSTATION_API_KEY = "another"
-    held = leases.acquire_lease(name="refresh", holder="test", seconds=60)
+    lease = leases.acquire_lease(name="refresh", holder="test", seconds=60)
     models.Workstation.objects.update(refresh_due_at=workstation.first_seen_at)
 
-    assert refreshing.refresh_workstations(held=held, client=process.make_client()) == 0
+    assert refreshing.refresh_workstations(lease=lease, client=process.make_client()) == 0
     workstation.refresh_from_db()
     assert workstation.is_live
 
 
 def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
-    held = leases.acquire_lease(name="long", holder="mine", seconds=60)
+    lease = leases.acquire_lease(name="long", holder="mine", seconds=60)
     models.Lease.objects.update(expires_at=Now())
-    leases.check_lease(held=held)
+    leases.check_lease(lease=lease)
     assert leases.acquire_lease(name="long", holder="other", seconds=60) is None
 
     models.Lease.objects.update(expires_at=Now())
     assert leases.acquire_lease(name="long", holder="other", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
-        leases.check_lease(held=held)
+        leases.check_lease(lease=lease)
 
 
-def test_what_a_late_answer_named_for_one_that_has_another_goes_to_the_one_that_lacks_it(sandbox, settings, alice):
+def test_what_a_late_response_named_for_one_that_has_another_goes_to_the_one_that_lacks_it(sandbox, settings, alice):
     """Two unknown requests, one workstation shown: the first takes it, though the second's call had made it."""
-    settings.PORTAL_DUTY_INTERVAL = settings.PORTAL_LOOK_INTERVAL = 0.0
-    held = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
+    settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
+    lease = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
     client = process.make_client()
-    factories.reconcile_once(held)
+    factories.reconcile_once(lease)
     first, second = factories.submit(alice), factories.submit(alice)
     nothing = factories.dispatch.Result(failure=failures.NO_ANSWER)
     late_call, quick_call = factories.claim(), factories.claim()
     factories.dispatch.send_call(call=quick_call, client=client)
     for call in (late_call, quick_call):
         factories.record.record_result(call=call, result=nothing)
-    factories.reconcile_once(held)
+    factories.reconcile_once(lease)
     reply = client.request_workstation(type="python")  # as if it had been on its way for so long
     late = factories.dispatch.Result(workstation=reply.value, answer=reply.answer)
     factories.record.record_result(call=late_call, result=late)
-    factories.reconcile_once(held)
+    factories.reconcile_once(lease)
 
     first.refresh_from_db()
     second.refresh_from_db()

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, clock, dispatch, keyhold, leases, recover, releases
+from portal.services import accounts, audit, circuit_breaker, clock, dispatch, leases, releases, timeouts
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,7 +20,7 @@ YEAR = 400 * 24 * HOUR
 
 
 @pytest.fixture
-def held() -> leases.Lease:
+def lease() -> leases.Lease:
     taken = leases.acquire_lease(name="recover", holder="test", seconds=600)
     assert taken is not None
     return taken
@@ -62,7 +62,7 @@ def await_claim() -> dispatch.Call:
 @pytest.mark.parametrize("name", ["fail-401", "fail-402"])
 def test_a_dead_key_is_paused_again_by_the_first_refusal(sandbox, database_clock, alice, olga, seconds, name):
     refuse(sandbox, alice, name=name)
-    keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+    circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
     database_clock.step(seconds=seconds)
     for _ in range(3):
         factories.submit(alice)
@@ -70,7 +70,7 @@ def test_a_dead_key_is_paused_again_by_the_first_refusal(sandbox, database_clock
     sandbox.script({"name": name})
     factories.send_once()
 
-    assert read_state() == ("HELD", name.removeprefix("fail-"))
+    assert read_state() == ("PAUSED", name.removeprefix("fail-"))
     assert factories.claim_next(worker="w") is None
     assert len(sandbox.record()["posts"]) == 2
 
@@ -80,7 +80,7 @@ def test_a_timed_pause_does_not_end_early(sandbox, database_clock, alice):
     assert factories.claim_next(worker="w") is None
     database_clock.step(seconds=YEAR)
     assert factories.claim_next(worker="w") is None
-    assert read_state() == ("HELD", "429")
+    assert read_state() == ("PAUSED", "429")
 
 
 @pytest.mark.parametrize("is_seen_before", [True, False])
@@ -95,33 +95,33 @@ def test_a_timed_pause_does_not_last_an_hour_longer(sandbox, database_clock, ali
 
 def test_a_pause_that_ended_while_no_worker_ran_is_over_at_once(sandbox, alice):
     refuse(sandbox, alice, status=429, headers={"Retry-After": "3600"})
-    models.Key.objects.update(held_until=Now() - timedelta(seconds=1))
+    models.Key.objects.update(paused_until=Now() - timedelta(seconds=1))
     assert factories.claim_next(worker="w") is not None
 
 
-def test_nobody_is_given_up_by_a_clock_that_is_ahead_for_a_while(database_clock, settings, alice, held, watched):
-    settings.PORTAL_SETTLE_GRACE = 0.1
+def test_nobody_is_given_up_by_a_clock_that_is_ahead_for_a_while(database_clock, settings, alice, lease, watched):
+    settings.PORTAL_RECONCILE_GRACE = 0.1
     waiting = factories.submit(alice)
     for seconds in (YEAR, 0.0, -YEAR):
         database_clock.step(seconds=seconds)
-        recover.recover_requests(held=held, watched=watched)
+        timeouts.recover_requests(lease=lease, watched=watched)
         waiting.refresh_from_db()
         assert waiting.status == "QUEUED"
     assert models.Event.objects.filter(verb="clock-step").count() == 2
 
 
-def test_who_waited_too_long_is_given_up_once_the_clock_has_been_steady(settings, alice, held, watched, sandbox):
-    settings.PORTAL_SETTLE_GRACE = 0.1
+def test_who_waited_too_long_is_given_up_once_the_clock_has_been_steady(settings, alice, lease, watched, sandbox):
+    settings.PORTAL_RECONCILE_GRACE = 0.1
     waiting = factories.submit(alice)
     models.Request.objects.update(queued_at=Now() - timedelta(days=2))
-    assert recover.recover_requests(held=held, watched=clock.SteadyClock()) == 0, "it has only just begun to watch"
-    assert recover.recover_requests(held=held, watched=watched) == 1
+    assert timeouts.recover_requests(lease=lease, watched=clock.SteadyClock()) == 0, "it has only just begun to watch"
+    assert timeouts.recover_requests(lease=lease, watched=watched) == 1
     waiting.refresh_from_db()
     assert (waiting.status, waiting.failure) == ("FAILED", "waited-too-long")
 
 
 def test_a_call_that_was_claimed_before_the_clock_stepped_back_ends_in_its_time(
-    sandbox, database_clock, settings, alice, held, watched
+    sandbox, database_clock, settings, alice, lease, watched
 ):
     settings.PORTAL_SEND_MARGIN = settings.AGENTSTATION_TOTAL_TIMEOUT = settings.PORTAL_RECORD_MARGIN = 1
     portal_request = factories.submit(alice)
@@ -129,9 +129,9 @@ def test_a_call_that_was_claimed_before_the_clock_stepped_back_ends_in_its_time(
     factories.claim()
     database_clock.step(seconds=-YEAR)
 
-    assert recover.recover_requests(held=held, watched=watched) == 0, "it may still be under way"
+    assert timeouts.recover_requests(lease=lease, watched=watched) == 0, "it may still be under way"
     for _ in range(9):  # each observation takes half a second at least
-        recover.recover_requests(held=held, watched=watched)
+        timeouts.recover_requests(lease=lease, watched=watched)
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
@@ -139,7 +139,7 @@ def test_a_call_that_was_claimed_before_the_clock_stepped_back_ends_in_its_time(
 
 @pytest.mark.parametrize("seconds", [HOUR / 2, YEAR])
 def test_a_request_that_was_put_off_before_the_clock_stepped_back_goes_on(
-    sandbox, database_clock, alice, held, watched, seconds
+    sandbox, database_clock, alice, lease, watched, seconds
 ):
     sandbox.script({"status": 503})
     portal_request = factories.submit(alice)
@@ -149,14 +149,14 @@ def test_a_request_that_was_put_off_before_the_clock_stepped_back_goes_on(
     assert portal_request.next_attempt_at is not None
     database_clock.step(seconds=-seconds)
 
-    recover.recover_requests(held=held, watched=watched)
+    timeouts.recover_requests(lease=lease, watched=watched)
 
     assert models.Request.objects.filter(pk=portal_request.pk, next_attempt_at__lte=Now()).exists()
 
 
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="events there have the server's own time")
 def test_a_request_that_was_decided_to_go_out_later_before_the_clock_stepped_back_goes_on(
-    sandbox, database_clock, alice, held, watched
+    sandbox, database_clock, alice, lease, watched
 ):
     portal_request = factories.submit(alice)
     database_clock.step(seconds=HOUR)
@@ -165,23 +165,23 @@ def test_a_request_that_was_decided_to_go_out_later_before_the_clock_stepped_bac
     models.Request.objects.update(next_attempt_at=Now() + timedelta(seconds=3))
     database_clock.step(seconds=-HOUR)
 
-    recover.recover_requests(held=held, watched=watched)
+    timeouts.recover_requests(lease=lease, watched=watched)
 
     assert models.Request.objects.filter(pk=portal_request.pk, next_attempt_at__lte=Now()).exists()
 
 
 def test_releases_and_reads_that_were_put_off_before_the_clock_stepped_back_go_on(
-    sandbox, database_clock, alice, held, watched
+    sandbox, database_clock, alice, lease, watched
 ):
     workstation = factories.create_workstation(alice)
     database_clock.step(seconds=YEAR)
-    releases.ask_release(actor=alice, workstation=workstation)
+    releases.request_release(actor=alice, workstation=workstation)
     assert releases.claim_release() is not None
     models.Workstation.objects.update(refresh_due_at=Now())
     database_clock.step(seconds=-YEAR)
     assert releases.claim_release() is None
 
-    recover.recover_requests(held=held, watched=watched)
+    timeouts.recover_requests(lease=lease, watched=watched)
 
     assert models.Workstation.objects.filter(refresh_due_at__lte=Now()).exists()
     assert releases.claim_release() is not None
@@ -190,5 +190,5 @@ def test_releases_and_reads_that_were_put_off_before_the_clock_stepped_back_go_o
 def test_time_under_a_pause_is_never_less_than_none(sandbox, database_clock, alice, olga):
     refuse(sandbox, alice, name="fail-402")
     database_clock.step(seconds=-HOUR)
-    keyhold.resume_key(actor=olga, account=accounts.get_current_account())
-    assert accounts.get_current_account().key.held_seconds == 0.0
+    circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
+    assert accounts.get_current_account().key.paused_seconds == 0.0

@@ -8,7 +8,7 @@ from django.db import connection
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, keyhold, leases, record
+from portal.services import accounts, circuit_breaker, dispatch, leases, record
 from portal.worker import process
 from tests import factories
 
@@ -31,7 +31,7 @@ class Looking(agentstation.Client):
 
 
 @pytest.fixture
-def held() -> leases.Lease:
+def lease() -> leases.Lease:
     taken = leases.acquire_lease(name="recover", holder="test", seconds=60)
     assert taken is not None
     return taken
@@ -138,11 +138,11 @@ def test_a_hold_stops_the_queue_for_everybody_until_an_operator_resumes(sandbox,
     waiting = factories.submit(bob)
     assert factories.claim_next(worker="w") is None
 
-    keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+    circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
 
     assert factories.send_until_settled(waiting).status == "SUCCEEDED"
-    assert list(models.Event.objects.filter(verb__in=["hold", "resume"]).values_list("verb", "actor_name")) == [
-        ("hold", ""),
+    assert list(models.Event.objects.filter(verb__in=["pause", "resume"]).values_list("verb", "actor_name")) == [
+        ("pause", ""),
         ("resume", "olga"),
     ]
 
@@ -156,16 +156,16 @@ def test_what_was_claimed_too_long_ago_is_given_back_unsent(sandbox, alice):
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.tries) == ("QUEUED", 0)
-    assert portal_request.attempts.get().outcome == "GIVEN_BACK"
+    assert portal_request.attempts.get().outcome == "NOT_SENT"
     assert sandbox.record()["posts"] == []
 
 
-def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sandbox, alice, held):
+def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     make_overdue(factories.claim())
 
-    assert factories.recover_requests(held=held) == 1
-    assert factories.recover_requests(held=held) == 0
+    assert factories.recover_requests(lease=lease) == 1
+    assert factories.recover_requests(lease=lease) == 0
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "no-answer")
@@ -173,34 +173,34 @@ def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sa
     assert models.Event.objects.filter(verb="deadline-passed").count() == 1
 
 
-def test_an_attempt_before_its_deadline_is_left_alone(sandbox, alice, held):
+def test_an_attempt_before_its_deadline_is_left_alone(sandbox, alice, lease):
     factories.submit(alice)
     factories.claim()
-    assert factories.recover_requests(held=held) == 0
+    assert factories.recover_requests(lease=lease) == 0
 
 
-def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, held):
+def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
     make_overdue(call)
-    factories.recover_requests(held=held)
+    factories.recover_requests(lease=lease)
 
     record.record_result(call=call, result=result)
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("SUCCEEDED", "")
     assert portal_request.workstation.uid == result.workstation.uid
-    assert portal_request.attempts.get().late_answer.http_status == 200
+    assert portal_request.attempts.get().late_response.http_status == 200
     assert portal_request.attempts.get().outcome == "UNKNOWN"
 
 
-def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, held):
+def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, lease):
     portal_request = factories.submit(alice, workspace_uid="fail-422")
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
     make_overdue(call)
-    factories.recover_requests(held=held)
+    factories.recover_requests(lease=lease)
 
     record.record_result(call=call, result=result)
 
@@ -208,22 +208,22 @@ def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, held):
     assert (portal_request.status, portal_request.failure) == ("FAILED", "422")
 
 
-def test_a_late_200_after_a_close_is_kept_as_an_orphan(sandbox, alice, olga, held):
+def test_a_late_200_after_a_close_is_kept_as_an_orphan(sandbox, alice, olga, lease):
     portal_request = factories.submit(alice)
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
     make_overdue(call)
-    factories.recover_requests(held=held)
-    from portal.services import intake
+    factories.recover_requests(lease=lease)
+    from portal.services import submissions
 
-    intake.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
+    submissions.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
     record.record_result(call=call, result=result)
     record.record_result(call=call, result=result)
 
     portal_request.refresh_from_db()
     assert portal_request.status == "FAILED"
     assert models.Workstation.objects.get().request is None
-    assert models.LateAnswer.objects.count() == 1
+    assert models.LateResponse.objects.count() == 1
 
 
 def test_recording_twice_changes_nothing(sandbox, alice):
@@ -235,41 +235,41 @@ def test_recording_twice_changes_nothing(sandbox, alice):
 
     portal_request.refresh_from_db()
     assert portal_request.status == "SUCCEEDED"
-    assert models.LateAnswer.objects.count() == 0
+    assert models.LateResponse.objects.count() == 0
     assert models.Event.objects.filter(verb="answer").count() == 1
 
 
-def test_a_request_that_waited_too_long_is_given_up(sandbox, settings, alice, held):
-    settings.PORTAL_LONGEST_WAIT = settings.PORTAL_SETTLE_GRACE = 0.0
+def test_a_request_that_waited_too_long_is_given_up(sandbox, settings, alice, lease):
+    settings.PORTAL_LONGEST_WAIT = settings.PORTAL_RECONCILE_GRACE = 0.0
     portal_request = factories.submit(alice)
 
-    assert factories.recover_requests(held=held) == 1
+    assert factories.recover_requests(lease=lease) == 1
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("FAILED", "waited-too-long")
 
 
-def test_time_under_a_hold_is_no_waiting(sandbox, settings, alice, bob, held):
+def test_time_under_a_hold_is_no_waiting(sandbox, settings, alice, bob, lease):
     from datetime import timedelta
 
-    settings.PORTAL_LONGEST_WAIT, settings.PORTAL_SETTLE_GRACE = 3600, 0.0
+    settings.PORTAL_LONGEST_WAIT, settings.PORTAL_RECONCILE_GRACE = 3600, 0.0
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
     waiting = factories.submit(bob)
     two_hours_ago = Now() - timedelta(hours=2)
-    models.Key.objects.update(held_at=two_hours_ago)
+    models.Key.objects.update(paused_at=two_hours_ago)
     models.Request.objects.filter(pk=waiting.pk).update(queued_at=two_hours_ago)
 
-    assert factories.recover_requests(held=held) == 0
+    assert factories.recover_requests(lease=lease) == 0
 
 
-def test_a_duty_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held):
+def test_a_duty_whose_lease_was_taken_over_changes_nothing(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     make_overdue(factories.claim())
     models.Lease.objects.update(expires_at=Now())
     assert leases.acquire_lease(name="recover", holder="another", seconds=60) is not None
 
     with pytest.raises(leases.LeaseLost):
-        factories.recover_requests(held=held)
+        factories.recover_requests(lease=lease)
     portal_request.refresh_from_db()
     assert portal_request.status == "SENDING"
 

@@ -148,7 +148,7 @@ def test_the_text_follows_its_request_through_its_life(alice):
     )
     assert "gateway gone" in read_words(portal_request)
 
-    rows.create_late_answer(attempt, message="sorry, late")
+    rows.create_late_response(attempt, message="sorry, late")
     workstation = rows.create_workstation(None, uid="station-1")
     assert "station-1" not in read_words(portal_request)
     workstation.made_for = portal_request

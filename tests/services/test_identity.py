@@ -17,7 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from portal import models
 from portal.db import identity as places
 from portal.models.clock import Now
-from portal.services import accounts, databases, dispatch, identity, keyhold, leases, record, restore
+from portal.services import accounts, circuit_breaker, databases, dispatch, identity, leases, record, restore
 from portal.services.audit import verify
 from portal.worker import process
 from tests import factories
@@ -49,7 +49,7 @@ def list_changes() -> list[str]:
 
 def assert_is_paused(*, for_: str) -> None:
     key = models.Key.objects.get()
-    assert (key.state, key.cause, key.operator_only) == ("HELD", models.DATABASE_MOVED, True)
+    assert (key.state, key.cause, key.operator_only) == ("PAUSED", models.DATABASE_MOVED, True)
     assert models.Database.objects.get().doubt == for_
     assert list_changes()[-1] == for_
 
@@ -390,7 +390,7 @@ def test_a_database_that_was_put_back_is_restored(sandbox, doubted, olga):
     doubted.refresh_from_db()
     assert (doubted.status, doubted.attempts.get().worker) == ("UNKNOWN", restore.WORKER)
     assert models.Restore.objects.count() == 1
-    assert not models.Key.objects.get().is_held
+    assert not models.Key.objects.get().is_paused
     assert verify.verify_log().findings == []
 
 
@@ -404,9 +404,9 @@ def test_whatever_other_processes_remember_the_answer_holds(sandbox, doubted, ol
 
 
 def test_nothing_else_ends_the_pause(sandbox, doubted, olga):
-    with pytest.raises(keyhold.NotHeld, match="moved or put back"):
-        keyhold.resume_key(actor=olga, account=accounts.get_current_account())
-    models.Key.objects.update(state="OPEN", cause="", held_at=None, operator_only=False)
+    with pytest.raises(circuit_breaker.NotPaused, match="moved or put back"):
+        circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
+    models.Key.objects.update(state="ACTIVE", cause="", paused_at=None, operator_only=False)
     assert claim() is None
     assert_is_paused(for_="place")
 
@@ -414,7 +414,7 @@ def test_nothing_else_ends_the_pause(sandbox, doubted, olga):
 def test_where_nobody_asks_nothing_is_answered(sandbox, alice, olga):
     factories.submit(alice)
     factories.send_once()
-    with pytest.raises(keyhold.NotHeld):
+    with pytest.raises(circuit_breaker.NotPaused):
         confirm(olga, was_put_back=True)
 
 
@@ -494,8 +494,8 @@ def send(call: dispatch.Call) -> dispatch.Result:
 
 def make_unknown(call: dispatch.Call) -> None:
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
-    held = leases.acquire_lease(name="recover", holder="test", seconds=60)
-    assert factories.recover_requests(held=held) == 1
+    lease = leases.acquire_lease(name="recover", holder="test", seconds=60)
+    assert factories.recover_requests(lease=lease) == 1
 
 
 def move_deadline(call: dispatch.Call) -> None:
@@ -505,7 +505,7 @@ def move_deadline(call: dispatch.Call) -> None:
 
 def pause_for_database(call: dispatch.Call) -> None:
     with transaction.atomic():
-        key = keyhold.lock_key(account=accounts.get_current_account())
+        key = circuit_breaker.lock_key(account=accounts.get_current_account())
         identity.doubt_database(key=key, what="place")
 
 

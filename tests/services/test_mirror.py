@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 
 from portal import agentstation, models
-from portal.services import accounts, mirror, storable
+from portal.services import accounts, mirror, sanitize
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +36,7 @@ def store(document: dict[str, object], portal_request: models.Request | None = N
             request_number=None,
         )
         if portal_request is not None:
-            mirror.give_workstation(stored=stored, portal_request=portal_request)
+            mirror.assign_workstation(stored=stored, portal_request=portal_request)
         return stored
 
 
@@ -112,10 +112,10 @@ def test_error_texts_that_a_database_refuses_are_escaped(sandbox, alice):
 
 
 def test_numbers_and_times_out_of_range_become_nothing():
-    assert storable.fit_number(2**63) is None
-    assert storable.fit_number(None) is None
-    assert storable.fit_number(0) == 0
-    assert storable.fit_time(None) is None
+    assert sanitize.fit_number(2**63) is None
+    assert sanitize.fit_number(None) is None
+    assert sanitize.fit_number(0) == 0
+    assert sanitize.fit_time(None) is None
 
 
 # --- What an answer to a POST may change ---

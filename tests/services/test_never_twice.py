@@ -12,15 +12,15 @@ from portal.models.clock import Now
 from portal.services import (
     accounts,
     clock,
-    decisions,
     dispatch,
-    intake,
     leases,
     listinglag,
     matching,
+    operator_actions,
     record,
     restore,
     scans,
+    submissions,
 )
 from portal.worker import process
 from tests import factories
@@ -29,7 +29,7 @@ from tests.services.test_reconcile import (
     ask,
     deny_twice,
     entry,
-    held,
+    lease,
     let_it_be_sent_again,
     made,
     make_witness,
@@ -42,7 +42,7 @@ from tests.services.test_reconcile import (
     take_as_not_created,
 )
 
-__all__ = ["_scan_in_every_round", "held", "recovering"]  # fixtures
+__all__ = ["_scan_in_every_round", "lease", "recovering"]  # fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,10 +51,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def named_late(sandbox, alice, held, recovering) -> tuple[models.Request, dispatch.Call]:
+def named_late(sandbox, alice, lease, recovering) -> tuple[models.Request, dispatch.Call]:
     """A request whose first attempt named its workstation only when the second was under way."""
     portal_request, first, result = send_late(sandbox, alice, recovering)
-    take_as_not_created(sandbox, alice, held)
+    take_as_not_created(sandbox, alice, lease)
     let_it_be_sent_again(portal_request)
     call = factories.claim()
     record.record_result(call=first, result=result)
@@ -69,12 +69,12 @@ def test_what_was_named_late_is_taken_where_the_next_call_was_not_made(sandbox, 
     assert factories.claim_next(worker="w") is None
 
 
-def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice, held, recovering, named_late):
+def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice, lease, recovering, named_late):
     portal_request, call = named_late
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
-    factories.recover_requests(held=recovering)
+    factories.recover_requests(lease=recovering)
     make_witness(alice)
-    deny_twice(held)
+    deny_twice(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert portal_request.workstation.uid == made(sandbox)[0]
 
@@ -97,58 +97,58 @@ def test_what_was_named_late_and_has_ended_since_is_not_asked_for_again(sandbox,
 # --- An id that is another's ---
 
 
-def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, held, recovering):
+def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, lease, recovering):
     owned = factories.create_workstation(bob)
     sandbox.script({"status": 200, "body": entry(owned.uid, workspace=owned.workspace.uid)})
     portal_request, call, result = send_late(sandbox, alice, recovering)
     record.record_result(call=call, result=result)
     make_witness(bob)
-    deny_twice(held)
+    deny_twice(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
 
 
-def test_one_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(sandbox, alice, bob, held, recovering):
+def test_one_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(sandbox, alice, bob, lease, recovering):
     owned = factories.create_workstation(bob)
     sandbox.script({"status": 200, "body": entry(owned.uid, workspace=owned.workspace.uid)})
     portal_request, call, result = send_late(sandbox, alice, recovering)
     make_witness(bob)
-    deny_twice(held)
+    deny_twice(lease)
     assert statuses(portal_request) == ["QUEUED"]
     record.record_result(call=call, result=result)
     let_it_be_sent_again(portal_request)
     assert factories.claim_next(worker="w") is None
-    scan(held)
+    scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
 
 
 # --- Swapped ---
 
 
-def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, alice, bob, held, recovering):
+def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, alice, bob, lease, recovering):
     """Alice was given what Bob's call had made; so Bob's is what hers had made, however long before."""
     older = ask(sandbox, alice, "reset-made")
     models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
     sandbox.change_weather({"omit": made(sandbox)})
     pass_time(700)
     younger, call, result = send_late(sandbox, bob, recovering)
-    scan(held)
+    scan(lease)
     assert (statuses(older), older.workstation.uid) == (["SUCCEEDED"], result.workstation.uid)
     record.record_result(call=call, result=result)
     sandbox.change_weather({"omit": []})
     make_witness(bob)
     pass_time(131 + 900)
-    scan(held)
-    scan(held)
+    scan(lease)
+    scan(lease)
     assert (statuses(younger), younger.workstation.uid) == (["SUCCEEDED"], made(sandbox)[0])
 
 
-def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(sandbox, alice, bob, held, recovering):
+def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(sandbox, alice, bob, lease, recovering):
     older, call, result = send_late(sandbox, alice, recovering)
     models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
     sandbox.change_weather({"omit": made(sandbox)})
     pass_time(700)
     younger = ask(sandbox, bob, "reset-made")
-    scan(held)
+    scan(lease)
     assert (statuses(older, younger), older.workstation.uid) == (["SUCCEEDED", "UNKNOWN"], made(sandbox)[1])
     record.record_result(call=call, result=result)
     spare = models.Workstation.objects.filter(made_for=older)
@@ -156,8 +156,8 @@ def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(s
     sandbox.change_weather({"omit": []})
     make_witness(bob)
     pass_time(131 + 900)
-    scan(held)
-    scan(held)
+    scan(lease)
+    scan(lease)
     assert statuses(younger) == ["UNKNOWN"]
 
 
@@ -165,37 +165,37 @@ def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(s
 
 
 @pytest.mark.parametrize("is_shared", [True, False])
-def test_what_turns_up_before_it_is_sent_again_is_put_before_a_person(sandbox, alice, bob, held, is_shared):
+def test_what_turns_up_before_it_is_sent_again_is_put_before_a_person(sandbox, alice, bob, lease, is_shared):
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
-    deny_twice(held)
+    deny_twice(lease)
     assert statuses(portal_request) == ["QUEUED"]
     models.Account.objects.update(shared_at=Now() if is_shared else None)
     script_list(sandbox, entry("W1", workspace="S1", **({} if is_shared else {"type": "odd"})), times=3)
 
-    scan(held)
+    scan(lease)
     let_it_be_sent_again(portal_request)
 
     assert factories.claim_next(worker="w") is None
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
-def test_what_a_person_has_seen_does_not_stop_what_that_person_sends_again(sandbox, alice, bob, held):
+def test_what_a_person_has_seen_does_not_stop_what_that_person_sends_again(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "reset")
     script_list(sandbox, entry("W1", type="odd"), times=9)
-    scan(held)
-    decisions.declare_not_created(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
-    scan(held)
+    scan(lease)
+    operator_actions.declare_not_created(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
+    scan(lease)
     assert statuses(portal_request) == ["QUEUED"]
 
 
 # --- Workspaces ---
 
 
-def test_a_workspace_is_not_given_away_while_a_request_queues_again_that_may_have_it(sandbox, alice, bob, held):
+def test_a_workspace_is_not_given_away_while_a_request_queues_again_that_may_have_it(sandbox, alice, bob, lease):
     first = ask(sandbox, alice, "reset", workspace_uid="new-space")
     make_witness(bob)
-    deny_twice(held)
+    deny_twice(lease)
     assert statuses(first) == ["QUEUED"]
 
     second = factories.submit(bob, workspace_uid="new-space")
@@ -207,25 +207,25 @@ def test_a_workspace_is_not_given_away_while_a_request_queues_again_that_may_hav
 # --- Witnesses ---
 
 
-def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alice, bob, held):
+def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "fail-500-made")
     sandbox.change_weather({"omit": made(sandbox)})
     witness = make_witness(bob)
-    scan(held)
+    scan(lease)
     process.make_client().release_workstation(uid=witness.uid)
-    scan(held)
+    scan(lease)
     witness.refresh_from_db()
     assert not witness.is_live
     sandbox.change_weather({"lists_empty": True})
 
     pass_time(61)
-    scan(held)
-    scan(held)
+    scan(lease)
+    scan(lease)
 
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_WITNESS)
 
 
-def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way(sandbox, alice, bob, held):
+def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way(sandbox, alice, bob, lease):
     """The Date header may be another machine's, as of a proxy."""
     portal_request = ask(sandbox, alice, "fail-500-made")
     witness = make_witness(bob)
@@ -233,19 +233,19 @@ def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way
     script_list(sandbox, lost, newer, times=9)
     sandbox.change_weather({"clock_off": 3600})
     pass_time(61)
-    scan(held)
-    scan(held)
+    scan(lease)
+    scan(lease)
     assert models.Scan.objects.latest("id").clock_offset > 3000
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NEWCOMER)
 
 
-def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since(sandbox, alice, held):
+def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since(sandbox, alice, lease):
     factories.create_workstation(alice)
     pass_time(300)
     for _ in range(20):
         factories.create_workstation(alice)
     sandbox.change_weather({"lists_empty": True})
-    scan(held)
+    scan(lease)
     account = accounts.get_current_account()
     assert listinglag.choose_grace(account=account, now=clock.read_clock(account=account)) >= timedelta(seconds=900)
 
@@ -253,29 +253,29 @@ def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since
 # --- Foreign ---
 
 
-@pytest.mark.parametrize("first_look", ["BEGUN", "FAILED"])
-def test_what_the_first_attempt_made_is_not_foreign_though_clocks_differ(sandbox, alice, bob, held, first_look):
-    models.Account.objects.filter(pk=accounts.get_current_account().pk).update(first_look=first_look)
+@pytest.mark.parametrize("baseline_scan", ["BEGUN", "FAILED"])
+def test_what_the_first_attempt_made_is_not_foreign_though_clocks_differ(sandbox, alice, bob, lease, baseline_scan):
+    models.Account.objects.filter(pk=accounts.get_current_account().pk).update(baseline_scan=baseline_scan)
     portal_request = ask(sandbox, alice, "fail-500-made")
     started_at = portal_request.attempts.get().claimed_at - timedelta(seconds=20)
     script_list(sandbox, entry(made(sandbox)[0], workspace="S1", startedAt=started_at.isoformat()))
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
-def test_what_the_first_attempt_made_is_not_foreign_by_a_date_that_is_wrong(sandbox, alice, held):
-    models.Account.objects.filter(pk=accounts.get_current_account().pk).update(first_look="FAILED")
+def test_what_the_first_attempt_made_is_not_foreign_by_a_date_that_is_wrong(sandbox, alice, lease):
+    models.Account.objects.filter(pk=accounts.get_current_account().pk).update(baseline_scan="FAILED")
     ask(sandbox, alice, "fail-500-made")
     script_list(sandbox, entry(made(sandbox)[0], workspace="S1"))
     sandbox.change_weather({"clock_off": 3600})
-    scan(held)
+    scan(lease)
     assert not models.Workstation.objects.get().is_foreign
 
 
 # --- Restores ---
 
 
-def test_what_was_under_way_in_the_backup_is_given_to_nobody_without_an_operator(sandbox, alice, bob, held):
+def test_what_was_under_way_in_the_backup_is_given_to_nobody_without_an_operator(sandbox, alice, bob, lease):
     """Its answer came after the backup, and its requester may have used it since."""
     unknown = ask(sandbox, alice, "reset")
     under_way = factories.submit(bob)
@@ -286,38 +286,38 @@ def test_what_was_under_way_in_the_backup_is_given_to_nobody_without_an_operator
     factories.claim()
 
     restore.restore_requests()
-    scan(held)
+    scan(lease)
 
     assert statuses(unknown, under_way) == ["UNKNOWN", "UNKNOWN"]
     assert (unknown.operator_note, under_way.operator_note) == (matching.CONFIRM, matching.CONFIRM)
 
 
-def test_what_a_scan_listed_before_the_restore_may_be_what_was_lost(sandbox, alice, held):
+def test_what_a_scan_listed_before_the_restore_may_be_what_was_lost(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     process.make_client().request_workstation(type="python")
-    scan(held)
+    scan(lease)
     restore.restore_requests()
-    scan(held)
+    scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.CONFIRM)
 
 
-def test_what_began_just_after_the_restore_may_be_of_a_call_that_was_lost(sandbox, alice, held):
+def test_what_began_just_after_the_restore_may_be_of_a_call_that_was_lost(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     restore.restore_requests()
     started_at = models.Restore.objects.get().restored_at + timedelta(seconds=45)
     script_list(sandbox, entry("W1", workspace="S1", startedAt=started_at.isoformat()))
-    scan(held)
+    scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.CONFIRM)
 
 
 # --- Database ---
 
 
-def test_nothing_is_reconciled_before_an_operator_says_what_became_of_the_database(sandbox, settings, alice, held):
+def test_nothing_is_reconciled_before_an_operator_says_what_became_of_the_database(sandbox, settings, alice, lease):
     portal_request = ask(sandbox, alice, "reset-made")
     settings.USING_SANDBOX = False
     models.Database.objects.update(place="elsewhere")
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Key.objects.get().cause == models.DATABASE_MOVED
 
@@ -325,15 +325,15 @@ def test_nothing_is_reconciled_before_an_operator_says_what_became_of_the_databa
 # --- Doubts ---
 
 
-def test_a_doubt_outlasts_the_longest_lag_of_the_lists(sandbox, alice, held):
+def test_a_doubt_outlasts_the_longest_lag_of_the_lists(sandbox, alice, lease):
     stored = factories.create_workstation(alice)
-    scan(held)
+    scan(lease)
     models.Account.objects.update(longest_lag=90, longest_lag_at=Now())
     sandbox.change_weather({"omit": [stored.uid]})
     models.Workstation.objects.update(doubted_at=Now(), doubted_tick=models.Key.objects.get().tick)
     pass_time(65)
-    scan(held)
-    scan(held)
+    scan(lease)
+    scan(lease)
     stored.refresh_from_db()
     assert stored.is_live
 
@@ -341,26 +341,26 @@ def test_a_doubt_outlasts_the_longest_lag_of_the_lists(sandbox, alice, held):
 # --- Sharing ---
 
 
-def test_a_stranger_is_not_explained_by_an_attempt_of_long_ago(sandbox, alice, held):
+def test_a_stranger_is_not_explained_by_an_attempt_of_long_ago(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset-made")
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
     pass_time(24 * 3600)
     script_list(sandbox, entry("X1", workspace="S-x"))
-    scan(held)
+    scan(lease)
     assert accounts.get_current_account().shared_at is not None
 
 
 # --- Disowned ---
 
 
-def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, held, recovering):
+def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, lease, recovering):
     portal_request, call, result = send_late(sandbox, alice, recovering)
     script_list(sandbox, entry(result.workstation.uid))
-    scan(held)
-    intake.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
+    scan(lease)
+    submissions.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
     newcomer = models.Workstation.objects.get(uid=result.workstation.uid)
-    decisions.disown_workstation(actor=olga, workstation=newcomer, reason="Nobody knows it.")
+    operator_actions.disown_workstation(actor=olga, workstation=newcomer, reason="Nobody knows it.")
     record.record_result(call=call, result=result)
     assert models.Workstation.objects.orphans().get().made_for == portal_request
 
@@ -369,14 +369,14 @@ def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, held, r
 
 
 @pytest.mark.skipif(present.ON_SQLITE, reason="SQLite lets nobody else write meanwhile")
-def test_nobody_is_given_what_an_operator_releases_in_this_moment(sandbox, settings, alice, olga, held):
-    settings.PORTAL_LOOK_INTERVAL = 300.0
+def test_nobody_is_given_what_an_operator_releases_in_this_moment(sandbox, settings, alice, olga, lease):
+    settings.PORTAL_SCAN_INTERVAL = 300.0
     portal_request = ask(sandbox, alice, "reset-made")
-    scans.advance_scan(account=portal_request.account, held=held, client=process.make_client())
+    scans.advance_scan(account=portal_request.account, lease=lease, client=process.make_client())
     orphan = models.Workstation.objects.orphans().get()
-    other = threading.Thread(target=_reconcile_beside, args=(held,))
+    other = threading.Thread(target=_reconcile_beside, args=(lease,))
     with transaction.atomic():
-        decisions.release_orphan(actor=olga, workstation=orphan, reason="Nobody knows it.")
+        operator_actions.release_orphan(actor=olga, workstation=orphan, reason="Nobody knows it.")
         other.start()
         while not _is_somebody_waiting():
             pass
@@ -384,8 +384,8 @@ def test_nobody_is_given_what_an_operator_releases_in_this_moment(sandbox, setti
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
-def _reconcile_beside(held: leases.Lease) -> None:
-    factories.reconcile_once(held)
+def _reconcile_beside(lease: leases.Lease) -> None:
+    factories.reconcile_once(lease)
     connection.close()
 
 

@@ -72,7 +72,7 @@ def test_an_answer_without_the_named_workspace_makes_it_its_requesters(sandbox, 
     sandbox.script({"status": 200, "body": make_entry("W1")})
     factories.send_once()
     assert models.Workspace.objects.get(uid="new-space").owner == alice
-    with pytest.raises(factories.intake.WorkspaceNotFound):
+    with pytest.raises(factories.submissions.WorkspaceNotFound):
         factories.submit(bob, workspace_uid="new-space")
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, intake, pulse
+from portal.services import accounts, pulse, submissions
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -25,10 +25,10 @@ def test_it_tells_whose_the_request_is_and_the_state_of_the_key(waiting, alice):
     found = read(waiting)
     assert (found.requester_id, found.was_claimed) == (alice.pk, False)
     key = models.Key.objects.get()
-    assert (found.key, found.key.state, found.key.held_at) == (key, "OPEN", None)
-    models.Key.objects.update(state="HELD", cause="402", held_at=Now())
+    assert (found.key, found.key.state, found.key.paused_at) == (key, "ACTIVE", None)
+    models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now())
     key.refresh_from_db()
-    assert (read(waiting).key.state, read(waiting).key.held_at) == ("HELD", key.held_at)
+    assert (read(waiting).key.state, read(waiting).key.paused_at) == ("PAUSED", key.paused_at)
 
 
 @pytest.mark.parametrize("number", [404, 2**63 - 1, 2**63, 10**20])
@@ -55,7 +55,7 @@ def test_a_waiting_one_changes_with_the_queue_and_no_other(waiting, bob):
     waiting.refresh_from_db()
     assert waiting.status == "SENDING"
     claimed = read(waiting).facts
-    intake.cancel_request(actor=bob, portal_request=other)
+    submissions.cancel_request(actor=bob, portal_request=other)
     assert read(waiting).facts == claimed
 
 
@@ -63,8 +63,8 @@ def test_of_a_request_of_another_account_it_tells_the_present_key(waiting):
     models.Account.objects.update(retired_at=Now())
     present = accounts.get_current_account()
     assert present != waiting.account
-    models.Key.objects.filter(account=present).update(state="HELD", cause="402", held_at=Now())
-    assert (read(waiting).key.account_id, read(waiting).key.state) == (present.pk, "HELD")
+    models.Key.objects.filter(account=present).update(state="PAUSED", cause="402", paused_at=Now())
+    assert (read(waiting).key.account_id, read(waiting).key.state) == (present.pk, "PAUSED")
 
 
 def test_of_two_accounts_in_use_it_tells_the_key_of_the_one_that_this_process_serves(waiting):

@@ -12,14 +12,14 @@ from portal.models.clock import Now
 from portal.services import (
     accounts,
     clock,
-    decisions,
     dispatch,
-    intake,
     leases,
     matching,
+    operator_actions,
     reconcile,
     record,
     scans,
+    submissions,
 )
 from portal.worker import process
 from tests import factories
@@ -39,11 +39,11 @@ MOVED = {
 
 @pytest.fixture(autouse=True)
 def _scan_in_every_round(settings) -> None:
-    settings.PORTAL_LOOK_INTERVAL = 0.0
+    settings.PORTAL_SCAN_INTERVAL = 0.0
 
 
 @pytest.fixture
-def held() -> leases.Lease:
+def lease() -> leases.Lease:
     taken = leases.acquire_lease(name="reconcile", holder="test", seconds=600)
     assert taken is not None
     return taken
@@ -55,13 +55,15 @@ def pass_time(seconds: float) -> None:
         for model, names in MOVED.items():
             model.objects.update(**{name: F(name) - timedelta(seconds=seconds) for name in names})
     factories.age_provider(seconds)
-    models.Key.objects.filter(state="HELD", held_until__isnull=False).update(held_until=Now() - timedelta(seconds=1))
+    models.Key.objects.filter(state="PAUSED", paused_until__isnull=False).update(
+        paused_until=Now() - timedelta(seconds=1)
+    )
 
 
-def scan(held: leases.Lease) -> models.Scan:
+def scan(lease: leases.Lease) -> models.Scan:
     """A round of the job, a second later than all before."""
     pass_time(1)
-    factories.reconcile_once(held)
+    factories.reconcile_once(lease)
     return models.Scan.objects.order_by("id").last()
 
 
@@ -70,11 +72,11 @@ def make_witness(requester: models.User) -> models.Workstation:
     return factories.create_workstation(requester, type="max")
 
 
-def deny_twice(held: leases.Lease) -> None:
+def deny_twice(lease: leases.Lease) -> None:
     """Two scans after the time from which they prove something."""
     pass_time(UNTIL_SURE)
-    scan(held)
-    scan(held)
+    scan(lease)
+    scan(lease)
 
 
 def let_it_be_sent_again(portal_request: models.Request) -> None:
@@ -121,11 +123,11 @@ def made(sandbox) -> list[str]:
 # --- Found ---
 
 
-def test_nobody_is_asked_about_what_another_request_is_given_in_the_same_round(sandbox, alice, bob, held):
+def test_nobody_is_asked_about_what_another_request_is_given_in_the_same_round(sandbox, alice, bob, lease):
     nothing = ask(sandbox, alice, workspace_uid="reset")
     something = ask(sandbox, bob, workspace_uid="reset-made")
 
-    scan(held)
+    scan(lease)
 
     assert statuses(nothing, something) == ["UNKNOWN", "SUCCEEDED"]
     assert nothing.operator_note == ""
@@ -135,13 +137,13 @@ def test_nobody_is_asked_about_what_another_request_is_given_in_the_same_round(s
 @pytest.mark.parametrize("is_named", [True, False], ids=["named", "unnamed"])
 @pytest.mark.parametrize("name", ["reset-made", "hang-made", "fail-500-made"])
 def test_what_was_made_unsaid_is_adopted_by_one_look_and_never_asked_for_again(
-    sandbox, settings, alice, held, name, is_named
+    sandbox, settings, alice, lease, name, is_named
 ):
     settings.AGENTSTATION_TOTAL_TIMEOUT = 0.5 if name == "hang-made" else 5.0
     portal_request = ask(sandbox, alice, workspace_uid=name) if is_named else ask(sandbox, alice, name)
     assert portal_request.status == "UNKNOWN"
 
-    decided_by = scan(held)
+    decided_by = scan(lease)
 
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert (portal_request.failure, portal_request.workstation.uid) == ("", made(sandbox)[0])
@@ -166,45 +168,45 @@ def test_what_was_made_unsaid_is_adopted_by_one_look_and_never_asked_for_again(
     assert not models.Workstation.objects.orphans().exists()
 
 
-def test_a_workstation_that_ended_before_we_looked_is_adopted_and_not_live(sandbox, alice, held):
+def test_a_workstation_that_ended_before_we_looked_is_adopted_and_not_live(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset-made")
     process.make_client().release_workstation(uid=made(sandbox)[0])
 
-    scan(held)
+    scan(lease)
 
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert (portal_request.workstation.is_live, portal_request.workstation.status) == (False, "completed")
 
 
 @pytest.mark.parametrize("clock_off", [-3600, 3600])
-def test_a_provider_whose_clock_is_an_hour_off_is_believed_all_the_same(sandbox, alice, held, clock_off):
+def test_a_provider_whose_clock_is_an_hour_off_is_believed_all_the_same(sandbox, alice, lease, clock_off):
     sandbox.change_weather({"clock_off": clock_off})
     portal_request = ask(sandbox, alice, "reset-made")
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
 @pytest.mark.parametrize("times", [{"startedAt": None}, {"startedAt": "soon"}, {"startedAt": 7}])
-def test_one_without_a_readable_time_is_for_a_person(sandbox, alice, held, times):
+def test_one_without_a_readable_time_is_for_a_person(sandbox, alice, lease, times):
     portal_request = ask(sandbox, alice, "reset")
     script_list(sandbox, entry("W1", workspace="S1", **times))
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert portal_request.operator_note == matching.NEWCOMER
 
 
-def test_one_without_a_workspace_is_for_a_person(sandbox, alice, held):
+def test_one_without_a_workspace_is_for_a_person(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset")
     script_list(sandbox, entry("W1"))
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert portal_request.operator_note == matching.NEWCOMER
 
 
-def test_a_wish_to_cancel_does_not_leave_what_was_made_without_an_owner(sandbox, alice, held):
+def test_a_wish_to_cancel_does_not_leave_what_was_made_without_an_owner(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset-made")
-    intake.cancel_request(actor=alice, portal_request=portal_request)
-    scan(held)
+    submissions.cancel_request(actor=alice, portal_request=portal_request)
+    scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert portal_request.workstation.uid == made(sandbox)[0]
 
@@ -213,22 +215,22 @@ def test_a_wish_to_cancel_does_not_leave_what_was_made_without_an_owner(sandbox,
 
 
 @pytest.mark.parametrize("name", ["reset", "hang"])
-def test_nothing_created_is_believed_at_the_second_scan_after_the_grace(sandbox, settings, alice, bob, held, name):
+def test_nothing_created_is_believed_at_the_second_scan_after_the_grace(sandbox, settings, alice, bob, lease, name):
     settings.AGENTSTATION_TOTAL_TIMEOUT = 0.5 if name == "hang" else 60.0
     portal_request = ask(sandbox, alice, name)
-    sure_after = 5 + settings.AGENTSTATION_TOTAL_TIMEOUT + 60 + settings.PORTAL_SETTLE_GRACE
+    sure_after = 5 + settings.AGENTSTATION_TOTAL_TIMEOUT + 60 + settings.PORTAL_RECONCILE_GRACE
     settings.AGENTSTATION_TOTAL_TIMEOUT = 5.0
     make_witness(bob)
-    scan(held)
+    scan(lease)
     pass_time(sure_after - 10)
-    scan(held)
-    scan(held)
+    scan(lease)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
 
     pass_time(10)
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
-    decided_by = scan(held)
+    decided_by = scan(lease)
 
     assert statuses(portal_request) == ["QUEUED"]
     detail = models.Event.objects.get(verb="reconcile", request_number=portal_request.pk).detail
@@ -241,86 +243,86 @@ def test_nothing_created_is_believed_at_the_second_scan_after_the_grace(sandbox,
     assert portal_request.attempts.count() == 2
 
 
-def test_one_scan_however_late_is_not_enough(sandbox, alice, bob, held):
+def test_one_scan_however_late_is_not_enough(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
     pass_time(UNTIL_SURE)
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["QUEUED"]
 
 
-def test_after_a_complete_500_the_grace_counts_from_the_response(sandbox, alice, bob, held):
+def test_after_a_complete_500_the_grace_counts_from_the_response(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "fail-500")
     make_witness(bob)
     pass_time(50)
-    scan(held)
-    scan(held)
+    scan(lease)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     pass_time(10)
-    scan(held)
-    scan(held)
+    scan(lease)
+    scan(lease)
     assert statuses(portal_request) == ["QUEUED"]
 
 
-def test_without_a_witness_people_are_asked_and_after_a_while_an_older_one_is_believed(sandbox, alice, bob, held):
+def test_without_a_witness_people_are_asked_and_after_a_while_an_older_one_is_believed(sandbox, alice, bob, lease):
     make_witness(bob)
     portal_request = ask(sandbox, alice, "reset")
-    deny_twice(held)
+    deny_twice(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_WITNESS)
     pass_time(15 * 60)
-    scan(held)
-    scan(held)
+    scan(lease)
+    scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["QUEUED"], "")
 
 
-def test_where_nothing_of_ours_was_ever_listed_only_people_decide(sandbox, alice, held):
+def test_where_nothing_of_ours_was_ever_listed_only_people_decide(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset")
-    deny_twice(held)
+    deny_twice(lease)
     pass_time(30 * 24 * 3600)
-    scan(held)
-    scan(held)
+    scan(lease)
+    scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_WITNESS)
 
-    decisions.declare_not_created(actor=alice, portal_request=portal_request)
+    operator_actions.declare_not_created(actor=alice, portal_request=portal_request)
 
     assert statuses(portal_request) == ["QUEUED"]
     assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
     assert len(sandbox.record()["posts"]) == 2
 
 
-def test_lists_that_lag_longer_than_the_grace_do_not_buy_twice(sandbox, alice, bob, held):
+def test_lists_that_lag_longer_than_the_grace_do_not_buy_twice(sandbox, alice, bob, lease):
     sandbox.change_weather({"shows_after": 90})
     portal_request = ask(sandbox, alice, "fail-500-made")
     make_witness(bob)
     pass_time(61)
-    scan(held)
-    scan(held)
+    scan(lease)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     list_as_made(sandbox, portal_request, made(sandbox)[0])
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert len(made(sandbox)) == 2
 
 
-def test_a_clock_that_stepped_begins_the_wait_anew(sandbox, alice, bob, held):
+def test_a_clock_that_stepped_begins_the_wait_anew(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "fail-500")
     make_witness(bob)
     pass_time(600)
     for _ in range(3):
         stepped = clock.SteadyClock()
-        reconcile.reconcile_requests(held=held, client=process.make_client(), steady=stepped)
+        reconcile.reconcile_requests(lease=lease, client=process.make_client(), steady=stepped)
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
 @pytest.mark.parametrize(("name", "failure"), [("fail-500", "500"), ("reset", "no-answer"), ("garbage", "unreadable")])
-def test_after_four_tries_it_has_failed_for_good(sandbox, alice, bob, held, name, failure):
+def test_after_four_tries_it_has_failed_for_good(sandbox, alice, bob, lease, name, failure):
     portal_request = ask(sandbox, alice, workspace_uid=name)
     for tries in range(1, 5):
         assert (statuses(portal_request), portal_request.tries) == (["UNKNOWN"], tries)
         make_witness(bob)
-        deny_twice(held)
+        deny_twice(lease)
         if tries < 4:
             assert statuses(portal_request) == ["QUEUED"]
             let_it_be_sent_again(portal_request)
@@ -331,12 +333,12 @@ def test_after_four_tries_it_has_failed_for_good(sandbox, alice, bob, held, name
     assert len([post for post in sandbox.record()["posts"] if name in post["body"]]) == 4
 
 
-def test_each_time_it_waits_longer_before_it_is_sent_again(sandbox, alice, bob, held):
+def test_each_time_it_waits_longer_before_it_is_sent_again(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, workspace_uid="reset")
     waits = []
     for _ in range(3):
         make_witness(bob)
-        deny_twice(held)
+        deny_twice(lease)
         portal_request.refresh_from_db()
         waits.append((portal_request.next_attempt_at - clock.read_clock(account=portal_request.account)).seconds)
         let_it_be_sent_again(portal_request)
@@ -344,55 +346,55 @@ def test_each_time_it_waits_longer_before_it_is_sent_again(sandbox, alice, bob, 
     assert [round(wait / 60) for wait in waits] == [1, 2, 4]
 
 
-def test_a_wish_to_cancel_is_granted_where_nothing_was_created(sandbox, alice, bob, held):
+def test_a_wish_to_cancel_is_granted_where_nothing_was_created(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "reset")
-    intake.cancel_request(actor=alice, portal_request=portal_request)
+    submissions.cancel_request(actor=alice, portal_request=portal_request)
     make_witness(bob)
-    deny_twice(held)
+    deny_twice(lease)
     assert statuses(portal_request) == ["CANCELLED"]
     assert factories.claim_next(worker="w") is None
 
 
-def test_a_requester_who_is_asked_may_cancel_at_once(sandbox, alice, held):
+def test_a_requester_who_is_asked_may_cancel_at_once(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset")
-    deny_twice(held)
-    intake.cancel_request(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
+    deny_twice(lease)
+    submissions.cancel_request(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
     assert statuses(portal_request) == ["CANCELLED"]
 
 
-def test_before_anybody_is_asked_nobody_may_say_that_nothing_was_created(sandbox, alice, olga, held):
+def test_before_anybody_is_asked_nobody_may_say_that_nothing_was_created(sandbox, alice, olga, lease):
     portal_request = ask(sandbox, alice, "reset")
     for actor in (alice, olga):
-        with pytest.raises(intake.NotPossible):
-            decisions.declare_not_created(actor=actor, portal_request=portal_request, reason="I know.")
+        with pytest.raises(submissions.NotPossible):
+            operator_actions.declare_not_created(actor=actor, portal_request=portal_request, reason="I know.")
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
-def test_one_that_appears_late_is_adopted_by_the_request_that_queues_again(sandbox, alice, bob, held):
+def test_one_that_appears_late_is_adopted_by_the_request_that_queues_again(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
-    deny_twice(held)
+    deny_twice(lease)
     assert statuses(portal_request) == ["QUEUED"]
 
     list_as_made(sandbox, portal_request, "W1")
-    scan(held)
+    scan(lease)
 
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert portal_request.workstation.uid == "W1"
     assert factories.claim_next(worker="w") is None
 
 
-def test_one_of_the_first_attempt_is_still_found_after_the_second(sandbox, alice, bob, held):
+def test_one_of_the_first_attempt_is_still_found_after_the_second(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
-    deny_twice(held)
+    deny_twice(lease)
     let_it_be_sent_again(portal_request)
     sandbox.script({"name": "reset"})
     factories.send_once()
     started_at = portal_request.attempts.get(number=1).claimed_at
 
     script_list(sandbox, entry("W1", workspace="S1", startedAt=started_at.isoformat()))
-    scan(held)
+    scan(lease)
 
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert portal_request.workstation.uid == "W1"
@@ -401,16 +403,16 @@ def test_one_of_the_first_attempt_is_still_found_after_the_second(sandbox, alice
 # --- Groups ---
 
 
-def test_the_older_of_two_gets_the_only_one(sandbox, alice, bob, held):
+def test_the_older_of_two_gets_the_only_one(sandbox, alice, bob, lease):
     older = ask(sandbox, alice, "reset")
     pass_time(1)
     younger = ask(sandbox, bob, "reset-made")
 
-    scan(held)
+    scan(lease)
     assert statuses(older, younger) == ["SUCCEEDED", "UNKNOWN"]
 
     make_witness(bob)
-    deny_twice(held)
+    deny_twice(lease)
     assert statuses(older, younger) == ["SUCCEEDED", "QUEUED"]
     let_it_be_sent_again(younger)
     assert factories.send_until_settled(younger).status == "SUCCEEDED"
@@ -418,11 +420,11 @@ def test_the_older_of_two_gets_the_only_one(sandbox, alice, bob, held):
     assert not models.Workstation.objects.orphans().exists()
 
 
-def test_two_go_to_two_requests_and_a_third_stays_an_orphan(sandbox, alice, bob, held):
+def test_two_go_to_two_requests_and_a_third_stays_an_orphan(sandbox, alice, bob, lease):
     first, second = ask(sandbox, alice, "reset"), ask(sandbox, bob, "reset")
     script_list(sandbox, *(entry(f"W{number}", workspace=f"S{number}") for number in (1, 2, 3)))
 
-    scan(held)
+    scan(lease)
 
     assert statuses(first, second) == ["SUCCEEDED", "SUCCEEDED"]
     assert list(models.Workstation.objects.orphans().values_list("uid", flat=True)) == ["W3"]
@@ -436,76 +438,76 @@ def test_two_go_to_two_requests_and_a_third_stays_an_orphan(sandbox, alice, bob,
         ({"workspace_uid": "reset"}, {"workspace": "reset-made"}),
     ],
 )
-def test_a_group_does_not_take_what_another_asked_for(sandbox, alice, held, mine, shown):
+def test_a_group_does_not_take_what_another_asked_for(sandbox, alice, lease, mine, shown):
     portal_request = ask(sandbox, alice, "reset", **mine)
     script_list(sandbox, entry("W1", **shown))
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Workstation.objects.orphans().get().uid == "W1"
 
 
-def test_where_none_was_named_one_in_a_known_workspace_is_no_candidate(sandbox, alice, bob, held):
+def test_where_none_was_named_one_in_a_known_workspace_is_no_candidate(sandbox, alice, bob, lease):
     workspace_uid = factories.create_workstation(bob).workspace.uid
     pass_time(1)
     portal_request = ask(sandbox, alice, "reset")
     script_list(sandbox, entry("W1", workspace=workspace_uid))
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
-def test_two_groups_are_settled_each_with_its_own(sandbox, alice, bob, held):
+def test_two_groups_are_settled_each_with_its_own(sandbox, alice, bob, lease):
     python, golang = ask(sandbox, alice, "reset-made"), ask(sandbox, bob, "reset-made", type="golang")
-    scan(held)
+    scan(lease)
     assert statuses(python, golang) == ["SUCCEEDED", "SUCCEEDED"]
     assert (python.workstation.type, golang.workstation.type) == ("python", "golang")
 
 
 @pytest.mark.parametrize("type", ["python", "golang"])
-def test_a_call_under_way_is_not_robbed_and_what_it_makes_is_no_orphan(sandbox, alice, bob, held, type):
+def test_a_call_under_way_is_not_robbed_and_what_it_makes_is_no_orphan(sandbox, alice, bob, lease, type):
     unknown = ask(sandbox, alice, "reset", type=type)
     in_flight = factories.submit(bob)
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
 
-    deny_twice(held)
+    deny_twice(lease)
     assert statuses(unknown, in_flight) == ["UNKNOWN", "SENDING"]
     assert unknown.operator_note in ("", matching.NO_WITNESS)
     assert not models.Workstation.objects.orphans().exists()
 
     record.record_result(call=call, result=result)
-    scan(held)
+    scan(lease)
     assert statuses(unknown, in_flight) == ["QUEUED", "SUCCEEDED"]
     assert in_flight.workstation.uid == result.workstation.uid
 
 
-def test_a_call_that_began_after_the_scan_stops_nothing(sandbox, alice, bob, held):
+def test_a_call_that_began_after_the_scan_stops_nothing(sandbox, alice, bob, lease):
     unknown = ask(sandbox, alice, "reset-made")
-    scans.advance_scan(account=unknown.account, held=held, client=process.make_client())
+    scans.advance_scan(account=unknown.account, lease=lease, client=process.make_client())
     factories.submit(bob)
     factories.claim()
-    scan(held)
+    scan(lease)
     assert statuses(unknown) == ["SUCCEEDED"]
 
 
 # --- No candidates ---
 
 
-def test_what_a_scan_had_listed_before_the_attempt_is_not_taken(sandbox, alice, held):
+def test_what_a_scan_had_listed_before_the_attempt_is_not_taken(sandbox, alice, lease):
     script_list(sandbox, entry("W1", workspace="S1"), times=2)
-    factories.mark_first_look()
-    scan(held)
+    factories.mark_baseline_scan()
+    scan(lease)
     portal_request = ask(sandbox, alice, "reset")
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Workstation.objects.orphans().get().uid == "W1"
 
 
-def test_what_the_first_scan_listed_is_foreign_and_not_taken(sandbox, alice, held):
+def test_what_the_first_scan_listed_is_foreign_and_not_taken(sandbox, alice, lease):
     script_list(sandbox, entry("W1", workspace="S1"), times=2)
-    scan(held)
+    scan(lease)
     portal_request = ask(sandbox, alice, "reset")
     models.Workstation.objects.update(listed_tick=2**40)
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert not models.Workstation.objects.orphans().exists()
 
@@ -523,19 +525,19 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_lists_that_were_not_read_to_their_end_prove_nothing(sandbox, alice, bob, held, kind):
+def test_lists_that_were_not_read_to_their_end_prove_nothing(sandbox, alice, bob, lease, kind):
     script, problem = BROKEN[kind]
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
     pass_time(UNTIL_SURE)
-    scan(held)
+    scan(lease)
     sandbox.script(script)
 
-    incomplete = scan(held)
+    incomplete = scan(lease)
 
     assert (incomplete.is_whole, incomplete.problem) == (False, problem)
     assert statuses(portal_request) == ["UNKNOWN"]
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["QUEUED"]
 
 
@@ -543,139 +545,141 @@ def test_lists_that_were_not_read_to_their_end_prove_nothing(sandbox, alice, bob
 
 
 @pytest.fixture
-def left(sandbox, alice, bob, held) -> list[models.Request]:
+def left(sandbox, alice, bob, lease) -> list[models.Request]:
     """Two requests that wait for what an operator says of one workstation, which may be either's."""
     portal_requests = [ask(sandbox, alice, "reset"), ask(sandbox, bob, "reset", type="golang")]
     witness = make_witness(bob)
     entries = [entry("Q1", type="quantum", workspace="S-new"), entry(witness.uid, workspace=witness.workspace.uid)]
     script_list(sandbox, *entries, times=9)
-    deny_twice(held)
+    deny_twice(lease)
     assert statuses(*portal_requests) == ["UNKNOWN", "UNKNOWN"]
     assert {portal_request.operator_note for portal_request in portal_requests} == {matching.NEWCOMER}
     assert len(sandbox.record()["posts"]) == 3
     return portal_requests
 
 
-def test_once_an_operator_has_linked_it_to_one_the_other_goes_on(olga, held, left):
+def test_once_an_operator_has_linked_it_to_one_the_other_goes_on(olga, lease, left):
     newcomer = models.Workstation.objects.get(uid="Q1")
-    decisions.adopt_workstation(actor=olga, portal_request=left[1], workstation=newcomer, reason="Her note says so.")
-    scan(held)
+    operator_actions.adopt_workstation(
+        actor=olga, portal_request=left[1], workstation=newcomer, reason="Her note says so."
+    )
+    scan(lease)
     assert statuses(*left) == ["QUEUED", "SUCCEEDED"]
     assert left[0].operator_note == ""
 
 
-def test_once_an_operator_releases_it_all_go_on(olga, held, left):
+def test_once_an_operator_releases_it_all_go_on(olga, lease, left):
     newcomer = models.Workstation.objects.get(uid="Q1")
-    decisions.release_orphan(actor=olga, workstation=newcomer, reason="Nobody knows it.")
-    scan(held)
+    operator_actions.release_orphan(actor=olga, workstation=newcomer, reason="Nobody knows it.")
+    scan(lease)
     assert statuses(*left) == ["QUEUED", "QUEUED"]
 
 
-def test_once_an_operator_says_that_it_is_not_ours_all_go_on(olga, held, left):
+def test_once_an_operator_says_that_it_is_not_ours_all_go_on(olga, lease, left):
     newcomer = models.Workstation.objects.get(uid="Q1")
-    decisions.disown_workstation(actor=olga, workstation=newcomer, reason="It is another team's.")
-    scan(held)
+    operator_actions.disown_workstation(actor=olga, workstation=newcomer, reason="It is another team's.")
+    scan(lease)
     assert statuses(*left) == ["QUEUED", "QUEUED"]
     assert not models.Workstation.objects.orphans().exists()
 
 
 def test_one_that_a_request_owns_cannot_be_disowned(sandbox, alice, olga):
-    with pytest.raises(intake.NotPossible):
-        decisions.disown_workstation(actor=olga, workstation=make_witness(alice), reason="It is another team's.")
+    with pytest.raises(submissions.NotPossible):
+        operator_actions.disown_workstation(actor=olga, workstation=make_witness(alice), reason="It is another team's.")
 
 
-def test_people_are_asked_once(held, left):
-    scan(held)
+def test_people_are_asked_once(lease, left):
+    scan(lease)
     assert models.Event.objects.filter(verb="needs-review").count() == 2
 
 
-def test_one_without_a_workspace_where_one_was_named_is_for_a_person(sandbox, alice, held):
+def test_one_without_a_workspace_where_one_was_named_is_for_a_person(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, workspace_uid="reset")
     script_list(sandbox, entry("W1"))
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert portal_request.operator_note == matching.NEWCOMER
     event = models.Event.objects.get(verb="needs-review", request_number=portal_request.pk)
     assert event.reason == matching.NEWCOMER
 
 
-def test_a_stranger_makes_operators_confirm_from_then_on(sandbox, alice, held):
-    factories.mark_first_look()
+def test_a_stranger_makes_operators_confirm_from_then_on(sandbox, alice, lease):
+    factories.mark_baseline_scan()
     script_list(sandbox, entry("X1", workspace="S-x"))
-    scan(held)
+    scan(lease)
     account = accounts.get_current_account()
     assert account.shared_at is not None
     assert models.Event.objects.get(verb="note-sharing").detail["workstation"] == "X1"
 
     portal_request = ask(sandbox, alice, "reset-made")
-    scan(held)
+    scan(lease)
 
     assert statuses(portal_request) == ["UNKNOWN"]
     assert portal_request.operator_note == matching.CONFIRM
 
 
-def test_what_an_unknown_attempt_may_have_made_is_no_stranger(sandbox, alice, held):
-    factories.mark_first_look()
+def test_what_an_unknown_attempt_may_have_made_is_no_stranger(sandbox, alice, lease):
+    factories.mark_baseline_scan()
     portal_request = ask(sandbox, alice, "reset")
     script_list(sandbox, entry("W1", workspace="S1"), entry("W2", workspace="S2"), entry("W3", type="odd"))
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert models.Workstation.objects.orphans().count() == 2
     assert accounts.get_current_account().shared_at is None
 
 
-def test_a_note_lapses_when_the_next_scan_says_otherwise(sandbox, alice, bob, held):
+def test_a_note_lapses_when_the_next_scan_says_otherwise(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "reset")
     sandbox.script({"on": ACTIVE, "status": 404})
-    scan(held)
+    scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_LISTS)
-    scan(held)
+    scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
 
 
-def test_one_404_after_scans_that_were_whole_asks_nobody(sandbox, alice, held):
-    factories.mark_first_look()
-    scan(held)
+def test_one_404_after_scans_that_were_whole_asks_nobody(sandbox, alice, lease):
+    factories.mark_baseline_scan()
+    scan(lease)
     portal_request = ask(sandbox, alice, "reset-made")
     sandbox.script({"on": ACTIVE, "status": 404})
-    scan(held)
+    scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
 @pytest.mark.parametrize("status", [404, 501])
 @pytest.mark.parametrize("on", [ACTIVE, HISTORY])
-def test_a_provider_without_lists_leaves_it_to_an_operator_at_once(sandbox, alice, held, status, on):
+def test_a_provider_without_lists_leaves_it_to_an_operator_at_once(sandbox, alice, lease, status, on):
     portal_request = ask(sandbox, alice, "reset")
     sandbox.script({"on": on, "status": status})
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert portal_request.operator_note == matching.NO_LISTS
 
 
-def test_lists_that_cannot_be_read_for_a_quarter_of_an_hour_are_for_a_person(sandbox, alice, held):
+def test_lists_that_cannot_be_read_for_a_quarter_of_an_hour_are_for_a_person(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "fail-500")
     sandbox.script({"on": ACTIVE, "status": 500, "times": 3})
-    scan(held)
+    scan(lease)
     pass_time(15 * 60)
-    scan(held)
+    scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
     pass_time(60)
-    scan(held)
+    scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_SCANS)
 
 
-def test_until_the_first_look_nothing_is_sent_and_where_it_fails_all_is_sent_the_same(sandbox, alice, held):
+def test_until_the_first_look_nothing_is_sent_and_where_it_fails_all_is_sent_the_same(sandbox, alice, lease):
     portal_request = factories.submit(alice)
-    models.Account.objects.update(first_look="WANTED")
+    models.Account.objects.update(baseline_scan="WANTED")
     assert factories.claim_next(worker="w") is None
     sandbox.script({"on": HISTORY, "status": 500})
 
-    scan(held)
+    scan(lease)
 
-    assert accounts.get_current_account().first_look == "FAILED"
-    assert models.Event.objects.get(verb="first-look").detail == {"before": "WANTED", "after": "FAILED"}
+    assert accounts.get_current_account().baseline_scan == "FAILED"
+    assert models.Event.objects.get(verb="baseline-scan").detail == {"before": "WANTED", "after": "FAILED"}
     assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
 
 
@@ -697,21 +701,21 @@ def send_late(sandbox, requester, recovering, name: str = "", **values) -> tuple
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
-    factories.recover_requests(held=recovering)
+    factories.recover_requests(lease=recovering)
     assert statuses(portal_request) == ["UNKNOWN"]
     return portal_request, call, result
 
 
-def take_as_not_created(sandbox, requester, held) -> None:
+def take_as_not_created(sandbox, requester, lease) -> None:
     """Lists that lag: they show what was made later, and not yet what the unknown attempt made."""
     witness = make_witness(requester)
     script_list(sandbox, entry(witness.uid, type="max", workspace=witness.workspace.uid), times=2)
-    deny_twice(held)
+    deny_twice(lease)
 
 
-def test_a_late_200_makes_a_request_succeed_that_queues_again(sandbox, alice, held, recovering):
+def test_a_late_200_makes_a_request_succeed_that_queues_again(sandbox, alice, lease, recovering):
     portal_request, call, result = send_late(sandbox, alice, recovering)
-    take_as_not_created(sandbox, alice, held)
+    take_as_not_created(sandbox, alice, lease)
     assert statuses(portal_request) == ["QUEUED"]
 
     record.record_result(call=call, result=result)
@@ -721,27 +725,27 @@ def test_a_late_200_makes_a_request_succeed_that_queues_again(sandbox, alice, he
     assert factories.claim_next(worker="w") is None
 
 
-def test_a_late_200_does_not_take_what_another_of_the_group_has_adopted(sandbox, alice, bob, held, recovering):
+def test_a_late_200_does_not_take_what_another_of_the_group_has_adopted(sandbox, alice, bob, lease, recovering):
     older = ask(sandbox, alice, "reset-made")
     pass_time(1)
     younger, call, result = send_late(sandbox, bob, recovering)
     script_list(sandbox, entry(result.workstation.uid, workspace=result.workstation.workspace.uid))
-    scan(held)
+    scan(lease)
     assert statuses(older, younger) == ["SUCCEEDED", "UNKNOWN"]
 
     record.record_result(call=call, result=result)
 
     assert statuses(older, younger) == ["SUCCEEDED", "UNKNOWN"]
     assert older.workstation.uid == result.workstation.uid
-    scan(held)
+    scan(lease)
     assert statuses(younger) == ["SUCCEEDED"]
     assert younger.workstation.uid == made(sandbox)[0]
-    assert models.LateAnswer.objects.get().attempt.request == younger
+    assert models.LateResponse.objects.get().attempt.request == younger
 
 
-def test_a_late_200_of_a_closed_request_is_an_orphan_that_says_for_whom(sandbox, alice, bob, olga, held, recovering):
+def test_a_late_200_of_a_closed_request_is_an_orphan_that_says_for_whom(sandbox, alice, bob, olga, lease, recovering):
     portal_request, call, result = send_late(sandbox, alice, recovering)
-    intake.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
+    submissions.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
     record.record_result(call=call, result=result)
 
     assert statuses(portal_request) == ["FAILED"]
@@ -749,31 +753,31 @@ def test_a_late_200_of_a_closed_request_is_an_orphan_that_says_for_whom(sandbox,
     assert (orphan.uid, orphan.made_for, orphan.request) == (result.workstation.uid, portal_request, None)
     # Nobody else's request takes it, though it fits.
     other = ask(sandbox, bob, "reset")
-    scan(held)
+    scan(lease)
     assert statuses(other) == ["UNKNOWN"]
 
 
-def test_a_late_refusal_fails_only_an_unknown_request(sandbox, alice, held, recovering):
+def test_a_late_refusal_fails_only_an_unknown_request(sandbox, alice, lease, recovering):
     unknown, first, refused = send_late(sandbox, alice, recovering, "fail-422")
     record.record_result(call=first, result=refused)
     assert (statuses(unknown), unknown.failure) == (["FAILED"], "422")
 
     queued, second, refused = send_late(sandbox, alice, recovering, "fail-422")
-    take_as_not_created(sandbox, alice, held)
+    take_as_not_created(sandbox, alice, lease)
     record.record_result(call=second, result=refused)
     assert statuses(queued) == ["QUEUED"]
-    assert models.LateAnswer.objects.count() == 2
+    assert models.LateResponse.objects.count() == 2
 
 
-def test_a_late_refusal_of_an_earlier_attempt_does_not_decide_a_later_one(sandbox, alice, held, recovering):
+def test_a_late_refusal_of_an_earlier_attempt_does_not_decide_a_later_one(sandbox, alice, lease, recovering):
     portal_request, call, refused = send_late(sandbox, alice, recovering, "fail-422")
-    take_as_not_created(sandbox, alice, held)
+    take_as_not_created(sandbox, alice, lease)
     let_it_be_sent_again(portal_request)
     sandbox.script({"name": "reset-made"})
     factories.send_once()
     record.record_result(call=call, result=refused)
     assert statuses(portal_request) == ["UNKNOWN"]
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
@@ -781,7 +785,7 @@ def give_back_late(requester, recovering) -> tuple[models.Request, dispatch.Call
     portal_request = factories.submit(requester)
     call = factories.claim()
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
-    factories.recover_requests(held=recovering)
+    factories.recover_requests(lease=recovering)
     return portal_request, call
 
 
@@ -789,12 +793,12 @@ def test_a_request_given_back_late_queues_again(sandbox, alice, recovering):
     portal_request, call = give_back_late(alice, recovering)
     record.record_result(call=call, result=dispatch.Result())
     assert statuses(portal_request) == ["QUEUED"]
-    assert models.LateAnswer.objects.get().outcome == "GIVEN_BACK"
+    assert models.LateResponse.objects.get().outcome == "NOT_SENT"
 
 
 def test_a_request_given_back_late_that_nobody_wants_any_more_is_cancelled(sandbox, alice, recovering):
     portal_request, call = give_back_late(alice, recovering)
-    intake.cancel_request(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
+    submissions.cancel_request(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
     record.record_result(call=call, result=dispatch.Result())
     assert statuses(portal_request) == ["CANCELLED"]
 
@@ -802,42 +806,42 @@ def test_a_request_given_back_late_that_nobody_wants_any_more_is_cancelled(sandb
 # --- Whose rows ---
 
 
-def test_unknown_requests_of_another_account_are_never_settled(sandbox, settings, alice, held):
+def test_unknown_requests_of_another_account_are_never_settled(sandbox, settings, alice, lease):
     portal_request = ask(sandbox, alice, "reset-made")
     mine = sandbox.base_url
     settings.AGENTSTATION_BASE_URL = mine.replace("127.0.0.1", "localhost")
     factories.present_key()
-    factories.mark_first_look()
-    scan(held)
+    factories.mark_baseline_scan()
+    scan(lease)
     pass_time(UNTIL_SURE)
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Workstation.objects.get().account == accounts.get_current_account()
 
     settings.AGENTSTATION_BASE_URL = mine
     factories.present_key()
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
-def test_the_lists_of_a_key_that_nobody_has_confirmed_settle_nothing(sandbox, alice, held):
+def test_the_lists_of_a_key_that_nobody_has_confirmed_settle_nothing(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset-made")
     sandbox.reset()  # another account's world
     models.Credential.objects.update(fingerprint="another")
     looks = models.Scan.objects.count()
-    scan(held)
+    scan(lease)
     pass_time(UNTIL_SURE)
-    scan(held)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Scan.objects.count() == looks
 
 
-def test_a_round_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held):
+def test_a_round_whose_lease_was_taken_over_changes_nothing(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset-made")
     models.Lease.objects.update(expires_at=Now())
     assert leases.acquire_lease(name="reconcile", holder="another", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
-        scan(held)
+        scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert not models.Scan.objects.exists()
     assert not models.Workstation.objects.exists()
@@ -846,30 +850,30 @@ def test_a_round_whose_lease_was_taken_over_changes_nothing(sandbox, alice, held
 # --- When a look is due ---
 
 
-def test_looks_come_often_at_first_then_ever_less_and_rarely_without_unknown_requests(sandbox, settings, alice, held):
-    settings.PORTAL_LOOK_INTERVAL = 300.0
-    settings.PORTAL_DUTY_INTERVAL = 5.0
-    first = scan(held)
+def test_looks_come_often_at_first_then_ever_less_and_rarely_without_unknown_requests(sandbox, settings, alice, lease):
+    settings.PORTAL_SCAN_INTERVAL = 300.0
+    settings.PORTAL_JOB_INTERVAL = 5.0
+    first = scan(lease)
     pass_time(290)
-    assert scan(held) == first
+    assert scan(lease) == first
     pass_time(10)
-    second = scan(held)
+    second = scan(lease)
     assert second != first
 
     pass_time(10)
     ask(sandbox, alice, "reset")
-    third = scan(held)
+    third = scan(lease)
     assert third not in (first, second)
     pass_time(2)
-    assert scan(held) == third
+    assert scan(lease) == third
     pass_time(3)
-    assert scan(held) != third
+    assert scan(lease) != third
     pass_time(3600)
-    fourth = scan(held)
+    fourth = scan(lease)
     pass_time(50)
-    assert scan(held) == fourth
+    assert scan(lease) == fourth
     pass_time(10)
-    assert scan(held) != fourth
+    assert scan(lease) != fourth
 
 
 # --- What the provider says about waiting ---
@@ -884,11 +888,11 @@ def test_no_retry_after_makes_a_request_stall_or_wait_more_than_an_hour(sandbox,
     assert portal_request.status == "QUEUED"
     key = models.Key.objects.get()
     latest = portal_request.attempts.get().ended_at + timedelta(seconds=3660)
-    assert key.held_until is not None
-    assert key.held_until <= latest
+    assert key.paused_until is not None
+    assert key.paused_until <= latest
     assert portal_request.next_attempt_at is None or portal_request.next_attempt_at <= latest
 
-    models.Key.objects.filter(state="HELD").update(held_until=F("held_until") - timedelta(seconds=3660))
+    models.Key.objects.filter(state="PAUSED").update(paused_until=F("paused_until") - timedelta(seconds=3660))
     models.Request.objects.filter(next_attempt_at__isnull=False).update(
         next_attempt_at=F("next_attempt_at") - timedelta(seconds=3660)
     )
@@ -899,17 +903,17 @@ def test_no_retry_after_makes_a_request_stall_or_wait_more_than_an_hour(sandbox,
 # --- Many at one time ---
 
 
-def test_a_round_locks_no_request_that_it_leaves_as_it_is(sandbox, alice, held):
+def test_a_round_locks_no_request_that_it_leaves_as_it_is(sandbox, alice, lease):
     """Its lock on the key would keep all senders waiting, once for each of perhaps hundreds."""
     if not connection.features.has_select_for_update:
         pytest.skip("SQLite locks no rows")
-    factories.mark_first_look()
+    factories.mark_baseline_scan()
     for _ in range(3):
         ask(sandbox, alice, "reset")
-    scan(held)
+    scan(lease)
 
     with CaptureQueriesContext(connection) as captured:
-        scan(held)
+        scan(lease)
 
     locking = [query["sql"] for query in captured if "FOR UPDATE" in query["sql"]]
     assert locking

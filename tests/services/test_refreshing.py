@@ -22,16 +22,16 @@ READ, LIST = "GET /workstations/{id}", "GET /workstations"
 
 
 @pytest.fixture
-def held() -> leases.Lease:
+def lease() -> leases.Lease:
     taken = leases.acquire_lease(name="refresh", holder="test", seconds=600)
     assert taken is not None
     return taken
 
 
-def refresh(held: leases.Lease) -> int:
+def refresh(lease: leases.Lease) -> int:
     """A round in which all are due."""
     models.Workstation.objects.update(refresh_due_at=Now() - timedelta(seconds=1))
-    return refreshing.refresh_workstations(held=held, client=process.make_client())
+    return refreshing.refresh_workstations(lease=lease, client=process.make_client())
 
 
 def list_verbs() -> list[str]:
@@ -52,113 +52,113 @@ def make_due_in(stored: models.Workstation) -> float:
 # --- What is told ---
 
 
-def test_refreshing_brings_files_logs_and_the_end(sandbox, alice, held):
+def test_refreshing_brings_files_logs_and_the_end(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
     told = answer(id=workstation.uid)
     sandbox.script([{"on": READ, "status": 200, "body": body} for body in (told, told | {"status": "completed"})])
-    refresh(held)
+    refresh(lease)
     assert models.File.objects.filter(uid="f1").exists()
     assert models.Log.objects.filter(uid="l1").exists()
 
-    refresh(held)
+    refresh(lease)
     workstation.refresh_from_db()
     assert (workstation.status, workstation.is_live) == ("completed", False)
     assert list_verbs() == ["ended"]
 
 
-def test_one_that_cannot_be_refreshed_is_left_for_a_minute(sandbox, alice, held):
+def test_one_that_cannot_be_refreshed_is_left_for_a_minute(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
     sandbox.script({"on": READ, "status": 500, "body": {"error": "e", "message": "m"}})
-    refresh(held)
+    refresh(lease)
     workstation.refresh_from_db()
     assert workstation.is_live
     assert (workstation.refresh_due_at - workstation.refreshed_at).total_seconds() > 50
 
 
-def test_an_answer_about_another_workstation_tells_nothing(sandbox, alice, held):
+def test_an_answer_about_another_workstation_tells_nothing(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
     sandbox.script({"on": READ, "status": 200, "body": answer(id="another", status="completed")})
-    refresh(held)
+    refresh(lease)
     assert make_due_in(workstation) > 50
     assert models.Workstation.objects.get().is_live
 
 
-def test_workstations_of_another_base_url_are_never_refreshed(sandbox, settings, alice, held):
+def test_workstations_of_another_base_url_are_never_refreshed(sandbox, settings, alice, lease):
     factories.create_workstation(alice)
     settings.AGENTSTATION_BASE_URL = "http://127.0.0.1:9/v1"
-    assert refresh(held) == 0
+    assert refresh(lease) == 0
 
 
 @pytest.mark.parametrize(("status", "count"), [("401", 0), ("402", 1)])
-def test_only_a_key_that_is_refused_reads_nothing(sandbox, alice, held, status, count):
+def test_only_a_key_that_is_refused_reads_nothing(sandbox, alice, lease, status, count):
     factories.create_workstation(alice)
     factories.send_until_settled(factories.submit(alice, workspace_uid=f"fail-{status}"))
-    assert models.Key.objects.get().is_held
-    assert refresh(held) == count
+    assert models.Key.objects.get().is_paused
+    assert refresh(lease) == count
 
 
-def test_a_list_that_is_rate_limited_is_not_followed_by_single_reads(sandbox, alice, held):
+def test_a_list_that_is_rate_limited_is_not_followed_by_single_reads(sandbox, alice, lease):
     for _ in range(3):
         factories.create_workstation(alice)
     sandbox.script([{"on": LIST, "status": 429}, {"on": READ, "delay": 0, "times": 9}])
-    refresh(held)
+    refresh(lease)
     assert count_left(sandbox) == {READ: 9}
     assert all(make_due_in(stored) > 50 for stored in models.Workstation.objects.all())
 
 
-def test_under_a_pace_reading_takes_no_more_than_its_share(sandbox, alice, settings, held):
+def test_under_a_pace_reading_takes_no_more_than_its_share(sandbox, alice, settings, lease):
     for _ in range(3):
         factories.create_workstation(alice)
     settings.PORTAL_CALLS_PER_MINUTE = 6
-    refresh(held)
+    refresh(lease)
     assert all(25 < make_due_in(stored) <= 30 for stored in models.Workstation.objects.all())
 
 
-def test_many_are_read_from_the_list_in_few_calls(sandbox, alice, held):
+def test_many_are_read_from_the_list_in_few_calls(sandbox, alice, lease):
     for _ in range(25):
         factories.create_workstation(alice)
     sandbox.script([{"on": READ, "status": 500, "times": 100}, {"on": LIST, "delay": 0, "times": 100}])
 
-    assert refresh(held) == 25
+    assert refresh(lease) == 25
 
     assert count_left(sandbox) == {READ: 100, LIST: 98}
     assert all(make_due_in(stored) < 50 for stored in models.Workstation.objects.all())
 
 
-def test_one_alone_is_read_singly(sandbox, alice, held):
+def test_one_alone_is_read_singly(sandbox, alice, lease):
     factories.create_workstation(alice)
     sandbox.script([{"on": LIST, "status": 500, "times": 9}, {"on": READ, "delay": 0, "times": 9}])
-    refresh(held)
+    refresh(lease)
     assert count_left(sandbox) == {LIST: 9, READ: 8}
 
 
-def test_what_a_list_lacks_is_read_singly_and_not_taken_as_ended(sandbox, alice, held):
+def test_what_a_list_lacks_is_read_singly_and_not_taken_as_ended(sandbox, alice, lease):
     for _ in range(3):
         factories.create_workstation(alice)
     sandbox.script([{"on": LIST, "status": 200, "body": {"data": []}}, {"on": READ, "delay": 0, "times": 9}])
-    refresh(held)
+    refresh(lease)
     assert count_left(sandbox) == {READ: 6}
     assert models.Workstation.objects.live().filter(doubted_at=None).count() == 3
 
 
-def test_where_there_is_no_list_a_round_reads_some_singly_and_the_next_the_others(sandbox, alice, held):
+def test_where_there_is_no_list_a_round_reads_some_singly_and_the_next_the_others(sandbox, alice, lease):
     for _ in range(10):
         factories.create_workstation(alice)
     sandbox.script([{"on": LIST, "status": 404, "times": 9}, {"on": READ, "delay": 0, "times": 99}])
-    refresh(held)
+    refresh(lease)
     assert count_left(sandbox)[READ] == 91
     due = models.Workstation.objects.filter(refresh_due_at__lt=Now() - timedelta(seconds=0.5))
     assert due.count() == 2
 
 
-def test_nothing_is_written_where_nothing_changed_but_when_it_was_heard(sandbox, alice, held):
+def test_nothing_is_written_where_nothing_changed_but_when_it_was_heard(sandbox, alice, lease):
     for _ in range(5):
         factories.create_workstation(alice)
-    refresh(held)
+    refresh(lease)
     models.Workstation.objects.update(refresh_due_at=Now() - timedelta(seconds=1))
 
     with CaptureQueriesContext(connection) as queries:
-        refreshing.refresh_workstations(held=held, client=process.make_client())
+        refreshing.refresh_workstations(lease=lease, client=process.make_client())
 
     written = [sql for query in queries if (sql := query["sql"]).startswith(("UPDATE", "INSERT", "DELETE"))]
     written = [sql for sql in written if "portal_lease" not in sql]
@@ -167,7 +167,7 @@ def test_nothing_is_written_where_nothing_changed_but_when_it_was_heard(sandbox,
     assert not any("FOR UPDATE" in query["sql"] and "portal_key" in query["sql"] for query in queries)
 
 
-def test_several_are_read_at_once(settings, alice, held):
+def test_several_are_read_at_once(settings, alice, lease):
     """The provider answers none of them before all have asked."""
     together = threading.Barrier(8)
 
@@ -185,13 +185,13 @@ def test_several_are_read_at_once(settings, alice, held):
     for number in range(8):
         models.Workstation.objects.create(account=account, uid=f"w{number}")
     try:
-        assert refresh(held) == 8
+        assert refresh(lease) == 8
     finally:
         provider.close()
     assert models.Workstation.objects.filter(status="active").count() == 8
 
 
-def test_a_list_without_an_end_ends_the_round_all_the_same(settings, alice, held):
+def test_a_list_without_an_end_ends_the_round_all_the_same(settings, alice, lease):
     asked = []
 
     def handle(connection: server.Connection) -> None:
@@ -205,19 +205,19 @@ def test_a_list_without_an_end_ends_the_round_all_the_same(settings, alice, held
     for number in range(1, 3):
         models.Workstation.objects.create(account=account, uid=f"w{number}")
     try:
-        assert refresh(held) == 2
+        assert refresh(lease) == 2
     finally:
         provider.close()
     assert [path.partition("?")[0] for path in asked] == ["/v1/workstations"] * 2
     assert models.Workstation.objects.filter(status="active").count() == 2
 
 
-def test_who_lost_the_lease_writes_nothing(sandbox, alice, held):
+def test_who_lost_the_lease_writes_nothing(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
     sandbox.script({"on": READ, "status": 422})
-    models.Lease.objects.update(token=held.token + 1)
+    models.Lease.objects.update(token=lease.token + 1)
     with pytest.raises(leases.LeaseLost):
-        refresh(held)
+        refresh(lease)
     workstation.refresh_from_db()
     assert workstation.doubted_at is None
 
@@ -226,25 +226,25 @@ def test_who_lost_the_lease_writes_nothing(sandbox, alice, held):
 
 
 @pytest.mark.parametrize("age", [timedelta(0), timedelta(hours=1)], ids=["within the grace", "after the grace"])
-def test_a_refused_read_begins_a_doubt_and_a_good_one_clears_it(sandbox, alice, held, age):
+def test_a_refused_read_begins_a_doubt_and_a_good_one_clears_it(sandbox, alice, lease, age):
     workstation = factories.create_workstation(alice)
     models.Workstation.objects.update(first_seen_at=Now() - age)
     sandbox.script({"on": READ, "status": 422, "times": 2})
 
-    refresh(held)
-    refresh(held)
+    refresh(lease)
+    refresh(lease)
     workstation.refresh_from_db()
     assert workstation.is_live
     assert workstation.doubted_at is not None
     assert models.Workstation.objects.live_for(alice).count() == 1
 
-    refresh(held)
+    refresh(lease)
     workstation.refresh_from_db()
     assert (workstation.is_live, workstation.doubted_at) == (True, None)
     assert list_verbs() == ["begin-doubt", "clear-doubt"]
 
 
-def test_a_doubt_ends_when_a_read_shows_the_end(sandbox, alice, held):
+def test_a_doubt_ends_when_a_read_shows_the_end(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
     sandbox.script(
         [
@@ -252,75 +252,75 @@ def test_a_doubt_ends_when_a_read_shows_the_end(sandbox, alice, held):
             {"on": READ, "status": 200, "body": answer(id=workstation.uid, status="errored")},
         ]
     )
-    refresh(held)
-    refresh(held)
+    refresh(lease)
+    refresh(lease)
     workstation.refresh_from_db()
     assert (workstation.status, workstation.is_live, workstation.doubted_at) == ("errored", False, None)
     assert list_verbs() == ["begin-doubt", "ended"]
 
 
-def test_the_list_clears_a_doubt_too(sandbox, alice, held):
+def test_the_list_clears_a_doubt_too(sandbox, alice, lease):
     for _ in range(3):
         factories.create_workstation(alice)
     sandbox.script([{"on": LIST, "status": 500}, {"on": READ, "status": 422, "times": 3}])
-    refresh(held)
+    refresh(lease)
     assert models.Workstation.objects.filter(doubted_at__isnull=False).count() == 3
-    refresh(held)
+    refresh(lease)
     assert not models.Workstation.objects.filter(doubted_at__isnull=False).exists()
 
 
-def test_a_doubt_that_began_after_the_reading_is_not_cleared_by_it(sandbox, settings, alice, held):
+def test_a_doubt_that_began_after_the_reading_is_not_cleared_by_it(sandbox, settings, alice, lease):
     settings.PORTAL_RETRY_DELAY = 30.0
     workstation = factories.create_workstation(alice)
     tick = models.Key.objects.get().tick
-    releases.ask_release(actor=alice, workstation=workstation)
+    releases.request_release(actor=alice, workstation=workstation)
     sandbox.script({"on": "DELETE", "status": 422})
     factories.send_releases()
     told = process.make_client().retrieve_workstation(uid=workstation.uid)
 
     reading = refreshing.Reading(stored=workstation, told=told)
-    refreshing._store_news(reading=reading, begun_tick=tick, held=held)
+    refreshing._store_news(reading=reading, begun_tick=tick, lease=lease)
 
     assert list_verbs() == ["begin-doubt"]
 
 
-def test_one_whose_release_is_asked_while_it_is_read_is_not_in_doubt(sandbox, alice, held):
+def test_one_whose_release_is_asked_while_it_is_read_is_not_in_doubt(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
     reading = refreshing.Reading(stored=workstation)
-    releases.ask_release(actor=alice, workstation=workstation)
-    refreshing._store_news(reading=reading, begun_tick=99, held=held)
+    releases.request_release(actor=alice, workstation=workstation)
+    refreshing._store_news(reading=reading, begun_tick=99, lease=lease)
     assert list_verbs() == []
 
 
-def test_one_that_is_being_released_is_read_only_in_doubt(sandbox, alice, settings, held):
+def test_one_that_is_being_released_is_read_only_in_doubt(sandbox, alice, settings, lease):
     settings.PORTAL_RETRY_DELAY = 30.0
     workstation = factories.create_workstation(alice)
-    releases.ask_release(actor=alice, workstation=workstation)
-    assert refresh(held) == 0
+    releases.request_release(actor=alice, workstation=workstation)
+    assert refresh(lease) == 0
     sandbox.script({"on": "DELETE", "status": 422})
     factories.send_releases()
     sandbox.script({"on": READ, "status": 200, "body": answer(id=workstation.uid, status="completed")})
-    assert refresh(held) == 1
+    assert refresh(lease) == 1
     assert list_verbs() == ["begin-doubt", "released"]
 
 
-def test_one_in_doubt_is_read_less_and_less(sandbox, alice, held):
+def test_one_in_doubt_is_read_less_and_less(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
     sandbox.script({"on": READ, "status": 422, "times": 9})
-    refresh(held)
+    refresh(lease)
     assert make_due_in(workstation) < 1
     for age, pause in ((timedelta(minutes=4), 60), (timedelta(days=3), 300)):
         models.Workstation.objects.update(doubted_at=Now() - age)
-        refresh(held)
+        refresh(lease)
         assert pause - 10 < make_due_in(workstation) <= pause + 1
 
 
-def test_only_after_a_day_in_doubt_a_person_may_say_that_it_has_ended(sandbox, alice, held):
+def test_only_after_a_day_in_doubt_a_person_may_say_that_it_has_ended(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
     with pytest.raises(doubts.NotInDoubt):
         doubts.declare_ended(actor=alice, workstation=workstation)
     sandbox.script({"on": READ, "status": 422})
-    refresh(held)
+    refresh(lease)
     models.Workstation.objects.update(doubted_at=Now() - timedelta(hours=23))
     with pytest.raises(doubts.NotInDoubt):
         doubts.declare_ended(actor=alice, workstation=workstation)
@@ -333,11 +333,11 @@ def test_only_after_a_day_in_doubt_a_person_may_say_that_it_has_ended(sandbox, a
     assert list_verbs() == ["begin-doubt", "declare-ended"]
 
 
-def test_reads_that_lag_behind_the_post_end_nothing(sandbox, alice, held):
+def test_reads_that_lag_behind_the_post_end_nothing(sandbox, alice, lease):
     sandbox.script({"on": READ, "status": 422, "times": 6})
     workstation = factories.create_workstation(alice)
     for _ in range(7):
-        refresh(held)
+        refresh(lease)
     workstation.refresh_from_db()
     assert (workstation.is_live, workstation.doubted_at) == (True, None)
     assert accounts.get_current_account().workstations.live().count() == 1

@@ -23,7 +23,7 @@ def _wait_between_tries(settings) -> None:
 def ask(requester: models.User) -> models.Workstation:
     """A workstation whose release was asked."""
     workstation = factories.create_workstation(requester)
-    releases.ask_release(actor=requester, workstation=workstation)
+    releases.request_release(actor=requester, workstation=workstation)
     workstation.refresh_from_db()
     return workstation
 
@@ -35,29 +35,29 @@ def read_wait(workstation: models.Workstation) -> float:
 
 
 def make_due() -> None:
-    models.Workstation.objects.filter(release_asked_at__isnull=False).update(release_due_at=Now())
+    models.Workstation.objects.filter(release_requested_at__isnull=False).update(release_due_at=Now())
 
 
-def hold_key(cause: str) -> None:
-    models.Key.objects.update(state="HELD", cause=cause, held_at=Now(), operator_only=True)
+def pause_key(cause: str) -> None:
+    models.Key.objects.update(state="PAUSED", cause=cause, paused_at=Now(), operator_only=True)
 
 
 def list_verbs() -> list[str]:
-    watched = ("ask-release", "begin-doubt", "released", "ended")
+    watched = ("request-release", "begin-doubt", "released", "ended")
     return list(models.Event.objects.filter(verb__in=watched).order_by("id").values_list("verb", flat=True))
 
 
 def test_a_release_reaches_the_provider_and_ends_the_workstation(sandbox, alice):
     workstation = ask(alice)
     with pytest.raises(releases.NotLive):
-        releases.ask_release(actor=alice, workstation=workstation)
+        releases.request_release(actor=alice, workstation=workstation)
 
     assert len(factories.send_releases()) == 1
 
     workstation.refresh_from_db()
     assert not workstation.is_live
     assert sandbox.record()["workstations"][0]["status"] == "completed"
-    assert list_verbs() == ["ask-release", "released"]
+    assert list_verbs() == ["request-release", "released"]
 
 
 @pytest.mark.parametrize("released", [False, None, "yes"])
@@ -98,19 +98,19 @@ def test_a_release_that_is_not_found_is_a_doubt_and_goes_on(sandbox, alice):
     factories.send_releases()
     workstation.refresh_from_db()
     assert (workstation.is_live, workstation.doubted_at) == (False, None)
-    assert list_verbs() == ["ask-release", "begin-doubt", "released"]
+    assert list_verbs() == ["request-release", "begin-doubt", "released"]
 
 
 def test_a_429_to_a_release_is_obeyed_by_all_of_them_and_by_no_attempt(sandbox, alice):
     first, second = factories.create_workstation(alice), factories.create_workstation(alice)
     sandbox.script({"on": "DELETE", "status": 429, "headers": {"Retry-After": "40"}})
-    releases.ask_release(actor=alice, workstation=first)
+    releases.request_release(actor=alice, workstation=first)
     assert len(factories.send_releases()) == 1
-    releases.ask_release(actor=alice, workstation=second)
+    releases.request_release(actor=alice, workstation=second)
 
     assert factories.send_releases() == []
     assert 35 < read_wait(first) <= 40
-    assert models.Key.objects.get().state == "OPEN"
+    assert models.Key.objects.get().state == "ACTIVE"
     assert factories.send_until_settled(factories.submit(alice)).status == "SUCCEEDED"
 
     make_due()
@@ -120,7 +120,7 @@ def test_a_429_to_a_release_is_obeyed_by_all_of_them_and_by_no_attempt(sandbox, 
 @pytest.mark.parametrize("cause", ["402", "429", "500", "503", "no-connection"])
 def test_a_pause_of_the_queue_does_not_stop_a_release(sandbox, alice, cause):
     workstation = ask(alice)
-    hold_key(cause)
+    pause_key(cause)
     factories.send_releases()
     workstation.refresh_from_db()
     assert not workstation.is_live
@@ -129,7 +129,7 @@ def test_a_pause_of_the_queue_does_not_stop_a_release(sandbox, alice, cause):
 @pytest.mark.parametrize("cause", ["401", "database-moved"])
 def test_a_pause_of_the_key_stops_a_release(sandbox, alice, cause):
     workstation = ask(alice)
-    hold_key(cause)
+    pause_key(cause)
     assert factories.send_releases() == []
     workstation.refresh_from_db()
     assert workstation.is_live
@@ -194,7 +194,7 @@ def test_releases_count_in_the_pace_and_go_before_attempts(sandbox, alice, setti
     workstation = factories.create_workstation(alice)
     settings.PORTAL_CALLS_PER_MINUTE = 2
     factories.submit(alice)
-    releases.ask_release(actor=alice, workstation=workstation)
+    releases.request_release(actor=alice, workstation=workstation)
 
     assert factories.claim_next(worker="w") is None, "the last call of this minute is the release's"
     assert len(factories.send_releases()) == 1

@@ -7,11 +7,11 @@ from django.core.management import call_command
 from django.db.models import F
 
 from portal import models
-from portal.services import decisions, intake, leases, matching, restore
+from portal.services import leases, matching, operator_actions, restore, submissions
 from portal.services.audit import verify
 from portal.worker import process
 from tests import factories
-from tests.services.test_decisions import make_unknown
+from tests.services.test_operator_actions import make_unknown
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,15 +19,15 @@ UNTIL_SURE = timedelta(seconds=131)
 
 
 @pytest.fixture
-def held(settings) -> leases.Lease:
-    settings.PORTAL_LOOK_INTERVAL = 0.0
+def lease(settings) -> leases.Lease:
+    settings.PORTAL_SCAN_INTERVAL = 0.0
     taken = leases.acquire_lease(name="reconcile", holder="test", seconds=600)
     assert taken is not None
     return taken
 
 
-def look(held: leases.Lease) -> None:
-    factories.reconcile_once(held)
+def look(lease: leases.Lease) -> None:
+    factories.reconcile_once(lease)
 
 
 def buy_elsewhere(requester: models.User, workspace_uid: str = "") -> str:
@@ -36,18 +36,18 @@ def buy_elsewhere(requester: models.User, workspace_uid: str = "") -> str:
     return reply.value.uid
 
 
-def test_what_was_sent_after_the_backup_is_linked_by_an_operator_and_not_bought_again(sandbox, alice, olga, held):
+def test_what_was_sent_after_the_backup_is_linked_by_an_operator_and_not_bought_again(sandbox, alice, olga, lease):
     portal_request = factories.submit(alice)
     uid = buy_elsewhere(alice)
     call_command("restore", verbosity=0)
     assert factories.claim_next(worker="w") is None
 
-    look(held)
+    look(lease)
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.CONFIRM)
     stored = models.Workstation.objects.get(uid=uid)
-    decisions.adopt_workstation(actor=olga, portal_request=portal_request, workstation=stored, reason="It fits.")
+    operator_actions.adopt_workstation(actor=olga, portal_request=portal_request, workstation=stored, reason="It fits.")
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.workstation.uid) == ("SUCCEEDED", uid)
     assert len(sandbox.record()["workstations"]) == 1
@@ -60,43 +60,43 @@ def pass_time() -> None:
         )
 
 
-def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(sandbox, alice, bob, olga, held):
+def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(sandbox, alice, bob, olga, lease):
     portal_request = factories.submit(alice)
     assert restore.restore_requests() == 1
     pass_time()
     factories.create_workstation(bob, type="max")
     for _ in range(3):
-        look(held)
+        look(lease)
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.RESTORED)
     assert models.Event.objects.filter(verb="needs-review").count() == 1
     assert factories.claim_next(worker="w") is None
 
-    decisions.declare_not_created(actor=alice, portal_request=portal_request)
+    operator_actions.declare_not_created(actor=alice, portal_request=portal_request)
 
     assert factories.send_once().workstation is not None
     assert len(sandbox.record()["posts"]) == 2
 
 
-def test_what_appears_after_the_question_is_put_before_a_person(sandbox, alice, held):
+def test_what_appears_after_the_question_is_put_before_a_person(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     restore.restore_requests()
     pass_time()
-    look(held)
-    look(held)
+    look(lease)
+    look(lease)
     buy_elsewhere(alice)
-    look(held)
+    look(lease)
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.NEWCOMER)
 
 
-def test_who_no_longer_wants_it_is_asked_nothing(sandbox, alice, held):
+def test_who_no_longer_wants_it_is_asked_nothing(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     restore.restore_requests()
-    intake.cancel_request(actor=alice, portal_request=portal_request)
+    submissions.cancel_request(actor=alice, portal_request=portal_request)
     pass_time()
-    look(held)
-    look(held)
+    look(lease)
+    look(lease)
     portal_request.refresh_from_db()
     assert portal_request.status == "CANCELLED"
 

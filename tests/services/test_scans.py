@@ -9,7 +9,7 @@ from django.db.models import F
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, clock, keyhold, leases, scans
+from portal.services import accounts, circuit_breaker, clock, leases, scans
 from portal.worker import process
 from tests import factories
 from tests.lists import Lists, serve_lists
@@ -32,7 +32,7 @@ class Watched(agentstation.Client):
 
 
 @pytest.fixture
-def held() -> leases.Lease:
+def lease() -> leases.Lease:
     taken = leases.acquire_lease(name="settle", holder="test", seconds=600)
     assert taken is not None
     return taken
@@ -44,18 +44,20 @@ def lists(settings, db) -> Iterator[Lists]:
     with serve_lists() as running:
         settings.AGENTSTATION_BASE_URL = running.base_url
         settings.AGENTSTATION_API_KEY = "lists"
-        factories.mark_first_look()
+        factories.mark_baseline_scan()
         yield running
 
 
-def advance(held: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
+def advance(lease: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
     """One round."""
-    return scans.advance_scan(account=accounts.get_current_account(), held=held, client=client or process.make_client())
+    return scans.advance_scan(
+        account=accounts.get_current_account(), lease=lease, client=client or process.make_client()
+    )
 
 
-def scan(held: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
+def scan(lease: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
     """As many rounds as it takes."""
-    while not (done := advance(held, client)).is_over:
+    while not (done := advance(lease, client)).is_over:
         pass
     return models.Scan.objects.get(pk=done.pk)
 
@@ -95,24 +97,24 @@ def make_older(**values: float) -> None:
 # --- A walk ---
 
 
-def test_the_active_list_is_read_before_the_history_with_no_transaction_open(sandbox, held):
+def test_the_active_list_is_read_before_the_history_with_no_transaction_open(sandbox, lease):
     client = Watched()
-    factories.mark_first_look()
-    scan(held, client)
+    factories.mark_baseline_scan()
+    scan(lease, client)
     holds = connection.vendor == "sqlite"
     assert client.calls == [(False, False, holds), (True, False, holds)]
 
 
-def test_a_scan_says_when_it_was_and_how_much_it_saw(sandbox, held):
-    factories.mark_first_look()
+def test_a_scan_says_when_it_was_and_how_much_it_saw(sandbox, lease):
+    factories.mark_baseline_scan()
     script_list(sandbox, entry("W1"), entry("W2", workspace="S2"))
     script_list(sandbox, entry("W3", status="completed"), on=HISTORY)
 
-    first = scan(held)
+    first = scan(lease)
 
     assert (first.is_whole, first.problem) == (True, "")
     assert first.begun_at <= first.ended_at
-    assert first.begun_tick < first.ended_tick == keyhold.get_current_key().tick
+    assert first.begun_tick < first.ended_tick == circuit_breaker.get_current_key().tick
     assert (first.active_count, first.history_count, first.new_count) == (2, 1, 3)
     stations = {row.uid: row for row in models.Workstation.objects.select_related("workspace")}
     assert [stations[uid].workspace.uid for uid in ("W1", "W2", "W3")] == ["S1", "S2", "S1"]
@@ -120,50 +122,50 @@ def test_a_scan_says_when_it_was_and_how_much_it_saw(sandbox, held):
     assert all(row.listed_at is not None for row in stations.values())
     assert all(first.begun_tick < row.listed_tick <= first.ended_tick for row in stations.values())
     script_list(sandbox, entry("W1"))
-    assert scan(held).new_count == 0
+    assert scan(lease).new_count == 0
 
 
-def test_one_that_ends_while_the_lists_are_read_is_kept_once_and_has_ended(sandbox, held):
-    factories.mark_first_look()
+def test_one_that_ends_while_the_lists_are_read_is_kept_once_and_has_ended(sandbox, lease):
+    factories.mark_baseline_scan()
     script_list(sandbox, entry("W1"))
     script_list(sandbox, entry("W1", status="completed"), on=HISTORY)
-    assert scan(held).new_count == 1
+    assert scan(lease).new_count == 1
     assert not models.Workstation.objects.get().is_live
 
 
-def test_one_that_a_page_shows_again_is_kept_once(sandbox, held):
-    factories.mark_first_look()
+def test_one_that_a_page_shows_again_is_kept_once(sandbox, lease):
+    factories.mark_baseline_scan()
     script_list(sandbox, entry("W1"), entry("W2"), cursor="next")
     script_list(sandbox, entry("W2"), entry("W3"))
-    seen = scan(held)
+    seen = scan(lease)
     assert (seen.active_count, seen.new_count, seen.pages) == (4, 3, 3)
     assert models.Workstation.objects.count() == 3
 
 
-def test_a_later_scan_does_not_say_that_it_was_the_first_to_show(sandbox, alice, held):
+def test_a_later_scan_does_not_say_that_it_was_the_first_to_show(sandbox, alice, lease):
     factories.create_workstation(alice)
     assert models.Workstation.objects.get().listed_at is None
-    scan(held)
+    scan(lease)
     listed = models.Workstation.objects.get()
     assert listed.listed_at is not None
-    later = scan(held)
+    later = scan(lease)
     again = models.Workstation.objects.get()
     assert (again.listed_at, again.listed_tick) == (listed.listed_at, listed.listed_tick)
     assert again.last_scan_id == later.pk
 
 
-def test_a_scan_takes_nobody_s_workstation_away(sandbox, alice, held):
+def test_a_scan_takes_nobody_s_workstation_away(sandbox, alice, lease):
     mine = factories.create_workstation(alice)
-    scan(held)
+    scan(lease)
     found = models.Workstation.objects.get()
     assert (found.request, found.workspace.owner, found.is_foreign) == (mine.request, alice, False)
 
 
-def test_one_round_ends_and_the_next_goes_on_from_its_cursor(lists, held):
+def test_one_round_ends_and_the_next_goes_on_from_its_cursor(lists, lease):
     lists.history = [entry(f"W{number}", status="completed") for number in range(24_000)]
-    models.Account.objects.update(first_look="FAILED")
+    models.Account.objects.update(baseline_scan="FAILED")
     rounds = []
-    while not (done := advance(held)).is_over:
+    while not (done := advance(lease)).is_over:
         rounds.append(models.Scan.objects.get().pages)
     assert len(rounds) >= 1
     assert rounds[0] <= 200
@@ -171,105 +173,105 @@ def test_one_round_ends_and_the_next_goes_on_from_its_cursor(lists, held):
     assert (done.is_whole, done.history_count, len(lists.calls)) == (True, 24_000, 241)
 
 
-def test_another_worker_goes_on_where_the_first_one_stopped(lists, held):
+def test_another_worker_goes_on_where_the_first_one_stopped(lists, lease):
     lists.active = [entry(f"W{number}") for number in range(250)]
     lists.refuse = lambda number: (429, {"Retry-After": "0"}) if number == 2 else None
-    advance(held)
+    advance(lease)
     models.Scan.objects.update(wait_until=None)
     models.Lease.objects.update(expires_at=Now())
     taken = leases.acquire_lease(name="settle", holder="another", seconds=60)
     assert taken is not None
     with pytest.raises(leases.LeaseLost):
-        advance(held)
+        advance(lease)
     assert scan(taken).active_count == 250
     assert models.Scan.objects.count() == 1
     assert "cursor=100" in lists.calls[1]
     assert "cursor=100" in lists.calls[2]
 
 
-def test_twenty_workstations_with_sixty_files_each_are_read(lists, held):
+def test_twenty_workstations_with_sixty_files_each_are_read(lists, lease):
     files = [{"id": f"F{number}", "name": "x" * 1_000} for number in range(60)]
     for number in range(20):
         space = {"id": f"S{number}", "status": "active", "files": {"object": "list", "data": files}}
         lists.active = [*lists.active, entry(f"W{number}") | {"workspace": space}]
-    assert scan(held).is_whole
+    assert scan(lease).is_whole
     assert models.Workstation.objects.count() == 20
     assert "F59" not in models.Workstation.objects.get(uid="W0").raw, "what is nobody's keeps no files"
 
 
-def test_a_page_that_is_too_large_is_asked_for_in_halves(lists, held):
+def test_a_page_that_is_too_large_is_asked_for_in_halves(lists, lease):
     lists.active = [entry(f"W{number}", padding="x" * 1_000_000) for number in range(40)]
-    done = scan(held)
+    done = scan(lease)
     assert (done.is_whole, done.active_count, done.page_size) == (True, 40, 12)
     assert [call.rpartition("=")[2] for call in lists.calls[:4]] == ["100", "50", "25", "12"]
 
 
-def test_an_entry_that_is_too_large_alone_ends_the_scan_with_a_notice(lists, held):
+def test_an_entry_that_is_too_large_alone_ends_the_scan_with_a_notice(lists, lease):
     lists.active = [entry("W1"), entry("W2", padding="x" * 17_000_000)]
-    done = scan(held)
+    done = scan(lease)
     assert (done.is_whole, done.problem) == (False, "entry-too-large")
     assert models.Workstation.objects.get().uid == "W1"
     assert models.Notice.objects.filter(kind__contains="too large").count() == 1
 
 
-def test_an_endless_list_ends_every_round_and_in_the_end_the_scan(lists, held):
+def test_an_endless_list_ends_every_round_and_in_the_end_the_scan(lists, lease):
     lists.is_endless = True
-    models.Account.objects.update(first_look="WANTED")
-    assert not advance(held).is_over
-    assert accounts.get_current_account().first_look == "BEGUN", "from now on requests are sent"
+    models.Account.objects.update(baseline_scan="WANTED")
+    assert not advance(lease).is_over
+    assert accounts.get_current_account().baseline_scan == "BEGUN", "from now on requests are sent"
     assert models.Scan.objects.get().pages <= 200
     models.Scan.objects.update(pages=9_950)
-    done = scan(held)
+    done = scan(lease)
     assert (done.is_whole, done.problem, done.pages) == (False, "endless", 10_000)
-    assert accounts.get_current_account().first_look == "FAILED"
+    assert accounts.get_current_account().baseline_scan == "FAILED"
 
 
 @pytest.mark.parametrize("circle", [["1", "1"], ["1", "2", "1", "2"], ["1", "2", "3", "2", "3", "2", "3", "2"]])
-def test_a_circle_of_cursors_ends_the_scan(sandbox, held, circle):
-    factories.mark_first_look()
+def test_a_circle_of_cursors_ends_the_scan(sandbox, lease, circle):
+    factories.mark_baseline_scan()
     for cursor in circle:
         script_list(sandbox, cursor=cursor)
-    done = scan(held)
+    done = scan(lease)
     assert (done.is_whole, done.problem) == (False, "repeated-cursor")
     assert done.pages <= len(circle)
 
 
-def test_a_429_in_the_middle_waits_and_goes_on_in_a_later_round(lists, held):
+def test_a_429_in_the_middle_waits_and_goes_on_in_a_later_round(lists, lease):
     lists.active = [entry(f"W{number}") for number in range(250)]
     lists.refuse = lambda number: (429, {"Retry-After": "7"}) if number == 2 else None
-    waiting = advance(held)
+    waiting = advance(lease)
     assert not waiting.is_over
     now = models.Account.objects.values_list(Now(), flat=True).get()
     wait_until = models.Scan.objects.get().wait_until
     assert timedelta(seconds=5) < wait_until - now <= timedelta(seconds=7)
-    assert not advance(held).is_over
+    assert not advance(lease).is_over
     assert len(lists.calls) == 2, "it waits"
     models.Scan.objects.update(wait_until=Now())
-    assert (scan(held).is_whole, len(lists.calls)) == (True, 5)
+    assert (scan(lease).is_whole, len(lists.calls)) == (True, 5)
 
 
-def test_a_scan_that_takes_too_long_is_given_up(lists, held):
+def test_a_scan_that_takes_too_long_is_given_up(lists, lease):
     lists.refuse = lambda _: (429, {"Retry-After": "100000"})
-    advance(held)
+    advance(lease)
     assert models.Scan.objects.get().wait_until <= models.Scan.objects.get().begun_at + timedelta(seconds=305)
     make_older(hours=2)
-    assert scan(held).problem == "took-too-long"
+    assert scan(lease).problem == "took-too-long"
 
 
-def test_reads_have_a_third_of_the_calls_a_minute(lists, held, settings):
+def test_reads_have_a_third_of_the_calls_a_minute(lists, lease, settings):
     settings.PORTAL_CALLS_PER_MINUTE = 90
     lists.active = [entry(f"W{number}") for number in range(3_000)]
-    advance(held)
+    advance(lease)
     models.Scan.objects.update(paid_until=Now() - timedelta(seconds=5))
     before = len(lists.calls)
-    advance(held)
+    advance(lease)
     assert len(lists.calls) - before == 2
     models.Scan.objects.update(paid_until=Now() - timedelta(hours=5))
     before = len(lists.calls)
-    advance(held)
+    advance(lease)
     assert len(lists.calls) - before == 5, "what was saved up is not all used at once"
     models.Scan.objects.update(paid_until=Now() + timedelta(hours=1))
-    advance(held)
+    advance(lease)
     assert models.Scan.objects.get().paid_until <= models.Account.objects.values_list(Now(), flat=True).get()
 
 
@@ -280,12 +282,12 @@ def days_ago(days: float) -> str:
     return (datetime.now(UTC) - timedelta(days=days)).isoformat()
 
 
-def test_of_the_history_one_page_is_read_where_nothing_is_unknown(lists, held):
+def test_of_the_history_one_page_is_read_where_nothing_is_unknown(lists, lease):
     lists.history = [entry(f"W{number}", status="completed", startedAt=days_ago(0)) for number in range(500)]
-    assert scan(held).history_count == 100
+    assert scan(lease).history_count == 100
 
 
-def test_it_is_read_back_to_a_day_before_the_oldest_unknown_attempt(lists, alice, held):
+def test_it_is_read_back_to_a_day_before_the_oldest_unknown_attempt(lists, alice, lease):
     factories.submit(alice)
     call = factories.claim()
     attempt = models.Attempt.objects.filter(pk=call.attempt_id)
@@ -294,24 +296,24 @@ def test_it_is_read_back_to_a_day_before_the_oldest_unknown_attempt(lists, alice
     attempt.update(outcome="UNKNOWN", failure="no-answer", ended_at=Now())
     models.Request.objects.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
     lists.history = [entry(f"W{day}", status="completed", startedAt=days_ago(day / 100)) for day in range(1_000)]
-    assert scan(held).history_count == 500
+    assert scan(lease).history_count == 500
 
 
-def test_it_is_read_until_it_shows_the_newest_end_of_ours(lists, alice, held):
+def test_it_is_read_until_it_shows_the_newest_end_of_ours(lists, alice, lease):
     own(alice, "W250")
     lists.active = [entry("W250")]
-    scan(held)
+    scan(lease)
     models.Workstation.objects.update(ended_at=Now())
     lists.active = []
     lists.history = [entry(f"W{number}", status="completed", startedAt=days_ago(9)) for number in range(500)]
-    assert scan(held).history_count == 300
-    assert scan(held).history_count == 100
+    assert scan(lease).history_count == 300
+    assert scan(lease).history_count == 100
 
 
 # --- Ids, types and whatever else comes ---
 
 
-def test_ugly_entries_do_not_break_a_scan_and_are_newcomers(lists, held):
+def test_ugly_entries_do_not_break_a_scan_and_are_newcomers(lists, lease):
     lists.active = [
         entry("W1") | {"type": "py\x00thon", "status": None, "startedAt": "9999-12-31T23:59:59Z"},
         entry("W2") | {"workspace": {"id": "\ud800", "status": 5}},
@@ -324,23 +326,23 @@ def test_ugly_entries_do_not_break_a_scan_and_are_newcomers(lists, held):
         entry("W3") | {"workspace": {"id": "S3", "files": {"data": [{"id": 5}, 7]}, "logs": "none"}},
         entry("W4") | {"size": 10**30, "startedAt": "0001-01-01"},
     ]
-    seen = scan(held)
+    seen = scan(lease)
     assert (seen.is_whole, seen.active_count, seen.new_count) == (True, 10, 10)
     named = models.Workstation.objects.filter(is_nameless=False)
     assert set(named.values_list("uid", flat=True)) == {"W1", "W2", "W3", "W4"}
     assert models.Workstation.objects.filter(is_nameless=True, uid__startswith="sha256:", ended_at=None).count() == 6
     assert models.Notice.objects.filter(kind__contains="cannot be kept").count() == 1
     assert models.Workstation.objects.live().filter(is_nameless=True).count() == 0, "nobody can ask about it"
-    assert scan(held).new_count == 0, "the same digests again"
+    assert scan(lease).new_count == 0, "the same digests again"
     lists.active, lists.history = [], [entry("x" * 201, status="completed")]
-    scan(held)
+    scan(lease)
     assert models.Workstation.objects.filter(is_nameless=True, ended_at=None).count() == 5
 
 
-def test_ten_thousand_entries_take_a_bounded_number_of_queries(lists, held, django_assert_max_num_queries):
+def test_ten_thousand_entries_take_a_bounded_number_of_queries(lists, lease, django_assert_max_num_queries):
     lists.active = [entry(f"W{number}", workspace=f"S{number % 3000}") for number in range(10_000)]
     with django_assert_max_num_queries(4_000):
-        seen = scan(held)
+        seen = scan(lease)
     assert (seen.problem, seen.active_count, seen.new_count) == ("", 10_000, 10_000)
     assert models.Workstation.objects.exclude(listed_at=None).exclude(workspace=None).count() == 10_000
 
@@ -348,17 +350,17 @@ def test_ten_thousand_entries_take_a_bounded_number_of_queries(lists, held, djan
 # --- The account's first scan ---
 
 
-def test_live_workstations_that_nobody_owns_are_orphans_and_those_of_before_us_are_not(sandbox, held):
+def test_live_workstations_that_nobody_owns_are_orphans_and_those_of_before_us_are_not(sandbox, lease):
     script_list(sandbox, entry("W1"))
-    scan(held)
+    scan(lease)
     script_list(sandbox, entry("W1"), entry("W2"))
     script_list(sandbox, entry("W3", status="completed"), on=HISTORY)
-    scan(held)
+    scan(lease)
     assert list(models.Workstation.objects.orphans().values_list("uid", flat=True)) == ["W2"]
     assert list(models.Workstation.objects.filter(is_foreign=True).values_list("uid", flat=True)) == ["W1"]
 
 
-def test_which_scan_shows_it_is_noted_of_what_lives_or_ended_lately(lists, alice, held):
+def test_which_scan_shows_it_is_noted_of_what_lives_or_ended_lately(lists, alice, lease):
     own(alice, "mine")
     lists.active = [entry("live", startedAt=days_ago(400))]
     lists.history = [
@@ -366,40 +368,40 @@ def test_which_scan_shows_it_is_noted_of_what_lives_or_ended_lately(lists, alice
         entry("young", status="completed", startedAt=days_ago(0.5)),
         entry("old", status="completed", startedAt=days_ago(1.5)),
     ]
-    done = scan(held)
+    done = scan(lease)
     shown = models.Workstation.objects.filter(last_scan_id=done.pk)
     assert set(shown.values_list("uid", flat=True)) == {"live", "mine", "young"}
 
 
-def test_the_first_scan_reads_the_whole_history(lists, held):
-    models.Account.objects.update(first_look="WANTED")
+def test_the_first_scan_reads_the_whole_history(lists, lease):
+    models.Account.objects.update(baseline_scan="WANTED")
     lists.history = [entry(f"W{number}", status="completed", startedAt=days_ago(9)) for number in range(500)]
-    assert scan(held).history_count == 500
+    assert scan(lease).history_count == 500
     assert models.Workstation.objects.filter(is_foreign=True).count() == 500
-    assert accounts.get_current_account().first_look == "DONE"
+    assert accounts.get_current_account().baseline_scan == "DONE"
 
 
 @pytest.mark.parametrize("state", ["BEGUN", "FAILED"])
-def test_until_a_scan_has_come_to_its_end_what_is_older_than_our_first_attempt_is_foreign(lists, alice, held, state):
+def test_until_a_scan_has_come_to_its_end_what_is_older_than_our_first_attempt_is_foreign(lists, alice, lease, state):
     factories.submit(alice)
     factories.claim()
-    models.Account.objects.update(first_look=state)
+    models.Account.objects.update(baseline_scan=state)
     lists.active = [
         entry("older", startedAt=days_ago(0.001)),
         entry("newer", startedAt=days_ago(-0.001)),
         entry("no-time"),
     ]
-    scan(held)
+    scan(lease)
     assert list(models.Workstation.objects.filter(is_foreign=True).values_list("uid", flat=True)) == ["older"]
-    assert accounts.get_current_account().first_look == "DONE"
+    assert accounts.get_current_account().baseline_scan == "DONE"
 
 
-def test_a_provider_that_cannot_be_reached_fails_the_first_scan_and_says_so(settings, held):
+def test_a_provider_that_cannot_be_reached_fails_the_first_scan_and_says_so(settings, lease):
     settings.AGENTSTATION_BASE_URL = "http://127.0.0.1:9/v1"
     settings.AGENTSTATION_API_KEY = "none"
-    scan(held)
+    scan(lease)
     assert models.Scan.objects.get().problem == "NoConnection"
-    assert accounts.get_current_account().first_look == "FAILED"
+    assert accounts.get_current_account().baseline_scan == "FAILED"
 
 
 # --- Failures ---
@@ -419,56 +421,56 @@ def test_a_provider_that_cannot_be_reached_fails_the_first_scan_and_says_so(sett
     ],
 )
 @pytest.mark.parametrize("on", [ACTIVE, HISTORY])
-def test_a_scan_that_failed_is_kept_with_its_problem_and_what_it_showed(sandbox, held, on, answer, problem, has_lists):
+def test_a_scan_that_failed_is_kept_with_its_problem_and_what_it_showed(sandbox, lease, on, answer, problem, has_lists):
     script_list(sandbox, entry("W1"))
     sandbox.script({"on": on, **answer})
     if on == ACTIVE:
-        scan(held)  # takes the good page
+        scan(lease)  # takes the good page
         models.Scan.objects.all().delete()
-        models.Account.objects.update(first_look="WANTED")
+        models.Account.objects.update(baseline_scan="WANTED")
 
-    failed = scan(held)
+    failed = scan(lease)
 
     assert (failed.is_whole, failed.problem) == (False, problem)
     assert has_no_lists() is not has_lists
     assert models.Workstation.objects.get().is_foreign
-    assert accounts.get_current_account().first_look == "FAILED"
+    assert accounts.get_current_account().baseline_scan == "FAILED"
 
 
-def test_a_provider_that_had_lists_has_none_after_an_hour_of_404s(lists, held):
-    assert scan(held).is_whole
+def test_a_provider_that_had_lists_has_none_after_an_hour_of_404s(lists, lease):
+    assert scan(lease).is_whole
     lists.refuse = lambda _: (404, {})
-    scan(held)
+    scan(lease)
     assert not has_no_lists()
     make_older(minutes=59)
-    scan(held)
+    scan(lease)
     assert not has_no_lists()
     make_older(minutes=2)
-    scan(held)
+    scan(lease)
     assert has_no_lists()
     lists.refuse = lambda _: None
-    scan(held)
+    scan(lease)
     assert not has_no_lists()
     lists.refuse = lambda _: (404, {})
-    scan(held)
+    scan(lease)
     assert not has_no_lists()
 
 
 @pytest.mark.parametrize("answer", [{"status": 200, "body": {"data": []}}, {"status": 500}])
-def test_a_scan_whose_lease_was_taken_over_leaves_nothing(sandbox, held, answer):
+def test_a_scan_whose_lease_was_taken_over_leaves_nothing(sandbox, lease, answer):
     sandbox.script({"on": ACTIVE, **answer})
     models.Lease.objects.update(expires_at=Now())
     assert leases.acquire_lease(name="settle", holder="another", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
-        scan(held)
+        scan(lease)
     assert not models.Scan.objects.exists()
-    assert accounts.get_current_account().first_look == "WANTED"
+    assert accounts.get_current_account().baseline_scan == "WANTED"
 
 
-def test_old_scans_are_deleted_but_those_that_decided_something(lists, held):
-    kept, gone = scan(held), scan(held)
+def test_old_scans_are_deleted_but_those_that_decided_something(lists, lease):
+    kept, gone = scan(lease), scan(lease)
     models.Scan.objects.filter(pk=kept.pk).update(is_evidence=True)
     make_older(days=8)
-    newest = scan(held)
+    newest = scan(lease)
     assert set(models.Scan.objects.values_list("pk", flat=True)) == {kept.pk, newest.pk}
     assert gone.pk not in (kept.pk, newest.pk)

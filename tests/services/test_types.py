@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.sandbox import contents
-from portal.services import accounts, drift, leases, types
+from portal.services import accounts, contract_drift, leases, types
 from portal.services.audit import verify
 from portal.worker import process, scheduler
 from tests import factories
@@ -20,14 +20,14 @@ NINE = list(models.Request.Type.values)
 
 
 @pytest.fixture
-def held(sandbox) -> leases.Lease:
-    held = leases.acquire_lease(name="types", holder="test", seconds=600)
-    assert held is not None
-    return held
+def lease(sandbox) -> leases.Lease:
+    lease = leases.acquire_lease(name="types", holder="test", seconds=600)
+    assert lease is not None
+    return lease
 
 
 @pytest.fixture
-def read(sandbox, held):
+def read(sandbox, lease):
     """Read the list; what the sandbox answers instead may be given."""
 
     def read(*entries: object, **answer: object) -> list[str]:
@@ -35,7 +35,7 @@ def read(sandbox, held):
             answer = {"status": 200, "body": {"object": "list", "data": list(entries)}}
         if answer:
             sandbox.script({"on": LIST, **answer})
-        types.read_types(held=held, client=process.make_client())
+        types.read_types(lease=lease, client=process.make_client())
         return list_offered()
 
     accounts.get_current_account()
@@ -53,7 +53,7 @@ def list_changes() -> list[tuple[list[str], list[str]]]:
 
 def note_release(type: str) -> None:
     told = agentstation.Released.from_dict({"type": type, "released": True})
-    drift.note_deviations(deviations=told.deviations)
+    contract_drift.note_deviations(deviations=told.deviations)
 
 
 def age_list(**age: float) -> None:
@@ -182,7 +182,7 @@ def test_a_key_that_nobody_confirmed_reads_no_list(sandbox, read, settings, alic
     assert read() == NINE
 
 
-def test_who_lost_the_lease_changes_nothing(sandbox, read, held):
+def test_who_lost_the_lease_changes_nothing(sandbox, read, lease):
     models.Lease.objects.update(token=99)
     with pytest.raises(leases.LeaseLost):
         read()
@@ -216,10 +216,10 @@ def test_the_body_that_is_sent_has_the_type_as_it_is(sandbox, read, alice):
     assert [post["body"] for post in sandbox.record()["posts"]] == ['{"type": "default"}']
 
 
-def test_a_worker_reads_the_list_among_its_other_jobs(sandbox, held):
+def test_a_worker_reads_the_list_among_its_other_jobs(sandbox, lease):
     (job,) = [job for job in scheduler.list_jobs(client=process.make_client()) if job.name == "types"]
     sandbox.change_types("default")
-    job.run(held)
+    job.run(lease)
     assert list_offered() == ["default"]
 
 

@@ -20,10 +20,10 @@ LONG_AGO = datetime(2026, 3, 28, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def held() -> leases.Lease:
-    held = leases.acquire_lease(name="usage", holder="test", seconds=60)
-    assert held is not None
-    return held
+def lease() -> leases.Lease:
+    lease = leases.acquire_lease(name="usage", holder="test", seconds=60)
+    assert lease is not None
+    return lease
 
 
 def create(requester, at, *, status="SUCCEEDED", failure="", seconds=30.0, type="python") -> models.Request:
@@ -64,21 +64,21 @@ def total(person=None) -> usage.Counts:
     return usage.read_usage(since=date(2026, 3, 1), until=timezone.localdate(), person=person).total
 
 
-def count_all(held) -> int:
+def count_all(lease) -> int:
     rounds = 0
-    while usage.count_usage(held=held):
+    while usage.count_usage(lease=lease):
         rounds += 1
         assert rounds < 20
     return rounds
 
 
-def test_counted_days_say_the_same_as_uncounted_ones(alice, bob, held):
+def test_counted_days_say_the_same_as_uncounted_ones(alice, bob, lease):
     create_some(alice, bob)
     before = read(), read(alice), read(bob)
 
-    assert usage.count_days(held=held) == 100  # a round has its bound
+    assert usage.count_days(lease=lease) == 100  # a round has its bound
     assert (read(), read(alice), read(bob)) == before
-    count_all(held)
+    count_all(lease)
     assert (read(), read(alice), read(bob)) == before
     assert total()["status"] == Counter(SUCCEEDED=3, FAILED=1, CANCELLED=1, UNKNOWN=1, QUEUED=1)
     assert total()["type"] == Counter(python=6, max=1)
@@ -88,18 +88,18 @@ def test_counted_days_say_the_same_as_uncounted_ones(alice, bob, held):
     assert total(bob)["status"] == Counter(SUCCEEDED=1, CANCELLED=1, UNKNOWN=1)
 
 
-def test_counted_days_are_read_from_their_rows(alice, held):
+def test_counted_days_are_read_from_their_rows(alice, lease):
     create(alice, LONG_AGO)
-    count_all(held)
+    count_all(lease)
     with factories.unprotected():
         models.Request.objects.all().delete()
     assert read()[LONG_AGO.date()]["status"] == {"SUCCEEDED": 1}
 
 
-def test_what_ends_after_its_day_was_counted_is_shown_at_once_and_the_day_counted_anew(alice, bob, held):
+def test_what_ends_after_its_day_was_counted_is_shown_at_once_and_the_day_counted_anew(alice, bob, lease):
     waiting = create(alice, LONG_AGO, status="UNKNOWN", failure="no-answer")
     create(bob, LONG_AGO)
-    count_all(held)
+    count_all(lease)
     assert read()[LONG_AGO.date()]["status"] == {"UNKNOWN": 1, "SUCCEEDED": 1}
 
     lifecycle.move_request(portal_request=waiting, status=models.Request.Status.CANCELLED)
@@ -107,26 +107,26 @@ def test_what_ends_after_its_day_was_counted_is_shown_at_once_and_the_day_counte
     assert read(alice)[LONG_AGO.date()]["status"] == {"CANCELLED": 1}
     assert "failure" not in read()[LONG_AGO.date()]
 
-    assert usage.count_days(held=held) == 1
+    assert usage.count_days(lease=lease) == 1
     row = models.DailyCount.objects.get(day=LONG_AGO, person=None)
     assert (row.has_open, row.open_numbers) == (False, [])
     assert read()[LONG_AGO.date()]["status"] == {"CANCELLED": 1, "SUCCEEDED": 1}
-    assert usage.count_days(held=held) == 0
+    assert usage.count_days(lease=lease) == 0
 
 
-def test_a_day_with_very_many_open_requests_waits_and_is_right_meanwhile(alice, held, monkeypatch):
+def test_a_day_with_very_many_open_requests_waits_and_is_right_meanwhile(alice, lease, monkeypatch):
     monkeypatch.setattr(usage, "_MOST_OPEN", 1)
     for _ in range(2):
         create(alice, LONG_AGO, status="UNKNOWN", failure="500")
-    usage.count_days(held=held)
+    usage.count_days(lease=lease)
     assert not models.DailyCount.objects.filter(day=LONG_AGO).exists()
     assert read()[LONG_AGO.date()]["status"] == {"UNKNOWN": 2}
 
 
-def test_neither_today_nor_a_day_that_ended_less_than_an_hour_ago_is_counted(alice, held):
+def test_neither_today_nor_a_day_that_ended_less_than_an_hour_ago_is_counted(alice, lease):
     create(alice, timezone.now() - timedelta(days=2))
     create(alice, timezone.now())
-    count_all(held)
+    count_all(lease)
     counted = set(models.DailyCount.objects.filter(person=None).values_list("day", flat=True))
     assert (timezone.now() - timedelta(days=2)).date() in counted
     assert max(counted) < (timezone.now() - timedelta(hours=1)).date()
@@ -159,18 +159,18 @@ def read_periods(alice, bob) -> list[usage.Usage]:
     return [replace(one, statuses={day: values for day, values in one.statuses.items() if values}) for one in found]
 
 
-def test_months_that_are_summed_up_say_the_same_as_their_days(alice, bob, held):
+def test_months_that_are_summed_up_say_the_same_as_their_days(alice, bob, lease):
     create_spring(alice, bob)
     before = read_periods(alice, bob)
     assert [one.total["status"].total() for one in before[::3]] == [4, 2, 6, 7, 3]
-    count_all(held)
+    count_all(lease)
     assert models.MonthlyCount.objects.filter(month=date(2026, 3, 1)).count() == 3
     assert read_periods(alice, bob) == before
 
 
-def test_a_month_that_lies_within_the_period_is_read_from_its_row(alice, held):
+def test_a_month_that_lies_within_the_period_is_read_from_its_row(alice, lease):
     create(alice, LONG_AGO)
-    count_all(held)
+    count_all(lease)
     models.MonthlyCount.objects.filter(month=date(2026, 3, 1)).update(counts={"type": {"max": 99}})
     since = date(2026, 3, 1)
     for person in (None, alice):
@@ -180,19 +180,19 @@ def test_a_month_that_lies_within_the_period_is_read_from_its_row(alice, held):
         assert later.total["type"] == Counter(python=1)
 
 
-def test_a_month_with_open_requests_is_summed_up_when_they_have_ended(alice, bob, held):
+def test_a_month_with_open_requests_is_summed_up_when_they_have_ended(alice, bob, lease):
     waiting = create(alice, LONG_AGO, status="UNKNOWN", failure="no-answer")
     create(bob, LONG_AGO)
-    count_all(held)
+    count_all(lease)
     march = models.MonthlyCount.objects.filter(month=date(2026, 3, 1))
     assert not march.exists()
     assert models.MonthlyCount.objects.filter(month=date(2026, 4, 1)).exists()
     lifecycle.move_request(portal_request=waiting, status=models.Request.Status.CANCELLED)
-    count_all(held)
+    count_all(lease)
     assert march.get(person=None).counts["status"] == {"SUCCEEDED": 1, "CANCELLED": 1}
 
 
-def test_a_month_is_not_summed_up_before_it_is_over(alice, held):
+def test_a_month_is_not_summed_up_before_it_is_over(alice, lease):
     """Also where pruning has left nothing of its first days."""
     first = timezone.localdate().replace(day=1)
     create(alice, timezone.now() - timedelta(hours=2))
@@ -200,21 +200,21 @@ def test_a_month_is_not_summed_up_before_it_is_over(alice, held):
     models.DailyCount.objects.bulk_create(
         models.DailyCount(day=day, zone="elsewhere", counts={"status": {"SUCCEEDED": 1}}, is_final=True) for day in days
     )
-    count_all(held)
+    count_all(lease)
     assert not models.MonthlyCount.objects.filter(month=first).exists()
 
 
-def test_nothing_is_summed_up_where_pruning_has_left_no_request(held):
+def test_nothing_is_summed_up_where_pruning_has_left_no_request(lease):
     """The month may go on."""
     day = timezone.localdate().replace(day=1)
     models.DailyCount.objects.create(day=day, zone="elsewhere", counts={"status": {"SUCCEEDED": 1}}, is_final=True)
-    count_all(held)
+    count_all(lease)
     assert not models.MonthlyCount.objects.exists()
 
 
-def test_months_of_another_zone_count_for_nothing_and_are_replaced(alice, held, settings):
+def test_months_of_another_zone_count_for_nothing_and_are_replaced(alice, lease, settings):
     create(alice, datetime(2026, 3, 31, 23, 30, tzinfo=UTC))
-    count_all(held)
+    count_all(lease)
     march, april = ((date(2026, 3, 1), date(2026, 3, 31)), (date(2026, 4, 1), date(2026, 4, 30)))
 
     def count(period: tuple[date, date]) -> int:
@@ -223,13 +223,13 @@ def test_months_of_another_zone_count_for_nothing_and_are_replaced(alice, held, 
     assert (count(march), count(april)) == (1, 0)
     settings.TIME_ZONE = "Europe/Berlin"
     assert (count(march), count(april)) == (0, 1)
-    count_all(held)
+    count_all(lease)
     assert (count(march), count(april)) == (0, 1)
     assert set(models.MonthlyCount.objects.filter(month__gte=april[0]).values_list("zone")) == {("Europe/Berlin",)}
 
 
 @pytest.mark.parametrize("person", [None, "alice"])
-def test_many_days_that_are_not_counted_or_have_open_requests_take_no_more_queries(alice, bob, held, person):
+def test_many_days_that_are_not_counted_or_have_open_requests_take_no_more_queries(alice, bob, lease, person):
     reader = alice if person else None
 
     def count_queries(start: datetime) -> int:
@@ -240,7 +240,7 @@ def test_many_days_that_are_not_counted_or_have_open_requests_take_no_more_queri
 
     before = count_queries(LONG_AGO)
     assert [count_queries(LONG_AGO + timedelta(days=2 * number)) for number in range(1, 4)] == [before] * 3
-    assert usage.count_days(held=held)
+    assert usage.count_days(lease=lease)
     counted = count_queries(timezone.now() - timedelta(seconds=50))
     create(bob, timezone.now(), status="QUEUED")
     assert counted <= before + 2
@@ -248,31 +248,31 @@ def test_many_days_that_are_not_counted_or_have_open_requests_take_no_more_queri
     assert all(days[first + timedelta(days=2 * number)]["status"] == {"UNKNOWN": 1} for number in range(4))
 
 
-def test_without_requests_there_is_nothing_to_count(held, alice):
-    assert usage.count_days(held=held) == 0
+def test_without_requests_there_is_nothing_to_count(lease, alice):
+    assert usage.count_days(lease=lease) == 0
     assert read() == read(alice) == {}
 
 
-def test_days_are_those_of_the_site_s_zone_and_counted_anew_in_another(alice, held, settings):
+def test_days_are_those_of_the_site_s_zone_and_counted_anew_in_another(alice, lease, settings):
     create(alice, datetime(2026, 3, 28, 23, 30, tzinfo=UTC))
     create(alice, datetime(2026, 3, 29, 22, 30, tzinfo=UTC))  # the day that has an hour less in Berlin
-    count_all(held)
+    count_all(lease)
     assert set(read()) == {date(2026, 3, 28), date(2026, 3, 29)}
 
     settings.TIME_ZONE = "Europe/Berlin"
     assert set(read()) == {date(2026, 3, 29), date(2026, 3, 30)}
-    count_all(held)
+    count_all(lease)
     assert set(read()) == {date(2026, 3, 29), date(2026, 3, 30)}
     rows = models.DailyCount.objects.filter(day__gte=date(2026, 3, 29))
     assert set(rows.values_list("zone", flat=True)) == {"Europe/Berlin"}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_that_lost_the_duty_counts_nothing(alice, held):
+def test_a_worker_that_lost_the_duty_counts_nothing(alice, lease):
     create(alice, LONG_AGO)
-    models.Lease.objects.update(token=held.token + 1)
+    models.Lease.objects.update(token=lease.token + 1)
     with pytest.raises(leases.LeaseLost):
-        usage.count_days(held=held)
+        usage.count_days(lease=lease)
     assert not models.DailyCount.objects.exists()
 
 

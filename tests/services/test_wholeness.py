@@ -8,9 +8,9 @@ from django.db.models import F
 from portal import models
 from portal.models.clock import Now
 from portal.services import wholeness
-from tests.services.test_scans import advance, entry, held, lists, make_older, own, scan
+from tests.services.test_scans import advance, entry, lease, lists, make_older, own, scan
 
-__all__ = ["held", "lists"]  # fixtures
+__all__ = ["lease", "lists"]  # fixtures
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,7 +72,7 @@ def test_one_that_is_new_or_being_released_need_not_be_shown(lists, alice, held)
     own(alice, "new", minutes=0.1)
     own(alice, "leaving")
     models.Workstation.objects.filter(uid="leaving").update(
-        release_asked_at=Now(), release_asked_by=alice, release_due_at=Now()
+        release_requested_at=Now(), release_requested_by=alice, release_due_at=Now()
     )
     assert scan(held).is_whole
     assert len(lists.calls) == 2

@@ -33,7 +33,7 @@ def test_others_read_it_and_are_not_asked(waiting, alice, sign_in):
     assert "not the one that it was" in page
     assert 'action="/key/database/"' not in page
     assert browser.post("/key/database/", {"database": "moved"}).status_code == 403
-    assert models.Key.objects.get().is_held
+    assert models.Key.objects.get().is_paused
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_answer_holds_at_once(waiting, olga, sign_in, answer, words, status)
 def test_no_answer_and_a_second_answer_change_nothing(waiting, olga, sign_in):
     browser = sign_in(olga)
     assert "Say whether" in browser.post("/key/database/", {"database": "perhaps"}, follow=True).text
-    assert models.Key.objects.get().is_held
+    assert models.Key.objects.get().is_paused
     browser.post("/key/database/", {"database": "moved"})
     again = browser.post("/key/database/", {"database": "put-back"}, follow=True).text
     assert "Nobody has to say any more" in again

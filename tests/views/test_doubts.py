@@ -119,8 +119,8 @@ def test_nobody_else_may_say_it(sign_in, workstation, bob, anna):
 )
 def test_a_refused_release_is_told_with_its_next_try(sign_in, workstation, alice, code, said):
     models.Workstation.objects.update(
-        release_asked_at=Now(),
-        release_asked_by=alice,
+        release_requested_at=Now(),
+        release_requested_by=alice,
         release_due_at=Now() + timedelta(minutes=2),
         release_failure=code,
     )

@@ -15,7 +15,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db(transaction=True)
 
 STALLED = "Requests wait, and for 2 minutes none was sent: the workers' logs say why."
-PAUSED = {"state": "HELD", "cause": "402", "held_at": Now(), "operator_only": True}
+PAUSED = {"state": "PAUSED", "cause": "402", "paused_at": Now(), "operator_only": True}
 
 
 @pytest.fixture(autouse=True)
@@ -79,9 +79,9 @@ def test_a_pause_is_a_warning_and_leaves_the_site_in_reach(client, alice):
 
 def test_a_pause_whose_time_has_passed_for_long_is_none(client, alice):
     submit_long_ago(alice)
-    models.Key.objects.update(**PAUSED, held_until=Now() - timedelta(seconds=60))
+    models.Key.objects.update(**PAUSED, paused_until=Now() - timedelta(seconds=60))
     assert ask(client) == (200, [], [])
-    models.Key.objects.update(held_until=Now() - timedelta(seconds=150))
+    models.Key.objects.update(paused_until=Now() - timedelta(seconds=150))
     assert ask(client) == (503, [STALLED], [])
 
 

@@ -38,7 +38,7 @@ def test_a_station_says_when_it_began_and_how_long_it_took(sign_in, alice):
     story = journey.read_story(portal_request=portal_request)
     steps = journey.list_steps(story=story, key=models.Key.objects.get(), position=None)
     assert [(step.at, step.took) for step in steps if step.took] == [(attempt.claimed_at, 65)]
-    rows.create_attempt(portal_request, outcome="GIVEN_BACK", failure="")
+    rows.create_attempt(portal_request, outcome="NOT_SENT", failure="")
     story = journey.read_story(portal_request=portal_request)
     given_back = journey.list_steps(story=story, key=models.Key.objects.get(), position=None)[2]
     assert (given_back.took, given_back.text[:16]) == (None, "Nothing was sent")
@@ -51,7 +51,7 @@ def test_what_the_lists_lag_puts_off_when_the_outcome_can_be_known(sandbox, alic
     first = journey.read_story(portal_request=portal_request).known_by
     models.Account.objects.update(longest_lag=100, longest_lag_at=Now())
     later = journey.read_story(portal_request=portal_request).known_by
-    assert (later - first).total_seconds() == pytest.approx(300 - settings.PORTAL_SETTLE_GRACE)
+    assert (later - first).total_seconds() == pytest.approx(300 - settings.PORTAL_RECONCILE_GRACE)
 
 
 @pytest.mark.parametrize(("number", "folded"), [(12, 0), (13, 4), (47, 38)])
@@ -66,7 +66,7 @@ def test_many_stations_are_folded_in_the_middle_and_none_is_left_out(number, fol
 def test_a_request_that_was_tried_often_stays_short(sandbox, sign_in, alice):
     portal_request = factories.submit(alice, workspace_uid="fail-429-retry-3")
     for _ in range(15):
-        models.Key.objects.update(state="OPEN", cause="", held_at=None, held_until=None)
+        models.Key.objects.update(state="ACTIVE", cause="", paused_at=None, paused_until=None)
         models.Request.objects.update(next_attempt_at=None)
         factories.send_once()
     page = sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
@@ -82,7 +82,7 @@ def test_what_became_of_the_workstation_is_said(sandbox, sign_in, alice):
     assert "See the workstation" in page
     assert "given back" not in page
 
-    releases.ask_release(actor=alice, workstation=workstation)
+    releases.request_release(actor=alice, workstation=workstation)
     models.Workstation.objects.update(ended_at=models.clock.Now())
     page = sign_in(alice).get(path).content.decode()
     assert "Workstation given back" in page

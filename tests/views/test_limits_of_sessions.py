@@ -136,7 +136,7 @@ def test_sessions_that_are_over_are_deleted(client, alice, bob):
         sign_in(type(client)(), name)
     models.Session.objects.filter(user=bob).update(expire_date="2020-01-01T00:00:00Z")
     lease = leases.acquire_lease(name="sessions", holder="me", seconds=60)
-    sessions.prune_sessions(held=lease)
+    sessions.prune_sessions(lease=lease)
     assert models.Session.objects.get().user == alice
 
 

@@ -80,8 +80,8 @@ def record(alice, bob, monkeypatch) -> dict[str, object]:
         "level": "error" if is_rare else "info", "first_seen_at": at(number),
     })  # fmt: skip
     # What is not sealed yet is counted for each page of the admin.
-    assert (held := leases.acquire_lease(name="seal", holder="test", seconds=60))
-    assert seals.seal_events(held=held)
+    assert (lease := leases.acquire_lease(name="seal", holder="test", seconds=60))
+    assert seals.seal_events(lease=lease)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             # SQLite is measured without: nothing in the portal gives it statistics.
@@ -162,12 +162,12 @@ def test_no_list_of_an_operator_walks(record, olga, sign_in):
 
 def test_a_claim_and_a_look_at_what_is_live_walk_past_nothing_that_has_ended(record, alice, settings):
     settings.AGENTSTATION_BASE_URL = (account := rows.create_account()).base_url
-    models.Account.objects.filter(pk=account.pk).update(first_look="DONE")
+    models.Account.objects.filter(pk=account.pk).update(baseline_scan="DONE")
     fingerprint = accounts.fingerprint_key(account=account)
     models.Credential.objects.create(account=account, fingerprint=fingerprint, accepted_at=Now())
     wanted = rows.create_request(alice, status="QUEUED")
     settings.PORTAL_CALLS_PER_MINUTE = 10
-    releases.ask_release(actor=alice, workstation=models.Workstation.objects.filter(account=account).live().last())
+    releases.request_release(actor=alice, workstation=models.Workstation.objects.filter(account=account).live().last())
     with CaptureQueriesContext(connection) as queries:
         assert releases.claim_release()
         [call] = dispatch.claim_requests(worker="machine:1", most=1)

@@ -8,7 +8,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, intake, workers
+from portal.services import accounts, submissions, workers
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -34,17 +34,17 @@ def read_poll(response, *, place: str = "live") -> str:
     return unescape(address[1]) if address else ""
 
 
-def hold_key() -> None:
-    models.Key.objects.update(state="HELD", cause="402", held_at=Now(), operator_only=True)
+def pause_key() -> None:
+    models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now(), operator_only=True)
 
 
 def resume_key() -> None:
-    models.Key.objects.update(state="RESUMING", held_at=None, operator_only=False)
+    models.Key.objects.update(state="RESUMING", paused_at=None, operator_only=False)
 
 
 def change_request() -> None:
     portal_request = models.Request.objects.get()
-    intake.cancel_request(actor=portal_request.requester, portal_request=portal_request)
+    submissions.cancel_request(actor=portal_request.requester, portal_request=portal_request)
 
 
 def change_workstation() -> None:
@@ -60,7 +60,7 @@ PARTS = [
     ("/requests/", change_request),
     ("/requests/{number}/", change_request),
     ("/key/", see_worker),
-    ("/failures/", hold_key),
+    ("/failures/", pause_key),
 ]
 
 
@@ -68,7 +68,7 @@ PARTS = [
 def test_a_poll_without_news_is_empty_and_one_with_news_brings_the_part(sign_in, alice, path, change):
     number = factories.submit(alice).pk
     browser = sign_in(alice)
-    place = "hold" if path == "/failures/" else "live"
+    place = "pause" if path == "/failures/" else "live"
     poll = read_poll(browser.get(path.format(number=number)), place=place)
     quiet = browser.get(poll, headers=POLL)
     assert (quiet.status_code, quiet.content) == (204, b"")
@@ -102,11 +102,11 @@ def test_what_has_ended_asks_no_more_and_leaves_the_notice_of_a_hold_to_ask(sign
     number = factories.submit(alice).pk
     browser = sign_in(alice)
     page = browser.get(f"/requests/{number}/")
-    assert read_poll(page, place="hold") == ""
+    assert read_poll(page, place="pause") == ""
     change_request()
     for ended in (browser.get(read_poll(page), headers=POLL), browser.get(f"/requests/{number}/")):
         assert read_poll(ended) == ""
-        assert read_poll(ended, place="hold").startswith("/key/banner/")
+        assert read_poll(ended, place="pause").startswith("/key/banner/")
     assert read_poll(browser.get("/requests/")) == ""
 
 
@@ -131,10 +131,10 @@ def test_a_hold_comes_with_the_part_that_the_page_has_and_its_end_is_said(sign_i
     page = browser.get(path.format(number=number))
     assert "data-late" in page.content.decode()
 
-    hold_key()
+    pause_key()
     held = browser.get(read_poll(page), headers=POLL)
     assert "The queue stands still for everybody" in held.content.decode()
-    assert 'id="hold" aria-live="polite" data-hx-swap-oob="outerMorph"' in held.content.decode()
+    assert 'id="pause" aria-live="polite" data-hx-swap-oob="outerMorph"' in held.content.decode()
 
     models.Key.objects.update(cause="401")
     other_cause = browser.get(read_poll(held), headers=POLL)
@@ -154,7 +154,7 @@ def test_the_history_keeps_the_rows_that_it_shows(sign_in, alice, bob):
     factories.submit(alice)
     assert browser.get(poll, headers=POLL).status_code == 204
 
-    intake.cancel_request(actor=alice, portal_request=first)
+    submissions.cancel_request(actor=alice, portal_request=first)
     rows = browser.get(poll, headers=POLL)
     assert [row.pk for row in rows.context["rows"]] == [first.pk]
     assert "Cancelled" in rows.content.decode()
@@ -179,7 +179,7 @@ def test_what_is_about_to_change_asks_soon(sign_in, alice):
     first, second = factories.submit(alice).pk, factories.submit(alice).pk
     browser = sign_in(alice)
     assert [is_soon(browser, number) for number in (first, second)] == [True, False]
-    hold_key()
+    pause_key()
     assert not is_soon(browser, first)
     resume_key()
     models.Request.objects.filter(pk=first).update(next_attempt_at=Now())

@@ -63,7 +63,7 @@ def test_only_the_requester_gives_back_and_only_once(sign_in, workstation, alice
     assert "being given back" in sign_in(alice).post(release, follow=True).content.decode().lower()
     assert "has ended, or is being given back" in sign_in(alice).post(release, follow=True).content.decode()
     workstation.refresh_from_db()
-    assert workstation.release_asked_by == alice
+    assert workstation.release_requested_by == alice
 
 
 def test_an_operator_gives_back_what_is_somebody_else_s_and_says_why(sign_in, workstation, alice, olga):
@@ -72,10 +72,10 @@ def test_an_operator_gives_back_what_is_somebody_else_s_and_says_why(sign_in, wo
     assert 'name="reason"' not in sign_in(alice).get(page).content.decode()
     assert "Say why" in sign_in(olga).post(release, follow=True).content.decode()
     workstation.refresh_from_db()
-    assert workstation.release_asked_at is None
+    assert workstation.release_requested_at is None
 
     sign_in(olga).post(release, {"reason": "Alice has left."})
-    event = models.Event.objects.get(verb="ask-release")
+    event = models.Event.objects.get(verb="request-release")
     assert (event.actor_name, event.reason) == ("olga", "Alice has left.")
     assert "as olga asked" in sign_in(alice).get(page).content.decode()
 
@@ -114,7 +114,7 @@ def test_a_workstation_s_state_is_said(sign_in, workstation, alice, status, valu
 
 def test_the_key_is_resumed_by_operators_only(sign_in, alice, anna, olga):
     accounts.get_current_account()
-    models.Key.objects.update(state="HELD", cause="401", held_at=Now())
+    models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now())
     for person in (alice, anna):
         assert sign_in(person).post("/key/resume/").status_code == 403
         assert "does not accept the team" in sign_in(person).get("/").content.decode()

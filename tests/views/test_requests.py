@@ -213,7 +213,7 @@ def test_the_next_attempt_has_a_time_unless_a_hold_comes_first(sign_in, alice):
     models.Request.objects.update(next_attempt_at=Now())
     client, path = sign_in(alice), f"/requests/{waiting.pk}/"
     assert "Next attempt" in client.get(path).content.decode()
-    models.Key.objects.update(state="HELD", cause="402", held_at=Now(), operator_only=True)
+    models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now(), operator_only=True)
     assert "Next attempt" not in client.get(path).content.decode()
 
 

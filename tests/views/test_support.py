@@ -43,7 +43,7 @@ def test_a_failed_request_has_its_details_to_copy(sandbox, sign_in, alice):
 
 def test_an_unknown_request_too_with_its_late_answer(sandbox, sign_in, alice):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
-    models.LateAnswer.objects.create(
+    models.LateResponse.objects.create(
         attempt=portal_request.attempts.get(), outcome="FAILED", failure="503", http_status=503, message="too late"
     )
     text = sign_in(alice).get(f"/requests/{portal_request.pk}/").context["support"]
@@ -89,7 +89,7 @@ def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
     first = portal_request.attempts.order_by("number").first()
     with factories.unprotected():
         models.Attempt.objects.filter(pk=first.pk).update(answer=b"\xff\x00")
-    models.LateAnswer.objects.create(attempt=first, outcome="FAILED", failure="503", answer="später\x00".encode())
+    models.LateResponse.objects.create(attempt=first, outcome="FAILED", failure="503", answer="später\x00".encode())
 
     bundle = json.loads(download(sign_in(olga), portal_request.pk).content)
 
@@ -106,7 +106,7 @@ def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
     assert len(bundle["attempts"]) == portal_request.attempts.count()
     answer = bundle["attempts"][0]["answer"]
     assert (answer["encoding"], base64.b64decode(answer["body"])) == ("base64", b"\xff\x00")
-    assert bundle["attempts"][0]["late_answer"]["answer"] == {"encoding": "utf-8", "body": "später\x00"}
+    assert bundle["attempts"][0]["late_response"]["answer"] == {"encoding": "utf-8", "body": "später\x00"}
     assert [event["verb"] for event in bundle["events"]][:2] == ["submit", "claim"]
     assert bundle["events"][-1]["verb"] == "evidence"
     assert [row["id"] for row in bundle["scans"]] == [look.pk]

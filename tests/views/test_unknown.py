@@ -7,7 +7,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, matching, workers
+from portal.services import accounts, matching, operator_actions, workers
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -150,7 +150,7 @@ def test_a_requester_wishes_to_cancel_what_is_unknown(sign_in, unknown, alice):
     assert "If nothing was made, the request is cancelled" in page
     assert "Cancelling wished" in page
     unknown.refresh_from_db()
-    assert (unknown.status, unknown.cancel_wished_at is not None) == ("UNKNOWN", True)
+    assert (unknown.status, unknown.cancel_requested_at is not None) == ("UNKNOWN", True)
 
 
 def test_a_waiting_request_shows_its_place(sign_in, sandbox, alice, bob):
@@ -176,7 +176,7 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     assert all(told in page for told in (url, asked.fingerprint, asked.base_url, asked.seen_on))
     assert "Resume the key" not in page
     assert "has a key that nobody has confirmed" in sign_in(olga).get("/unknown/").content.decode()
-    assert decisions.count_open_decisions() == 1
+    assert operator_actions.count_open_decisions() == 1
 
     assert "Say whether" in sign_in(olga).post(url, {"account": "perhaps"}, follow=True).content.decode()
     page = sign_in(olga).post(url, {"account": answer}, follow=True).content.decode()
@@ -206,7 +206,7 @@ def test_a_request_of_an_account_that_was_left_is_shown_to_operators(sign_in, un
     page = browser.get("/unknown/").content.decode()
     assert f"an account that the portal has left ({url})" in page
     assert unknown.label in page
-    assert decisions.count_open_decisions() == 1
+    assert operator_actions.count_open_decisions() == 1
 
 
 @pytest.mark.parametrize("reason", ["deactivated", "out of the group"])
@@ -222,16 +222,16 @@ def test_what_runs_for_somebody_who_may_not_request_any_more_is_shown(sign_in, s
     page = browser.get("/unknown/").content.decode()
     assert f"/workstations/{workstation.uid}/" in page
     assert "may no longer request" in page
-    assert decisions.count_open_decisions() == 1
+    assert operator_actions.count_open_decisions() == 1
     browser.post(f"/workstations/{workstation.uid}/release/", {"reason": "She has left."})
     assert workstation.uid not in browser.get("/unknown/").content.decode()
-    assert decisions.count_open_decisions() == 0
+    assert operator_actions.count_open_decisions() == 0
 
 
 def test_every_page_tells_machines_whether_requests_go_out(sign_in, client, sandbox, alice):
     accounts.get_current_account()
     browser = sign_in(alice)
-    held, resuming = {"state": "HELD", "cause": "402", "held_at": Now()}, {"state": "RESUMING", "held_at": None}
+    held, resuming = {"state": "PAUSED", "cause": "402", "paused_at": Now()}, {"state": "RESUMING", "paused_at": None}
     for values, state in [({}, "offline"), ({}, "active"), (held, "paused"), (resuming, "resuming")]:
         models.Key.objects.update(**values)
         for path in ("/", "/key/", "/requests/", "/failures/402/", "/nowhere/"):
@@ -251,10 +251,10 @@ def test_the_key_page_tells_that_the_key_is_used_elsewhere(sign_in, sandbox, ali
 def test_the_key_page_tells_each_state(sign_in, sandbox, olga):
     accounts.get_current_account()
     for values, words in [
-        ({"state": "HELD", "cause": "401", "held_at": Now()}, "or the provider accepts the key again"),
-        ({"state": "HELD", "cause": "402", "held_at": Now(), "operator_only": True}, "an operator resumes it"),
-        ({"state": "HELD", "cause": "503", "held_at": Now(), "held_until": Now()}, "too busy"),
-        ({"state": "RESUMING", "cause": "402", "held_at": None, "held_until": None}, "one at a time"),
+        ({"state": "PAUSED", "cause": "401", "paused_at": Now()}, "or the provider accepts the key again"),
+        ({"state": "PAUSED", "cause": "402", "paused_at": Now(), "operator_only": True}, "an operator resumes it"),
+        ({"state": "PAUSED", "cause": "503", "paused_at": Now(), "paused_until": Now()}, "too busy"),
+        ({"state": "RESUMING", "cause": "402", "paused_at": None, "paused_until": None}, "one at a time"),
     ]:
         models.Key.objects.update(**values)
         assert words in sign_in(olga).get("/key/").content.decode()

@@ -182,15 +182,15 @@ def test_the_page_costs_the_same_queries_at_any_number_of_rows(sign_in, alice, a
             counts.append(len(queries))
         return counts
 
-    held = leases.acquire_lease(name="usage", holder="test", seconds=60)
+    lease = leases.acquire_lease(name="usage", holder="test", seconds=60)
     create(alice, days_ago=80)
-    usage.count_days(held=held)
+    usage.count_days(lease=lease)
     few = count_queries()
     models.DailyCount.objects.all().delete()
     models.MonthlyCount.objects.all().delete()
     for days_ago in range(80):
         create(alice, days_ago=days_ago)
-    usage.count_days(held=held)
+    usage.count_days(lease=lease)
     assert count_queries() == few
 
 

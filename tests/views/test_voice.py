@@ -99,10 +99,10 @@ def test_what_is_not_allowed_says_why_and_whom_to_ask(sign_in, alice):
     assert "ask an administrator" in page
 
 
-@pytest.mark.parametrize("look", models.Account.FirstLook)
+@pytest.mark.parametrize("look", models.Account.BaselineScan)
 def test_operators_are_warned_where_what_was_there_before_is_not_known(sign_in, olga, look):
     accounts.get_current_account()
-    models.Account.objects.update(first_look=look)
+    models.Account.objects.update(baseline_scan=look)
     assert ("other people's" in read(sign_in(olga).get("/unknown/"))) is (look == "FAILED")
 
 

@@ -100,7 +100,7 @@ def test_an_answer_that_breaks_its_recording_is_kept_as_unreadable_and_stops_nob
     assert "could not be recorded" in caplog.text
 
 
-def test_a_late_answer_that_breaks_its_recording_is_kept_too(sandbox, alice):
+def test_a_late_response_that_breaks_its_recording_is_kept_too(sandbox, alice):
     broken = factories.submit(alice)
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
@@ -110,7 +110,7 @@ def test_a_late_answer_that_breaks_its_recording_is_kept_too(sandbox, alice):
     record.record_unreadable(call=call, result=result)
     record.record_unreadable(call=call, result=result)
 
-    late = models.LateAnswer.objects.get()
+    late = models.LateResponse.objects.get()
     assert (late.outcome, late.failure, bytes(late.answer)) == ("UNKNOWN", "unreadable", result.answer.body)
     broken.refresh_from_db()
     assert broken.status == "UNKNOWN"
@@ -167,7 +167,7 @@ def test_a_worker_with_a_thread_that_hangs_records_what_the_others_bring_and_end
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL has no lock on the whole database")
 def test_a_submission_waits_for_a_sqlite_that_another_process_has_locked(alice):
-    factories.mark_first_look()
+    factories.mark_baseline_scan()
     other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
     begun = threading.Event()
@@ -175,7 +175,7 @@ def test_a_submission_waits_for_a_sqlite_that_another_process_has_locked(alice):
     def submit() -> None:
         begun.set()
         try:
-            factories.intake.submit_request(
+            factories.submissions.submit_request(
                 requester=alice, submission=factories.uuid4(), type="max", workspace_uid="", note=""
             )
         finally:

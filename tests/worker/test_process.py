@@ -78,7 +78,7 @@ def test_an_endless_list_keeps_neither_the_queue_from_starting_nor_a_worker_from
         lists.is_endless = True
         settings.AGENTSTATION_BASE_URL, settings.AGENTSTATION_API_KEY = lists.base_url, "lists"
         number = factories.submit(alice).pk
-        models.Account.objects.update(first_look="WANTED")
+        models.Account.objects.update(baseline_scan="WANTED")
         worker = process.Process(sender_count=1)
         thread = threading.Thread(target=worker.run)
         thread.start()
@@ -126,7 +126,7 @@ def test_a_worker_ends_though_a_job_waits_for_a_provider_that_hangs(settings, tr
     settings.AGENTSTATION_TOTAL_TIMEOUT = 120.0
     with socket.create_server(("127.0.0.1", 0)) as provider:
         settings.AGENTSTATION_BASE_URL = f"http://127.0.0.1:{provider.getsockname()[1]}/v1"
-        factories.mark_first_look()  # which would not wait for long
+        factories.mark_baseline_scan()  # which would not wait for long
         worker = process.Process(sender_count=1)
         thread = threading.Thread(target=worker.run)
         thread.start()
@@ -171,7 +171,7 @@ def test_a_job_that_blocks_loses_its_lease_and_writes_nothing_more(transactional
         blocked.set()
         go_on.wait()
         try:
-            leases.check_lease(held=lease)
+            leases.check_lease(lease=lease)
         except leases.LeaseLost:
             lost.append(lease)
             raise
@@ -196,8 +196,8 @@ def test_a_job_that_blocks_loses_its_lease_and_writes_nothing_more(transactional
 def test_a_job_that_fails_is_tried_again(caplog, transactional_db):
     rounds, stop = [], threading.Event()
 
-    def run(held) -> None:
-        rounds.append(held)
+    def run(lease) -> None:
+        rounds.append(lease)
         if len(rounds) == 3:
             stop.set()
         raise {1: ValueError("odd"), 2: OperationalError("away")}.get(len(rounds), leases.LeaseLost("gone"))

@@ -66,7 +66,7 @@ def test_a_release_goes_out_while_every_sender_waits_for_the_provider(sandbox, a
     work(16)
     sandbox.wait_for_posts(1 + 16, timeout=60)
 
-    releases.ask_release(actor=alice, workstation=workstation)
+    releases.request_release(actor=alice, workstation=workstation)
     await_end(workstation)
 
     assert models.Attempt.objects.filter(outcome="SENDING").count() == 16, "no attempt has ended meanwhile"
@@ -80,7 +80,7 @@ def test_a_release_does_not_wait_behind_other_people_s_reads(sandbox, alice, bob
     work(2)
     await_that(lambda: count_left(sandbox, READ) < 1000)
 
-    releases.ask_release(actor=alice, workstation=stations[-1])
+    releases.request_release(actor=alice, workstation=stations[-1])
     await_end(stations[-1])
 
     assert count_left(sandbox, READ) > 1000 - 40, "most reads were still to be made"
@@ -93,9 +93,9 @@ def test_a_release_goes_out_under_a_pause_that_only_an_operator_ends(sandbox, al
     factories.send_once()
     assert models.Key.objects.get().cause == "402"
     work(1)
-    releases.ask_release(actor=alice, workstation=workstation)
+    releases.request_release(actor=alice, workstation=workstation)
     await_end(workstation)
-    assert models.Key.objects.get().is_held
+    assert models.Key.objects.get().is_paused
 
 
 def test_a_worker_that_stops_finishes_the_release_under_way_and_starts_no_other(sandbox, alice, work):
@@ -103,7 +103,7 @@ def test_a_worker_that_stops_finishes_the_release_under_way_and_starts_no_other(
     sandbox.script({"on": "DELETE", "delay": 1})
     worker = work(1)
     for workstation in (first, second):
-        releases.ask_release(actor=alice, workstation=workstation)
+        releases.request_release(actor=alice, workstation=workstation)
     await_that(lambda: count_left(sandbox, "DELETE") == 0)
 
     worker.stop()
@@ -117,7 +117,7 @@ def test_a_worker_that_stops_finishes_the_release_under_way_and_starts_no_other(
 def test_whatever_a_release_raises_does_not_end_the_sender(sandbox, alice, caplog):
     workstation = factories.create_workstation(alice)
     models.Workstation.objects.update(uid="..")
-    releases.ask_release(actor=alice, workstation=workstation)
+    releases.request_release(actor=alice, workstation=workstation)
     kept = sender.ReleaseSender(client=process.make_client())
     kept.start()
     await_that(lambda: "A release failed" in caplog.text)
@@ -131,7 +131,7 @@ def test_whatever_a_release_raises_does_not_end_the_sender(sandbox, alice, caplo
 
 def test_an_idle_sender_holds_no_connection(sandbox, alice):
     workstation = factories.create_workstation(alice)
-    releases.ask_release(actor=alice, workstation=workstation)
+    releases.request_release(actor=alice, workstation=workstation)
     kept = sender.ReleaseSender(client=process.make_client())
     kept.start()
     await_end(workstation)
@@ -148,7 +148,7 @@ def test_an_end_is_recorded_as_soon_as_the_database_is_back(sandbox, alice, monk
         monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
     workstation = factories.create_workstation(alice)
     sandbox.script({"on": "DELETE", "delay": 1})
-    releases.ask_release(actor=alice, workstation=workstation)
+    releases.request_release(actor=alice, workstation=workstation)
     kept = sender.ReleaseSender(client=process.make_client())
     kept.start()
     await_that(lambda: count_left(sandbox, "DELETE") == 0)

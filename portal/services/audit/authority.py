@@ -13,7 +13,7 @@ from typing import Any
 from portal import models
 from portal.models import groups
 from portal.models.event import Verb
-from portal.services.audit import canon, changes, fold, reading, rows
+from portal.services.audit import canonical, changes, fold, reading, rows
 from portal.services.audit.report import Report
 from portal.services.audit.signatures import Verdict
 
@@ -29,15 +29,15 @@ _NEEDED: Mapping[str, str] = {
 }
 # What is one's own needs no right.
 _OTHERS: Mapping[str, str] = dict.fromkeys(
-    (Verb.CANCEL, Verb.WISH_CANCEL, Verb.NOT_CREATED, Verb.ASK_RELEASE, Verb.DECLARE_ENDED), _CLOSE
+    (Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.DECLARE_ENDED), _CLOSE
 )
 # Whoever lost a right while they used it may have the later number: so many events may lie between.
 _MOST_BETWEEN = 100
-_AS_OF, _ACT, _COLUMNS = (canon.CHANGE.names.index(name) for name in ("as_of", "act", "columns"))
-_ROW_ID = canon.CHANGE.names.index("row_id")
+_AS_OF, _ACT, _COLUMNS = (canonical.CHANGE.names.index(name) for name in ("as_of", "act", "columns"))
+_ROW_ID = canonical.CHANGE.names.index("row_id")
 _Act = models.Change.Act
 
-type _Told = Sequence[canon.Row]
+type _Told = Sequence[canonical.Row]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Authority:
     _until: int = reading.LOWEST
     _whole_from: int = reading.LOWEST  # what was told before that may have been pruned
     _first_person: int = reading.LOWEST  # the event that told of the first one
-    _people: dict[int, list[canon.Row]] = field(default_factory=dict)
+    _people: dict[int, list[canonical.Row]] = field(default_factory=dict)
     _groups: _Told = ()
     _standings: dict[tuple[int, int, int], _Standing] = field(default_factory=dict)
 
@@ -113,7 +113,7 @@ def _find_needed(event: reading.StoredEvent) -> str:
 
 
 def _read_changes(kind: str) -> _Told:
-    told = canon.read_rows(form=canon.CHANGE, where="kind = %s", values=[kind], limit=2**31)
+    told = canonical.read_rows(form=canonical.CHANGE, where="kind = %s", values=[kind], limit=2**31)
     own = [change for change in told if changes.check_change(row=change) is Verdict.AUTHENTIC]
     return sorted(own, key=itemgetter(_AS_OF))
 
@@ -137,7 +137,7 @@ def _list_granted(of_groups: _Told) -> dict[str, Sequence[str]]:
     granted: dict[str, Sequence[str]] = {
         name: [f"portal.{one}" for one in codenames] for name, codenames in groups.PERMISSIONS.items()
     }
-    by_group: dict[int, list[canon.Row]] = defaultdict(list)
+    by_group: dict[int, list[canonical.Row]] = defaultdict(list)
     for change in of_groups:
         by_group[change[_ROW_ID]].append(change)
     for told in by_group.values():

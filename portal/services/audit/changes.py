@@ -7,7 +7,7 @@ from django.db.models import Model
 
 from portal import models
 from portal.models.audited import Audited
-from portal.services.audit import canon, rows, signatures
+from portal.services.audit import canonical, rows, signatures
 
 type Columns = dict[str, tuple[object, object]]
 _WHAT = "change"
@@ -111,11 +111,11 @@ def _list_values(row: models.Change) -> list[object]:
     return [row.event_id, row.position, row.kind, row.row_id, str(row.act), row.as_of, row.columns]
 
 
-def check_change(*, row: canon.Row) -> signatures.Verdict:
+def check_change(*, row: canonical.Row) -> signatures.Verdict:
     """Whether the portal has written the change as it is stored."""
     return signatures.check(signature=row[-1], what=_WHAT, values=row[:-1])
 
 
-def sign_stored(*, row: canon.Row) -> str:
+def sign_stored(*, row: canonical.Row) -> str:
     """The signature that its event must name, of the key that the stored one names; empty where that is not known."""
     return row[-1] if check_change(row=row) is signatures.Verdict.AUTHENTIC else ""

@@ -22,7 +22,7 @@ _TIMEOUT = 10.0  # seconds
 _OVERDUE = timedelta(days=1)
 
 
-def send_checkpoint(*, held: leases.Lease) -> None:
+def send_checkpoint(*, lease: leases.Lease) -> None:
     """Send the newest seal where it has not been sent yet; what fails is tried again in the next round."""
     if not settings.PORTAL_CHECKPOINT_URL:
         return
@@ -44,7 +44,7 @@ def send_checkpoint(*, held: leases.Lease) -> None:
     sent.position = int(checkpoint["number"])
     sent.ended_at = clock.read_clock(account=accounts.get_current_account())
     with transaction.atomic():
-        leases.check_lease(held=held)
+        leases.check_lease(lease=lease)
         checkstate.keep_state(check=sent)
     checkstate.remember_state(check=sent)
 

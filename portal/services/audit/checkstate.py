@@ -11,12 +11,12 @@ from typing import Any
 
 from portal import models
 from portal.models.event import Verb
-from portal.services.audit import canon, reading, signatures
+from portal.services.audit import canonical, reading, signatures
 
 What = models.LogCheck.What
 
 _WHAT = "check"
-_FORM = canon.Form(
+_FORM = canonical.Form(
     model=models.LogCheck, names=("what", "begun_at", "ended_at", "phase", "position", "rounds", "signature")
 )
 _SEEN: dict[What, models.LogCheck] = {}
@@ -24,7 +24,7 @@ _SEEN: dict[What, models.LogCheck] = {}
 
 def find_state(*, what: What) -> models.LogCheck | None:
     """The state as it is stored; None where the portal has not written it so."""
-    for row in canon.read_rows(form=_FORM, where="what = %s", values=[what.value], limit=1):
+    for row in canonical.read_rows(form=_FORM, where="what = %s", values=[what.value], limit=1):
         if signatures.check(signature=row[-1], what=_WHAT, values=row[:-1]) is signatures.Verdict.AUTHENTIC:
             return models.LogCheck(**dict(zip(_FORM.names, _restore(row), strict=True)))
     return None
@@ -48,7 +48,7 @@ def read_state(*, what: What) -> tuple[models.LogCheck, bool]:
 def keep_state(*, check: models.LogCheck) -> None:
     """Store it, signed. The caller remembers it once it is committed."""
     check.rounds += 1
-    values = [canon.fit(value=getattr(check, name)) for name in _FORM.names[:-1]]
+    values = [canonical.fit(value=getattr(check, name)) for name in _FORM.names[:-1]]
     check.signature = signatures.sign(what=_WHAT, values=[str(check.what), *values[1:]])
     check.save()
 
@@ -82,7 +82,7 @@ def find_last(*, what: What) -> datetime | None:
     """
     if what == What.ALL:
         if (whole := find_whole()) is not None:
-            return datetime.fromisoformat(whole.row[canon.EVENT.names.index("detail")]["begun_at"])
+            return datetime.fromisoformat(whole.row[canonical.EVENT.names.index("detail")]["begun_at"])
     elif (state := find_state(what=what)) is not None:
         return state.ended_at or state.begun_at
     oldest = reading.read_authentic(after=reading.LOWEST, until=2**63 - 1, limit=1)

@@ -11,7 +11,7 @@ from django.db.models import Model
 from portal import models
 from portal.db import numbers
 from portal.models.event import Verb
-from portal.services.audit import canon, changes, origin, signatures
+from portal.services.audit import canonical, changes, request_context, signatures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ def record(
         raise RuntimeError("an event belongs into the transaction of its change")
     changed = _list_rows(target) if rows is None else rows
     described = [*changes.describe_changes(changed=changed, gone=gone, lists=lists or {}), *told]
-    source = origin.get_origin()
+    source = request_context.get_origin()
     event = models.Event(
         actor_id=by.pk if by else None,
         actor_name=by.get_username() if by else "",
@@ -101,11 +101,11 @@ def _write(entries: Sequence[_Entry]) -> None:
 
 def sign_event(*, event: models.Event, changes: Sequence[models.Change]) -> str:
     """The signature of the event and of all that it changed."""
-    values = [canon.fit(value=getattr(event, name)) for name in canon.EVENT.names[:-1]]
+    values = [canonical.fit(value=getattr(event, name)) for name in canonical.EVENT.names[:-1]]
     return signatures.sign(what="event", values=[*values, [change.signature for change in changes]])
 
 
-def check_event(*, row: canon.Row, changes: Sequence[str]) -> signatures.Verdict:
+def check_event(*, row: canonical.Row, changes: Sequence[str]) -> signatures.Verdict:
     """Whether the portal has written the event as it is stored, with changes of these signatures."""
     return signatures.check(signature=row[-1], what="event", values=[*row[:-1], list(changes)])
 

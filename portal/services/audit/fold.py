@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from portal import models
-from portal.services.audit import canon, groups, rows, signatures
+from portal.services.audit import canonical, groups, rows, signatures
 
 type Difference = tuple[str, str]  # a finding's kind and words
-_ACT, _AS_OF, _COLUMNS = (canon.CHANGE.names.index(name) for name in ("act", "as_of", "columns"))
+_ACT, _AS_OF, _COLUMNS = (canonical.CHANGE.names.index(name) for name in ("act", "as_of", "columns"))
 
 
 @dataclass(kw_only=True)
@@ -25,13 +25,13 @@ class Fold:
     is_gone: bool = False
     differences: list[Difference] = field(default_factory=list)
 
-    def take_all(self, changes: Iterable[canon.Row]) -> "Fold":
+    def take_all(self, changes: Iterable[canonical.Row]) -> "Fold":
         """Take in all that events say of the row, in their order."""
         for change in sorted(changes, key=lambda change: (change[_AS_OF], change[0], change[1])):
             self._take(change)
         return self
 
-    def _take(self, change: canon.Row) -> None:
+    def _take(self, change: canonical.Row) -> None:
         event_id, act = change[_AS_OF], change[_ACT]
         acts = models.Change.Act
         self.is_told = True
@@ -45,7 +45,7 @@ class Fold:
                 self.differences.append(("row changed", words))
             self.columns[name], self.by[name] = after, event_id
 
-    def _begin_group(self, change: canon.Row) -> None:
+    def _begin_group(self, change: canonical.Row) -> None:
         """A group that the portal makes with its tables is as the code says before an event tells of it."""
         before, _ = change[_COLUMNS].get("name", (None, None))
         self.columns = groups.describe_group(name=str(before)) or {}
@@ -72,11 +72,11 @@ class Fold:
 
     def fits(self, name: str, value: object) -> bool:
         """Whether a column of the row may hold this."""
-        return canon.encode(row=[self._hide(name, value)]) == canon.encode(row=[self.columns[name]])
+        return canonical.encode(row=[self._hide(name, value)]) == canonical.encode(row=[self.columns[name]])
 
     def _hide(self, name: str, value: object) -> object:
         key_id = signatures.read_key_id(digest=self.columns[name])
-        return rows.hide(kind=self.kind, column=name, value=canon.fit(value=value), key_id=key_id)
+        return rows.hide(kind=self.kind, column=name, value=canonical.fit(value=value), key_id=key_id)
 
     def _tell(self, name: str) -> str:
         by = f"event {self.by[name]} left" if self.by[name] else "the portal makes it with"
@@ -84,6 +84,6 @@ class Fold:
 
 
 def _show(name: str, value: object) -> str:
-    text = canon.encode(row=[value]).decode("ascii")[1:-1]
+    text = canonical.encode(row=[value]).decode("ascii")[1:-1]
     text = text if len(text) <= 80 else f"{text[:77]}..."
     return f"{name} {text}".strip()

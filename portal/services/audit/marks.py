@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from portal.services.audit import canon, signatures
+from portal.services.audit import canonical, signatures
 
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1), timedelta(microseconds=1)  # noqa: DTZ001 (the database's texts are UTC)
 _ID, _AT = 8, 8  # bytes
@@ -20,7 +20,7 @@ class Mark:
     code: bytes
 
 
-def mark_event(*, row: canon.Row) -> bytes:
+def mark_event(*, row: canonical.Row) -> bytes:
     """The mark of an authentic event: its id, its time in microseconds since 1970, and the code of its signature."""
     at = (datetime.fromisoformat(row[1]) - _EPOCH) // _MICROSECOND
     code = signatures.read_code(signature=row[-1])

@@ -64,8 +64,8 @@ def list_rules() -> list[Rule]:
             condition=f"NEW.last NOT BETWEEN OLD.last + 1 AND OLD.last + {_MOST_NUMBERS}",
         ),
         Rule(table="portal_eventnumber", act="DELETE"),
-        Rule(table="portal_lateanswer", act="UPDATE"),
-        Rule(table="portal_lateanswer", act="DELETE", condition=f"NOT {_is_named('REQUESTS', of_attempt)}"),
+        Rule(table="portal_lateresponse", act="UPDATE"),
+        Rule(table="portal_lateresponse", act="DELETE", condition=f"NOT {_is_named('REQUESTS', of_attempt)}"),
         Rule(
             table="portal_attempt",
             act="UPDATE",
@@ -111,7 +111,7 @@ def _list_replacing() -> list[Rule]:
     keys = {
         "portal_event": ("id",),
         "portal_change": ("event_id, position",),
-        "portal_lateanswer": ("id", "attempt_id"),
+        "portal_lateresponse": ("id", "attempt_id"),
         "portal_attempt": ("id", "request_id, number"),
         "portal_request": ("id", "requester_id, submission"),
         "portal_strayresponse": ("id", "token"),

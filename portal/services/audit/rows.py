@@ -9,7 +9,7 @@ from django.db.models import Model
 
 from portal import models
 from portal.models.audited import Audited
-from portal.services.audit import canon, signatures
+from portal.services.audit import canonical, signatures
 
 type Columns = dict[str, object]
 
@@ -26,9 +26,9 @@ class Kind:
     lists: tuple[str, ...] = ()
 
     @property
-    def form(self) -> canon.Form:
+    def form(self) -> canonical.Form:
         """How its rows are read."""
-        return canon.Form(model=self.model, names=("id", *self.columns))
+        return canonical.Form(model=self.model, names=("id", *self.columns))
 
 
 def _declare(name: str, model: type[Audited], *, lists: tuple[str, ...] = ()) -> Kind:
@@ -40,7 +40,7 @@ KINDS: Mapping[str, Kind] = {
     for kind in (
         _declare("request", models.Request),
         _declare("attempt", models.Attempt),
-        _declare("late-answer", models.LateAnswer),
+        _declare("late-response", models.LateResponse),
         _declare("workstation", models.Workstation),
         _declare("workspace", models.Workspace),
         _declare("account", models.Account),
@@ -70,8 +70,8 @@ def describe(*, kind: Kind, values: Mapping[str, Any]) -> Columns:
     described = {}
     for name in kind.columns:
         if name in values:
-            value = canon.find_field(form=kind.form, name=name).to_python(values[name])
-            described[name] = hide(kind=kind, column=name, value=canon.fit(value=value))
+            value = canonical.find_field(form=kind.form, name=name).to_python(values[name])
+            described[name] = hide(kind=kind, column=name, value=canonical.fit(value=value))
     return described
 
 
@@ -84,7 +84,7 @@ def read_rows(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
     """The rows that are there, as they are stored: private values too."""
     wanted = list(ids)
     places = ", ".join(["%s"] * len(wanted))
-    stored = canon.read_rows(form=kind.form, where=f"id IN ({places})", values=wanted, limit=len(wanted))
+    stored = canonical.read_rows(form=kind.form, where=f"id IN ({places})", values=wanted, limit=len(wanted))
     found: dict[int, Columns] = {row[0]: dict(zip(kind.columns, row[1:], strict=True)) for row in stored}
     for number, lists in read_lists(kind=kind, ids=found).items():
         found[number] |= lists
@@ -97,12 +97,12 @@ def read_lists(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
     lists: dict[int, Columns] = {number: {name: [] for name in kind.lists} for number in wanted} if kind.lists else {}
     if "groups" in kind.lists:
         named = Group.objects.filter(user__in=wanted).order_by("name").values_list("user", "name")
-        for number, name in canon.read_anyhow(read=lambda: list(named)):
+        for number, name in canonical.read_anyhow(read=lambda: list(named)):
             lists[number]["groups"].append(name)  # type: ignore[attr-defined]
     if "permissions" in kind.lists:
         owner = "user" if kind.model is models.User else "group"
         granted = Permission.objects.filter(**{f"{owner}__in": wanted}).order_by()
         by_name = granted.values_list(owner, "content_type__app_label", "codename")
-        for number, app, codename in canon.read_anyhow(read=lambda: list(by_name)):
+        for number, app, codename in canonical.read_anyhow(read=lambda: list(by_name)):
             lists[number]["permissions"].append(f"{app}.{codename}")  # type: ignore[attr-defined]
     return {number: {name: sorted(names) for name, names in own.items()} for number, own in lists.items()}  # type: ignore[call-overload]

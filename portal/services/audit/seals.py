@@ -17,7 +17,7 @@ from portal import models
 from portal.db import numbers
 from portal.models.clock import Now
 from portal.services import accounts, clock, leases
-from portal.services.audit import canon, keys, marks, reading
+from portal.services.audit import canonical, keys, marks, reading
 
 logger = logging.getLogger(__name__)
 
@@ -66,10 +66,10 @@ class StoredSeal:
             self.key_id,
             self.previous,
         ]
-        return hmac.digest(secret, canon.encode(row=header) + b"\n" + self.marks, hashlib.sha256).hex()
+        return hmac.digest(secret, canonical.encode(row=header) + b"\n" + self.marks, hashlib.sha256).hex()
 
 
-def seal_events(*, held: leases.Lease) -> int:
+def seal_events(*, lease: leases.Lease) -> int:
     """Seal all events beneath which nothing can be added any more. Returns how many.
 
     Where the table is busy, nothing is sealed: the next round will do it.
@@ -77,7 +77,7 @@ def seal_events(*, held: leases.Lease) -> int:
     until = _find_horizon()
     total = 0
     for _ in range(_MOST_SEALS):
-        count = _seal_batch(until=until, held=held)
+        count = _seal_batch(until=until, lease=lease)
         total += count
         if count < BATCH:
             break
@@ -125,7 +125,7 @@ def find_loss() -> models.Seal | None:
     return None if is_there else made
 
 
-def _seal_batch(*, until: int, held: leases.Lease) -> int:
+def _seal_batch(*, until: int, lease: leases.Lease) -> int:
     if (lost := find_loss()) is not None:
         logger.error("Seal %d, digest %s, was removed: this worker seals no more.", lost.number, lost.digest)
         return 0
@@ -141,7 +141,7 @@ def _seal_batch(*, until: int, held: leases.Lease) -> int:
         made_at=clock.read_clock(account=accounts.get_current_account()),
     )
     with transaction.atomic():
-        leases.check_lease(held=held)
+        leases.check_lease(lease=lease)
         seal.save(force_insert=True)
     _MADE.seal = seal
     logger.info(
@@ -152,12 +152,12 @@ def _seal_batch(*, until: int, held: leases.Lease) -> int:
 
 
 def make_seal(
-    *, rows: Sequence[canon.Row], number: int, previous: str, key: keys.AuditKey, made_at: datetime
+    *, rows: Sequence[canonical.Row], number: int, previous: str, key: keys.AuditKey, made_at: datetime
 ) -> models.Seal:
     """The seal of these events, not stored yet."""
     stored = StoredSeal(
         number=number,
-        made_at=canon.write_time(time=made_at),
+        made_at=canonical.write_time(time=made_at),
         first_id=rows[0][0],
         last_id=rows[-1][0],
         count=len(rows),
@@ -181,8 +181,8 @@ def make_seal(
 
 def read_seals(*, after: int, limit: int) -> list[StoredSeal]:
     """Seals with numbers above `after`, in their order."""
-    rows = canon.read_rows(
-        form=canon.SEAL, where="number > %s AND number <= %s", values=[after, HIGHEST_ID], limit=limit
+    rows = canonical.read_rows(
+        form=canonical.SEAL, where="number > %s AND number <= %s", values=[after, HIGHEST_ID], limit=limit
     )
     return [_restore(row) for row in rows]
 
@@ -194,7 +194,7 @@ def walk_seals(*, after: int = LOWEST_ID) -> Iterator[StoredSeal]:
         after = page[-1].number
 
 
-def is_intact(*, seal: StoredSeal, rows: Sequence[canon.Row]) -> bool:
+def is_intact(*, seal: StoredSeal, rows: Sequence[canonical.Row]) -> bool:
     """Whether the seal is authentic, and these, which are, are its events."""
     key = keys.find_key(key_id=seal.key_id)
     if key is None or seal.sign(secret=key.secret) != seal.digest:
@@ -202,8 +202,8 @@ def is_intact(*, seal: StoredSeal, rows: Sequence[canon.Row]) -> bool:
     return b"".join(marks.mark_event(row=row) for row in rows) == seal.marks
 
 
-def _restore(row: canon.Row) -> StoredSeal:
-    values = dict(zip(canon.SEAL.names, row, strict=True))
+def _restore(row: canonical.Row) -> StoredSeal:
+    values = dict(zip(canonical.SEAL.names, row, strict=True))
     marks = values["marks"]
     fit: dict[str, object] = {"marks": bytes(marks) if isinstance(marks, bytes | memoryview) else b""}
     # SQLite stores what it is given: a number that is none is no seal's, and what is not as it was signed is altered.
@@ -255,7 +255,7 @@ def find_seal(*, event_id: int) -> models.Seal | None:
 
 def _late_after() -> float:
     """Seconds: five rounds of the duty, which comes once in twelve of the others'."""
-    return 60 * settings.PORTAL_DUTY_INTERVAL
+    return 60 * settings.PORTAL_JOB_INTERVAL
 
 
 def describe_newest() -> dict[str, str | int]:
@@ -267,7 +267,7 @@ def describe_newest() -> dict[str, str | int]:
         "format": _CHECKPOINT,
         "version": 1,
         "number": newest.number,
-        "made_at": canon.write_time(time=newest.made_at),
+        "made_at": canonical.write_time(time=newest.made_at),
         "last_event": newest.last_id,
         "key": newest.key_id,
         "digest": newest.digest,

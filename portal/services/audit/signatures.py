@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Sequence
 from enum import Enum
 
-from portal.services.audit import canon, keys
+from portal.services.audit import canonical, keys
 
 CODE = 16  # bytes: half of an HMAC-SHA256
 _LABEL = "portal audit 2"
@@ -60,5 +60,5 @@ def _is_code(text: str) -> bool:
 
 
 def _sign(key: keys.AuditKey, what: str, values: Sequence[object]) -> str:
-    message = canon.encode(row=[_LABEL, what, *values])
+    message = canonical.encode(row=[_LABEL, what, *values])
     return f"{key.id}:{hmac.digest(key.secret, message, hashlib.sha256)[:CODE].hex()}"

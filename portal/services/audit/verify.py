@@ -9,7 +9,18 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet, Sum
 
 from portal import models
 from portal.models.event import Verb
-from portal.services.audit import authority, canon, chain, marks, pruned, reading, rows, seals, signatures, verifyrows
+from portal.services.audit import (
+    authority,
+    canonical,
+    chain,
+    marks,
+    pruned,
+    reading,
+    rows,
+    seals,
+    signatures,
+    verifyrows,
+)
 from portal.services.audit.report import Report
 from portal.services.audit.signatures import Verdict
 
@@ -97,7 +108,7 @@ def check_alone(*, report: Report, event: reading.StoredEvent) -> None:
 
 def check_sealed(*, report: Report, event: reading.StoredEvent) -> None:
     """Report that the seal is not there which was the newest when a check of everything came to its end."""
-    detail = event.row[canon.EVENT.names.index("detail")]
+    detail = event.row[canonical.EVENT.names.index("detail")]
     number, digest = detail.get("seal_number"), detail.get("seal_digest")
     if number is not None and not models.Seal.objects.filter(number=number, digest=digest).exists():
         words = f"is not the one that event {event.id} tells of: it was removed, and perhaps made anew."
@@ -185,6 +196,6 @@ class _Walk:
 def _take_off(time: str) -> str:
     """The moment by which that time comes too late, as text; empty where it is no time."""
     try:
-        return canon.write_time(time=datetime.fromisoformat(f"{time}+00:00") - _MOST_LATE)
+        return canonical.write_time(time=datetime.fromisoformat(f"{time}+00:00") - _MOST_LATE)
     except (ValueError, OverflowError):
         return ""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from django.contrib.auth.models import Group
 
 from portal import models
-from portal.services.audit import canon, changes, fold, groups, rows
+from portal.services.audit import canonical, changes, fold, groups, rows
 from portal.services.audit.report import KEY, Report
 from portal.services.audit.signatures import Verdict
 
@@ -25,7 +25,7 @@ _ADDED = ("person", "group")
 # What is empty in a row until an event fills it.
 _BY_EVENT = {
     "workspace": ("owner_id",),
-    "workstation": ("request_id", "made_for_id", "release_asked_at", "release_asked_by_id"),
+    "workstation": ("request_id", "made_for_id", "release_requested_at", "release_requested_by_id"),
     "account": ("retired_at",),
 }
 
@@ -115,18 +115,18 @@ def _compare_page(kind: rows.Kind, ids: list[int]) -> Iterator[tuple[int, fold.D
             yield row_id, ("row inserted", "was not begun by an event that the portal wrote.")
 
 
-def read_changes(*, kind: rows.Kind, ids: list[int]) -> dict[int, list[canon.Row]]:
+def read_changes(*, kind: rows.Kind, ids: list[int]) -> dict[int, list[canonical.Row]]:
     """What authentic changes say of these rows, by their ids."""
     return _read_changes(kind, ids)[0]
 
 
-def _read_changes(kind: rows.Kind, ids: list[int]) -> tuple[dict[int, list[canon.Row]], dict[int, str]]:
+def _read_changes(kind: rows.Kind, ids: list[int]) -> tuple[dict[int, list[canonical.Row]], dict[int, str]]:
     """The same, and those rows of which something was said under a key that is missing, with its id."""
-    found: dict[int, list[canon.Row]] = defaultdict(list)
+    found: dict[int, list[canonical.Row]] = defaultdict(list)
     unreadable: dict[int, str] = {}
     places = ", ".join(["%s"] * len(ids))
     where = f"kind = %s AND row_id IN ({places})"
-    for change in canon.read_rows(form=canon.CHANGE, where=where, values=[kind.name, *ids], limit=2**31):
+    for change in canonical.read_rows(form=canonical.CHANGE, where=where, values=[kind.name, *ids], limit=2**31):
         verdict = changes.check_change(row=change)
         if verdict is Verdict.AUTHENTIC:
             found[change[3]].append(change)
@@ -140,7 +140,7 @@ def _has_sealed(key_id: str) -> bool:
     return models.Seal.objects.filter(key_id=key_id).exists()
 
 
-def _is_kept(told: list[canon.Row]) -> bool:
+def _is_kept(told: list[canonical.Row]) -> bool:
     return any(change[4] == models.Change.Act.KEPT for change in told)
 
 
@@ -156,7 +156,7 @@ def _judge_untold(kind: rows.Kind, row_id: int, stored: rows.Columns | None) -> 
         if stored[name] is not None:
             return (
                 "row inserted",
-                f"has {name} {canon.encode(row=[stored[name]]).decode()[1:-1]}, of which no event tells.",
+                f"has {name} {canonical.encode(row=[stored[name]]).decode()[1:-1]}, of which no event tells.",
             )
     return None
 

@@ -53,7 +53,7 @@ class NotOpen(Exception):
     """Somebody has acknowledged the finding already; the message is fit for the person."""
 
 
-def check_log(*, held: leases.Lease) -> None:
+def check_log(*, lease: leases.Lease) -> None:
     """One round of whichever check is due."""
     now = clock.read_clock(account=accounts.get_current_account())
     stop_at = time.monotonic() + _ROUND
@@ -61,11 +61,11 @@ def check_log(*, held: leases.Lease) -> None:
         report = Report()
         check = begin(now, report)
         if report.findings:
-            _keep(check, report=report, held=held)
+            _keep(check, report=report, lease=lease)
         while check.phase and time.monotonic() < stop_at:
             report = Report()
             step(check, report)
-            _keep(check, report=report, held=held, ended_at=None if check.phase else now)
+            _keep(check, report=report, lease=lease, ended_at=None if check.phase else now)
 
 
 def count_open() -> int:
@@ -101,7 +101,7 @@ def acknowledge_finding(*, actor: models.User, finding: models.Finding, reason: 
 
 
 def _hour() -> timedelta:
-    return timedelta(seconds=_HOURLY * settings.PORTAL_DUTY_INTERVAL)
+    return timedelta(seconds=_HOURLY * settings.PORTAL_JOB_INTERVAL)
 
 
 def _read(what: models.LogCheck.What, *, now: datetime, report: Report) -> models.LogCheck:
@@ -202,9 +202,9 @@ def _check_all(check: models.LogCheck, report: Report) -> None:
 # --- What is found ---
 
 
-def _keep(check: models.LogCheck, *, report: Report, held: leases.Lease, ended_at: datetime | None = None) -> None:
+def _keep(check: models.LogCheck, *, report: Report, lease: leases.Lease, ended_at: datetime | None = None) -> None:
     with transaction.atomic():
-        leases.check_lease(held=held)
+        leases.check_lease(lease=lease)
         _note_all(report.findings)
         if ended_at is not None:
             check.ended_at = ended_at

@@ -15,30 +15,30 @@ from django.db import transaction
 from portal import models
 from portal.models.event import Verb
 from portal.services import leases
-from portal.services.audit import canon, changes, fold, marks, reading, rows, seals, verifyrows
+from portal.services.audit import canonical, changes, fold, marks, reading, rows, seals, verifyrows
 from portal.services.retention import tombstones
 
 logger = logging.getLogger(__name__)
 
 BATCH = 2000  # events that go in one transaction, unless one seal has more
-_ID, _AT, _NUMBER = (canon.EVENT.names.index(name) for name in ("id", "at", "request_number"))
+_ID, _AT, _NUMBER = (canonical.EVENT.names.index(name) for name in ("id", "at", "request_number"))
 
 
 @dataclass(kw_only=True)
 class _Run:
     """Seals that follow each other, and all of whose events may go. `end`: of the last event that was looked at."""
 
-    rows: list[canon.Row] = field(default_factory=list)
+    rows: list[canonical.Row] = field(default_factory=list)
     end: int
 
 
-def prune_events(*, held: leases.Lease, before: datetime, most: int) -> int:
+def prune_events(*, lease: leases.Lease, before: datetime, most: int) -> int:
     """Prune whole seals of events from before then, in at most so many batches. Returns how many events went."""
     total = batches = 0
     after = seals.LOWEST_ID
     while batches < most and (run := _find_run(after=after, before=before)) is not None:
         if run.rows:
-            _bury(run.rows, held=held)
+            _bury(run.rows, lease=lease)
             total, batches = total + len(run.rows), batches + 1
         after = run.end
     return total
@@ -54,7 +54,7 @@ def _find_run(*, after: int, before: datetime) -> _Run | None:
     number = ends.values_list("number", flat=True).first()
     if number is None:
         return None
-    run, edge = _Run(end=_find_end(number - 1)), canon.write_time(time=before)
+    run, edge = _Run(end=_find_end(number - 1)), canonical.write_time(time=before)
     for seal in seals.walk_seals(after=number - 1):
         is_full = run.rows and len(run.rows) + seal.count > BATCH
         if is_full or _find_last_time(seal) >= edge:
@@ -77,7 +77,7 @@ def _find_end(number: int) -> int:
     return next(iter(models.Seal.objects.filter(number=number).values_list("last_id", flat=True)), seals.LOWEST_ID)
 
 
-def _may_go(seal: seals.StoredSeal, found: Sequence[canon.Row], *, after: int, edge: str) -> bool:
+def _may_go(seal: seals.StoredSeal, found: Sequence[canonical.Row], *, after: int, edge: str) -> bool:
     numbers = {row[_NUMBER] for row in found if row[_NUMBER] is not None}
     if models.Request.objects.filter(pk__in=numbers).exists() or _has_settings(found):
         return False
@@ -105,15 +105,15 @@ def _tells_of_differing(*, first_id: int, last_id: int) -> bool:
     return any(verifyrows.find_differing(kind=kind, ids=ids) for kind, ids in by_kind.items())
 
 
-def _has_settings(rows: Iterable[canon.Row]) -> bool:
+def _has_settings(rows: Iterable[canonical.Row]) -> bool:
     """Whether one is the newest that tells of settings: the next start compares them with it."""
     newest = models.Event.objects.filter(verb=Verb.SETTINGS).order_by("-id").values_list("id", flat=True).first()
     return any(row[_ID] == newest for row in rows)
 
 
 @transaction.atomic
-def _bury(found: Sequence[canon.Row], *, held: leases.Lease) -> None:
-    leases.check_lease(held=held)
+def _bury(found: Sequence[canonical.Row], *, lease: leases.Lease) -> None:
+    leases.check_lease(lease=lease)
     first_id, last_id = found[0][_ID], found[-1][_ID]
     stone = models.Tombstone(
         kind=models.Tombstone.Kind.EVENTS, first_id=first_id, last_id=last_id, counts={"event": len(found)}
@@ -144,6 +144,6 @@ def _list_kept(first_id: int, last_id: int) -> Iterator[changes.Change]:
             )
 
 
-def _is_gone(said: Iterable[canon.Row]) -> bool:
+def _is_gone(said: Iterable[canonical.Row]) -> bool:
     """Whether an event says that the row was removed, whose id no other has after it."""
     return any(change[4] == models.Change.Act.REMOVED for change in said)

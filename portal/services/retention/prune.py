@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _REQUEST_BATCHES, _EVENT_BATCHES = 100, 20
 
 
-def prune_old(*, held: leases.Lease) -> int:
+def prune_old(*, lease: leases.Lease) -> int:
     """Prune some batches of what is old enough, each in a transaction of its own. Returns how many rows were named.
 
     Nothing without PORTAL_KEEP_DAYS.
@@ -26,9 +26,9 @@ def prune_old(*, held: leases.Lease) -> int:
     if settings.PORTAL_KEEP_DAYS is None:
         return 0
     before = _find_edge(days=settings.PORTAL_KEEP_DAYS)
-    count = requests.prune_requests(held=held, before=before, most=_REQUEST_BATCHES)
+    count = requests.prune_requests(lease=lease, before=before, most=_REQUEST_BATCHES)
     # Events go after their requests: to look for some while there are requests left is to look through all.
-    more = 0 if count else events.prune_events(held=held, before=before, most=_EVENT_BATCHES)
+    more = 0 if count else events.prune_events(lease=lease, before=before, most=_EVENT_BATCHES)
     if count or more:
         logger.info("Pruned %d requests and %d events from before %s.", count, more, before.date())
     return count + more

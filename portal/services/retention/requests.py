@@ -25,19 +25,19 @@ logger = logging.getLogger(__name__)
 BATCH = 50  # requests that go in one transaction at most
 _FINAL = [status for status, following in models.request.TRANSITIONS.items() if not following]
 # In the order in which they go: what refers to a row goes before it.
-_KINDS = ("late-answer", "attempt", "workstation", "request")
+_KINDS = ("late-response", "attempt", "workstation", "request")
 # Whose a row is, by its kind.
 _OWNERS = {
     "request": F("pk"),
     "attempt": F("request"),
-    "late-answer": F("attempt__request"),
+    "late-response": F("attempt__request"),
     "workstation": Coalesce("request", "made_for"),
 }
 
 type Numbers = Sequence[int]
 
 
-def prune_requests(*, held: leases.Lease, before: datetime, most: int) -> int:
+def prune_requests(*, lease: leases.Lease, before: datetime, most: int) -> int:
     """Prune requests of which nothing is younger than `before`, in at most so many batches. Returns how many went."""
     total = batches = 0
     for page in _walk(before=before):
@@ -49,7 +49,7 @@ def prune_requests(*, held: leases.Lease, before: datetime, most: int) -> int:
             )
         going = [number for number in going if number not in differing]
         if going:
-            _bury(going, held=held)
+            _bury(going, lease=lease)
             total, batches = total + len(going), batches + 1
         if batches == most:
             break
@@ -91,7 +91,7 @@ def _choose(numbers: Numbers, *, before: datetime) -> list[int]:
 def _find_young(numbers: Numbers, *, before: datetime) -> set[int]:
     """Those of which an attempt, a late answer or a workstation is live or young."""
     attempts = models.Attempt.objects.filter(
-        Q(outcome=models.Attempt.Outcome.SENDING) | Q(deadline_at__gte=before) | Q(late_answer__came_at__gte=before),
+        Q(outcome=models.Attempt.Outcome.SENDING) | Q(deadline_at__gte=before) | Q(late_response__came_at__gte=before),
         request__in=numbers,
     )
     lasting = models.Workstation.objects.filter(Q(ended_at=None) | Q(ended_at__gte=before))
@@ -106,14 +106,14 @@ def _find_young(numbers: Numbers, *, before: datetime) -> set[int]:
 
 
 @transaction.atomic
-def _bury(numbers: Numbers, *, held: leases.Lease) -> None:
-    leases.check_lease(held=held)
+def _bury(numbers: Numbers, *, lease: leases.Lease) -> None:
+    leases.check_lease(lease=lease)
     locked = models.Request.objects.filter(pk__in=numbers).select_for_update().order_by("pk")
     days = {usage.get_day(at=portal_request.created_at) for portal_request in locked}
     rows = _list_rows(numbers)
     ids = {kind: sorted(found.values_list("pk", flat=True)) for kind, found in rows.items()}
     kinds = models.Tombstone.Kind
-    stones = [_make_stone(kinds.REQUESTS, ids, kinds=("request", "attempt", "late-answer"))]
+    stones = [_make_stone(kinds.REQUESTS, ids, kinds=("request", "attempt", "late-response"))]
     if ids["workstation"]:
         stones.append(_make_stone(kinds.WORKSTATIONS, ids, kinds=("workstation",)))
     removed = models.Change.Act.REMOVED
@@ -140,7 +140,7 @@ def _list_rows(numbers: Numbers) -> Mapping[str, QuerySet[Any]]:
     return {
         "request": models.Request.objects.filter(pk__in=numbers),
         "attempt": models.Attempt.objects.filter(request__in=numbers),
-        "late-answer": models.LateAnswer.objects.filter(attempt__request__in=numbers),
+        "late-response": models.LateResponse.objects.filter(attempt__request__in=numbers),
         "workstation": models.Workstation.objects.filter(Q(request__in=numbers) | Q(made_for__in=numbers)),
     }
 

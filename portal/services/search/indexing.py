@@ -33,7 +33,7 @@ def _select_words() -> str:
             UNION SELECT w.uid || ' ' || coalesce({workspace}, '')
                 FROM portal_workstation w WHERE w.request_id = r.id OR w.made_for_id = r.id
             UNION SELECT {error} || ' ' || {message} FROM portal_attempt a WHERE a.request_id = r.id
-            UNION SELECT {error} || ' ' || {message} FROM portal_lateanswer a
+            UNION SELECT {error} || ' ' || {message} FROM portal_lateresponse a
                 JOIN portal_attempt o ON o.id = a.attempt_id WHERE o.request_id = r.id
         ) AS pieces
     )"""  # noqa: S608 (our own names)
@@ -64,7 +64,7 @@ def list_triggers() -> list[triggers.Trigger]:
         _after("request", "DELETE", "DELETE FROM portal_searchentry WHERE rowid = OLD.id"),
         _after("attempt", "INSERT", _update("NEW.request_id"), says),
         _after("attempt", "UPDATE OF error, message", _update("NEW.request_id"), says),
-        _after("lateanswer", "INSERT", _update(of_late), says),
+        _after("lateresponse", "INSERT", _update(of_late), says),
         _after("workstation", "INSERT", _update(both)),
         _after("workstation", "UPDATE", _update(f"{both}, OLD.request_id, OLD.made_for_id"), moves),
     ]

@@ -23,7 +23,7 @@ TABLES: dict[type[Model], str] = {
     models.Log: "first_seen_at",
     models.Workstation: "",
     models.Attempt: "claimed_at",
-    models.LateAnswer: "came_at",
+    models.LateResponse: "came_at",
     models.Scan: "begun_at",
     models.Event: "at",
     models.Change: "",
@@ -73,7 +73,7 @@ class Batch:
                 first = _find_first_id(model, count=len(self._rows[model]))
                 for number, row in enumerate(self._rows[model], start=first):
                     row.pk = number
-        for late in self._rows[models.LateAnswer]:
+        for late in self._rows[models.LateResponse]:
             late.attempt_id = late.attempt.pk
         for event in self._rows[models.Event]:
             if scan := event.detail.get("scan"):

@@ -85,7 +85,7 @@ def _begin(plan: Plan) -> Plan:
 def _make_account(begin: datetime, *, seed: int) -> None:
     """That of this process's key, which is accepted from the first."""
     base_url = settings.AGENTSTATION_BASE_URL
-    values = {"base_url": base_url, "created_at": begin, "first_look": "DONE", "salt": f"{seed:032}"}
+    values = {"base_url": base_url, "created_at": begin, "baseline_scan": "DONE", "salt": f"{seed:032}"}
     account = models.Account.objects.create(**values)
     models.Key.objects.create(account=account)
     credential = models.Credential.objects.create(
@@ -134,10 +134,10 @@ def _do_duty(name: str, act: Callable[..., int]) -> None:
     """What a worker does from time to time, until nothing is left to do."""
     count = 1
     while count:
-        held = leases.acquire_lease(name=name, holder=_VERB, seconds=_LEASE)
-        if held is None:
+        lease = leases.acquire_lease(name=name, holder=_VERB, seconds=_LEASE)
+        if lease is None:
             raise Refused("A worker uses this database. Stop it first.")
-        count = act(held=held)
+        count = act(lease=lease)
     leases.drop_leases(holder=_VERB)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Model
 
 from portal import failures, models
-from portal.services import retry
+from portal.services import retry_policy
 from tests.bench.filling import words
 from tests.bench.filling.scene import Scene, at
 
@@ -25,12 +25,12 @@ _TYPES = _repeat({
 })  # fmt: skip
 # What an attempt ends in. The provider is busy: most requests need several.
 _ENDINGS = _repeat({
-    "": 215, "429": 325, "503": 95, "no-connection": 130, "402-held": 24, "given-back": 22, "500": 22, "no-answer": 14,
+    "": 215, "429": 325, "503": 95, "no-connection": 130, "402-held": 24, "not-sent": 22, "500": 22, "no-answer": 14,
     "422": 16, "gateway": 8, "400": 4, "402": 4, "unreadable": 4, "other": 3, "401": 2,
 })  # fmt: skip
 # The failures by which endings go down in the record, where they have another name there.
-_FAILURES = {"given-back": "", "402-held": "402", "gateway": "no-answer"}
-_OUTCOMES = {"": _O.SUCCEEDED, "given-back": _O.GIVEN_BACK} | dict.fromkeys(
+_FAILURES = {"not-sent": "", "402-held": "402", "gateway": "no-answer"}
+_OUTCOMES = {"": _O.SUCCEEDED, "not-sent": _O.NOT_SENT} | dict.fromkeys(
     ("500", "no-answer", "gateway", "unreadable"), _O.UNKNOWN
 )
 _DEADLINE = 130.0  # seconds after the claim
@@ -156,7 +156,7 @@ class Story:
             self._record("answer", attempt, detail, rows=[*rows, *self._made])
         if attempt.outcome == _O.SUCCEEDED:
             return _S.SUCCEEDED
-        if ending in ("given-back", "402-held"):
+        if ending in ("not-sent", "402-held"):
             self._now += self._random.uniform(1, 600)
             return _S.QUEUED
         self._request.failure = attempt.failure
@@ -185,10 +185,10 @@ class Story:
 
     def _follow(self, failure: failures.Failure) -> models.Request.Status:
         """What the catalogue says."""
-        if failure.hold.is_lasting:
+        if failure.pause.is_lasting:
             self._hold(failure.code)
             return _S.FAILED
-        is_over = failure.retry is failures.Retry.FEW and self._request.tries >= retry.FEW
+        is_over = failure.retry is failures.Retry.FEW and self._request.tries >= retry_policy.MAX_ATTEMPTS
         if failure.retry is failures.Retry.NEVER or is_over:
             return _S.FAILED
         if self._random.random() < 0.002:
@@ -204,9 +204,9 @@ class Story:
         key, operator = f"key key of {self._scene.account}", self._scene.people.operator
         resumed = self._now + self._random.uniform(60, 7200)
         opened = resumed + self._random.uniform(1, 20)
-        self._record("hold", key, {"cause": cause, "until": None, "request": self._number})
+        self._record("pause", key, {"cause": cause, "until": None, "request": self._number})
         self._record("resume", key, {"cause": cause, "by_probe": False}, actor=operator, moment=resumed)
-        self._record("open", key, {"cause": cause}, moment=opened)
+        self._record("activate", key, {"cause": cause}, moment=opened)
 
     # --- Outcomes that were not known ---
 
@@ -224,23 +224,23 @@ class Story:
             return _S.FAILED
         if wishes := chance > 0.95:
             self._now += self._random.uniform(5, 40)
-            self._request.cancel_wished_at = at(self._now)
-            self._record_request("wish-cancel", actor=self._person)
+            self._request.cancel_requested_at = at(self._now)
+            self._record_request("request-cancel", actor=self._person)
         self._reconcile(is_found=chance < 0.5)
         if self._made:
             return _S.SUCCEEDED
         if wishes:
             return _S.CANCELLED
-        return _S.FAILED if self._request.tries >= retry.FEW else _S.QUEUED
+        return _S.FAILED if self._request.tries >= retry_policy.MAX_ATTEMPTS else _S.QUEUED
 
     def _answer_late(self, attempt: models.Attempt) -> models.Request.Status:
         self._now += self._random.uniform(1, 600)
         answer = self._make_workstation(self._now)
         late = self._batch.add(
-            models.LateAnswer(attempt=attempt, came_at=at(self._now), outcome=_O.SUCCEEDED, **answer)
+            models.LateResponse(attempt=attempt, came_at=at(self._now), outcome=_O.SUCCEEDED, **answer)
         )
         rows = [late, attempt, self._request, *self._made]
-        self._record("late-answer", attempt, {"outcome": _O.SUCCEEDED, "failure": ""}, rows=rows)
+        self._record("late-response", attempt, {"outcome": _O.SUCCEEDED, "failure": ""}, rows=rows)
         return _S.SUCCEEDED
 
     def _reconcile(self, *, is_found: bool) -> None:
@@ -296,14 +296,14 @@ class Story:
             listed_at=begun,
             refreshed_at=end or begun,
             refresh_due_at=end or begun,
-            release_asked_at=at(ready + lasts - 2) if asker else None,
-            release_asked_by_id=asker.pk if asker else None,
+            release_requested_at=at(ready + lasts - 2) if asker else None,
+            release_requested_by_id=asker.pk if asker else None,
             ended_at=end,
         )
         workstation.raw = words.write_workstation(workstation, workspace=space.uid)
         self._made = [self._batch.add(workstation), *([space] if space.pk == self._number else [])]
         if asker:
-            self._record("ask-release", workstation, actor=asker, moment=ready + lasts - 2, rows=self._made)
+            self._record("request-release", workstation, actor=asker, moment=ready + lasts - 2, rows=self._made)
         if end:
             self._record("released" if asker else "ended", workstation, moment=ready + lasts, rows=self._made)
         return {"http_status": 200, "answer": workstation.raw.encode()}

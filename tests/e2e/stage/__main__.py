@@ -77,7 +77,7 @@ def build() -> dict[str, object]:
         "names": names,
         "admin": list_admin([name for name in names if name.startswith("admin:")]),
         "codes": list(failures.CATALOGUE),
-        "holding": [code for code, row in failures.CATALOGUE.items() if row.hold is not failures.Hold.NONE],
+        "holding": [code for code, row in failures.CATALOGUE.items() if row.pause is not failures.Pause.NONE],
         "static_root": str(settings.STATIC_ROOT),
     }
 

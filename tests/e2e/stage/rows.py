@@ -55,7 +55,7 @@ def create_requests(mira: models.User, olga: models.User) -> dict[str, int]:
     numbers["settled"] = _create_failed(mira, "500", attempts=3)
     numbers["closed"] = _create_closed(mira, olga)
     numbers["unknown"] = _create_unknown(mira)
-    numbers["unwanted"] = _create_unknown(mira, cancel_wished_at=NOW)
+    numbers["unwanted"] = _create_unknown(mira, cancel_requested_at=NOW)
     numbers["stuck"] = _create_unknown(
         mira, type="zoom-chromium", workspace_uid="atlas", operator_note=matching.NO_WITNESS
     )
@@ -129,9 +129,11 @@ def _create_closed(mira: models.User, olga: models.User) -> int:
 def _create_unknown(mira: models.User, **values: object) -> int:
     portal_request = _create_request(mira, 2, "UNKNOWN", failure="no-answer", **values)
     attempt = _create_attempt(portal_request, "UNKNOWN", "no-answer")
-    if portal_request.cancel_wished_at:
-        _add_event(mira, "wish-cancel", portal_request)
-        models.LateAnswer.objects.create(attempt=attempt, outcome="FAILED", failure="503", http_status=503, message="x")
+    if portal_request.cancel_requested_at:
+        _add_event(mira, "request-cancel", portal_request)
+        models.LateResponse.objects.create(
+            attempt=attempt, outcome="FAILED", failure="503", http_status=503, message="x"
+        )
     return int(portal_request.pk)
 
 
@@ -164,7 +166,7 @@ def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
     _fill(atlas)
     _create_workspace(mira, "9f3c2d1a-77e0-4b7e-9d62-0a4f5b1c8e33", "")
     shared = {"workspace": atlas, "raw": json.dumps({"id": "ws-1", "type": "python", "status": "active"})}
-    leaving = {"release_asked_at": NOW, "release_asked_by": mira, "release_due_at": NOW}
+    leaving = {"release_requested_at": NOW, "release_requested_by": mira, "release_due_at": NOW}
     uids = {
         "active": _create_workstation(mira, "5d0f7a52-1c34-4b8e-a9b5-2f6f0f6a7c11", **shared),
         "ended": _create_workstation(mira, "ws-ended", status="completed", ended_at=NOW),
@@ -278,7 +280,7 @@ def create_record(olga: models.User) -> None:
         actor=olga, finding=seen, reason="The disk of the old machine had failed: see the ticket."
     )
     ids, kind = [-3, -2], models.Tombstone.Kind.REQUESTS
-    counts = {"request": 2, "attempt": 3, "late-answer": 0}
+    counts = {"request": 2, "attempt": 3, "late-response": 0}
     stone = models.Tombstone(kind=kind, first_id=ids[0], last_id=ids[-1], ids=ids, counts=counts)
     tombstones.bury(stones=[stone], told=())
     account = accounts.get_current_account()
@@ -286,7 +288,7 @@ def create_record(olga: models.User) -> None:
     models.StrayResponse.objects.create(
         account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", answer=b'{"id": "stray"}'
     )
-    held = leases.acquire_lease(name="seal", holder="desk:4711", seconds=60)
-    assert held is not None
-    seals.seal_events(held=held)
+    lease = leases.acquire_lease(name="seal", holder="desk:4711", seconds=60)
+    assert lease is not None
+    seals.seal_events(lease=lease)
     write_event(actor_name="mira", verb="sign-in", target="user mira")

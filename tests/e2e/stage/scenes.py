@@ -30,7 +30,7 @@ def _set_open() -> None:
     _confirm_everybody()
     models.Worker.objects.update_or_create(name="desk:4711", defaults={"seen_at": timezone.now() + timedelta(days=1)})
     models.Key.objects.get_or_create(account=accounts.get_current_account())
-    _change_key(state="OPEN", cause="", held_at=None, held_until=None, operator_only=False)
+    _change_key(state="ACTIVE", cause="", paused_at=None, paused_until=None, operator_only=False)
     models.Credential.objects.asked().delete()
     models.Database.objects.update(doubt="", doubted_at=None)
     models.Account.objects.update(shared_at=None)
@@ -51,8 +51,8 @@ def _change_key(**values: object) -> None:
 def _hold(cause: str) -> None:
     now = timezone.now().replace(microsecond=0)
     until = now + timedelta(hours=1) if cause in UNTIL_A_TIME else None
-    values = {"held_at": now, "held_until": until, "pause_seconds": 3600 if until else 0}
-    _change_key(state="HELD", cause=cause, operator_only=cause in ("402", "new-key", "database-moved"), **values)
+    values = {"paused_at": now, "paused_until": until, "pause_seconds": 3600 if until else 0}
+    _change_key(state="PAUSED", cause=cause, operator_only=cause in ("402", "new-key", "database-moved"), **values)
     if cause == models.NEW_KEY:
         models.Credential.objects.create(
             account=accounts.get_current_account(),

@@ -10,31 +10,33 @@ from django.utils.translation import gettext as _
 from portal import failures, models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, clock, keyhold, leases, lifecycle, putoff, submitters
+from portal.services import accounts, audit, circuit_breaker, clock, leases, lifecycle, putoff, submitters
 
 _STEADY_GRACES = 15  # how many times the grace the clock must have been steady before a request is given up by it
 
 
-def recover_requests(*, held: leases.Lease, watched: clock.SteadyClock) -> int:
+def recover_requests(*, lease: leases.Lease, watched: clock.SteadyClock) -> int:
     """Make attempts past their deadline unknown, give up what waited too long, and cancel what may not be sent.
 
     `watched` is the clock that this job keeps from one round to the next. Returns how many.
     """
     account = accounts.get_current_account()
-    watched.observe(account=account, token=held.token)
-    putoff.shorten_waits(account=account, held=held)
-    count = _recover_attempts(held=held, watched=watched) + _cancel_foreign(held=held) + _cancel_forbidden(held=held)
-    if watched.steady_seconds >= _STEADY_GRACES * settings.PORTAL_SETTLE_GRACE:
-        count += _give_up_waiting(account=account, held=held)
+    watched.observe(account=account, token=lease.token)
+    putoff.shorten_waits(account=account, lease=lease)
+    count = (
+        _recover_attempts(lease=lease, watched=watched) + _cancel_foreign(lease=lease) + _cancel_forbidden(lease=lease)
+    )
+    if watched.steady_seconds >= _STEADY_GRACES * settings.PORTAL_RECONCILE_GRACE:
+        count += _give_up_waiting(account=account, lease=lease)
     return count
 
 
-def _recover_attempts(*, held: leases.Lease, watched: clock.SteadyClock) -> int:
+def _recover_attempts(*, lease: leases.Lease, watched: clock.SteadyClock) -> int:
     steady = timedelta(seconds=watched.steady_seconds)
     # Claimed before the clock stepped back, and steady since for as long as the whole call may take.
     stepped = Q(claimed_at__gt=Now() + clock.SLACK, deadline_at__lte=F("claimed_at") + steady)
     return sum(
-        _make_unknown(attempt_id=pk, is_over=is_over, held=held)
+        _make_unknown(attempt_id=pk, is_over=is_over, lease=lease)
         for is_over in (Q(deadline_at__lte=Now()), stepped)
         for pk in _list_under_way().filter(is_over).values_list("pk", flat=True)
     )
@@ -45,17 +47,17 @@ def _list_under_way() -> QuerySet[models.Attempt]:
 
 
 @transaction.atomic
-def _make_unknown(*, attempt_id: int, is_over: Q, held: leases.Lease) -> bool:
+def _make_unknown(*, attempt_id: int, is_over: Q, lease: leases.Lease) -> bool:
     attempt = models.Attempt.objects.select_related("request__account").get(pk=attempt_id)
-    key = keyhold.lock_key(account=attempt.request.account)
-    leases.check_lease(held=held)
+    key = circuit_breaker.lock_key(account=attempt.request.account)
+    leases.check_lease(lease=lease)
     portal_request = models.Request.objects.select_for_update().get(pk=attempt.request_id)
     is_ours = attempt.update_where(
         _list_under_way().filter(is_over),
         outcome=models.Attempt.Outcome.UNKNOWN,
         failure=failures.NO_ANSWER.code,
         ended_at=Now(),
-        ended_tick=keyhold.advance_tick(key=key),
+        ended_tick=circuit_breaker.advance_tick(key=key),
     )
     if not is_ours:
         return False  # its worker recorded it at the last moment
@@ -67,20 +69,20 @@ def _make_unknown(*, attempt_id: int, is_over: Q, held: leases.Lease) -> bool:
     return True
 
 
-def _give_up_waiting(*, account: models.Account, held: leases.Lease) -> int:
+def _give_up_waiting(*, account: models.Account, lease: leases.Lease) -> int:
     oldest = Now() - timedelta(seconds=settings.PORTAL_LONGEST_WAIT)
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED, queued_at__lte=oldest)
-    return sum(_give_up(request_id=pk, account=account, held=held) for pk in waiting.values_list("pk", flat=True))
+    return sum(_give_up(request_id=pk, account=account, lease=lease) for pk in waiting.values_list("pk", flat=True))
 
 
 @transaction.atomic
-def _give_up(*, request_id: int, account: models.Account, held: leases.Lease) -> bool:
-    key = keyhold.lock_key(account=account)
-    leases.check_lease(held=held)
+def _give_up(*, request_id: int, account: models.Account, lease: leases.Lease) -> bool:
+    key = circuit_breaker.lock_key(account=account)
+    leases.check_lease(lease=lease)
     portal_request = models.Request.objects.select_for_update().get(pk=request_id)
     now = clock.read_clock(account=account)
-    standing = key.held_seconds + (max(0.0, (now - key.held_at).total_seconds()) if key.held_at else 0.0)
-    waited = (now - portal_request.queued_at).total_seconds() - (standing - portal_request.held_seconds_before)
+    standing = key.paused_seconds + (max(0.0, (now - key.paused_at).total_seconds()) if key.paused_at else 0.0)
+    waited = (now - portal_request.queued_at).total_seconds() - (standing - portal_request.paused_seconds_before)
     if portal_request.status != models.Request.Status.QUEUED or waited < settings.PORTAL_LONGEST_WAIT:
         return False
     change = lifecycle.move_request(
@@ -90,26 +92,26 @@ def _give_up(*, request_id: int, account: models.Account, held: leases.Lease) ->
     return True
 
 
-def _cancel_foreign(*, held: leases.Lease) -> int:
+def _cancel_foreign(*, lease: leases.Lease) -> int:
     """Cancel what waits for an account that an operator has left: it must not be bought with another one's key."""
     waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED, account__retired_at__isnull=False)
     reason = _("It was meant for %(url)s, which is not the account of the present key.")
     rows = waiting.values_list("pk", "account__base_url")
-    return sum(_cancel(request_id=pk, reason=reason % {"url": url}, held=held) for pk, url in rows)
+    return sum(_cancel(request_id=pk, reason=reason % {"url": url}, lease=lease) for pk, url in rows)
 
 
-def _cancel_forbidden(*, held: leases.Lease) -> int:
+def _cancel_forbidden(*, lease: leases.Lease) -> int:
     """Cancel what waits for somebody who may not ask for it any more."""
     waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED)
     forbidden = waiting.exclude(requester__in=submitters.list_submitters()).values_list("pk", flat=True)
     reason = _("Its requester may no longer request workstations.")
-    return sum(_cancel(request_id=pk, reason=reason, held=held) for pk in forbidden)
+    return sum(_cancel(request_id=pk, reason=reason, lease=lease) for pk in forbidden)
 
 
 @transaction.atomic
-def _cancel(*, request_id: int, reason: str, held: leases.Lease) -> bool:
-    keyhold.lock_key(account=models.Account.objects.get(requests=request_id))
-    leases.check_lease(held=held)
+def _cancel(*, request_id: int, reason: str, lease: leases.Lease) -> bool:
+    circuit_breaker.lock_key(account=models.Account.objects.get(requests=request_id))
+    leases.check_lease(lease=lease)
     portal_request = models.Request.objects.select_for_update().get(pk=request_id)
     if portal_request.status != models.Request.Status.QUEUED:
         return False

@@ -1,4 +1,4 @@
-"""The hold, step by step, against a model of it in plain Python."""
+"""The pause, step by step, against a model of it in plain Python."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from portal import models
-from portal.services import accounts, clock, credentials, dispatch, keyhold, leases, record
+from portal.services import accounts, circuit_breaker, clock, credentials, dispatch, leases, record
 from tests import factories
 from tests.properties import scene
 
-OPEN, HELD, RESUMING = "OPEN", "HELD", "RESUMING"
+OPEN, PAUSED, RESUMING = "ACTIVE", "PAUSED", "RESUMING"
 OPERATOR, TIMED = ("401", "402"), ("429",)
 SEVERAL = ("500", "502", "503", "no-connection", "no-answer", "unreadable")
-NOTHING = ("400", "422", "other", "given-back")
+NOTHING = ("400", "422", "other", "not-sent")
 PERHAPS_MADE = ("500", "502", "no-answer", "unreadable")
-FIRST_HOLD, LONGEST_HOLD, LONGEST_RETRY_AFTER = 100, 300, 3600  # PORTAL_RETRY_DELAY is 50
+FIRST_PAUSE, LONGEST_PAUSE, LONGEST_RETRY_AFTER = 100, 300, 3600  # PORTAL_RETRY_DELAY is 50
 FIRST_PROBE, LONGEST_PROBE = 10, 600
 KEYS = ("key-one", "key-two", "key-three")
 SEEN_LATELY = 30
@@ -30,7 +30,7 @@ class Model:
     state: str = OPEN
     cause: str = ""
     until: int | None = None
-    ended: int = -1  # when the last hold ended
+    ended: int = -1  # when the last pause ended
     row: int = 0
     holds: int = 0
     probes: int = 0
@@ -42,13 +42,13 @@ class Model:
     seen: int | None = None  # when a worker last showed itself with an accepted key
 
     def hold(self, cause: str, *, until: int | None = None, probe_at: int | None = None) -> None:
-        self.state, self.cause, self.until, self.probe_at = HELD, cause, until, probe_at
+        self.state, self.cause, self.until, self.probe_at = PAUSED, cause, until, probe_at
 
     def hold_for(self, cause: str, seconds: int) -> None:
         until = self.now + seconds
-        if self.state == HELD and (self.until is None or until <= self.until):
+        if self.state == PAUSED and (self.until is None or until <= self.until):
             return  # neither an operator's hold nor a later end is replaced
-        if self.state != HELD:
+        if self.state != PAUSED:
             self.holds += 1
         self.hold(cause, until=until)
 
@@ -58,7 +58,7 @@ class Model:
 
     def show_life(self) -> None:
         """A worker's heartbeat, with the key that it has."""
-        asks = self.state == HELD and self.cause == models.NEW_KEY
+        asks = self.state == PAUSED and self.cause == models.NEW_KEY
         if self.present in self.accepted:
             self.seen = self.now
             if asks:
@@ -71,15 +71,15 @@ class Model:
 
     def look(self) -> None:
         """What anybody who wants to send finds out first."""
-        if self.state == HELD and self.until is not None and self.until <= self.now:
+        if self.state == PAUSED and self.until is not None and self.until <= self.now:
             self.resume()
 
     def counts(self, attempt: "Attempt") -> bool:
         return attempt.claimed >= self.ended
 
     def end(self, attempt: "Attempt", code: str, retry_after: int | None) -> bool:
-        """What the end of an attempt does to the key. Returns whether this took it from OPEN to HELD for good."""
-        if not self.counts(attempt) or code == "given-back":
+        """What the end of an attempt does to the key. Returns whether this took it from OPEN to PAUSED for good."""
+        if not self.counts(attempt) or code == "not-sent":
             return False
         was_open = self.state == OPEN
         if code == "200":
@@ -87,7 +87,7 @@ class Model:
                 self.state, self.cause, self.by_probe = OPEN, "", False
             self.row = self.holds = 0
         elif code in OPERATOR:
-            if self.state == HELD and self.until is None:
+            if self.state == PAUSED and self.until is None:
                 return False
             probed = code == "401" and not (self.state == RESUMING and self.by_probe)
             if probed:
@@ -100,14 +100,14 @@ class Model:
             self.row += 1
             code = "no-answer" if code == "502" else code
             again = self.state == RESUMING and self.cause == code
-            if again or (self.state != HELD and self.row >= 3):
+            if again or (self.state != PAUSED and self.row >= 3):
                 self.hold_for(code, self.next_hold())
         else:
             self.row = 0
         return False
 
     def next_hold(self) -> int:
-        return min(FIRST_HOLD * 2**self.holds, LONGEST_HOLD)
+        return min(FIRST_PAUSE * 2**self.holds, LONGEST_PAUSE)
 
 
 @dataclass
@@ -117,7 +117,7 @@ class Attempt:
     request: int
 
 
-class Hold(scene.Example):
+class Pause(scene.Example):
     """Claims, answers of every kind, operators, probes, new keys and time, in any order."""
 
     settings = None
@@ -128,7 +128,7 @@ class Hold(scene.Example):
         models.Credential.objects.update(fingerprint=fingerprint, is_sandbox=False)
         self.people = [factories.create_user(name, "Members") for name in ("ann", "ben")]
         self.operator = factories.create_user("operator")
-        self.held = leases.acquire_lease(name="probe", holder="test", seconds=60)
+        self.lease = leases.acquire_lease(name="probe", holder="test", seconds=60)
         self.model, self.attempts = Model(), []
 
     @initialize(count=st.integers(0, 5))
@@ -189,7 +189,7 @@ class Hold(scene.Example):
         stopped_key = self.model.end(attempt, code, retry_after)
         portal_request = models.Request.objects.get(pk=attempt.request)
         assert portal_request.status == self.expect_status(code, tries=tries + 1, stopped_key=stopped_key)
-        is_back = code == "given-back" or (code in OPERATOR and not stopped_key)
+        is_back = code == "not-sent" or (code in OPERATOR and not stopped_key)
         assert portal_request.tries == tries + (0 if is_back or code == "200" else 1)
 
     @staticmethod
@@ -202,7 +202,7 @@ class Hold(scene.Example):
             return "UNKNOWN"
         if code == "503":
             return "FAILED" if tries >= 4 else "QUEUED"
-        return "QUEUED" if code in ("given-back", "429", "no-connection") else "FAILED"
+        return "QUEUED" if code in ("not-sent", "429", "no-connection") else "FAILED"
 
     @precondition(lambda self: self.attempts)
     @rule(data=st.data())
@@ -210,17 +210,17 @@ class Hold(scene.Example):
         attempt = data.draw(st.sampled_from(self.attempts))
         self.tick()
         scene.make_overdue(attempt.call)
-        factories.recover_requests(held=self.held)
+        factories.recover_requests(lease=self.lease)
         self.attempts.remove(attempt)
 
     @precondition(lambda self: self.model.state != OPEN)
     @rule()
     def operator_resumes(self) -> None:
         self.tick()
-        may = self.model.state == HELD and self.model.cause != models.NEW_KEY
+        may = self.model.state == PAUSED and self.model.cause != models.NEW_KEY
         try:
-            keyhold.resume_key(actor=self.operator, account=self.account)
-        except keyhold.NotHeld:
+            circuit_breaker.resume_key(actor=self.operator, account=self.account)
+        except circuit_breaker.NotPaused:
             assert not may
         else:
             assert may
@@ -232,13 +232,13 @@ class Hold(scene.Example):
         self.tick()
         model = self.model
         model.look()
-        is_due = model.state == HELD and model.probe_at is not None and model.probe_at <= model.now
-        assert keyhold.claim_probe(account=self.account, held=self.held) == is_due
+        is_due = model.state == PAUSED and model.probe_at is not None and model.probe_at <= model.now
+        assert circuit_breaker.claim_probe(account=self.account, lease=self.lease) == is_due
         if is_due:
             model.probes += 1
             model.probe_at = model.now + min(FIRST_PROBE * 2**model.probes, LONGEST_PROBE)
-            assert not keyhold.claim_probe(account=self.account, held=self.held)
-            keyhold.note_probe(account=self.account, passed=passed, held=self.held)
+            assert not circuit_breaker.claim_probe(account=self.account, lease=self.lease)
+            circuit_breaker.note_probe(account=self.account, passed=passed, lease=self.lease)
             if passed:
                 model.resume(by_probe=True)
 
@@ -288,14 +288,14 @@ class Hold(scene.Example):
         assert asked.count() == len(model.asked)
         for credential in asked:
             credentials.confirm_key(actor=self.operator, credential=credential, is_same_account=True)
-            if model.state == HELD and (model.cause == models.NEW_KEY or model.probe_at is not None):
+            if model.state == PAUSED and (model.cause == models.NEW_KEY or model.probe_at is not None):
                 model.resume()
         model.accepted, model.asked = model.accepted | set(model.asked), ()
 
-    @precondition(lambda self: self.model.state == HELD)
+    @precondition(lambda self: self.model.state == PAUSED)
     @rule(code=st.sampled_from(["401", "402", "422", "200"]))
     def resume_and_try(self, code: str) -> None:
-        """The hold ends, by whatever may end it, and the attempt that is then made ends."""
+        """The pause ends, by whatever may end it, and the attempt that is then made ends."""
         model = self.model
         if model.until is not None:
             self.tick(max(model.until - model.now, scene.TICK))
@@ -311,7 +311,7 @@ class Hold(scene.Example):
         if len(self.attempts) > before:
             self.end(self.attempts[-1], code, None)
 
-    @precondition(lambda self: self.model.state == HELD)
+    @precondition(lambda self: self.model.state == PAUSED)
     @rule(seconds=st.sampled_from([50, 100, 400, 4000]))
     def wait(self, seconds: int) -> None:
         self.tick(seconds)
@@ -320,14 +320,14 @@ class Hold(scene.Example):
 
     @invariant()
     def key_is_as_the_model_says(self) -> None:
-        model, key = self.model, keyhold.get_key(account=self.account)
+        model, key = self.model, circuit_breaker.get_key(account=self.account)
         now = clock.read_clock(account=self.account)
         assert (key.state, key.cause) == (model.state, model.cause)
-        for real, expected in ((key.held_until, model.until), (key.probe_at, model.probe_at)):
+        for real, expected in ((key.paused_until, model.until), (key.probe_at, model.probe_at)):
             assert (real is None) == (expected is None)
             if real is not None:
                 assert (real - now).total_seconds() == pytest.approx(expected - model.now, abs=scene.TICK / 2)
-        nobody_else_ends_it = model.state == HELD and model.until is None and model.probe_at is None
+        nobody_else_ends_it = model.state == PAUSED and model.until is None and model.probe_at is None
         assert key.operator_only == nobody_else_ends_it
 
     @invariant()
@@ -341,10 +341,10 @@ class Hold(scene.Example):
             return
         self.tick()
         for attempt in list(self.attempts):
-            self.end(attempt, "given-back", None)
+            self.end(attempt, "not-sent", None)
         self.worker_shows_life(self.model.present, scene.TICK)
         self.operator_confirms()
-        if self.model.state == HELD:
+        if self.model.state == PAUSED:
             self.operator_resumes()
         self.claim(0)
         assert self.attempts, "nothing may be sent after an operator has resumed the key"
@@ -356,8 +356,8 @@ class Hold(scene.Example):
 @pytest.mark.django_db
 def test_the_hold_is_as_its_model(settings):
     settings.USING_SANDBOX = False  # whose keys are replaced without a question
-    settings.PORTAL_RETRY_DELAY = FIRST_HOLD / 2
+    settings.PORTAL_RETRY_DELAY = FIRST_PAUSE / 2
     settings.PORTAL_LONGEST_WAIT = settings.PORTAL_RECORD_MARGIN = 10**9
     settings.PORTAL_CALLS_IN_FLIGHT = 1000
-    Hold.settings = settings
-    run_state_machine_as_test(Hold, settings=scene.bounded(examples=40, steps=25))
+    Pause.settings = settings
+    run_state_machine_as_test(Pause, settings=scene.bounded(examples=40, steps=25))

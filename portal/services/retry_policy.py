@@ -7,7 +7,7 @@ from django.conf import settings
 
 from portal import failures, models
 
-FEW = 4  # attempts in all, where the catalogue says "a few times"
+MAX_ATTEMPTS = 4  # attempts in all, where the catalogue says "a few times"
 _LONGEST_DELAY = 300.0  # seconds
 LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 
@@ -16,7 +16,7 @@ LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked 
 class Next:
     """The request's next status; `delay` in seconds before it is tried again; whether the attempt counts as a try.
 
-    `to_back`: behind the others of its requester, so that what meets the hold again and again does not block them.
+    `to_back`: behind the others of its requester, so that what meets the pause again and again does not block them.
     """
 
     status: models.Request.Status
@@ -28,19 +28,19 @@ class Next:
 def plan_next(*, failure: failures.Failure, tries: int, stopped_key: bool, retry_after: float | None) -> Next:
     """What the catalogue says for a failure at this number of tries, this one included.
 
-    `stopped_key`: whether this very failure took the key from open to held; only that request fails with it.
+    `stopped_key`: whether this very failure took the key from active to paused; only that request fails with it.
     """
     status = models.Request.Status
-    if failure.hold.is_lasting:
+    if failure.pause.is_lasting:
         return Next(status=status.FAILED) if stopped_key else Next(status=status.QUEUED, counts=False, to_back=True)
     if failure.may_exist:
         return Next(status=status.UNKNOWN)
-    if failure.retry is failures.Retry.NEVER or (failure.retry is failures.Retry.FEW and tries >= FEW):
+    if failure.retry is failures.Retry.NEVER or (failure.retry is failures.Retry.FEW and tries >= MAX_ATTEMPTS):
         return Next(status=status.FAILED)
     return Next(
         status=status.QUEUED,
         delay=choose_delay(tries=tries, retry_after=retry_after),
-        to_back=failure.hold is failures.Hold.UNTIL_RETRY_AFTER,
+        to_back=failure.pause is failures.Pause.UNTIL_RETRY_AFTER,
     )
 
 

@@ -6,7 +6,7 @@ from django.db import connection
 from portal import agentstation, models
 from portal.agentstation import contract, resources
 from portal.models.clock import Now
-from portal.services import accounts, drift, leases, refreshing, releases, scans, types
+from portal.services import accounts, contract_drift, leases, refreshing, releases, scans, types
 from portal.worker import process
 from tests import factories
 
@@ -152,18 +152,18 @@ def test_answers_that_refuse_or_cannot_be_read_are_compared_too(sandbox, alice, 
 
 
 def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
-    factories.mark_first_look()
+    factories.mark_baseline_scan()
     page = {"data": [WORKSTATION | {"id": f"w{number}", "status": "paused"} for number in range(3)], "total": 3}
     sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
-    held = leases.acquire_lease(name="settle", holder="test", seconds=600)
-    scans.advance_scan(account=accounts.get_current_account(), held=held, client=process.make_client())
+    lease = leases.acquire_lease(name="settle", holder="test", seconds=600)
+    scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=process.make_client())
     assert [(notice.kind, notice.numbers) for notice in models.Notice.objects.order_by("id")] == [
         ("list has a field total", []),
         ("workstation has the status paused", []),
     ]
     assert "w1" not in models.Notice.objects.get(kind="list has a field total").example
     stored = factories.create_workstation(alice)
-    releases.ask_release(actor=alice, workstation=stored)
+    releases.request_release(actor=alice, workstation=stored)
     sandbox.script({"on": "DELETE", "status": 200, "body": {"type": "max", "refund": 3}})
     release = releases.claim_release()
     result = releases.send_release(release=release, client=process.make_client())
@@ -175,10 +175,10 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
 
 
 def test_a_list_that_is_refused_is_compared_too(sandbox):
-    factories.mark_first_look()
+    factories.mark_baseline_scan()
     sandbox.script({"on": "GET /workstations", "status": 404, "body": {"error": "none here"}})
-    held = leases.acquire_lease(name="settle", holder="test", seconds=600)
-    scans.advance_scan(account=accounts.get_current_account(), held=held, client=process.make_client())
+    lease = leases.acquire_lease(name="settle", holder="test", seconds=600)
+    scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=process.make_client())
     assert models.Notice.objects.get().kind == "an answer has the HTTP status 404"
 
 
@@ -193,14 +193,14 @@ def test_nothing_is_compared_in_a_transaction(sandbox, alice, monkeypatch):
     find_deviations = contract.find_deviations
     monkeypatch.setattr(contract, "find_deviations", find)
     monkeypatch.setattr(resources, "find_deviations", find)
-    held = leases.acquire_lease(name="settle", holder="test", seconds=600)
+    lease = leases.acquire_lease(name="settle", holder="test", seconds=600)
     client = process.make_client()
     stored = factories.create_workstation(alice)
     models.Workstation.objects.update(refresh_due_at=Now())
-    refreshing.refresh_workstations(held=held, client=client)
-    scans.advance_scan(account=accounts.get_current_account(), held=held, client=client)
-    types.read_types(held=held, client=client)
-    releases.ask_release(actor=alice, workstation=stored)
+    refreshing.refresh_workstations(lease=lease, client=client)
+    scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=client)
+    types.read_types(lease=lease, client=client)
+    releases.request_release(actor=alice, workstation=stored)
     factories.send_releases()
     sandbox.script({"status": 422, "body": {"error": "x", "message": "y", "hint": "z"}})
     factories.submit(alice)
@@ -210,7 +210,7 @@ def test_nothing_is_compared_in_a_transaction(sandbox, alice, monkeypatch):
 
 
 def test_who_makes_up_fields_does_not_fill_the_record(sandbox, alice, monkeypatch):
-    monkeypatch.setattr(drift, "_MOST_NOTICES", 30)
+    monkeypatch.setattr(contract_drift, "_MOST_NOTICES", 30)
     for start in (0, 100):
         answer(sandbox, alice, id=f"w{start}", **{f"field-{number}": 1 for number in range(start, start + 50)})
     kinds = list(models.Notice.objects.order_by("id").values_list("kind", flat=True))

@@ -8,7 +8,7 @@ from django.db import connection
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, intake, keyhold
+from portal.services import accounts, circuit_breaker, submissions
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -34,14 +34,14 @@ def test_the_same_submission_again_is_the_same_request_whoever_has_the_workspace
     first = factories.submit(alice, submission=submission, workspace_uid="space")
     models.Workspace.objects.create(account=first.account, uid="space", owner=bob)
     assert factories.submit(alice, submission=submission, workspace_uid="space") == first
-    with pytest.raises(intake.WorkspaceNotFound):
+    with pytest.raises(submissions.WorkspaceNotFound):
         factories.submit(alice, workspace_uid="space")
 
 
 def test_the_same_submission_with_other_values_is_refused(alice):
     submission = uuid4()
     first = factories.submit(alice, submission=submission)
-    with pytest.raises(intake.SubmissionReused, match=first.label):
+    with pytest.raises(submissions.SubmissionReused, match=first.label):
         factories.submit(alice, submission=submission, type="max")
 
 
@@ -77,7 +77,7 @@ def test_another_person_s_workspace_is_not_found(alice, bob):
     models.Workspace.objects.create(account=account, uid="ws-of-alice", owner=alice)
 
     assert factories.submit(alice, workspace_uid="ws-of-alice").pk
-    with pytest.raises(intake.WorkspaceNotFound):
+    with pytest.raises(submissions.WorkspaceNotFound):
         factories.submit(bob, workspace_uid="ws-of-alice")
 
 
@@ -98,7 +98,7 @@ def test_a_rehearsal_workspace_is_everybody_s(alice, bob):
 def test_cancelling_takes_a_waiting_request_out_of_the_queue(alice):
     portal_request = factories.submit(alice)
 
-    intake.cancel_request(actor=alice, portal_request=portal_request)
+    submissions.cancel_request(actor=alice, portal_request=portal_request)
 
     portal_request.refresh_from_db()
     assert portal_request.status == "CANCELLED"
@@ -110,24 +110,24 @@ def test_it_is_too_late_to_cancel_what_a_worker_has_claimed(alice):
     portal_request = factories.submit(alice)
     factories.claim()
 
-    with pytest.raises(intake.NotPossible):
-        intake.cancel_request(actor=alice, portal_request=portal_request)
+    with pytest.raises(submissions.NotPossible):
+        submissions.cancel_request(actor=alice, portal_request=portal_request)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_operator_closes_an_unknown_request_with_a_reason(sandbox, alice, olga):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
 
-    intake.close_request(actor=olga, portal_request=portal_request, reason="Nothing in the provider's list.")
+    submissions.close_request(actor=olga, portal_request=portal_request, reason="Nothing in the provider's list.")
 
     portal_request.refresh_from_db()
     event = models.Event.objects.get(verb="close")
     assert (portal_request.status, portal_request.failure) == ("FAILED", "no-answer")
     assert (event.actor_name, event.reason) == ("olga", "Nothing in the provider's list.")
-    with pytest.raises(intake.NotPossible):
-        intake.close_request(actor=olga, portal_request=portal_request, reason="Again.")
+    with pytest.raises(submissions.NotPossible):
+        submissions.close_request(actor=olga, portal_request=portal_request, reason="Again.")
 
 
 def test_resuming_a_key_that_is_not_held_is_refused(olga):
-    with pytest.raises(keyhold.NotHeld):
-        keyhold.resume_key(actor=olga, account=accounts.get_current_account())
+    with pytest.raises(circuit_breaker.NotPaused):
+        circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())

@@ -8,15 +8,15 @@ from portal.models.event import Verb
 from portal.services import (
     accounts,
     audit,
+    circuit_breaker,
     credentials,
-    intake,
-    keyhold,
     lifecycle,
     matching,
     mirror,
+    notify,
     releases,
+    submissions,
     submitters,
-    wake,
 )
 
 _OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
@@ -29,7 +29,7 @@ def count_open_decisions() -> int:
     unknown = models.Request.objects.filter(status=models.Request.Status.UNKNOWN)
     unknown = unknown.exclude(operator_note="", account__retired_at=None)
     left = submitters.list_left_workstations(account=account)
-    orphans = models.Workstation.objects.orphans().filter(account=account, release_asked_at=None)
+    orphans = models.Workstation.objects.orphans().filter(account=account, release_requested_at=None)
     notices = models.Notice.objects.filter(acknowledged_at=None)
     questions = credentials.list_questions(account=account)
     return len(questions) + sum(rows.count() for rows in (unknown, left, orphans, notices))
@@ -40,12 +40,12 @@ def adopt_workstation(
     *, actor: models.User, portal_request: models.Request, workstation: models.Workstation, reason: str
 ) -> None:
     """Say that this orphan was created for that request. Raises NotPossible where either has moved on."""
-    locked = intake.lock_request(portal_request=portal_request)
+    locked = submissions.lock_request(portal_request=portal_request)
     unclaimed = models.Workstation.objects.unclaimed().filter(account=locked.account_id).select_for_update(of=("self",))
     stored = unclaimed.filter(pk=workstation.pk).first()
     if locked.status not in _OPEN or stored is None:
-        raise intake.NotPossible(_("The request or the workstation has moved on; look again."))
-    mirrors = mirror.give_workstation(stored=stored, portal_request=locked)
+        raise submissions.NotPossible(_("The request or the workstation has moved on; look again."))
+    mirrors = mirror.assign_workstation(stored=stored, portal_request=locked)
     change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.SUCCEEDED)
     audit.record(
         Verb.ADOPT,
@@ -63,17 +63,21 @@ def declare_not_created(*, actor: models.User, portal_request: models.Request, r
 
     Its requester may say so too, who then may pay for two. Raises NotPossible before the portal asks for it.
     """
-    locked = intake.lock_request(portal_request=portal_request)
+    locked = submissions.lock_request(portal_request=portal_request)
     states = models.Request.Status
     if locked.status != states.UNKNOWN:
-        raise intake.NotPossible(_("Only a request that is being checked can be sent again; this one has moved on."))
+        raise submissions.NotPossible(
+            _("Only a request that is being checked can be sent again; this one has moved on.")
+        )
     is_own = locked.requester_id == actor.pk and matching.may_requester_decide(note=locked.operator_note)
     if not locked.operator_note or not (is_own or actor.has_perm("portal.close_request")):
-        raise intake.NotPossible(_("The portal is still checking what became of this request. Look again in a moment."))
-    is_unwanted = locked.cancel_wished_at is not None
+        raise submissions.NotPossible(
+            _("The portal is still checking what became of this request. Look again in a moment.")
+        )
+    is_unwanted = locked.cancel_requested_at is not None
     change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED if is_unwanted else states.QUEUED)
     audit.record(Verb.NOT_CREATED, locked, by=actor, reason=reason, detail=change)
-    wake.wake_workers()
+    notify.wake_workers()
 
 
 @transaction.atomic
@@ -82,11 +86,11 @@ def disown_workstation(*, actor: models.User, workstation: models.Workstation, r
 
     Raises NotPossible where somebody owns it.
     """
-    keyhold.lock_key(account=workstation.account)
+    circuit_breaker.lock_key(account=workstation.account)
     unclaimed = models.Workstation.objects.unclaimed().filter(pk=workstation.pk)
     rows = models.Workstation.objects.filter(pk__in=unclaimed.values("pk"))
     if not workstation.update_where(rows, is_foreign=True):
-        raise intake.NotPossible(_("This workstation belongs to a request, or may still turn out to."))
+        raise submissions.NotPossible(_("This workstation belongs to a request, or may still turn out to."))
     change = {"before": {"is_foreign": False}, "after": {"is_foreign": True}}
     audit.record(Verb.DISOWN, workstation, by=actor, detail=change, reason=reason)
 
@@ -96,9 +100,9 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     """Give back a workstation that nobody owns. Raises NotPossible where it has ended or somebody owns it."""
     # With another account's key the provider would say that it is gone, while it runs on.
     current = accounts.get_current_account()
-    keyhold.lock_key(account=current)  # a request may be about to be given it
-    orphans = models.Workstation.objects.orphans().filter(account=current, release_asked_at=None)
-    if not releases.mark_asked(workstation=workstation, rows=orphans, actor=actor):
-        raise intake.NotPossible(_("This workstation has ended, has an owner, or is being given back already."))
-    change = audit.describe_moment(row=workstation, column="release_asked_at")
+    circuit_breaker.lock_key(account=current)  # a request may be about to be given it
+    orphans = models.Workstation.objects.orphans().filter(account=current, release_requested_at=None)
+    if not releases.mark_release_requested(workstation=workstation, rows=orphans, actor=actor):
+        raise submissions.NotPossible(_("This workstation has ended, has an owner, or is being given back already."))
+    change = audit.describe_moment(row=workstation, column="release_requested_at")
     audit.record(Verb.RELEASE_ORPHAN, workstation, by=actor, detail=change, reason=reason)

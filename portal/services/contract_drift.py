@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import audit, storable
+from portal.services import audit, sanitize
 
 _MOST_NUMBERS = 20
 _MOST_KINDS, _MOST_NOTICES = 20, 500  # of one answer; in all: whoever makes up fields must not fill the record
@@ -42,7 +42,7 @@ def note_deviations(*, deviations: Iterable[agentstation.Deviation], request_num
     expected = _list_expected() if found else set()
     kinds = [kind for kind in found if kind not in expected]
     for kind in kinds[:_MOST_KINDS]:
-        shown = storable.escape_text(kind)[:_LONGEST_KIND]
+        shown = sanitize.escape_text(kind)[:_LONGEST_KIND]
         if models.Notice.objects.count() >= _MOST_NOTICES and not models.Notice.objects.filter(kind=shown).exists():
             shown = _MORE
         example = partial(_write_example, found[kind])  # called where it is new
@@ -63,7 +63,7 @@ def _list_expected() -> set[str]:
 
 def _write_example(data: Mapping[str, object]) -> str:
     parts = {key: _redact(key, value) for key, value in islice(data.items(), _MOST_PARTS) if key not in _CONTENTS}
-    return storable.escape_text(json.dumps(parts, ensure_ascii=False, indent=1, default=str))[:_LONGEST_EXAMPLE]
+    return sanitize.escape_text(json.dumps(parts, ensure_ascii=False, indent=1, default=str))[:_LONGEST_EXAMPLE]
 
 
 def _redact(name: str, value: object, depth: int = 1) -> object:

@@ -4,7 +4,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, decisions, intake, keyhold
+from portal.services import accounts, circuit_breaker, operator_actions, submissions
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +30,7 @@ def get_event(verb: str) -> models.Event:
 
 
 def adopt(olga: models.User, portal_request: models.Request, workstation: models.Workstation) -> None:
-    decisions.adopt_workstation(
+    operator_actions.adopt_workstation(
         actor=olga, portal_request=portal_request, workstation=workstation, reason="The times fit."
     )
 
@@ -72,7 +72,7 @@ def test_a_request_that_has_moved_on_adopts_nothing(sandbox, alice, olga, status
         ended_at=None if status == "SENDING" else Now(),
         took=None if status == "SENDING" else 1,
     )
-    with pytest.raises(intake.NotPossible):
+    with pytest.raises(submissions.NotPossible):
         adopt(olga, portal_request, orphan)
     orphan.refresh_from_db()
     assert orphan.request is None
@@ -82,7 +82,7 @@ def test_a_request_that_has_moved_on_adopts_nothing(sandbox, alice, olga, status
 def test_a_workstation_that_somebody_owns_is_not_given_away(sandbox, alice, bob, olga):
     owned = factories.create_workstation(bob)
     portal_request = make_unknown(sandbox, alice)
-    with pytest.raises(intake.NotPossible):
+    with pytest.raises(submissions.NotPossible):
         adopt(olga, portal_request, owned)
     portal_request.refresh_from_db()
     assert portal_request.status == "UNKNOWN"
@@ -93,7 +93,7 @@ def test_a_workstation_of_another_account_is_not_adopted(sandbox, settings, alic
     settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
     factories.present_key()
     foreign = make_orphan()
-    with pytest.raises(intake.NotPossible):
+    with pytest.raises(submissions.NotPossible):
         adopt(olga, portal_request, foreign)
 
 
@@ -103,7 +103,7 @@ def test_a_workstation_of_another_account_is_not_adopted(sandbox, settings, alic
 def test_an_operator_says_that_nothing_was_made_and_it_is_sent_again(sandbox, alice, olga):
     portal_request = make_unknown(sandbox, alice)
     factories.ask_people(portal_request)
-    decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
+    operator_actions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("QUEUED", "")
     event = get_event("not-created")
@@ -113,9 +113,9 @@ def test_an_operator_says_that_nothing_was_made_and_it_is_sent_again(sandbox, al
 
 def test_where_it_was_no_longer_wanted_nothing_made_means_cancelled(sandbox, alice, olga):
     portal_request = make_unknown(sandbox, alice)
-    intake.cancel_request(actor=alice, portal_request=portal_request)
+    submissions.cancel_request(actor=alice, portal_request=portal_request)
     factories.ask_people(portal_request)
-    decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
+    operator_actions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
     portal_request.refresh_from_db()
     assert portal_request.status == "CANCELLED"
 
@@ -125,8 +125,8 @@ def test_only_what_is_unknown_can_be_declared_not_created(sandbox, alice, olga, 
     portal_request = factories.submit(alice)
     ended = {} if status in ("QUEUED", "SENDING") else {"ended_at": Now(), "took": 1}
     models.Request.objects.update(status=status, **ended)
-    with pytest.raises(intake.NotPossible):
-        decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="No.")
+    with pytest.raises(submissions.NotPossible):
+        operator_actions.declare_not_created(actor=olga, portal_request=portal_request, reason="No.")
     assert not models.Event.objects.filter(verb="not-created").exists()
 
 
@@ -137,9 +137,9 @@ def test_an_operator_gives_an_orphan_back_once(sandbox, alice, olga):
     orphan = factories.create_workstation(alice)
     models.Workstation.objects.update(request=None)
 
-    decisions.release_orphan(actor=olga, workstation=orphan, reason="Nobody needs it.")
-    with pytest.raises(intake.NotPossible):
-        decisions.release_orphan(actor=olga, workstation=orphan, reason="Again.")
+    operator_actions.release_orphan(actor=olga, workstation=orphan, reason="Nobody needs it.")
+    with pytest.raises(submissions.NotPossible):
+        operator_actions.release_orphan(actor=olga, workstation=orphan, reason="Again.")
     factories.send_releases()
 
     orphan.refresh_from_db()
@@ -147,8 +147,8 @@ def test_an_operator_gives_an_orphan_back_once(sandbox, alice, olga):
     assert sandbox.record()["workstations"][0]["status"] == "completed"
     event = get_event("release-orphan")
     assert (event.actor_name, event.target, event.reason) == ("olga", f"workstation {orphan.uid}", "Nobody needs it.")
-    with pytest.raises(intake.NotPossible):
-        decisions.release_orphan(actor=olga, workstation=orphan, reason="It has ended.")
+    with pytest.raises(submissions.NotPossible):
+        operator_actions.release_orphan(actor=olga, workstation=orphan, reason="It has ended.")
 
 
 def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back(sandbox, alice, olga):
@@ -158,10 +158,10 @@ def test_what_has_an_owner_or_was_there_before_us_is_no_orphan_to_give_back(sand
     former = models.Account.objects.create(base_url="https://former.example/v1")
     models.Workstation.objects.filter(pk=elsewhere.pk).update(account=former)
     for workstation in (owned, foreign, elsewhere):
-        with pytest.raises(intake.NotPossible):
-            decisions.release_orphan(actor=olga, workstation=workstation, reason="No.")
+        with pytest.raises(submissions.NotPossible):
+            operator_actions.release_orphan(actor=olga, workstation=workstation, reason="No.")
         workstation.refresh_from_db()
-        assert workstation.release_asked_at is None
+        assert workstation.release_requested_at is None
     assert not models.Event.objects.filter(verb="release-orphan").exists()
 
 
@@ -169,6 +169,6 @@ def test_deciding_leaves_the_key_as_it_was(sandbox, alice, olga):
     portal_request = make_unknown(sandbox, alice)
     factories.ask_people(portal_request)
     before = models.Key.objects.values().get()
-    decisions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
+    operator_actions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
     assert models.Key.objects.values().get() == before
-    assert keyhold.get_key(account=accounts.get_current_account()).state == "OPEN"
+    assert circuit_breaker.get_key(account=accounts.get_current_account()).state == "ACTIVE"

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from portal import failures, models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, keyhold, lifecycle, matching, ownership, wake
+from portal.services import accounts, audit, circuit_breaker, lifecycle, matching, notify, ownership
 
 
 class Refused(Exception):
@@ -74,13 +74,13 @@ def _create_request(
         account=account,
         requester=requester,
         submission=submission,
-        held_seconds_before=account.key.held_seconds,
+        paused_seconds_before=account.key.paused_seconds,
         **values,
     )
     audit.record(
         Verb.SUBMIT, portal_request, by=requester, detail={"type": values["type"], "workspace": values["workspace_uid"]}
     )
-    wake.wake_workers()
+    notify.wake_workers()
     return portal_request
 
 
@@ -96,10 +96,10 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
     if locked.status == states.QUEUED or is_asked:
         change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
         audit.record(Verb.CANCEL, locked, by=actor, detail=change)
-    elif locked.status == states.UNKNOWN and locked.cancel_wished_at is None:
-        models.Request.objects.filter(pk=locked.pk).update(cancel_wished_at=Now())
-        change = audit.describe_moment(row=locked, column="cancel_wished_at")
-        audit.record(Verb.WISH_CANCEL, locked, by=actor, detail=change)
+    elif locked.status == states.UNKNOWN and locked.cancel_requested_at is None:
+        models.Request.objects.filter(pk=locked.pk).update(cancel_requested_at=Now())
+        change = audit.describe_moment(row=locked, column="cancel_requested_at")
+        audit.record(Verb.REQUEST_CANCEL, locked, by=actor, detail=change)
     else:
         raise NotPossible(_("It is too late to cancel: the request is not waiting any more."))
 
@@ -124,6 +124,6 @@ def close_request(*, actor: models.User, portal_request: models.Request, reason:
 
 def lock_request(*, portal_request: models.Request) -> models.Request:
     """The request's row, locked behind its key's, as it is now."""
-    keyhold.lock_key(account=portal_request.account)
+    circuit_breaker.lock_key(account=portal_request.account)
     rows = models.Request.objects.select_related("account__key", "requester").select_for_update(of=("self",))
     return rows.get(pk=portal_request.pk)

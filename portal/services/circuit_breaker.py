@@ -1,4 +1,4 @@
-"""The hold: the team-wide pause of the key. OPEN; HELD until something ends it; RESUMING, one attempt at a time."""
+"""The circuit breaker: the team-wide pause of the key. ACTIVE; PAUSED until something ends it; RESUMING, one attempt at a time."""
 
 import logging
 from datetime import datetime, timedelta
@@ -10,12 +10,12 @@ from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.event import Verb
-from portal.services import accounts, audit, clock, leases, wake
+from portal.services import accounts, audit, clock, leases, notify
 
 logger = logging.getLogger(__name__)
 
-SEVERAL = 3  # failures in a row, where the catalogue says "several"
-_LONGEST_HOLD = 300.0  # seconds; the first lasts two retry delays, each next in a row twice as long
+FAILURE_THRESHOLD = 3  # failures in a row, where the catalogue says "several"
+_LONGEST_PAUSE = 300.0  # seconds; the first lasts two retry delays, each next in a row twice as long
 _FIRST_PROBE, _LONGEST_PROBE = 10.0, 600.0  # seconds between probes, which double too
 _LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 _PAUSE_LEFT, _PROBE_LEFT = clock.Countdown(), clock.Countdown()  # of this process: no step of a clock moves them
@@ -26,8 +26,8 @@ _PAUSE_LEFT, _PROBE_LEFT = clock.Countdown(), clock.Countdown()  # of this proce
 _STOPPING_CAUSES = frozenset({"401", models.NEW_KEY, models.DATABASE_MOVED})
 
 
-class NotHeld(Exception):
-    """The key is not held, or not in this way; the message is fit for the person."""
+class NotPaused(Exception):
+    """The key is not paused, or not in this way; the message is fit for the person."""
 
 
 def get_key(*, account: models.Account) -> models.Key:
@@ -54,12 +54,12 @@ def advance_tick(*, key: models.Key) -> int:
 
 def stops_all_calls(*, key: models.Key) -> bool:
     """Whether the pause stops reads and releases too. Others stop only what would cost money."""
-    return key.is_held and key.cause in _STOPPING_CAUSES
+    return key.is_paused and key.cause in _STOPPING_CAUSES
 
 
 def may_send(*, key: models.Key) -> bool:
     """Whether this process may send with the locked key now."""
-    return not key.is_held and is_confirmed(account=key.account)
+    return not key.is_paused and is_confirmed(account=key.account)
 
 
 def is_confirmed(*, account: models.Account) -> bool:
@@ -69,10 +69,10 @@ def is_confirmed(*, account: models.Account) -> bool:
 
 def end_timed_pause(*, key: models.Key, now: datetime) -> None:
     """End the locked key's pause where its time has come: by what was left of it when this process first saw it."""
-    if not key.is_held or key.held_until is None:
+    if not key.is_paused or key.paused_until is None:
         return
-    left = min((key.held_until - now).total_seconds(), key.pause_seconds)
-    if _PAUSE_LEFT.is_over(what=(key.pk, key.held_until), left=left):
+    left = min((key.paused_until - now).total_seconds(), key.pause_seconds)
+    if _PAUSE_LEFT.is_over(what=(key.pk, key.paused_until), left=left):
         end_pause(key=key, actor=None, now=now)
 
 
@@ -82,31 +82,31 @@ def note_success(*, key: models.Key, attempt: models.Attempt) -> None:
         return
     if key.is_resuming:
         _open(key=key)
-    elif key.failures_in_row or key.holds_in_row:
-        key.failures_in_row = key.holds_in_row = 0
-        key.save(update_fields=["failures_in_row", "holds_in_row"])
+    elif key.consecutive_failures or key.consecutive_pauses:
+        key.consecutive_failures = key.consecutive_pauses = 0
+        key.save(update_fields=["consecutive_failures", "consecutive_pauses"])
 
 
 def note_failure(
     *, key: models.Key, attempt: models.Attempt, failure: failures.Failure, now: datetime, retry_after: float | None
 ) -> bool:
-    """Hold the locked key where the catalogue says so. True where this took it from open to held until an operator."""
+    """Pause the locked key where the catalogue says so. True where this took it from active to paused until an operator."""
     if not _counts(key=key, attempt=attempt):
         return False
-    was_open = key.state == models.Key.State.OPEN
-    if failure.hold.is_lasting:
-        held = _hold_until_operator(key=key, failure=failure, now=now, number=attempt.request_id)
-        return was_open and held
-    if failure.hold is failures.Hold.UNTIL_RETRY_AFTER:
+    was_open = key.state == models.Key.State.ACTIVE
+    if failure.pause.is_lasting:
+        has_paused = _pause_until_operator(key=key, failure=failure, now=now, number=attempt.request_id)
+        return was_open and has_paused
+    if failure.pause is failures.Pause.UNTIL_RETRY_AFTER:
         # None said, or none left: asked at once with each refusal, the queue would run in a circle.
-        seconds = retry_after or _next_hold(key)
+        seconds = retry_after or _choose_length(key)
         seconds = min(seconds, _LONGEST_RETRY_AFTER)
-        _hold_for(key=key, failure=failure, now=now, seconds=seconds, number=attempt.request_id)
-    elif failure.hold is failures.Hold.SEVERAL_IN_ROW:
+        _pause_for(key=key, failure=failure, now=now, seconds=seconds, number=attempt.request_id)
+    elif failure.pause is failures.Pause.CONSECUTIVE_FAILURES:
         _count_failure(key=key, failure=failure, now=now, number=attempt.request_id)
-    elif key.failures_in_row:  # the provider answered sensibly: the row is broken
-        key.failures_in_row = 0
-        key.save(update_fields=["failures_in_row"])
+    elif key.consecutive_failures:  # the provider answered sensibly: the row is broken
+        key.consecutive_failures = 0
+        key.save(update_fields=["consecutive_failures"])
     return False
 
 
@@ -115,11 +115,11 @@ def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
     return attempt.claimed_tick >= key.resumed_tick
 
 
-def _hold_until_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> bool:
+def _pause_until_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> bool:
     # Refused right after a probe that passed: probes tell nothing here, a person must look.
-    is_probed = failure.hold is failures.Hold.UNTIL_ACCEPTED
+    is_probed = failure.pause is failures.Pause.UNTIL_ACCEPTED
     probes_help = is_probed and not (key.is_resuming and key.resumed_by_probe)
-    if key.is_held and key.held_until is None:
+    if key.is_paused and key.paused_until is None:
         return False
     if probes_help:
         key.probes, key.probe_at = 0, now + timedelta(seconds=_FIRST_PROBE)
@@ -128,20 +128,20 @@ def _hold_until_operator(*, key: models.Key, failure: failures.Failure, now: dat
 
 
 def _count_failure(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> None:
-    key.failures_in_row += 1
-    key.save(update_fields=["failures_in_row"])
+    key.consecutive_failures += 1
+    key.save(update_fields=["consecutive_failures"])
     again = key.is_resuming and key.cause == failure.code
-    if again or (not key.is_held and key.failures_in_row >= SEVERAL):
-        _hold_for(key=key, failure=failure, now=now, seconds=_next_hold(key), number=number)
+    if again or (not key.is_paused and key.consecutive_failures >= FAILURE_THRESHOLD):
+        _pause_for(key=key, failure=failure, now=now, seconds=_choose_length(key), number=number)
 
 
-def _hold_for(*, key: models.Key, failure: failures.Failure, now: datetime, seconds: float, number: int) -> None:
-    """A timed hold never replaces an operator's, nor an earlier end a later one."""
+def _pause_for(*, key: models.Key, failure: failures.Failure, now: datetime, seconds: float, number: int) -> None:
+    """A timed pause never replaces an operator's, nor an earlier end a later one."""
     until = now + timedelta(seconds=seconds)
-    if key.is_held and (key.held_until is None or until <= key.held_until):
+    if key.is_paused and (key.paused_until is None or until <= key.paused_until):
         return
-    if not key.is_held:
-        key.holds_in_row += 1
+    if not key.is_paused:
+        key.consecutive_pauses += 1
     _hold(key=key, cause=failure.code, now=now, until=until, number=number)
 
 
@@ -154,14 +154,14 @@ def _hold(
     operator_only: bool = False,
     number: int | None = None,
 ) -> None:
-    change = {"before": key.state, "after": models.Key.State.HELD}
-    key.state, key.cause, key.held_until = models.Key.State.HELD, cause, until
+    change = {"before": key.state, "after": models.Key.State.PAUSED}
+    key.state, key.cause, key.paused_until = models.Key.State.PAUSED, cause, until
     key.pause_seconds = (until - now).total_seconds() if until else 0.0
-    key.held_at, key.operator_only = key.held_at or now, operator_only
+    key.paused_at, key.operator_only = key.paused_at or now, operator_only
     key.probe_at = None if operator_only or until else key.probe_at
     key.save()
     detail = {"cause": cause, "until": until.isoformat() if until else None, "request": number, **change}
-    audit.record(Verb.HOLD, key, detail=detail)
+    audit.record(Verb.PAUSE, key, detail=detail)
     end = f"{until:%Y-%m-%d %H:%M:%S} UTC" if until else key.who_ends
     transaction.on_commit(partial(logger.warning, "Sending is paused until %s: %s.", end, key.cause_clause))
 
@@ -174,11 +174,11 @@ def pause_until_operator(*, key: models.Key, cause: str, now: datetime) -> None:
 def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = None, by_probe: bool = False) -> None:
     """End the locked key's pause: from now on one attempt at a time, until one succeeds."""
     change = {"before": key.state, "after": models.Key.State.RESUMING}
-    if key.held_at is not None:
-        key.held_seconds += max(0.0, (now - key.held_at).total_seconds())
-    key.state, key.held_at, key.held_until = models.Key.State.RESUMING, None, None
-    key.hold_ended_at, key.resumed_by_probe, key.operator_only, key.probe_at = now, by_probe, False, None
-    key.failures_in_row = 0
+    if key.paused_at is not None:
+        key.paused_seconds += max(0.0, (now - key.paused_at).total_seconds())
+    key.state, key.paused_at, key.paused_until = models.Key.State.RESUMING, None, None
+    key.pause_ended_at, key.resumed_by_probe, key.operator_only, key.probe_at = now, by_probe, False, None
+    key.consecutive_failures = 0
     key.tick += 1
     key.resumed_tick = key.tick
     key.save()
@@ -188,17 +188,17 @@ def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = Non
 
 
 def _open(*, key: models.Key) -> None:
-    detail = {"cause": key.cause, "before": key.state, "after": models.Key.State.OPEN}
-    key.state, key.cause, key.resumed_by_probe = models.Key.State.OPEN, "", False
-    key.failures_in_row = key.holds_in_row = 0
+    detail = {"cause": key.cause, "before": key.state, "after": models.Key.State.ACTIVE}
+    key.state, key.cause, key.resumed_by_probe = models.Key.State.ACTIVE, "", False
+    key.consecutive_failures = key.consecutive_pauses = 0
     key.save()
-    audit.record(Verb.OPEN, key, detail=detail)
+    audit.record(Verb.ACTIVATE, key, detail=detail)
     transaction.on_commit(partial(logger.info, "Sending goes on as usual."))
-    wake.wake_workers()
+    notify.wake_workers()
 
 
-def _next_hold(key: models.Key) -> float:
-    return _double(2 * settings.PORTAL_RETRY_DELAY, key.holds_in_row, _LONGEST_HOLD)
+def _choose_length(key: models.Key) -> float:
+    return _double(2 * settings.PORTAL_RETRY_DELAY, key.consecutive_pauses, _LONGEST_PAUSE)
 
 
 def _double(first: float, times: int, most: float) -> float:
@@ -206,35 +206,35 @@ def _double(first: float, times: int, most: float) -> float:
 
 
 def find_stopping_request(*, key: models.Key) -> int | None:
-    """The number of the request whose answer holds the key; None for a new key, or where it is not held."""
-    if not key.is_held:
+    """The number of the request whose answer pauses the key; None for a new key, or where it is not paused."""
+    if not key.is_paused:
         return None
-    held = models.Event.objects.filter(verb=Verb.HOLD, at__gte=key.held_at).order_by("-id").first()
-    return held.detail.get("request") if held else None
+    event = models.Event.objects.filter(verb=Verb.PAUSE, at__gte=key.paused_at).order_by("-id").first()
+    return event.detail.get("request") if event else None
 
 
 @transaction.atomic
 def resume_key(*, actor: models.User, account: models.Account) -> None:
-    """End a hold. Raises NotHeld where there is none, or where a new key has to be confirmed first."""
+    """End a pause. Raises NotPaused where there is none, or where a new key has to be confirmed first."""
     key = lock_key(account=account)
-    if not key.is_held:
-        raise NotHeld(_("The key is not held any more: somebody has resumed it already."))
+    if not key.is_paused:
+        raise NotPaused(_("The key is not paused any more: somebody has resumed it already."))
     if key.asks_operator:
-        raise NotHeld(
+        raise NotPaused(
             _("It cannot just be resumed: it goes on when %(end)s. The key's page asks.") % {"end": key.who_ends}
         )
     end_pause(key=key, actor=actor, now=clock.read_clock(account=account))
-    wake.wake_workers()
+    notify.wake_workers()
 
 
 @transaction.atomic
-def claim_probe(*, account: models.Account, held: leases.Lease) -> bool:
+def claim_probe(*, account: models.Account, lease: leases.Lease) -> bool:
     """Take the probe that is due, if one is, and put off the next one, so that no two are made at once."""
     key = lock_key(account=account)
-    leases.check_lease(held=held)
+    leases.check_lease(lease=lease)
     now = clock.read_clock(account=account)
     end_timed_pause(key=key, now=now)
-    if not key.is_held or key.probe_at is None:
+    if not key.is_paused or key.probe_at is None:
         return False
     left = min((key.probe_at - now).total_seconds(), _probe_interval(key))
     if not _PROBE_LEFT.is_over(what=(key.pk, key.probe_at), left=left):
@@ -250,11 +250,11 @@ def _probe_interval(key: models.Key) -> float:
 
 
 @transaction.atomic
-def note_probe(*, account: models.Account, passed: bool, held: leases.Lease) -> None:
-    """What a probe found: one that passed ends the hold, unless that has become an operator's in the meantime."""
+def note_probe(*, account: models.Account, passed: bool, lease: leases.Lease) -> None:
+    """What a probe found: one that passed ends the pause, unless that has become an operator's in the meantime."""
     key = lock_key(account=account)
-    leases.check_lease(held=held)
+    leases.check_lease(lease=lease)
     audit.record(Verb.PROBE, key, detail={"passed": passed}, rows=())
-    if passed and key.is_held and key.probe_at is not None:
+    if passed and key.is_paused and key.probe_at is not None:
         end_pause(key=key, actor=None, now=clock.read_clock(account=account), by_probe=True)
-        wake.wake_workers()
+        notify.wake_workers()

@@ -1,4 +1,4 @@
-"""The hold, rule by rule."""
+"""The pause, rule by rule."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -8,7 +8,7 @@ from django.db.models import F
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, clock, credentials, dispatch, intake, keyhold, leases, probe, record
+from portal.services import accounts, circuit_breaker, clock, credentials, dispatch, leases, probe, record, submissions
 from portal.worker import process
 from tests import factories
 
@@ -18,7 +18,7 @@ LIST = "GET /workstations"
 
 
 @pytest.fixture
-def held() -> leases.Lease:
+def lease() -> leases.Lease:
     taken = leases.acquire_lease(name="probe", holder="test", seconds=600)
     assert taken is not None
     return taken
@@ -34,15 +34,15 @@ def state() -> tuple[str, str]:
 
 
 def hold_seconds() -> float:
-    """How long the hold lasts from now."""
+    """How long the pause lasts from now."""
     key = get_key()
-    assert key.held_until is not None, "the hold has no end"
-    return (key.held_until - clock.read_clock(account=key.account)).total_seconds()
+    assert key.paused_until is not None, "the pause has no end"
+    return (key.paused_until - clock.read_clock(account=key.account)).total_seconds()
 
 
-def end_hold() -> None:
+def end_pause() -> None:
     """As if the time of a timed hold had come."""
-    assert models.Key.objects.filter(state="HELD", held_until__isnull=False).update(held_until=Now()) == 1
+    assert models.Key.objects.filter(state="PAUSED", paused_until__isnull=False).update(paused_until=Now()) == 1
 
 
 def ask(sandbox, requester: models.User, *answers: dict[str, object]) -> models.Request:
@@ -74,8 +74,8 @@ def make_probe_due() -> None:
     assert models.Key.objects.exclude(probe_at=None).update(probe_at=Now()) == 1
 
 
-def make_probe(held: leases.Lease) -> bool:
-    return probe.probe_key(held=held, client=process.make_client())
+def make_probe(lease: leases.Lease) -> bool:
+    return probe.probe_key(lease=lease, client=process.make_client())
 
 
 def next_probe_in() -> float:
@@ -85,7 +85,7 @@ def next_probe_in() -> float:
 
 
 def resume(operator: models.User) -> None:
-    keyhold.resume_key(actor=operator, account=accounts.get_current_account())
+    circuit_breaker.resume_key(actor=operator, account=accounts.get_current_account())
 
 
 # --- 401 and 402: until somebody ends it ---
@@ -101,22 +101,22 @@ def test_only_the_request_that_stopped_the_key_fails_and_the_others_wait_uncount
 
     assert (stopper.status, stopper.failure, stopper.tries) == ("FAILED", str(status), 1)
     assert (other.status, other.failure, other.tries) == ("QUEUED", "", 0)
-    assert state() == ("HELD", str(status))
+    assert state() == ("PAUSED", str(status))
     assert factories.claim_next(worker="w") is None
     waiting.refresh_from_db()
     assert waiting.status == "QUEUED"
-    assert models.Event.objects.filter(verb="hold").count() == 1
+    assert models.Event.objects.filter(verb="pause").count() == 1
 
 
 def test_the_log_tells_of_a_pause_and_of_its_end(sandbox, alice, olga, caplog):
-    caplog.set_level("INFO", logger="portal.services.keyhold")
+    caplog.set_level("INFO", logger="portal.services.circuit_breaker")
     ask(sandbox, alice, {"name": "fail-402"})
     resume(olga)
     ask(sandbox, alice)
     ask(sandbox, alice, {"name": "fail-429-retry-3"})
 
-    until = get_key().held_until
-    assert [record.getMessage() for record in caplog.records if record.name == "portal.services.keyhold"] == [
+    until = get_key().paused_until
+    assert [record.getMessage() for record in caplog.records if record.name == "portal.services.circuit_breaker"] == [
         "Sending is paused until an operator resumes it: the provider wants payment.",
         "Sending goes on, one request at a time until one succeeds.",
         "Sending goes on as usual.",
@@ -135,7 +135,7 @@ def test_who_meets_the_same_hold_while_it_resumes_goes_back_behind_the_others(sa
 
     older.refresh_from_db()
     assert (older.status, older.tries) == ("QUEUED", 0)
-    assert state() == ("HELD", str(status))
+    assert state() == ("PAUSED", str(status))
     resume(olga)
     factories.send_once()
     newer.refresh_from_db()
@@ -168,8 +168,8 @@ def test_an_answer_to_the_former_key_says_nothing_of_the_new_one(sandbox, settin
     asked = factories.ask_whose_key()
     factories.submit(alice)
     assert factories.claim_next(worker="w") is None
-    assert state() == ("HELD", "new-key")
-    with pytest.raises(keyhold.NotHeld):
+    assert state() == ("PAUSED", "new-key")
+    with pytest.raises(circuit_breaker.NotPaused):
         resume(olga)
     credentials.confirm_key(actor=olga, credential=asked, is_same_account=True)
 
@@ -186,24 +186,24 @@ def test_a_hold_for_good_replaces_a_timed_one_and_is_never_replaced_by_one(sandb
     timed = {"name": "fail-429-retry-3"} if kind == "429" else {"name": "fail-503"}
     for _ in range(1 if kind == "429" else 3):
         finish(sandbox, calls.pop(), timed)
-    assert state() == ("HELD", kind)
+    assert state() == ("PAUSED", kind)
 
     other = finish(sandbox, calls.pop(), {"name": "fail-402"})
 
-    assert (other.status, other.tries) == ("QUEUED", 0), "it did not take the key from open to held"
-    assert (*state(), get_key().held_until) == ("HELD", "402", None)
+    assert (other.status, other.tries) == ("QUEUED", 0), "it did not take the key from active to paused"
+    assert (*state(), get_key().paused_until) == ("PAUSED", "402", None)
     for _ in range(1 if kind == "429" else 3):
         finish(sandbox, calls.pop(), timed)
-    assert (*state(), get_key().held_until) == ("HELD", "402", None)
+    assert (*state(), get_key().paused_until) == ("PAUSED", "402", None)
 
 
 def test_nobody_can_resume_what_is_not_held(sandbox, alice, olga):
     ask(sandbox, alice)
-    with pytest.raises(keyhold.NotHeld):
+    with pytest.raises(circuit_breaker.NotPaused):
         resume(olga)
     ask(sandbox, alice, {"name": "fail-402"})
     resume(olga)
-    with pytest.raises(keyhold.NotHeld):
+    with pytest.raises(circuit_breaker.NotPaused):
         resume(olga)
     assert models.Event.objects.filter(verb="resume").count() == 1
 
@@ -211,70 +211,70 @@ def test_nobody_can_resume_what_is_not_held(sandbox, alice, olga):
 # --- Probes ---
 
 
-def test_probes_for_a_401_are_made_at_growing_intervals_up_to_ten_minutes(sandbox, alice, held):
+def test_probes_for_a_401_are_made_at_growing_intervals_up_to_ten_minutes(sandbox, alice, lease):
     ask(sandbox, alice, {"name": "fail-401"})
     sandbox.script({"on": LIST, "name": "fail-401", "times": 9})
-    assert make_probe(held) is False
+    assert make_probe(lease) is False
     assert not models.Event.objects.filter(verb="probe").exists(), "it was not due"
 
     intervals = [next_probe_in()]
     for _ in range(8):
         make_probe_due()
-        assert make_probe(held) is False
+        assert make_probe(lease) is False
         intervals.append(next_probe_in())
 
     assert intervals == pytest.approx([10, 20, 40, 80, 160, 320, 600, 600, 600], abs=5)
     assert models.Event.objects.filter(verb="probe", detail__passed=False).count() == 8
-    assert state() == ("HELD", "401")
+    assert state() == ("PAUSED", "401")
 
 
 @pytest.mark.parametrize("name", ["fail-401", "fail-402", "fail-500", "garbage", "reset"])
-def test_a_probe_that_does_not_pass_ends_nothing(sandbox, alice, held, name):
+def test_a_probe_that_does_not_pass_ends_nothing(sandbox, alice, lease, name):
     ask(sandbox, alice, {"name": "fail-401"})
     make_probe_due()
     sandbox.script({"on": LIST, "name": name})
-    assert make_probe(held) is False
-    assert state() == ("HELD", "401")
+    assert make_probe(lease) is False
+    assert state() == ("PAUSED", "401")
 
 
-def test_a_probe_that_passes_resumes_and_a_success_opens(sandbox, alice, held):
+def test_a_probe_that_passes_resumes_and_a_success_opens(sandbox, alice, lease):
     ask(sandbox, alice, {"name": "fail-401"})
     make_probe_due()
 
-    assert make_probe(held) is True
+    assert make_probe(lease) is True
 
     assert state() == ("RESUMING", "401")
     assert ask(sandbox, alice).status == "SUCCEEDED"
-    assert state() == ("OPEN", "")
+    assert state() == ("ACTIVE", "")
     event = models.Event.objects.get(verb="resume")
     assert (event.actor_name, event.detail) == (
         "",
-        {"cause": "401", "by_probe": True, "before": "HELD", "after": "RESUMING"},
+        {"cause": "401", "by_probe": True, "before": "PAUSED", "after": "RESUMING"},
     )
 
 
-def test_a_401_right_after_a_probe_that_passed_needs_an_operator(sandbox, alice, olga, held):
+def test_a_401_right_after_a_probe_that_passed_needs_an_operator(sandbox, alice, olga, lease):
     ask(sandbox, alice, {"name": "fail-401"})
     make_probe_due()
-    make_probe(held)
+    make_probe(lease)
 
     ask(sandbox, alice, {"name": "fail-422"})  # which tells nothing of the key
     ask(sandbox, alice, {"name": "fail-401"})
 
     key = get_key()
-    assert (key.state, key.cause, key.probe_at, key.operator_only) == ("HELD", "401", None, True)
-    assert make_probe(held) is False
+    assert (key.state, key.cause, key.probe_at, key.operator_only) == ("PAUSED", "401", None, True)
+    assert make_probe(lease) is False
     resume(olga)
     assert factories.send_once().workstation is not None  # the one that had gone back
-    assert state() == ("OPEN", "")
+    assert state() == ("ACTIVE", "")
 
 
-def test_a_401_after_an_operator_resumed_is_probed_for_again_from_the_first_interval(sandbox, alice, olga, held):
+def test_a_401_after_an_operator_resumed_is_probed_for_again_from_the_first_interval(sandbox, alice, olga, lease):
     ask(sandbox, alice, {"name": "fail-401"})
     for _ in range(3):
         make_probe_due()
         sandbox.script({"on": LIST, "name": "fail-401"})
-        make_probe(held)
+        make_probe(lease)
     resume(olga)
 
     ask(sandbox, alice, {"name": "fail-401"})
@@ -283,25 +283,25 @@ def test_a_401_after_an_operator_resumed_is_probed_for_again_from_the_first_inte
     assert next_probe_in() == pytest.approx(10, abs=5)
 
 
-def test_402_has_no_probe(sandbox, alice, held):
+def test_402_has_no_probe(sandbox, alice, lease):
     ask(sandbox, alice, {"name": "fail-402"})
     key = get_key()
-    assert (key.probe_at, key.operator_only, key.held_until) == (None, True, None)
-    assert make_probe(held) is False
+    assert (key.probe_at, key.operator_only, key.paused_until) == (None, True, None)
+    assert make_probe(lease) is False
     assert not models.Event.objects.filter(verb="probe").exists()
 
 
-def test_a_probe_that_passes_when_the_hold_has_become_an_operator_s_ends_nothing(sandbox, settings, alice, held):
+def test_a_probe_that_passes_when_the_hold_has_become_an_operator_s_ends_nothing(sandbox, settings, alice, lease):
     ask(sandbox, alice, {"name": "fail-401"})
     account = accounts.get_current_account()
     make_probe_due()
-    assert keyhold.claim_probe(account=account, held=held)
+    assert circuit_breaker.claim_probe(account=account, lease=lease)
     settings.AGENTSTATION_API_KEY = "another key"
     factories.ask_whose_key()
 
-    keyhold.note_probe(account=account, passed=True, held=held)
+    circuit_breaker.note_probe(account=account, passed=True, lease=lease)
 
-    assert state() == ("HELD", "new-key")
+    assert state() == ("PAUSED", "new-key")
 
 
 # --- 429: until the time the provider named ---
@@ -334,23 +334,23 @@ def test_a_429_holds_until_the_time_named_but_an_hour_at_most(sandbox, settings,
     portal_request = ask(sandbox, alice, {"status": 429, "headers": {} if text is None else {"Retry-After": text}})
 
     assert (portal_request.status, portal_request.tries) == ("QUEUED", 1)
-    assert state() == ("HELD", "429")
+    assert state() == ("PAUSED", "429")
     # Without a time, or with one that is over: the first of our own, two retry delays.
     assert hold_seconds() == pytest.approx(20 if seconds is None else seconds, abs=3)
     assert get_key().operator_only is False
 
 
 def test_a_hold_names_the_request_whose_answer_it_came_with(sandbox, alice):
-    assert keyhold.find_stopping_request(key=get_key()) is None
+    assert circuit_breaker.find_stopping_request(key=get_key()) is None
     portal_request = ask(sandbox, alice, {"name": "fail-402"})
-    assert keyhold.find_stopping_request(key=get_key()) == portal_request.pk
+    assert circuit_breaker.find_stopping_request(key=get_key()) == portal_request.pk
 
 
 def test_a_429_whose_time_has_come_resumes_at_the_next_claim(sandbox, alice):
     ask(sandbox, alice, {"status": 429, "headers": {"Retry-After": "3"}})
-    models.Key.objects.update(held_until=Now())
+    models.Key.objects.update(paused_until=Now())
     assert ask(sandbox, alice).status in ("SUCCEEDED", "QUEUED")  # either of the two goes first
-    assert state() == ("OPEN", "")
+    assert state() == ("ACTIVE", "")
 
 
 def test_a_provider_that_always_says_at_once_is_asked_ever_more_rarely(sandbox, settings, alice):
@@ -359,7 +359,7 @@ def test_a_provider_that_always_says_at_once_is_asked_ever_more_rarely(sandbox, 
     for _ in range(3):
         ask(sandbox, alice, {"status": 429, "headers": {"Retry-After": "0"}})
         seconds.append(hold_seconds())
-        models.Key.objects.update(held_until=Now())
+        models.Key.objects.update(paused_until=Now())
     assert seconds == pytest.approx([20, 40, 80], abs=5)
 
 
@@ -380,7 +380,7 @@ def test_three_in_a_row_hold_for_a_short_time_and_two_do_not(sandbox, settings, 
     settings.PORTAL_RETRY_DELAY = 30.0
     for count in (1, 2, 3):
         ask(sandbox, alice, {"name": name})
-        assert get_key().state == ("HELD" if count == 3 else "OPEN")
+        assert get_key().state == ("PAUSED" if count == 3 else "ACTIVE")
     assert hold_seconds() == pytest.approx(60, abs=5)
 
 
@@ -389,7 +389,7 @@ def test_failures_without_a_connection_count_too(sandbox, settings, alice):
     sandbox.stop()
     for call in calls:
         finish(sandbox, call)
-    assert state() == ("HELD", "no-connection")
+    assert state() == ("PAUSED", "no-connection")
 
 
 @pytest.mark.parametrize("between", [None, {"name": "fail-422"}, {"name": "fail-418"}, {"name": "fail-400"}])
@@ -397,9 +397,9 @@ def test_an_answer_that_makes_sense_breaks_the_row(sandbox, settings, alice, bet
     settings.PORTAL_RETRY_DELAY = 30.0
     for answer in ({"name": "fail-503"}, {"name": "fail-500"}, between, {"name": "fail-503"}, {"name": "reset"}):
         ask(sandbox, alice, *([answer] if answer else []))
-    assert state() == ("OPEN", "")
+    assert state() == ("ACTIVE", "")
     ask(sandbox, alice, {"name": "fail-500"})
-    assert state() == ("HELD", "500")
+    assert state() == ("PAUSED", "500")
 
 
 def test_holds_in_a_row_grow_up_to_five_minutes_and_a_success_begins_anew(sandbox, settings, alice):
@@ -408,12 +408,12 @@ def test_holds_in_a_row_grow_up_to_five_minutes_and_a_success_begins_anew(sandbo
         ask(sandbox, alice, {"name": "fail-500"})
     lengths = [hold_seconds()]
     for _ in range(3):
-        end_hold()
+        end_pause()
         ask(sandbox, alice, {"name": "fail-500"})  # the same failure in RESUMING: once is enough
         lengths.append(hold_seconds())
     assert lengths == pytest.approx([60, 120, 240, 300], abs=5)
 
-    end_hold()
+    end_pause()
     assert ask(sandbox, alice).status == "SUCCEEDED"
     for _ in range(3):
         ask(sandbox, alice, {"name": "fail-500"})
@@ -431,7 +431,7 @@ def test_other_failures_in_a_row_hold_a_key_that_resumes_too(sandbox, settings, 
 
     ask(sandbox, alice, {"name": "fail-500"})
 
-    assert state() == ("HELD", "500")
+    assert state() == ("PAUSED", "500")
     assert hold_seconds() == pytest.approx(60, abs=5)
 
 
@@ -474,24 +474,24 @@ def test_whatever_that_attempt_ends_in_the_key_can_still_be_opened(sandbox, alic
 
     is_for_good = name in ("fail-401", "fail-402")
     is_timed = name == "fail-429"
-    assert get_key().state == ("HELD" if is_for_good or is_timed else "RESUMING")
+    assert get_key().state == ("PAUSED" if is_for_good or is_timed else "RESUMING")
     if is_for_good:
         resume(olga)
     elif is_timed:
-        end_hold()
+        end_pause()
     assert factories.send_once().workstation is not None
-    assert state() == ("OPEN", "")
+    assert state() == ("ACTIVE", "")
 
 
 def test_a_success_of_that_attempt_opens_the_key(sandbox, alice, olga):
     finish(sandbox, resume_with_one_in_flight(alice, olga))
-    assert state() == ("OPEN", "")
+    assert state() == ("ACTIVE", "")
     assert [
-        event.verb for event in models.Event.objects.filter(verb__in=["hold", "resume", "open"]).order_by("id")
+        event.verb for event in models.Event.objects.filter(verb__in=["pause", "resume", "activate"]).order_by("id")
     ] == [
-        "hold",
+        "pause",
         "resume",
-        "open",
+        "activate",
     ]
 
 
@@ -500,58 +500,58 @@ def test_an_attempt_given_back_lets_the_next_try(sandbox, alice, olga):
     record.record_result(call=call, result=dispatch.Result())
     assert state() == ("RESUMING", "402")
     assert factories.send_once().workstation is not None
-    assert state() == ("OPEN", "")
+    assert state() == ("ACTIVE", "")
 
 
 @pytest.mark.parametrize("is_recovered", [True, False], ids=["recovered", "recover-is-late"])
 def test_an_attempt_whose_worker_was_killed_lets_the_next_try_after_its_deadline(
-    sandbox, alice, olga, held, is_recovered
+    sandbox, alice, olga, lease, is_recovered
 ):
     call = resume_with_one_in_flight(alice, olga)
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
     if is_recovered:
-        factories.recover_requests(held=held)
+        factories.recover_requests(lease=lease)
 
     assert state() == ("RESUMING", "402")
     assert factories.send_once().workstation is not None
-    assert state() == ("OPEN", "")
+    assert state() == ("ACTIVE", "")
 
 
 def test_a_request_cancelled_while_the_key_resumes_lets_the_next_try(sandbox, alice, olga):
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
     resume(olga)
-    intake.cancel_request(actor=alice, portal_request=factories.submit(alice))
+    submissions.cancel_request(actor=alice, portal_request=factories.submit(alice))
     assert factories.claim_next(worker="w") is None
     assert ask(sandbox, alice).status == "SUCCEEDED"
-    assert state() == ("OPEN", "")
+    assert state() == ("ACTIVE", "")
 
 
-def test_a_late_success_from_before_the_hold_leaves_it_as_it_is(sandbox, alice, olga, held):
+def test_a_late_success_from_before_the_hold_leaves_it_as_it_is(sandbox, alice, olga, lease):
     first, second = call_all(sandbox, alice, 2)
     late = dispatch.send_call(call=first, client=process.make_client())
     finish(sandbox, second, {"name": "fail-402"})
     models.Attempt.objects.filter(pk=first.attempt_id).update(deadline_at=Now())
-    factories.recover_requests(held=held)
+    factories.recover_requests(lease=lease)
 
     record.record_result(call=first, result=late)
 
     assert models.Request.objects.get(attempts=first.attempt_id).status == "SUCCEEDED"
-    assert state() == ("HELD", "402")
+    assert state() == ("PAUSED", "402")
 
 
 def test_an_attempt_claimed_in_the_very_moment_the_hold_ended_is_the_one_in_flight(sandbox, alice, olga):
     """SQLite writes its own times in milliseconds, ours in microseconds, and compares both as text."""
     call = resume_with_one_in_flight(alice, olga)
     claimed_at = models.Attempt.objects.get(pk=call.attempt_id).claimed_at
-    models.Key.objects.update(hold_ended_at=claimed_at)
+    models.Key.objects.update(pause_ended_at=claimed_at)
     assert factories.claim_next(worker="w") is None
 
 
 def test_time_under_a_hold_adds_up(sandbox, alice, olga):
     for _ in range(2):
         ask(sandbox, alice, {"name": "fail-402"})
-        models.Key.objects.update(held_at=F("held_at") - timedelta(seconds=100))
+        models.Key.objects.update(paused_at=F("paused_at") - timedelta(seconds=100))
         resume(olga)
-        models.Key.objects.update(state="OPEN", cause="")
+        models.Key.objects.update(state="ACTIVE", cause="")
         models.Request.objects.filter(status="QUEUED").update(status="CANCELLED", ended_at=Now(), took=1)
-    assert get_key().held_seconds == pytest.approx(200, abs=10)
+    assert get_key().paused_seconds == pytest.approx(200, abs=10)
