@@ -13,7 +13,6 @@ from portal import agentstation, models
 from portal.sandbox import server
 from portal.services import (
     accounts,
-    clock,
     credentials,
     dispatch,
     leases,
@@ -21,6 +20,7 @@ from portal.services import (
     record,
     releases,
     sessions,
+    steady_clock,
     submissions,
     timeouts,
 )
@@ -149,7 +149,7 @@ def ask_whose_key() -> models.Credential:
 
 def recover_requests(*, lease: leases.Lease) -> int:
     """A round of the duty that ends what nobody ends any more, by a process that has just begun to watch the clock."""
-    return timeouts.recover_requests(lease=lease, watched=clock.SteadyClock())
+    return timeouts.recover_requests(lease=lease, watched=steady_clock.SteadyClock())
 
 
 def create_workstation(requester: models.User, **values: str) -> models.Workstation:
@@ -158,9 +158,9 @@ def create_workstation(requester: models.User, **values: str) -> models.Workstat
     return models.Workstation.objects.get(request=portal_request)
 
 
-def make_steady(lease: leases.Lease) -> clock.SteadyClock:
+def make_steady(lease: leases.Lease) -> steady_clock.SteadyClock:
     """A clock that has been watched for years."""
-    steady = clock.SteadyClock()
+    steady = steady_clock.SteadyClock()
     steady.observe(account=accounts.get_current_account(), token=lease.token)
     steady._steady_since = -1e8
     return steady

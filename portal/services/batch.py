@@ -9,8 +9,8 @@ from datetime import datetime
 from django.db import transaction
 
 from portal import agentstation, models
-from portal.db import is_unable
-from portal.services import accounts, audit, circuit_breaker, clock, dispatch, record
+from portal.db import clock, is_unable
+from portal.services import accounts, audit, circuit_breaker, dispatch, record
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def commit_batch(*, batch: Batch, worker: str) -> None:
         return
     with transaction.atomic(), audit.collect_events():
         key = circuit_breaker.lock_key(account=account)
-        now = clock.read_clock(account=account)
+        now = clock.read_clock()
         key = _save_results(batch, key=key, now=now)
         if is_any_due:
             batch.claimed += dispatch.claim_with_key(

@@ -9,16 +9,19 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from portal import failures, models
+from portal.db import clock
 from portal.models.event import Verb
-from portal.services import accounts, audit, clock, leases, notify
+from portal.services import accounts, audit, leases, notify, pace, steady_clock
 
 logger = logging.getLogger(__name__)
 
 FAILURE_THRESHOLD = 3  # failures in a row, where the catalogue says "several"
 _LONGEST_PAUSE = 300.0  # seconds; the first lasts two retry delays, each next in a row twice as long
 _FIRST_PROBE, _LONGEST_PROBE = 10.0, 600.0  # seconds between probes, which double too
-_LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
-_PAUSE_LEFT, _PROBE_LEFT = clock.Countdown(), clock.Countdown()  # of this process: no step of a clock moves them
+_PAUSE_LEFT, _PROBE_LEFT = (
+    steady_clock.Countdown(),
+    steady_clock.Countdown(),
+)  # of this process: no step of a clock moves them
 
 
 # With a refused key, or another account's, the provider would say that it has nothing of ours; and a database that
@@ -100,7 +103,7 @@ def note_failure(
     if failure.pause is failures.Pause.UNTIL_RETRY_AFTER:
         # None said, or none left: asked at once with each refusal, the queue would run in a circle.
         seconds = retry_after or _choose_length(key)
-        seconds = min(seconds, _LONGEST_RETRY_AFTER)
+        seconds = min(seconds, pace.LONGEST_RETRY_AFTER)
         _pause_for(key=key, failure=failure, now=now, seconds=seconds, number=attempt.request_id)
     elif failure.pause is failures.Pause.CONSECUTIVE_FAILURES:
         _count_failure(key=key, failure=failure, now=now, number=attempt.request_id)
@@ -223,7 +226,7 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
         raise NotPaused(
             _("It cannot just be resumed: it goes on when %(end)s. The key's page asks.") % {"end": key.who_ends}
         )
-    end_pause(key=key, actor=actor, now=clock.read_clock(account=account))
+    end_pause(key=key, actor=actor, now=clock.read_clock())
     notify.wake_workers()
 
 
@@ -232,7 +235,7 @@ def claim_probe(*, account: models.Account, lease: leases.Lease) -> bool:
     """Take the probe that is due, if one is, and put off the next one, so that no two are made at once."""
     key = lock_key(account=account)
     leases.check_lease(lease=lease)
-    now = clock.read_clock(account=account)
+    now = clock.read_clock()
     end_timed_pause(key=key, now=now)
     if not key.is_paused or key.probe_at is None:
         return False
@@ -256,5 +259,5 @@ def note_probe(*, account: models.Account, passed: bool, lease: leases.Lease) ->
     leases.check_lease(lease=lease)
     audit.record(Verb.PROBE, key, detail={"passed": passed}, rows=())
     if passed and key.is_paused and key.probe_at is not None:
-        end_pause(key=key, actor=None, now=clock.read_clock(account=account), by_probe=True)
+        end_pause(key=key, actor=None, now=clock.read_clock(), by_probe=True)
         notify.wake_workers()

@@ -7,9 +7,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from portal import models
+from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, circuit_breaker, clock, notify
+from portal.services import accounts, audit, circuit_breaker, notify
 
 _SEEN_LATELY = timedelta(seconds=30)  # of a worker that lives: it shows itself each five
 _ASKED_LATELY = timedelta(hours=1)  # of a question: what no process has had for longer needs no answer
@@ -82,7 +83,7 @@ def _has_living(*, account: models.Account) -> bool:
 def _pause(*, account: models.Account) -> None:
     key = circuit_breaker.lock_key(account=account)
     if not key.asks_operator and not _has_living(account=account):
-        circuit_breaker.pause_until_operator(key=key, cause=models.NEW_KEY, now=clock.read_clock(account=account))
+        circuit_breaker.pause_until_operator(key=key, cause=models.NEW_KEY, now=clock.read_clock())
 
 
 @transaction.atomic
@@ -90,7 +91,7 @@ def _end_question(*, account: models.Account) -> None:
     """A worker whose key is accepted lives again."""
     key = circuit_breaker.lock_key(account=account)
     if key.asks_for_account:
-        circuit_breaker.end_pause(key=key, actor=None, now=clock.read_clock(account=account))
+        circuit_breaker.end_pause(key=key, actor=None, now=clock.read_clock())
         notify.wake_workers()
 
 
@@ -116,7 +117,7 @@ def confirm_key(*, actor: models.User, credential: models.Credential, is_same_ac
     else:
         _accept(credential=credential, actor=actor)
         if key.asks_for_account or (key.is_paused and key.probe_at is not None):  # the former key was refused
-            circuit_breaker.end_pause(key=key, actor=actor, now=clock.read_clock(account=key.account))
+            circuit_breaker.end_pause(key=key, actor=actor, now=clock.read_clock())
     notify.wake_workers()
 
 

@@ -18,10 +18,10 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from portal import agentstation, failures, models
-from portal.db import release_connection
+from portal.db import clock, release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, circuit_breaker, clock, fair_queue, identity, mirror, ownership, pace
+from portal.services import accounts, audit, circuit_breaker, fair_queue, identity, mirror, ownership, pace
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def claim_requests(*, worker: str, most: int) -> list[Call]:
         return []
     with transaction.atomic():
         key = circuit_breaker.lock_key(account=account)
-        now = clock.read_clock(account=account)
+        now = clock.read_clock()
         return claim_with_key(key=key, worker=worker, most=most, now=now, boottime=boottime)
 
 

@@ -10,8 +10,9 @@ from django.db.models import Model, Q
 
 import portal
 from portal import models
+from portal.db import clock
 from portal.models.event import Verb
-from portal.services import accounts, audit, clock, hidden
+from portal.services import audit, hidden
 
 FORMAT = "workstation-portal evidence"
 VERSION = 2
@@ -37,7 +38,7 @@ def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict
         "format": FORMAT,
         "version": VERSION,
         "portal_version": portal.__version__,
-        "taken_at": clock.read_clock(account=accounts.get_current_account()).isoformat(),
+        "taken_at": clock.read_clock().isoformat(),
         "taken_by": actor.get_username(),
         "request": _describe(stored) | {"requester": stored.requester.get_username()},
         "account": _describe(stored.account),

@@ -13,11 +13,11 @@ from django.conf import settings
 from django.db import transaction
 
 from portal import models
+from portal.db import clock, numbers
 from portal.db import identity as places
-from portal.db import numbers
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, circuit_breaker, clock, databases
+from portal.services import accounts, audit, circuit_breaker, databases
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +85,7 @@ def check_database(*, key: models.Key) -> None:
     elif place.timeline != row.timeline:
         _note_change(row=row, what="promotion", place=place, key=key)
     if row.doubt and not (key.is_paused and key.cause == models.DATABASE_MOVED):
-        circuit_breaker.pause_until_operator(
-            key=key, cause=models.DATABASE_MOVED, now=clock.read_clock(account=key.account)
-        )
+        circuit_breaker.pause_until_operator(key=key, cause=models.DATABASE_MOVED, now=clock.read_clock())
     transaction.on_commit(partial(MEMORY.keep, row=row, key=key))
 
 
@@ -107,7 +105,7 @@ def accept_database(*, key: models.Key) -> models.Database:
     row.doubt, row.doubted_at = "", None
     row.save()
     if key.is_paused and key.cause == models.DATABASE_MOVED:
-        circuit_breaker.end_pause(key=key, now=clock.read_clock(account=key.account))
+        circuit_breaker.end_pause(key=key, now=clock.read_clock())
     transaction.on_commit(partial(MEMORY.keep, row=row, key=key))
     return row
 

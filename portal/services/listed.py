@@ -13,9 +13,10 @@ from django.conf import settings
 from django.db.models import Q
 
 from portal import agentstation, models
+from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import audit, circuit_breaker, clock, contract_drift, doubts, mirror, sanitize
+from portal.services import audit, circuit_breaker, contract_drift, doubts, mirror, sanitize
 
 _CLOCK_BEHIND = timedelta(seconds=30)  # a provider's clock may be this much behind its own Date header
 _CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not tell its time
@@ -87,7 +88,7 @@ def _find_foreign(
     if first is None:
         return frozenset(entries)
     # When that was by the provider's clock, at the earliest: its Date may be of another clock, such as a proxy's.
-    ahead = min(date - clock.read_clock(account=account), timedelta()) if date else None
+    ahead = min(date - clock.read_clock(), timedelta()) if date else None
     first += -_CLOCKS_DIFFER if ahead is None else ahead - _CLOCK_BEHIND
     return frozenset(uid for uid, entry in entries.items() if entry.started_at and entry.started_at < first)
 

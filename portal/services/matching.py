@@ -10,34 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from django.utils.translation import gettext_noop
+from portal.services import notes
 
 _SLACK = timedelta(seconds=2)  # of clocks that are being adjusted, not stepped
 _LEAST_EARLY = timedelta(seconds=2)  # a Date header has whole seconds, and was written before it came
 PATIENCE = 15
-
-# Kept in English in the database, and translated where they are shown.
-NO_LISTS = gettext_noop("AgentStation has no lists in which the portal could look for a workstation.")
-NO_SCANS = gettext_noop("AgentStation's lists could not be read completely for some time.")
-NO_WITNESS = gettext_noop(
-    "AgentStation's lists show no workstation for this request. They show no newer workstation of the team either, so "
-    "they may be out of date."
-)
-NEWCOMER = gettext_noop(
-    "AgentStation's lists show a workstation that this request may have created. The portal cannot tell whose it is."
-)
-CONFIRM = gettext_noop(
-    "AgentStation's lists show a workstation that fits, but others use this API key too: an operator has to confirm it."
-)
-OTHERS = gettext_noop("AgentStation answered with the ID of a workstation that belongs to another request.")
-RESTORED = gettext_noop(
-    "The portal's database was restored from a backup, so the portal does not know whether this request was sent."
-)
-
-
-def may_requester_decide(*, note: str) -> bool:
-    """Whether a request with this note is its requester's to decide, too, and not an operator's alone."""
-    return note not in ("", OTHERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,23 +169,23 @@ def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], view: View)
     """What the scans tell of the request now."""
     if told := next((one for one in newcomers if one.is_told), None):
         return Decision(verdict=Verdict.FOUND, newcomer=told)
-    if unresolved.obstacle == OTHERS and not unresolved.is_queued:
-        return _ask(OTHERS)
+    if unresolved.obstacle == notes.OTHERS and not unresolved.is_queued:
+        return _ask(notes.OTHERS)
     fitting = [one for one in newcomers if _fits(unresolved, newcomer=one, view=view)]
     if fitting:
         found = min(fitting, key=lambda one: (one.started_at, one.id))
         if found.must_confirm or view.is_shared:
-            return _ask(CONFIRM) if _is_news(unresolved, newcomer=found) else Decision(verdict=Verdict.WAIT)
+            return _ask(notes.CONFIRM) if _is_news(unresolved, newcomer=found) else Decision(verdict=Verdict.WAIT)
         return Decision(verdict=Verdict.FOUND, newcomer=found)
     if view.has_no_lists and not unresolved.is_queued:
-        return _ask(NO_LISTS)
+        return _ask(notes.NO_LISTS)
     possible = [one for one in newcomers if _is_possible(unresolved, newcomer=one, view=view)]
     if unresolved.is_queued:
         is_new = any(not one.is_in_flight and _is_news(unresolved, newcomer=one) for one in possible)
-        return _ask(NEWCOMER) if is_new else Decision(verdict=Verdict.WAIT)
+        return _ask(notes.NEWCOMER) if is_new else Decision(verdict=Verdict.WAIT)
     if possible:
         is_early = all(one.is_in_flight or one.listed_tick is None for one in possible)
-        return Decision(verdict=Verdict.WAIT) if is_early else _ask(NEWCOMER)
+        return Decision(verdict=Verdict.WAIT) if is_early else _ask(notes.NEWCOMER)
     return _judge_absence(unresolved, view=view)
 
 
@@ -279,7 +256,7 @@ def _judge_absence(unresolved: Unresolved, *, view: View) -> Decision:
     ]
     if len(proving) < 2:
         is_overdue = view.measure(sent=last_sent, until=view.now) >= view.patience + view.grace
-        return _ask(NO_SCANS) if is_overdue else Decision(verdict=Verdict.WAIT)
+        return _ask(notes.NO_SCANS) if is_overdue else Decision(verdict=Verdict.WAIT)
     newest = proving[0]
     if unresolved.obstacle:
         return _ask(unresolved.obstacle)
@@ -287,7 +264,7 @@ def _judge_absence(unresolved: Unresolved, *, view: View) -> Decision:
     is_witnessed = newest.witness_tick > last_sent.ended_tick
     if is_witnessed or (newest.own_count and waited >= view.patience):
         return Decision(verdict=Verdict.NOT_CREATED, scan=newest)
-    return _ask(NO_WITNESS)
+    return _ask(notes.NO_WITNESS)
 
 
 def _ask(note: str) -> Decision:

@@ -11,8 +11,8 @@ from portal.services import (
     circuit_breaker,
     credentials,
     lifecycle,
-    matching,
     mirror,
+    notes,
     notify,
     releases,
     submissions,
@@ -69,7 +69,7 @@ def declare_not_created(*, actor: models.User, portal_request: models.Request, r
         raise submissions.NotPossible(
             _("Only a request that is being checked can be sent again; this one has moved on.")
         )
-    is_own = locked.requester_id == actor.pk and matching.may_requester_decide(note=locked.operator_note)
+    is_own = locked.requester_id == actor.pk and notes.may_requester_decide(note=locked.operator_note)
     if not locked.operator_note or not (is_own or actor.has_perm("portal.close_request")):
         raise submissions.NotPossible(
             _("The portal is still checking what became of this request. Look again in a moment.")

@@ -1,5 +1,6 @@
-"""The team's pace: how many calls that change something the provider was asked for in the last minute."""
+"""The team's pace: how many calls may be made now, and how long to wait before one is made again."""
 
+import random
 import sys
 from datetime import datetime, timedelta
 
@@ -8,6 +9,8 @@ from django.conf import settings
 from portal import models
 
 MINUTE = timedelta(minutes=1)
+_LONGEST_DELAY = 300.0  # seconds
+LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 
 
 def has_room(*, account: models.Account, now: datetime) -> bool:
@@ -29,3 +32,11 @@ def count_due_releases(*, account: models.Account) -> int:
 def _count_calls(*, account: models.Account, since: datetime) -> int:
     attempts = models.Attempt.objects.filter(request__account=account, claimed_at__gt=since)
     return attempts.count() + account.workstations.filter(release_tried_at__gt=since).count()
+
+
+def choose_delay(*, tries: int, retry_after: float | None) -> float:
+    """Seconds to wait: what the provider asked, capped; else exponential with jitter, so that retries spread."""
+    if retry_after is not None:
+        return min(retry_after, LONGEST_RETRY_AFTER)
+    ceiling = min(settings.PORTAL_RETRY_DELAY * 2.0 ** min(tries - 1, 20), _LONGEST_DELAY)
+    return float(ceiling * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load, keeps no secret)

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import circuit_breaker, clock, leases, matching, pace, refreshing, retry_policy
+from portal.services import circuit_breaker, leases, matching, pace, refreshing, steady_clock
 
 type _Rows = QuerySet[models.Request] | QuerySet[models.Workstation]
 
@@ -33,12 +33,10 @@ def _make_due(rows: _Rows, *, field: str, account: models.Account, lease: leases
 
 
 def _list_requests(*, account: models.Account) -> QuerySet[models.Request]:
-    ahead = Now() + clock.SLACK
+    ahead = Now() + steady_clock.SLACK
     tried = models.Attempt.objects.filter(request=OuterRef("pk"), ended_at__gt=ahead)
     decided = models.Event.objects.filter(request_number=OuterRef("pk"), at__gt=ahead)
-    longest = timedelta(
-        seconds=max(retry_policy.LONGEST_RETRY_AFTER, matching.PATIENCE * settings.PORTAL_RECONCILE_GRACE)
-    )
+    longest = timedelta(seconds=max(pace.LONGEST_RETRY_AFTER, matching.PATIENCE * settings.PORTAL_RECONCILE_GRACE))
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
     is_early = Q(next_attempt_at__gt=ahead + longest) | Exists(tried) | Exists(decided)
     return waiting.filter(is_early, next_attempt_at__gt=ahead)
@@ -46,12 +44,12 @@ def _list_requests(*, account: models.Account) -> QuerySet[models.Request]:
 
 def _list_releases(*, account: models.Account) -> QuerySet[models.Workstation]:
     call = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
-    longest = max(timedelta(seconds=max(retry_policy.LONGEST_RETRY_AFTER, call)), pace.MINUTE)
+    longest = max(timedelta(seconds=max(pace.LONGEST_RETRY_AFTER, call)), pace.MINUTE)
     live = models.Workstation.objects.live().filter(account=account)
-    return live.filter(release_due_at__gt=Now() + longest + clock.SLACK)
+    return live.filter(release_due_at__gt=Now() + longest + steady_clock.SLACK)
 
 
 def _list_reads(*, account: models.Account) -> QuerySet[models.Workstation]:
     longest = max(timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL), refreshing.LONGEST_PAUSE)
     live = models.Workstation.objects.live().filter(account=account)
-    return live.filter(refresh_due_at__gt=Now() + longest + clock.SLACK)
+    return live.filter(refresh_due_at__gt=Now() + longest + steady_clock.SLACK)

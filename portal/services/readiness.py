@@ -6,7 +6,8 @@ from django.conf import settings
 from django.db.models import Q
 
 from portal import models
-from portal.services import circuit_breaker, clock, credentials, leases, throttle, workers
+from portal.db import clock
+from portal.services import circuit_breaker, credentials, leases, throttle, workers
 from portal.services.audit import watch
 
 _SILENCE = timedelta(minutes=2)  # longer than a full minute's cap, or one call, can keep the queue waiting
@@ -19,7 +20,7 @@ def find_stall() -> str:
     if not workers.list_living():
         return "No worker has been seen lately: run `manage.py work`."
     key = circuit_breaker.get_current_key()
-    now = clock.read_clock(account=key.account)
+    now = clock.read_clock()
     if _is_paused(key, now=now) or not _is_silent(key, since=now - _SILENCE, now=now):
         return ""
     minutes = int(_SILENCE.total_seconds() / 60)
@@ -29,7 +30,7 @@ def find_stall() -> str:
 def find_warnings() -> list[str]:
     """What an operator should look at, although this process can serve."""
     key = circuit_breaker.get_current_key()
-    now = clock.read_clock(account=key.account)
+    now = clock.read_clock()
     warnings = []
     if _is_paused(key, now=now):
         warnings.append(f"Sending is paused: {key.cause_clause}.")

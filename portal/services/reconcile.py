@@ -13,22 +13,24 @@ from django.db import transaction
 from django.db.models import Max, Model
 
 from portal import agentstation, failures, models
+from portal.db import clock
 from portal.models.event import Verb
 from portal.services import (
     accounts,
     audit,
     circuit_breaker,
-    clock,
     identity,
     leases,
     lifecycle,
     listinglag,
     matching,
     mirror,
+    notes,
     notify,
     retry_policy,
     scans,
     sharing,
+    steady_clock,
     unresolved,
 )
 
@@ -45,7 +47,7 @@ class Round:
     steady_since: datetime
 
 
-def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, steady: clock.SteadyClock) -> None:
+def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, steady: steady_clock.SteadyClock) -> None:
     """Scan where a scan is due, and decide what can be decided. Finds orphans on the way."""
     account = accounts.get_current_account()
     if not circuit_breaker.is_confirmed(account=account):
@@ -67,7 +69,7 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
 
 def _is_scan_due(*, account: models.Account) -> bool:
     """Often at first, then ever less while something is to be reconciled; else every few minutes, for orphans."""
-    now = clock.read_clock(account=account)
+    now = clock.read_clock()
     last = models.Scan.objects.filter(account=account).order_by("-id").first()
     if last is None:
         return True
@@ -182,7 +184,7 @@ def _carry_out(
 
 def _is_unwanted(portal_request: models.Request, *, decision: matching.Decision) -> bool:
     """Whether nobody need be asked, because its requester no longer wants it."""
-    return portal_request.cancel_requested_at is not None and decision.note in (matching.NO_WITNESS, matching.RESTORED)
+    return portal_request.cancel_requested_at is not None and decision.note in (notes.NO_WITNESS, notes.RESTORED)
 
 
 def _adopt(portal_request: models.Request, *, workstation_id: int, evidence: dict[str, object]) -> None:

@@ -7,12 +7,12 @@ from django.db import transaction
 from django.db.models import F, Model, Q
 
 from portal import agentstation, failures, models
+from portal.db import clock
 from portal.models.event import Verb
 from portal.services import (
     accounts,
     audit,
     circuit_breaker,
-    clock,
     contract_drift,
     dispatch,
     hidden,
@@ -28,7 +28,7 @@ from portal.services import (
 def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     """Write what the call ended in, in a transaction of its own. Safe to repeat after an error."""
     key = _lock_key(call)
-    save_result(key=key, call=call, result=result, now=clock.read_clock(account=key.account))
+    save_result(key=key, call=call, result=result, now=clock.read_clock())
 
 
 @transaction.atomic
@@ -69,7 +69,7 @@ def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
     if attempt is None:
         _keep_stray(call=call, result=kept)
         return
-    now = clock.read_clock(account=key.account)
+    now = clock.read_clock()
     if not _end_attempt(attempt, key=key, result=kept, now=now, outcome=kept.outcome, failure=failure):
         _record_late(attempt=attempt, result=kept)
         return

@@ -11,9 +11,9 @@ from django.db import transaction
 from django.db.models import Q
 
 from portal import agentstation, models
-from portal.db import release_connection
+from portal.db import clock, release_connection
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, clock, doubts, leases, mirror, pace
+from portal.services import accounts, circuit_breaker, doubts, leases, mirror, pace
 
 _MOST = 200  # due ones looked at in a round
 _AT_ONCE = 8  # read singly in a round, all at the same time
@@ -175,7 +175,7 @@ def _choose_interval(*, account: models.Account) -> timedelta:
 def _note_readings(*, readings: Iterable[Reading], account: models.Account, lease: leases.Lease) -> None:
     """Say when each was heard of and is due again: a statement for all that were told, and one for each in doubt."""
     leases.check_lease(lease=lease)
-    now = clock.read_clock(account=account)
+    now = clock.read_clock()
     interval = _choose_interval(account=account)
     told = [reading.stored.pk for reading in readings if reading.told is not None and not reading.has_failed]
     failed = [reading.stored.pk for reading in readings if reading.has_failed]

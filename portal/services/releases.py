@@ -9,10 +9,10 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from portal import agentstation, failures, models
-from portal.db import release_connection
+from portal.db import clock, release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, circuit_breaker, clock, contract_drift, doubts, notify, pace, retry_policy
+from portal.services import accounts, audit, circuit_breaker, contract_drift, doubts, notify, pace
 
 _NOT_FOUND = "422"
 
@@ -83,7 +83,7 @@ def claim_release() -> Release | None:
         key = circuit_breaker.lock_key(account=account)
         if circuit_breaker.stops_all_calls(key=key):
             return None
-        if not pace.has_room(account=account, now=clock.read_clock(account=account)):
+        if not pace.has_room(account=account, now=clock.read_clock()):
             return None
         stored = models.Workstation.objects.due_for_release(account).first()
         return _claim(stored, boottime=boottime) if stored else None
@@ -146,5 +146,5 @@ def _try_again(*, key: models.Key, stored: models.Workstation, result: Result) -
 
 def _choose_delay(result: Result, *, tries: int) -> timedelta:
     """Growing, or as the provider asked. Under a pace once a minute at most, for only the last try is counted in it."""
-    delay = timedelta(seconds=retry_policy.choose_delay(tries=tries, retry_after=result.retry_after or None))
+    delay = timedelta(seconds=pace.choose_delay(tries=tries, retry_after=result.retry_after or None))
     return max(delay, pace.MINUTE) if settings.PORTAL_CALLS_PER_MINUTE else delay

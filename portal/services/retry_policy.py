@@ -1,15 +1,11 @@
 """What becomes of a request after an attempt: one pure function over the failure catalogue."""
 
-import random
 from dataclasses import dataclass
 
-from django.conf import settings
-
 from portal import failures, models
+from portal.services import pace
 
 MAX_ATTEMPTS = 4  # attempts in all, where the catalogue says "a few times"
-_LONGEST_DELAY = 300.0  # seconds
-LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +35,6 @@ def plan_next(*, failure: failures.Failure, tries: int, stopped_key: bool, retry
         return Next(status=status.FAILED)
     return Next(
         status=status.QUEUED,
-        delay=choose_delay(tries=tries, retry_after=retry_after),
+        delay=pace.choose_delay(tries=tries, retry_after=retry_after),
         to_back=failure.pause is failures.Pause.UNTIL_RETRY_AFTER,
     )
-
-
-def choose_delay(*, tries: int, retry_after: float | None) -> float:
-    """Seconds to wait: what the provider asked, capped; else exponential with jitter, so that retries spread."""
-    if retry_after is not None:
-        return min(retry_after, LONGEST_RETRY_AFTER)
-    ceiling = min(settings.PORTAL_RETRY_DELAY * 2.0 ** min(tries - 1, 20), _LONGEST_DELAY)
-    return float(ceiling * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load, keeps no secret)

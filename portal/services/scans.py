@@ -14,10 +14,10 @@ from django.db import transaction
 from django.db.models import Max, Min, Q
 
 from portal import agentstation, models
-from portal.db import release_connection
+from portal.db import clock, release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import audit, circuit_breaker, clock, contract_drift, leases, listed, wholeness
+from portal.services import audit, circuit_breaker, contract_drift, leases, listed, wholeness
 
 _ROUND = 5.0  # seconds; a new account waits for one round before anything is sent
 _ROUND_CALLS = 200
@@ -80,7 +80,7 @@ def _begin(*, account: models.Account, lease: leases.Lease) -> models.Scan:
         key = circuit_breaker.lock_key(account=account)
         leases.check_lease(lease=lease)
         scan.account, scan.begun_tick = key.account, circuit_breaker.advance_tick(key=key)
-        scan.begun_at = clock.read_clock(account=account)
+        scan.begun_at = clock.read_clock()
         scan.reads_all = key.account.baseline_scan != models.Account.BaselineScan.DONE
         scan.save()
     return scan
@@ -116,7 +116,7 @@ def _find_newest_end(*, last: models.Scan) -> str:
 
 
 def _advance(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> None:
-    now, stop_at = clock.read_clock(account=scan.account), time.monotonic() + _ROUND
+    now, stop_at = clock.read_clock(), time.monotonic() + _ROUND
     if now - scan.begun_at > _LONGEST:
         _end(scan, lease=lease, problem="took-too-long")
     elif not _has_to_wait(scan, now=now):
@@ -182,7 +182,7 @@ def _read_page(scan: models.Scan, *, lease: leases.Lease, client: agentstation.C
         _ask_for_less(scan, lease=lease)
         return
     if page.date is not None:
-        scan.clock_offset = (page.date - clock.read_clock(account=scan.account)).total_seconds()
+        scan.clock_offset = (page.date - clock.read_clock()).total_seconds()
     *batches, last = list(itertools.batched(page.entries, _BATCH)) or [()]
     for batch in batches:
         with transaction.atomic():
@@ -282,7 +282,7 @@ def _end(
     scan.own_count = shown.exclude(request=None).count()
     made = models.Attempt.objects.filter(request__workstation__in=shown, outcome=models.Attempt.Outcome.SUCCEEDED)
     scan.witness_tick = made.aggregate(newest=Max("claimed_tick"))["newest"] or 0
-    scan.ended_at, scan.ended_tick = clock.read_clock(account=scan.account), circuit_breaker.advance_tick(key=key)
+    scan.ended_at, scan.ended_tick = clock.read_clock(), circuit_breaker.advance_tick(key=key)
     scan.save()
     if scan.is_whole:
         wholeness.end_doubts(scan=scan)

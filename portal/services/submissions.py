@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from portal import failures, models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, circuit_breaker, lifecycle, matching, notify, ownership
+from portal.services import accounts, audit, circuit_breaker, lifecycle, notes, notify, ownership
 
 
 class Refused(Exception):
@@ -92,7 +92,7 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
     """
     locked = lock_request(portal_request=portal_request)
     states = models.Request.Status
-    is_asked = locked.status == states.UNKNOWN and matching.may_requester_decide(note=locked.operator_note)
+    is_asked = locked.status == states.UNKNOWN and notes.may_requester_decide(note=locked.operator_note)
     if locked.status == states.QUEUED or is_asked:
         change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
         audit.record(Verb.CANCEL, locked, by=actor, detail=change)

@@ -8,14 +8,15 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from portal import failures, models
+from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, circuit_breaker, clock, leases, lifecycle, putoff, submitters
+from portal.services import accounts, audit, circuit_breaker, leases, lifecycle, putoff, steady_clock, submitters
 
 _STEADY_GRACES = 15  # how many times the grace the clock must have been steady before a request is given up by it
 
 
-def recover_requests(*, lease: leases.Lease, watched: clock.SteadyClock) -> int:
+def recover_requests(*, lease: leases.Lease, watched: steady_clock.SteadyClock) -> int:
     """Make attempts past their deadline unknown, give up what waited too long, and cancel what may not be sent.
 
     `watched` is the clock that this job keeps from one round to the next. Returns how many.
@@ -31,10 +32,10 @@ def recover_requests(*, lease: leases.Lease, watched: clock.SteadyClock) -> int:
     return count
 
 
-def _recover_attempts(*, lease: leases.Lease, watched: clock.SteadyClock) -> int:
+def _recover_attempts(*, lease: leases.Lease, watched: steady_clock.SteadyClock) -> int:
     steady = timedelta(seconds=watched.steady_seconds)
     # Claimed before the clock stepped back, and steady since for as long as the whole call may take.
-    stepped = Q(claimed_at__gt=Now() + clock.SLACK, deadline_at__lte=F("claimed_at") + steady)
+    stepped = Q(claimed_at__gt=Now() + steady_clock.SLACK, deadline_at__lte=F("claimed_at") + steady)
     return sum(
         _make_unknown(attempt_id=pk, is_over=is_over, lease=lease)
         for is_over in (Q(deadline_at__lte=Now()), stepped)
@@ -80,7 +81,7 @@ def _give_up(*, request_id: int, account: models.Account, lease: leases.Lease) -
     key = circuit_breaker.lock_key(account=account)
     leases.check_lease(lease=lease)
     portal_request = models.Request.objects.select_for_update().get(pk=request_id)
-    now = clock.read_clock(account=account)
+    now = clock.read_clock()
     standing = key.paused_seconds + (max(0.0, (now - key.paused_at).total_seconds()) if key.paused_at else 0.0)
     waited = (now - portal_request.queued_at).total_seconds() - (standing - portal_request.paused_seconds_before)
     if portal_request.status != models.Request.Status.QUEUED or waited < settings.PORTAL_LONGEST_WAIT:

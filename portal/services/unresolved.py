@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from portal import models
 from portal.models.event import Verb
-from portal.services import listinglag, matching, restore, scans
+from portal.services import listinglag, matching, notes, restore, scans
 
 _MOST_SCANS = 20  # whole scans that are looked at; two are enough where nothing steps
 
@@ -36,9 +36,9 @@ def list_attempts(*, portal_request: models.Request) -> list[models.Attempt]:
 def describe_request(*, portal_request: models.Request, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
     late = _list_named_late(portal_request)
     has_named_other = any([attempt.names_other for attempt in attempts] + [detail["names_other"] for detail in late])
-    obstacle = matching.OTHERS if has_named_other else ""
+    obstacle = notes.OTHERS if has_named_other else ""
     if attempts[-1].worker == restore.WORKER:
-        obstacle = matching.RESTORED
+        obstacle = notes.RESTORED
     lost = restore.list_restores(account=portal_request.account)
     # It takes the place of who was given what its call had made, and may have what theirs had made.
     owners = models.Attempt.objects.filter(request__in=[detail["owner"] for detail in late])

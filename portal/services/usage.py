@@ -27,7 +27,8 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from portal import models
-from portal.services import accounts, clock, leases
+from portal.db import clock
+from portal.services import leases
 
 KINDS = ("status", "type", "failure", "person", "seconds")
 # Times to ready are counted by the second up to here, then by the minute, from an hour on in steps of ten minutes.
@@ -183,7 +184,7 @@ def _find_uncounted() -> list[date]:
     first = _find_first_day()
     if first is None:
         return []
-    now = clock.read_clock(account=accounts.get_current_account())
+    now = clock.read_clock()
     last = (now - _MARGIN).astimezone(timezone.get_default_timezone()).date() - timedelta(days=1)
     rows = models.DailyCount.objects.filter(_is_valid(), person=None)
     counted = set(rows.values_list("day", flat=True))

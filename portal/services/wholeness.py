@@ -7,7 +7,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from portal import agentstation, models
-from portal.services import circuit_breaker, clock, doubts, leases, listed, listinglag
+from portal.db import clock
+from portal.services import circuit_breaker, doubts, leases, listed, listinglag
 
 STILL_ACTIVE = "lacks-what-is-active"
 NOT_TOLD = "lacks-what-cannot-be-read"
@@ -59,7 +60,7 @@ def find_problem(*, scan: models.Scan) -> str:
 
 def end_doubts(*, scan: models.Scan) -> None:
     """End what this whole scan and an earlier one lack, both begun after the doubt and the longest lag of the lists."""
-    grace = listinglag.choose_grace(account=scan.account, now=clock.read_clock(account=scan.account))
+    grace = listinglag.choose_grace(account=scan.account, now=clock.read_clock())
     rows = models.Workstation.objects.live().filter(account=scan.account_id, doubted_tick__lt=scan.begun_tick)
     for row in rows.exclude(last_scan_id=scan.pk).order_by("pk")[:_MOST_ENDED]:
         if row.doubted_at is not None and _count_lacking(scan, row=row, since=row.doubted_at + grace) > 1:

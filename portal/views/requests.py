@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
-from portal.services import fair_queue, matching, operator_actions, pulse, submissions, types
+from portal.services import fair_queue, notes, operator_actions, pulse, submissions, types
 from portal.views import guide, history, journey, live, support
 from portal.views.http import SignedInRequest, keep_key, read_key
 
@@ -137,7 +137,7 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
     failure = portal_request.failure_row
     is_failed = portal_request.status == models.Request.Status.FAILED
     is_own = portal_request.requester_id == request.user.pk
-    may_decide = matching.may_requester_decide(note=portal_request.operator_note)
+    may_decide = notes.may_requester_decide(note=portal_request.operator_note)
     version = live.read_version(request, found.facts, key=key)
     part = _make_part(portal_request, key=key, position=position, version=version)
     return {

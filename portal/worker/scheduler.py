@@ -16,13 +16,13 @@ from portal.db import describe_failure, release_connection
 from portal.services import (
     accounts,
     circuit_breaker,
-    clock,
     credentials,
     leases,
     probe,
     reconcile,
     refreshing,
     sessions,
+    steady_clock,
     timeouts,
     types,
     usage,
@@ -68,7 +68,7 @@ class Job:
 def list_jobs(*, client: agentstation.Client) -> list[Job]:
     """All jobs of a worker."""
     interval = settings.PORTAL_JOB_INTERVAL
-    watched, steady = clock.SteadyClock(), clock.SteadyClock()
+    watched, steady = steady_clock.SteadyClock(), steady_clock.SteadyClock()
     return [
         Job(
             name="recover", interval=interval, run=lambda lease: timeouts.recover_requests(lease=lease, watched=watched)

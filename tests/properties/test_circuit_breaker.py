@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from portal import models
-from portal.services import accounts, circuit_breaker, clock, credentials, dispatch, leases, record
+from portal.db import clock
+from portal.services import accounts, circuit_breaker, credentials, dispatch, leases, record
 from tests import factories
 from tests.properties import scene
 
@@ -321,7 +322,7 @@ class Pause(scene.Example):
     @invariant()
     def key_is_as_the_model_says(self) -> None:
         model, key = self.model, circuit_breaker.get_key(account=self.account)
-        now = clock.read_clock(account=self.account)
+        now = clock.read_clock()
         assert (key.state, key.cause) == (model.state, model.cause)
         for real, expected in ((key.paused_until, model.until), (key.probe_at, model.probe_at)):
             assert (real is None) == (expected is None)

@@ -8,7 +8,8 @@ import pytest
 from django.db import connection
 
 from portal import agentstation, failures, models
-from portal.services import clock, dispatch, leases, membership, record
+from portal.db import clock
+from portal.services import dispatch, leases, membership, record
 from portal.services.audit import seals, verify
 from tests import factories
 
@@ -38,7 +39,7 @@ def much_later(monkeypatch, settings) -> Callable[[], None]:
 
     def wait() -> None:
         read_clock = clock.read_clock
-        monkeypatch.setattr(clock, "read_clock", lambda *, account: read_clock(account=account) + timedelta(days=40))
+        monkeypatch.setattr(clock, "read_clock", lambda: read_clock() + timedelta(days=40))
 
     return wait
 

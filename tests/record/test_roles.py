@@ -14,8 +14,8 @@ from psycopg import sql
 from portal import checks as portal_checks
 from portal import models
 from portal.db import identity as places
+from portal.db import search_index
 from portal.services.audit import grants, protection, verify
-from portal.services.search import indexing
 from portal.worker import process
 from tests import factories, roles
 from tests.record.conftest import answer, find
@@ -117,7 +117,7 @@ def test_a_backup_is_put_back(sandbox, as_role, alice):
 def test_a_search_entry_is_kept_by_triggers_of_the_owner(as_role, alice):
     portal_request = factories.submit(alice, note="for the demonstration")
     assert "demonstration" in models.SearchEntry.objects.get(pk=portal_request.pk).words
-    assert indexing.index_missing() == 0
+    assert search_index.index_missing() == 0
 
 
 @on_postgresql

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from portal import models
-from portal.services import clock
+from portal.db import clock
 from portal.services.audit import canonical, changes, events, keys, marks, reading, seals, verify
 from tests import factories
 from tests.record.bits import BITS, flip, write_bits
@@ -200,7 +200,7 @@ def reseal(key: keys.AuditKey) -> None:
             number=number,
             previous=previous,
             key=key,
-            made_at=clock.read_clock(account=account),
+            made_at=clock.read_clock(),
         )
         seal.save(force_insert=True)
         after, previous = end, seal.digest

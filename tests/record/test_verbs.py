@@ -12,12 +12,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from portal import models, sessionstore
+from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import (
     accounts,
     audit,
-    clock,
     configuration,
     dispatch,
     leases,
@@ -26,6 +26,7 @@ from portal.services import (
     refreshing,
     scans,
     setup,
+    steady_clock,
     types,
 )
 from portal.services.audit import seals, verify, watch
@@ -377,13 +378,13 @@ def prune_old(stage: Stage) -> None:
     stage.settings.PORTAL_KEEP_DAYS = 30
     read_clock = clock.read_clock
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clock, "read_clock", lambda *, account: read_clock(account=account) + timedelta(days=40))
+        patch.setattr(clock, "read_clock", lambda: read_clock() + timedelta(days=40))
         assert prune_all()
 
 
 def step_clock(stage: Stage) -> None:
     boottime = iter([1000.0, 1000.0, 900.0, 900.0])  # time that passes only for the database: its clock was set forward
-    watched = clock.SteadyClock(boottime=lambda: next(boottime))
+    watched = steady_clock.SteadyClock(boottime=lambda: next(boottime))
     for _ in range(2):
         watched.observe(account=accounts.get_current_account(), token=1)
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from portal import models
-from portal.services import clock, leases, readiness
+from portal.db import clock
+from portal.services import leases, readiness
 from portal.services.audit import watch
 from tests import factories
 from tests.record.conftest import tamper
@@ -28,7 +29,7 @@ def check_hour_later(monkeypatch, hours: float = 1.0) -> None:
 
 def move_clock(patch, *, hours: float) -> None:
     read_clock = clock.read_clock
-    patch.setattr(clock, "read_clock", lambda *, account: read_clock(account=account) + timedelta(hours=hours))
+    patch.setattr(clock, "read_clock", lambda: read_clock() + timedelta(hours=hours))
 
 
 def list_found() -> list[tuple[str, str]]:

@@ -7,8 +7,9 @@ from django.contrib.auth.models import Permission
 from django.db import transaction
 
 from portal import models
+from portal.db import clock
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, clock, credentials, leases, refreshing, releases, scans
+from portal.services import accounts, circuit_breaker, credentials, leases, refreshing, releases, scans
 from portal.worker import process
 from tests import factories
 
@@ -266,7 +267,7 @@ def test_another_question_to_operators_is_not_replaced_by_this_one(waiting, sett
     account = accounts.get_current_account()
     with transaction.atomic():
         key = circuit_breaker.lock_key(account=account)
-        now = clock.read_clock(account=account)
+        now = clock.read_clock()
         circuit_breaker.pause_until_operator(key=key, cause=models.DATABASE_MOVED, now=now)
     worker_dies()
     ask(settings)

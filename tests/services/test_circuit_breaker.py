@@ -7,8 +7,9 @@ import pytest
 from django.db.models import F
 
 from portal import models
+from portal.db import clock
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, clock, credentials, dispatch, leases, probe, record, submissions
+from portal.services import accounts, circuit_breaker, credentials, dispatch, leases, probe, record, submissions
 from portal.worker import process
 from tests import factories
 
@@ -37,7 +38,7 @@ def hold_seconds() -> float:
     """How long the pause lasts from now."""
     key = get_key()
     assert key.paused_until is not None, "the pause has no end"
-    return (key.paused_until - clock.read_clock(account=key.account)).total_seconds()
+    return (key.paused_until - clock.read_clock()).total_seconds()
 
 
 def end_pause() -> None:
@@ -81,7 +82,7 @@ def make_probe(lease: leases.Lease) -> bool:
 def next_probe_in() -> float:
     key = get_key()
     assert key.probe_at is not None, "no probe is planned"
-    return (key.probe_at - clock.read_clock(account=key.account)).total_seconds()
+    return (key.probe_at - clock.read_clock()).total_seconds()
 
 
 def resume(operator: models.User) -> None:

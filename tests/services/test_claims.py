@@ -4,7 +4,7 @@ import pytest
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.services import leases, matching, refreshing
+from portal.services import leases, notes, refreshing
 from portal.worker import process
 from tests import factories
 
@@ -66,7 +66,7 @@ def test_one_of_an_unknown_type_in_the_named_workspace_is_for_a_person(sandbox, 
     factories.reconcile_once(lease)
 
     portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.NEWCOMER)
+    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", notes.NEWCOMER)
 
 
 def test_what_a_late_response_named_is_taken_when_the_next_attempt_fails(sandbox, alice):

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from portal import agentstation, models
-from portal.services import accounts, clock
+from portal.db import clock
+from portal.services import accounts, steady_clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -13,19 +14,19 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-def steady() -> clock.SteadyClock:
+def steady() -> steady_clock.SteadyClock:
     """A clock whose BOOTTIME runs ahead, 1.5 s with each reading: as if time passed slowly enough to be no step."""
     passed = iter(range(10_000))
-    return clock.SteadyClock(boottime=lambda: agentstation.boottime() + 0.75 * next(passed))
+    return steady_clock.SteadyClock(boottime=lambda: agentstation.boottime() + 0.75 * next(passed))
 
 
-def observe(watched: clock.SteadyClock, *, times: int = 1, token: int = 1) -> None:
+def observe(watched: steady_clock.SteadyClock, *, times: int = 1, token: int = 1) -> None:
     for _ in range(times):
         watched.observe(account=accounts.get_current_account(), token=token)
 
 
 def now():
-    return clock.read_clock(account=accounts.get_current_account())
+    return clock.read_clock()
 
 
 def list_steps() -> list[float]:
@@ -34,7 +35,7 @@ def list_steps() -> list[float]:
 
 @pytest.mark.parametrize("seconds", [HOUR, -HOUR, 3.0, -3.0, 400 * 24 * HOUR])
 def test_a_step_is_told_once_with_its_length_and_begins_the_wait_anew(database_clock, seconds):
-    watched = clock.SteadyClock()
+    watched = steady_clock.SteadyClock()
     observe(watched, times=3)
     long_ago = now() - timedelta(days=1)
     assert watched.steady_seconds > 0
@@ -50,7 +51,7 @@ def test_a_step_is_told_once_with_its_length_and_begins_the_wait_anew(database_c
 
 
 def test_what_is_within_the_tolerance_is_no_step(database_clock):
-    watched = clock.SteadyClock()
+    watched = steady_clock.SteadyClock()
     for _ in range(4):
         observe(watched)
         database_clock.step(seconds=1.5)
@@ -60,7 +61,7 @@ def test_what_is_within_the_tolerance_is_no_step(database_clock):
 def test_a_slow_answer_hides_no_step_from_the_next_observation(database_clock):
     """The bounds stay as narrow as the best observation has made them."""
     passed = iter([0.0, 0.0, 0.0])
-    watched = clock.SteadyClock(boottime=lambda: agentstation.boottime() + next(passed, 60.0))
+    watched = steady_clock.SteadyClock(boottime=lambda: agentstation.boottime() + next(passed, 60.0))
     observe(watched)
     database_clock.step(seconds=30.0)
     observe(watched)  # a minute passes after the database has read its clock
@@ -91,7 +92,7 @@ def test_another_holder_in_between_begins_the_wait_anew(sandbox, steady):
 
 
 def test_a_countdown_goes_by_what_was_left_at_first_sight_alone(sandbox):
-    countdown = clock.Countdown()
+    countdown = steady_clock.Countdown()
     assert not countdown.is_over(what="pause 1", left=60.0)
     assert not countdown.is_over(what="pause 1", left=-HOUR)
     assert countdown.is_over(what="pause 2", left=0.0)

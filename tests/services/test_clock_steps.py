@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, circuit_breaker, clock, dispatch, leases, releases, timeouts
+from portal.services import accounts, audit, circuit_breaker, dispatch, leases, releases, steady_clock, timeouts
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,10 +27,10 @@ def lease() -> leases.Lease:
 
 
 @pytest.fixture
-def watched() -> clock.SteadyClock:
+def watched() -> steady_clock.SteadyClock:
     """As if the job had seen a steady clock for a while: its BOOTTIME runs ahead, a little with each reading."""
     passed = iter(range(10_000))
-    watched = clock.SteadyClock(boottime=lambda: agentstation.boottime() + 0.5 * next(passed))
+    watched = steady_clock.SteadyClock(boottime=lambda: agentstation.boottime() + 0.5 * next(passed))
     for _ in range(9):
         watched.observe(account=accounts.get_current_account(), token=1)
     return watched
@@ -114,7 +114,9 @@ def test_who_waited_too_long_is_given_up_once_the_clock_has_been_steady(settings
     settings.PORTAL_RECONCILE_GRACE = 0.1
     waiting = factories.submit(alice)
     models.Request.objects.update(queued_at=Now() - timedelta(days=2))
-    assert timeouts.recover_requests(lease=lease, watched=clock.SteadyClock()) == 0, "it has only just begun to watch"
+    assert timeouts.recover_requests(lease=lease, watched=steady_clock.SteadyClock()) == 0, (
+        "it has only just begun to watch"
+    )
     assert timeouts.recover_requests(lease=lease, watched=watched) == 1
     waiting.refresh_from_db()
     assert (waiting.status, waiting.failure) == ("FAILED", "waited-too-long")

@@ -8,8 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 from portal import failures, models
+from portal.db import search_index
 from portal.services import lifecycle
-from portal.services.search import finding, indexing
+from portal.services.search import finding
 from tests import factories
 from tests.admin import rows
 
@@ -181,7 +182,7 @@ def test_what_was_written_past_the_triggers_is_gathered_afterwards(alice):
     with factories.unprotected():
         missed = [rows.create_request(alice, note=f"missed {number}") for number in range(5)]
     assert find_all({"words": ["missed"]}) == []
-    assert indexing.index_missing() == 5
+    assert search_index.index_missing() == 5
     assert find_all({"words": ["missed"]}, newest_first=False) == [row.pk for row in missed]
     assert models.SearchEntry.objects.filter(pk=there.pk).count() == 1
-    assert indexing.index_missing() == 0
+    assert search_index.index_missing() == 0

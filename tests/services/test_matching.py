@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from portal.services import matching
+from portal.services import matching, notes
 from portal.services.matching import Verdict
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -59,7 +59,7 @@ def decide(request=REQUEST, *newcomers, view=VIEW, **changes) -> tuple[Verdict, 
         (REQUEST, {"started_at": at(-29)}),
         (REQUEST, {"started_at": at(79)}),
         (replace(REQUEST, is_queued=True), {}),
-        (replace(REQUEST, obstacle=matching.RESTORED), {}),
+        (replace(REQUEST, obstacle=notes.RESTORED), {}),
     ],
 )
 def test_what_fits_and_nobody_else_can_have_made_is_found(request_, changes):
@@ -83,7 +83,7 @@ def test_what_fits_and_nobody_else_can_have_made_is_found(request_, changes):
 def test_what_does_not_fit_closely_is_for_a_person_and_stops_sending_again(changes):
     verdict, note = decide(REQUEST, replace(NEWCOMER, **changes))
     assert verdict is Verdict.ASK
-    assert note == (matching.CONFIRM if "must_confirm" in changes else matching.NEWCOMER)
+    assert note == (notes.CONFIRM if "must_confirm" in changes else notes.NEWCOMER)
 
 
 @pytest.mark.parametrize("changes", [{"is_in_flight": True}, {"listed_tick": None}])
@@ -92,8 +92,8 @@ def test_what_a_call_under_way_may_have_made_is_waited_for(changes):
 
 
 def test_one_in_another_workspace_than_the_named_is_for_a_person():
-    assert decide(NAMED, replace(NEWCOMER, workspace_uid="S2")) == (Verdict.ASK, matching.NEWCOMER)
-    assert decide(NAMED, replace(NEWCOMER, workspace_uid=None)) == (Verdict.ASK, matching.NEWCOMER)
+    assert decide(NAMED, replace(NEWCOMER, workspace_uid="S2")) == (Verdict.ASK, notes.NEWCOMER)
+    assert decide(NAMED, replace(NEWCOMER, workspace_uid=None)) == (Verdict.ASK, notes.NEWCOMER)
 
 
 @pytest.mark.parametrize("changes", [{"listed_tick": 10}, {"listed_tick": 9}, {"type": "golang"}])
@@ -104,14 +104,14 @@ def test_what_cannot_be_the_requests_is_in_nobodys_way(changes):
 @pytest.mark.parametrize("seconds", [-4_000, -100_000, 100_000])
 def test_whenever_it_started_what_was_first_listed_since_the_claim_is_for_a_person(seconds):
     """The provider's clock may have stepped, or the database's: between the two scans, or since the claim."""
-    assert decide(REQUEST, replace(NEWCOMER, started_at=at(seconds))) == (Verdict.ASK, matching.NEWCOMER)
+    assert decide(REQUEST, replace(NEWCOMER, started_at=at(seconds))) == (Verdict.ASK, notes.NEWCOMER)
 
 
 def test_the_providers_clock_is_read_by_its_own_date():
     hour = timedelta(hours=1)
     ahead = replace(NEWCOMER, started_at=at(5) + hour)
     assert decide(REQUEST, ahead, clock_offset=hour) == (Verdict.FOUND, "")
-    assert decide(REQUEST, ahead) == (Verdict.ASK, matching.NEWCOMER)
+    assert decide(REQUEST, ahead) == (Verdict.ASK, notes.NEWCOMER)
 
 
 def test_without_a_date_ten_minutes_either_way_count():
@@ -124,7 +124,7 @@ def test_without_a_date_ten_minutes_either_way_count():
 def test_a_rehearsal_shortens_the_slack_of_clocks_too():
     hurried = {"minute": timedelta(seconds=6), "grace": timedelta(seconds=6)}
     assert decide(REQUEST, replace(NEWCOMER, started_at=at(-3)), **hurried) == (Verdict.FOUND, "")
-    assert decide(REQUEST, replace(NEWCOMER, started_at=at(-4)), **hurried) == (Verdict.ASK, matching.NEWCOMER)
+    assert decide(REQUEST, replace(NEWCOMER, started_at=at(-4)), **hurried) == (Verdict.ASK, notes.NEWCOMER)
 
 
 def test_of_two_that_fit_the_one_that_started_first_is_taken():
@@ -138,11 +138,11 @@ def test_a_second_attempts_time_counts_as_well():
     request = replace(REQUEST, attempts=[SENT, second])
     late = replace(NEWCOMER, started_at=at(1005), listed_tick=50)
     assert decide(request, late) == (Verdict.FOUND, "")
-    assert decide(request, replace(late, listed_tick=35)) == (Verdict.ASK, matching.NEWCOMER)
+    assert decide(request, replace(late, listed_tick=35)) == (Verdict.ASK, notes.NEWCOMER)
 
 
 def test_with_a_key_that_others_use_an_operator_confirms():
-    assert decide(REQUEST, NEWCOMER, is_shared=True) == (Verdict.ASK, matching.CONFIRM)
+    assert decide(REQUEST, NEWCOMER, is_shared=True) == (Verdict.ASK, notes.CONFIRM)
 
 
 # --- Denying is wide, and needs a witness ---
@@ -166,24 +166,24 @@ def test_fewer_than_two_scans_after_the_grace_prove_nothing(scans):
 
 
 def test_where_no_two_scans_are_whole_for_long_a_person_is_asked():
-    assert decide(scans=[], now=at(100 + 60 + 900)) == (Verdict.ASK, matching.NO_SCANS)
+    assert decide(scans=[], now=at(100 + 60 + 900)) == (Verdict.ASK, notes.NO_SCANS)
     assert decide(scans=[], now=at(100 + 60 + 899)) == (Verdict.WAIT, "")
 
 
 def test_a_witness_has_to_be_newer_and_in_the_newest_scan():
     scans = [scan(1, begun=200, witness=30), scan(2, begun=300, witness=20)]
-    assert decide(scans=scans) == (Verdict.ASK, matching.NO_WITNESS)
+    assert decide(scans=scans) == (Verdict.ASK, notes.NO_WITNESS)
 
 
 def test_after_fifteen_graces_an_older_workstation_of_ours_is_believed():
     late = [scan(1, begun=200, witness=0), scan(2, begun=1000, witness=0)]
     assert decide(scans=late) == (Verdict.NOT_CREATED, "")
-    assert decide(scans=[late[0], scan(2, begun=999, witness=0)]) == (Verdict.ASK, matching.NO_WITNESS)
+    assert decide(scans=[late[0], scan(2, begun=999, witness=0)]) == (Verdict.ASK, notes.NO_WITNESS)
 
 
 def test_where_the_scans_show_nothing_of_ours_a_person_is_asked():
     empty = [scan(1, begun=200, witness=0), scan(2, begun=1_000_000, own=0, witness=0)]
-    assert decide(scans=empty, now=at(1_000_000)) == (Verdict.ASK, matching.NO_WITNESS)
+    assert decide(scans=empty, now=at(1_000_000)) == (Verdict.ASK, notes.NO_WITNESS)
 
 
 def test_a_step_of_the_clock_begins_the_grace_anew():
@@ -222,17 +222,17 @@ def test_lists_that_lag_longer_make_the_grace_longer():
     assert decide(grace=timedelta(seconds=101), now=at(400)) == (Verdict.WAIT, "")
 
 
-@pytest.mark.parametrize("obstacle", [matching.RESTORED, matching.OTHERS])
+@pytest.mark.parametrize("obstacle", [notes.RESTORED, notes.OTHERS])
 def test_what_only_people_may_decide_is_never_sent_again_by_itself(obstacle):
     assert decide(replace(REQUEST, obstacle=obstacle)) == (Verdict.ASK, obstacle)
 
 
 def test_an_answer_with_anothers_workstation_is_an_operators_whatever_fits():
-    assert decide(replace(REQUEST, obstacle=matching.OTHERS), NEWCOMER) == (Verdict.ASK, matching.OTHERS)
+    assert decide(replace(REQUEST, obstacle=notes.OTHERS), NEWCOMER) == (Verdict.ASK, notes.OTHERS)
 
 
 def test_a_provider_without_lists_leaves_it_to_a_person():
-    assert decide(has_no_lists=True) == (Verdict.ASK, matching.NO_LISTS)
+    assert decide(has_no_lists=True) == (Verdict.ASK, notes.NO_LISTS)
 
 
 def test_a_request_that_is_queued_again_only_takes_what_it_finds():

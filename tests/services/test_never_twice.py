@@ -8,14 +8,14 @@ from django.conf import settings as present
 from django.db import connection, transaction
 
 from portal import models
+from portal.db import clock
 from portal.models.clock import Now
 from portal.services import (
     accounts,
-    clock,
     dispatch,
     leases,
     listinglag,
-    matching,
+    notes,
     operator_actions,
     record,
     restore,
@@ -104,7 +104,7 @@ def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, 
     record.record_result(call=call, result=result)
     make_witness(bob)
     deny_twice(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.OTHERS)
 
 
 def test_one_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(sandbox, alice, bob, lease, recovering):
@@ -118,7 +118,7 @@ def test_one_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(
     let_it_be_sent_again(portal_request)
     assert factories.claim_next(worker="w") is None
     scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.OTHERS)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.OTHERS)
 
 
 # --- Swapped ---
@@ -222,7 +222,7 @@ def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alic
     scan(lease)
     scan(lease)
 
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_WITNESS)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_WITNESS)
 
 
 def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way(sandbox, alice, bob, lease):
@@ -236,7 +236,7 @@ def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way
     scan(lease)
     scan(lease)
     assert models.Scan.objects.latest("id").clock_offset > 3000
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NEWCOMER)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NEWCOMER)
 
 
 def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since(sandbox, alice, lease):
@@ -247,7 +247,7 @@ def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since
     sandbox.change_weather({"lists_empty": True})
     scan(lease)
     account = accounts.get_current_account()
-    assert listinglag.choose_grace(account=account, now=clock.read_clock(account=account)) >= timedelta(seconds=900)
+    assert listinglag.choose_grace(account=account, now=clock.read_clock()) >= timedelta(seconds=900)
 
 
 # --- Foreign ---
@@ -289,7 +289,7 @@ def test_what_was_under_way_in_the_backup_is_given_to_nobody_without_an_operator
     scan(lease)
 
     assert statuses(unknown, under_way) == ["UNKNOWN", "UNKNOWN"]
-    assert (unknown.operator_note, under_way.operator_note) == (matching.CONFIRM, matching.CONFIRM)
+    assert (unknown.operator_note, under_way.operator_note) == (notes.CONFIRM, notes.CONFIRM)
 
 
 def test_what_a_scan_listed_before_the_restore_may_be_what_was_lost(sandbox, alice, lease):
@@ -298,7 +298,7 @@ def test_what_a_scan_listed_before_the_restore_may_be_what_was_lost(sandbox, ali
     scan(lease)
     restore.restore_requests()
     scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.CONFIRM)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.CONFIRM)
 
 
 def test_what_began_just_after_the_restore_may_be_of_a_call_that_was_lost(sandbox, alice, lease):
@@ -307,7 +307,7 @@ def test_what_began_just_after_the_restore_may_be_of_a_call_that_was_lost(sandbo
     started_at = models.Restore.objects.get().restored_at + timedelta(seconds=45)
     script_list(sandbox, entry("W1", workspace="S1", startedAt=started_at.isoformat()))
     scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.CONFIRM)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.CONFIRM)
 
 
 # --- Database ---

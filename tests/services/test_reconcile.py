@@ -8,17 +8,18 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from portal import models
+from portal.db import clock
 from portal.models.clock import Now
 from portal.services import (
     accounts,
-    clock,
     dispatch,
     leases,
-    matching,
+    notes,
     operator_actions,
     reconcile,
     record,
     scans,
+    steady_clock,
     submissions,
 )
 from portal.worker import process
@@ -192,7 +193,7 @@ def test_one_without_a_readable_time_is_for_a_person(sandbox, alice, lease, time
     script_list(sandbox, entry("W1", workspace="S1", **times))
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == matching.NEWCOMER
+    assert portal_request.operator_note == notes.NEWCOMER
 
 
 def test_one_without_a_workspace_is_for_a_person(sandbox, alice, lease):
@@ -200,7 +201,7 @@ def test_one_without_a_workspace_is_for_a_person(sandbox, alice, lease):
     script_list(sandbox, entry("W1"))
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == matching.NEWCOMER
+    assert portal_request.operator_note == notes.NEWCOMER
 
 
 def test_a_wish_to_cancel_does_not_leave_what_was_made_without_an_owner(sandbox, alice, lease):
@@ -270,7 +271,7 @@ def test_without_a_witness_people_are_asked_and_after_a_while_an_older_one_is_be
     make_witness(bob)
     portal_request = ask(sandbox, alice, "reset")
     deny_twice(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_WITNESS)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_WITNESS)
     pass_time(15 * 60)
     scan(lease)
     scan(lease)
@@ -283,7 +284,7 @@ def test_where_nothing_of_ours_was_ever_listed_only_people_decide(sandbox, alice
     pass_time(30 * 24 * 3600)
     scan(lease)
     scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_WITNESS)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_WITNESS)
 
     operator_actions.declare_not_created(actor=alice, portal_request=portal_request)
 
@@ -311,7 +312,7 @@ def test_a_clock_that_stepped_begins_the_wait_anew(sandbox, alice, bob, lease):
     make_witness(bob)
     pass_time(600)
     for _ in range(3):
-        stepped = clock.SteadyClock()
+        stepped = steady_clock.SteadyClock()
         reconcile.reconcile_requests(lease=lease, client=process.make_client(), steady=stepped)
     assert statuses(portal_request) == ["UNKNOWN"]
 
@@ -340,7 +341,7 @@ def test_each_time_it_waits_longer_before_it_is_sent_again(sandbox, alice, bob, 
         make_witness(bob)
         deny_twice(lease)
         portal_request.refresh_from_db()
-        waits.append((portal_request.next_attempt_at - clock.read_clock(account=portal_request.account)).seconds)
+        waits.append((portal_request.next_attempt_at - clock.read_clock()).seconds)
         let_it_be_sent_again(portal_request)
         factories.send_once()
     assert [round(wait / 60) for wait in waits] == [1, 2, 4]
@@ -471,7 +472,7 @@ def test_a_call_under_way_is_not_robbed_and_what_it_makes_is_no_orphan(sandbox, 
 
     deny_twice(lease)
     assert statuses(unknown, in_flight) == ["UNKNOWN", "SENDING"]
-    assert unknown.operator_note in ("", matching.NO_WITNESS)
+    assert unknown.operator_note in ("", notes.NO_WITNESS)
     assert not models.Workstation.objects.orphans().exists()
 
     record.record_result(call=call, result=result)
@@ -553,7 +554,7 @@ def left(sandbox, alice, bob, lease) -> list[models.Request]:
     script_list(sandbox, *entries, times=9)
     deny_twice(lease)
     assert statuses(*portal_requests) == ["UNKNOWN", "UNKNOWN"]
-    assert {portal_request.operator_note for portal_request in portal_requests} == {matching.NEWCOMER}
+    assert {portal_request.operator_note for portal_request in portal_requests} == {notes.NEWCOMER}
     assert len(sandbox.record()["posts"]) == 3
     return portal_requests
 
@@ -598,9 +599,9 @@ def test_one_without_a_workspace_where_one_was_named_is_for_a_person(sandbox, al
     script_list(sandbox, entry("W1"))
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == matching.NEWCOMER
+    assert portal_request.operator_note == notes.NEWCOMER
     event = models.Event.objects.get(verb="needs-review", request_number=portal_request.pk)
-    assert event.reason == matching.NEWCOMER
+    assert event.reason == notes.NEWCOMER
 
 
 def test_a_stranger_makes_operators_confirm_from_then_on(sandbox, alice, lease):
@@ -615,7 +616,7 @@ def test_a_stranger_makes_operators_confirm_from_then_on(sandbox, alice, lease):
     scan(lease)
 
     assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == matching.CONFIRM
+    assert portal_request.operator_note == notes.CONFIRM
 
 
 def test_what_an_unknown_attempt_may_have_made_is_no_stranger(sandbox, alice, lease):
@@ -632,7 +633,7 @@ def test_a_note_lapses_when_the_next_scan_says_otherwise(sandbox, alice, bob, le
     portal_request = ask(sandbox, alice, "reset")
     sandbox.script({"on": ACTIVE, "status": 404})
     scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_LISTS)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_LISTS)
     scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
 
@@ -655,7 +656,7 @@ def test_a_provider_without_lists_leaves_it_to_an_operator_at_once(sandbox, alic
     sandbox.script({"on": on, "status": status})
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
-    assert portal_request.operator_note == matching.NO_LISTS
+    assert portal_request.operator_note == notes.NO_LISTS
 
 
 def test_lists_that_cannot_be_read_for_a_quarter_of_an_hour_are_for_a_person(sandbox, alice, lease):
@@ -667,7 +668,7 @@ def test_lists_that_cannot_be_read_for_a_quarter_of_an_hour_are_for_a_person(san
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
     pass_time(60)
     scan(lease)
-    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], matching.NO_SCANS)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_SCANS)
 
 
 def test_until_the_first_look_nothing_is_sent_and_where_it_fails_all_is_sent_the_same(sandbox, alice, lease):

@@ -9,8 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from portal import models
+from portal.db import clock
 from portal.models.clock import Now
-from portal.services import accounts, clock, doubts, leases, refreshing, releases
+from portal.services import accounts, doubts, leases, refreshing, releases
 from portal.worker import process
 from tests import factories
 from tests.agentstation import server
@@ -45,7 +46,7 @@ def count_left(sandbox) -> dict[str, int]:
 
 
 def make_due_in(stored: models.Workstation) -> float:
-    now = clock.read_clock(account=stored.account)
+    now = clock.read_clock()
     return (models.Workstation.objects.get(pk=stored.pk).refresh_due_at - now).total_seconds()
 
 

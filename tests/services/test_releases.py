@@ -6,8 +6,9 @@ import pytest
 from django.db import transaction
 
 from portal import models
+from portal.db import clock
 from portal.models.clock import Now
-from portal.services import clock, releases
+from portal.services import releases
 from portal.worker import process
 from tests import factories
 from tests.concurrency import crowd
@@ -31,7 +32,7 @@ def ask(requester: models.User) -> models.Workstation:
 def read_wait(workstation: models.Workstation) -> float:
     """Seconds until the next try."""
     workstation.refresh_from_db()
-    return (workstation.release_due_at - clock.read_clock(account=workstation.account)).total_seconds()
+    return (workstation.release_due_at - clock.read_clock()).total_seconds()
 
 
 def make_due() -> None:

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db.models import F
 
 from portal import models
-from portal.services import leases, matching, operator_actions, restore, submissions
+from portal.services import leases, notes, operator_actions, restore, submissions
 from portal.services.audit import verify
 from portal.worker import process
 from tests import factories
@@ -45,7 +45,7 @@ def test_what_was_sent_after_the_backup_is_linked_by_an_operator_and_not_bought_
     look(lease)
 
     portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.CONFIRM)
+    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", notes.CONFIRM)
     stored = models.Workstation.objects.get(uid=uid)
     operator_actions.adopt_workstation(actor=olga, portal_request=portal_request, workstation=stored, reason="It fits.")
     portal_request.refresh_from_db()
@@ -68,7 +68,7 @@ def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(san
     for _ in range(3):
         look(lease)
     portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.RESTORED)
+    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", notes.RESTORED)
     assert models.Event.objects.filter(verb="needs-review").count() == 1
     assert factories.claim_next(worker="w") is None
 
@@ -87,7 +87,7 @@ def test_what_appears_after_the_question_is_put_before_a_person(sandbox, alice, 
     buy_elsewhere(alice)
     look(lease)
     portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", matching.NEWCOMER)
+    assert (portal_request.status, portal_request.operator_note) == ("UNKNOWN", notes.NEWCOMER)
 
 
 def test_who_no_longer_wants_it_is_asked_nothing(sandbox, alice, lease):

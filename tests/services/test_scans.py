@@ -8,8 +8,9 @@ from django.db import connection
 from django.db.models import F
 
 from portal import agentstation, models
+from portal.db import clock
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, clock, leases, scans
+from portal.services import accounts, circuit_breaker, leases, scans
 from portal.worker import process
 from tests import factories
 from tests.lists import Lists, serve_lists
@@ -84,7 +85,7 @@ def own(requester: models.User, *uids: str, minutes: float = 60.0) -> None:
 
 def has_no_lists() -> bool:
     account = accounts.get_current_account()
-    return scans.has_no_lists(account=account, now=clock.read_clock(account=account))
+    return scans.has_no_lists(account=account, now=clock.read_clock())
 
 
 def make_older(**values: float) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, matching, operator_actions, workers
+from portal.services import accounts, notes, operator_actions, workers
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,7 +131,7 @@ def test_the_question_says_whose_turn_it_is_and_offers_one_way_to_try_again(sign
     assert "It is your turn to decide" in page
     assert "Request again" not in page  # which would be a second request beside this one
     assert "Its requester or a portal operator has to decide" in sign_in(olga).get(path).content.decode()
-    models.Request.objects.update(operator_note=matching.OTHERS)
+    models.Request.objects.update(operator_note=notes.OTHERS)
     page = sign_in(alice).get(path).content.decode()
     assert "A portal operator has to decide" in page
     assert "Request again" in page

@@ -10,9 +10,9 @@ from django.core.management.commands import migrate
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
+from portal.db import search_index
 from portal.services import membership
 from portal.services.audit import protection
-from portal.services.search import indexing
 
 
 class Command(migrate.Command):
@@ -22,13 +22,13 @@ class Command(migrate.Command):
         _refuse_draft()
         if connection.vendor == "sqlite":
             protection.remove_triggers()
-            indexing.remove_triggers()
+            search_index.remove_triggers()
         before = _describe_groups()
         super().handle(*args, **options)
         protection.install_triggers()
-        indexing.install_triggers()
-        indexing.index_missing()
-        indexing.make_index()
+        search_index.install_triggers()
+        search_index.index_missing()
+        search_index.make_index()
         if before and _describe_groups() != before:
             membership.record_migration(before=before)
 

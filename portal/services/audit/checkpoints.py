@@ -12,8 +12,8 @@ from django.db import transaction
 
 import portal
 from portal import models
-from portal.db import release_connection
-from portal.services import accounts, clock, leases
+from portal.db import clock, release_connection
+from portal.services import leases
 from portal.services.audit import checkstate, seals, signatures
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def send_checkpoint(*, lease: leases.Lease) -> None:
         logger.warning("The checkpoint of seal %s cannot be delivered: %s.", checkpoint["number"], error)
         return
     sent.position = int(checkpoint["number"])
-    sent.ended_at = clock.read_clock(account=accounts.get_current_account())
+    sent.ended_at = clock.read_clock()
     with transaction.atomic():
         leases.check_lease(lease=lease)
         checkstate.keep_state(check=sent)

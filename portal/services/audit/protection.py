@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db import connection
 
-from portal.db import identity, names, triggers
-from portal.services.search import indexing
+from portal.db import identity, names, search_index, triggers
 
 _PREFIX = "portal_keep_"
 _MOST_NUMBERS = 1000  # that are taken, or left out, at once
@@ -166,7 +165,7 @@ def find_strangers() -> list[str]:
     """
     tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     tables |= {"portal_searchentry", "django_migrations"}
-    known = [*_list_triggers(), *indexing.list_triggers()]
+    known = [*_list_triggers(), *search_index.list_triggers()]
     return [*triggers.find_strangers(tables=tables, known=known), *names.find_strangers(tables=tables)]
 
 

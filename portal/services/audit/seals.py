@@ -14,9 +14,9 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 
 from portal import models
-from portal.db import numbers
+from portal.db import clock, numbers
 from portal.models.clock import Now
-from portal.services import accounts, clock, leases
+from portal.services import leases
 from portal.services.audit import canonical, keys, marks, reading
 
 logger = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ def _seal_batch(*, until: int, lease: leases.Lease) -> int:
         number=last.number + 1 if last else 1,
         previous=last.digest if last else "",
         key=keys.get_key(),
-        made_at=clock.read_clock(account=accounts.get_current_account()),
+        made_at=clock.read_clock(),
     )
     with transaction.atomic():
         leases.check_lease(lease=lease)

@@ -17,9 +17,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal import models
+from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, clock, leases
+from portal.services import leases
 from portal.services.audit import (
     authority,
     checkpoints,
@@ -55,7 +56,7 @@ class NotOpen(Exception):
 
 def check_log(*, lease: leases.Lease) -> None:
     """One round of whichever check is due."""
-    now = clock.read_clock(account=accounts.get_current_account())
+    now = clock.read_clock()
     stop_at = time.monotonic() + _ROUND
     for begin, step in ((_begin_new, _check_new), (_begin_all, _check_all)):
         report = Report()

@@ -9,7 +9,8 @@ from datetime import datetime, time, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from portal.services import accounts, clock, leases
+from portal.db import clock
+from portal.services import leases
 from portal.services.retention import events, requests
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,6 @@ def prune_old(*, lease: leases.Lease) -> int:
 
 def _find_edge(*, days: int) -> datetime:
     """Whole days go, of the site's zone: so there is something to do after midnight, and then not until the next."""
-    now = clock.read_clock(account=accounts.get_current_account())
+    now = clock.read_clock()
     zone = timezone.get_default_timezone()
     return datetime.combine(now.astimezone(zone).date() - timedelta(days=days), time.min, tzinfo=zone)

@@ -10,10 +10,10 @@ from django.core.management.color import no_style
 from django.db import connection, transaction
 
 from portal import models
+from portal.db import search_index
 from portal.models.event import Verb
 from portal.services import accounts, leases, usage
 from portal.services.audit import seals
-from portal.services.search import indexing
 from tests.bench.filling import batch, people, story
 from tests.bench.filling.calendar import Calendar
 from tests.bench.filling.scene import Scene, at
@@ -53,9 +53,9 @@ def fill_history(*, plan: Plan, report: Callable[[str], None]) -> None:
         connection.cursor().execute("PRAGMA cache_size = -262144")
     _write_requests(plan, report)
     report("indexing")
-    indexing.index_missing()
-    indexing.make_index()
-    indexing.install_triggers()
+    search_index.index_missing()
+    search_index.make_index()
+    search_index.install_triggers()
     for name, act in (("usage", usage.count_usage), ("seal", seals.seal_events)):
         report(f"duty: {name}")
         _do_duty(name, act)
@@ -111,8 +111,8 @@ def _write_requests(plan: Plan, report: Callable[[str], None]) -> None:
     account, calendar, cast = accounts.get_current_account(), _make_calendar(plan), people.People()
     done = models.Request.objects.count()
     if done < plan.requests:
-        indexing.remove_triggers()
-        indexing.drop_index()
+        search_index.remove_triggers()
+        search_index.drop_index()
     for first in range(done + 1, plan.requests + 1, plan.batch):
         last = min(first + plan.batch - 1, plan.requests)
         scene = Scene(

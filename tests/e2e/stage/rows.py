@@ -11,7 +11,7 @@ from django.utils import timezone
 from portal import failures, models
 from portal.models.event import Verb
 from portal.sandbox import generations
-from portal.services import accounts, audit, leases, lifecycle, matching, membership
+from portal.services import accounts, audit, leases, lifecycle, membership, notes
 from portal.services.audit import seals, watch
 from portal.services.retention import tombstones
 from tests import factories
@@ -57,7 +57,7 @@ def create_requests(mira: models.User, olga: models.User) -> dict[str, int]:
     numbers["unknown"] = _create_unknown(mira)
     numbers["unwanted"] = _create_unknown(mira, cancel_requested_at=NOW)
     numbers["stuck"] = _create_unknown(
-        mira, type="zoom-chromium", workspace_uid="atlas", operator_note=matching.NO_WITNESS
+        mira, type="zoom-chromium", workspace_uid="atlas", operator_note=notes.NO_WITNESS
     )
     numbers["cancelled"] = _create_request(mira, 5, "CANCELLED").pk
     numbers["sending"] = _create_sending(mira)

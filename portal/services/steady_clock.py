@@ -1,4 +1,4 @@
-"""The database's clock, the one that all machines share, and what can be proven with it though it may step."""
+"""What can be proven with the database's clock though it may step."""
 
 from collections.abc import Callable, Hashable
 from datetime import datetime, timedelta
@@ -7,18 +7,12 @@ from math import inf
 from django.db import transaction
 
 from portal import agentstation, models
-from portal.models.clock import Now
+from portal.db import clock
 from portal.models.event import Verb
 from portal.services import audit
 
 _STEP = 2.0  # seconds beyond what an observation cannot tell: more than a network and a clock that is being adjusted
 SLACK = timedelta(seconds=_STEP)  # what is further in the future was written before the clock stepped back
-
-
-def read_clock(*, account: models.Account) -> datetime:
-    """The time by the database, read anew (the account's row is only there to have something to select from)."""
-    now: datetime = models.Account.objects.filter(pk=account.pk).values_list(Now(), flat=True).get()
-    return now
 
 
 class SteadyClock:
@@ -41,7 +35,7 @@ class SteadyClock:
     def observe(self, *, account: models.Account, token: int) -> datetime:
         """The time by the database; at the beginning of each round of the job, not within a transaction."""
         before = self._boottime()
-        now = read_clock(account=account)
+        now = clock.read_clock()
         after = self._boottime()
         step = self._compare(least=now.timestamp() - after, most=now.timestamp() - before)
         ahead = set(models.Attempt.objects.filter(claimed_at__gt=now + SLACK).values_list("pk", flat=True))

@@ -1,0 +1,26 @@
+"""Why a person has to decide what became of a request, in words."""
+
+from django.utils.translation import gettext_noop
+
+# Kept in English in the database, and translated where they are shown.
+NO_LISTS = gettext_noop("AgentStation has no lists in which the portal could look for a workstation.")
+NO_SCANS = gettext_noop("AgentStation's lists could not be read completely for some time.")
+NO_WITNESS = gettext_noop(
+    "AgentStation's lists show no workstation for this request. They show no newer workstation of the team either, so "
+    "they may be out of date."
+)
+NEWCOMER = gettext_noop(
+    "AgentStation's lists show a workstation that this request may have created. The portal cannot tell whose it is."
+)
+CONFIRM = gettext_noop(
+    "AgentStation's lists show a workstation that fits, but others use this API key too: an operator has to confirm it."
+)
+OTHERS = gettext_noop("AgentStation answered with the ID of a workstation that belongs to another request.")
+RESTORED = gettext_noop(
+    "The portal's database was restored from a backup, so the portal does not know whether this request was sent."
+)
+
+
+def may_requester_decide(*, note: str) -> bool:
+    """Whether a request with this note is its requester's to decide, too, and not an operator's alone."""
+    return note not in ("", OTHERS)
