@@ -23,8 +23,8 @@ from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 
 from portal import client_address, models, sessionstore
-from portal.services import refusals, sessions
 from portal.services.audit import request_context
+from portal.services.people import refusals, sessions
 from portal.web.arrival import MOST_BODY
 
 _UNUSED = (

@@ -11,8 +11,8 @@ from django.test import TransactionTestCase
 from portal import models, streams
 from portal.db import identity as places
 from portal.sandbox import server
-from portal.services import databases, identity
 from portal.services.audit import checkstate, seals
+from portal.services.key import databases, identity
 from tests import beginning, dbclock, factories
 from tests.browser import Browser
 

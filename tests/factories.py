@@ -11,19 +11,12 @@ from django.test import Client
 
 from portal import agentstation, models
 from portal.sandbox import server
-from portal.services import (
-    accounts,
-    credentials,
-    dispatch,
-    leases,
-    reconcile,
-    record,
-    releases,
-    sessions,
-    steady_clock,
-    submissions,
-    timeouts,
-)
+from portal.services.key import accounts, credentials, steady_clock
+from portal.services.mirrors import releases
+from portal.services.people import sessions
+from portal.services.reconciliation import reconcile, timeouts
+from portal.services.requests import dispatch, record, submissions
+from portal.services.runtime import leases
 from portal.worker import process
 
 PASSWORD = "correct horse battery staple"

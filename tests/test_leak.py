@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from portal import models
 from portal.sandbox import names, server
-from portal.services import accounts, circuit_breaker
+from portal.services.key import accounts, circuit_breaker
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -16,7 +16,10 @@ from django.db.models import F
 from portal import models
 from portal.models.clock import Now
 from portal.sandbox import server
-from portal.services import circuit_breaker, dispatch, leases, matching, reconcile, record, retry_policy
+from portal.services.key import circuit_breaker
+from portal.services.reconciliation import matching, reconcile
+from portal.services.requests import dispatch, record, retry_policy
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 from tests.chaos import books, clocks, inside

@@ -8,7 +8,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
-from portal.services import hidden, sanitize
+from portal.services.mirrors import sanitize
+from portal.services.runtime import hidden
 
 LONGEST = 64 * 1024
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)

@@ -13,7 +13,7 @@ from django.utils.text import Truncator
 
 from portal import failures
 from portal.admin import answers
-from portal.services import hidden
+from portal.services.runtime import hidden
 from portal.templatetags import ui
 
 NOTHING = "–"

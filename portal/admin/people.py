@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
 from portal.admin import columns, history, offered, pages
-from portal.services import membership, sessions
+from portal.services.people import membership, sessions
 
 if TYPE_CHECKING:
     _UserAdmin = auth_admin.UserAdmin[models.User]

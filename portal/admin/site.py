@@ -12,8 +12,8 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin import pages
-from portal.services import throttle
 from portal.services.audit import protection, seals, watch
+from portal.services.people import throttle
 
 
 class PortalAdminSite(admin.AdminSite):

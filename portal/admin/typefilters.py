@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
 from portal.admin import filters
-from portal.services import types
+from portal.services.mirrors import types
 
 
 class _TypeChoices(filters.FixedChoices):

@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import client_address, forms, models, passwords, sessionstore
-from portal.services import membership, people, sessions, throttle
+from portal.services.people import membership, people, sessions, throttle
 from portal.views import browser, errors
 from portal.views.http import SignedInRequest
 

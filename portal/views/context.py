@@ -6,8 +6,9 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from portal import models
-from portal.services import operator_actions, workers
 from portal.services.audit import watch
+from portal.services.reconciliation import operator_actions
+from portal.services.runtime import workers
 from portal.views import live
 from portal.views.http import read_key
 

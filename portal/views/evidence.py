@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
 
 from portal import models
-from portal.services import evidence
+from portal.services.reports import evidence
 from portal.views.http import SignedInRequest
 
 

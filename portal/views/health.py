@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET
 
 from portal.db import describe_failure, is_pool_exhausted
-from portal.services import readiness
 from portal.services.audit import protection, seals
+from portal.services.reports import readiness
 
 
 @login_not_required

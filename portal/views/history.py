@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from portal import filters, models
-from portal.services import types
+from portal.services.mirrors import types
 from portal.services.search import finding
 
 PAGE_SIZE = 50

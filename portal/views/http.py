@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 
 from portal import models
-from portal.services import circuit_breaker
+from portal.services.key import circuit_breaker
 
 
 class SignedInRequest(HttpRequest):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from portal import models
 from portal.models.event import Verb
-from portal.services import listinglag, restore
+from portal.services.reconciliation import listinglag, restore
 
 _ENDINGS = (Verb.CLOSE, Verb.CANCEL)
 _DECISIONS = (Verb.RECONCILE, Verb.ADOPT, Verb.NOT_CREATED, Verb.NEEDS_REVIEW, Verb.REQUEST_CANCEL)

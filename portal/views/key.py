@@ -12,7 +12,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import models
-from portal.services import accounts, circuit_breaker, credentials, identity, restore, workers
+from portal.services.key import accounts, circuit_breaker, credentials, identity
+from portal.services.reconciliation import restore
+from portal.services.runtime import workers
 from portal.views import live
 from portal.views.http import SignedInRequest, read_key
 

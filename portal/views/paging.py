@@ -7,7 +7,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, QueryDict
 
 from portal import models
-from portal.services import hidden
+from portal.services.runtime import hidden
 
 PAGE_SIZE = 50
 _MOST_CONTENTS = 500  # files or logs on one page; the newest

@@ -12,7 +12,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
-from portal.services import fair_queue, notes, operator_actions, pulse, submissions, types
+from portal.services.mirrors import types
+from portal.services.reconciliation import operator_actions
+from portal.services.reports import pulse
+from portal.services.requests import fair_queue, notes, submissions
 from portal.views import guide, history, journey, live, support
 from portal.views.http import SignedInRequest, keep_key, read_key
 

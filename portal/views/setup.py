@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from portal import forms
-from portal.services import setup
+from portal.services.people import setup
 from portal.views import account
 
 

@@ -10,7 +10,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
-from portal.services import accounts, contract_drift, credentials, operator_actions, submissions, submitters
+from portal.services.key import accounts, credentials
+from portal.services.mirrors import contract_drift
+from portal.services.reconciliation import operator_actions
+from portal.services.requests import submissions, submitters
 from portal.views import paging
 from portal.views.http import SignedInRequest
 

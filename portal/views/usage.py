@@ -13,7 +13,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from portal import failures, forms, models
-from portal.services import accounts, usage
+from portal.services.key import accounts
+from portal.services.reports import usage
 from portal.views import charts, links
 from portal.views.http import SignedInRequest
 

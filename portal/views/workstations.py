@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import failures, forms, models
-from portal.services import doubts, releases
+from portal.services.mirrors import doubts, releases
 from portal.views import live, paging
 from portal.views.http import SignedInRequest, read_key
 

@@ -12,7 +12,7 @@ from django.db import connection
 
 from portal import agentstation
 from portal.db import describe_failure, is_unable, release_connection
-from portal.services import batch, dispatch, record
+from portal.services.requests import batch, dispatch, record
 from portal.worker import senders, watchdog
 
 logger = logging.getLogger(__name__)

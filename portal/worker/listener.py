@@ -12,7 +12,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal.db import open_connection
-from portal.services import notify
+from portal.services.runtime import notify
 from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from django.db import connection
 import portal
 from portal import agentstation
 from portal.db import describe_failure, release_connection
-from portal.services import workers
+from portal.services.runtime import workers
 from portal.worker import dispatcher, listener, releases, scheduler, watchdog
 
 logger = logging.getLogger(__name__)

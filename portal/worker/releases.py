@@ -10,7 +10,7 @@ from django.db import connection
 
 from portal import agentstation
 from portal.db import describe_failure, release_connection
-from portal.services import releases
+from portal.services.mirrors import releases
 from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)

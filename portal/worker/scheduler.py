@@ -13,23 +13,14 @@ from django.db import connection
 
 from portal import agentstation
 from portal.db import describe_failure, release_connection
-from portal.services import (
-    accounts,
-    circuit_breaker,
-    credentials,
-    leases,
-    probe,
-    reconcile,
-    refreshing,
-    sessions,
-    steady_clock,
-    timeouts,
-    types,
-    usage,
-    workers,
-)
 from portal.services.audit import checkpoints, seals, watch
+from portal.services.key import accounts, circuit_breaker, credentials, probe, steady_clock
+from portal.services.mirrors import refreshing, types
+from portal.services.people import sessions
+from portal.services.reconciliation import reconcile, timeouts
+from portal.services.reports import usage
 from portal.services.retention import prune
+from portal.services.runtime import leases, workers
 from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)

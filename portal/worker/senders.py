@@ -6,7 +6,7 @@ from collections.abc import Callable
 from django.conf import settings
 
 from portal import agentstation
-from portal.services import dispatch
+from portal.services.requests import dispatch
 from portal.worker import watchdog
 
 

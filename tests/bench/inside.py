@@ -118,7 +118,7 @@ class Portal:
 def submit(name: str) -> dict[str, Any]:
     """As the form does it, in a transaction that is undone: the database stays as it was filled."""
     from portal import models
-    from portal.services import submissions
+    from portal.services.requests import submissions
 
     person = models.User.objects.get(username=name)
     with transaction.atomic():

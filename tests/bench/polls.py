@@ -116,7 +116,7 @@ class Bench:
 
     @staticmethod
     def _submit(name: str) -> str:
-        from portal.services import submissions  # only now is Django set up
+        from portal.services.requests import submissions
 
         person = apps.get_model("portal", "User").objects.get(username=name)
         row = submissions.submit_request(requester=person, submission=uuid4(), type="max", workspace_uid="", note="")

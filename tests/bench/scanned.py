@@ -13,7 +13,9 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, leases, scans
+from portal.services.key import accounts, circuit_breaker
+from portal.services.reconciliation import scans
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 

@@ -26,8 +26,8 @@ def measure(*, events: int) -> dict[str, float]:
 
     Adds as many events first. Django is set up; nobody else uses the database.
     """
-    from portal.services import leases  # only now is Django set up
     from portal.services.audit import seals, verify
+    from portal.services.runtime import leases
 
     _fill(events)
     lease = leases.acquire_lease(name="seal", holder="bench", seconds=3600)

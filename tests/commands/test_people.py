@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
 from portal import models
-from portal.services import membership
+from portal.services.people import membership
 from tests import factories
 from tests.record.conftest import find, tamper
 

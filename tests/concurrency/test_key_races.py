@@ -7,7 +7,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, credentials
+from portal.services.key import accounts, circuit_breaker, credentials
 from tests import factories
 from tests.concurrency import crowd
 

@@ -10,7 +10,11 @@ from django.db.models import Q
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, dispatch, leases, mirror, probe, record, submissions, timeouts
+from portal.services.key import accounts, circuit_breaker, probe
+from portal.services.mirrors import mirror
+from portal.services.reconciliation import timeouts
+from portal.services.requests import dispatch, record, submissions
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 from tests.concurrency import crowd

@@ -37,7 +37,7 @@ _FILL = """
 from uuid import uuid4
 from django.utils import timezone
 from portal import models
-from portal.services import accounts
+from portal.services.key import accounts
 ada, account = models.User.objects.get(), accounts.get_current_account()
 models.Request.objects.bulk_create(
     models.Request(requester=ada, account=account, submission=uuid4(), type="python", status="CANCELLED",

@@ -24,7 +24,7 @@ for name, group in (("alice", "Members"), ("bob", "Members"), ("olga", "Operator
 SUBMIT = """
 from uuid import uuid4
 from portal import models
-from portal.services import submissions
+from portal.services.requests import submissions
 person = models.User.objects.get(username={person!r})
 print(submissions.submit_request(requester=person, submission=uuid4(), type="python", workspace_uid="", note="").pk)
 """
@@ -44,7 +44,8 @@ print(json.dumps({
 """
 PUT_BACK = """
 from portal import models
-from portal.services import accounts, restore
+from portal.services.key import accounts
+from portal.services.reconciliation import restore
 olga = models.User.objects.get(username="olga")
 print(restore.confirm_database(actor=olga, account=accounts.get_current_account(), was_put_back=True))
 """

@@ -8,7 +8,8 @@ from portal import models
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.models.request import IllegalTransition
-from portal.services import accounts, audit
+from portal.services import audit
+from portal.services.key import accounts
 from tests import factories
 
 pytestmark = pytest.mark.django_db

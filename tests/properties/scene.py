@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from portal import agentstation, failures, models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, submissions
+from portal.services.key import accounts
+from portal.services.requests import dispatch, submissions
 from tests import factories
 
 # Moved by more than an example takes, so that real time never decides.

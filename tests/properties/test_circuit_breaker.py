@@ -8,7 +8,9 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 
 from portal import models
 from portal.db import clock
-from portal.services import accounts, circuit_breaker, credentials, dispatch, leases, record
+from portal.services.key import accounts, circuit_breaker, credentials
+from portal.services.requests import dispatch, record
+from portal.services.runtime import leases
 from tests import factories
 from tests.properties import scene
 

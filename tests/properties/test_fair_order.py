@@ -9,7 +9,9 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, fair_queue, operator_actions, record, submissions
+from portal.services.key import accounts
+from portal.services.reconciliation import operator_actions
+from portal.services.requests import dispatch, fair_queue, record, submissions
 from tests import factories
 from tests.properties import scene
 

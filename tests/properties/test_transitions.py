@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from portal import failures, models
-from portal.services import dispatch, leases, operator_actions, record, submissions
+from portal.services.reconciliation import operator_actions
+from portal.services.requests import dispatch, record, submissions
+from portal.services.runtime import leases
 from tests import factories
 from tests.properties import scene
 

@@ -9,8 +9,10 @@ from django.db import connection
 
 from portal import agentstation, failures, models
 from portal.db import clock
-from portal.services import dispatch, leases, membership, record
 from portal.services.audit import seals, verify
+from portal.services.people import membership
+from portal.services.requests import dispatch, record
+from portal.services.runtime import leases
 from tests import factories
 
 

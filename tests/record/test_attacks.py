@@ -12,10 +12,13 @@ from django.urls import reverse
 
 from portal import agentstation, models
 from portal.models.event import Verb
-from portal.services import audit, dispatch, leases, membership, people, setup
-from portal.services import record as rec
+from portal.services import audit
 from portal.services.audit import checkpoints, checkstate, protection, report, seals, verify, watch
+from portal.services.people import membership, people, setup
+from portal.services.requests import dispatch
+from portal.services.requests import record as rec
 from portal.services.retention.prune import prune_old
+from portal.services.runtime import leases
 from tests import factories
 from tests.record import test_watch
 from tests.record.conftest import find, tamper

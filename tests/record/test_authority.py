@@ -9,8 +9,12 @@ from django.db import transaction
 
 from portal import models
 from portal.models.event import Verb
-from portal.services import accounts, audit, circuit_breaker, contract_drift, membership, releases, submissions
+from portal.services import audit
 from portal.services.audit import verify
+from portal.services.key import accounts, circuit_breaker
+from portal.services.mirrors import contract_drift, releases
+from portal.services.people import membership
+from portal.services.requests import submissions
 from tests import factories
 from tests.record import test_watch
 from tests.record.conftest import answer, find, tamper

@@ -10,8 +10,8 @@ import pytest
 from django.utils import timezone
 
 from portal import models
-from portal.services import leases
 from portal.services.audit import checkpoints, seals, verify
+from portal.services.runtime import leases
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 
 from portal import models
-from portal.services import membership, people, sessions
+from portal.services.people import membership, people, sessions
 from tests import factories
 from tests.record.conftest import find, tamper
 

@@ -10,11 +10,15 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import configuration, doubts, leases, operator_actions, submissions, usage
 from portal.services.audit import seals, verify
+from portal.services.mirrors import doubts
+from portal.services.reconciliation import operator_actions
+from portal.services.reports import configuration, usage
+from portal.services.requests import submissions
 from portal.services.retention import events as pruneevents
 from portal.services.retention import prune
 from portal.services.retention import requests as prunerequests
+from portal.services.runtime import leases
 from portal.services.search import exporting, finding
 from tests import factories
 from tests.record.bits import flip_rows

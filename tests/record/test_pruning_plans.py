@@ -10,9 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import models
-from portal.services import leases, usage
 from portal.services.audit import seals, verifyrows
+from portal.services.reports import usage
 from portal.services.retention import prune
+from portal.services.runtime import leases
 from tests.admin import rows
 from tests.signing import store_events
 

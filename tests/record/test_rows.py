@@ -10,8 +10,11 @@ from django.urls import reverse
 from portal import models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, circuit_breaker, membership, people, releases, sessions, setup
+from portal.services import audit
 from portal.services.audit import rows, verify
+from portal.services.key import accounts, circuit_breaker
+from portal.services.mirrors import releases
+from portal.services.people import membership, people, sessions, setup
 from tests import factories
 from tests.record.bits import flip_rows
 from tests.record.conftest import answer, find, tamper

@@ -10,8 +10,9 @@ from django.db import close_old_connections, connection, transaction
 
 from portal import models
 from portal.models.event import Verb
-from portal.services import audit, leases
+from portal.services import audit
 from portal.services.audit import keys, protection, seals
+from portal.services.runtime import leases
 from tests import factories
 from tests.record.conftest import find, find_in_chain
 

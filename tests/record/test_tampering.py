@@ -193,7 +193,6 @@ def reseal(key: keys.AuditKey) -> None:
     ends = list(models.Seal.objects.order_by("number").values_list("last_id", flat=True))
     tamper("DELETE FROM portal_seal")
     after, previous = seals.LOWEST_ID, ""
-    account = models.Account.objects.get()
     for number, end in enumerate(ends, start=1):
         seal = seals.make_seal(
             rows=[event.row for event in reading.walk_events(after=after, until=end)],

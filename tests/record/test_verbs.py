@@ -15,21 +15,15 @@ from portal import models, sessionstore
 from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import (
-    accounts,
-    audit,
-    configuration,
-    dispatch,
-    leases,
-    probe,
-    record,
-    refreshing,
-    scans,
-    setup,
-    steady_clock,
-    types,
-)
+from portal.services import audit
 from portal.services.audit import seals, verify, watch
+from portal.services.key import accounts, probe, steady_clock
+from portal.services.mirrors import refreshing, types
+from portal.services.people import setup
+from portal.services.reconciliation import scans
+from portal.services.reports import configuration
+from portal.services.requests import dispatch, record
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 from tests.browser import Browser

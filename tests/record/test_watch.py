@@ -6,8 +6,9 @@ import pytest
 
 from portal import models
 from portal.db import clock
-from portal.services import leases, readiness
 from portal.services.audit import watch
+from portal.services.reports import readiness
+from portal.services.runtime import leases
 from tests import factories
 from tests.record.conftest import tamper
 

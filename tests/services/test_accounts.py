@@ -9,7 +9,10 @@ from django.db import transaction
 from portal import models
 from portal.db import clock
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, credentials, leases, refreshing, releases, scans
+from portal.services.key import accounts, circuit_breaker, credentials
+from portal.services.mirrors import refreshing, releases
+from portal.services.reconciliation import scans
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 

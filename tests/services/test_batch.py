@@ -4,8 +4,9 @@ import pytest
 from django.db import transaction
 
 from portal import models
-from portal.services import accounts, batch, dispatch
 from portal.services.audit import verify
+from portal.services.key import accounts
+from portal.services.requests import batch, dispatch
 from portal.worker import process
 from tests import factories
 

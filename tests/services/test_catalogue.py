@@ -3,7 +3,7 @@
 import pytest
 
 from portal import failures, models
-from portal.services import accounts
+from portal.services.key import accounts
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,7 +9,9 @@ from django.db.models import F
 from portal import models
 from portal.db import clock
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, credentials, dispatch, leases, probe, record, submissions
+from portal.services.key import accounts, circuit_breaker, credentials, probe
+from portal.services.requests import dispatch, record, submissions
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 
@@ -110,14 +112,16 @@ def test_only_the_request_that_stopped_the_key_fails_and_the_others_wait_uncount
 
 
 def test_the_log_tells_of_a_pause_and_of_its_end(sandbox, alice, olga, caplog):
-    caplog.set_level("INFO", logger="portal.services.circuit_breaker")
+    caplog.set_level("INFO", logger="portal.services.key.circuit_breaker")
     ask(sandbox, alice, {"name": "fail-402"})
     resume(olga)
     ask(sandbox, alice)
     ask(sandbox, alice, {"name": "fail-429-retry-3"})
 
     until = get_key().paused_until
-    assert [record.getMessage() for record in caplog.records if record.name == "portal.services.circuit_breaker"] == [
+    assert [
+        record.getMessage() for record in caplog.records if record.name == "portal.services.key.circuit_breaker"
+    ] == [
         "Sending is paused until an operator resumes it: the provider wants payment.",
         "Sending goes on, one request at a time until one succeeds.",
         "Sending goes on as usual.",

@@ -4,7 +4,9 @@ import pytest
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.services import leases, notes, refreshing
+from portal.services.mirrors import refreshing
+from portal.services.requests import notes
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 

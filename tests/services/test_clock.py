@@ -6,7 +6,7 @@ import pytest
 
 from portal import agentstation, models
 from portal.db import clock
-from portal.services import accounts, steady_clock
+from portal.services.key import accounts, steady_clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,12 @@ from django.db import connection, transaction
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import accounts, audit, circuit_breaker, dispatch, leases, releases, steady_clock, timeouts
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker, steady_clock
+from portal.services.mirrors import releases
+from portal.services.reconciliation import timeouts
+from portal.services.requests import dispatch
+from portal.services.runtime import leases
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from portal import models
-from portal.services import configuration
+from portal.services.reports import configuration
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,10 @@ from django.db import connection
 from portal import agentstation, models
 from portal.agentstation import contract, resources
 from portal.models.clock import Now
-from portal.services import accounts, contract_drift, leases, refreshing, releases, scans, types
+from portal.services.key import accounts
+from portal.services.mirrors import contract_drift, refreshing, releases, types
+from portal.services.reconciliation import scans
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 

@@ -8,7 +8,9 @@ from django.db import connection
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, dispatch, leases, record
+from portal.services.key import accounts, circuit_breaker
+from portal.services.requests import dispatch, record
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 
@@ -214,7 +216,7 @@ def test_a_late_200_after_a_close_is_kept_as_an_orphan(sandbox, alice, olga, lea
     result = dispatch.send_call(call=call, client=process.make_client())
     make_overdue(call)
     factories.recover_requests(lease=lease)
-    from portal.services import submissions
+    from portal.services.requests import submissions
 
     submissions.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
     record.record_result(call=call, result=result)

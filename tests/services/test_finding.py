@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from portal import failures, models
 from portal.db import search_index
-from portal.services import lifecycle
+from portal.services.requests import lifecycle
 from portal.services.search import finding
 from tests import factories
 from tests.admin import rows

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.services import hidden
+from portal.services.runtime import hidden
 
 NAMES = (
     *("token", "access_token", "accessToken", "ACCESSTOKEN", "refresh_token", "x-amz-security-token", "authtoken"),

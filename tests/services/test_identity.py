@@ -17,8 +17,11 @@ from django.db import IntegrityError, connection, transaction
 from portal import models
 from portal.db import identity as places
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, databases, dispatch, identity, leases, record, restore
 from portal.services.audit import verify
+from portal.services.key import accounts, circuit_breaker, databases, identity
+from portal.services.reconciliation import restore
+from portal.services.requests import dispatch, record
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 
@@ -83,7 +86,7 @@ def test_there_is_one_row(db):
 # --- A copy ---
 
 CLAIM_ALL = """
-from portal.services import dispatch
+from portal.services.requests import dispatch
 print(len(dispatch.claim_requests(worker="copy", most=5)), "claimed")
 """
 

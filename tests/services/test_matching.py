@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from portal.services import matching, notes
-from portal.services.matching import Verdict
+from portal.services.reconciliation import matching
+from portal.services.reconciliation.matching import Verdict
+from portal.services.requests import notes
 
 START = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(seconds=60)

@@ -6,7 +6,8 @@ import pytest
 from django.db import transaction
 
 from portal import agentstation, models
-from portal.services import accounts, mirror, sanitize
+from portal.services.key import accounts
+from portal.services.mirrors import mirror, sanitize
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,18 +10,10 @@ from django.db import connection, transaction
 from portal import models
 from portal.db import clock
 from portal.models.clock import Now
-from portal.services import (
-    accounts,
-    dispatch,
-    leases,
-    listinglag,
-    notes,
-    operator_actions,
-    record,
-    restore,
-    scans,
-    submissions,
-)
+from portal.services.key import accounts
+from portal.services.reconciliation import listinglag, operator_actions, restore, scans
+from portal.services.requests import dispatch, notes, record, submissions
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 from tests.services.test_reconcile import (

@@ -4,7 +4,9 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, operator_actions, submissions
+from portal.services.key import accounts, circuit_breaker
+from portal.services.reconciliation import operator_actions
+from portal.services.requests import submissions
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

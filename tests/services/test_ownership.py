@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import dispatch, record
+from portal.services.requests import dispatch, record
 from portal.worker import process
 from tests import factories
 

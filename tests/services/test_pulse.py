@@ -4,7 +4,9 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, pulse, submissions
+from portal.services.key import accounts
+from portal.services.reports import pulse
+from portal.services.requests import submissions
 from tests import factories
 
 pytestmark = pytest.mark.django_db

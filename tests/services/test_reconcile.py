@@ -10,18 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from portal import models
 from portal.db import clock
 from portal.models.clock import Now
-from portal.services import (
-    accounts,
-    dispatch,
-    leases,
-    notes,
-    operator_actions,
-    reconcile,
-    record,
-    scans,
-    steady_clock,
-    submissions,
-)
+from portal.services.key import accounts, steady_clock
+from portal.services.reconciliation import operator_actions, reconcile, scans
+from portal.services.requests import dispatch, notes, record, submissions
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 

@@ -11,7 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from portal import models
 from portal.db import clock
 from portal.models.clock import Now
-from portal.services import accounts, doubts, leases, refreshing, releases
+from portal.services.key import accounts
+from portal.services.mirrors import doubts, refreshing, releases
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 from tests.agentstation import server

@@ -8,7 +8,7 @@ from django.db import transaction
 from portal import models
 from portal.db import clock
 from portal.models.clock import Now
-from portal.services import releases
+from portal.services.mirrors import releases
 from portal.worker import process
 from tests import factories
 from tests.concurrency import crowd

@@ -7,8 +7,10 @@ from django.core.management import call_command
 from django.db.models import F
 
 from portal import models
-from portal.services import leases, notes, operator_actions, restore, submissions
 from portal.services.audit import verify
+from portal.services.reconciliation import operator_actions, restore
+from portal.services.requests import notes, submissions
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 from tests.services.test_operator_actions import make_unknown

@@ -10,7 +10,9 @@ from django.db.models import F
 from portal import agentstation, models
 from portal.db import clock
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, leases, scans
+from portal.services.key import accounts, circuit_breaker
+from portal.services.reconciliation import scans
+from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 from tests.lists import Lists, serve_lists

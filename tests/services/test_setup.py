@@ -6,7 +6,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import setup
+from portal.services.people import setup
 
 pytestmark = pytest.mark.django_db
 

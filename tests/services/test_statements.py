@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from portal.services import batch, dispatch, record
+from portal.services.requests import batch, dispatch, record
 from portal.worker import process
 from tests import factories
 

@@ -8,7 +8,8 @@ from django.db import connection
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, circuit_breaker, submissions
+from portal.services.key import accounts, circuit_breaker
+from portal.services.requests import submissions
 from tests import factories
 
 pytestmark = pytest.mark.django_db

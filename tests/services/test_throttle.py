@@ -8,7 +8,8 @@ from django.db import connection
 from django.utils import timezone
 
 from portal import models, passwords
-from portal.services import readiness, throttle
+from portal.services.people import throttle
+from portal.services.reports import readiness
 from tests import factories
 
 LOGIN = "/accounts/login/"

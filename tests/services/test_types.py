@@ -8,8 +8,10 @@ from django.db import IntegrityError, transaction
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.sandbox import contents
-from portal.services import accounts, contract_drift, leases, types
 from portal.services.audit import verify
+from portal.services.key import accounts
+from portal.services.mirrors import contract_drift, types
+from portal.services.runtime import leases
 from portal.worker import process, scheduler
 from tests import factories
 

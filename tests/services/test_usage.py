@@ -11,7 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import models
-from portal.services import accounts, leases, lifecycle, usage
+from portal.services.key import accounts
+from portal.services.reports import usage
+from portal.services.requests import lifecycle
+from portal.services.runtime import leases
 from tests import factories
 
 pytestmark = pytest.mark.django_db

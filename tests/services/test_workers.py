@@ -6,7 +6,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import workers
+from portal.services.runtime import workers
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from portal import models
-from portal.services import setup
+from portal.services.people import setup
 from tests import factories
 from tests.services.test_operator_actions import make_orphan, make_unknown
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts
+from portal.services.key import accounts
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.db import connection
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import leases, workers
+from portal.services.runtime import leases, workers
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

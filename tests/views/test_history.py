@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
 from portal import models
-from portal.services import people
+from portal.services.people import people
 from portal.views import history
 from tests import factories
 from tests.admin import rows

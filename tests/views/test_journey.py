@@ -7,7 +7,7 @@ from django.conf import settings
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import releases
+from portal.services.mirrors import releases
 from portal.views import journey
 from tests import factories
 from tests.admin import rows

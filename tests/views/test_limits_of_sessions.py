@@ -9,7 +9,8 @@ from django.db import connection
 from django.utils import timezone
 
 from portal import models, sessionstore
-from portal.services import leases, sessions
+from portal.services.people import sessions
+from portal.services.runtime import leases
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,11 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, dispatch, leases, releases
 from portal.services.audit import seals
+from portal.services.key import accounts
+from portal.services.mirrors import releases
+from portal.services.requests import dispatch
+from portal.services.runtime import leases
 from portal.services.search import periods
 from tests.admin import rows
 from tests.signing import store_events

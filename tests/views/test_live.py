@@ -8,7 +8,9 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, submissions, workers
+from portal.services.key import accounts
+from portal.services.requests import submissions
+from portal.services.runtime import workers
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -6,7 +6,8 @@ from django.urls import reverse
 from portal import failures, models
 from portal.models.clock import Now
 from portal.sandbox import names
-from portal.services import accounts, setup
+from portal.services.key import accounts
+from portal.services.people import setup
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -3,7 +3,7 @@
 import pytest
 
 from portal import models
-from portal.services import refusals
+from portal.services.people import refusals
 from tests import factories
 from tests.browser import Browser
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts
+from portal.services.key import accounts
 from tests import factories
 from tests.browser import Browser
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from portal import __version__, models
-from portal.services import accounts
+from portal.services.key import accounts
 from tests import factories
 from tests.signing import write_event
 

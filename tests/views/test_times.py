@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from portal import models
-from portal.services import people
+from portal.services.people import people
 from portal.templatetags import ui
 from tests import factories
 

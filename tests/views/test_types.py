@@ -8,7 +8,7 @@ from django.db import transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts
+from portal.services.key import accounts
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -7,7 +7,10 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, notes, operator_actions, workers
+from portal.services.key import accounts
+from portal.services.reconciliation import operator_actions
+from portal.services.requests import notes
+from portal.services.runtime import workers
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,7 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import filters, models
-from portal.services import accounts, leases, usage
+from portal.services.key import accounts
+from portal.services.reports import usage
+from portal.services.runtime import leases
 from portal.views import charts, links
 
 pytestmark = pytest.mark.django_db

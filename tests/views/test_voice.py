@@ -4,7 +4,8 @@ import pytest
 
 from portal import models
 from portal.sandbox import names
-from portal.services import accounts, setup
+from portal.services.key import accounts
+from portal.services.people import setup
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import batch, dispatch, record
+from portal.services.requests import batch, dispatch, record
 from portal.worker import dispatcher, process
 from tests import factories
 from tests.worker.broken import unusable_table

@@ -9,7 +9,7 @@ from django.db import OperationalError, connection
 from portal import models
 from portal.management.commands import work
 from portal.models.clock import Now
-from portal.services import leases, workers
+from portal.services.runtime import leases, workers
 from portal.worker import process, scheduler
 from tests import factories
 from tests.lists import serve_lists

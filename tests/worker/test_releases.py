@@ -8,7 +8,7 @@ from django.db import connection
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import releases
+from portal.services.mirrors import releases
 from portal.worker import process
 from portal.worker import releases as sender
 from tests import factories

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 from portal import models
-from portal.services import sessions
+from portal.services.people import sessions
 
 _TRIES = 3
 

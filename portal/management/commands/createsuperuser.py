@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.auth.management.commands import createsuperuser
 
-from portal.services import membership
+from portal.services.people import membership
 
 
 class _Recording:

@@ -11,8 +11,8 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
 from portal.db import search_index
-from portal.services import membership
 from portal.services.audit import protection
+from portal.services.people import membership
 
 
 class Command(migrate.Command):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from portal.services import restore
+from portal.services.reconciliation import restore
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from django.db import connections
 from django.urls import reverse
 
 from portal import environment, launcher
-from portal.services import setup
+from portal.services.people import setup
 
 
 class Command(BaseCommand):

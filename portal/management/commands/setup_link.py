@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
-from portal.services import setup
+from portal.services.people import setup
 
 
 class Command(BaseCommand):

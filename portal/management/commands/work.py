@@ -6,8 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.services import configuration, credentials, identity, workers
 from portal.services.audit import protection, seals
+from portal.services.key import credentials, identity
+from portal.services.reports import configuration
+from portal.services.runtime import workers
 from portal.worker import process, watchdog
 
 DEFAULT_SENDERS = min(settings.PORTAL_CALLS_IN_FLIGHT, 16)

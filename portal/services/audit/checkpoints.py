@@ -13,8 +13,8 @@ from django.db import transaction
 import portal
 from portal import models
 from portal.db import clock, release_connection
-from portal.services import leases
 from portal.services.audit import checkstate, seals, signatures
+from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from django.db import OperationalError, transaction
 from portal import models
 from portal.db import clock, numbers
 from portal.models.clock import Now
-from portal.services import leases
 from portal.services.audit import canonical, keys, marks, reading
+from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,6 @@ from portal import models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services import leases
 from portal.services.audit import (
     authority,
     checkpoints,
@@ -35,6 +34,7 @@ from portal.services.audit import (
     verifyrows,
 )
 from portal.services.audit.report import Finding, Report
+from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from django.db import transaction
 
 from portal import models
 from portal.models.event import Verb
-from portal.services import leases
 from portal.services.audit import canonical, changes, fold, marks, reading, rows, seals, verifyrows
 from portal.services.retention import tombstones
+from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from portal.db import clock
-from portal.services import leases
 from portal.services.retention import events, requests
+from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
 

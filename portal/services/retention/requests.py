@@ -15,10 +15,11 @@ from django.db.models.functions import Coalesce
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import leases, usage
 from portal.services.audit import changes, verifyrows
 from portal.services.audit.rows import KINDS
+from portal.services.reports import usage
 from portal.services.retention import tombstones
+from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,10 @@ from django.db import connection, transaction
 from portal import models
 from portal.db import search_index
 from portal.models.event import Verb
-from portal.services import accounts, leases, usage
 from portal.services.audit import seals
+from portal.services.key import accounts
+from portal.services.reports import usage
+from portal.services.runtime import leases
 from tests.bench.filling import batch, people, story
 from tests.bench.filling.calendar import Calendar
 from tests.bench.filling.scene import Scene, at

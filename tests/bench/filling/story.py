@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Model
 
 from portal import failures, models
-from portal.services import retry_policy
+from portal.services.requests import retry_policy
 from tests.bench.filling import words
 from tests.bench.filling.scene import Scene, at
 

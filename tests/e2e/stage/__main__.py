@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, r
 django.setup()
 
 from portal import failures, models  # noqa: E402
-from portal.services import sessions  # noqa: E402
+from portal.services.people import sessions  # noqa: E402
 from tests.e2e.stage import rows, scenes  # noqa: E402
 
 

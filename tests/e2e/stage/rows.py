@@ -11,9 +11,13 @@ from django.utils import timezone
 from portal import failures, models
 from portal.models.event import Verb
 from portal.sandbox import generations
-from portal.services import accounts, audit, leases, lifecycle, membership, notes
+from portal.services import audit
 from portal.services.audit import seals, watch
+from portal.services.key import accounts
+from portal.services.people import membership
+from portal.services.requests import lifecycle, notes
 from portal.services.retention import tombstones
+from portal.services.runtime import leases
 from tests import factories
 from tests.signing import write_event
 

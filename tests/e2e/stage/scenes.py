@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from portal import models
 from portal.models.clock import Now
-from portal.services import accounts, setup, throttle
+from portal.services.key import accounts
+from portal.services.people import setup, throttle
 from portal.sessionstore import SessionStore
 
 _SESSIONS, _AWAY = "portal_session", "portal_session_away"

@@ -1,0 +1,1 @@
+"""The team's key: whose account it reaches, and whether it may be used now."""

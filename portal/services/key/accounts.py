@@ -1,0 +1,65 @@
+"""The account that this process serves, and the fingerprint of its key."""
+
+import hashlib
+from functools import lru_cache
+
+from django.conf import settings
+from django.db import transaction
+
+from portal import models
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import databases
+
+
+def get_current_account() -> models.Account:
+    """The account that accepts this process's key; while none does, that of its base URL, or the newest in use.
+
+    Made, with this key, where there is none. It comes with its key's state, as every page needs that.
+    """
+    in_use = list(models.Account.objects.filter(retired_at=None).select_related("key").order_by("-pk"))
+    if len(in_use) > 1:
+        in_use.sort(key=_rank, reverse=True)
+    return in_use[0] if in_use else _create_account()
+
+
+def _rank(account: models.Account) -> tuple[bool, bool]:
+    return is_key_accepted(account=account), account.base_url == settings.AGENTSTATION_BASE_URL
+
+
+def is_key_accepted(*, account: models.Account) -> bool:
+    """Whether this process's key is known to reach the account, and the account is in use."""
+    accepted = models.Credential.objects.accepted().filter(account=account, account__retired_at=None)
+    return accepted.filter(fingerprint=fingerprint_key(account=account)).exists()
+
+
+def fingerprint_key(*, account: models.Account) -> str:
+    """A short name for this process's base URL and key; slow to make, so that nobody finds the key by trying."""
+    return _make_fingerprint(
+        salt=account.salt, base_url=settings.AGENTSTATION_BASE_URL, api_key=settings.AGENTSTATION_API_KEY
+    )
+
+
+@lru_cache(maxsize=16)
+def _make_fingerprint(*, salt: str, base_url: str, api_key: str) -> str:
+    secret = f"{base_url}\n{api_key}".encode()
+    return hashlib.scrypt(secret, salt=salt.encode(), n=2**14, r=8, p=1, dklen=8).hex()
+
+
+@transaction.atomic
+def _create_account() -> models.Account:
+    base_url = settings.AGENTSTATION_BASE_URL
+    account, is_new = models.Account.objects.get_or_create(base_url=base_url, retired_at=None)
+    models.Key.objects.get_or_create(account=account)
+    if is_new:
+        credential = models.Credential.objects.create(
+            account=account,
+            fingerprint=fingerprint_key(account=account),
+            base_url=base_url,
+            is_sandbox=settings.USING_SANDBOX,
+            accepted_at=Now(),
+        )
+        audit.record(Verb.FIRST_KEY, credential, detail={"base_url": base_url})
+    databases.get_database()  # before anything waits in it: a copy is told by the place that is noted now
+    return account

@@ -1,0 +1,265 @@
+"""The circuit breaker of the key, for the whole team: ACTIVE, PAUSED, or RESUMING with one attempt at a time."""
+
+import logging
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from portal import failures, models
+from portal.db import clock
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, pace, steady_clock
+from portal.services.runtime import leases, notify
+
+logger = logging.getLogger(__name__)
+
+FAILURE_THRESHOLD = 3  # failures in a row, where the catalogue says "several"
+_LONGEST_PAUSE = 300.0  # seconds; the first lasts two retry delays, each next in a row twice as long
+_FIRST_PROBE, _LONGEST_PROBE = 10.0, 600.0  # seconds between probes, which double too
+_PAUSE_LEFT, _PROBE_LEFT = (
+    steady_clock.Countdown(),
+    steady_clock.Countdown(),
+)  # of this process: no step of a clock moves them
+
+
+# With a refused key, or another account's, the provider would say that it has nothing of ours; and a database that
+# moved may tell of wishes that were fulfilled long ago.
+_STOPPING_CAUSES = frozenset({"401", models.NEW_KEY, models.DATABASE_MOVED})
+
+
+class NotPaused(Exception):
+    """The key is not paused, or not in this way; the message is fit for the person."""
+
+
+def get_key(*, account: models.Account) -> models.Key:
+    """The key's state, to be looked at."""
+    return models.Key.objects.select_related("account").get(account=account)
+
+
+def get_current_key() -> models.Key:
+    """The state of the key of the account that this process serves, to be looked at: one query, for every page."""
+    return accounts.get_current_account().key
+
+
+def lock_key(*, account: models.Account | int) -> models.Key:
+    """The key's row, of the account or its id, locked until the transaction ends. Always a transaction's first lock."""
+    return models.Key.objects.select_related("account").select_for_update(of=("self",)).get(account=account)
+
+
+def advance_tick(*, key: models.Key) -> int:
+    """The locked key's next tick: what has a higher one happened later, whatever the clocks say."""
+    key.tick += 1
+    key.save(update_fields=["tick"])
+    return key.tick
+
+
+def stops_all_calls(*, key: models.Key) -> bool:
+    """Whether the pause stops reads and releases too. Others stop only what would cost money."""
+    return key.is_paused and key.cause in _STOPPING_CAUSES
+
+
+def may_send(*, key: models.Key) -> bool:
+    """Whether this process may send with the locked key now."""
+    return not key.is_paused and is_confirmed(account=key.account)
+
+
+def is_confirmed(*, account: models.Account) -> bool:
+    """Whether this process's key is known to be this account's: another's lists would show nothing of ours."""
+    return accounts.is_key_accepted(account=account)
+
+
+def end_timed_pause(*, key: models.Key, now: datetime) -> None:
+    """End the locked key's pause where its time has come: by what was left of it when this process first saw it."""
+    if not key.is_paused or key.paused_until is None:
+        return
+    left = min((key.paused_until - now).total_seconds(), key.pause_seconds)
+    if _PAUSE_LEFT.is_over(what=(key.pk, key.paused_until), left=left):
+        end_pause(key=key, actor=None, now=now)
+
+
+def note_success(*, key: models.Key, attempt: models.Attempt) -> None:
+    """A workstation was made with the locked key: it opens where the attempt was claimed while it resumed."""
+    if not _counts(key=key, attempt=attempt):
+        return
+    if key.is_resuming:
+        _open(key=key)
+    elif key.consecutive_failures or key.consecutive_pauses:
+        key.consecutive_failures = key.consecutive_pauses = 0
+        key.save(update_fields=["consecutive_failures", "consecutive_pauses"])
+
+
+def note_failure(
+    *, key: models.Key, attempt: models.Attempt, failure: failures.Failure, now: datetime, retry_after: float | None
+) -> bool:
+    """Pause the locked key where the catalogue says so. Returns whether it was active and now waits for an operator."""
+    if not _counts(key=key, attempt=attempt):
+        return False
+    was_open = key.state == models.Key.State.ACTIVE
+    if failure.pause.is_lasting:
+        has_paused = _pause_until_operator(key=key, failure=failure, now=now, number=attempt.request_id)
+        return was_open and has_paused
+    if failure.pause is failures.Pause.UNTIL_RETRY_AFTER:
+        # None said, or none left: asked at once with each refusal, the queue would run in a circle.
+        seconds = retry_after or _choose_length(key)
+        seconds = min(seconds, pace.LONGEST_RETRY_AFTER)
+        _pause_for(key=key, failure=failure, now=now, seconds=seconds, number=attempt.request_id)
+    elif failure.pause is failures.Pause.CONSECUTIVE_FAILURES:
+        _count_failure(key=key, failure=failure, now=now, number=attempt.request_id)
+    elif key.consecutive_failures:  # the provider answered sensibly: the row is broken
+        key.consecutive_failures = 0
+        key.save(update_fields=["consecutive_failures"])
+    return False
+
+
+def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
+    """Only attempts claimed after the last pause ended tell something of the key: accepted, as each that claims."""
+    return attempt.claimed_tick >= key.resumed_tick
+
+
+def _pause_until_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> bool:
+    # Refused right after a probe that passed: probes tell nothing here, a person must look.
+    is_probed = failure.pause is failures.Pause.UNTIL_ACCEPTED
+    probes_help = is_probed and not (key.is_resuming and key.resumed_by_probe)
+    if key.is_paused and key.paused_until is None:
+        return False
+    if probes_help:
+        key.probes, key.probe_at = 0, now + timedelta(seconds=_FIRST_PROBE)
+    _hold(key=key, cause=failure.code, now=now, operator_only=not probes_help, number=number)
+    return True
+
+
+def _count_failure(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> None:
+    key.consecutive_failures += 1
+    key.save(update_fields=["consecutive_failures"])
+    again = key.is_resuming and key.cause == failure.code
+    if again or (not key.is_paused and key.consecutive_failures >= FAILURE_THRESHOLD):
+        _pause_for(key=key, failure=failure, now=now, seconds=_choose_length(key), number=number)
+
+
+def _pause_for(*, key: models.Key, failure: failures.Failure, now: datetime, seconds: float, number: int) -> None:
+    """A timed pause never replaces an operator's, nor an earlier end a later one."""
+    until = now + timedelta(seconds=seconds)
+    if key.is_paused and (key.paused_until is None or until <= key.paused_until):
+        return
+    if not key.is_paused:
+        key.consecutive_pauses += 1
+    _hold(key=key, cause=failure.code, now=now, until=until, number=number)
+
+
+def _hold(
+    *,
+    key: models.Key,
+    cause: str,
+    now: datetime,
+    until: datetime | None = None,
+    operator_only: bool = False,
+    number: int | None = None,
+) -> None:
+    change = {"before": key.state, "after": models.Key.State.PAUSED}
+    key.state, key.cause, key.paused_until = models.Key.State.PAUSED, cause, until
+    key.pause_seconds = (until - now).total_seconds() if until else 0.0
+    key.paused_at, key.operator_only = key.paused_at or now, operator_only
+    key.probe_at = None if operator_only or until else key.probe_at
+    key.save()
+    detail = {"cause": cause, "until": until.isoformat() if until else None, "request": number, **change}
+    audit.record(Verb.PAUSE, key, detail=detail)
+    end = f"{until:%Y-%m-%d %H:%M:%S} UTC" if until else key.who_ends
+    transaction.on_commit(partial(logger.warning, "Sending is paused until %s: %s.", end, key.cause_clause))
+
+
+def pause_until_operator(*, key: models.Key, cause: str, now: datetime) -> None:
+    """Pause the locked key with a question to operators, which only its own answer ends."""
+    _hold(key=key, cause=cause, now=now, operator_only=True)
+
+
+def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = None, by_probe: bool = False) -> None:
+    """End the locked key's pause: from now on one attempt at a time, until one succeeds."""
+    change = {"before": key.state, "after": models.Key.State.RESUMING}
+    if key.paused_at is not None:
+        key.paused_seconds += max(0.0, (now - key.paused_at).total_seconds())
+    key.state, key.paused_at, key.paused_until = models.Key.State.RESUMING, None, None
+    key.pause_ended_at, key.resumed_by_probe, key.operator_only, key.probe_at = now, by_probe, False, None
+    key.consecutive_failures = 0
+    key.tick += 1
+    key.resumed_tick = key.tick
+    key.save()
+    detail = {"cause": key.cause, "by_probe": by_probe, **change}
+    audit.record(Verb.RESUME, key, by=actor, detail=detail)
+    transaction.on_commit(partial(logger.info, "Sending goes on, one request at a time until one succeeds."))
+
+
+def _open(*, key: models.Key) -> None:
+    detail = {"cause": key.cause, "before": key.state, "after": models.Key.State.ACTIVE}
+    key.state, key.cause, key.resumed_by_probe = models.Key.State.ACTIVE, "", False
+    key.consecutive_failures = key.consecutive_pauses = 0
+    key.save()
+    audit.record(Verb.ACTIVATE, key, detail=detail)
+    transaction.on_commit(partial(logger.info, "Sending goes on as usual."))
+    notify.wake_workers()
+
+
+def _choose_length(key: models.Key) -> float:
+    return _double(2 * settings.PORTAL_RETRY_DELAY, key.consecutive_pauses, _LONGEST_PAUSE)
+
+
+def _double(first: float, times: int, most: float) -> float:
+    return min(first * 2.0 ** min(times, 20), most)
+
+
+def find_stopping_request(*, key: models.Key) -> int | None:
+    """The number of the request whose answer pauses the key; None for a new key, or where it is not paused."""
+    if not key.is_paused:
+        return None
+    event = models.Event.objects.filter(verb=Verb.PAUSE, at__gte=key.paused_at).order_by("-id").first()
+    return event.detail.get("request") if event else None
+
+
+@transaction.atomic
+def resume_key(*, actor: models.User, account: models.Account) -> None:
+    """End a pause. Raises NotPaused where there is none, or where a new key has to be confirmed first."""
+    key = lock_key(account=account)
+    if not key.is_paused:
+        raise NotPaused(_("The key is not paused any more: somebody has resumed it already."))
+    if key.asks_operator:
+        raise NotPaused(
+            _("It cannot just be resumed: it goes on when %(end)s. The key's page asks.") % {"end": key.who_ends}
+        )
+    end_pause(key=key, actor=actor, now=clock.read_clock())
+    notify.wake_workers()
+
+
+@transaction.atomic
+def claim_probe(*, account: models.Account, lease: leases.Lease) -> bool:
+    """Take the probe that is due, if one is, and put off the next one, so that no two are made at once."""
+    key = lock_key(account=account)
+    leases.check_lease(lease=lease)
+    now = clock.read_clock()
+    end_timed_pause(key=key, now=now)
+    if not key.is_paused or key.probe_at is None:
+        return False
+    left = min((key.probe_at - now).total_seconds(), _probe_interval(key))
+    if not _PROBE_LEFT.is_over(what=(key.pk, key.probe_at), left=left):
+        return False
+    key.probes += 1
+    key.probe_at = now + timedelta(seconds=_probe_interval(key))
+    key.save(update_fields=["probes", "probe_at"])
+    return True
+
+
+def _probe_interval(key: models.Key) -> float:
+    return _double(_FIRST_PROBE, key.probes, _LONGEST_PROBE)
+
+
+@transaction.atomic
+def note_probe(*, account: models.Account, passed: bool, lease: leases.Lease) -> None:
+    """What a probe found: one that passed ends the pause, unless that has become an operator's in the meantime."""
+    key = lock_key(account=account)
+    leases.check_lease(lease=lease)
+    audit.record(Verb.PROBE, key, detail={"passed": passed}, rows=())
+    if passed and key.is_paused and key.probe_at is not None:
+        end_pause(key=key, actor=None, now=clock.read_clock(), by_probe=True)
+        notify.wake_workers()

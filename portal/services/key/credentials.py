@@ -1,0 +1,167 @@
+"""The keys of the portal's processes: who has which, what operators are asked about them, and what they answer."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from portal import models
+from portal.db import clock
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker
+from portal.services.runtime import notify
+
+_SEEN_LATELY = timedelta(seconds=30)  # of a worker that lives: it shows itself each five
+_ASKED_LATELY = timedelta(hours=1)  # of a question: what no process has had for longer needs no answer
+
+
+def list_questions(*, account: models.Account) -> list[models.Credential]:
+    """The keys that processes have had lately and that an operator has yet to confirm, in the order of their coming."""
+    asked = models.Credential.objects.asked().filter(account=account, seen_at__gte=Now() - _ASKED_LATELY)
+    return list(asked.order_by("pk"))
+
+
+def find_warnings() -> list[str]:
+    """What to say at the start of a worker that may not send with its key before an operator has answered."""
+    account = accounts.get_current_account()
+    if _belongs_to_sandbox(account=account) or accounts.is_key_accepted(account=account):
+        return []
+    return [
+        "This API key or base URL is not confirmed: nothing is sent until an operator has answered on the key's page."
+    ]
+
+
+def present_key(*, worker: str) -> None:
+    """Show that a worker lives with this process's key, at its start and with each heartbeat.
+
+    Operators are asked about a key that nobody has confirmed. The key is paused only while no worker has one that was.
+    """
+    account = accounts.get_current_account()
+    credential = _note_seen(account=account, worker=worker)
+    asks = account.key.asks_for_account
+    if credential.accepted_at is not None:
+        if asks:
+            _end_question(account=account)
+    elif _belongs_to_sandbox(account=account):
+        _leave_sandbox(credential=credential)
+    elif not asks and not _has_living(account=account):
+        _pause(account=account)
+
+
+def _belongs_to_sandbox(*, account: models.Account) -> bool:
+    """Whether the account is the sandbox's, which a real key leaves without a question."""
+    return account.credentials.accepted().filter(is_sandbox=True).exists()
+
+
+def _note_seen(*, account: models.Account, worker: str) -> models.Credential:
+    rows = models.Credential.objects.filter(account=account, fingerprint=accounts.fingerprint_key(account=account))
+    seen = {"seen_at": Now(), "seen_on": worker}
+    if not rows.update(**seen):
+        _ask(account=account, seen=seen)
+    return rows.get()
+
+
+@transaction.atomic
+def _ask(*, account: models.Account, seen: dict[str, object]) -> None:
+    credential, is_new = models.Credential.objects.get_or_create(
+        account=account,
+        fingerprint=accounts.fingerprint_key(account=account),
+        defaults={"base_url": settings.AGENTSTATION_BASE_URL, "is_sandbox": settings.USING_SANDBOX, **seen},
+    )
+    if is_new:
+        detail = {"base_url": credential.base_url, "worker": credential.seen_on}
+        audit.record(Verb.ASK_ACCOUNT, credential, detail=detail)
+
+
+def _has_living(*, account: models.Account) -> bool:
+    """Whether a worker lives whose key is accepted."""
+    return account.credentials.accepted().filter(seen_at__gte=Now() - _SEEN_LATELY).exists()
+
+
+@transaction.atomic
+def _pause(*, account: models.Account) -> None:
+    key = circuit_breaker.lock_key(account=account)
+    if not key.asks_operator and not _has_living(account=account):
+        circuit_breaker.pause_until_operator(key=key, cause=models.NEW_KEY, now=clock.read_clock())
+
+
+@transaction.atomic
+def _end_question(*, account: models.Account) -> None:
+    """A worker whose key is accepted lives again."""
+    key = circuit_breaker.lock_key(account=account)
+    if key.asks_for_account:
+        circuit_breaker.end_pause(key=key, actor=None, now=clock.read_clock())
+        notify.wake_workers()
+
+
+@transaction.atomic
+def _leave_sandbox(*, credential: models.Credential) -> None:
+    """Nobody need be asked: what waits for the sandbox is never meant for another provider."""
+    circuit_breaker.lock_key(account=credential.account)
+    if _is_open(credential=credential):
+        _change_account(credential=credential, actor=None)
+
+
+@transaction.atomic
+def confirm_key(*, actor: models.User, credential: models.Credential, is_same_account: bool) -> None:
+    """Say whether a key is of the same account. If not, what waits for the old account will be cancelled.
+
+    Raises NotPaused where nobody has to say that any more.
+    """
+    key = circuit_breaker.lock_key(account=credential.account)
+    if not _is_open(credential=credential):
+        raise circuit_breaker.NotPaused(_("Nobody has to say any more whose account the key reaches."))
+    if not is_same_account:
+        _change_account(credential=credential, actor=actor)
+    else:
+        _accept(credential=credential, actor=actor)
+        if key.asks_for_account or (key.is_paused and key.probe_at is not None):  # the former key was refused
+            circuit_breaker.end_pause(key=key, actor=actor, now=clock.read_clock())
+    notify.wake_workers()
+
+
+def _is_open(*, credential: models.Credential) -> bool:
+    """Whether the question is still to be answered: asked behind the lock, past which nobody else can answer."""
+    return models.Credential.objects.asked().filter(pk=credential.pk, account__retired_at=None).exists()
+
+
+def _accept(*, credential: models.Credential, actor: models.User) -> None:
+    before = _list_accepted(credential.account)
+    credential.update_where(models.Credential.objects.all(), accepted_at=Now(), accepted_by=actor)
+    detail = {"is_same_account": True, "before": before, "after": _list_accepted(credential.account)}
+    audit.record(Verb.CONFIRM_KEY, credential, by=actor, detail=detail)
+
+
+def _change_account(*, credential: models.Credential, actor: models.User | None) -> None:
+    """Retire the account, and go on with that of the key: one that accepted it once, or a new one."""
+    former = credential.account
+    former.update_where(models.Account.objects.all(), retired_at=Now())
+    same_key = models.Credential.objects.accepted().filter(fingerprint=credential.fingerprint)
+    known = models.Account.objects.filter(credentials__in=same_key).exclude(pk=former.pk).order_by("-retired_at")
+    account = known.first() or models.Account(base_url=credential.base_url, salt=former.salt)
+    account.retired_at = None
+    account.save()
+    key, _is_new = models.Key.objects.get_or_create(account=account)
+    accepted, _is_new = models.Credential.objects.get_or_create(
+        account=account,
+        fingerprint=credential.fingerprint,
+        defaults={
+            "base_url": credential.base_url,
+            "is_sandbox": credential.is_sandbox,
+            "seen_at": credential.seen_at,
+            "seen_on": credential.seen_on,
+            "accepted_at": Now(),
+            "accepted_by": actor,
+        },
+    )
+    detail = {"is_same_account": False, "before": _list_accepted(former), "after": _list_accepted(account)}
+    rows = [former, account, key, accepted]
+    audit.record(Verb.CONFIRM_KEY, credential, by=actor, detail=detail, rows=rows)
+
+
+def _list_accepted(account: models.Account) -> list[str]:
+    """The fingerprints that the account accepts."""
+    return list(account.credentials.accepted().order_by("pk").values_list("fingerprint", flat=True))

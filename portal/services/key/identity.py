@@ -1,0 +1,161 @@
+"""Whether the database is the one that it was: not a copy, and not an older state of itself.
+
+A copy would send what the original sends; an older state would send again what was sent since. So a worker looks under
+the key's lock, before each claim, at where the database is and at how high its tick is, and pauses the key where either
+is not as this process, or SQLite's file beside the database, remembers it. An operator then says what happened.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+
+from portal import models
+from portal.db import clock, numbers
+from portal.db import identity as places
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker, databases
+
+logger = logging.getLogger(__name__)
+
+# More than were ever claimed in what a restore loses: whatever tick any process remembers, the next one is higher.
+_TICK_GAP = 1_000_000_000
+_NUMBER_GAP = 1_000
+
+
+@dataclass(kw_only=True)
+class Memory:
+    """What this process has seen of its database: the highest tick of each key, by the key's id.
+
+    On SQLite a file beside the database has the same, for the next process. It may be behind, and is never ahead:
+    only what was committed is kept.
+    """
+
+    identity: str = ""
+    timeline: int = 0
+    ticks: dict[str, int] = field(default_factory=dict)
+
+    def recall(self) -> bool:
+        """Read the file where this process has seen nothing yet; returns whether anything is known."""
+        if not self.identity and places.has_file() and (values := places.read_file()) is not None:
+            self.identity = str(values.get("identity") or "unreadable")
+            self.ticks = dict(values.get("ticks") or {})
+        return bool(self.identity)
+
+    def keep(self, *, row: models.Database, key: models.Key) -> None:
+        """Note, after the commit, what the database is now."""
+        if self.identity != row.identity:
+            self.ticks = {}
+        self.identity, self.timeline = row.identity, row.timeline
+        # Two threads' commits may be told in the other order.
+        self.ticks[str(key.pk)] = max(key.tick, self.get_tick(key=key))
+        if places.has_file():
+            try:
+                places.write_file(values={"identity": self.identity, "ticks": self.ticks})
+            except OSError:
+                logger.warning("The file beside the database cannot be written.")
+
+    def forget(self) -> None:
+        """Know nothing, as a process that has just started."""
+        self.identity, self.timeline, self.ticks = "", 0, {}
+
+    def get_tick(self, *, key: models.Key) -> int:
+        """The highest tick of the key that was seen."""
+        return self.ticks.get(str(key.pk), 0)
+
+
+MEMORY = Memory()
+
+
+@transaction.atomic
+def check_now() -> list[str]:
+    """Look before anything is done, whether anything waits or not. Returns what is unsafe, as sentences."""
+    check_database(key=circuit_breaker.lock_key(account=accounts.get_current_account()))
+    return places.find_warnings()
+
+
+def check_database(*, key: models.Key) -> None:
+    """Pause the locked key where the database is not the one that it was, until an operator says what happened."""
+    row, place = databases.get_database(), places.read_place()
+    if what := _find_change(row=row, place=place, key=key):
+        _note_change(row=row, what=what, place=place, key=key)
+    elif place.timeline != row.timeline:
+        _note_change(row=row, what="promotion", place=place, key=key)
+    if row.doubt and not (key.is_paused and key.cause == models.DATABASE_MOVED):
+        circuit_breaker.pause_until_operator(key=key, cause=models.DATABASE_MOVED, now=clock.read_clock())
+    transaction.on_commit(partial(MEMORY.keep, row=row, key=key))
+
+
+def doubt_database(*, key: models.Key, what: str) -> None:
+    """Pause the locked key, for something else has shown that the database went back."""
+    row = databases.get_database()
+    _note_change(row=row, what=what, place=places.read_place(), key=key)
+    check_database(key=key)
+
+
+def accept_database(*, key: models.Key) -> models.Database:
+    """Take the database as it is now, whatever any process remembers, and end the pause. The caller records it."""
+    row, place = databases.get_database(), places.read_place()
+    key.tick += _TICK_GAP
+    key.save(update_fields=["tick"])
+    row.place, row.timeline, row.timeline_tick = place.name, place.timeline, key.tick
+    row.doubt, row.doubted_at = "", None
+    row.save()
+    if key.is_paused and key.cause == models.DATABASE_MOVED:
+        circuit_breaker.end_pause(key=key, now=clock.read_clock())
+    transaction.on_commit(partial(MEMORY.keep, row=row, key=key))
+    return row
+
+
+def skip_numbers() -> None:
+    """Leave out the numbers that requests and events may have had in what was lost: each tells of one thing."""
+    numbers.skip_numbers(table="portal_request", count=_NUMBER_GAP)
+    numbers.take_event_numbers(count=_NUMBER_GAP)
+
+
+def find_doubt() -> models.Database | None:
+    """The database's row, while an operator has to say what became of it."""
+    return models.Database.objects.exclude(doubt="").first()
+
+
+def _find_change(*, row: models.Database, place: places.Place, key: models.Key) -> str:
+    """What shows that this is a copy, or that something was lost; empty where nothing does."""
+    if row.place != place.name:
+        return "place"
+    if not MEMORY.recall():
+        # Whoever claimed has written the file, unless the claim is part of this very transaction.
+        if places.has_file() and key.tick and row.identity not in databases.MADE:
+            return "no-file"
+        return "timeline" if row.timeline != place.timeline else ""  # nobody here knows what was there before
+    if MEMORY.identity != row.identity:
+        return "identity"
+    seen = MEMORY.get_tick(key=key)
+    # Another worker, which had seen less, may have found that the promotion lost nothing.
+    has_lost = MEMORY.timeline != row.timeline and seen > row.timeline_tick
+    return "tick" if seen > key.tick or has_lost else ""
+
+
+def _note_change(*, row: models.Database, what: str, place: places.Place, key: models.Key) -> None:
+    """Record the change. Unless it is harmless, the row doubts from now on, and numbers are skipped at once."""
+    before = {"place": row.place, "timeline": row.timeline, "doubt": row.doubt}
+    row.place, row.timeline, row.timeline_tick = place.name, place.timeline, key.tick
+    if what != "promotion" and not row.doubt:
+        skip_numbers()
+        if not settings.USING_SANDBOX:
+            row.doubt, row.doubted_at = what, Now()
+    row.save()
+    row.refresh_from_db()
+    # What was seen of the former state has been told: from now on this one is looked at.
+    transaction.on_commit(MEMORY.forget)
+    detail = {
+        "what": what,
+        "before": before,
+        "after": {"place": row.place, "timeline": row.timeline, "doubt": row.doubt},
+        "seen_tick": MEMORY.get_tick(key=key),
+        "tick": key.tick,
+    }
+    audit.record(Verb.DATABASE_CHANGED, row, detail=detail)

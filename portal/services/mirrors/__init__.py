@@ -1,0 +1,1 @@
+"""What the provider has, as it told of it."""

@@ -1,0 +1,104 @@
+"""Contract drift: types, statuses, levels and fields that the provider's contract does not have, and those it lacks.
+
+The client finds them. Nothing breaks by them: they are stored and shown as they came. But somebody has to know.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import islice
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from portal import agentstation, models
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.mirrors import sanitize
+
+_MOST_NUMBERS = 20
+_MOST_KINDS, _MOST_NOTICES = 20, 500  # of one answer; in all: whoever makes up fields must not fill the record
+_MORE = "more differences than are kept"
+_LONGEST_KIND = 200
+_LONGEST_TEXT, _LONGEST_EXAMPLE = 100, 4000  # characters
+_DEEPEST, _MOST_PARTS = 4, 100  # objects within objects of an example; fields of it
+_CONTENTS = ("workspace", "files", "logs", "data")
+_SECRET = re.compile("token|secret|passw|key|signature|credential|auth|session|cookie", re.IGNORECASE)
+_NOT_SHOWN = "not shown"
+
+
+class NotOpen(Exception):
+    """Somebody has acknowledged the notice already; the message is fit for the person."""
+
+
+def note_deviations(*, deviations: Iterable[agentstation.Deviation], request_number: int | None = None) -> None:
+    """Raise a notice for each kind that is new, in the caller's transaction; of the known, remember the request."""
+    found: dict[str, Mapping[str, object]] = {}
+    for deviation in deviations:
+        found.setdefault(deviation.kind, deviation.example)
+    expected = _list_expected() if found else set()
+    kinds = [kind for kind in found if kind not in expected]
+    for kind in kinds[:_MOST_KINDS]:
+        shown = sanitize.escape_text(kind)[:_LONGEST_KIND]
+        if models.Notice.objects.count() >= _MOST_NOTICES and not models.Notice.objects.filter(kind=shown).exists():
+            shown = _MORE
+        example = partial(_write_example, found[kind])  # called where it is new
+        defaults: dict[str, Any] = {"example": example, "numbers": [request_number] if request_number else []}
+        notice, is_new = models.Notice.objects.get_or_create(kind=shown, defaults=defaults)
+        if is_new:
+            audit.record(Verb.NOTICE, notice, request_number=request_number)
+        elif request_number and request_number not in notice.numbers and len(notice.numbers) < _MOST_NUMBERS:
+            notice.numbers.append(request_number)
+            notice.save(update_fields=["numbers"])
+
+
+def _list_expected() -> set[str]:
+    """What a type makes differ that the contract does not have and the provider's own list does."""
+    listed = models.WorkstationType.objects.values_list("name", flat=True)
+    return {f"{what} has the type {name}" for name in listed for what in ("workstation", "release")}
+
+
+def _write_example(data: Mapping[str, object]) -> str:
+    parts = {key: _redact(key, value) for key, value in islice(data.items(), _MOST_PARTS) if key not in _CONTENTS}
+    return sanitize.escape_text(json.dumps(parts, ensure_ascii=False, indent=1, default=str))[:_LONGEST_EXAMPLE]
+
+
+def _redact(name: str, value: object, depth: int = 1) -> object:
+    """Without what may let whoever has it in: values whose names say so, and what follows an address's path."""
+    if _SECRET.search(name):
+        return _NOT_SHOWN
+    match value:
+        case dict() | list() if depth == _DEEPEST:
+            return _NOT_SHOWN
+        case dict():
+            return {key: _redact(key, part, depth + 1) for key, part in list(value.items())[:_MOST_KINDS]}
+        case list():
+            return [_redact(name, part, depth + 1) for part in value[:_MOST_KINDS]]
+        case str():
+            return _shorten(value)
+        case _:
+            return value
+
+
+def _shorten(text: str) -> str:
+    if "://" in text:
+        try:
+            parts = urlsplit(text)
+            text = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+        except ValueError:
+            return "an address that cannot be read"
+    return text[:_LONGEST_TEXT]
+
+
+@transaction.atomic
+def acknowledge_notice(*, actor: models.User, notice: models.Notice) -> None:
+    """Note that somebody has seen it, so that it is shown no more. Raises NotOpen where somebody else was first."""
+    open_ones = models.Notice.objects.filter(acknowledged_at=None)
+    if not notice.update_where(open_ones, acknowledged_at=Now(), acknowledged_by=actor):
+        raise NotOpen(_("Somebody has acknowledged this notice already."))
+    change = audit.describe_moment(row=notice, column="acknowledged_at")
+    audit.record(Verb.ACKNOWLEDGE, notice, by=actor, detail=change)

@@ -1,0 +1,94 @@
+"""Doubts: workstations that AgentStation no longer finds, though nothing has shown that they ended."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from portal import models
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import circuit_breaker
+from portal.services.mirrors import mirror
+
+_DAY = 1440  # times the grace, which is a minute: rehearsals shorten both together
+
+
+class NotInDoubt(Exception):
+    """The workstation has ended, was found again, or was missed too lately; the message is fit for the person."""
+
+
+def begin_doubt(*, key: models.Key, stored: models.Workstation, why: str) -> None:
+    """Note under the locked key that a live workstation was not found. `why` names the call that did not find it."""
+    if stored.ended_at is not None or stored.doubted_at is not None:
+        return
+    stored.doubted_at, stored.doubted_tick = Now(), circuit_breaker.advance_tick(key=key)
+    stored.save(update_fields=["doubted_at", "doubted_tick"])
+    audit.record(
+        Verb.BEGIN_DOUBT,
+        stored,
+        detail={"why": why, **audit.describe_moment(row=stored, column="doubted_at")},
+    )
+
+
+def clear_doubt(*, stored: models.Workstation) -> None:
+    """Note that a workstation in doubt was seen alive."""
+    if stored.doubted_at is None:
+        return
+    before = stored.doubted_at.isoformat()
+    stored.doubted_at = stored.doubted_tick = None
+    stored.save(update_fields=["doubted_at", "doubted_tick"])
+    audit.record(
+        Verb.CLEAR_DOUBT,
+        stored,
+        detail={"before": {"doubted_at": before}, "after": {"doubted_at": None}},
+    )
+
+
+def end_workstation(*, stored: models.Workstation, before: dict[str, str | None]) -> None:
+    """Note that a workstation has ended, for the provider has shown it. `before` is what describe_life said of it."""
+    if stored.ended_at is None:
+        mirror.end_workstation(stored=stored)
+    stored.refresh_from_db(fields=["ended_at"])
+    audit.record(
+        Verb.RELEASED if stored.release_requested_at else Verb.ENDED,
+        stored,
+        detail={"before": before, "after": describe_life(stored=stored)},
+    )
+
+
+def describe_life(*, stored: models.Workstation) -> dict[str, str | None]:
+    """What the events of its end tell of a workstation."""
+    return {"status": stored.status, "ended_at": stored.ended_at.isoformat() if stored.ended_at else None}
+
+
+def may_be_declared_ended(*, workstation: models.Workstation) -> bool:
+    """Whether the workstation has been in doubt for so long that a person may say what became of it."""
+    return _list_old().filter(pk=workstation.pk).exists()
+
+
+@transaction.atomic
+def declare_ended(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
+    """Say that a workstation has ended which nobody has found for a day. Raises NotInDoubt."""
+    circuit_breaker.lock_key(account=workstation.account)
+    stored = _list_old().select_for_update().filter(pk=workstation.pk).first()
+    if stored is None:
+        raise NotInDoubt(_("This workstation has ended already, was found again, or has been missing for under a day."))
+    before = describe_life(stored=stored)
+    mirror.end_workstation(stored=stored)
+    stored.refresh_from_db(fields=["ended_at"])
+    audit.record(
+        Verb.DECLARE_ENDED,
+        stored,
+        by=actor,
+        reason=reason,
+        detail={"before": before, "after": describe_life(stored=stored)},
+    )
+
+
+def _list_old() -> QuerySet[models.Workstation]:
+    day = timedelta(seconds=_DAY * settings.PORTAL_RECONCILE_GRACE)
+    return models.Workstation.objects.live().filter(doubted_at__lte=Now() - day)

@@ -1,0 +1,297 @@
+"""Writes what the provider answered into its mirrors: the same thing twice is an update."""
+
+import json
+from collections.abc import Container, Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Model
+
+from portal import agentstation, models
+from portal.models.clock import Now
+from portal.services.mirrors import contract_drift, sanitize
+
+_UID_LENGTH = 200
+
+
+def has_storable_uid(*, workstation: agentstation.Workstation) -> bool:
+    """Whether the workstation can be kept under its name; the contract's have 12 characters."""
+    return _is_storable(workstation.uid)
+
+
+def store_workstation(
+    *, account: models.Account, workstation: agentstation.Workstation, request_number: int | None
+) -> models.Workstation:
+    """Insert or update a workstation with its workspace, files and logs, in the caller's transaction.
+
+    What differs from the contract becomes a notice; `request_number` names the request that it belongs to.
+    """
+    contract_drift.note_deviations(deviations=workstation.deviations, request_number=request_number)
+    workspace = _store_workspace(account=account, workspace=workstation.workspace)
+    known = _lock_known(account=account, uid=workstation.uid)
+    return _store(account=account, workstation=workstation, workspace=workspace, known=known)
+
+
+def store_answer(*, portal_request: models.Request, workstation: agentstation.Workstation) -> models.Workstation:
+    """Insert or update what a POST's answer names, in the caller's transaction.
+
+    A workstation that another request owns stays as it is, and so do the contents of somebody else's workspace.
+    """
+    account = portal_request.account
+    named = models.Workstation.objects.filter(account=account, uid=workstation.uid).first()
+    if named is not None and named.request_id not in (None, portal_request.pk):
+        return named
+    return _store_answer(account=account, workstation=workstation, requester_id=portal_request.requester_id)
+
+
+def adopt_answer(*, portal_request: models.Request, workstation: agentstation.Workstation) -> list[Model]:
+    """The same for a workstation that no other request owns: it becomes the request's. Returns the rows that changed.
+
+    Under the key's lock, yet a scan may insert the same at this moment: IntegrityError, and the caller begins again.
+    """
+    account, told = portal_request.account, workstation.workspace
+    known = _lock_known(account=account, uid=workstation.uid)
+    workspace, fresh = None, list[Model]()
+    if told is not None and _is_storable(told.uid):
+        workspace = models.Workspace.objects.filter(account=account, uid=told.uid).first()
+        if workspace is None:
+            workspace = models.Workspace.objects.create(
+                account=account, uid=told.uid, owner=portal_request.requester, **_describe_workspace(told)
+            )
+            _store_contents(stored=workspace, workspace=told)
+            fresh.append(workspace)
+        elif workspace.owner_id in (None, portal_request.requester_id):
+            _update_workspace(stored=workspace, workspace=told)
+    owned = {"request": portal_request, "made_for": None}
+    stored = _store(account=account, workstation=workstation, workspace=workspace, known=known, **owned)
+    return [*assign_workstation(stored=stored, portal_request=portal_request), *fresh]
+
+
+def store_stray(*, account: models.Account, workstation: agentstation.Workstation) -> models.Workstation:
+    """The same for an answer that belongs to no request; the caller has seen that nobody owns its workstation."""
+    contract_drift.note_deviations(deviations=workstation.deviations)
+    return _store_answer(account=account, workstation=workstation, requester_id=None)
+
+
+def _store_answer(
+    *, account: models.Account, workstation: agentstation.Workstation, requester_id: int | None
+) -> models.Workstation:
+    """Store it with the workspace, whose contents are left as they are where it is another person's."""
+    told = workstation.workspace
+    workspace = models.Workspace.objects.filter(account=account, uid=told.uid).first() if told else None
+    if workspace is None or workspace.owner_id in (None, requester_id):
+        workspace = _store_workspace(account=account, workspace=told)
+    known = _lock_known(account=account, uid=workstation.uid)
+    return _store(account=account, workstation=workstation, workspace=workspace, known=known)
+
+
+def is_known(*, stored: models.Workstation, workstation: agentstation.Workstation) -> bool:
+    """Whether the provider told just the same, files and logs too, when the workstation was last stored."""
+    return stored.raw == _dump(workstation.raw)
+
+
+def _store(
+    *,
+    account: models.Account,
+    workstation: agentstation.Workstation,
+    workspace: models.Workspace | None,
+    known: models.Workstation | None,
+    **owned: models.Request | None,
+) -> models.Workstation:
+    """`known` is its row, locked; None where it is new."""
+    values: dict[str, Any] = {
+        **_describe_workstation(workstation),
+        **owned,
+        "raw": _dump(workstation.raw),
+        "refreshed_at": Now(),
+        "refresh_due_at": Now() + timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL),
+    }
+    if workspace is not None:
+        values["workspace"] = workspace
+    if known is None:
+        stored = models.Workstation.objects.create(account=account, uid=workstation.uid, **values)
+    else:
+        stored = known
+        for name, value in values.items():
+            setattr(stored, name, value)
+        stored.save(update_fields=values)
+    if stored.is_live and workstation.status in models.Workstation.ENDED_STATUSES:
+        end_workstation(stored=stored)
+    return stored
+
+
+def _lock_known(*, account: models.Account, uid: str) -> models.Workstation | None:
+    return models.Workstation.objects.select_for_update().filter(account=account, uid=uid).first()
+
+
+def store_listed(
+    *,
+    account: models.Account,
+    entries: Mapping[str, agentstation.Workstation],
+    are_over: bool,
+    foreign: Container[str],
+) -> None:
+    """Insert workstations that a list showed and that are new here, by the names that they are kept under.
+
+    Nobody's yet, they have no files and logs; those come when they are refreshed.
+    """
+    spaces = {entry.workspace.uid: entry.workspace for entry in entries.values() if entry.workspace}
+    models.Workspace.objects.bulk_create(
+        [
+            models.Workspace(account=account, uid=uid, **_describe_workspace(workspace))
+            for uid, workspace in spaces.items()
+            if _is_storable(uid)
+        ],
+        ignore_conflicts=True,
+    )
+    known = models.Workspace.objects.filter(account=account, uid__in=[uid for uid in spaces if _is_storable(uid)])
+    ids = dict(known.values_list("uid", "pk"))
+    models.Workstation.objects.bulk_create(
+        [
+            models.Workstation(
+                account=account,
+                uid=uid,
+                is_nameless=uid != entry.uid,
+                is_foreign=uid in foreign,
+                workspace_id=ids.get(entry.workspace.uid) if entry.workspace else None,
+                ended_at=Now() if are_over or entry.status in models.Workstation.ENDED_STATUSES else None,
+                **_describe_workstation(entry),
+                # With all of it they would count as stored, and be left so.
+                raw=_dump(_leave_out_contents(entry.raw)),
+            )
+            for uid, entry in entries.items()
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def assign_workstation(*, stored: models.Workstation, portal_request: models.Request) -> list[Model]:
+    """Make the request the workstation's owner, and its requester the owner of a workspace that has none.
+
+    A named workspace is theirs even where the provider's answer leaves it out. Returns the rows that this changed, for
+    the event.
+    """
+    if stored.workspace is None and portal_request.workspace_uid:
+        stored.workspace, _ = models.Workspace.objects.get_or_create(
+            account=stored.account, uid=portal_request.workspace_uid
+        )
+        stored.save(update_fields=["workspace"])
+    if (stored.request_id, stored.made_for_id) != (portal_request.pk, None):
+        stored.request, stored.made_for = portal_request, None
+        stored.save(update_fields=["request", "made_for"])
+    if stored.workspace is None or stored.workspace.owner is not None:
+        return [stored]
+    stored.workspace.owner = portal_request.requester
+    stored.workspace.save(update_fields=["owner"])
+    return [stored, stored.workspace]
+
+
+def end_workstation(*, stored: models.Workstation) -> None:
+    """Note that the workstation has ended."""
+    stored.ended_at, stored.doubted_at, stored.doubted_tick = Now(), None, None
+    stored.save(update_fields=["ended_at", "doubted_at", "doubted_tick"])
+
+
+def _store_workspace(*, account: models.Account, workspace: agentstation.Workspace | None) -> models.Workspace | None:
+    if workspace is None or not _is_storable(workspace.uid):
+        return None
+    values = _describe_workspace(workspace)
+    # Not update_or_create: its lock stops whoever commits a workstation in the workspace, whom this one may wait for.
+    stored, is_new = models.Workspace.objects.get_or_create(account=account, uid=workspace.uid, defaults=values)
+    if is_new:
+        _store_contents(stored=stored, workspace=workspace)
+    else:
+        _update_workspace(stored=stored, workspace=workspace)
+    return stored
+
+
+def _update_workspace(*, stored: models.Workspace, workspace: agentstation.Workspace) -> None:
+    values = _describe_workspace(workspace)
+    for name, value in values.items():
+        setattr(stored, name, value)
+    stored.save(update_fields=values)
+    _store_contents(stored=stored, workspace=workspace)
+
+
+def _store_contents(*, stored: models.Workspace, workspace: agentstation.Workspace) -> None:
+    _store_files(stored=stored, files=workspace.files)
+    _store_logs(stored=stored, logs=workspace.logs)
+
+
+def _describe_workstation(workstation: agentstation.Workstation) -> dict[str, Any]:
+    return {
+        "type": sanitize.escape_text(workstation.type),
+        "status": sanitize.escape_text(workstation.status),
+        "created_at": sanitize.fit_time(workstation.started_at),
+    }
+
+
+def _describe_workspace(workspace: agentstation.Workspace) -> dict[str, Any]:
+    return {
+        "status": sanitize.escape_text(workspace.status),
+        "created_at": sanitize.fit_time(workspace.created_at),
+        "raw": _dump(_without_contents(workspace.raw)),
+    }
+
+
+def _leave_out_contents(workstation: Mapping[str, object]) -> Mapping[str, object]:
+    workspace = workstation.get("workspace")
+    return {**workstation, "workspace": _without_contents(workspace)} if isinstance(workspace, dict) else workstation
+
+
+def _without_contents(workspace: Mapping[str, object]) -> Mapping[str, object]:
+    return {key: value for key, value in workspace.items() if key not in ("files", "logs")}
+
+
+def _store_files(*, stored: models.Workspace, files: Iterable[agentstation.File]) -> None:
+    rows = {
+        file.uid: models.File(
+            workspace=stored,
+            uid=file.uid,
+            name=sanitize.escape_text(file.name),
+            url=sanitize.escape_text(file.url),
+            size=sanitize.fit_number(file.size),
+            created_at=sanitize.fit_time(file.created_at),
+            raw=_dump(file.raw),
+        )
+        for file in files
+        if _is_storable(file.uid)
+    }
+    models.File.objects.bulk_create(
+        rows.values(),
+        update_conflicts=True,
+        unique_fields=["workspace", "uid"],
+        update_fields=["name", "url", "size", "created_at", "raw"],
+    )
+
+
+def _store_logs(*, stored: models.Workspace, logs: Iterable[agentstation.Log]) -> None:
+    rows = {
+        log.uid: models.Log(
+            workspace=stored,
+            uid=log.uid,
+            type=sanitize.escape_text(log.type),
+            level=sanitize.escape_text(log.level),
+            url=sanitize.escape_text(log.url),
+            created_at=sanitize.fit_time(log.created_at),
+            raw=_dump(log.raw),
+        )
+        for log in logs
+        if _is_storable(log.uid)
+    }
+    models.Log.objects.bulk_create(
+        rows.values(),
+        update_conflicts=True,
+        unique_fields=["workspace", "uid"],
+        update_fields=["type", "level", "url", "created_at", "raw"],
+    )
+
+
+def _is_storable(uid: str) -> bool:
+    return 0 < len(uid) <= _UID_LENGTH and uid == sanitize.escape_text(uid) and uid not in (".", "..")
+
+
+def _dump(raw: Mapping[str, object]) -> str:
+    """The provider's JSON, with all but ASCII escaped, which no database refuses."""
+    return json.dumps(raw, ensure_ascii=True, default=str)

@@ -1,0 +1,190 @@
+"""Refreshing: live workstations as the provider tells of them, by lists or one by one, whichever needs fewer calls."""
+
+import math
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from portal import agentstation, models
+from portal.db import clock, release_connection
+from portal.models.clock import Now
+from portal.services.key import accounts, circuit_breaker, pace
+from portal.services.mirrors import doubts, mirror
+from portal.services.runtime import leases
+
+_MOST = 200  # due ones looked at in a round
+_AT_ONCE = 8  # read singly in a round, all at the same time
+_ON_A_PAGE = 20  # entries of a list
+_MOST_PAGES = 50  # of the list in a round
+_SHARE = 1 / 3  # of the pace
+_LONGEST_CALL = 10.0  # seconds; a round stays short, and what was not told is asked again
+_PATIENCE = timedelta(seconds=60)  # before one that could not be read is read again
+LONGEST_PAUSE = timedelta(minutes=5)  # between reads of one in doubt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What was told of a live workstation; without `told` it was not found, or (`has_failed`) nothing was told."""
+
+    stored: models.Workstation
+    told: agentstation.Workstation | None = None
+    has_failed: bool = False
+
+    @property
+    def is_news(self) -> bool:
+        """Whether it differs from what is stored, so that more than the time of the reading is to be written."""
+        if self.has_failed:
+            return False
+        if self.told is None:
+            return self.stored.doubted_at is None
+        return self.stored.doubted_at is not None or not mirror.is_known(stored=self.stored, workstation=self.told)
+
+
+def refresh_workstations(*, lease: leases.Lease, client: agentstation.Client) -> int:
+    """Ask the provider about the live workstations that are due. Returns how many were due."""
+    account = accounts.get_current_account()
+    # Another account's key would hear of all of ours that they are gone.
+    if not circuit_breaker.is_confirmed(account=account):
+        return 0
+    key = circuit_breaker.get_key(account=account)
+    if circuit_breaker.stops_all_calls(key=key):
+        return 0
+    due = _list_due(account=account)
+    readings = _read_due(due, account=account, lease=lease, client=client.hurried(total_timeout=_LONGEST_CALL))
+    for reading in readings:
+        if reading.is_news:
+            _store_news(reading=reading, begun_tick=key.tick, lease=lease)
+    if readings:
+        _note_readings(readings=readings, account=account, lease=lease)
+    return len(due)
+
+
+def _list_due(*, account: models.Account) -> list[models.Workstation]:
+    """Longest due first. One that is being released tells of its end by that; in doubt, it is read as well."""
+    wanted = models.Workstation.objects.live().filter(account=account, refresh_due_at__lte=Now())
+    wanted = wanted.filter(Q(release_requested_at=None) | Q(doubted_at__isnull=False))
+    return list(wanted.order_by("refresh_due_at")[:_MOST])
+
+
+def _read_due(
+    due: list[models.Workstation], *, account: models.Account, lease: leases.Lease, client: agentstation.Client
+) -> list[Reading]:
+    listed: list[Reading] = []
+    if _count_pages(account=account) < len(due):
+        try:
+            listed = _read_list(account=account, lease=lease, client=client)
+        except agentstation.RateLimited:
+            return [Reading(stored=stored, has_failed=True) for stored in due]
+    covered = {reading.stored.pk for reading in listed}
+    rest = [stored for stored in due if stored.pk not in covered]
+    return [*listed, *_read_singly(rest[:_AT_ONCE], client=client)]
+
+
+def _count_pages(*, account: models.Account) -> int:
+    """How many calls the active list takes, as far as is known here."""
+    return math.ceil(models.Workstation.objects.live().filter(account=account).count() / _ON_A_PAGE)
+
+
+def _read_list(*, account: models.Account, lease: leases.Lease, client: agentstation.Client) -> list[Reading]:
+    """What the active list tells of live ones, also of those that are not due. That it lacks one says nothing.
+
+    Raises RateLimited: whoever reads singly then makes it worse.
+    """
+    listed = _read_pages(most=2 * _count_pages(account=account), lease=lease, client=client)
+    entries = {entry.uid: entry for entry in listed if mirror.has_storable_uid(workstation=entry)}
+    rows = models.Workstation.objects.live().filter(account=account, uid__in=entries)
+    # In some lists entries have no workspace, so that they do not tell of files and logs.
+    return [
+        Reading(stored=stored, told=entries[stored.uid])
+        for stored in rows
+        if stored.workspace_id is None or entries[stored.uid].workspace is not None
+    ]
+
+
+def _read_pages(*, most: int, lease: leases.Lease, client: agentstation.Client) -> list[agentstation.Workstation]:
+    """The active list, as far as it can be read in so many calls."""
+    entries: list[agentstation.Workstation] = []
+    cursor = ""
+    for _ in range(most):
+        release_connection()
+        try:
+            page = client.list_page(cursor=cursor, limit=_ON_A_PAGE)
+        except agentstation.RateLimited:
+            raise
+        except agentstation.AgentStationError:
+            break
+        entries += page.entries
+        cursor = page.next_cursor
+        with transaction.atomic():
+            leases.check_lease(lease=lease)
+        if not cursor:
+            break
+    return entries
+
+
+def _read_singly(rows: list[models.Workstation], *, client: agentstation.Client) -> list[Reading]:
+    release_connection()
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        return list(pool.map(lambda stored: _read(stored, client=client), rows))
+
+
+def _read(stored: models.Workstation, *, client: agentstation.Client) -> Reading:
+    try:
+        told = client.retrieve_workstation(uid=stored.uid)
+    except agentstation.AssetNotFound:
+        return Reading(stored=stored)
+    except agentstation.AgentStationError:
+        return Reading(stored=stored, has_failed=True)
+    return Reading(stored=stored, told=told, has_failed=told.uid != stored.uid)
+
+
+@transaction.atomic
+def _store_news(*, reading: Reading, begun_tick: int, lease: leases.Lease) -> None:
+    """Write what has changed: its state and contents, its end, or that a doubt begins or is cleared."""
+    key = circuit_breaker.lock_key(account=reading.stored.account)
+    leases.check_lease(lease=lease)
+    stored = models.Workstation.objects.select_for_update().get(pk=reading.stored.pk)
+    if stored.ended_at is not None:
+        return
+    if reading.told is None:
+        if stored.release_requested_at is None:  # else it was asked meanwhile, and tells of its end by itself
+            doubts.begin_doubt(key=key, stored=stored, why="read")
+        return
+    before = doubts.describe_life(stored=stored)
+    doubted_tick = stored.doubted_tick
+    stored = mirror.store_workstation(account=key.account, workstation=reading.told, request_number=stored.request_id)
+    if stored.ended_at is not None:
+        doubts.end_workstation(stored=stored, before=before)
+    elif doubted_tick is not None and doubted_tick <= begun_tick:  # else it was missed after this reading began
+        doubts.clear_doubt(stored=stored)
+
+
+def _choose_interval(*, account: models.Account) -> timedelta:
+    """The setting, or under a pace so long that reading takes no more than its share, beside the pace."""
+    interval = timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL)
+    if not settings.PORTAL_CALLS_PER_MINUTE:
+        return interval
+    calls = _count_pages(account=account)
+    return max(interval, pace.MINUTE * calls / (_SHARE * settings.PORTAL_CALLS_PER_MINUTE))
+
+
+@transaction.atomic
+def _note_readings(*, readings: Iterable[Reading], account: models.Account, lease: leases.Lease) -> None:
+    """Say when each was heard of and is due again: a statement for all that were told, and one for each in doubt."""
+    leases.check_lease(lease=lease)
+    now = clock.read_clock()
+    interval = _choose_interval(account=account)
+    told = [reading.stored.pk for reading in readings if reading.told is not None and not reading.has_failed]
+    failed = [reading.stored.pk for reading in readings if reading.has_failed]
+    missed = [reading.stored.pk for reading in readings if reading.told is None and not reading.has_failed]
+    rows = models.Workstation.objects
+    rows.filter(pk__in=told).update(refreshed_at=now, refresh_due_at=now + interval)
+    rows.filter(pk__in=failed).update(refresh_due_at=now + _PATIENCE)
+    for stored in rows.filter(pk__in=missed):
+        age = now - stored.doubted_at if stored.doubted_at else interval
+        rows.filter(pk=stored.pk).update(refresh_due_at=now + max(interval, min(age / 4, LONGEST_PAUSE)))

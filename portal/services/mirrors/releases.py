@@ -1,0 +1,153 @@
+"""Releases: ending workstations at the provider. Claim, call and record, as for requests, but ahead of them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from portal import agentstation, failures, models
+from portal.db import clock, release_connection
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker, pace
+from portal.services.mirrors import contract_drift, doubts
+from portal.services.runtime import notify
+
+_NOT_FOUND = "422"
+
+
+class NotLive(Exception):
+    """The workstation has ended, or is being released already; the message is fit for the person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A claimed try to release a workstation: the `number`th. `send_before` is a reading of agentstation.boottime()."""
+
+    workstation_id: int
+    uid: str
+    number: int
+    send_before: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What the provider answered, or the failure, or (neither) that nothing was sent in time."""
+
+    answer: agentstation.Released | None = None
+    failure: failures.Failure | None = None
+    retry_after: float | None = None
+
+
+@transaction.atomic
+def request_release(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
+    """Note that a workstation is to be released; a worker tells the provider. Raises NotLive where it has ended.
+
+    Whoever releases what somebody else asked for says why.
+    """
+    rows = models.Workstation.objects.filter(ended_at=None, release_requested_at=None)
+    if not mark_release_requested(workstation=workstation, rows=rows, actor=actor):
+        raise NotLive(_("This workstation has ended, or is being given back already."))
+    audit.record(
+        Verb.REQUEST_RELEASE,
+        workstation,
+        by=actor,
+        detail=audit.describe_moment(row=workstation, column="release_requested_at"),
+        reason=reason,
+    )
+
+
+def mark_release_requested(
+    *, workstation: models.Workstation, rows: QuerySet[models.Workstation], actor: models.User
+) -> bool:
+    """Let the workstation be released at once, in the caller's transaction. False where it is not among the rows."""
+    if not workstation.update_where(rows, release_requested_at=Now(), release_requested_by=actor, release_due_at=Now()):
+        return False
+    notify.wake_workers()
+    return True
+
+
+def claim_release() -> Release | None:
+    """Take the next release that may be sent now; None where there is none.
+
+    Looks without a lock first, so that an idle sender does not take SQLite's only write lock.
+    """
+    boottime = agentstation.boottime()
+    account = accounts.get_current_account()
+    if not models.Workstation.objects.due_for_release(account).exists() or not circuit_breaker.is_confirmed(
+        account=account
+    ):
+        return None
+    with transaction.atomic():
+        key = circuit_breaker.lock_key(account=account)
+        if circuit_breaker.stops_all_calls(key=key):
+            return None
+        if not pace.has_room(account=account, now=clock.read_clock()):
+            return None
+        stored = models.Workstation.objects.due_for_release(account).first()
+        return _claim(stored, boottime=boottime) if stored else None
+
+
+def _claim(stored: models.Workstation, *, boottime: float) -> Release | None:
+    """Put the next try off until this one's deadline, unless the workstation has ended in this moment."""
+    number = stored.release_tries + 1
+    send_within = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT
+    unchanged = models.Workstation.objects.filter(pk=stored.pk, ended_at=None, release_tries=stored.release_tries)
+    claimed = unchanged.update(
+        release_tries=number,
+        release_tried_at=Now(),
+        release_failure="",
+        release_due_at=Now() + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),
+    )
+    if not claimed:
+        return None
+    return Release(workstation_id=stored.pk, uid=stored.uid, number=number, send_before=boottime + send_within)
+
+
+def send_release(*, release: Release, client: agentstation.Client) -> Result:
+    """Tell the provider. No transaction may be open, and on PostgreSQL no connection is held meanwhile."""
+    if connection.in_atomic_block:
+        raise RuntimeError("no transaction may be open while the provider is asked")
+    release_connection()
+    try:
+        return Result(answer=client.release_workstation(uid=release.uid, send_before=release.send_before))
+    except agentstation.SendTooLate:
+        return Result()
+    except agentstation.AgentStationError as error:
+        retry_after = error.answer.retry_after if error.answer else None
+        return Result(failure=failures.classify_error(error), retry_after=retry_after)
+
+
+@transaction.atomic
+def record_release(*, release: Release, result: Result) -> None:
+    """Write what came of it: the end, a doubt, or when it is tried again. Safe to repeat after an error."""
+    account = models.Account.objects.get(workstations=release.workstation_id)
+    key = circuit_breaker.lock_key(account=account)
+    stored = models.Workstation.objects.select_for_update().get(pk=release.workstation_id)
+    if result.answer is not None:
+        contract_drift.note_deviations(deviations=result.answer.deviations, request_number=stored.request_id)
+    if stored.ended_at is not None:
+        return
+    if result.answer is not None and result.answer.released:
+        doubts.end_workstation(stored=stored, before=doubts.describe_life(stored=stored))
+    elif stored.release_tries == release.number:  # else it was tried again since, which tells more
+        _try_again(key=key, stored=stored, result=result)
+
+
+def _try_again(*, key: models.Key, stored: models.Workstation, result: Result) -> None:
+    failure = failures.UNREADABLE if result.answer is not None else result.failure
+    if failure is not None and failure.code == _NOT_FOUND:
+        doubts.begin_doubt(key=key, stored=stored, why="release")
+    stored.release_failure = failure.code if failure else ""
+    stored.release_due_at = Now() + _choose_delay(result, tries=stored.release_tries) if failure else Now()
+    stored.save(update_fields=["release_failure", "release_due_at"])
+
+
+def _choose_delay(result: Result, *, tries: int) -> timedelta:
+    """Growing, or as the provider asked. Under a pace once a minute at most, for only the last try is counted in it."""
+    delay = timedelta(seconds=pace.choose_delay(tries=tries, retry_after=result.retry_after or None))
+    return max(delay, pace.MINUTE) if settings.PORTAL_CALLS_PER_MINUTE else delay

@@ -1,0 +1,133 @@
+"""Who came, who was turned away, who left: signing in and out, how long that lasts, and passwords."""
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from portal import models
+from portal.db import describe_failure
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.people import throttle
+from portal.services.runtime import leases
+
+logger = logging.getLogger(__name__)
+
+_IDLE_FOR_ALL = timedelta(minutes=30)  # where everybody's requests are seen
+_NOTED_EVERY = timedelta(minutes=1)
+_PROVED_FOR = 10 * 60  # seconds
+
+
+@transaction.atomic
+def record_sign_in(*, person: models.User) -> None:
+    """Note that the person signs in."""
+    audit.record(Verb.SIGN_IN, person, by=person, rows=_list_rehashed(person))
+
+
+def _list_rehashed(person: models.User) -> list[models.User]:
+    """The person where signing in has hashed the password anew, as Django does when its way of hashing has changed."""
+    stored = person.stored or {}
+    return [person] if stored.get("password", person.password) != person.password else []
+
+
+def begin_session(*, session: SessionBase, address: str, browser: str) -> None:
+    """Note where and when it began, for its owner; it ends by itself, however much is done in it."""
+    now = int(time.time())
+    session.update({"address": address, "browser": browser[:200], "began": now, "proved": now})
+    session.set_expiry(timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE))
+
+
+def is_idle(*, seen_at: datetime | None, person: models.User) -> bool:
+    """Whether the person did nothing for too long in a session; for whoever sees everything, that is sooner."""
+    idle = timezone.now() - (seen_at or timezone.now())
+    if idle <= _IDLE_FOR_ALL:
+        return False
+    return idle > timedelta(seconds=settings.PORTAL_IDLE_LIMIT) or person.has_perm("portal.see_all")
+
+
+def note_activity(*, key: str, seen_at: datetime | None) -> None:
+    """Note that the owner of a session, named as in the table, does something: once a minute is enough.
+
+    A clock that was ahead is set right. Where the database takes nothing, a page can be read all the same.
+    """
+    now = timezone.now()
+    if seen_at is None or not timedelta(0) <= now - seen_at < _NOTED_EVERY:
+        try:
+            models.Session.objects.filter(session_key=key).update(seen_at=now)
+        except DatabaseError as error:
+            logger.warning("%s Nobody's activity is noted.", describe_failure(error))
+
+
+def has_proved(*, session: SessionBase) -> bool:
+    """Whether the password was typed so lately that nobody else sits there now."""
+    age: float = time.time() - session.get("proved", 0)
+    return 0 <= age < _PROVED_FOR
+
+
+def note_proof(*, session: SessionBase) -> None:
+    """Note that the password was typed."""
+    session["proved"] = int(time.time())
+
+
+def list_sessions(*, person: models.User) -> Sequence[models.Session]:
+    """Where the person is signed in, the newest first; without those that a new password has ended."""
+    rows = models.Session.objects.filter(user=person, expire_date__gt=timezone.now()).order_by("-began_at")
+    valid = person.get_session_auth_hash()
+    return [row for row in rows if row.get_decoded().get("_auth_user_hash") == valid]
+
+
+@transaction.atomic
+def end_sessions(*, person: models.User, chosen: Sequence[str]) -> int:
+    """Sign the person out of these browsers, named as in the table; returns of how many."""
+    rows = models.Session.objects.filter(user=person, session_key__in=chosen)
+    ended = list(rows)
+    rows.delete()
+    if ended:
+        detail = {"browsers": [f"{row.address} {row.browser}".strip() for row in ended]}
+        audit.record(Verb.END_SESSIONS, person, by=person, detail=detail, rows=())
+    return len(ended)
+
+
+@transaction.atomic
+def prune_sessions(*, lease: leases.Lease) -> None:
+    """Delete sessions that are over, and what was counted against guessing a day ago."""
+    leases.check_lease(lease=lease)
+    models.Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    throttle.prune_throttles()
+
+
+@transaction.atomic
+def record_failed_sign_in(*, name: str) -> None:
+    """Note that somebody tried under this name and was turned away.
+
+    A name that nobody has is not kept: people type their password there.
+    """
+    person = models.User.objects.filter(username=name).first()
+    audit.record(Verb.SIGN_IN_FAILED, person or "a name that nobody has", rows=())
+
+
+@transaction.atomic
+def record_sign_out(*, person: models.User) -> None:
+    """Note that the person signs out."""
+    audit.record(Verb.SIGN_OUT, person, by=person, rows=())
+
+
+@transaction.atomic
+def record_password_change(*, person: models.User) -> None:
+    """Note that the person has changed the password."""
+    audit.record(Verb.CHANGE_PASSWORD, person, by=person)
+
+
+@transaction.atomic
+def set_password(*, person: models.User, password: str, told: str) -> None:
+    """Give the person this password, which was checked, by a command; `told`: who called that, as the system knows."""
+    person.set_password(password)
+    person.save(update_fields=["password"])
+    detail = {"command": "changepassword", "system_user": told}
+    audit.record(Verb.CHANGE_PASSWORD, person, detail=detail)

@@ -1,0 +1,131 @@
+"""What a page of a list shows, compared with the mirrors: newcomers, ends, doubts that are over, and wrong ends.
+
+Written batch by batch, outside of the key's lock. The key's tick is read after the page was answered, and the next one
+is noted: whatever is claimed at that or later cannot have made what the page showed.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from portal import agentstation, models
+from portal.db import clock
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import circuit_breaker
+from portal.services.mirrors import contract_drift, doubts, mirror, sanitize
+
+_CLOCK_BEHIND = timedelta(seconds=30)  # a provider's clock may be this much behind its own Date header
+_CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not tell its time
+_KEPT_IN_VIEW = timedelta(days=1)  # after its end, and of what nobody owns after its start too
+_NAMELESS = "a list has a workstation with an id that cannot be kept"
+
+
+def store_entries(*, scan: models.Scan, entries: Iterable[agentstation.Workstation], date: datetime | None) -> None:
+    """Store what a batch of a page's entries shows, in the caller's transaction. `date` is when the page was made."""
+    named = {_name_entry(entry): entry for entry in entries}
+    rows = models.Workstation.objects.filter(account=scan.account_id, uid__in=named)
+    known = list(rows.defer("raw"))
+    fresh = {uid: named[uid] for uid in named.keys() - {row.uid for row in known}}
+    if fresh:
+        mirror.store_listed(
+            account=scan.account,
+            entries=fresh,
+            are_over=scan.phase == scan.Phase.HISTORY,
+            foreign=_find_foreign(account=scan.account, entries=fresh, date=date),
+        )
+        _note_differences(fresh)
+    tick = circuit_breaker.get_key(account=scan.account).tick + 1
+    scan.new_count += rows.filter(listed_at=None).update(listed_at=Now(), listed_tick=tick)
+    scan.own_count += sum(row.request_id is not None for row in known)
+    rows.filter(_is_in_view(scan)).exclude(last_scan_id=scan.pk).update(last_scan_id=scan.pk)
+    for row in known:
+        _compare(row, entry=named[row.uid], scan=scan)
+
+
+def _is_in_view(scan: models.Scan) -> Q:
+    """Of which it is noted that the scan shows them: a history may be long, and is not written anew each time."""
+    lately = scan.begun_at - _KEPT_IN_VIEW
+    is_young = Q(request__isnull=False) | Q(created_at=None) | Q(created_at__gt=lately)
+    return Q(ended_at=None) | Q(is_young, is_foreign=False, ended_at__gt=lately)
+
+
+def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | None) -> None:
+    """End a workstation that the provider shows as ended, or no longer shows at all, in the caller's transaction."""
+    rows = models.Workstation.objects.select_related("account").select_for_update(of=("self",))
+    stored = rows.get(pk=row.pk)
+    if not stored.is_live:
+        return
+    before = doubts.describe_life(stored=stored)
+    if entry is not None and stored.request_id is not None:
+        stored = mirror.store_workstation(account=stored.account, workstation=entry, request_number=stored.request_id)
+    elif entry is not None:
+        stored.status = sanitize.escape_text(entry.status)
+        stored.save(update_fields=["status"])
+    doubts.end_workstation(stored=stored, before=before)
+
+
+def _name_entry(entry: agentstation.Workstation) -> str:
+    """Its id where that can be kept, else a digest of what does not change while it lives."""
+    if mirror.has_storable_uid(workstation=entry):
+        return entry.uid
+    workspace = entry.workspace.uid if entry.workspace else ""
+    lasting = json.dumps([entry.raw.get("id"), entry.raw.get("entry"), entry.raw.get("startedAt"), workspace])
+    return f"sha256:{hashlib.sha256(lasting.encode()).hexdigest()}"
+
+
+def _find_foreign(
+    *, account: models.Account, entries: Mapping[str, agentstation.Workstation], date: datetime | None
+) -> frozenset[str]:
+    """Those that were there before the account's first attempt, until a scan has come to its end."""
+    if account.baseline_scan == models.Account.BaselineScan.DONE:
+        return frozenset()
+    attempts = models.Attempt.objects.filter(request__account=account).order_by("id")
+    first = attempts.values_list("claimed_at", flat=True).first()
+    if first is None:
+        return frozenset(entries)
+    # When that was by the provider's clock, at the earliest: its Date may be of another clock, such as a proxy's.
+    ahead = min(date - clock.read_clock(), timedelta()) if date else None
+    first += -_CLOCKS_DIFFER if ahead is None else ahead - _CLOCK_BEHIND
+    return frozenset(uid for uid, entry in entries.items() if entry.started_at and entry.started_at < first)
+
+
+def _note_differences(fresh: Mapping[str, agentstation.Workstation]) -> None:
+    deviations = [deviation for entry in fresh.values() for deviation in entry.deviations]
+    nameless = [entry for uid, entry in fresh.items() if uid != entry.uid]
+    oddities = [agentstation.Deviation(kind=_NAMELESS, example=entry.raw) for entry in nameless[:1]]
+    contract_drift.note_deviations(deviations=[*oddities, *deviations])
+
+
+def _compare(row: models.Workstation, *, entry: agentstation.Workstation, scan: models.Scan) -> None:
+    is_over = scan.phase == scan.Phase.HISTORY or entry.status in models.Workstation.ENDED_STATUSES
+    if row.ended_at is None and is_over:
+        end_listed(row=row, entry=entry)
+    elif row.doubted_tick is not None and row.doubted_tick < scan.begun_tick:
+        doubts.clear_doubt(stored=models.Workstation.objects.select_for_update().get(pk=row.pk))
+    elif not is_over and row.ended_at is not None and row.ended_at < scan.begun_at - _grace():
+        _reopen(row, status=entry.status)
+
+
+def _reopen(row: models.Workstation, *, status: str) -> None:
+    """Take an end back: the provider shows it as active, long after."""
+    stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
+    if stored.is_live:
+        return
+    before = doubts.describe_life(stored=stored)
+    stored.ended_at, stored.status, stored.refresh_due_at = None, sanitize.escape_text(status), Now()
+    stored.save(update_fields=["ended_at", "status", "refresh_due_at"])
+    audit.record(
+        Verb.REOPEN,
+        stored,
+        detail={"before": before, "after": doubts.describe_life(stored=stored)},
+    )
+
+
+def _grace() -> timedelta:
+    return timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)

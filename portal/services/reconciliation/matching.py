@@ -1,0 +1,271 @@
+"""Decides what became of a request whose outcome is unknown, from what scans of the provider's lists showed.
+
+Everything here is pure: dataclasses in, a decision out. docs say why each rule is needed: adopting is narrow, because a
+workstation that is given to the wrong person shows them somebody else's work; denying is wide, because a request that
+is sent again while its workstation runs is bought twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from portal.services.requests import notes
+
+_SLACK = timedelta(seconds=2)  # of clocks that are being adjusted, not stepped
+_LEAST_EARLY = timedelta(seconds=2)  # a Date header has whole seconds, and was written before it came
+PATIENCE = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """An attempt whose outcome is unknown.
+
+    `proof_from`: from when on the provider is done with it. `span`: how long after the claim that may be, which is
+    waited for anew where the clock has stepped since; zero where a complete response said so.
+    """
+
+    claimed_at: datetime
+    claimed_tick: int
+    ended_at: datetime
+    ended_tick: int
+    proof_from: datetime
+    span: timedelta = timedelta()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unresolved:
+    """A request of which at least one attempt has an unknown outcome, oldest attempt first.
+
+    `is_queued`: it was taken as not created and waits to be sent again; what turns up late is still its own.
+    `denied_tick`: when the scan ended by which the portal itself did so; 0 where a person has decided since.
+    `obstacle` says why nobody but a person may decide that nothing was created; empty where the scans may.
+    """
+
+    type: str
+    workspace_uid: str
+    attempts: Sequence[Sent]
+    is_queued: bool = False
+    denied_tick: int = 0
+    obstacle: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Newcomer:
+    """A workstation that no request owns and that is not foreign.
+
+    `workspace_tick` is the tick at which a scan first listed another workstation in its workspace, None where there is
+    none; `is_workspace_taken`: somebody owns the workspace, or has named it. `is_nameless`: its ID cannot be kept.
+    `is_in_flight`: a call under way may have created it. `must_confirm`: an operator has to confirm whose it is.
+    `is_told`: a late response has named it for this very request. `is_spare`: for one that has another by now.
+    """
+
+    id: int
+    uid: str
+    type: str
+    workspace_uid: str | None
+    workspace_tick: int | None = None
+    is_workspace_taken: bool = False
+    started_at: datetime | None = None
+    listed_tick: int | None = None
+    is_nameless: bool = False
+    is_in_flight: bool = False
+    must_confirm: bool = False
+    is_told: bool = False
+    is_spare: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeScan:
+    """A scan that showed everything that it had to.
+
+    `own_count`: how many workstations of ours it showed; `witness_tick`: the tick at which the newest was claimed.
+    """
+
+    id: int
+    begun_at: datetime
+    begun_tick: int
+    own_count: int
+    witness_tick: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What is known of the account at this moment, by the database's clock.
+
+    `steady_since`: when that clock was last seen to step, or this process began to watch it. `minute`: what all waits
+    are multiples of; a rehearsal's is shorter. `grace`: the same, or longer where the lists lag. `clock_offset`: by how
+    much the provider's clock is ahead of it, None where the provider does not say. `documented_types`: those that
+    cannot be taken for one another.
+    """
+
+    now: datetime
+    steady_since: datetime
+    minute: timedelta
+    grace: timedelta
+    clock_offset: timedelta | None
+    scans: Sequence[WholeScan]
+    documented_types: frozenset[str]
+    has_no_lists: bool = False
+    is_shared: bool = False
+
+    @property
+    def patience(self) -> timedelta:
+        """A quarter of an hour: people are asked, or a scan that shows something older of ours is believed."""
+        return PATIENCE * self.minute
+
+    @property
+    def early(self) -> timedelta:
+        """How much the provider's clock may be behind its own Date header."""
+        return max(self.minute / 2, _LEAST_EARLY)
+
+    @property
+    def wide(self) -> timedelta:
+        """The same where it sends no Date."""
+        return 10 * self.minute
+
+    def measure(self, *, sent: Sent, until: datetime) -> timedelta:
+        """For how long the provider has certainly been done with an attempt: a step of the clock begins that anew."""
+        # What is in the future was written before the clock stepped back, and tells nothing but that.
+        latest = self.now + _SLACK
+        since = [self.steady_since + sent.span]
+        if sent.claimed_at <= latest:
+            since.append(sent.proof_from if sent.ended_at <= latest else sent.claimed_at + sent.span)
+        elif sent.ended_at <= latest:
+            since.append(sent.ended_at)
+        return until - max(since)
+
+    @property
+    def scans_in_order(self) -> Sequence[WholeScan]:
+        """The scans, newest first, without those that began before the clock stepped back."""
+        latest, kept = self.now + _SLACK, []
+        for scan in sorted(self.scans, key=lambda scan: scan.id, reverse=True):
+            if scan.begun_at <= latest:
+                latest = scan.begun_at
+                kept.append(scan)
+        return kept
+
+
+class Verdict(Enum):
+    """What becomes of the request."""
+
+    FOUND = "found"
+    NOT_CREATED = "not created"
+    ASK = "ask"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The verdict; `newcomer` where one was found, `note` where a person is asked, `scan` that decided."""
+
+    verdict: Verdict
+    note: str = ""
+    newcomer: Newcomer | None = None
+    scan: WholeScan | None = None
+
+
+def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], view: View) -> Decision:
+    """What the scans tell of the request now."""
+    if told := next((one for one in newcomers if one.is_told), None):
+        return Decision(verdict=Verdict.FOUND, newcomer=told)
+    if unresolved.obstacle == notes.OTHERS and not unresolved.is_queued:
+        return _ask(notes.OTHERS)
+    fitting = [one for one in newcomers if _fits(unresolved, newcomer=one, view=view)]
+    if fitting:
+        found = min(fitting, key=lambda one: (one.started_at, one.id))
+        if found.must_confirm or view.is_shared:
+            return _ask(notes.CONFIRM) if _is_news(unresolved, newcomer=found) else Decision(verdict=Verdict.WAIT)
+        return Decision(verdict=Verdict.FOUND, newcomer=found)
+    if view.has_no_lists and not unresolved.is_queued:
+        return _ask(notes.NO_LISTS)
+    possible = [one for one in newcomers if _is_possible(unresolved, newcomer=one, view=view)]
+    if unresolved.is_queued:
+        is_new = any(not one.is_in_flight and _is_news(unresolved, newcomer=one) for one in possible)
+        return _ask(notes.NEWCOMER) if is_new else Decision(verdict=Verdict.WAIT)
+    if possible:
+        is_early = all(one.is_in_flight or one.listed_tick is None for one in possible)
+        return Decision(verdict=Verdict.WAIT) if is_early else _ask(notes.NEWCOMER)
+    return _judge_absence(unresolved, view=view)
+
+
+def is_within(*, started_at: datetime | None, since: datetime, until: datetime, view: View) -> bool:
+    """Whether something may have started between two moments, by the provider's clock; without a time it may."""
+    if started_at is None:
+        return True
+    moment = started_at - (view.clock_offset or timedelta())
+    slack = view.wide if view.clock_offset is None else view.early
+    return since - slack <= moment <= until + slack
+
+
+def _is_news(unresolved: Unresolved, *, newcomer: Newcomer) -> bool:
+    """Whether it stands in the way: of a request that queues again only what was listed since that was decided."""
+    if not unresolved.is_queued:
+        return True
+    return 0 < unresolved.denied_tick < (newcomer.listed_tick or 0)
+
+
+def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> bool:
+    """Whether the workstation could be the request's in the widest reading: any workspace, and a type nobody knows."""
+    first = unresolved.attempts[0]
+    if newcomer.is_spare:  # what that request has may have been made for this one, however long after
+        return True
+    # Not by when it started: either clock may have stepped since, and a scan before the claim would have listed it.
+    if newcomer.listed_tick is not None and newcomer.listed_tick <= first.claimed_tick:
+        return False
+    types = {newcomer.type, unresolved.type}
+    return len(types) == 1 or not types <= view.documented_types
+
+
+def _fits(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> bool:
+    """Whether the workstation is of the request, or of one that is just like it, and of no other."""
+    if (
+        newcomer.is_in_flight
+        or newcomer.is_nameless
+        or newcomer.type != unresolved.type
+        or newcomer.workspace_uid is None
+    ):
+        return False
+    if unresolved.workspace_uid and newcomer.workspace_uid != unresolved.workspace_uid:
+        return False
+    if not unresolved.workspace_uid and newcomer.is_workspace_taken:
+        return False
+    return any(_fits_attempt(unresolved, sent=sent, newcomer=newcomer, view=view) for sent in unresolved.attempts)
+
+
+def _fits_attempt(unresolved: Unresolved, *, sent: Sent, newcomer: Newcomer, view: View) -> bool:
+    if newcomer.listed_tick is None or newcomer.listed_tick <= sent.claimed_tick or newcomer.started_at is None:
+        return False
+    was_known = newcomer.workspace_tick is not None and newcomer.workspace_tick <= sent.claimed_tick
+    if not unresolved.workspace_uid and was_known:
+        return False
+    offset = view.clock_offset
+    early, late = (view.wide, view.wide) if offset is None else (view.early, view.grace)
+    started_at = newcomer.started_at - (offset or timedelta())
+    return sent.claimed_at - early <= started_at <= sent.ended_at + late
+
+
+def _judge_absence(unresolved: Unresolved, *, view: View) -> Decision:
+    """What follows when nothing that was listed could be the request's."""
+    last_sent = unresolved.attempts[-1]
+    # Each scan had to begin when the provider was done with the attempt and whatever its lists lag had passed.
+    proving = [
+        scan
+        for scan in view.scans_in_order
+        if scan.begun_tick >= last_sent.ended_tick and view.measure(sent=last_sent, until=scan.begun_at) >= view.grace
+    ]
+    if len(proving) < 2:
+        is_overdue = view.measure(sent=last_sent, until=view.now) >= view.patience + view.grace
+        return _ask(notes.NO_SCANS) if is_overdue else Decision(verdict=Verdict.WAIT)
+    newest = proving[0]
+    if unresolved.obstacle:
+        return _ask(unresolved.obstacle)
+    waited = view.measure(sent=last_sent, until=newest.begun_at)
+    is_witnessed = newest.witness_tick > last_sent.ended_tick
+    if is_witnessed or (newest.own_count and waited >= view.patience):
+        return Decision(verdict=Verdict.NOT_CREATED, scan=newest)
+    return _ask(notes.NO_WITNESS)
+
+
+def _ask(note: str) -> Decision:
+    return Decision(verdict=Verdict.ASK, note=note)

@@ -1,0 +1,100 @@
+"""What people decide where the portal cannot. What operators decide needs a reason, which is kept in the audit log."""
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from portal import models
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker, credentials
+from portal.services.mirrors import mirror, releases
+from portal.services.requests import lifecycle, notes, submissions, submitters
+from portal.services.runtime import notify
+
+_OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
+
+
+def count_open_decisions() -> int:
+    """How much waits for an operator: unknown requests that nothing else can settle, orphans, notices, keys to confirm,
+    and what runs for people who may not request any more."""
+    account = accounts.get_current_account()
+    unknown = models.Request.objects.filter(status=models.Request.Status.UNKNOWN)
+    unknown = unknown.exclude(operator_note="", account__retired_at=None)
+    left = submitters.list_left_workstations(account=account)
+    orphans = models.Workstation.objects.orphans().filter(account=account, release_requested_at=None)
+    notices = models.Notice.objects.filter(acknowledged_at=None)
+    questions = credentials.list_questions(account=account)
+    return len(questions) + sum(rows.count() for rows in (unknown, left, orphans, notices))
+
+
+@transaction.atomic
+def adopt_workstation(
+    *, actor: models.User, portal_request: models.Request, workstation: models.Workstation, reason: str
+) -> None:
+    """Say that this orphan was created for that request. Raises NotPossible where either has moved on."""
+    locked = submissions.lock_request(portal_request=portal_request)
+    unclaimed = models.Workstation.objects.unclaimed().filter(account=locked.account_id).select_for_update(of=("self",))
+    stored = unclaimed.filter(pk=workstation.pk).first()
+    if locked.status not in _OPEN or stored is None:
+        raise submissions.NotPossible(_("The request or the workstation has moved on; look again."))
+    mirrors = mirror.assign_workstation(stored=stored, portal_request=locked)
+    change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.SUCCEEDED)
+    audit.record(
+        Verb.ADOPT,
+        locked,
+        by=actor,
+        reason=reason,
+        detail={"workstation": stored.uid, **change},
+        rows=[locked, *mirrors],
+    )
+
+
+@transaction.atomic
+def declare_not_created(*, actor: models.User, portal_request: models.Request, reason: str = "") -> None:
+    """Say that nothing was created, so that the request is sent again, or cancelled where that was wanted.
+
+    Its requester may say so too, who then may pay for two. Raises NotPossible before the portal asks for it.
+    """
+    locked = submissions.lock_request(portal_request=portal_request)
+    states = models.Request.Status
+    if locked.status != states.UNKNOWN:
+        raise submissions.NotPossible(
+            _("Only a request that is being checked can be sent again; this one has moved on.")
+        )
+    is_own = locked.requester_id == actor.pk and notes.may_requester_decide(note=locked.operator_note)
+    if not locked.operator_note or not (is_own or actor.has_perm("portal.close_request")):
+        raise submissions.NotPossible(
+            _("The portal is still checking what became of this request. Look again in a moment.")
+        )
+    is_unwanted = locked.cancel_requested_at is not None
+    change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED if is_unwanted else states.QUEUED)
+    audit.record(Verb.NOT_CREATED, locked, by=actor, reason=reason, detail=change)
+    notify.wake_workers()
+
+
+@transaction.atomic
+def disown_workstation(*, actor: models.User, workstation: models.Workstation, reason: str) -> None:
+    """Say that a workstation is not the team's: it is nobody's orphan, and stands in no request's way.
+
+    Raises NotPossible where somebody owns it.
+    """
+    circuit_breaker.lock_key(account=workstation.account)
+    unclaimed = models.Workstation.objects.unclaimed().filter(pk=workstation.pk)
+    rows = models.Workstation.objects.filter(pk__in=unclaimed.values("pk"))
+    if not workstation.update_where(rows, is_foreign=True):
+        raise submissions.NotPossible(_("This workstation belongs to a request, or may still turn out to."))
+    change = {"before": {"is_foreign": False}, "after": {"is_foreign": True}}
+    audit.record(Verb.DISOWN, workstation, by=actor, detail=change, reason=reason)
+
+
+@transaction.atomic
+def release_orphan(*, actor: models.User, workstation: models.Workstation, reason: str) -> None:
+    """Give back a workstation that nobody owns. Raises NotPossible where it has ended or somebody owns it."""
+    # With another account's key the provider would say that it is gone, while it runs on.
+    current = accounts.get_current_account()
+    circuit_breaker.lock_key(account=current)  # a request may be about to be given it
+    orphans = models.Workstation.objects.orphans().filter(account=current, release_requested_at=None)
+    if not releases.mark_release_requested(workstation=workstation, rows=orphans, actor=actor):
+        raise submissions.NotPossible(_("This workstation has ended, has an owner, or is being given back already."))
+    change = audit.describe_moment(row=workstation, column="release_requested_at")
+    audit.record(Verb.RELEASE_ORPHAN, workstation, by=actor, detail=change, reason=reason)

@@ -1,0 +1,225 @@
+"""Reconciling: what became of requests whose outcome is unknown, by what scans of the provider's lists have shown.
+
+`matching` decides. Here its facts are read under the key's lock, one request at a time, and what it decides is done.
+Most often that is nothing: a first look without the lock spares whoever sends the waiting for it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max, Model
+
+from portal import agentstation, failures, models
+from portal.db import clock
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker, identity, sharing, steady_clock
+from portal.services.mirrors import mirror
+from portal.services.reconciliation import listinglag, matching, scans, unresolved
+from portal.services.requests import lifecycle, notes, retry_policy
+from portal.services.runtime import leases, notify
+
+_MOST_NAMED = 50  # newcomers named in an event
+_SLOWEST = 60.0  # seconds between scans while something is to be reconciled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One round of the job: its lease, and what it knows of the database's clock."""
+
+    lease: leases.Lease
+    now: datetime
+    steady_since: datetime
+
+
+def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, steady: steady_clock.SteadyClock) -> None:
+    """Scan where a scan is due, and decide what can be decided. Finds orphans on the way."""
+    account = accounts.get_current_account()
+    if not circuit_breaker.is_confirmed(account=account):
+        return  # the lists may be another account's
+    if scans.find_open(account=account) or _is_scan_due(account=account):
+        scans.advance_scan(account=account, lease=lease, client=client)
+    now = steady.observe(account=account, token=lease.token)
+    listinglag.measure_lags(account=account, now=now)
+    this_round = Round(lease=lease, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
+    sharing.note_sharing(account=account)
+    numbers = _list_undecided(account=account, this_round=this_round)
+    if numbers:
+        identity.check_now()
+    # What one request is about to be given is no question about another: people are asked once all has been given.
+    asking = [number for number in numbers if not _reconcile(number=number, this_round=this_round, may_ask=False)]
+    for number in asking:
+        _reconcile(number=number, this_round=this_round, may_ask=True)
+
+
+def _is_scan_due(*, account: models.Account) -> bool:
+    """Often at first, then ever less while something is to be reconciled; else every few minutes, for orphans."""
+    now = clock.read_clock()
+    last = models.Scan.objects.filter(account=account).order_by("-id").first()
+    if last is None:
+        return True
+    wait = settings.PORTAL_SCAN_INTERVAL
+    newest = unresolved.list_open_attempts(account=account).aggregate(newest=Max("ended_at"))["newest"]
+    if newest is not None:
+        age = (now - newest).total_seconds()
+        wait = min(wait, max(settings.PORTAL_JOB_INTERVAL, min(age / 4, _SLOWEST)))
+    # A clock that stepped back must not put scans off until it has caught up.
+    return not 0 <= (now - last.begun_at).total_seconds() < wait
+
+
+def _list_undecided(*, account: models.Account, this_round: Round) -> list[int]:
+    """Requests about which there is something to do, the one that was sent first first.
+
+    They are read without a lock: what changes meanwhile is seen in the next round.
+    """
+    view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
+    attempts = unresolved.list_open_attempts(account=account).select_related("request__account").defer("answer")
+    by_request: dict[int, list[models.Attempt]] = {}
+    for attempt in attempts.order_by("claimed_tick", "number"):
+        by_request.setdefault(attempt.request_id, []).append(attempt)
+    described = [
+        (own[0].request, unresolved.describe_request(portal_request=own[0].request, attempts=own))
+        for own in by_request.values()
+    ]
+    if not described:
+        return []
+    since = min(facts.attempts[0].claimed_tick for _, facts in described)
+    survey = unresolved.Survey(account=account, view=view, since=since)
+    return [
+        portal_request.pk
+        for portal_request, facts in described
+        if _has_something_to_do(
+            portal_request,
+            decision=matching.decide(
+                unresolved=facts,
+                newcomers=survey.list_newcomers(portal_request=portal_request, since=facts.attempts[0].claimed_tick),
+                view=view,
+            ),
+        )
+    ]
+
+
+def _has_something_to_do(portal_request: models.Request, *, decision: matching.Decision) -> bool:
+    """Whether the decision changes anything, as `_carry_out` does it."""
+    if decision.verdict not in (matching.Verdict.WAIT, matching.Verdict.ASK):
+        return True
+    if portal_request.status == models.Request.Status.QUEUED:
+        return decision.verdict is matching.Verdict.ASK
+    return decision.note != portal_request.operator_note or _is_unwanted(portal_request, decision=decision)
+
+
+@transaction.atomic
+def _reconcile(*, number: int, this_round: Round, may_ask: bool) -> bool:
+    """Decide about one request. False where people would have to be asked something new, and may not be yet."""
+    account = circuit_breaker.lock_key(account=models.Account.objects.get(requests=number)).account
+    leases.check_lease(lease=this_round.lease)
+    if identity.find_doubt() is not None:
+        return True  # what is unknown here may be known, and in use, in the database that this one was
+    rows = models.Request.objects.select_related("requester", "account__key").select_for_update(of=("self",))
+    portal_request = rows.get(pk=number)
+    # Read under the lock: before it, the request may have been sent again, of which no scan can tell yet.
+    attempts = unresolved.list_attempts(portal_request=portal_request)
+    if not attempts:
+        return True
+    request_facts = unresolved.describe_request(portal_request=portal_request, attempts=attempts)
+    view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
+    since = request_facts.attempts[0].claimed_tick
+    survey = unresolved.Survey(account=account, view=view, since=since)
+    newcomers = survey.list_newcomers(portal_request=portal_request, since=since)
+    decision = matching.decide(unresolved=request_facts, newcomers=newcomers, view=view)
+    if decision.verdict is matching.Verdict.ASK and decision.note != portal_request.operator_note and not may_ask:
+        return False
+    evidence = _describe_evidence(attempt=attempts[-1], newcomers=newcomers, view=view)
+    _carry_out(portal_request, decision=decision, failed=len(attempts), evidence=evidence)
+    return True
+
+
+def _describe_evidence(
+    *, attempt: models.Attempt, newcomers: Sequence[matching.Newcomer], view: matching.View
+) -> dict[str, object]:
+    """What the decision goes by: the newest whole scan, and what it showed that nobody owns."""
+    newest = models.Scan.objects.filter(pk=view.scans[0].id).first() if view.scans else None
+    return {
+        "attempt": attempt.number,
+        "scan": newest.pk if newest else None,
+        "scan_begun_at": newest.begun_at.isoformat() if newest else None,
+        "active": newest.active_count if newest else None,
+        "history": newest.history_count if newest else None,
+        "newcomers": [one.uid for one in newcomers[:_MOST_NAMED]],
+        "grace": view.grace.total_seconds(),
+        "is_witnessed": newest is not None and newest.witness_tick > (attempt.ended_tick or 0),
+    }
+
+
+def _carry_out(
+    portal_request: models.Request, *, decision: matching.Decision, failed: int, evidence: dict[str, object]
+) -> None:
+    match decision.verdict:
+        case matching.Verdict.FOUND if decision.newcomer is not None:
+            _adopt(portal_request, workstation_id=decision.newcomer.id, evidence=evidence)
+        case _ if decision.verdict is matching.Verdict.NOT_CREATED or _is_unwanted(portal_request, decision=decision):
+            _move_on(portal_request, failed=failed, evidence=evidence)
+        case matching.Verdict.ASK if portal_request.status == models.Request.Status.QUEUED:
+            status, failure = models.Request.Status.UNKNOWN, failures.NO_ANSWER
+            moved = lifecycle.move_request(portal_request=portal_request, status=status, failure=failure)
+            _note_review(portal_request, note=decision.note, evidence={**evidence, "moved": moved})
+        case _ if portal_request.status == models.Request.Status.UNKNOWN:
+            _note_review(portal_request, note=decision.note, evidence=evidence)
+
+
+def _is_unwanted(portal_request: models.Request, *, decision: matching.Decision) -> bool:
+    """Whether nobody need be asked, because its requester no longer wants it."""
+    return portal_request.cancel_requested_at is not None and decision.note in (notes.NO_WITNESS, notes.RESTORED)
+
+
+def _adopt(portal_request: models.Request, *, workstation_id: int, evidence: dict[str, object]) -> None:
+    rows = models.Workstation.objects.select_related("workspace__owner").select_for_update(of=("self",))
+    stored = rows.get(pk=workstation_id)
+    mirrors = mirror.assign_workstation(stored=stored, portal_request=portal_request)
+    change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+    detail = {"decision": "found", "workstation": stored.uid, **evidence, **change}
+    _record(portal_request, detail=detail, rows=[portal_request, *mirrors])
+
+
+def _keep_scan(evidence: dict[str, object]) -> None:
+    """Keep the scan that an event names from being pruned."""
+    if isinstance(number := evidence["scan"], int):
+        models.Scan.objects.filter(pk=number, is_evidence=False).update(is_evidence=True)
+
+
+def _move_on(portal_request: models.Request, *, failed: int, evidence: dict[str, object]) -> None:
+    """Nothing was created: cancel it where that is wanted, let it fail for good, or send it again after a while."""
+    states = models.Request.Status
+    if portal_request.cancel_requested_at is not None:
+        change = lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
+    elif portal_request.tries >= retry_policy.MAX_ATTEMPTS:
+        failure = failures.CATALOGUE[portal_request.failure]
+        change = lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=failure)
+    else:
+        delay = settings.PORTAL_RECONCILE_GRACE * min(2.0 ** (failed - 1), matching.PATIENCE)
+        change = lifecycle.move_request(portal_request=portal_request, status=states.QUEUED, delay=delay)
+        notify.wake_workers()
+    _record(
+        portal_request,
+        detail={"decision": "not created", "workstation": None, **evidence, **change},
+        rows=[portal_request],
+    )
+
+
+def _record(portal_request: models.Request, *, detail: dict[str, object], rows: list[Model]) -> None:
+    audit.record(Verb.RECONCILE, portal_request, detail=detail, rows=rows)
+    _keep_scan(detail)
+
+
+def _note_review(portal_request: models.Request, *, note: str, evidence: dict[str, object]) -> None:
+    """Ask a person, or no longer: what was said of the lists lapses when the next scan says otherwise."""
+    if portal_request.operator_note == note:
+        return
+    change = {"before": {"operator_note": portal_request.operator_note}, "after": {"operator_note": note}}
+    portal_request.operator_note = note
+    portal_request.save(update_fields=["operator_note"])
+    audit.record(Verb.NEEDS_REVIEW, portal_request, detail={**evidence, **change}, reason=note)
+    _keep_scan(evidence)

@@ -1,0 +1,117 @@
+"""After a backup was put back: what was sent since then is not known here, so nothing is sent before it is settled."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from portal import failures, models
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker, identity
+from portal.services.requests import lifecycle
+from portal.services.runtime import notify
+
+_MOST = 20  # restores that are looked at
+WORKER = "restore"  # stands where an attempt names its worker: nobody knows which one sent it, if any did
+
+
+def list_restores(*, account: models.Account) -> list[models.Restore]:
+    """What was put back, the newest first."""
+    return list(models.Restore.objects.filter(account=account).order_by("-id")[:_MOST])
+
+
+@transaction.atomic
+def restore_requests() -> int:
+    """Make all requests that have not ended unknown, and take the database as it is. Returns how many."""
+    key = circuit_breaker.lock_key(account=accounts.get_current_account())
+    return _restore(key=key)
+
+
+@transaction.atomic
+def confirm_database(*, actor: models.User, account: models.Account, was_put_back: bool) -> int:
+    """Say what became of a database that changed: it was moved, with all that is in it, or put back from a backup.
+
+    What was put back is restored. Returns the number of requests that this made unknown. Raises NotPaused where nobody
+    has to say so any more.
+    """
+    key = circuit_breaker.lock_key(account=account)
+    row = identity.find_doubt()
+    if row is None:
+        raise circuit_breaker.NotPaused(_("Nobody has to say any more what became of the database."))
+    detail = {"before": row.doubt, "after": "put-back" if was_put_back else "moved"}
+    count = 0
+    if was_put_back:
+        count = _restore(key=key)
+    else:
+        row = identity.accept_database(key=key)
+    audit.record(Verb.CONFIRM_DATABASE, row, by=actor, detail=detail)
+    notify.wake_workers()
+    return count
+
+
+def _restore(*, key: models.Key) -> int:
+    identity.skip_numbers()
+    lost_since, lost_since_tick = _find_beginning(account=key.account)
+    restored = models.Restore(account=key.account, lost_since=lost_since, lost_since_tick=lost_since_tick)
+    states = models.Request.Status
+    unsettled = models.Request.objects.filter(
+        account=key.account, status__in=(states.QUEUED, states.SENDING, states.UNKNOWN)
+    )
+    rows = list(unsettled.select_related("account__key").select_for_update(of=("self",)).order_by("pk"))
+    count = sum(_make_unknown(portal_request, key=key) for portal_request in rows)
+    database = identity.accept_database(key=key)
+    restored.restored_tick = key.tick
+    restored.save()
+    audit.record(Verb.RESTORE, restored, detail={"requests": count}, rows=[restored, database])
+    return count
+
+
+def _find_beginning(*, account: models.Account) -> tuple[datetime, int]:
+    """When the oldest attempt was claimed of which the backup does not know what it made, or else the newest of all:
+    a later one would be in it. With the tick of that claim: scans may have listed what is lost since it was put back.
+    """
+    attempts = models.Attempt.objects.filter(request__account=account)
+    states, outcomes = models.Request.Status, models.Attempt.Outcome
+    is_open = Q(request__status__in=(states.QUEUED, states.SENDING, states.UNKNOWN))
+    first = attempts.filter(is_open, outcome__in=(outcomes.SENDING, outcomes.UNKNOWN)).exclude(worker=WORKER)
+    attempt = first.order_by("claimed_tick").first() or attempts.order_by("-claimed_tick").first()
+    return (attempt.claimed_at, attempt.claimed_tick) if attempt else (account.created_at, 0)
+
+
+def _make_unknown(portal_request: models.Request, *, key: models.Key) -> bool:
+    """Give it an attempt that stands for what may have been sent. False where it has one already."""
+    last = portal_request.attempts.order_by("-number").first()
+    if portal_request.status == models.Request.Status.UNKNOWN and last is not None and last.worker == WORKER:
+        return False
+    rows = [_end_attempt(last, key=key)] if last and last.outcome == models.Attempt.Outcome.SENDING else []
+    tick = circuit_breaker.advance_tick(key=key)
+    attempt = models.Attempt.objects.create(
+        request=portal_request,
+        number=portal_request.attempts.count() + 1,
+        worker=WORKER,
+        key_fingerprint=accounts.fingerprint_key(account=key.account),
+        claimed_tick=tick,
+        ended_tick=tick,
+        deadline_at=Now(),
+        ended_at=Now(),
+        outcome=models.Attempt.Outcome.UNKNOWN,
+        failure=failures.NO_ANSWER.code,
+    )
+    change: lifecycle.Change = {}
+    if portal_request.status != models.Request.Status.UNKNOWN:
+        change = lifecycle.move_request(
+            portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
+        )
+    audit.record(Verb.RESTORED, attempt, detail=change, rows=[*rows, attempt, portal_request])
+    return True
+
+
+def _end_attempt(attempt: models.Attempt, *, key: models.Key) -> models.Attempt:
+    """Of an attempt that was under way when the backup was made, the outcome is unknown."""
+    attempt.outcome, attempt.failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER.code
+    attempt.ended_at, attempt.ended_tick = Now(), circuit_breaker.advance_tick(key=key)
+    attempt.save(update_fields=["outcome", "failure", "ended_at", "ended_tick"])
+    return attempt

@@ -1,0 +1,304 @@
+"""Scans: bounded walks through the provider's lists, page by page, resumed from round to round.
+
+A page is stored before the next is asked for, in short transactions outside of the key's lock; only the last one, under
+that lock, makes the scan count. A worker that dies leaves a row from which the next goes on.
+"""
+
+import itertools
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max, Min, Q
+
+from portal import agentstation, models
+from portal.db import clock, release_connection
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import circuit_breaker
+from portal.services.mirrors import contract_drift
+from portal.services.reconciliation import listed, wholeness
+from portal.services.runtime import leases
+
+_ROUND = 5.0  # seconds; a new account waits for one round before anything is sent
+_ROUND_CALLS = 200
+_MOST_PAGES = 10_000  # of one scan: 1,000,000 entries, if the provider gives as many as are asked for
+_LONGEST = timedelta(hours=1)  # from its first round to its last
+_BATCH = 50  # entries in one transaction: SQLite lets nobody else write meanwhile
+_MARGIN = timedelta(days=1)  # how much further back than the oldest unknown attempt the history is read
+_UNTOLD_WAIT, _LONGEST_WAIT = 30.0, 300.0  # seconds after a 429 to a GET
+_SHARE = 3  # of the calls a minute: reads have a third as many beside the POSTs
+_SAVED_UP = timedelta(seconds=10)  # of that share, for one round
+_KEPT = timedelta(days=7)
+_MOST_PRUNED = 500
+_WITHOUT_LISTS = timedelta(hours=1)  # of 404, before a provider that had lists has none any more
+_TOO_LARGE = "a list has an entry that is too large to be read"
+
+
+def find_open(*, account: models.Account) -> models.Scan | None:
+    """The scan that is under way, over however many rounds."""
+    return models.Scan.objects.select_related("account").filter(account=account, ended_at=None).first()
+
+
+def advance_scan(*, account: models.Account, lease: leases.Lease, client: agentstation.Client) -> models.Scan:
+    """Go on with the scan that is under way, or begin one, for a bounded time. `is_over` says whether it has ended.
+
+    The active list is read before the history, so that a workstation that ends meanwhile is in one of the two.
+    """
+    scan = find_open(account=account) or _begin(account=account, lease=lease)
+    is_first = scan.account.baseline_scan == models.Account.BaselineScan.WANTED
+    _advance(scan, lease=lease, client=client.hurried(total_timeout=_ROUND) if is_first else client)
+    if is_first and not scan.is_over:
+        with transaction.atomic():
+            leases.check_lease(lease=lease)
+            _note_first_look(scan, result=models.Account.BaselineScan.BEGUN)
+    return scan
+
+
+def has_no_lists(*, account: models.Account, now: datetime) -> bool:
+    """Whether the provider has no lists at all: none was ever read, or it has said so for an hour."""
+    rows = models.Scan.objects.filter(account=account, ended_at__isnull=False)
+    refused = Q(problem__startswith="404") | Q(problem__startswith="501")
+    other = rows.exclude(refused).order_by("-id").first()
+    first = rows.filter(refused, id__gt=other.pk if other else 0).order_by("id").first()
+    if first is None:
+        return False
+    return not rows.filter(is_whole=True).exists() or now - first.begun_at >= _WITHOUT_LISTS
+
+
+# --- The beginning ---
+
+
+def _begin(*, account: models.Account, lease: leases.Lease) -> models.Scan:
+    _prune(account=account)
+    last = models.Scan.objects.filter(account=account).order_by("-id").first()
+    scan = models.Scan(
+        back_to=_find_oldest_unknown(account=account),
+        back_to_uid=_find_newest_end(last=last) if last else "",
+        paid_until=last.paid_until if last else None,
+    )
+    with transaction.atomic():
+        key = circuit_breaker.lock_key(account=account)
+        leases.check_lease(lease=lease)
+        scan.account, scan.begun_tick = key.account, circuit_breaker.advance_tick(key=key)
+        scan.begun_at = clock.read_clock()
+        scan.reads_all = key.account.baseline_scan != models.Account.BaselineScan.DONE
+        scan.save()
+    return scan
+
+
+def _prune(*, account: models.Account) -> None:
+    """Delete old scans by which nothing was decided."""
+    ended = models.Scan.objects.filter(account=account, is_evidence=False, ended_at__lt=Now() - _KEPT)
+    old = ended.order_by("id")
+    models.Scan.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:_MOST_PRUNED])).delete()
+
+
+def _find_oldest_unknown(*, account: models.Account) -> datetime | None:
+    """A day before the oldest attempt that may have made something; None where there is none."""
+    states = models.Request.Status
+    attempts = models.Attempt.objects.filter(
+        request__account=account,
+        request__status__in=(states.UNKNOWN, states.QUEUED),
+        outcome=models.Attempt.Outcome.UNKNOWN,
+    )
+    oldest: datetime | None = attempts.aggregate(oldest=Min("claimed_at"))["oldest"]
+    return oldest - _MARGIN if oldest else None
+
+
+def _find_newest_end(*, last: models.Scan) -> str:
+    """Which of ours has ended last, of those that the last scan still showed as live."""
+    ended = models.Workstation.objects.filter(last_scan_id=last.pk, ended_at__gt=last.begun_at)
+    newest = ended.exclude(request=None).order_by("-ended_at").values_list("uid", flat=True)
+    return newest.first() or ""
+
+
+# --- A round ---
+
+
+def _advance(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> None:
+    now, stop_at = clock.read_clock(), time.monotonic() + _ROUND
+    if now - scan.begun_at > _LONGEST:
+        _end(scan, lease=lease, problem="took-too-long")
+    elif not _has_to_wait(scan, now=now):
+        calls = _count_calls(scan, now=now)
+        while calls > 0 and not scan.is_over and time.monotonic() < stop_at and _step(scan, lease=lease, client=client):
+            calls -= 1
+
+
+def _has_to_wait(scan: models.Scan, *, now: datetime) -> bool:
+    """Whether the provider's wait goes on. One longer than any is a clock's that was put back."""
+    return scan.wait_until is not None and now < scan.wait_until <= now + timedelta(seconds=_LONGEST_WAIT)
+
+
+def _count_calls(scan: models.Scan, *, now: datetime) -> int:
+    """How many calls this round may make; with a limit of ours a share of it, spread over the rounds."""
+    if not settings.PORTAL_CALLS_PER_MINUTE:
+        return _ROUND_CALLS
+    each = _price()
+    paid_until = scan.paid_until
+    if paid_until is None or paid_until > now:  # the first, or the clock was put back
+        paid_until = now - each
+    scan.paid_until = max(paid_until, now - max(_SAVED_UP, each))
+    return min(_ROUND_CALLS, int((now - scan.paid_until) / each))
+
+
+def _price() -> timedelta:
+    """The time that one call takes of the share."""
+    return timedelta(minutes=1) * _SHARE / settings.PORTAL_CALLS_PER_MINUTE
+
+
+def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> bool:
+    """Make one call and store what it told. True where the round may go on."""
+    if settings.PORTAL_CALLS_PER_MINUTE and scan.paid_until is not None:
+        scan.paid_until += _price()
+    try:
+        if scan.phase == scan.Phase.CHECK:
+            _check_next(scan, lease=lease, client=client)
+        else:
+            _read_page(scan, lease=lease, client=client)
+    except agentstation.RateLimited as error:
+        _put_off(scan, lease=lease, error=error)
+        return False
+    except agentstation.AgentStationError as error:
+        status = f"{error.answer.status} " if error.answer else ""
+        _end(scan, lease=lease, problem=f"{status}{type(error).__name__}", error=error)
+    return True
+
+
+@transaction.atomic
+def _put_off(scan: models.Scan, *, lease: leases.Lease, error: agentstation.RateLimited) -> None:
+    leases.check_lease(lease=lease)
+    asked = error.answer.retry_after if error.answer else None
+    scan.wait_until = Now() + timedelta(seconds=min(asked or _UNTOLD_WAIT, _LONGEST_WAIT))
+    scan.save(update_fields=["wait_until", "paid_until"])
+
+
+def _read_page(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> None:
+    release_connection()
+    history = scan.phase == scan.Phase.HISTORY
+    try:
+        page = client.list_page(history=history, cursor=scan.cursor, limit=scan.page_size)
+    except agentstation.PageTooLarge:
+        _ask_for_less(scan, lease=lease)
+        return
+    if page.date is not None:
+        scan.clock_offset = (page.date - clock.read_clock()).total_seconds()
+    *batches, last = list(itertools.batched(page.entries, _BATCH)) or [()]
+    for batch in batches:
+        with transaction.atomic():
+            leases.check_lease(lease=lease)
+            listed.store_entries(scan=scan, entries=batch, date=page.date)
+    with transaction.atomic():
+        leases.check_lease(lease=lease)
+        contract_drift.note_deviations(deviations=page.deviations)
+        listed.store_entries(scan=scan, entries=last, date=page.date)
+        problem = _turn_page(scan, page=page)
+        scan.save()
+    if problem:
+        _end(scan, lease=lease, problem=problem)
+
+
+def _ask_for_less(scan: models.Scan, *, lease: leases.Lease) -> None:
+    if scan.page_size > 1:
+        with transaction.atomic():
+            leases.check_lease(lease=lease)
+            scan.page_size //= 2
+            scan.save(update_fields=["page_size", "paid_until"])
+        return
+    with transaction.atomic():
+        leases.check_lease(lease=lease)
+        contract_drift.note_deviations(
+            deviations=[agentstation.Deviation(kind=_TOO_LARGE, example={"list": scan.phase})]
+        )
+    _end(scan, lease=lease, problem="entry-too-large")
+
+
+def _turn_page(scan: models.Scan, *, page: agentstation.Page) -> str:
+    """Go to the next page, the next list or the end; where that leads nowhere, the code of the problem."""
+    cursor = page.next_cursor
+    scan.pages += 1
+    scan.list_pages += 1
+    if scan.phase == scan.Phase.ACTIVE:
+        scan.active_count += len(page.entries)
+    else:
+        scan.history_count += len(page.entries)
+        cursor = "" if _has_read_enough(scan, entries=page.entries) else cursor
+    if not cursor:
+        scan.phase = scan.Phase.HISTORY if scan.phase == scan.Phase.ACTIVE else scan.Phase.CHECK
+        scan.cursor, scan.earlier_cursor, scan.list_pages = "", "", 0
+        return ""
+    if cursor == scan.earlier_cursor:
+        return "repeated-cursor"
+    # Kept at growing distances, one cursor finds every circle soon after it has closed.
+    if scan.list_pages & (scan.list_pages - 1) == 0:
+        scan.earlier_cursor = cursor
+    scan.cursor = cursor
+    return "endless" if scan.pages >= _MOST_PAGES else ""
+
+
+def _has_read_enough(scan: models.Scan, *, entries: Sequence[agentstation.Workstation]) -> bool:
+    if scan.back_to_uid in {entry.uid for entry in entries}:
+        scan.back_to_uid = ""
+    if scan.reads_all or scan.back_to_uid:
+        return False
+    if scan.back_to is None:
+        return True
+    began = [entry.started_at for entry in entries]
+    return bool(began) and all(time is not None and time < scan.back_to for time in began)
+
+
+# --- The end ---
+
+
+def _check_next(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> None:
+    """Read one of ours that the lists lack, or end the scan where they lack none."""
+    row = wholeness.find_lacking(scan=scan).first()
+    if row is None:
+        _end(scan, lease=lease)
+        return
+    release_connection()
+    if problem := wholeness.check_lacking(scan=scan, row=row, lease=lease, client=client):
+        _end(scan, lease=lease, problem=problem)
+
+
+@transaction.atomic
+def _end(
+    scan: models.Scan,
+    *,
+    lease: leases.Lease,
+    problem: str = "",
+    error: agentstation.AgentStationError | None = None,
+) -> None:
+    """Make the scan count: what it lacks, if it is whole, is not there from now on."""
+    key = circuit_breaker.lock_key(account=scan.account)
+    leases.check_lease(lease=lease)
+    if not problem and wholeness.find_lacking(scan=scan).exists():
+        return  # somebody was given one in this moment
+    if error is not None and error.answer is not None and not 200 <= error.answer.status < 300:
+        contract_drift.note_deviations(deviations=error.answer.deviations)
+    scan.problem = problem or wholeness.find_problem(scan=scan)
+    scan.is_whole = not scan.problem
+    shown = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk)
+    scan.own_count = shown.exclude(request=None).count()
+    made = models.Attempt.objects.filter(request__workstation__in=shown, outcome=models.Attempt.Outcome.SUCCEEDED)
+    scan.witness_tick = made.aggregate(newest=Max("claimed_tick"))["newest"] or 0
+    scan.ended_at, scan.ended_tick = clock.read_clock(), circuit_breaker.advance_tick(key=key)
+    scan.save()
+    if scan.is_whole:
+        wholeness.end_doubts(scan=scan)
+    is_read = scan.phase == scan.Phase.CHECK
+    _note_first_look(scan, result=models.Account.BaselineScan.DONE if is_read else models.Account.BaselineScan.FAILED)
+
+
+def _note_first_look(scan: models.Scan, *, result: models.Account.BaselineScan) -> None:
+    """Note how far the account's first scan has come. Once one has been through the lists, that stays."""
+    before = models.Account.objects.values_list("baseline_scan", flat=True).get(pk=scan.account_id)
+    if before in (models.Account.BaselineScan.DONE, result):
+        return
+    scan.account.update_where(models.Account.objects.all(), baseline_scan=result)
+    detail = {"before": before, "after": result}
+    audit.record(Verb.BASELINE_SCAN, scan.account, detail=detail)

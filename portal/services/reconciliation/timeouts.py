@@ -1,0 +1,125 @@
+"""Ends what nobody ends any more: attempts past their deadline, requests that wait in vain."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from portal import failures, models
+from portal.db import clock
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker, steady_clock
+from portal.services.reconciliation import putoff
+from portal.services.requests import lifecycle, submitters
+from portal.services.runtime import leases
+
+_STEADY_GRACES = 15  # how many times the grace the clock must have been steady before a request is given up by it
+
+
+def recover_requests(*, lease: leases.Lease, watched: steady_clock.SteadyClock) -> int:
+    """Make attempts past their deadline unknown, give up what waited too long, and cancel what may not be sent.
+
+    `watched` is the clock that this job keeps from one round to the next. Returns how many.
+    """
+    account = accounts.get_current_account()
+    watched.observe(account=account, token=lease.token)
+    putoff.shorten_waits(account=account, lease=lease)
+    count = (
+        _recover_attempts(lease=lease, watched=watched) + _cancel_foreign(lease=lease) + _cancel_forbidden(lease=lease)
+    )
+    if watched.steady_seconds >= _STEADY_GRACES * settings.PORTAL_RECONCILE_GRACE:
+        count += _give_up_waiting(account=account, lease=lease)
+    return count
+
+
+def _recover_attempts(*, lease: leases.Lease, watched: steady_clock.SteadyClock) -> int:
+    steady = timedelta(seconds=watched.steady_seconds)
+    # Claimed before the clock stepped back, and steady since for as long as the whole call may take.
+    stepped = Q(claimed_at__gt=Now() + steady_clock.SLACK, deadline_at__lte=F("claimed_at") + steady)
+    return sum(
+        _make_unknown(attempt_id=pk, is_over=is_over, lease=lease)
+        for is_over in (Q(deadline_at__lte=Now()), stepped)
+        for pk in _list_under_way().filter(is_over).values_list("pk", flat=True)
+    )
+
+
+def _list_under_way() -> QuerySet[models.Attempt]:
+    return models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING)
+
+
+@transaction.atomic
+def _make_unknown(*, attempt_id: int, is_over: Q, lease: leases.Lease) -> bool:
+    attempt = models.Attempt.objects.select_related("request__account").get(pk=attempt_id)
+    key = circuit_breaker.lock_key(account=attempt.request.account)
+    leases.check_lease(lease=lease)
+    portal_request = models.Request.objects.select_for_update().get(pk=attempt.request_id)
+    is_ours = attempt.update_where(
+        _list_under_way().filter(is_over),
+        outcome=models.Attempt.Outcome.UNKNOWN,
+        failure=failures.NO_ANSWER.code,
+        ended_at=Now(),
+        ended_tick=circuit_breaker.advance_tick(key=key),
+    )
+    if not is_ours:
+        return False  # its worker recorded it at the last moment
+    portal_request.tries = F("tries") + 1
+    change = lifecycle.move_request(
+        portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
+    )
+    audit.record(Verb.DEADLINE_PASSED, attempt, detail=change, rows=[attempt, portal_request])
+    return True
+
+
+def _give_up_waiting(*, account: models.Account, lease: leases.Lease) -> int:
+    oldest = Now() - timedelta(seconds=settings.PORTAL_LONGEST_WAIT)
+    waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED, queued_at__lte=oldest)
+    return sum(_give_up(request_id=pk, account=account, lease=lease) for pk in waiting.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _give_up(*, request_id: int, account: models.Account, lease: leases.Lease) -> bool:
+    key = circuit_breaker.lock_key(account=account)
+    leases.check_lease(lease=lease)
+    portal_request = models.Request.objects.select_for_update().get(pk=request_id)
+    now = clock.read_clock()
+    standing = key.paused_seconds + (max(0.0, (now - key.paused_at).total_seconds()) if key.paused_at else 0.0)
+    waited = (now - portal_request.queued_at).total_seconds() - (standing - portal_request.paused_seconds_before)
+    if portal_request.status != models.Request.Status.QUEUED or waited < settings.PORTAL_LONGEST_WAIT:
+        return False
+    change = lifecycle.move_request(
+        portal_request=portal_request, status=models.Request.Status.FAILED, failure=failures.WAITED_TOO_LONG
+    )
+    audit.record(Verb.GIVE_UP, portal_request, detail=change)
+    return True
+
+
+def _cancel_foreign(*, lease: leases.Lease) -> int:
+    """Cancel what waits for an account that an operator has left: it must not be bought with another one's key."""
+    waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED, account__retired_at__isnull=False)
+    reason = _("It was meant for %(url)s, which is not the account of the present key.")
+    rows = waiting.values_list("pk", "account__base_url")
+    return sum(_cancel(request_id=pk, reason=reason % {"url": url}, lease=lease) for pk, url in rows)
+
+
+def _cancel_forbidden(*, lease: leases.Lease) -> int:
+    """Cancel what waits for somebody who may not ask for it any more."""
+    waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED)
+    forbidden = waiting.exclude(requester__in=submitters.list_submitters()).values_list("pk", flat=True)
+    reason = _("Its requester may no longer request workstations.")
+    return sum(_cancel(request_id=pk, reason=reason, lease=lease) for pk in forbidden)
+
+
+@transaction.atomic
+def _cancel(*, request_id: int, reason: str, lease: leases.Lease) -> bool:
+    circuit_breaker.lock_key(account=models.Account.objects.get(requests=request_id))
+    leases.check_lease(lease=lease)
+    portal_request = models.Request.objects.select_for_update().get(pk=request_id)
+    if portal_request.status != models.Request.Status.QUEUED:
+        return False
+    change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.CANCELLED)
+    audit.record(Verb.CANCEL, portal_request, detail=change, reason=reason)
+    return True

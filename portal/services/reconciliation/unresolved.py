@@ -1,0 +1,182 @@
+"""The facts about a request whose outcome is unknown, as `matching` needs them: attempts, scans, newcomers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from portal import models
+from portal.models.event import Verb
+from portal.services.reconciliation import listinglag, matching, restore, scans
+from portal.services.requests import notes
+
+_MOST_SCANS = 20  # whole scans that are looked at; two are enough where nothing steps
+
+
+def list_open_attempts(*, account: models.Account) -> QuerySet[models.Attempt]:
+    """Attempts that may have created something that nobody knows of.
+
+    Those of requests that were taken as not created and are queued again, too: what is listed late is still theirs.
+    """
+    states, outcomes = models.Request.Status, models.Attempt.Outcome
+    attempts = models.Attempt.objects.filter(
+        request__account=account, request__status__in=(states.UNKNOWN, states.QUEUED), outcome=outcomes.UNKNOWN
+    )
+    return attempts.exclude(late_response__outcome__in=(outcomes.FAILED, outcomes.NOT_SENT))
+
+
+def list_attempts(*, portal_request: models.Request) -> list[models.Attempt]:
+    """Those of the request, in their order."""
+    attempts = list_open_attempts(account=portal_request.account).filter(request=portal_request)
+    return list(attempts.defer("answer").order_by("number"))
+
+
+def describe_request(*, portal_request: models.Request, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
+    late = _list_named_late(portal_request)
+    has_named_other = any([attempt.names_other for attempt in attempts] + [detail["names_other"] for detail in late])
+    obstacle = notes.OTHERS if has_named_other else ""
+    if attempts[-1].worker == restore.WORKER:
+        obstacle = notes.RESTORED
+    lost = restore.list_restores(account=portal_request.account)
+    # It takes the place of who was given what its call had made, and may have what theirs had made.
+    owners = models.Attempt.objects.filter(request__in=[detail["owner"] for detail in late])
+    owners = owners.filter(outcome=models.Attempt.Outcome.UNKNOWN).defer("answer")
+    all_sent = sorted([*owners, *attempts], key=lambda attempt: attempt.claimed_tick)
+    return matching.Unresolved(
+        type=portal_request.type,
+        workspace_uid=portal_request.workspace_uid,
+        attempts=[_describe_attempt(attempt, restores=lost) for attempt in all_sent],
+        is_queued=portal_request.status == models.Request.Status.QUEUED,
+        denied_tick=_find_denied_tick(portal_request),
+        obstacle=obstacle,
+    )
+
+
+def _find_denied_tick(portal_request: models.Request) -> int:
+    """When the scan ended by which the request was last taken as not created; 0 where a person has said so since."""
+    decided = models.Event.objects.filter(request_number=portal_request.pk, verb__in=(Verb.RECONCILE, Verb.NOT_CREATED))
+    newest = decided.order_by("-id").first()
+    by = models.Scan.objects.filter(pk=(newest.detail.get("scan") if newest else None) or 0)
+    return by.values_list("ended_tick", flat=True).first() or 0
+
+
+def _list_named_late(portal_request: models.Request) -> list[dict[str, object]]:
+    """What is told of late responses that named another request's workstation: attempts that ended stay as they are."""
+    late = models.Event.objects.filter(verb=Verb.LATE_RESPONSE, request_number=portal_request.pk)
+    return [detail for detail in late.values_list("detail", flat=True) if detail.get("owner")]
+
+
+def _describe_attempt(attempt: models.Attempt, *, restores: Sequence[models.Restore]) -> matching.Sent:
+    ended_at = attempt.ended_at or attempt.deadline_at
+    claimed_at, claimed_tick = attempt.claimed_at, attempt.claimed_tick
+    if attempt.worker == restore.WORKER:  # it stands for one that may have been made after the backup
+        made = [row for row in restores if row.restored_tick >= claimed_tick > row.lost_since_tick]
+        claimed_at = min([claimed_at, *(row.lost_since for row in made)])
+        claimed_tick = min([claimed_tick, *(row.lost_since_tick for row in made)])
+    # A complete 500 is the provider's own end; after any other, it may be at work until the deadline.
+    is_over = attempt.failure == "500"
+    return matching.Sent(
+        claimed_at=claimed_at,
+        claimed_tick=claimed_tick,
+        ended_at=ended_at,
+        ended_tick=attempt.ended_tick or 0,
+        proof_from=ended_at if is_over else max(ended_at, attempt.deadline_at),
+        span=timedelta() if is_over else attempt.deadline_at - attempt.claimed_at,
+    )
+
+
+def read_view(*, account: models.Account, now: datetime, steady_since: datetime) -> matching.View:
+    whole = list(models.Scan.objects.filter(account=account, is_whole=True).order_by("-id")[:_MOST_SCANS])
+    scans_read = [
+        matching.WholeScan(
+            id=scan.pk,
+            begun_at=scan.begun_at,
+            begun_tick=scan.begun_tick,
+            own_count=scan.own_count,
+            witness_tick=scan.witness_tick,
+        )
+        for scan in whole
+    ]
+    offset = next((scan.clock_offset for scan in whole if scan.clock_offset is not None), None)
+    return matching.View(
+        now=now,
+        steady_since=steady_since,
+        grace=listinglag.choose_grace(account=account, now=now),
+        minute=timedelta(seconds=settings.PORTAL_RECONCILE_GRACE),
+        clock_offset=None if offset is None else timedelta(seconds=offset),
+        scans=scans_read,
+        documented_types=frozenset(models.Request.Type.values),
+        has_no_lists=scans.has_no_lists(account=account, now=now),
+        is_shared=account.shared_at is not None,
+    )
+
+
+class Survey:
+    """Workstations that no request owns and no scan had listed by the tick `since`: read once, for many requests."""
+
+    def __init__(self, *, account: models.Account, view: matching.View, since: int) -> None:
+        rows = models.Workstation.objects.filter(account=account, request=None).exclude(listed_tick__lte=since)
+        others = models.Workstation.objects.filter(workspace=OuterRef("workspace")).exclude(pk=OuterRef("pk"))
+        named = models.Request.objects.filter(account=account, workspace_uid=OuterRef("workspace__uid"))
+        # One that an operator releases is nobody's.
+        free = models.Workstation.is_free() & Q(is_foreign=False, release_requested_at=None)
+        rows = rows.filter(free | Q(made_for__isnull=False)).annotate(
+            is_open=ExpressionWrapper(free, output_field=BooleanField()),
+            is_in_flight=Exists(models.list_calls_before_listing()),
+            is_named=Exists(named),
+            # What only a scan that has not ended showed may have been there for long.
+            workspace_tick=Subquery(
+                others.order_by(F("listed_tick").asc(nulls_first=True)).values(tick=Coalesce("listed_tick", 0))[:1]
+            ),
+        )
+        lost = restore.list_restores(account=account)
+        self._found = [
+            (row, _describe_newcomer(row, restores=lost, view=view))
+            for row in rows.select_related("workspace").defer("raw").order_by("id")
+        ]
+
+    def list_newcomers(self, *, portal_request: models.Request, since: int) -> list[matching.Newcomer]:
+        """Those that no scan had listed by this tick, and that may be the request's.
+
+        One that a late response named is that request's, unless it has another.
+        """
+        return [
+            replace(newcomer, is_told=row.made_for_id == portal_request.pk, is_spare=is_spare)
+            if (is_spare := row.made_for_id not in (None, portal_request.pk)) or row.made_for_id
+            else newcomer
+            for row, newcomer in self._found
+            if (newcomer.listed_tick is None or newcomer.listed_tick > since)
+            and (row.is_open or row.made_for_id == portal_request.pk)  # type: ignore[attr-defined]
+        ]
+
+
+def _describe_newcomer(
+    row: models.Workstation,
+    *,
+    restores: Sequence[models.Restore],
+    view: matching.View,
+) -> matching.Newcomer:
+    space = row.workspace
+    return matching.Newcomer(
+        id=row.pk,
+        uid=row.uid,
+        type=row.type,
+        workspace_uid=space.uid if space else None,
+        workspace_tick=row.workspace_tick,  # type: ignore[attr-defined]
+        is_workspace_taken=space is not None and (space.owner_id is not None or row.is_named),  # type: ignore[attr-defined]
+        started_at=row.created_at,
+        listed_tick=row.listed_tick,
+        is_nameless=row.is_nameless,
+        is_in_flight=row.is_in_flight,  # type: ignore[attr-defined]
+        is_told=False,
+        is_spare=False,
+        must_confirm=any(
+            matching.is_within(
+                started_at=row.created_at, since=lost.lost_since, until=lost.restored_at + view.grace, view=view
+            )
+            for lost in restores  # a call that was lost may have been under way
+        ),
+    )

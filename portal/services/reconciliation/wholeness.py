@@ -1,0 +1,93 @@
+"""Whether a scan that came to its end lacks something that had to be there. Only a whole one says what is not there."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from portal import agentstation, models
+from portal.db import clock
+from portal.services.key import circuit_breaker
+from portal.services.mirrors import doubts
+from portal.services.reconciliation import listed, listinglag
+from portal.services.runtime import leases
+
+STILL_ACTIVE = "lacks-what-is-active"
+NOT_TOLD = "lacks-what-cannot-be-read"
+ALL_IN_DOUBT = "shows-nothing-of-ours"
+_MOST_ENDED = 50  # doubts that one scan ends, so that the key is not locked for long
+
+
+def find_lacking(*, scan: models.Scan) -> QuerySet[models.Workstation]:
+    """What must be in its lists and was in none: ours, live for longer than the grace before it began, not in doubt,
+    not being released."""
+    live = _list_live(scan).filter(doubted_at=None, first_seen_at__lte=scan.begun_at - _grace())
+    return live.exclude(last_scan_id=scan.pk).order_by("pk")
+
+
+def check_lacking(
+    *, scan: models.Scan, row: models.Workstation, lease: leases.Lease, client: agentstation.Client
+) -> str:
+    """Read one that the scan lacks: it has ended, is in doubt from now on, or the code says why the scan is not whole.
+
+    Raises RateLimited.
+    """
+    try:
+        told = client.retrieve_workstation(uid=row.uid)
+    except agentstation.AssetNotFound:
+        _begin_doubt(scan=scan, row=row, lease=lease)
+        return ""
+    except agentstation.RateLimited:
+        raise
+    except agentstation.AgentStationError:
+        return NOT_TOLD
+    if told.uid != row.uid:
+        return NOT_TOLD
+    if told.status not in models.Workstation.ENDED_STATUSES:
+        return STILL_ACTIVE
+    with transaction.atomic():
+        leases.check_lease(lease=lease)
+        listed.end_listed(row=row, entry=told)
+    return ""
+
+
+def find_problem(*, scan: models.Scan) -> str:
+    """While all of ours that live are in doubt, a scan proves nothing unless it shows something else of ours."""
+    live = _list_live(scan)
+    if not live.exists() or live.filter(doubted_at=None).exists():
+        return ""
+    ours = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk, doubted_at=None)
+    return "" if ours.exclude(request=None).exists() else ALL_IN_DOUBT
+
+
+def end_doubts(*, scan: models.Scan) -> None:
+    """End what this whole scan and an earlier one lack, both begun after the doubt and the longest lag of the lists."""
+    grace = listinglag.choose_grace(account=scan.account, now=clock.read_clock())
+    rows = models.Workstation.objects.live().filter(account=scan.account_id, doubted_tick__lt=scan.begun_tick)
+    for row in rows.exclude(last_scan_id=scan.pk).order_by("pk")[:_MOST_ENDED]:
+        if row.doubted_at is not None and _count_lacking(scan, row=row, since=row.doubted_at + grace) > 1:
+            listed.end_listed(row=row, entry=None)
+
+
+def _count_lacking(scan: models.Scan, *, row: models.Workstation, since: datetime) -> int:
+    """How many whole scans, begun after the doubt, came after the last that showed it."""
+    whole = models.Scan.objects.filter(account=scan.account_id, is_whole=True, id__gt=row.last_scan_id or 0)
+    return whole.filter(begun_tick__gt=row.doubted_tick, begun_at__gte=since).count()
+
+
+def _list_live(scan: models.Scan) -> QuerySet[models.Workstation]:
+    live = models.Workstation.objects.live().filter(account=scan.account_id, release_requested_at=None)
+    return live.exclude(request=None)
+
+
+@transaction.atomic
+def _begin_doubt(*, scan: models.Scan, row: models.Workstation, lease: leases.Lease) -> None:
+    key = circuit_breaker.lock_key(account=scan.account)
+    leases.check_lease(lease=lease)
+    stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
+    doubts.begin_doubt(key=key, stored=stored, why="read")
+
+
+def _grace() -> timedelta:
+    return timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)

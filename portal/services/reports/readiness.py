@@ -1,0 +1,79 @@
+"""Whether sending goes on, for machines that watch the portal: what stops it unannounced, and what else is odd."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from portal import models
+from portal.db import clock
+from portal.services.audit import watch
+from portal.services.key import circuit_breaker, credentials
+from portal.services.people import throttle
+from portal.services.runtime import leases, workers
+
+_SILENCE = timedelta(minutes=2)  # longer than a full minute's cap, or one call, can keep the queue waiting
+_SCAN_OVERDUE = 3  # intervals between scans
+_LEAST_SCAN_OVERDUE = timedelta(minutes=15)
+
+
+def find_stall() -> str:
+    """Why nothing is sent though something waits and no pause says why; empty where all is well."""
+    if not workers.list_living():
+        return "No worker has been seen lately: run `manage.py work`."
+    key = circuit_breaker.get_current_key()
+    now = clock.read_clock()
+    if _is_paused(key, now=now) or not _is_silent(key, since=now - _SILENCE, now=now):
+        return ""
+    minutes = int(_SILENCE.total_seconds() / 60)
+    return f"Requests wait, and for {minutes} minutes none was sent: the workers' logs say why."
+
+
+def find_warnings() -> list[str]:
+    """What an operator should look at, although this process can serve."""
+    key = circuit_breaker.get_current_key()
+    now = clock.read_clock()
+    warnings = []
+    if _is_paused(key, now=now):
+        warnings.append(f"Sending is paused: {key.cause_clause}.")
+    living = workers.list_living()
+    asking = [one.seen_on for one in credentials.list_questions(account=key.account) if one.seen_on in living]
+    if asking and not key.asks_for_account:
+        warnings.append("A worker has an API key or a base URL that an operator has to confirm on the key's page.")
+    if (since := _find_last_scan(key.account)) < now - _scan_patience():
+        warnings.append(f"The provider's lists have not been read completely since {since:%Y-%m-%d %H:%M} UTC.")
+    if blocked := throttle.count_blocked():
+        warnings.append(f"Somebody may guess passwords: {blocked} names, addresses or browsers had to wait this hour.")
+    warnings += watch.find_warnings(now=now)
+    overdue = leases.list_overdue(holders=living)
+    return warnings + [f"The job {name} makes no progress." for name in overdue]
+
+
+def _is_paused(key: models.Key, *, now: datetime) -> bool:
+    """Whether the pause is still on: one whose time has come is ended by the next claim, if there is any."""
+    return key.is_paused and (key.paused_until is None or key.paused_until > now)
+
+
+def _is_silent(key: models.Key, *, since: datetime, now: datetime) -> bool:
+    """Whether something could have been sent all the time since, and nothing was, nor is under way."""
+    waiting = models.Request.objects.due(key.account).filter(
+        Q(next_attempt_at=None) | Q(next_attempt_at__lte=since), queued_at__lte=since
+    )
+    pause_ended_at = key.paused_until or key.pause_ended_at
+    if (pause_ended_at is not None and pause_ended_at > since) or not waiting.exists():
+        return False
+    attempts = models.Attempt.objects.filter(request__account=key.account)
+    if attempts.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=now).exists():
+        return False
+    newest = attempts.order_by("-id").first()
+    return newest is None or newest.claimed_at <= since
+
+
+def _find_last_scan(account: models.Account) -> datetime:
+    """The end of the last complete one; where there was none, the account's beginning."""
+    last = models.Scan.objects.filter(account=account, is_whole=True).order_by("-id").first()
+    return last.ended_at if last and last.ended_at else account.created_at
+
+
+def _scan_patience() -> timedelta:
+    return max(_LEAST_SCAN_OVERDUE, _SCAN_OVERDUE * timedelta(seconds=settings.PORTAL_SCAN_INTERVAL))

@@ -1,0 +1,1 @@
+"""What becomes of a request, from the form to its end."""

@@ -1,0 +1,83 @@
+"""Group commit: one transaction records what a worker's senders have brought and claims requests for them."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import transaction
+
+from portal import agentstation, models
+from portal.db import clock, is_unable
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker
+from portal.services.requests import dispatch, record
+
+logger = logging.getLogger(__name__)
+
+LARGEST = 16  # results, and claims
+_LONGEST = 0.05  # seconds of recording; others wait for the key meanwhile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What a sender has brought."""
+
+    call: dispatch.Call
+    result: dispatch.Result
+
+
+@dataclass(kw_only=True)
+class Batch:
+    """What is to be recorded, how many requests may be claimed at most, and what came of it.
+
+    `broken`: what could not be recorded with the others; nothing of it is there. After an error `claimed` may be in the
+    database or not; what was to be recorded, too, and can be recorded again.
+    """
+
+    brought: Sequence[Delivery]
+    most: int
+    recorded: list[Delivery] = field(default_factory=list)
+    broken: list[Delivery] = field(default_factory=list)
+    claimed: list[dispatch.Call] = field(default_factory=list)
+
+
+def commit_batch(*, batch: Batch, worker: str) -> None:
+    """Record first: that frees what the team may have in flight. Takes no lock where there is nothing to do."""
+    boottime = agentstation.boottime()
+    account = accounts.get_current_account()
+    is_any_due = batch.most > 0 and dispatch.is_any_due(account=account)
+    if not (batch.brought or is_any_due):
+        return
+    with transaction.atomic(), audit.collect_events():
+        key = circuit_breaker.lock_key(account=account)
+        now = clock.read_clock()
+        key = _save_results(batch, key=key, now=now)
+        if is_any_due:
+            batch.claimed += dispatch.claim_with_key(
+                key=key, worker=worker, most=min(batch.most, LARGEST), now=now, boottime=boottime
+            )
+
+
+def _save_results(batch: Batch, *, key: models.Key, now: datetime) -> models.Key:
+    """Each in a savepoint. Returns the locked key as it is then."""
+    begun_at = time.monotonic()
+    for delivery in batch.brought[:LARGEST]:
+        if batch.recorded and time.monotonic() - begun_at > _LONGEST:
+            break
+        if delivery.call.account_id != key.account_id:
+            batch.broken.append(delivery)  # another key's lock is for another transaction
+            continue
+        try:
+            with audit.collect_events():
+                record.save_result(key=key, call=delivery.call, result=delivery.result, now=now)
+        except Exception as error:
+            if is_unable(error):
+                raise
+            logger.info("The answer for attempt %d is recorded by itself: %s", delivery.call.attempt_id, error)
+            batch.broken.append(delivery)
+            key = circuit_breaker.lock_key(account=key.account)  # as it was before
+        else:
+            batch.recorded.append(delivery)
+    return key

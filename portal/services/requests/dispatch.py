@@ -1,0 +1,238 @@
+"""Claim and call: how a request reaches the provider. `record` writes what came of it; the three are never mixed.
+
+Claim and record are one short transaction each. The call between them has no transaction open, and on PostgreSQL holds
+no connection but for the one question before its first byte. All locks are taken in one order: the key, then the
+request.
+"""
+
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from portal import agentstation, failures, models
+from portal.db import clock, release_connection
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker, identity, pace
+from portal.services.mirrors import mirror
+from portal.services.requests import fair_queue, ownership
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A claimed attempt, with all that the call needs. `send_before` is a reading of agentstation.boottime()."""
+
+    attempt_id: int
+    account_id: int
+    token: str
+    type: str
+    workspace_uid: str
+    send_before: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a call ended in: the workstation, or the failure, or (neither) that nothing was sent in time."""
+
+    workstation: agentstation.Workstation | None = None
+    failure: failures.Failure | None = None
+    answer: agentstation.Answer | None = None
+
+    @property
+    def outcome(self) -> models.Attempt.Outcome:
+        """The attempt's outcome."""
+        if self.workstation is not None:
+            return models.Attempt.Outcome.SUCCEEDED
+        if self.failure is None:
+            return models.Attempt.Outcome.NOT_SENT
+        return models.Attempt.Outcome.UNKNOWN if self.failure.may_exist else models.Attempt.Outcome.FAILED
+
+
+def claim_requests(*, worker: str, most: int) -> list[Call]:
+    """Take the next requests that may be sent now, at most so many, and write their attempts.
+
+    Looks without a lock first, so that an idle worker does not take SQLite's only write lock.
+    """
+    boottime = agentstation.boottime()
+    account = accounts.get_current_account()
+    if not is_any_due(account=account):
+        return []
+    with transaction.atomic():
+        key = circuit_breaker.lock_key(account=account)
+        now = clock.read_clock()
+        return claim_with_key(key=key, worker=worker, most=most, now=now, boottime=boottime)
+
+
+def is_any_due(*, account: models.Account) -> bool:
+    """Whether a request of the account waits for nothing but its turn."""
+    return models.Request.objects.due(account).exists()
+
+
+def claim_with_key(*, key: models.Key, worker: str, most: int, now: datetime, boottime: float) -> list[Call]:
+    """The same under the locked key, in the caller's transaction. `now` and `boottime` were read before the claim."""
+    identity.check_database(key=key)
+    calls, room = list[Call](), min(most, _count_room(key=key, now=now))
+    while len(calls) < room:
+        found = fair_queue.find_next(account=key.account, most=room - len(calls))
+        admitted = list(takewhile(lambda one: ownership.admit_request(portal_request=one), found))
+        if admitted:
+            calls += _create_attempts(admitted, key=key, worker=worker, now=now, boottime=boottime)
+        if len(admitted) == len(found):
+            break  # else one has left the queue, and its requester's next may be due
+    return calls
+
+
+def find_claimed(*, calls: Sequence[Call]) -> list[Call]:
+    """Of what was claimed by a transaction whose commit was not confirmed, what is in the database."""
+    attempts = models.Attempt.objects.filter(
+        token__in=[call.token for call in calls], outcome=models.Attempt.Outcome.SENDING
+    )
+    tokens = set(attempts.values_list("token", flat=True))
+    return [call for call in calls if call.token in tokens]
+
+
+def _count_room(*, key: models.Key, now: datetime) -> int:
+    """How many attempts the key may be used for now, within the team's caps. While it resumes, for one at a time.
+
+    Past its deadline a call is over, whoever has yet to say so: it takes nobody's place.
+    """
+    circuit_breaker.end_timed_pause(key=key, now=now)
+    if not circuit_breaker.may_send(key=key) or key.account.baseline_scan == models.Account.BaselineScan.WANTED:
+        return 0
+    attempts = models.Attempt.objects.filter(request__account=key.account)
+    in_flight = attempts.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=now)
+    room = settings.PORTAL_CALLS_IN_FLIGHT - in_flight.count()
+    if key.is_resuming:
+        room = min(room, 0 if _has_begun_again(key=key, in_flight=in_flight) else 1)
+    ahead = pace.count_due_releases(account=key.account)
+    return min(room, pace.count_room(account=key.account, now=now, ahead=ahead))
+
+
+def _has_begun_again(*, key: models.Key, in_flight: QuerySet[models.Attempt]) -> bool:
+    """Whether an attempt that was claimed since the pause ended is under way."""
+    return in_flight.filter(claimed_tick__gte=key.resumed_tick).exists()
+
+
+def _create_attempts(
+    portal_requests: Sequence[models.Request], *, key: models.Key, worker: str, now: datetime, boottime: float
+) -> list[Call]:
+    """Write an attempt for each of the locked requests, in a few statements however many they are."""
+    _begin_sending(portal_requests)
+    fair_queue.take_turns(key=key, portal_requests=portal_requests)
+    send_within = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT
+    fingerprint = accounts.fingerprint_key(account=key.account)
+    attempts = [
+        models.Attempt(
+            request=portal_request,
+            number=portal_request.last_number + 1,
+            worker=worker,
+            token=secrets.token_hex(16),
+            claimed_at=now,
+            claimed_tick=key.tick + place,
+            key_fingerprint=fingerprint,
+            deadline_at=now + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),
+        )
+        for place, portal_request in enumerate(portal_requests, start=1)
+    ]
+    models.Attempt.objects.bulk_create(attempts)
+    key.tick += len(attempts)
+    key.save(update_fields=["tick", "turn"])
+    _record_claims(attempts)
+    return [_make_call(attempt, send_before=boottime + send_within) for attempt in attempts]
+
+
+def _begin_sending(portal_requests: Sequence[models.Request]) -> None:
+    for portal_request in portal_requests:
+        models.check_transition(before=portal_request.status, after=models.Request.Status.SENDING)
+        portal_request.status, portal_request.next_attempt_at = models.Request.Status.SENDING, None
+    rows = models.Request.objects.filter(pk__in=[portal_request.pk for portal_request in portal_requests])
+    rows.update(status=models.Request.Status.SENDING, next_attempt_at=None)
+
+
+def _record_claims(attempts: Sequence[models.Attempt]) -> None:
+    with audit.collect_events():
+        for attempt in attempts:
+            audit.record(
+                Verb.CLAIM,
+                attempt,
+                detail={
+                    "worker": attempt.worker,
+                    "before": models.Request.Status.QUEUED,
+                    "after": attempt.request.status,
+                },
+                rows=[attempt, attempt.request],
+            )
+
+
+def _make_call(attempt: models.Attempt, *, send_before: float) -> Call:
+    return Call(
+        attempt_id=attempt.pk,
+        account_id=attempt.request.account_id,
+        token=attempt.token,
+        type=attempt.request.type,
+        workspace_uid=attempt.request.workspace_uid,
+        send_before=send_before,
+    )
+
+
+def send_call(*, call: Call, client: agentstation.Client) -> Result:
+    """Make the one POST. Sends nothing if the attempt is no longer ours when the connection stands, or too old.
+
+    Whatever breaks ends in a result: only whoever records it decides what follows.
+    """
+    if connection.in_atomic_block:
+        raise RuntimeError("no transaction may be open while the provider is asked")
+    release_connection()
+    try:
+        return _send(call=call, client=client)
+    except Exception:
+        logger.exception("The call of attempt %d broke in our own code; its outcome is unknown.", call.attempt_id)
+        return Result(failure=failures.NO_ANSWER)
+
+
+def _send(*, call: Call, client: agentstation.Client) -> Result:
+    try:
+        reply = client.request_workstation(
+            type=call.type,
+            workspace_id=call.workspace_uid or None,
+            send_before=call.send_before,
+            may_send=lambda seconds: _is_ours(call, seconds=seconds),
+        )
+    except agentstation.SendTooLate:
+        return Result()
+    except agentstation.AgentStationError as error:
+        return Result(failure=failures.classify_error(error), answer=error.answer)
+    if not mirror.has_storable_uid(workstation=reply.value):
+        return Result(failure=failures.UNREADABLE, answer=reply.answer)
+    return Result(workstation=reply.value, answer=reply.answer)
+
+
+def _is_ours(call: Call, *, seconds: float) -> bool:
+    """Whether the attempt may still be sent, by the database's word and clock, for a call that takes so long.
+
+    It may not where an earlier attempt of its request has named a workstation meanwhile.
+    No answer within the send margin is a no: the attempt's deadline counts on it.
+    """
+    asked_at = agentstation.boottime()
+    over_by = Now() + timedelta(seconds=max(seconds, 0.0) + settings.PORTAL_RECORD_MARGIN)
+    moved = Q(request__account__key__state=models.Key.State.PAUSED, request__account__key__cause=models.DATABASE_MOVED)
+    ours = models.Attempt.objects.filter(
+        pk=call.attempt_id, token=call.token, outcome=models.Attempt.Outcome.SENDING, deadline_at__gte=over_by
+    ).exclude(moved | Q(request__in=models.Workstation.objects.filter(made_for__isnull=False).values("made_for")))
+    try:
+        return ours.exists() and agentstation.boottime() - asked_at <= settings.PORTAL_SEND_MARGIN
+    except DatabaseError:
+        return False
+    finally:
+        release_connection()

@@ -1,0 +1,325 @@
+"""Records what a call ended in: on the attempt while it is ours, and past its deadline as a late answer."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F, Model, Q
+
+from portal import agentstation, failures, models
+from portal.db import clock
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker
+from portal.services.mirrors import contract_drift, mirror, sanitize
+from portal.services.requests import dispatch, lifecycle, retry_policy, stray
+from portal.services.runtime import hidden
+
+
+@transaction.atomic
+def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
+    """Write what the call ended in, in a transaction of its own. Safe to repeat after an error."""
+    key = _lock_key(call)
+    save_result(key=key, call=call, result=result, now=clock.read_clock())
+
+
+@transaction.atomic
+def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result, now: datetime) -> None:
+    """The same under the locked key of the call's account, in the caller's transaction; all of it, or nothing."""
+    attempt = _lock_attempt(call, key=key)
+    if attempt is None:
+        _keep_stray(call=call, result=result)
+        return
+    portal_request = attempt.request
+    outcome, failure, names_other = result.outcome, result.failure, False
+    owner = _find_other_owner(portal_request, result=result)
+    if owner is not None:
+        outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
+        names_other = not _may_change_places(portal_request, owner=owner)
+    ours = _end_attempt(
+        attempt, key=key, result=result, now=now, outcome=outcome, failure=failure, names_other=names_other
+    )
+    if result.answer is not None:
+        contract_drift.note_deviations(deviations=result.answer.deviations, request_number=portal_request.pk)
+    if not ours:
+        _record_late(attempt=attempt, result=result, owner=owner, names_other=names_other)
+        return
+    before = portal_request.status
+    mirrors = _use_result(result, key=key, attempt=attempt, now=now, owner=owner)
+    # Only now: the event keeps what the rows are after all that followed from the answer.
+    _record_answer(attempt, outcome=outcome, failure=failure, before=before, mirrors=mirrors)
+
+
+@transaction.atomic
+def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
+    """Keep an answer that our own code breaks on: its bytes, and an unknown outcome. Nothing else is made of it."""
+    answer = result.answer and replace(result.answer, error="", message="", retry_after=None)
+    failure = failures.UNREADABLE if answer else failures.NO_ANSWER
+    kept = dispatch.Result(failure=failure, answer=answer)
+    key = _lock_key(call)
+    attempt = _lock_attempt(call, key=key)
+    if attempt is None:
+        _keep_stray(call=call, result=kept)
+        return
+    now = clock.read_clock()
+    if not _end_attempt(attempt, key=key, result=kept, now=now, outcome=kept.outcome, failure=failure):
+        _record_late(attempt=attempt, result=kept)
+        return
+    portal_request, before = attempt.request, attempt.request.status
+    portal_request.tries = F("tries") + 1
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failure)
+    _record_answer(attempt, outcome=kept.outcome, failure=failure, before=before, mirrors=[])
+
+
+def _lock_key(call: dispatch.Call) -> models.Key:
+    """The key of the call's account; the current one's where the database has gone back to before that account."""
+    try:
+        return circuit_breaker.lock_key(account=call.account_id)
+    except models.Key.DoesNotExist:
+        return circuit_breaker.lock_key(account=accounts.get_current_account())
+
+
+def _lock_attempt(call: dispatch.Call, *, key: models.Key) -> models.Attempt | None:
+    """The call's attempt with its request; None where the database has gone back since the claim, and the id may be
+    another attempt's."""
+    rows = models.Attempt.objects.select_related("request__requester").select_for_update(of=("self", "request"))
+    attempt = rows.filter(pk=call.attempt_id, token=call.token, request__account=key.account).first()
+    if attempt is not None:
+        attempt.request.account = key.account
+    return attempt
+
+
+def _end_attempt(
+    attempt: models.Attempt,
+    *,
+    key: models.Key,
+    result: dispatch.Result,
+    now: datetime,
+    outcome: models.Attempt.Outcome,
+    failure: failures.Failure | None,
+    names_other: bool = False,
+) -> bool:
+    """Write the outcome where the attempt is still ours, which it is not past its deadline. Returns whether it was."""
+    return attempt.update_where(
+        models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING),
+        outcome=outcome,
+        ended_at=now,
+        ended_tick=circuit_breaker.advance_tick(key=key),
+        retry_after=_retry_after(result),
+        names_other=names_other,
+        **_describe(result, failure=failure),
+    )
+
+
+def _record_answer(
+    attempt: models.Attempt,
+    *,
+    outcome: models.Attempt.Outcome,
+    failure: failures.Failure | None,
+    before: str,
+    mirrors: list[Model],
+) -> None:
+    audit.record(
+        Verb.ANSWER,
+        attempt,
+        detail={
+            "outcome": outcome,
+            "failure": failure.code if failure else "",
+            "before": before,
+            "after": attempt.request.status,
+        },
+        rows=[attempt, attempt.request, *mirrors],
+    )
+
+
+def _keep_stray(*, call: dispatch.Call, result: dispatch.Result) -> None:
+    stray.keep_response(
+        attempt_number=call.attempt_id,
+        token=call.token,
+        outcome=result.outcome,
+        workstation=result.workstation,
+        description=_describe(result, failure=result.failure),
+    )
+
+
+def _use_result(
+    result: dispatch.Result,
+    *,
+    key: models.Key,
+    attempt: models.Attempt,
+    now: datetime,
+    owner: models.Request | None,
+) -> list[Model]:
+    """All that follows from an answer in time. Returns the mirrors that it changed, as do those that it calls."""
+    portal_request = attempt.request
+    if result.workstation is not None:
+        circuit_breaker.note_success(key=key, attempt=attempt)
+        return _use_workstation(portal_request, workstation=result.workstation, owner=owner)
+    if result.failure is None:
+        return _take_named(portal_request) or _give_back(portal_request)
+    stopped_key = circuit_breaker.note_failure(
+        key=key, attempt=attempt, failure=result.failure, now=now, retry_after=_retry_after(result)
+    )
+    return _move_on(portal_request, failure=result.failure, stopped_key=stopped_key, retry_after=_retry_after(result))
+
+
+def _describe(result: dispatch.Result, *, failure: failures.Failure | None) -> dict[str, object]:
+    """The columns that an attempt and a late answer have in common."""
+    answer = result.answer
+    return {
+        "failure": failure.code if failure else "",
+        "http_status": answer.status if answer else None,
+        "error": sanitize.escape_text(hidden.hide_in_sentence(text=answer.error)) if answer else "",
+        "message": sanitize.escape_text(hidden.hide_in_sentence(text=answer.message)) if answer else "",
+        "answer": answer.body if answer else None,
+    }
+
+
+def _retry_after(result: dispatch.Result) -> float | None:
+    return result.answer.retry_after if result.answer else None
+
+
+def _find_other_owner(portal_request: models.Request, *, result: dispatch.Result) -> models.Request | None:
+    """The other request that owns the workstation which the response names."""
+    if result.workstation is None:
+        return None
+    owners = models.Request.objects.filter(
+        workstation__account=portal_request.account_id, workstation__uid=result.workstation.uid
+    )
+    return owners.exclude(pk=portal_request.pk).first()
+
+
+def _may_change_places(portal_request: models.Request, *, owner: models.Request) -> bool:
+    """Whether the portal itself had adopted for the owner what was created for this request: once, each is the other's.
+
+    Otherwise, and where it happens again, the provider's IDs cannot be trusted: an operator decides.
+    """
+    outcomes = models.Attempt.Outcome
+    was_named = owner.attempts.filter(outcome=outcomes.SUCCEEDED) | owner.attempts.filter(
+        late_response__outcome=outcomes.SUCCEEDED
+    )
+    was_assigned = models.Event.objects.filter(request_number=owner.pk, verb=Verb.ADOPT)
+    before = portal_request.attempts.filter(
+        Q(failure=failures.NO_ANSWER.code, http_status__range=(200, 299))
+        | Q(late_response__outcome=outcomes.SUCCEEDED),
+        outcome=outcomes.UNKNOWN,
+    )
+    return not (was_named.exists() or was_assigned.exists() or before.exists())
+
+
+def _use_workstation(
+    portal_request: models.Request, *, workstation: agentstation.Workstation, owner: models.Request | None
+) -> list[Model]:
+    """Keep the workstation as the request's. One that another request owns stays with that one, as it is."""
+    states = models.Request.Status
+    if owner is not None:
+        if portal_request.status != states.UNKNOWN:
+            portal_request.tries = F("tries") + int(portal_request.status == states.SENDING)
+            lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
+        return []
+    mirrors = mirror.adopt_answer(portal_request=portal_request, workstation=workstation)
+    lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
+    return mirrors
+
+
+def _move_on(
+    portal_request: models.Request, *, failure: failures.Failure, stopped_key: bool, retry_after: float | None
+) -> list[Model]:
+    """After an attempt that made nothing, or perhaps nothing. What an earlier one was late to name is taken first."""
+    if mirrors := _take_named(portal_request):
+        return mirrors
+    step = retry_policy.plan_next(
+        failure=failure, tries=portal_request.tries + 1, stopped_key=stopped_key, retry_after=retry_after
+    )
+    portal_request.tries = F("tries") + 1 if step.counts else F("tries")
+    lifecycle.move_request(
+        portal_request=portal_request, status=step.status, failure=failure, delay=step.delay, to_back=step.to_back
+    )
+    return []
+
+
+def _take_named(portal_request: models.Request) -> list[Model]:
+    """What an earlier attempt was late to name, ended or not, is the request's; empty where there is nothing."""
+    named_late = portal_request.orphans.filter(request=None).first()
+    if named_late is None:
+        return []
+    portal_request.tries = F("tries") + 1
+    mirrors = mirror.assign_workstation(stored=named_late, portal_request=portal_request)
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+    return mirrors
+
+
+def _give_back(portal_request: models.Request) -> list[Model]:
+    """Nothing was sent: it keeps its place in the queue."""
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
+    return []
+
+
+def _record_late(
+    *,
+    attempt: models.Attempt,
+    result: dispatch.Result,
+    owner: models.Request | None = None,
+    names_other: bool = False,
+) -> None:
+    """Keep an answer that came after the deadline, and use it where that is still possible."""
+    portal_request, description = attempt.request, _describe(result, failure=result.failure)
+    is_silent = result.answer is None and (attempt.outcome, attempt.failure) == (result.outcome, description["failure"])
+    if is_silent or attempt.http_status is not None:
+        return  # late news that is none; or recorded already, by a transaction whose commit was not confirmed
+    late, is_new = models.LateResponse.objects.get_or_create(
+        attempt=attempt, defaults={"outcome": result.outcome, **description}
+    )
+    if not is_new:
+        return
+    before, mirrors = portal_request.status, list[Model]()
+    if result.workstation is not None:
+        mirrors = _use_late_workstation(portal_request, workstation=result.workstation, owner=owner)
+    elif portal_request.status == models.Request.Status.UNKNOWN and _is_last(attempt):
+        _use_late_refusal(portal_request, failure=result.failure)
+    audit.record(
+        Verb.LATE_RESPONSE,
+        attempt,
+        detail={
+            "outcome": late.outcome,
+            "failure": late.failure,
+            "owner": owner.pk if owner else None,
+            "names_other": names_other,
+            "before": before,
+            "after": portal_request.status,
+        },
+        rows=[late, portal_request, *mirrors],
+    )
+
+
+def _use_late_workstation(
+    portal_request: models.Request, *, workstation: agentstation.Workstation, owner: models.Request | None
+) -> list[Model]:
+    states = models.Request.Status
+    if portal_request.status in (states.UNKNOWN, states.QUEUED):
+        return _use_workstation(portal_request, workstation=workstation, owner=owner)
+    if owner is not None:
+        return []
+    stored = mirror.store_answer(portal_request=portal_request, workstation=workstation)
+    if stored.request is None:
+        stored.made_for, stored.is_foreign = portal_request, False
+        stored.save(update_fields=["made_for", "is_foreign"])
+    return [stored]
+
+
+def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failure | None) -> None:
+    """Nothing was made (or, without a failure, not even sent): what follows is as if that had been known in time."""
+    states = models.Request.Status
+    if failure is not None and failure.may_exist:
+        return
+    if portal_request.cancel_requested_at is not None:
+        lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
+    elif failure is None:
+        lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
+    else:
+        step = retry_policy.plan_next(failure=failure, tries=portal_request.tries, stopped_key=False, retry_after=None)
+        lifecycle.move_request(portal_request=portal_request, status=step.status, failure=failure, delay=step.delay)
+
+
+def _is_last(attempt: models.Attempt) -> bool:
+    return not models.Attempt.objects.filter(request=attempt.request_id, number__gt=attempt.number).exists()

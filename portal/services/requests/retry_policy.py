@@ -1,0 +1,40 @@
+"""What becomes of a request after an attempt: one pure function over the failure catalogue."""
+
+from dataclasses import dataclass
+
+from portal import failures, models
+from portal.services.key import pace
+
+MAX_ATTEMPTS = 4  # attempts in all, where the catalogue says "a few times"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Next:
+    """The request's next status; `delay` in seconds before it is tried again; whether the attempt counts as a try.
+
+    `to_back`: behind the others of its requester, so that what meets the pause again and again does not block them.
+    """
+
+    status: models.Request.Status
+    delay: float = 0.0
+    counts: bool = True
+    to_back: bool = False
+
+
+def plan_next(*, failure: failures.Failure, tries: int, stopped_key: bool, retry_after: float | None) -> Next:
+    """What the catalogue says for a failure at this number of tries, this one included.
+
+    `stopped_key`: whether this very failure took the key from active to paused; only that request fails with it.
+    """
+    status = models.Request.Status
+    if failure.pause.is_lasting:
+        return Next(status=status.FAILED) if stopped_key else Next(status=status.QUEUED, counts=False, to_back=True)
+    if failure.may_exist:
+        return Next(status=status.UNKNOWN)
+    if failure.retry is failures.Retry.NEVER or (failure.retry is failures.Retry.FEW and tries >= MAX_ATTEMPTS):
+        return Next(status=status.FAILED)
+    return Next(
+        status=status.QUEUED,
+        delay=pace.choose_delay(tries=tries, retry_after=retry_after),
+        to_back=failure.pause is failures.Pause.UNTIL_RETRY_AFTER,
+    )

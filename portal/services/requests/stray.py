@@ -1,0 +1,52 @@
+"""Responses to attempts that are not in the database any more: kept, and given to nobody."""
+
+from collections.abc import Mapping
+
+from django.db.models import Model
+
+from portal import agentstation, models
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker, identity
+from portal.services.mirrors import mirror
+
+
+def keep_response(
+    *,
+    attempt_number: int,
+    token: str,
+    outcome: models.Attempt.Outcome,
+    workstation: agentstation.Workstation | None,
+    description: Mapping[str, object],
+) -> None:
+    """Keep the response in the caller's transaction; its workstation becomes an orphan. Safe to repeat.
+
+    That the attempt is missing shows that the database went back, which pauses the key.
+    """
+    if outcome == models.Attempt.Outcome.NOT_SENT:
+        return  # nothing was sent: there is nothing to keep
+    account = accounts.get_current_account()
+    key = circuit_breaker.lock_key(account=account)
+    stray, is_new = models.StrayResponse.objects.get_or_create(
+        token=token,
+        defaults={"account": account, "attempt_number": attempt_number, "outcome": outcome, **description},
+    )
+    if not is_new:
+        return
+    rows: list[Model] = [stray]
+    if workstation is not None:
+        rows += _keep_orphan(account=account, workstation=workstation)
+    detail = {"outcome": outcome, "workstation": workstation.uid if workstation else None}
+    audit.record(Verb.STRAY_RESPONSE, stray, detail=detail, rows=rows)
+    identity.doubt_database(key=key, what="lost-attempt")
+
+
+def _keep_orphan(*, account: models.Account, workstation: agentstation.Workstation) -> list[Model]:
+    """The mirror, unless somebody owns it already. It was made here, so it is not foreign."""
+    known = models.Workstation.objects.filter(account=account, uid=workstation.uid)
+    if known.exclude(request=None).exists():
+        return []
+    stored = mirror.store_stray(account=account, workstation=workstation)
+    stored.is_foreign = False
+    stored.save(update_fields=["is_foreign"])
+    return [stored]

@@ -1,0 +1,132 @@
+"""What people do to requests: submit, cancel, close."""
+
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from portal import failures, models
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.key import accounts, circuit_breaker
+from portal.services.requests import lifecycle, notes, ownership
+from portal.services.runtime import notify
+
+
+class Refused(Exception):
+    """The request cannot be taken as it is; the message is fit for the person."""
+
+
+class SubmissionReused(Refused):
+    """The form had been sent before with other values."""
+
+
+class WorkspaceNotFound(Refused):
+    """The workspace belongs to somebody else, which is not told."""
+
+
+class NotPossible(Exception):
+    """The request has moved on, so that this cannot be done to it any more; the message is fit for the person."""
+
+
+def submit_request(
+    *,
+    requester: models.User,
+    submission: UUID,
+    type: str,
+    workspace_uid: str,
+    note: str,
+    account: models.Account | None = None,
+) -> models.Request:
+    """Put a request into the queue; the same submission again gives the same request.
+
+    `account`: the present one, where the caller has just read it. Raises SubmissionReused where the values of the same
+    submission differ, WorkspaceNotFound for another person's workspace.
+    """
+    values = {"type": type, "workspace_uid": workspace_uid, "note": note}
+    account = account or accounts.get_current_account()
+    try:
+        _check_workspace(account=account, requester=requester, uid=workspace_uid)
+        return _create_request(account=account, requester=requester, submission=submission, values=values)
+    except (IntegrityError, WorkspaceNotFound):
+        # Tried first and looked for afterwards: hardly any form is sent twice.
+        earlier = models.Request.objects.filter(requester=requester, submission=submission).first()
+        if earlier is None:
+            raise
+    if any(getattr(earlier, name) != value for name, value in values.items()):
+        raise SubmissionReused(
+            _("This form was sent before, with other values, as %(label)s. Look at it and send this one again.")
+            % {"label": earlier.label}
+        )
+    return earlier
+
+
+def _check_workspace(*, account: models.Account, requester: models.User, uid: str) -> None:
+    if ownership.is_taken(account=account, person_id=requester.pk, uid=uid):
+        raise WorkspaceNotFound(
+            _("You cannot use this workspace. Choose one of yours, or leave it empty for a new one.")
+        )
+
+
+@transaction.atomic
+def _create_request(
+    *, account: models.Account, requester: models.User, submission: UUID, values: dict[str, str]
+) -> models.Request:
+    portal_request = models.Request.objects.create(
+        account=account,
+        requester=requester,
+        submission=submission,
+        paused_seconds_before=account.key.paused_seconds,
+        **values,
+    )
+    audit.record(
+        Verb.SUBMIT, portal_request, by=requester, detail={"type": values["type"], "workspace": values["workspace_uid"]}
+    )
+    notify.wake_workers()
+    return portal_request
+
+
+@transaction.atomic
+def cancel_request(*, actor: models.User, portal_request: models.Request) -> None:
+    """Take a request out of the queue; while its outcome is unknown, note the wish, unless a person is asked anyway.
+
+    Raises NotPossible for others.
+    """
+    locked = lock_request(portal_request=portal_request)
+    states = models.Request.Status
+    is_asked = locked.status == states.UNKNOWN and notes.may_requester_decide(note=locked.operator_note)
+    if locked.status == states.QUEUED or is_asked:
+        change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
+        audit.record(Verb.CANCEL, locked, by=actor, detail=change)
+    elif locked.status == states.UNKNOWN and locked.cancel_requested_at is None:
+        models.Request.objects.filter(pk=locked.pk).update(cancel_requested_at=Now())
+        change = audit.describe_moment(row=locked, column="cancel_requested_at")
+        audit.record(Verb.REQUEST_CANCEL, locked, by=actor, detail=change)
+    else:
+        raise NotPossible(_("It is too late to cancel: the request is not waiting any more."))
+
+
+@transaction.atomic
+def close_request(*, actor: models.User, portal_request: models.Request, reason: str) -> None:
+    """End anybody's request with the operator's reason: a waiting one is cancelled, an unknown one fails.
+
+    Raises NotPossible for others.
+    """
+    locked = lock_request(portal_request=portal_request)
+    states = models.Request.Status
+    if locked.status == states.QUEUED:
+        verb, change = Verb.CANCEL, lifecycle.move_request(portal_request=locked, status=states.CANCELLED)
+    elif locked.status == states.UNKNOWN:
+        failure = failures.CATALOGUE[locked.failure]
+        verb, change = Verb.CLOSE, lifecycle.move_request(portal_request=locked, status=states.FAILED, failure=failure)
+    else:
+        raise NotPossible(_("It is too late to close it: the request has moved on."))
+    audit.record(verb, locked, by=actor, detail=change, reason=reason)
+
+
+def lock_request(*, portal_request: models.Request) -> models.Request:
+    """The request's row, locked behind its key's, as it is now."""
+    circuit_breaker.lock_key(account=portal_request.account)
+    rows = models.Request.objects.select_related("account__key", "requester").select_for_update(of=("self",))
+    return rows.get(pk=portal_request.pk)
