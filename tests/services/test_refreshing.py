@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -282,7 +283,7 @@ def test_a_doubt_that_began_after_the_reading_is_not_cleared_by_it(sandbox, sett
     told = process.make_client().retrieve_workstation(uid=workstation.uid)
 
     reading = refreshing.Reading(stored=workstation, told=told)
-    refreshing._store_news(reading=reading, begun_tick=tick, lease=lease)
+    refreshing._store_news(readings=[reading], account=workstation.account, begun_tick=tick, lease=lease)
 
     assert list_verbs() == ["begin-doubt"]
 
@@ -291,7 +292,7 @@ def test_one_whose_release_is_asked_while_it_is_read_is_not_in_doubt(sandbox, al
     workstation = factories.create_workstation(alice)
     reading = refreshing.Reading(stored=workstation)
     releases.request_release(actor=alice, workstation=workstation)
-    refreshing._store_news(reading=reading, begun_tick=99, lease=lease)
+    refreshing._store_news(readings=[reading], account=workstation.account, begun_tick=99, lease=lease)
     assert list_verbs() == []
 
 
@@ -344,3 +345,18 @@ def test_reads_that_lag_behind_the_post_end_nothing(sandbox, alice, lease):
     workstation.refresh_from_db()
     assert (workstation.is_live, workstation.doubted_at) == (True, None)
     assert accounts.get_current_account().workstations.live().count() == 1
+
+
+def test_news_that_cannot_be_stored_stop_no_other(sandbox, alice, lease, caplog):
+    workstations = [factories.create_workstation(alice) for _ in range(3)]
+    client = process.make_client()
+    told = [client.retrieve_workstation(uid=workstation.uid) for workstation in workstations]
+    told[1] = replace(told[1], status=None)  # which no column takes
+    readings = [refreshing.Reading(stored=stored, told=one) for stored, one in zip(workstations, told, strict=True)]
+    models.Workstation.objects.update(status="elsewhere")
+
+    refreshing._store_news(readings=readings, account=workstations[0].account, begun_tick=99, lease=lease)
+
+    statuses = models.Workstation.objects.order_by("pk").values_list("status", flat=True)
+    assert [status == "elsewhere" for status in statuses] == [False, True, False]
+    assert f"workstation {workstations[1].uid} could not be stored" in caplog.text

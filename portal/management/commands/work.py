@@ -12,7 +12,8 @@ from portal.services.reports import configuration
 from portal.services.runtime import workers
 from portal.worker import process, watchdog
 
-DEFAULT_SENDERS = min(settings.PORTAL_CALLS_IN_FLIGHT, 16)
+# As many as the team may have calls in flight: one that is idle costs nothing but its stack.
+DEFAULT_SENDERS = min(settings.PORTAL_CALLS_IN_FLIGHT, 256)
 
 
 class Command(BaseCommand):

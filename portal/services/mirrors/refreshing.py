@@ -1,22 +1,28 @@
 """Refreshing: live workstations as the provider tells of them, by lists or one by one, whichever needs fewer calls."""
 
+import logging
 import math
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import batched
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
 from portal import agentstation, models
-from portal.db import clock, release_connection
+from portal.db import clock, is_unable, release_connection
 from portal.models.clock import Now
+from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, pace
 from portal.services.mirrors import doubts, mirror
 from portal.services.runtime import leases
 
+logger = logging.getLogger(__name__)
+
+_TOGETHER = 8  # whose news are stored in one transaction, for which the key is locked
 _MOST = 200  # due ones looked at in a round
 _AT_ONCE = 8  # read singly in a round, all at the same time
 _ON_A_PAGE = 20  # entries of a list
@@ -56,9 +62,8 @@ def refresh_workstations(*, lease: leases.Lease, client: agentstation.Client) ->
         return 0
     due = _list_due(account=account)
     readings = _read_due(due, account=account, lease=lease, client=client.hurried(total_timeout=_LONGEST_CALL))
-    for reading in readings:
-        if reading.is_news:
-            _store_news(reading=reading, begun_tick=key.tick, lease=lease)
+    for news in batched((reading for reading in readings if reading.is_news), _TOGETHER):
+        _store_news(readings=news, account=account, begun_tick=key.tick, lease=lease)
     if readings:
         _note_readings(readings=readings, account=account, lease=lease)
     return len(due)
@@ -143,11 +148,24 @@ def _read(stored: models.Workstation, *, client: agentstation.Client) -> Reading
     return Reading(stored=stored, told=told, has_failed=told.uid != stored.uid)
 
 
-@transaction.atomic
-def _store_news(*, reading: Reading, begun_tick: int, lease: leases.Lease) -> None:
-    """Write what has changed: its state and contents, its end, or that a doubt begins or is cleared."""
-    key = circuit_breaker.lock_key(account=reading.stored.account)
-    leases.check_lease(lease=lease)
+def _store_news(*, readings: Iterable[Reading], account: models.Account, begun_tick: int, lease: leases.Lease) -> None:
+    """Write what has changed of each. One that cannot be stored stops no other."""
+    with transaction.atomic(), audit.collect_events():
+        key = circuit_breaker.lock_key(account=account)
+        leases.check_lease(lease=lease)
+        for reading in readings:
+            try:
+                with transaction.atomic(), audit.collect_events():
+                    _store(reading, key=key, begun_tick=begun_tick)
+            except Exception as error:
+                if is_unable(error):
+                    raise
+                logger.exception("What was told of workstation %s could not be stored.", reading.stored.uid)
+                key = circuit_breaker.lock_key(account=account)  # as it was before
+
+
+def _store(reading: Reading, *, key: models.Key, begun_tick: int) -> None:
+    """Its state and contents, its end, or that a doubt begins or is cleared."""
     stored = models.Workstation.objects.select_for_update().get(pk=reading.stored.pk)
     if stored.ended_at is not None:
         return
