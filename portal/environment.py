@@ -21,6 +21,11 @@ _LEAST_SECRET = 32
 # A random secret has more different characters than that, in whatever way it is written down.
 _LEAST_DIFFERENT = 8
 _SECRET_NAMES = ("SECRET_KEY", "PORTAL_", "AGENTSTATION_", "DATABASE_URL", "EMAIL_URL")
+_FORMER_NAMES = {
+    "PORTAL_SETTLE_GRACE": "PORTAL_RECONCILE_GRACE",
+    "PORTAL_LOOK_INTERVAL": "PORTAL_SCAN_INTERVAL",
+    "PORTAL_DUTY_INTERVAL": "PORTAL_JOB_INTERVAL",
+}
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -32,6 +37,14 @@ def stop(sentence: str) -> NoReturn:
 def warn(sentence: str) -> None:
     """Tell the operator on standard error, and go on."""
     print(f"portal: {sentence}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def warn_of_former_names() -> None:
+    """Say of each setting that has been given under its former name that it is not read, and what it is called now."""
+    for former, present in _FORMER_NAMES.items():
+        for suffix in ("", "_FILE"):
+            if former + suffix in os.environ:
+                warn(f"{former}{suffix} is not read any more: set {present}{suffix} instead.")
 
 
 def read_text(name: str, *, default: str = "") -> str:

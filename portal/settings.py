@@ -12,6 +12,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- How it runs ------------------------------------------------------------------------------------------------------
 
+environment.warn_of_former_names()
 PORTAL_LOCAL = environment.read_flag("PORTAL_LOCAL", default=False)
 PORTAL_HTTPS = environment.read_flag("PORTAL_HTTPS", default=not PORTAL_LOCAL)
 DEBUG = environment.read_flag("DEBUG", default=False)

@@ -124,6 +124,18 @@ def test_a_value_may_come_from_a_file(monkeypatch, tmp_path):
         environment.read_text("GONE")
 
 
+def test_a_former_name_is_told_with_the_present_one(monkeypatch, capsys):
+    monkeypatch.setenv("PORTAL_SETTLE_GRACE", "30")
+    monkeypatch.setenv("PORTAL_DUTY_INTERVAL_FILE", "/somewhere")
+
+    environment.warn_of_former_names()
+
+    assert capsys.readouterr().err.splitlines() == [
+        "portal: PORTAL_SETTLE_GRACE is not read any more: set PORTAL_RECONCILE_GRACE instead.",
+        "portal: PORTAL_DUTY_INTERVAL_FILE is not read any more: set PORTAL_JOB_INTERVAL_FILE instead.",
+    ]
+
+
 def test_a_secret_key_is_made_once_and_only_for_its_owner(tmp_path):
     path = tmp_path / "new" / "secret_key"
     first = secret.read_or_make(path)
