@@ -101,12 +101,12 @@ def write_runs(runs: list[Results], options: argparse.Namespace) -> list[str]:
         least, most = (min(run.busy), max(run.busy)) if run.busy else (0, 0)
         lines += [
             "",
-            f"### The crowd on {run.vendor}",
+            f"### The crowd on {report.NAMES[run.vendor]}",
             "",
             f"Others had {least:.0f} to {most:.0f} % of the processors.",
         ]
         lines += ["", *run.write()]
-    return lines
+    return [*lines, ""]
 
 
 def _print(line: str) -> None:
