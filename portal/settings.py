@@ -76,7 +76,7 @@ PORTAL_RECONCILE_GRACE = environment.read_number("PORTAL_RECONCILE_GRACE", defau
 PORTAL_SCAN_INTERVAL = environment.read_number("PORTAL_SCAN_INTERVAL", default=300, least=0.1, most=86_400)
 PORTAL_LONGEST_WAIT = environment.read_number("PORTAL_LONGEST_WAIT", default=86_400, least=1, most=31_536_000)
 PORTAL_JOB_INTERVAL = environment.read_number("PORTAL_JOB_INTERVAL", default=5, least=0.1, most=3600)
-# A week at least: what is a few days old may still change. A late answer may come, a look may show a workstation, and
+# A week at least: what is a few days old may still change. A late response may come, a look may show a workstation, and
 # whoever asked for it on a Friday wants to read on Monday what became of it.
 PORTAL_KEEP_DAYS = environment.read_days("PORTAL_KEEP_DAYS", least=7, most=36_500)
 PORTAL_REFRESH_INTERVAL = environment.read_number("PORTAL_REFRESH_INTERVAL", default=5, least=0.1, most=3600)

@@ -12,7 +12,7 @@ from portal import models, streams
 from portal.db import identity as places
 from portal.sandbox import server
 from portal.services.audit import checkstate, seals
-from portal.services.key import databases, identity
+from portal.services.key import accounts, databases, identity
 from tests import beginning, dbclock, factories
 from tests.browser import Browser
 
@@ -45,6 +45,7 @@ def _fingerprint_quickly() -> Iterator[None]:
 def slow_fingerprints(monkeypatch) -> None:
     """As other processes make them."""
     monkeypatch.setattr(hashlib, "scrypt", SCRYPT)
+    accounts._make_fingerprint.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from portal import models
+from portal.db import clock
 from portal.models.clock import Now
 from portal.sandbox import server
 from portal.services.key import circuit_breaker
@@ -184,35 +185,46 @@ def answer_is_recorded_after_its_deadline(scene: Scene) -> None:
 
 
 def claim_unconditionally(monkeypatch) -> None:
-    create = dispatch._create_attempt
+    create = dispatch._create_attempts
 
-    def create_whatever_it_is(portal_request: models.Request, **values: object) -> dispatch.Call:
-        models.Request.objects.filter(pk=portal_request.pk).update(
+    def create_whatever_it_is(portal_requests: list[models.Request], **values: object) -> list[dispatch.Call]:
+        models.Request.objects.filter(pk__in=[one.pk for one in portal_requests]).update(
             status="QUEUED", failure="", ended_at=None, took=None
         )
-        portal_request.refresh_from_db()
-        return create(portal_request, **values)
+        for portal_request in portal_requests:
+            portal_request.refresh_from_db()
+        return create(portal_requests, **values)
 
     monkeypatch.setattr(models.Request.objects.none().__class__, "due", lambda self, account: self.order_by("id"))
-    monkeypatch.setattr(dispatch, "_create_attempt", create_whatever_it_is)
+    monkeypatch.setattr(dispatch, "_create_attempts", create_whatever_it_is)
 
 
 def write_attempt_after_the_call(monkeypatch) -> None:
-    create, record_result = dispatch._create_attempt, record.record_result
+    create, record_result = dispatch._create_attempts, record.record_result
 
-    def create_nothing(portal_request: models.Request, **values: object) -> dispatch.Call:
-        return dispatch.Call(
-            attempt_id=portal_request.pk, token="", type="python", workspace_uid="", send_before=float("inf")
-        )
+    def create_nothing(portal_requests: list[models.Request], **values: object) -> list[dispatch.Call]:
+        return [
+            dispatch.Call(
+                attempt_id=one.pk,
+                account_id=one.account_id,
+                token="",
+                type="python",
+                workspace_uid="",
+                send_before=float("inf"),
+            )
+            for one in portal_requests
+        ]
 
     def create_and_record(*, call: dispatch.Call, result: dispatch.Result) -> None:
-        portal_request = models.Request.objects.select_related("account").get(pk=call.attempt_id)
+        portal_request = models.Request.objects.select_related("account", "requester").get(pk=call.attempt_id)
+        portal_request.last_number = 0
         key = circuit_breaker.get_key(account=portal_request.account)
         with transaction.atomic():
-            written = create(portal_request, key=key, worker=f"test:{LIVING}:0", boottime=0.0)
+            now = clock.read_clock()
+            [written] = create([portal_request], key=key, worker=f"test:{LIVING}:0", now=now, boottime=0.0)
         record_result(call=written, result=result)
 
-    monkeypatch.setattr(dispatch, "_create_attempt", create_nothing)
+    monkeypatch.setattr(dispatch, "_create_attempts", create_nothing)
     monkeypatch.setattr(dispatch, "_is_ours", lambda call, *, seconds: True)
     monkeypatch.setattr(record, "record_result", create_and_record)
 
@@ -262,7 +274,7 @@ PROTECTIONS = [
         id="regard to attempts in flight",
     ),
     pytest.param(send_however_late, worker_wakes_after_its_deadline, {"doubled"}, id="pause check"),
-    pytest.param(drop_late_answers, answer_is_recorded_after_its_deadline, {"answers lost"}, id="late answers kept"),
+    pytest.param(drop_late_answers, answer_is_recorded_after_its_deadline, {"answers lost"}, id="late responses kept"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Requests, their attempts and late answers."""
+"""Requests, their attempts and late responses."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class AttemptInline(readonly.ReadOnlyInline):
         (columns.moment("claimed_at"), columns.moment("ended_at"), "took", "retry_after"),
         ("error", "message"),
         "answer_start",
-        columns.row_link("late_response", label=_("late answer")),
+        columns.row_link("late_response", label=_("late response")),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[models.Attempt]:
@@ -218,7 +218,7 @@ class LateResponseAdmin(readonly.ReadOnlyAdmin):
     """What came back after the deadline."""
 
     list_display = (
-        columns.name(label=_("late answer")),
+        columns.name(label=_("late response")),
         columns.moment("came_at", label=_("came")),
         columns.row_link("attempt"),
         columns.row_link("attempt__request"),
@@ -232,7 +232,7 @@ class LateResponseAdmin(readonly.ReadOnlyAdmin):
     list_filter = ("outcome", filters.FailureFilter, ("came_at", filters.TimeFilter))
     search_fields = ("error", "message")
     search_help_text = _(
-        "R-1042 finds by the request's number; words find the late answers of requests that have all of them in a "
+        "R-1042 finds by the request's number; words find the late responses of requests that have all of them in a "
         "note, an error, a name or a UID."
     )
     number_lookup = "attempt__request_id"

@@ -20,7 +20,7 @@ _KINDS = {
     "event": _("events"),
     "request": _("requests"),
     "attempt": _("attempts"),
-    "late-response": _("late answers"),
+    "late-response": _("late responses"),
     "workstation": _("workstations"),
 }
 _COUNTS = columns.make_column(

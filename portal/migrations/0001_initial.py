@@ -663,7 +663,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='workstation',
             name='made_for',
-            field=models.ForeignKey(blank=True, help_text='The request whose late answer named it, when that had ended otherwise.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orphans', to='portal.request'),
+            field=models.ForeignKey(blank=True, help_text='The request whose late response named it, when that had ended otherwise.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orphans', to='portal.request'),
         ),
         migrations.AddField(
             model_name='workstation',

@@ -324,4 +324,4 @@ class LateResponse(ProviderAnswer):
     failure = models.CharField(max_length=32, blank=True)
 
     def __str__(self) -> str:
-        return f"late answer to {self.attempt}"
+        return f"late response to {self.attempt}"

@@ -89,7 +89,7 @@ class Workstation(Mirror):
         null=True,
         blank=True,
         related_name="orphans",
-        help_text=_("The request whose late answer named it, when that had ended otherwise."),
+        help_text=_("The request whose late response named it, when that had ended otherwise."),
     )
     is_foreign = models.BooleanField(
         default=False,

@@ -45,7 +45,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """A request with its attempts (their late answers too), and its events so far, all of one moment."""
+    """A request with its attempts (their late responses too), and its events so far, all of one moment."""
 
     portal_request: models.Request
     attempts: Sequence[models.Attempt]
@@ -171,7 +171,7 @@ def _describe_failure(attempt: models.Attempt) -> str:
 
 def _describe_late(late: models.LateResponse) -> Step:
     return Step(
-        title=_("A late answer came"),
+        title=_("A late response came"),
         state="done",
         text=_("The provider answered after the portal had stopped waiting. The answer is kept and used."),
         quote=late.words,

@@ -10,7 +10,7 @@ from portal import models
 
 
 def describe_request(*, portal_request: models.Request, attempts: Iterable[models.Attempt]) -> str:
-    """The text; times are in UTC and to the second. The attempts come with their late answers."""
+    """The text; times are in UTC and to the second. The attempts come with their late responses."""
     failure = f" ({portal_request.failure})" if portal_request.failure else ""
     lines = [
         f"{_('Request')}: {portal_request.label}",
@@ -30,7 +30,7 @@ def _describe_attempt(attempt: models.Attempt) -> Iterator[str]:
     yield from _describe_answer(attempt)
     late = getattr(attempt, "late_response", None)
     if late is not None:
-        yield f"  {_('A late answer came')}: {_write_time(late.came_at)}"
+        yield f"  {_('A late response came')}: {_write_time(late.came_at)}"
         yield from _describe_answer(late)
 
 

@@ -78,7 +78,7 @@ def test_the_pages_of_request_and_attempt_show_the_answer(alice, anna, sign_in):
     assert "1.500 s" in of_request
     assert "{\n  &quot;error&quot;: &quot;Payment required&quot;\n}" in of_request
     assert "bytes more are not shown" in of_request
-    assert f"late answer to R-{attempt.request_id}, attempt 1" in of_request
+    assert f"late response to R-{attempt.request_id}, attempt 1" in of_request
     assert "{\n  &quot;error&quot;: &quot;E&quot;,\n" in of_attempt
     assert "bytes more are not shown" not in of_attempt
     assert "{\n  &quot;id&quot;: &quot;late&quot;\n}" in of_attempt

@@ -122,7 +122,7 @@ def test_its_page_leads_to_the_events_and_to_the_row_s_history(finding, alice, a
     ("what", "address"),
     [
         ("request R-7", "portal/request/7"),
-        ("late answer 3", "portal/lateresponse/3"),
+        ("late response 3", "portal/lateresponse/3"),
         ("person 2", "portal/user/2"),
         ("group 1", "auth/group/1"),
         ("workstation type 12", "portal/workstationtype/12"),

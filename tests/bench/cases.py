@@ -176,7 +176,7 @@ _FOUND = {
     "lateresponse": ("{heavy}", "xylophonist"),
 }
 _IN_PLAIN = ("request", "attempt", "event", "workstation")
-_PLURALS = {"lateresponse": "late answers"}
+_PLURALS = {"lateresponse": "late responses"}
 _DEEP = 150  # the page; ours ends at 10,000 rows
 
 

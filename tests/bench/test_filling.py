@@ -71,7 +71,7 @@ def test_it_is_the_same_from_the_same_plan_and_another_from_another_seed(filled)
     assert read_all()["Request"] != first["Request"]
 
 
-def test_after_a_kill_it_goes_on_to_the_same_end(filled):
+def test_after_a_kill_it_goes_on_to_the_same_end(slow_fingerprints, filled):
     whole = read_all()
     empty()
     connection.close()

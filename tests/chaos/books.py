@@ -399,7 +399,7 @@ def _count(books: Books, report: Report) -> None:
     counts["attempts"] = len(books.attempts)
     counts["attempts given back"] = sum(attempt.outcome == "NOT_SENT" for attempt in books.attempts)
     counts["attempts ended UNKNOWN"] = sum(attempt.outcome == "UNKNOWN" for attempt in books.attempts)
-    counts["late answers"] = sum(attempt.late for attempt in books.attempts)
+    counts["late responses"] = sum(attempt.late for attempt in books.attempts)
     counts["POSTs received"] = len(books.posts)
     counts["workstations made"] = sum(post.made is not None for post in books.posts)
     counts["strangers"] = len(books.strangers)

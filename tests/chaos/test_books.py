@@ -188,7 +188,7 @@ def test_a_late_response_is_an_answer():
     report = books.compare(replace(AGREEING, attempts=[late]))
 
     assert report.is_clean
-    assert report.counts["late answers"] == 1
+    assert report.counts["late responses"] == 1
 
 
 def test_a_record_that_verifying_does_not_confirm():

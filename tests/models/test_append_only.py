@@ -23,7 +23,7 @@ TABLES = ("event", "lateresponse", "attempt", "request", "tombstone", "user", "s
 
 @pytest.fixture
 def history(sandbox, alice) -> models.Request:
-    """A request that succeeded, with an attempt, a late answer, events, a seal, and a tombstone of something else."""
+    """A request that succeeded, with an attempt, a late response, events, a seal, and a tombstone of something else."""
     portal_request = factories.send_until_settled(factories.submit(alice))
     attempt = portal_request.attempts.get()
     models.LateResponse.objects.create(attempt=attempt, outcome="SUCCEEDED")

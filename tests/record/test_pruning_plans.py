@@ -23,7 +23,7 @@ LARGE = ("request", "attempt", "lateresponse", "workstation", "event", "change",
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(name="held")
+@pytest.fixture(name="lease")
 def make_record(alice, settings, monkeypatch) -> leases.Lease:
     """Many requests, each with an attempt and an event; ten of them are old enough to go."""
     settings.PORTAL_KEEP_DAYS = 30

@@ -85,7 +85,7 @@ def test_rows_that_were_inserted_past_the_portal_are_found(record, alice):
     assert find() == [
         ("row inserted", f"request R-{other.pk}"),
         ("row inserted", f"attempt {attempt.pk}"),
-        ("row inserted", f"late answer {late.pk}"),
+        ("row inserted", f"late response {late.pk}"),
     ]
 
 
@@ -215,8 +215,8 @@ def test_a_superuser_whom_sql_inserted_is_found(alice, root, sign_in):
         "password2": "long enough 4 me",
     }
     browser = sign_in(root)
-    for person in (alice, root):
-        membership.record_addition(actor=root, target=person)
+    membership.record_set_up(person=root)
+    membership.record_addition(actor=root, target=alice)
     browser.post(reverse("admin:portal_user_add"), form)
     carol = models.User.objects.get(username="carol")
     browser.post(reverse("admin:portal_user_add"), form | {"username": "dave"})

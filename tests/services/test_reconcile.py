@@ -676,7 +676,7 @@ def test_until_the_first_look_nothing_is_sent_and_where_it_fails_all_is_sent_the
     assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
 
 
-# --- Late answers ---
+# --- Late responses ---
 
 
 @pytest.fixture

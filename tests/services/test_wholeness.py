@@ -19,121 +19,121 @@ def stations(**filters: object) -> set[str]:
     return set(models.Workstation.objects.filter(**filters).values_list("uid", flat=True))
 
 
-def test_empty_lists_while_six_of_ours_run_prove_nothing(lists, alice, held):
+def test_empty_lists_while_six_of_ours_run_prove_nothing(lists, alice, lease):
     own(alice, *"abcdef")
     lists.single = {uid: (200, entry(uid)) for uid in "abcdef"}
-    done = scan(held)
+    done = scan(lease)
     assert (done.is_whole, done.problem) == (False, wholeness.STILL_ACTIVE)
     assert stations(ended_at=None, doubted_at=None) == set("abcdef")
     assert len(lists.calls) == 3, "the first that is still active decides"
 
 
 @pytest.mark.parametrize("status", ["completed", "errored"])
-def test_one_that_a_single_read_shows_as_ended_has_ended(lists, alice, held, status):
+def test_one_that_a_single_read_shows_as_ended_has_ended(lists, alice, lease, status):
     own(alice, "a", "b")
     lists.active, lists.single = [entry("b")], {"a": (200, entry("a", status=status))}
-    assert scan(held).is_whole
+    assert scan(lease).is_whole
     assert stations(ended_at=None) == {"b"}
     assert models.Workstation.objects.get(uid="a").status == status
     assert models.Event.objects.get(verb="ended").request_number == models.Workstation.objects.get(uid="a").request_id
 
 
-def test_one_that_a_single_read_does_not_find_is_in_doubt_and_is_not_asked_about_again(lists, alice, held):
+def test_one_that_a_single_read_does_not_find_is_in_doubt_and_is_not_asked_about_again(lists, alice, lease):
     own(alice, "a", "b")
     lists.active = [entry("b")]
-    assert scan(held).is_whole
+    assert scan(lease).is_whole
     assert stations(ended_at=None, doubted_at__isnull=False) == {"a"}
     calls = len(lists.calls)
-    assert scan(held).is_whole
+    assert scan(lease).is_whole
     assert len(lists.calls) == calls + 2
 
 
 @pytest.mark.parametrize(
     "single", [(500, {}), (401, {}), (404, {}), (200, entry("another")), (200, {}), (302, {})], ids=str
 )
-def test_any_other_answer_to_a_single_read_leaves_the_scan_not_whole(lists, alice, held, single):
+def test_any_other_answer_to_a_single_read_leaves_the_scan_not_whole(lists, alice, lease, single):
     own(alice, "a", "b")
     lists.active, lists.single = [entry("b")], {"a": single}
-    done = scan(held)
+    done = scan(lease)
     assert (done.is_whole, done.problem) == (False, wholeness.NOT_TOLD)
     assert stations(ended_at=None, doubted_at=None) == {"a", "b"}
 
 
-def test_a_429_to_a_single_read_waits_and_goes_on(lists, alice, held):
+def test_a_429_to_a_single_read_waits_and_goes_on(lists, alice, lease):
     own(alice, "a", "b")
     lists.active, lists.single = [entry("b")], {"a": (429, {})}
-    assert not advance(held).is_over
+    assert not advance(lease).is_over
     lists.single = {}
     models.Scan.objects.update(wait_until=Now())
-    assert scan(held).is_whole
+    assert scan(lease).is_whole
 
 
-def test_one_that_is_new_or_being_released_need_not_be_shown(lists, alice, held):
+def test_one_that_is_new_or_being_released_need_not_be_shown(lists, alice, lease):
     own(alice, "new", minutes=0.1)
     own(alice, "leaving")
     models.Workstation.objects.filter(uid="leaving").update(
         release_requested_at=Now(), release_requested_by=alice, release_due_at=Now()
     )
-    assert scan(held).is_whole
+    assert scan(lease).is_whole
     assert len(lists.calls) == 2
 
 
-def test_while_all_of_ours_are_in_doubt_a_scan_must_show_something_else_of_ours(lists, alice, held):
+def test_while_all_of_ours_are_in_doubt_a_scan_must_show_something_else_of_ours(lists, alice, lease):
     own(alice, "a", "b")
-    done = scan(held)
+    done = scan(lease)
     assert (done.is_whole, done.problem) == (False, wholeness.ALL_IN_DOUBT)
     own(alice, "c")
     models.Workstation.objects.filter(uid="c").update(ended_at=Now())
-    assert scan(held).problem == wholeness.ALL_IN_DOUBT
+    assert scan(lease).problem == wholeness.ALL_IN_DOUBT
     lists.history = [entry("c", status="completed")]
-    assert scan(held).is_whole
+    assert scan(lease).is_whole
 
 
-def test_a_doubt_is_over_when_a_later_scan_shows_it_as_active(lists, alice, held):
+def test_a_doubt_is_over_when_a_later_scan_shows_it_as_active(lists, alice, lease):
     own(alice, "a", "b")
     lists.active = [entry("b")]
-    scan(held)
+    scan(lease)
     lists.active = [entry("a"), entry("b")]
-    assert scan(held).is_whole
+    assert scan(lease).is_whole
     assert stations(ended_at=None, doubted_at=None) == {"a", "b"}
     assert models.Event.objects.filter(verb="clear-doubt").count() == 1
 
 
-def test_a_doubt_ends_when_the_history_shows_it(lists, alice, held):
+def test_a_doubt_ends_when_the_history_shows_it(lists, alice, lease):
     own(alice, "a", "b")
     lists.active = [entry("b")]
-    scan(held)
+    scan(lease)
     lists.history = [entry("a", status="completed")]
-    scan(held)
+    scan(lease)
     assert stations(ended_at=None) == {"b"}
     assert models.Event.objects.filter(verb="ended").count() == 1
 
 
-def test_a_doubt_ends_when_two_whole_scans_after_the_grace_lack_it(lists, alice, held):
+def test_a_doubt_ends_when_two_whole_scans_after_the_grace_lack_it(lists, alice, lease):
     own(alice, "a", "b")
     lists.active = [entry("b")]
     for _ in range(3):
-        assert scan(held).is_whole
+        assert scan(lease).is_whole
     assert stations(ended_at=None) == {"a", "b"}, "too soon"
     make_older(minutes=2)
-    assert scan(held).is_whole
+    assert scan(lease).is_whole
     assert stations(ended_at=None) == {"a", "b"}, "one"
     lists.refuse = lambda _: (500, {})
-    assert not scan(held).is_whole
+    assert not scan(lease).is_whole
     assert stations(ended_at=None) == {"a", "b"}, "still one: this was none"
     lists.refuse = lambda _: None
-    assert scan(held).is_whole
+    assert scan(lease).is_whole
     assert stations(ended_at=None) == {"b"}
     assert models.Event.objects.get(verb="ended").detail["before"]["ended_at"] is None
 
 
-def test_one_that_a_scan_shows_as_active_long_after_its_end_runs_again(lists, alice, held):
+def test_one_that_a_scan_shows_as_active_long_after_its_end_runs_again(lists, alice, lease):
     own(alice, "a")
     models.Workstation.objects.update(ended_at=Now())
     lists.active = [entry("a")]
-    scan(held)
+    scan(lease)
     assert stations(ended_at=None) == set(), "lists may lag"
     models.Workstation.objects.update(ended_at=F("ended_at") - timedelta(minutes=2))
-    scan(held)
+    scan(lease)
     assert stations(ended_at=None) == {"a"}
     assert models.Event.objects.get(verb="reopen").request_number is not None

@@ -219,7 +219,7 @@ def test_signed_out_a_poll_is_told_where_to_sign_in_and_come_back(client, alice,
         ("/", "live", 4),
         ("/requests/", "live", 4),
         ("/key/", "live", 6),
-        ("/failures/", "hold", 2),
+        ("/failures/", "pause", 2),
     ],
 )
 def test_a_poll_without_news_costs_few_queries(

@@ -49,7 +49,7 @@ def test_an_unknown_request_too_with_its_late_answer(sandbox, sign_in, alice):
     text = sign_in(alice).get(f"/requests/{portal_request.pk}/").context["support"]
     assert "Outcome unknown (no-answer)" in text
     assert "HTTP status: none" in text
-    assert "A late answer came" in text
+    assert "A late response came" in text
     assert "The provider wrote: too late" in text
 
 

@@ -1,4 +1,4 @@
-"""Records what a call ended in: on the attempt while it is ours, and past its deadline as a late answer."""
+"""Records what a call ended in: on the attempt while it is ours, and past its deadline as a late response."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -164,7 +164,7 @@ def _use_result(
 
 
 def _describe(result: dispatch.Result, *, failure: failures.Failure | None) -> dict[str, object]:
-    """The columns that an attempt and a late answer have in common."""
+    """The columns that an attempt and a late response have in common."""
     answer = result.answer
     return {
         "failure": failure.code if failure else "",

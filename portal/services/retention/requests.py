@@ -90,7 +90,7 @@ def _choose(numbers: Numbers, *, before: datetime) -> list[int]:
 
 
 def _find_young(numbers: Numbers, *, before: datetime) -> set[int]:
-    """Those of which an attempt, a late answer or a workstation is live or young."""
+    """Those of which an attempt, a late response or a workstation is live or young."""
     attempts = models.Attempt.objects.filter(
         Q(outcome=models.Attempt.Outcome.SENDING) | Q(deadline_at__gte=before) | Q(late_response__came_at__gte=before),
         request__in=numbers,

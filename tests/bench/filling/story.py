@@ -211,7 +211,7 @@ class Story:
     # --- Outcomes that were not known ---
 
     def _settle(self, attempt: models.Attempt, *, is_lost: bool) -> models.Request.Status:
-        """Scans tell what became of it, or a late answer, or an operator."""
+        """Scans tell what became of it, or a late response, or an operator."""
         chance = self._random.random()
         if self._stays_unknown:
             return _S.UNKNOWN
