@@ -73,7 +73,7 @@ def _renew_submission(form: forms.RequestForm) -> None:
 def _show_own(request: SignedInRequest) -> dict[str, object]:
     own = models.Request.objects.filter(requester=request.user).order_by("-id")
     workspaces = models.Workspace.objects.filter(owner=request.user, account=read_key(request).account)
-    return {"recent": own[:4], "workspaces": workspaces.order_by("-id")[:100]}
+    return {"recent": own[:4], "workspaces": workspaces.order_by("-id").values("uid", "first_seen_at")[:100]}
 
 
 @require_GET

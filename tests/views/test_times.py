@@ -1,16 +1,20 @@
 """Times in the zone of the person who reads them, told as people say them."""
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from portal import models
 from portal.services.people import people
 from portal.templatetags import ui
 from tests import factories
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 ROME = ZoneInfo("Europe/Rome")
 NOON = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 
@@ -69,6 +73,21 @@ def test_the_exact_time_and_its_zone_stand_behind_the_words():
     assert 'title="25 Oct 2026, 02:00:30 CET"' in shown
     assert twice.endswith(">02:00 CEST</time>")
     assert ui.moment(None) == "–"
+
+
+def list_formats() -> set[str]:
+    """All formats in which the portal says a time exactly."""
+    files = [path for folder in ("templates", "portal") for path in (ROOT / folder).rglob("*.*ml")]
+    files += (ROOT / "portal").rglob("*.py")
+    return {found for path in files for found in re.findall(r'"((?:j M|H:i)[jMYHisT,: ]*)"', path.read_text())}
+
+
+@pytest.mark.parametrize("format", sorted(list_formats()))
+@pytest.mark.parametrize("time", ["2026-01-02T03:04:05", "2026-10-25T23:59:59", "0987-12-31T00:00:00"])
+def test_an_exact_time_is_said_as_django_says_it(format, time):
+    local = datetime.fromisoformat(time).replace(tzinfo=ROME)
+    shown = ui.draw_moment(local, now=local, format=format)
+    assert shown.endswith(f">{date_format(local, format)}</time>")
 
 
 @pytest.mark.parametrize("stored", ["", "Mars/Olympus", "../secret", "Europe", "x" * 64])
