@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sessionstore": {"models"},
     "forms": {"models", "failures", "passwords"},
     "filters": {"forms", "models", "failures"},
-    "templatetags": {"models", "failures"},
+    "templatetags": {"templatetags", "models", "failures"},
     "middleware": {"services", "models", "client_address", "sessionstore", "web"},
     "streams": set(),
     "views": {

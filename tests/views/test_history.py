@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext, override_settings
+from django.urls import reverse
 from django.utils import timezone
 
 from portal import models
@@ -140,6 +141,28 @@ def test_pages_and_searches_take_the_same_queries_at_any_size(sign_in, alice):
         with CaptureQueriesContext(connection) as many:
             browser.get(f"/requests/?{query}")
         assert len(many) == len(few)
+
+
+def test_a_row_leads_to_its_request_and_tells_whose_it_is_to_whoever_sees_others(sign_in, alice, bob, anna):
+    numbers = [rows.create_request(person, type="max").pk for person in (alice, bob)]
+    for person, shown, names in ((alice, numbers[:1], []), (anna, numbers, ["alice", "bob"])):
+        for path in ("/requests/", f"/requests/live/?numbers={numbers[0]},{numbers[1]}"):
+            page = sign_in(person).get(path).content.decode()
+            links = re.findall(r'href="(/requests/[0-9]+/)"', page)
+            assert sorted(links) == [reverse("request_detail", args=[number]) for number in shown]
+            assert sorted(set(re.findall(r"<td class=\"wide uid\"><bdi>(\w+)</bdi>", page))) == names
+
+
+def test_a_page_of_everybody_s_requests_asks_for_nobody_alone(sign_in, alice, bob, anna):
+    browser = sign_in(anna)
+    rows.create_request(alice, note="demo")
+    with CaptureQueriesContext(connection) as few:
+        browser.get("/requests/")
+    for _ in range(history.PAGE_SIZE):
+        rows.create_request(bob, note="demo")
+    with CaptureQueriesContext(connection) as many:
+        browser.get("/requests/")
+    assert len(few) == len(many) == 7
 
 
 # --- What cannot be read ---

@@ -1,0 +1,51 @@
+"""Rows of tables with what their cells say: a template would look it up, translate and format it for each row anew."""
+
+from collections.abc import Iterable
+from typing import TypedDict
+
+from django import template
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from portal import models
+from portal.templatetags import ui
+
+register = template.Library()
+
+
+class RequestRow(TypedDict):
+    """A request. A dictionary, in which templates find things at once."""
+
+    label: str
+    link: str
+    type: str
+    workspace: str
+    person: str
+    state: SafeString
+    failure: str
+    requested: SafeString
+    took: str
+
+
+@register.filter
+def request_rows(requests: Iterable[models.Request]) -> list[RequestRow]:
+    """The requests; where they come with the name of a `person`, with that."""
+    every, now = list(requests), timezone.localtime()
+    states = {status: ui.request_state(row) for status, row in {row.status: row for row in every}.items()}
+    types = {name: ui.type_name(name) for name in {row.type for row in every}}
+    start = reverse("request_list")
+    return [
+        RequestRow(
+            label=row.label,
+            link=f"{start}{row.pk}/",
+            type=types[row.type],
+            workspace=row.workspace_uid,
+            person=vars(row).get("person", ""),
+            state=states[row.status],
+            failure=row.failure,
+            requested=ui.draw_moment(row.created_at.astimezone(now.tzinfo), now=now),
+            took=ui.took(row),
+        )
+        for row in every
+    ]
