@@ -11,7 +11,7 @@ _port = environment.read_whole_number("PORT", default=8000, least=1, most=65535)
 bind = f"{settings.PORTAL_BIND}:{_port}"
 # Threads, because a page waits for the database and not for the processor; none of them waits for a client.
 worker_class = "portal.web.worker.Worker"
-workers = environment.read_whole_number("WEB_CONCURRENCY", default=1, least=1, most=64)
+workers = settings.WEB_PROCESSES
 threads = settings.WEB_THREADS
 timeout = 60
 graceful_timeout = 30

@@ -8,6 +8,7 @@ hence only its file reading and its URL parser are used, and every value is chec
 import os
 import stat
 import sys
+from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, NoReturn
@@ -217,3 +218,12 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def count_cores(*, share: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """The processor cores that this process may use: those it is bound to, or its container's share of time."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no container, or one without a bound, which is no number
+        time, period = map(int, share.read_text().split())
+        cores = min(cores, max(1, time // period))
+    return cores

@@ -21,7 +21,6 @@ if DEBUG and not PORTAL_LOCAL:
 PORTAL_BIND = environment.read_address("PORTAL_BIND", default="127.0.0.1")
 if PORTAL_LOCAL and not environment.is_loopback(PORTAL_BIND.strip("[]")):
     environment.stop("PORTAL_BIND must be an address of this machine alone, because `make run` speaks plain http.")
-WEB_THREADS = 16  # of each web process
 PORTAL_TRUSTED_PROXY = environment.read_networks("PORTAL_TRUSTED_PROXY", default="127.0.0.1,::1")
 
 DATABASE: dict[str, Any] = environment.read_database(
@@ -31,6 +30,15 @@ ON_SQLITE = DATABASE["ENGINE"].endswith("sqlite3")
 DATA_DIR = Path(DATABASE["NAME"]).absolute().parent if ON_SQLITE else BASE_DIR / "data"
 if ON_SQLITE:
     private.protect_files(database=Path(DATABASE["NAME"]).absolute(), owned=BASE_DIR / "data")
+
+# A page is work for the processor, of which a process uses one core at a time. SQLite has one writer at a time anyway.
+WEB_PROCESSES = environment.read_whole_number(
+    "WEB_CONCURRENCY", default=1 if ON_SQLITE or PORTAL_LOCAL else min(environment.count_cores(), 8), least=1, most=64
+)
+WEB_THREADS = 16  # of each web process
+# Of each, too, at most. Four workers may have 44 of PostgreSQL's 100, and the web processes of a machine as many, which
+# leaves some to people. Fewer than threads: a thread has one only while it makes a page.
+WEB_CONNECTIONS = WEB_THREADS if ON_SQLITE else max(2, min(10, 44 // WEB_PROCESSES))
 
 SECRET_KEY = environment.read_secret("SECRET_KEY", least=50)
 if not SECRET_KEY and PORTAL_LOCAL:
@@ -99,7 +107,7 @@ else:
     # A worker that is paused while it holds the key row would stop all others: PostgreSQL ends its transaction, before
     # the others give up waiting for the lock. Its compiler costs more than it saves where queries are short. A server
     # that vanished without a word is noticed within half a minute; by itself TCP waits for hours.
-    # Nobody holds a connection while idle, so a few serve many threads: PostgreSQL's 100 are enough for eight of us.
+    # Nobody holds a connection while idle, so a few serve many threads. A web process has fewer (WEB_CONNECTIONS).
     # A claim that a crash takes back would be sent twice: a commit is on disk before it counts, whatever the role says.
     DATABASE |= {
         "OPTIONS": {

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.template import loader
 
 _TRY_AGAIN = "10"  # seconds
-_PLACES = settings.WEB_THREADS // 4  # of this process
+_PLACES = min(settings.WEB_THREADS // 4, settings.WEB_CONNECTIONS // 2)  # of this process
 
 
 def limit_streams[**P](view: Callable[P, HttpResponseBase]) -> Callable[P, HttpResponseBase]:
@@ -42,7 +42,7 @@ def _find_person(values: Sequence[Any]) -> object:
 
 
 class _Place:
-    """One of the places, given back once. One person has half of them at most."""
+    """One of the places, given back once. One person has half of them at most, but for the only one."""
 
     _lock = threading.Lock()
     _held: ClassVar[Counter[object]] = Counter()
@@ -54,7 +54,7 @@ class _Place:
     def take(cls, *, person: object) -> "_Place | None":
         """A place for the person; None where there is none."""
         with cls._lock:
-            if cls._held.total() >= _PLACES or cls._held[person] >= _PLACES // 2:
+            if cls._held.total() >= _PLACES or cls._held[person] >= max(1, _PLACES // 2):
                 return None
             cls._held[person] += 1
             return cls(person)

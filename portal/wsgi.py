@@ -22,7 +22,9 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     return answer
 
 
-if not settings.ON_SQLITE and settings.PORTAL_STATEMENT_TIMEOUT:
-    # No page may keep the database busy for longer; whoever asked for it is told (views/errors.py).
-    limit = int(settings.PORTAL_STATEMENT_TIMEOUT * 1000)
-    connections.settings["default"]["OPTIONS"]["options"] += f" -c statement_timeout={limit}ms"
+if not settings.ON_SQLITE:
+    _options = connections.settings["default"]["OPTIONS"]
+    _options["pool"]["max_size"] = settings.WEB_CONNECTIONS
+    if settings.PORTAL_STATEMENT_TIMEOUT:
+        # No page may keep the database busy for longer; whoever asked for it is told (views/errors.py).
+        _options["options"] += f" -c statement_timeout={int(settings.PORTAL_STATEMENT_TIMEOUT * 1000)}ms"

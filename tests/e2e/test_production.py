@@ -187,6 +187,17 @@ def test_a_request_after_a_quiet_time_is_sent_and_recorded_at_once(production, p
     assert "ERROR" not in production.read_log("worker")
 
 
+def test_the_web_processes_there_is_one_for_each_core_count_wrong_passwords_together(production):
+    pid, cores = production.processes[0].pid, len(os.sched_getaffinity(0))
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    assert stage.wait_until(lambda: len(children.read_text().split()) == min(cores, 8), seconds=PATIENCE)
+    guesses = [
+        production.post_form(production.open_browser(), "/accounts/login/", username="nobody", password="guessed")
+        for _ in range(9)
+    ]
+    assert ["Too many wrong passwords" in guess.text for guess in guesses] == [False] * 5 + [True] * 4
+
+
 def test_a_request_after_the_database_has_crashed_is_sent_too(production):
     browser = sign_up(production)
     submit(production, browser)

@@ -1,0 +1,69 @@
+"""How many web processes there are, and how many connections to PostgreSQL each of them may open."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from portal import environment
+from tests.chaos import stage
+
+OF_A_WORKER, WORKERS, MOST = 11, 4, 90  # connections; PostgreSQL has 100 by itself
+ASK = """
+from portal import wsgi
+from django.conf import settings
+from django.db import connections
+pool = connections.settings["default"]["OPTIONS"].get("pool", {})
+print(settings.WEB_PROCESSES, settings.WEB_CONNECTIONS, pool.get("max_size", 0))
+"""
+
+
+def ask(**variables: str) -> list[int]:
+    """Processes and connections as set, and what the pool of a web process then has."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PORTAL_", "WEB_", "DJANGO_"))
+    }
+    given = {"AGENTSTATION_API_KEY": "key", "SECRET_KEY": "kR8-vZq1Xw5-bN3m" * 4} | variables
+    done = subprocess.run(
+        [sys.executable, "-c", ASK],
+        cwd=stage.ROOT,
+        env=inherited | given,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return [int(word) for word in done.stdout.split()]
+
+
+POSTGRES = {"DATABASE_URL": "postgres://portal@127.0.0.1:1/portal"}
+
+
+@pytest.mark.parametrize("processes", range(1, 9))
+def test_one_for_each_core_and_four_workers_leave_some_of_postgresql_s_connections(processes):
+    count, connections, pool = ask(**POSTGRES, WEB_CONCURRENCY=str(processes))
+    assert (count, pool) == (processes, connections)
+    assert 5 <= connections <= 10
+    assert count * connections + WORKERS * OF_A_WORKER < MOST
+
+
+def test_on_postgresql_there_is_one_for_each_core():
+    assert ask(**POSTGRES)[0] == min(environment.count_cores(), 8)
+
+
+def test_with_more_of_them_each_has_few_connections():
+    assert ask(**POSTGRES, WEB_CONCURRENCY="64") == [64, 2, 2]
+
+
+def test_on_sqlite_and_in_make_run_there_is_one(tmp_path):
+    assert ask(DATABASE_URL=f"sqlite:///{tmp_path}/portal.sqlite3") == [1, 16, 0]
+    assert ask(**POSTGRES, PORTAL_LOCAL="1") == [1, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("share", "cores"), [("50000 100000", 1), ("100000 100000\n", 1), ("max 100000", None), ("", None), (None, None)]
+)
+def test_a_container_s_share_of_time_counts_as_cores(tmp_path, share, cores):
+    if share is not None:
+        (tmp_path / "cpu.max").write_text(share)
+    assert environment.count_cores(share=tmp_path / "cpu.max") == (cores or len(os.sched_getaffinity(0)))
