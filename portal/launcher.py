@@ -1,5 +1,10 @@
-"""Starts the portal's processes on one machine and ends them in order. Standard library only."""
+"""Starts the portal's processes on one machine and ends them in order. Standard library only.
 
+It is there for as long as the portal: `hand_over` lets it take the place of the process that prepared everything, with
+all that this one had loaded.
+"""
+
+import json
 import os
 import signal
 import socket
@@ -9,6 +14,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 _LOOK_EVERY = 0.2  # seconds
 _START_WITHIN = 30.0  # seconds
@@ -120,6 +126,40 @@ class Launcher:
         self._stopping = True
 
 
+def hand_over(*, parts: list[Part], folder: Path, greeting: str) -> NoReturn:
+    """Become a process that runs the parts and does nothing else. Files that are to stay open must be inheritable."""
+    keys = ("name", "command", "port", "host", "stop_within")
+    described = [{key: getattr(part, key) for key in keys} for part in parts]
+    # Through a pipe: a command line is for everybody to read, and the greeting has a link that is not.
+    read, write = os.pipe()
+    os.write(write, json.dumps({"parts": described, "folder": os.fspath(folder), "greeting": greeting}).encode())
+    os.close(write)
+    os.set_inheritable(read, True)
+    os.chdir(folder)
+    os.execv(sys.executable, [sys.executable, "-m", "portal.launcher", str(read)])  # noqa: S606 (our own words)
+
+
+def main() -> None:
+    """Run what was handed over."""
+    with open(int(sys.argv[1])) as pipe:  # noqa: PTH123 (a number is no path)
+        plan = json.load(pipe)
+    launcher = Launcher(parts=[Part(**part) for part in plan["parts"]], folder=Path(plan["folder"]))
+    launcher.catch_signals()
+    try:
+        launcher.start()
+        _say(plan["greeting"])
+        launcher.run()
+    except CannotStart as error:
+        raise SystemExit(f"portal: {error}") from None
+    finally:
+        _say("Stopping: web, then worker (which finishes its calls), then sandbox.")
+        launcher.stop()
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)  # noqa: T201
+
+
 def is_port_answering(port: int, *, host: str = "127.0.0.1") -> bool:
     """Whether something on this machine accepts connections there."""
     with _open_socket(host) as probe:
@@ -140,3 +180,7 @@ def is_port_free(port: int, *, host: str = "127.0.0.1") -> bool:
 
 def _open_socket(host: str) -> socket.socket:
     return socket.socket(socket.AF_INET6 if host.startswith("[") else socket.AF_INET, socket.SOCK_STREAM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,10 @@
 """The commands, each in this process where it can be."""
 
 import socket
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -169,3 +171,45 @@ def test_a_folder_that_cannot_be_made_is_said_in_one_line(settings, tmp_path):
     settings.DATA_DIR = tmp_path / "file" / "data"
     with pytest.raises(CommandError, match="cannot be used"):
         run_local.Command()._lock_data()
+
+
+HAND_OVER = """
+import sys
+from pathlib import Path
+from portal import launcher
+command = [sys.executable, "-c", sys.argv[1]]
+parts = [launcher.Part(name="Part", command=command, port=int(sys.argv[2]) or None)]
+launcher.hand_over(parts=parts, folder=Path.cwd(), greeting="A link for you alone")
+"""
+
+
+def hand_over(code: str, *, port: int = 0) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HAND_OVER, code, str(port)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_what_is_handed_over_runs_until_a_signal_in_a_process_that_has_loaded_nothing_else(tmp_path):
+    with hand_over(f"import os, time; open('{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(600)") as process:
+        assert process.stdout.readline() == "A link for you alone\n"
+        shown = Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert "portal.launcher" in shown
+        assert "link" not in shown
+        assert "django" not in Path(f"/proc/{process.pid}/maps").read_text()
+        pause = threading.Event()
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            pause.wait(0.01)
+        process.terminate()
+        assert process.communicate(timeout=60) == (
+            "Stopping: web, then worker (which finishes its calls), then sandbox.\n",
+            "",
+        )
+    assert process.returncode == 0
+    assert not Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists()
+
+
+def test_what_is_handed_over_and_cannot_start_is_said_in_one_line(free_port):
+    with hand_over("", port=free_port) as process:
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "A link" not in output
+    assert errors == "portal: Part did not start; its own lines above say why.\n"

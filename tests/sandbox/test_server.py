@@ -266,7 +266,7 @@ def test_a_fault_of_the_sandbox_goes_to_the_log(alice, sandbox, caplog, capfd, m
 
 
 def test_it_imports_the_standard_library_only():
-    code = "import sys; from portal.sandbox import server; print(*sys.modules)"
+    code = "import sys; from portal.sandbox import __main__; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
     assert {name.partition(".")[0] for name in loaded} & {"django", "requests", "urllib3", "environ"} == set()
@@ -283,18 +283,20 @@ run_sandbox.Command().run_from_argv(["manage.py", "run_sandbox", *sys.argv[2:]])
 """
 
 
-def run_command(tmp_path, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-c", RUN, str(tmp_path), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def run_command(way, tmp_path, *arguments):
+    """By manage.py, or without the portal, as `make run` does."""
+    ways = {
+        "CommandError": ["-c", RUN, str(tmp_path)],
+        "portal": ["-m", "portal.sandbox", "--data", f"{tmp_path}/sandbox.sqlite3"],
+    }
+    command = [sys.executable, *ways[way], *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_the_command_stops_cleanly_and_finishes_the_answers_begun(tmp_path, number):
-    with run_command(tmp_path, "--port", "0") as process:
+@pytest.mark.parametrize("way", ["CommandError", "portal"])
+def test_the_command_stops_cleanly_and_finishes_the_answers_begun(tmp_path, way, number):
+    with run_command(way, tmp_path, "--port", "0") as process:
         line = process.stdout.readline()
         address = line.removeprefix("The sandbox answers at http://").removesuffix("/v1\n")
         with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as connection:
@@ -329,12 +331,19 @@ def wait_until_recorded(address):
         (["--port", "0", "--data", "{folder}"], "The sandbox cannot use its data in {folder}: unable to open"),
     ],
 )
-def test_the_command_says_in_one_line_why_it_cannot_start(sandbox, tmp_path, arguments, line):
+@pytest.mark.parametrize("way", ["CommandError", "portal"])
+def test_the_command_says_in_one_line_why_it_cannot_start(sandbox, tmp_path, way, arguments, line):
     words = {"taken": sandbox.url.rpartition(":")[2], "folder": str(tmp_path)}
-    with run_command(tmp_path, *(argument.format(**words) for argument in arguments)) as process:
+    with run_command(way, tmp_path, *(argument.format(**words) for argument in arguments)) as process:
         output, errors = process.communicate(timeout=30)
 
     assert process.returncode == 1
     assert output == ""
-    assert errors.startswith(f"CommandError: {line.format(**words)}")
+    assert errors.startswith(f"{way}: {line.format(**words)}")
     assert errors.count("\n") == 1
+
+
+def test_without_the_portal_it_has_to_be_told_where_its_data_is():
+    done = subprocess.run([sys.executable, "-m", "portal.sandbox"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--data is missing" in done.stderr

@@ -17,7 +17,7 @@ from portal.services.people import setup
 
 
 class Command(BaseCommand):
-    """Prepares the database and the static files, starts web, worker and sandbox, and ends them in order."""
+    """Prepares the database and the static files; then the launcher starts web, worker and sandbox in its place."""
 
     help = "Run the whole portal on this machine: web, worker and, where no API key is set, the sandbox."
     # The folder of the database is only made here, and a check would open the database before.
@@ -30,17 +30,8 @@ class Command(BaseCommand):
         self._check_ports(port)
         self._lock_data()
         link = self._prepare()
-        parts = launcher.Launcher(parts=self._list_parts(port), folder=settings.BASE_DIR)
-        parts.catch_signals()
-        try:
-            parts.start()
-            self._greet(port, link)
-            parts.run()
-        except launcher.CannotStart as error:
-            raise CommandError(str(error)) from None
-        finally:
-            self.stdout.write("Stopping: web, then worker (which finishes its calls), then sandbox.")
-            parts.stop()
+        greeting = self._describe(port, link)
+        launcher.hand_over(parts=self._list_parts(port), folder=settings.BASE_DIR, greeting=greeting)
 
     def _check_ports(self, port: int) -> None:
         wanted = {"PORT": port} | (
@@ -58,6 +49,7 @@ class Command(BaseCommand):
         try:
             settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
             self._lock = (settings.DATA_DIR / "run.lock").open("w")
+            os.set_inheritable(self._lock.fileno(), True)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()
@@ -88,18 +80,16 @@ class Command(BaseCommand):
         worker = launcher.Part(name="The worker", command=[*manage, "work"], stop_within=drain)
         if not settings.USING_SANDBOX:
             return [worker, web]
-        number = settings.PORTAL_SANDBOX_PORT
-        sandbox = launcher.Part(
-            name="The sandbox", command=[*manage, "run_sandbox", "--port", str(number)], port=number
-        )
-        return [sandbox, worker, web]
+        # Not by manage.py, which would load all of the portal beside it.
+        number, data = settings.PORTAL_SANDBOX_PORT, settings.DATA_DIR / "sandbox.sqlite3"
+        imitate = [sys.executable, "-m", "portal.sandbox", "--port", str(number), "--data", os.fspath(data)]
+        return [launcher.Part(name="The sandbox", command=imitate, port=number), worker, web]
 
-    def _greet(self, port: int, link: str) -> None:
+    def _describe(self, port: int, link: str) -> str:
         address = f"http://{settings.PORTAL_BIND}:{port}"
         lines = ["", f"The portal runs at {address}/", ""]
         if link:
             lines += ["Make the first administrator here, within an hour and only once:", f"  {address}{link}", ""]
         if settings.USING_SANDBOX:
             lines += ["The sandbox is in use: no real workstation is made. README.md says how to set a real key.", ""]
-        self.stdout.write("\n".join([*lines, "Ctrl-C stops everything."]))
-        self.stdout.flush()
+        return "\n".join([*lines, "Ctrl-C stops everything."])
