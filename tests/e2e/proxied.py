@@ -101,7 +101,7 @@ class Proxied:
 
     def fill(self) -> str:
         """Make an administrator with many requests; gives a session of theirs."""
-        made = "from portal.services import setup; setup.create_administrator(token={!r}, username='ada', password='')"
+        made = "from portal.services.people import setup; setup.create_administrator(token={!r}, username='ada', password='')"
         token = self.manage("setup_link").strip().rstrip("/").rpartition("/")[2]
         self.manage("shell", "-v0", "-c", made.format(token) + _FILL)
         session = (

@@ -93,9 +93,9 @@ def test_the_worker_finishes_its_call_before_it_ends(tmp_path):
     portal = Portal(tmp_path).start()
     code = (
         "import django; django.setup()\n"
-        "from portal import models; from portal.services import submissions; import uuid\n"
+        "from portal import models; from portal.services.requests import submissions; import uuid\n"
         "user = models.User.objects.create_superuser('ada')\n"
-        "intake.submit_request(requester=user, submission=uuid.uuid4(), type='max', workspace_uid='slow-2', note='')"
+        "submissions.submit_request(requester=user, submission=uuid.uuid4(), type='max', workspace_uid='slow-2', note='')"
     )
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "portal.settings",

@@ -54,7 +54,7 @@ def advance_scan(*, account: models.Account, lease: leases.Lease, client: agents
     if is_first and not scan.is_over:
         with transaction.atomic():
             leases.check_lease(lease=lease)
-            _note_first_look(scan, result=models.Account.BaselineScan.BEGUN)
+            _note_baseline_scan(scan, result=models.Account.BaselineScan.BEGUN)
     return scan
 
 
@@ -291,10 +291,10 @@ def _end(
     if scan.is_whole:
         wholeness.end_doubts(scan=scan)
     is_read = scan.phase == scan.Phase.CHECK
-    _note_first_look(scan, result=models.Account.BaselineScan.DONE if is_read else models.Account.BaselineScan.FAILED)
+    _note_baseline_scan(scan, result=models.Account.BaselineScan.DONE if is_read else models.Account.BaselineScan.FAILED)
 
 
-def _note_first_look(scan: models.Scan, *, result: models.Account.BaselineScan) -> None:
+def _note_baseline_scan(scan: models.Scan, *, result: models.Account.BaselineScan) -> None:
     """Note how far the account's first scan has come. Once one has been through the lists, that stays."""
     before = models.Account.objects.values_list("baseline_scan", flat=True).get(pk=scan.account_id)
     if before in (models.Account.BaselineScan.DONE, result):
