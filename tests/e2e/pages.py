@@ -149,7 +149,7 @@ OPERATORS = ("open", "paused 402", "paused new-key", "paused database-moved", "n
 
 
 def _list_keys() -> list[Page]:
-    pages = [_show_key(f"held {cause}") for cause in [*HOLDING, "new-key", "database-moved"]]
+    pages = [_show_key(f"paused {cause}") for cause in [*HOLDING, "new-key", "database-moved"]]
     pages += [_show_key(scene) for scene in ("resuming 402", "no-worker")]
     pages += [_show_key(scene, person="olga") for scene in OPERATORS]
     return pages
@@ -228,8 +228,8 @@ PAGES = [
     Page(name="unknown-auditor", path="/unknown/", url="unknown", person="anna"),
     # --- The key ---
     *_list_keys(),
-    Page(name="home-held", path="/", url="home", scene="paused 402"),
-    Page(name="request-new-held", path="/requests/new/", url="request_new", scene="paused 402"),
+    Page(name="home-paused", path="/", url="home", scene="paused 402"),
+    Page(name="request-new-paused", path="/requests/new/", url="request_new", scene="paused 402"),
     Page(name="request-waiting", path="/requests/{r_queued}/", url="request_detail", scene="paused 402"),
     # --- What went wrong ---
     Page(name="refused", path="/unknown/", url="unknown", status=403),

@@ -78,7 +78,7 @@ def wait_for(page: Page, address: str, words: str) -> None:
 
 
 def resume(page: Page, portal: Portal) -> None:
-    """As an operator, where the key is held."""
+    """As an operator, where the key is paused."""
     page.goto(f"{portal.address}/key/")
     button = page.get_by_role("button", name="Resume the key")
     if button.count():

@@ -49,7 +49,7 @@ def _change_key(**values: object) -> None:
     models.Key.objects.filter(account=accounts.get_current_account()).update(**values)
 
 
-def _hold(cause: str) -> None:
+def _pause(cause: str) -> None:
     now = timezone.now().replace(microsecond=0)
     until = now + timedelta(hours=1) if cause in UNTIL_A_TIME else None
     values = {"paused_at": now, "paused_until": until, "pause_seconds": 3600 if until else 0}
@@ -109,7 +109,7 @@ def _guess(cause: str) -> None:
 
 _SCENES = {
     "open": lambda _: None,
-    "held": _hold,
+    "paused": _pause,
     "resuming": _resume,
     "shared": _share,
     "no-worker": _stop_worker,
