@@ -42,7 +42,7 @@ _MOST_LEFT_UNREAD = 1024 * 1024  # bytes of a refused body that are let pass, so
 # Threads for whoever shows no cookie of somebody who is or was signed in, true or not. Python gives each that is busy
 # as much of the processor as a member's, so each first waits until no member is being answered, but not for ever.
 _STRANGERS = 2
-GIVE_WAY = 0.1  # seconds; most pages take less, an export or a password more
+GIVE_WAY = 0.25  # seconds; nearly all pages take less, an export or a password more
 _IS_KNOWN = re.compile(
     rb"^(?:GET|HEAD) /(?:healthz|readyz)[ ?]|\r\nCookie:[^\r\n]*\b(?:%b|%b)="
     % (settings.SESSION_COOKIE_NAME.encode(), settings.BROWSER_COOKIE.encode()),
@@ -194,9 +194,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def _answer(self, conn: Connection) -> None:
         if _IS_KNOWN.search(conn.arrival.received):
+            self._is_quiet.clear()
             future = self.tpool.submit(self.handle, conn)
             self._members.add(future)
-            self._is_quiet.clear()
         else:
             future = self._strangers.submit(self._handle_stranger, conn)
         future.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))

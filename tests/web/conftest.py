@@ -55,7 +55,7 @@ def serve(tmp_path) -> Iterator[Callable[..., Server]]:
         *,
         arrive_within: float = 600,
         send_within: float = 600,
-        give_way: float = 0.1,
+        give_way: float = 0.25,
         host: str = "127.0.0.1",
         **settings: object,
     ) -> Server:
