@@ -445,6 +445,18 @@ def test_a_worker_does_not_seal_anew_what_it_has_sealed_and_says_so(record, seal
     assert ("seal", f"seal {number}") in test_watch.list_found()
 
 
+def test_a_worker_seals_on_in_a_database_that_was_put_back(record, seal):
+    add_event("everything")
+    newest = models.Seal.objects.latest("number").pk
+    assert seal() == 1
+    tamper("DELETE FROM portal_seal WHERE number > %s", newest)
+    assert seal() == 0
+    with transaction.atomic():
+        audit.record(Verb.DATABASE_CHANGED, "the database")
+    assert seal() == 2
+    assert find() == []
+
+
 LOWEST = -(2**63)
 
 

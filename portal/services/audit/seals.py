@@ -16,6 +16,7 @@ from django.db import OperationalError, transaction
 from portal import models
 from portal.db import clock, numbers
 from portal.models.clock import Now
+from portal.models.event import Verb
 from portal.services.audit import canonical, keys, marks, reading
 from portal.services.runtime import leases
 
@@ -119,10 +120,18 @@ def forget_newest() -> None:
 
 
 def find_loss() -> models.Seal | None:
-    """The newest seal that this process has made, where it is not there any more."""
+    """The newest seal that this process has made, where it is not there any more.
+
+    Where the portal has noted since that its database went back, that is why, and people have been asked about it.
+    """
     made = _MADE.seal
-    is_there = made is None or models.Seal.objects.filter(number=made.number, digest=made.digest).exists()
-    return None if is_there else made
+    if made is None or models.Seal.objects.filter(number=made.number, digest=made.digest).exists():
+        return None
+    changed = reading.find_newest_of(verb=Verb.DATABASE_CHANGED)
+    if changed is not None and changed.at >= canonical.write_time(time=made.made_at):
+        forget_newest()
+        return None
+    return made
 
 
 def _seal_batch(*, until: int, lease: leases.Lease) -> int:

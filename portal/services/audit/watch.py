@@ -141,7 +141,11 @@ def _check_new(check: models.LogCheck, report: Report) -> None:
                 told[change[2]].add(change[3])
         if number == _EVENTS:
             break
-    if number == _EVENTS and reading.read_authentic(after=event.id, until=seals.HIGHEST_ID, limit=1):
+    if (
+        number == _EVENTS
+        and last != event.id
+        and reading.read_authentic(after=event.id, until=seals.HIGHEST_ID, limit=1)
+    ):
         last = event.id  # however many of these were forged
     for kind, ids in told.items():
         verifyrows.compare_chosen(report=report, kind=kind, ids=sorted(ids))
