@@ -101,9 +101,9 @@ class Proxied:
 
     def fill(self) -> str:
         """Make an administrator with many requests; gives a session of theirs."""
-        made = "from portal.services.people import setup; setup.create_administrator(token={!r}, username='ada', password='')"
         token = self.manage("setup_link").strip().rstrip("/").rpartition("/")[2]
-        self.manage("shell", "-v0", "-c", made.format(token) + _FILL)
+        made = f"setup.create_administrator(token={token!r}, username='ada', password='')"
+        self.manage("shell", "-v0", "-c", f"from portal.services.people import setup; {made}{_FILL}")
         session = (
             "from django.test import Client; from portal import models; c = Client();"
             " c.force_login(models.User.objects.get()); print(c.cookies['__Host-sessionid'].value)"

@@ -95,7 +95,8 @@ def test_the_worker_finishes_its_call_before_it_ends(tmp_path):
         "import django; django.setup()\n"
         "from portal import models; from portal.services.requests import submissions; import uuid\n"
         "user = models.User.objects.create_superuser('ada')\n"
-        "submissions.submit_request(requester=user, submission=uuid.uuid4(), type='max', workspace_uid='slow-2', note='')"
+        "values = {'type': 'max', 'workspace_uid': 'slow-2', 'note': ''}\n"
+        "submissions.submit_request(requester=user, submission=uuid.uuid4(), **values)"
     )
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "portal.settings",

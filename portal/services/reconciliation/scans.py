@@ -291,7 +291,9 @@ def _end(
     if scan.is_whole:
         wholeness.end_doubts(scan=scan)
     is_read = scan.phase == scan.Phase.CHECK
-    _note_baseline_scan(scan, result=models.Account.BaselineScan.DONE if is_read else models.Account.BaselineScan.FAILED)
+    _note_baseline_scan(
+        scan, result=models.Account.BaselineScan.DONE if is_read else models.Account.BaselineScan.FAILED
+    )
 
 
 def _note_baseline_scan(scan: models.Scan, *, result: models.Account.BaselineScan) -> None:
