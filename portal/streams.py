@@ -48,7 +48,7 @@ class _Place:
     _held: ClassVar[Counter[object]] = Counter()
 
     def __init__(self, person: object) -> None:
-        self._person, self._is_paused = person, True
+        self._person, self._is_held = person, True
 
     @classmethod
     def take(cls, *, person: object) -> "_Place | None":
@@ -61,8 +61,8 @@ class _Place:
 
     def close(self) -> None:
         with self._lock:
-            if self._is_paused:
-                self._is_paused = False
+            if self._is_held:
+                self._is_held = False
                 self._held[self._person] -= 1
 
 

@@ -40,8 +40,8 @@ class KeyAdmin(readonly.ReadOnlyAdmin):
         columns.name(label=_("key")),
         "state",
         columns.failure("cause"),
-        columns.moment("paused_at", label=_("held since")),
-        columns.moment("paused_until", label=_("held until")),
+        columns.moment("paused_at", label=_("paused since")),
+        columns.moment("paused_until", label=_("paused until")),
     )
     list_select_related = ("account",)
     list_filter = ("state", filters.CauseFilter)

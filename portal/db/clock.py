@@ -4,13 +4,18 @@ from datetime import UTC, datetime
 
 from django.db import connection
 
-# Six digits, as models.clock has it.
-_SQLITE = "STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW') || '001'"
+# What gives the time in a statement. On SQLite with six digits, as models.clock has it.
+NOW = {"sqlite": "STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW') || '001'", "postgresql": "statement_timestamp()"}
 
 
 def read_clock() -> datetime:
     """The time by the database, read anew."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_SQLITE}" if connection.vendor == "sqlite" else "SELECT statement_timestamp()")
+        cursor.execute(f"SELECT {NOW[connection.vendor]}")
         (now,) = cursor.fetchone()
-    return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)
+    return parse_time(now)
+
+
+def parse_time(value: datetime | str) -> datetime:
+    """What a statement has given as the time; SQLite knows it as text."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value).replace(tzinfo=UTC)

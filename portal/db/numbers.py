@@ -1,11 +1,13 @@
 """Numbers that the database gives: to events, and after it was put back to all that must not have a number twice."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.db import connection
 
+from portal.db import clock
+
 _LOCK = 0x706F7274616C  # of PostgreSQL's advisory locks: shared by whoever has taken a number and not committed yet
-_NOW = "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW') || '001'"  # as models.clock has it
+_NOW = clock.NOW["sqlite"].replace("%", "%%")
 _TAKE = {
     "sqlite": "INSERT INTO portal_eventnumber (id, last) VALUES (1, %s)"  # noqa: S608 (our own words)
     f" ON CONFLICT (id) DO UPDATE SET last = last + excluded.last RETURNING last, {_NOW}",
@@ -25,9 +27,8 @@ def take_event_numbers(*, count: int) -> tuple[list[int], datetime]:
         cursor.execute(_TAKE[connection.vendor], [count])
         (row,) = cursor.fetchall()  # SQLite writes when all has been read
     taken, at = row
-    if connection.vendor == "sqlite":
-        return list(range(taken - count + 1, taken + 1)), datetime.fromisoformat(at).replace(tzinfo=UTC)
-    return sorted(taken), at
+    found = range(taken - count + 1, taken + 1) if connection.vendor == "sqlite" else sorted(taken)
+    return list(found), clock.parse_time(at)
 
 
 def wait_for_writers(*, within: str) -> None:

@@ -103,7 +103,7 @@ class Migration(migrations.Migration):
                 ('ended_tick', models.PositiveBigIntegerField(blank=True, help_text="The key's tick when its end was recorded.", null=True)),
                 ('deadline_at', models.DateTimeField(help_text='From then on the outcome is unknown, unless it was recorded.')),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Outcome unknown'), ('NOT_SENT', 'Given back, not sent')], default='SENDING', max_length=16)),
+                ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Outcome unknown'), ('NOT_SENT', 'Not sent')], default='SENDING', max_length=16)),
                 ('failure', models.CharField(blank=True, max_length=32)),
                 ('key_fingerprint', models.CharField(blank=True, help_text='Of the key that it used.', max_length=16)),
                 ('names_other', models.BooleanField(default=False, help_text='The response named a workstation that belongs to another request.')),
@@ -243,7 +243,7 @@ class Migration(migrations.Migration):
                 ('message', models.TextField(blank=True, help_text="The provider's own sentence.")),
                 ('answer', models.BinaryField(blank=True, help_text="The answer's body, at most its first 1 MiB.", null=True)),
                 ('came_at', models.DateTimeField(db_default=portal.models.clock.Now())),
-                ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Outcome unknown'), ('NOT_SENT', 'Given back, not sent')], max_length=16)),
+                ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Outcome unknown'), ('NOT_SENT', 'Not sent')], max_length=16)),
                 ('failure', models.CharField(blank=True, max_length=32)),
             ],
             options={
@@ -404,7 +404,7 @@ class Migration(migrations.Migration):
                 ('attempt_number', models.PositiveBigIntegerField(help_text='The id that the attempt had.')),
                 ('token', models.CharField(help_text="The attempt's own.", max_length=32, unique=True)),
                 ('came_at', models.DateTimeField(db_default=portal.models.clock.Now())),
-                ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Outcome unknown'), ('NOT_SENT', 'Given back, not sent')], max_length=16)),
+                ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Outcome unknown'), ('NOT_SENT', 'Not sent')], max_length=16)),
                 ('failure', models.CharField(blank=True, max_length=32)),
             ],
             options={

@@ -124,7 +124,7 @@ class Request(Audited):
 
     objects = RequestQuerySet.as_manager()
 
-    last_number: int  # of its attempts; where `turns` has found it
+    last_number: int  # of its attempts; where the fair queue has found it
 
     class Meta:
         permissions = [
@@ -255,7 +255,7 @@ class Attempt(ProviderAnswer):
         SUCCEEDED = "SUCCEEDED", _("Succeeded")
         FAILED = "FAILED", _("Failed")
         UNKNOWN = "UNKNOWN", _("Outcome unknown")
-        NOT_SENT = "NOT_SENT", _("Given back, not sent")
+        NOT_SENT = "NOT_SENT", _("Not sent")
 
     request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="attempts")
     number = models.PositiveIntegerField(help_text=_("1 for the request's first attempt."))

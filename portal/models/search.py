@@ -38,7 +38,7 @@ class Has(models.Lookup):
 class SearchEntry(models.Model):
     """The texts by which a request is found.
 
-    The database writes them itself, by the triggers of services/search/search_index.py. The table lies in SQLite's
+    The database writes them itself, by the triggers of db/search_index.py. The table lies in SQLite's
     full-text index, or is indexed by PostgreSQL's, which is why a migration makes it and not Django.
     """
 

@@ -60,7 +60,7 @@ class Provider(Control):
         return Exchange(ending=ending, reply=endings.resolve(ending, natural), post=post)
 
     def wait(self, exchange: Exchange) -> None:
-        """Pause the answer back for as long as the gate and its delay say."""
+        """Hold the answer back for as long as the gate and its delay say."""
         if exchange.post is not None:
             self.gate.wait()
         if exchange.ending.delay:

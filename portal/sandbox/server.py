@@ -161,7 +161,7 @@ class Sandbox:
         self._provider.generation.change({"generation": generation})
 
     def hold(self) -> None:
-        """Pause back the answers to POST until `release`."""
+        """Hold back the answers to POST until `release`."""
         self._provider.gate.clear()
 
     def release(self) -> None:

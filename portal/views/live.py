@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from portal import models
 
-_SHOWS_PAUSE, _SHOWED_PAUSE, _SHOWS_NONE = "held", "went", "open"
+_SHOWS_PAUSE, _SHOWED_PAUSE, _SHOWS_NONE = "paused", "went", "none"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,13 +71,13 @@ def measure() -> dict[str, float]:
     }
 
 
-def timed[**P, T](lock: Callable[P, T], lease: list[float]) -> Callable[P, T]:
+def timed[**P, T](lock: Callable[P, T], held: list[float]) -> Callable[P, T]:
     """The same, noting how long its transaction goes on after it has locked."""
 
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
         result = lock(*args, **kwargs)
         begun = time.monotonic()
-        transaction.on_commit(lambda: lease.append(time.monotonic() - begun))
+        transaction.on_commit(lambda: held.append(time.monotonic() - begun))
         return result
 
     return wrapper

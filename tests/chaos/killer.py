@@ -270,7 +270,7 @@ def _limit_files(pid: int, size: int) -> None:
 
 
 def _lock_sqlite(database: stage.Sqlite, *, seconds: float) -> None:
-    """Pause the only write lock for a while, as a backup or a careless shell does."""
+    """Hold the only write lock for a while, as a backup or a careless shell does."""
     connection = sqlite3.connect(database.path, timeout=20, isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")

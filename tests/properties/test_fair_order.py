@@ -75,15 +75,15 @@ class FairOrder(scene.Example):
         self.tick()
         self.put(scene.submit(self.people[person % len(self.people)]).pk, to_back=True)
 
-    @rule()
-    def claim(self) -> None:
+    @rule(most=st.integers(1, 6))
+    def claim(self, most: int) -> None:
+        """So many at once are those that would be claimed one by one."""
         self.tick()
-        call = factories.claim_next(worker="test")
-        expected = self.model.take(passed_over=frozenset(self.postponed))
-        claimed = models.Attempt.objects.get(pk=call.attempt_id).request_id if call else None
-        assert claimed == expected
-        if call is not None and claimed is not None:
-            self.in_flight.append((call, claimed))
+        calls = dispatch.claim_requests(worker="test", most=most)
+        taken = [self.model.take(passed_over=frozenset(self.postponed)) for _ in range(most)]
+        claimed = [models.Attempt.objects.get(pk=call.attempt_id).request_id for call in calls]
+        assert claimed == [number for number in taken if number is not None]
+        self.in_flight += zip(calls, claimed, strict=True)
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data(), code=st.sampled_from(["200", "not-sent", "422", "unreadable"]))
@@ -176,3 +176,24 @@ def test_two_hundred_requests_of_one_person_delay_another_s_by_one_call_at_most(
     assert fair_queue.find_position(portal_request=single) <= 2
     claimed = [models.Attempt.objects.get(pk=factories.claim().attempt_id).request_id for _ in range(2)]
     assert single.pk in claimed
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("sizes", [(9,), (4, 5), (2, 3, 4), (1,) * 9])
+def test_requests_that_are_claimed_together_go_out_as_if_one_by_one(settings, sizes):
+    settings.PORTAL_CALLS_IN_FLIGHT = 100
+    factories.mark_baseline_scan()
+    people = [factories.create_user(name, "Members") for name in ("first", "second", "third")]
+    for person in reversed(people):  # whose last turns are of different times
+        scene.submit(person)
+        factories.claim()
+    queues = {
+        person.pk: [scene.submit(person).pk for _ in range(count)]
+        for person, count in zip(people, (5, 3, 1), strict=True)
+    }
+    model = Model(queues=queues, turns=[person.pk for person in reversed(people)])
+
+    calls = [call for most in sizes for call in dispatch.claim_requests(worker="test", most=most)]
+
+    claimed = [models.Attempt.objects.get(pk=call.attempt_id).request_id for call in calls]
+    assert claimed == [model.take() for _ in range(9)]

@@ -1,9 +1,11 @@
 """Group commit: results and claims of a worker in one transaction, in which no result stops another."""
 
+from dataclasses import replace
+
 import pytest
 from django.db import transaction
 
-from portal import models
+from portal import agentstation, models
 from portal.services.audit import verify
 from portal.services.key import accounts
 from portal.services.requests import batch, dispatch
@@ -61,19 +63,35 @@ def test_a_result_that_cannot_be_recorded_stops_no_other_and_leaves_nothing(sand
     for _ in range(3):
         factories.submit(alice)
     first, second, third = bring(3)
-    broken = batch.Delivery(call=second.call, result=dispatch.Result(workstation=object()))
+    broken = break_late(second)
 
     present = commit([first, broken, third])
 
     assert (present.recorded, present.broken) == ([first, third], [broken])
     attempt = models.Attempt.objects.get(pk=second.call.attempt_id)
     assert (attempt.outcome, attempt.request.status) == ("SENDING", "SENDING")
-    assert not models.Event.objects.filter(verb="answer", request_number=attempt.request_id).exists()
-    ticks = models.Attempt.objects.exclude(ended_tick=None).values_list("ended_tick", flat=True)
-    assert models.Key.objects.get().tick == max(ticks)
+    assert not models.Event.objects.filter(verb__in=["answer", "notice"], request_number=attempt.request_id).exists()
+    assert not models.Notice.objects.exists()
+    assert not models.Workspace.objects.filter(uid=second.result.workstation.workspace.uid).exists()
+    before, after = (models.Attempt.objects.get(pk=one.call.attempt_id).ended_tick for one in (first, third))
+    assert models.Key.objects.get().tick == after == before + 1
 
     assert commit([second]).recorded == [second]
     assert not verify.verify_log().findings
+
+
+def break_late(delivery: batch.Delivery) -> batch.Delivery:
+    """A result that our own code breaks on when the attempt has ended, a notice is raised and a workspace stored."""
+    result = delivery.result
+    deviation = agentstation.Deviation(kind="something new", example={})
+    return replace(
+        delivery,
+        result=replace(
+            result,
+            workstation=replace(result.workstation, status=None),
+            answer=replace(result.answer, deviations=(deviation,)),
+        ),
+    )
 
 
 def test_a_batch_takes_no_more_than_its_largest_and_its_time(sandbox, alice, monkeypatch):

@@ -354,9 +354,12 @@ def test_news_that_cannot_be_stored_stop_no_other(sandbox, alice, lease, caplog)
     told[1] = replace(told[1], status=None)  # which no column takes
     readings = [refreshing.Reading(stored=stored, told=one) for stored, one in zip(workstations, told, strict=True)]
     models.Workstation.objects.update(status="elsewhere")
+    models.Workspace.objects.update(status="elsewhere")
 
     refreshing._store_news(readings=readings, account=workstations[0].account, begun_tick=99, lease=lease)
 
     statuses = models.Workstation.objects.order_by("pk").values_list("status", flat=True)
     assert [status == "elsewhere" for status in statuses] == [False, True, False]
+    statuses = models.Workspace.objects.order_by("pk").values_list("status", flat=True)
+    assert [status == "elsewhere" for status in statuses] == [False, True, False], "half of it was stored"
     assert f"workstation {workstations[1].uid} could not be stored" in caplog.text

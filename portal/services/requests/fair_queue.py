@@ -1,9 +1,10 @@
 """The fair order: in turns between people, oldest first within a person."""
 
 from collections.abc import Iterable
+from itertools import zip_longest
 
-from django.db.models import Count, OuterRef, Q, Window
-from django.db.models.functions import Coalesce, RowNumber
+from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models.functions import Coalesce
 
 from portal import models
 from portal.services.requests import submitters
@@ -15,19 +16,16 @@ def find_next(*, account: models.Account, most: int) -> list[models.Request]:
 
     Who may no longer ask for workstations has no turn: what they have waiting is cancelled.
     """
-    due = models.Request.objects.due(account).filter(requester__in=submitters.list_submitters())
-    # Whoever has had a turn is behind all others: first everybody's oldest, then everybody's second.
-    place = Window(RowNumber(), partition_by="requester", order_by=("queued_at", "id"))
-    order = due.annotate(place=place).filter(place__lte=most).order_by("place", "requester__last_turn", "requester")
-    numbers = list(order.values_list("pk", flat=True)[:most])
-    if not numbers:
-        return []
+    due = models.Request.objects.due(account)
+    waiting = submitters.list_submitters().filter(Exists(due.filter(requester=OuterRef("pk"))))
+    people = list(waiting.order_by("last_turn", "pk").values_list("pk", flat=True)[:most])
     last = models.Attempt.objects.filter(request=OuterRef("pk")).order_by("-number").values("number")[:1]
-    rows = models.Request.objects.filter(pk__in=numbers).annotate(
-        last_number=Coalesce(last, 0)  # type: ignore[no-redef]
-    )
+    rows = due.annotate(last_number=Coalesce(last, 0))  # type: ignore[no-redef]
     locked = rows.select_related("account", "requester").select_for_update(of=("self",))
-    return sorted(locked, key=lambda row: numbers.index(row.pk))
+    # By the index of each, for a queue may be long: a window over all of it took PostgreSQL 190 ms at 10,000.
+    queues = [locked.filter(requester=person)[: most - len(people) + 1] for person in people]
+    # Whoever has had a turn is behind all others: first everybody's oldest, then everybody's second.
+    return [row for turn in zip_longest(*queues) for row in turn if row is not None][:most]
 
 
 def take_turns(*, key: models.Key, portal_requests: Iterable[models.Request]) -> None:
