@@ -154,7 +154,7 @@ def create_workstation(requester: models.User, **values: str) -> models.Workstat
 def make_steady(lease: leases.Lease) -> steady_clock.SteadyClock:
     """A clock that has been watched for years."""
     steady = steady_clock.SteadyClock()
-    steady.observe(account=accounts.get_current_account(), token=lease.token)
+    steady.observe(token=lease.token)
     steady._steady_since = -1e8
     return steady
 

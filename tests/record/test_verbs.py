@@ -380,7 +380,7 @@ def step_clock(stage: Stage) -> None:
     boottime = iter([1000.0, 1000.0, 900.0, 900.0])  # time that passes only for the database: its clock was set forward
     watched = steady_clock.SteadyClock(boottime=lambda: next(boottime))
     for _ in range(2):
-        watched.observe(account=accounts.get_current_account(), token=1)
+        watched.observe(token=1)
 
 
 def guess(stage: Stage) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from portal import agentstation, models
 from portal.db import clock
-from portal.services.key import accounts, steady_clock
+from portal.services.key import steady_clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,7 +22,7 @@ def steady() -> steady_clock.SteadyClock:
 
 def observe(watched: steady_clock.SteadyClock, *, times: int = 1, token: int = 1) -> None:
     for _ in range(times):
-        watched.observe(account=accounts.get_current_account(), token=token)
+        watched.observe(token=token)
 
 
 def now():

@@ -37,7 +37,7 @@ def watched() -> steady_clock.SteadyClock:
     passed = iter(range(10_000))
     watched = steady_clock.SteadyClock(boottime=lambda: agentstation.boottime() + 0.5 * next(passed))
     for _ in range(9):
-        watched.observe(account=accounts.get_current_account(), token=1)
+        watched.observe(token=1)
     return watched
 
 

@@ -32,7 +32,7 @@ class SteadyClock:
         self._now: datetime | None = None
         self._ahead: set[int] = set()  # attempts that were claimed in the future
 
-    def observe(self, *, account: models.Account, token: int) -> datetime:
+    def observe(self, *, token: int) -> datetime:
         """The time by the database; at the beginning of each round of the job, not within a transaction."""
         before = self._boottime()
         now = clock.read_clock()

@@ -42,7 +42,7 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
         return  # the lists may be another account's
     if scans.find_open(account=account) or _is_scan_due(account=account):
         scans.advance_scan(account=account, lease=lease, client=client)
-    now = steady.observe(account=account, token=lease.token)
+    now = steady.observe(token=lease.token)
     listinglag.measure_lags(account=account, now=now)
     this_round = Round(lease=lease, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
     sharing.note_sharing(account=account)

@@ -26,7 +26,7 @@ def recover_requests(*, lease: leases.Lease, watched: steady_clock.SteadyClock) 
     `watched` is the clock that this job keeps from one round to the next. Returns how many.
     """
     account = accounts.get_current_account()
-    watched.observe(account=account, token=lease.token)
+    watched.observe(token=lease.token)
     putoff.shorten_waits(account=account, lease=lease)
     count = (
         _recover_attempts(lease=lease, watched=watched) + _cancel_foreign(lease=lease) + _cancel_forbidden(lease=lease)
