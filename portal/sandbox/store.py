@@ -1,71 +1,181 @@
-"""Where the sandbox keeps its state: one SQLite database, in a file or in memory."""
+"""The sandbox's state: workstations, workspaces, their files and logs, and the record of every POST."""
 
+import secrets
 import sqlite3
-import threading
+import string
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS workspaces (uid TEXT PRIMARY KEY, created_at REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS workstations (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, type TEXT NOT NULL, workspace TEXT NOT NULL,
-    oddity TEXT NOT NULL, post INTEGER, started_at REAL NOT NULL, ends_at REAL NOT NULL,
-    listed_at REAL NOT NULL DEFAULT 0, readable_at REAL NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS workstations_by_start ON workstations (started_at, sequence);
-CREATE INDEX IF NOT EXISTS workstations_by_end ON workstations (ends_at);
-CREATE INDEX IF NOT EXISTS workstations_by_post ON workstations (post);
-CREATE TABLE IF NOT EXISTS items (
-    uuid TEXT PRIMARY KEY, kind TEXT NOT NULL, workspace TEXT NOT NULL, workstation TEXT NOT NULL, name TEXT NOT NULL,
-    level TEXT NOT NULL, size INTEGER NOT NULL, appears_at REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS items_of_workspace ON items (workspace, kind, appears_at);
-CREATE TABLE IF NOT EXISTS posts (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL, headers TEXT NOT NULL,
-    authorized INTEGER NOT NULL, body TEXT NOT NULL, answered TEXT
-);
-"""
+from portal.sandbox import endings, items, lists, names, paging, posts, store, weather
+from portal.sandbox.endings import Ending
+
+type Document = dict[str, Any]
+
+ALPHABET = string.digits + string.ascii_letters
+# How long each workstation of a history lasted, in seconds.
+LASTED = 60.0
 
 
-class Store:
-    """The database and the lock under which it is used: reads hold `lock`, writes `lock` and then `database`."""
+def make_uid() -> str:
+    """A UID in the provider's form."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(12))
 
-    def __init__(self, path: Path | None) -> None:
-        self.lock = threading.RLock()
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        self.database = sqlite3.connect(path or ":memory:", check_same_thread=False)
-        try:
-            self.database.row_factory = sqlite3.Row
-            # Survives kill -9; a power cut may cost the last moments, which a rehearsal can bear.
-            self.database.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
-            self._add_columns("workstations", "listed_at", "readable_at")
-        except sqlite3.Error:
-            self.database.close()
-            raise
 
-    def _add_columns(self, table: str, *columns: str) -> None:
-        """Columns that the file of an older sandbox lacks."""
-        there = {row["name"] for row in self.all(f"PRAGMA table_info({table})")}
-        for column in columns:
-            if column not in there:
-                self.database.execute(f"ALTER TABLE {table} ADD COLUMN {column} REAL NOT NULL DEFAULT 0")
+class World:
+    """Everything that outlives a call; with a path it outlives the process too.
+
+    Nothing runs in the background: a workstation's whole life is laid down when it is made, and reading compares it
+    with the clock.
+    """
+
+    def __init__(
+        self, *, path: Path | None, lifetime: float, file_every: float, url: str, clock: Callable[[], float]
+    ) -> None:
+        self._lifetime = lifetime
+        self.clock = clock
+        self.weather = weather.Weather()
+        self._store = store.Store(path)
+        self.posts = posts.Posts(self._store, clock=clock)
+        self.items = items.Items(self._store, weather=self.weather, file_every=file_every, url=url, clock=clock)
 
     def close(self) -> None:
-        """Close the database."""
-        with self.lock:
-            self.database.close()
+        """Close the store."""
+        self._store.close()
 
     def reset(self) -> None:
-        """Forget everything. Sequences go on, so that a call still in flight cannot be taken for a later one."""
-        with self.lock, self.database:
-            for table in ("items", "workstations", "workspaces", "posts"):
-                self.database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+        """Forget everything."""
+        self._store.reset()
 
-    def all(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        """Every row."""
-        return self.database.execute(sql, values).fetchall()
+    def record(self) -> Document:
+        """Every POST received and every workstation made, oldest first. One without a POST is somebody else's."""
+        with self._store.lock:
+            workstations = self._store.all("SELECT * FROM workstations ORDER BY sequence")
+            received = self.posts.describe()
+            now = self.clock()
+        return {
+            "posts": received,
+            "workstations": [
+                {
+                    "uid": row["uid"],
+                    "type": row["type"],
+                    "workspace": row["workspace"],
+                    "status": "completed" if row["ends_at"] <= now else "active",
+                    "post": row["post"],
+                }
+                for row in workstations
+            ],
+        }
 
-    def first(self, sql: str, *values: object) -> sqlite3.Row | None:
-        """The first row, if there is one."""
-        row: sqlite3.Row | None = self.database.execute(sql, values).fetchone()
-        return row
+    def knows_workspace(self, uid: str) -> bool:
+        """Whether a workstation may be asked for in this workspace."""
+        if names.is_reserved(uid):
+            return True
+        with self._store.lock:
+            # A lone surrogate, which JSON can carry, is more than SQLite takes.
+            return uid.isascii() and self._store.first("SELECT 1 FROM workspaces WHERE uid = ?", uid) is not None
+
+    # --- Making workstations ---
+
+    def make(
+        self, *, type: str, workspace: str | None, ending: Ending, post: int | None = None, started_ago: float = 0.0
+    ) -> Document:
+        """Make a workstation, in a new workspace if none is named; returns it as a POST's answer shows it."""
+        told = "".join(make_uid() if letter == "*" else letter for letter in ending.uid)
+        with self._store.lock, self._store.database:
+            started_at = self.clock() - started_ago
+            taken = self._store.first("SELECT 1 FROM workstations WHERE uid = ?", told)
+            uid, place, ends_at = make_uid() if taken else told, workspace or make_uid(), started_at + self._lifetime
+            listed_at, readable_at = started_at + ending.listed_after, started_at + ending.read_after
+            row = (uid, type, place, ending.oddity, post, started_at, ends_at, listed_at, readable_at)
+            self._insert([row])
+            self.items.lay_out(uid=uid, type=type, workspace=place, now=started_at, ends_at=ends_at)
+            made = self._store.all("SELECT * FROM workstations WHERE uid = ?", uid)[0]
+            without = self.weather.habits.posts_without_workspace
+            return self._describe(made, started_at, status="active", without_workspace=without) | {"id": told}
+
+    def make_history(self, *, count: int, types: Sequence[str], every: float, ended_ago: float) -> None:
+        """Make workstations that ended before now, one each `every` seconds, without files and logs."""
+        with self._store.lock, self._store.database:
+            newest = self.clock() - ended_ago
+            self._insert(
+                (make_uid(), types[number % len(types)], make_uid(), "", None, ended_at - LASTED, ended_at, 0, 0)
+                for number in range(count)
+                for ended_at in (newest - number * every,)
+            )
+
+    def _insert(self, rows: Iterable[tuple[object, ...]]) -> None:
+        for row in rows:
+            self._store.database.execute("INSERT OR IGNORE INTO workspaces VALUES (?, ?)", (row[2], row[5]))
+            self._store.database.execute(
+                "INSERT INTO workstations"
+                " (uid, type, workspace, oddity, post, started_at, ends_at, listed_at, readable_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+    # --- Reading and releasing them ---
+
+    def retrieve(self, uid: str) -> Document | None:
+        """An active workstation; None if there is none of this UID, or it cannot be read yet."""
+        habits = self.weather.habits
+        with self._store.lock:
+            now = self.clock()
+            row = self._store.first(
+                "SELECT * FROM workstations WHERE uid = ? AND ends_at > ? AND readable_at <= ? AND started_at <= ?",
+                uid,
+                now,
+                now,
+                now - habits.reads_after,
+            )
+            if row is None:
+                return None
+            return self._describe(row, now, without_workspace=habits.reads_without_workspace)
+
+    def release(self, uid: str) -> str | None:
+        """End an active workstation and return its type; None if there is none of this UID."""
+        with self._store.lock, self._store.database as database:
+            now = self.clock()
+            row = self._store.first("SELECT * FROM workstations WHERE uid = ? AND ends_at > ?", uid, now)
+            if row is None:
+                return None
+            ends_at = min(row["ends_at"], now + self.weather.habits.release_takes)
+            database.execute("UPDATE workstations SET ends_at = ? WHERE uid = ?", (ends_at, uid))
+            self.items.forget_later(uid=uid, than=ends_at)
+            return str(row["type"])
+
+    def page(self, *, active: bool, window: paging.Window, limit: int) -> Document:
+        """One page of the active list or of the history, newest first."""
+        habits = self.weather.habits
+        with self._store.lock:
+            now = self.clock()
+            page = lists.read_page(self._store, habits, active=active, window=window, limit=limit, now=now)
+            shown = [row for row in page.rows if not self.weather.draw(habits.omit_share)]
+            without, status = habits.lists_without_workspace, "active" if active else "completed"
+            return {
+                "object": "list",
+                "data": [self._describe(row, now, status=status, without_workspace=without) for row in shown],
+                "next_cursor": page.next_cursor,
+                "previous_cursor": page.previous_cursor,
+            }
+
+    def _describe(self, row: sqlite3.Row, now: float, *, status: str = "active", without_workspace: float) -> Document:
+        """A workstation as the provider shows it."""
+        space = self._store.all("SELECT * FROM workspaces WHERE uid = ?", row["workspace"])[0]
+        document: Document = {
+            "id": row["uid"],
+            "type": row["type"],
+            "status": status,
+            "workspace": {
+                "id": space["uid"],
+                "status": "active",
+                "files": self.items.describe(workspace=space["uid"], kind="file", now=now),
+                "logs": self.items.describe(workspace=space["uid"], kind="log", now=now),
+                "createdAt": self.weather.write_time(space["created_at"]),
+            },
+            "startedAt": self.weather.write_time(row["started_at"]),
+        }
+        if self.weather.draw(without_workspace):
+            del document["workspace"]
+        odd: Document = endings.make_odd(row["oddity"], document)
+        return odd

@@ -1,0 +1,71 @@
+"""Where the sandbox keeps its state: one SQLite database, in a file or in memory."""
+
+import sqlite3
+import threading
+from pathlib import Path
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS workspaces (uid TEXT PRIMARY KEY, created_at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS workstations (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, type TEXT NOT NULL, workspace TEXT NOT NULL,
+    oddity TEXT NOT NULL, post INTEGER, started_at REAL NOT NULL, ends_at REAL NOT NULL,
+    listed_at REAL NOT NULL DEFAULT 0, readable_at REAL NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS workstations_by_start ON workstations (started_at, sequence);
+CREATE INDEX IF NOT EXISTS workstations_by_end ON workstations (ends_at);
+CREATE INDEX IF NOT EXISTS workstations_by_post ON workstations (post);
+CREATE TABLE IF NOT EXISTS items (
+    uuid TEXT PRIMARY KEY, kind TEXT NOT NULL, workspace TEXT NOT NULL, workstation TEXT NOT NULL, name TEXT NOT NULL,
+    level TEXT NOT NULL, size INTEGER NOT NULL, appears_at REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS items_of_workspace ON items (workspace, kind, appears_at);
+CREATE TABLE IF NOT EXISTS posts (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL, headers TEXT NOT NULL,
+    authorized INTEGER NOT NULL, body TEXT NOT NULL, answered TEXT
+);
+"""
+
+
+class Store:
+    """The database and the lock under which it is used: reads hold `lock`, writes `lock` and then `database`."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.lock = threading.RLock()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self.database = sqlite3.connect(path or ":memory:", check_same_thread=False)
+        try:
+            self.database.row_factory = sqlite3.Row
+            # Survives kill -9; a power cut may cost the last moments, which a rehearsal can bear.
+            self.database.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
+            self._add_columns("workstations", "listed_at", "readable_at")
+        except sqlite3.Error:
+            self.database.close()
+            raise
+
+    def _add_columns(self, table: str, *columns: str) -> None:
+        """Columns that the file of an older sandbox lacks."""
+        there = {row["name"] for row in self.all(f"PRAGMA table_info({table})")}
+        for column in columns:
+            if column not in there:
+                self.database.execute(f"ALTER TABLE {table} ADD COLUMN {column} REAL NOT NULL DEFAULT 0")
+
+    def close(self) -> None:
+        """Close the database."""
+        with self.lock:
+            self.database.close()
+
+    def reset(self) -> None:
+        """Forget everything. Sequences go on, so that a call still in flight cannot be taken for a later one."""
+        with self.lock, self.database:
+            for table in ("items", "workstations", "workspaces", "posts"):
+                self.database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+
+    def all(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """Every row."""
+        return self.database.execute(sql, values).fetchall()
+
+    def first(self, sql: str, *values: object) -> sqlite3.Row | None:
+        """The first row, if there is one."""
+        row: sqlite3.Row | None = self.database.execute(sql, values).fetchone()
+        return row
