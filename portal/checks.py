@@ -63,7 +63,7 @@ def _is_here(host: str) -> bool:
 
 
 def check_role(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
-    """Warn where the portal could take away what protects its record, for then so can whoever gets hold of it."""
+    """Warn where the portal could take away what protects its audit log, for then so can whoever gets hold of it."""
     try:
         if not roles.can_change_triggers():
             return []
@@ -71,6 +71,6 @@ def check_role(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
         # No warning: where an image is built there is no database yet.
         sentence = f"Whether the portal's role may take away the triggers is not known. {describe_failure(error)}"
         return [checks.Info(sentence, hint="Check again where the database can be used.", id="portal.I001")]
-    sentence = "The portal's role owns its tables, or as good as: it may take away what protects the record."
+    sentence = "The portal's role owns its tables, or as good as: it may take away what protects the audit log."
     hint = "Let another role own and migrate them: docs/database.md says how."
     return [checks.Warning(sentence, hint=hint, id="portal.W004")]

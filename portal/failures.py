@@ -217,10 +217,10 @@ _ROWS = (
     ),
     Failure(
         code="no-answer",
-        title=_("The provider's answer did not come"),
+        title=_("The provider's response did not come"),
         cause=_(
             "The request was sent, but the connection broke, it took too long, a gateway before the provider answered "
-            "in its place, or the answer leaves open what was done. A workstation may have been made, or not: the "
+            "in its place, or the response leaves open what was done. A workstation may have been made, or not: the "
             "portal does not know, and does not ask twice for something that costs money."
         ),
         actor=Actor.NOBODY,
@@ -239,9 +239,9 @@ _ROWS = (
     ),
     Failure(
         code="unreadable",
-        title=_("The provider's answer cannot be read"),
+        title=_("The provider's response cannot be read"),
         cause=_(
-            "The provider said yes, but not what it had made. A workstation probably exists; the answer is kept "
+            "The provider said yes, but not what it had made. A workstation probably exists; the response is kept "
             "as it came."
         ),
         actor=Actor.NOBODY,
@@ -256,7 +256,7 @@ _ROWS = (
         may_exist=True,
         retry=Retry.SETTLED_FIRST,
         pause=Pause.CONSECUTIVE_FAILURES,
-        errors=(agentstation.UnreadableAnswer,),
+        errors=(agentstation.UnreadableResponse,),
     ),
     Failure(
         code="waited-too-long",
@@ -271,8 +271,8 @@ _ROWS = (
     ),
     Failure(
         code="other",
-        title=_("The provider gave an answer that nobody foresaw"),
-        cause=_("The status of the answer is not one that the provider documents. The answer is kept as it came."),
+        title=_("The provider gave a response that nobody foresaw"),
+        cause=_("The status of the response is not one that the provider documents. The response is kept as it came."),
         actor=Actor.OPERATOR,
         steps=(
             _(

@@ -154,8 +154,8 @@ class ReasonForm(forms.Form):
     reason = WholeText(
         label=_("Reason"),
         max_length=500,
-        help_text=_("Why, or what you found out, for the record, up to 500 characters. It cannot be changed later."),
-        error_messages={"required": _("Say why: the reason is kept in the record.")},
+        help_text=_("Why, or what you found out, for the audit log, up to 500 characters. It cannot be changed later."),
+        error_messages={"required": _("Say why: the reason is kept in the audit log.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 

@@ -39,7 +39,7 @@ _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
 
 
 class BrowserLimitsMiddleware:
-    """Tells browsers with every answer, files too, what the portal does not need and that other sites get nothing."""
+    """Tells browsers with every response, files too, what the portal does not need and that other sites get nothing."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -135,7 +135,7 @@ class SessionLimitMiddleware:
 
 
 class TimeZoneMiddleware:
-    """Shows times in the zone of the person who is signed in, and forgets it with the answer: threads serve many."""
+    """Shows times in the zone of the person who is signed in, and forgets it with the response: threads serve many."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -181,7 +181,7 @@ class PossiblePathMiddleware:
 
 
 class OriginMiddleware:
-    """Lets the record know the address that an act came from, and the HTTP request, whose id the answer carries."""
+    """Tells the audit log which address an act came from, and which HTTP request: its id is in the response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -210,6 +210,6 @@ class RefusalMiddleware:
 
 
 def find_id(request: HttpRequest) -> str:
-    """The id that a trusted proxy gave the HTTP request, so that its log and the record agree; otherwise a new one."""
+    """The id that a trusted proxy gave the HTTP request, so that its log and the audit log agree; else a new one."""
     given = request.headers.get("X-Request-ID", "")
     return given if client_address.is_trusted(request) and _ID.fullmatch(given) else secrets.token_hex(8)

@@ -50,7 +50,7 @@ SECRET_KEY_FALLBACKS = environment.read_secrets("SECRET_KEY_FALLBACKS")
 
 # --- The audit log --------------------------------------------------------------------------------------------------
 
-# The secret by which the record is sealed; not in the database. Empty: SECRET_KEY stands for it.
+# The secret by which the audit log is sealed; not in the database. Empty: SECRET_KEY stands for it.
 PORTAL_AUDIT_KEY = environment.read_secret("PORTAL_AUDIT_KEY")
 # Former ones, and former SECRET_KEYs where those stood for it: what was sealed with them is checked with them.
 PORTAL_AUDIT_KEY_OLD = environment.read_list("PORTAL_AUDIT_KEY_OLD")

@@ -67,7 +67,7 @@ class _Place:
 
 
 class _Pieces:
-    """The pieces of an answer, and the place that it gives back when the server closes it: sent, or cut off.
+    """The pieces of a response, and the place that it gives back when the server closes it: sent, or cut off.
 
     Not a generator: one that was never begun would not notice that it is closed.
     """

@@ -18,8 +18,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     kind, _, options = environ.get("CONTENT_TYPE", "").partition(";")
     if "charset" in options.lower() and "utf-8" not in options.lower():
         environ["CONTENT_TYPE"] = kind
-    answer: Iterable[bytes] = _django(environ, start_response)
-    return answer
+    response: Iterable[bytes] = _django(environ, start_response)
+    return response
 
 
 if not settings.ON_SQLITE:

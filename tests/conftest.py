@@ -55,7 +55,7 @@ def _begin_as_a_new_process() -> None:
     databases.MADE.clear()
     checkstate.forget_states()
     seals.forget_newest()
-    streams._Place._held.clear()  # a test may leave an answer half read, which a server never does
+    streams._Place._held.clear()  # a test may leave a response half read, which a server never does
     if places.has_file():
         places.remove_file()
 

@@ -15,7 +15,7 @@ from portal.services.key import accounts, credentials, steady_clock
 from portal.services.mirrors import releases
 from portal.services.people import sessions
 from portal.services.reconciliation import reconcile, timeouts
-from portal.services.requests import dispatch, record, submissions
+from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import leases
 from portal.worker import process
 
@@ -25,7 +25,7 @@ RUNNING: list[server.Sandbox] = []  # the sandboxes of the present test
 
 @contextmanager
 def unprotected() -> Iterator[None]:
-    """With the record's triggers off on this connection: for emptying the database, and for moving what was written
+    """With the audit log's triggers off on this connection: for emptying the database, and for moving what was written
     into the past. Nothing else may need it."""
     if connection.vendor == "sqlite":
         connection.ensure_connection()
@@ -97,7 +97,7 @@ def send_once(*, client: agentstation.Client | None = None) -> dispatch.Result:
     """Claim, call and record one request."""
     call = claim()
     result = dispatch.send_call(call=call, client=client or process.make_client())
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
     return result
 
 
@@ -111,7 +111,7 @@ def send_until_settled(portal_request: models.Request) -> models.Request:
     ):
         call = claim_next()
         if call is not None:
-            record.record_result(call=call, result=dispatch.send_call(call=call, client=client))
+            results.record_result(call=call, result=dispatch.send_call(call=call, client=client))
         portal_request.refresh_from_db()
         looks += 1
         assert looks < 2_000, f"{portal_request} stays {portal_request.status}: {models.Key.objects.values()}"
@@ -173,6 +173,6 @@ def ask_people(*portal_requests: models.Request) -> None:
 def age_provider(seconds: float) -> None:
     """As if everything at the provider had begun so much earlier; what ends then, and when, stays as it is."""
     for running in RUNNING:
-        store = running._provider.world._store
-        with store.lock, store.database:
-            store.database.execute("UPDATE workstations SET started_at = started_at - ?", [seconds])
+        database = running._provider.store._database
+        with database.lock, database.connection:
+            database.connection.execute("UPDATE workstations SET started_at = started_at - ?", [seconds])

@@ -20,7 +20,7 @@ SKIPPED = {"slow-5", "fail-429", "fail-429-retry-3"}
 
 @pytest.fixture
 def after_every_failure(settings, caplog, alice, olga):
-    """A portal to which everything has happened that the sandbox can do; the provider repeats the key in one answer."""
+    """A portal to which the sandbox has done all that it can; the provider repeats the key in one response."""
     caplog.set_level(logging.DEBUG)
     with server.Sandbox(api_key=KEY) as sandbox:
         settings.AGENTSTATION_BASE_URL = sandbox.base_url

@@ -72,10 +72,10 @@ def test_a_flood_is_refused_with_503_and_counts_against_nobody(client, alice, se
     holder.start()
     assert begun.wait(timeout=10)
     for _ in range(8):
-        answer = client.post("/accounts/login/", values)
-        assert answer.status_code == 503
-        assert answer.headers["Retry-After"] == "5"
-        assert "Too many people are signing in" in answer.content.decode()
+        response = client.post("/accounts/login/", values)
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "5"
+        assert "Too many people are signing in" in response.content.decode()
     # Whoever has signed in here before does not stand in that queue.
     client.cookies.load(known.cookies)
     assert client.post("/accounts/login/", mine).status_code == 302

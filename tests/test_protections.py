@@ -19,7 +19,7 @@ from portal.models.clock import Now
 from portal.sandbox import server
 from portal.services.key import circuit_breaker
 from portal.services.reconciliation import matching, reconcile
-from portal.services.requests import dispatch, record, retry_policy
+from portal.services.requests import dispatch, results, retry_policy
 from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
@@ -63,7 +63,7 @@ class Scene:
         """One request from claim to record, if there is one."""
         call = self.claim(worker=worker)
         if call is not None:
-            record.record_result(call=call, result=self.call(call))
+            results.record_result(call=call, result=self.call(call))
         return call is not None
 
     def pass_time(self, seconds: float) -> None:
@@ -121,7 +121,7 @@ def another_claims_what_is_done(scene: Scene) -> None:
     """A second worker comes to a request that the first has carried to its end."""
     scene.submit()
     scene.send()
-    with suppress(IntegrityError):  # a request cannot own two workstations, so this answer can never be recorded
+    with suppress(IntegrityError):  # a request cannot own two workstations, so this response can never be recorded
         scene.send()
 
 
@@ -135,7 +135,7 @@ def worker_dies_after_the_call(scene: Scene) -> None:
 
 
 def no_answer_though_it_was_made(scene: Scene) -> None:
-    """The workstation is made, and the connection breaks before the answer."""
+    """The workstation is made, and the connection breaks before the response."""
     scene.submit()
     scene.sandbox.script({"name": "reset-made"})
     while scene.send():
@@ -153,7 +153,7 @@ def scan_shows_what_a_call_under_way_made(scene: Scene) -> None:
     assert call is not None
     result = scene.call(call)
     scene.do_duties(after=1)
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
 
 
 def worker_wakes_after_its_deadline(scene: Scene) -> None:
@@ -166,18 +166,18 @@ def worker_wakes_after_its_deadline(scene: Scene) -> None:
     scene.send()  # a witness
     scene.finish()
     awake = replace(call, send_before=call.send_before - LONG)
-    record.record_result(call=awake, result=scene.call(awake))
+    results.record_result(call=awake, result=scene.call(awake))
 
 
-def answer_is_recorded_after_its_deadline(scene: Scene) -> None:
-    """The answer comes in time, and the database cannot be reached until the deadline is over."""
+def response_is_recorded_after_its_deadline(scene: Scene) -> None:
+    """The response comes in time, and the database cannot be reached until the deadline is over."""
     scene.submit()
     call = scene.claim()
     assert call is not None
     result = scene.call(call)
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
     factories.recover_requests(lease=scene.lease)
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
     scene.finish()
 
 
@@ -200,7 +200,7 @@ def claim_unconditionally(monkeypatch) -> None:
 
 
 def write_attempt_after_the_call(monkeypatch) -> None:
-    create, record_result = dispatch._create_attempts, record.record_result
+    create, record_result = dispatch._create_attempts, results.record_result
 
     def create_nothing(portal_requests: list[models.Request], **values: object) -> list[dispatch.Call]:
         return [
@@ -226,7 +226,7 @@ def write_attempt_after_the_call(monkeypatch) -> None:
 
     monkeypatch.setattr(dispatch, "_create_attempts", create_nothing)
     monkeypatch.setattr(dispatch, "_is_ours", lambda call, *, seconds: True)
-    monkeypatch.setattr(record, "record_result", create_and_record)
+    monkeypatch.setattr(results, "record_result", create_and_record)
 
 
 def retry_blindly(monkeypatch) -> None:
@@ -251,8 +251,8 @@ def send_however_late(monkeypatch) -> None:
     monkeypatch.setattr("portal.agentstation._transport.Call.check_may_send", lambda self: None)
 
 
-def drop_late_answers(monkeypatch) -> None:
-    monkeypatch.setattr(record, "_record_late", lambda **_: None)
+def drop_late_responses(monkeypatch) -> None:
+    monkeypatch.setattr(results, "_record_late", lambda **_: None)
 
 
 PROTECTIONS = [
@@ -274,7 +274,9 @@ PROTECTIONS = [
         id="regard to attempts in flight",
     ),
     pytest.param(send_however_late, worker_wakes_after_its_deadline, {"doubled"}, id="pause check"),
-    pytest.param(drop_late_answers, answer_is_recorded_after_its_deadline, {"answers lost"}, id="late responses kept"),
+    pytest.param(
+        drop_late_responses, response_is_recorded_after_its_deadline, {"answers lost"}, id="late responses kept"
+    ),
 ]
 
 
@@ -317,7 +319,7 @@ def test_a_claim_that_forgets_its_condition_is_stopped_by_the_database(scene, mo
     assert call is not None
     with pytest.raises(IntegrityError):
         scene.claim()
-    record.record_result(call=call, result=scene.call(call))
+    results.record_result(call=call, result=scene.call(call))
     with pytest.raises(IntegrityError):
         scene.claim()
     assert len(scene.sandbox.record()["posts"]) == 1

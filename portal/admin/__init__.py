@@ -1,4 +1,4 @@
-"""Django admin: the record for auditors, read-only; people and groups for superusers. Importing it registers all."""
+"""Django admin: the audit log for auditors, read-only; people and groups for superusers. Importing it registers all."""
 
 from portal.admin import accounts, events, findings, identity, mirrors, people, requests, seals, site
 

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from portal import failures
-from portal.admin import answers
+from portal.admin import responses
 from portal.services.runtime import hidden
 from portal.templatetags import ui
 
@@ -60,13 +60,13 @@ def short(field: str, *, longest: int = 100) -> Show:
 
 def laid_out(field: str, *, label: failures.Words = "") -> Column:
     """What the provider wrote, as JSON where it is, without what is hidden."""
-    show = lambda row: answers.show_text(hidden.hide(text=getattr(row, field)))  # noqa: E731
+    show = lambda row: responses.show_text(hidden.hide(text=getattr(row, field)))  # noqa: E731
     return make_column(show, field=field, label=label)
 
 
-def answer(field: str = "answer") -> Column:
-    """The body of an answer."""
-    return make_column(lambda row: answers.show_answer(getattr(row, field)), field=field)
+def response(field: str = "response") -> Column:
+    """The body of a response."""
+    return make_column(lambda row: responses.show_response(getattr(row, field)), field=field)
 
 
 def failure(field: str = "failure") -> Column:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import answers, changes, columns, export, filters, found, pages, readonly
+from portal.admin import changes, columns, export, filters, found, pages, readonly, responses
 from portal.models.event import Verb
 from portal.services.audit import seals
 from portal.services.search import findevents
@@ -45,7 +45,7 @@ _CHANGES = columns.make_column(
     label=_("what changed"),
 )
 _DETAIL = columns.make_column(
-    lambda event: answers.show_text(json.dumps(event.detail, ensure_ascii=False) if event.detail else ""),
+    lambda event: responses.show_text(json.dumps(event.detail, ensure_ascii=False) if event.detail else ""),
     field="detail",
 )
 

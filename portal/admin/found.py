@@ -1,4 +1,4 @@
-"""Rows that the indexes of the record find for a search in the admin: the newest of them, by their ids.
+"""Rows that the indexes of the audit log find for a search in the admin: the newest of them, by their ids.
 
 Left to themselves, lists would look for words in every row there is, once for the page and once for its count.
 """

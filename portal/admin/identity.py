@@ -61,7 +61,7 @@ class StrayResponseAdmin(readonly.ReadOnlyAdmin):
         "http_status",
         columns.failure(),
     )
-    deferred = ("answer",)
+    deferred = ("response",)
     search_help_text = ""
     fieldsets = (
         (
@@ -75,5 +75,5 @@ class StrayResponseAdmin(readonly.ReadOnlyAdmin):
                 )
             },
         ),
-        (_("The provider's answer"), {"fields": ("http_status", "error", "message", columns.answer())}),
+        (_("The provider's response"), {"fields": ("http_status", "error", "message", columns.response())}),
     )

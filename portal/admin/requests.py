@@ -12,10 +12,10 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import answers, columns, export, filters, found, pages, readonly, typefilters
+from portal.admin import columns, export, filters, found, pages, readonly, responses, typefilters
 
 _MOST_ATTEMPTS = 50  # on one page; the newest
-_LONGEST_START = 4096  # bytes of each answer on the request's page
+_LONGEST_START = 4096  # bytes of each response on the request's page
 _HTTP_STATUS = columns.value("http_status", label=_("HTTP status"))
 _PERSON = ("username", "first_name", "last_name")
 
@@ -25,7 +25,7 @@ def _person_fields(prefix: str) -> tuple[str, ...]:
 
 
 class AttemptInline(readonly.ReadOnlyInline):
-    """The newest attempts of a request, each with the beginning of its answer; the attempt's page has all of it."""
+    """The newest attempts of a request, each with the beginning of its response; the attempt's page has all of it."""
 
     model = models.Attempt
     verbose_name_plural = format_lazy(_("attempts (the newest {number} at most)"), number=_MOST_ATTEMPTS)
@@ -33,7 +33,7 @@ class AttemptInline(readonly.ReadOnlyInline):
         ("outcome", columns.failure(), _HTTP_STATUS),
         (columns.moment("claimed_at"), columns.moment("ended_at"), "took", "retry_after"),
         ("error", "message"),
-        "answer_start",
+        "response_start",
         columns.row_link("late_response", label=_("late response")),
     )
 
@@ -43,11 +43,11 @@ class AttemptInline(readonly.ReadOnlyInline):
         return (
             attempts.filter(number__gt=Subquery(newest) - _MOST_ATTEMPTS)
             .annotate(
-                start=Substr("answer", 1, _LONGEST_START, output_field=BinaryField()),
-                length=Length("answer", output_field=IntegerField()),
+                start=Substr("response", 1, _LONGEST_START, output_field=BinaryField()),
+                length=Length("response", output_field=IntegerField()),
             )
             .select_related("late_response")
-            .defer("answer", "late_response__answer")
+            .defer("response", "late_response__response")
             .order_by("number")
         )
 
@@ -58,10 +58,10 @@ class AttemptInline(readonly.ReadOnlyInline):
             return columns.NOTHING
         return f"{(attempt.ended_at - attempt.claimed_at).total_seconds():.3f} s"
 
-    @admin.display(description=_("answer"))
-    def answer_start(self, attempt: Any) -> SafeString | str:
-        """The beginning of the answer."""
-        return answers.show_answer(attempt.start, length=attempt.length)
+    @admin.display(description=_("response"))
+    def response_start(self, attempt: Any) -> SafeString | str:
+        """The beginning of the response."""
+        return responses.show_response(attempt.start, length=attempt.length)
 
 
 @pages.register(models.Request)
@@ -77,7 +77,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         columns.short_text("workspace_uid", label=_("workspace"), longest=24),
         "status",
         columns.failure(),
-        "tries",
+        "attempt_count",
         columns.row_link("workstation"),
     )
     list_select_related = ("requester", "workstation")
@@ -101,7 +101,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
                     columns.row_link("requester"),
                     ("type", columns.value("workspace_uid", label=_("workspace UID"))),
                     "note",
-                    ("status", columns.failure(), "tries"),
+                    ("status", columns.failure(), "attempt_count"),
                     columns.row_link("workstation"),
                     columns.row_link("account"),
                 )
@@ -137,7 +137,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
 
 
 class LateResponseInline(readonly.ReadOnlyInline):
-    """The answer that came after the deadline."""
+    """The response that came after the deadline."""
 
     model = models.LateResponse
     fields = (
@@ -145,7 +145,7 @@ class LateResponseInline(readonly.ReadOnlyInline):
         columns.moment("came_at"),
         "error",
         "message",
-        columns.answer(),
+        columns.response(),
     )
 
 
@@ -179,7 +179,7 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
         "error, a name or a UID; a key's fingerprint finds the attempts that used it."
     )
     number_lookup = "request_id"
-    deferred = ("answer",)
+    deferred = ("response",)
     inlines = (LateResponseInline,)
     fieldsets = (
         (
@@ -194,8 +194,8 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
             },
         ),
         (
-            _("The provider's answer"),
-            {"fields": ((_HTTP_STATUS, "retry_after"), "error", "message", columns.answer())},
+            _("The provider's response"),
+            {"fields": ((_HTTP_STATUS, "retry_after"), "error", "message", columns.response())},
         ),
     )
 
@@ -236,7 +236,7 @@ class LateResponseAdmin(readonly.ReadOnlyAdmin):
         "note, an error, a name or a UID."
     )
     number_lookup = "attempt__request_id"
-    deferred = ("answer", "attempt__answer")
+    deferred = ("response", "attempt__response")
     fieldsets = (
         (
             None,
@@ -248,7 +248,7 @@ class LateResponseAdmin(readonly.ReadOnlyAdmin):
                 )
             },
         ),
-        (_("The provider's answer"), {"fields": (_HTTP_STATUS, "error", "message", columns.answer())}),
+        (_("The provider's response"), {"fields": (_HTTP_STATUS, "error", "message", columns.response())}),
     )
 
     def find_words(self, asked: found.Asked) -> Q:

@@ -1,4 +1,4 @@
-"""What protects the record: its seals, and what was pruned from it. docs/record.md."""
+"""What protects the audit log: its seals, and what was pruned from it. docs/audit-log.md."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal import failures, models
-from portal.admin import answers, columns, filters, pages, readonly
+from portal.admin import columns, filters, pages, readonly, responses
 from portal.services.audit import seals
 
 _NUMBER = columns.make_column(lambda seal: seal.pk, field="number", label=_("number"))
@@ -31,7 +31,7 @@ _COUNTS = columns.make_column(
     label=_("what went"),
 )
 _IDS = columns.make_column(
-    lambda tombstone: answers.show_text(json.dumps(tombstone.ids) if tombstone.ids else ""),
+    lambda tombstone: responses.show_text(json.dumps(tombstone.ids) if tombstone.ids else ""),
     field="ids",
     label=_("requests by number"),
 )

@@ -45,7 +45,7 @@ class PortalAdminSite(admin.AdminSite):
 
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.user.is_authenticated and not self.has_permission(request):
-                raise PermissionDenied(_("The record is open to auditors and operators."))
+                raise PermissionDenied(_("The audit log is open to auditors and operators."))
             return inner(request, *args, **kwargs)
 
         return update_wrapper(guarded, inner)

@@ -1,4 +1,4 @@
-"""The provider's HTTP API: one client, its answers as frozen dataclasses, its failures as one tree of errors.
+"""The provider's HTTP API: one client, its responses as frozen dataclasses, its failures as one tree of errors.
 
 Knows nothing of Django or of the portal; no name of the HTTP library leaves this package.
 """
@@ -9,7 +9,7 @@ from portal.agentstation.contract import Deviation
 from portal.agentstation.errors import (
     AgentStationError,
     AssetNotFound,
-    GatewayAnswer,
+    GatewayResponse,
     InternalError,
     InvalidKey,
     InvalidRequest,
@@ -22,15 +22,15 @@ from portal.agentstation.errors import (
     RateLimited,
     SendTooLate,
     UnexpectedStatus,
-    UnreadableAnswer,
+    UnreadableResponse,
 )
 from portal.agentstation.resources import (
-    Answer,
     File,
     Log,
     Page,
     Released,
     Reply,
+    Response,
     Workspace,
     Workstation,
     WorkstationTypeDescription,
@@ -39,12 +39,11 @@ from portal.agentstation.resources import (
 
 __all__ = [
     "AgentStationError",
-    "Answer",
     "AssetNotFound",
     "Client",
     "Deviation",
     "File",
-    "GatewayAnswer",
+    "GatewayResponse",
     "InternalError",
     "InvalidKey",
     "InvalidRequest",
@@ -59,9 +58,10 @@ __all__ = [
     "RateLimited",
     "Released",
     "Reply",
+    "Response",
     "SendTooLate",
     "UnexpectedStatus",
-    "UnreadableAnswer",
+    "UnreadableResponse",
     "Workspace",
     "Workstation",
     "WorkstationTypeDescription",

@@ -66,7 +66,7 @@ class Call:
         self._connect_timeout = connect_timeout
         self._send_before = send_before
         self._may_send = may_send
-        # The monotonic clock stands while a machine sleeps: an answer that came meanwhile can still be read.
+        # The monotonic clock stands while a machine sleeps: a response that came meanwhile can still be read.
         self._ends_at = time.monotonic() + total_timeout
 
     def is_over(self) -> bool:
@@ -137,7 +137,7 @@ class _BoundSocket:
         self._sock.sendall(data)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """The answer's bytes: http.client asks for nothing but "rb"."""
+        """The response's bytes: http.client asks for nothing but "rb"."""
         return io.BufferedReader(_BoundReader(self._sock, self._call))
 
     def settimeout(self, timeout: float | None) -> None:
@@ -252,7 +252,7 @@ class _Adapter(HTTPAdapter):
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
-    """An answer as it came, complete but for what was beyond the largest body."""
+    """A response as it came, complete but for what was beyond the largest body."""
 
     status: int
     body: bytes
@@ -262,7 +262,7 @@ class Received:
 
 
 def exchange(*, request: requests.PreparedRequest, call: Call, largest: int) -> Received:
-    """Send the request and read the answer up to `largest` bytes, on a connection that is closed afterwards.
+    """Send the request and read the response up to `largest` bytes, on a connection that is closed afterwards.
 
     Raises TooLateError, or one of FAILURES; what was sent by then, `call` says. No redirect is followed and no `.netrc`
     is read: both are the work of requests' Session, which is not used.

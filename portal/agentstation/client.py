@@ -24,21 +24,21 @@ from portal.agentstation._transport import (
     TooLateError,
     exchange,
 )
-from portal.agentstation.contract import find_in_answer
+from portal.agentstation.contract import find_in_response
 from portal.agentstation.errors import (
     AgentStationError,
     NoAnswer,
     NoConnection,
     PageTooLarge,
     SendTooLate,
-    UnreadableAnswer,
+    UnreadableResponse,
     class_for,
 )
 from portal.agentstation.resources import (
-    Answer,
     Page,
     Released,
     Reply,
+    Response,
     Workstation,
     WorkstationTypeDescription,
     read_json,
@@ -107,16 +107,18 @@ class Client:
 
         `send_before` is a time of `boottime()` in seconds, past which nothing is sent. `may_send` is asked when the
         connection stands, before the first byte, with the seconds that the call may still take; where it says no,
-        nothing is sent either. Raises AgentStationError; after NoAnswer, UnreadableAnswer and InternalError a
+        nothing is sent either. Raises AgentStationError; after NoAnswer, UnreadableResponse and InternalError a
         workstation may exist.
         """
         body = {"type": type} if workspace_id is None else {"type": type, "workspace_id": workspace_id}
-        answer = self._call(method="POST", path="/workstations", body=body, send_before=send_before, may_send=may_send)
-        told = _read(answer, Workstation.from_entry)
-        answer = replace(answer, deviations=told.deviations)
+        response = self._call(
+            method="POST", path="/workstations", body=body, send_before=send_before, may_send=may_send
+        )
+        told = _read(response, Workstation.from_entry)
+        response = replace(response, deviations=told.deviations)
         if not told.uid:
-            raise _unreadable(answer)
-        return Reply(value=told, answer=answer)
+            raise _unreadable(response)
+        return Reply(value=told, response=response)
 
     def retrieve_workstation(self, *, uid: str) -> Workstation:
         """Look at one active workstation. Raises AgentStationError, and ValueError where no path can name `uid`."""
@@ -129,17 +131,17 @@ class Client:
         """
         path = "/workstations/history" if history else "/workstations"
         query = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
-        answer = self._call(
+        response = self._call(
             method="GET", path=f"{path}?{urlencode(query, errors='surrogatepass')}", largest=LARGEST_PAGE
         )
-        if answer.truncated:
-            raise PageTooLarge(f"a page of GET {path} is too large", answer=_shorten(answer))
-        return replace(_read(answer, Page.from_dict), date=answer.date)
+        if response.truncated:
+            raise PageTooLarge(f"a page of GET {path} is too large", response=_shorten(response))
+        return replace(_read(response, Page.from_dict), date=response.date)
 
     def list_types(self) -> tuple[WorkstationTypeDescription, ...]:
         """The types that may be asked for now, in the provider's order. Raises AgentStationError."""
-        answer = self._call(method="GET", path="/workstations/types")
-        return _read(answer, WorkstationTypeDescription.list_from_dict)
+        response = self._call(method="GET", path="/workstations/types")
+        return _read(response, WorkstationTypeDescription.list_from_dict)
 
     def check_key(self) -> None:
         """A harmless call: returns where the provider accepts the key, and raises AgentStationError where not."""
@@ -149,7 +151,7 @@ class Client:
         """Give a workstation back, which ends it.
 
         `send_before` is a time of `boottime()` in seconds, past which nothing is sent. Raises AgentStationError, and
-        ValueError where no path can name `uid`. After NoAnswer, UnreadableAnswer and InternalError it may be released.
+        ValueError where no path can name `uid`. After NoAnswer, UnreadableResponse or InternalError it may be released.
         """
         path = f"{_workstation_path(uid)}/release"
         return _read(self._call(method="DELETE", path=path, send_before=send_before), Released.from_dict)
@@ -163,8 +165,8 @@ class Client:
         send_before: float | None = None,
         may_send: Callable[[float], bool] | None = None,
         largest: int = LARGEST_BODY,
-    ) -> Answer:
-        """The one seam: the complete answer where it is a 2xx; every other outcome is an AgentStationError."""
+    ) -> Response:
+        """The one seam: the complete response where it is a 2xx; every other outcome is an AgentStationError."""
         call = Call(
             connect_timeout=self._connect_timeout,
             total_timeout=self._total_timeout,
@@ -198,12 +200,12 @@ class Client:
             auth=self._bearer,
         ).prepare()
 
-    def _judge(self, received: Received, what: str) -> Answer:
+    def _judge(self, received: Received, what: str) -> Response:
         body = self._bearer.blot_bytes(received.body)
         document = read_json(body)
         date = _date(received.date)
         texts = document if isinstance(document, dict) else {}
-        answer = Answer(
+        response = Response(
             status=received.status,
             body=body,
             truncated=received.truncated,
@@ -211,12 +213,12 @@ class Client:
             error=self._bearer.blot(_string(texts.get("error"))),
             message=self._bearer.blot(_string(texts.get("message"))),
             date=date,
-            deviations=find_in_answer(status=received.status, document=None if received.truncated else document),
+            deviations=find_in_response(status=received.status, document=None if received.truncated else document),
         )
-        if 200 <= answer.status < 300:
-            return answer
-        error = class_for(status=answer.status, document=document)
-        raise error(f"{what} was answered with {answer.status}", answer=_shorten(answer))
+        if 200 <= response.status < 300:
+            return response
+        error = class_for(status=response.status, document=document)
+        raise error(f"{what} was answered with {response.status}", response=_shorten(response))
 
 
 class _Bearer(AuthBase):
@@ -278,31 +280,31 @@ def _failure(call: Call, what: str) -> AgentStationError:
     if not call.connected:
         return NoConnection(f"{what} was not sent, for there is no connection: {call.why_not}")
     if call.is_over():
-        return NoAnswer(f"{what} was sent, and no complete answer came in time")
-    return NoAnswer(f"{what} was sent, and the connection broke before a complete answer came, or it was not HTTP")
+        return NoAnswer(f"{what} was sent, and no complete response came in time")
+    return NoAnswer(f"{what} was sent, and the connection broke before a complete response came, or it was not HTTP")
 
 
-def _read[T](answer: Answer, read: Callable[[Mapping[str, object]], T]) -> T:
-    """What `read` makes of the answer's JSON object; raises UnreadableAnswer."""
-    document = None if answer.truncated else read_json(answer.body)
+def _read[T](response: Response, read: Callable[[Mapping[str, object]], T]) -> T:
+    """What `read` makes of the response's JSON object; raises UnreadableResponse."""
+    document = None if response.truncated else read_json(response.body)
     if isinstance(document, dict):
         try:
             return read(document)
         except ValueError:
             pass
-    raise _unreadable(answer)
+    raise _unreadable(response)
 
 
-def _unreadable(answer: Answer) -> UnreadableAnswer:
-    words = f"the answer {answer.status} cannot be read as what was asked for"
-    return UnreadableAnswer(words, answer=_shorten(answer))
+def _unreadable(response: Response) -> UnreadableResponse:
+    words = f"the response {response.status} cannot be read as what was asked for"
+    return UnreadableResponse(words, response=_shorten(response))
 
 
-def _shorten(answer: Answer) -> Answer:
+def _shorten(response: Response) -> Response:
     """The answer with as much of its body as is kept."""
-    if len(answer.body) <= LARGEST_BODY:
-        return answer
-    return replace(answer, body=answer.body[:LARGEST_BODY], truncated=True)
+    if len(response.body) <= LARGEST_BODY:
+        return response
+    return replace(response, body=response.body[:LARGEST_BODY], truncated=True)
 
 
 def _string(value: object) -> str:
@@ -319,9 +321,9 @@ def _date(header: str | None) -> datetime | None:
 
 
 def _retry_after(header: str | None, *, date: datetime | None) -> float | None:
-    """The header, in seconds or as an HTTP date, as seconds from the answer's own date; 0.0 where that is past.
+    """The header, in seconds or as an HTTP date, as seconds from the response's own date; 0.0 where that is past.
 
-    None where it is unreadable. An answer without a date counts as of now: clocks may differ by then.
+    None where it is unreadable. A response without a date counts as of now: clocks may differ by then.
     """
     text = (header or "").strip()
     if re.fullmatch(r"[+-]?[0-9]+(\.[0-9]*)?", text):

@@ -1,6 +1,6 @@
-"""What differs in the provider's answers from its contract, whose schemas are in contract.json.
+"""What differs in the provider's responses from its contract, whose schemas are in contract.json.
 
-Nothing breaks by that, and an answer may be anything: only so much of one is compared, and what is null is missing.
+Nothing breaks by that, and a response may be anything: only so much of one is compared, and what is null is missing.
 """
 
 import itertools
@@ -61,17 +61,17 @@ def find_deviations(*, name: str, document: Mapping[str, object]) -> tuple[Devia
     return tuple(found.values())[:_MOST_KINDS]
 
 
-def find_in_answer(*, status: int, document: object) -> tuple[Deviation, ...]:
-    """What differs in an answer, whatever it was asked for; `document` is its body as JSON, None where it is none."""
+def find_in_response(*, status: int, document: object) -> tuple[Deviation, ...]:
+    """What differs in a response, whatever it was asked for; `document` is its body as JSON, None where it is none."""
     is_success, is_refusal = 200 <= status < 300, status in _REFUSALS
     example = {"status": status}
     if isinstance(document, dict) and is_refusal:
         return find_deviations(name="error", document=document)
     if is_success or is_refusal:
         is_object = isinstance(document, dict)
-        return () if is_object else (Deviation(kind=f"the answer {status} is no JSON object", example=example),)
+        return () if is_object else (Deviation(kind=f"the response {status} is no JSON object", example=example),)
     is_gateway = status == 408 or status >= 500
-    return () if is_gateway else (Deviation(kind=f"an answer has the HTTP status {status}", example=example),)
+    return () if is_gateway else (Deviation(kind=f"a response has the HTTP status {status}", example=example),)
 
 
 def _cut(value: object, depth: int = 0) -> object:

@@ -4,9 +4,9 @@ AgentStationError
 +-- NothingSent             not a byte of the request's body went out
 |   +-- NoConnection        the TCP or TLS handshake never completed (or the name was not found)
 |   +-- SendTooLate         `send_before` had passed before the first byte, or before the body
-+-- NoAnswer                sent, but no complete answer came: something may have been made
-|   +-- GatewayAnswer       3xx, 408, 409, 502, 504, 520, any other undocumented 5xx, any 503 that is not Overloaded
-+-- UnreadableAnswer        a 2xx whose body cannot be read as what was asked for: something may have been made
++-- NoAnswer                sent, but no complete response came: something may have been made
+|   +-- GatewayResponse     3xx, 408, 409, 502, 504, 520, any other undocumented 5xx, any 503 that is not Overloaded
++-- UnreadableResponse      a 2xx whose body cannot be read as what was asked for: something may have been made
 |   +-- PageTooLarge        a page of a list that has more bytes than are read
 +-- InvalidRequest          400
 +-- InvalidKey              401
@@ -17,20 +17,20 @@ AgentStationError
 +-- Overloaded              503 whose body is a JSON object with exactly the strings error and message
 +-- UnexpectedStatus        any other status (403, 404, 418, ...)
 
-No text here ever holds the API key, nor anything that the provider wrote: that is in `answer`.
+No text here ever holds the API key, nor anything that the provider wrote: that is in `response`.
 """
 
-from portal.agentstation.resources import Answer
+from portal.agentstation.resources import Response
 
 
 class AgentStationError(Exception):
-    """The base of all that a call raises; `answer` is the provider's complete answer, None where none came."""
+    """The base of all that a call raises; `answer` is the provider's complete response, None where none came."""
 
-    answer: Answer | None
+    response: Response | None
 
-    def __init__(self, message: str, *, answer: Answer | None = None) -> None:
+    def __init__(self, message: str, *, response: Response | None = None) -> None:
         super().__init__(message)
-        self.answer = answer
+        self.response = response
 
 
 class NothingSent(AgentStationError):
@@ -46,19 +46,19 @@ class SendTooLate(NothingSent):
 
 
 class NoAnswer(AgentStationError):
-    """The connection stood, and no complete answer came: timeout, reset, a body cut short, not HTTP."""
+    """The connection stood, and no complete response came: timeout, reset, a body cut short, not HTTP."""
 
 
-class GatewayAnswer(NoAnswer):
-    """An answer that leaves open what the provider did: something between us may have given it, or something was made
+class GatewayResponse(NoAnswer):
+    """A response that leaves open what the provider did: something between us may have given it, or something was made
     and is told of elsewhere (a redirect), or had been made before (409)."""
 
 
-class UnreadableAnswer(AgentStationError):
+class UnreadableResponse(AgentStationError):
     """A 2xx whose body is not what was asked for."""
 
 
-class PageTooLarge(UnreadableAnswer):
+class PageTooLarge(UnreadableResponse):
     """A page of a list beyond what is read: to be asked for again with fewer entries."""
 
 
@@ -98,8 +98,8 @@ _BY_STATUS: dict[int, type[AgentStationError]] = {
     400: InvalidRequest,
     401: InvalidKey,
     402: PaymentRequired,
-    408: GatewayAnswer,
-    409: GatewayAnswer,
+    408: GatewayResponse,
+    409: GatewayResponse,
     422: AssetNotFound,
     429: RateLimited,
     500: InternalError,
@@ -113,7 +113,7 @@ def class_for(*, status: int, document: object) -> type[AgentStationError]:
     if status == 503 and _is_the_provider_s_error(document):
         return Overloaded
     if 300 <= status < 400 or 500 <= status < 600:
-        return GatewayAnswer
+        return GatewayResponse
     # An interim answer in the place of the final one: what comes behind it is not read, and may be a success.
     if status < 200:
         return NoAnswer

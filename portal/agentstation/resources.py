@@ -1,4 +1,4 @@
-"""The provider's answers as frozen dataclasses.
+"""The provider's responses as frozen dataclasses.
 
 They are made to survive whatever comes: keys, types, statuses and levels that the contract does not know are kept, and
 what is missing or of the wrong type is "" or None. Only an id is insisted on. `raw` is the JSON object as it came,
@@ -20,7 +20,7 @@ _MOST_TYPES = 1000  # of a list that are read
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Response:
     """A complete HTTP answer.
 
     `body` is its first MiB, decompressed, with the API key blotted out should the provider repeat it; `truncated` says
@@ -42,10 +42,10 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply[T]:
-    """What a successful answer says, beside the answer itself."""
+    """What a successful response says, beside the response itself."""
 
     value: T
-    answer: Answer
+    response: Response
 
 
 def read_json(body: bytes) -> object:
@@ -136,7 +136,7 @@ class Workspace:
 
 @dataclass(frozen=True, kw_only=True)
 class Workstation:
-    """A workstation; `workspace` is None where the answer names none that is usable."""
+    """A workstation; `workspace` is None where the response names none that is usable."""
 
     uid: str
     type: str

@@ -14,7 +14,7 @@ class Verb(models.TextChoices):
 
     SUBMIT = "submit", _("submitted")
     CLAIM = "claim", _("claimed")
-    ANSWER = "answer", _("answered")
+    RESPONSE = "response", _("answered")
     LATE_RESPONSE = "late-response", _("answered late")
     DEADLINE_PASSED = "deadline-passed", _("deadline passed")
     GIVE_UP = "give-up", _("waited too long")
@@ -87,7 +87,7 @@ class EventQuerySet(models.QuerySet[Any]):
 
 
 class Event(models.Model):
-    """One line of the record, written in the transaction that it tells of. No foreign keys: it outlives all others."""
+    """A line of the audit log, written in the transaction that it tells of. No foreign keys: it outlives all others."""
 
     at = models.DateTimeField(db_default=Now())
     actor_id = models.BigIntegerField(null=True, blank=True, help_text=_("Empty: the portal itself."))

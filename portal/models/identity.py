@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.models.account import Account
 from portal.models.audited import Audited
 from portal.models.clock import Now
-from portal.models.request import Attempt, ProviderAnswer
+from portal.models.request import Attempt, ProviderResponse
 
 
 class Database(Audited):
@@ -50,7 +50,7 @@ _EXPLANATIONS = {
     "identity": _("It is another one than the file beside it, or the worker, remembers."),
     "tick": _("What the worker has seen in it is missing, as after a backup was put back."),
     "timeline": _("A replica has taken over, and nobody saw whether it had everything."),
-    "lost-attempt": _("An answer came from the provider for a request that it does not know to have been sent."),
+    "lost-attempt": _("A response came from the provider for a request that it does not know to have been sent."),
 }
 
 
@@ -73,7 +73,7 @@ class Restore(Audited):
         return f"restore {self.pk}"
 
 
-class StrayResponse(ProviderAnswer):
+class StrayResponse(ProviderResponse):
     """A response to an attempt that is not in the database, which has gone back since it was claimed. Never dropped."""
 
     AUDITED = (
@@ -86,7 +86,7 @@ class StrayResponse(ProviderAnswer):
         "http_status",
         "error",
         "message",
-        "answer",
+        "response",
     )
     BEGINS = True
 

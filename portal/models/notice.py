@@ -17,7 +17,9 @@ class Notice(Audited):
 
     kind = models.CharField(max_length=200, unique=True, help_text="What differs, such as workstation.type=quantum.")
     first_at = models.DateTimeField(db_default=Now())
-    example = models.TextField(help_text="The first answer that had it, shortened; addresses without what follows '?'.")
+    example = models.TextField(
+        help_text="The first response that had it, shortened; addresses without what follows '?'."
+    )
     numbers = models.JSONField(default=list, help_text="The first requests whose answers had it.")
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.ForeignKey(

@@ -64,7 +64,7 @@ class Request(Audited):
         "created_at",
         "status",
         "failure",
-        "tries",
+        "attempt_count",
         "ended_at",
         "cancel_requested_at",
         "operator_note",
@@ -107,7 +107,9 @@ class Request(Audited):
     note = models.CharField(max_length=500, blank=True, help_text=_("Stays here; the provider does not see it."))
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
     failure = models.CharField(max_length=32, blank=True, help_text=_("Code of the failure that it ended in."))
-    tries = models.PositiveIntegerField(default=0, help_text=_("Attempts that count against the limit of tries."))
+    attempt_count = models.PositiveIntegerField(
+        default=0, help_text=_("Attempts that count against the limit of tries.")
+    )
     created_at = models.DateTimeField(db_default=Now())
     queued_at = models.DateTimeField(db_default=Now(), help_text=_("When it was last put into the queue."))
     paused_seconds_before = models.FloatField(default=0, help_text=_("The key's paused_seconds when it was queued."))
@@ -208,15 +210,15 @@ def check_transition(*, before: str, after: str) -> None:
         raise IllegalTransition(f"a request cannot go from {before} to {after}")
 
 
-class ProviderAnswer(Audited):
-    """An answer as it came: `answer` has the bytes; in `error` and `message` what a database refuses is escaped."""
+class ProviderResponse(Audited):
+    """A response as it came: `answer` has the bytes; in `error` and `message` what a database refuses is escaped."""
 
-    PRIVATE = frozenset({"error", "message", "answer"})
+    PRIVATE = frozenset({"error", "message", "response"})
 
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     error = models.TextField(blank=True, help_text=_("The provider's own word for the error."))
     message = models.TextField(blank=True, help_text=_("The provider's own sentence."))
-    answer = models.BinaryField(null=True, blank=True, help_text=_("The answer's body, at most its first 1 MiB."))
+    response = models.BinaryField(null=True, blank=True, help_text=_("The response's body, at most its first 1 MiB."))
 
     class Meta:
         abstract = True
@@ -229,7 +231,7 @@ class ProviderAnswer(Audited):
         return ": ".join(text for text in (self.error, self.message) if text)
 
 
-class Attempt(ProviderAnswer):
+class Attempt(ProviderResponse):
     """One POST made for a request. Written before anything is sent: it tells of calls that nobody came back from."""
 
     AUDITED = (
@@ -246,7 +248,7 @@ class Attempt(ProviderAnswer):
         "http_status",
         "error",
         "message",
-        "answer",
+        "response",
     )
     BEGINS = True
 
@@ -312,10 +314,10 @@ class Attempt(ProviderAnswer):
         return failures.CATALOGUE.get(self.failure)
 
 
-class LateResponse(ProviderAnswer):
-    """An answer that came after its attempt's deadline. Never dropped: it may name a workstation that costs money."""
+class LateResponse(ProviderResponse):
+    """A response that came after its attempt's deadline. Never dropped: it may name a workstation that costs money."""
 
-    AUDITED = ("attempt_id", "came_at", "outcome", "failure", "http_status", "error", "message", "answer")
+    AUDITED = ("attempt_id", "came_at", "outcome", "failure", "http_status", "error", "message", "response")
     BEGINS = True
 
     attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="late_response")

@@ -1,11 +1,11 @@
-"""Seals: what the record held, batch by batch, under a key that the database does not know."""
+"""Seals: what the audit log held, batch by batch, under a key that the database does not know."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
 class Seal(models.Model):
-    """One batch of events: all from the end of the seal before it up to `last_id`. docs/record.md has its form."""
+    """One batch of events: all from the end of the seal before it up to `last_id`. docs/audit-log.md has its form."""
 
     number = models.BigIntegerField(primary_key=True, help_text=_("1, 2, 3 ...: none is left out."))
     made_at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""Tombstones: what was pruned, named before it goes. The database lets nothing else be deleted from the record."""
+"""Tombstones: what was pruned, named before it goes. The database lets nothing else be deleted from the audit log."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from portal.sandbox.endings import Ending, Reply, reply_error
+from portal.sandbox.responses import Reply, Response, reply_error
 
 
 class RefusalError(Exception):
@@ -38,18 +38,18 @@ class Call:
 class Exchange:
     """A call and what becomes of it."""
 
-    ending: Ending
+    response: Response
     reply: Reply
     post: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What an operation has to go by: the call, the UID in its address, its ending, and for a POST its sequence."""
+    """What an operation has to go by: the call, the UID in its address, its response, and for a POST its sequence."""
 
     call: Call
     uid: str
-    ending: Ending
+    response: Response
     post: int | None
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from portal.sandbox import generations, script, strangers
 from portal.sandbox.calls import Call, RefusalError, Task, read_json
-from portal.sandbox.endings import Reply, reply_json
+from portal.sandbox.responses import Reply, reply_json
+from portal.sandbox.store import Store
 from portal.sandbox.wishes import ScriptError
-from portal.sandbox.world import World
 
 # What every call of a control address has to carry.
 HEADERS = {"X-Sandbox-Control": "1"}
@@ -41,10 +41,10 @@ def check_caller(call: Call) -> None:
 
 
 class Control:
-    """A world, and what directs it: the script, the weather, and a gate for the answers to POST."""
+    """The store, and what directs it: the script, the faults, and a gate for the answers to POST."""
 
-    def __init__(self, *, world: World) -> None:
-        self.world = world
+    def __init__(self, *, store: Store) -> None:
+        self.store = store
         self.script = script.Script()
         self.generation = generations.Present()
         # Cleared while answers to POST are held back.
@@ -52,20 +52,20 @@ class Control:
         self.gate.set()
 
     def reset(self) -> None:
-        """Forget the world, the script and the record, and hold nothing back."""
+        """Forget the store, the script and the record, and hold nothing back."""
         self.script.clear()
-        self.world.weather.clear()
+        self.store.faults.clear()
         self.generation.clear()
-        self.world.reset()
+        self.store.reset()
         self.gate.set()
 
     def control_answers(self, task: Task) -> Reply:
         """POST /control/answers."""
         return _obey(self.script.add, task)
 
-    def control_weather(self, task: Task) -> Reply:
-        """POST /control/weather."""
-        return _obey(self.world.weather.change, task)
+    def control_faults(self, task: Task) -> Reply:
+        """POST /control/faults."""
+        return _obey(self.store.faults.change, task)
 
     def control_types(self, task: Task) -> Reply:
         """POST /control/types."""
@@ -73,11 +73,11 @@ class Control:
 
     def control_strangers(self, task: Task) -> Reply:
         """POST /control/strangers."""
-        return _obey(partial(strangers.make, self.world), task)
+        return _obey(partial(strangers.make, self.store), task)
 
     def control_history(self, task: Task) -> Reply:
         """POST /control/history."""
-        return _obey(partial(strangers.make_history, self.world), task)
+        return _obey(partial(strangers.make_history, self.store), task)
 
     def control_hold(self, _: Task) -> Reply:
         """POST /control/hold."""
@@ -91,7 +91,7 @@ class Control:
 
     def control_record(self, _: Task) -> Reply:
         """GET /control/record."""
-        return reply_json(self.world.record())
+        return reply_json(self.store.record())
 
     def control_reset(self, _: Task) -> Reply:
         """POST /control/reset."""

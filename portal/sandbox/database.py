@@ -8,7 +8,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS workspaces (uid TEXT PRIMARY KEY, created_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS workstations (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, type TEXT NOT NULL, workspace TEXT NOT NULL,
-    oddity TEXT NOT NULL, post INTEGER, started_at REAL NOT NULL, ends_at REAL NOT NULL,
+    anomaly TEXT NOT NULL, post INTEGER, started_at REAL NOT NULL, ends_at REAL NOT NULL,
     listed_at REAL NOT NULL DEFAULT 0, readable_at REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS workstations_by_start ON workstations (started_at, sequence);
@@ -26,21 +26,21 @@ CREATE TABLE IF NOT EXISTS posts (
 """
 
 
-class Store:
-    """The database and the lock under which it is used: reads hold `lock`, writes `lock` and then `database`."""
+class Database:
+    """A connection and the lock under which it is used: reads hold `lock`, writes `lock` and then `connection`."""
 
     def __init__(self, path: Path | None) -> None:
         self.lock = threading.RLock()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-        self.database = sqlite3.connect(path or ":memory:", check_same_thread=False)
+        self.connection = sqlite3.connect(path or ":memory:", check_same_thread=False)
         try:
-            self.database.row_factory = sqlite3.Row
+            self.connection.row_factory = sqlite3.Row
             # Survives kill -9; a power cut may cost the last moments, which a rehearsal can bear.
-            self.database.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
+            self.connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
             self._add_columns("workstations", "listed_at", "readable_at")
         except sqlite3.Error:
-            self.database.close()
+            self.connection.close()
             raise
 
     def _add_columns(self, table: str, *columns: str) -> None:
@@ -48,24 +48,24 @@ class Store:
         there = {row["name"] for row in self.all(f"PRAGMA table_info({table})")}
         for column in columns:
             if column not in there:
-                self.database.execute(f"ALTER TABLE {table} ADD COLUMN {column} REAL NOT NULL DEFAULT 0")
+                self.connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} REAL NOT NULL DEFAULT 0")
 
     def close(self) -> None:
         """Close the database."""
         with self.lock:
-            self.database.close()
+            self.connection.close()
 
     def reset(self) -> None:
         """Forget everything. Sequences go on, so that a call still in flight cannot be taken for a later one."""
-        with self.lock, self.database:
+        with self.lock, self.connection:
             for table in ("items", "workstations", "workspaces", "posts"):
-                self.database.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+                self.connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
 
     def all(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """Every row."""
-        return self.database.execute(sql, values).fetchall()
+        return self.connection.execute(sql, values).fetchall()
 
     def first(self, sql: str, *values: object) -> sqlite3.Row | None:
         """The first row, if there is one."""
-        row: sqlite3.Row | None = self.database.execute(sql, values).fetchone()
+        row: sqlite3.Row | None = self.connection.execute(sql, values).fetchone()
         return row

@@ -1,6 +1,6 @@
-"""The weather: what goes wrong by chance, call by call, and the provider's habits, until the weather changes.
+"""The faults: what goes wrong by chance, call by call, and the provider's habits, until they change.
 
-A script says what the next calls meet; the weather is for long rehearsals, where nobody can say which call is next.
+A script says what the next calls meet; faults are for long rehearsals, where nobody can say which call is next.
 """
 
 import random
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from portal.sandbox import habits, limits, paging, script
-from portal.sandbox.endings import Ending
+from portal.sandbox.responses import Response
 from portal.sandbox.wishes import is_number, require
 
 KEYS = frozenset({"seed", "mix", "rate_limits"}) | habits.KEYS
@@ -19,7 +19,7 @@ KEYS = frozenset({"seed", "mix", "rate_limits"}) | habits.KEYS
 @dataclass(frozen=True, kw_only=True)
 class _Chance:
     on: str
-    ending: Ending
+    response: Response
     share: float
 
 
@@ -29,10 +29,10 @@ def _read_chance(answer: Any) -> _Chance:
     share = answer.get("share")
     require(is_number(share) and 0 <= share <= 1, "share must be from 0 to 1")
     line = script.read_line({key: value for key, value in answer.items() if key != "share"})
-    return _Chance(on=line.on, ending=line.ending, share=share)
+    return _Chance(on=line.on, response=line.response, share=share)
 
 
-class Weather:
+class Faults:
     """Fair at first: every call is answered, and the lists tell the truth."""
 
     def __init__(self) -> None:
@@ -44,9 +44,9 @@ class Weather:
         self.change({})
 
     def change(self, wish: Any) -> None:
-        """Another weather from now on; the old one goes on if this one makes no sense."""
+        """Other faults from now on; the old ones go on if these make no sense."""
         sound = isinstance(wish, dict) and wish.keys() <= KEYS
-        require(sound, f"a weather may have {', '.join(sorted(KEYS))}")
+        require(sound, f"faults may have {', '.join(sorted(KEYS))}")
         mix, rates, seed = wish.get("mix", []), wish.get("rate_limits", []), wish.get("seed", 0)
         sound = isinstance(mix, list) and isinstance(rates, list) and isinstance(seed, int)
         require(sound, "mix and rate_limits must be lists, and seed a whole number")
@@ -56,7 +56,7 @@ class Weather:
             self._chances, self._limits, self.habits = chances, limited, found
             self._random = random.Random(seed)  # noqa: S311 - no secret
 
-    def choose(self, operation: str) -> Ending | None:
+    def choose(self, operation: str) -> Response | None:
         """What a call of this operation meets; None where it is left alone."""
         with self._lock:
             point = self._random.random()
@@ -64,11 +64,11 @@ class Weather:
                 if chance.on not in (operation, "*"):
                     continue
                 if point < chance.share:
-                    return chance.ending
+                    return chance.response
                 point -= chance.share
         return None
 
-    def limit(self, operation: str, *, now: float) -> Ending | None:
+    def limit(self, operation: str, *, now: float) -> Response | None:
         """The refusal of a call that exceeds a rate limit; None where it is let through, and then it counts."""
         with self._lock:
             fitting = [limit for limit in self._limits if limit.on in (operation, "*")]

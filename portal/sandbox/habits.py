@@ -1,4 +1,4 @@
-"""The habits that a weather may give to the provider: how it lags, leaves out and exaggerates."""
+"""The habits that faults may give to the provider: how it lags, leaves out and exaggerates."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +58,7 @@ KEYS = frozenset({*_NUMBERS, *_COUNTS, *_SWITCHES, "omit"})
 
 
 def read_habits(wish: dict[str, Any]) -> Habits:
-    """The habits among the keys of a weather; raises ScriptError."""
+    """The habits among the keys of faults; raises ScriptError."""
     found = {key: value for key, value in wish.items() if key in KEYS}
     for key, value in found.items():
         if key in _SWITCHES:

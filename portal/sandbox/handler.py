@@ -1,4 +1,4 @@
-"""The sandbox on the wire: reads HTTP requests, and plays each ending on its socket."""
+"""The sandbox on the wire: reads HTTP requests, and plays each response on its socket."""
 
 import itertools
 import logging
@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from portal.sandbox.calls import Call, Exchange
-from portal.sandbox.endings import How, Reply, reply_error
 from portal.sandbox.provider import Provider
+from portal.sandbox.responses import How, Reply, reply_error
 
 logger = logging.getLogger("portal.sandbox")
 
@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         exchange = self._provider.begin(call)
         self._provider.wait(exchange)
         self._provider.finish(exchange)
-        how = exchange.ending.how
+        how = exchange.response.how
         logger.info("%s %s: %s", self.command, path, exchange.reply.status if how is How.ANSWER else how)
         self._play(exchange)
 
@@ -122,7 +122,7 @@ class Handler(BaseHTTPRequestHandler):
     def _play(self, exchange: Exchange) -> None:
         if self._provider.stopping.is_set():
             self.close_connection = True
-        match exchange.ending.how:
+        match exchange.response.how:
             case How.ANSWER:
                 self._send(exchange.reply)
             case How.HANG:

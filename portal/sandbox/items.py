@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from portal.sandbox import contents
-from portal.sandbox.store import Store
-from portal.sandbox.weather import Weather
+from portal.sandbox.database import Database
+from portal.sandbox.faults import Faults
 
 # A reserved workspace gathers the files of everybody's rehearsals: an answer shows the newest.
 MOST_SHOWN = 50
@@ -17,10 +17,10 @@ class Items:
     """The files and logs of all workspaces, each written down with the moment when it appears."""
 
     def __init__(
-        self, store: Store, *, weather: Weather, file_every: float, url: str, clock: Callable[[], float]
+        self, database: Database, *, faults: Faults, file_every: float, url: str, clock: Callable[[], float]
     ) -> None:
-        self._store = store
-        self._weather = weather
+        self._database = database
+        self._faults = faults
         self._file_every = file_every
         self._url = url
         self._clock = clock
@@ -34,7 +34,7 @@ class Items:
             ("log", name, level, self._file_every * number) for number, (name, level) in enumerate(contents.LOGS, 1)
         ]
         more = [("file", name, "", 0.0) for name in self._name_more()]
-        self._store.database.executemany(
+        self._database.connection.executemany(
             "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (str(uuid.uuid4()), kind, workspace, uid, name, level, _measure(name, uid), now + after)
@@ -44,24 +44,24 @@ class Items:
         )
 
     def _name_more(self) -> list[str]:
-        habits = self._weather.habits
+        habits = self._faults.habits
         return [
             f"output-{number:05}".ljust(habits.name_length - 4, "x") + ".bin" for number in range(habits.more_files)
         ]
 
     def forget_later(self, *, uid: str, than: float) -> None:
         """What has not appeared when its workstation ends never will."""
-        self._store.database.execute("DELETE FROM items WHERE workstation = ? AND appears_at > ?", (uid, than))
+        self._database.connection.execute("DELETE FROM items WHERE workstation = ? AND appears_at > ?", (uid, than))
 
     def describe(self, *, workspace: str, kind: str, now: float) -> dict[str, Any]:
         """The list of files or logs of a workspace, as the provider shows it."""
-        newest_first = self._store.all(
+        newest_first = self._database.all(
             "SELECT * FROM items WHERE workspace = ? AND kind = ? AND appears_at <= ?"
             " ORDER BY appears_at DESC, rowid DESC LIMIT ?",
             workspace,
             kind,
             now,
-            MOST_SHOWN + self._weather.habits.more_files,
+            MOST_SHOWN + self._faults.habits.more_files,
         )
         describe = self._describe_file if kind == "file" else self._describe_log
         return {"object": "list", "data": [describe(item) for item in newest_first[::-1]]}
@@ -72,7 +72,7 @@ class Items:
             "name": item["name"],
             "url": f"{self._url}/files/{item['uuid']}",
             "size": item["size"],
-            "createdAt": self._weather.write_time(item["appears_at"]),
+            "createdAt": self._faults.write_time(item["appears_at"]),
         }
 
     def _describe_log(self, item: sqlite3.Row) -> dict[str, Any]:
@@ -81,13 +81,13 @@ class Items:
             "type": item["name"],
             "level": item["level"],
             "url": f"{self._url}/logs/{item['uuid']}",
-            "createdAt": self._weather.write_time(item["appears_at"]),
+            "createdAt": self._faults.write_time(item["appears_at"]),
         }
 
     def read(self, kind: str, uid: str) -> tuple[str, str] | None:
         """The name and the text of a file or log that has appeared."""
-        with self._store.lock:
-            item = self._store.first(
+        with self._database.lock:
+            item = self._database.first(
                 "SELECT * FROM items WHERE kind = ? AND uuid = ? AND appears_at <= ?", kind, uid, self._clock()
             )
         if item is None:

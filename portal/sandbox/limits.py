@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
-from portal.sandbox.endings import Ending, reply_error
+from portal.sandbox.responses import Response, reply_error
 from portal.sandbox.wishes import MOST_SECONDS, is_count, is_number, require
 
 KEYS = frozenset({"on", "calls", "seconds", "retry_after"})
@@ -33,18 +33,18 @@ class Limit:
             return 0.0
         return self.passed[0] + self.seconds - now if self.passed else self.seconds
 
-    def refuse(self, *, wait: float, told_time: float) -> Ending:
+    def refuse(self, *, wait: float, told_time: float) -> Response:
         """The refusal of a call that came at `told_time` by the provider's own clock."""
         headers = {
             "": {},
             "seconds": {"Retry_After": str(math.ceil(wait))},
             "date": {"Retry_After": formatdate(math.ceil(told_time + wait), usegmt=True)},
         }[self.retry_after]
-        return Ending(reply=reply_error(429, **headers), carried_out=False)
+        return Response(reply=reply_error(429, **headers), carried_out=False)
 
 
 def read_limit(wish: Any, *, operations: Iterable[str]) -> Limit:
-    """A limit as a weather gives it; raises ScriptError."""
+    """A limit as faults give it; raises ScriptError."""
     require(isinstance(wish, dict) and wish.keys() <= KEYS, f"a rate limit may have {', '.join(sorted(KEYS))}")
     on, calls, seconds = wish.get("on", "*"), wish.get("calls"), wish.get("seconds", 60)
     require(on in operations, f"on must be one of {', '.join(operations)}")

@@ -4,8 +4,8 @@ import sqlite3
 from dataclasses import dataclass
 
 from portal.sandbox import paging
+from portal.sandbox.database import Database
 from portal.sandbox.habits import Habits
-from portal.sandbox.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,13 +17,15 @@ class Page:
     previous_cursor: str | None
 
 
-def read_page(store: Store, habits: Habits, *, active: bool, window: paging.Window, limit: int, now: float) -> Page:
-    """One page of the active list or of the history, newest first. The caller holds the store's lock."""
+def read_page(
+    database: Database, habits: Habits, *, active: bool, window: paging.Window, limit: int, now: float
+) -> Page:
+    """One page of the active list or of the history, newest first. The caller holds the database's lock."""
     if habits.pages_shift and window.older_than is None and window.newer_than is None:
         window = window.move_to(window.place or 0)
 
     def select(part: paging.Window, most: int) -> list[sqlite3.Row]:
-        return _select(store, habits, active=active, window=part, now=now, limit=most)
+        return _select(database, habits, active=active, window=part, now=now, limit=most)
 
     def write_cursor(part: paging.Window | None) -> str | None:
         """A cursor, if anything lies where it leads."""
@@ -42,14 +44,14 @@ def read_page(store: Store, habits: Habits, *, active: bool, window: paging.Wind
 
 
 def _select(
-    store: Store, habits: Habits, *, active: bool, window: paging.Window, now: float, limit: int
+    database: Database, habits: Habits, *, active: bool, window: paging.Window, now: float, limit: int
 ) -> list[sqlite3.Row]:
     if habits.lists_empty:
         return []
     # Going towards newer ones, the page is the nearest, not the newest.
     way = "ASC" if window.newer_than is not None else "DESC"
     terms = _list_terms(habits, active=active, window=window, now=now)
-    rows = store.all(
+    rows = database.all(
         f"SELECT * FROM workstations WHERE {' AND '.join(term for term, _ in terms)}"  # noqa: S608 - our own terms
         f" ORDER BY started_at {way}, sequence {way} LIMIT ? OFFSET ?",
         *(value for _, values in terms for value in values),

@@ -6,21 +6,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from portal.sandbox import paging
-from portal.sandbox.store import Store
+from portal.sandbox.database import Database
 
 
 class Posts:
     """The POSTs received, in their order."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], float]) -> None:
-        self._store = store
+    def __init__(self, database: Database, *, clock: Callable[[], float]) -> None:
+        self._database = database
         self._clock = clock
 
     def receive(self, *, headers: Mapping[str, str], authorized: bool, body: bytes) -> int:
         """Note a POST before anything is done about it; returns its sequence."""
         text = body.decode("utf-8", "replace")
-        with self._store.lock, self._store.database as database:
-            cursor = database.execute(
+        with self._database.lock, self._database.connection as connection:
+            cursor = connection.execute(
                 "INSERT INTO posts (received_at, headers, authorized, body) VALUES (?, ?, ?, ?)",
                 (self._clock(), json.dumps(dict(headers)), authorized, text),
             )
@@ -28,18 +28,18 @@ class Posts:
 
     def finish(self, sequence: int, answered: int | str) -> None:
         """Note how a POST was answered: the status, or how it ended without one."""
-        with self._store.lock, self._store.database as database:
-            database.execute("UPDATE posts SET answered = ? WHERE sequence = ?", (json.dumps(answered), sequence))
+        with self._database.lock, self._database.connection as connection:
+            connection.execute("UPDATE posts SET answered = ? WHERE sequence = ?", (json.dumps(answered), sequence))
 
     def count(self) -> int:
         """How many POSTs were received."""
-        with self._store.lock:
-            return int(self._store.all("SELECT count(*) FROM posts")[0][0])
+        with self._database.lock:
+            return int(self._database.all("SELECT count(*) FROM posts")[0][0])
 
     def describe(self) -> list[dict[str, Any]]:
         """Every POST with the workstation that it made, oldest first."""
-        with self._store.lock:
-            rows = self._store.all(
+        with self._database.lock:
+            rows = self._database.all(
                 "SELECT posts.*, workstations.uid AS made FROM posts"
                 " LEFT JOIN workstations ON workstations.post = posts.sequence ORDER BY posts.sequence"
             )

@@ -1,4 +1,4 @@
-"""What the provider does and answers, without the sockets: addresses, checks, and which ending a call has."""
+"""What the provider does and answers, without the sockets: addresses, checks, and which response a call has."""
 
 import hmac
 import re
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from portal.sandbox import endings, paging, script, strangers
+from portal.sandbox import paging, responses, script, strangers
 from portal.sandbox.calls import Call, Exchange, RefusalError, Task, read_wish
 from portal.sandbox.control import Control, check_caller
-from portal.sandbox.endings import Ending, How, Reply, reply_json
-from portal.sandbox.world import World
+from portal.sandbox.responses import How, Reply, Response, reply_json
+from portal.sandbox.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +25,10 @@ class Route:
 
 
 class Provider(Control):
-    """The provider: a world, a key, and a script that comes before both."""
+    """The provider: a store, a key, and a script that comes before both."""
 
-    def __init__(self, *, world: World, api_key: str) -> None:
-        super().__init__(world=world)
+    def __init__(self, *, store: Store, api_key: str) -> None:
+        super().__init__(store=store)
         # Set when the server stops: delays end at once, and what never would have ended is cut.
         self.stopping = threading.Event()
         self._key = f"Bearer {api_key}".encode()
@@ -36,16 +36,16 @@ class Provider(Control):
 
     def tell_time(self) -> float:
         """The time by the provider's own clock."""
-        return self.world.clock() + self.world.weather.habits.clock_off
+        return self.store.clock() + self.store.faults.habits.clock_off
 
     # --- A call's way ---
 
     def begin(self, call: Call) -> Exchange:
-        """Do what the call asks for, and choose its ending. A workstation exists from here on, whatever is answered."""
+        """Do what the call asks for, and choose its response. A workstation exists from here on in any case."""
         try:
             route, uid = _find_route(call)
         except RefusalError as refusal:
-            return Exchange(ending=Ending(), reply=refusal.reply)
+            return Exchange(response=Response(), reply=refusal.reply)
         post = None
         with self._received:
             # Under one lock, so that the first POST recorded takes the first answer scripted.
@@ -53,35 +53,35 @@ class Provider(Control):
                 post = self._receive(call)
                 self._received.notify_all()
             scripted = self.script.take(route.operation) if route.operation else None
-            chance = self.world.weather.choose(route.operation) if route.operation else None
-        ending = scripted or self._find_limit(route, call) or self._find_reserved(route, call) or chance or Ending()
-        task = Task(call=call, uid=uid, ending=ending, post=post)
-        natural = self._act(route, task) if ending.carried_out else None
-        return Exchange(ending=ending, reply=endings.resolve(ending, natural), post=post)
+            chance = self.store.faults.choose(route.operation) if route.operation else None
+        response = scripted or self._find_limit(route, call) or self._find_reserved(route, call) or chance or Response()
+        task = Task(call=call, uid=uid, response=response, post=post)
+        natural = self._act(route, task) if response.carried_out else None
+        return Exchange(response=response, reply=responses.resolve(response, natural), post=post)
 
     def wait(self, exchange: Exchange) -> None:
         """Hold the answer back for as long as the gate and its delay say."""
         if exchange.post is not None:
             self.gate.wait()
-        if exchange.ending.delay:
-            self.stopping.wait(exchange.ending.delay)
+        if exchange.response.delay:
+            self.stopping.wait(exchange.response.delay)
 
     def finish(self, exchange: Exchange) -> None:
         """Record the answer; the caller sends it after this, so that who has read it finds it recorded."""
         if exchange.post is not None:
-            how = exchange.ending.how
-            self.world.posts.finish(exchange.post, exchange.reply.status if how is How.ANSWER else str(how))
+            how = exchange.response.how
+            self.store.posts.finish(exchange.post, exchange.reply.status if how is How.ANSWER else str(how))
 
     def wait_for_posts(self, count: int, timeout: float) -> None:
         """Wait until so many POSTs have been received; raises TimeoutError."""
         with self._received:
-            if not self._received.wait_for(lambda: self.world.posts.count() >= count, timeout):
-                raise TimeoutError(f"{self.world.posts.count()} of {count} POSTs received in {timeout} s")
+            if not self._received.wait_for(lambda: self.store.posts.count() >= count, timeout):
+                raise TimeoutError(f"{self.store.posts.count()} of {count} POSTs received in {timeout} s")
 
     def _receive(self, call: Call) -> int:
-        if self.world.weather.draw(self.world.weather.habits.strangers):
-            strangers.make_one(self.world)
-        return self.world.posts.receive(headers=call.headers, authorized=self._is_authorized(call), body=call.body)
+        if self.store.faults.draw(self.store.faults.habits.strangers):
+            strangers.make_one(self.store)
+        return self.store.posts.receive(headers=call.headers, authorized=self._is_authorized(call), body=call.body)
 
     def _act(self, route: Route, task: Task) -> Reply:
         try:
@@ -102,14 +102,14 @@ class Provider(Control):
         if not self._is_authorized(call):
             raise RefusalError.make(401)
 
-    def _find_limit(self, route: Route, call: Call) -> Ending | None:
+    def _find_limit(self, route: Route, call: Call) -> Response | None:
         """The refusal of a call that exceeds a rate limit of the account."""
         if not route.operation or not self._is_authorized(call):
             return None
-        return self.world.weather.limit(route.operation, now=self.world.clock())
+        return self.store.faults.limit(route.operation, now=self.store.clock())
 
-    def _find_reserved(self, route: Route, call: Call) -> Ending | None:
-        """The ending that the call itself asks for by the workspace it names, if all else about it is right."""
+    def _find_reserved(self, route: Route, call: Call) -> Response | None:
+        """The response that the call itself asks for by the workspace it names, if all else about it is right."""
         if route.operation != script.POST or call.refusal is not None:
             return None
         try:
@@ -117,16 +117,16 @@ class Provider(Control):
             _, workspace = read_wish(call, types=self.generation.get().types)
         except RefusalError:
             return None
-        return endings.find(workspace) if workspace is not None else None
+        return responses.find(workspace) if workspace is not None else None
 
     # --- The provider's operations ---
 
     def request_workstation(self, task: Task) -> Reply:
         """POST /workstations."""
         kind, workspace = read_wish(task.call, types=self.generation.get().types)
-        if workspace is not None and not self.world.knows_workspace(workspace):
+        if workspace is not None and not self.store.knows_workspace(workspace):
             raise RefusalError.make(422)
-        return reply_json(self.world.make(type=kind, workspace=workspace, ending=task.ending, post=task.post))
+        return reply_json(self.store.make(type=kind, workspace=workspace, response=task.response, post=task.post))
 
     def list_active(self, task: Task) -> Reply:
         """GET /workstations."""
@@ -141,7 +141,7 @@ class Provider(Control):
             window, limit = paging.read_query(call.query)
         except paging.QueryError as error:
             raise RefusalError.make(400, str(error)) from None
-        return reply_json(self.world.page(active=active, window=window, limit=limit))
+        return reply_json(self.store.page(active=active, window=window, limit=limit))
 
     def list_types(self, _: Task) -> Reply:
         """GET /workstations/types."""
@@ -152,14 +152,14 @@ class Provider(Control):
 
     def retrieve(self, task: Task) -> Reply:
         """GET /workstations/{id}. What one that has ended answers is not documented: as if it had never been, 422."""
-        workstation = self.world.retrieve(task.uid)
+        workstation = self.store.retrieve(task.uid)
         if workstation is None:
             raise RefusalError.make(422)
         return reply_json(workstation)
 
     def release(self, task: Task) -> Reply:
         """DELETE /workstations/{id}/release; for one that has ended the same choice as in `retrieve`."""
-        kind = self.world.release(task.uid)
+        kind = self.store.release(task.uid)
         if kind is None:
             raise RefusalError.make(422)
         return reply_json({"type": kind, "released": True})
@@ -175,7 +175,7 @@ class Provider(Control):
         return self._download("log", task.uid)
 
     def _download(self, kind: str, uid: str) -> Reply:
-        found = self.world.items.read(kind, uid)
+        found = self.store.items.read(kind, uid)
         if found is None:
             raise RefusalError.make(404)
         name, text = found
@@ -199,7 +199,7 @@ ROUTES = (
     _route("GET /files/([^/]+)", Provider.download_file),
     _route("GET /logs/([^/]+)", Provider.download_log),
     _route("POST /control/answers", Provider.control_answers),
-    _route("POST /control/weather", Provider.control_weather),
+    _route("POST /control/faults", Provider.control_faults),
     _route("POST /control/strangers", Provider.control_strangers),
     _route("POST /control/history", Provider.control_history),
     _route("POST /control/types", Provider.control_types),

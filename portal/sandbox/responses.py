@@ -1,4 +1,4 @@
-"""How a call may end: a proper answer, or one of the ugly endings that a reserved name or a script asks for."""
+"""How a call may end: in a proper response, or in what a reserved name or a script asks for."""
 
 import json
 from collections.abc import Callable
@@ -59,13 +59,13 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ending:
-    """One way for a call to end. Without a reply of its own it ends in what the world answers."""
+class Response:
+    """One way for a call to end. Without a reply of its own it ends in what the store answers."""
 
     how: How = How.ANSWER
     reply: Reply | None = None
     delay: float = 0.0
-    oddity: str = ""
+    anomaly: str = ""
     # The UID that a POST's answer names, with a fresh one for each star; what is made has it unless it is taken.
     uid: str = "*"
     # Seconds from its start until the lists show the workstation, and until it can be read singly.
@@ -91,42 +91,42 @@ def reply_error(status: int, message: str = "", **headers: str) -> Reply:
     )
 
 
-def _fail(reply: Reply, *, made: bool = False) -> Ending:
-    return Ending(reply=reply, carried_out=made)
+def _fail(reply: Reply, *, made: bool = False) -> Response:
+    return Response(reply=reply, carried_out=made)
 
 
 def _page(status: int, title: str) -> Reply:
     return Reply(status=status, body=GATEWAY_PAGE.format(title=title).encode(), content_type=HTML)
 
 
-BY_NAME: dict[str, Ending] = {
+BY_NAME: dict[str, Response] = {
     **{f"fail-{status}": _fail(reply_error(status)) for status in (400, 401, 402, 418, 422, 429, 500, 503)},
     "fail-429-retry-3": _fail(reply_error(429, Retry_After="3")),
     "fail-500-made": _fail(reply_error(500), made=True),
     "fail-502": _fail(_page(502, "502 Bad Gateway")),
     "fail-503-html": _fail(_page(503, "503 Service Temporarily Unavailable")),
-    "hang": Ending(how=How.HANG, carried_out=False),
-    "hang-made": Ending(how=How.HANG),
-    "reset": Ending(how=How.RESET, carried_out=False),
-    "reset-made": Ending(how=How.RESET),
-    "truncate": Ending(how=How.TRUNCATE, carried_out=False),
+    "hang": Response(how=How.HANG, carried_out=False),
+    "hang-made": Response(how=How.HANG),
+    "reset": Response(how=How.RESET, carried_out=False),
+    "reset-made": Response(how=How.RESET),
+    "truncate": Response(how=How.TRUNCATE, carried_out=False),
     "garbage": _fail(_page(200, "Welcome to nginx!")),
-    "drip": Ending(how=How.DRIP, carried_out=False),
-    "unknown-status": Ending(oddity="unknown-status"),
-    "new-fields": Ending(oddity="new-fields"),
-    "no-workspace": Ending(oddity="no-workspace"),
+    "drip": Response(how=How.DRIP, carried_out=False),
+    "unknown-status": Response(anomaly="unknown-status"),
+    "new-fields": Response(anomaly="new-fields"),
+    "no-workspace": Response(anomaly="no-workspace"),
     # 300 characters.
-    "long-id": Ending(uid="*" * 25),
+    "long-id": Response(uid="*" * 25),
 }
-BY_PREFIX: dict[str, Callable[[float], Ending]] = {
-    "slow": lambda seconds: Ending(delay=seconds),
-    "late-list": lambda seconds: Ending(listed_after=seconds),
-    "late-read": lambda seconds: Ending(read_after=seconds),
+BY_PREFIX: dict[str, Callable[[float], Response]] = {
+    "slow": lambda seconds: Response(delay=seconds),
+    "late-list": lambda seconds: Response(listed_after=seconds),
+    "late-read": lambda seconds: Response(read_after=seconds),
 }
 
 
-def find(uid: str) -> Ending | None:
-    """The ending that a reserved name stands for; None for any other UID."""
+def find(uid: str) -> Response | None:
+    """The response that a reserved name stands for; None for any other UID."""
     timed = names.read_timed(uid)
     return BY_NAME.get(uid) if timed is None else BY_PREFIX[timed[0]](timed[1])
 
@@ -149,30 +149,30 @@ def _drop_workspace(document: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key != "workspace"}
 
 
-_ODDITIES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+_ANOMALIES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "unknown-status": _make_unknown,
     "new-fields": _add_fields,
     "no-workspace": _drop_workspace,
 }
 
 
-def make_odd(oddity: str, document: Any) -> Any:
-    """The document with the oddity in each of its objects; unchanged for the empty oddity."""
-    if not oddity:
+def add_anomaly(anomaly: str, document: Any) -> Any:
+    """The document with the anomaly in each of its objects; unchanged for the empty anomaly."""
+    if not anomaly:
         return document
     if isinstance(document, list):
-        return [make_odd(oddity, item) for item in document]
+        return [add_anomaly(anomaly, item) for item in document]
     if isinstance(document, dict):
-        return _ODDITIES[oddity]({key: make_odd(oddity, value) for key, value in document.items()})
+        return _ANOMALIES[anomaly]({key: add_anomaly(anomaly, value) for key, value in document.items()})
     return document
 
 
-def resolve(ending: Ending, natural: Reply | None) -> Reply:
-    """What is put on the wire, if anything is, given what the world answered (None where it was not asked)."""
-    if ending.reply is not None:
-        return ending.reply
+def resolve(response: Response, natural: Reply | None) -> Reply:
+    """What is put on the wire, if anything is, given what the store answered (None where it was not asked)."""
+    if response.reply is not None:
+        return response.reply
     if natural is None:
         return Reply(status=200, body=SAMPLE)
-    if not ending.oddity or not natural.body:
+    if not response.anomaly or not natural.body:
         return natural
-    return replace(natural, body=json.dumps(make_odd(ending.oddity, json.loads(natural.body))).encode())
+    return replace(natural, body=json.dumps(add_anomaly(response.anomaly, json.loads(natural.body))).encode())

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from portal.sandbox import endings, names
-from portal.sandbox.endings import Ending, Reply
+from portal.sandbox import names, responses
+from portal.sandbox.responses import Reply, Response
 from portal.sandbox.wishes import ScriptError, is_number, require
 
 POST = "POST /workstations"
@@ -32,7 +32,7 @@ class Line:
     """An answer, the operation that it is for, and how often it is given."""
 
     on: str
-    ending: Ending
+    response: Response
     times: int
 
 
@@ -53,30 +53,30 @@ def _read_reply(answer: Mapping[str, Any]) -> Reply | None:
         return None
     require(isinstance(status, int) and 200 <= status <= 599, "status must be from 200 to 599")
     if body is None:
-        reply = endings.reply_error(status) if status >= 400 else Reply(status=status)
+        reply = responses.reply_error(status) if status >= 400 else Reply(status=status)
         return replace(reply, headers=headers)
     if isinstance(body, str | bytes):
         # A lone surrogate in a script is how a test asks for bytes that are not UTF-8.
         raw = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
-        kind = endings.HTML if raw.lstrip().startswith(b"<") else endings.JSON
+        kind = responses.HTML if raw.lstrip().startswith(b"<") else responses.JSON
         return Reply(status=status, body=raw, content_type=kind, headers=headers)
     return Reply(status=status, body=json.dumps(body).encode(), headers=headers)
 
 
-def _read_ending(answer: Mapping[str, Any]) -> Ending:
+def _read_response(answer: Mapping[str, Any]) -> Response:
     if "name" in answer:
         require(
             not KEYS & {"status", "headers", "body"} & answer.keys(), "a name brings its own status, headers and body"
         )
-        found = endings.find(str(answer["name"]))
+        found = responses.find(str(answer["name"]))
         if found is None:
             raise ScriptError(f"{answer['name']!r} is not a reserved name")
-        ending = found
+        response = found
     else:
         reply = _read_reply(answer)
-        ending = Ending(reply=reply, carried_out=reply is None)
+        response = Response(reply=reply, carried_out=reply is None)
     deeds = {"carried_out" if key == "made" else key: value for key, value in answer.items() if key in DEEDS}
-    return replace(ending, **deeds)
+    return replace(response, **deeds)
 
 
 def read_line(answer: Any) -> Line:
@@ -92,7 +92,7 @@ def read_line(answer: Any) -> Line:
         require(sound, f"{key} must be from 0 to {names.SLOWEST} seconds")
     require(isinstance(answer.get("uid", ""), str), "uid must be a string")
     require(isinstance(answer.get("made", False), bool), "made must be true or false")
-    return Line(on=on, ending=_read_ending(answer), times=times)
+    return Line(on=on, response=_read_response(answer), times=times)
 
 
 class Script:
@@ -108,7 +108,7 @@ class Script:
         with self._lock:
             self._lines += lines
 
-    def take(self, operation: str) -> Ending | None:
+    def take(self, operation: str) -> Response | None:
         """The answer for a call of this operation that has just come in, if there is one."""
         with self._lock:
             for line in self._lines:
@@ -116,7 +116,7 @@ class Script:
                     line.times -= 1
                     if not line.times:
                         self._lines.remove(line)
-                    return line.ending
+                    return line.response
         return None
 
     def clear(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Self
 from portal.sandbox import control, names, strangers
 from portal.sandbox.handler import Handler
 from portal.sandbox.provider import Provider
-from portal.sandbox.world import Document, World
+from portal.sandbox.store import Document, Store
 
 logger = logging.getLogger("portal.sandbox")
 
@@ -92,11 +92,11 @@ class Sandbox:
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_port}"
         self.base_url = f"{self.url}/v1"
         try:
-            world = World(path=path, lifetime=lifetime, file_every=file_every, url=self.url, clock=clock)
+            store = Store(path=path, lifetime=lifetime, file_every=file_every, url=self.url, clock=clock)
         except BaseException:
             self._server.server_close()
             raise
-        self._provider = Provider(world=world, api_key=api_key)
+        self._provider = Provider(store=store, api_key=api_key)
         self._server.RequestHandlerClass = partial(Handler, self._provider)
         self._thread: threading.Thread | None = None
         self._serving = False
@@ -127,7 +127,7 @@ class Sandbox:
         self._server.server_close()
         if self._thread is not None:
             self._thread.join()
-        self._provider.world.close()
+        self._provider.store.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -143,18 +143,18 @@ class Sandbox:
         """Lay out answers for the next calls: one object or a list of them."""
         self._provider.script.add(answers)
 
-    def change_weather(self, wish: Any) -> None:
-        """Let calls end by chance, and lists lie, until the next weather."""
-        self._provider.world.weather.change(wish)
+    def set_faults(self, wish: Any) -> None:
+        """Let calls end by chance, and lists lie, until the next ones."""
+        self._provider.store.faults.change(wish)
 
     def make_strangers(self, **wish: Any) -> list[str]:
         """Let somebody else make workstations with the same key; returns their UIDs."""
-        uids: list[str] = strangers.make(self._provider.world, wish)["uids"]
+        uids: list[str] = strangers.make(self._provider.store, wish)["uids"]
         return uids
 
     def make_history(self, **wish: Any) -> None:
         """Let workstations have ended before now."""
-        strangers.make_history(self._provider.world, wish)
+        strangers.make_history(self._provider.store, wish)
 
     def change_types(self, generation: str) -> None:
         """Imitate another generation of the provider: `nine`, `default` or `none`."""
@@ -170,10 +170,10 @@ class Sandbox:
 
     def record(self) -> Document:
         """Every POST received and every workstation made."""
-        return self._provider.world.record()
+        return self._provider.store.record()
 
     def reset(self) -> None:
-        """Forget the world, the script and the record, and hold nothing back."""
+        """Forget the store, the script and the record, and hold nothing back."""
         self._provider.reset()
 
     def wait_for_posts(self, count: int, timeout: float) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from portal.sandbox import endings, items, lists, names, paging, posts, store, weather
-from portal.sandbox.endings import Ending
+from portal.sandbox import database, faults, items, lists, names, paging, posts, responses
+from portal.sandbox.responses import Response
 
 type Document = dict[str, Any]
 
@@ -22,7 +22,7 @@ def make_uid() -> str:
     return "".join(secrets.choice(ALPHABET) for _ in range(12))
 
 
-class World:
+class Store:
     """Everything that outlives a call; with a path it outlives the process too.
 
     Nothing runs in the background: a workstation's whole life is laid down when it is made, and reading compares it
@@ -34,23 +34,23 @@ class World:
     ) -> None:
         self._lifetime = lifetime
         self.clock = clock
-        self.weather = weather.Weather()
-        self._store = store.Store(path)
-        self.posts = posts.Posts(self._store, clock=clock)
-        self.items = items.Items(self._store, weather=self.weather, file_every=file_every, url=url, clock=clock)
+        self.faults = faults.Faults()
+        self._database = database.Database(path)
+        self.posts = posts.Posts(self._database, clock=clock)
+        self.items = items.Items(self._database, faults=self.faults, file_every=file_every, url=url, clock=clock)
 
     def close(self) -> None:
-        """Close the store."""
-        self._store.close()
+        """Close the database."""
+        self._database.close()
 
     def reset(self) -> None:
         """Forget everything."""
-        self._store.reset()
+        self._database.reset()
 
     def record(self) -> Document:
         """Every POST received and every workstation made, oldest first. One without a POST is somebody else's."""
-        with self._store.lock:
-            workstations = self._store.all("SELECT * FROM workstations ORDER BY sequence")
+        with self._database.lock:
+            workstations = self._database.all("SELECT * FROM workstations ORDER BY sequence")
             received = self.posts.describe()
             now = self.clock()
         return {
@@ -71,32 +71,32 @@ class World:
         """Whether a workstation may be asked for in this workspace."""
         if names.is_reserved(uid):
             return True
-        with self._store.lock:
+        with self._database.lock:
             # A lone surrogate, which JSON can carry, is more than SQLite takes.
-            return uid.isascii() and self._store.first("SELECT 1 FROM workspaces WHERE uid = ?", uid) is not None
+            return uid.isascii() and self._database.first("SELECT 1 FROM workspaces WHERE uid = ?", uid) is not None
 
     # --- Making workstations ---
 
     def make(
-        self, *, type: str, workspace: str | None, ending: Ending, post: int | None = None, started_ago: float = 0.0
+        self, *, type: str, workspace: str | None, response: Response, post: int | None = None, started_ago: float = 0.0
     ) -> Document:
         """Make a workstation, in a new workspace if none is named; returns it as a POST's answer shows it."""
-        told = "".join(make_uid() if letter == "*" else letter for letter in ending.uid)
-        with self._store.lock, self._store.database:
+        told = "".join(make_uid() if letter == "*" else letter for letter in response.uid)
+        with self._database.lock, self._database.connection:
             started_at = self.clock() - started_ago
-            taken = self._store.first("SELECT 1 FROM workstations WHERE uid = ?", told)
+            taken = self._database.first("SELECT 1 FROM workstations WHERE uid = ?", told)
             uid, place, ends_at = make_uid() if taken else told, workspace or make_uid(), started_at + self._lifetime
-            listed_at, readable_at = started_at + ending.listed_after, started_at + ending.read_after
-            row = (uid, type, place, ending.oddity, post, started_at, ends_at, listed_at, readable_at)
+            listed_at, readable_at = started_at + response.listed_after, started_at + response.read_after
+            row = (uid, type, place, response.anomaly, post, started_at, ends_at, listed_at, readable_at)
             self._insert([row])
             self.items.lay_out(uid=uid, type=type, workspace=place, now=started_at, ends_at=ends_at)
-            made = self._store.all("SELECT * FROM workstations WHERE uid = ?", uid)[0]
-            without = self.weather.habits.posts_without_workspace
+            made = self._database.all("SELECT * FROM workstations WHERE uid = ?", uid)[0]
+            without = self.faults.habits.posts_without_workspace
             return self._describe(made, started_at, status="active", without_workspace=without) | {"id": told}
 
     def make_history(self, *, count: int, types: Sequence[str], every: float, ended_ago: float) -> None:
         """Make workstations that ended before now, one each `every` seconds, without files and logs."""
-        with self._store.lock, self._store.database:
+        with self._database.lock, self._database.connection:
             newest = self.clock() - ended_ago
             self._insert(
                 (make_uid(), types[number % len(types)], make_uid(), "", None, ended_at - LASTED, ended_at, 0, 0)
@@ -106,10 +106,10 @@ class World:
 
     def _insert(self, rows: Iterable[tuple[object, ...]]) -> None:
         for row in rows:
-            self._store.database.execute("INSERT OR IGNORE INTO workspaces VALUES (?, ?)", (row[2], row[5]))
-            self._store.database.execute(
+            self._database.connection.execute("INSERT OR IGNORE INTO workspaces VALUES (?, ?)", (row[2], row[5]))
+            self._database.connection.execute(
                 "INSERT INTO workstations"
-                " (uid, type, workspace, oddity, post, started_at, ends_at, listed_at, readable_at)"
+                " (uid, type, workspace, anomaly, post, started_at, ends_at, listed_at, readable_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 row,
             )
@@ -118,10 +118,10 @@ class World:
 
     def retrieve(self, uid: str) -> Document | None:
         """An active workstation; None if there is none of this UID, or it cannot be read yet."""
-        habits = self.weather.habits
-        with self._store.lock:
+        habits = self.faults.habits
+        with self._database.lock:
             now = self.clock()
-            row = self._store.first(
+            row = self._database.first(
                 "SELECT * FROM workstations WHERE uid = ? AND ends_at > ? AND readable_at <= ? AND started_at <= ?",
                 uid,
                 now,
@@ -134,23 +134,23 @@ class World:
 
     def release(self, uid: str) -> str | None:
         """End an active workstation and return its type; None if there is none of this UID."""
-        with self._store.lock, self._store.database as database:
+        with self._database.lock, self._database.connection as connection:
             now = self.clock()
-            row = self._store.first("SELECT * FROM workstations WHERE uid = ? AND ends_at > ?", uid, now)
+            row = self._database.first("SELECT * FROM workstations WHERE uid = ? AND ends_at > ?", uid, now)
             if row is None:
                 return None
-            ends_at = min(row["ends_at"], now + self.weather.habits.release_takes)
-            database.execute("UPDATE workstations SET ends_at = ? WHERE uid = ?", (ends_at, uid))
+            ends_at = min(row["ends_at"], now + self.faults.habits.release_takes)
+            connection.execute("UPDATE workstations SET ends_at = ? WHERE uid = ?", (ends_at, uid))
             self.items.forget_later(uid=uid, than=ends_at)
             return str(row["type"])
 
     def page(self, *, active: bool, window: paging.Window, limit: int) -> Document:
         """One page of the active list or of the history, newest first."""
-        habits = self.weather.habits
-        with self._store.lock:
+        habits = self.faults.habits
+        with self._database.lock:
             now = self.clock()
-            page = lists.read_page(self._store, habits, active=active, window=window, limit=limit, now=now)
-            shown = [row for row in page.rows if not self.weather.draw(habits.omit_share)]
+            page = lists.read_page(self._database, habits, active=active, window=window, limit=limit, now=now)
+            shown = [row for row in page.rows if not self.faults.draw(habits.omit_share)]
             without, status = habits.lists_without_workspace, "active" if active else "completed"
             return {
                 "object": "list",
@@ -161,7 +161,7 @@ class World:
 
     def _describe(self, row: sqlite3.Row, now: float, *, status: str = "active", without_workspace: float) -> Document:
         """A workstation as the provider shows it."""
-        space = self._store.all("SELECT * FROM workspaces WHERE uid = ?", row["workspace"])[0]
+        space = self._database.all("SELECT * FROM workspaces WHERE uid = ?", row["workspace"])[0]
         document: Document = {
             "id": row["uid"],
             "type": row["type"],
@@ -171,11 +171,11 @@ class World:
                 "status": "active",
                 "files": self.items.describe(workspace=space["uid"], kind="file", now=now),
                 "logs": self.items.describe(workspace=space["uid"], kind="log", now=now),
-                "createdAt": self.weather.write_time(space["created_at"]),
+                "createdAt": self.faults.write_time(space["created_at"]),
             },
-            "startedAt": self.weather.write_time(row["started_at"]),
+            "startedAt": self.faults.write_time(row["started_at"]),
         }
-        if self.weather.draw(without_workspace):
+        if self.faults.draw(without_workspace):
             del document["workspace"]
-        odd: Document = endings.make_odd(row["oddity"], document)
+        odd: Document = responses.add_anomaly(row["anomaly"], document)
         return odd

@@ -3,37 +3,37 @@
 from typing import Any
 
 from portal.sandbox import contents
-from portal.sandbox.endings import Ending
+from portal.sandbox.responses import Response
+from portal.sandbox.store import Store
 from portal.sandbox.wishes import MOST_SECONDS, is_count, is_number, require
-from portal.sandbox.world import World
 
 MOST = 1_000_000
 # As far back as a history may go.
 MOST_AGO = 10_000 * MOST_SECONDS
 
 
-def make(world: World, wish: Any) -> dict[str, Any]:
+def make(store: Store, wish: Any) -> dict[str, Any]:
     """Workstations that began `started_ago` seconds ago, in a workspace each or all in the one named; their UIDs."""
     count, types = _read(wish, keys={"count", "types", "workspace", "started_ago"})
     workspace, started_ago = wish.get("workspace"), _read_seconds(wish, "started_ago", 0.0)
     require(workspace is None or (isinstance(workspace, str) and workspace.isascii()), "workspace must be a UID")
     made = [
-        world.make(type=types[number % len(types)], workspace=workspace, ending=Ending(), started_ago=started_ago)
+        store.make(type=types[number % len(types)], workspace=workspace, response=Response(), started_ago=started_ago)
         for number in range(count)
     ]
     return {"uids": [workstation["id"] for workstation in made]}
 
 
-def make_one(world: World) -> None:
+def make_one(store: Store) -> None:
     """One of a type that chance takes, in a workspace of its own."""
-    world.make(type=world.weather.pick(contents.TYPES), workspace=None, ending=Ending())
+    store.make(type=store.faults.pick(contents.TYPES), workspace=None, response=Response())
 
 
-def make_history(world: World, wish: Any) -> None:
+def make_history(store: Store, wish: Any) -> None:
     """Workstations that have ended: the newest `ended_ago` seconds ago, each next one `every` seconds before."""
     count, types = _read(wish, keys={"count", "types", "every", "ended_ago"})
     every, ended_ago = _read_seconds(wish, "every", 1.0), _read_seconds(wish, "ended_ago", 1.0)
-    world.make_history(count=count, types=types, every=every, ended_ago=ended_ago)
+    store.make_history(count=count, types=types, every=every, ended_ago=ended_ago)
 
 
 def _read(wish: Any, *, keys: set[str]) -> tuple[int, list[str]]:

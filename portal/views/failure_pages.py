@@ -1,4 +1,4 @@
-"""The guide to failures: the catalogue, in words for people, and how often each has been met lately."""
+"""The failure pages: the catalogue, in words for people, and how often each has been met lately."""
 
 from datetime import datetime, time, timedelta
 

@@ -46,5 +46,5 @@ def _find_reason() -> str:
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return "The database lacks migrations: run `manage.py migrate`."
     if protection.find_faults():
-        return "The record is not protected: run `manage.py migrate`, which puts its triggers back."
+        return "The audit log is not protected: run `manage.py migrate`, which puts its triggers back."
     return seals.find_fault() or readiness.find_stall()

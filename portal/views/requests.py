@@ -16,7 +16,7 @@ from portal.services.mirrors import types
 from portal.services.reconciliation import operator_actions
 from portal.services.reports import pulse
 from portal.services.requests import fair_queue, notes, submissions
-from portal.views import guide, history, journey, live, support
+from portal.views import failure_pages, history, live, support, timeline
 from portal.views.http import SignedInRequest, keep_key, read_key
 
 
@@ -39,7 +39,7 @@ def new(request: SignedInRequest) -> HttpResponse:
             form.add_error("workspace_id", str(error))
     if "submission" in form.errors:
         _renew_submission(form)
-    is_rehearsal = guide.is_rehearsal(workspace_uid=form["workspace_id"].value() or "")
+    is_rehearsal = failure_pages.is_rehearsal(workspace_uid=form["workspace_id"].value() or "")
     return render(request, "requests/new.html", {"form": form, "is_rehearsal": is_rehearsal, **_show_own(request)})
 
 
@@ -133,8 +133,9 @@ def _read_pulse(request: SignedInRequest, number: int) -> pulse.Pulse:
 def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict[str, object]:
     """All that the page shows, read after its pulse: it may be newer than the version says, and never older."""
     rows = models.Request.objects.select_related("requester", "account", "workstation__workspace")
-    story = journey.read_story(portal_request=get_object_or_404(rows, pk=number), was_claimed=found.was_claimed)
-    portal_request, key = story.portal_request, found.key
+    portal_request = get_object_or_404(rows, pk=number)
+    past = timeline.read_request_history(portal_request=portal_request, was_claimed=found.was_claimed)
+    portal_request, key = past.portal_request, found.key
     is_waiting = portal_request.status == models.Request.Status.QUEUED
     position = fair_queue.find_position(portal_request=portal_request) if is_waiting else None
     failure = portal_request.failure_row
@@ -146,16 +147,16 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
     return {
         "portal_request": portal_request,
         "live": None if portal_request.is_final else part,
-        "is_settled": is_failed and story.ending is None and failure and failure.may_exist,
-        "attempts": story.attempts,
-        "steps": journey.fold_steps(journey.list_steps(story=story, key=key, position=position)),
-        "known_by": story.known_by,
+        "is_settled": is_failed and past.ending is None and failure and failure.may_exist,
+        "attempts": past.attempts,
+        "steps": timeline.fold_steps(timeline.list_steps(request_history=past, key=key, position=position)),
+        "known_by": past.known_by,
         "now": timezone.now(),
-        "is_rehearsal": guide.is_rehearsal(workspace_uid=portal_request.workspace_uid),
-        "ending": story.ending,
+        "is_rehearsal": failure_pages.is_rehearsal(workspace_uid=portal_request.workspace_uid),
+        "ending": past.ending,
         # The failure's own advice, to wait, lapses where a person is asked or has decided.
-        "is_up_to_people": bool(portal_request.operator_note or story.ending),
-        "support": support.describe_request(portal_request=portal_request, attempts=story.attempts) if failure else "",
+        "is_up_to_people": bool(portal_request.operator_note or past.ending),
+        "support": support.describe_request(portal_request=portal_request, attempts=past.attempts) if failure else "",
         "is_own": is_own,
         "may_decide": may_decide,
         "is_asked": is_own and may_decide and portal_request.status == models.Request.Status.UNKNOWN,
@@ -225,6 +226,6 @@ def close(request: SignedInRequest, number: int) -> HttpResponse:
         messages.warning(request, str(error))
     else:
         messages.success(
-            request, _("%(label)s is closed. Your reason is in the record.") % {"label": portal_request.label}
+            request, _("%(label)s is closed. Your reason is in the audit log.") % {"label": portal_request.label}
         )
     return redirect("request_detail", number)

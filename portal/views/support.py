@@ -27,19 +27,19 @@ def describe_request(*, portal_request: models.Request, attempts: Iterable[model
 
 def _describe_attempt(attempt: models.Attempt) -> Iterator[str]:
     yield f"{_('Attempt')} {attempt.number}: {_write_time(attempt.claimed_at)} – {_write_time(attempt.ended_at)}"
-    yield from _describe_answer(attempt)
+    yield from _describe_response(attempt)
     late = getattr(attempt, "late_response", None)
     if late is not None:
         yield f"  {_('A late response came')}: {_write_time(late.came_at)}"
-        yield from _describe_answer(late)
+        yield from _describe_response(late)
 
 
-def _describe_answer(answer: models.Attempt | models.LateResponse) -> Iterator[str]:
-    failure = f" ({answer.failure})" if answer.failure else ""
-    yield f"  {_('Outcome')}: {answer.get_outcome_display()}{failure}"
-    yield f"  {_('HTTP status')}: {answer.http_status or _('none')}"
-    if answer.words:
-        yield f"  {_('The provider wrote')}: {answer.words}"
+def _describe_response(response: models.Attempt | models.LateResponse) -> Iterator[str]:
+    failure = f" ({response.failure})" if response.failure else ""
+    yield f"  {_('Outcome')}: {response.get_outcome_display()}{failure}"
+    yield f"  {_('HTTP status')}: {response.http_status or _('none')}"
+    if response.words:
+        yield f"  {_('The provider wrote')}: {response.words}"
 
 
 def _write_time(time: datetime | None) -> str:

@@ -1,4 +1,4 @@
-"""The stations of a request, from its receipt to its end, as its page shows them."""
+"""The steps of a request, from its receipt to its end, as its page shows them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _FINAL_TITLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One station. `state`: done, now, ok, bad, warn, off, todo; `took`: seconds, where it lasted."""
+    """One step. `state`: done, now, ok, bad, warn, off, todo; `took`: seconds, where it lasted."""
 
     title: str
     state: str
@@ -37,14 +37,14 @@ class Step:
 
     @property
     def icon(self) -> str:
-        """The picture in the station's dot."""
+        """The picture in the step's dot."""
         return {"done": "check", "ok": "check", "bad": "x", "off": "x", "now": "loader", "warn": "triangle-alert"}.get(
             self.state, ""
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Story:
+class RequestHistory:
     """A request with its attempts (their late responses too), and its events so far, all of one moment."""
 
     portal_request: models.Request
@@ -66,27 +66,27 @@ class Story:
         return next((event for event in reversed(self.events) if event.verb in _ENDINGS and event.reason), None)
 
 
-def read_story(*, portal_request: models.Request, was_claimed: bool = True) -> Story:
+def read_request_history(*, portal_request: models.Request, was_claimed: bool = True) -> RequestHistory:
     """The request as it is now. One query reads it with its attempts: two would show two moments on one page.
 
     What waits and was never claimed has no attempts, and no event but of its receipt.
     """
     if not was_claimed and portal_request.status == models.Request.Status.QUEUED:
-        return Story(portal_request=portal_request, attempts=(), events=())
+        return RequestHistory(portal_request=portal_request, attempts=(), events=())
     events = list(models.Event.objects.filter(request_number=portal_request.pk).order_by("id"))
-    rows = models.Attempt.objects.filter(request=portal_request).defer("answer").order_by("number")
+    rows = models.Attempt.objects.filter(request=portal_request).defer("response").order_by("number")
     attempts = list(
         rows.select_related(
             "late_response", "request__requester", "request__account", "request__workstation__workspace"
         )
     )
     now = attempts[-1].request if attempts else portal_request
-    return Story(portal_request=now, attempts=attempts, events=events)
+    return RequestHistory(portal_request=now, attempts=attempts, events=events)
 
 
-def list_steps(*, story: Story, key: models.Key, position: int | None) -> list[Step]:
+def list_steps(*, request_history: RequestHistory, key: models.Key, position: int | None) -> list[Step]:
     """All stations in order."""
-    portal_request, attempts = story.portal_request, story.attempts
+    portal_request, attempts = request_history.portal_request, request_history.attempts
     steps = [
         Step(
             title=_("Request received"),
@@ -96,12 +96,12 @@ def list_steps(*, story: Story, key: models.Key, position: int | None) -> list[S
         )
     ]
     middle = [step for attempt in attempts for step in _describe_attempt(attempt)]
-    middle += [_describe_decision(event) for event in story.events if _is_shown(event)]
+    middle += [_describe_decision(event) for event in request_history.events if _is_shown(event)]
     steps += sorted(middle, key=lambda step: step.at or portal_request.created_at)
     if portal_request.status == models.Request.Status.QUEUED:
         steps.append(_describe_waiting(portal_request, key=key, is_first=not attempts, position=position))
     steps.append(_describe_end(portal_request))
-    return [*steps, *_describe_afterlife(portal_request)]
+    return [*steps, *_describe_after_release(portal_request)]
 
 
 def fold_steps(steps: Sequence[Step]) -> tuple[Sequence[Step], Sequence[Step], Sequence[Step]]:
@@ -111,7 +111,7 @@ def fold_steps(steps: Sequence[Step]) -> tuple[Sequence[Step], Sequence[Step], S
     return steps[:_FIRST_SHOWN], steps[_FIRST_SHOWN:-_LAST_SHOWN], steps[-_LAST_SHOWN:]
 
 
-def _describe_afterlife(portal_request: models.Request) -> list[Step]:
+def _describe_after_release(portal_request: models.Request) -> list[Step]:
     """What became of the workstation, once it has ended."""
     workstation = getattr(portal_request, "workstation", None)
     if workstation is None or workstation.ended_at is None:
@@ -173,14 +173,14 @@ def _describe_late(late: models.LateResponse) -> Step:
     return Step(
         title=_("A late response came"),
         state="done",
-        text=_("The provider answered after the portal had stopped waiting. The answer is kept and used."),
+        text=_("The provider answered after the portal had stopped waiting. The response is kept and used."),
         quote=late.words,
         at=late.came_at,
     )
 
 
 def _is_shown(event: models.Event) -> bool:
-    """Whether it is a station: that a person is no longer asked is none."""
+    """Whether it is a step: that a person is no longer asked is none."""
     return event.verb in _DECISIONS and (event.verb != Verb.NEEDS_REVIEW or bool(event.reason))
 
 

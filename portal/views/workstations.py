@@ -55,7 +55,7 @@ def _find(request: SignedInRequest, uid: str) -> models.Workstation:
 
 
 def _read_part(request: SignedInRequest, workstation: models.Workstation) -> live.Part:
-    """How the page asks again. Files and logs are in the provider's answer; when it was last heard, to the minute."""
+    """How the page asks again. Files and logs are in the provider's response; when it was last heard, to the minute."""
     heard = workstation.refreshed_at.replace(second=0, microsecond=0)
     release = workstation.release_requested_at, workstation.release_tries, workstation.release_failure
     facts = workstation.raw, release, workstation.doubted_at, workstation.ended_at, heard

@@ -12,7 +12,7 @@ from django.db import connection
 
 from portal import agentstation
 from portal.db import describe_failure, is_unable, release_connection
-from portal.services.requests import batch, dispatch, record
+from portal.services.requests import batch, dispatch, results
 from portal.worker import senders, watchdog
 
 logger = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ class Dispatcher:
 
         Tried twice as it is: another connection may just have written the same row.
         """
-        for act in (record.record_result, record.record_result, record.record_unreadable):
+        for act in (results.record_result, results.record_result, results.record_unreadable):
             try:
                 act(call=delivery.call, result=delivery.result)
             except Exception as error:

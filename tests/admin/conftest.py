@@ -1,4 +1,4 @@
-"""What the tests of the record need beside the cast."""
+"""What the tests of the audit log need beside the cast."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Rows of every model that the record shows, made directly: what matters here is how they look."""
+"""Rows of every model that the audit log shows, made directly: what matters here is how they look."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -45,13 +45,13 @@ def create_attempt(portal_request: models.Request, **values: object) -> models.A
         "http_status": 402,
         "error": "Payment required",
         "message": "credits are used up",
-        "answer": b'{"error": "Payment required"}',
+        "response": b'{"error": "Payment required"}',
     }
     return models.Attempt.objects.create(request=portal_request, **defaults | values)
 
 
 def create_late_response(attempt: models.Attempt, **values: object) -> models.LateResponse:
-    defaults = {"outcome": "SUCCEEDED", "http_status": 200, "answer": b'{"id": "late"}'}
+    defaults = {"outcome": "SUCCEEDED", "http_status": 200, "response": b'{"id": "late"}'}
     return models.LateResponse.objects.create(attempt=attempt, **defaults | values)
 
 
@@ -117,7 +117,7 @@ def create_rest(account: models.Account) -> dict[str, object]:
         "database": models.Database.objects.get_or_create(pk=1, defaults={"identity": "d" * 32, "place": "file 7"})[0],
         "restore": models.Restore.objects.create(account=account, lost_since=NOW, lost_since_tick=1, restored_tick=2),
         "strayresponse": models.StrayResponse.objects.create(
-            account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", answer=b'{"id": "stray"}'
+            account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", response=b'{"id": "stray"}'
         ),
         "tombstone": models.Tombstone.objects.create(
             kind="REQUESTS", first_id=1, last_id=2, ids=[1, 2], counts={"request": 2, "attempt": 1000}

@@ -1,4 +1,4 @@
-"""Who may enter the record, and how one gets out."""
+"""Who may enter the audit log, and how one gets out."""
 
 import pytest
 from django.test import Client

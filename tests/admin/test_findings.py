@@ -12,8 +12,8 @@ from portal import models
 from portal.services.audit import watch
 from tests import factories
 from tests.admin import rows
-from tests.record.conftest import tamper
-from tests.record.test_watch import check_hour_later
+from tests.audit.conftest import tamper
+from tests.audit.test_watch import check_hour_later
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/portal/finding/"
@@ -160,9 +160,9 @@ def test_operators_acknowledge_with_a_reason_and_auditors_look_on(finding, alice
     assert "Say why" in browser.get(page_of(finding)).text
     assert watch.count_open() == 1
 
-    answer = browser.post(address, said, follow=True)
+    response = browser.post(address, said, follow=True)
 
-    assert "Noted" in answer.text
+    assert "Noted" in response.text
     event = models.Event.objects.get(verb="acknowledge-finding")
     assert (event.actor_name, event.reason) == ("olga", "The disk has failed.")
     finding.refresh_from_db()

@@ -1,4 +1,4 @@
-"""Searches and filters of the record go by indexes, whatever there is; and events are found by what names them."""
+"""Searches and filters of the audit log go by indexes, whatever there is; and events are found by what names them."""
 
 import json
 from datetime import UTC, datetime

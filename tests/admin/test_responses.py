@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from portal.admin import answers
+from portal.admin import responses
 from tests.admin import rows
 
 
 def test_json_is_laid_out_without_changing_a_character_of_it():
-    shown = str(answers.show_answer(b'{"a":1.10,"a":[1e999,{}],"b":"x\\u202e\\ud800, [y]: {z}"}'))
+    shown = str(responses.show_response(b'{"a":1.10,"a":[1e999,{}],"b":"x\\u202e\\ud800, [y]: {z}"}'))
 
     assert "{\n  &quot;a&quot;: 1.10,\n  &quot;a&quot;: [\n    1e999,\n    {}\n  ],\n" in shown
     assert "&quot;x\\u202e\\ud800, [y]: {z}&quot;\n}" in shown
@@ -45,27 +45,27 @@ def test_json_is_laid_out_without_changing_a_character_of_it():
     ],
 )
 def test_anything_at_all_can_be_shown(body, expected):
-    shown = str(answers.show_answer(body))
+    shown = str(responses.show_response(body))
 
     assert expected in shown
     assert len(shown) < 1_000_000
 
 
 def test_memory_views_of_a_database_are_bytes_too():
-    assert "ok" in str(answers.show_answer(memoryview(b"ok")))
+    assert "ok" in str(responses.show_response(memoryview(b"ok")))
 
 
 def test_no_answer_is_a_dash():
-    assert answers.show_answer(None) == answers.show_text("") == "–"
+    assert responses.show_response(None) == responses.show_text("") == "–"
 
 
-def test_of_the_beginning_of_an_answer_it_is_said_how_much_there_is():
-    assert "96 bytes more are not shown" in str(answers.show_answer(b'{"a"', length=100))
+def test_of_the_beginning_of_a_response_it_is_said_how_much_there_is():
+    assert "96 bytes more are not shown" in str(responses.show_response(b'{"a"', length=100))
 
 
 @pytest.mark.django_db
-def test_the_pages_of_request_and_attempt_show_the_answer(alice, anna, sign_in):
-    attempt = rows.create_attempt(rows.create_request(alice), answer=b'{"error":"E","big":"' + b"x" * 9000 + b'"}')
+def test_the_pages_of_request_and_attempt_show_the_response(alice, anna, sign_in):
+    attempt = rows.create_attempt(rows.create_request(alice), response=b'{"error":"E","big":"' + b"x" * 9000 + b'"}')
     rows.create_attempt(attempt.request)
     late = rows.create_late_response(attempt)
     browser = sign_in(anna)
@@ -103,7 +103,7 @@ def test_markup_from_outside_is_text(name, alice, anna, sign_in):
 def _create_nasty(person) -> dict[str, object]:
     workspace = rows.create_workspace(person, uid=rows.NASTY, status=rows.NASTY, raw=rows.NASTY)
     portal_request = rows.create_request(person, workspace_uid=rows.NASTY, note=rows.NASTY)
-    values = {"error": rows.NASTY, "message": rows.NASTY, "answer": rows.NASTY.encode()}
+    values = {"error": rows.NASTY, "message": rows.NASTY, "response": rows.NASTY.encode()}
     attempt = rows.create_attempt(portal_request, **values)
     station = {"uid": rows.NASTY, "type": rows.NASTY, "status": rows.NASTY, "raw": rows.NASTY}
     return {
@@ -133,11 +133,11 @@ def test_addresses_of_files_are_not_shown(name, alice, anna, sign_in):
     raw = json.dumps({"id": "x", "workspace": {"files": {"data": [{"name": "plan.txt", "url": ADDRESS}]}}})
     workspace = rows.create_workspace(alice, raw=raw)
     portal_request = rows.create_request(alice)
-    attempt = rows.create_attempt(portal_request, answer=raw.encode())
+    attempt = rows.create_attempt(portal_request, response=raw.encode())
     record = {
         "request": portal_request,
         "attempt": attempt,
-        "lateresponse": rows.create_late_response(attempt, answer=raw.encode()),
+        "lateresponse": rows.create_late_response(attempt, response=raw.encode()),
         "workspace": workspace,
         "workstation": rows.create_workstation(portal_request, workspace=workspace, raw=raw),
         "file": rows.create_file(workspace, name="plan.txt", url=ADDRESS, raw=raw),

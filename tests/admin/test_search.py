@@ -294,8 +294,8 @@ def test_no_list_reads_what_is_large(alice, anna, sign_in):
     rows.create_all(alice)
 
     for name, column in [
-        ("attempt", "answer"),
-        ("lateresponse", "answer"),
+        ("attempt", "response"),
+        ("lateresponse", "response"),
         ("workstation", "raw"),
         ("file", "raw"),
         ("request", "raw"),

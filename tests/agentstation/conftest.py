@@ -57,7 +57,7 @@ def fail() -> Fail:
         error = caught.value
         assert error.__cause__ is None
         assert error.__context__ is None
-        shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.answer) + str(error)
+        shown = "".join(traceback.format_exception(error)) + repr(error) + repr(error.response) + str(error)
         assert KEY not in shown
         assert "urllib3" not in str(error)
         assert "Connection(" not in str(error)

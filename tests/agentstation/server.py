@@ -101,7 +101,7 @@ class Server:
 
 
 def http(status: int, body: bytes = b"", *headers: str) -> bytes:
-    """A complete answer."""
+    """A complete response."""
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode("latin-1") + body
 

@@ -1,4 +1,4 @@
-"""Was anything sent, did an answer come, and is the time bounded: the transport's facts, against a real socket."""
+"""Was anything sent, did a response come, and is the time bounded: the transport's facts, against a real socket."""
 
 import errno
 import socket
@@ -8,11 +8,11 @@ import time
 import pytest
 
 from portal.agentstation import (
-    GatewayAnswer,
+    GatewayResponse,
     NoAnswer,
     NoConnection,
     SendTooLate,
-    UnreadableAnswer,
+    UnreadableResponse,
     boottime,
 )
 from tests.agentstation.server import (
@@ -42,7 +42,7 @@ def test_a_refused_connection_is_no_connection(client_of, fail):
     error = fail(lambda: client.request_workstation(type="python"))
     assert type(error) is NoConnection
     assert "Connection refused" in str(error)
-    assert error.answer is None
+    assert error.response is None
 
 
 def test_a_name_that_is_not_found_is_no_connection(client_of, fail):
@@ -125,7 +125,7 @@ def test_past_send_before_not_a_byte_goes_out(client_of, fail, serve):
     client = client_of(server.url)
     error = fail(lambda: client.request_workstation(type="python", send_before=boottime() - 1))
     assert type(error) is SendTooLate
-    assert error.answer is None
+    assert error.response is None
     assert server.received() == b""
 
 
@@ -164,12 +164,12 @@ def test_it_is_asked_once_and_when_the_connection_stands(client_of, serve, tls, 
         asked.append(server.connections())
         return True
 
-    assert client_of(server.tls_url).request_workstation(type="python", may_send=may_send).answer.status == 200
+    assert client_of(server.tls_url).request_workstation(type="python", may_send=may_send).response.status == 200
     assert asked == [1]
     assert server.received().endswith(b'{"type": "python"}')
 
 
-def test_where_the_answer_comes_after_the_call_s_time_nothing_goes_out(client_of, fail, serve):
+def test_where_the_response_comes_after_the_call_s_time_nothing_goes_out(client_of, fail, serve):
     server = serve(read_to_end)
     waiting = threading.Event()
     client = client_of(server.url, total_timeout=0.2)
@@ -201,7 +201,7 @@ def test_boottime_is_the_monotonic_clock_where_the_other_is_missing(monkeypatch)
     assert before <= boottime() <= time.monotonic()
 
 
-# Sent, and no complete answer.
+# Sent, and no complete response.
 
 
 def reset_mid_body(connection):
@@ -231,7 +231,7 @@ INCOMPLETE = {
 
 
 @pytest.mark.parametrize("handler", INCOMPLETE.values(), ids=INCOMPLETE.keys())
-def test_an_incomplete_answer_is_no_answer(client_of, fail, serve, handler):
+def test_an_incomplete_response_is_no_answer(client_of, fail, serve, handler):
     server = serve(handler)
     error = fail(lambda: client_of(server.url).request_workstation(type="python"))
     assert type(error) is NoAnswer
@@ -239,12 +239,12 @@ def test_an_incomplete_answer_is_no_answer(client_of, fail, serve, handler):
 
 
 @pytest.mark.parametrize("handler", INCOMPLETE.values(), ids=INCOMPLETE.keys())
-def test_an_incomplete_answer_over_tls_is_no_answer(client_of, fail, serve, tls, trusted, handler):
+def test_an_incomplete_response_over_tls_is_no_response(client_of, fail, serve, tls, trusted, handler):
     server = serve(over_tls(tls, handler))
     assert type(fail(lambda: client_of(server.tls_url).request_workstation(type="python"))) is NoAnswer
 
 
-def test_garbage_inside_tls_is_no_answer(client_of, fail, serve, tls, trusted):
+def test_garbage_inside_tls_is_no_response(client_of, fail, serve, tls, trusted):
     def handle(connection):
         plain = socket.socket(fileno=socket.dup(connection.sock.fileno()))
         connection.start_tls(tls)
@@ -282,7 +282,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("handler", ENDLESS.values(), ids=ENDLESS.keys())
-def test_the_total_time_bounds_the_answer(client_of, fail, serve, handler):
+def test_the_total_time_bounds_the_response(client_of, fail, serve, handler):
     client = client_of(serve(handler).url, total_timeout=0.4)
     error = fail(lambda: client.request_workstation(type="python"))
     assert type(error) is NoAnswer
@@ -290,7 +290,7 @@ def test_the_total_time_bounds_the_answer(client_of, fail, serve, handler):
 
 
 @pytest.mark.parametrize("handler", ENDLESS.values(), ids=ENDLESS.keys())
-def test_the_total_time_bounds_the_answer_over_tls(client_of, fail, serve, tls, trusted, handler):
+def test_the_total_time_bounds_the_response_over_tls(client_of, fail, serve, tls, trusted, handler):
     client = client_of(serve(over_tls(tls, handler)).tls_url, total_timeout=0.6)
     assert type(fail(lambda: client.request_workstation(type="python"))) is NoAnswer
 
@@ -312,13 +312,13 @@ def test_the_total_time_bounds_a_tls_record_that_drips(client_of, fail, serve, t
 # Answers.
 
 
-def test_an_answer_over_tls_is_read(client_of, serve, tls, trusted):
+def test_a_response_over_tls_is_read(client_of, serve, tls, trusted):
     server = serve(over_tls(tls, answering(http(200, WORKSTATION))))
-    assert client_of(server.tls_url).request_workstation(type="python").answer.body == WORKSTATION
+    assert client_of(server.tls_url).request_workstation(type="python").response.body == WORKSTATION
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"HTTP/1.1 200 OK\r\n\r\n" + WORKSTATION,
         b"HTTP/1.1 200 OK\r\nContent-Length: junk\r\n\r\n" + WORKSTATION,
@@ -329,13 +329,13 @@ def test_an_answer_over_tls_is_read(client_of, serve, tls, trusted):
         http(200, WORKSTATION, "Set-Cookie: a=b; expires=never", "Content-Type: \xff"),
     ],
 )
-def test_every_framing_of_a_body_is_read(client_of, serve, answer):
-    reply = client_of(serve(answering(answer)).url).request_workstation(type="python")
-    assert reply.answer.body == WORKSTATION
-    assert reply.answer.truncated is False
+def test_every_framing_of_a_body_is_read(client_of, serve, response):
+    reply = client_of(serve(answering(response)).url).request_workstation(type="python")
+    assert reply.response.body == WORKSTATION
+    assert reply.response.truncated is False
 
 
-def test_an_answer_given_before_the_request_was_read_is_read(client_of, serve):
+def test_a_response_given_before_the_request_was_read_is_read(client_of, serve):
     def handle(connection):
         connection.send(http(200, WORKSTATION))
         connection.read_to_end()
@@ -364,19 +364,21 @@ def test_no_redirect_is_followed(client_of, fail, serve):
     elsewhere = serve(read_to_end)
     server = serve(answering(http(307, b"", f"Location: {elsewhere.url}")))
     error = fail(lambda: client_of(server.url).request_workstation(type="python"))
-    assert type(error) is GatewayAnswer
-    assert error.answer.status == 307
+    assert type(error) is GatewayResponse
+    assert error.response.status == 307
     assert (server.connections(), elsewhere.connections()) == (1, 0)
 
 
 def test_a_body_of_one_mebibyte_is_read_whole(client_of, serve):
     body = WORKSTATION.ljust(MEBIBYTE)
-    answer = client_of(serve(answering(http(200, body))).url).request_workstation(type="python").answer
-    assert answer.body == body
-    assert answer.truncated is False
+    response = client_of(serve(answering(http(200, body))).url).request_workstation(type="python").response
+    assert response.body == body
+    assert response.truncated is False
 
 
-@pytest.mark.parametrize(("status", "kind"), [(200, UnreadableAnswer), (502, GatewayAnswer), (302, GatewayAnswer)])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(200, UnreadableResponse), (502, GatewayResponse), (302, GatewayResponse)]
+)
 def test_of_a_longer_body_only_the_first_mebibyte_is_read(client_of, fail, serve, status, kind):
     def handle(connection):
         connection.read_request()
@@ -387,8 +389,8 @@ def test_of_a_longer_body_only_the_first_mebibyte_is_read(client_of, fail, serve
 
     error = fail(lambda: client_of(serve(handle).url).request_workstation(type="python"))
     assert type(error) is kind
-    assert error.answer.body == WORKSTATION.ljust(MEBIBYTE)
-    assert error.answer.truncated is True
+    assert error.response.body == WORKSTATION.ljust(MEBIBYTE)
+    assert error.response.truncated is True
 
 
 # Proxies.

@@ -1,4 +1,4 @@
-"""The contract's schemas are those of the OpenAPI file, and to compare an answer with them costs little, always."""
+"""The contract's schemas are those of the OpenAPI file, and to compare a response with them costs little, always."""
 
 import json
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_nothing_odd_breaks_the_comparison(name, odd):
 
 
 @pytest.mark.parametrize("opening", ['{"type":', "["])
-def test_however_deep_an_answer_is_it_is_compared_no_deeper_than_the_contract(opening):
+def test_however_deep_a_response_is_it_is_compared_no_deeper_than_the_contract(opening):
     closing = "}" if opening[0] == "{" else "]"
     deep = json.loads(opening * 4000 + "1" + closing * 4000)
     kinds = find(WORKSTATION | {"type": deep, "workspace": deep, "x": deep})

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from portal.agentstation import InternalError, NoAnswer, PageTooLarge, UnreadableAnswer
+from portal.agentstation import InternalError, NoAnswer, PageTooLarge, UnreadableResponse
 from tests.agentstation.server import answering, http, reset_after_request
 
 MIB = 1024 * 1024
@@ -74,12 +74,12 @@ def test_an_entry_without_a_usable_id_does_not_hide_the_others(client_of, serve,
 )
 def test_what_is_no_page_is_unreadable(client_of, fail, serve, document):
     server = serve(answering(http(200, json.dumps(document).encode())))
-    assert type(fail(lambda: client_of(server.url).list_page(limit=20))) is UnreadableAnswer
+    assert type(fail(lambda: client_of(server.url).list_page(limit=20))) is UnreadableResponse
 
 
-@pytest.mark.parametrize(("answer", "kind"), [(answering(http(500)), InternalError), (reset_after_request, NoAnswer)])
-def test_a_failed_page_is_an_error(client_of, fail, serve, answer, kind):
-    assert type(fail(lambda: client_of(serve(answer).url).list_page(limit=20))) is kind
+@pytest.mark.parametrize(("response", "kind"), [(answering(http(500)), InternalError), (reset_after_request, NoAnswer)])
+def test_a_failed_page_is_an_error(client_of, fail, serve, response, kind):
+    assert type(fail(lambda: client_of(serve(response).url).list_page(limit=20))) is kind
 
 
 def test_a_page_of_ten_mebibytes_is_read(client_of, serve):
@@ -91,11 +91,11 @@ def test_a_page_beyond_the_bound_is_too_large_and_not_kept(client_of, fail, serv
     server = serve(page("a", padding="x" * 16 * MIB))
     error = fail(lambda: client_of(server.url).list_page(limit=20))
     assert type(error) is PageTooLarge
-    assert (len(error.answer.body), error.answer.truncated) == (MIB, True)
+    assert (len(error.response.body), error.response.truncated) == (MIB, True)
 
 
 @pytest.mark.parametrize("status", [200, 500])
-def test_of_an_answer_that_is_no_page_a_mebibyte_is_kept(client_of, fail, serve, status):
+def test_of_a_response_that_is_no_page_a_mebibyte_is_kept(client_of, fail, serve, status):
     server = serve(answering(http(status, b"<" * 3 * MIB)))
     error = fail(lambda: client_of(server.url).list_page(limit=20))
-    assert (len(error.answer.body), error.answer.truncated) == (MIB, True)
+    assert (len(error.response.body), error.response.truncated) == (MIB, True)

@@ -25,8 +25,8 @@ def parse(request):
     return line, {name.lower(): value for name, value in (header.split(": ", 1) for header in headers)}, body
 
 
-def sent(serve, client_of, call, answer=WORKSTATION):
-    server = serve(answering(http(200, answer)))
+def sent(serve, client_of, call, response=WORKSTATION):
+    server = serve(answering(http(200, response)))
     call(client_of(server.url))
     line, headers, body = parse(server.received())
     assert headers.pop("host") == f"127.0.0.1:{server.port}"
@@ -61,7 +61,7 @@ def test_a_get_is_exactly_this(serve, client_of):
 
 def test_a_release_is_exactly_this(serve, client_of):
     call = lambda client: client.release_workstation(uid="Il4lMTpQUC3L")  # noqa: E731
-    line, headers, body = sent(serve, client_of, call, answer=b'{"type": "max", "released": true}')
+    line, headers, body = sent(serve, client_of, call, response=b'{"type": "max", "released": true}')
     assert line == "DELETE /v1/workstations/Il4lMTpQUC3L/release HTTP/1.1"
     assert headers == HEADERS | {"content-length": "0"}
     assert body == ""

@@ -1,4 +1,4 @@
-"""What an answer is taken for: every status, bodies that are no JSON, Retry-After, compression."""
+"""What a response is taken for: every status, bodies that are no JSON, Retry-After, compression."""
 
 import email.utils
 import gzip
@@ -13,7 +13,7 @@ import pytest
 from portal import agentstation
 from portal.agentstation import (
     AssetNotFound,
-    GatewayAnswer,
+    GatewayResponse,
     InternalError,
     InvalidKey,
     InvalidRequest,
@@ -22,7 +22,7 @@ from portal.agentstation import (
     PaymentRequired,
     RateLimited,
     UnexpectedStatus,
-    UnreadableAnswer,
+    UnreadableResponse,
 )
 from tests.agentstation.server import answering, http
 
@@ -37,9 +37,9 @@ STATUSES = [
     (429, RateLimited),
     (500, InternalError),
     (503, Overloaded),
-    *((status, GatewayAnswer) for status in (408, 501, 502, 504, 505, 507, 520, 522, 524, 599)),
+    *((status, GatewayResponse) for status in (408, 501, 502, 504, 505, 507, 520, 522, 524, 599)),
     # Something may have been made: a redirect may lead to it, and what conflicts may be it.
-    *((status, GatewayAnswer) for status in (300, 301, 302, 303, 304, 307, 308, 409)),
+    *((status, GatewayResponse) for status in (300, 301, 302, 303, 304, 307, 308, 409)),
     *((status, UnexpectedStatus) for status in (403, 404, 405, 410, 418, 421, 425, 451, 499, 600, 999)),
 ]
 OPERATIONS = {
@@ -56,12 +56,12 @@ def test_each_status_is_its_error(client_of, fail, serve, status, kind):
     server = serve(answering(http(status, ERROR, "Location: /elsewhere")))
     error = fail(lambda: OPERATIONS["POST"](client_of(server.url)))
     assert type(error) is kind
-    assert error.answer.status == status
+    assert error.response.status == status
     assert str(error) == f"POST /workstations was answered with {status}"
     # By definition a 304 has no body.
     if status != 304:
-        assert error.answer.body == ERROR
-        assert (error.answer.error, error.answer.message) == ("Some Error", "Something is wrong.")
+        assert error.response.body == ERROR
+        assert (error.response.error, error.response.message) == ("Some Error", "Something is wrong.")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
@@ -76,7 +76,7 @@ def test_for_a_status_other_than_503_the_body_does_not_matter(client_of, fail, s
     server = serve(answering(http(status, b"<h1>Go away</h1>")))
     error = fail(lambda: OPERATIONS["POST"](client_of(server.url)))
     assert type(error) is kind
-    assert (error.answer.error, error.answer.message) == ("", "")
+    assert (error.response.error, error.response.message) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_for_a_status_other_than_503_the_body_does_not_matter(client_of, fail, s
 )
 def test_a_503_in_any_other_form_may_be_a_gateway_s(client_of, fail, serve, body):
     server = serve(answering(http(503, body)))
-    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is GatewayAnswer
+    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is GatewayResponse
 
 
 def test_an_overload_may_have_empty_words(client_of, fail, serve):
@@ -124,7 +124,7 @@ def test_the_tree_is_as_drawn():
         drawn[name] = stack[-1][1]
         stack.append((depth, name))
     assert drawn == parents
-    assert issubclass(GatewayAnswer, NoAnswer)
+    assert issubclass(GatewayResponse, NoAnswer)
 
 
 # Two-hundreds that cannot be read.
@@ -153,9 +153,9 @@ UNREADABLE = {
 def test_a_success_that_cannot_be_read_is_unreadable(client_of, fail, serve, operation, body):
     server = serve(answering(http(200, body)))
     error = fail(lambda: operation(client_of(server.url)))
-    assert type(error) is UnreadableAnswer
-    assert error.answer.status == 200
-    assert error.answer.body == body
+    assert type(error) is UnreadableResponse
+    assert error.response.status == 200
+    assert error.response.body == body
 
 
 @pytest.mark.parametrize("uid", ["", None, 7, True, [], {}, ["a"]], ids=repr)
@@ -163,20 +163,20 @@ def test_a_success_that_cannot_be_read_is_unreadable(client_of, fail, serve, ope
 def test_a_workstation_without_an_id_is_unreadable(client_of, fail, serve, operation, uid):
     for document in ({"id": uid, "type": "python"}, {"type": "python"}):
         server = serve(answering(http(200, json.dumps(document).encode())))
-        assert type(fail(lambda url=server.url: operation(client_of(url)))) is UnreadableAnswer
+        assert type(fail(lambda url=server.url: operation(client_of(url)))) is UnreadableResponse
 
 
 def test_a_204_is_unreadable(client_of, fail, serve):
     server = serve(answering(b"HTTP/1.1 204 No Content\r\n\r\n"))
-    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is UnreadableAnswer
+    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is UnreadableResponse
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 299])
 def test_every_2xx_that_can_be_read_is_a_success(client_of, serve, status):
     reply = OPERATIONS["POST"](client_of(serve(answering(http(status, WORKSTATION))).url))
     assert reply.value.uid == "a"
-    assert reply.answer.status == status
-    assert (reply.answer.error, reply.answer.message, reply.answer.retry_after) == ("", "", None)
+    assert reply.response.status == status
+    assert (reply.response.error, reply.response.message, reply.response.retry_after) == ("", "", None)
 
 
 def test_a_byte_order_mark_is_no_obstacle(client_of, serve):
@@ -202,8 +202,8 @@ def test_numbers_that_are_no_json_numbers_are_none(client_of, serve):
 )
 def test_error_and_message_are_strings_or_empty(client_of, fail, serve, document, expected):
     server = serve(answering(http(400, json.dumps(document).encode())))
-    answer = fail(lambda: OPERATIONS["POST"](client_of(server.url))).answer
-    assert (answer.error, answer.message) == expected
+    response = fail(lambda: OPERATIONS["POST"](client_of(server.url))).response
+    assert (response.error, response.message) == expected
 
 
 # Retry-After.
@@ -212,7 +212,7 @@ def test_error_and_message_are_strings_or_empty(client_of, fail, serve, document
 def retry_after(client_of, fail, serve, value):
     header = [] if value is None else [f"Retry-After: {value}"]
     server = serve(answering(http(429, ERROR, *header)))
-    return fail(lambda: OPERATIONS["POST"](client_of(server.url))).answer.retry_after
+    return fail(lambda: OPERATIONS["POST"](client_of(server.url))).response.retry_after
 
 
 @pytest.mark.parametrize(
@@ -255,24 +255,24 @@ def test_a_date_to_come_is_read_as_seconds_from_now(client_of, fail, serve):
 
 
 @pytest.mark.parametrize("hours", [-3, 3])
-def test_a_date_to_come_counts_from_the_answer_s_own_date(client_of, fail, serve, hours):
+def test_a_date_to_come_counts_from_the_response_s_own_date(client_of, fail, serve, hours):
     answered = time.time() + hours * 3600
     dates = [email.utils.formatdate(moment, usegmt=True) for moment in (answered, answered + 30)]
     server = serve(answering(http(429, ERROR, f"Date: {dates[0]}", f"Retry-After: {dates[1]}")))
-    answer = fail(lambda: OPERATIONS["POST"](client_of(server.url))).answer
-    assert answer.retry_after == 30.0
-    assert answer.date == datetime.fromtimestamp(int(answered), UTC)
+    response = fail(lambda: OPERATIONS["POST"](client_of(server.url))).response
+    assert response.retry_after == 30.0
+    assert response.date == datetime.fromtimestamp(int(answered), UTC)
 
 
 @pytest.mark.parametrize("header", [[], ["Date: yesterday"], ["Date: "]])
 def test_a_date_that_is_missing_or_unreadable_is_none(client_of, serve, header):
     server = serve(answering(http(200, WORKSTATION, *header)))
-    assert OPERATIONS["POST"](client_of(server.url)).answer.date is None
+    assert OPERATIONS["POST"](client_of(server.url)).response.date is None
 
 
 def test_a_success_may_have_one_too(client_of, serve):
     server = serve(answering(http(200, WORKSTATION, "Retry-After: 3")))
-    assert OPERATIONS["POST"](client_of(server.url)).answer.retry_after == 3.0
+    assert OPERATIONS["POST"](client_of(server.url)).response.retry_after == 3.0
 
 
 # Compression, which nobody asked for.
@@ -281,29 +281,29 @@ def test_a_success_may_have_one_too(client_of, serve):
 @pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
 def test_a_compressed_answer_is_read_all_the_same(client_of, serve, encoding, compress):
     server = serve(answering(http(200, compress(WORKSTATION), f"Content-Encoding: {encoding}")))
-    assert OPERATIONS["POST"](client_of(server.url)).answer.body == WORKSTATION
+    assert OPERATIONS["POST"](client_of(server.url)).response.body == WORKSTATION
 
 
-@pytest.mark.parametrize(("status", "kind"), [(200, UnreadableAnswer), (401, InvalidKey), (503, GatewayAnswer)])
+@pytest.mark.parametrize(("status", "kind"), [(200, UnreadableResponse), (401, InvalidKey), (503, GatewayResponse)])
 def test_what_cannot_be_decompressed_is_kept_as_it_came(client_of, fail, serve, status, kind):
     server = serve(answering(http(status, b"\x1f\x8bnonsense", "Content-Encoding: gzip")))
     error = fail(lambda: OPERATIONS["POST"](client_of(server.url)))
     assert type(error) is kind
-    assert error.answer.body == b"\x1f\x8bnonsense"
+    assert error.response.body == b"\x1f\x8bnonsense"
 
 
 def test_a_compressed_answer_cut_short_inside_is_unreadable(client_of, fail, serve):
     server = serve(answering(http(200, gzip.compress(WORKSTATION)[:-20], "Content-Encoding: gzip")))
-    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is UnreadableAnswer
+    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is UnreadableResponse
 
 
 def test_a_small_answer_that_grows_is_cut_at_one_mebibyte(client_of, fail, serve):
     bomb = gzip.compress(WORKSTATION.ljust(200_000_000))
     server = serve(answering(http(200, bomb, "Content-Encoding: gzip")))
     tracemalloc.start()
-    answer = fail(lambda: OPERATIONS["POST"](client_of(server.url))).answer
+    response = fail(lambda: OPERATIONS["POST"](client_of(server.url))).response
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert answer.body == WORKSTATION.ljust(1024 * 1024)
-    assert answer.truncated is True
+    assert response.body == WORKSTATION.ljust(1024 * 1024)
+    assert response.truncated is True
     assert peak < 50_000_000

@@ -8,7 +8,7 @@ import pytest
 from portal.agentstation import Client, InvalidKey, NoAnswer
 from tests.agentstation.conftest import KEY
 from tests.agentstation.server import answering
-from tests.agentstation.server import http as answer
+from tests.agentstation.server import http as response
 
 WORKSTATION = b'{"id": "a", "type": "python", "status": "active"}'
 
@@ -22,8 +22,8 @@ def test_a_client_shows_its_address_and_no_key(client_of):
 def test_no_log_record_shows_it(client_of, fail, serve, caplog, capfd, monkeypatch):
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
     caplog.set_level(logging.DEBUG)
-    client_of(serve(answering(answer(200, WORKSTATION))).url).request_workstation(type="python")
-    fail(lambda: client_of(serve(answering(answer(401))).url).request_workstation(type="python"))
+    client_of(serve(answering(response(200, WORKSTATION))).url).request_workstation(type="python")
+    fail(lambda: client_of(serve(answering(response(401))).url).request_workstation(type="python"))
     fail(lambda: client_of(serve(answering(b"")).url).request_workstation(type="python"))
     fail(lambda: client_of("https://provider.invalid/v1").request_workstation(type="python"))
     assert any(record.name.startswith("urllib3") for record in caplog.records)
@@ -46,21 +46,21 @@ def test_a_server_that_repeats_the_request_gives_nothing_away(client_of, fail, s
     assert KEY not in caplog.text
 
 
-def test_an_answer_that_repeats_the_key_has_it_blotted_out(client_of, fail, serve):
+def test_a_response_that_repeats_the_key_has_it_blotted_out(client_of, fail, serve):
     body = b'{"error": "No", "message": "Unknown key %s, \\u0073k-live-0123456789abcdef"}' % KEY.encode()
-    error = fail(lambda: client_of(serve(answering(answer(401, body))).url).request_workstation(type="python"))
+    error = fail(lambda: client_of(serve(answering(response(401, body))).url).request_workstation(type="python"))
     assert type(error) is InvalidKey
-    assert error.answer.body == body.replace(KEY.encode(), b"[API key]")
-    assert error.answer.message == "Unknown key [API key], [API key]"
+    assert error.response.body == body.replace(KEY.encode(), b"[API key]")
+    assert error.response.message == "Unknown key [API key], [API key]"
 
 
 def test_a_short_key_is_found_by_chance_and_stays(serve):
-    client = Client(base_url=serve(answering(answer(200, WORKSTATION))).url, api_key="python", user_agent="test")
+    client = Client(base_url=serve(answering(response(200, WORKSTATION))).url, api_key="python", user_agent="test")
     assert client.request_workstation(type="python").value.type == "python"
 
 
 @pytest.mark.parametrize("body", [b"<h1>No</h1>", b'{"error": "a wicked word", "message": "another"}'])
-def test_the_provider_s_words_are_in_the_answer_alone(client_of, fail, serve, body):
-    error = fail(lambda: client_of(serve(answering(answer(400, body))).url).request_workstation(type="python"))
-    assert "wicked" not in str(error) + repr(error) + repr(error.answer)
-    assert error.answer.body == body
+def test_the_provider_s_words_are_in_the_response_alone(client_of, fail, serve, body):
+    error = fail(lambda: client_of(serve(answering(response(400, body))).url).request_workstation(type="python"))
+    assert "wicked" not in str(error) + repr(error) + repr(error.response)
+    assert error.response.body == body

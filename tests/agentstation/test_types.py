@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from portal.agentstation import AssetNotFound, UnexpectedStatus, UnreadableAnswer, WorkstationTypeDescription
+from portal.agentstation import AssetNotFound, UnexpectedStatus, UnreadableResponse, WorkstationTypeDescription
 from tests.agentstation.server import answering, http
 
 DEFAULT = {
@@ -63,7 +63,7 @@ def test_what_is_no_type_is_left_out_of_the_list(client_of, serve):
 @pytest.mark.parametrize("document", [{}, [], 3, {"data": None}, {"data": "max"}, {"data": {}}, {"data": {"data": {}}}])
 def test_what_is_no_list_of_types_is_unreadable(client_of, fail, serve, document):
     server = serve(give(document))
-    assert type(fail(lambda: client_of(server.url).list_types())) is UnreadableAnswer
+    assert type(fail(lambda: client_of(server.url).list_types())) is UnreadableResponse
 
 
 @pytest.mark.parametrize(("status", "kind"), [(404, UnexpectedStatus), (422, AssetNotFound)])

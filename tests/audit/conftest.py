@@ -11,7 +11,7 @@ from portal import agentstation, failures, models
 from portal.db import clock
 from portal.services.audit import seals, verify
 from portal.services.people import membership
-from portal.services.requests import dispatch, record
+from portal.services.requests import dispatch, results
 from portal.services.runtime import leases
 from tests import factories
 
@@ -50,8 +50,8 @@ def much_later(monkeypatch, settings) -> Callable[[], None]:
 def make_record(alice, bob, seal, small_batches) -> list[models.Event]:
     """Requests of two people, with all events sealed, in at least three seals. The first event tells of the key."""
     for number, person in enumerate((alice, bob, alice, bob), start=1):
-        answer(factories.submit(person, note="for the demo"), uid=f"w{number}")
-    answer(factories.submit(alice, workspace_uid="missing"), failure="422")
+        respond(factories.submit(person, note="for the demo"), uid=f"w{number}")
+    respond(factories.submit(alice, workspace_uid="missing"), failure="422")
     seal()
     assert models.Seal.objects.count() >= 3
     assert find() == []
@@ -67,27 +67,27 @@ def add_cast(record, alice, bob, olga, root) -> None:
     assert find() == []
 
 
-def answer(portal_request: models.Request, *, uid: str = "", failure: str = "") -> models.Request:
-    """Claim the request and record an answer, as if the provider had given it."""
-    record_answer(factories.claim(), portal_request, uid=uid, failure=failure)
+def respond(portal_request: models.Request, *, uid: str = "", failure: str = "") -> models.Request:
+    """Claim the request and record a response, as if the provider had given it."""
+    record_response(factories.claim(), portal_request, uid=uid, failure=failure)
     portal_request.refresh_from_db()
     return portal_request
 
 
-def record_answer(call: dispatch.Call, portal_request: models.Request, *, uid: str = "", failure: str = "") -> None:
+def record_response(call: dispatch.Call, portal_request: models.Request, *, uid: str = "", failure: str = "") -> None:
     """As if the provider had answered this call."""
     data = {"id": uid, "type": portal_request.type, "status": "active", "startedAt": "2026-11-25T08:00:00Z"}
     data |= {"workspace": {"id": f"space-{uid}", "status": "active", "createdAt": "2026-11-25T08:00:00Z"}}
     body = json.dumps(data if uid else {"error": "refused", "message": "in the provider's words"}).encode()
-    given = agentstation.Answer(
+    given = agentstation.Response(
         status=int(failure or 200), body=body, truncated=False, retry_after=None, error="", message=""
     )
     result = dispatch.Result(
         workstation=agentstation.Workstation.from_dict(data) if uid else None,
         failure=failures.CATALOGUE[failure] if failure else None,
-        answer=given,
+        response=given,
     )
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
 
 
 def find(checkpoint: seals.Checkpoint | None = None) -> list[tuple[str, str]]:

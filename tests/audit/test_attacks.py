@@ -15,13 +15,12 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.audit import checkpoints, checkstate, protection, report, seals, verify, watch
 from portal.services.people import membership, people, setup
-from portal.services.requests import dispatch
-from portal.services.requests import record as rec
+from portal.services.requests import dispatch, results
 from portal.services.retention.prune import prune_old
 from portal.services.runtime import leases
 from tests import factories
-from tests.record import test_watch
-from tests.record.conftest import find, tamper
+from tests.audit import test_watch
+from tests.audit.conftest import find, tamper
 
 pytestmark = pytest.mark.django_db
 ON_SQLITE = "connection.vendor != 'sqlite'"
@@ -115,12 +114,12 @@ def answer_in(person, uid):
     call = factories.claim()
     data = {"id": "w99", "type": request.type, "status": "active", "startedAt": "2026-11-25T08:00:00Z"}
     data |= {"workspace": {"id": uid, "status": "active", "createdAt": "2026-11-25T08:00:00Z"}}
-    given = agentstation.Answer(
+    given = agentstation.Response(
         status=200, body=json.dumps(data).encode(), truncated=False, retry_after=None, error="", message=""
     )
-    rec.record_result(
+    results.record_result(
         call=call,
-        result=dispatch.Result(workstation=agentstation.Workstation.from_dict(data), failure=None, answer=given),
+        result=dispatch.Result(workstation=agentstation.Workstation.from_dict(data), failure=None, response=given),
     )
 
 

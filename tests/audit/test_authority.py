@@ -16,9 +16,9 @@ from portal.services.mirrors import contract_drift, releases
 from portal.services.people import membership
 from portal.services.requests import submissions
 from tests import factories
-from tests.record import test_watch
-from tests.record.conftest import answer, find, tamper
-from tests.record.test_people import change_group, change_person, promote
+from tests.audit import test_watch
+from tests.audit.conftest import find, respond, tamper
+from tests.audit.test_people import change_group, change_person, promote
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def act(actor: models.User, do: Callable[[models.User], object]) -> tuple[str, s
 
 
 def resume(actor: models.User) -> None:
-    answer(factories.submit(models.User.objects.get(username="bob")), failure="401")
+    respond(factories.submit(models.User.objects.get(username="bob")), failure="401")
     circuit_breaker.resume_key(actor=actor, account=accounts.get_current_account())
 
 

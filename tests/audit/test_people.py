@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from portal import models
 from portal.services.people import membership, people, sessions
 from tests import factories
-from tests.record.conftest import find, tamper
+from tests.audit.conftest import find, tamper
 
 pytestmark = pytest.mark.django_db
 

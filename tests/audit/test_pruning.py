@@ -21,9 +21,9 @@ from portal.services.retention import requests as prunerequests
 from portal.services.runtime import leases
 from portal.services.search import exporting, finding
 from tests import factories
-from tests.record.bits import flip_rows
-from tests.record.conftest import answer, find, record_answer, tamper
-from tests.record.test_rows import change_person
+from tests.audit.bits import flip_rows
+from tests.audit.conftest import find, record_response, respond, tamper
+from tests.audit.test_rows import change_person
 
 pytestmark = pytest.mark.django_db
 
@@ -155,7 +155,7 @@ def test_a_request_with_a_live_workstation_stays_with_all_its_history(record, se
     assert set(models.Request.objects.values_list("id", flat=True)) == live
     for number in live:
         verbs = list(models.Event.objects.filter(request_number=number).order_by("id").values_list("verb", flat=True))
-        assert verbs == ["submit", "claim", "answer"]
+        assert verbs == ["submit", "claim", "response"]
     assert find() == []
 
 
@@ -220,7 +220,7 @@ def test_rows_that_stay_can_be_verified_although_their_events_went(
 ):
     """Thrice over: what was carried once is carried on when its event goes in its turn."""
     change_person(sign_in(root), alice, first_name="Alice")
-    answer(factories.submit(alice), failure="401")
+    respond(factories.submit(alice), failure="401")
     end_workstations()
     seal()
     for _ in range(3):
@@ -279,7 +279,7 @@ def test_a_request_with_a_late_workstation_goes_when_all_of_it_is_old(record, se
     call = factories.claim()
     factories.recover_requests(lease=take("recover"))
     submissions.close_request(actor=olga, portal_request=late, reason="nobody waits for it")
-    record_answer(call, late, uid="late")
+    record_response(call, late, uid="late")
     orphan = models.Workstation.objects.get(made_for=late)
     operator_actions.release_orphan(actor=olga, workstation=orphan, reason="nobody needs it")
     end_workstations()
@@ -427,7 +427,7 @@ def test_nothing_else_can_be_deleted(old):
 
 
 def test_pages_go_on_without_what_went(old, alice, anna, root, sign_in):
-    kept = answer(factories.submit(alice, note="kept"), uid="w9")
+    kept = respond(factories.submit(alice, note="kept"), uid="w9")
     prune_all()
     browser = sign_in(anna)
     assert browser.get(reverse("request_detail", args=[old[0]])).status_code == 404

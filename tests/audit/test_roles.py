@@ -1,4 +1,4 @@
-"""Two roles on PostgreSQL: one owns the tables, and the portal works with another that cannot get round the record."""
+"""Two roles on PostgreSQL: one owns the tables, the portal's own cannot get round the audit log."""
 
 import io
 import threading
@@ -18,8 +18,8 @@ from portal.db import search_index
 from portal.services.audit import grants, protection, verify
 from portal.worker import process
 from tests import factories, roles
-from tests.record.conftest import answer, find
-from tests.record.test_pruning import (
+from tests.audit.conftest import find, respond
+from tests.audit.test_pruning import (
     count_prunings,
     count_rows,
     end_workstations,
@@ -187,7 +187,7 @@ def is_refused(opened: psycopg.Connection, statement: str) -> bool:
 
 @on_postgresql
 def test_what_is_granted_the_triggers_still_hold(role, alice):
-    answer(factories.submit(alice), uid="w1")
+    respond(factories.submit(alice), uid="w1")
     with roles.connect(user=role, password="test") as opened:
         for statement in (
             "DELETE FROM portal_event",

@@ -16,8 +16,8 @@ from portal.services.key import accounts, circuit_breaker
 from portal.services.mirrors import releases
 from portal.services.people import membership, people, sessions, setup
 from tests import factories
-from tests.record.bits import flip_rows
-from tests.record.conftest import answer, find, tamper
+from tests.audit.bits import flip_rows
+from tests.audit.conftest import find, respond, tamper
 
 pytestmark = pytest.mark.django_db
 
@@ -28,13 +28,13 @@ pytestmark = pytest.mark.django_db
         ("request", "note", "another"),
         ("request", "type", "max"),
         ("request", "workspace_uid", "w"),
-        ("request", "tries", 7),
+        ("request", "attempt_count", 7),
         ("request", "created_at", "2020-02-02 02:02:02.000002"),
         ("request", "ended_at", "2020-02-02 02:02:02.000002"),
         ("request", "operator_note", "another"),
         ("attempt", "worker", "another"),
         ("attempt", "http_status", 201),
-        ("attempt", "answer", b"{}"),
+        ("attempt", "response", b"{}"),
         ("attempt", "message", "another"),
         ("attempt", "claimed_at", "2020-02-02 02:02:02.000002"),
         ("attempt", "key_fingerprint", "another"),
@@ -253,7 +253,7 @@ def test_a_group_that_sql_deleted_is_found(root, sign_in):
 
 
 def test_a_hold_that_sql_ended_is_found(record, olga, alice):
-    answer(factories.submit(alice), failure="401")
+    respond(factories.submit(alice), failure="401")
     key = models.Key.objects.get()
     assert key.is_paused
     assert find() == []
@@ -287,7 +287,7 @@ def test_changes_while_the_record_is_verified_raise_no_false_alarm(record, alice
     def interrupt(*, kind, ids):
         if kind.name == "request" and not interrupted:
             interrupted.append(waiting)
-            answer(waiting, uid="w9")
+            respond(waiting, uid="w9")
         return read_rows(kind=kind, ids=ids)
 
     monkeypatch.setattr(rows, "read_rows", interrupt)
@@ -300,7 +300,7 @@ def test_changes_while_the_record_is_verified_raise_no_false_alarm(record, alice
 
 @pytest.fixture
 def told(record, alice, root) -> dict[str, list[int]]:
-    """The record with rows of every kind (of tombstones: test_pruning.py), and which of them events tell of."""
+    """The audit log with rows of every kind (of tombstones: test_pruning.py), and which of them events tell of."""
     account, person, group = (
         accounts.get_current_account(),
         models.User.objects.get(pk=alice.pk),
@@ -308,10 +308,10 @@ def told(record, alice, root) -> dict[str, list[int]]:
     )
     person.first_name, person.last_name, person.email = "Alice", "Liddell", "alice@example.com"
     person.save()
-    answer(factories.submit(alice), failure="401")
+    respond(factories.submit(alice), failure="401")
     attempt = models.Attempt.objects.latest("id")
     late = models.LateResponse.objects.create(
-        attempt=attempt, outcome="FAILED", failure="422", answer=b"late", message="late"
+        attempt=attempt, outcome="FAILED", failure="422", response=b"late", message="late"
     )
     notice = models.Notice.objects.create(
         kind="workstation has a field color", acknowledged_at=Now(), acknowledged_by=root
@@ -320,7 +320,7 @@ def told(record, alice, root) -> dict[str, list[int]]:
     key = models.Key.objects.get()
     restored = models.Restore.objects.create(account=account, lost_since=Now(), lost_since_tick=1, restored_tick=2)
     stray = models.StrayResponse.objects.create(
-        account=account, attempt_number=1, token="t", outcome="FAILED", failure="422", answer=b"x", message="stray"
+        account=account, attempt_number=1, token="t", outcome="FAILED", failure="422", response=b"x", message="stray"
     )
     others = [
         models.Database.objects.get(),

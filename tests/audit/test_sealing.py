@@ -14,7 +14,7 @@ from portal.services import audit
 from portal.services.audit import keys, protection, seals
 from portal.services.runtime import leases
 from tests import factories
-from tests.record.conftest import find, find_in_chain
+from tests.audit.conftest import find, find_in_chain
 
 pytestmark = pytest.mark.django_db
 

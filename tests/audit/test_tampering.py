@@ -12,8 +12,8 @@ from portal import models
 from portal.db import clock
 from portal.services.audit import canonical, changes, events, keys, marks, reading, seals, verify
 from tests import factories
-from tests.record.bits import BITS, flip, write_bits
-from tests.record.conftest import find, find_in_chain, tamper
+from tests.audit.bits import BITS, flip, write_bits
+from tests.audit.conftest import find, find_in_chain, tamper
 from tests.signing import store_events
 
 pytestmark = pytest.mark.django_db

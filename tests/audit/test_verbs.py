@@ -22,12 +22,12 @@ from portal.services.mirrors import refreshing, types
 from portal.services.people import setup
 from portal.services.reconciliation import scans
 from portal.services.reports import configuration
-from portal.services.requests import dispatch, record
+from portal.services.requests import dispatch, results
 from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
+from tests.audit.test_pruning import prune_all
 from tests.browser import Browser
-from tests.record.test_pruning import prune_all
 from tests.services.test_operator_actions import make_orphan, make_unknown
 from tests.services.test_reconcile import scan
 
@@ -104,7 +104,7 @@ def answer_late(stage: Stage) -> None:
     factories.submit(stage.alice)
     call = factories.claim()
     pass_deadline()
-    record.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+    results.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
 
 
 def pass_deadline() -> None:
@@ -302,7 +302,7 @@ def answer_nobody(stage: Stage) -> None:
     factories.submit(stage.alice)
     call = replace(factories.claim(), token="lost")
     reply = process.make_client().request_workstation(type="python")
-    record.record_result(call=call, result=dispatch.Result(workstation=reply.value))
+    results.record_result(call=call, result=dispatch.Result(workstation=reply.value))
 
 
 def raise_notice(stage: Stage) -> models.Notice:
@@ -405,7 +405,7 @@ def download(stage: Stage) -> None:
 
 ACTS = [
     Act(verbs=(Verb.SUBMIT,), do=submit, by="alice"),
-    Act(verbs=(Verb.CLAIM, Verb.ANSWER), do=send, has_change=True),
+    Act(verbs=(Verb.CLAIM, Verb.RESPONSE), do=send, has_change=True),
     Act(verbs=(Verb.LATE_RESPONSE,), do=answer_late, has_change=True, staged=("deadline_at",)),
     Act(verbs=(Verb.DEADLINE_PASSED,), do=let_deadline_pass, has_change=True, staged=("deadline_at",)),
     Act(verbs=(Verb.GIVE_UP,), do=wait_too_long, has_change=True),

@@ -10,7 +10,7 @@ from portal.services.audit import watch
 from portal.services.reports import readiness
 from portal.services.runtime import leases
 from tests import factories
-from tests.record.conftest import tamper
+from tests.audit.conftest import tamper
 
 pytestmark = pytest.mark.django_db
 

@@ -75,8 +75,8 @@ class Visitor:
         form = self._session.get(path, timeout=60, cookies=self._cookies)
         token = _TOKEN.search(form.text)
         values = {"username": name, "password": password, "csrfmiddlewaretoken": token[1] if token else ""}
-        answer = self._session.post(path, values, timeout=60, allow_redirects=False, cookies=self._cookies)
-        return answer.status_code
+        response = self._session.post(path, values, timeout=60, allow_redirects=False, cookies=self._cookies)
+        return response.status_code
 
     def sign_out(self) -> None:
         """Forget the session, not the browser."""
@@ -122,7 +122,7 @@ class Attackers:
             "multipart": lambda number: self._visit(number).send_file(),
         }
         self._attack = attacks[kind]
-        self.answers: Counter[str] = Counter()
+        self.responses: Counter[str] = Counter()
 
     def run(self) -> None:
         """Attack until the standard input ends."""
@@ -137,11 +137,11 @@ class Attackers:
     def _repeat(self, number: int) -> None:
         while not self._stopping.is_set():
             try:
-                answer = str(self._attack(number))
+                response = str(self._attack(number))
             except (requests.RequestException, OSError) as error:
-                answer = type(error).__name__
+                response = type(error).__name__
             with self._lock:
-                self.answers[answer] += 1
+                self.responses[response] += 1
 
     def _visit(self, number: int) -> Visitor:
         return Visitor(self._way, address=f"127.0.{1 + number // 250}.{1 + number % 250}")
@@ -164,7 +164,7 @@ def main() -> None:
     os.nice(19)
     attackers = Attackers(kind=options.kind, way=Way(**options.way))
     attackers.run()
-    sys.stdout.write(json.dumps(attackers.answers))
+    sys.stdout.write(json.dumps(attackers.responses))
 
 
 if __name__ == "__main__":

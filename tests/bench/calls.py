@@ -35,10 +35,10 @@ class Caller:
         line = self._process.stdout.readline()
         if not line:
             raise CallFailed("the portal's process has ended")
-        answer: dict[str, Any] = json.loads(line)
-        if answer.get("status", 200) != 200:
-            raise CallFailed(f"{call.get('path')} answered {answer['status']}")
-        return answer
+        response: dict[str, Any] = json.loads(line)
+        if response.get("status", 200) != 200:
+            raise CallFailed(f"{call.get('path')} answered {response['status']}")
+        return response
 
     def get(self, path: str, person: str) -> dict[str, Any]:
         """Read a page."""

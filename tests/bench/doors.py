@@ -62,12 +62,12 @@ class Bench:
         idle, is_met = self._time_pages(member), True
         _print(f"{words}, idle: {1000 * idle.p50:.0f} ms, p95 {1000 * idle.p95:.0f} ms")
         for kind, attack in ATTACKS.items():
-            times, tries, seconds, answers = self._time_beside(member, way, kind)
+            times, attempt_count, seconds, responses = self._time_beside(member, way, kind)
             ratio = times.p95 / idle.p95
-            is_met = is_met and ratio <= MOST_RATIO and tries > 0
+            is_met = is_met and ratio <= MOST_RATIO and attempt_count > 0
             _print(
                 f"{words}, {attack}: {1000 * times.p50:.0f} ms, p95 {1000 * times.p95:.0f} ms ({ratio:.1f} x idle); "
-                f"signed in after {tries} tries and {seconds:.1f} s; its answers: {answers}"
+                f"signed in after {attempt_count} tries and {seconds:.1f} s; its responses: {responses}"
             )
         return is_met
 
@@ -80,9 +80,9 @@ class Bench:
         ) as process:
             times = self._time_pages(member)
             member.sign_out()
-            tries, seconds = self._sign_in(member)
-            answers, _ = process.communicate()
-        return times, tries, seconds, answers
+            attempt_count, seconds = self._sign_in(member)
+            responses, _ = process.communicate()
+        return times, attempt_count, seconds, responses
 
     def _time_pages(self, member: attackers.Visitor) -> figures.Times:
         times, begun = figures.Times(), time.monotonic()
@@ -98,9 +98,9 @@ class Bench:
     def _sign_in(member: attackers.Visitor) -> tuple[int, float]:
         """How many tries and seconds it takes the member to come in again. Raises CannotStage where it does not."""
         begun = time.monotonic()
-        for tries in range(1, 41):
+        for attempt_count in range(1, 41):
             if member.sign_in("member", PASSWORD) == 302:
-                return tries, time.monotonic() - begun
+                return attempt_count, time.monotonic() - begun
             time.sleep(0.5)
         raise stage.CannotStage("the member could not sign in")
 

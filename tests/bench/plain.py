@@ -64,7 +64,7 @@ def _filter(rows: "QuerySet[Any]", query: Any) -> "QuerySet[Any]":
 
 
 class RequestAdmin(admin.ModelAdmin):
-    list_display = ("id", "created_at", "requester", "type", "workspace_uid", "status", "failure", "tries")
+    list_display = ("id", "created_at", "requester", "type", "workspace_uid", "status", "failure", "attempt_count")
     list_select_related = ("requester",)
     list_filter = ("status", "type", "failure", "created_at")
     search_fields = ("note", "workspace_uid", "requester__username", "workstation__uid")

@@ -81,7 +81,7 @@ class Bench:
             "PORT": str(self._port),
         }
         self._log = folder / "web.log"
-        self.answers: Counter[int] = Counter()
+        self.responses: Counter[int] = Counter()
 
     def run(self) -> None:
         """Prepare, measure twice, and end all that was started."""
@@ -142,7 +142,7 @@ class Bench:
             time.sleep(max(0.0, at - time.monotonic()))
             page = self._pages[number][1]
             status, text = self._get(page.poll, page, {"HX-Request": "true"})
-            self.answers[status] += 1
+            self.responses[status] += 1
             polls += 1
             if status == 200:
                 page.read(text)
@@ -155,7 +155,7 @@ class Bench:
     def _report(self, words: str, seconds: float, used: float, polls: int) -> None:
         _print(
             f"{words}, {seconds:.0f} s: {100 * used / seconds:.1f} % of a core, {polls / seconds:.1f} polls a second, "
-            f"{1000 * used / max(polls, 1):.2f} ms a poll; answers so far: {dict(self.answers)}"
+            f"{1000 * used / max(polls, 1):.2f} ms a poll; answers so far: {dict(self.responses)}"
         )
 
     def _count_queries(self, page: Page) -> int:

@@ -1,4 +1,4 @@
-"""The record: how fast it is sealed and verified. Goals: 20,000 events a second on one core, in constant memory."""
+"""The audit log: how fast it is sealed and verified. Goals: 20,000 events a second on one core, in constant memory."""
 
 import os
 import re

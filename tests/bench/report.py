@@ -121,7 +121,7 @@ def _write_exports(exports: list[dict[str, Any]]) -> list[str]:
 def _write_record(record: list[dict[str, Any]]) -> list[str]:
     if not record:
         return []
-    head = ["the record", "events", "seconds", "events a second on one core", "memory, MB", "goals"]
+    head = ["the audit log", "events", "seconds", "events a second on one core", "memory, MB", "goals"]
     lines = ["### Sealing and verifying", "", _row(head), _row(["---"] + ["--:"] * 4 + ["---"])]
     for one in record:
         goals = "met" if one["rate"] >= LEAST_RATE else f"missed: {LEAST_RATE:,} a second"

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.sealing --events N --database sqlite|postgres`: how fast the record is sealed and verified."""
+"""`python -m tests.bench.sealing --events N --database sqlite|postgres`: how fast the log is sealed and verified."""
 
 import argparse
 import os
@@ -64,12 +64,12 @@ def _fill(events: int) -> None:
 
 
 def _make_event(model: Any, number: int) -> Any:
-    verb = ("submit", "claim", "answer")[number % 3]
+    verb = ("submit", "claim", "response")[number % 3]
     request = number // 3 + 1
     detail = {
         "submit": {"type": "python", "workspace": ""},
         "claim": {"worker": "machine:4711:1764061997"},
-        "answer": {"outcome": "SUCCEEDED", "failure": "", "before": "SENDING", "after": "SUCCEEDED"},
+        "response": {"outcome": "SUCCEEDED", "failure": "", "before": "SENDING", "after": "SUCCEEDED"},
     }
     return model(
         at=timezone.now(),

@@ -6,7 +6,7 @@ from tests.bench.crowd import people
 from tests.bench.crowd.plan import Goal
 from tests.bench.crowd.results import Results
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
 WAITING = 5
 
 
@@ -22,7 +22,7 @@ async def _look_at_a_frozen_server() -> list[float]:
             is_moving.set()
             stop.set()
         await is_moving.wait()
-        writer.write(ANSWER)
+        writer.write(RESPONSE)
         await writer.drain()
         writer.close()
 

@@ -130,7 +130,7 @@ class Books:
     # Seconds after its claim in which an attempt may still send.
     send_within: float
     call_within: float
-    # Workers that were killed or frozen: they may have missed an answer.
+    # Workers that were killed or frozen: they may have missed a response.
     disturbed: frozenset[int] = frozenset()
     key_is_paused: bool = False
     # Workstations that somebody else made with the same key.
@@ -165,7 +165,7 @@ def compare(books: Books) -> Report:
     _compare_ends(books, report)
     owners = _match_posts(books, report)
     _compare_workstations(books, report, owners)
-    _compare_answers(books, report, owners)
+    _compare_responses(books, report, owners)
     _compare_unseen(books, report, owners)
     for words in books.record:
         report.add("record", words)
@@ -216,7 +216,7 @@ def _compare_ends(books: Books, report: Report) -> None:
 
 
 def _match_posts(books: Books, report: Report) -> dict[int, Attempt]:
-    """The attempt of each POST, by its sequence. What an answer names is certain; of the rest, only the time is."""
+    """The attempt of each POST, by its sequence. What a response names is certain; of the rest, only the time is."""
     groups = {portal_request.number: portal_request.group for portal_request in books.requests}
     by_uid = {attempt.uid: attempt for attempt in books.attempts if attempt.uid}
     owners = {post.sequence: by_uid[post.made] for post in books.posts if post.made in by_uid}
@@ -226,14 +226,14 @@ def _match_posts(books: Books, report: Report) -> dict[int, Attempt]:
         if attempt.was_sent and not attempt.uid and id(attempt) not in taken and attempt.request in groups:
             free[groups[attempt.request]].append(attempt)
     rest = [post for post in books.posts if post.sequence not in owners]
-    for is_like in (_is_same_answer, _is_silent, _is_any):
+    for is_like in (_is_same_response, _is_silent, _is_any):
         rest = _match_by_time(rest, free, owners, is_like=is_like, books=books)
     for post in rest:
         report.add("unexplained POSTs", f"POST {post.sequence} {post.group} at {post.at:.3f} has no attempt: {post}")
     return owners
 
 
-def _is_same_answer(post: Post, attempt: Attempt) -> bool:
+def _is_same_response(post: Post, attempt: Attempt) -> bool:
     return attempt.answered is not None and attempt.answered == post.answered
 
 
@@ -367,10 +367,10 @@ def _compare_surplus(
     return doubled
 
 
-# --- Each answer was kept ---
+# --- Each response was kept ---
 
 
-def _compare_answers(books: Books, report: Report, owners: dict[int, Attempt]) -> None:
+def _compare_responses(books: Books, report: Report, owners: dict[int, Attempt]) -> None:
     """By group: complete answers that the sandbox sent, less those stored, less those that could be missed."""
     groups = {portal_request.number: portal_request.group for portal_request in books.requests}
     sent: Counter[Group] = Counter(post.group for post in books.posts if isinstance(post.answered, int))

@@ -24,7 +24,7 @@ ENDING = (
 # Names under which a workstation never comes about. Who asks for one of these gives up at the end, and cancels.
 # One that is only ever refused for now ends by itself, but where nothing else is left to send, after long pauses.
 ENDLESS = ("fail-503", "fail-500", "fail-502", "fail-503-html", "hang", "reset", "truncate", "garbage", "drip")
-PATIENCE = 15.0  # seconds for one answer
+PATIENCE = 15.0  # seconds for one response
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _SUBMISSION = re.compile(r'name="submission" value="([^"]+)"')
 _WORKSPACE = re.compile(r'<option value="([0-9A-Za-z]{12})"')
@@ -46,15 +46,15 @@ class Book:
         with self.lock:
             self.told.append(told)
 
-    def note_answer(self, answer: requests.Response) -> None:
-        """Write down an answer that should not be."""
+    def note_response(self, response: requests.Response) -> None:
+        """Write down a response that should not be."""
         with self.lock:
-            if answer.status_code >= 500:
+            if response.status_code >= 500:
                 now = time.time()
-                begun = now - answer.elapsed.total_seconds()
-                self.server_errors.append((begun, now, re.sub("[0-9]+", "N", answer.request.path_url)))
-            elif answer.status_code >= 400:
-                self.odd[f"{answer.status_code} {re.sub('[0-9]+', 'N', answer.request.path_url)}"] += 1
+                begun = now - response.elapsed.total_seconds()
+                self.server_errors.append((begun, now, re.sub("[0-9]+", "N", response.request.path_url)))
+            elif response.status_code >= 400:
+                self.odd[f"{response.status_code} {re.sub('[0-9]+', 'N', response.request.path_url)}"] += 1
 
 
 class Browser:
@@ -79,7 +79,7 @@ class Browser:
         """One answer below 500; None where none came before the run was over (then `hurry` is set)."""
         while True:
             try:
-                answer = self._session.request(
+                response = self._session.request(
                     method,
                     self._address + path,
                     data=values or None,
@@ -87,12 +87,12 @@ class Browser:
                     timeout=PATIENCE,
                     allow_redirects=False,
                 )
-                self._book.note_answer(answer)
-                if answer.headers.get("Location", "").startswith("/accounts/login/"):
+                self._book.note_response(response)
+                if response.headers.get("Location", "").startswith("/accounts/login/"):
                     # A clock that was days ahead has ended the session. The form that is being sent stays valid.
                     self._enter(inside.sign_in(self._name) or "")
-                elif answer.status_code < 500:
-                    return answer
+                elif response.status_code < 500:
+                    return response
             except requests.RequestException:
                 self._session.close()
             if self._hurry.wait(0.2):
@@ -104,8 +104,8 @@ def _find(pattern: re.Pattern[str], text: str) -> str:
     return html.unescape(found[1]) if found else ""
 
 
-def _read_number(answer: requests.Response | None) -> int | None:
-    found = _NUMBER.search(answer.headers.get("Location", "")) if answer is not None else None
+def _read_number(response: requests.Response | None) -> int | None:
+    found = _NUMBER.search(response.headers.get("Location", "")) if response is not None else None
     return int(found[1]) if found else None
 
 
@@ -148,23 +148,23 @@ class Member:
         return ""
 
     def _send(self, wish: dict[str, str]) -> books.Told:
-        answers: list[requests.Response | None] = []
+        responses: list[requests.Response | None] = []
         if self._chance.random() < 0.15:
             twin = self._browser.twin()
-            second = threading.Thread(target=lambda: answers.append(twin.ask("POST", "/requests/new/", **wish)))
+            second = threading.Thread(target=lambda: responses.append(twin.ask("POST", "/requests/new/", **wish)))
             second.start()
-            answers.append(self._browser.ask("POST", "/requests/new/", **wish))
+            responses.append(self._browser.ask("POST", "/requests/new/", **wish))
             second.join()
         else:
-            answers.append(self._browser.ask("POST", "/requests/new/", **wish))
-        numbers = [number for answer in answers if (number := _read_number(answer)) is not None]
+            responses.append(self._browser.ask("POST", "/requests/new/", **wish))
+        numbers = [number for response in responses if (number := _read_number(response)) is not None]
         return books.Told(
             member=self.name,
             submission=wish["submission"],
             type=wish["type"],
             workspace=wish["workspace_id"],
             numbers=tuple(numbers),
-            refused=any(answer is not None and answer.status_code == 200 for answer in answers),
+            refused=any(response is not None and response.status_code == 200 for response in responses),
         )
 
     def _follow(self, number: int, wish: dict[str, str]) -> None:
@@ -186,13 +186,13 @@ class Member:
         """Answer the portal's question about own requests, each once: send it again, cancel it, or leave it."""
         for number in set(numbers) - self._decided:
             self._decided.add(number)
-            if answer := self._chance.choice(("not-created", "not-created", "cancel", "")):
-                self._say(number, answer)
+            if response := self._chance.choice(("not-created", "not-created", "cancel", "")):
+                self._say(number, response)
 
-    def _say(self, number: int, answer: str) -> None:
+    def _say(self, number: int, response: str) -> None:
         page = self._browser.ask("GET", f"/requests/{number}/")
         if page is not None and (token := _find(_TOKEN, page.text)):
-            self._browser.ask("POST", f"/requests/{number}/{answer}/", csrfmiddlewaretoken=token)
+            self._browser.ask("POST", f"/requests/{number}/{response}/", csrfmiddlewaretoken=token)
 
 
 class Crowd:

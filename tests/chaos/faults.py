@@ -1,4 +1,4 @@
-"""The provider's moods: a weather for the sandbox that changes every few seconds, all of it from one seed."""
+"""The provider's moods: faults for the sandbox that change every few seconds, all of it from one seed."""
 
 import random
 import threading
@@ -46,7 +46,7 @@ def mix_posts(chance: random.Random, *, clock_off: float) -> list[dict[str, obje
     ]
     factor = chance.choice((0.1, 0.3, 0.6, 1.0))
     mix = documented + ugly + late
-    return [{**answer, "share": float(answer["share"]) * factor} for answer in mix]  # type: ignore[arg-type]
+    return [{**response, "share": float(response["share"]) * factor} for response in mix]  # type: ignore[arg-type]
 
 
 def mix_lists(chance: random.Random) -> list[dict[str, object]]:
@@ -67,24 +67,24 @@ def mix_lists(chance: random.Random) -> list[dict[str, object]]:
     return failures + [{"on": ONE, "share": 0.02, "name": name} for name in ("fail-500", "garbage", "reset")]
 
 
-def draw_weather(chance: random.Random, *, clock_off: float, enabled: frozenset[str]) -> dict[str, object]:
-    """The next weather. `clock_off`: by how much the provider's clock is off, unless a habit lets it step."""
-    odd = habits.draw_weather(chance, habits=enabled)
+def draw_faults(chance: random.Random, *, clock_off: float, enabled: frozenset[str]) -> dict[str, object]:
+    """The next faults. `clock_off`: by how much the provider's clock is off, unless a habit lets it step."""
+    odd = habits.draw_faults(chance, habits=enabled)
     mix = mix_posts(chance, clock_off=odd.get("clock_off", clock_off)) + mix_lists(chance)
-    weather: dict[str, object] = {
+    faults: dict[str, object] = {
         "seed": chance.randrange(2**31),
         "clock_off": clock_off,
         "shows_after": chance.choice((0, 0, SHOWS_AFTER)),
         "pages_shift": chance.random() < 0.5,
     }
-    return weather | odd | {"mix": mix + odd["mix"]}
+    return faults | odd | {"mix": mix + odd["mix"]}
 
 
 class Faults:
-    """A thread that changes the sandbox's weather until it is told to calm down."""
+    """A thread that changes the sandbox's faults until it is told to calm down."""
 
     def __init__(self, *, provider: str, seed: int, enabled: frozenset[str]) -> None:
-        self._url = f"{provider}/control/weather"
+        self._url = f"{provider}/control/faults"
         self._chance, self._enabled = random.Random(seed), enabled
         self._clock_off = self._chance.choice((0.0, 0.0, 3600.0, -3600.0))
         self._stopping = threading.Event()
@@ -95,7 +95,7 @@ class Faults:
         self._thread.start()
 
     def calm(self) -> None:
-        """Fair weather from now on."""
+        """No faults from now on."""
         self._stopping.set()
         self._thread.join(timeout=30)
         end = time.monotonic() + 30
@@ -111,14 +111,14 @@ class Faults:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._send(draw_weather(self._chance, clock_off=self._clock_off, enabled=self._enabled))
+            self._send(draw_faults(self._chance, clock_off=self._clock_off, enabled=self._enabled))
             self._stopping.wait(self._chance.uniform(*CHANGE_EVERY))
 
-    def _send(self, weather: dict[str, object]) -> bool:
+    def _send(self, faults: dict[str, object]) -> bool:
         try:
-            requests.post(self._url, json=weather, headers=control.HEADERS, timeout=5).raise_for_status()
+            requests.post(self._url, json=faults, headers=control.HEADERS, timeout=5).raise_for_status()
         except requests.HTTPError as error:
-            raise RuntimeError(f"the sandbox refuses the weather: {error.response.text}") from error
+            raise RuntimeError(f"the sandbox refuses the faults: {error.response.text}") from error
         except requests.RequestException:
             return False  # it is being restarted
         return True

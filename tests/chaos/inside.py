@@ -140,13 +140,13 @@ def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
 
 
 def read_unknowns(*, clock: clocks.Clock) -> list[unknowns.Unknown]:
-    """Every time that a request's outcome was unknown, from the record."""
+    """Every time that a request's outcome was unknown, from the audit log."""
     rows = _model("Event").exclude(request_number=None).order_by("pk")
     return unknowns.follow(rows.values_list("request_number", "at", "actor_id", "detail").iterator(), clock=clock)
 
 
 def verify_record() -> list[str]:
-    """What does not agree with the record that the portal kept and sealed."""
+    """What does not agree with the audit log that the portal kept and sealed."""
     from portal.services.audit import verify  # only now is Django set up
 
     report = verify.verify_log()
@@ -167,13 +167,13 @@ def _read_attempt(row: Any, *, clock: clocks.Clock, after: float) -> books.Attem
         failure=row.failure,
         answered=told.http_status,
         late=late is not None,
-        uid=_read_uid(told.answer) if told.http_status == 200 else "",
+        uid=_read_uid(told.response) if told.http_status == 200 else "",
     )
 
 
-def _read_uid(answer: Any) -> str:
+def _read_uid(response: Any) -> str:
     try:
-        return str(json.loads(bytes(answer))["id"])
+        return str(json.loads(bytes(response))["id"])
     except (TypeError, ValueError, KeyError):
         return ""
 

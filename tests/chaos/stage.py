@@ -335,7 +335,7 @@ class Stage:
         return [actor.name for actor in (self.web, *self.workers) if not actor.end()]
 
     def stop(self) -> None:
-        """End whatever still runs, the sandbox last, so that nobody waits for its answers."""
+        """End whatever still runs, the sandbox last, so that nobody waits for its responses."""
         for actor in reversed([*self.actors, *([self.copy] if self.copy else [])]):
             actor.end()
         self.database.stop()

@@ -23,7 +23,7 @@ AGREEING = Books(
     send_within=2.5,
     call_within=2.0,
 )
-# The worker was killed: the attempt has no answer, and settling has found the workstation.
+# The worker was killed: the attempt has no response, and settling has found the workstation.
 UNHEARD = replace(ATTEMPT, outcome="UNKNOWN", failure="no-answer", ended_at=14.0, answered=None, uid="")
 SECOND = replace(ATTEMPT, claimed_at=20.0, ended_at=20.5, uid="workstation2")
 SECOND_POST = replace(POST, sequence=2, at=20.1, made="workstation2")
@@ -174,7 +174,7 @@ def test_wrong_owner_of_a_workstation_that_was_never_made():
     assert find(workstations=[WORKSTATION, Workstation(uid="dreamt", request=1)])["wrong owner"] == 1
 
 
-def test_answers_lost_of_a_worker_that_lived():
+def test_responses_lost_of_a_worker_that_lived():
     attempt = replace(UNHEARD, ended_at=10.5)
 
     assert find(attempts=[attempt]) == {"answers lost": 1}
@@ -182,7 +182,7 @@ def test_answers_lost_of_a_worker_that_lived():
     assert find(attempts=[replace(attempt, ended_at=12.5)]) == {}
 
 
-def test_a_late_response_is_an_answer():
+def test_a_late_response_is_a_response():
     late = replace(UNHEARD, answered=200, late=True, uid="workstation1")
 
     report = books.compare(replace(AGREEING, attempts=[late]))
@@ -205,7 +205,7 @@ def test_wrong_owner_of_a_strangers_workstation():
     assert find(workstations=[WORKSTATION, orphan], strangers=frozenset({"stranger1"})) == {}
 
 
-def test_wrong_owner_of_what_an_answer_named_to_somebody_else():
+def test_wrong_owner_of_what_a_response_named_to_somebody_else():
     other = replace(REQUEST, number=2, member="bob", submission="s-2")
     cancelled = replace(REQUEST, status="CANCELLED")
     stolen = Workstation(uid="workstation1", request=2)
@@ -213,7 +213,7 @@ def test_wrong_owner_of_what_an_answer_named_to_somebody_else():
     changes = {"told": [TOLD, second_told], "requests": [cancelled, other], "workstations": [stolen]}
 
     assert find(**changes) == {"wrong owner": 1}
-    # The answer came when the other had already adopted it: nobody had used it.
+    # The response came when the other had already adopted it: nobody had used it.
     assert find(**changes, attempts=[replace(ATTEMPT, late=True)]) == {}
 
 

@@ -1,4 +1,4 @@
-"""How long outcomes were unknown, and whether it took a person, as the record tells it."""
+"""How long outcomes were unknown, and whether it took a person, as the audit log tells it."""
 
 from datetime import UTC, datetime
 

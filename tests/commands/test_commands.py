@@ -46,7 +46,7 @@ def test_work_works_until_it_is_stopped(sandbox, alice, monkeypatch):
 @pytest.mark.django_db
 def test_no_worker_starts_on_a_record_that_is_not_protected():
     protection.remove_triggers()
-    with pytest.raises(CommandError, match="puts the triggers of the record back"):
+    with pytest.raises(CommandError, match="puts the triggers of the audit log back"):
         call_command("work")
 
 

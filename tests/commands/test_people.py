@@ -1,4 +1,4 @@
-"""What commands do about people is in the record, as what pages do is."""
+"""What commands do about people is in the audit log, as what pages do is."""
 
 import getpass
 
@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from portal import models
 from portal.services.people import membership
 from tests import factories
-from tests.record.conftest import find, tamper
+from tests.audit.conftest import find, tamper
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def test_a_superuser_without_an_event_is_not_made(monkeypatch):
     """Both are in one transaction."""
 
     def fail(*names, **values):
-        raise RuntimeError("the record is full")
+        raise RuntimeError("the audit log is full")
 
     monkeypatch.setattr(membership.audit, "record", fail)
     with pytest.raises(RuntimeError):

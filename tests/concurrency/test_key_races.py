@@ -32,9 +32,9 @@ def test_many_workers_with_a_new_key_ask_once_and_pause_once(asked):
     assert accounts.get_current_account().key.asks_for_account
 
 
-@pytest.mark.parametrize("answers", [(True, False), (False, True), (True, True), (False, False)])
-def test_of_many_operators_one_answers_and_nothing_is_sent_for_a_left_account(asked, olga, answers):
-    steps = [partial(credentials.confirm_key, actor=olga, credential=asked, is_same_account=a) for a in answers * 3]
+@pytest.mark.parametrize("responses", [(True, False), (False, True), (True, True), (False, False)])
+def test_of_many_operators_one_answers_and_nothing_is_sent_for_a_left_account(asked, olga, responses):
+    steps = [partial(credentials.confirm_key, actor=olga, credential=asked, is_same_account=a) for a in responses * 3]
     claim = partial(factories.claim_next, worker="w")
 
     *results, call = crowd.run_together(*steps, claim)

@@ -13,7 +13,7 @@ from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, probe
 from portal.services.mirrors import mirror
 from portal.services.reconciliation import timeouts
-from portal.services.requests import dispatch, record, submissions
+from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
@@ -32,7 +32,7 @@ def work() -> int:
     """Claim, call and record until nothing more may be sent now; how many."""
     client, count = process.make_client(), 0
     while (call := claim()) is not None:
-        record.record_result(call=call, result=dispatch.send_call(call=call, client=client))
+        results.record_result(call=call, result=dispatch.send_call(call=call, client=client))
         count += 1
     return count
 
@@ -81,7 +81,7 @@ def test_ten_claimers_with_a_cap_of_one_never_have_two_in_flight(settings, sandb
         assert len(calls) == 1
         assert models.Attempt.objects.filter(outcome="SENDING").count() == 1
         assert models.Attempt.objects.count() == round_number
-        record.record_result(call=calls[0], result=dispatch.Result())
+        results.record_result(call=calls[0], result=dispatch.Result())
 
 
 def test_a_cap_of_one_holds_at_the_provider_too(settings, sandbox, alice):
@@ -102,7 +102,7 @@ def test_a_cap_of_one_holds_at_the_provider_too(settings, sandbox, alice):
             result = dispatch.send_call(call=call, client=client)
             with lock:
                 under_way -= 1
-            record.record_result(call=call, result=result)
+            results.record_result(call=call, result=result)
 
     for _ in range(10):
         factories.submit(alice)
@@ -147,7 +147,7 @@ def test_ten_claimers_of_a_key_that_resumes_have_one_in_flight(sandbox, alice, o
     for _ in range(ROUNDS):
         calls = won(crowd.run_together(*[claim] * 10))
         assert len(calls) == 1
-        record.record_result(call=calls[0], result=dispatch.Result())
+        results.record_result(call=calls[0], result=dispatch.Result())
 
 
 def test_ten_claimers_end_a_hold_whose_time_has_come_once(sandbox, alice):
@@ -169,10 +169,10 @@ def test_of_ten_401_at_the_same_moment_one_request_fails(sandbox, alice, bob):
     results = [dispatch.send_call(call=call, client=client) for call in calls]
     pairs = zip(calls, results, strict=True)
 
-    won(crowd.run_together(*[lambda pair=pair: record.record_result(call=pair[0], result=pair[1]) for pair in pairs]))
+    won(crowd.run_together(*[lambda pair=pair: results.record_result(call=pair[0], result=pair[1]) for pair in pairs]))
 
     assert models.Request.objects.filter(status="FAILED", failure="401").count() == 1
-    assert models.Request.objects.filter(status="QUEUED", tries=0).count() == 9
+    assert models.Request.objects.filter(status="QUEUED", attempt_count=0).count() == 9
     assert models.Event.objects.filter(verb="pause").count() == 1
 
 
@@ -193,7 +193,7 @@ def test_of_a_cancel_and_a_claim_exactly_one_wins(sandbox, alice):
         if isinstance(cancelled, submissions.NotPossible):
             assert isinstance(call, dispatch.Call), f"neither has won: {call}"
             assert portal_request.status == "SENDING"
-            record.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+            results.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
         else:
             assert (cancelled, call, portal_request.status) == (True, None, "CANCELLED")
             assert portal_request.attempts.count() == 0
@@ -236,8 +236,8 @@ def test_a_cancel_waits_for_a_claim_under_way(sandbox, alice, monkeypatch):
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite locks no rows")
-def test_a_scan_and_an_answer_store_the_same_new_workstation_without_a_deadlock(sandbox, alice):
-    """The scan has inserted it, and commits; the answer waits for that, and is recorded at its second try."""
+def test_a_scan_and_a_response_store_the_same_new_workstation_without_a_deadlock(sandbox, alice):
+    """The scan has inserted it, and commits; the response waits for that, and is recorded at its second try."""
     space = factories.create_workstation(alice).workspace
     portal_request = factories.submit(alice, workspace_uid=space.uid)
     call = factories.claim()
@@ -260,15 +260,15 @@ def test_a_scan_and_an_answer_store_the_same_new_workstation_without_a_deadlock(
 
     def record_as_a_worker() -> None:
         try:
-            record.record_result(call=call, result=result)
+            results.record_result(call=call, result=result)
         except IntegrityError:
-            record.record_result(call=call, result=result)
+            results.record_result(call=call, result=result)
 
     scanning = crowd.start(lambda: act(scan))
     assert inside.wait(30)
     recording = crowd.start(lambda: act(record_as_a_worker))
     recording.join(0.2)
-    assert recording.is_alive(), "the answer did not wait for the scan"
+    assert recording.is_alive(), "the response did not wait for the scan"
     go_on.set()
     scanning.join()
     recording.join()
@@ -379,7 +379,7 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
     assert models.Event.objects.filter(verb="deadline-passed").count() == 2
     for portal_request in (first, second):
         portal_request.refresh_from_db()
-        assert (portal_request.status, portal_request.tries) == ("UNKNOWN", 1)
+        assert (portal_request.status, portal_request.attempt_count) == ("UNKNOWN", 1)
 
 
 def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, alice, monkeypatch):
@@ -417,8 +417,8 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
     assert models.Request.objects.get().status == "UNKNOWN"
 
 
-def test_of_the_deadline_and_the_answer_exactly_one_ends_the_attempt(sandbox, alice):
-    """And the answer is kept in both cases."""
+def test_of_the_deadline_and_the_response_exactly_one_ends_the_attempt(sandbox, alice):
+    """And the response is kept in both cases."""
     client, lease = process.make_client(), take("recover", "test")
     for _ in range(2 * ROUNDS):
         portal_request = factories.submit(alice)
@@ -428,7 +428,7 @@ def test_of_the_deadline_and_the_answer_exactly_one_ends_the_attempt(sandbox, al
 
         won(
             crowd.run_together(
-                lambda call=call, result=result: record.record_result(call=call, result=result),
+                lambda call=call, result=result: results.record_result(call=call, result=result),
                 lambda: factories.recover_requests(lease=lease),
             )
         )

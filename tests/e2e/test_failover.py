@@ -1,4 +1,4 @@
-"""A replica without the last commits takes over, in a PostgreSQL cluster of our own, while an answer is awaited."""
+"""A replica without the last commits takes over, in a PostgreSQL cluster of our own, while a response is awaited."""
 
 import json
 import os

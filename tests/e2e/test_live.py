@@ -57,14 +57,14 @@ def test_the_tab_tells_the_state_and_nothing_moves(signed_in, portal):
     page = signed_in
     request(page, portal.address, workspace="slow-4")
     expect(page).to_have_title(re.compile("^Asking the provider: Python, R-"))
-    place = page.locator(".journey").bounding_box()["y"]
+    place = page.locator(".timeline").bounding_box()["y"]
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("busy"))
 
     expect(page).to_have_title(re.compile("^Succeeded: Python, R-.* – Workstations$"), timeout=20_000)
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/ok"))
     expect(page.locator("#live")).not_to_have_attribute("data-hx-trigger", "poll")
     expect(page.locator("#pause")).to_have_attribute("data-hx-trigger", "poll")
-    assert page.locator(".journey").bounding_box()["y"] == place
+    assert page.locator(".timeline").bounding_box()["y"] == place
 
     page.click("text=See the workstation")
     expect(page).to_have_title(re.compile("^Active: Python, workstation "))
@@ -174,10 +174,10 @@ def test_polls_slow_down_stop_in_a_hidden_tab_and_go_on_when_it_is_shown(signed_
     hide(page, True)
     page.clock.run_for(120_000)
     assert polls == []
-    with page.expect_response("**/key/banner/**") as answer:
+    with page.expect_response("**/key/banner/**") as response:
         hide(page, False)
         page.clock.run_for(1)
-    assert answer.value.status == 204
+    assert response.value.status == 204
     assert len(polls) == 1
 
 

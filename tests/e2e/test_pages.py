@@ -99,7 +99,7 @@ def test_the_static_files_are_small(staged):
 
 @pytest.mark.parametrize("width", [checks.PHONE, checks.DESK])
 def test_the_admin_is_quiet_and_fits(browser, staged, width):
-    """WCAG AA is claimed for the portal alone; the record says nothing on its console and fits the screen."""
+    """WCAG AA is claimed for the portal alone; the audit log says nothing on its console and fits the screen."""
     pages = [page for page in staged.list_admin_pages() if is_admin_page(page.url)]
     assert len(pages) >= 30
     context = staged.open_context(browser, pages[0])

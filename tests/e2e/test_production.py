@@ -161,7 +161,7 @@ def submit(production: Production, browser: requests.Session) -> None:
 
 
 def await_recorded(production: Production, *, count: int = 1) -> list[datetime]:
-    """When the answers of so many attempts were recorded."""
+    """When the responses of so many attempts were recorded."""
     query = "SELECT ended_at FROM portal_attempt WHERE outcome = 'SUCCEEDED' ORDER BY id"
     pause, until = threading.Event(), time.monotonic() + PATIENCE
     while len(ended := production.ask_database(query)) < count and time.monotonic() < until:

@@ -62,8 +62,8 @@ def ask(client: Client, path: str, *fields: str, method: str = "GET") -> str:
     return client.send_head(path, *FIELDS, *fields, method=method).read_all()
 
 
-def read_status(answer: str) -> int:
-    return int(answer.split(" ")[1])
+def read_status(response: str) -> int:
+    return int(response.split(" ")[1])
 
 
 # --- The link comes first: there is one only until there is an administrator ---
@@ -132,8 +132,8 @@ def test_many_who_stop_keep_no_page_waiting(connect, session, stop):
     stopped = [stop(connect, session, f"127.0.0.{10 + number // AT_ONE_ADDRESS}") for number in range(MANY)]
 
     if stop is stop_reading_an_export:
-        answers = {read_status(client.read()) for client in stopped}
-        assert answers == {200, 503}
+        responses = {read_status(client.read()) for client in stopped}
+        assert responses == {200, 503}
     page = ask(connect(), "/accounts/login/")
     health = ask(connect(), "/healthz")
 
@@ -153,8 +153,8 @@ def test_an_export_comes_whole(connect, session):
 
 def test_files_and_what_is_too_long_are_refused(connect):
     files = ("Content-Type: multipart/form-data; boundary=b", "Content-Length: 5000")
-    answer = connect().send_head("/accounts/login/", *FIELDS, *files, method="POST").send("x" * 5000).read_all()
-    assert (read_status(answer), "The portal takes no files" in answer) == (415, True)
+    response = connect().send_head("/accounts/login/", *FIELDS, *files, method="POST").send("x" * 5000).read_all()
+    assert (read_status(response), "The portal takes no files" in response) == (415, True)
     long = connect().send_head("/accounts/login/", *FIELDS, "Content-Length: 200000000", method="POST")
     assert read_status(long.read()) == 413
 
@@ -197,9 +197,9 @@ def sign_in(connect: Callable[..., Client], *fields: str, address: str = "127.0.
 
 def test_the_record_has_the_address_and_the_id_that_nginx_knows(proxied, through_nginx, session):
     claims = ("X-Forwarded-For: 192.0.2.9", "X-Request-ID: made-up-by-me", "X-Forwarded-Ssl: off")
-    answer = sign_in(through_nginx, *claims, address="127.0.0.60")
-    assert read_status(answer) == 200
-    number = re.search(r"\r\nX-Request-ID: (\w+)\r\n", answer)[1]
+    response = sign_in(through_nginx, *claims, address="127.0.0.60")
+    assert read_status(response) == 200
+    number = re.search(r"\r\nX-Request-ID: (\w+)\r\n", response)[1]
 
     told = proxied.ask_database("SELECT address, http_request FROM portal_event ORDER BY id DESC LIMIT 1")
     assert told == [("127.0.0.60", number)]
@@ -209,10 +209,10 @@ def test_the_record_has_the_address_and_the_id_that_nginx_knows(proxied, through
 
 def test_passwords_are_not_tried_without_end(through_nginx):
     form = {"method": "POST"}
-    answers = [
+    responses = [
         read_status(ask(through_nginx(address="127.0.0.70"), "/accounts/login/", "Content-Length: 0", **form))
         for _ in range(30)
     ]
-    assert answers[:20] == [403] * 20  # without their form's token
-    assert 429 in answers[20:]
+    assert responses[:20] == [403] * 20  # without their form's token
+    assert 429 in responses[20:]
     assert read_status(ask(through_nginx(address="127.0.0.70"), "/accounts/login/")) == 200

@@ -1,4 +1,4 @@
-"""The database itself refuses to change the record: by the ORM, by SQL, by replacing, by emptying the table."""
+"""The database itself refuses to change the audit log: by the ORM, by SQL, by replacing, by emptying the table."""
 
 import sqlite3
 from contextlib import closing

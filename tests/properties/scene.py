@@ -79,16 +79,16 @@ def make_result(code: str, *, retry_after: float | None = None, uid: str = "") -
     if code == "not-sent":
         return dispatch.Result()
     status = _STATUSES[code] if code in _STATUSES else int(code)
-    answer = None
+    response = None
     if status is not None:
-        answer = agentstation.Answer(
+        response = agentstation.Response(
             status=status, body=code.encode(), truncated=False, retry_after=retry_after, error="", message=""
         )
     if code == "200":
         raw = {"id": uid or f"W{next(_uids)}", "type": "python", "status": "active"}
-        return dispatch.Result(workstation=agentstation.Workstation.from_dict(raw), answer=answer)
+        return dispatch.Result(workstation=agentstation.Workstation.from_dict(raw), response=response)
     failure = failures.NO_ANSWER if code == "502" else failures.CATALOGUE[code]
-    return dispatch.Result(failure=failure, answer=answer)
+    return dispatch.Result(failure=failure, response=response)
 
 
 def make_overdue(call: dispatch.Call) -> None:

@@ -9,7 +9,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 from portal import models
 from portal.db import clock
 from portal.services.key import accounts, circuit_breaker, credentials
-from portal.services.requests import dispatch, record
+from portal.services.requests import dispatch, results
 from portal.services.runtime import leases
 from tests import factories
 from tests.properties import scene
@@ -167,7 +167,7 @@ class Pause(scene.Example):
         data=st.data(),
         code=st.sampled_from(["200", *OPERATOR, *SEVERAL, *NOTHING]),
     )
-    def answer(self, data: st.DataObject, code: str) -> None:
+    def respond(self, data: st.DataObject, code: str) -> None:
         self.end(data.draw(st.sampled_from(self.attempts)), code, None)
 
     @precondition(lambda self: self.attempts)
@@ -187,16 +187,18 @@ class Pause(scene.Example):
     def end(self, attempt: Attempt, code: str, retry_after: int | None) -> None:
         self.tick()
         self.attempts.remove(attempt)
-        tries = models.Request.objects.get(pk=attempt.request).tries
-        record.record_result(call=attempt.call, result=scene.make_result(code, retry_after=retry_after))
+        attempt_count = models.Request.objects.get(pk=attempt.request).attempt_count
+        results.record_result(call=attempt.call, result=scene.make_result(code, retry_after=retry_after))
         stopped_key = self.model.end(attempt, code, retry_after)
         portal_request = models.Request.objects.get(pk=attempt.request)
-        assert portal_request.status == self.expect_status(code, tries=tries + 1, stopped_key=stopped_key)
+        assert portal_request.status == self.expect_status(
+            code, attempt_count=attempt_count + 1, stopped_key=stopped_key
+        )
         is_back = code == "not-sent" or (code in OPERATOR and not stopped_key)
-        assert portal_request.tries == tries + (0 if is_back or code == "200" else 1)
+        assert portal_request.attempt_count == attempt_count + (0 if is_back or code == "200" else 1)
 
     @staticmethod
-    def expect_status(code: str, *, tries: int, stopped_key: bool) -> str:
+    def expect_status(code: str, *, attempt_count: int, stopped_key: bool) -> str:
         if code == "200":
             return "SUCCEEDED"
         if code in OPERATOR:
@@ -204,7 +206,7 @@ class Pause(scene.Example):
         if code in PERHAPS_MADE:
             return "UNKNOWN"
         if code == "503":
-            return "FAILED" if tries >= 4 else "QUEUED"
+            return "FAILED" if attempt_count >= 4 else "QUEUED"
         return "QUEUED" if code in ("not-sent", "429", "no-connection") else "FAILED"
 
     @precondition(lambda self: self.attempts)

@@ -11,7 +11,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.reconciliation import operator_actions
-from portal.services.requests import dispatch, fair_queue, record, submissions
+from portal.services.requests import dispatch, fair_queue, results, submissions
 from tests import factories
 from tests.properties import scene
 
@@ -92,7 +92,7 @@ class FairOrder(scene.Example):
         self.tick()
         call, number = data.draw(st.sampled_from(self.in_flight))
         self.in_flight.remove((call, number))
-        record.record_result(call=call, result=scene.make_result(code))
+        results.record_result(call=call, result=scene.make_result(code))
         models.Key.objects.update(consecutive_failures=0)  # the pause is another machine's matter
         if code == "not-sent":
             self.put(number, to_back=False)
@@ -146,11 +146,11 @@ class FairOrder(scene.Example):
         self.all_are_due()
         expected = sorted(self.waiting(), key=self.model.find_position)
         for call, _ in self.in_flight:
-            record.record_result(call=call, result=scene.make_result("422"))
+            results.record_result(call=call, result=scene.make_result("422"))
         for number in expected:
             call = factories.claim()
             assert models.Attempt.objects.get(pk=call.attempt_id).request_id == number
-            record.record_result(call=call, result=scene.make_result("422"))
+            results.record_result(call=call, result=scene.make_result("422"))
 
 
 @pytest.mark.django_db

@@ -7,7 +7,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 
 from portal import failures, models
 from portal.services.reconciliation import operator_actions
-from portal.services.requests import dispatch, record, submissions
+from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import leases
 from tests import factories
 from tests.properties import scene
@@ -74,7 +74,7 @@ class Life(scene.Example):
 
     @precondition(lambda self: self.late)
     @rule(data=st.data(), code=st.sampled_from(CODES))
-    def answer_comes_late(self, data: st.DataObject, code: str) -> None:
+    def response_comes_late(self, data: st.DataObject, code: str) -> None:
         self.tell_late(data.draw(st.sampled_from(self.late)), code)
 
     def tell_late(self, call: dispatch.Call, code: str) -> None:
@@ -91,7 +91,7 @@ class Life(scene.Example):
         self.tell(call, scene.make_result(code, uid=f"of-{call.attempt_id}"))
 
         assert self.status_of(call) == expected
-        # "No answer" is no answer; everything else is kept.
+        # "No response" is no response; everything else is kept.
         assert models.LateResponse.objects.filter(attempt=call.attempt_id).exists() == (code != "no-answer")
 
     @staticmethod
@@ -100,11 +100,11 @@ class Life(scene.Example):
         if request.cancel_requested_at is not None:
             return "CANCELLED"
         if code == "503":
-            return "FAILED" if request.tries >= 4 else "QUEUED"
+            return "FAILED" if request.attempt_count >= 4 else "QUEUED"
         return "QUEUED" if code in SENT_AGAIN else "FAILED"
 
     def tell(self, call: dispatch.Call, result: dispatch.Result) -> None:
-        record.record_result(call=call, result=result)
+        results.record_result(call=call, result=result)
         self.told.append((call, result))
         if result.workstation is not None:
             self.named.add(result.workstation.uid)
@@ -115,18 +115,18 @@ class Life(scene.Example):
         """As after a commit that was not confirmed."""
         call, result = data.draw(st.sampled_from(self.told))
         late, before = models.LateResponse.objects.count(), self.status_of(call)
-        record.record_result(call=call, result=result)
+        results.record_result(call=call, result=result)
         assert (models.LateResponse.objects.count(), self.status_of(call)) == (late, before)
 
     @precondition(lambda self: self.late)
     @rule(data=st.data(), code=st.sampled_from(["502", "not-sent", "422"]))
     def more_comes_late(self, data: st.DataObject, code: str) -> None:
-        self.answer_comes_late(data, code)
+        self.response_comes_late(data, code)
 
     @precondition(lambda self: self.calls)
     @rule(data=st.data(), code=st.sampled_from(["422", "not-sent", "200"]))
     def is_sent_again_after_its_deadline(self, data: st.DataObject, code: str) -> None:
-        """Proven not created, it is sent again and no answer comes again; then the first call's comes."""
+        """Proven not created, it is sent again and no response comes again; then the first call's comes."""
         call = data.draw(st.sampled_from(self.calls))
         self.end_by_deadline(call)
         request = models.Request.objects.get(attempts=call.attempt_id)

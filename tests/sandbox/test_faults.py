@@ -1,4 +1,4 @@
-"""The weather: endings by chance, and lists that lie."""
+"""The faults: responses by chance, and lists that lie."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ def read_time(document: dict) -> datetime:
 
 
 def test_calls_end_by_chance_each_operation_by_its_own(alice, sandbox):
-    sandbox.change_weather(
+    sandbox.set_faults(
         {
             "seed": 3,
             "mix": [
@@ -33,25 +33,25 @@ def test_calls_end_by_chance_each_operation_by_its_own(alice, sandbox):
     assert alice.call("GET", "/workstations/history").status_code == 200
 
 
-def test_the_same_seed_gives_the_same_weather(alice, sandbox):
+def test_the_same_seed_gives_the_same_faults(alice, sandbox):
     wish = {"seed": 5, "mix": [{"share": 0.5, "status": 503}]}
-    sandbox.change_weather(wish)
+    sandbox.set_faults(wish)
     first = [alice.ask().status_code for _ in range(20)]
-    sandbox.change_weather(wish)
+    sandbox.set_faults(wish)
 
     assert [alice.ask().status_code for _ in range(20)] == first
 
 
-def test_script_and_reserved_names_come_before_the_weather(alice, sandbox):
-    sandbox.change_weather({"mix": [{"share": 1, "status": 503}]})
+def test_script_and_reserved_names_come_before_the_faults(alice, sandbox):
+    sandbox.set_faults({"mix": [{"share": 1, "status": 503}]})
     sandbox.script({"status": 418})
 
     assert [alice.ask().status_code, alice.ask(workspace="fail-422").status_code] == [418, 422]
     assert alice.ask().status_code == 503
 
 
-def test_a_reset_brings_fair_weather(alice, sandbox):
-    sandbox.change_weather({"mix": [{"share": 1, "status": 503}], "shows_after": 5})
+def test_a_reset_ends_all_faults(alice, sandbox):
+    sandbox.set_faults({"mix": [{"share": 1, "status": 503}], "shows_after": 5})
 
     sandbox.reset()
 
@@ -60,7 +60,7 @@ def test_a_reset_brings_fair_weather(alice, sandbox):
 
 
 def test_a_workstation_may_show_late_in_lists_only(alice, sandbox, clock):
-    sandbox.change_weather({"shows_after": 2})
+    sandbox.set_faults({"shows_after": 2})
     uid = alice.ask().json()["id"]
 
     assert alice.uids() == []
@@ -71,7 +71,7 @@ def test_a_workstation_may_show_late_in_lists_only(alice, sandbox, clock):
 
 def test_the_providers_clock_may_be_off(alice, sandbox, clock):
     right = alice.ask().json()
-    sandbox.change_weather({"clock_off": 3600})
+    sandbox.set_faults({"clock_off": 3600})
 
     wrong = alice.call("GET", f"/workstations/{right['id']}").json()
 
@@ -84,7 +84,7 @@ def test_the_providers_clock_may_be_off(alice, sandbox, clock):
 
 def test_pages_may_shift_when_a_workstation_comes_or_ends(alice, sandbox):
     uids = [alice.ask().json()["id"] for _ in range(6)][::-1]
-    sandbox.change_weather({"pages_shift": True})
+    sandbox.set_faults({"pages_shift": True})
     first = alice.page(limit=2)
     assert [workstation["id"] for workstation in first["data"]] == uids[:2]
 
@@ -118,16 +118,16 @@ def test_pages_may_shift_when_a_workstation_comes_or_ends(alice, sandbox):
         {"pages_shift": 1},
     ],
 )
-def test_a_weather_that_makes_no_sense_is_refused_and_the_old_one_stays(alice, sandbox, wish):
-    sandbox.change_weather({"mix": [{"share": 1, "status": 503}]})
+def test_faults_that_make_no_sense_are_refused_and_the_old_ones_stay(alice, sandbox, wish):
+    sandbox.set_faults({"mix": [{"share": 1, "status": 503}]})
 
     with pytest.raises(wishes.ScriptError):
-        sandbox.change_weather(wish)
-    assert alice.control("POST", "weather", json=wish).status_code == 400
+        sandbox.set_faults(wish)
+    assert alice.control("POST", "faults", json=wish).status_code == 400
     assert alice.ask().status_code == 503
 
 
-def test_the_weather_over_http(alice):
-    assert alice.control("POST", "weather", json={"mix": [{"share": 1, "status": 418}]}).status_code == 200
-    assert alice.control("POST", "weather", data="no JSON").status_code == 400
+def test_the_faults_over_http(alice):
+    assert alice.control("POST", "faults", json={"mix": [{"share": 1, "status": 418}]}).status_code == 200
+    assert alice.control("POST", "faults", data="no JSON").status_code == 400
     assert alice.ask().status_code == 418

@@ -1,4 +1,4 @@
-"""The habits of a weather: how the provider lags, leaves out and exaggerates."""
+"""The habits of faults: how the provider lags, leaves out and exaggerates."""
 
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ def read(alice, uid):
 
 
 def test_single_reads_may_lag_behind_the_lists(alice, sandbox, clock):
-    sandbox.change_weather({"reads_after": 30})
+    sandbox.set_faults({"reads_after": 30})
     uid = alice.ask().json()["id"]
     clock.move(29)
 
@@ -36,7 +36,7 @@ def test_single_reads_may_lag_behind_the_lists(alice, sandbox, clock):
 
 
 def test_the_history_may_lag_by_itself(alice, sandbox, clock):
-    sandbox.change_weather({"history_shows_after": 90})
+    sandbox.set_faults({"history_shows_after": 90})
     uid = alice.ask().json()["id"]
     release(alice, uid)
     clock.move(89)
@@ -47,7 +47,7 @@ def test_the_history_may_lag_by_itself(alice, sandbox, clock):
 
 
 def test_the_active_list_may_go_on_to_show_what_has_ended(alice, sandbox, clock):
-    sandbox.change_weather({"shows_ended_for": 60})
+    sandbox.set_faults({"shows_ended_for": 60})
     uid = alice.ask().json()["id"]
     release(alice, uid)
     clock.move(59)
@@ -61,7 +61,7 @@ def test_the_active_list_may_go_on_to_show_what_has_ended(alice, sandbox, clock)
 def test_a_release_may_take_effect_late(alice, sandbox, clock):
     uid = alice.ask().json()["id"]
     clock.move(20)
-    sandbox.change_weather({"release_takes": 15})
+    sandbox.set_faults({"release_takes": 15})
 
     assert release(alice, uid).json()["released"] is True
     clock.move(14)
@@ -75,7 +75,7 @@ def test_a_release_may_take_effect_late(alice, sandbox, clock):
 def test_a_release_does_not_prolong_a_life(alice, sandbox, clock):
     uid = alice.ask().json()["id"]
     clock.move(999)
-    sandbox.change_weather({"release_takes": 15})
+    sandbox.set_faults({"release_takes": 15})
     release(alice, uid)
     clock.move(1)
 
@@ -110,7 +110,7 @@ def test_what_a_failure_made_may_lag_by_script(alice, sandbox, clock):
 
 def test_lists_may_be_empty_though_workstations_run(alice, sandbox):
     uid = alice.ask().json()["id"]
-    sandbox.change_weather({"lists_empty": True})
+    sandbox.set_faults({"lists_empty": True})
 
     assert alice.page() == {"object": "list", "data": [], "next_cursor": None, "previous_cursor": None}
     assert read(alice, uid).ok
@@ -119,7 +119,7 @@ def test_lists_may_be_empty_though_workstations_run(alice, sandbox):
 def test_lists_may_leave_out_some_that_are_named(alice, sandbox):
     first, second, third = [alice.ask().json()["id"] for _ in range(3)]
     release(alice, first)
-    sandbox.change_weather({"omit": [first, second]})
+    sandbox.set_faults({"omit": [first, second]})
 
     assert (alice.uids(), alice.uids(HISTORY)) == ([third], [])
     assert alice.uids(limit=1) == [third]
@@ -127,7 +127,7 @@ def test_lists_may_leave_out_some_that_are_named(alice, sandbox):
 
 def test_lists_may_leave_out_a_share_of_each_page_by_chance(alice, sandbox):
     uids = [alice.ask().json()["id"] for _ in range(100)]
-    sandbox.change_weather({"omit_share": 0.3, "seed": 7})
+    sandbox.set_faults({"omit_share": 0.3, "seed": 7})
 
     first, second = alice.page(limit=50), alice.uids(limit=100)
 
@@ -139,7 +139,7 @@ def test_lists_may_leave_out_a_share_of_each_page_by_chance(alice, sandbox):
 
 @pytest.mark.parametrize("where", ["posts", "reads", "lists"])
 def test_answers_may_come_without_a_workspace(alice, sandbox, where):
-    sandbox.change_weather({f"{where}_without_workspace": 1})
+    sandbox.set_faults({f"{where}_without_workspace": 1})
     made = alice.ask().json()
     answers = {"posts": made, "reads": read(alice, made["id"]).json(), "lists": alice.page()["data"][0]}
 
@@ -149,7 +149,7 @@ def test_answers_may_come_without_a_workspace(alice, sandbox, where):
 def test_a_workspace_may_be_left_out_now_and_then(alice, sandbox):
     for _ in range(100):
         alice.ask()
-    sandbox.change_weather({"lists_without_workspace": 0.2})
+    sandbox.set_faults({"lists_without_workspace": 0.2})
 
     assert 60 <= sum("workspace" in entry for entry in alice.page(limit=100)["data"]) < 100
 
@@ -166,7 +166,7 @@ def test_one_workstation_may_be_without_a_workspace_by_its_name(alice):
 
 
 def test_twenty_workstations_with_many_files_exceed_a_mebibyte(alice, sandbox):
-    sandbox.change_weather({"more_files": 60, "name_length": 800})
+    sandbox.set_faults({"more_files": 60, "name_length": 800})
     for _ in range(20):
         alice.ask()
 
@@ -178,14 +178,14 @@ def test_twenty_workstations_with_many_files_exceed_a_mebibyte(alice, sandbox):
 
 
 def test_a_single_workstation_may_exceed_sixteen_mebibytes(alice, sandbox):
-    sandbox.change_weather({"more_files": 17, "name_length": MIB - 100_000})
+    sandbox.set_faults({"more_files": 17, "name_length": MIB - 100_000})
     uid = alice.ask().json()["id"]
 
     assert len(read(alice, uid).content) > 15 * MIB
 
 
 def test_a_file_of_many_can_be_fetched(alice, sandbox):
-    sandbox.change_weather({"more_files": 2})
+    sandbox.set_faults({"more_files": 2})
     (file, _) = alice.ask().json()["workspace"]["files"]["data"]
 
     answer = requests.get(file["url"], timeout=30)
@@ -195,7 +195,7 @@ def test_a_file_of_many_can_be_fetched(alice, sandbox):
 @pytest.mark.parametrize("pages_shift", [False, True])
 def test_a_list_may_never_end_and_each_cursor_is_a_new_one(alice, sandbox, pages_shift):
     uids = [alice.ask().json()["id"] for _ in range(3)][::-1]
-    sandbox.change_weather({"endless": True, "pages_shift": pages_shift})
+    sandbox.set_faults({"endless": True, "pages_shift": pages_shift})
     seen, cursors, params = [], [], {}
     for _ in range(7):
         page = alice.page(limit=2, **params)
@@ -208,7 +208,7 @@ def test_a_list_may_never_end_and_each_cursor_is_a_new_one(alice, sandbox, pages
 
 
 def test_an_empty_list_may_never_end_either(alice, sandbox):
-    sandbox.change_weather({"endless": True})
+    sandbox.set_faults({"endless": True})
     first = alice.page()
     second = alice.page(cursor=first["next_cursor"])
 
@@ -241,7 +241,7 @@ def test_an_odd_id_by_script(alice, sandbox, uid):
 
 
 def test_odd_ids_of_which_each_is_a_new_one(alice, sandbox):
-    sandbox.change_weather({"mix": [{"share": 1, "uid": "*\0*"}]})
+    sandbox.set_faults({"mix": [{"share": 1, "uid": "*\0*"}]})
     first, second = [alice.ask().json()["id"] for _ in range(2)]
 
     assert first != second
@@ -270,7 +270,7 @@ def test_the_date_header_follows_the_providers_clock(alice, sandbox, clock):
         return parsedate_to_datetime(alice.call("GET", "/workstations").headers["Date"]).timestamp()
 
     assert tell() == clock.now
-    sandbox.change_weather({"clock_off": -600})
+    sandbox.set_faults({"clock_off": -600})
     assert tell() == clock.now - 600
 
 
@@ -307,7 +307,7 @@ def test_a_list_may_not_be_found_once(alice, sandbox):
     ],
 )
 def test_a_habit_that_makes_no_sense_is_refused(alice, wish):
-    answer = alice.control("POST", "weather", json=wish)
+    answer = alice.control("POST", "faults", json=wish)
 
     assert answer.status_code == 400
     assert next(iter(wish)) in answer.json()["message"]
@@ -327,7 +327,7 @@ def test_a_store_of_an_older_sandbox_is_still_good(tmp_path, clock):
             caller.session = session
             uid = caller.ask().json()["id"]
         for column in ("listed_at", "readable_at"):
-            sandbox._provider.world._store.database.execute(f"ALTER TABLE workstations DROP COLUMN {column}")
+            sandbox._provider.store._database.connection.execute(f"ALTER TABLE workstations DROP COLUMN {column}")
 
     with server.Sandbox(path=path, clock=clock) as sandbox:
         caller = Caller(sandbox)

@@ -14,7 +14,7 @@ def statuses(*answers: requests.Response) -> list[int]:
 
 
 def limit(sandbox, **wish) -> None:
-    sandbox.change_weather({"rate_limits": [{"calls": 2, **wish}]})
+    sandbox.set_faults({"rate_limits": [{"calls": 2, **wish}]})
 
 
 def test_so_many_calls_of_any_kind_in_a_minute(alice, sandbox, clock):
@@ -52,7 +52,7 @@ def test_each_kind_may_have_a_limit_of_its_own(alice, sandbox):
 
 
 def test_a_call_counts_in_every_limit_that_it_passed_and_in_none_that_refused_it(alice, sandbox, clock):
-    sandbox.change_weather({"rate_limits": [{"on": LIST, "calls": 1, "seconds": 5}, {"calls": 3, "seconds": 60}]})
+    sandbox.set_faults({"rate_limits": [{"on": LIST, "calls": 1, "seconds": 5}, {"calls": 3, "seconds": 60}]})
     first = [alice.call("GET", "/workstations") for _ in range(4)]
     clock.move(5)
 
@@ -62,7 +62,7 @@ def test_a_call_counts_in_every_limit_that_it_passed_and_in_none_that_refused_it
 @pytest.mark.parametrize("clock_off", [0, 3600, -3600])
 def test_retry_after_in_seconds_or_as_a_date_by_the_providers_own_clock(alice, sandbox, clock, clock_off):
     rate = {"calls": 1, "seconds": 30}
-    sandbox.change_weather({"clock_off": clock_off, "rate_limits": [{**rate, "retry_after": "date"}]})
+    sandbox.set_faults({"clock_off": clock_off, "rate_limits": [{**rate, "retry_after": "date"}]})
     alice.ask()
     clock.move(10)
     refused = alice.ask()
@@ -70,20 +70,20 @@ def test_retry_after_in_seconds_or_as_a_date_by_the_providers_own_clock(alice, s
 
     assert told == datetime.fromtimestamp(clock.now + clock_off + 20, UTC)
     assert (told - parsedate_to_datetime(refused.headers["Date"])).total_seconds() == 20
-    sandbox.change_weather({"clock_off": clock_off, "rate_limits": [{**rate, "retry_after": "seconds"}]})
+    sandbox.set_faults({"clock_off": clock_off, "rate_limits": [{**rate, "retry_after": "seconds"}]})
     alice.ask()
     clock.move(9.5)
     assert alice.ask().headers["Retry-After"] == "21"
 
 
 def test_no_call_at_all_may_be_let_through(alice, sandbox):
-    sandbox.change_weather({"rate_limits": [{"calls": 0, "seconds": 7, "retry_after": "seconds"}]})
+    sandbox.set_faults({"rate_limits": [{"calls": 0, "seconds": 7, "retry_after": "seconds"}]})
 
     assert alice.ask().headers["Retry-After"] == "7"
 
 
 def test_a_wrong_key_exceeds_no_limit_and_control_has_none(alice, sandbox):
-    sandbox.change_weather({"rate_limits": [{"calls": 1}]})
+    sandbox.set_faults({"rate_limits": [{"calls": 1}]})
     wrong = {"Authorization": "Bearer wrong"}
 
     answers = [alice.call("GET", "/workstations", headers=wrong) for _ in range(2)]
@@ -93,7 +93,7 @@ def test_a_wrong_key_exceeds_no_limit_and_control_has_none(alice, sandbox):
 
 
 def test_a_limit_comes_before_reserved_names_and_after_the_script(alice, sandbox):
-    sandbox.change_weather({"rate_limits": [{"calls": 0}]})
+    sandbox.set_faults({"rate_limits": [{"calls": 0}]})
     sandbox.script({"status": 418})
 
     assert statuses(alice.ask(), alice.ask(workspace="fail-422")) == [418, 429]
@@ -113,6 +113,6 @@ def test_a_limit_comes_before_reserved_names_and_after_the_script(alice, sandbox
     ],
 )
 def test_a_limit_that_makes_no_sense_is_refused(alice, rate):
-    assert alice.control("POST", "weather", json={"rate_limits": [rate]}).status_code == 400
-    assert alice.control("POST", "weather", json={"rate_limits": rate}).status_code == 400
+    assert alice.control("POST", "faults", json={"rate_limits": [rate]}).status_code == 400
+    assert alice.control("POST", "faults", json={"rate_limits": rate}).status_code == 400
     assert alice.ask().status_code == 200

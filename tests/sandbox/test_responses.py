@@ -6,7 +6,7 @@ import json
 import pytest
 import requests
 
-from portal.sandbox import endings, handler, names
+from portal.sandbox import handler, names, responses
 
 REFUSED = {
     "fail-400": 400,
@@ -39,9 +39,9 @@ def test_every_name_is_reserved_described_and_played():
     for name in names.RESERVED:
         assert names.is_reserved(name.uid)
         assert name.description.endswith(".")
-        assert endings.find(name.uid) is not None
-        assert endings.find(name.uid).carried_out == (name.uid in MADE)
-    assert set(endings.BY_NAME) == {name.uid for name in names.RESERVED} - {"slow-5", "late-list-30", "late-read-30"}
+        assert responses.find(name.uid) is not None
+        assert responses.find(name.uid).carried_out == (name.uid in MADE)
+    assert set(responses.BY_NAME) == {name.uid for name in names.RESERVED} - {"slow-5", "late-list-30", "late-read-30"}
 
 
 @pytest.mark.parametrize(("workspace", "status"), REFUSED.items())
@@ -51,7 +51,7 @@ def test_a_refusal_in_the_providers_words(alice, sandbox, workspace, status):
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.json().keys() == {"error", "message"}
-    assert answer.json()["message"] == endings.SENTENCES[status]
+    assert answer.json()["message"] == responses.SENTENCES[status]
     assert answer.headers.get("Retry-After") == ("3" if workspace == "fail-429-retry-3" else None)
     check_what_was_made(sandbox, workspace, status)
 
@@ -105,7 +105,7 @@ def test_a_truncated_answer(sandbox, post_raw):
     answer.begin()
     with pytest.raises(http.client.IncompleteRead) as broken:
         answer.read()
-    assert endings.SAMPLE.startswith(broken.value.partial)
+    assert responses.SAMPLE.startswith(broken.value.partial)
     check_what_was_made(sandbox, "truncate", "truncate")
 
 
@@ -115,7 +115,7 @@ def test_a_dripping_answer_goes_on_until_the_server_stops(sandbox, post_raw, mon
     answer.begin()
 
     # Further than the sample: then it drips spaces.
-    assert answer.read(len(endings.SAMPLE) + 3) == endings.SAMPLE + b"   "
+    assert answer.read(len(responses.SAMPLE) + 3) == responses.SAMPLE + b"   "
     check_what_was_made(sandbox, "drip", "drip")
     sandbox.stop()
     with pytest.raises(http.client.IncompleteRead):

@@ -77,7 +77,7 @@ def test_a_scripted_answer_overrides_the_reserved_name_and_the_key(sandbox):
     url, wish = f"{sandbox.base_url}/workstations", {"type": "python", "workspace_id": "fail-500"}
 
     assert requests.post(url, json=wish, timeout=30).status_code == 402
-    # Nothing scripted about the answer itself: the world answers, and asks for the key.
+    # Nothing scripted about the answer itself: the store answers, and asks for the key.
     assert requests.post(url, json=wish, timeout=30).status_code == 401
 
 

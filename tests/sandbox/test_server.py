@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from portal.sandbox import control, endings, handler, names, server
+from portal.sandbox import control, handler, names, responses, server
 from tests.sandbox.conftest import Caller
 
 SERVE = """
@@ -29,7 +29,7 @@ SLOW_POST = (
     b"POST /v1/workstations HTTP/1.1\r\nAuthorization: Bearer sandbox\r\nContent-Length: 43\r\n\r\n"
     b'{"type": "max", "workspace_id": "slow-600"}'
 )
-UNAUTHORIZED = endings.reply_error(401).body
+UNAUTHORIZED = responses.reply_error(401).body
 
 
 def test_what_was_made_survives_kill_9(tmp_path, clock):

@@ -49,7 +49,7 @@ def test_a_type_that_nobody_knows_may_be_a_strangers(alice, sandbox):
 
 
 def test_strangers_come_now_and_then(alice, sandbox):
-    sandbox.change_weather({"strangers": 0.2})
+    sandbox.set_faults({"strangers": 0.2})
     for _ in range(100):
         alice.ask("python")
 

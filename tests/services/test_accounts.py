@@ -325,13 +325,13 @@ def test_the_account_of_a_key_that_comes_back_is_taken_up_again(waiting, setting
 
 
 @pytest.mark.parametrize("is_same_account", [True, False])
-@pytest.mark.parametrize("second_answer", [True, False])
-def test_a_second_operator_s_answer_comes_too_late(waiting, settings, olga, is_same_account, second_answer):
+@pytest.mark.parametrize("second_response", [True, False])
+def test_a_second_operator_s_answer_comes_too_late(waiting, settings, olga, is_same_account, second_response):
     asked = ask(settings)
     confirm(olga, asked, is_same_account=is_same_account)
     accounts_then = models.Account.objects.count()
     with pytest.raises(circuit_breaker.NotPaused):
-        confirm(olga, asked, is_same_account=second_answer)
+        confirm(olga, asked, is_same_account=second_response)
     assert models.Account.objects.count() == accounts_then
     assert count_events("confirm-key") == 1
 
@@ -356,7 +356,7 @@ def test_a_real_key_leaves_the_sandbox_without_a_question(sandbox, settings, ali
     assert count_events("pause") == 0
 
 
-def test_the_sandbox_does_not_leave_a_real_account_without_an_answer(waiting, settings):
+def test_the_sandbox_does_not_leave_a_real_account_without_a_response(waiting, settings):
     worker_dies()
     settings.USING_SANDBOX = True
     asked = ask(settings, base_url="http://127.0.0.1:8001/v1")

@@ -45,7 +45,7 @@ def test_results_are_recorded_before_requests_are_claimed(sandbox, settings, ali
     assert models.Request.objects.filter(status="SUCCEEDED").count() == 3
     assert models.Request.objects.filter(status="SENDING").count() == 3
     events = models.Event.objects.order_by("-pk").values_list("verb", "request_number")[:6]
-    expected = [("answer", number) for number in find_numbers(brought)]
+    expected = [("response", number) for number in find_numbers(brought)]
     expected += [("claim", call_number(call)) for call in present.claimed]
     assert list(reversed(events)) == expected
     assert not verify.verify_log().findings
@@ -70,7 +70,7 @@ def test_a_result_that_cannot_be_recorded_stops_no_other_and_leaves_nothing(sand
     assert (present.recorded, present.broken) == ([first, third], [broken])
     attempt = models.Attempt.objects.get(pk=second.call.attempt_id)
     assert (attempt.outcome, attempt.request.status) == ("SENDING", "SENDING")
-    assert not models.Event.objects.filter(verb__in=["answer", "notice"], request_number=attempt.request_id).exists()
+    assert not models.Event.objects.filter(verb__in=["response", "notice"], request_number=attempt.request_id).exists()
     assert not models.Notice.objects.exists()
     assert not models.Workspace.objects.filter(uid=second.result.workstation.workspace.uid).exists()
     before, after = (models.Attempt.objects.get(pk=one.call.attempt_id).ended_tick for one in (first, third))
@@ -89,7 +89,7 @@ def break_late(delivery: batch.Delivery) -> batch.Delivery:
         result=replace(
             result,
             workstation=replace(result.workstation, status=None),
-            answer=replace(result.answer, deviations=(deviation,)),
+            response=replace(result.response, deviations=(deviation,)),
         ),
     )
 
@@ -115,7 +115,7 @@ def test_a_result_of_another_account_s_call_is_left_to_a_transaction_of_its_own(
     present = commit([delivery])
 
     assert (present.recorded, present.broken) == ([], [delivery])
-    batch.record.record_result(call=delivery.call, result=delivery.result)
+    batch.results.record_result(call=delivery.call, result=delivery.result)
     assert models.Request.objects.get().status == "SUCCEEDED"
 
 

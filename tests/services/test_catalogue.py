@@ -52,7 +52,7 @@ def test_the_provider_s_own_words_are_kept(sandbox, alice, code):
     assert attempt.http_status == int(code)
     assert attempt.error
     assert attempt.message
-    assert attempt.message.encode() in bytes(attempt.answer)
+    assert attempt.message.encode() in bytes(attempt.response)
 
 
 @pytest.mark.parametrize("uid", ["slow-0", "unknown-status", "new-fields"])
@@ -79,7 +79,7 @@ def test_a_429_holds_the_key_until_its_time_and_then_goes_out_again(sandbox, ali
 
 
 @pytest.mark.parametrize("status", [301, 303, 307, 409])
-def test_an_answer_that_leaves_open_what_was_done_is_unknown(sandbox, alice, status):
+def test_a_response_that_leaves_open_what_was_done_is_unknown(sandbox, alice, status):
     sandbox.script({"status": status, "body": {}})
     portal_request = factories.submit(alice)
     factories.send_once()
@@ -118,12 +118,12 @@ def test_only_the_request_that_stopped_the_key_fails_with_a_402(sandbox, alice, 
     calls = [factories.claim(), factories.claim()]
     for call in calls:
         result = factories.dispatch.send_call(call=call, client=client)
-        factories.record.record_result(call=call, result=result)
+        factories.results.record_result(call=call, result=result)
 
     first.refresh_from_db()
     second.refresh_from_db()
-    assert (first.status, first.failure, first.tries) == ("FAILED", "402", 1)
-    assert (second.status, second.failure, second.tries) == ("QUEUED", "", 0)
+    assert (first.status, first.failure, first.attempt_count) == ("FAILED", "402", 1)
+    assert (second.status, second.failure, second.attempt_count) == ("QUEUED", "", 0)
     assert factories.claim_next(worker="w") is None
 
 

@@ -10,7 +10,7 @@ from portal import models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, credentials, probe
-from portal.services.requests import dispatch, record, submissions
+from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
@@ -48,11 +48,11 @@ def end_pause() -> None:
     assert models.Key.objects.filter(state="PAUSED", paused_until__isnull=False).update(paused_until=Now()) == 1
 
 
-def ask(sandbox, requester: models.User, *answers: dict[str, object]) -> models.Request:
+def ask(sandbox, requester: models.User, *responses: dict[str, object]) -> models.Request:
     """Submit one request and send once; `answers` is what the POST meets."""
     portal_request = factories.submit(requester)
-    if answers:
-        sandbox.script(list(answers))
+    if responses:
+        sandbox.script(list(responses))
     factories.send_once()
     portal_request.refresh_from_db()
     return portal_request
@@ -65,11 +65,11 @@ def call_all(sandbox, requester: models.User, count: int) -> list[dispatch.Call]
     return [factories.claim() for _ in range(count)]
 
 
-def finish(sandbox, call: dispatch.Call, answer: dict[str, object] | None = None) -> models.Request:
+def finish(sandbox, call: dispatch.Call, response: dict[str, object] | None = None) -> models.Request:
     """Send and record a claimed call."""
-    if answer:
-        sandbox.script(answer)
-    record.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+    if response:
+        sandbox.script(response)
+    results.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
     return models.Request.objects.get(attempts=call.attempt_id)
 
 
@@ -102,8 +102,8 @@ def test_only_the_request_that_stopped_the_key_fails_and_the_others_wait_uncount
     stopper = finish(sandbox, first, {"name": f"fail-{status}"})
     other = finish(sandbox, second, {"name": f"fail-{status}"})
 
-    assert (stopper.status, stopper.failure, stopper.tries) == ("FAILED", str(status), 1)
-    assert (other.status, other.failure, other.tries) == ("QUEUED", "", 0)
+    assert (stopper.status, stopper.failure, stopper.attempt_count) == ("FAILED", str(status), 1)
+    assert (other.status, other.failure, other.attempt_count) == ("QUEUED", "", 0)
     assert state() == ("PAUSED", str(status))
     assert factories.claim_next(worker="w") is None
     waiting.refresh_from_db()
@@ -139,7 +139,7 @@ def test_who_meets_the_same_hold_while_it_resumes_goes_back_behind_the_others(sa
     factories.send_once()
 
     older.refresh_from_db()
-    assert (older.status, older.tries) == ("QUEUED", 0)
+    assert (older.status, older.attempt_count) == ("QUEUED", 0)
     assert state() == ("PAUSED", str(status))
     resume(olga)
     factories.send_once()
@@ -147,7 +147,7 @@ def test_who_meets_the_same_hold_while_it_resumes_goes_back_behind_the_others(sa
     assert newer.status == "SUCCEEDED"
 
 
-def test_an_answer_to_an_attempt_from_before_the_hold_ended_does_not_hold_again(sandbox, alice, olga):
+def test_a_response_to_an_attempt_from_before_the_hold_ended_does_not_hold_again(sandbox, alice, olga):
     first, second = call_all(sandbox, alice, 2)
     finish(sandbox, first, {"name": "fail-401"})
     resume(olga)
@@ -155,7 +155,7 @@ def test_an_answer_to_an_attempt_from_before_the_hold_ended_does_not_hold_again(
     other = finish(sandbox, second, {"name": "fail-401"})
 
     assert state() == ("RESUMING", "401")
-    assert (other.status, other.tries) == ("QUEUED", 0)
+    assert (other.status, other.attempt_count) == ("QUEUED", 0)
 
 
 def test_a_success_from_before_the_hold_ended_does_not_open_the_key(sandbox, alice, olga):
@@ -167,7 +167,7 @@ def test_a_success_from_before_the_hold_ended_does_not_open_the_key(sandbox, ali
     assert state() == ("RESUMING", "402")
 
 
-def test_an_answer_to_the_former_key_says_nothing_of_the_new_one(sandbox, settings, alice, olga):
+def test_a_response_to_the_former_key_says_nothing_of_the_new_one(sandbox, settings, alice, olga):
     first, second, third = call_all(sandbox, alice, 3)
     settings.AGENTSTATION_API_KEY = "another key"
     asked = factories.ask_whose_key()
@@ -195,7 +195,7 @@ def test_a_hold_for_good_replaces_a_timed_one_and_is_never_replaced_by_one(sandb
 
     other = finish(sandbox, calls.pop(), {"name": "fail-402"})
 
-    assert (other.status, other.tries) == ("QUEUED", 0), "it did not take the key from active to paused"
+    assert (other.status, other.attempt_count) == ("QUEUED", 0), "it did not take the key from active to paused"
     assert (*state(), get_key().paused_until) == ("PAUSED", "402", None)
     for _ in range(1 if kind == "429" else 3):
         finish(sandbox, calls.pop(), timed)
@@ -338,7 +338,7 @@ def test_a_429_holds_until_the_time_named_but_an_hour_at_most(sandbox, settings,
     text = header() if callable(header) else header
     portal_request = ask(sandbox, alice, {"status": 429, "headers": {} if text is None else {"Retry-After": text}})
 
-    assert (portal_request.status, portal_request.tries) == ("QUEUED", 1)
+    assert (portal_request.status, portal_request.attempt_count) == ("QUEUED", 1)
     assert state() == ("PAUSED", "429")
     # Without a time, or with one that is over: the first of our own, two retry delays.
     assert hold_seconds() == pytest.approx(20 if seconds is None else seconds, abs=3)
@@ -398,10 +398,10 @@ def test_failures_without_a_connection_count_too(sandbox, settings, alice):
 
 
 @pytest.mark.parametrize("between", [None, {"name": "fail-422"}, {"name": "fail-418"}, {"name": "fail-400"}])
-def test_an_answer_that_makes_sense_breaks_the_row(sandbox, settings, alice, between):
+def test_a_response_that_makes_sense_breaks_the_row(sandbox, settings, alice, between):
     settings.PORTAL_RETRY_DELAY = 30.0
-    for answer in ({"name": "fail-503"}, {"name": "fail-500"}, between, {"name": "fail-503"}, {"name": "reset"}):
-        ask(sandbox, alice, *([answer] if answer else []))
+    for response in ({"name": "fail-503"}, {"name": "fail-500"}, between, {"name": "fail-503"}, {"name": "reset"}):
+        ask(sandbox, alice, *([response] if response else []))
     assert state() == ("ACTIVE", "")
     ask(sandbox, alice, {"name": "fail-500"})
     assert state() == ("PAUSED", "500")
@@ -502,7 +502,7 @@ def test_a_success_of_that_attempt_opens_the_key(sandbox, alice, olga):
 
 def test_an_attempt_given_back_lets_the_next_try(sandbox, alice, olga):
     call = resume_with_one_in_flight(alice, olga)
-    record.record_result(call=call, result=dispatch.Result())
+    results.record_result(call=call, result=dispatch.Result())
     assert state() == ("RESUMING", "402")
     assert factories.send_once().workstation is not None
     assert state() == ("ACTIVE", "")
@@ -538,7 +538,7 @@ def test_a_late_success_from_before_the_hold_leaves_it_as_it_is(sandbox, alice, 
     models.Attempt.objects.filter(pk=first.attempt_id).update(deadline_at=Now())
     factories.recover_requests(lease=lease)
 
-    record.record_result(call=first, result=late)
+    results.record_result(call=first, result=late)
 
     assert models.Request.objects.get(attempts=first.attempt_id).status == "SUCCEEDED"
     assert state() == ("PAUSED", "402")

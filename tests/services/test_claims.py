@@ -30,7 +30,7 @@ def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settin
 
     after_the_look = factories.claim()
     result = factories.dispatch.send_call(call=before_the_look, client=client)
-    factories.record.record_result(call=before_the_look, result=result)
+    factories.results.record_result(call=before_the_look, result=result)
     factories.reconcile_once(lease)
 
     unknown.refresh_from_db()
@@ -63,7 +63,7 @@ def test_one_of_an_unknown_type_in_the_named_workspace_is_for_a_person(sandbox, 
     call = factories.claim()
     factories.dispatch.send_call(call=call, client=client)
     lost = factories.dispatch.Result(failure=failures.NO_ANSWER)
-    factories.record.record_result(call=call, result=lost)
+    factories.results.record_result(call=call, result=lost)
 
     factories.reconcile_once(lease)
 
@@ -72,7 +72,7 @@ def test_one_of_an_unknown_type_in_the_named_workspace_is_for_a_person(sandbox, 
 
 
 def test_what_a_late_response_named_is_taken_when_the_next_attempt_fails(sandbox, alice):
-    """The first answer comes while the second call is under way, which then is refused."""
+    """The first response comes while the second call is under way, which then is refused."""
     client = process.make_client()
     portal_request = factories.submit(alice)
     first = factories.claim()
@@ -85,10 +85,10 @@ def test_what_a_late_response_named_is_taken_when_the_next_attempt_fails(sandbox
     second = factories.claim()
     refused = factories.dispatch.send_call(call=second, client=client)
 
-    factories.record.record_result(call=first, result=result)
+    factories.results.record_result(call=first, result=result)
     portal_request.refresh_from_db()
     assert portal_request.status == "SENDING"
-    factories.record.record_result(call=second, result=refused)
+    factories.results.record_result(call=second, result=refused)
 
     portal_request.refresh_from_db()
     assert portal_request.status == "SUCCEEDED"
@@ -110,11 +110,11 @@ def test_a_late_refusal_is_used_as_if_it_had_come_in_time(sandbox, alice, name, 
     portal_request = factories.submit(alice)
     call = factories.claim()
     result = factories.dispatch.send_call(call=call, client=client)
-    factories.record.record_result(call=call, result=factories.dispatch.Result(failure=failures.NO_ANSWER))
+    factories.results.record_result(call=call, result=factories.dispatch.Result(failure=failures.NO_ANSWER))
     if wished:
         factories.submissions.cancel_request(actor=alice, portal_request=portal_request)
 
-    factories.record.record_result(call=call, result=result)
+    factories.results.record_result(call=call, result=result)
 
     portal_request.refresh_from_db()
     assert portal_request.status == status
@@ -154,11 +154,11 @@ def test_what_a_late_response_named_for_one_that_has_another_goes_to_the_one_tha
     late_call, quick_call = factories.claim(), factories.claim()
     factories.dispatch.send_call(call=quick_call, client=client)
     for call in (late_call, quick_call):
-        factories.record.record_result(call=call, result=nothing)
+        factories.results.record_result(call=call, result=nothing)
     factories.reconcile_once(lease)
     reply = client.request_workstation(type="python")  # as if it had been on its way for so long
-    late = factories.dispatch.Result(workstation=reply.value, answer=reply.answer)
-    factories.record.record_result(call=late_call, result=late)
+    late = factories.dispatch.Result(workstation=reply.value, response=reply.response)
+    factories.results.record_result(call=late_call, result=late)
     factories.reconcile_once(lease)
 
     first.refresh_from_db()

@@ -46,8 +46,8 @@ def read_state() -> tuple[str, str]:
     return key.state, key.cause
 
 
-def refuse(sandbox, requester: models.User, **answer: object) -> None:
-    sandbox.script(answer)
+def refuse(sandbox, requester: models.User, **response: object) -> None:
+    sandbox.script(response)
     factories.submit(requester)
     factories.send_once()
     models.Request.objects.update(next_attempt_at=None)  # what is put off is the pause's end, not the request's

@@ -1,4 +1,4 @@
-"""Settings that changed are in the record by name, and their values nowhere."""
+"""Settings that changed are in the audit log by name, and their values nowhere."""
 
 import json
 

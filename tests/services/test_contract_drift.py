@@ -83,7 +83,7 @@ def test_what_differs_in_a_list_of_files_is_named(listed, kinds):
     assert find(workspace=WORKSPACE | {"files": listed}) == kinds
 
 
-def answer(sandbox, requester: models.User, **changes: object) -> models.Request:
+def respond(sandbox, requester: models.User, **changes: object) -> models.Request:
     sandbox.script({"status": 200, "body": WORKSTATION | changes})
     portal_request = factories.submit(requester)
     factories.send_once()
@@ -91,7 +91,7 @@ def answer(sandbox, requester: models.User, **changes: object) -> models.Request
 
 
 def test_a_notice_is_raised_once_and_names_the_requests(sandbox, alice):
-    numbers = [answer(sandbox, alice, id=f"w{number}", type="quantum").pk for number in range(3)]
+    numbers = [respond(sandbox, alice, id=f"w{number}", type="quantum").pk for number in range(3)]
     notice = models.Notice.objects.get()
     assert (notice.kind, notice.numbers) == ("workstation has the type quantum", numbers)
     assert '"type": "quantum"' in notice.example
@@ -105,7 +105,7 @@ def test_its_example_lets_nobody_in_and_breaks_nothing(sandbox, alice):
         "link": "https://files.example/a?token=secret#more",
         "n": {"deep": "y" * 500},
     }
-    answer(sandbox, alice, **bad)
+    respond(sandbox, alice, **bad)
     for notice in models.Notice.objects.all():
         assert "secret" not in notice.example
         assert len(notice.example) < 1000
@@ -123,7 +123,7 @@ def test_no_secret_is_in_an_example(sandbox, alice):
         "accessToken": "hidden",
         "text": "Look at https://files.example/a?token=hidden now.",
     }
-    answer(sandbox, alice, **bad)
+    respond(sandbox, alice, **bad)
     examples = " ".join(models.Notice.objects.values_list("example", flat=True))
     assert "hidden" not in examples
     assert "https://files.example/a" in examples
@@ -136,17 +136,17 @@ def test_no_secret_is_in_an_example(sandbox, alice):
         (401, {"error": "Unauthorized", "message": "no key"}, set()),
         (401, {"error": "Unauthorized"}, {"error lacks message"}),
         (422, {"error": "x", "message": "y", "hint": "z"}, {"error has a field hint"}),
-        (429, "slow down", {"the answer 429 is no JSON object"}),
-        (418, {"error": "x", "message": "y"}, {"an answer has the HTTP status 418"}),
-        (403, "", {"an answer has the HTTP status 403"}),
+        (429, "slow down", {"the response 429 is no JSON object"}),
+        (418, {"error": "x", "message": "y"}, {"a response has the HTTP status 418"}),
+        (403, "", {"a response has the HTTP status 403"}),
         (200, {"type": "max", "status": "active", "startedAt": "2026-01-02T03:04:05Z"}, {"workstation lacks id"}),
-        (200, [], {"the answer 200 is no JSON object"}),
+        (200, [], {"the response 200 is no JSON object"}),
         (503, {"error": "x", "message": "y"}, set()),
         (503, "a gateway's page", set()),
         (502, "a gateway's page", set()),
     ],
 )
-def test_answers_that_refuse_or_cannot_be_read_are_compared_too(sandbox, alice, status, body, kinds):
+def test_responses_that_refuse_or_cannot_be_read_are_compared_too(sandbox, alice, status, body, kinds):
     sandbox.script({"status": status, "body": body})
     number = factories.submit(alice).pk
     factories.send_once()
@@ -182,7 +182,7 @@ def test_a_list_that_is_refused_is_compared_too(sandbox):
     sandbox.script({"on": "GET /workstations", "status": 404, "body": {"error": "none here"}})
     lease = leases.acquire_lease(name="settle", holder="test", seconds=600)
     scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=process.make_client())
-    assert models.Notice.objects.get().kind == "an answer has the HTTP status 404"
+    assert models.Notice.objects.get().kind == "a response has the HTTP status 404"
 
 
 def test_nothing_is_compared_in_a_transaction(sandbox, alice, monkeypatch):
@@ -215,18 +215,18 @@ def test_nothing_is_compared_in_a_transaction(sandbox, alice, monkeypatch):
 def test_who_makes_up_fields_does_not_fill_the_record(sandbox, alice, monkeypatch):
     monkeypatch.setattr(contract_drift, "_MOST_NOTICES", 30)
     for start in (0, 100):
-        answer(sandbox, alice, id=f"w{start}", **{f"field-{number}": 1 for number in range(start, start + 50)})
+        respond(sandbox, alice, id=f"w{start}", **{f"field-{number}": 1 for number in range(start, start + 50)})
     kinds = list(models.Notice.objects.order_by("id").values_list("kind", flat=True))
     assert len(kinds) == 31
     assert kinds[-1] == "more differences than are kept"
     assert models.Event.objects.filter(verb="notice").count() == 31
-    answer(sandbox, alice, id="again", **{"field-0": 1})
+    respond(sandbox, alice, id="again", **{"field-0": 1})
     assert models.Notice.objects.count() == 31
     assert len(models.Notice.objects.get(kind="workstation has a field field-0").numbers) == 2
 
 
 def test_an_operator_acknowledges_it_once(sandbox, alice, anna, olga, sign_in):
-    answer(sandbox, alice, type="<b>quantum</b>")
+    respond(sandbox, alice, type="<b>quantum</b>")
     notice = models.Notice.objects.get()
     address = f"/unknown/notices/{notice.pk}/acknowledge/"
     assert "&lt;b&gt;quantum" in sign_in(anna).get("/unknown/").text

@@ -9,7 +9,7 @@ from django.db import connection
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker
-from portal.services.requests import dispatch, record
+from portal.services.requests import dispatch, results
 from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
@@ -100,7 +100,7 @@ def test_no_more_calls_are_in_flight_than_the_team_may_have(settings, sandbox, a
 
     assert factories.claim_next(worker="w") is None
     result = dispatch.send_call(call=first, client=process.make_client())
-    record.record_result(call=first, result=result)
+    results.record_result(call=first, result=result)
     assert factories.claim_next(worker="w") is not None
 
 
@@ -154,10 +154,10 @@ def test_what_was_claimed_too_long_ago_is_given_back_unsent(sandbox, alice):
     call = factories.claim()
     paused = replace(call, send_before=agentstation.boottime() - 1)
 
-    record.record_result(call=paused, result=dispatch.send_call(call=paused, client=process.make_client()))
+    results.record_result(call=paused, result=dispatch.send_call(call=paused, client=process.make_client()))
 
     portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.tries) == ("QUEUED", 0)
+    assert (portal_request.status, portal_request.attempt_count) == ("QUEUED", 0)
     assert portal_request.attempts.get().outcome == "NOT_SENT"
     assert sandbox.record()["posts"] == []
 
@@ -188,7 +188,7 @@ def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, lease):
     make_overdue(call)
     factories.recover_requests(lease=lease)
 
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("SUCCEEDED", "")
@@ -204,7 +204,7 @@ def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, lease):
     make_overdue(call)
     factories.recover_requests(lease=lease)
 
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.failure) == ("FAILED", "422")
@@ -219,8 +219,8 @@ def test_a_late_200_after_a_close_is_kept_as_an_orphan(sandbox, alice, olga, lea
     from portal.services.requests import submissions
 
     submissions.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
-    record.record_result(call=call, result=result)
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
 
     portal_request.refresh_from_db()
     assert portal_request.status == "FAILED"
@@ -232,13 +232,13 @@ def test_recording_twice_changes_nothing(sandbox, alice):
     portal_request = factories.submit(alice)
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
-    record.record_result(call=call, result=result)
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
 
     portal_request.refresh_from_db()
     assert portal_request.status == "SUCCEEDED"
     assert models.LateResponse.objects.count() == 0
-    assert models.Event.objects.filter(verb="answer").count() == 1
+    assert models.Event.objects.filter(verb="response").count() == 1
 
 
 def test_a_request_that_waited_too_long_is_given_up(sandbox, settings, alice, lease):

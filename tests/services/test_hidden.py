@@ -1,4 +1,4 @@
-"""What is hidden of a provider's answer, and what of it stays as it was written."""
+"""What is hidden of a provider's response, and what of it stays as it was written."""
 
 import json
 

@@ -20,7 +20,7 @@ from portal.models.clock import Now
 from portal.services.audit import verify
 from portal.services.key import accounts, circuit_breaker, databases, identity
 from portal.services.reconciliation import restore
-from portal.services.requests import dispatch, record
+from portal.services.requests import dispatch, results
 from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
@@ -397,8 +397,8 @@ def test_a_database_that_was_put_back_is_restored(sandbox, doubted, olga):
     assert verify.verify_log().findings == []
 
 
-def test_whatever_other_processes_remember_the_answer_holds(sandbox, doubted, olga):
-    """Another worker had seen a higher tick, before the database went back, and looks only after the answer."""
+def test_whatever_other_processes_remember_the_response_holds(sandbox, doubted, olga):
+    """Another worker had seen a higher tick, before the database went back, and looks only after the response."""
     models.Key.objects.update(tick=2)
     identity.MEMORY.ticks = {str(models.Key.objects.get().pk): 5_000}
     confirm(olga, was_put_back=False)
@@ -449,8 +449,8 @@ def buy():
 
 def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice):
     call, result = make_stray(alice)
-    record.record_result(call=call, result=result)
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
 
     portal_request = models.Request.objects.get()
     assert portal_request.status == "SENDING"
@@ -465,7 +465,7 @@ def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice):
 def test_a_response_to_an_id_that_is_not_there_is_kept_too(sandbox, alice):
     factories.submit(alice)
     call = replace(factories.claim(), attempt_id=999_999)
-    record.record_result(call=call, result=dispatch.Result(workstation=buy()))
+    results.record_result(call=call, result=dispatch.Result(workstation=buy()))
     assert models.StrayResponse.objects.get().attempt_number == 999_999
     assert_is_paused(for_="lost-attempt")
 
@@ -475,14 +475,14 @@ def test_an_owned_mirror_is_not_touched_by_a_stray_response(sandbox, alice, bob)
     factories.submit(alice)
     call = replace(factories.claim(), token="lost")
     told = process.make_client().retrieve_workstation(uid=owned.uid)
-    record.record_result(call=call, result=dispatch.Result(workstation=replace(told, type="max")))
+    results.record_result(call=call, result=dispatch.Result(workstation=replace(told, type="max")))
     owned.refresh_from_db()
     assert (owned.type, owned.request.requester) == ("python", bob)
 
 
 def test_what_was_not_sent_leaves_nothing(sandbox, alice):
     factories.submit(alice)
-    record.record_result(call=replace(factories.claim(), token="lost"), result=dispatch.Result())
+    results.record_result(call=replace(factories.claim(), token="lost"), result=dispatch.Result())
     assert not models.StrayResponse.objects.exists()
 
 
@@ -491,7 +491,7 @@ def test_what_was_not_sent_leaves_nothing(sandbox, alice):
 
 def send(call: dispatch.Call) -> dispatch.Result:
     result = dispatch.send_call(call=call, client=process.make_client())
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
     return result
 
 
@@ -529,7 +529,7 @@ def test_an_attempt_with_another_s_token_is_not_sent(sandbox, alice):
     assert sandbox.record()["posts"] == []
 
 
-def test_without_an_answer_of_the_database_in_time_nothing_is_sent(settings, sandbox, alice):
+def test_without_a_response_of_the_database_in_time_nothing_is_sent(settings, sandbox, alice):
     factories.submit(alice)
     call = factories.claim()
     settings.PORTAL_SEND_MARGIN = 0.0

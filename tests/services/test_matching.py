@@ -228,7 +228,7 @@ def test_what_only_people_may_decide_is_never_sent_again_by_itself(obstacle):
     assert decide(replace(REQUEST, obstacle=obstacle)) == (Verdict.ASK, obstacle)
 
 
-def test_an_answer_with_anothers_workstation_is_an_operators_whatever_fits():
+def test_a_response_with_anothers_workstation_is_an_operators_whatever_fits():
     assert decide(replace(REQUEST, obstacle=notes.OTHERS), NEWCOMER) == (Verdict.ASK, notes.OTHERS)
 
 

@@ -13,7 +13,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def answer(**changes: object) -> dict[str, object]:
+def response(**changes: object) -> dict[str, object]:
     return {
         "id": "Il4lMTpQUC3L",
         "type": "python",
@@ -42,8 +42,8 @@ def store(document: dict[str, object], portal_request: models.Request | None = N
 
 
 def test_the_same_thing_twice_is_an_update():
-    store(answer())
-    document = answer(status="completed")
+    store(response())
+    document = response(status="completed")
     document["workspace"]["files"]["data"][0]["size"] = 4
     store(document)
 
@@ -54,21 +54,21 @@ def test_the_same_thing_twice_is_an_update():
 
 
 def test_a_workspace_belongs_to_whoever_first_used_it_here(sandbox, alice, bob):
-    store(answer(), factories.submit(alice))
-    store(answer(id="another"), factories.submit(bob))
+    store(response(), factories.submit(alice))
+    store(response(id="another"), factories.submit(bob))
 
     assert models.Workspace.objects.get().owner == alice
 
 
 def test_a_workspace_that_nobody_has_used_yet_gets_its_owner_later(alice):
-    store(answer())
+    store(response())
     assert models.Workspace.objects.get().owner is None
-    store(answer(), factories.submit(alice))
+    store(response(), factories.submit(alice))
     assert models.Workspace.objects.get().owner == alice
 
 
 def test_what_a_database_refuses_is_escaped_and_the_rest_kept_as_it_came():
-    document = answer(status="\x00odd\ud800", type="<b>new</b>")
+    document = response(status="\x00odd\ud800", type="<b>new</b>")
     document["workspace"]["files"]["data"] = [
         {"id": "big", "name": "n" * 10_000, "url": "javascript:alert(1)", "size": 2**63},
         {"id": "negative", "name": "\u202eexe.txt", "url": "x", "size": -1},
@@ -89,7 +89,7 @@ def test_what_a_database_refuses_is_escaped_and_the_rest_kept_as_it_came():
 
 
 def test_a_workstation_without_a_storable_name_is_an_unreadable_answer(sandbox, alice):
-    sandbox.script([{"status": 200, "body": answer(id="x" * 201)}])
+    sandbox.script([{"status": 200, "body": response(id="x" * 201)}])
     portal_request = factories.send_until_settled(factories.submit(alice))
     assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "unreadable")
 
@@ -101,7 +101,7 @@ def test_a_200_that_cannot_be_read_is_unknown_and_kept(sandbox, alice, body):
     portal_request = factories.send_until_settled(factories.submit(alice))
 
     assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "unreadable")
-    assert bytes(portal_request.attempts.get().answer) == body.encode()
+    assert bytes(portal_request.attempts.get().response) == body.encode()
 
 
 def test_error_texts_that_a_database_refuses_are_escaped(sandbox, alice):
@@ -119,22 +119,22 @@ def test_numbers_and_times_out_of_range_become_nothing():
     assert sanitize.fit_time(None) is None
 
 
-# --- What an answer to a POST may change ---
+# --- What a response to a POST may change ---
 
 
-def store_answer(portal_request: models.Request, document: dict[str, object]) -> models.Workstation:
+def store_response(portal_request: models.Request, document: dict[str, object]) -> models.Workstation:
     with transaction.atomic():
-        return mirror.store_answer(
+        return mirror.store_response(
             portal_request=portal_request, workstation=agentstation.Workstation.from_dict(document)
         )
 
 
-def test_an_answer_does_not_change_what_another_request_owns(sandbox, alice, bob):
-    hers = store(answer(), factories.submit(alice))
-    document = answer(type="max", status="completed")
+def test_a_response_does_not_change_what_another_request_owns(sandbox, alice, bob):
+    hers = store(response(), factories.submit(alice))
+    document = response(type="max", status="completed")
     document["workspace"]["id"] = "elsewhere"
 
-    assert store_answer(factories.submit(bob), document) == hers
+    assert store_response(factories.submit(bob), document) == hers
 
     hers.refresh_from_db()
     assert (hers.type, hers.status, hers.is_live) == ("python", "active", True)
@@ -142,13 +142,13 @@ def test_an_answer_does_not_change_what_another_request_owns(sandbox, alice, bob
     assert not models.Workspace.objects.filter(uid="elsewhere").exists()
 
 
-def test_an_answer_does_not_change_the_contents_of_somebody_else_s_workspace(sandbox, alice, bob):
-    store(answer(), factories.submit(alice))
-    document = answer(id="his")
+def test_a_response_does_not_change_the_contents_of_somebody_else_s_workspace(sandbox, alice, bob):
+    store(response(), factories.submit(alice))
+    document = response(id="his")
     document["workspace"] |= {"status": "archived"}
     document["workspace"]["files"]["data"] = [{"id": "f1", "name": "b.txt"}, {"id": "f2", "name": "c.txt"}]
 
-    his = store_answer(factories.submit(bob), document)
+    his = store_response(factories.submit(bob), document)
 
     assert his.workspace == models.Workspace.objects.get()
     assert (his.workspace.owner, his.workspace.status) == (alice, "active")
@@ -156,8 +156,8 @@ def test_an_answer_does_not_change_the_contents_of_somebody_else_s_workspace(san
 
 
 def test_a_stray_answer_does_not_change_the_contents_of_anybody_s_workspace(sandbox, alice):
-    store(answer(), factories.submit(alice))
-    document = answer(id="stray")
+    store(response(), factories.submit(alice))
+    document = response(id="stray")
     document["workspace"]["files"]["data"] = [{"id": "f2", "name": "c.txt"}]
     with transaction.atomic():
         stored = mirror.store_stray(
@@ -167,19 +167,19 @@ def test_a_stray_answer_does_not_change_the_contents_of_anybody_s_workspace(sand
     assert [file.name for file in models.File.objects.all()] == ["a.txt"]
 
 
-def test_an_answer_brings_the_contents_of_one_s_own_or_nobody_s_workspace(sandbox, alice):
+def test_a_response_brings_the_contents_of_one_s_own_or_nobody_s_workspace(sandbox, alice):
     portal_request = factories.submit(alice)
-    store_answer(portal_request, answer())
-    store(answer(), portal_request)
-    document = answer(id="another")
+    store_response(portal_request, response())
+    store(response(), portal_request)
+    document = response(id="another")
     document["workspace"]["files"]["data"] = [{"id": "f2", "name": "c.txt"}]
-    store_answer(factories.submit(alice), document)
+    store_response(factories.submit(alice), document)
     assert {file.name for file in models.File.objects.all()} == {"a.txt", "c.txt"}
 
 
 def test_a_list_s_entry_is_not_taken_as_stored_with_its_files():
     account = accounts.get_current_account()
-    told = agentstation.Workstation.from_dict(answer())
+    told = agentstation.Workstation.from_dict(response())
     mirror.store_listed(account=account, entries={told.uid: told}, are_over=False, foreign=frozenset())
     stored = models.Workstation.objects.get()
     assert not mirror.is_known(stored=stored, workstation=told)

@@ -12,7 +12,7 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.reconciliation import listinglag, operator_actions, restore, scans
-from portal.services.requests import dispatch, notes, record, submissions
+from portal.services.requests import dispatch, notes, results, submissions
 from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
@@ -49,14 +49,14 @@ def named_late(sandbox, alice, lease, recovering) -> tuple[models.Request, dispa
     take_as_not_created(sandbox, alice, lease)
     let_it_be_sent_again(portal_request)
     call = factories.claim()
-    record.record_result(call=first, result=result)
+    results.record_result(call=first, result=result)
     assert models.Workstation.objects.get(made_for=portal_request).uid == result.workstation.uid
     return portal_request, call
 
 
 def test_what_was_named_late_is_taken_where_the_next_call_was_not_made(sandbox, named_late):
     portal_request, call = named_late
-    record.record_result(call=call, result=dispatch.Result())
+    results.record_result(call=call, result=dispatch.Result())
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert factories.claim_next(worker="w") is None
 
@@ -74,7 +74,7 @@ def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice
 def test_what_was_named_late_before_the_first_byte_is_not_asked_for_again(sandbox, named_late):
     portal_request, call = named_late
     posts = len(sandbox.record()["posts"])
-    record.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+    results.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert len(sandbox.record()["posts"]) == posts
 
@@ -82,7 +82,7 @@ def test_what_was_named_late_before_the_first_byte_is_not_asked_for_again(sandbo
 def test_what_was_named_late_and_has_ended_since_is_not_asked_for_again(sandbox, named_late):
     portal_request, call = named_late
     models.Workstation.objects.filter(made_for=portal_request).update(ended_at=Now())
-    record.record_result(call=call, result=dispatch.Result())
+    results.record_result(call=call, result=dispatch.Result())
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
@@ -93,7 +93,7 @@ def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, 
     owned = factories.create_workstation(bob)
     sandbox.script({"status": 200, "body": entry(owned.uid, workspace=owned.workspace.uid)})
     portal_request, call, result = send_late(sandbox, alice, recovering)
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
     make_witness(bob)
     deny_twice(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.OTHERS)
@@ -106,7 +106,7 @@ def test_one_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(
     make_witness(bob)
     deny_twice(lease)
     assert statuses(portal_request) == ["QUEUED"]
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
     let_it_be_sent_again(portal_request)
     assert factories.claim_next(worker="w") is None
     scan(lease)
@@ -120,13 +120,13 @@ def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, a
     """Alice was given what Bob's call had made; so Bob's is what hers had made, however long before."""
     older = ask(sandbox, alice, "reset-made")
     models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
-    sandbox.change_weather({"omit": made(sandbox)})
+    sandbox.set_faults({"omit": made(sandbox)})
     pass_time(700)
     younger, call, result = send_late(sandbox, bob, recovering)
     scan(lease)
     assert (statuses(older), older.workstation.uid) == (["SUCCEEDED"], result.workstation.uid)
-    record.record_result(call=call, result=result)
-    sandbox.change_weather({"omit": []})
+    results.record_result(call=call, result=result)
+    sandbox.set_faults({"omit": []})
     make_witness(bob)
     pass_time(131 + 900)
     scan(lease)
@@ -137,15 +137,15 @@ def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, a
 def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(sandbox, alice, bob, lease, recovering):
     older, call, result = send_late(sandbox, alice, recovering)
     models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
-    sandbox.change_weather({"omit": made(sandbox)})
+    sandbox.set_faults({"omit": made(sandbox)})
     pass_time(700)
     younger = ask(sandbox, bob, "reset-made")
     scan(lease)
     assert (statuses(older, younger), older.workstation.uid) == (["SUCCEEDED", "UNKNOWN"], made(sandbox)[1])
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
     spare = models.Workstation.objects.filter(made_for=older)
     assert spare.update(created_at=older.attempts.get().claimed_at) == 1
-    sandbox.change_weather({"omit": []})
+    sandbox.set_faults({"omit": []})
     make_witness(bob)
     pass_time(131 + 900)
     scan(lease)
@@ -201,14 +201,14 @@ def test_a_workspace_is_not_given_away_while_a_request_queues_again_that_may_hav
 
 def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "fail-500-made")
-    sandbox.change_weather({"omit": made(sandbox)})
+    sandbox.set_faults({"omit": made(sandbox)})
     witness = make_witness(bob)
     scan(lease)
     process.make_client().release_workstation(uid=witness.uid)
     scan(lease)
     witness.refresh_from_db()
     assert not witness.is_live
-    sandbox.change_weather({"lists_empty": True})
+    sandbox.set_faults({"lists_empty": True})
 
     pass_time(61)
     scan(lease)
@@ -223,7 +223,7 @@ def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way
     witness = make_witness(bob)
     lost, newer = entry(made(sandbox)[0]), entry(witness.uid, type="max", workspace=witness.workspace.uid)
     script_list(sandbox, lost, newer, times=9)
-    sandbox.change_weather({"clock_off": 3600})
+    sandbox.set_faults({"clock_off": 3600})
     pass_time(61)
     scan(lease)
     scan(lease)
@@ -236,7 +236,7 @@ def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since
     pass_time(300)
     for _ in range(20):
         factories.create_workstation(alice)
-    sandbox.change_weather({"lists_empty": True})
+    sandbox.set_faults({"lists_empty": True})
     scan(lease)
     account = accounts.get_current_account()
     assert listinglag.choose_grace(account=account, now=clock.read_clock()) >= timedelta(seconds=900)
@@ -259,7 +259,7 @@ def test_what_the_first_attempt_made_is_not_foreign_by_a_date_that_is_wrong(sand
     models.Account.objects.filter(pk=accounts.get_current_account().pk).update(baseline_scan="FAILED")
     ask(sandbox, alice, "fail-500-made")
     script_list(sandbox, entry(made(sandbox)[0], workspace="S1"))
-    sandbox.change_weather({"clock_off": 3600})
+    sandbox.set_faults({"clock_off": 3600})
     scan(lease)
     assert not models.Workstation.objects.get().is_foreign
 
@@ -268,7 +268,7 @@ def test_what_the_first_attempt_made_is_not_foreign_by_a_date_that_is_wrong(sand
 
 
 def test_what_was_under_way_in_the_backup_is_given_to_nobody_without_an_operator(sandbox, alice, bob, lease):
-    """Its answer came after the backup, and its requester may have used it since."""
+    """Its response came after the backup, and its requester may have used it since."""
     unknown = ask(sandbox, alice, "reset")
     under_way = factories.submit(bob)
     result = dispatch.send_call(call=factories.claim(), client=process.make_client())
@@ -321,7 +321,7 @@ def test_a_doubt_outlasts_the_longest_lag_of_the_lists(sandbox, alice, lease):
     stored = factories.create_workstation(alice)
     scan(lease)
     models.Account.objects.update(longest_lag=90, longest_lag_at=Now())
-    sandbox.change_weather({"omit": [stored.uid]})
+    sandbox.set_faults({"omit": [stored.uid]})
     models.Workstation.objects.update(doubted_at=Now(), doubted_tick=models.Key.objects.get().tick)
     pass_time(65)
     scan(lease)
@@ -353,7 +353,7 @@ def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, lease, 
     submissions.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
     newcomer = models.Workstation.objects.get(uid=result.workstation.uid)
     operator_actions.disown_workstation(actor=olga, workstation=newcomer, reason="Nobody knows it.")
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
     assert models.Workstation.objects.orphans().get().made_for == portal_request
 
 

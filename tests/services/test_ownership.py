@@ -1,4 +1,4 @@
-"""Everybody's own: a workspace is its first user's, whoever else names it, and no answer gives it away."""
+"""Everybody's own: a workspace is its first user's, whoever else names it, and no response gives it away."""
 
 import pytest
 from django.db import connection
@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.requests import dispatch, record
+from portal.services.requests import dispatch, results
 from portal.worker import process
 from tests import factories
 
@@ -30,7 +30,7 @@ def test_of_two_people_who_name_the_same_new_workspace_the_first_gets_in(sandbox
     sandbox.script({"status": 200, "body": make_entry("W1", "new-space")})
     call = factories.claim()
     assert factories.claim_next(worker="w") is None, "whose the workspace is, is not known yet"
-    record.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+    results.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
     models.Request.objects.filter(pk=second.pk).update(next_attempt_at=Now())
 
     assert factories.claim_next(worker="w") is None
@@ -67,7 +67,7 @@ def test_where_the_first_is_refused_the_second_is_sent(sandbox, alice, bob):
     assert models.Workspace.objects.get(uid="new-space").owner == bob
 
 
-def test_an_answer_without_the_named_workspace_makes_it_its_requesters(sandbox, alice, bob):
+def test_a_response_without_the_named_workspace_makes_it_its_requesters(sandbox, alice, bob):
     factories.submit(alice, workspace_uid="new-space")
     sandbox.script({"status": 200, "body": make_entry("W1")})
     factories.send_once()
@@ -76,7 +76,7 @@ def test_an_answer_without_the_named_workspace_makes_it_its_requesters(sandbox, 
         factories.submit(bob, workspace_uid="new-space")
 
 
-def test_an_answer_that_names_anothers_workstation_changes_nothing_of_it(sandbox, alice, bob):
+def test_a_response_that_names_anothers_workstation_changes_nothing_of_it(sandbox, alice, bob):
     owned = factories.create_workstation(alice)
     before = models.Workstation.objects.filter(pk=owned.pk).values().get()
     portal_request = factories.submit(bob)
@@ -85,10 +85,10 @@ def test_an_answer_that_names_anothers_workstation_changes_nothing_of_it(sandbox
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Workstation.objects.filter(pk=owned.pk).values().get() == before
     assert not models.File.objects.filter(name="mine").exists()
-    assert portal_request.tries == 1
+    assert portal_request.attempt_count == 1
 
 
-def test_an_answer_that_names_anothers_workstation_is_an_operators_and_is_not_sent_again(sandbox, alice, bob, olga):
+def test_a_response_that_names_anothers_workstation_is_an_operators_and_is_not_sent_again(sandbox, alice, bob, olga):
     owned = factories.create_workstation(alice)
     portal_request = factories.submit(bob)
     sandbox.script({"status": 200, "body": make_entry(owned.uid)})
@@ -96,7 +96,7 @@ def test_an_answer_that_names_anothers_workstation_is_an_operators_and_is_not_se
     assert portal_request.attempts.get().names_other
 
 
-def test_an_answer_in_anothers_workspace_leaves_its_contents_alone(sandbox, alice, bob):
+def test_a_response_in_anothers_workspace_leaves_its_contents_alone(sandbox, alice, bob):
     owned = factories.create_workstation(alice)
     portal_request = factories.submit(bob)
     sandbox.script({"status": 200, "body": make_entry("W9", owned.workspace.uid)})

@@ -12,7 +12,7 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, steady_clock
 from portal.services.reconciliation import operator_actions, reconcile, scans
-from portal.services.requests import dispatch, notes, record, submissions
+from portal.services.requests import dispatch, notes, results, submissions
 from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
@@ -173,7 +173,7 @@ def test_a_workstation_that_ended_before_we_looked_is_adopted_and_not_live(sandb
 
 @pytest.mark.parametrize("clock_off", [-3600, 3600])
 def test_a_provider_whose_clock_is_an_hour_off_is_believed_all_the_same(sandbox, alice, lease, clock_off):
-    sandbox.change_weather({"clock_off": clock_off})
+    sandbox.set_faults({"clock_off": clock_off})
     portal_request = ask(sandbox, alice, "reset-made")
     scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
@@ -286,7 +286,7 @@ def test_where_nothing_of_ours_was_ever_listed_only_people_decide(sandbox, alice
 
 
 def test_lists_that_lag_longer_than_the_grace_do_not_buy_twice(sandbox, alice, bob, lease):
-    sandbox.change_weather({"shows_after": 90})
+    sandbox.set_faults({"shows_after": 90})
     portal_request = ask(sandbox, alice, "fail-500-made")
     make_witness(bob)
     pass_time(61)
@@ -312,11 +312,11 @@ def test_a_clock_that_stepped_begins_the_wait_anew(sandbox, alice, bob, lease):
 @pytest.mark.parametrize(("name", "failure"), [("fail-500", "500"), ("reset", "no-answer"), ("garbage", "unreadable")])
 def test_after_four_tries_it_has_failed_for_good(sandbox, alice, bob, lease, name, failure):
     portal_request = ask(sandbox, alice, workspace_uid=name)
-    for tries in range(1, 5):
-        assert (statuses(portal_request), portal_request.tries) == (["UNKNOWN"], tries)
+    for attempt_count in range(1, 5):
+        assert (statuses(portal_request), portal_request.attempt_count) == (["UNKNOWN"], attempt_count)
         make_witness(bob)
         deny_twice(lease)
-        if tries < 4:
+        if attempt_count < 4:
             assert statuses(portal_request) == ["QUEUED"]
             let_it_be_sent_again(portal_request)
             factories.send_once()
@@ -467,7 +467,7 @@ def test_a_call_under_way_is_not_robbed_and_what_it_makes_is_no_orphan(sandbox, 
     assert unknown.operator_note in ("", notes.NO_WITNESS)
     assert not models.Workstation.objects.orphans().exists()
 
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
     scan(lease)
     assert statuses(unknown, in_flight) == ["QUEUED", "SUCCEEDED"]
     assert in_flight.workstation.uid == result.workstation.uid
@@ -507,7 +507,7 @@ def test_what_the_first_scan_listed_is_foreign_and_not_taken(sandbox, alice, lea
 
 BROKEN = {
     "500": ([{"on": HISTORY, "status": 500}], "500 InternalError"),
-    "garbage": ([{"on": ACTIVE, "status": 200, "body": "<html>Welcome</html>"}], "200 UnreadableAnswer"),
+    "garbage": ([{"on": ACTIVE, "status": 200, "body": "<html>Welcome</html>"}], "200 UnreadableResponse"),
     "broken-off": ([{"on": HISTORY, "name": "reset"}], "NoAnswer"),
     "key": ([{"on": ACTIVE, "status": 401}], "401 InvalidKey"),
     "circle": (
@@ -711,7 +711,7 @@ def test_a_late_200_makes_a_request_succeed_that_queues_again(sandbox, alice, le
     take_as_not_created(sandbox, alice, lease)
     assert statuses(portal_request) == ["QUEUED"]
 
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
 
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert portal_request.workstation.uid == result.workstation.uid
@@ -726,7 +726,7 @@ def test_a_late_200_does_not_take_what_another_of_the_group_has_adopted(sandbox,
     scan(lease)
     assert statuses(older, younger) == ["SUCCEEDED", "UNKNOWN"]
 
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
 
     assert statuses(older, younger) == ["SUCCEEDED", "UNKNOWN"]
     assert older.workstation.uid == result.workstation.uid
@@ -739,7 +739,7 @@ def test_a_late_200_does_not_take_what_another_of_the_group_has_adopted(sandbox,
 def test_a_late_200_of_a_closed_request_is_an_orphan_that_says_for_whom(sandbox, alice, bob, olga, lease, recovering):
     portal_request, call, result = send_late(sandbox, alice, recovering)
     submissions.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
-    record.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
 
     assert statuses(portal_request) == ["FAILED"]
     orphan = models.Workstation.objects.orphans().get()
@@ -752,12 +752,12 @@ def test_a_late_200_of_a_closed_request_is_an_orphan_that_says_for_whom(sandbox,
 
 def test_a_late_refusal_fails_only_an_unknown_request(sandbox, alice, lease, recovering):
     unknown, first, refused = send_late(sandbox, alice, recovering, "fail-422")
-    record.record_result(call=first, result=refused)
+    results.record_result(call=first, result=refused)
     assert (statuses(unknown), unknown.failure) == (["FAILED"], "422")
 
     queued, second, refused = send_late(sandbox, alice, recovering, "fail-422")
     take_as_not_created(sandbox, alice, lease)
-    record.record_result(call=second, result=refused)
+    results.record_result(call=second, result=refused)
     assert statuses(queued) == ["QUEUED"]
     assert models.LateResponse.objects.count() == 2
 
@@ -768,7 +768,7 @@ def test_a_late_refusal_of_an_earlier_attempt_does_not_decide_a_later_one(sandbo
     let_it_be_sent_again(portal_request)
     sandbox.script({"name": "reset-made"})
     factories.send_once()
-    record.record_result(call=call, result=refused)
+    results.record_result(call=call, result=refused)
     assert statuses(portal_request) == ["UNKNOWN"]
     scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
@@ -784,7 +784,7 @@ def give_back_late(requester, recovering) -> tuple[models.Request, dispatch.Call
 
 def test_a_request_given_back_late_queues_again(sandbox, alice, recovering):
     portal_request, call = give_back_late(alice, recovering)
-    record.record_result(call=call, result=dispatch.Result())
+    results.record_result(call=call, result=dispatch.Result())
     assert statuses(portal_request) == ["QUEUED"]
     assert models.LateResponse.objects.get().outcome == "NOT_SENT"
 
@@ -792,7 +792,7 @@ def test_a_request_given_back_late_queues_again(sandbox, alice, recovering):
 def test_a_request_given_back_late_that_nobody_wants_any_more_is_cancelled(sandbox, alice, recovering):
     portal_request, call = give_back_late(alice, recovering)
     submissions.cancel_request(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
-    record.record_result(call=call, result=dispatch.Result())
+    results.record_result(call=call, result=dispatch.Result())
     assert statuses(portal_request) == ["CANCELLED"]
 
 

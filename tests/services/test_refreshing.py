@@ -18,7 +18,7 @@ from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 from tests.agentstation import server
-from tests.services.test_mirror import answer
+from tests.services.test_mirror import response
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,7 +58,7 @@ def make_due_in(stored: models.Workstation) -> float:
 
 def test_refreshing_brings_files_logs_and_the_end(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
-    told = answer(id=workstation.uid)
+    told = response(id=workstation.uid)
     sandbox.script([{"on": READ, "status": 200, "body": body} for body in (told, told | {"status": "completed"})])
     refresh(lease)
     assert models.File.objects.filter(uid="f1").exists()
@@ -79,9 +79,9 @@ def test_one_that_cannot_be_refreshed_is_left_for_a_minute(sandbox, alice, lease
     assert (workstation.refresh_due_at - workstation.refreshed_at).total_seconds() > 50
 
 
-def test_an_answer_about_another_workstation_tells_nothing(sandbox, alice, lease):
+def test_a_response_about_another_workstation_tells_nothing(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
-    sandbox.script({"on": READ, "status": 200, "body": answer(id="another", status="completed")})
+    sandbox.script({"on": READ, "status": 200, "body": response(id="another", status="completed")})
     refresh(lease)
     assert make_due_in(workstation) > 50
     assert models.Workstation.objects.get().is_live
@@ -181,7 +181,7 @@ def test_several_are_read_at_once(settings, alice, lease):
             connection.send(server.http(404))
             return
         together.wait(timeout=30)
-        connection.send(server.http(200, json.dumps(answer(id=asked.rpartition("/")[2])).encode()))
+        connection.send(server.http(200, json.dumps(response(id=asked.rpartition("/")[2])).encode()))
 
     provider = server.Server(handle)
     settings.AGENTSTATION_BASE_URL = provider.url
@@ -200,7 +200,7 @@ def test_a_list_without_an_end_ends_the_round_all_the_same(settings, alice, leas
 
     def handle(connection: server.Connection) -> None:
         asked.append(connection.read_request().split()[1].decode())
-        page = {"data": [answer(id=f"w{len(asked)}")], "next_cursor": f"c{len(asked)}"}
+        page = {"data": [response(id=f"w{len(asked)}")], "next_cursor": f"c{len(asked)}"}
         connection.send(server.http(200, json.dumps(page).encode()))
 
     provider = server.Server(handle)
@@ -253,7 +253,7 @@ def test_a_doubt_ends_when_a_read_shows_the_end(sandbox, alice, lease):
     sandbox.script(
         [
             {"on": READ, "status": 422},
-            {"on": READ, "status": 200, "body": answer(id=workstation.uid, status="errored")},
+            {"on": READ, "status": 200, "body": response(id=workstation.uid, status="errored")},
         ]
     )
     refresh(lease)
@@ -303,7 +303,7 @@ def test_one_that_is_being_released_is_read_only_in_doubt(sandbox, alice, settin
     assert refresh(lease) == 0
     sandbox.script({"on": "DELETE", "status": 422})
     factories.send_releases()
-    sandbox.script({"on": READ, "status": 200, "body": answer(id=workstation.uid, status="completed")})
+    sandbox.script({"on": READ, "status": 200, "body": response(id=workstation.uid, status="completed")})
     assert refresh(lease) == 1
     assert list_verbs() == ["begin-doubt", "released"]
 

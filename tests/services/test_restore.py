@@ -110,7 +110,7 @@ def test_what_has_ended_stays_as_it_is_and_all_is_in_the_record(sandbox, alice, 
     assert restore.restore_requests() == 0
     ended.refresh_from_db()
     waiting.refresh_from_db()
-    assert (ended.status, waiting.status, waiting.tries) == ("SUCCEEDED", "UNKNOWN", 0)
+    assert (ended.status, waiting.status, waiting.attempt_count) == ("SUCCEEDED", "UNKNOWN", 0)
     assert models.Event.objects.get(verb="restored").request_number == waiting.pk
     assert [event.detail for event in models.Event.objects.filter(verb="restore").order_by("id")] == [
         {"requests": 1},

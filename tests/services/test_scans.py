@@ -411,22 +411,24 @@ def test_a_provider_that_cannot_be_reached_fails_the_first_scan_and_says_so(sett
 
 
 @pytest.mark.parametrize(
-    ("answer", "problem", "has_lists"),
+    ("response", "problem", "has_lists"),
     [
         ({"status": 404}, "404 UnexpectedStatus", False),
-        ({"status": 501}, "501 GatewayAnswer", False),
+        ({"status": 501}, "501 GatewayResponse", False),
         ({"status": 500}, "500 InternalError", True),
-        ({"status": 302}, "302 GatewayAnswer", True),
-        ({"status": 200, "body": "[]"}, "200 UnreadableAnswer", True),
-        ({"status": 200, "body": {"data": [], "next_cursor": 7}}, "200 UnreadableAnswer", True),
+        ({"status": 302}, "302 GatewayResponse", True),
+        ({"status": 200, "body": "[]"}, "200 UnreadableResponse", True),
+        ({"status": 200, "body": {"data": [], "next_cursor": 7}}, "200 UnreadableResponse", True),
         ({"name": "reset"}, "NoAnswer", True),
         ({"name": "truncate"}, "NoAnswer", True),
     ],
 )
 @pytest.mark.parametrize("on", [ACTIVE, HISTORY])
-def test_a_scan_that_failed_is_kept_with_its_problem_and_what_it_showed(sandbox, lease, on, answer, problem, has_lists):
+def test_a_scan_that_failed_is_kept_with_its_problem_and_what_it_showed(
+    sandbox, lease, on, response, problem, has_lists
+):
     script_list(sandbox, entry("W1"))
-    sandbox.script({"on": on, **answer})
+    sandbox.script({"on": on, **response})
     if on == ACTIVE:
         scan(lease)  # takes the good page
         models.Scan.objects.all().delete()
@@ -459,9 +461,9 @@ def test_a_provider_that_had_lists_has_none_after_an_hour_of_404s(lists, lease):
     assert not has_no_lists()
 
 
-@pytest.mark.parametrize("answer", [{"status": 200, "body": {"data": []}}, {"status": 500}])
-def test_a_scan_whose_lease_was_taken_over_leaves_nothing(sandbox, lease, answer):
-    sandbox.script({"on": ACTIVE, **answer})
+@pytest.mark.parametrize("response", [{"status": 200, "body": {"data": []}}, {"status": 500}])
+def test_a_scan_whose_lease_was_taken_over_leaves_nothing(sandbox, lease, response):
+    sandbox.script({"on": ACTIVE, **response})
     models.Lease.objects.update(expires_at=Now())
     assert leases.acquire_lease(name="settle", holder="another", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from portal.services.requests import batch, dispatch, record
+from portal.services.requests import batch, dispatch, results
 from portal.worker import process
 from tests import factories
 
@@ -52,7 +52,7 @@ def test_a_result_is_recorded_in_few_statements(alice, client):
     result = dispatch.send_call(call=call, client=client)
 
     with CaptureQueriesContext(connection) as queries:
-        record.record_result(call=call, result=result)
+        results.record_result(call=call, result=result)
 
     assert models_of(alice) == 2
     assert count(queries) <= 14

@@ -26,10 +26,10 @@ def let_waits_pass() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["alice", "nobody"])
 def test_after_five_failures_a_name_has_to_wait_and_longer_each_time(client, alice, name):
-    answers = [try_name(client, name, address=f"203.0.113.{number}") for number in range(7)]
-    assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
-    assert answers[5].headers["Retry-After"] in ("9", "10")
-    page = answers[5].content.decode()
+    responses = [try_name(client, name, address=f"203.0.113.{number}") for number in range(7)]
+    assert [response.status_code for response in responses] == [200] * 5 + [429] * 2
+    assert responses[5].headers["Retry-After"] in ("9", "10")
+    page = responses[5].content.decode()
     assert "Too many wrong passwords" in page
     assert f'value="{name}"' in page
     # Not even the right password is looked at.

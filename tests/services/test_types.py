@@ -32,11 +32,11 @@ def lease(sandbox) -> leases.Lease:
 def read(sandbox, lease):
     """Read the list; what the sandbox answers instead may be given."""
 
-    def read(*entries: object, **answer: object) -> list[str]:
+    def read(*entries: object, **response: object) -> list[str]:
         if entries:
-            answer = {"status": 200, "body": {"object": "list", "data": list(entries)}}
-        if answer:
-            sandbox.script({"on": LIST, **answer})
+            response = {"status": 200, "body": {"object": "list", "data": list(entries)}}
+        if response:
+            sandbox.script({"on": LIST, **response})
         types.read_types(lease=lease, client=process.make_client())
         return list_offered()
 
@@ -126,7 +126,7 @@ def test_without_a_list_from_the_start_there_is_no_event(sandbox, read):
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"status": 401},
         {"status": 429},
@@ -140,11 +140,11 @@ def test_without_a_list_from_the_start_there_is_no_event(sandbox, read):
     ],
     ids=str,
 )
-def test_what_is_no_list_leaves_the_offer_as_it_is(sandbox, read, answer):
+def test_what_is_no_list_leaves_the_offer_as_it_is(sandbox, read, response):
     sandbox.change_types("default")
     read()
     age_list(days=1)
-    assert read(**answer) == ["default"]
+    assert read(**response) == ["default"]
     assert list_changes() == [([], ["default"])]
 
 

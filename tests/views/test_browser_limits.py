@@ -1,4 +1,4 @@
-"""What browsers are told with every answer, and to forget at sign-out."""
+"""What browsers are told with every response, and to forget at sign-out."""
 
 import pytest
 from django.conf import settings
@@ -18,20 +18,20 @@ def file(settings):
     ("path", "status"),
     [("/healthz", 200), ("/accounts/login/", 200), ("/", 302), ("/nowhere/", 404), ("/admin/", 302), ("", 200)],
 )
-def test_every_answer_tells_what_is_not_needed(file, client, path, status):
-    answer = client.get(path or file)
-    assert answer.status_code == status
-    policy = answer["Permissions-Policy"].split(", ")
+def test_every_response_tells_what_is_not_needed(file, client, path, status):
+    response = client.get(path or file)
+    assert response.status_code == status
+    policy = response["Permissions-Policy"].split(", ")
     assert {"clipboard-write=(self)", "fullscreen=(self)", "camera=()", "microphone=()", "geolocation=()"} <= {*policy}
     assert {"payment=()", "usb=()"} <= {*policy}
     assert len({entry.partition("=")[0] for entry in policy}) == len(policy)
-    assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
-    answer.close()
+    assert response["Cross-Origin-Resource-Policy"] == "same-origin"
+    response.close()
 
 
 def test_what_is_refused_tells_it_too(client):
-    answer = client.post("/", content_type="multipart/form-data; boundary=b", data=b"x")
-    assert (answer.status_code, answer["Cross-Origin-Resource-Policy"]) == (415, "same-origin")
+    response = client.post("/", content_type="multipart/form-data; boundary=b", data=b"x")
+    assert (response.status_code, response["Cross-Origin-Resource-Policy"]) == (415, "same-origin")
 
 
 def test_nothing_is_around_it():

@@ -7,7 +7,7 @@ import pytest
 
 from portal import models
 from tests import factories
-from tests.services.test_mirror import answer, store
+from tests.services.test_mirror import response, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -16,7 +16,7 @@ ADDRESS = "https://files.example/plan?signature=s3cret"
 
 def tell(uid: str) -> dict[str, object]:
     """What the provider tells of a workstation in the workspace that both use."""
-    document = answer(id=uid)
+    document = response(id=uid)
     document["workspace"]["files"]["data"] = [{"id": "f1", "name": "plan.txt", "url": ADDRESS, "size": 1500}]
     document["workspace"]["logs"]["data"] = [{"id": "l1", "type": "boot", "level": "info", "url": ADDRESS}]
     return document
@@ -67,21 +67,21 @@ def test_who_sees_everything_sees_names_and_sizes_and_no_address(shared, who, si
 def test_evidence_holds_no_address(sandbox, alice, olga, sign_in):
     sandbox.script({"status": 200, "body": tell("hers")})
     portal_request = factories.send_until_settled(factories.submit(alice))
-    assert b"s3cret" in bytes(portal_request.attempts.get().answer)
+    assert b"s3cret" in bytes(portal_request.attempts.get().response)
 
     bundle = read(sign_in(olga), f"/requests/{portal_request.pk}/evidence.json")
 
     assert "s3cret" not in bundle
     assert "plan.txt" in bundle
-    assert "(address not shown)" in json.loads(bundle)["attempts"][0]["answer"]["body"]
+    assert "(address not shown)" in json.loads(bundle)["attempts"][0]["response"]["body"]
 
 
-def test_evidence_holds_no_address_where_the_answer_is_no_utf_8(sandbox, alice, olga, sign_in):
+def test_evidence_holds_no_address_where_the_response_is_no_utf_8(sandbox, alice, olga, sign_in):
     body = json.dumps(tell("hers")).replace("boot", "b\udce4").encode("utf-8", "surrogateescape")
     sandbox.script({"status": 200, "body": body})
     portal_request = factories.send_until_settled(factories.submit(alice))
 
-    shown = json.loads(read(sign_in(olga), f"/requests/{portal_request.pk}/evidence.json"))["attempts"][0]["answer"]
+    shown = json.loads(read(sign_in(olga), f"/requests/{portal_request.pk}/evidence.json"))["attempts"][0]["response"]
 
     assert shown["encoding"] == "base64"
     assert b"s3cret" not in base64.b64decode(shown["body"])
@@ -108,7 +108,7 @@ def test_what_is_named_as_a_secret_is_shown_to_nobody(sandbox, alice, anna, olga
         page = read(sign_in(person), path)
         assert "(not shown)" in page, path
         assert not [secret for secret in ("p4ss", "s1gn", "c00kie") if secret in page], path
-    assert b"p4ss" in bytes(attempt.answer)  # as it came
+    assert b"p4ss" in bytes(attempt.response)  # as it came
     assert "p4ss" in workstation.raw
     assert "desk" in read(sign_in(alice), "/workstations/hers/")
 

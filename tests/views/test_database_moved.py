@@ -37,21 +37,21 @@ def test_others_read_it_and_are_not_asked(waiting, alice, sign_in):
 
 
 @pytest.mark.parametrize(
-    ("answer", "words", "status"),
+    ("response", "words", "status"),
     [
         ("moved", "Requests go out from here now", "QUEUED"),
         ("put-back", "1 request is looked for", "UNKNOWN"),
     ],
 )
-def test_the_answer_holds_at_once(waiting, olga, sign_in, answer, words, status):
-    page = sign_in(olga).post("/key/database/", {"database": answer}, follow=True).text
+def test_the_response_holds_at_once(waiting, olga, sign_in, response, words, status):
+    page = sign_in(olga).post("/key/database/", {"database": response}, follow=True).text
     assert words in page
     assert 'action="/key/database/"' not in page
     waiting.refresh_from_db()
     assert waiting.status == status
 
 
-def test_no_answer_and_a_second_answer_change_nothing(waiting, olga, sign_in):
+def test_no_answer_and_a_second_response_change_nothing(waiting, olga, sign_in):
     browser = sign_in(olga)
     assert "Say whether" in browser.post("/key/database/", {"database": "perhaps"}, follow=True).text
     assert models.Key.objects.get().is_paused

@@ -45,10 +45,10 @@ def browser(client: Client, alice) -> Client:
 def test_a_database_that_cannot_be_used_is_said_with_503_and_the_same_form_works_afterwards(sandbox, alice, browser):
     portal_request = factories.submit(alice)
     with locked_elsewhere():
-        answer = browser.post(f"/requests/{portal_request.pk}/cancel/")
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert "<h1>The portal cannot reach its database</h1>" in answer.text
-    assert "no-store" in answer.headers["Cache-Control"]
+        response = browser.post(f"/requests/{portal_request.pk}/cancel/")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert "<h1>The portal cannot reach its database</h1>" in response.text
+    assert "no-store" in response.headers["Cache-Control"]
 
     assert browser.post(f"/requests/{portal_request.pk}/cancel/").status_code == 302
     assert models.Request.objects.get().status == "CANCELLED"
@@ -56,9 +56,9 @@ def test_a_database_that_cannot_be_used_is_said_with_503_and_the_same_form_works
 
 def test_a_fault_of_ours_is_a_500_that_says_so(browser, monkeypatch):
     monkeypatch.setattr(home, "render", lambda *_: 1 / 0)
-    answer = browser.get("/")
-    assert answer.status_code == 500
-    assert "The fault is ours, not yours." in answer.text
+    response = browser.get("/")
+    assert response.status_code == 500
+    assert "The fault is ours, not yours." in response.text
 
 
 @pytest.mark.parametrize("name", ["500.html", "503.html", "slow.html", "busy.html", "413.html", "415.html"])
@@ -77,10 +77,10 @@ def test_a_query_that_took_too_long_is_said(rf):
             with transaction.atomic():
                 cursor.execute("SET LOCAL statement_timeout = '5ms'; SELECT pg_sleep(60)")
         except OperationalError:
-            answer = errors.server_error(rf.get("/requests/"))
-    assert answer.status_code == 503
-    assert "<h1>This took too long</h1>" in answer.text
-    assert "Retry-After" not in answer.headers  # the same again would take as long
+            response = errors.server_error(rf.get("/requests/"))
+    assert response.status_code == 503
+    assert "<h1>This took too long</h1>" in response.text
+    assert "Retry-After" not in response.headers  # the same again would take as long
 
 
 @ON_SQLITE

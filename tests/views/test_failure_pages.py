@@ -1,4 +1,4 @@
-"""The guide to failures: how often each has been met lately, in numbers only."""
+"""The failure pages: how often each has been met lately, in numbers only."""
 
 from datetime import timedelta
 

@@ -24,10 +24,10 @@ def worker(sandbox) -> None:
 
 
 def ask(client) -> tuple[int, list[str], list[str]]:
-    answer = client.get("/readyz")
-    told = answer.json()
-    assert told["ready"] is (answer.status_code == 200)
-    return answer.status_code, told["reasons"], told["warnings"]
+    response = client.get("/readyz")
+    told = response.json()
+    assert told["ready"] is (response.status_code == 200)
+    return response.status_code, told["reasons"], told["warnings"]
 
 
 def submit_long_ago(alice) -> None:

@@ -1,4 +1,4 @@
-"""Live parts: what a poll costs, when it gets an answer, and when there are no more."""
+"""Live parts: what a poll costs, when it gets a response, and when there are no more."""
 
 import re
 from datetime import timedelta
@@ -205,9 +205,9 @@ def test_home_asks_seldom_while_nothing_is_under_way(sign_in, alice):
 )
 def test_signed_out_a_poll_is_told_where_to_sign_in_and_come_back(client, alice, workstation, path):
     page = "http://testserver/requests/?status=QUEUED"
-    answer = client.get(path.format(number=workstation.request_id), headers=POLL | {"HX-Current-URL": page})
+    response = client.get(path.format(number=workstation.request_id), headers=POLL | {"HX-Current-URL": page})
     target = "/accounts/login/?next=/requests/%3Fstatus%3DQUEUED"
-    assert (answer.status_code, answer["HX-Redirect"]) == (401, target)
+    assert (response.status_code, response["HX-Redirect"]) == (401, target)
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,9 @@ def test_every_parameter_of_every_path(browser, client, record):
         for name in _PARAMETER.findall(route):
             for value in ("\x00", "a\x00b"):
                 path = fill(route, **record | {name: value})
-                for answer in (browser.get(path), browser.post(path), client.get(path)):
-                    assert answer.status_code == 404, path
-                    assert "There is nothing here" in answer.text
+                for response in (browser.get(path), browser.post(path), client.get(path)):
+                    assert response.status_code == 404, path
+                    assert "There is nothing here" in response.text
                     tried += 1
     assert tried > 500
 
@@ -84,8 +84,8 @@ def test_what_the_admin_reads_as_nul(browser, record, key):
     for model in pages.PAGES:
         opts = model._meta
         for page in ("change", "history", "delete"):
-            answer = browser.get(f"/admin/{opts.app_label}/{opts.model_name}/{key}/{page}/")
-            assert answer.status_code in (302, 403, 404), (model, page)
+            response = browser.get(f"/admin/{opts.app_label}/{opts.model_name}/{key}/{page}/")
+            assert response.status_code in (302, 403, 404), (model, page)
 
 
 def test_every_page_with_all_of_the_queries(browser, record):
@@ -106,14 +106,14 @@ def test_every_page_with_all_of_the_queries(browser, record):
 def test_each_query_by_itself(browser, record, path):
     for name in NAMES:
         send = browser.post if "export" in path else browser.get
-        answer = send(f"{path}?{name}=%00")
-        assert answer.status_code < 500, name
-        if answer.streaming:
-            list(answer.streaming_content)
+        response = send(f"{path}?{name}=%00")
+        assert response.status_code < 500, name
+        if response.streaming:
+            list(response.streaming_content)
 
 
 def test_nothing_is_exported_by_a_search_that_cannot_be_read(browser, record):
-    answer = browser.post("/admin/portal/event/export.csv?q=%00", follow=True)
-    assert answer.redirect_chain == [("/admin/portal/event/", 302)]
-    assert "Null characters are not allowed" in answer.text
+    response = browser.post("/admin/portal/event/export.csv?q=%00", follow=True)
+    assert response.redirect_chain == [("/admin/portal/event/", 302)]
+    assert "Null characters are not allowed" in response.text
     assert not models.Event.objects.filter(verb="export").exists()

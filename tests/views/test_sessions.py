@@ -1,4 +1,4 @@
-"""Who came, who was turned away and who left is in the record."""
+"""Who came, who was turned away and who left is in the audit log."""
 
 import pytest
 

@@ -37,9 +37,9 @@ def running(take, sign_in, olga) -> object:
 
 @pytest.mark.parametrize("path", EXPORTS)
 def test_one_too_many_is_told_to_try_again_and_not_recorded(running, take, path):
-    answer = take(path)
-    assert (answer.status_code, answer["Retry-After"]) == (503, "10")
-    assert "<h1>Another export is running</h1>" in answer.text
+    response = take(path)
+    assert (response.status_code, response["Retry-After"]) == (503, "10")
+    assert "<h1>Another export is running</h1>" in response.text
     assert models.Event.objects.filter(verb="export").count() == PLACES
 
 
@@ -59,7 +59,7 @@ def test_one_that_was_read_makes_room(running, take):
     again.close()
 
 
-@pytest.mark.django_db(transaction=True)  # the end of an answer closes the connection
+@pytest.mark.django_db(transaction=True)  # the end of a response closes the connection
 def test_one_that_was_cut_off_makes_room_for_one(running, take):
     """Before its first piece, and closed twice."""
     running[0].close()

@@ -41,7 +41,7 @@ def test_a_failed_request_has_its_details_to_copy(sandbox, sign_in, alice):
     assert "evidence.json" not in page.content.decode()
 
 
-def test_an_unknown_request_too_with_its_late_answer(sandbox, sign_in, alice):
+def test_an_unknown_request_too_with_its_late_response(sandbox, sign_in, alice):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
     models.LateResponse.objects.create(
         attempt=portal_request.attempts.get(), outcome="FAILED", failure="503", http_status=503, message="too late"
@@ -88,8 +88,8 @@ def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
     models.Workstation.objects.create(account=account, uid="orphan", made_for=portal_request)
     first = portal_request.attempts.order_by("number").first()
     with factories.unprotected():
-        models.Attempt.objects.filter(pk=first.pk).update(answer=b"\xff\x00")
-    models.LateResponse.objects.create(attempt=first, outcome="FAILED", failure="503", answer="später\x00".encode())
+        models.Attempt.objects.filter(pk=first.pk).update(response=b"\xff\x00")
+    models.LateResponse.objects.create(attempt=first, outcome="FAILED", failure="503", response="später\x00".encode())
 
     bundle = json.loads(download(sign_in(olga), portal_request.pk).content)
 
@@ -104,9 +104,9 @@ def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
     assert bundle["request"]["created_at"] == portal_request.created_at.isoformat()
     assert bundle["account"]["base_url"] == account.base_url
     assert len(bundle["attempts"]) == portal_request.attempts.count()
-    answer = bundle["attempts"][0]["answer"]
-    assert (answer["encoding"], base64.b64decode(answer["body"])) == ("base64", b"\xff\x00")
-    assert bundle["attempts"][0]["late_response"]["answer"] == {"encoding": "utf-8", "body": "später\x00"}
+    response = bundle["attempts"][0]["response"]
+    assert (response["encoding"], base64.b64decode(response["body"])) == ("base64", b"\xff\x00")
+    assert bundle["attempts"][0]["late_response"]["response"] == {"encoding": "utf-8", "body": "später\x00"}
     assert [event["verb"] for event in bundle["events"]][:2] == ["submit", "claim"]
     assert bundle["events"][-1]["verb"] == "evidence"
     assert [row["id"] for row in bundle["scans"]] == [look.pk]

@@ -8,7 +8,7 @@ from django.conf import settings
 from portal import models
 from portal.models.clock import Now
 from portal.services.mirrors import releases
-from portal.views import journey
+from portal.views import timeline
 from tests import factories
 from tests.admin import rows
 
@@ -21,26 +21,26 @@ def test_request_and_attempts_are_of_one_moment(sandbox, alice):
     """What was read before a failure was recorded is not shown beside the attempt that failed."""
     read_before = factories.submit(alice, workspace_uid="fail-503")
     factories.send_once()
-    story = journey.read_story(portal_request=read_before)
-    assert read_before.tries == 0
-    assert (story.portal_request.status, story.portal_request.tries) == ("QUEUED", 1)
-    assert [attempt.outcome for attempt in story.attempts] == ["FAILED"]
+    request_history = timeline.read_request_history(portal_request=read_before)
+    assert read_before.attempt_count == 0
+    assert (request_history.portal_request.status, request_history.portal_request.attempt_count) == ("QUEUED", 1)
+    assert [attempt.outcome for attempt in request_history.attempts] == ["FAILED"]
 
 
 def test_without_an_attempt_the_request_tells_the_story(alice):
     portal_request = factories.submit(alice)
-    assert journey.read_story(portal_request=portal_request).portal_request == portal_request
+    assert timeline.read_request_history(portal_request=portal_request).portal_request == portal_request
 
 
 def test_a_station_says_when_it_began_and_how_long_it_took(sign_in, alice):
     portal_request = rows.create_request(alice)
     attempt = rows.create_attempt(portal_request, ended_at=rows.NOW + timedelta(seconds=65))
-    story = journey.read_story(portal_request=portal_request)
-    steps = journey.list_steps(story=story, key=models.Key.objects.get(), position=None)
+    request_history = timeline.read_request_history(portal_request=portal_request)
+    steps = timeline.list_steps(request_history=request_history, key=models.Key.objects.get(), position=None)
     assert [(step.at, step.took) for step in steps if step.took] == [(attempt.claimed_at, 65)]
     rows.create_attempt(portal_request, outcome="NOT_SENT", failure="")
-    story = journey.read_story(portal_request=portal_request)
-    given_back = journey.list_steps(story=story, key=models.Key.objects.get(), position=None)[2]
+    request_history = timeline.read_request_history(portal_request=portal_request)
+    given_back = timeline.list_steps(request_history=request_history, key=models.Key.objects.get(), position=None)[2]
     assert (given_back.took, given_back.text[:16]) == (None, "Nothing was sent")
     assert "It took 1 min 05 s." in sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
 
@@ -48,16 +48,16 @@ def test_a_station_says_when_it_began_and_how_long_it_took(sign_in, alice):
 @calls_the_provider
 def test_what_the_lists_lag_puts_off_when_the_outcome_can_be_known(sandbox, alice):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
-    first = journey.read_story(portal_request=portal_request).known_by
+    first = timeline.read_request_history(portal_request=portal_request).known_by
     models.Account.objects.update(longest_lag=100, longest_lag_at=Now())
-    later = journey.read_story(portal_request=portal_request).known_by
+    later = timeline.read_request_history(portal_request=portal_request).known_by
     assert (later - first).total_seconds() == pytest.approx(300 - settings.PORTAL_RECONCILE_GRACE)
 
 
 @pytest.mark.parametrize(("number", "folded"), [(12, 0), (13, 4), (47, 38)])
 def test_many_stations_are_folded_in_the_middle_and_none_is_left_out(number, folded):
-    steps = [journey.Step(title=str(index), state="done") for index in range(number)]
-    first, middle, last = journey.fold_steps(steps)
+    steps = [timeline.Step(title=str(index), state="done") for index in range(number)]
+    first, middle, last = timeline.fold_steps(steps)
     assert len(middle) == folded
     assert [*first, *middle, *last] == steps
 

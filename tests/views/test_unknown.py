@@ -143,8 +143,8 @@ def test_the_question_says_whose_turn_it_is_and_offers_one_way_to_try_again(sign
 def test_before_a_requester_is_asked_nothing_is_offered(sign_in, unknown, alice):
     models.Request.objects.update(operator_note="")
     assert "Not created" not in sign_in(alice).get(f"/requests/{unknown.pk}/").content.decode()
-    answer = sign_in(alice).post(f"/requests/{unknown.pk}/not-created/", follow=True)
-    assert "still checking" in answer.content.decode()
+    response = sign_in(alice).post(f"/requests/{unknown.pk}/not-created/", follow=True)
+    assert "still checking" in response.content.decode()
 
 
 def test_a_requester_wishes_to_cancel_what_is_unknown(sign_in, unknown, alice):
@@ -164,8 +164,8 @@ def test_a_waiting_request_shows_its_place(sign_in, sandbox, alice, bob):
     assert "At most 16 calls are under way at one time. Its place in the queue: 3." in page
 
 
-@pytest.mark.parametrize("answer", ["same", "other"])
-def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, settings, alice, anna, olga, answer):
+@pytest.mark.parametrize("response", ["same", "other"])
+def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, settings, alice, anna, olga, response):
     waiting = factories.submit(alice)
     settings.AGENTSTATION_API_KEY = "another-key"
     asked = factories.ask_whose_key()
@@ -173,7 +173,7 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     page = sign_in(alice).get("/key/").content.decode()
     assert "Another API key or base URL has been set" in page
     assert asked.fingerprint not in page
-    assert sign_in(anna).post(url, {"account": answer}).status_code == 403
+    assert sign_in(anna).post(url, {"account": response}).status_code == 403
     assert "It cannot just be resumed" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
     page = sign_in(olga).get("/key/").content.decode()
     assert all(told in page for told in (url, asked.fingerprint, asked.base_url, asked.seen_on))
@@ -182,12 +182,12 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     assert operator_actions.count_open_decisions() == 1
 
     assert "Say whether" in sign_in(olga).post(url, {"account": "perhaps"}, follow=True).content.decode()
-    page = sign_in(olga).post(url, {"account": answer}, follow=True).content.decode()
+    page = sign_in(olga).post(url, {"account": response}, follow=True).content.decode()
     assert "Noted." in page
     assert url not in page
-    assert "Nobody has to say" in sign_in(olga).post(url, {"account": answer}, follow=True).content.decode()
-    assert models.Account.objects.count() == (1 if answer == "same" else 2)
-    assert waiting.account == accounts.get_current_account() or answer == "other"
+    assert "Nobody has to say" in sign_in(olga).post(url, {"account": response}, follow=True).content.decode()
+    assert models.Account.objects.count() == (1 if response == "same" else 2)
+    assert waiting.account == accounts.get_current_account() or response == "other"
 
 
 def test_the_question_of_a_key_says_whether_its_worker_still_lives(sign_in, sandbox, settings, alice, olga):

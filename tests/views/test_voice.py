@@ -123,5 +123,5 @@ def test_the_guide_says_which_rehearsals_end_with_a_question(sign_in, alice):
 def test_a_gateway_s_answer_is_not_called_silence(sandbox, sign_in, alice, uid, status):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
     page = read(sign_in(alice).get(f"/requests/{portal_request.pk}/"))
-    assert f"The provider's answer did not come ({status})." in page
+    assert f"The provider's response did not come ({status})." in page
     assert "a gateway before the provider answered in its place" in page

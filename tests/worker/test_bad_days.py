@@ -12,7 +12,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.requests import batch, dispatch, record
+from portal.services.requests import batch, dispatch, results
 from portal.worker import dispatcher, process
 from tests import factories
 from tests.worker.broken import unusable_table
@@ -42,7 +42,7 @@ def running(sandbox, impatient) -> Iterator[dispatcher.Dispatcher]:
 
 @contextmanager
 def refused_workstations() -> Iterator[None]:
-    """A workstation cannot be stored, whatever is tried: as if its answer broke a constraint."""
+    """A workstation cannot be stored, whatever is tried: as if its response broke a constraint."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             body = "BEGIN SELECT RAISE(ABORT, 'refused'); END"
@@ -66,7 +66,7 @@ def await_words(caplog, words: str) -> None:
         pause.wait(0.01)
 
 
-def test_an_answer_waits_for_a_database_that_fails_when_it_is_recorded(running, sandbox, alice, caplog):
+def test_a_response_waits_for_a_database_that_fails_when_it_is_recorded(running, sandbox, alice, caplog):
     sandbox.hold()
     portal_request = factories.submit(alice)
     sandbox.wait_for_posts(1, timeout=20)
@@ -81,7 +81,7 @@ def test_an_answer_waits_for_a_database_that_fails_when_it_is_recorded(running, 
     assert len(sandbox.record()["posts"]) == 1
 
 
-def test_an_answer_that_breaks_its_recording_is_kept_as_unreadable_and_stops_nobody(running, sandbox, alice, caplog):
+def test_a_response_that_breaks_its_recording_is_kept_as_unreadable_and_stops_nobody(running, sandbox, alice, caplog):
     with refused_workstations():
         broken = factories.submit(alice)
         await_row(models.Attempt.objects.filter(request=broken, outcome="UNKNOWN"))
@@ -94,8 +94,8 @@ def test_an_answer_that_breaks_its_recording_is_kept_as_unreadable_and_stops_nob
     assert (broken.status, broken.failure, attempt.failure, attempt.http_status) == (
         *("UNKNOWN", "unreadable", "unreadable", 200),
     )
-    assert b'"id"' in attempt.answer
-    assert models.Event.objects.filter(verb="answer", request_number=broken.pk).count() == 1
+    assert b'"id"' in attempt.response
+    assert models.Event.objects.filter(verb="response", request_number=broken.pk).count() == 1
     assert not models.Workstation.objects.filter(request=broken).exists()
     assert "could not be recorded" in caplog.text
 
@@ -107,11 +107,11 @@ def test_a_late_response_that_breaks_its_recording_is_kept_too(sandbox, alice):
     models.Attempt.objects.update(outcome="UNKNOWN", failure="no-answer", ended_at=Now())
     models.Request.objects.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
 
-    record.record_unreadable(call=call, result=result)
-    record.record_unreadable(call=call, result=result)
+    results.record_unreadable(call=call, result=result)
+    results.record_unreadable(call=call, result=result)
 
     late = models.LateResponse.objects.get()
-    assert (late.outcome, late.failure, bytes(late.answer)) == ("UNKNOWN", "unreadable", result.answer.body)
+    assert (late.outcome, late.failure, bytes(late.response)) == ("UNKNOWN", "unreadable", result.response.body)
     broken.refresh_from_db()
     assert broken.status == "UNKNOWN"
 

@@ -109,8 +109,8 @@ def test_a_worker_that_stops_finishes_the_release_under_way_and_starts_no_other(
     worker.stop()
     await_that(models.Worker.objects.filter(name=worker.name, stopped_at__isnull=False).exists)
 
-    tries = models.Workstation.objects.order_by("pk").values_list("release_tries", flat=True)
-    assert list(tries) == [1, 0]
+    attempt_count = models.Workstation.objects.order_by("pk").values_list("release_tries", flat=True)
+    assert list(attempt_count) == [1, 0]
     assert list(models.Workstation.objects.live()) == [second]
 
 

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         running.add_options(parser)
 
     def handle(self, *, host: str, port: int, data: Path | None, lifetime: float, **_options: Any) -> None:
-        """Serve, and finish the answers begun when told to stop."""
+        """Serve, and finish the responses begun when told to stop."""
         path = data or settings.DATA_DIR / "sandbox.sqlite3"
         try:
             running.serve(host=host, port=port, data=path, lifetime=lifetime)

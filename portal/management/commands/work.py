@@ -29,7 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if faults := protection.find_faults():
-            raise CommandError(f"{faults[0]} `manage.py migrate` puts the triggers of the record back.")
+            raise CommandError(f"{faults[0]} `manage.py migrate` puts the triggers of the audit log back.")
         if fault := seals.find_fault():
             raise CommandError(fault)
         configuration.note_settings()

@@ -1,4 +1,4 @@
-"""The record: what was done, by whom, and the proof that nobody changed it since.
+"""The audit log: what was done, by whom, and the proof that nobody changed it since.
 
 django-auditlog and django-simple-history hear of changes by Django's signals, which QuerySet.update() does not send,
 django-pghistory by triggers of PostgreSQL alone. All three keep plain rows, which whoever writes there can change.

@@ -1,4 +1,4 @@
-"""The audit key: the secret by which the record is sealed. It is not in the database: who can write there lacks it."""
+"""The audit key: the secret that seals the audit log. It is not in the database: who can write there lacks it."""
 
 import hashlib
 import hmac

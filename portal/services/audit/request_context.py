@@ -1,4 +1,4 @@
-"""Where an act comes from: the HTTP request that is being answered, for the record."""
+"""Where an act comes from: the HTTP request that is being answered, for the audit log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -221,19 +221,19 @@ def _restore(row: canonical.Row) -> StoredSeal:
 
 
 def find_fault() -> str:
-    """Why the record cannot be sealed on, as a sentence; empty where it can."""
+    """Why the audit log cannot be sealed on, as a sentence; empty where it can."""
     newest = _read_newest()
     if newest is None or keys.find_key(key_id=newest.key_id) is not None:
         return ""
     return (
-        f"The record was last sealed with the audit key {newest.key_id}, which is not set: put the former"
+        f"The audit log was last sealed with the audit key {newest.key_id}, which is not set: put the former"
         " PORTAL_AUDIT_KEY (or the SECRET_KEY that stood for it) into PORTAL_AUDIT_KEY_OLD."
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """How far the record is sealed. `waiting`: events that are not, counted up to MOST_COUNTED."""
+    """How far the audit log is sealed. `waiting`: events that are not, counted up to MOST_COUNTED."""
 
     newest: models.Seal | None
     waiting: int
@@ -271,7 +271,7 @@ def describe_newest() -> dict[str, str | int]:
     """The newest seal as a checkpoint, fit for JSON. Raises NoSeal."""
     newest = _read_newest()
     if newest is None:
-        raise NoSeal("Nothing has been sealed yet: a worker seals the record about once a minute.")
+        raise NoSeal("Nothing has been sealed yet: a worker seals the audit log about once a minute.")
     return {
         "format": _CHECKPOINT,
         "version": 1,

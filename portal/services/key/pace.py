@@ -34,9 +34,9 @@ def _count_calls(*, account: models.Account, since: datetime) -> int:
     return attempts.count() + account.workstations.filter(release_tried_at__gt=since).count()
 
 
-def choose_delay(*, tries: int, retry_after: float | None) -> float:
+def choose_delay(*, attempt_count: int, retry_after: float | None) -> float:
     """Seconds to wait: what the provider asked, capped; else exponential with jitter, so that retries spread."""
     if retry_after is not None:
         return min(retry_after, LONGEST_RETRY_AFTER)
-    ceiling = min(settings.PORTAL_RETRY_DELAY * 2.0 ** min(tries - 1, 20), _LONGEST_DELAY)
+    ceiling = min(settings.PORTAL_RETRY_DELAY * 2.0 ** min(attempt_count - 1, 20), _LONGEST_DELAY)
     return float(ceiling * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load, keeps no secret)

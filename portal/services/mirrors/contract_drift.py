@@ -21,7 +21,7 @@ from portal.services import audit
 from portal.services.mirrors import sanitize
 
 _MOST_NUMBERS = 20
-_MOST_KINDS, _MOST_NOTICES = 20, 500  # of one answer; in all: whoever makes up fields must not fill the record
+_MOST_KINDS, _MOST_NOTICES = 20, 500  # of one response; in all: whoever makes up fields must not fill the audit log
 _MORE = "more differences than are kept"
 _LONGEST_KIND = 200
 _LONGEST_TEXT, _LONGEST_EXAMPLE = 100, 4000  # characters

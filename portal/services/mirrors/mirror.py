@@ -33,8 +33,8 @@ def store_workstation(
     return _store(account=account, workstation=workstation, workspace=workspace, known=known)
 
 
-def store_answer(*, portal_request: models.Request, workstation: agentstation.Workstation) -> models.Workstation:
-    """Insert or update what a POST's answer names, in the caller's transaction.
+def store_response(*, portal_request: models.Request, workstation: agentstation.Workstation) -> models.Workstation:
+    """Insert or update what a POST's response names, in the caller's transaction.
 
     A workstation that another request owns stays as it is, and so do the contents of somebody else's workspace.
     """
@@ -42,10 +42,10 @@ def store_answer(*, portal_request: models.Request, workstation: agentstation.Wo
     named = models.Workstation.objects.filter(account=account, uid=workstation.uid).first()
     if named is not None and named.request_id not in (None, portal_request.pk):
         return named
-    return _store_answer(account=account, workstation=workstation, requester_id=portal_request.requester_id)
+    return _store_response(account=account, workstation=workstation, requester_id=portal_request.requester_id)
 
 
-def adopt_answer(*, portal_request: models.Request, workstation: agentstation.Workstation) -> list[Model]:
+def adopt_response(*, portal_request: models.Request, workstation: agentstation.Workstation) -> list[Model]:
     """The same for a workstation that no other request owns: it becomes the request's. Returns the rows that changed.
 
     Under the key's lock, yet a scan may insert the same at this moment: IntegrityError, and the caller begins again.
@@ -69,12 +69,12 @@ def adopt_answer(*, portal_request: models.Request, workstation: agentstation.Wo
 
 
 def store_stray(*, account: models.Account, workstation: agentstation.Workstation) -> models.Workstation:
-    """The same for an answer that belongs to no request; the caller has seen that nobody owns its workstation."""
+    """The same for a response that belongs to no request; the caller has seen that nobody owns its workstation."""
     contract_drift.note_deviations(deviations=workstation.deviations)
-    return _store_answer(account=account, workstation=workstation, requester_id=None)
+    return _store_response(account=account, workstation=workstation, requester_id=None)
 
 
-def _store_answer(
+def _store_response(
     *, account: models.Account, workstation: agentstation.Workstation, requester_id: int | None
 ) -> models.Workstation:
     """Store it with the workspace, whose contents are left as they are where it is another person's."""
@@ -169,8 +169,8 @@ def store_listed(
 def assign_workstation(*, stored: models.Workstation, portal_request: models.Request) -> list[Model]:
     """Make the request the workstation's owner, and its requester the owner of a workspace that has none.
 
-    A named workspace is theirs even where the provider's answer leaves it out. Returns the rows that this changed, for
-    the event.
+    A named workspace is theirs even where the provider's response leaves it out. Returns the rows that this changed,
+    for the event.
     """
     if stored.workspace is None and portal_request.workspace_uid:
         stored.workspace, _ = models.Workspace.objects.get_or_create(

@@ -38,7 +38,7 @@ class Release:
 class Result:
     """What the provider answered, or the failure, or (neither) that nothing was sent in time."""
 
-    answer: agentstation.Released | None = None
+    response: agentstation.Released | None = None
     failure: failures.Failure | None = None
     retry_after: float | None = None
 
@@ -114,11 +114,11 @@ def send_release(*, release: Release, client: agentstation.Client) -> Result:
         raise RuntimeError("no transaction may be open while the provider is asked")
     release_connection()
     try:
-        return Result(answer=client.release_workstation(uid=release.uid, send_before=release.send_before))
+        return Result(response=client.release_workstation(uid=release.uid, send_before=release.send_before))
     except agentstation.SendTooLate:
         return Result()
     except agentstation.AgentStationError as error:
-        retry_after = error.answer.retry_after if error.answer else None
+        retry_after = error.response.retry_after if error.response else None
         return Result(failure=failures.classify_error(error), retry_after=retry_after)
 
 
@@ -128,26 +128,26 @@ def record_release(*, release: Release, result: Result) -> None:
     account = models.Account.objects.get(workstations=release.workstation_id)
     key = circuit_breaker.lock_key(account=account)
     stored = models.Workstation.objects.select_for_update().get(pk=release.workstation_id)
-    if result.answer is not None:
-        contract_drift.note_deviations(deviations=result.answer.deviations, request_number=stored.request_id)
+    if result.response is not None:
+        contract_drift.note_deviations(deviations=result.response.deviations, request_number=stored.request_id)
     if stored.ended_at is not None:
         return
-    if result.answer is not None and result.answer.released:
+    if result.response is not None and result.response.released:
         doubts.end_workstation(stored=stored, before=doubts.describe_life(stored=stored))
     elif stored.release_tries == release.number:  # else it was tried again since, which tells more
         _try_again(key=key, stored=stored, result=result)
 
 
 def _try_again(*, key: models.Key, stored: models.Workstation, result: Result) -> None:
-    failure = failures.UNREADABLE if result.answer is not None else result.failure
+    failure = failures.UNREADABLE if result.response is not None else result.failure
     if failure is not None and failure.code == _NOT_FOUND:
         doubts.begin_doubt(key=key, stored=stored, why="release")
     stored.release_failure = failure.code if failure else ""
-    stored.release_due_at = Now() + _choose_delay(result, tries=stored.release_tries) if failure else Now()
+    stored.release_due_at = Now() + _choose_delay(result, attempt_count=stored.release_tries) if failure else Now()
     stored.save(update_fields=["release_failure", "release_due_at"])
 
 
-def _choose_delay(result: Result, *, tries: int) -> timedelta:
+def _choose_delay(result: Result, *, attempt_count: int) -> timedelta:
     """Growing, or as the provider asked. Under a pace once a minute at most, for only the last try is counted in it."""
-    delay = timedelta(seconds=pace.choose_delay(tries=tries, retry_after=result.retry_after or None))
+    delay = timedelta(seconds=pace.choose_delay(attempt_count=attempt_count, retry_after=result.retry_after or None))
     return max(delay, pace.MINUTE) if settings.PORTAL_CALLS_PER_MINUTE else delay

@@ -48,19 +48,19 @@ def read_types(*, lease: leases.Lease, client: agentstation.Client) -> None:
     try:
         described = client.list_types()
     except agentstation.AgentStationError as error:
-        _note_refusal(account=account, lease=lease, answer=error.answer)
+        _note_refusal(account=account, lease=lease, response=error.response)
     else:
         _store_list(account=account, lease=lease, described=described)
 
 
 @transaction.atomic
-def _note_refusal(*, account: models.Account, lease: leases.Lease, answer: agentstation.Answer | None) -> None:
+def _note_refusal(*, account: models.Account, lease: leases.Lease, response: agentstation.Response | None) -> None:
     """Where the provider says that it has no list, forget the one that it had, if that was read long ago."""
     leases.check_lease(lease=lease)
-    if answer is None or 200 <= answer.status < 300:
+    if response is None or 200 <= response.status < 300:
         return
-    if answer.status not in _NO_LIST:
-        contract_drift.note_deviations(deviations=answer.deviations)
+    if response.status not in _NO_LIST:
+        contract_drift.note_deviations(deviations=response.deviations)
         return
     rows = models.WorkstationType.objects.filter(account=account, withdrawn_at=None)
     if not rows.filter(listed_at__gt=Now() - _TRUSTED_FOR).exists():

@@ -1,4 +1,4 @@
-"""Who may do what: what an administrator changes about people and groups, for the record."""
+"""Who may do what: what an administrator changes about people and groups, for the audit log."""
 
 from collections.abc import Mapping
 from typing import Any

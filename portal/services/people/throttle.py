@@ -67,7 +67,7 @@ def refuse_waiting(*, subjects: Sequence[Subject]) -> None:
 def count_try(*, subjects: Sequence[Subject], name: str) -> None:
     """Count a try as failed before the password is looked at, so that many at one time are counted too.
 
-    Raises TooManyFailures where it has to wait; then it does not count. `name` is only for the record.
+    Raises TooManyFailures where it has to wait; then it does not count. `name` is only for the audit log.
     """
     rows = [(subject, _lock_row(subject)) for subject in sorted(subjects, key=lambda one: one.digest)]
     _refuse_waiting([row for _, row in rows])

@@ -76,7 +76,7 @@ def _list_undecided(*, account: models.Account, this_round: Round) -> list[int]:
     They are read without a lock: what changes meanwhile is seen in the next round.
     """
     view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
-    attempts = unresolved.list_open_attempts(account=account).select_related("request__account").defer("answer")
+    attempts = unresolved.list_open_attempts(account=account).select_related("request__account").defer("response")
     by_request: dict[int, list[models.Attempt]] = {}
     for attempt in attempts.order_by("claimed_tick", "number"):
         by_request.setdefault(attempt.request_id, []).append(attempt)
@@ -195,7 +195,7 @@ def _move_on(portal_request: models.Request, *, failed: int, evidence: dict[str,
     states = models.Request.Status
     if portal_request.cancel_requested_at is not None:
         change = lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
-    elif portal_request.tries >= retry_policy.MAX_ATTEMPTS:
+    elif portal_request.attempt_count >= retry_policy.MAX_ATTEMPTS:
         failure = failures.CATALOGUE[portal_request.failure]
         change = lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=failure)
     else:

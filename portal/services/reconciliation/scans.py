@@ -164,7 +164,7 @@ def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client
         _put_off(scan, lease=lease, error=error)
         return False
     except agentstation.AgentStationError as error:
-        status = f"{error.answer.status} " if error.answer else ""
+        status = f"{error.response.status} " if error.response else ""
         _end(scan, lease=lease, problem=f"{status}{type(error).__name__}", error=error)
     return True
 
@@ -172,7 +172,7 @@ def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client
 @transaction.atomic
 def _put_off(scan: models.Scan, *, lease: leases.Lease, error: agentstation.RateLimited) -> None:
     leases.check_lease(lease=lease)
-    asked = error.answer.retry_after if error.answer else None
+    asked = error.response.retry_after if error.response else None
     scan.wait_until = Now() + timedelta(seconds=min(asked or _UNTOLD_WAIT, _LONGEST_WAIT))
     scan.save(update_fields=["wait_until", "paid_until"])
 
@@ -278,8 +278,8 @@ def _end(
     leases.check_lease(lease=lease)
     if not problem and wholeness.find_lacking(scan=scan).exists():
         return  # somebody was given one in this moment
-    if error is not None and error.answer is not None and not 200 <= error.answer.status < 300:
-        contract_drift.note_deviations(deviations=error.answer.deviations)
+    if error is not None and error.response is not None and not 200 <= error.response.status < 300:
+        contract_drift.note_deviations(deviations=error.response.deviations)
     scan.problem = problem or wholeness.find_problem(scan=scan)
     scan.is_whole = not scan.problem
     shown = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk)

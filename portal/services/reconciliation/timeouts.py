@@ -66,7 +66,7 @@ def _make_unknown(*, attempt_id: int, is_over: Q, lease: leases.Lease) -> bool:
     )
     if not is_ours:
         return False  # its worker recorded it at the last moment
-    portal_request.tries = F("tries") + 1
+    portal_request.attempt_count = F("attempt_count") + 1
     change = lifecycle.move_request(
         portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
     )

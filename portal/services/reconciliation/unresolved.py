@@ -31,7 +31,7 @@ def list_open_attempts(*, account: models.Account) -> QuerySet[models.Attempt]:
 def list_attempts(*, portal_request: models.Request) -> list[models.Attempt]:
     """Those of the request, in their order."""
     attempts = list_open_attempts(account=portal_request.account).filter(request=portal_request)
-    return list(attempts.defer("answer").order_by("number"))
+    return list(attempts.defer("response").order_by("number"))
 
 
 def describe_request(*, portal_request: models.Request, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
@@ -43,7 +43,7 @@ def describe_request(*, portal_request: models.Request, attempts: Sequence[model
     lost = restore.list_restores(account=portal_request.account)
     # It takes the place of who was given what its call had made, and may have what theirs had made.
     owners = models.Attempt.objects.filter(request__in=[detail["owner"] for detail in late])
-    owners = owners.filter(outcome=models.Attempt.Outcome.UNKNOWN).defer("answer")
+    owners = owners.filter(outcome=models.Attempt.Outcome.UNKNOWN).defer("response")
     all_sent = sorted([*owners, *attempts], key=lambda attempt: attempt.claimed_tick)
     return matching.Unresolved(
         type=portal_request.type,

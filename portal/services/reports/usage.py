@@ -238,7 +238,7 @@ def _count_by_day(requests: QuerySet[models.Request]) -> dict[date, dict[int, Co
         for kind, value in zip(KINDS, [*values, str(person)], strict=False):
             if value:
                 days[day][person][kind][value] += number
-    # Of all that have ended: by a status SQLite would find all of the record's.
+    # Of all that have ended: by a status SQLite would find all of the audit log's.
     ended = requests.filter(ended_at__isnull=False).annotate(seconds=SecondsBetween("ended_at", "created_at"))
     times = ended.values_list("day", "requester", "status", "seconds")
     for day, person, status, seconds, number in times.annotate(number=Count("pk")):

@@ -12,7 +12,7 @@ from portal import agentstation, models
 from portal.db import clock, is_unable
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker
-from portal.services.requests import dispatch, record
+from portal.services.requests import dispatch, results
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def _save_results(batch: Batch, *, key: models.Key, now: datetime) -> models.Key
             continue
         try:
             with audit.collect_events():
-                record.save_result(key=key, call=delivery.call, result=delivery.result, now=now)
+                results.save_result(key=key, call=delivery.call, result=delivery.result, now=now)
         except Exception as error:
             if is_unable(error):
                 raise

@@ -47,7 +47,7 @@ class Result:
 
     workstation: agentstation.Workstation | None = None
     failure: failures.Failure | None = None
-    answer: agentstation.Answer | None = None
+    response: agentstation.Response | None = None
 
     @property
     def outcome(self) -> models.Attempt.Outcome:
@@ -212,17 +212,17 @@ def _send(*, call: Call, client: agentstation.Client) -> Result:
     except agentstation.SendTooLate:
         return Result()
     except agentstation.AgentStationError as error:
-        return Result(failure=failures.classify_error(error), answer=error.answer)
+        return Result(failure=failures.classify_error(error), response=error.response)
     if not mirror.has_storable_uid(workstation=reply.value):
-        return Result(failure=failures.UNREADABLE, answer=reply.answer)
-    return Result(workstation=reply.value, answer=reply.answer)
+        return Result(failure=failures.UNREADABLE, response=reply.response)
+    return Result(workstation=reply.value, response=reply.response)
 
 
 def _is_ours(call: Call, *, seconds: float) -> bool:
     """Whether the attempt may still be sent, by the database's word and clock, for a call that takes so long.
 
     It may not where an earlier attempt of its request has named a workstation meanwhile.
-    No answer within the send margin is a no: the attempt's deadline counts on it.
+    No response within the send margin is a no: the attempt's deadline counts on it.
     """
     asked_at = agentstation.boottime()
     over_by = Now() + timedelta(seconds=max(seconds, 0.0) + settings.PORTAL_RECORD_MARGIN)

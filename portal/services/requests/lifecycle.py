@@ -42,7 +42,7 @@ def move_request(
             "status",
             "was_unknown",
             "failure",
-            "tries",
+            "attempt_count",
             "next_attempt_at",
             "ended_at",
             "took",

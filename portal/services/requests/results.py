@@ -39,23 +39,23 @@ def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result
     ours = _end_attempt(
         attempt, key=key, result=result, now=now, outcome=outcome, failure=failure, names_other=names_other
     )
-    if result.answer is not None:
-        contract_drift.note_deviations(deviations=result.answer.deviations, request_number=portal_request.pk)
+    if result.response is not None:
+        contract_drift.note_deviations(deviations=result.response.deviations, request_number=portal_request.pk)
     if not ours:
         _record_late(attempt=attempt, result=result, owner=owner, names_other=names_other)
         return
     before = portal_request.status
     mirrors = _use_result(result, key=key, attempt=attempt, now=now, owner=owner)
-    # Only now: the event keeps what the rows are after all that followed from the answer.
-    _record_answer(attempt, outcome=outcome, failure=failure, before=before, mirrors=mirrors)
+    # Only now: the event keeps what the rows are after all that followed from the response.
+    _record_outcome(attempt, outcome=outcome, failure=failure, before=before, mirrors=mirrors)
 
 
 @transaction.atomic
 def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
-    """Keep an answer that our own code breaks on: its bytes, and an unknown outcome. Nothing else is made of it."""
-    answer = result.answer and replace(result.answer, error="", message="", retry_after=None)
-    failure = failures.UNREADABLE if answer else failures.NO_ANSWER
-    kept = dispatch.Result(failure=failure, answer=answer)
+    """Keep a response that our own code breaks on: its bytes, and an unknown outcome. Nothing else is made of it."""
+    response = result.response and replace(result.response, error="", message="", retry_after=None)
+    failure = failures.UNREADABLE if response else failures.NO_ANSWER
+    kept = dispatch.Result(failure=failure, response=response)
     key = _lock_key(call)
     attempt = _lock_attempt(call, key=key)
     if attempt is None:
@@ -66,9 +66,9 @@ def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
         _record_late(attempt=attempt, result=kept)
         return
     portal_request, before = attempt.request, attempt.request.status
-    portal_request.tries = F("tries") + 1
+    portal_request.attempt_count = F("attempt_count") + 1
     lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failure)
-    _record_answer(attempt, outcome=kept.outcome, failure=failure, before=before, mirrors=[])
+    _record_outcome(attempt, outcome=kept.outcome, failure=failure, before=before, mirrors=[])
 
 
 def _lock_key(call: dispatch.Call) -> models.Key:
@@ -111,7 +111,7 @@ def _end_attempt(
     )
 
 
-def _record_answer(
+def _record_outcome(
     attempt: models.Attempt,
     *,
     outcome: models.Attempt.Outcome,
@@ -120,7 +120,7 @@ def _record_answer(
     mirrors: list[Model],
 ) -> None:
     audit.record(
-        Verb.ANSWER,
+        Verb.RESPONSE,
         attempt,
         detail={
             "outcome": outcome,
@@ -150,7 +150,7 @@ def _use_result(
     now: datetime,
     owner: models.Request | None,
 ) -> list[Model]:
-    """All that follows from an answer in time. Returns the mirrors that it changed, as do those that it calls."""
+    """All that follows from a response in time. Returns the mirrors that it changed, as do those that it calls."""
     portal_request = attempt.request
     if result.workstation is not None:
         circuit_breaker.note_success(key=key, attempt=attempt)
@@ -165,18 +165,18 @@ def _use_result(
 
 def _describe(result: dispatch.Result, *, failure: failures.Failure | None) -> dict[str, object]:
     """The columns that an attempt and a late response have in common."""
-    answer = result.answer
+    response = result.response
     return {
         "failure": failure.code if failure else "",
-        "http_status": answer.status if answer else None,
-        "error": sanitize.escape_text(hidden.hide_in_sentence(text=answer.error)) if answer else "",
-        "message": sanitize.escape_text(hidden.hide_in_sentence(text=answer.message)) if answer else "",
-        "answer": answer.body if answer else None,
+        "http_status": response.status if response else None,
+        "error": sanitize.escape_text(hidden.hide_in_sentence(text=response.error)) if response else "",
+        "message": sanitize.escape_text(hidden.hide_in_sentence(text=response.message)) if response else "",
+        "response": response.body if response else None,
     }
 
 
 def _retry_after(result: dispatch.Result) -> float | None:
-    return result.answer.retry_after if result.answer else None
+    return result.response.retry_after if result.response else None
 
 
 def _find_other_owner(portal_request: models.Request, *, result: dispatch.Result) -> models.Request | None:
@@ -214,10 +214,10 @@ def _use_workstation(
     states = models.Request.Status
     if owner is not None:
         if portal_request.status != states.UNKNOWN:
-            portal_request.tries = F("tries") + int(portal_request.status == states.SENDING)
+            portal_request.attempt_count = F("attempt_count") + int(portal_request.status == states.SENDING)
             lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
         return []
-    mirrors = mirror.adopt_answer(portal_request=portal_request, workstation=workstation)
+    mirrors = mirror.adopt_response(portal_request=portal_request, workstation=workstation)
     lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
     return mirrors
 
@@ -229,9 +229,12 @@ def _move_on(
     if mirrors := _take_named(portal_request):
         return mirrors
     step = retry_policy.plan_next(
-        failure=failure, tries=portal_request.tries + 1, stopped_key=stopped_key, retry_after=retry_after
+        failure=failure,
+        attempt_count=portal_request.attempt_count + 1,
+        stopped_key=stopped_key,
+        retry_after=retry_after,
     )
-    portal_request.tries = F("tries") + 1 if step.counts else F("tries")
+    portal_request.attempt_count = F("attempt_count") + 1 if step.counts else F("attempt_count")
     lifecycle.move_request(
         portal_request=portal_request, status=step.status, failure=failure, delay=step.delay, to_back=step.to_back
     )
@@ -243,7 +246,7 @@ def _take_named(portal_request: models.Request) -> list[Model]:
     named_late = portal_request.orphans.filter(request=None).first()
     if named_late is None:
         return []
-    portal_request.tries = F("tries") + 1
+    portal_request.attempt_count = F("attempt_count") + 1
     mirrors = mirror.assign_workstation(stored=named_late, portal_request=portal_request)
     lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
     return mirrors
@@ -262,9 +265,12 @@ def _record_late(
     owner: models.Request | None = None,
     names_other: bool = False,
 ) -> None:
-    """Keep an answer that came after the deadline, and use it where that is still possible."""
+    """Keep a response that came after the deadline, and use it where that is still possible."""
     portal_request, description = attempt.request, _describe(result, failure=result.failure)
-    is_silent = result.answer is None and (attempt.outcome, attempt.failure) == (result.outcome, description["failure"])
+    is_silent = result.response is None and (attempt.outcome, attempt.failure) == (
+        result.outcome,
+        description["failure"],
+    )
     if is_silent or attempt.http_status is not None:
         return  # late news that is none; or recorded already, by a transaction whose commit was not confirmed
     late, is_new = models.LateResponse.objects.get_or_create(
@@ -300,7 +306,7 @@ def _use_late_workstation(
         return _use_workstation(portal_request, workstation=workstation, owner=owner)
     if owner is not None:
         return []
-    stored = mirror.store_answer(portal_request=portal_request, workstation=workstation)
+    stored = mirror.store_response(portal_request=portal_request, workstation=workstation)
     if stored.request is None:
         stored.made_for, stored.is_foreign = portal_request, False
         stored.save(update_fields=["made_for", "is_foreign"])
@@ -317,7 +323,9 @@ def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failu
     elif failure is None:
         lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
     else:
-        step = retry_policy.plan_next(failure=failure, tries=portal_request.tries, stopped_key=False, retry_after=None)
+        step = retry_policy.plan_next(
+            failure=failure, attempt_count=portal_request.attempt_count, stopped_key=False, retry_after=None
+        )
         lifecycle.move_request(portal_request=portal_request, status=step.status, failure=failure, delay=step.delay)
 
 

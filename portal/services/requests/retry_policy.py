@@ -21,7 +21,7 @@ class Next:
     to_back: bool = False
 
 
-def plan_next(*, failure: failures.Failure, tries: int, stopped_key: bool, retry_after: float | None) -> Next:
+def plan_next(*, failure: failures.Failure, attempt_count: int, stopped_key: bool, retry_after: float | None) -> Next:
     """What the catalogue says for a failure at this number of tries, this one included.
 
     `stopped_key`: whether this very failure took the key from active to paused; only that request fails with it.
@@ -31,10 +31,10 @@ def plan_next(*, failure: failures.Failure, tries: int, stopped_key: bool, retry
         return Next(status=status.FAILED) if stopped_key else Next(status=status.QUEUED, counts=False, to_back=True)
     if failure.may_exist:
         return Next(status=status.UNKNOWN)
-    if failure.retry is failures.Retry.NEVER or (failure.retry is failures.Retry.FEW and tries >= MAX_ATTEMPTS):
+    if failure.retry is failures.Retry.NEVER or (failure.retry is failures.Retry.FEW and attempt_count >= MAX_ATTEMPTS):
         return Next(status=status.FAILED)
     return Next(
         status=status.QUEUED,
-        delay=pace.choose_delay(tries=tries, retry_after=retry_after),
+        delay=pace.choose_delay(attempt_count=attempt_count, retry_after=retry_after),
         to_back=failure.pause is failures.Pause.UNTIL_RETRY_AFTER,
     )

@@ -1,6 +1,6 @@
 """What the provider wrote and not everybody may read: the addresses of files, and whatever is named as a secret.
 
-An answer is kept as it came, and this is hidden where it is shown; what a request's page quotes of it is kept without.
+A response is kept as it came, and this is hidden where it is shown; what a request's page quotes of it is kept without.
 Whoever has a file's address has the file, so only its owner is shown it; a password or a token that the provider
 answers is shown to nobody.
 """

@@ -193,12 +193,12 @@ def load_with_faults(subject: Bare | Site) -> Figures:
     """Everybody at once, while the provider refuses some."""
     if isinstance(subject, Bare):
         subject.renew()
-        subject.provider.set_weather(*provider.FAULTS)
+        subject.provider.set_faults(*provider.FAULTS)
         subject.begin(count=subject.count, threads=IN_LOOP)
         return _share(subject, final=len(subject.end()), known=len(subject.list_known()))
     with _started(subject, latency=0):
         before = subject.list_known()
-        subject.provider.set_weather(*provider.FAULTS)
+        subject.provider.set_faults(*provider.FAULTS)
         seen = asyncio.run(_gather_crowd(subject))
         known = subject.list_known() - before
     return _share(subject, final=len(seen.ends), known=len(known)) | {"last end, s": seen.seconds}

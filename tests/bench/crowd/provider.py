@@ -32,13 +32,13 @@ class Provider:
         """Forget everything, and answer at once."""
         self._control("reset", {})
 
-    def set_weather(self, *mix: dict[str, Any]) -> None:
+    def set_faults(self, *mix: dict[str, Any]) -> None:
         """What calls meet from now on."""
-        self._control("weather", {"mix": list(mix), "seed": 1})
+        self._control("faults", {"mix": list(mix), "seed": 1})
 
     def set_latency(self, seconds: float) -> None:
         """Let each POST take so long."""
-        self.set_weather({"share": 1, "delay": seconds})
+        self.set_faults({"share": 1, "delay": seconds})
 
     def list_made(self) -> set[str]:
         """What was ever made."""

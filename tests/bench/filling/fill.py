@@ -67,7 +67,7 @@ def fill_history(*, plan: Plan, report: Callable[[str], None]) -> None:
 
 @transaction.atomic
 def _begin(plan: Plan) -> Plan:
-    """Note the plan in the record, and make the people; or see that it is the plan that was noted. Returns the plan."""
+    """Note the plan in the audit log and make the people, or see that it is the plan noted. Returns the plan."""
     if not settings.USING_SANDBOX:
         raise Refused("Only a portal with the sandbox is filled: set PORTAL_LOCAL=1, and no API key.")
     first = models.Event.objects.order_by("id").first()

@@ -1,4 +1,4 @@
-"""What became of each request: who asked for what, each attempt, what came of it, and every line of the record."""
+"""What became of each request: who asked for what, each attempt, what came of it, and every line of the audit log."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ _ENDINGS = _repeat({
     "": 215, "429": 325, "503": 95, "no-connection": 130, "402-held": 24, "not-sent": 22, "500": 22, "no-answer": 14,
     "422": 16, "gateway": 8, "400": 4, "402": 4, "unreadable": 4, "other": 3, "401": 2,
 })  # fmt: skip
-# The failures by which endings go down in the record, where they have another name there.
+# The failures by which endings go down in the audit log, where they have another name there.
 _FAILURES = {"not-sent": "", "402-held": "402", "gateway": "no-answer"}
 _OUTCOMES = {"": _O.SUCCEEDED, "not-sent": _O.NOT_SENT} | dict.fromkeys(
     ("500", "no-answer", "gateway", "unreadable"), _O.UNKNOWN
@@ -142,8 +142,8 @@ class Story:
         self._now += self._random.expovariate(3.0)
         is_lost = ending == "no-answer" and self._random.random() < 0.5
         took = _DEADLINE + 1 if is_lost else self._random.lognormvariate(1.0, 0.5) + 0.2
-        answer = words.ANSWERS.get(ending) if ending else self._make_workstation(self._now + took)
-        attempt = self._add_attempt(ending, took, answer or {})
+        response = words.ANSWERS.get(ending) if ending else self._make_workstation(self._now + took)
+        attempt = self._add_attempt(ending, took, response or {})
         self._request.was_unknown |= attempt.outcome == _O.UNKNOWN
         rows = [attempt, self._request]
         before_and_after = {"before": _S.QUEUED, "after": _S.SENDING}
@@ -153,18 +153,18 @@ class Story:
             self._record("deadline-passed", attempt, rows=rows)
         else:
             detail = {"outcome": attempt.outcome, "failure": attempt.failure}
-            self._record("answer", attempt, detail, rows=[*rows, *self._made])
+            self._record("response", attempt, detail, rows=[*rows, *self._made])
         if attempt.outcome == _O.SUCCEEDED:
             return _S.SUCCEEDED
         if ending in ("not-sent", "402-held"):
             self._now += self._random.uniform(1, 600)
             return _S.QUEUED
         self._request.failure = attempt.failure
-        self._request.tries += 1
+        self._request.attempt_count += 1
         failure = failures.CATALOGUE[attempt.failure]
         return self._settle(attempt, is_lost=is_lost) if failure.may_exist else self._follow(failure)
 
-    def _add_attempt(self, ending: str, took: float, answer: words.Columns) -> models.Attempt:
+    def _add_attempt(self, ending: str, took: float, response: words.Columns) -> models.Attempt:
         day = int(self._now // 86_400)
         self._attempts += 1
         return self._batch.add(
@@ -179,7 +179,7 @@ class Story:
                 failure=_FAILURES.get(ending, ending),
                 key_fingerprint=_KEYS[self._number > self._scene.total * _ROTATION],
                 retry_after=float(self._random.randrange(2, 60)) if ending == "429" else None,
-                **answer,
+                **response,
             )
         )
 
@@ -188,7 +188,7 @@ class Story:
         if failure.pause.is_lasting:
             self._hold(failure.code)
             return _S.FAILED
-        is_over = failure.retry is failures.Retry.FEW and self._request.tries >= retry_policy.MAX_ATTEMPTS
+        is_over = failure.retry is failures.Retry.FEW and self._request.attempt_count >= retry_policy.MAX_ATTEMPTS
         if failure.retry is failures.Retry.NEVER or is_over:
             return _S.FAILED
         if self._random.random() < 0.002:
@@ -196,7 +196,7 @@ class Story:
             self._request.failure = failures.WAITED_TOO_LONG.code
             self._record_request("give-up")
             return _S.FAILED
-        self._now += min(2.0 ** min(self._request.tries, 8), 300.0) * self._random.uniform(0.5, 1.0)
+        self._now += min(2.0 ** min(self._request.attempt_count, 8), 300.0) * self._random.uniform(0.5, 1.0)
         return _S.QUEUED
 
     def _hold(self, cause: str) -> None:
@@ -231,13 +231,13 @@ class Story:
             return _S.SUCCEEDED
         if wishes:
             return _S.CANCELLED
-        return _S.FAILED if self._request.tries >= retry_policy.MAX_ATTEMPTS else _S.QUEUED
+        return _S.FAILED if self._request.attempt_count >= retry_policy.MAX_ATTEMPTS else _S.QUEUED
 
     def _answer_late(self, attempt: models.Attempt) -> models.Request.Status:
         self._now += self._random.uniform(1, 600)
-        answer = self._make_workstation(self._now)
+        response = self._make_workstation(self._now)
         late = self._batch.add(
-            models.LateResponse(attempt=attempt, came_at=at(self._now), outcome=_O.SUCCEEDED, **answer)
+            models.LateResponse(attempt=attempt, came_at=at(self._now), outcome=_O.SUCCEEDED, **response)
         )
         rows = [late, attempt, self._request, *self._made]
         self._record("late-response", attempt, {"outcome": _O.SUCCEEDED, "failure": ""}, rows=rows)
@@ -276,7 +276,7 @@ class Story:
     # --- What was made ---
 
     def _make_workstation(self, ready: float) -> words.Columns:
-        """A workstation in its workspace, and its end. Returns the answer that it was made."""
+        """A workstation in its workspace, and its end. Returns the response that it was made."""
         random, begun, end = self._random, at(ready), None
         lasts = random.expovariate(1 / 2400.0) + 30
         if self._number <= self._scene.total - _LIVE:
@@ -306,7 +306,7 @@ class Story:
             self._record("request-release", workstation, actor=asker, moment=ready + lasts - 2, rows=self._made)
         if end:
             self._record("released" if asker else "ended", workstation, moment=ready + lasts, rows=self._made)
-        return {"http_status": 200, "answer": workstation.raw.encode()}
+        return {"http_status": 200, "response": workstation.raw.encode()}
 
     def _find_space(self, moment: datetime) -> models.Workspace:
         """The workspace that the request named, or a new one."""

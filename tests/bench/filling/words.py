@@ -1,4 +1,4 @@
-"""What people write in notes, in the languages of a team all over the world, and what the provider answers."""
+"""What people write in notes, in the languages of a team all over the store, and what the provider answers."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from portal import models
-from portal.sandbox import endings, world
+from portal.sandbox import responses, store
 
 _NOTES = (
     "Recording of the weekly meeting, {project}",
@@ -36,25 +36,25 @@ _PROJECTS = (
 _RARE = "heliotrope"  # in one note of a thousand
 
 
-# The columns of what an answer of the provider consists of.
+# The columns of what a response of the provider consists of.
 type Columns = Mapping[str, Any]
 
 
-def _read(reply: endings.Reply) -> Columns:
-    texts = json.loads(reply.body) if reply.content_type == endings.JSON else {"error": "", "message": ""}
-    return {"http_status": reply.status, "error": texts["error"], "message": texts["message"], "answer": reply.body}
+def _read(reply: responses.Reply) -> Columns:
+    texts = json.loads(reply.body) if reply.content_type == responses.JSON else {"error": "", "message": ""}
+    return {"http_status": reply.status, "error": texts["error"], "message": texts["message"], "response": reply.body}
 
 
-_GATEWAY = endings.Reply(
-    status=502, body=endings.GATEWAY_PAGE.format(title="502 Bad Gateway").encode(), content_type=endings.HTML
+_GATEWAY = responses.Reply(
+    status=502, body=responses.GATEWAY_PAGE.format(title="502 Bad Gateway").encode(), content_type=responses.HTML
 )
-_GARBAGE = endings.Reply(
-    status=200, body=endings.GATEWAY_PAGE.format(title="Welcome to nginx!").encode(), content_type=endings.HTML
+_GARBAGE = responses.Reply(
+    status=200, body=responses.GATEWAY_PAGE.format(title="Welcome to nginx!").encode(), content_type=responses.HTML
 )
-_REFUSALS = {str(status): _read(endings.reply_error(status)) for status in (400, 401, 402, 422, 429, 500, 503)}
-# Of endings with an answer.
+_REFUSALS = {str(status): _read(responses.reply_error(status)) for status in (400, 401, 402, 422, 429, 500, 503)}
+# Of responses with a response.
 ANSWERS: Mapping[str, Columns] = _REFUSALS | {
-    "other": _read(endings.reply_error(418)),
+    "other": _read(responses.reply_error(418)),
     "gateway": _read(_GATEWAY),
     "402-held": _REFUSALS["402"],
     "unreadable": _read(_GARBAGE),
@@ -72,7 +72,7 @@ def write_note(random: Random) -> str:
 
 def make_uid(random: Random) -> str:
     """In the provider's form."""
-    return "".join(random.choices(world.ALPHABET, k=12))
+    return "".join(random.choices(store.ALPHABET, k=12))
 
 
 def make_uuid(random: Random) -> UUID:

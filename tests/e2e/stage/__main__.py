@@ -82,8 +82,8 @@ def build() -> dict[str, object]:
     }
 
 
-def tell(answer: object) -> None:
-    sys.stdout.write(json.dumps(answer) + "\n")
+def tell(response: object) -> None:
+    sys.stdout.write(json.dumps(response) + "\n")
     sys.stdout.flush()
 
 

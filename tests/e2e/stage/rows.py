@@ -110,7 +110,7 @@ def _create_attempt(
         http_status=status,
         error=error,
         message=message,
-        answer=json.dumps({"error": error, "message": message}).encode() if status else None,
+        response=json.dumps({"error": error, "message": message}).encode() if status else None,
         **values,
     )
 
@@ -262,7 +262,7 @@ def create_past(root: models.User, olga: models.User, ines: models.User) -> None
     ines.groups.set(Group.objects.filter(name__in=["Auditors", "Members"]))
     membership.record_change(actor=root, target=ines, before=before)
     portal_request = factories.submit(olga, note="For the review, please.")
-    for verb, status in ((Verb.CLAIM, "SENDING"), (Verb.ANSWER, "QUEUED"), (Verb.CANCEL, "CANCELLED")):
+    for verb, status in ((Verb.CLAIM, "SENDING"), (Verb.RESPONSE, "QUEUED"), (Verb.CANCEL, "CANCELLED")):
         change = lifecycle.move_request(portal_request=portal_request, status=models.Request.Status(status))
         audit.record(verb, portal_request, by=olga if verb == Verb.CANCEL else None, detail=change)
 
@@ -290,7 +290,7 @@ def create_record(olga: models.User) -> None:
     account = accounts.get_current_account()
     models.Restore.objects.create(account=account, lost_since=NOW, lost_since_tick=1, restored_tick=2)
     models.StrayResponse.objects.create(
-        account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", answer=b'{"id": "stray"}'
+        account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", response=b'{"id": "stray"}'
     )
     lease = leases.acquire_lease(name="seal", holder="desk:4711", seconds=60)
     assert lease is not None

@@ -1,4 +1,4 @@
-"""What an auditor is told about the record: how far it is sealed, and whether it is protected."""
+"""What an auditor is told about the audit log: how far it is sealed, and whether it is protected."""
 
 import re
 from datetime import timedelta
@@ -9,7 +9,7 @@ from django.utils import timezone
 from portal.services.audit import protection, seals
 from tests import factories
 from tests.admin import rows
-from tests.record.conftest import make_seal  # noqa: F401 (a fixture)
+from tests.audit.conftest import make_seal  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.django_db
 
