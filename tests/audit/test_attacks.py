@@ -1,4 +1,4 @@
-"""What somebody without the key did to the database of docs/record.md: each must be named, or gain nothing."""
+"""What somebody without the key did to the database of docs/audit-log.md: each must be named, or gain nothing."""
 
 # ruff: noqa: E501  (SQL in one line)
 

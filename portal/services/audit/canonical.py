@@ -1,4 +1,4 @@
-"""The canonical form: how a row is written down, byte by byte, before it is signed or digested. docs/record.md.
+"""The canonical form: how a row is written down, byte by byte, before it is signed or digested. docs/audit-log.md.
 
 Both databases give the same form. It is read with SQL of our own, not with the ORM: what is digested is what is stored,
 not what Django makes of it, and a table of millions is read in seconds.

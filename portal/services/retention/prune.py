@@ -1,6 +1,6 @@
 """What one round of pruning does.
 
-docs/record.md says what goes, what stays, and how the log can be verified afterwards.
+docs/audit-log.md says what goes, what stays, and how the log can be verified afterwards.
 """
 
 import logging
