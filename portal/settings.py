@@ -1,4 +1,4 @@
-"""Django's settings. What an operator may set is read from the environment; README.md has the table."""
+"""Django's settings. What an operator may set is read from the environment; docs/settings.md has the table."""
 
 from pathlib import Path
 from typing import Any

@@ -1,0 +1,89 @@
+"""The documents say what the code does: all settings with their defaults and limits, and links that lead somewhere."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portal import environment
+from portal.services.audit import rows
+
+ROOT = Path(__file__).resolve().parent.parent
+README, SETTINGS = ROOT / "README.md", ROOT / "docs" / "settings.md"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+MOST_IN_README = 20
+_ROW = re.compile(r"^\| `([A-Z][A-Z_]+)` \| (.*) \|$", re.MULTILINE)
+_FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def list_reads() -> Iterator[tuple[str, ast.Call]]:
+    """Each setting that the code reads from the environment, with the call that reads it."""
+    for path in (ROOT / "portal" / "settings.py", ROOT / "gunicorn.conf.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("environment.read_"):
+                yield ast.literal_eval(node.args[0]), node
+
+
+READS = dict(list_reads())
+_READ_NUMBERS = ("environment.read_number", "environment.read_whole_number", "environment.read_days")
+# Where the default is a constant. The others' depends on the machine, or is the sandbox's.
+NUMBERS = [
+    name
+    for name, call in READS.items()
+    if ast.unparse(call.func) in _READ_NUMBERS and name not in ("WEB_CONCURRENCY", "PORTAL_SANDBOX_PORT")
+]
+
+
+def read_table(path: Path) -> dict[str, list[str]]:
+    """The settings that a document lists, each with the cells behind its name."""
+    return {name: [cell.strip() for cell in rest.split(" | ")] for name, rest in _ROW.findall(path.read_text())}
+
+
+def test_all_settings_are_documented_and_no_others():
+    assert set(read_table(SETTINGS)) == set(READS)
+
+
+def test_the_readme_has_the_few_that_an_operator_turns_with_the_same_defaults():
+    complete, table = read_table(SETTINGS), read_table(README)
+    assert 0 < len(table) <= MOST_IN_README
+    for name, cells in table.items():
+        assert cells[0] == complete[name][0]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_s_default_and_limits_are_those_of_the_code(name):
+    given = {keyword.arg: str(eval(ast.unparse(keyword.value))) for keyword in READS[name].keywords}
+
+    default, limits, _ = read_table(SETTINGS)[name]
+
+    assert limits.startswith(f"{given['least']} to {given['most']}")
+    assert default == given.get("default", "for ever")
+
+
+def test_former_names_are_documented_with_the_settings():
+    text = SETTINGS.read_text()
+    assert not [name for name in environment._FORMER_NAMES if f"`{name}`" not in text]
+
+
+def test_all_kinds_of_audited_rows_are_documented():
+    text = (ROOT / "docs" / "audit-log.md").read_text()
+    assert not [kind for kind in rows.KINDS if f"\n| {kind} | " not in text]
+
+
+def list_anchors(path: Path) -> set[str]:
+    """What a link may name behind its #, as GitHub makes it of the headings."""
+    headings = re.findall(r"^#+ (.+)$", _FENCED.sub("", path.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path):
+    for link in _LINK.findall(_FENCED.sub("", path.read_text())):
+        if not re.match(r"[a-z]+:", link):
+            name, _, anchor = link.partition("#")
+            target = (path.parent / name).resolve() if name else path
+            assert target.exists(), link
+            assert not anchor or anchor in list_anchors(target), link
