@@ -299,7 +299,7 @@ def test_with_the_protection_the_books_agree(scene, switch_off, fault: Callable[
     assert set(models.Request.objects.values_list("status", flat=True)) == {"SUCCEEDED"}
 
 
-def test_without_regard_to_attempts_in_flight_it_is_the_one_that_was_told_who_has_nothing(scene, monkeypatch):
+def test_without_regard_to_attempts_in_flight_the_one_told_has_nothing(scene, monkeypatch):
     """With the protection it is the other one that is still open at this moment."""
     scan_shows_what_a_call_under_way_made(scene)
     assert list(models.Request.objects.order_by("pk").values_list("status", flat=True)) == ["UNKNOWN", "SUCCEEDED"]

@@ -87,7 +87,7 @@ def test_the_events_of_what_belongs_to_a_request_are_its_events(name, record, an
 
 
 @pytest.mark.parametrize("name", rows.MODELS)
-def test_every_object_leads_to_its_events_and_where_they_tell_its_columns_to_its_history(name, record, anna, sign_in):
+def test_every_object_leads_to_its_events_and_its_history(name, record, anna, sign_in):
     browser, row = sign_in(anna), record[name]
     link, history = find_events_url(browser, name, row), url(name, "history", row.pk)
 

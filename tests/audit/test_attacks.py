@@ -421,7 +421,7 @@ def remove_without_trace(event: models.Event) -> None:
     tamper("DELETE FROM portal_event WHERE id = %s", event.pk)
 
 
-def test_seals_that_were_made_anew_do_not_hide_what_was_removed_before_the_last_night(record, seal):
+def test_seals_made_anew_do_not_hide_what_was_removed_before_the_last_night(record, seal):
     victim = add_event("everything")
     seal()
     test_watch.check()
@@ -564,7 +564,7 @@ FORGED = {
 
 
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
-def test_a_check_whose_state_is_written_over_each_minute_comes_to_its_end_and_says_so(record, monkeypatch, forge):
+def test_a_check_whose_state_is_written_over_each_minute_ends_and_says_so(record, monkeypatch, forge):
     test_watch.check()
     tamper("UPDATE portal_workspace SET owner_id = NULL")
     monkeypatch.setattr(watch, "_ROUND", 0.0)

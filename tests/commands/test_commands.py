@@ -188,7 +188,7 @@ def hand_over(code: str, *, port: int = 0) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_what_is_handed_over_runs_until_a_signal_in_a_process_that_has_loaded_nothing_else(tmp_path):
+def test_what_is_handed_over_runs_until_a_signal_in_a_process_of_its_own(tmp_path):
     with hand_over(f"import os, time; open('{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(600)") as process:
         assert process.stdout.readline() == "A link for you alone\n"
         shown = Path(f"/proc/{process.pid}/cmdline").read_text()

@@ -187,7 +187,7 @@ def stop_time(page: Page) -> None:
     page.clock.pause_at(1_000)
 
 
-def test_the_first_polls_of_what_may_change_any_moment_come_soon_and_the_others_ever_later(signed_in, portal):
+def test_the_first_polls_come_soon_and_the_others_ever_later(signed_in, portal):
     page = signed_in
     stop_time(page)
     request(page, portal.address, workspace="slow-2")

@@ -143,7 +143,7 @@ def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
         leases.check_lease(lease=lease)
 
 
-def test_what_a_late_response_named_for_one_that_has_another_goes_to_the_one_that_lacks_it(sandbox, settings, alice):
+def test_what_a_late_response_named_goes_to_the_request_that_lacks_one(sandbox, settings, alice):
     """Two unknown requests, one workstation shown: the first takes it, though the second's call had made it."""
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
     lease = leases.acquire_lease(name="reconcile", holder="test", seconds=60)

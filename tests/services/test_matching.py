@@ -211,7 +211,7 @@ def test_scans_of_a_clock_that_has_stepped_back_since_prove_nothing():
 
 
 @pytest.mark.parametrize("changes", [{"claimed_at": at(YEAR)}, {"ended_at": at(YEAR + 20), "claimed_at": at(YEAR)}])
-def test_an_attempt_of_a_clock_that_has_stepped_back_since_is_waited_for_from_then_on(changes):
+def test_an_attempt_of_a_clock_that_stepped_back_is_waited_for_from_then_on(changes):
     ahead = replace(SENT, proof_from=at(YEAR + 100), span=timedelta(seconds=100), **changes)
     scans = [scan(1, begun=2_160), scan(2, begun=2_161)]
     request = replace(REQUEST, attempts=[ahead])

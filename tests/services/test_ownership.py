@@ -88,7 +88,7 @@ def test_a_response_that_names_anothers_workstation_changes_nothing_of_it(sandbo
     assert portal_request.attempt_count == 1
 
 
-def test_a_response_that_names_anothers_workstation_is_an_operators_and_is_not_sent_again(sandbox, alice, bob, olga):
+def test_a_response_that_names_anothers_workstation_is_for_an_operator(sandbox, alice, bob, olga):
     owned = factories.create_workstation(alice)
     portal_request = factories.submit(bob)
     sandbox.script({"status": 200, "body": make_entry(owned.uid)})

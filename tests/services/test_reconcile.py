@@ -259,7 +259,7 @@ def test_after_a_complete_500_the_grace_counts_from_the_response(sandbox, alice,
     assert statuses(portal_request) == ["QUEUED"]
 
 
-def test_without_a_witness_people_are_asked_and_after_a_while_an_older_one_is_believed(sandbox, alice, bob, lease):
+def test_without_a_witness_people_are_asked_and_later_an_older_one_is_believed(sandbox, alice, bob, lease):
     make_witness(bob)
     portal_request = ask(sandbox, alice, "reset")
     deny_twice(lease)
@@ -663,7 +663,7 @@ def test_lists_that_cannot_be_read_for_a_quarter_of_an_hour_are_for_a_person(san
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_SCANS)
 
 
-def test_until_the_first_look_nothing_is_sent_and_where_it_fails_all_is_sent_the_same(sandbox, alice, lease):
+def test_until_the_first_scan_nothing_is_sent_and_where_it_fails_all_is_sent(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     models.Account.objects.update(baseline_scan="WANTED")
     assert factories.claim_next(worker="w") is None
@@ -843,7 +843,7 @@ def test_a_round_whose_lease_was_taken_over_changes_nothing(sandbox, alice, leas
 # --- When a look is due ---
 
 
-def test_looks_come_often_at_first_then_ever_less_and_rarely_without_unknown_requests(sandbox, settings, alice, lease):
+def test_scans_come_often_at_first_then_ever_less_and_rarely_without_unknowns(sandbox, settings, alice, lease):
     settings.PORTAL_SCAN_INTERVAL = 300.0
     settings.PORTAL_JOB_INTERVAL = 5.0
     first = scan(lease)

@@ -38,7 +38,7 @@ def buy_elsewhere(requester: models.User, workspace_uid: str = "") -> str:
     return reply.value.uid
 
 
-def test_what_was_sent_after_the_backup_is_linked_by_an_operator_and_not_bought_again(sandbox, alice, olga, lease):
+def test_what_was_sent_after_the_backup_is_linked_and_not_bought_again(sandbox, alice, olga, lease):
     portal_request = factories.submit(alice)
     uid = buy_elsewhere(alice)
     call_command("restore", verbosity=0)

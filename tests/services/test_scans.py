@@ -353,7 +353,7 @@ def test_ten_thousand_entries_take_a_bounded_number_of_queries(lists, lease, dja
 # --- The account's first scan ---
 
 
-def test_live_workstations_that_nobody_owns_are_orphans_and_those_of_before_us_are_not(sandbox, lease):
+def test_live_workstations_that_nobody_owns_are_orphans_but_for_older_ones(sandbox, lease):
     script_list(sandbox, entry("W1"))
     scan(lease)
     script_list(sandbox, entry("W1"), entry("W2"))
@@ -385,7 +385,7 @@ def test_the_first_scan_reads_the_whole_history(lists, lease):
 
 
 @pytest.mark.parametrize("state", ["BEGUN", "FAILED"])
-def test_until_a_scan_has_come_to_its_end_what_is_older_than_our_first_attempt_is_foreign(lists, alice, lease, state):
+def test_until_a_scan_has_ended_what_is_older_than_our_first_attempt_is_foreign(lists, alice, lease, state):
     factories.submit(alice)
     factories.claim()
     models.Account.objects.update(baseline_scan=state)

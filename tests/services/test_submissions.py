@@ -30,7 +30,7 @@ def test_the_same_submission_again_is_the_same_request(alice):
     assert models.Request.objects.count() == 1
 
 
-def test_the_same_submission_again_is_the_same_request_whoever_has_the_workspace_since(alice, bob):
+def test_the_same_submission_is_the_same_request_whoever_has_the_workspace_since(alice, bob):
     submission = uuid4()
     first = factories.submit(alice, submission=submission, workspace_uid="space")
     models.Workspace.objects.create(account=first.account, uid="space", owner=bob)

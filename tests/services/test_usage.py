@@ -99,7 +99,7 @@ def test_counted_days_are_read_from_their_rows(alice, lease):
     assert read()[LONG_AGO.date()]["status"] == {"SUCCEEDED": 1}
 
 
-def test_what_ends_after_its_day_was_counted_is_shown_at_once_and_the_day_counted_anew(alice, bob, lease):
+def test_what_ends_after_its_day_was_counted_is_shown_and_the_day_counted_anew(alice, bob, lease):
     waiting = create(alice, LONG_AGO, status="UNKNOWN", failure="no-answer")
     create(bob, LONG_AGO)
     count_all(lease)

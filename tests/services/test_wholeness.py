@@ -38,7 +38,7 @@ def test_one_that_a_single_read_shows_as_ended_has_ended(lists, alice, lease, st
     assert models.Event.objects.get(verb="ended").request_number == models.Workstation.objects.get(uid="a").request_id
 
 
-def test_one_that_a_single_read_does_not_find_is_in_doubt_and_is_not_asked_about_again(lists, alice, lease):
+def test_one_that_a_single_read_does_not_find_is_in_doubt_and_not_asked_again(lists, alice, lease):
     own(alice, "a", "b")
     lists.active = [entry("b")]
     assert scan(lease).is_whole

@@ -83,7 +83,7 @@ def test_the_page_of_a_request_looks_at_the_data_once(sign_in, alice, anna, port
 
 
 @pytest.mark.parametrize(("workspace", "more"), [("", 0), ("space", 1), ("nobody-s", 1)])
-def test_asking_for_a_workstation_is_the_session_the_form_s_choices_and_what_is_stored(sign_in, alice, workspace, more):
+def test_asking_for_a_workstation_costs_the_session_the_choices_and_the_rows(sign_in, alice, workspace, more):
     account = accounts.get_current_account()
     models.Workspace.objects.create(account=account, owner=alice, uid="space")
     browser = sign_in(alice)

@@ -42,7 +42,7 @@ def browser(client: Client, alice) -> Client:
     return client
 
 
-def test_a_database_that_cannot_be_used_is_said_with_503_and_the_same_form_works_afterwards(sandbox, alice, browser):
+def test_an_unusable_database_is_a_503_and_the_same_form_works_afterwards(sandbox, alice, browser):
     portal_request = factories.submit(alice)
     with locked_elsewhere():
         response = browser.post(f"/requests/{portal_request.pk}/cancel/")

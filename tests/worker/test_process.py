@@ -73,7 +73,7 @@ def test_a_worker_that_stops_finishes_its_call_in_flight_and_starts_no_other(wor
     assert len(sandbox.record()["posts"]) == 2
 
 
-def test_an_endless_list_keeps_neither_the_queue_from_starting_nor_a_worker_from_ending(settings, alice):
+def test_an_endless_list_keeps_no_queue_from_starting_and_no_worker_from_ending(settings, alice):
     with serve_lists() as lists:
         lists.is_endless = True
         settings.AGENTSTATION_BASE_URL, settings.AGENTSTATION_API_KEY = lists.base_url, "lists"
