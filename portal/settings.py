@@ -5,7 +5,8 @@ from typing import Any
 
 from django.utils.csp import CSP
 
-from portal import environment, private, secret
+from portal import environment
+from portal.local import private, secret
 from portal.sandbox import names as sandbox_names
 
 BASE_DIR = Path(__file__).resolve().parent.parent

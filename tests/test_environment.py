@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from portal import environment, private, secret
+from portal import environment
+from portal.local import private, secret
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "s3cr3t-value"

@@ -4,7 +4,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, filters, pages, readonly
+from portal.admin.base import columns, filters, pages, readonly
 
 
 @pages.register(models.Account)

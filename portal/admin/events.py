@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import changes, columns, export, filters, found, pages, readonly, responses
+from portal.admin.base import changes, columns, export, filters, found, pages, readonly, responses
 from portal.models.event import Verb
 from portal.services.audit import seals
 from portal.services.search import findevents

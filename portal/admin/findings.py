@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal import failures, forms, models
-from portal.admin import columns, filters, history, pages, readonly
+from portal.admin.base import columns, filters, history, pages, readonly
 from portal.models.event import Verb
 from portal.services.audit import verifyrows, watch
 from portal.services.search import periods

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from portal import models
-from portal.admin import columns, pages, readonly
+from portal.admin.base import columns, pages, readonly
 
 
 @pages.register(models.Database)

@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, filters, found, pages, readonly, typefilters
+from portal.admin.base import columns, filters, found, pages, readonly, typefilters
 
 _SEEN: Any = (columns.moment("created_at"), columns.moment("first_seen_at"))
 _UID = columns.value("uid", label=_("UID"))

@@ -14,7 +14,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, history, offered, pages
+from portal.admin.base import columns, history, offered, pages
 from portal.services.people import membership, sessions
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import columns, export, filters, found, pages, readonly, responses, typefilters
+from portal.admin.base import columns, export, filters, found, pages, readonly, responses, typefilters
 
 _MOST_ATTEMPTS = 50  # on one page; the newest
 _LONGEST_START = 4096  # bytes of each response on the request's page

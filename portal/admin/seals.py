@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal import failures, models
-from portal.admin import columns, filters, pages, readonly, responses
+from portal.admin.base import columns, filters, pages, readonly, responses
 from portal.services.audit import seals
 
 _NUMBER = columns.make_column(lambda seal: seal.pk, field="number", label=_("number"))

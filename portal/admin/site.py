@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
-from portal.admin import pages
+from portal.admin.base import pages
 from portal.services.audit import protection, seals, watch
 from portal.services.people import throttle
 

@@ -9,7 +9,7 @@ from portal import models
 from portal.services.audit import watch
 from portal.services.reconciliation import operator_actions
 from portal.services.runtime import workers
-from portal.views import live
+from portal.views.components import live
 from portal.views.http import read_key
 
 THEMES = ("light", "auto", "dark")

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from portal import failures, models
 from portal.models.clock import Now
 from portal.sandbox import names
-from portal.views import links
+from portal.views.components import links
 from portal.views.http import SignedInRequest
 
 _HOUR = timedelta(hours=1)

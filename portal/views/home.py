@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from portal import models
-from portal.views import live
+from portal.views.components import live
 from portal.views.http import SignedInRequest, read_key
 
 

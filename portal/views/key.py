@@ -15,7 +15,7 @@ from portal import models
 from portal.services.key import accounts, circuit_breaker, credentials, identity
 from portal.services.reconciliation import restore
 from portal.services.runtime import workers
-from portal.views import live
+from portal.views.components import live
 from portal.views.http import SignedInRequest, read_key
 
 

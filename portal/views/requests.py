@@ -16,7 +16,8 @@ from portal.services.mirrors import types
 from portal.services.reconciliation import operator_actions
 from portal.services.reports import pulse
 from portal.services.requests import fair_queue, notes, submissions
-from portal.views import failure_pages, history, live, support, timeline
+from portal.views import failure_pages, history, support
+from portal.views.components import live, timeline
 from portal.views.http import SignedInRequest, keep_key, read_key
 
 

@@ -14,7 +14,7 @@ from portal.services.key import accounts, credentials
 from portal.services.mirrors import contract_drift
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import submissions, submitters
-from portal.views import paging
+from portal.views.components import paging
 from portal.views.http import SignedInRequest
 
 _MOST = 200  # of each on the page; the oldest first

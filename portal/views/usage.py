@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 from portal import failures, forms, models
 from portal.services.key import accounts
 from portal.services.reports import usage
-from portal.views import charts, links
+from portal.views.components import charts, links
 from portal.views.http import SignedInRequest
 
 _MOST_COLUMNS = 92  # a longer period is shown by weeks

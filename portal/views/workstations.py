@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import failures, forms, models
 from portal.services.mirrors import doubts, releases
-from portal.views import live, paging
+from portal.views.components import live, paging
 from portal.views.http import SignedInRequest, read_key
 
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from portal import models
-from portal.admin import found
+from portal.admin.base import found
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db

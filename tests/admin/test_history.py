@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from portal import models
-from portal.admin import history
+from portal.admin.base import history
 from portal.models.event import Verb
 from portal.services import audit
 from tests import factories

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from portal import models
-from portal.admin import pages
+from portal.admin.base import pages
 from tests import factories
 from tests.admin import rows
 

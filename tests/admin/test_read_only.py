@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from portal import models
-from portal.admin import pages
+from portal.admin.base import pages
 from portal.services.audit import rows as audited_rows
 from tests.admin import rows
 from tests.signing import write_event

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from portal.admin import responses
+from portal.admin.base import responses
 from tests.admin import rows
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from portal.admin import readonly
+from portal.admin.base import readonly
 from portal.models.search import LONGEST_SEARCH
 from tests.admin import rows
 

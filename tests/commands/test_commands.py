@@ -10,7 +10,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
-from portal import launcher, models
+from portal import models
+from portal.local import launcher
 from portal.management.commands import run_local
 from portal.services.audit import protection
 from portal.worker import process
@@ -176,7 +177,7 @@ def test_a_folder_that_cannot_be_made_is_said_in_one_line(settings, tmp_path):
 HAND_OVER = """
 import sys
 from pathlib import Path
-from portal import launcher
+from portal.local import launcher
 command = [sys.executable, "-c", sys.argv[1]]
 parts = [launcher.Part(name="Part", command=command, port=int(sys.argv[2]) or None)]
 launcher.hand_over(parts=parts, folder=Path.cwd(), greeting="A link for you alone")
@@ -192,7 +193,7 @@ def test_what_is_handed_over_runs_until_a_signal_in_a_process_of_its_own(tmp_pat
     with hand_over(f"import os, time; open('{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(600)") as process:
         assert process.stdout.readline() == "A link for you alone\n"
         shown = Path(f"/proc/{process.pid}/cmdline").read_text()
-        assert "portal.launcher" in shown
+        assert "portal.local.launcher" in shown
         assert "link" not in shown
         assert "django" not in Path(f"/proc/{process.pid}/maps").read_text()
         pause = threading.Event()

@@ -9,7 +9,7 @@ from django.urls import URLPattern, get_resolver
 from django.urls.resolvers import RegexPattern
 
 from portal import models
-from portal.admin import pages
+from portal.admin.base import pages
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db

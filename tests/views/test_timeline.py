@@ -8,7 +8,7 @@ from django.conf import settings
 from portal import models
 from portal.models.clock import Now
 from portal.services.mirrors import releases
-from portal.views import timeline
+from portal.views.components import timeline
 from tests import factories
 from tests.admin import rows
 

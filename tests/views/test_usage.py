@@ -14,7 +14,7 @@ from portal import filters, models
 from portal.services.key import accounts
 from portal.services.reports import usage
 from portal.services.runtime import leases
-from portal.views import charts, links
+from portal.views.components import charts, links
 
 pytestmark = pytest.mark.django_db
 

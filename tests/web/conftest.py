@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from portal import launcher
+from portal.local import launcher
 from tests.chaos import stage
 from tests.web.clients import Client
 

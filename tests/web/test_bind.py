@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal import launcher
+from portal.local import launcher
 from tests.chaos import stage
 
 

@@ -12,7 +12,8 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.urls import reverse
 
-from portal import environment, launcher
+from portal import environment
+from portal.local import launcher
 from portal.services.people import setup
 
 

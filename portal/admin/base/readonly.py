@@ -12,7 +12,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import found, history, offered
+from portal.admin.base import found, history, offered
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]

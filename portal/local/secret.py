@@ -4,7 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
-from portal import environment, private
+from portal import environment
+from portal.local import private
 
 
 def read_or_make(path: Path) -> str:

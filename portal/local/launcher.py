@@ -136,7 +136,7 @@ def hand_over(*, parts: list[Part], folder: Path, greeting: str) -> NoReturn:
     os.close(write)
     os.set_inheritable(read, True)
     os.chdir(folder)
-    os.execv(sys.executable, [sys.executable, "-m", "portal.launcher", str(read)])  # noqa: S606 (our own words)
+    os.execv(sys.executable, [sys.executable, "-m", "portal.local.launcher", str(read)])  # noqa: S606 (our own words)
 
 
 def main() -> None:

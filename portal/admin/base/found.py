@@ -11,7 +11,7 @@ from django.db.models import Model, Q, QuerySet
 from django.http import QueryDict
 
 from portal import failures, models
-from portal.admin import filters
+from portal.admin.base import filters
 from portal.services.search import finding
 
 MOST = 250  # rows that a search lists

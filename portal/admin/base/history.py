@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import failures, models
-from portal.admin import changes, columns
+from portal.admin.base import changes, columns
 from portal.services.audit import rows
 
 _PER_PAGE = 100

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from portal import failures
-from portal.admin import responses
+from portal.admin.base import responses
 from portal.services.runtime import hidden
 from portal.templatetags import ui
 

@@ -12,7 +12,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext
 
 from portal import models
-from portal.admin import columns
+from portal.admin.base import columns
 from portal.services.audit import rows, signatures
 from portal.services.search import periods
 from portal.templatetags import ui

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal import models
-from portal.admin import columns, found
+from portal.admin.base import columns, found
 from portal.services.search import exporting, finding
 from portal.streams import limit_streams
 

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin import filters
+from portal.admin.base import filters
 from portal.services.mirrors import types
 
 
