@@ -17,11 +17,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agentstation": {"agentstation"},
     "sandbox": {"sandbox"},
     "environment": set(),
-    "private": set(),
-    "secret": {"environment", "private"},
+    "local": {"local", "environment"},
     "checks": {"environment", "db"},
     "client_address": set(),
-    "launcher": set(),
     # What gunicorn loads before there is a Django.
     "web": {"web", "environment", "settings"},
     "failures": {"agentstation"},
@@ -31,18 +29,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "worker": {"worker", "services", "agentstation", "db", ""},
     "passwords": set(),
     "sessionstore": {"models"},
-    "forms": {"models", "failures", "passwords"},
-    "filters": {"forms", "models", "failures"},
+    "forms": {"forms", "models", "failures", "passwords"},
     "templatetags": {"templatetags", "models", "failures"},
     "middleware": {"services", "models", "client_address", "sessionstore", "web"},
     "streams": set(),
     "views": {
-        *("views", "forms", "filters", "services", "failures", "models", "sandbox", "db", ""),
+        *("views", "forms", "services", "failures", "models", "sandbox", "db", ""),
         *("client_address", "passwords", "sessionstore", "streams"),
     },
     "admin": {"streams", "admin", "forms", "services", "failures", "models", "templatetags"},
-    "management": {"services", "worker", "sandbox", "models", "db", "environment", "launcher"},
-    "settings": {"environment", "private", "secret", "sandbox"},
+    "management": {"services", "worker", "sandbox", "models", "db", "environment", "local"},
+    "settings": {"environment", "local", "sandbox"},
     "urls": {"views"},
     "apps": {"checks"},
     "wsgi": set(),
@@ -54,8 +51,7 @@ PLAIN = {
     "sandbox": set(),
     # The catalogue knows nothing of Django but how a text waits for its reader's language.
     "failures": {"django.utils.translation", "django.utils.text", "django.utils.functional"},
-    "launcher": set(),
-    "secret": set(),
+    "local": set(),
     "web": {"gunicorn"},
 }
 # The packages of services, lowest first: each imports only from those before it.
@@ -169,7 +165,7 @@ def test_services_are_called_with_keywords_only():
 
 
 def test_forms_are_plain_and_nothing_listens_to_signals():
-    assert "ModelForm" not in (PORTAL / "forms.py").read_text()
+    assert all("ModelForm" not in path.read_text() for path in (PORTAL / "forms").glob("*.py"))
     for path in MODULES:
         assert "django.dispatch" not in path.read_text()
     assert not list(PORTAL.rglob("utils.py"))

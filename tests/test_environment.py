@@ -190,7 +190,9 @@ def test_a_secret_key_of_somebody_else_that_others_can_read_stops(folder):
     path = folder / "secret_key"
     path.write_text("0123456789abcdef" * 4)
     path.chmod(0o644)
-    code = "import sys; from pathlib import Path; from portal import secret; secret.read_or_make(Path(sys.argv[1]))"
+    code = (
+        "import sys; from pathlib import Path; from portal.local import secret; secret.read_or_make(Path(sys.argv[1]))"
+    )
     done = subprocess.run([sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True, user=65534)
     assert done.stderr.startswith("portal: other users can read")
 

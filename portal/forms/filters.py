@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.forms import NOT_IN_LIST, WholeText
+from portal.forms.fields import NOT_IN_LIST, WholeText
 
 _NO_DAY = _("This is no day. Write year, month and day, such as 2026-01-31.")
 _FAR = _("Choose a day from 1970 to 2199.")
@@ -136,3 +136,55 @@ class FilterForm(forms.Form):
             self.add_error("q", str(error))
             return []
         return words
+
+
+class UsageForm(forms.Form):
+    """Chooses a period: the last days up to today, or from one day to another. None is the last 30 days."""
+
+    PERIODS = (7, 30, 90, 365)
+    DEFAULT = 30
+    LONGEST = 731  # days: two years
+
+    days = forms.ChoiceField(
+        required=False,
+        choices=[(str(days), days) for days in PERIODS],
+        widget=forms.HiddenInput,
+        error_messages={"invalid_choice": _("Choose the last 7, 30, 90 or 365 days, or name two days.")},
+    )
+    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+
+    @property
+    def period(self) -> tuple[date, date]:
+        """The first and the last day; of the default period where what was chosen cannot be read."""
+        values = self.cleaned_data if self.is_valid() else {}
+        until = values.get("until") or self.today
+        return values.get("since") or until - timedelta(days=self.chosen_days - 1), until
+
+    @property
+    def chosen_days(self) -> int:
+        """How many days up to today; 0 where two days were named."""
+        if not self.is_valid():
+            return self.DEFAULT
+        return 0 if self.cleaned_data["since"] else int(self.cleaned_data["days"] or self.DEFAULT)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if "since" in self.errors or "until" in self.errors:
+            return cleaned
+        if until and not since:
+            self.add_error("since", _("Say from which day on."))
+        elif until and until > self.today:
+            self.add_error("until", _("This day has not come yet."))
+        elif since and since > self.today:
+            self.add_error("since", _("This day has not come yet."))
+        elif since and until and until < since:
+            self.add_error("until", _("The last day lies before the first."))
+        elif since and ((until or self.today) - since).days >= self.LONGEST:
+            self.add_error("since", _("A period has two years at most."))
+        return cleaned

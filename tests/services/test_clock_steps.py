@@ -162,9 +162,7 @@ def test_a_request_that_was_put_off_before_the_clock_stepped_back_goes_on(
 
 
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="events there have the server's own time")
-def test_a_request_put_off_before_the_clock_stepped_back_goes_on(
-    sandbox, database_clock, alice, lease, watched
-):
+def test_a_request_put_off_before_the_clock_stepped_back_goes_on(sandbox, database_clock, alice, lease, watched):
     portal_request = factories.submit(alice)
     database_clock.step(seconds=HOUR)
     with transaction.atomic():

@@ -1,0 +1,20 @@
+"""Forms: they check what a person typed, and do nothing else."""
+
+from portal.forms.accounts import AccountForm, ConfirmForm, PasswordForm, SetupForm, SignInForm
+from portal.forms.fields import PortalRenderer
+from portal.forms.filters import FilterForm, UsageForm
+from portal.forms.requests import DecisionForm, ReasonForm, RequestForm
+
+__all__ = [
+    "AccountForm",
+    "ConfirmForm",
+    "DecisionForm",
+    "FilterForm",
+    "PasswordForm",
+    "PortalRenderer",
+    "ReasonForm",
+    "RequestForm",
+    "SetupForm",
+    "SignInForm",
+    "UsageForm",
+]

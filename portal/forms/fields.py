@@ -1,0 +1,33 @@
+"""Fields that several forms have, and how every form is drawn."""
+
+from typing import Any
+
+from django import forms
+from django.forms.renderers import TemplatesSetting
+from django.utils.translation import gettext_lazy as _
+
+
+class PortalRenderer(TemplatesSetting):
+    """Renders every form with templates/forms/."""
+
+    form_template_name = "forms/form.html"
+    field_template_name = "forms/field.html"
+
+
+NOT_IN_LIST = _("This is not in the list. Choose one that is.")
+
+
+LENGTHS = {
+    "max_length": _("This has %(show_value)d characters, and %(limit_value)d are kept at most. Shorten it."),
+    "null_characters_not_allowed": _("This has a character that cannot be kept. Type it anew."),
+}
+
+
+class WholeText(forms.CharField):
+    """A text that is refused where it is too long. A browser that knows the limit would cut it without a word."""
+
+    def __init__(self, *, error_messages: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(error_messages=LENGTHS | (error_messages or {}), **kwargs)
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {name: value for name, value in super().widget_attrs(widget).items() if name != "maxlength"}
