@@ -1,5 +1,5 @@
 # The portal's commands. `make run` and `make test` need git, make and any Python 3; all else is brought into .venv.
-.PHONY: run test check format e2e shots bench chaos install lock clean
+.PHONY: run test test-database check format e2e shots bench chaos install lock clean
 .DEFAULT_GOAL := run
 SHELL := /bin/sh
 
@@ -15,6 +15,10 @@ test: .venv/.installed-dev
 	@$(PYTHON) -m coverage run -m pytest $(ARGS)
 	@$(PYTHON) -m coverage combine -q
 	@$(PYTHON) -m coverage report
+
+# What uses the database, without coverage: for a second database, after all tests on the first.
+test-database: .venv/.installed-dev
+	@$(PYTHON) -m pytest -m database $(ARGS)
 
 check: .venv/.installed-dev
 	@$(PYTHON) -m ruff format --check .

@@ -19,6 +19,13 @@ from tests.browser import Browser
 SCRYPT = hashlib.scrypt
 
 
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Mark what uses the database: all else is the same on each of them."""
+    for item in items:
+        if item.get_closest_marker("django_db") or {"db", "transactional_db"} & set(item.fixturenames):
+            item.add_marker("database")
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup, django_db_blocker) -> Iterator[None]:
     """Django would empty every table after a test that commits, and fill it row by row before the next one."""
