@@ -1,12 +1,14 @@
-"""The operator on duty: resumes the key when a person has to."""
+"""The operator on duty: resumes the key when a person has to, and ends requests that nobody can settle."""
 
 import re
 import threading
+import time
 
 import requests
 
 from tests.chaos import clients, inside
 
+_EVERY = 10.0  # seconds between two looks at what waits for a person
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
@@ -15,7 +17,8 @@ class Keeper:
 
     def __init__(self, *, address: str, session_key: str) -> None:
         self.book = clients.Book()
-        self.resumed = 0
+        self.resumed = self.closed = 0
+        self._reviewed: set[int] = set()
         self._stopping = threading.Event()
         self._browser = clients.Browser(
             address=address, name="olga", session_key=session_key, book=self.book, hurry=self._stopping
@@ -33,7 +36,11 @@ class Keeper:
             self._thread.join(timeout=60)
 
     def _run(self) -> None:
+        next_review = time.monotonic() + _EVERY
         while not self._stopping.wait(0.5):
+            if time.monotonic() > next_review:
+                self._review()
+                next_review = time.monotonic() + _EVERY
             state = inside.read_state()
             if state is not None and state["needs_operator"]:
                 self._resume()
@@ -43,6 +50,17 @@ class Keeper:
         token = _find_token(page)
         if token and self._browser.ask("POST", "/key/resume/", csrfmiddlewaretoken=token) is not None:
             self.resumed += 1
+
+    def _review(self) -> None:
+        """Mark as failed what has waited for a person since the last look: left alone, it would pile up."""
+        waiting = {number for numbers in inside.list_asked().values() for number in numbers}
+        for number in sorted(waiting & self._reviewed):
+            token = _find_token(self._browser.ask("GET", f"/requests/{number}/"))
+            if not token or self._stopping.is_set():
+                break
+            said = {"csrfmiddlewaretoken": token, "reason": "Nobody can tell what became of it."}
+            self.closed += self._browser.ask("POST", f"/requests/{number}/close/", **said) is not None
+        self._reviewed = waiting
 
 
 def _find_token(page: requests.Response | None) -> str:

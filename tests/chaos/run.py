@@ -168,6 +168,7 @@ class Run:
         rows["time to settle"] = "not settled" if self.settled_in is None else f"{self.settled_in:.0f} s"
         rows |= {"answers 5xx": len(errors), "answers 5xx while the database was well": unexplained.total()}
         rows |= {"processes that did not end": len(self.lingering), "key resumed": self._keeper.resumed}
+        rows["requests that the operator marked as failed"] = self._keeper.closed
         rows |= {f"did: {deed}": count for deed, count in sorted(self._killer.deeds.counts.items())}
         _print(f"\n{self._options.database}, seed {self._options.seed}, {time.monotonic() - self._begun:.0f} s")
         for name, value in rows.items():

@@ -96,6 +96,15 @@ def test_a_429_without_a_time_is_tried_again_until_it_works(sandbox, alice):
     assert [attempt.failure for attempt in portal_request.attempts.order_by("number")] == ["429", "429", "429", ""]
 
 
+def test_what_is_tried_until_it_works_uses_up_no_tries_of_another_failure(sandbox, alice):
+    sandbox.script([{"name": "fail-429", "times": 4}, {"name": "fail-503"}])
+
+    portal_request = factories.send_until_settled(factories.submit(alice))
+
+    assert portal_request.status == "SUCCEEDED"
+    assert portal_request.attempts.count() == 6
+
+
 def test_where_nothing_can_be_reached_nothing_was_sent_and_it_is_tried_again(sandbox, settings, alice):
     address = sandbox.base_url
     settings.AGENTSTATION_BASE_URL = "http://127.0.0.1:9/v1"

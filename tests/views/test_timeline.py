@@ -27,7 +27,7 @@ def test_request_and_attempts_are_of_one_moment(sandbox, alice):
     assert [attempt.outcome for attempt in request_history.attempts] == ["FAILED"]
 
 
-def test_without_an_attempt_the_request_tells_the_story(alice):
+def test_without_an_attempt_the_request_tells_it_alone(alice):
     portal_request = factories.submit(alice)
     assert timeline.read_request_history(portal_request=portal_request).portal_request == portal_request
 

@@ -10,7 +10,7 @@ MAX_ATTEMPTS = 4  # attempts in all, where the catalogue says "a few times"
 
 @dataclass(frozen=True, kw_only=True)
 class Next:
-    """The request's next status; `delay` in seconds before it is tried again; whether the attempt counts as a try.
+    """The request's next status; `delay` in seconds before it is tried again; whether the attempt counts against the limit.
 
     `to_back`: behind the others of its requester, so that what meets the pause again and again does not block them.
     """
@@ -22,7 +22,7 @@ class Next:
 
 
 def plan_next(*, failure: failures.Failure, attempt_count: int, stopped_key: bool, retry_after: float | None) -> Next:
-    """What the catalogue says for a failure at this number of tries, this one included.
+    """What the catalogue says for a failure at this number of counted attempts, this one included.
 
     `stopped_key`: whether this very failure took the key from active to paused; only that request fails with it.
     """
@@ -36,5 +36,7 @@ def plan_next(*, failure: failures.Failure, attempt_count: int, stopped_key: boo
     return Next(
         status=status.QUEUED,
         delay=pace.choose_delay(attempt_count=attempt_count, retry_after=retry_after),
+        # What is tried until it works must not use up the few tries that another failure has.
+        counts=failure.retry is not failures.Retry.UNTIL_IT_WORKS,
         to_back=failure.pause is failures.Pause.UNTIL_RETRY_AFTER,
     )
