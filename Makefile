@@ -7,6 +7,9 @@ PYTHON := .venv/bin/python
 # A name in PATH may be a shim that leads nowhere: only an answer counts.
 UV = $$(uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
 
+# Of CSS and JavaScript; what is not ours is named in .oxfmtrc.json.
+OXFMT = .venv/bin/oxfmt static tests/e2e/checks.js
+
 run: .venv/.installed
 	@PORTAL_LOCAL=1 exec $(PYTHON) manage.py run_local
 
@@ -24,6 +27,7 @@ check: .venv/.installed-dev
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
+	@$(OXFMT) --check
 	@$(PYTHON) -m djlint --quiet --lint templates
 	@PORTAL_LOCAL=1 $(PYTHON) manage.py check
 	@PORTAL_LOCAL=1 $(PYTHON) manage.py makemigrations --check --dry-run
@@ -33,6 +37,7 @@ check: .venv/.installed-dev
 format: .venv/.installed-dev
 	@$(PYTHON) -m ruff format .
 	@$(PYTHON) -m ruff check --fix .
+	@$(OXFMT)
 
 e2e: .venv/.installed-dev node_modules/.installed
 	@$(PYTHON) -m pytest -p no:django -o addopts= --confcutdir=tests/e2e tests/e2e $(ARGS)

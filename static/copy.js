@@ -1,4 +1,4 @@
-// Copies a text at the press of a button. Where this cannot run, the button is not shown and the text is selected by hand.
+// Copies a text at the press of a button. Where this cannot run there is no button, and people select the text by hand.
 if (navigator.clipboard) {
   document.documentElement.dataset.canCopy = "";
   document.addEventListener("click", async (event) => {

@@ -49,7 +49,9 @@
 
   const listen = (name, react) => document.addEventListener(`htmx:${name}`, (event) => react(event.detail.ctx, event));
 
-  listen("before:request", (ctx) => { stateOf(ctx.sourceElement).asking = true; });
+  listen("before:request", (ctx) => {
+    stateOf(ctx.sourceElement).asking = true;
+  });
 
   // The sign-in page would take what somebody has typed: the page says that it is needed, and stays.
   listen("before:response", (ctx, event) => {
@@ -60,7 +62,8 @@
   });
 
   listen("finally:request", (ctx) => {
-    const state = stateOf(ctx.sourceElement), status = ctx.response?.status;
+    const state = stateOf(ctx.sourceElement);
+    const status = ctx.response?.status;
     state.asking = false;
     state.quiet = status === 200 ? 0 : state.quiet + 1;
     if (!signedOut) say(status < 400 ? "" : status === 503 ? "away" : "lost", ctx.response?.headers);

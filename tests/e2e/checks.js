@@ -1,10 +1,18 @@
 // The parts of the checks that run in the page. Loaded by the browser's driver, which no CSP forbids.
 window.checks = (() => {
-  const name = (el) => `<${el.tagName.toLowerCase()} ${el.id || el.className?.baseVal || el.className || ""}> ${(el.textContent || el.value || "").trim().slice(0, 30)}`;
-  const shown = (el) => el.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true }) && el.getClientRects().length > 0;
+  const name = (el) => {
+    const mark = el.id || el.className?.baseVal || el.className || "";
+    return `<${el.tagName.toLowerCase()} ${mark}> ${(el.textContent || el.value || "").trim().slice(0, 30)}`;
+  };
+  const shown = (el) =>
+    el.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true }) && el.getClientRects().length > 0;
   const inUse = (el) => el.tabIndex >= 0 && !el.closest("[hidden]") && !el.disabled && shown(el);
   const list = () => {
-    const found = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")].filter(inUse);
+    const found = [
+      ...document.querySelectorAll(
+        "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']",
+      ),
+    ].filter(inUse);
     // The radio buttons of one group are one stop.
     const groups = new Set();
     return found.filter((el) => {
@@ -20,16 +28,19 @@ window.checks = (() => {
   const order = () => {
     const complaints = [];
     const ordered = list();
-    if (document.querySelector("[tabindex]:not([tabindex='0'], [tabindex='-1'])")) complaints.push("a tabindex of its own");
+    if (document.querySelector("[tabindex]:not([tabindex='0'], [tabindex='-1'])"))
+      complaints.push("a tabindex of its own");
     for (let i = 1; i < ordered.length; i += 1) {
       const [a, b] = [ordered[i - 1].getBoundingClientRect(), ordered[i].getBoundingClientRect()];
       // What is unfolded over the page stands where it likes.
       const over = (el) => el.closest(".drop, .links, .release > form");
       if (over(ordered[i - 1]) !== over(ordered[i])) continue;
-      if (ordered[i - 1].contains(ordered[i]) || ordered[i].matches(".skip") || ordered[i - 1].matches(".skip")) continue;
+      if (ordered[i - 1].contains(ordered[i]) || ordered[i].matches(".skip") || ordered[i - 1].matches(".skip"))
+        continue;
       const goesUp = b.bottom <= a.top + 1 && b.left < a.right - 1;
       const sameLine = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > Math.min(a.height, b.height) / 2;
-      if (goesUp || (sameLine && b.right <= a.left)) complaints.push(`${name(ordered[i])} comes after ${name(ordered[i - 1])} but stands before it`);
+      if (goesUp || (sameLine && b.right <= a.left))
+        complaints.push(`${name(ordered[i])} comes after ${name(ordered[i - 1])} but stands before it`);
     }
     return complaints;
   };
@@ -38,7 +49,10 @@ window.checks = (() => {
     const parts = [];
     for (let part = el, n = 0; part && n < 3; part = part.parentElement, n += 1) {
       const style = getComputedStyle(part);
-      parts.push(style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 ? style.outline : "none", style.boxShadow);
+      parts.push(
+        style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 ? style.outline : "none",
+        style.boxShadow,
+      );
     }
     return parts.join();
   };
@@ -51,7 +65,10 @@ window.checks = (() => {
     stops = list();
     before = new Map(stops.map((el) => [el, look(el)]));
     seen = new Map();
-    document.addEventListener("focusin", (event) => seen.has(event.target) || seen.set(event.target, look(event.target)));
+    document.addEventListener(
+      "focusin",
+      (event) => seen.has(event.target) || seen.set(event.target, look(event.target)),
+    );
     return stops.length;
   };
   const focusComplaints = () => {
@@ -67,24 +84,33 @@ window.checks = (() => {
   };
 
   const spacing = new CSSStyleSheet();
-  spacing.replaceSync("* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important; } p { margin-block-end: 2em !important; }");
+  spacing.replaceSync(
+    "* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important; } " +
+      "p { margin-block-end: 2em !important; }",
+  );
   const set = (setting) => {
     document.documentElement.style.fontSize = setting === "doubled" ? "200%" : "";
     document.adoptedStyleSheets = setting === "spaced" ? [spacing] : [];
   };
   // What is shortened on purpose says so itself; what is for screen readers alone has no size.
-  const shortened = ".clip, .vh, .who, .state bdi, .uid bdi, .under bdi, .scroll, blockquote, pre, textarea, input, select, .nav, .panel:has(> .bars)";
+  const shortened =
+    ".clip, .vh, .who, .state bdi, .uid bdi, .under bdi, .scroll, blockquote, pre, textarea, input, select, .nav, " +
+    ".panel:has(> .bars)";
   const fit = () => {
     const complaints = [];
     const width = document.documentElement.scrollWidth;
     if (width > innerWidth) {
-      const wide = [...document.querySelectorAll("body *")].filter((el) => shown(el) && !el.closest(".scroll, .nav") && el.getBoundingClientRect().right > innerWidth + 1);
+      const wide = [...document.querySelectorAll("body *")].filter(
+        (el) => shown(el) && !el.closest(".scroll, .nav") && el.getBoundingClientRect().right > innerWidth + 1,
+      );
       complaints.push(`the page is ${width} px wide: ${wide.slice(-2).map(name).join(", ")}`);
     }
     for (const el of document.querySelectorAll("body *")) {
       if (el.matches(shortened) || el.closest("svg") || !shown(el) || el.closest(".vh")) continue;
       const style = getComputedStyle(el);
-      const cut = (style.overflowX !== "visible" && el.scrollWidth > el.clientWidth + 1) || (style.overflowY !== "visible" && el.scrollHeight > el.clientHeight + 1);
+      const cut =
+        (style.overflowX !== "visible" && el.scrollWidth > el.clientWidth + 1) ||
+        (style.overflowY !== "visible" && el.scrollHeight > el.clientHeight + 1);
       if (cut && el.clientWidth > 1) complaints.push(`${name(el)} is cut off`);
     }
     return complaints;
@@ -95,13 +121,21 @@ window.checks = (() => {
       .filter(shown)
       .filter((el) => {
         const style = getComputedStyle(el);
-        return !["Top", "Right", "Bottom", "Left"].some((side) => style[`border${side}Style`] !== "none" && parseFloat(style[`border${side}Width`]) >= 1);
+        return !["Top", "Right", "Bottom", "Left"].some(
+          (side) => style[`border${side}Style`] !== "none" && parseFloat(style[`border${side}Width`]) >= 1,
+        );
       })
       .map((el) => `${name(el)} has no border in forced colours`);
 
   const paper = () => {
-    const complaints = [...document.querySelectorAll("nav, button, .btn, .theme, .skip, input[type=submit], noscript")].filter(shown).map((el) => `${name(el)} is printed`);
-    if (getComputedStyle(document.body).colorScheme !== "light" && getComputedStyle(document.documentElement).colorScheme !== "light") complaints.push("paper is dark");
+    const complaints = [...document.querySelectorAll("nav, button, .btn, .theme, .skip, input[type=submit], noscript")]
+      .filter(shown)
+      .map((el) => `${name(el)} is printed`);
+    if (
+      getComputedStyle(document.body).colorScheme !== "light" &&
+      getComputedStyle(document.documentElement).colorScheme !== "light"
+    )
+      complaints.push("paper is dark");
     return complaints;
   };
 
