@@ -16,7 +16,7 @@ from portal.services.mirrors import types
 from portal.services.reconciliation import operator_actions
 from portal.services.reports import pulse
 from portal.services.requests import fair_queue, notes, submissions
-from portal.views import failure_pages, history, support
+from portal.views import failure_pages, history, request_page, support
 from portal.views.components import live, timeline
 from portal.views.http import SignedInRequest, keep_key, read_key
 
@@ -143,6 +143,10 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
     is_failed = portal_request.status == models.Request.Status.FAILED
     is_own = portal_request.requester_id == request.user.pk
     may_decide = notes.may_requester_decide(note=portal_request.operator_note)
+    is_rehearsal = failure_pages.is_rehearsal(workspace_uid=portal_request.workspace_uid)
+    page = request_page.describe_page(
+        request, past=past, is_rehearsal=is_rehearsal, is_own=is_own, may_decide=may_decide
+    )
     version = live.read_version(request, found.facts, key=key)
     part = _make_part(portal_request, key=key, position=position, version=version)
     return {
@@ -153,7 +157,7 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
         "steps": timeline.fold_steps(timeline.list_steps(request_history=past, key=key, position=position)),
         "known_by": past.known_by,
         "now": timezone.now(),
-        "is_rehearsal": failure_pages.is_rehearsal(workspace_uid=portal_request.workspace_uid),
+        "page": page,
         "ending": past.ending,
         # The failure's own advice, to wait, lapses where a person is asked or has decided.
         "is_up_to_people": bool(portal_request.operator_note or past.ending),

@@ -1,0 +1,97 @@
+"""What the page of a request shows beside its facts and its timeline: decided here, and its template only includes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from portal import models
+from portal.views.http import SignedInRequest
+from portal.views.components.timeline import RequestHistory
+
+
+class Panel(StrEnum):
+    """The panels, in the order in which they stand on the page, each with its template."""
+
+    UNKNOWN = "requests/panels/unknown.html"
+    ENDING = "requests/panels/ending.html"
+    REHEARSAL = "requests/panels/rehearsal.html"
+    FAILURE = "requests/panels/failure.html"
+    OUTCOME = "requests/panels/outcome.html"
+    SENDING = "requests/panels/sending.html"
+    WAITING = "requests/panels/waiting.html"
+    CANCEL = "requests/panels/cancel.html"
+    NO_LONGER_WANTED = "requests/panels/no_longer_wanted.html"
+    MADE_AFTER_ALL = "requests/panels/made_after_all.html"
+    OPERATOR_CLOSE = "requests/panels/operator_close.html"
+    OPERATOR_CANCEL = "requests/panels/operator_cancel.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestPage:
+    """`panels`: those above the timeline; `operator_panel`: what an operator may do, below it.
+
+    `quote`: what the provider said last. `reloads`: the person wants a new page every 10 seconds, without JavaScript.
+    """
+
+    panels: tuple[Panel, ...]
+    operator_panel: Panel | None
+    quote: str
+    reloads: bool
+
+
+def describe_page(
+    request: SignedInRequest, *, past: RequestHistory, is_rehearsal: bool, is_own: bool, may_decide: bool
+) -> RequestPage:
+    """All that is decided for the page of one request."""
+    shown = {
+        *_list_told(past, is_rehearsal=is_rehearsal, is_own=is_own),
+        *(_list_own_actions(past.portal_request, may_decide=may_decide) if is_own else ()),
+    }
+    return RequestPage(
+        panels=tuple(panel for panel in Panel if panel in shown),
+        operator_panel=_find_operator_panel(request, past.portal_request, is_own=is_own),
+        quote=past.attempts[-1].words if past.attempts else "",
+        reloads=not past.portal_request.is_final and request.GET.get("reload") == "10",
+    )
+
+
+def _list_told(past: RequestHistory, *, is_rehearsal: bool, is_own: bool) -> Iterable[Panel]:
+    """What is said to everybody who may see the request."""
+    portal_request, states = past.portal_request, models.Request.Status
+    if past.ending:
+        yield Panel.ENDING
+    if is_rehearsal:
+        yield Panel.REHEARSAL
+    if portal_request.failure_row:
+        yield Panel.FAILURE
+    match portal_request.status:
+        case states.UNKNOWN:
+            yield Panel.UNKNOWN
+        case states.SUCCEEDED | states.CANCELLED:
+            yield Panel.OUTCOME
+        case states.SENDING:
+            yield Panel.SENDING
+        case states.QUEUED if not is_own:
+            yield Panel.WAITING
+
+
+def _list_own_actions(portal_request: models.Request, *, may_decide: bool) -> Iterable[Panel]:
+    """What its requester alone can do."""
+    states, is_unwanted = models.Request.Status, portal_request.cancel_requested_at is not None
+    if portal_request.status == states.QUEUED:
+        yield Panel.CANCEL
+    if portal_request.status == states.UNKNOWN and not may_decide and not is_unwanted:
+        yield Panel.NO_LONGER_WANTED
+    workstation = getattr(portal_request, "workstation", None)
+    if is_unwanted and workstation is not None and workstation.is_live:
+        yield Panel.MADE_AFTER_ALL
+
+
+def _find_operator_panel(request: SignedInRequest, portal_request: models.Request, *, is_own: bool) -> Panel | None:
+    """Whether an operator may end it is asked only where it can be ended: the answer may cost a query."""
+    states = models.Request.Status
+    is_unknown = portal_request.status == states.UNKNOWN
+    can_end = is_unknown or (portal_request.status == states.QUEUED and not is_own)
+    if not can_end or not request.user.has_perm("portal.close_request"):
+        return None
+    return Panel.OPERATOR_CLOSE if is_unknown else Panel.OPERATOR_CANCEL
