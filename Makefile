@@ -9,6 +9,7 @@ UV = $$(uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
 
 # Of CSS and JavaScript; what is not ours is named in .oxfmtrc.json.
 OXFMT = .venv/bin/oxfmt static tests/e2e/checks.js
+DJANGOFMT = .venv/bin/djangofmt --quiet templates
 
 run: .venv/.installed
 	@PORTAL_LOCAL=1 exec $(PYTHON) manage.py run_local
@@ -28,6 +29,7 @@ check: .venv/.installed-dev
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
 	@$(OXFMT) --check
+	@$(DJANGOFMT) --check
 	@$(PYTHON) -m djlint --quiet --lint templates
 	@PORTAL_LOCAL=1 $(PYTHON) manage.py check
 	@PORTAL_LOCAL=1 $(PYTHON) manage.py makemigrations --check --dry-run
@@ -38,6 +40,7 @@ format: .venv/.installed-dev
 	@$(PYTHON) -m ruff format .
 	@$(PYTHON) -m ruff check --fix .
 	@$(OXFMT)
+	@$(DJANGOFMT)
 
 e2e: .venv/.installed-dev node_modules/.installed
 	@$(PYTHON) -m pytest -p no:django -o addopts= --confcutdir=tests/e2e tests/e2e $(ARGS)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django import template
+from django.contrib.messages.storage.base import Message
 from django.template import Context
 from django.templatetags.static import static
 from django.urls import reverse
@@ -67,6 +68,8 @@ _LETTERS: Mapping[str, Callable[[datetime], str]] = MappingProxyType(
         "T": lambda time: time.tzname() or "",
     }
 )
+_MESSAGE_TONES = MappingProxyType({"success": "ok", "error": "bad", "warning": "warn"})
+_LEVEL_TONES = MappingProxyType({"error": "t-bad", "warn": "t-warn", "warning": "t-warn"})
 _BANNER_PAUSE = 15  # seconds between polls for the notice of a pause
 _TYPE_ICONS = MappingProxyType(
     {
@@ -198,6 +201,18 @@ def _workstation_badge(workstation: models.Workstation) -> Badge:
     if workstation.status == "active":
         return Badge(_("Active"), "ok", "circle-check")
     return Badge(workstation.status or _("No status"), "off", "circle-dot")
+
+
+@register.filter
+def message_tone(message: Message) -> str:
+    """The colour of what the portal says about the last act."""
+    return _MESSAGE_TONES.get(message.tags, "busy")
+
+
+@register.filter
+def level_tone(level: str) -> str:
+    """The class of a log's level, for those that stand out."""
+    return _LEVEL_TONES.get(level.lower(), "")
 
 
 @register.simple_tag

@@ -66,6 +66,7 @@ def _read_part(request: SignedInRequest, workstation: models.Workstation) -> liv
 
 def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part: live.Part) -> dict[str, object]:
     contents = paging.read_contents(workspace=workstation.workspace, user=request.user)
+    is_own = _is_own(request, workstation)
     return {
         "workstation": workstation,
         "workspace": workstation.workspace,
@@ -77,7 +78,11 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         and not workstation.release_requested_at,
         "refusal": _describe_refusal(workstation.release_failure),
         "may_declare_ended": _may_declare_ended(request, workstation),
-        "is_own": _is_own(request, workstation),
+        "is_own": is_own,
+        "is_own_running": is_own
+        and workstation.is_live
+        and not workstation.release_requested_at
+        and not workstation.doubted_at,
     }
 
 

@@ -197,7 +197,7 @@ def test_the_question_of_a_key_says_whether_its_worker_still_lives(sign_in, sand
     models.Credential.objects.filter(pk=asked.pk).update(seen_at=Now() - timedelta(minutes=40))
     asked.refresh_from_db()
     page = sign_in(olga).get("/key/").content.decode()
-    assert re.search(f"Last seen</dt><dd>[^/]*{asked.seen_at:%H:%M:%S} UTC", page)
+    assert re.search(f"Last seen</dt>\\s*<dd>[^/]*{asked.seen_at:%H:%M:%S} UTC", page)
 
 
 def test_a_request_of_an_account_that_was_left_is_shown_to_operators(sign_in, unknown, settings, olga):
