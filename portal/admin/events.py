@@ -106,4 +106,4 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         return {"target": row.target} if row.request_number is None else {"q": f"R-{row.request_number}"}
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        return super().changelist_view(request, {**(extra_context or {}), "record": seals.describe_state()})
+        return super().changelist_view(request, {**(extra_context or {}), "audit_log": seals.describe_state()})

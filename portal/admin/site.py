@@ -19,8 +19,8 @@ from portal.services.people import throttle
 class PortalAdminSite(admin.AdminSite):
     """Open to active people who may see all: auditors, operators and superusers, without `is_staff`."""
 
-    site_header = _("Workstations: record")
-    site_title = _("Workstations: record")
+    site_header = _("Workstations: audit log")
+    site_title = _("Workstations: audit log")
     index_title = _("Everything that was asked and answered")
     enable_nav_sidebar = False
 
@@ -53,7 +53,7 @@ class PortalAdminSite(admin.AdminSite):
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """All there is, and whether it can be trusted."""
         state = {
-            "record": seals.describe_state(),
+            "audit_log": seals.describe_state(),
             "faults": protection.find_faults(),
             "blocked": throttle.count_blocked(),
             "checks": watch.list_checks(),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from portal import models
-from portal.views.http import SignedInRequest
 from portal.views.components.timeline import RequestHistory
+from portal.views.http import SignedInRequest
 
 
 class Panel(StrEnum):

@@ -20,7 +20,7 @@ def read(anna, sign_in):
 
     def read(address: str = "/admin/") -> str:
         page = sign_in(anna).get(address).content.decode()
-        section = page.split('<section class="record-state"')[1].split("</section>")[0]
+        section = page.split('<section class="audit-log-state"')[1].split("</section>")[0]
         return " ".join(re.sub("<[^>]*>", " ", section).split())
 
     return read

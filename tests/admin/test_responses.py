@@ -21,7 +21,7 @@ def test_json_is_laid_out_without_changing_a_character_of_it():
         (b"plain text, [1,2]", "plain text, [1,2]"),
         (b"\xff\x00caf\xc3\xa9", "\\xff\\x00café"),
         (b"<script>", "&lt;script&gt;"),
-        (b"", '<pre class="answer" tabindex="0"></pre>'),
+        (b"", '<pre class="response" tabindex="0"></pre>'),
         (b"[" * 200_000, "[[[["),
         (b"9" * 5000, "9999"),
         (b'{"a": ' + b"9" * 5000 + b"}", "{&quot;a&quot;: 9"),

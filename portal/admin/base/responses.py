@@ -34,7 +34,7 @@ def show_text(text: str, *, longest: int = LONGEST) -> SafeString | str:
 def _show(text: str, *, missing: int, longest: int) -> SafeString:
     shown, used = _lay_out(text, longest=longest) if not missing and _is_json(text) else (text[:longest], longest)
     missing += len(text[used:].encode(errors="backslashreplace"))
-    box = format_html('<pre class="answer" tabindex="0">{}</pre>', sanitize.escape_text(shown))
+    box = format_html('<pre class="response" tabindex="0">{}</pre>', sanitize.escape_text(shown))
     return box if not missing else format_html('{}<p class="cut">{}</p>', box, _say_missing(missing))
 
 

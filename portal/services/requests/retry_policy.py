@@ -10,7 +10,7 @@ MAX_ATTEMPTS = 4  # attempts in all, where the catalogue says "a few times"
 
 @dataclass(frozen=True, kw_only=True)
 class Next:
-    """The request's next status; `delay` in seconds before it is tried again; whether the attempt counts against the limit.
+    """The request's next status; `delay` in seconds before it is tried again; whether it counts against the limit.
 
     `to_back`: behind the others of its requester, so that what meets the pause again and again does not block them.
     """
