@@ -13,12 +13,13 @@ _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 class Keeper:
-    """A thread that looks at the key twice a second."""
+    """A thread that looks at the key twice a second, and then at one request."""
 
     def __init__(self, *, address: str, session_key: str) -> None:
         self.book = clients.Book()
         self.resumed = self.closed = 0
-        self._reviewed: set[int] = set()
+        self._waiting, self._asked = list[int](), set[int]()
+        self._review_at = time.monotonic() + _EVERY
         self._stopping = threading.Event()
         self._browser = clients.Browser(
             address=address, name="olga", session_key=session_key, book=self.book, hurry=self._stopping
@@ -36,14 +37,14 @@ class Keeper:
             self._thread.join(timeout=60)
 
     def _run(self) -> None:
-        next_review = time.monotonic() + _EVERY
-        while not self._stopping.wait(0.5):
-            if time.monotonic() > next_review:
-                self._review()
-                next_review = time.monotonic() + _EVERY
+        while not self._stopping.wait(0.5 if not self._waiting else 0.1):
             state = inside.read_state()
             if state is not None and state["needs_operator"]:
                 self._resume()
+            elif self._waiting:
+                self._close(self._waiting.pop())
+            elif time.monotonic() > self._review_at:
+                self._review()
 
     def _resume(self) -> None:
         page = self._browser.ask("GET", "/key/")
@@ -52,15 +53,16 @@ class Keeper:
             self.resumed += 1
 
     def _review(self) -> None:
-        """Mark as failed what has waited for a person since the last look: left alone, it would pile up."""
-        waiting = {number for numbers in inside.list_asked().values() for number in numbers}
-        for number in sorted(waiting & self._reviewed):
-            token = _find_token(self._browser.ask("GET", f"/requests/{number}/"))
-            if not token or self._stopping.is_set():
-                break
-            said = {"csrfmiddlewaretoken": token, "reason": "Nobody can tell what became of it."}
-            self.closed += self._browser.ask("POST", f"/requests/{number}/close/", **said) is not None
-        self._reviewed = waiting
+        """Find what has waited for a person since the last look: left alone, it would pile up."""
+        asked = {number for numbers in inside.list_asked().values() for number in numbers}
+        self._waiting, self._asked = sorted(asked & self._asked), asked
+        self._review_at = time.monotonic() + _EVERY
+
+    def _close(self, number: int) -> None:
+        token = _find_token(self._browser.ask("GET", f"/requests/{number}/"))
+        said = {"csrfmiddlewaretoken": token, "reason": "Nobody can tell what became of it."}
+        if token and self._browser.ask("POST", f"/requests/{number}/close/", **said) is not None:
+            self.closed += 1
 
 
 def _find_token(page: requests.Response | None) -> str:

@@ -14,7 +14,7 @@ class Page:
     path: str
     url: str
     person: str = "mira"
-    scene: str = "open"
+    scene: str = "active"
     status: int = 200
     act: Callable[[Tab], None] | None = None
 
@@ -145,7 +145,7 @@ def _show_request(name: str, key: str = "", **values: object) -> Page:
     return Page(name=f"request-{name}", path=path, url="request_detail", **values)
 
 
-OPERATORS = ("open", "paused 402", "paused new-key", "paused database-moved", "no-worker", "shared")
+OPERATORS = ("active", "paused 402", "paused new-key", "paused database-moved", "no-worker", "shared")
 
 
 def _list_keys() -> list[Page]:

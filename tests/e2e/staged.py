@@ -26,7 +26,7 @@ class Staged:
             "DATABASE_URL": f"sqlite:///{folder}/portal.sqlite3",
             "DJANGO_SETTINGS_MODULE": "portal.settings",
         }
-        self._scene, self._scene_facts = "open", {}
+        self._scene, self._scene_facts = "active", {}
 
     def start(self) -> "Staged":
         self._stage = self._run("tests.e2e.stage", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -61,7 +61,7 @@ def build() -> dict[str, object]:
     """Database, static files and rows; gives what the tests need to find their way."""
     call_command("migrate", verbosity=0, interactive=False)
     call_command("collectstatic", verbosity=0, interactive=False)
-    scenes.set_scene("open")
+    scenes.set_scene("active")
     people = rows.create_people()
     requests = rows.create_requests(people["mira"], people["olga"])
     uids = rows.create_mirrors(people["mira"], people["olga"])

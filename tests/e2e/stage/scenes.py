@@ -18,13 +18,13 @@ UNTIL_A_TIME = ("429", "500", "503", "no-connection", "no-answer", "unreadable")
 
 
 def set_scene(name: str) -> dict[str, str]:
-    """Put everything back to an open key, then change what the scene is about; gives what a path may need."""
-    _set_open()
+    """Put everything back to an active key, then change what the scene is about; gives what a path may need."""
+    _set_active()
     kind, _, cause = name.partition(" ")
     return _SCENES[kind](cause) or {}
 
 
-def _set_open() -> None:
+def _set_active() -> None:
     if _AWAY in connection.introspection.table_names():
         _rename_table(_AWAY, _SESSIONS)
     models.User.objects.filter(username="root").update(is_active=True)
@@ -108,7 +108,7 @@ def _guess(cause: str) -> None:
 
 
 _SCENES = {
-    "open": lambda _: None,
+    "active": lambda _: None,
     "paused": _pause,
     "resuming": _resume,
     "shared": _share,
