@@ -31,11 +31,11 @@ class _Worded(Enum):
 class Actor(_Worded):
     """Who can do something about a failure, in the words of the pages."""
 
-    NOBODY = gettext_noop("nobody: it needs only time")
+    NOBODY = gettext_noop("no action needed: it resolves by itself")
     REQUESTER = gettext_noop("you")
     OPERATOR = gettext_noop("a portal operator")
-    BUDGET_OWNER = gettext_noop("whoever pays for the team's account")
-    PROVIDER = gettext_noop("the provider")
+    BUDGET_OWNER = gettext_noop("the account owner (billing)")
+    PROVIDER = gettext_noop("AgentStation")
 
 
 class Retry(_Worded):
@@ -43,7 +43,7 @@ class Retry(_Worded):
 
     NEVER = gettext_noop("no")
     FEW = gettext_noop("a few times, at growing intervals")
-    SETTLED_FIRST = gettext_noop("a few times, each only when it is sure that nothing was made")
+    SETTLED_FIRST = gettext_noop("a few times, each only when it's certain that nothing was created")
     UNTIL_IT_WORKS = gettext_noop("yes, until it works or has waited too long")
 
 
@@ -51,10 +51,10 @@ class Pause(_Worded):
     """Whether a failure pauses the key for the whole team."""
 
     NONE = gettext_noop("no")
-    UNTIL_OPERATOR = gettext_noop("yes, until an operator resumes it")
-    UNTIL_ACCEPTED = gettext_noop("yes, until the provider accepts the key again, or an operator resumes it")
-    UNTIL_RETRY_AFTER = gettext_noop("until the time the provider named")
-    CONSECUTIVE_FAILURES = gettext_noop("for a short time, when several come in a row")
+    UNTIL_OPERATOR = gettext_noop("yes, until an operator resumes sending")
+    UNTIL_ACCEPTED = gettext_noop("yes, until AgentStation accepts the key again, or an operator resumes sending")
+    UNTIL_RETRY_AFTER = gettext_noop("yes, until the time that AgentStation named")
+    CONSECUTIVE_FAILURES = gettext_noop("yes, for a short time, after several in a row")
 
     @property
     def is_lasting(self) -> bool:
@@ -91,96 +91,96 @@ class Failure:
 _ROWS = (
     Failure(
         code="400",
-        title=_("The provider did not understand the request"),
-        cause=_("The provider refused the form of what the portal sent. Nothing was made and nothing is billed."),
+        title=_("Invalid request format"),
+        cause=_("AgentStation rejected the format of the portal's request. Nothing was created and nothing is billed."),
         actor=Actor.OPERATOR,
         steps=(
             _(
-                "Tell a portal operator the number of this request: the portal and the provider disagree about the "
-                "form of a request, and only the portal can be changed."
+                "Send a portal operator the number of this request. The portal and AgentStation disagree about the "
+                "format, and only the portal can be changed."
             ),
-            _("Ask again when they say that it is mended."),
+            _("Try again once they tell you that it's fixed."),
         ),
-        again=_("Trying again is safe, but will fail in the same way until the portal is mended."),
+        again=_("It's safe to try again, but it will fail in the same way until the portal is fixed."),
         errors=(agentstation.InvalidRequest,),
     ),
     Failure(
         code="401",
-        title=_("The provider does not accept the team's API key"),
+        title=_("API key rejected"),
         cause=_(
-            "The key is missing, wrong or withdrawn. Nothing was made. The queue stands still for everybody until "
-            "that is put right."
+            "The team's API key is missing, wrong or revoked. Nothing was created. Requests are paused for the whole "
+            "team until the key is replaced."
         ),
         actor=Actor.OPERATOR,
         steps=(
-            _("Tell a portal operator: the team's key has to be replaced on the server."),
+            _("Tell a portal operator: the team's API key has to be replaced on the server."),
             _(
-                "When the key works again, all that waits goes out by itself. Only a request that has failed must be "
-                "made again."
+                "Once the key works again, waiting requests are sent automatically. Only a request that has failed "
+                "has to be submitted again."
             ),
         ),
-        again=_("Trying again is safe. A new request waits until the key works."),
+        again=_("It's safe to try again. A new request waits until the key works."),
         pause=Pause.UNTIL_ACCEPTED,
         errors=(agentstation.InvalidKey,),
     ),
     Failure(
         code="402",
-        title=_("The provider wants payment"),
+        title=_("Payment required"),
         cause=_(
-            "The team's credits are used up, or its payment method has expired. Nothing was made and nothing is "
-            "billed. The queue stands still for everybody until it is paid."
+            "The team's credit is used up, or its payment method has expired. Nothing was created and nothing is "
+            "billed. Requests are paused for the whole team until the account is paid."
         ),
         actor=Actor.BUDGET_OWNER,
         steps=(
-            _("Tell whoever pays for the team's AgentStation account: add credit or renew the payment method there."),
-            _("Then a portal operator resumes the key."),
-            _("All that waits then goes out by itself. Only a request that has failed must be made again."),
+            _("Ask the owner of the team's AgentStation account to add credit or update the payment method."),
+            _("A portal operator then resumes sending."),
+            _("Waiting requests are sent automatically. Only a request that has failed has to be submitted again."),
         ),
-        again=_("Trying again is safe. A new request waits until the account is paid."),
+        again=_("It's safe to try again. A new request waits until the account is paid."),
         pause=Pause.UNTIL_OPERATOR,
         errors=(agentstation.PaymentRequired,),
     ),
     Failure(
         code="422",
-        title=_("The provider does not know this workspace"),
-        cause=_("The workspace that you named does not exist for the team's key, or no longer does. Nothing was made."),
+        title=_("Workspace not found"),
+        cause=_("The workspace doesn't exist in the team's account, or no longer does. Nothing was created."),
         actor=Actor.REQUESTER,
         steps=(
-            _("Check the workspace's UID, letter by letter: upper and lower case differ."),
-            _("Ask again with another workspace, or with none: then the provider makes a new one."),
+            _("Check the workspace ID, character by character. Upper and lower case matter."),
+            _("Try again with another workspace, or with a new one."),
         ),
-        again=_("Trying again is safe. Choose another workspace, or none."),
+        again=_("It's safe to try again with another workspace, or a new one."),
         errors=(agentstation.AssetNotFound,),
     ),
     Failure(
         code="429",
-        title=_("The provider asks the team to slow down"),
-        cause=_("More was asked with the team's key than the provider allows in this time. Nothing was made."),
+        title=_("Rate limit reached"),
+        cause=_("The team has sent more requests than AgentStation allows in this time. Nothing was created."),
         actor=Actor.NOBODY,
-        steps=(_("Wait. The portal tries again by itself as soon as the provider allows it."),),
-        again=_("The portal tries again by itself. Asking a second time only makes the queue longer."),
+        steps=(_("Wait. The portal tries again as soon as AgentStation allows it."),),
+        again=_("The portal tries again by itself. A second request only makes the queue longer."),
         retry=Retry.UNTIL_IT_WORKS,
         pause=Pause.UNTIL_RETRY_AFTER,
         errors=(agentstation.RateLimited,),
     ),
     Failure(
         code="500",
-        title=_("The provider had an error of its own"),
+        title=_("AgentStation internal error"),
         cause=_(
-            "Something broke at the provider while it worked on this request. It may have made a workstation "
+            "Something went wrong at AgentStation while it handled this request. It may have created a workstation "
             "all the same."
         ),
         actor=Actor.PROVIDER,
         steps=(
             _(
-                "Wait: the portal looks whether something was made, and tries again only when it is sure that "
-                "nothing was."
+                "Wait. The portal checks whether a workstation was created, and tries again only when it's certain "
+                "that none was."
             ),
-            _("If it has failed for good, ask again later."),
+            _("If the request has failed, try again later."),
         ),
         again=_(
-            "While its outcome is unknown, asking again may make a second workstation, which would be billed. Once "
-            "it has failed for good, it is safe."
+            "While the portal is checking, trying again may create a second workstation, which would be billed. Once "
+            "the request has failed, it's safe."
         ),
         may_exist=True,
         retry=Retry.SETTLED_FIRST,
@@ -189,49 +189,49 @@ _ROWS = (
     ),
     Failure(
         code="503",
-        title=_("The provider is too busy"),
-        cause=_("The provider dropped the request because of high load. Nothing was made."),
+        title=_("AgentStation is overloaded"),
+        cause=_("AgentStation dropped the request because of high load. Nothing was created."),
         actor=Actor.PROVIDER,
-        steps=(_("Wait a few minutes: the portal has already tried several times."), _("Ask again.")),
-        again=_("Trying again is safe."),
+        steps=(_("Wait a few minutes. The portal has already tried several times."), _("Try again.")),
+        again=_("It's safe to try again."),
         retry=Retry.FEW,
         pause=Pause.CONSECUTIVE_FAILURES,
         errors=(agentstation.Overloaded,),
     ),
     Failure(
         code="no-connection",
-        title=_("The provider cannot be reached"),
-        cause=_("No connection to the provider came about, so nothing was sent and nothing was made."),
+        title=_("Can't reach AgentStation"),
+        cause=_("The portal couldn't connect to AgentStation, so nothing was sent and nothing was created."),
         actor=Actor.OPERATOR,
         steps=(
-            _("Wait: the portal tries again by itself."),
+            _("Wait. The portal tries again by itself."),
             _(
-                "If it lasts, tell a portal operator: the server's way to the provider (network, name, certificate) is "
-                "broken."
+                "If this goes on, tell a portal operator: the server's connection to AgentStation (network, DNS or "
+                "certificate) is broken."
             ),
         ),
-        again=_("The portal tries again by itself. Asking a second time is safe, but not needed."),
+        again=_("The portal tries again by itself. A second request is safe, but not needed."),
         retry=Retry.UNTIL_IT_WORKS,
         pause=Pause.CONSECUTIVE_FAILURES,
         errors=(agentstation.NoConnection,),
     ),
     Failure(
         code="no-answer",
-        title=_("The provider's response did not come"),
+        title=_("No response from AgentStation"),
         cause=_(
-            "The request was sent, but the connection broke, it took too long, a gateway before the provider answered "
-            "in its place, or the response leaves open what was done. A workstation may have been made, or not: the "
-            "portal does not know, and does not ask twice for something that costs money."
+            "The request was sent, but no usable response came back: the connection broke, the time ran out, or a "
+            "gateway responded instead. A workstation may have been created. The portal never sends a request twice "
+            "without knowing, because a second workstation would be billed."
         ),
         actor=Actor.NOBODY,
         steps=(
             _(
-                "You need not do anything: the portal looks for the workstation in the provider's lists, and asks "
-                "again only when it is sure that none was made."
+                "You don't need to do anything. The portal looks for the workstation in AgentStation's lists, and "
+                "sends the request again only when it's certain that none was created."
             ),
-            _("If you need a workstation at once, ask again; but know that you may then have two."),
+            _("If you need a workstation right now, submit another request. You may end up with two."),
         ),
-        again=_("Trying again may make a second workstation, which would be billed."),
+        again=_("Trying again may create a second workstation, which would be billed."),
         may_exist=True,
         retry=Retry.SETTLED_FIRST,
         pause=Pause.CONSECUTIVE_FAILURES,
@@ -239,20 +239,20 @@ _ROWS = (
     ),
     Failure(
         code="unreadable",
-        title=_("The provider's response cannot be read"),
+        title=_("Unreadable response"),
         cause=_(
-            "The provider said yes, but not what it had made. A workstation probably exists; the response is kept "
-            "as it came."
+            "AgentStation accepted the request, but its response can't be read. A workstation has probably been "
+            "created. The response is kept as it came."
         ),
         actor=Actor.NOBODY,
         steps=(
             _(
-                "You need not do anything: the portal looks for the workstation in the provider's lists, and asks "
-                "again only when it is sure that none was made."
+                "You don't need to do anything. The portal looks for the workstation in AgentStation's lists, and "
+                "sends the request again only when it's certain that none was created."
             ),
-            _("If you need a workstation at once, ask again; but know that you may then have two."),
+            _("If you need a workstation right now, submit another request. You may end up with two."),
         ),
-        again=_("Trying again may make a second workstation, which would be billed."),
+        again=_("Trying again may create a second workstation, which would be billed."),
         may_exist=True,
         retry=Retry.SETTLED_FIRST,
         pause=Pause.CONSECUTIVE_FAILURES,
@@ -260,28 +260,28 @@ _ROWS = (
     ),
     Failure(
         code="waited-too-long",
-        title=_("It waited too long"),
-        cause=_("The request could not be sent for so long that it was given up. Nothing was made."),
+        title=_("Waiting time exceeded"),
+        cause=_("The request could not be sent in time, so the portal stopped trying. Nothing was created."),
         actor=Actor.REQUESTER,
         steps=(
-            _("Look at the state of the key: it says what stopped the queue."),
-            _("If you still need the workstation, ask again."),
+            _("The status page says what kept requests from being sent."),
+            _("If you still need the workstation, submit the request again."),
         ),
-        again=_("Trying again is safe."),
+        again=_("It's safe to try again."),
     ),
     Failure(
         code="other",
-        title=_("The provider gave a response that nobody foresaw"),
-        cause=_("The status of the response is not one that the provider documents. The response is kept as it came."),
+        title=_("Unexpected response"),
+        cause=_("AgentStation's response has a status that it does not document. The response is kept as it came."),
         actor=Actor.OPERATOR,
         steps=(
             _(
-                "Tell a portal operator the number of this request: an address, a proxy or the provider may have "
-                "changed."
+                "Send a portal operator the number of this request. An address, a proxy or AgentStation itself may "
+                "have changed."
             ),
-            _("Ask again when they say that it is mended."),
+            _("Try again once they tell you that it's fixed."),
         ),
-        again=_("Trying again is safe, but will probably fail in the same way."),
+        again=_("It's safe to try again, but it will probably fail in the same way."),
         errors=(agentstation.UnexpectedStatus,),
     ),
 )

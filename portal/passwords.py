@@ -12,9 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 HELP = gettext_lazy(
-    "At least 10 characters; not only digits, not like your name, not made of the portal's own words, and not one of "
-    "those that everybody uses. "
-    "Four words in a row are easy to keep and hard to guess."
+    "At least 10 characters. Not only digits, not similar to your name, not made of the portal's own words, and not "
+    "a common password. Four random words are easy to remember and hard to guess."
 )
 
 
@@ -65,7 +64,9 @@ class NotOurWords:
         for word in self._words:
             left = left.replace(word, "")
         if left != password.casefold() and len(left) < self._LEAST_BESIDE:
-            raise ValidationError(_("Whoever knows this portal would try this password. Take another."), "our_words")
+            raise ValidationError(
+                _("This password is easy to guess for people who know this portal. Choose another."), "our_words"
+            )
 
     def get_help_text(self) -> str:
         """Said in HELP."""

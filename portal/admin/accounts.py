@@ -140,7 +140,7 @@ class ScanAdmin(readonly.ReadOnlyAdmin):
 
 @pages.register(models.Notice)
 class NoticeAdmin(readonly.ReadOnlyAdmin):
-    """What the provider answers and its contract does not say."""
+    """API changes."""
 
     list_display = (
         columns.name(label=_("difference")),

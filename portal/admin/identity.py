@@ -75,5 +75,5 @@ class StrayResponseAdmin(readonly.ReadOnlyAdmin):
                 )
             },
         ),
-        (_("The provider's response"), {"fields": ("http_status", "error", "message", columns.response())}),
+        (_("AgentStation's response"), {"fields": ("http_status", "error", "message", columns.response())}),
     )

@@ -73,7 +73,7 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
                     (columns.moment("refreshed_at"), columns.moment("refresh_due_at")),
                     (
                         columns.moment("release_requested_at"),
-                        columns.row_link("release_requested_by", label=_("release asked by")),
+                        columns.row_link("release_requested_by", label=_("release requested by")),
                     ),
                     (columns.moment("release_due_at"), "release_tries", columns.failure("release_failure")),
                     columns.moment("doubted_at", label=_("not found since")),

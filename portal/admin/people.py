@@ -23,12 +23,12 @@ else:
     _UserAdmin = auth_admin.UserAdmin
 
 _NEVER_DELETED = _(
-    "People are never deleted: what they asked for is kept, with their names. Take away “Active” to lock somebody out."
+    "People are never deleted: their requests are kept, with their names. Take away “Active” to lock somebody out."
 )
 _PERSONAL: Any = (_("Personal info"), {"fields": (("first_name", "last_name"), "email")})
 _GROUPS = _(
-    "Members ask for workstations, and see and act on what is theirs. Auditors see everything and change nothing. "
-    "Operators ask for workstations, see everything, resume the key and decide where the portal cannot."
+    "Members request workstations, and see and manage their own. Auditors see everything and change nothing. "
+    "Operators request workstations, see everything, resume sending and resolve what the portal can't."
 )
 _PERMISSIONS: Any = (
     _("Permissions"),

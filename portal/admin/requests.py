@@ -194,7 +194,7 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
             },
         ),
         (
-            _("The provider's response"),
+            _("AgentStation's response"),
             {"fields": ((_HTTP_STATUS, "retry_after"), "error", "message", columns.response())},
         ),
     )
@@ -248,7 +248,7 @@ class LateResponseAdmin(readonly.ReadOnlyAdmin):
                 )
             },
         ),
-        (_("The provider's response"), {"fields": (_HTTP_STATUS, "error", "message", columns.response())}),
+        (_("AgentStation's response"), {"fields": (_HTTP_STATUS, "error", "message", columns.response())}),
     )
 
     def find_words(self, asked: found.Asked) -> Q:

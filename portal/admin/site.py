@@ -21,7 +21,7 @@ class PortalAdminSite(admin.AdminSite):
 
     site_header = _("Workstations: audit log")
     site_title = _("Workstations: audit log")
-    index_title = _("Everything that was asked and answered")
+    index_title = _("Audit log")
     enable_nav_sidebar = False
 
     def __init__(self, name: str = "admin") -> None:

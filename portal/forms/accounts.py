@@ -36,8 +36,8 @@ class SignInForm(auth_forms.AuthenticationForm):
     # Whether it is the name or the password, or the account is locked, is not told to somebody who guesses.
     error_messages = {
         "invalid_login": _(
-            "This username and this password do not belong together. Upper and lower case matter in both. Try again, "
-            "or ask an administrator for a new password."
+            "The username or password is incorrect. Upper and lower case matter in both. Try again, or ask an "
+            "administrator for a new password."
         ),
         "inactive": _("This account is locked. Ask an administrator of the portal."),
     }
@@ -88,7 +88,7 @@ class PasswordForm(auth_forms.PasswordChangeForm):
     new_password1 = _make_password_field(
         _("New password"), required=_("Type the new password."), help_text=passwords.HELP
     )
-    new_password2 = _make_password_field(_("New password, once more"), required=_("Type the new password once more."))
+    new_password2 = _make_password_field(_("Repeat new password"), required=_("Type the new password again."))
     error_messages = {
         "password_incorrect": _("This is not your present password. Type the one with which you signed in."),
         "password_mismatch": _("The two passwords differ. Type the new one twice."),
@@ -110,7 +110,7 @@ class SetupForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
     )
     password = _make_password_field(_("Password"), required=_("Choose a password."), help_text=passwords.HELP)
-    password_again = _make_password_field(_("Password, once more"), required=_("Type the password once more."))
+    password_again = _make_password_field(_("Repeat password"), required=_("Type the password again."))
 
     def clean_username(self) -> str:
         username: str = models.User.normalize_username(self.cleaned_data["username"])

@@ -19,7 +19,7 @@ NOT_IN_LIST = _("This is not in the list. Choose one that is.")
 
 LENGTHS = {
     "max_length": _("This has %(show_value)d characters, and %(limit_value)d are kept at most. Shorten it."),
-    "null_characters_not_allowed": _("This has a character that cannot be kept. Type it anew."),
+    "null_characters_not_allowed": _("This has a character that can't be stored. Type it again."),
 }
 
 

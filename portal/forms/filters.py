@@ -68,7 +68,7 @@ class FilterForm(forms.Form):
     q = WholeText(
         label=_("Search"),
         required=False,
-        help_text=_("A request's number, or words of a note, an error, a name or a UID."),
+        help_text=_("A request's number, or words from a note, an error, a name or an ID."),
         # More than may be looked for, so that too much is said to be so; in any script no more than an address takes.
         widget=forms.TextInput(
             attrs={"type": "search", "autocomplete": "off", "spellcheck": "false", "maxlength": _LONGEST_TYPED}
@@ -80,9 +80,9 @@ class FilterForm(forms.Form):
     person = WholeText(
         label=_("Person"), required=False, max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
-    unknown = _choose(_("Was unknown"), [("", _("Any")), ("ever", _("At some time"))])
+    unknown = _choose(_("Outcome was ever unknown"), [("", _("Any")), ("ever", _("At some time"))])
     longer = DurationField(
-        label=_("Took longer than"),
+        label=_("Duration over"),
         required=False,
         max_length=20,
         widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": _("such as 5 min")}),

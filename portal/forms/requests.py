@@ -26,18 +26,20 @@ class RequestForm(forms.Form):
         widget=TypeCards,
         error_messages={
             "required": _("Choose a workstation type."),
-            "invalid_choice": _("The provider does not offer this type. Choose one of those that are shown here."),
+            "invalid_choice": _("AgentStation doesn't offer this type. Choose one of those shown here."),
         },
     )
     workspace_id = WholeText(
         label=_("Workspace (optional)"),
         required=False,
         help_text=_(
-            "Files stay in the workspace when the workstation ends. Leave this empty for a new one, choose one "
-            "of yours, or type a UID."
+            "Files stay in the workspace when the workstation ends. Leave this empty for a new one, choose one of "
+            "yours, or type a workspace ID."
         ),
         validators=[
-            RegexValidator(r"\A[0-9A-Za-z_-]{1,64}\Z", _("A UID has 1 to 64 letters, digits, hyphens or underscores."))
+            RegexValidator(
+                r"\A[0-9A-Za-z_-]{1,64}\Z", _("A workspace ID has 1 to 64 letters, digits, hyphens or underscores.")
+            )
         ],
         widget=forms.TextInput(
             attrs={"list": "your-workspaces", "autocomplete": "off", "spellcheck": "false", "class": "mono"}
@@ -47,7 +49,7 @@ class RequestForm(forms.Form):
         label=_("Note (optional)"),
         required=False,
         max_length=500,
-        help_text=_("For you and your team, up to 500 characters. The provider does not see it."),
+        help_text=_("For you and your team, up to 500 characters. AgentStation doesn't see it."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     submission = forms.UUIDField(
@@ -82,7 +84,11 @@ class DecisionForm(ReasonForm):
     """Decides about a request whose outcome is unknown, where the portal cannot."""
 
     decision = forms.ChoiceField(
-        choices=[("adopt", _("Adopt")), ("not-created", _("Not created")), ("give-up", _("Give up"))],
+        choices=[
+            ("adopt", _("Link a workstation")),
+            ("not-created", _("Not created")),
+            ("give-up", _("Mark as failed")),
+        ],
         error_messages={"required": _("Choose what became of it."), "invalid_choice": _("Choose what became of it.")},
     )
     workstation = WholeText(
@@ -92,5 +98,5 @@ class DecisionForm(ReasonForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("decision") == "adopt" and not cleaned.get("workstation"):
-            self.add_error("workstation", _("Name the workstation that was made for it."))
+            self.add_error("workstation", _("Enter the ID of the workstation that was created for it."))
         return cleaned

@@ -67,8 +67,8 @@ NEW_KEY = "new-key"  # no worker has a key that was confirmed: is the present on
 DATABASE_MOVED = "database-moved"  # another place, or an earlier state: was it moved, or put back from a backup?
 _QUESTIONS = {
     NEW_KEY: (
-        _("Another API key or base URL has been set"),
-        _("an operator has said whose account the new key reaches"),
+        _("A different API key or base URL has been set"),
+        _("an operator has confirmed which account the new key belongs to"),
     ),
     DATABASE_MOVED: (
         _("The database is not where or what it was"),
@@ -170,5 +170,5 @@ class Key(Audited):
         if self.asks_operator:
             return str(_QUESTIONS[self.cause][1])
         if self.operator_only:
-            return gettext("an operator resumes it")
-        return gettext("an operator resumes it, or the provider accepts the key again")
+            return gettext("an operator resumes sending")
+        return gettext("an operator resumes sending, or AgentStation accepts the key again")

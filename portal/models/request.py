@@ -74,10 +74,10 @@ class Request(Audited):
 
     class Status(models.TextChoices):
         QUEUED = "QUEUED", _("Queued")
-        SENDING = "SENDING", _("Asking the provider")
+        SENDING = "SENDING", _("Sending")
         SUCCEEDED = "SUCCEEDED", _("Succeeded")
         FAILED = "FAILED", _("Failed")
-        UNKNOWN = "UNKNOWN", _("Outcome unknown")
+        UNKNOWN = "UNKNOWN", _("Checking")
         CANCELLED = "CANCELLED", _("Cancelled")
 
     class Type(models.TextChoices):
@@ -256,7 +256,7 @@ class Attempt(ProviderResponse):
         SENDING = "SENDING", _("Under way")
         SUCCEEDED = "SUCCEEDED", _("Succeeded")
         FAILED = "FAILED", _("Failed")
-        UNKNOWN = "UNKNOWN", _("Outcome unknown")
+        UNKNOWN = "UNKNOWN", _("Checking")
         NOT_SENT = "NOT_SENT", _("Not sent")
 
     request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="attempts")

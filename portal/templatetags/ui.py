@@ -40,10 +40,10 @@ _S = models.Request.Status
 REQUEST_BADGES: Mapping[str, Badge] = MappingProxyType(
     {
         _S.QUEUED: Badge(_("Queued"), "wait", "clock"),
-        _S.SENDING: Badge(_("Asking the provider"), "busy", "loader"),
+        _S.SENDING: Badge(_("Sending"), "busy", "loader"),
         _S.SUCCEEDED: Badge(_("Succeeded"), "ok", "circle-check"),
         _S.FAILED: Badge(_("Failed"), "bad", "circle-x"),
-        _S.UNKNOWN: Badge(_("Outcome unknown"), "warn", "triangle-alert"),
+        _S.UNKNOWN: Badge(_("Checking"), "warn", "triangle-alert"),
         _S.CANCELLED: Badge(_("Cancelled"), "off", "circle-minus"),
     }
 )
@@ -195,7 +195,7 @@ def _workstation_badge(workstation: models.Workstation) -> Badge:
     if not workstation.is_live:
         return Badge(_("Ended"), "off", "circle-minus")
     if workstation.release_requested_at:
-        return Badge(_("Being given back"), "busy", "loader")
+        return Badge(_("Releasing"), "busy", "loader")
     if workstation.doubted_at:
         return Badge(_("Not found"), "warn", "triangle-alert")
     if workstation.status == "active":

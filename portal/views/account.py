@@ -49,7 +49,7 @@ class SignIn(auth_views.LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         person = form.get_user()
         if not membership.may_sign_in(person=person):
-            form.add_error(None, _("Somebody has changed this account past the portal. Ask an administrator for help."))
+            form.add_error(None, _("This account was changed outside the portal. Ask an administrator for help."))
             return self.form_invalid(form)
         subjects = _list_subjects(self.request, name=person.get_username())
         with transaction.atomic():

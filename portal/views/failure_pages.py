@@ -67,11 +67,11 @@ def _count_lately(*, code: str, user: models.User) -> dict[str, int]:
 
 def _describe_lately(*, people: int, times: int, own: int) -> str:
     if not people and not times:
-        return _("Nobody has met it today.")
+        return _("Not seen today.")
     hour = (
         ngettext("%(count)s person in the last hour", "%(count)s people in the last hour", people) % {"count": people}
         if people
-        else _("nobody in the last hour")
+        else _("none in the last hour")
     )
     today = ngettext("once today", "%(count)s times today", times) % {"count": times} if times else _("not yet today")
     if own and (own < times or people > 1):

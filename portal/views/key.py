@@ -85,9 +85,7 @@ def resume(request: SignedInRequest) -> HttpResponse:
     except circuit_breaker.NotPaused as error:
         messages.warning(request, str(error))
     else:
-        messages.success(
-            request, _("The key is resumed: waiting requests go out again, one at a time until one succeeds.")
-        )
+        messages.success(request, _("Sending resumes: waiting requests are sent one at a time until one succeeds."))
     return redirect("key")
 
 
@@ -105,7 +103,7 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
     except circuit_breaker.NotPaused as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, _("Noted. Requests go out with that key now."))
+        messages.success(request, _("Noted. Requests are being sent with that key now."))
     return redirect("key")
 
 
@@ -130,9 +128,9 @@ def confirm_database(request: SignedInRequest) -> HttpResponse:
 
 def _describe_answer(answer: str, *, count: int) -> str:
     if answer == "moved":
-        return _("Noted. Requests go out from here now.")
+        return _("Noted. Requests are being sent from here now.")
     return ngettext(
-        "Noted. %(count)s request is looked for in the provider's lists before anything is sent for it.",
-        "Noted. %(count)s requests are looked for in the provider's lists before anything is sent for them.",
+        "Noted. The portal checks AgentStation's lists for %(count)s request before it sends it.",
+        "Noted. The portal checks AgentStation's lists for %(count)s requests before it sends them.",
         count,
     ) % {"count": count}

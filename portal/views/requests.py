@@ -197,10 +197,12 @@ def cancel(request: SignedInRequest, number: int) -> HttpResponse:
 def _describe_cancelling(portal_request: models.Request, *, was_sent: bool, is_cancelled: bool) -> str:
     values = {"label": portal_request.label}
     if not is_cancelled:
-        return _("Noted. If nothing was made, the request is cancelled; if something was, you can give it back.")
+        return _(
+            "Noted. If nothing was created, the request is cancelled. If a workstation was created, you can release it."
+        )
     if was_sent:
         return _("%(label)s is cancelled. If a workstation turns up after all, operators will see it.") % values
-    return _("%(label)s is cancelled. Nothing was made.") % values
+    return _("%(label)s is cancelled. Nothing was created.") % values
 
 
 @require_POST

@@ -30,7 +30,7 @@ def _describe_attempt(attempt: models.Attempt) -> Iterator[str]:
     yield from _describe_response(attempt)
     late = getattr(attempt, "late_response", None)
     if late is not None:
-        yield f"  {_('A late response came')}: {_write_time(late.came_at)}"
+        yield f"  {_('Late response')}: {_write_time(late.came_at)}"
         yield from _describe_response(late)
 
 
@@ -39,7 +39,7 @@ def _describe_response(response: models.Attempt | models.LateResponse) -> Iterat
     yield f"  {_('Outcome')}: {response.get_outcome_display()}{failure}"
     yield f"  {_('HTTP status')}: {response.http_status or _('none')}"
     if response.words:
-        yield f"  {_('The provider wrote')}: {response.words}"
+        yield f"  {_('Response')}: {response.words}"
 
 
 def _write_time(time: datetime | None) -> str:

@@ -58,7 +58,7 @@ def decide(request: SignedInRequest, number: int) -> HttpResponse:
         messages.warning(request, str(error))
     else:
         messages.success(
-            request, _("%(label)s is decided. Your reason is in the audit log.") % {"label": portal_request.label}
+            request, _("%(label)s is resolved. Your reason is in the audit log.") % {"label": portal_request.label}
         )
     return redirect("unknown")
 
@@ -82,7 +82,7 @@ def _carry_out(request: SignedInRequest, form: forms.DecisionForm, portal_reques
 @permission_required("portal.close_request", raise_exception=True)
 def release(request: SignedInRequest, uid: str) -> HttpResponse:
     """Give an orphan back."""
-    said = _("%(uid)s is being given back. Your reason is in the audit log.") % {"uid": uid}
+    said = _("%(uid)s is being released. Your reason is in the audit log.") % {"uid": uid}
     return _judge_orphan(request, uid, act=operator_actions.release_orphan, said=said)
 
 

@@ -107,7 +107,7 @@ def _may_declare_ended(request: SignedInRequest, workstation: models.Workstation
 def _describe_refusal(code: str) -> failures.Words:
     """What the last try to release it met. The catalogue says of a 422 what it means to a request."""
     if code == "422":
-        return _("The provider does not find it")
+        return _("AgentStation doesn't find it")
     return failures.CATALOGUE[code].title if code in failures.CATALOGUE else code
 
 
@@ -135,7 +135,7 @@ def release(request: SignedInRequest, uid: str) -> HttpResponse:
     except releases.NotLive as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, _("The workstation is being given back. Its files stay in the workspace."))
+        messages.success(request, _("The workstation is being released. Its files stay in the workspace."))
     return redirect("workstation_detail", uid)
 
 

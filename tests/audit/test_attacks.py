@@ -137,7 +137,8 @@ def test_a_set_up_link_is_not_made_in_the_database(record, root):
     root_id = root.pk
     tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", False, root_id)
     tamper(
-        "INSERT INTO portal_setuplink (token_hash, created_at) SELECT %s, at FROM portal_event ORDER BY id DESC LIMIT 1",
+        "INSERT INTO portal_setuplink (token_hash, created_at) SELECT %s, at FROM portal_event ORDER BY id DESC "
+        "LIMIT 1",
         hashlib.sha256(b"mine").hexdigest(),
     )
     with pytest.raises(setup.LinkNotValid):
@@ -148,8 +149,10 @@ def test_a_set_up_link_is_not_made_in_the_database(record, root):
     "sql",
     [
         "UPDATE portal_workspace SET owner_id = {alice} WHERE uid = 'found'",
-        "UPDATE portal_workstation SET request_id = NULL, made_for_id = {request}, is_foreign = {false} WHERE uid = 'found'",
-        "INSERT INTO portal_workspace (account_id, uid, raw, status, owner_id, first_seen_at) SELECT account_id, 'more', '', '', {alice}, first_seen_at FROM portal_workspace LIMIT 1",
+        "UPDATE portal_workstation SET request_id = NULL, made_for_id = {request}, is_foreign = {false} WHERE uid = "
+        "'found'",
+        "INSERT INTO portal_workspace (account_id, uid, raw, status, owner_id, first_seen_at) SELECT account_id, "
+        "'more', '', '', {alice}, first_seen_at FROM portal_workspace LIMIT 1",
     ],
 )
 def test_rows_that_no_event_tells_of(record, alice, sql):
@@ -174,8 +177,11 @@ def verify_all(capsys) -> str:
     [
         "UPDATE portal_credential SET fingerprint = '0123456789abcdef'",
         "UPDATE portal_credential SET base_url = 'https://mallory.example/v1'",
-        "INSERT INTO portal_credential (account_id, fingerprint, base_url, is_sandbox, asked_at, accepted_at, seen_on) SELECT account_id, '0123456789abcdef', base_url, is_sandbox, asked_at, accepted_at, '' FROM portal_credential",
-        "INSERT INTO portal_credential (account_id, fingerprint, base_url, is_sandbox, asked_at, seen_on) SELECT account_id, '0123456789abcdef', base_url, is_sandbox, asked_at, '' FROM portal_credential",
+        "INSERT INTO portal_credential (account_id, fingerprint, base_url, is_sandbox, asked_at, accepted_at, "
+        "seen_on) SELECT account_id, '0123456789abcdef', base_url, is_sandbox, asked_at, accepted_at, '' FROM "
+        "portal_credential",
+        "INSERT INTO portal_credential (account_id, fingerprint, base_url, is_sandbox, asked_at, seen_on) SELECT "
+        "account_id, '0123456789abcdef', base_url, is_sandbox, asked_at, '' FROM portal_credential",
     ],
 )
 def test_a_credential_that_no_event_has_accepted_is_found(record, sql):
@@ -258,12 +264,14 @@ def test_other_triggers_are_named(record):
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(
-                "CREATE TRIGGER quiet BEFORE INSERT ON portal_event WHEN NEW.verb = 'export' BEGIN SELECT RAISE(IGNORE); END"
+                "CREATE TRIGGER quiet BEFORE INSERT ON portal_event WHEN NEW.verb = 'export' BEGIN SELECT "
+                "RAISE(IGNORE); END"
             )
         else:
             cursor.execute("CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$")
             cursor.execute(
-                "CREATE TRIGGER quiet BEFORE INSERT ON portal_event FOR EACH ROW WHEN (NEW.verb = 'export') EXECUTE FUNCTION quiet()"
+                "CREATE TRIGGER quiet BEFORE INSERT ON portal_event FOR EACH ROW WHEN (NEW.verb = 'export') EXECUTE "
+                "FUNCTION quiet()"
             )
     count = models.Event.objects.count()
     add_event("everything")
@@ -328,7 +336,8 @@ def test_a_trigger_under_the_name_of_another_of_ours_is_named(record):
     with connection.cursor() as cursor:
         cursor.execute("DROP TRIGGER portal_find_attempt_insert")
         cursor.execute(
-            "CREATE TRIGGER portal_find_attempt_insert BEFORE INSERT ON portal_event WHEN NEW.verb = 'export' BEGIN SELECT RAISE(IGNORE); END"
+            "CREATE TRIGGER portal_find_attempt_insert BEFORE INSERT ON portal_event WHEN NEW.verb = 'export' BEGIN "
+            "SELECT RAISE(IGNORE); END"
         )
     assert protection.find_strangers()
 
@@ -502,7 +511,8 @@ def test_an_index_that_hides_rows_is_found(record, capsys):
         cursor.execute("CREATE INDEX evil ON portal_change (kind, row_id, as_of) WHERE kind <> 'workspace'")
         cursor.execute("PRAGMA writable_schema = ON")
         cursor.execute(
-            "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'evil') WHERE name = 'change_by_row'"
+            "UPDATE sqlite_master SET rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'evil') WHERE name "
+            "= 'change_by_row'"
         )
         cursor.execute("DELETE FROM sqlite_master WHERE name = 'evil'")
         cursor.execute("PRAGMA writable_schema = RESET")

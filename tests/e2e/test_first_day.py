@@ -104,7 +104,7 @@ def test_everything_works_without_javascript(browser, portal, administrator):
         if page.locator("#live").get_attribute("data-request-status") == "succeeded":
             break
         page.reload()
-    expect(page.get_by_text("See the workstation")).to_be_visible()
+    expect(page.get_by_text("Open workstation")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/accounts/login/**")
     context.close()

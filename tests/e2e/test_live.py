@@ -80,9 +80,9 @@ def test_typed_text_focus_and_the_caret_survive_news(signed_in, portal):
     page.evaluate("document.querySelector('[name=reason]').setSelectionRange(4, 12)")
     other = page.context.new_page()
     other.goto(page.url)
-    other.get_by_role("button", name="I no longer want it").click()
+    other.get_by_role("button", name="Cancel request").click()
 
-    expect(live).to_contain_text("Cancelling wished", timeout=20_000)
+    expect(live).to_contain_text("Cancellation requested", timeout=20_000)
     expect(page.locator("[name=reason]")).to_be_focused()
     expect(page.locator("[name=reason]")).to_have_value("The provider's list does not show it.")
     selection = "[document.activeElement.selectionStart, document.activeElement.selectionEnd]"
@@ -92,8 +92,8 @@ def test_typed_text_focus_and_the_caret_survive_news(signed_in, portal):
 def test_open_details_survive_news(signed_in, portal):
     page = signed_in
     request(page, portal.address)
-    page.get_by_role("link", name="See the workstation").click(timeout=20_000)
-    page.locator("summary", has_text="Everything the provider said").click(timeout=20_000)
+    page.get_by_role("link", name="Open workstation").click(timeout=20_000)
+    page.locator("summary", has_text="Raw API response").click(timeout=20_000)
     other = page.context.new_page()
     other.goto(page.url)
     other.locator("summary", has_text="Give back").click()

@@ -80,7 +80,7 @@ def wait_for(page: Page, address: str, words: str) -> None:
 def resume(page: Page, portal: Portal) -> None:
     """As an operator, where the key is paused."""
     page.goto(f"{portal.address}/key/")
-    button = page.get_by_role("button", name="Resume the key")
+    button = page.get_by_role("button", name="Resume sending")
     if button.count():
         button.click()
         expect(page.locator(".messages")).to_contain_text("resumed")
@@ -89,7 +89,7 @@ def resume(page: Page, portal: Portal) -> None:
 def open_key(page: Page, portal: Portal) -> None:
     """Resume it and let one request succeed: only then does a failure count as it does on an ordinary day."""
     resume(page, portal)
-    if page.get_by_role("heading", name="Requests go out", exact=True).count() == 0:
+    if page.get_by_role("heading", name="Requests are being sent", exact=True).count() == 0:
         request(page, portal.address)
         expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=30_000)
 
@@ -142,12 +142,12 @@ def test_an_operator_decides_by_hand(page, portal, people):
     doubtful = make_orphan(portal)  # which the request may have made, as far as the lists tell
     expect(page.locator("#live")).to_contain_text("has to decide", timeout=60_000)
 
-    decide(page, unknown, label, "Nothing was made: try again", reason="Their support looked.")
+    decide(page, unknown, label, "Not created: send again", reason="Their support looked.")
     page.goto(mine)
-    expect(page.locator("#live")).to_contain_text("Somebody said: nothing was made")
+    expect(page.locator("#live")).to_contain_text("A person confirmed: nothing was created")
     expect(page.locator("#live")).to_have_attribute("data-request-status", "unknown", timeout=60_000)
 
-    decide(page, unknown, label, "Adopt the workstation", reason="It is the one.", workstation=adopted)
+    decide(page, unknown, label, "Link this workstation", reason="It is the one.", workstation=adopted)
     page.goto(mine)
     expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded")
 

@@ -1,4 +1,4 @@
-"""What the provider answers and its contract does not say becomes a notice, once, and breaks nothing."""
+"""API changes becomes a notice, once, and breaks nothing."""
 
 import pytest
 from django.db import connection

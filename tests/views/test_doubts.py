@@ -112,7 +112,7 @@ def test_nobody_else_may_say_it(sign_in, workstation, bob, anna):
     ("code", "said"),
     [
         ("429", "The provider asks the team to slow down (429)"),
-        ("422", "The provider does not find it (422)"),
+        ("422", "AgentStation doesn't find it (422)"),
         ("unreadable", "The provider&#x27;s answer cannot be read (unreadable)"),
         ("brand-new", "brand-new (brand-new)"),
     ],
@@ -127,7 +127,7 @@ def test_a_refused_release_is_told_with_its_next_try(sign_in, workstation, alice
     page = read(sign_in(alice))
     assert said in page
     assert "Next try:" in page
-    assert "Being given back" in page
+    assert "Releasing" in page
 
     models.Workstation.objects.update(ended_at=Now(), doubted_at=None, doubted_tick=None)
     assert "Next try:" not in read(sign_in(alice))

@@ -62,7 +62,7 @@ def test_who_did_not_meet_it_hears_how_often_others_did(sign_in, noon, alice, bo
 def test_yesterday_s_and_other_failures_do_not_count(sign_in, noon, alice):
     meet(alice, ago=timedelta(hours=14))
     meet(alice, code="500")
-    assert read(sign_in(alice)) == "Nobody has met it today."
+    assert read(sign_in(alice)) == "Not seen today."
 
 
 def test_what_was_met_before_midnight_within_the_hour_is_said(sign_in, alice, bob, settings):

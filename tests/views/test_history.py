@@ -110,7 +110,7 @@ def test_the_address_keeps_what_was_chosen(sign_in, alice):
 @pytest.mark.parametrize(("asked", "said"), [("90", "90 s"), ("5 min", "5 min")])
 def test_a_length_of_time_without_a_unit_is_said_in_seconds(sign_in, alice, asked, said):
     page = sign_in(alice).get("/requests/", {"longer": asked}).context["page"]
-    assert [(chip.label, chip.value) for chip in page.chips] == [("Took longer than", said)]
+    assert [(chip.label, chip.value) for chip in page.chips] == [("Duration over", said)]
 
 
 @override_settings(TIME_ZONE="America/New_York")

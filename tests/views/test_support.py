@@ -47,9 +47,9 @@ def test_an_unknown_request_too_with_its_late_response(sandbox, sign_in, alice):
         attempt=portal_request.attempts.get(), outcome="FAILED", failure="503", http_status=503, message="too late"
     )
     text = sign_in(alice).get(f"/requests/{portal_request.pk}/").context["support"]
-    assert "Outcome unknown (no-answer)" in text
+    assert "Checking (no-answer)" in text
     assert "HTTP status: none" in text
-    assert "A late response came" in text
+    assert "Late response" in text
     assert "The provider wrote: too late" in text
 
 

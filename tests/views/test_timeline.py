@@ -71,7 +71,7 @@ def test_a_request_that_was_tried_often_stays_short(sandbox, sign_in, alice):
         factories.send_once()
     page = sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
     assert "9 steps more" in page
-    assert page.count("<h3>Asking the provider") == 15
+    assert page.count("<h3>Sending") == 15
 
 
 @calls_the_provider
@@ -79,13 +79,13 @@ def test_what_became_of_the_workstation_is_said(sandbox, sign_in, alice):
     workstation = factories.create_workstation(alice)
     path = f"/requests/{workstation.request_id}/"
     page = sign_in(alice).get(path).content.decode()
-    assert "See the workstation" in page
+    assert "Open workstation" in page
     assert "given back" not in page
 
     releases.request_release(actor=alice, workstation=workstation)
     models.Workstation.objects.update(ended_at=models.clock.Now())
     page = sign_in(alice).get(path).content.decode()
-    assert "Workstation given back" in page
+    assert "Workstation released" in page
     assert "See its files and logs" in page
 
 

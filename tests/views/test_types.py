@@ -75,7 +75,7 @@ def test_a_type_that_is_not_offered_is_refused_beside_the_field(sign_in, alice, 
 
     assert response.status_code == 200
     (error,) = response.context["form"].errors["type"]
-    assert error == "The provider does not offer this type. Choose one of those that are shown here."
+    assert error == "AgentStation doesn't offer this type. Choose one of those shown here."
     assert list_cards(response) == ["max"]
     assert response.context["form"]["note"].value() == "kept"
     assert models.Request.objects.count() == 0

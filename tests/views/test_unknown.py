@@ -131,12 +131,12 @@ def test_who_is_asked_is_not_told_that_there_is_nothing_to_do(sign_in, unknown, 
 def test_the_question_says_whose_turn_it_is_and_offers_one_way_to_try_again(sign_in, unknown, alice, olga):
     path = f"/requests/{unknown.pk}/"
     page = sign_in(alice).get(path).content.decode()
-    assert "It is your turn to decide" in page
+    assert "Needs your review" in page
     assert "Request again" not in page  # which would be a second request beside this one
-    assert "Its requester or a portal operator has to decide" in sign_in(olga).get(path).content.decode()
+    assert "Needs review by its requester or a portal operator" in sign_in(olga).get(path).content.decode()
     models.Request.objects.update(operator_note=notes.OTHERS)
     page = sign_in(alice).get(path).content.decode()
-    assert "A portal operator has to decide" in page
+    assert "Needs review by a portal operator" in page
     assert "Request again" in page
 
 
@@ -151,7 +151,7 @@ def test_a_requester_wishes_to_cancel_what_is_unknown(sign_in, unknown, alice):
     models.Request.objects.update(operator_note="")
     page = sign_in(alice).post(f"/requests/{unknown.pk}/cancel/", follow=True).content.decode()
     assert "If nothing was made, the request is cancelled" in page
-    assert "Cancelling wished" in page
+    assert "Cancellation requested" in page
     unknown.refresh_from_db()
     assert (unknown.status, unknown.cancel_requested_at is not None) == ("UNKNOWN", True)
 
@@ -171,13 +171,13 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     asked = factories.ask_whose_key()
     url = f"/key/account/{asked.pk}/"
     page = sign_in(alice).get("/key/").content.decode()
-    assert "Another API key or base URL has been set" in page
+    assert "A different API key or base URL has been set" in page
     assert asked.fingerprint not in page
     assert sign_in(anna).post(url, {"account": response}).status_code == 403
     assert "It cannot just be resumed" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
     page = sign_in(olga).get("/key/").content.decode()
     assert all(told in page for told in (url, asked.fingerprint, asked.base_url, asked.seen_on))
-    assert "Resume the key" not in page
+    assert "Resume sending" not in page
     assert "has a key that nobody has confirmed" in sign_in(olga).get("/unknown/").content.decode()
     assert operator_actions.count_open_decisions() == 1
 
@@ -255,7 +255,7 @@ def test_the_key_page_tells_each_state(sign_in, sandbox, olga):
     accounts.get_current_account()
     for values, words in [
         ({"state": "PAUSED", "cause": "401", "paused_at": Now()}, "or the provider accepts the key again"),
-        ({"state": "PAUSED", "cause": "402", "paused_at": Now(), "operator_only": True}, "an operator resumes it"),
+        ({"state": "PAUSED", "cause": "402", "paused_at": Now(), "operator_only": True}, "an operator resumes sending"),
         ({"state": "PAUSED", "cause": "503", "paused_at": Now(), "paused_until": Now()}, "too busy"),
         ({"state": "RESUMING", "cause": "402", "paused_at": None, "paused_until": None}, "one at a time"),
     ]:

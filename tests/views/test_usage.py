@@ -59,7 +59,7 @@ def test_who_sees_all_sees_everybody_s_and_others_their_own(sign_in, busy_month,
         "Requests": 8,
         "Succeeded": 4,
         "Failed": 1,
-        "Outcome unknown": 1,
+        "Checking": 1,
         "Cancelled": 1,
         "Under way": 1,
     }

@@ -67,7 +67,7 @@ def test_the_first_administrator_s_form_says_what_is_wrong(client):
     path = f"/setup/{setup.create_setup_link()}/"
     page = read(client.post(path, {"username": "a b", "password": "short", "password_again": ""}))
     assert "A username has letters, digits" in page
-    assert "Type the password once more." in page
+    assert "Type the password again." in page
 
 
 def test_a_set_up_link_that_is_used_says_so(client, root):

@@ -65,7 +65,7 @@ class OfferedMixin:
         if ERROR_FLAG in request.GET:  # where Django leads whoever asked for what there is not
             if request.GET.urlencode() != _LED_HERE:  # with more it would take the database for broken
                 return redirect(f"{request.path}?{_LED_HERE}")
-            words = _("The address asked for a filter or a page that there is not. Everything is shown.")
+            words = _("The address has a filter or a page that doesn't exist. Everything is shown.")
             messages.warning(request, words)
         return super().changelist_view(request, extra_context)  # type: ignore[misc]
 

@@ -223,10 +223,10 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
     """End a pause. Raises NotPaused where there is none, or where a new key has to be confirmed first."""
     key = lock_key(account=account)
     if not key.is_paused:
-        raise NotPaused(_("The key is not paused any more: somebody has resumed it already."))
+        raise NotPaused(_("Requests aren't paused any more: somebody has already resumed sending."))
     if key.asks_operator:
         raise NotPaused(
-            _("It cannot just be resumed: it goes on when %(end)s. The key's page asks.") % {"end": key.who_ends}
+            _("Sending can't be resumed here: it resumes when %(end)s. The status page asks.") % {"end": key.who_ends}
         )
     end_pause(key=key, actor=actor, now=clock.read_clock())
     notify.wake_workers()

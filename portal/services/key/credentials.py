@@ -113,7 +113,7 @@ def confirm_key(*, actor: models.User, credential: models.Credential, is_same_ac
     """
     key = circuit_breaker.lock_key(account=credential.account)
     if not _is_open(credential=credential):
-        raise circuit_breaker.NotPaused(_("Nobody has to say any more whose account the key reaches."))
+        raise circuit_breaker.NotPaused(_("Somebody has already confirmed which account the key belongs to."))
     if not is_same_account:
         _change_account(credential=credential, actor=actor)
     else:

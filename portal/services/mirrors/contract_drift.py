@@ -99,6 +99,6 @@ def acknowledge_notice(*, actor: models.User, notice: models.Notice) -> None:
     """Note that somebody has seen it, so that it is shown no more. Raises NotOpen where somebody else was first."""
     open_ones = models.Notice.objects.filter(acknowledged_at=None)
     if not notice.update_where(open_ones, acknowledged_at=Now(), acknowledged_by=actor):
-        raise NotOpen(_("Somebody has acknowledged this notice already."))
+        raise NotOpen(_("Somebody has already marked this as reviewed."))
     change = audit.describe_moment(row=notice, column="acknowledged_at")
     audit.record(Verb.ACKNOWLEDGE, notice, by=actor, detail=change)

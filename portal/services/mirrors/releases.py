@@ -51,7 +51,7 @@ def request_release(*, actor: models.User, workstation: models.Workstation, reas
     """
     rows = models.Workstation.objects.filter(ended_at=None, release_requested_at=None)
     if not mark_release_requested(workstation=workstation, rows=rows, actor=actor):
-        raise NotLive(_("This workstation has ended, or is being given back already."))
+        raise NotLive(_("This workstation has ended, or is already being released."))
     audit.record(
         Verb.REQUEST_RELEASE,
         workstation,

@@ -36,7 +36,7 @@ def adopt_workstation(
     unclaimed = models.Workstation.objects.unclaimed().filter(account=locked.account_id).select_for_update(of=("self",))
     stored = unclaimed.filter(pk=workstation.pk).first()
     if locked.status not in _OPEN or stored is None:
-        raise submissions.NotPossible(_("The request or the workstation has moved on; look again."))
+        raise submissions.NotPossible(_("The request or the workstation has changed in the meantime. Reload the page."))
     mirrors = mirror.assign_workstation(stored=stored, portal_request=locked)
     change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.SUCCEEDED)
     audit.record(
@@ -63,9 +63,7 @@ def declare_not_created(*, actor: models.User, portal_request: models.Request, r
         )
     is_own = locked.requester_id == actor.pk and notes.may_requester_decide(note=locked.operator_note)
     if not locked.operator_note or not (is_own or actor.has_perm("portal.close_request")):
-        raise submissions.NotPossible(
-            _("The portal is still checking what became of this request. Look again in a moment.")
-        )
+        raise submissions.NotPossible(_("The portal is still checking this request. Try again in a moment."))
     is_unwanted = locked.cancel_requested_at is not None
     change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED if is_unwanted else states.QUEUED)
     audit.record(Verb.NOT_CREATED, locked, by=actor, reason=reason, detail=change)
@@ -95,6 +93,6 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     circuit_breaker.lock_key(account=current)  # a request may be about to be given it
     orphans = models.Workstation.objects.orphans().filter(account=current, release_requested_at=None)
     if not releases.mark_release_requested(workstation=workstation, rows=orphans, actor=actor):
-        raise submissions.NotPossible(_("This workstation has ended, has an owner, or is being given back already."))
+        raise submissions.NotPossible(_("This workstation has ended, has an owner, or is already being released."))
     change = audit.describe_moment(row=workstation, column="release_requested_at")
     audit.record(Verb.RELEASE_ORPHAN, workstation, by=actor, detail=change, reason=reason)

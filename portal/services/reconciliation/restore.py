@@ -40,7 +40,7 @@ def confirm_database(*, actor: models.User, account: models.Account, was_put_bac
     key = circuit_breaker.lock_key(account=account)
     row = identity.find_doubt()
     if row is None:
-        raise circuit_breaker.NotPaused(_("Nobody has to say any more what became of the database."))
+        raise circuit_breaker.NotPaused(_("Somebody has already said what happened to the database."))
     detail = {"before": row.doubt, "after": "put-back" if was_put_back else "moved"}
     count = 0
     if was_put_back:

@@ -100,7 +100,7 @@ def _give_up(*, request_id: int, account: models.Account, lease: leases.Lease) -
 def _cancel_foreign(*, lease: leases.Lease) -> int:
     """Cancel what waits for an account that an operator has left: it must not be bought with another one's key."""
     waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED, account__retired_at__isnull=False)
-    reason = _("It was meant for %(url)s, which is not the account of the present key.")
+    reason = _("It was meant for %(url)s, which isn't the account of the current key.")
     rows = waiting.values_list("pk", "account__base_url")
     return sum(_cancel(request_id=pk, reason=reason % {"url": url}, lease=lease) for pk, url in rows)
 

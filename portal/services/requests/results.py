@@ -314,7 +314,7 @@ def _use_late_workstation(
 
 
 def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failure | None) -> None:
-    """Nothing was made (or, without a failure, not even sent): what follows is as if that had been known in time."""
+    """Nothing was created (or, without a failure, not even sent): what follows is as if that had been known in time."""
     states = models.Request.Status
     if failure is not None and failure.may_exist:
         return

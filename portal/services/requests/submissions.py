@@ -56,7 +56,10 @@ def submit_request(
             raise
     if any(getattr(earlier, name) != value for name, value in values.items()):
         raise SubmissionReused(
-            _("This form was sent before, with other values, as %(label)s. Look at it and send this one again.")
+            _(
+                "This form was already submitted with other values, as %(label)s. Check that request, then submit "
+                "this one again."
+            )
             % {"label": earlier.label}
         )
     return earlier

@@ -20,7 +20,7 @@ _MOST_SHOWN, _FIRST_SHOWN, _LAST_SHOWN = 12, 3, 6
 _FINAL_TITLES = {
     models.Request.Status.FAILED: gettext_lazy("No workstation"),
     models.Request.Status.CANCELLED: gettext_lazy("Cancelled"),
-    models.Request.Status.UNKNOWN: gettext_lazy("Outcome unknown"),
+    models.Request.Status.UNKNOWN: gettext_lazy("Checking"),
 }
 
 
@@ -116,7 +116,7 @@ def _describe_after_release(portal_request: models.Request) -> list[Step]:
     workstation = getattr(portal_request, "workstation", None)
     if workstation is None or workstation.ended_at is None:
         return []
-    title = _("Workstation given back") if workstation.release_requested_at else _("Workstation ended")
+    title = _("Workstation released") if workstation.release_requested_at else _("Workstation ended")
     return [Step(title=title, state="off", text=_("Its files stay in the workspace."), at=workstation.ended_at)]
 
 
@@ -125,14 +125,14 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
         return [_describe_restored(attempt)]
     outcome = models.Attempt.Outcome
     texts = {
-        outcome.SENDING: _("The provider has been asked. It usually answers within a minute."),
-        outcome.SUCCEEDED: _("The provider said yes."),
+        outcome.SENDING: _("The request has been sent. AgentStation usually responds within a minute."),
+        outcome.SUCCEEDED: _("AgentStation accepted the request."),
         outcome.NOT_SENT: _("Nothing was sent: the server, or its database, had taken too long before it."),
     }
     states = {outcome.SENDING: "now", outcome.SUCCEEDED: "done", outcome.UNKNOWN: "warn", outcome.FAILED: "bad"}
     failure = attempt.failure_row
-    again = _("Asking the provider, attempt %(number)s") % {"number": attempt.number}
-    title = _("Asking the provider") if attempt.number == 1 else again
+    again = _("Sending, attempt %(number)s") % {"number": attempt.number}
+    title = _("Sending") if attempt.number == 1 else again
     step = Step(
         title=title,
         state=states.get(outcome(attempt.outcome), "done"),
@@ -157,7 +157,8 @@ def _describe_restored(attempt: models.Attempt) -> Step:
         title=_("The portal's records were put back from a backup"),
         state="warn",
         text=_(
-            "It may have been sent after that backup was made. The portal looks first, so that nothing is made twice."
+            "It may have been sent after that backup was taken. The portal checks first, so that nothing is created "
+            "twice."
         ),
         at=attempt.claimed_at,
     )
@@ -171,9 +172,9 @@ def _describe_failure(attempt: models.Attempt) -> str:
 
 def _describe_late(late: models.LateResponse) -> Step:
     return Step(
-        title=_("A late response came"),
+        title=_("Late response"),
         state="done",
-        text=_("The provider answered after the portal had stopped waiting. The response is kept and used."),
+        text=_("AgentStation responded after the portal had stopped waiting. The response is kept and used."),
         quote=late.words,
         at=late.came_at,
     )
@@ -189,15 +190,15 @@ def _describe_decision(event: models.Event) -> Step:
     if event.verb == Verb.RECONCILE:
         found = event.detail.get("workstation")
         values = {"active": event.detail.get("active"), "ended": event.detail.get("history"), "found": found}
-        shown = _("The provider's lists (%(active)s active, %(ended)s ended) show %(found)s.")
-        missing = _("The provider's lists (%(active)s active, %(ended)s ended) show no workstation for it, twice.")
-        title, text = (_("Found"), shown) if found else (_("Nothing was made"), missing)
+        shown = _("AgentStation's lists (%(active)s active, %(ended)s ended) show %(found)s.")
+        missing = _("AgentStation's lists (%(active)s active, %(ended)s ended) show no workstation for it, twice.")
+        title, text = (_("Found"), shown) if found else (_("Nothing was created"), missing)
         return Step(title=title, state="done", text=text % values, at=event.at)
-    titles = {Verb.ADOPT: _("Found by an operator"), Verb.NOT_CREATED: _("Somebody said: nothing was made")}
-    titles |= {Verb.NEEDS_REVIEW: _("Somebody has to decide"), Verb.REQUEST_CANCEL: _("Cancelling wished")}
+    titles = {Verb.ADOPT: _("Found by an operator"), Verb.NOT_CREATED: _("A person confirmed: nothing was created")}
+    titles |= {Verb.NEEDS_REVIEW: _("Needs review"), Verb.REQUEST_CANCEL: _("Cancellation requested")}
     text = ""
     if event.verb == Verb.REQUEST_CANCEL:
-        text = _("If nothing was made it is cancelled; if something was, it is yours to give back.")
+        text = _("If nothing was created, the request is cancelled. If a workstation was created, you can release it.")
     who = f"{event.actor_name}: " if event.actor_name else ""
     reason = event.reason if event.actor_name else _(event.reason)  # the portal's own reasons are kept in English
     return Step(
@@ -218,13 +219,13 @@ def _describe_waiting(portal_request: models.Request, *, key: models.Key, is_fir
 
 def _explain_waiting(portal_request: models.Request, *, key: models.Key) -> str:
     if portal_request.account_id != key.account_id:
-        return _("It was meant for another account of the provider, and is not sent with the present key.")
+        return _("It was meant for another AgentStation account, and isn't sent with the current key.")
     if key.is_paused:
         return _explain_pause(key)
     if key.is_resuming:
         return _("The queue has just begun to move again, one request at a time, until one succeeds.")
     if portal_request.next_attempt_at is not None:
-        return _("The portal tries again by itself. You need not do anything.")
+        return _("The portal tries again by itself. You don't need to do anything.")
     return _(
         "It is sent as soon as it is its turn, usually within a second. "
         "At most %(count)s calls are under way at one time."
@@ -239,11 +240,14 @@ def _explain_pause(key: models.Key) -> str:
         "who": key.failure.actor.words if key.failure else "",
     }
     if key.failure is None or key.paused_until is not None:
-        return _("The queue stands still for everybody: %(cause)s, since %(since)s. It goes on when %(end)s.") % values
+        return (
+            _("Requests are paused for the whole team: %(cause)s, since %(since)s. Sending resumes when %(end)s.")
+            % values
+        )
     return (
         _(
-            "The queue stands still for everybody: %(cause)s, since %(since)s. Who can fix it: %(who)s. "
-            "It goes on when %(end)s."
+            "Requests are paused for the whole team: %(cause)s, since %(since)s. Who can fix this: %(who)s. Sending "
+            "resumes when %(end)s."
         )
         % values
     )
