@@ -74,7 +74,7 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
     export_kind = "events"
     search_fields = ("actor_name", "verb", "target", "reason")
     search_help_text = _(
-        "R-1042 finds by the request's number. Of several words each must be a person's name, a verb, the UID or name "
+        "R-1042 finds by the request's number. Of several words each must be a person's name, a verb, the ID or name "
         "of what it was done to, the id of an HTTP request, or a part of the reason; quote a phrase: "
         '"workstation AbC123", "signed in".'
     )

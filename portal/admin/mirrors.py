@@ -9,7 +9,7 @@ from portal import failures, models
 from portal.admin.base import columns, filters, found, pages, readonly, typefilters
 
 _SEEN: Any = (columns.moment("created_at"), columns.moment("first_seen_at"))
-_UID = columns.value("uid", label=_("UID"))
+_UID = columns.value("uid", label=_("ID"))
 _AS_IT_CAME: Any = (_("As it came"), {"fields": (columns.laid_out("raw"),)})
 
 
@@ -30,7 +30,7 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
     """The provider's workstations; without a request, orphans."""
 
     list_display = (
-        columns.name(label=_("UID")),
+        columns.name(label=_("ID")),
         columns.moment("first_seen_at", label=_("first seen")),
         columns.row_link("request"),
         columns.row_link("request__requester"),
@@ -94,7 +94,7 @@ class WorkspaceAdmin(readonly.ReadOnlyAdmin):
     """Where files stay."""
 
     list_display = (
-        columns.name(label=_("UID")),
+        columns.name(label=_("ID")),
         columns.moment("first_seen_at", label=_("first seen")),
         columns.row_link("owner"),
         columns.short_text("status", longest=30),
@@ -142,7 +142,7 @@ class _ContentAdmin(readonly.ReadOnlyAdmin):
     list_select_related = ("workspace__owner",)
     search_help_text = _(
         "Words find what lies in the workspaces of requests that have all of them in a note, an error, a name or a "
-        "UID. A single one may also be the UID, name or type itself, as it is written. Quote a phrase."
+        "ID. A single one may also be the ID, name or type itself, as it is written. Quote a phrase."
     )
     deferred = ("raw", "workspace__raw")
     # The field by which a row is found beside its UID.
@@ -168,7 +168,7 @@ class FileAdmin(_ContentAdmin):
     """Files. Their addresses are for the owner of the workspace alone, who sees them in the portal."""
 
     list_display = (
-        columns.name(label=_("UID"), show=columns.short("uid")),
+        columns.name(label=_("ID"), show=columns.short("uid")),
         columns.short_text("name"),
         columns.row_link("workspace"),
         columns.row_link("workspace__owner"),
@@ -200,7 +200,7 @@ class LogAdmin(_ContentAdmin):
     """Logs: type, level and time."""
 
     list_display = (
-        columns.name(label=_("UID"), show=columns.short("uid")),
+        columns.name(label=_("ID"), show=columns.short("uid")),
         columns.short_text("type", longest=60),
         columns.short_text("level", longest=30),
         columns.row_link("workspace"),

@@ -99,7 +99,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
                 "fields": (
                     columns.name(label=_("number")),
                     columns.row_link("requester"),
-                    ("type", columns.value("workspace_uid", label=_("workspace UID"))),
+                    ("type", columns.value("workspace_uid", label=_("workspace ID"))),
                     "note",
                     ("status", columns.failure(), "attempt_count"),
                     columns.row_link("workstation"),
@@ -176,7 +176,7 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
     search_fields = ("error", "message", "key_fingerprint")
     search_help_text = _(
         "R-1042 finds by the request's number; words find the attempts of requests that have all of them in a note, an "
-        "error, a name or a UID; a key's fingerprint finds the attempts that used it."
+        "error, a name or an ID; a key's fingerprint finds the attempts that used it."
     )
     number_lookup = "request_id"
     deferred = ("response",)
@@ -233,7 +233,7 @@ class LateResponseAdmin(readonly.ReadOnlyAdmin):
     search_fields = ("error", "message")
     search_help_text = _(
         "R-1042 finds by the request's number; words find the late responses of requests that have all of them in a "
-        "note, an error, a name or a UID."
+        "note, an error, a name or an ID."
     )
     number_lookup = "attempt__request_id"
     deferred = ("response", "attempt__response")

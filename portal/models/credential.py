@@ -34,7 +34,7 @@ class Credential(Audited):
     )
     fingerprint = models.CharField(max_length=16, help_text=_("Of base URL and key; tells nothing of them."))
     base_url = models.URLField(max_length=500)
-    is_sandbox = models.BooleanField(default=False, help_text=_("It reaches our imitation of the provider."))
+    is_sandbox = models.BooleanField(default=False, help_text=_("It reaches our imitation of AgentStation."))
     asked_at = models.DateTimeField(db_default=Now(), help_text=_("When a process first came with it."))
     accepted_at = models.DateTimeField(null=True, blank=True)
     accepted_by = models.ForeignKey(

@@ -50,7 +50,7 @@ _EXPLANATIONS = {
     "identity": _("It is another one than the file beside it, or the worker, remembers."),
     "tick": _("What the worker has seen in it is missing, as after a backup was put back."),
     "timeline": _("A replica has taken over, and nobody saw whether it had everything."),
-    "lost-attempt": _("A response came from the provider for a request that it does not know to have been sent."),
+    "lost-attempt": _("A response came from AgentStation for a request that it does not know to have been sent."),
 }
 
 

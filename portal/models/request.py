@@ -104,7 +104,7 @@ class Request(Audited):
     workspace_uid = models.CharField(
         max_length=64, blank=True, help_text=_("The workspace asked for; empty: a new one.")
     )
-    note = models.CharField(max_length=500, blank=True, help_text=_("Stays here; the provider does not see it."))
+    note = models.CharField(max_length=500, blank=True, help_text=_("Stays here; AgentStation does not see it."))
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
     failure = models.CharField(max_length=32, blank=True, help_text=_("Code of the failure that it ended in."))
     attempt_count = models.PositiveIntegerField(
@@ -216,8 +216,8 @@ class ProviderResponse(Audited):
     PRIVATE = frozenset({"error", "message", "response"})
 
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
-    error = models.TextField(blank=True, help_text=_("The provider's own word for the error."))
-    message = models.TextField(blank=True, help_text=_("The provider's own sentence."))
+    error = models.TextField(blank=True, help_text=_("AgentStation's own word for the error."))
+    message = models.TextField(blank=True, help_text=_("AgentStation's own sentence."))
     response = models.BinaryField(null=True, blank=True, help_text=_("The response's body, at most its first 1 MiB."))
 
     class Meta:
@@ -278,7 +278,7 @@ class Attempt(ProviderResponse):
     names_other = models.BooleanField(
         default=False, help_text=_("The response named a workstation that belongs to another request.")
     )
-    retry_after = models.FloatField(null=True, blank=True, help_text=_("Seconds, as the provider asked."))
+    retry_after = models.FloatField(null=True, blank=True, help_text=_("Seconds, as AgentStation asked."))
 
     class Meta:
         constraints = [

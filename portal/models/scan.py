@@ -37,7 +37,7 @@ class Scan(models.Model):
         default=0, help_text=_("The key's tick when the newest of these was claimed: nothing older can be missing yet.")
     )
     clock_offset = models.FloatField(
-        null=True, blank=True, help_text=_("Seconds by which the provider's clock, by its Date header, was ahead.")
+        null=True, blank=True, help_text=_("Seconds by which AgentStation's clock, by its Date header, was ahead.")
     )
     new_count = models.PositiveIntegerField(default=0, help_text=_("Workstations that no scan had shown before."))
     phase = models.CharField(max_length=8, choices=Phase, default=Phase.ACTIVE)
@@ -52,7 +52,7 @@ class Scan(models.Model):
     back_to_uid = models.TextField(blank=True, help_text=_("It reads the history until it has met this workstation."))
     is_evidence = models.BooleanField(default=False, help_text=_("An event names it, so that it is kept."))
     reads_all = models.BooleanField(default=False, help_text=_("It reads the history to its end."))
-    wait_until = models.DateTimeField(null=True, blank=True, help_text=_("The provider asked it to wait until then."))
+    wait_until = models.DateTimeField(null=True, blank=True, help_text=_("AgentStation asked it to wait until then."))
     paid_until = models.DateTimeField(
         null=True, blank=True, help_text=_("The time for which its share of the calls a minute is used up.")
     )

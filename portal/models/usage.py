@@ -21,7 +21,7 @@ class DailyCount(models.Model):
     open_numbers = models.JSONField(default=list, help_text="Requests that had not ended when the day was counted.")
     has_open = models.BooleanField(default=False)
     is_final = models.BooleanField(
-        default=False, help_text="Some of its requests were pruned: it is never counted anew, in whatever zone."
+        default=False, help_text="Some of its requests were pruned: it is never counted again, in whatever zone."
     )
 
     class Meta:

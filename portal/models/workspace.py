@@ -15,7 +15,7 @@ class Mirror(Audited):
     """Something that the provider has. `raw` is its JSON as it came; what a column cannot hold is null beside it."""
 
     uid = models.CharField(max_length=200)
-    created_at = models.DateTimeField(null=True, blank=True, help_text=_("By the provider's clock."))
+    created_at = models.DateTimeField(null=True, blank=True, help_text=_("By AgentStation's clock."))
     first_seen_at = models.DateTimeField(db_default=Now())
     raw = models.TextField(blank=True)
 

@@ -97,7 +97,7 @@ class Workstation(Mirror):
     )
     is_nameless = models.BooleanField(
         default=False,
-        help_text=_("The provider listed it under an id that cannot be kept, or under none: `uid` is a digest."),
+        help_text=_("AgentStation listed it under an id that cannot be kept, or under none: `uid` is a digest."),
     )
     listed_at = models.DateTimeField(null=True, blank=True, help_text=_("When a scan first showed it."))
     listed_tick = models.PositiveBigIntegerField(
@@ -109,7 +109,7 @@ class Workstation(Mirror):
     )
     type = models.TextField(blank=True)
     status = models.TextField(blank=True)
-    refreshed_at = models.DateTimeField(db_default=Now(), help_text=_("When the provider last told about it."))
+    refreshed_at = models.DateTimeField(db_default=Now(), help_text=_("When AgentStation last told about it."))
     refresh_due_at = models.DateTimeField(db_default=Now())
     release_requested_at = models.DateTimeField(null=True, blank=True)
     release_requested_by = models.ForeignKey(
@@ -118,10 +118,10 @@ class Workstation(Mirror):
     release_due_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text=_("When the provider is next told to release it; while it is told, a deadline."),
+        help_text=_("When AgentStation is next told to release it; while it is told, a deadline."),
     )
-    release_tried_at = models.DateTimeField(null=True, blank=True, help_text=_("When the provider was last told."))
-    release_tries = models.PositiveIntegerField(default=0, help_text=_("How often the provider was told."))
+    release_tried_at = models.DateTimeField(null=True, blank=True, help_text=_("When AgentStation was last told."))
+    release_tries = models.PositiveIntegerField(default=0, help_text=_("How often AgentStation was told."))
     release_failure = models.CharField(
         max_length=32, blank=True, help_text=_("Code of the failure that the last try to release it met.")
     )

@@ -29,9 +29,9 @@ class WorkstationType(Audited):
     hardware = models.JSONField(default=list, blank=True)
     software = models.JSONField(default=list, blank=True)
     ai_models = models.JSONField(_("AI models"), default=list, blank=True)
-    raw = models.TextField(blank=True, help_text=_("As the provider's list described it."))
+    raw = models.TextField(blank=True, help_text=_("As AgentStation's list described it."))
     first_listed_at = models.DateTimeField(db_default=Now())
-    listed_at = models.DateTimeField(db_default=Now(), help_text=_("When the provider's list last had it."))
+    listed_at = models.DateTimeField(db_default=Now(), help_text=_("When AgentStation's list last had it."))
     withdrawn_at = models.DateTimeField(
         null=True, blank=True, help_text=_("Since when it is not offered any more. Empty: it is offered.")
     )

@@ -22,7 +22,7 @@ _HOUR = timedelta(hours=1)
 
 @require_GET
 def index(request: SignedInRequest) -> HttpResponse:
-    """Every failure; with the sandbox, also the names with which to rehearse them."""
+    """Every failure; with the sandbox, also the names that simulate them."""
     rehearsals = names.RESERVED if settings.USING_SANDBOX else ()
     return render(request, "failures/list.html", {"failures": failures.CATALOGUE.values(), "rehearsals": rehearsals})
 

@@ -51,7 +51,10 @@ def _fill(request: SignedInRequest) -> dict[str, object]:
     if again.isascii() and again.isdigit() and len(again) < 19:
         earlier = models.Request.objects.visible_to(request.user).filter(pk=int(again)).first()
         if earlier is not None:
-            values |= {"type": earlier.type, "workspace_id": earlier.workspace_uid, "note": earlier.note}
+            # A workspace that was refused would be refused again.
+            workspace = "" if earlier.failure == "422" else earlier.workspace_uid
+            values |= {"type": earlier.type, "workspace_id": workspace, "note": earlier.note}
+            values["refused_workspace"] = earlier.workspace_uid if workspace != earlier.workspace_uid else ""
     return values
 
 

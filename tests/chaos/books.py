@@ -90,7 +90,7 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class Workstation:
-    """A stored workstation, with its request's number; None: an orphan that the portal knows."""
+    """A stored workstation, with its request's number; None: unassigned that the portal knows."""
 
     uid: str
     request: int | None

@@ -112,7 +112,7 @@ def test_the_guide_warns_of_rehearsals_that_everybody_feels(sign_in, alice):
 
 
 def test_the_guide_says_which_rehearsals_end_with_a_question(sign_in, alice):
-    rows = sign_in(alice).get("/failures/").content.decode().partition('id="rehearse"')[2].split("<tr>")[2:]
+    rows = sign_in(alice).get("/failures/").content.decode().partition('id="simulate"')[2].split("<tr>")[2:]
 
     asking = {names.RESERVED[place].uid for place, row in enumerate(rows) if "the portal asks you" in row}
     assert asking == {*("fail-500", "fail-502", "fail-503-html"), *("hang", "reset", "truncate", "garbage", "drip")}

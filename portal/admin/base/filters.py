@@ -150,7 +150,7 @@ class OrphanFilter(_YesOrNo):
     title = _("request")
     parameter_name = "orphan"
     column = "request"
-    options = (("yes", _("None: an orphan")), ("no", _("Of a request")))
+    options = (("yes", _("None: unassigned")), ("no", _("Of a request")))
 
 
 class ActorFilter(_YesOrNo):

@@ -15,16 +15,16 @@ _OPEN = (models.Request.Status.UNKNOWN, models.Request.Status.QUEUED)
 
 
 def count_open_decisions() -> int:
-    """How much waits for an operator: unknown requests that nothing else can settle, orphans, notices, keys to confirm,
-    and what runs for people who may not request any more."""
+    """How much waits for an operator: unknown requests that nothing else can settle, unassigned workstations, keys to
+    confirm, and what runs for people who may not request any more. Changes of the API can wait: nothing breaks by them.
+    """
     account = accounts.get_current_account()
     unknown = models.Request.objects.filter(status=models.Request.Status.UNKNOWN)
     unknown = unknown.exclude(operator_note="", account__retired_at=None)
     left = submitters.list_left_workstations(account=account)
     orphans = models.Workstation.objects.orphans().filter(account=account, release_requested_at=None)
-    notices = models.Notice.objects.filter(acknowledged_at=None)
     questions = credentials.list_questions(account=account)
-    return len(questions) + sum(rows.count() for rows in (unknown, left, orphans, notices))
+    return len(questions) + sum(rows.count() for rows in (unknown, left, orphans))
 
 
 @transaction.atomic
