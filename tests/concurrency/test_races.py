@@ -166,8 +166,7 @@ def test_of_ten_401_at_the_same_moment_one_request_fails(sandbox, alice, bob):
     sandbox.script({"name": "fail-401", "times": 10})
     client = process.make_client()
     calls = [factories.claim() for _ in range(10)]
-    results = [dispatch.send_call(call=call, client=client) for call in calls]
-    pairs = zip(calls, results, strict=True)
+    pairs = [(call, dispatch.send_call(call=call, client=client)) for call in calls]
 
     won(crowd.run_together(*[lambda pair=pair: results.record_result(call=pair[0], result=pair[1]) for pair in pairs]))
 
