@@ -16,7 +16,9 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
 _DEEPEST = 40  # further in, lines are indented no more
 
 
-def show_response(body: bytes | None, *, length: int | None = None, longest: int = LONGEST) -> SafeString | str:
+def show_response(
+    body: bytes | memoryview | None, *, length: int | None = None, longest: int = LONGEST
+) -> SafeString | str:
     """A body as text, without what is hidden. `length`: how long it is in all, where `body` is only its start."""
     if body is None:
         return "–"
