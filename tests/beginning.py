@@ -1,12 +1,13 @@
 """The database as its migrations leave it; after each test that commits it is made so again."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection, transaction
 
 from tests import factories
 
-type Rows = list[tuple[object, ...]]
+type Rows = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)

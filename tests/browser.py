@@ -1,10 +1,12 @@
 """A browser without a screen, which posts forms as the portal's pages have them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.http import HttpResponse
 from django.test import Client
 from django.utils.http import urlencode
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -12,6 +14,8 @@ FORM = "application/x-www-form-urlencoded"
 class Browser(Client):
     """Django's own posts a form as if it held files, which the portal refuses."""
 
-    def post(self, path: str, data: Any = None, content_type: str = FORM, **values: Any) -> HttpResponse:
+    def post(  # type: ignore[override]  # the rest is passed on by name
+        self, path: str, data: Any = None, content_type: str = FORM, **values: Any
+    ) -> "_MonkeyPatchedWSGIResponse":
         sent = urlencode(data or {}, doseq=True) if content_type == FORM and not isinstance(data, str) else data
         return super().post(path, sent, content_type, **values)

@@ -1,8 +1,11 @@
 """A database's clock of the test's own, set forward and back. On SQLite for this thread's connection alone."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connection
+
+from tests import pool
 
 
 class DatabaseClock:
@@ -43,7 +46,7 @@ class DatabaseClock:
         return f"{datetime.now(UTC) + self._ahead:%Y-%m-%d %H:%M:%S.%f}"[:-3]
 
 
-def _execute(sql: str, values: list[object] | None = None) -> None:
+def _execute(sql: str, values: list[Any] | None = None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
 
@@ -54,4 +57,4 @@ def _name() -> str:
 
 def _close() -> None:
     connection.close()
-    connection.close_pool()
+    pool.close()

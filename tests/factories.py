@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib.auth.models import Group
@@ -13,7 +14,7 @@ from portal import agentstation, models
 from portal.sandbox import server
 from portal.services.key import accounts, credentials, steady_clock
 from portal.services.mirrors import releases
-from portal.services.people import sessions
+from portal.services.people import sessions, setup
 from portal.services.reconciliation import reconcile, timeouts
 from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import leases
@@ -46,7 +47,7 @@ def _set_role(name: str) -> None:
         cursor.execute(f"SET session_replication_role = {name}")
 
 
-def create_user(username: str, *groups: str, **values: object) -> models.User:
+def create_user(username: str, *groups: str, **values: Any) -> models.User:
     user = models.User.objects.create_user(username=username, password=PASSWORD, **values)
     user.groups.set(Group.objects.filter(name__in=groups))
     return user
@@ -145,10 +146,50 @@ def recover_requests(*, lease: leases.Lease) -> int:
     return timeouts.recover_requests(lease=lease, watched=steady_clock.SteadyClock())
 
 
-def create_workstation(requester: models.User, **values: str) -> models.Workstation:
+def create_workstation(requester: models.User, **values: Any) -> models.Workstation:
     """A workstation that the provider really made."""
     portal_request = send_until_settled(submit(requester, **values))
     return models.Workstation.objects.get(request=portal_request)
+
+
+def get_workspace(workstation: models.Workstation | None) -> models.Workspace:
+    """The one that it has, which must be there."""
+    assert workstation is not None, "no workstation"
+    assert workstation.workspace is not None, f"{workstation} has no workspace"
+    return workstation.workspace
+
+
+def get_named(result: dispatch.Result) -> agentstation.Workstation:
+    """The one that the provider named when it said that it had made it."""
+    assert result.workstation is not None, f"{result} names none"
+    return result.workstation
+
+
+def read_response(stored: models.Attempt | models.LateResponse) -> bytes:
+    """What is stored of the response's body, whichever database has it."""
+    assert stored.response is not None, f"{stored} has no response"
+    return bytes(stored.response)
+
+
+def acquire_lease(*, name: str, holder: str = "test", seconds: float = 60) -> leases.Lease:
+    """A lease that no other worker holds."""
+    lease = leases.acquire_lease(name=name, holder=holder, seconds=seconds)
+    assert lease is not None, f"another holds {name}"
+    return lease
+
+
+def claim_release() -> releases.Release:
+    """One that is due."""
+    release = releases.claim_release()
+    assert release is not None, "nothing is to be released"
+    return release
+
+
+def create_setup_link() -> str:
+    """While there is no administrator yet."""
+    token = setup.create_setup_link()
+    assert token is not None, "there is an administrator already"
+    return token
 
 
 def make_steady(lease: leases.Lease) -> steady_clock.SteadyClock:

@@ -10,6 +10,7 @@ from django.db import connection
 from psycopg import sql
 
 from portal.db import identity as places
+from tests import pool
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def grant(role: str, capture) -> str:
     return printed
 
 
-def run(statements: sql.Composable) -> None:
+def run(statements: sql.SQL | sql.Composed) -> None:
     """As the owner, on a connection of its own."""
     with connect() as opened:
         opened.execute(statements)
@@ -64,6 +65,6 @@ def working_as(role: str) -> Iterator[None]:
 
 def _sign_in(**values: str) -> None:
     connection.close()
-    connection.close_pool()
+    pool.close()
     connection.settings_dict |= values
     places._choose_query.cache_clear()  # what may be read is the role's, too

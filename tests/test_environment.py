@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from environ import FileAwareMapping
 
 from portal import environment
 from portal.local import private, secret
@@ -21,7 +22,7 @@ def read(monkeypatch):
     """Reads a setting from an environment that has only it."""
 
     def read(reader, value, **options):
-        monkeypatch.setattr(environment, "_source", environment.environ.FileAwareMapping({"NAME": value}))
+        monkeypatch.setattr(environment, "_source", FileAwareMapping({"NAME": value}))
         return getattr(environment, reader)("NAME", **options)
 
     return read
@@ -116,9 +117,7 @@ def test_a_good_value_is_read(read, reader, value, options, result):
 
 def test_a_value_may_come_from_a_file(monkeypatch, tmp_path):
     (tmp_path / "key").write_text("from-a-file\n")
-    source = environment.environ.FileAwareMapping(
-        {"NAME_FILE": str(tmp_path / "key"), "GONE_FILE": str(tmp_path / "no")}
-    )
+    source = FileAwareMapping({"NAME_FILE": str(tmp_path / "key"), "GONE_FILE": str(tmp_path / "no")})
     monkeypatch.setattr(environment, "_source", source)
     assert environment.read_text("NAME") == "from-a-file"
     with pytest.raises(SystemExit, match="GONE_FILE"):

@@ -69,7 +69,7 @@ class Scene:
     def pass_time(self, seconds: float) -> None:
         with factories.unprotected():
             for model, names in MOVED.items():
-                model.objects.update(**{name: F(name) - timedelta(seconds=seconds) for name in names})
+                model._default_manager.update(**{name: F(name) - timedelta(seconds=seconds) for name in names})
         factories.age_provider(seconds)
         self.passed.append((len(self.sandbox.record()["posts"]), seconds))
 
@@ -85,7 +85,7 @@ class Scene:
             self.send()
 
     def compare(self) -> books.Report:
-        stored = inside.read_book(clock=self.clock)
+        stored: dict[str, Any] = inside.read_book(clock=self.clock)
         told = [
             books.Told(member=row.member, submission=row.submission, type=row.type, workspace="", numbers=(row.number,))
             for row in stored["requests"]
@@ -187,7 +187,7 @@ def response_is_recorded_after_its_deadline(scene: Scene) -> None:
 def claim_unconditionally(monkeypatch) -> None:
     create = dispatch._create_attempts
 
-    def create_whatever_it_is(portal_requests: list[models.Request], **values: object) -> list[dispatch.Call]:
+    def create_whatever_it_is(portal_requests: list[models.Request], **values: Any) -> list[dispatch.Call]:
         models.Request.objects.filter(pk__in=[one.pk for one in portal_requests]).update(
             status="QUEUED", failure="", ended_at=None, took=None
         )
@@ -202,7 +202,7 @@ def claim_unconditionally(monkeypatch) -> None:
 def write_attempt_after_the_call(monkeypatch) -> None:
     create, record_result = dispatch._create_attempts, results.record_result
 
-    def create_nothing(portal_requests: list[models.Request], **values: object) -> list[dispatch.Call]:
+    def create_nothing(portal_requests: list[models.Request], **values: Any) -> list[dispatch.Call]:
         return [
             dispatch.Call(
                 attempt_id=one.pk,
@@ -306,7 +306,7 @@ def test_without_regard_to_attempts_in_flight_the_one_told_has_nothing(scene, mo
 
     disregard_calls_under_way(monkeypatch)
     scan_shows_what_a_call_under_way_made(scene)
-    robbed = models.Request.objects.order_by("pk").last()
+    robbed = models.Request.objects.latest("pk")
     assert (robbed.status, robbed.attempts.get().http_status) == ("UNKNOWN", 200)
 
 

@@ -1,8 +1,10 @@
 """Rows of every model that the audit log shows, made directly: what matters here is how they look."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
+from django.db.models import Model
 from django.utils import timezone
 
 from portal import models
@@ -18,7 +20,7 @@ def create_account() -> models.Account:
     return account
 
 
-def create_request(requester: models.User, **values: object) -> models.Request:
+def create_request(requester: models.User, **values: Any) -> models.Request:
     status = values.get("status", "SUCCEEDED")
     ended_at = values.get("ended_at", NOW if status in ("SUCCEEDED", "FAILED", "CANCELLED") else None)
     defaults = {
@@ -85,7 +87,7 @@ def create_event(actor: models.User | None, **values: object) -> models.Event:
     return write_event(**defaults | values)
 
 
-def create_all(requester: models.User) -> dict[str, object]:
+def create_all(requester: models.User) -> dict[str, Model]:
     """One row of each model that belongs together, by the model's name."""
     workspace = create_workspace(requester)
     portal_request = create_request(requester, workspace_uid=workspace.uid, note="for the demo")
@@ -105,7 +107,7 @@ def create_all(requester: models.User) -> dict[str, object]:
     }
 
 
-def create_rest(account: models.Account) -> dict[str, object]:
+def create_rest(account: models.Account) -> dict[str, Model]:
     """What belongs to no request."""
     return {
         "credential": models.Credential.objects.create(account=account, fingerprint=uuid4().hex[:16], accepted_at=NOW),

@@ -1,10 +1,9 @@
 """People and groups: superusers edit, auditors and operators look, nobody deletes a person."""
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 
 from portal import models
-from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -100,9 +99,7 @@ def test_auditors_and_operators_see_people_without_passwords_and_change_nothing(
 
 
 def test_permissions_given_by_hand_make_no_editor_of_people(alice, anna, sign_in):
-    anna.user_permissions.set(
-        factories.Group.permissions.rel.model.objects.filter(codename__in=["change_user", "add_user"])
-    )
+    anna.user_permissions.set(Permission.objects.filter(codename__in=["change_user", "add_user"]))
 
     assert sign_in(anna).post(page_of(alice), form_of(alice)).status_code == 403
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def record(alice) -> dict[str, object]:
+def record(alice) -> dict[str, Model]:
     return rows.create_all(alice)
 
 
@@ -69,7 +70,7 @@ def test_an_address_of_no_row_is_no_error(name, record, anna, sign_in):
         assert response.status_code == 302, key
 
 
-def find_events_url(browser, name: str, row: object) -> str:
+def find_events_url(browser, name: str, row: Model) -> str:
     """Where the page of the row leads to its events."""
     page = browser.get(url(name, "change", row.pk)).content.decode()
     (link,) = re.findall(r'<a href="(/admin/portal/event/\?[^"]*)">Events</a>', page)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.db.models import Model
 
 from portal.admin.base import responses
 from tests.admin import rows
@@ -100,7 +101,7 @@ def test_markup_from_outside_is_text(name, alice, anna, sign_in):
     assert "&lt;script&gt;" in listed + shown
 
 
-def _create_nasty(person) -> dict[str, object]:
+def _create_nasty(person) -> dict[str, Model]:
     workspace = rows.create_workspace(person, uid=rows.NASTY, status=rows.NASTY, raw=rows.NASTY)
     portal_request = rows.create_request(person, workspace_uid=rows.NASTY, note=rows.NASTY)
     values = {"error": rows.NASTY, "message": rows.NASTY, "response": rows.NASTY.encode()}

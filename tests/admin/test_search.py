@@ -24,7 +24,7 @@ ODD = [
 def browse(anna, sign_in):
     browser = sign_in(anna)
 
-    def browse(name: str, **query: object) -> list[str]:
+    def browse(name: str, **query: object) -> list[int]:
         """The primary keys of the rows that are listed."""
         response = browser.get(f"/admin/portal/{name}/", query)
         assert response.status_code == 200
@@ -93,12 +93,11 @@ def test_a_late_response_is_found(alice, browse):
 
 
 def test_a_workstation_is_found(alice, bob, browse):
-    wanted = rows.create_workstation(
-        rows.create_request(alice), uid="Kx0", workspace=rows.create_workspace(alice, uid="Ws1")
-    )
+    portal_request = rows.create_request(alice)
+    wanted = rows.create_workstation(portal_request, uid="Kx0", workspace=rows.create_workspace(alice, uid="Ws1"))
     rows.create_workstation(rows.create_request(bob))
 
-    for query in (wanted.request.label, "alice", "kx0", "Ws1"):
+    for query in (portal_request.label, "alice", "kx0", "Ws1"):
         assert browse("workstation", q=query) == [wanted.pk]
 
 

@@ -365,6 +365,7 @@ def test_no_redirect_is_followed(client_of, fail, serve):
     server = serve(answering(http(307, b"", f"Location: {elsewhere.url}")))
     error = fail(lambda: client_of(server.url).request_workstation(type="python"))
     assert type(error) is GatewayResponse
+    assert error.response is not None
     assert error.response.status == 307
     assert (server.connections(), elsewhere.connections()) == (1, 0)
 

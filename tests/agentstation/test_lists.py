@@ -91,6 +91,7 @@ def test_a_page_beyond_the_bound_is_too_large_and_not_kept(client_of, fail, serv
     server = serve(page("a", padding="x" * 16 * MIB))
     error = fail(lambda: client_of(server.url).list_page(limit=20))
     assert type(error) is PageTooLarge
+    assert error.response is not None
     assert (len(error.response.body), error.response.truncated) == (MIB, True)
 
 
@@ -98,4 +99,5 @@ def test_a_page_beyond_the_bound_is_too_large_and_not_kept(client_of, fail, serv
 def test_of_a_response_that_is_no_page_a_mebibyte_is_kept(client_of, fail, serve, status):
     server = serve(answering(http(status, b"<" * 3 * MIB)))
     error = fail(lambda: client_of(server.url).list_page(limit=20))
+    assert error.response is not None
     assert (len(error.response.body), error.response.truncated) == (MIB, True)

@@ -50,7 +50,7 @@ def test_a_whole_workstation_is_read(client_of, serve):
             status="active",
             files=(
                 File(
-                    uid=FILE["id"],
+                    uid=str(FILE["id"]),
                     name="notes.txt",
                     url="https://files.example/notes.txt",
                     size=12,
@@ -107,6 +107,7 @@ def test_nothing_odd_breaks_anything(odd):
     read = Workstation.from_dict(dict.fromkeys(WORKSTATION, odd) | {"id": "s", "workspace": workspace})
     text = odd if isinstance(odd, str) else ""
     assert (read.type, read.status, read.started_at) == (text, text, None)
+    assert read.workspace is not None
     assert (read.workspace.status, read.workspace.created_at) == (text, None)
     assert (read.workspace.files[-1].name, read.workspace.files[-1].url) == (text, text)
     assert read.workspace.files[-1].created_at is None
@@ -191,5 +192,5 @@ def test_a_release_is_read(client_of, serve, data, expected):
 def test_resources_are_frozen_and_have_hashes():
     read = Workstation.from_dict(WORKSTATION)
     with pytest.raises(AttributeError):
-        read.uid = "b"
+        read.uid = "b"  # type: ignore[misc]
     assert hash(read) == hash(Workstation.from_dict(WORKSTATION))

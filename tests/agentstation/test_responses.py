@@ -154,6 +154,7 @@ def test_a_success_that_cannot_be_read_is_unreadable(client_of, fail, serve, ope
     server = serve(answering(http(200, body)))
     error = fail(lambda: operation(client_of(server.url)))
     assert type(error) is UnreadableResponse
+    assert error.response is not None
     assert error.response.status == 200
     assert error.response.body == body
 

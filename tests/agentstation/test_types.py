@@ -51,7 +51,17 @@ def test_an_empty_list_of_types_is_no_error(client_of, serve):
 
 
 def test_what_is_no_type_is_left_out_of_the_list(client_of, serve):
-    entries = [None, 7, "max", [], {}, {"id": ""}, {"id": 7}, {"object": "list", "data": 3}, {"id": "a", "data": []}]
+    entries: list[object] = [
+        None,
+        7,
+        "max",
+        [],
+        {},
+        {"id": ""},
+        {"id": 7},
+        {"object": "list", "data": 3},
+        {"id": "a", "data": []},
+    ]
     odd = {"id": "odd \x00 \ud800", "description": 7, "hardware": "mouse", "software": ["ssh", 1, None], "models": {}}
     first, second = client_of(serve(give({"data": [*entries, odd]})).url).list_types()
 

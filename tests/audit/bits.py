@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
@@ -37,7 +38,7 @@ def unchecked() -> Iterator[None]:
         connection.cursor().execute("PRAGMA ignore_check_constraints = 0")
 
 
-def write_bits(table: str, key: int, column: str, data: object) -> bool:
+def write_bits(table: str, key: int, column: str, data: Any) -> bool:
     """Whether the database took it. SQLite takes what is no text, no time and no JSON; PostgreSQL refuses that."""
     sign = "CAST(%s AS TEXT)" if connection.vendor == "sqlite" and isinstance(data, bytes) else "%s"
     try:

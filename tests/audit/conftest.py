@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -76,8 +77,8 @@ def respond(portal_request: models.Request, *, uid: str = "", failure: str = "")
 
 def record_response(call: dispatch.Call, portal_request: models.Request, *, uid: str = "", failure: str = "") -> None:
     """As if the provider had answered this call."""
-    data = {"id": uid, "type": portal_request.type, "status": "active", "startedAt": "2026-11-25T08:00:00Z"}
-    data |= {"workspace": {"id": f"space-{uid}", "status": "active", "createdAt": "2026-11-25T08:00:00Z"}}
+    told = {"id": uid, "type": portal_request.type, "status": "active", "startedAt": "2026-11-25T08:00:00Z"}
+    data = told | {"workspace": {"id": f"space-{uid}", "status": "active", "createdAt": "2026-11-25T08:00:00Z"}}
     body = json.dumps(data if uid else {"error": "refused", "message": "in the provider's words"}).encode()
     given = agentstation.Response(
         status=int(failure or 200), body=body, truncated=False, retry_after=None, error="", message=""
@@ -101,7 +102,7 @@ def find_in_chain(checkpoint: seals.Checkpoint | None = None) -> list[tuple[str,
     return [(kind, what) for kind, what in find(checkpoint) if not kind.startswith("row ")]
 
 
-def tamper(sql: str, *values: object) -> None:
+def tamper(sql: str, *values: Any) -> None:
     """As somebody who may do anything in the database would."""
     with factories.unprotected(), connection.cursor() as cursor:
         cursor.execute(sql, values)

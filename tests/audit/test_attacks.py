@@ -17,7 +17,6 @@ from portal.services.audit import checkpoints, checkstate, protection, report, s
 from portal.services.people import membership, people, setup
 from portal.services.requests import dispatch, results
 from portal.services.retention.prune import prune_old
-from portal.services.runtime import leases
 from tests import factories
 from tests.audit import test_watch
 from tests.audit.conftest import find, tamper
@@ -72,7 +71,7 @@ def test_a_superuser_with_a_low_id_is_found(record):
 
 
 def prune(record, much_later):
-    lease = leases.acquire_lease(name="prune", holder="test", seconds=600)
+    lease = factories.acquire_lease(name="prune", holder="test", seconds=600)
     much_later()
     for _ in range(9):
         prune_old(lease=lease)
@@ -101,6 +100,7 @@ def test_a_change_of_an_unknown_key_hides_no_row(record, much_later, alice, seal
 
 def test_what_became_empty_past_the_portal_is_not_signed_as_new(record, alice):
     space = models.Workspace.objects.filter(owner__isnull=False).earliest("id")
+    assert space.owner_id is not None
     tamper("UPDATE portal_workspace SET owner_id = NULL WHERE id = %s", space.pk)
     other = models.User.objects.exclude(pk=space.owner_id).filter(username__in=("alice", "bob")).get()
     answer_in(other, space.uid)
@@ -112,7 +112,12 @@ def test_what_became_empty_past_the_portal_is_not_signed_as_new(record, alice):
 def answer_in(person, uid):
     request = factories.submit(person, workspace_uid=uid)
     call = factories.claim()
-    data = {"id": "w99", "type": request.type, "status": "active", "startedAt": "2026-11-25T08:00:00Z"}
+    data: dict[str, object] = {
+        "id": "w99",
+        "type": request.type,
+        "status": "active",
+        "startedAt": "2026-11-25T08:00:00Z",
+    }
     data |= {"workspace": {"id": uid, "status": "active", "createdAt": "2026-11-25T08:00:00Z"}}
     given = agentstation.Response(
         status=200, body=json.dumps(data).encode(), truncated=False, retry_after=None, error="", message=""
@@ -618,7 +623,7 @@ def test_a_checkpoint_is_sent_whatever_somebody_says_was_sent(record, settings, 
     settings.PORTAL_CHECKPOINT_URL = f"file://{file}"
     newest = models.Seal.objects.latest("number").pk
     models.LogCheck.objects.create(what="SENT", position=newest, ended_at="9999-01-01 00:00:00Z")
-    lease = leases.acquire_lease(name="checkpoint", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="checkpoint", holder="test", seconds=60)
     later = record[0].at + timedelta(days=2)
     assert watch.find_warnings(now=later)[-1].startswith("No checkpoint")
     checkpoints.send_checkpoint(lease=lease)

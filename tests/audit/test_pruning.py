@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 
 def take(name: str) -> leases.Lease:
-    lease = leases.acquire_lease(name=name, holder="test", seconds=60)
+    lease = factories.acquire_lease(name=name, holder="test", seconds=60)
     assert lease is not None
     return lease
 
@@ -136,7 +136,7 @@ def test_rounds_are_short_and_go_on(old, monkeypatch):
 def test_a_worker_that_lost_its_duty_prunes_nothing(old):
     while usage.count_days(lease=take("usage")):
         pass
-    lease = leases.acquire_lease(name="prune", holder="first", seconds=-1)
+    lease = factories.acquire_lease(name="prune", holder="first", seconds=-1)
     assert leases.acquire_lease(name="prune", holder="second", seconds=60)
     before = count_rows()
     with pytest.raises(leases.LeaseLost):

@@ -3,9 +3,12 @@
 import json
 import re
 from datetime import timedelta
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -34,7 +37,7 @@ def make_record(alice, settings, monkeypatch) -> leases.Lease:
         models.Request(
             account=account,
             requester=alice,
-            submission=rows.uuid4(),
+            submission=uuid4(),
             type="python",
             status="SUCCEEDED",
             created_at=now - timedelta(days=90 if number < 10 else 1, seconds=ROWS - number),
@@ -43,7 +46,7 @@ def make_record(alice, settings, monkeypatch) -> leases.Lease:
         )
         for number in range(ROWS)
     )
-    own = {}
+    own: dict[int, list[Model]] = {}
     for request in made[:600]:
         own[request.pk] = [rows.create_attempt(request, claimed_at=request.created_at, deadline_at=request.created_at)]
         ended_at = request.created_at + timedelta(seconds=9)
@@ -100,7 +103,7 @@ def read_plan(sql: str) -> list:
     return json.loads(plan) if isinstance(plan, str) else plan
 
 
-def list_steps(node: dict[str, object]) -> list[str]:
+def list_steps(node: dict[str, Any]) -> list[str]:
     """In SQLite's words."""
     own = [f"SCAN {node['Relation Name']}"] if node["Node Type"] == "Seq Scan" else []
     return [*own, *(step for child in node.get("Plans", []) for step in list_steps(child))]

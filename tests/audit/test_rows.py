@@ -231,7 +231,7 @@ def test_a_superuser_whom_sql_inserted_is_found(alice, root, sign_in):
 
 
 def test_a_group_that_sql_changed_or_inserted_after_the_set_up_is_found(db):
-    setup.create_administrator(token=setup.create_setup_link(), username="root", password=factories.PASSWORD)
+    setup.create_administrator(token=factories.create_setup_link(), username="root", password=factories.PASSWORD)
     assert find() == []
     members = Group.objects.get(name="Members")
     tamper(
@@ -282,7 +282,7 @@ def test_changes_while_the_record_is_verified_raise_no_false_alarm(record, alice
     """A request that ends between the reading of its events and of its row."""
     waiting = factories.submit(alice)
     read_rows = rows.read_rows
-    interrupted = []
+    interrupted: list[models.Request] = []
 
     def interrupt(*, kind, ids):
         if kind.name == "request" and not interrupted:
@@ -340,8 +340,8 @@ def told(record, alice, root) -> dict[str, list[int]]:
         membership.record_addition(actor=root, target=group)
     assert find() == []
     found: dict[str, list[int]] = {}
-    for kind, row_id in models.Change.objects.values_list("kind", "row_id").distinct():
-        found.setdefault(kind, []).append(row_id)
+    for name, row_id in models.Change.objects.values_list("kind", "row_id").distinct():
+        found.setdefault(name, []).append(row_id)
     assert found.keys() == rows.KINDS.keys() - {"tombstone", "finding"}
     return found
 

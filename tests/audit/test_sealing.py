@@ -56,7 +56,7 @@ def test_nothing_to_seal_is_no_seal(db, seal):
 
 def test_a_worker_that_lost_its_duty_seals_nothing(db):
     add_event()
-    lease = leases.acquire_lease(name="seal", holder="first", seconds=-1)
+    lease = factories.acquire_lease(name="seal", holder="first", seconds=-1)
     assert leases.acquire_lease(name="seal", holder="second", seconds=60)
     with pytest.raises(leases.LeaseLost):
         seals.seal_events(lease=lease)

@@ -10,11 +10,13 @@ from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from portal import models, sessionstore
 from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
+from portal.sandbox import server
 from portal.services import audit
 from portal.services.audit import seals, verify, watch
 from portal.services.key import accounts, probe, steady_clock
@@ -52,8 +54,8 @@ class Stage:
     alice: models.User
     olga: models.User
     root: models.User
-    sandbox: object
-    settings: object
+    sandbox: server.Sandbox
+    settings: Settings
 
     def browse(self, person: models.User | None = None) -> Browser:
         client = Browser(REMOTE_ADDR=ADDRESS)
@@ -269,7 +271,7 @@ def disown(stage: Stage) -> None:
 
 def refuse_workspace(stage: Stage) -> None:
     factories.submit(stage.alice, workspace_uid="S-W1")
-    models.Workspace.objects.filter(pk=make_orphan().workspace_id).update(owner=stage.root)
+    models.Workspace.objects.filter(pk=factories.get_workspace(make_orphan()).pk).update(owner=stage.root)
     assert factories.claim_next(worker="w") is None
 
 
@@ -390,7 +392,9 @@ def guess(stage: Stage) -> None:
 
 def sign_out_elsewhere(stage: Stage) -> None:
     here, there = stage.browse(stage.alice), stage.browse(stage.alice)
-    chosen = sessionstore.hash_key(there.session.session_key)
+    key = there.session.session_key
+    assert key is not None
+    chosen = sessionstore.hash_key(key)
     assert here.post("/accounts/sessions/end/", {"session": chosen}).status_code == 302
 
 

@@ -1,5 +1,6 @@
 """The portal checks its audit log by itself, in short rounds, and says what it finds."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -79,7 +80,7 @@ def test_a_round_goes_on_where_the_one_before_has_ended(record, monkeypatch):
     tamper("UPDATE portal_workspace SET owner_id = NULL")
     monkeypatch.setattr(watch, "_ROUND", 0.0)
     monkeypatch.setattr(watch, "_SEALS", 1)
-    phases = []
+    phases: list[str] = []
     for _ in range(60):
         check_one_step(monkeypatch)
         phases += models.LogCheck.objects.filter(what="ALL").values_list("phase", flat=True)
@@ -93,7 +94,7 @@ def check_one_step(monkeypatch) -> None:
     """A round that finds its time used up after one step."""
     ticks = iter([0.0, -1.0, *[1.0] * 9])
     with monkeypatch.context() as patch:
-        patch.setattr(watch.time, "monotonic", lambda: next(ticks))
+        patch.setattr(time, "monotonic", lambda: next(ticks))
         check()
 
 

@@ -47,9 +47,9 @@ class _From(HTTPAdapter):
         self._address = address
         super().__init__()
 
-    def init_poolmanager(self, *values: Any, **options: Any) -> None:
-        names = {"server_hostname": HOST, "assert_hostname": HOST}
-        super().init_poolmanager(*values, **options, source_address=(self._address, 0), **names)  # type: ignore[no-untyped-call]
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        options |= {"server_hostname": HOST, "assert_hostname": HOST, "source_address": (self._address, 0)}
+        super().init_poolmanager(connections, maxsize, block, **options)
 
 
 class Visitor:

@@ -80,9 +80,10 @@ class Portal:
         """Read a page to its last byte, and keep nothing of it."""
         status = ""
 
-        def start(code: str, headers: Any, error: Any = None) -> None:
+        def start(code: str, headers: Any, error: Any = None, /) -> Callable[[bytes], object]:
             nonlocal status
             status = code
+            return len  # nobody writes by it
 
         begun = time.perf_counter()
         response = self._application(make_environ(path, session), start)

@@ -27,6 +27,7 @@ TEMPLATE = """<!doctype html><title>Requests</title>
 
 def show_requests(request: HttpRequest) -> HttpResponse:
     """The history, a page at a time."""
+    assert request.user.is_authenticated
     rows = models.Request.objects.visible_to(request.user).select_related("requester")
     order = "created_at" if request.GET.get("sort") == "oldest" else "-created_at"
     paginator = Paginator(_filter(rows, request.GET).order_by(order), 50)

@@ -98,7 +98,7 @@ def _write_result(result: Result, *, with_plain: bool) -> list[str]:
     cells = [result.name, _ms(few.work), _ms(many.work), f"{result.ratio:.2f}", _ms(many.p50), _ms(many.p95)]
     cells += [queries, rows]
     if with_plain:
-        cells += [_ms(result.plain_few.p50), _ms(result.plain_many.p50)] if result.plain_few else ["", ""]
+        cells += [_ms(times.p50) if times else "" for times in (result.plain_few, result.plain_many)]
         cells.append(f"{result.factor:.1f} x" if result.factor else "")
     return [*cells, goals]
 

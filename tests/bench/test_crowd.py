@@ -1,6 +1,7 @@
 """The bench of the crowd: a server that stands still cannot hide it, and goals are judged by what was measured."""
 
 import asyncio
+from dataclasses import replace
 
 from tests.bench.crowd import people
 from tests.bench.crowd.plan import Goal
@@ -46,11 +47,11 @@ def test_a_goal_is_judged_beside_a_peer_by_medians():
     for value in (10.0, 12.0, 90.0):
         results.add("at once", "portal", {"submit, ms": value})
         results.add("at once, 0 s", "B", {"submit, ms": value / 3})
-    goal = {"load": "at once", "figure": "submit, ms", "beside": "B", "of": "at once, 0 s"}
+    goal = Goal(load="at once", figure="submit, ms", beside="B", of="at once, 0 s")
 
-    assert results.judge(Goal(most=3, **goal)) == ("3.00 x B at 0 s, at most 3", True)
-    assert results.judge(Goal(most=2.9, **goal)) == ("3.00 x B at 0 s, at most 2.9", False)
-    assert results.judge(Goal(least=3.1, **goal)) == ("3.00 x B at 0 s, at least 3.1", False)
+    assert results.judge(replace(goal, most=3)) == ("3.00 x B at 0 s, at most 3", True)
+    assert results.judge(replace(goal, most=2.9)) == ("3.00 x B at 0 s, at most 2.9", False)
+    assert results.judge(replace(goal, least=3.1)) == ("3.00 x B at 0 s, at least 3.1", False)
 
 
 def test_what_was_not_measured_is_no_goal_met():

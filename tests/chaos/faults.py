@@ -5,6 +5,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import requests
 
@@ -67,11 +68,11 @@ def mix_lists(chance: random.Random) -> list[dict[str, object]]:
     return failures + [{"on": ONE, "share": 0.02, "name": name} for name in ("fail-500", "garbage", "reset")]
 
 
-def draw_faults(chance: random.Random, *, clock_off: float, enabled: frozenset[str]) -> dict[str, object]:
+def draw_faults(chance: random.Random, *, clock_off: float, enabled: frozenset[str]) -> dict[str, Any]:
     """The next faults. `clock_off`: by how much the provider's clock is off, unless a habit lets it step."""
     odd = habits.draw_faults(chance, habits=enabled)
     mix = mix_posts(chance, clock_off=odd.get("clock_off", clock_off)) + mix_lists(chance)
-    faults: dict[str, object] = {
+    faults: dict[str, Any] = {
         "seed": chance.randrange(2**31),
         "clock_off": clock_off,
         "shows_after": chance.choice((0, 0, SHOWS_AFTER)),

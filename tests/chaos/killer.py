@@ -215,7 +215,7 @@ class Killer:
         self._set_clock(0)
         self._right_at = math.inf
 
-    def _set_clock(self, offset: float) -> None:
+    def _set_clock(self, offset: int) -> None:
         """PostgreSQL's limits are moments: a step forward ends who was idle in a transaction just then."""
         self._stage.clock.step(offset)
         self.deeds.troubles.append((time.time(), time.time()))

@@ -291,19 +291,21 @@ class Stage:
         self.sandbox = self._cast("sandbox", [*manage, *sandbox, "--lifetime", "30"], port=self.sandbox_port)
         self.copy: Actor | None = None
         self._clocked = clocked
-        self.web = self._cast("web", [sys.executable, "-m", "gunicorn", "portal.wsgi"], port=self.port, **clocked)
+        self.web = self._cast("web", [sys.executable, "-m", "gunicorn", "portal.wsgi"], port=self.port, more=clocked)
         self.workers = [
-            self._cast(f"worker-{number}", [*manage, "work"], **clocked) for number in range(1, workers + 1)
+            self._cast(f"worker-{number}", [*manage, "work"], more=clocked) for number in range(1, workers + 1)
         ]
 
-    def _cast(self, name: str, command: list[str], port: int | None = None, **more: str) -> Actor:
+    def _cast(
+        self, name: str, command: list[str], port: int | None = None, more: Mapping[str, str] | None = None
+    ) -> Actor:
         log = self.folder / f"{name}.log"
-        return Actor(name=name, command=command, environment=self.environment | more, log=log, port=port)
+        return Actor(name=name, command=command, environment={**self.environment, **(more or {})}, log=log, port=port)
 
     def start_copy(self) -> None:
         """Copy the database, and start a worker that uses the copy with the same key."""
         command = [sys.executable, str(ROOT / "manage.py"), "work"]
-        self.copy = self._cast("copy", command, **self._clocked, DATABASE_URL=self.database.copy())
+        self.copy = self._cast("copy", command, more=self._clocked | {"DATABASE_URL": self.database.copy()})
         self.copy.start()
 
     @property

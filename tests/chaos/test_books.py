@@ -1,6 +1,7 @@
 """Each way in which the books can disagree is noticed, and nothing else is."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_doubled_a_request_sent_again_though_its_first_attempt_had_made_one(know
     assert found == {"doubled": 1}
 
 
-KILLED = {"disturbed": frozenset({100})}
+KILLED: dict[str, Any] = {"disturbed": frozenset({100})}
 
 
 def test_doubled_more_made_for_a_group_than_it_has_requests_whoever_owns_them():

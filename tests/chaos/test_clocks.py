@@ -1,6 +1,7 @@
 """When a clock that steps told a time."""
 
 import struct
+import time
 
 import pytest
 
@@ -12,7 +13,7 @@ def clock(tmp_path, monkeypatch) -> clocks.Clock:
     """A clock that was an hour ahead from 1000 to 1100, then right, and ten seconds behind since 1200."""
     clock = clocks.Clock(folder=tmp_path)
     for at, offset in ((1000.0, 3600), (1100.0, 0), (1200.0, -10)):
-        monkeypatch.setattr(clocks.time, "time", lambda at=at: at)
+        monkeypatch.setattr(time, "time", lambda at=at: at)
         clock.step(offset)
     return clock
 

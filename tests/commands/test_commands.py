@@ -113,6 +113,7 @@ def test_a_part_that_ends_at_once_cannot_start(tmp_path, free_port):
     bad = launcher.Part(name="Bad", command=[sys.executable, "-c", ""], port=free_port)
     with pytest.raises(launcher.CannotStart, match="Bad did not start"):
         launcher.Launcher(parts=[good, bad], folder=tmp_path).start()
+    assert good.process is not None
     assert good.process.poll() is not None
 
 
@@ -134,6 +135,7 @@ def test_a_part_that_does_not_end_is_killed(tmp_path):
     while not (tmp_path / "ready").exists():
         pause.wait(0.01)
     stubborn.stop()
+    assert stubborn.process is not None
     assert stubborn.process.returncode == -9
 
 
@@ -145,6 +147,7 @@ def test_a_second_signal_ends_everything_at_once(tmp_path):
     parts._on_signal(15, None)
     parts.run()
     parts.stop()
+    assert part.process is not None
     assert part.process.returncode == -9
 
 
@@ -191,6 +194,7 @@ def hand_over(code: str, *, port: int = 0) -> subprocess.Popen[str]:
 
 def test_what_is_handed_over_runs_until_a_signal_in_a_process_of_its_own(tmp_path):
     with hand_over(f"import os, time; open('{tmp_path}/pid', 'w').write(str(os.getpid())); time.sleep(600)") as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "A link for you alone\n"
         shown = Path(f"/proc/{process.pid}/cmdline").read_text()
         assert "portal.local.launcher" in shown

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
 from portal import models
-from portal.services.people import membership
+from portal.services import audit
 from tests import factories
 from tests.audit.conftest import find, tamper
 
@@ -57,7 +57,7 @@ def test_a_superuser_without_an_event_is_not_made(monkeypatch):
     def fail(*names, **values):
         raise RuntimeError("the audit log is full")
 
-    monkeypatch.setattr(membership.audit, "record", fail)
+    monkeypatch.setattr(audit, "record", fail)
     with pytest.raises(RuntimeError):
         call_command("createsuperuser", "--noinput", username="root", email="root@example.com")
     assert not models.User.objects.exists()

@@ -8,6 +8,7 @@ import pytest
 from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, credentials
+from portal.services.requests import dispatch
 from tests import factories
 from tests.concurrency import crowd
 
@@ -44,4 +45,6 @@ def test_of_many_operators_one_answers_and_nothing_is_sent_for_a_left_account(as
     in_use = models.Account.objects.get(retired_at=None)
     assert models.Event.objects.filter(verb="confirm-key").count() == 1
     assert circuit_breaker.is_confirmed(account=in_use)
-    assert call is None or models.Request.objects.get(attempts=call.attempt_id).account == in_use
+    if call is not None:
+        assert isinstance(call, dispatch.Call), f"the claim failed: {call!r}"
+        assert models.Request.objects.get(attempts=call.attempt_id).account == in_use

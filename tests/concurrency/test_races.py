@@ -1,7 +1,10 @@
 """Two at the same moment: exactly one wins, and nothing is done twice. Real threads on the real database."""
 
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -43,12 +46,15 @@ def take(name: str, holder: str) -> leases.Lease:
     return lease
 
 
-def won(results: list[object]) -> list[object]:
+def won[T](results: Sequence[T | Exception | None]) -> list[T]:
     """What did not fail and is not None; a failure that was not meant fails the test."""
+    kept: list[T] = []
     for result in results:
         if isinstance(result, Exception):
             raise result
-    return [result for result in results if result is not None]
+        if result is not None:
+            kept.append(result)
+    return kept
 
 
 # --- Claims ---
@@ -122,7 +128,7 @@ def test_ten_claimers_never_exceed_the_calls_per_minute(settings, sandbox, alice
     assert won(crowd.run_together(*[claim] * 10)) == []
 
     # One of them is a minute old: there is room for exactly one more.
-    oldest = models.Attempt.objects.order_by("pk").first()
+    oldest = models.Attempt.objects.earliest("pk")
     with factories.unprotected():
         models.Attempt.objects.filter(pk=oldest.pk).update(claimed_at=Now() - timedelta(seconds=61))
     assert len(won(crowd.run_together(*[claim] * 10))) == 1
@@ -168,7 +174,7 @@ def test_of_ten_401_at_the_same_moment_one_request_fails(sandbox, alice, bob):
     calls = [factories.claim() for _ in range(10)]
     pairs = [(call, dispatch.send_call(call=call, client=client)) for call in calls]
 
-    won(crowd.run_together(*[lambda pair=pair: results.record_result(call=pair[0], result=pair[1]) for pair in pairs]))
+    won(crowd.run_together(*[partial(results.record_result, call=call, result=result) for call, result in pairs]))
 
     assert models.Request.objects.filter(status="FAILED", failure="401").count() == 1
     assert models.Request.objects.filter(status="QUEUED", attempt_count=0).count() == 9
@@ -206,7 +212,7 @@ def test_a_cancel_waits_for_a_claim_under_way(sandbox, alice, monkeypatch):
     inside, go_on = threading.Event(), threading.Event()
     create = dispatch._create_attempts
 
-    def stop_there(*args: object, **values: object) -> list[dispatch.Call]:
+    def stop_there(*args: Any, **values: Any) -> list[dispatch.Call]:
         inside.set()
         assert go_on.wait(30)
         return create(*args, **values)
@@ -237,16 +243,17 @@ def test_a_cancel_waits_for_a_claim_under_way(sandbox, alice, monkeypatch):
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite locks no rows")
 def test_a_scan_and_a_response_store_the_same_new_workstation_without_a_deadlock(sandbox, alice):
     """The scan has inserted it, and commits; the response waits for that, and is recorded at its second try."""
-    space = factories.create_workstation(alice).workspace
+    space = factories.get_workspace(factories.create_workstation(alice))
     portal_request = factories.submit(alice, workspace_uid=space.uid)
     call = factories.claim()
     result = dispatch.send_call(call=call, client=process.make_client())
+    named = factories.get_named(result)
     inside, go_on = threading.Event(), threading.Event()
     errors: list[Exception] = []
 
     def scan() -> None:
         with transaction.atomic():
-            entries = {result.workstation.uid: result.workstation}
+            entries = {named.uid: named}
             mirror.store_listed(account=space.account, entries=entries, are_over=False, foreign=())
             inside.set()
             assert go_on.wait(30)
@@ -273,7 +280,7 @@ def test_a_scan_and_a_response_store_the_same_new_workstation_without_a_deadlock
     recording.join()
 
     assert errors == []
-    assert models.Workstation.objects.get(uid=result.workstation.uid).request == portal_request
+    assert models.Workstation.objects.get(uid=named.uid).request == portal_request
 
 
 def test_ten_identical_submissions_make_one_request_and_one_event(alice):
@@ -387,7 +394,8 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
     models.Attempt.objects.filter(pk=factories.claim().attempt_id).update(deadline_at=Now())
     lease = take("recover", "slow")
     models.Lease.objects.update(expires_at=Now())
-    inside, go_on, order = threading.Event(), threading.Event(), []
+    inside, go_on = threading.Event(), threading.Event()
+    order: list[leases.Lease | str | None] = []
     check = leases.check_lease
 
     def check_and_stop(*, lease: leases.Lease) -> None:
@@ -427,7 +435,7 @@ def test_of_the_deadline_and_the_response_exactly_one_ends_the_attempt(sandbox, 
 
         won(
             crowd.run_together(
-                lambda call=call, result=result: results.record_result(call=call, result=result),
+                partial(results.record_result, call=call, result=result),
                 lambda: factories.recover_requests(lease=lease),
             )
         )
@@ -435,5 +443,5 @@ def test_of_the_deadline_and_the_response_exactly_one_ends_the_attempt(sandbox, 
         portal_request.refresh_from_db()
         attempt = portal_request.attempts.get()
         assert portal_request.status == "SUCCEEDED"
-        assert portal_request.workstation.uid == result.workstation.uid
+        assert portal_request.workstation.uid == factories.get_named(result).uid
         assert (attempt.outcome == "SUCCEEDED") != models.LateResponse.objects.filter(attempt=attempt).exists()

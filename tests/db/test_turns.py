@@ -3,9 +3,9 @@
 import threading
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection, connections, transaction
 
-from portal.db.sqlite3.base import Turns
+from portal.db.sqlite3.base import DatabaseWrapper, Turns
 from tests.concurrency import crowd
 
 
@@ -58,9 +58,11 @@ def test_a_transaction_has_the_turn_until_it_ends_however_it_ends():
     results = crowd.run_together(*[succeed, fail, close] * 5)
 
     assert [type(result) for result in results] == [type(None), ValueError, type(None)] * 5
+    own = connections["default"]
+    assert isinstance(own, DatabaseWrapper)
     with transaction.atomic():
-        assert connection._has_turn
-    assert not connection._has_turn
+        assert own._has_turn
+    assert not own._has_turn
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL has no lock on the whole database")

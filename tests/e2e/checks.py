@@ -1,6 +1,7 @@
 """What must hold for every page. Each check gives its complaints; an empty list is a pass."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -52,7 +53,7 @@ class Watch:
         return taken
 
 
-def show(tab: Tab, width: int = DESK, **media: str) -> None:
+def show(tab: Tab, width: int = DESK, **media: Any) -> None:
     """Look at the tab in this width; the media that are not named are as on a light screen."""
     tab.set_viewport_size({"width": width, "height": 900})
     # "null" lifts an emulation.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from playwright.sync_api import Page as Tab
 
@@ -140,7 +141,7 @@ def _list_requests() -> list[Page]:
     ]
 
 
-def _show_request(name: str, key: str = "", **values: object) -> Page:
+def _show_request(name: str, key: str = "", **values: Any) -> Page:
     path = "/requests/{r_" + (key or name).replace("-", "_") + "}/"
     return Page(name=f"request-{name}", path=path, url="request_detail", **values)
 

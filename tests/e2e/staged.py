@@ -26,7 +26,8 @@ class Staged:
             "DATABASE_URL": f"sqlite:///{folder}/portal.sqlite3",
             "DJANGO_SETTINGS_MODULE": "portal.settings",
         }
-        self._scene, self._scene_facts = "active", {}
+        self._scene = "active"
+        self._scene_facts: dict[str, Any] = {}
 
     def start(self) -> "Staged":
         self._stage = self._run("tests.e2e.stage", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -46,12 +47,14 @@ class Staged:
             return False
 
     def _listen(self) -> dict[str, Any]:
+        assert self._stage.stdout is not None
         line = self._stage.stdout.readline()
         assert line, "the stage could not be built"
         return json.loads(line)
 
     def set_scene(self, name: str) -> None:
         if name != self._scene:
+            assert self._stage.stdin is not None
             self._stage.stdin.write(f"{name}\n")
             self._stage.stdin.flush()
             self._scene, self._scene_facts = name, self._listen()

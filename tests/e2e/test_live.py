@@ -1,9 +1,10 @@
 """Pages that change while somebody looks, types or waits elsewhere, and what they say when nobody answers."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.e2e import checks
 
@@ -31,7 +32,7 @@ def signed_in(page, session) -> Page:
 
 
 @pytest.fixture
-def shaky(browser, session) -> Page:
+def shaky(browser, session) -> Iterator[Page]:
     """A page whose connection fails: the browser writes every failed request into its console."""
     context = browser.new_context(storage_state=session)
     yield context.new_page()
@@ -162,7 +163,12 @@ def test_an_ended_session_is_said_and_takes_nothing_away(shaky, portal):
 
 def count_polls(page: Page) -> list[str]:
     polls: list[str] = []
-    page.on("request", lambda request: "hx-request" in request.headers and polls.append(request.url))
+
+    def note(request: Request) -> None:
+        if "hx-request" in request.headers:
+            polls.append(request.url)
+
+    page.on("request", note)
     return polls
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -102,7 +103,7 @@ class Production:
     def read_log(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text()
 
-    def ask_database(self, query: str) -> list[tuple[object, ...]]:
+    def ask_database(self, query: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database.url) as connection:
             return connection.execute(query).fetchall()
 
@@ -150,6 +151,7 @@ def sign_up(production: Production) -> requests.Session:
     """The first administrator's browser."""
     browser, words = production.open_browser(), secrets.token_urlsafe(12)
     link = re.search(r"/setup/\S+", production.manage("setup_link"))
+    assert link is not None
     made = production.post_form(browser, link[0], username="ada", password=words, password_again=words)
     assert made.status_code == 302, made.text
     return browser

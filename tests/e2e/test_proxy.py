@@ -72,6 +72,7 @@ def read_status(response: str) -> int:
 def test_the_token_of_the_link_is_in_no_log(proxied, through_nginx, browser):
     link = proxied.manage("setup_link").strip()
     path = re.search(r"/setup/(\S+)/", link)
+    assert path is not None
     options = [*ARGUMENTS, f"--host-resolver-rules=MAP {HOST} 127.0.0.1"]
     another = browser.browser_type.launch(executable_path=CHROMIUM, args=options)
     page = another.new_context(ignore_https_errors=True).new_page()
@@ -189,6 +190,8 @@ def sign_in(connect: Callable[..., Client], *fields: str, address: str = "127.0.
     form = ask(connect(address=address), "/accounts/login/")
     cookie = re.search(r"__Host-csrftoken=(\w+)", form)
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
+    assert cookie is not None
+    assert token is not None
     body = f"username=ada&password=wrong&csrfmiddlewaretoken={token[1]}"
     kind = ("Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}")
     sent = (*FIELDS, *kind, f"Cookie: {cookie[0]}", f"Origin: https://{HOST}", *fields)
@@ -199,12 +202,16 @@ def test_the_record_has_the_address_and_the_id_that_nginx_knows(proxied, through
     claims = ("X-Forwarded-For: 192.0.2.9", "X-Request-ID: made-up-by-me", "X-Forwarded-Ssl: off")
     response = sign_in(through_nginx, *claims, address="127.0.0.60")
     assert read_status(response) == 200
-    number = re.search(r"\r\nX-Request-ID: (\w+)\r\n", response)[1]
+    found = re.search(r"\r\nX-Request-ID: (\w+)\r\n", response)
+    assert found is not None
+    number = found[1]
 
     told = proxied.ask_database("SELECT address, http_request FROM portal_event ORDER BY id DESC LIMIT 1")
     assert told == [("127.0.0.60", number)]
     line = re.compile(rf'^127\.0\.0\.60 .*"POST /accounts/login/ .* {number}$', re.MULTILINE)
-    assert stage.wait_until(lambda: line.search(proxied.read_logs()), seconds=PATIENCE)  # it writes when it has sent
+    assert stage.wait_until(
+        lambda: line.search(proxied.read_logs()) is not None, seconds=PATIENCE
+    )  # it writes when it has sent
 
 
 def test_passwords_are_not_tried_without_end(through_nginx):

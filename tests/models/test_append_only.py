@@ -35,7 +35,7 @@ def history(sandbox, alice) -> models.Request:
     return portal_request
 
 
-COLUMNS = ", ".join(field.column for field in models.Event._meta.concrete_fields)
+COLUMNS = ", ".join(str(field.column) for field in models.Event._meta.concrete_fields)
 
 
 def refuse(sql: str) -> None:
@@ -122,7 +122,7 @@ def test_sqlite_does_not_replace_an_attempt_under_way(alice, verb):
     """Of a request one may be under way: a second one would push it out."""
     factories.submit(alice)
     factories.claim()
-    names = [field.column for field in models.Attempt._meta.concrete_fields if field.column != "id"]
+    names = [str(field.column) for field in models.Attempt._meta.concrete_fields if field.column != "id"]
     chosen = ["number + 1" if name == "number" else name for name in names]
     refuse(f"{verb} INTO portal_attempt ({', '.join(names)}) SELECT {', '.join(chosen)} FROM portal_attempt")
 
@@ -303,7 +303,7 @@ def test_a_trigger_that_was_dropped_or_changed_is_found_and_put_back():
 def test_migrate_puts_back_what_rebuilding_a_table_dropped(history):
     with connection.schema_editor() as editor:
         if connection.vendor == "sqlite":
-            editor._remake_table(models.Event)
+            editor._remake_table(models.Event)  # type: ignore[attr-defined]  # SQLite's alone has it
         else:
             editor.execute("DROP TRIGGER portal_keep_event_update ON portal_event")
     assert protection.find_faults()

@@ -8,7 +8,6 @@ from hypothesis.stateful import initialize, invariant, precondition, rule, run_s
 from portal import failures, models
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import dispatch, results, submissions
-from portal.services.runtime import leases
 from tests import factories
 from tests.properties import scene
 
@@ -33,7 +32,7 @@ class Life(scene.Example):
     @initialize()
     def set_up(self) -> None:
         self.person = factories.create_user("person", "Members")
-        self.lease = leases.acquire_lease(name="recover", holder="test", seconds=60)
+        self.lease = factories.acquire_lease(name="recover", holder="test", seconds=60)
         self.calls: list[dispatch.Call] = []  # under way, as far as their workers know
         self.late: list[dispatch.Call] = []  # past their deadline, their workers alive
         self.told: list[tuple[dispatch.Call, dispatch.Result]] = []
@@ -224,14 +223,14 @@ class Life(scene.Example):
 
     @invariant()
     def attempts_fit_their_request(self) -> None:
-        under_way, unknown = Q(attempts__outcome="SENDING"), Q(attempts__outcome="UNKNOWN")
+        sending, unsettled = Q(attempts__outcome="SENDING"), Q(attempts__outcome="UNKNOWN")
         rows = models.Request.objects.annotate(
-            under_way=Count("attempts", filter=under_way), unknown=Count("attempts", filter=unknown)
+            under_way=Count("attempts", filter=sending), unknown=Count("attempts", filter=unsettled)
         )
-        for row in rows:
-            assert row.under_way == (row.status == "SENDING"), f"{row} is {row.status} with {row.under_way} under way"
-            if row.status == "UNKNOWN":
-                assert row.unknown, f"{row} is UNKNOWN, and no attempt is by which it could be settled"
+        for pk, status, under_way, unknown in rows.values_list("pk", "status", "under_way", "unknown"):
+            assert under_way == (status == "SENDING"), f"R-{pk} is {status} with {under_way} under way"
+            if status == "UNKNOWN":
+                assert unknown, f"R-{pk} is UNKNOWN, and no attempt is by which it could be settled"
 
     @invariant()
     def nothing_named_is_lost_and_nobody_has_two(self) -> None:

@@ -26,15 +26,15 @@ class Clock:
 class Caller:
     """Somebody with an API key."""
 
-    def __init__(self, sandbox: server.Sandbox, key: str = "sandbox") -> None:
-        self.sandbox = sandbox
+    def __init__(self, base_url: str, key: str = "sandbox") -> None:
+        self.base_url = base_url
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers["Authorization"] = f"Bearer {key}"
 
     def call(self, method: str, path: str, **options) -> requests.Response:
         options.setdefault("timeout", 30)
-        return self.session.request(method, self.sandbox.base_url + path, **options)
+        return self.session.request(method, self.base_url + path, **options)
 
     def ask(self, type: str = "python", workspace: str | None = None, **options) -> requests.Response:
         wish = {"type": type} if workspace is None else {"type": type, "workspace_id": workspace}
@@ -50,7 +50,8 @@ class Caller:
 
     def control(self, method: str, what: str, **options) -> requests.Response:
         options.setdefault("headers", control.HEADERS)
-        return self.session.request(method, f"{self.sandbox.url}/control/{what}", timeout=30, **options)
+        address = self.base_url.removesuffix("/v1")
+        return self.session.request(method, f"{address}/control/{what}", timeout=30, **options)
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def sandbox(clock: Clock) -> Iterator[server.Sandbox]:
 
 @pytest.fixture
 def alice(sandbox: server.Sandbox) -> Iterator[Caller]:
-    caller = Caller(sandbox)
+    caller = Caller(sandbox.base_url)
     with caller.session:
         yield caller
 

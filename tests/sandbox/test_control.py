@@ -12,8 +12,8 @@ ADDRESSES = [(route.method, route.pattern.pattern) for route in ROUTES if route.
 BODIES = {"/control/answers": '{"status": 418}', "/control/types": '{"generation": "none"}', "/control/history": "{}"}
 
 
-def call(sandbox, method: str, path: str, headers: dict[str, str]) -> http.client.HTTPResponse:
-    """With just these headers, Host among them."""
+def call(sandbox, method: str, path: str, headers: dict[str, str]) -> tuple[http.client.HTTPResponse, str]:
+    """With just these headers, Host among them; and the body."""
     connection = http.client.HTTPConnection(sandbox.url.removeprefix("http://"), timeout=30)
     body = BODIES.get(path, "{}").encode()
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -21,9 +21,9 @@ def call(sandbox, method: str, path: str, headers: dict[str, str]) -> http.clien
         connection.putheader(name, value)
     connection.endheaders(body)
     answer = connection.getresponse()
-    answer.text = answer.read().decode()
+    text = answer.read().decode()
     connection.close()
-    return answer
+    return answer, text
 
 
 def test_there_are_control_addresses():
@@ -43,9 +43,9 @@ def test_there_are_control_addresses():
     ],
 )
 def test_a_call_that_any_page_could_send_is_refused(sandbox, method, path, headers):
-    answer = call(sandbox, method, path, headers)
+    answer, text = call(sandbox, method, path, headers)
     assert answer.status == 403
-    assert "X-Sandbox-Control: 1 and a Host on loopback" in answer.text
+    assert "X-Sandbox-Control: 1 and a Host on loopback" in text
     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
@@ -58,7 +58,7 @@ def test_a_call_that_any_page_could_send_is_refused(sandbox, method, path, heade
     ],
 )
 def test_a_name_that_was_made_to_lead_here_is_refused(sandbox, host):
-    answer = call(sandbox, "POST", "/control/reset", {"Host": host, **control.HEADERS})
+    answer, _ = call(sandbox, "POST", "/control/reset", {"Host": host, **control.HEADERS})
     assert answer.status == 403
 
 
@@ -67,8 +67,8 @@ def test_a_name_that_was_made_to_lead_here_is_refused(sandbox, host):
 )
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
 def test_this_machine_s_own_names_are_taken(sandbox, method, path, host):
-    answer = call(sandbox, method, path, {"host": host, "x-sandbox-control": "1"})
-    assert answer.status == 200, answer.text
+    answer, text = call(sandbox, method, path, {"host": host, "x-sandbox-control": "1"})
+    assert answer.status == 200, text
 
 
 def test_nothing_was_done_by_what_was_refused(sandbox, alice: Caller):
@@ -81,7 +81,9 @@ def test_nothing_was_done_by_what_was_refused(sandbox, alice: Caller):
 
 def test_a_browser_that_asks_first_is_not_told_yes(sandbox):
     asked = {"Host": "127.0.0.1", "Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
-    answer = call(sandbox, "OPTIONS", "/control/reset", asked | {"Access-Control-Request-Headers": "x-sandbox-control"})
+    answer, _ = call(
+        sandbox, "OPTIONS", "/control/reset", asked | {"Access-Control-Request-Headers": "x-sandbox-control"}
+    )
     assert answer.status == 405
     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 

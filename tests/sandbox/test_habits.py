@@ -2,6 +2,7 @@
 
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -18,7 +19,7 @@ def release(alice, uid):
 
 
 def read(alice, uid):
-    return alice.call("GET", f"/workstations/{requests.utils.quote(uid, safe='')}")
+    return alice.call("GET", f"/workstations/{quote(uid, safe='')}")
 
 
 # --- Lags ---
@@ -196,7 +197,8 @@ def test_a_file_of_many_can_be_fetched(alice, sandbox):
 def test_a_list_may_never_end_and_each_cursor_is_a_new_one(alice, sandbox, pages_shift):
     uids = [alice.ask().json()["id"] for _ in range(3)][::-1]
     sandbox.set_faults({"endless": True, "pages_shift": pages_shift})
-    seen, cursors, params = [], [], {}
+    seen, cursors = [], []
+    params: dict[str, str] = {}
     for _ in range(7):
         page = alice.page(limit=2, **params)
         seen.append([entry["id"] for entry in page["data"]])
@@ -322,15 +324,15 @@ def test_every_habit_is_told_of_in_the_docs():
 def test_a_store_of_an_older_sandbox_is_still_good(tmp_path, clock):
     path = tmp_path / "sandbox.sqlite3"
     with server.Sandbox(path=path, clock=clock) as sandbox:
-        with Caller(sandbox).session as session:
-            caller = Caller(sandbox)
+        with Caller(sandbox.base_url).session as session:
+            caller = Caller(sandbox.base_url)
             caller.session = session
             uid = caller.ask().json()["id"]
         for column in ("listed_at", "readable_at"):
             sandbox._provider.store._database.connection.execute(f"ALTER TABLE workstations DROP COLUMN {column}")
 
     with server.Sandbox(path=path, clock=clock) as sandbox:
-        caller = Caller(sandbox)
+        caller = Caller(sandbox.base_url)
         with caller.session:
             assert caller.uids() == [uid]
             assert read(caller, uid).ok

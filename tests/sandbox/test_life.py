@@ -81,7 +81,7 @@ def test_a_released_one_gathers_no_more_files(alice, clock):
 
 def test_a_lifetime_of_nothing_and_files_at_once(clock):
     with server.Sandbox(lifetime=0, file_every=0, clock=clock) as sandbox:
-        alice = Caller(sandbox)
+        alice = Caller(sandbox.base_url)
         with alice.session:
             made = alice.ask().json()
 
@@ -92,7 +92,7 @@ def test_a_lifetime_of_nothing_and_files_at_once(clock):
 
 def test_one_that_ends_before_its_first_file_leaves_none(clock):
     with server.Sandbox(lifetime=5, file_every=10, clock=clock) as sandbox:
-        alice = Caller(sandbox)
+        alice = Caller(sandbox.base_url)
         with alice.session:
             alice.ask()
             clock.move(100)

@@ -7,7 +7,7 @@ import pytest
 
 def make(alice, clock, count):
     """Make workstations a second apart; returns their UIDs, newest first."""
-    uids = []
+    uids: list[str] = []
     for _ in range(count):
         uids.insert(0, alice.ask().json()["id"])
         clock.move(1)

@@ -39,8 +39,9 @@ def test_every_name_is_reserved_described_and_played():
     for name in names.RESERVED:
         assert names.is_reserved(name.uid)
         assert name.description.endswith(".")
-        assert responses.find(name.uid) is not None
-        assert responses.find(name.uid).carried_out == (name.uid in MADE)
+        response = responses.find(name.uid)
+        assert response is not None
+        assert response.carried_out == (name.uid in MADE)
     assert set(responses.BY_NAME) == {name.uid for name in names.RESERVED} - {"slow-5", "late-list-30", "late-read-30"}
 
 

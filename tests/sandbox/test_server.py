@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from types import SimpleNamespace
 
 import pytest
 
@@ -36,15 +35,16 @@ def test_what_was_made_survives_kill_9(tmp_path, clock):
     path = tmp_path / "new" / "folder" / "sandbox.sqlite3"
     process = subprocess.Popen([sys.executable, "-c", SERVE, str(path)], stdout=subprocess.PIPE, text=True)
     with process:
+        assert process.stdout is not None
         address = process.stdout.readline().strip()
-        alice = Caller(SimpleNamespace(base_url=address))
+        alice = Caller(address)
         with alice.session:
             made = alice.ask("nodejs").json()
             alice.ask("max", "fail-500")
         process.kill()
 
     with server.Sandbox(path=path) as sandbox:
-        bob = Caller(sandbox)
+        bob = Caller(sandbox.base_url)
         with bob.session:
             assert bob.call("GET", f"/workstations/{made['id']}").json()["type"] == "nodejs"
             assert bob.ask("max", made["workspace"]["id"]).status_code == 200
@@ -57,6 +57,7 @@ def test_what_was_made_survives_kill_9_before_it_was_answered(tmp_path):
     path = tmp_path / "sandbox.sqlite3"
     process = subprocess.Popen([sys.executable, "-c", SERVE, str(path)], stdout=subprocess.PIPE, text=True)
     with process:
+        assert process.stdout is not None
         address = process.stdout.readline().strip().removeprefix("http://").removesuffix("/v1")
         with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as connection:
             connection.sendall(SLOW_POST)
@@ -73,13 +74,13 @@ def test_what_was_made_survives_kill_9_before_it_was_answered(tmp_path):
 def test_files_that_had_appeared_are_there_after_a_restart_with_other_settings(tmp_path, clock):
     path = tmp_path / "sandbox.sqlite3"
     with server.Sandbox(path=path, clock=clock, file_every=1) as sandbox:
-        alice = Caller(sandbox)
+        alice = Caller(sandbox.base_url)
         with alice.session:
             made = alice.ask().json()
     clock.move(3)
 
     with server.Sandbox(path=path, clock=clock, file_every=1000, lifetime=1) as sandbox:
-        alice = Caller(sandbox)
+        alice = Caller(sandbox.base_url)
         with alice.session:
             files = alice.call("GET", f"/workstations/{made['id']}").json()["workspace"]["files"]["data"]
     assert len(files) == 3
@@ -112,7 +113,7 @@ def test_it_listens_on_loopback_only(host):
 
 def test_it_listens_on_localhost_too(clock):
     with server.Sandbox(host="localhost", api_key="other") as sandbox:
-        alice = Caller(sandbox, key="other")
+        alice = Caller(sandbox.base_url, key="other")
         with alice.session:
             assert alice.uids() == []
         assert sandbox.url.startswith("http://localhost:")
@@ -137,7 +138,7 @@ def test_stop_from_another_thread_ends_serve_forever():
     sandbox = server.Sandbox()
     thread = threading.Thread(target=sandbox.serve_forever)
     thread.start()
-    alice = Caller(sandbox)
+    alice = Caller(sandbox.base_url)
     with alice.session:
         assert alice.uids() == []
 

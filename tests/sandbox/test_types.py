@@ -2,7 +2,8 @@
 
 import pytest
 
-from portal.sandbox import contents, script
+from portal.sandbox import contents
+from portal.sandbox.wishes import ScriptError
 
 
 def list_types(alice) -> dict:
@@ -58,7 +59,7 @@ def test_a_reset_brings_the_nine_back(alice, sandbox):
 def test_a_generation_that_there_is_not_is_refused(alice, sandbox, wish):
     sandbox.change_types("default")
     assert alice.control("POST", "types", json=wish).status_code == 400
-    with pytest.raises(script.ScriptError):
+    with pytest.raises(ScriptError):
         sandbox.change_types("tenth")
     assert alice.ask("default").status_code == 200
 

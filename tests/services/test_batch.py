@@ -8,7 +8,7 @@ from django.db import transaction
 from portal import agentstation, models
 from portal.services.audit import verify
 from portal.services.key import accounts
-from portal.services.requests import batch, dispatch
+from portal.services.requests import batch, dispatch, results
 from portal.worker import process
 from tests import factories
 
@@ -72,8 +72,11 @@ def test_a_result_that_cannot_be_recorded_stops_no_other_and_leaves_nothing(sand
     assert (attempt.outcome, attempt.request.status) == ("SENDING", "SENDING")
     assert not models.Event.objects.filter(verb__in=["response", "notice"], request_number=attempt.request_id).exists()
     assert not models.Notice.objects.exists()
-    assert not models.Workspace.objects.filter(uid=second.result.workstation.workspace.uid).exists()
+    space = factories.get_named(second.result).workspace
+    assert space is not None
+    assert not models.Workspace.objects.filter(uid=space.uid).exists()
     before, after = (models.Attempt.objects.get(pk=one.call.attempt_id).ended_tick for one in (first, third))
+    assert before is not None
     assert models.Key.objects.get().tick == after == before + 1
 
     assert commit([second]).recorded == [second]
@@ -83,12 +86,13 @@ def test_a_result_that_cannot_be_recorded_stops_no_other_and_leaves_nothing(sand
 def break_late(delivery: batch.Delivery) -> batch.Delivery:
     """A result that our own code breaks on when the attempt has ended, a notice is raised and a workspace stored."""
     result = delivery.result
+    assert result.response is not None
     deviation = agentstation.Deviation(kind="something new", example={})
     return replace(
         delivery,
         result=replace(
             result,
-            workstation=replace(result.workstation, status=None),
+            workstation=replace(factories.get_named(result), status=None),  # type: ignore[arg-type]
             response=replace(result.response, deviations=(deviation,)),
         ),
     )
@@ -115,7 +119,7 @@ def test_a_result_of_another_account_s_call_is_left_to_a_transaction_of_its_own(
     present = commit([delivery])
 
     assert (present.recorded, present.broken) == ([], [delivery])
-    batch.results.record_result(call=delivery.call, result=delivery.result)
+    results.record_result(call=delivery.call, result=delivery.result)
     assert models.Request.objects.get().status == "SUCCEEDED"
 
 

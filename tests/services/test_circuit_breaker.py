@@ -1,5 +1,6 @@
 """The pause, rule by rule."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -48,7 +49,7 @@ def end_pause() -> None:
     assert models.Key.objects.filter(state="PAUSED", paused_until__isnull=False).update(paused_until=Now()) == 1
 
 
-def ask(sandbox, requester: models.User, *responses: dict[str, object]) -> models.Request:
+def ask(sandbox, requester: models.User, *responses: Mapping[str, object]) -> models.Request:
     """Submit one request and send once; `answers` is what the POST meets."""
     portal_request = factories.submit(requester)
     if responses:
@@ -65,7 +66,7 @@ def call_all(sandbox, requester: models.User, count: int) -> list[dispatch.Call]
     return [factories.claim() for _ in range(count)]
 
 
-def finish(sandbox, call: dispatch.Call, response: dict[str, object] | None = None) -> models.Request:
+def finish(sandbox, call: dispatch.Call, response: Mapping[str, object] | None = None) -> models.Request:
     """Send and record a claimed call."""
     if response:
         sandbox.script(response)

@@ -5,7 +5,7 @@ import pytest
 from portal import failures, models
 from portal.models.clock import Now
 from portal.services.mirrors import refreshing
-from portal.services.requests import notes
+from portal.services.requests import dispatch, notes, results, submissions
 from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settings, alice):
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
-    lease = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="reconcile", holder="test", seconds=60)
     client = process.make_client()
     factories.reconcile_once(lease)
     sandbox.script([{"name": "reset-made"}])
@@ -29,8 +29,8 @@ def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settin
     assert unknown.status == "UNKNOWN", "the call under way could have made what the look showed"
 
     after_the_look = factories.claim()
-    result = factories.dispatch.send_call(call=before_the_look, client=client)
-    factories.results.record_result(call=before_the_look, result=result)
+    result = dispatch.send_call(call=before_the_look, client=client)
+    results.record_result(call=before_the_look, result=result)
     factories.reconcile_once(lease)
 
     unknown.refresh_from_db()
@@ -41,7 +41,7 @@ def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settin
 def test_a_named_workspace_has_the_better_claim(sandbox, settings, alice, bob):
     """Both are unknown, one workstation was made, in the workspace that only one of them named."""
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
-    lease = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="reconcile", holder="test", seconds=60)
     factories.reconcile_once(lease)
     sandbox.script([{"name": "reset"}])
     unnamed = factories.send_until_settled(factories.submit(alice))
@@ -56,14 +56,14 @@ def test_a_named_workspace_has_the_better_claim(sandbox, settings, alice, bob):
 
 def test_one_of_an_unknown_type_in_the_named_workspace_is_for_a_person(sandbox, settings, alice):
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
-    lease = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="reconcile", holder="test", seconds=60)
     client = process.make_client()
     factories.reconcile_once(lease)
     portal_request = factories.submit(alice, workspace_uid="unknown-status")
     call = factories.claim()
-    factories.dispatch.send_call(call=call, client=client)
-    lost = factories.dispatch.Result(failure=failures.NO_ANSWER)
-    factories.results.record_result(call=call, result=lost)
+    dispatch.send_call(call=call, client=client)
+    lost = dispatch.Result(failure=failures.NO_ANSWER)
+    results.record_result(call=call, result=lost)
 
     factories.reconcile_once(lease)
 
@@ -76,23 +76,23 @@ def test_what_a_late_response_named_is_taken_when_the_next_attempt_fails(sandbox
     client = process.make_client()
     portal_request = factories.submit(alice)
     first = factories.claim()
-    result = factories.dispatch.send_call(call=first, client=client)
+    result = dispatch.send_call(call=first, client=client)
     models.Attempt.objects.filter(pk=first.attempt_id).update(
         outcome="UNKNOWN", failure="no-answer", ended_at=models.Attempt.objects.get(pk=first.attempt_id).claimed_at
     )
     models.Request.objects.filter(pk=portal_request.pk).update(status="QUEUED")
     sandbox.script([{"name": "fail-422"}])
     second = factories.claim()
-    refused = factories.dispatch.send_call(call=second, client=client)
+    refused = dispatch.send_call(call=second, client=client)
 
-    factories.results.record_result(call=first, result=result)
+    results.record_result(call=first, result=result)
     portal_request.refresh_from_db()
     assert portal_request.status == "SENDING"
-    factories.results.record_result(call=second, result=refused)
+    results.record_result(call=second, result=refused)
 
     portal_request.refresh_from_db()
     assert portal_request.status == "SUCCEEDED"
-    assert portal_request.workstation.uid == result.workstation.uid
+    assert portal_request.workstation.uid == factories.get_named(result).uid
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_a_late_refusal_is_used_as_if_it_had_come_in_time(sandbox, alice, name, 
     sandbox.script([{"name": name}])
     portal_request = factories.submit(alice)
     call = factories.claim()
-    result = factories.dispatch.send_call(call=call, client=client)
-    factories.results.record_result(call=call, result=factories.dispatch.Result(failure=failures.NO_ANSWER))
+    result = dispatch.send_call(call=call, client=client)
+    results.record_result(call=call, result=dispatch.Result(failure=failures.NO_ANSWER))
     if wished:
-        factories.submissions.cancel_request(actor=alice, portal_request=portal_request)
+        submissions.cancel_request(actor=alice, portal_request=portal_request)
 
-    factories.results.record_result(call=call, result=result)
+    results.record_result(call=call, result=result)
 
     portal_request.refresh_from_db()
     assert portal_request.status == status
@@ -123,7 +123,7 @@ def test_a_late_refusal_is_used_as_if_it_had_come_in_time(sandbox, alice, name, 
 def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, alice):
     workstation = factories.create_workstation(alice)
     settings.AGENTSTATION_API_KEY = "another"
-    lease = leases.acquire_lease(name="refresh", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="refresh", holder="test", seconds=60)
     models.Workstation.objects.update(refresh_due_at=workstation.first_seen_at)
 
     assert refreshing.refresh_workstations(lease=lease, client=process.make_client()) == 0
@@ -132,7 +132,7 @@ def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, 
 
 
 def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
-    lease = leases.acquire_lease(name="long", holder="mine", seconds=60)
+    lease = factories.acquire_lease(name="long", holder="mine", seconds=60)
     models.Lease.objects.update(expires_at=Now())
     leases.check_lease(lease=lease)
     assert leases.acquire_lease(name="long", holder="other", seconds=60) is None
@@ -146,23 +146,23 @@ def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
 def test_what_a_late_response_named_goes_to_the_request_that_lacks_one(sandbox, settings, alice):
     """Two unknown requests, one workstation shown: the first takes it, though the second's call had made it."""
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
-    lease = leases.acquire_lease(name="reconcile", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="reconcile", holder="test", seconds=60)
     client = process.make_client()
     factories.reconcile_once(lease)
     first, second = factories.submit(alice), factories.submit(alice)
-    nothing = factories.dispatch.Result(failure=failures.NO_ANSWER)
+    nothing = dispatch.Result(failure=failures.NO_ANSWER)
     late_call, quick_call = factories.claim(), factories.claim()
-    factories.dispatch.send_call(call=quick_call, client=client)
+    dispatch.send_call(call=quick_call, client=client)
     for call in (late_call, quick_call):
-        factories.results.record_result(call=call, result=nothing)
+        results.record_result(call=call, result=nothing)
     factories.reconcile_once(lease)
     reply = client.request_workstation(type="python")  # as if it had been on its way for so long
-    late = factories.dispatch.Result(workstation=reply.value, response=reply.response)
-    factories.results.record_result(call=late_call, result=late)
+    late = dispatch.Result(workstation=reply.value, response=reply.response)
+    results.record_result(call=late_call, result=late)
     factories.reconcile_once(lease)
 
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.status, second.status) == ("SUCCEEDED", "SUCCEEDED")
-    assert second.workstation.uid == late.workstation.uid
+    assert second.workstation.uid == factories.get_named(late).uid
     assert not models.Workstation.objects.orphans().exists()

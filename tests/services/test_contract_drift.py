@@ -1,5 +1,7 @@
 """API changes becomes a notice, once, and breaks nothing."""
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 from django.db import connection
 
@@ -9,7 +11,6 @@ from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.mirrors import contract_drift, refreshing, releases, types
 from portal.services.reconciliation import scans
-from portal.services.runtime import leases
 from portal.worker import process
 from tests import factories
 
@@ -26,7 +27,7 @@ def find(**changes: object) -> set[str]:
     return {deviation.kind for deviation in agentstation.Workstation.from_entry(document).deviations}
 
 
-def within(*, files: tuple[dict[str, object], ...] = (), logs: tuple[dict[str, object], ...] = (), **changes: object):
+def within(*, files: Sequence[object] = (), logs: Sequence[object] = (), **changes: object) -> dict[str, object]:
     return {"workspace": WORKSPACE | {"files": {"data": list(files)}, "logs": {"data": list(logs)}} | changes}
 
 
@@ -158,7 +159,7 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
     factories.mark_baseline_scan()
     page = {"data": [WORKSTATION | {"id": f"w{number}", "status": "paused"} for number in range(3)], "total": 3}
     sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
-    lease = leases.acquire_lease(name="settle", holder="test", seconds=600)
+    lease = factories.acquire_lease(name="settle", holder="test", seconds=600)
     scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=process.make_client())
     assert [(notice.kind, notice.numbers) for notice in models.Notice.objects.order_by("id")] == [
         ("list has a field total", []),
@@ -168,7 +169,7 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
     stored = factories.create_workstation(alice)
     releases.request_release(actor=alice, workstation=stored)
     sandbox.script({"on": "DELETE", "status": 200, "body": {"type": "max", "refund": 3}})
-    release = releases.claim_release()
+    release = factories.claim_release()
     result = releases.send_release(release=release, client=process.make_client())
     releases.record_release(release=release, result=result)
     assert {notice.kind: notice.numbers for notice in models.Notice.objects.filter(kind__startswith="release")} == {
@@ -180,7 +181,7 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
 def test_a_list_that_is_refused_is_compared_too(sandbox):
     factories.mark_baseline_scan()
     sandbox.script({"on": "GET /workstations", "status": 404, "body": {"error": "none here"}})
-    lease = leases.acquire_lease(name="settle", holder="test", seconds=600)
+    lease = factories.acquire_lease(name="settle", holder="test", seconds=600)
     scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=process.make_client())
     assert models.Notice.objects.get().kind == "a response has the HTTP status 404"
 
@@ -188,7 +189,7 @@ def test_a_list_that_is_refused_is_compared_too(sandbox):
 def test_nothing_is_compared_in_a_transaction(sandbox, alice, monkeypatch):
     compared: list[str] = []
 
-    def find(*, name: str, document: object) -> tuple[agentstation.Deviation, ...]:
+    def find(*, name: str, document: Mapping[str, object]) -> tuple[agentstation.Deviation, ...]:
         assert not connection.in_atomic_block
         compared.append(name)
         return find_deviations(name=name, document=document)
@@ -196,7 +197,7 @@ def test_nothing_is_compared_in_a_transaction(sandbox, alice, monkeypatch):
     find_deviations = contract.find_deviations
     monkeypatch.setattr(contract, "find_deviations", find)
     monkeypatch.setattr(resources, "find_deviations", find)
-    lease = leases.acquire_lease(name="settle", holder="test", seconds=600)
+    lease = factories.acquire_lease(name="settle", holder="test", seconds=600)
     client = process.make_client()
     stored = factories.create_workstation(alice)
     models.Workstation.objects.update(refresh_due_at=Now())

@@ -1,7 +1,9 @@
 """Finding requests: each filter and all pairs against plain Python, and the texts that the database keeps by itself."""
 
 import itertools
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -42,10 +44,11 @@ def many(alice, bob) -> list[models.Request]:
 
 
 def _took(portal_request: models.Request) -> float:
+    assert portal_request.ended_at is not None
     return (portal_request.ended_at - portal_request.created_at).total_seconds()
 
 
-def list_single(made: list[models.Request]) -> list[tuple[dict[str, object], object]]:
+def list_single(made: list[models.Request]) -> list[tuple[dict[str, Any], Callable[[models.Request], bool]]]:
     """Each filter alone, with what it means in Python."""
     alice, middle = made[0].requester, made[30].created_at
     return [
@@ -70,7 +73,7 @@ def list_single(made: list[models.Request]) -> list[tuple[dict[str, object], obj
     ]
 
 
-def find_all(values: dict[str, object], **part: object) -> list[int]:
+def find_all(values: dict[str, Any], **part: Any) -> list[int]:
     return finding.find_requests(filters=finding.Filters(**values), part=finding.Slice(**part))
 
 
@@ -86,7 +89,13 @@ def test_every_filter_alone_and_in_pairs_finds_what_it_says(many):
 
 
 def test_a_part_begins_and_ends_where_it_says(many):
-    for values in ({}, {"status": "FAILED"}, {"status": "FAILED", "type": "voip"}, {"words": ["payment"]}):
+    asked: list[dict[str, Any]] = [
+        {},
+        {"status": "FAILED"},
+        {"status": "FAILED", "type": "voip"},
+        {"words": ["payment"]},
+    ]
+    for values in asked:
         found = find_all(values)
         low, high = found[-3], found[2]
         between = [number for number in found if low < number < high]

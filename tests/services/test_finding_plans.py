@@ -4,6 +4,8 @@ import itertools
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -35,7 +37,7 @@ SINGLE: list[dict[str, object]] = [
 
 
 @pytest.fixture
-def filters(alice, bob, monkeypatch) -> Iterator[dict[str, object]]:
+def filters(alice, bob, monkeypatch) -> dict[str, Any]:
     """Many requests, of which only early ones have what is looked for; and what the filters of SINGLE need of them."""
     monkeypatch.setattr(periods, "NEIGHBOURS", 20)
     account, start = rows.create_account(), timezone.now() - timedelta(days=300)
@@ -46,7 +48,7 @@ def filters(alice, bob, monkeypatch) -> Iterator[dict[str, object]]:
         return models.Request(
             account=account,
             requester=alice if is_rare else bob,
-            submission=rows.uuid4(),
+            submission=uuid4(),
             type="voip" if is_rare else "python",
             status="FAILED" if is_rare else "SUCCEEDED",
             failure="402" if is_rare else "",
@@ -68,7 +70,7 @@ def filters(alice, bob, monkeypatch) -> Iterator[dict[str, object]]:
     }
 
 
-def list_questions(values: dict[str, object]) -> Iterator[finding.Filters]:
+def list_questions(values: dict[str, Any]) -> Iterator[finding.Filters]:
     for one, other in itertools.combinations_with_replacement(SINGLE, 2):
         asked = {**one, **other}
         yield finding.Filters(**{name: values.get(name, value) for name, value in asked.items()})
@@ -121,7 +123,7 @@ def check_on_postgresql(sql: str, asked: finding.Filters) -> None:
         )
 
 
-def list_nodes(plan: dict[str, object]) -> Iterator[dict[str, object]]:
+def list_nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for node in plan.get("Plans", []):
         yield from list_nodes(node)

@@ -21,9 +21,8 @@ from portal.services.audit import verify
 from portal.services.key import accounts, circuit_breaker, databases, identity
 from portal.services.reconciliation import restore
 from portal.services.requests import dispatch, results
-from portal.services.runtime import leases
 from portal.worker import process
-from tests import factories
+from tests import factories, pool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -115,7 +114,7 @@ def copy_database(folder: Path) -> Iterator[str]:
             shutil.copy2(file, folder)
         yield f"sqlite:///{folder / Path(name).name}"
         return
-    connection.close_pool()
+    pool.close()
     values = connection.settings_dict
     server = f"postgres://{values['USER']}:{values['PASSWORD']}@{values['HOST']}:{values['PORT']}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as other:
@@ -320,7 +319,7 @@ def test_commits_wait_for_the_disk_whatever_the_database_s_default(db):
         cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
     try:
         connection.close()
-        connection.close_pool()
+        pool.close()
         with connection.cursor() as cursor:
             cursor.execute("SHOW synchronous_commit")
             assert cursor.fetchone() == ("on",)
@@ -457,7 +456,7 @@ def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice):
     stray = models.StrayResponse.objects.get()
     assert (stray.attempt_number, stray.token, stray.outcome) == (call.attempt_id, "lost", "SUCCEEDED")
     orphan = models.Workstation.objects.get()
-    assert (orphan.uid, orphan.request, orphan.made_for) == (result.workstation.uid, None, None)
+    assert (orphan.uid, orphan.request, orphan.made_for) == (factories.get_named(result).uid, None, None)
     assert models.Event.objects.filter(verb="stray-response").count() == 1
     assert_is_paused(for_="lost-attempt")
 
@@ -477,6 +476,7 @@ def test_an_owned_mirror_is_not_touched_by_a_stray_response(sandbox, alice, bob)
     told = process.make_client().retrieve_workstation(uid=owned.uid)
     results.record_result(call=call, result=dispatch.Result(workstation=replace(told, type="max")))
     owned.refresh_from_db()
+    assert owned.request is not None
     assert (owned.type, owned.request.requester) == ("python", bob)
 
 
@@ -497,7 +497,7 @@ def send(call: dispatch.Call) -> dispatch.Result:
 
 def make_unknown(call: dispatch.Call) -> None:
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
-    lease = leases.acquire_lease(name="recover", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="recover", holder="test", seconds=60)
     assert factories.recover_requests(lease=lease) == 1
 
 

@@ -1,6 +1,7 @@
 """What the provider says, as the portal keeps it."""
 
 import json
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -13,7 +14,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def response(**changes: object) -> dict[str, object]:
+def response(**changes: object) -> dict[str, Any]:
     return {
         "id": "Il4lMTpQUC3L",
         "type": "python",
@@ -101,7 +102,7 @@ def test_a_200_that_cannot_be_read_is_unknown_and_kept(sandbox, alice, body):
     portal_request = factories.send_until_settled(factories.submit(alice))
 
     assert (portal_request.status, portal_request.failure) == ("UNKNOWN", "unreadable")
-    assert bytes(portal_request.attempts.get().response) == body.encode()
+    assert factories.read_response(portal_request.attempts.get()) == body.encode()
 
 
 def test_error_texts_that_a_database_refuses_are_escaped(sandbox, alice):
@@ -138,7 +139,7 @@ def test_a_response_does_not_change_what_another_request_owns(sandbox, alice, bo
 
     hers.refresh_from_db()
     assert (hers.type, hers.status, hers.is_live) == ("python", "active", True)
-    assert hers.workspace.uid == "bMf1euMgczAY"
+    assert factories.get_workspace(hers).uid == "bMf1euMgczAY"
     assert not models.Workspace.objects.filter(uid="elsewhere").exists()
 
 
@@ -163,7 +164,7 @@ def test_a_stray_answer_does_not_change_the_contents_of_anybody_s_workspace(sand
         stored = mirror.store_stray(
             account=accounts.get_current_account(), workstation=agentstation.Workstation.from_dict(document)
         )
-    assert stored.workspace.owner == alice
+    assert factories.get_workspace(stored).owner == alice
     assert [file.name for file in models.File.objects.all()] == ["a.txt"]
 
 

@@ -50,7 +50,7 @@ def named_late(sandbox, alice, lease, recovering) -> tuple[models.Request, dispa
     let_it_be_sent_again(portal_request)
     call = factories.claim()
     results.record_result(call=first, result=result)
-    assert models.Workstation.objects.get(made_for=portal_request).uid == result.workstation.uid
+    assert models.Workstation.objects.get(made_for=portal_request).uid == factories.get_named(result).uid
     return portal_request, call
 
 
@@ -91,7 +91,7 @@ def test_what_was_named_late_and_has_ended_since_is_not_asked_for_again(sandbox,
 
 def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, lease, recovering):
     owned = factories.create_workstation(bob)
-    sandbox.script({"status": 200, "body": entry(owned.uid, workspace=owned.workspace.uid)})
+    sandbox.script({"status": 200, "body": entry(owned.uid, workspace=factories.get_workspace(owned).uid)})
     portal_request, call, result = send_late(sandbox, alice, recovering)
     results.record_result(call=call, result=result)
     make_witness(bob)
@@ -101,7 +101,7 @@ def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, 
 
 def test_one_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(sandbox, alice, bob, lease, recovering):
     owned = factories.create_workstation(bob)
-    sandbox.script({"status": 200, "body": entry(owned.uid, workspace=owned.workspace.uid)})
+    sandbox.script({"status": 200, "body": entry(owned.uid, workspace=factories.get_workspace(owned).uid)})
     portal_request, call, result = send_late(sandbox, alice, recovering)
     make_witness(bob)
     deny_twice(lease)
@@ -124,7 +124,7 @@ def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, a
     pass_time(700)
     younger, call, result = send_late(sandbox, bob, recovering)
     scan(lease)
-    assert (statuses(older), older.workstation.uid) == (["SUCCEEDED"], result.workstation.uid)
+    assert (statuses(older), older.workstation.uid) == (["SUCCEEDED"], factories.get_named(result).uid)
     results.record_result(call=call, result=result)
     sandbox.set_faults({"omit": []})
     make_witness(bob)
@@ -221,13 +221,18 @@ def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way
     """The Date header may be another machine's, as of a proxy."""
     portal_request = ask(sandbox, alice, "fail-500-made")
     witness = make_witness(bob)
-    lost, newer = entry(made(sandbox)[0]), entry(witness.uid, type="max", workspace=witness.workspace.uid)
+    lost, newer = (
+        entry(made(sandbox)[0]),
+        entry(witness.uid, type="max", workspace=factories.get_workspace(witness).uid),
+    )
     script_list(sandbox, lost, newer, times=9)
     sandbox.set_faults({"clock_off": 3600})
     pass_time(61)
     scan(lease)
     scan(lease)
-    assert models.Scan.objects.latest("id").clock_offset > 3000
+    offset = models.Scan.objects.latest("id").clock_offset
+    assert offset is not None
+    assert offset > 3000
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NEWCOMER)
 
 
@@ -348,10 +353,10 @@ def test_a_stranger_is_not_explained_by_an_attempt_of_long_ago(sandbox, alice, l
 
 def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, lease, recovering):
     portal_request, call, result = send_late(sandbox, alice, recovering)
-    script_list(sandbox, entry(result.workstation.uid))
+    script_list(sandbox, entry(factories.get_named(result).uid))
     scan(lease)
     submissions.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
-    newcomer = models.Workstation.objects.get(uid=result.workstation.uid)
+    newcomer = models.Workstation.objects.get(uid=factories.get_named(result).uid)
     operator_actions.disown_workstation(actor=olga, workstation=newcomer, reason="Nobody knows it.")
     results.record_result(call=call, result=result)
     assert models.Workstation.objects.orphans().get().made_for == portal_request

@@ -1,5 +1,7 @@
 """What operators decide: each with a reason, each refused when things have moved on."""
 
+from typing import Any
+
 import pytest
 
 from portal import models
@@ -12,7 +14,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def make_unknown(sandbox, requester: models.User, **values: str) -> models.Request:
+def make_unknown(sandbox, requester: models.User, **values: Any) -> models.Request:
     portal_request = factories.submit(requester, **values)
     sandbox.script({"name": "reset"})
     factories.send_once()
@@ -49,7 +51,7 @@ def test_an_operator_says_that_an_orphan_was_made_for_an_unknown_request(sandbox
     portal_request.refresh_from_db()
     orphan.refresh_from_db()
     assert (portal_request.status, portal_request.failure, portal_request.operator_note) == ("SUCCEEDED", "", "")
-    assert (orphan.request, orphan.workspace.owner) == (portal_request, alice)
+    assert (orphan.request, factories.get_workspace(orphan).owner) == (portal_request, alice)
     event = get_event("adopt")
     assert (event.actor_name, event.request_number, event.reason) == ("olga", portal_request.pk, "The times fit.")
     assert event.detail == {"workstation": "W1", "before": "UNKNOWN", "after": "SUCCEEDED"}

@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.requests import dispatch, results
+from portal.services.requests import dispatch, results, submissions
 from portal.worker import process
 from tests import factories
 
@@ -72,7 +72,7 @@ def test_a_response_without_the_named_workspace_makes_it_its_requesters(sandbox,
     sandbox.script({"status": 200, "body": make_entry("W1")})
     factories.send_once()
     assert models.Workspace.objects.get(uid="new-space").owner == alice
-    with pytest.raises(factories.submissions.WorkspaceNotFound):
+    with pytest.raises(submissions.WorkspaceNotFound):
         factories.submit(bob, workspace_uid="new-space")
 
 
@@ -80,7 +80,7 @@ def test_a_response_that_names_anothers_workstation_changes_nothing_of_it(sandbo
     owned = factories.create_workstation(alice)
     before = models.Workstation.objects.filter(pk=owned.pk).values().get()
     portal_request = factories.submit(bob)
-    sandbox.script({"status": 200, "body": make_entry(owned.uid, owned.workspace.uid)})
+    sandbox.script({"status": 200, "body": make_entry(owned.uid, factories.get_workspace(owned).uid)})
     factories.send_once()
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Workstation.objects.filter(pk=owned.pk).values().get() == before
@@ -97,11 +97,11 @@ def test_a_response_that_names_anothers_workstation_is_for_an_operator(sandbox, 
 
 
 def test_a_response_in_anothers_workspace_leaves_its_contents_alone(sandbox, alice, bob):
-    owned = factories.create_workstation(alice)
+    space = factories.get_workspace(factories.create_workstation(alice))
     portal_request = factories.submit(bob)
-    sandbox.script({"status": 200, "body": make_entry("W9", owned.workspace.uid)})
+    sandbox.script({"status": 200, "body": make_entry("W9", space.uid)})
     factories.send_once()
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert not models.File.objects.filter(name="mine").exists()
-    owned.workspace.refresh_from_db()
-    assert owned.workspace.owner == alice
+    space.refresh_from_db()
+    assert space.owner == alice

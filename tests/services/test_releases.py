@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from portal import models
+from portal import failures, models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.services.mirrors import releases
@@ -32,6 +32,7 @@ def ask(requester: models.User) -> models.Workstation:
 def read_wait(workstation: models.Workstation) -> float:
     """Seconds until the next try."""
     workstation.refresh_from_db()
+    assert workstation.release_due_at is not None
     return (workstation.release_due_at - clock.read_clock()).total_seconds()
 
 
@@ -97,8 +98,8 @@ def test_a_release_that_is_not_found_is_a_doubt_and_goes_on(sandbox, alice):
 
     make_due()
     factories.send_releases()
-    workstation.refresh_from_db()
-    assert (workstation.is_live, workstation.doubted_at) == (False, None)
+    released = models.Workstation.objects.get()
+    assert (released.is_live, released.doubted_at) == (False, None)
     assert list_verbs() == ["request-release", "begin-doubt", "released"]
 
 
@@ -152,14 +153,13 @@ def test_a_release_is_claimed_by_one_worker_alone(sandbox, alice):
 
 def test_a_release_whose_worker_died_is_tried_again_past_its_deadline(sandbox, alice):
     workstation = ask(alice)
-    lost = releases.claim_release()
-    assert lost is not None
+    lost = factories.claim_release()
     assert read_wait(workstation) > 60
     make_due()
-    again = releases.claim_release()
+    again = factories.claim_release()
     assert (again.uid, again.number) == (lost.uid, 2)
 
-    releases.record_release(release=lost, result=releases.Result(failure=releases.failures.NO_ANSWER))
+    releases.record_release(release=lost, result=releases.Result(failure=failures.NO_ANSWER))
     workstation.refresh_from_db()
     assert workstation.release_failure == ""
     assert read_wait(workstation) > 60, "the try under way is not disturbed by the one that was given up"
@@ -172,7 +172,7 @@ def test_a_release_whose_worker_died_is_tried_again_past_its_deadline(sandbox, a
 
 def test_nothing_is_sent_too_late(sandbox, alice):
     workstation = ask(alice)
-    release = releases.claim_release()
+    release = factories.claim_release()
     late = releases.Release(workstation_id=release.workstation_id, uid=release.uid, number=1, send_before=0.0)
     result = releases.send_release(release=late, client=process.make_client())
     assert result == releases.Result()
@@ -183,7 +183,7 @@ def test_nothing_is_sent_too_late(sandbox, alice):
 
 def test_no_transaction_is_open_while_the_provider_is_asked(sandbox, alice):
     ask(alice)
-    release = releases.claim_release()
+    release = factories.claim_release()
     with transaction.atomic(), pytest.raises(RuntimeError, match="no transaction"):
         releases.send_release(release=release, client=process.make_client())
 

@@ -116,14 +116,18 @@ def test_a_scan_says_when_it_was_and_how_much_it_saw(sandbox, lease):
     first = scan(lease)
 
     assert (first.is_whole, first.problem) == (True, "")
+    assert first.ended_at is not None
+    assert first.ended_tick is not None
     assert first.begun_at <= first.ended_at
     assert first.begun_tick < first.ended_tick == circuit_breaker.get_current_key().tick
     assert (first.active_count, first.history_count, first.new_count) == (2, 1, 3)
     stations = {row.uid: row for row in models.Workstation.objects.select_related("workspace")}
-    assert [stations[uid].workspace.uid for uid in ("W1", "W2", "W3")] == ["S1", "S2", "S1"]
+    assert [factories.get_workspace(stations[uid]).uid for uid in ("W1", "W2", "W3")] == ["S1", "S2", "S1"]
     assert [stations[uid].is_live for uid in ("W1", "W2", "W3")] == [True, True, False]
-    assert all(row.listed_at is not None for row in stations.values())
-    assert all(first.begun_tick < row.listed_tick <= first.ended_tick for row in stations.values())
+    for row in stations.values():
+        assert row.listed_at is not None
+        assert row.listed_tick is not None
+        assert first.begun_tick < row.listed_tick <= first.ended_tick
     script_list(sandbox, entry("W1"))
     assert scan(lease).new_count == 0
 
@@ -161,7 +165,7 @@ def test_a_scan_takes_nobody_s_workstation_away(sandbox, alice, lease):
     mine = factories.create_workstation(alice)
     scan(lease)
     found = models.Workstation.objects.get()
-    assert (found.request, found.workspace.owner, found.is_foreign) == (mine.request, alice, False)
+    assert (found.request, factories.get_workspace(found).owner, found.is_foreign) == (mine.request, alice, False)
 
 
 def test_one_round_ends_and_the_next_goes_on_from_its_cursor(lists, lease):
@@ -256,7 +260,9 @@ def test_a_429_in_the_middle_waits_and_goes_on_in_a_later_round(lists, lease):
 def test_a_scan_that_takes_too_long_is_given_up(lists, lease):
     lists.refuse = lambda _: (429, {"Retry-After": "100000"})
     advance(lease)
-    assert models.Scan.objects.get().wait_until <= models.Scan.objects.get().begun_at + timedelta(seconds=305)
+    waiting = models.Scan.objects.get()
+    assert waiting.wait_until is not None
+    assert waiting.wait_until <= waiting.begun_at + timedelta(seconds=305)
     make_older(hours=2)
     assert scan(lease).problem == "took-too-long"
 

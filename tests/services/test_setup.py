@@ -7,31 +7,32 @@ import pytest
 from portal import models
 from portal.models.clock import Now
 from portal.services.people import setup
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
 
 def test_the_token_is_kept_only_as_a_hash():
-    token = setup.create_setup_link()
+    token = factories.create_setup_link()
     assert token not in str(models.SetupLink.objects.values_list())
 
 
 def test_only_the_newest_link_is_valid():
-    first, second = setup.create_setup_link(), setup.create_setup_link()
+    first, second = factories.create_setup_link(), factories.create_setup_link()
     with pytest.raises(setup.LinkNotValid):
         setup.check_setup_link(token=first)
     setup.check_setup_link(token=second)
 
 
 def test_a_link_is_valid_for_an_hour():
-    token = setup.create_setup_link()
+    token = factories.create_setup_link()
     models.SetupLink.objects.update(created_at=Now() - timedelta(minutes=61))
     with pytest.raises(setup.LinkNotValid):
         setup.check_setup_link(token=token)
 
 
 def test_a_link_makes_one_administrator(django_user_model):
-    token = setup.create_setup_link()
+    token = factories.create_setup_link()
     user = setup.create_administrator(token=token, username="root", password="correct horse battery")
 
     assert user.is_superuser

@@ -91,6 +91,8 @@ def test_a_type_that_vanished_is_known_and_not_offered_until_it_is_back(sandbox,
     assert read({"id": "b"}) == ["b"]
     assert types.list_known_types() == [*NINE, "a", "b"]
     gone = models.WorkstationType.objects.get(name="a")
+    assert gone.withdrawn_at is not None
+    assert gone.listed_at is not None
     assert gone.withdrawn_at > gone.listed_at
 
     assert read({"id": "b"}, {"id": "a", "description": "new"}) == ["a", "b"]

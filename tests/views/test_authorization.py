@@ -150,7 +150,7 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
         "number": make_unknown(sandbox, alice).pk,
         "orphan": make_orphan().uid,
         "workstation": succeeded.workstation.uid,
-        "workspace": succeeded.workstation.workspace.uid,
+        "workspace": factories.get_workspace(succeeded.workstation).uid,
         "notice_acknowledge": models.Notice.objects.create(kind="x", example="{}").pk,
         "admin:portal_finding_acknowledge": models.Finding.objects.create(
             kind="changed", what="event 1", words="was changed."

@@ -10,7 +10,7 @@ from django.db import connection
 from portal import models
 from portal.models.clock import Now
 from portal.services.runtime import leases, workers
-from tests import factories
+from tests import factories, pool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -118,12 +118,12 @@ def test_a_job_that_hangs_in_a_living_worker_is_a_warning(client):
 def exhausted_pool(monkeypatch) -> Iterator[None]:
     """Every connection that this process may have is in use."""
     connection.close()
-    pool = connection.pool
-    monkeypatch.setattr(pool, "timeout", 0.2)
-    taken = [pool.getconn(timeout=20) for _ in range(pool.max_size)]
+    own = pool.get()
+    monkeypatch.setattr(own, "timeout", 0.2)
+    taken = [own.getconn(timeout=20) for _ in range(own.max_size)]
     yield
     for opened in taken:
-        pool.putconn(opened)
+        own.putconn(opened)
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no pool")

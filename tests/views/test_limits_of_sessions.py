@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from portal import models, sessionstore
 from portal.services.people import sessions
-from portal.services.runtime import leases
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +27,9 @@ def set_back(*, seen: float) -> None:
 
 
 def get_seen() -> datetime:
-    return models.Session.objects.get().seen_at
+    seen_at = models.Session.objects.get().seen_at
+    assert seen_at is not None
+    return seen_at
 
 
 def test_the_key_of_a_session_is_not_in_the_database(client, alice):
@@ -136,7 +137,7 @@ def test_sessions_that_are_over_are_deleted(client, alice, bob):
     for name in ("alice", "bob"):
         sign_in(type(client)(), name)
     models.Session.objects.filter(user=bob).update(expire_date="2020-01-01T00:00:00Z")
-    lease = leases.acquire_lease(name="sessions", holder="me", seconds=60)
+    lease = factories.acquire_lease(name="sessions", holder="me", seconds=60)
     sessions.prune_sessions(lease=lease)
     assert models.Session.objects.get().user == alice
 

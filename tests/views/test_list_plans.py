@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -54,7 +55,7 @@ def record(alice, bob, monkeypatch) -> dict[str, object]:
 
     requests = make(models.Request, lambda number, is_rare: {
         "account": account, "requester": alice if FIRST - FEW <= number < LAST else bob,
-        "submission": rows.uuid4(), "type": "python",
+        "submission": uuid4(), "type": "python",
         "status": "FAILED" if number % 2 else "CANCELLED", "failure": "422" if number % 2 else "",
         "created_at": at(number), "ended_at": at(number), "took": 0,
     })  # fmt: skip
@@ -170,7 +171,8 @@ def test_a_claim_and_a_look_at_what_is_live_walk_past_nothing_that_has_ended(rec
     models.Credential.objects.create(account=account, fingerprint=fingerprint, accepted_at=Now())
     wanted = rows.create_request(alice, status="QUEUED")
     settings.PORTAL_CALLS_PER_MINUTE = 10
-    releases.request_release(actor=alice, workstation=models.Workstation.objects.filter(account=account).live().last())
+    newest = models.Workstation.objects.filter(account=account).live().latest("pk")
+    releases.request_release(actor=alice, workstation=newest)
     with CaptureQueriesContext(connection) as queries:
         assert releases.claim_release()
         [call] = dispatch.claim_requests(worker="machine:1", most=1)

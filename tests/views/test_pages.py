@@ -1,7 +1,7 @@
 """Workstations, workspaces, key, guide, set-up, sign-in, health, errors."""
 
 import pytest
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 
 from portal import failures, models
 from portal.models.clock import Now
@@ -210,6 +210,7 @@ def test_every_page_needs_somebody_signed_in_but_the_open_ones(client):
         name = getattr(pattern, "name", None)
         if name is None or name in open_pages:
             continue
+        assert isinstance(pattern, URLPattern)
         needed = {key: arguments[key] for key in pattern.pattern.converters}
         response = client.get(reverse(name, kwargs=needed))
         assert response.status_code == 302, name

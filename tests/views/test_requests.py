@@ -188,6 +188,7 @@ def test_only_an_operator_closes_and_only_with_a_reason(sandbox, sign_in, alice,
 def test_a_failure_explains_itself(sandbox, sign_in, alice, uid):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
     failure = portal_request.failure_row
+    assert failure is not None
     page = sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode().replace("&#x27;", "'")
 
     assert f'data-failure="{failure.code}"' in page

@@ -86,7 +86,7 @@ def test_the_evidence_has_everything(sandbox, sign_in, alice, olga):
     write_event(verb="reconcile", target="t", request_number=portal_request.pk, detail={"scan": look.pk})
     models.Workspace.objects.get_or_create(account=account, uid="space", defaults={"owner": alice})
     models.Workstation.objects.create(account=account, uid="orphan", made_for=portal_request)
-    first = portal_request.attempts.order_by("number").first()
+    first = portal_request.attempts.earliest("number")
     with factories.unprotected():
         models.Attempt.objects.filter(pk=first.pk).update(response=b"\xff\x00")
     models.LateResponse.objects.create(attempt=first, outcome="FAILED", failure="503", response="später\x00".encode())

@@ -51,6 +51,8 @@ def test_what_the_lists_lag_puts_off_when_the_outcome_can_be_known(sandbox, alic
     first = timeline.read_request_history(portal_request=portal_request).known_by
     models.Account.objects.update(longest_lag=100, longest_lag_at=Now())
     later = timeline.read_request_history(portal_request=portal_request).known_by
+    assert first is not None
+    assert later is not None
     assert (later - first).total_seconds() == pytest.approx(300 - settings.PORTAL_RECONCILE_GRACE)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -235,7 +236,10 @@ def test_every_page_tells_machines_whether_requests_go_out(sign_in, client, sand
     accounts.get_current_account()
     browser = sign_in(alice)
     held, resuming = {"state": "PAUSED", "cause": "402", "paused_at": Now()}, {"state": "RESUMING", "paused_at": None}
-    for values, state in [({}, "offline"), ({}, "active"), (held, "paused"), (resuming, "resuming")]:
+    states: list[tuple[dict[str, Any], str]] = [
+        *(({}, "offline"), ({}, "active"), (held, "paused"), (resuming, "resuming")),
+    ]
+    for values, state in states:
         models.Key.objects.update(**values)
         for path in ("/", "/key/", "/requests/", "/failures/402/", "/nowhere/"):
             assert f'<body data-key="{state}">' in browser.get(path).content.decode(), path
@@ -253,11 +257,12 @@ def test_the_key_page_tells_that_the_key_is_used_elsewhere(sign_in, sandbox, ali
 
 def test_the_key_page_tells_each_state(sign_in, sandbox, olga):
     accounts.get_current_account()
-    for values, words in [
+    states: list[tuple[dict[str, Any], str]] = [
         ({"state": "PAUSED", "cause": "401", "paused_at": Now()}, "or the provider accepts the key again"),
         ({"state": "PAUSED", "cause": "402", "paused_at": Now(), "operator_only": True}, "an operator resumes sending"),
         ({"state": "PAUSED", "cause": "503", "paused_at": Now(), "paused_until": Now()}, "too busy"),
         ({"state": "RESUMING", "cause": "402", "paused_at": None, "paused_until": None}, "one at a time"),
-    ]:
+    ]
+    for values, words in states:
         models.Key.objects.update(**values)
         assert words in sign_in(olga).get("/key/").content.decode()

@@ -13,8 +13,8 @@ from django.utils import timezone
 from portal import forms, models
 from portal.services.key import accounts
 from portal.services.reports import usage
-from portal.services.runtime import leases
 from portal.views.components import charts, links
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -184,7 +184,7 @@ def test_the_page_costs_the_same_queries_at_any_number_of_rows(sign_in, alice, a
             counts.append(len(queries))
         return counts
 
-    lease = leases.acquire_lease(name="usage", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="usage", holder="test", seconds=60)
     create(alice, days_ago=80)
     usage.count_days(lease=lease)
     few = count_queries()

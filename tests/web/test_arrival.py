@@ -58,7 +58,7 @@ def test_a_length_that_is_none_is_left_to_the_parser(field):
 
 def test_what_follows_a_request_is_let_go_and_ends_the_connection():
     arrival = receive(GET + GET)
-    assert (arrival.received, arrival.is_last) == (GET, True)
+    assert (bytes(arrival.received), arrival.is_last) == (GET, True)
 
 
 def test_a_head_without_an_end_is_too_long():

@@ -2,6 +2,7 @@
 
 import logging
 from logging.config import DictConfigurator
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -41,7 +42,8 @@ def test_it_is_in_no_line_of_gunicorn(serve):
 
 
 def test_it_is_in_no_line_of_django():
-    form = DictConfigurator(settings.LOGGING).configure_formatter(dict(settings.LOGGING["formatters"]["line"]))
+    logs: dict[str, Any] = settings.LOGGING
+    form = DictConfigurator(logs).configure_formatter(dict(logs["formatters"]["line"]))
     values = {"name": "django.request", "levelname": "ERROR", "msg": "Internal Server Error: %s"}
     line = form.format(logging.makeLogRecord(values | {"args": (f"/setup/{TOKEN}/",)}))
     assert line.endswith(" ERROR django.request: Internal Server Error: /setup/.../")

@@ -11,7 +11,7 @@ from portal.management.commands import work
 from portal.models.clock import Now
 from portal.services.runtime import leases, workers
 from portal.worker import process, scheduler
-from tests import factories
+from tests import factories, pool
 from tests.lists import serve_lists
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -117,7 +117,7 @@ def await_idle_pool() -> None:
     """Until every connection of the pool has been given back, all at one time."""
     pause = threading.Event()
     connection.close()
-    while (stats := connection.pool.get_stats())["pool_size"] != stats["pool_available"]:
+    while (stats := pool.get().get_stats())["pool_size"] != stats["pool_available"]:
         pause.wait(0.001)
     assert stats["pool_max"] <= 10
 

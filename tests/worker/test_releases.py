@@ -11,7 +11,7 @@ from portal.models.clock import Now
 from portal.services.mirrors import releases
 from portal.worker import process
 from portal.worker import releases as sender
-from tests import factories
+from tests import factories, pool
 from tests.worker.broken import unusable_table
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,8 +136,8 @@ def test_an_idle_sender_holds_no_connection(sandbox, alice):
     kept.start()
     await_end(workstation)
     if connection.vendor == "postgresql":
-        pool = connection.pool
-        await_that(lambda: pool.get_stats()["pool_available"] == pool.get_stats()["pool_size"] - 1)
+        own = pool.get()
+        await_that(lambda: own.get_stats()["pool_available"] == own.get_stats()["pool_size"] - 1)
     kept.stop()
     await_that(kept.has_ended)
 

@@ -10,7 +10,7 @@ from typing import Any
 from portal.sandbox import control, names, server
 from tests.chaos import stage
 
-FAULTS = [
+FAULTS: list[dict[str, Any]] = [
     {"share": 0.1, "status": 429, "headers": {"Retry-After": "1"}},
     {"share": 0.05, "status": 503},
     {"share": 0.03, "status": 500},

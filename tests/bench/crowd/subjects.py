@@ -148,6 +148,10 @@ class Site(Subject):
     def start_processes(self) -> None:
         """Start all that it consists of."""
 
+    def kill(self) -> None:
+        """Kill one of its processes, which is started again."""
+        raise NotImplementedError
+
     def stop(self) -> None:
         """End its processes."""
         self._database.close()

@@ -103,7 +103,7 @@ def _describe(row: Model, *, states: dict[tuple[type[Model], int], rows.Columns]
     acts = models.Change.Act
     if key not in states:
         states[key] = rows.describe(kind=kind, values=row.__dict__)
-        columns = {name: (None, value) for name, value in states[key].items()}
+        columns: dict[str, tuple[object, object]] = {name: (None, value) for name, value in states[key].items()}
         return changes.Change(kind=kind.name, row_id=row.pk, act=acts.ADDED, columns=columns)
     name, value = next(reversed(states[key].items()))
     return changes.Change(kind=kind.name, row_id=row.pk, act=acts.CHANGED, columns={name: (value, value)})

@@ -33,10 +33,10 @@ def list_admin(names: list[str]) -> dict[str, str]:
     """Paths of the admin's pages by their names, each of the newest row where it is about one."""
     models_by_label = {model._meta.label_lower.replace(".", "_"): model for model in apps.get_models()}
     models_by_label["auth_user"] = models.User  # what Django's own admin calls it, whichever model it is
-    found = {}
+    found: dict[str, str] = {}
     for name in names:
         model = models_by_label.get("_".join(name.removeprefix("admin:").split("_")[:2]))
-        newest = model.objects.order_by("-pk").first() if model else None
+        newest = model._default_manager.order_by("-pk").first() if model else None
         assert newest or model is None, f"the stage has no row for {name}"
         for args in ([], [newest and newest.pk], ["portal"]):
             try:

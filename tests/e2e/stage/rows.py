@@ -238,7 +238,9 @@ def _create_looks() -> None:
 def create_types() -> None:
     """The sandbox's list as it is, one with much to say, and one that is not offered any more."""
     account = accounts.get_current_account()
-    for one in generations.BY_NAME["nine"].describe()["data"]:
+    document = generations.BY_NAME["nine"].describe()
+    assert document is not None
+    for one in document["data"]:
         models.WorkstationType.objects.create(
             account=account,
             name=one["id"],
