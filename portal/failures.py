@@ -1,4 +1,4 @@
-"""The failure catalogue: the one source of what a failure means, for pages, admin, docs, retries and holds."""
+"""The failure catalogue: the one source of what a failure means, for pages, admin, docs, retries and pauses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,7 +43,8 @@ class Retry(_Worded):
 
     NEVER = gettext_noop("no")
     FEW = gettext_noop("a few times, at growing intervals")
-    SETTLED_FIRST = gettext_noop("a few times, each only when it's certain that nothing was created")
+    # Shown alone: that nothing is sent again before it is known follows from `may_exist`.
+    AFTER_RECONCILIATION = gettext_noop("a few times, each only when it's certain that nothing was created")
     UNTIL_IT_WORKS = gettext_noop("yes, until it works or has waited too long")
 
 
@@ -76,6 +77,11 @@ class Failure:
     pause: Pause = Pause.NONE
     may_exist: bool = False
     errors: tuple[type[agentstation.AgentStationError], ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a row by which a request that may have made something would be sent again without knowing."""
+        if (self.retry is Retry.AFTER_RECONCILIATION) != self.may_exist or (self.may_exist and self.pause.is_lasting):
+            raise ValueError(f"{self.code}: what may have made something is reconciled first")
 
     @property
     def tone(self) -> str:
@@ -183,7 +189,7 @@ _ROWS = (
             "the request has failed, it's safe."
         ),
         may_exist=True,
-        retry=Retry.SETTLED_FIRST,
+        retry=Retry.AFTER_RECONCILIATION,
         pause=Pause.CONSECUTIVE_FAILURES,
         errors=(agentstation.InternalError,),
     ),
@@ -233,7 +239,7 @@ _ROWS = (
         ),
         again=_("Trying again may create a second workstation, which would be billed."),
         may_exist=True,
-        retry=Retry.SETTLED_FIRST,
+        retry=Retry.AFTER_RECONCILIATION,
         pause=Pause.CONSECUTIVE_FAILURES,
         errors=(agentstation.NoAnswer,),
     ),
@@ -254,7 +260,7 @@ _ROWS = (
         ),
         again=_("Trying again may create a second workstation, which would be billed."),
         may_exist=True,
-        retry=Retry.SETTLED_FIRST,
+        retry=Retry.AFTER_RECONCILIATION,
         pause=Pause.CONSECUTIVE_FAILURES,
         errors=(agentstation.UnreadableResponse,),
     ),

@@ -85,7 +85,7 @@ PORTAL_RECONCILE_GRACE = environment.read_number("PORTAL_RECONCILE_GRACE", defau
 PORTAL_SCAN_INTERVAL = environment.read_number("PORTAL_SCAN_INTERVAL", default=300, least=0.1, most=86_400)
 PORTAL_LONGEST_WAIT = environment.read_number("PORTAL_LONGEST_WAIT", default=86_400, least=1, most=31_536_000)
 PORTAL_JOB_INTERVAL = environment.read_number("PORTAL_JOB_INTERVAL", default=5, least=0.1, most=3600)
-# A week at least: what is a few days old may still change. A late response may come, a look may show a workstation, and
+# A week at least: what is a few days old may still change. A late response may come, a scan may show a workstation, and
 # whoever asked for it on a Friday wants to read on Monday what became of it.
 PORTAL_KEEP_DAYS = environment.read_days("PORTAL_KEEP_DAYS", least=7, most=36_500)
 PORTAL_REFRESH_INTERVAL = environment.read_number("PORTAL_REFRESH_INTERVAL", default=5, least=0.1, most=3600)
@@ -126,7 +126,7 @@ else:
         "CONN_HEALTH_CHECKS": True,
     }
 DATABASES = {"default": DATABASE}
-# Of the web server alone: it is wsgi.py that sets it. A migration or a worker's duty may take its time.
+# Of the web server alone: it is wsgi.py that sets it. A migration or a worker's job may take its time.
 PORTAL_STATEMENT_TIMEOUT = environment.read_number("PORTAL_STATEMENT_TIMEOUT", default=15, least=0, most=3600)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

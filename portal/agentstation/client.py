@@ -301,7 +301,7 @@ def _unreadable(response: Response) -> UnreadableResponse:
 
 
 def _shorten(response: Response) -> Response:
-    """The answer with as much of its body as is kept."""
+    """The response with as much of its body as is kept."""
     if len(response.body) <= LARGEST_BODY:
         return response
     return replace(response, body=response.body[:LARGEST_BODY], truncated=True)

@@ -24,7 +24,7 @@ from portal.agentstation.resources import Response
 
 
 class AgentStationError(Exception):
-    """The base of all that a call raises; `answer` is the provider's complete response, None where none came."""
+    """The base of all that a call raises; `response` is the provider's complete response, None where none came."""
 
     response: Response | None
 
@@ -79,7 +79,7 @@ class AssetNotFound(AgentStationError):
 
 
 class RateLimited(AgentStationError):
-    """429: too many requests; `answer.retry_after` says how long to wait, where the provider said so."""
+    """429: too many requests; `response.retry_after` says how long to wait, where the provider said so."""
 
 
 class InternalError(AgentStationError):

@@ -21,7 +21,7 @@ _MOST_TYPES = 1000  # of a list that are read
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """A complete HTTP answer.
+    """A complete HTTP response.
 
     `body` is its first MiB, decompressed, with the API key blotted out should the provider repeat it; `truncated` says
     that there was more. `date` is when the provider says that it answered. `retry_after` is in seconds from then, never
@@ -172,7 +172,7 @@ class Page:
     """A page of a list.
 
     An entry without a usable id has the uid ""; one that is no object has it as "entry" in its `raw`. `next_cursor` is
-    "" on the last page, `date` as in Answer. `deviations` are those of the page beside its entries.
+    "" on the last page, `date` as in Response. `deviations` are those of the page beside its entries.
     """
 
     entries: tuple[Workstation, ...]

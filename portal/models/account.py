@@ -159,7 +159,7 @@ class Key(Audited):
 
     @property
     def cause_clause(self) -> str:
-        """The same within a sentence."""
+        """The cause as part of a sentence."""
         return f"{self.cause_title[0].lower()}{self.cause_title[1:]}"
 
     @property

@@ -34,7 +34,7 @@ class Verb(models.TextChoices):
     ASK_ACCOUNT = "ask-account", _("asked which account the key belongs to")
     CONFIRM_KEY = "confirm-key", _("key confirmed")
     NOTE_SHARING = "note-sharing", _("key is used elsewhere")
-    BASELINE_SCAN = "baseline-scan", _("first scan completed")
+    BASELINE_SCAN = "baseline-scan", _("first scan")
     CHANGE_TYPES = "change-types", _("types changed")
     REQUEST_RELEASE = "request-release", _("release requested")
     RELEASED = "released", _("released")

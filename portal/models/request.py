@@ -211,7 +211,7 @@ def check_transition(*, before: str, after: str) -> None:
 
 
 class ProviderResponse(Audited):
-    """A response as it came: `answer` has the bytes; in `error` and `message` what a database refuses is escaped."""
+    """A response as it came: `response` has the bytes; in `error` and `message` what a database refuses is escaped."""
 
     PRIVATE = frozenset({"error", "message", "response"})
 
@@ -276,7 +276,8 @@ class Attempt(ProviderResponse):
     failure = models.CharField(max_length=32, blank=True)
     key_fingerprint = models.CharField(max_length=16, blank=True, help_text=_("Of the key that it used."))
     names_other = models.BooleanField(
-        default=False, help_text=_("The response named a workstation that belongs to another request.")
+        default=False,
+        help_text=_("The response named a workstation that belongs to another request, and an operator has to decide."),
     )
     retry_after = models.FloatField(null=True, blank=True, help_text=_("Seconds, as AgentStation asked."))
 

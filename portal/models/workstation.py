@@ -63,7 +63,7 @@ def list_calls_before_listing() -> models.QuerySet[Attempt]:
 
 
 class Workstation(Mirror):
-    """A workstation at the provider, made for at most one request. Without a request it is an orphan."""
+    """A workstation at the provider, made for at most one request. Without one it may be an orphan: see `orphans()`."""
 
     AUDITED = (
         "account_id",
@@ -88,7 +88,7 @@ class Workstation(Mirror):
         on_delete=models.PROTECT,
         null=True,
         blank=True,
-        related_name="orphans",
+        related_name="named_late",
         help_text=_("The request whose late response named it, when that had ended otherwise."),
     )
     is_foreign = models.BooleanField(

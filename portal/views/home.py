@@ -19,7 +19,7 @@ def show(request: SignedInRequest) -> HttpResponse:
 
 @require_GET
 def live_home(request: SignedInRequest) -> HttpResponse:
-    """The same without the page around it. It has no end, but asks seldom while nothing is under way."""
+    """The live part of home. It has no end, but asks seldom while nothing is under way."""
     shown = _show(request)
     if live.is_seen(request, shown["live"].version):
         return HttpResponse(status=204)

@@ -27,7 +27,7 @@ def show(request: SignedInRequest) -> HttpResponse:
 
 @require_GET
 def live_key(request: SignedInRequest) -> HttpResponse:
-    """The same without the page around it."""
+    """The live part of the status page."""
     shown = _show(request)
     if live.is_seen(request, shown["live"].version):
         return HttpResponse(status=204)

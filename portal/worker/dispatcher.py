@@ -144,7 +144,7 @@ class Dispatcher:
                 if is_unable(error):
                     raise
                 if delivery.call.attempt_id not in self._stubborn:  # said once, and not each second
-                    logger.exception("The answer for attempt %d could not be recorded.", delivery.call.attempt_id)
+                    logger.exception("The response to attempt %d could not be recorded.", delivery.call.attempt_id)
             else:
                 return True
         self._stubborn.add(delivery.call.attempt_id)

@@ -54,7 +54,7 @@ def measure() -> dict[str, float]:
     rounds, begun = 1, time.monotonic()
     with (
         patch.object(circuit_breaker, "lock_key", timed(circuit_breaker.lock_key, locks)),
-        patch.object(leases, "check_lease", timed(leases.check_lease, transactions)),
+        patch.object(leases, "renew_lease", timed(leases.renew_lease, transactions)),
     ):
         while not (scan := scans.advance_scan(account=account, lease=lease, client=client)).is_over:
             rounds += 1

@@ -396,7 +396,7 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
     models.Lease.objects.update(expires_at=Now())
     inside, go_on = threading.Event(), threading.Event()
     order: list[leases.Lease | str | None] = []
-    check = leases.check_lease
+    check = leases.renew_lease
 
     def check_and_stop(*, lease: leases.Lease) -> None:
         check(lease=lease)
@@ -410,7 +410,7 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
     def follow() -> None:
         order.append(leases.acquire_lease(name="recover", holder="follower", seconds=60))
 
-    monkeypatch.setattr(leases, "check_lease", check_and_stop)
+    monkeypatch.setattr(leases, "renew_lease", check_and_stop)
     duty = crowd.start(run_duty)
     assert inside.wait(30)
     follower = crowd.start(follow)

@@ -271,7 +271,7 @@ def test_another_question_to_operators_is_not_replaced_by_this_one(waiting, sett
     with transaction.atomic():
         key = circuit_breaker.lock_key(account=account)
         now = clock.read_clock()
-        circuit_breaker.pause_until_operator(key=key, cause=models.DATABASE_MOVED, now=now)
+        circuit_breaker.pause_with_question(key=key, cause=models.DATABASE_MOVED, now=now)
     worker_dies()
     ask(settings)
     assert read_key().cause == models.DATABASE_MOVED

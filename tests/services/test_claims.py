@@ -134,13 +134,13 @@ def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, 
 def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
     lease = factories.acquire_lease(name="long", holder="mine", seconds=60)
     models.Lease.objects.update(expires_at=Now())
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     assert leases.acquire_lease(name="long", holder="other", seconds=60) is None
 
     models.Lease.objects.update(expires_at=Now())
     assert leases.acquire_lease(name="long", holder="other", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
-        leases.check_lease(lease=lease)
+        leases.renew_lease(lease=lease)
 
 
 def test_what_a_late_response_named_goes_to_the_request_that_lacks_one(sandbox, settings, alice):

@@ -171,7 +171,7 @@ def test_a_job_that_blocks_loses_its_lease_and_writes_nothing_more(transactional
         blocked.set()
         go_on.wait()
         try:
-            leases.check_lease(lease=lease)
+            leases.renew_lease(lease=lease)
         except leases.LeaseLost:
             lost.append(lease)
             raise

@@ -44,7 +44,7 @@ def send_checkpoint(*, lease: leases.Lease) -> None:
     sent.position = int(checkpoint["number"])
     sent.ended_at = clock.read_clock()
     with transaction.atomic():
-        leases.check_lease(lease=lease)
+        leases.renew_lease(lease=lease)
         checkstate.keep_state(check=sent)
     checkstate.remember_state(check=sent)
 

@@ -29,7 +29,7 @@ class Rule:
 
     @property
     def name(self) -> str:
-        """Of the trigger."""
+        """The trigger's name."""
         return f"{_PREFIX}{self.table.removeprefix('portal_')}_{self.act.lower()}"
 
     @property

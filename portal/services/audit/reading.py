@@ -35,7 +35,7 @@ class StoredEvent:
         return self.check(row=self.row)
 
     def check(self, *, row: canonical.Row) -> signatures.Verdict:
-        """The same of another row in its place."""
+        """The values of another row in its place."""
         return events.check_event(row=row, changes=[changes.sign_stored(row=change) for change in self.changes])
 
     def read(self, name: str) -> object:

@@ -150,7 +150,7 @@ def _seal_batch(*, until: int, lease: leases.Lease) -> int:
         made_at=clock.read_clock(),
     )
     with transaction.atomic():
-        leases.check_lease(lease=lease)
+        leases.renew_lease(lease=lease)
         seal.save(force_insert=True)
     _MADE.seal = seal
     logger.info(
@@ -263,7 +263,7 @@ def find_seal(*, event_id: int) -> models.Seal | None:
 
 
 def _late_after() -> float:
-    """Seconds: five rounds of the duty, which comes once in twelve of the others'."""
+    """Seconds: five rounds of the job, which comes once in twelve of the others'."""
     return 60 * settings.PORTAL_JOB_INTERVAL
 
 

@@ -121,7 +121,7 @@ def read_changes(*, kind: rows.Kind, ids: list[int]) -> dict[int, list[canonical
 
 
 def _read_changes(kind: rows.Kind, ids: list[int]) -> tuple[dict[int, list[canonical.Row]], dict[int, str]]:
-    """The same, and those rows of which something was said under a key that is missing, with its id."""
+    """What differs, and those rows of which something was said under a key that is missing, with its id."""
     found: dict[int, list[canonical.Row]] = defaultdict(list)
     unreadable: dict[int, str] = {}
     places = ", ".join(["%s"] * len(ids))

@@ -209,7 +209,7 @@ def _check_all(check: models.LogCheck, report: Report) -> None:
 
 def _keep(check: models.LogCheck, *, report: Report, lease: leases.Lease, ended_at: datetime | None = None) -> None:
     with transaction.atomic():
-        leases.check_lease(lease=lease)
+        leases.renew_lease(lease=lease)
         _note_all(report.findings)
         if ended_at is not None:
             check.ended_at = ended_at

@@ -82,11 +82,11 @@ def end_timed_pause(*, key: models.Key, now: datetime) -> None:
 
 
 def note_success(*, key: models.Key, attempt: models.Attempt) -> None:
-    """A workstation was made with the locked key: it opens where the attempt was claimed while it resumed."""
+    """A workstation was made with the locked key: it is active again if the attempt was claimed while it resumed."""
     if not _counts(key=key, attempt=attempt):
         return
     if key.is_resuming:
-        _open(key=key)
+        _activate(key=key)
     elif key.consecutive_failures or key.consecutive_pauses:
         key.consecutive_failures = key.consecutive_pauses = 0
         key.save(update_fields=["consecutive_failures", "consecutive_pauses"])
@@ -98,10 +98,10 @@ def note_failure(
     """Pause the locked key where the catalogue says so. Returns whether it was active and now waits for an operator."""
     if not _counts(key=key, attempt=attempt):
         return False
-    was_open = key.state == models.Key.State.ACTIVE
+    was_active = key.state == models.Key.State.ACTIVE
     if failure.pause.is_lasting:
-        has_paused = _pause_until_operator(key=key, failure=failure, now=now, number=attempt.request_id)
-        return was_open and has_paused
+        has_paused = _pause_for_operator(key=key, failure=failure, now=now, number=attempt.request_id)
+        return was_active and has_paused
     if failure.pause is failures.Pause.UNTIL_RETRY_AFTER:
         # None said, or none left: asked at once with each refusal, the queue would run in a circle.
         seconds = retry_after or _choose_length(key)
@@ -120,7 +120,7 @@ def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
     return attempt.claimed_tick >= key.resumed_tick
 
 
-def _pause_until_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> bool:
+def _pause_for_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> bool:
     # Refused right after a probe that passed: probes tell nothing here, a person must look.
     is_probed = failure.pause is failures.Pause.UNTIL_ACCEPTED
     probes_help = is_probed and not (key.is_resuming and key.resumed_by_probe)
@@ -128,15 +128,15 @@ def _pause_until_operator(*, key: models.Key, failure: failures.Failure, now: da
         return False
     if probes_help:
         key.probes, key.probe_at = 0, now + timedelta(seconds=_FIRST_PROBE)
-    _hold(key=key, cause=failure.code, now=now, operator_only=not probes_help, number=number)
+    _pause(key=key, cause=failure.code, now=now, operator_only=not probes_help, number=number)
     return True
 
 
 def _count_failure(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> None:
     key.consecutive_failures += 1
     key.save(update_fields=["consecutive_failures"])
-    again = key.is_resuming and key.cause == failure.code
-    if again or (not key.is_paused and key.consecutive_failures >= FAILURE_THRESHOLD):
+    fails_again = key.is_resuming and key.cause == failure.code
+    if fails_again or (not key.is_paused and key.consecutive_failures >= FAILURE_THRESHOLD):
         _pause_for(key=key, failure=failure, now=now, seconds=_choose_length(key), number=number)
 
 
@@ -147,10 +147,10 @@ def _pause_for(*, key: models.Key, failure: failures.Failure, now: datetime, sec
         return
     if not key.is_paused:
         key.consecutive_pauses += 1
-    _hold(key=key, cause=failure.code, now=now, until=until, number=number)
+    _pause(key=key, cause=failure.code, now=now, until=until, number=number)
 
 
-def _hold(
+def _pause(
     *,
     key: models.Key,
     cause: str,
@@ -171,9 +171,9 @@ def _hold(
     transaction.on_commit(partial(logger.warning, "Sending is paused until %s: %s.", end, key.cause_clause))
 
 
-def pause_until_operator(*, key: models.Key, cause: str, now: datetime) -> None:
+def pause_with_question(*, key: models.Key, cause: str, now: datetime) -> None:
     """Pause the locked key with a question to operators, which only its own answer ends."""
-    _hold(key=key, cause=cause, now=now, operator_only=True)
+    _pause(key=key, cause=cause, now=now, operator_only=True)
 
 
 def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = None, by_probe: bool = False) -> None:
@@ -192,7 +192,7 @@ def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = Non
     transaction.on_commit(partial(logger.info, "Sending goes on, one request at a time until one succeeds."))
 
 
-def _open(*, key: models.Key) -> None:
+def _activate(*, key: models.Key) -> None:
     detail = {"cause": key.cause, "before": key.state, "after": models.Key.State.ACTIVE}
     key.state, key.cause, key.resumed_by_probe = models.Key.State.ACTIVE, "", False
     key.consecutive_failures = key.consecutive_pauses = 0
@@ -236,7 +236,7 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
 def claim_probe(*, account: models.Account, lease: leases.Lease) -> bool:
     """Take the probe that is due, if one is, and put off the next one, so that no two are made at once."""
     key = lock_key(account=account)
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     now = clock.read_clock()
     end_timed_pause(key=key, now=now)
     if not key.is_paused or key.probe_at is None:
@@ -258,7 +258,7 @@ def _probe_interval(key: models.Key) -> float:
 def note_probe(*, account: models.Account, passed: bool, lease: leases.Lease) -> None:
     """What a probe found: one that passed ends the pause, unless that has become an operator's in the meantime."""
     key = lock_key(account=account)
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     audit.record(Verb.PROBE, key, detail={"passed": passed}, rows=())
     if passed and key.is_paused and key.probe_at is not None:
         end_pause(key=key, actor=None, now=clock.read_clock(), by_probe=True)

@@ -85,7 +85,7 @@ def _has_living(*, account: models.Account) -> bool:
 def _pause(*, account: models.Account) -> None:
     key = circuit_breaker.lock_key(account=account)
     if not key.asks_operator and not _has_living(account=account):
-        circuit_breaker.pause_until_operator(key=key, cause=models.NEW_KEY, now=clock.read_clock())
+        circuit_breaker.pause_with_question(key=key, cause=models.NEW_KEY, now=clock.read_clock())
 
 
 @transaction.atomic

@@ -74,11 +74,11 @@ MEMORY = Memory()
 @transaction.atomic
 def check_now() -> list[str]:
     """Look before anything is done, whether anything waits or not. Returns what is unsafe, as sentences."""
-    check_database(key=circuit_breaker.lock_key(account=accounts.get_current_account()))
+    pause_if_moved(key=circuit_breaker.lock_key(account=accounts.get_current_account()))
     return places.find_warnings()
 
 
-def check_database(*, key: models.Key) -> None:
+def pause_if_moved(*, key: models.Key) -> None:
     """Pause the locked key where the database is not the one that it was, until an operator says what happened."""
     row, place = databases.get_database(), places.read_place()
     if what := _find_change(row=row, place=place, key=key):
@@ -86,7 +86,7 @@ def check_database(*, key: models.Key) -> None:
     elif place.timeline != row.timeline:
         _note_change(row=row, what="promotion", place=place, key=key)
     if row.doubt and not (key.is_paused and key.cause == models.DATABASE_MOVED):
-        circuit_breaker.pause_until_operator(key=key, cause=models.DATABASE_MOVED, now=clock.read_clock())
+        circuit_breaker.pause_with_question(key=key, cause=models.DATABASE_MOVED, now=clock.read_clock())
     transaction.on_commit(partial(MEMORY.keep, row=row, key=key))
 
 
@@ -94,7 +94,7 @@ def doubt_database(*, key: models.Key, what: str) -> None:
     """Pause the locked key, for something else has shown that the database went back."""
     row = databases.get_database()
     _note_change(row=row, what=what, place=places.read_place(), key=key)
-    check_database(key=key)
+    pause_if_moved(key=key)
 
 
 def accept_database(*, key: models.Key) -> models.Database:

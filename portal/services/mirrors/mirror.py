@@ -46,7 +46,7 @@ def store_response(*, portal_request: models.Request, workstation: agentstation.
 
 
 def adopt_response(*, portal_request: models.Request, workstation: agentstation.Workstation) -> list[Model]:
-    """The same for a workstation that no other request owns: it becomes the request's. Returns the rows that changed.
+    """Store a response whose workstation no other request owns: it becomes the request's. Returns what changed.
 
     Under the key's lock, yet a scan may insert the same at this moment: IntegrityError, and the caller begins again.
     """
@@ -69,7 +69,7 @@ def adopt_response(*, portal_request: models.Request, workstation: agentstation.
 
 
 def store_stray(*, account: models.Account, workstation: agentstation.Workstation) -> models.Workstation:
-    """The same for a response that belongs to no request; the caller has seen that nobody owns its workstation."""
+    """Store a response that belongs to no request; the caller has seen that nobody owns its workstation."""
     contract_drift.note_deviations(deviations=workstation.deviations)
     return _store_response(account=account, workstation=workstation, requester_id=None)
 

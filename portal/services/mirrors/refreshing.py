@@ -126,7 +126,7 @@ def _read_pages(*, most: int, lease: leases.Lease, client: agentstation.Client) 
         entries += page.entries
         cursor = page.next_cursor
         with transaction.atomic():
-            leases.check_lease(lease=lease)
+            leases.renew_lease(lease=lease)
         if not cursor:
             break
     return entries
@@ -152,7 +152,7 @@ def _store_news(*, readings: Iterable[Reading], account: models.Account, begun_t
     """Write what has changed of each. One that cannot be stored stops no other."""
     with transaction.atomic(), audit.collect_events():
         key = circuit_breaker.lock_key(account=account)
-        leases.check_lease(lease=lease)
+        leases.renew_lease(lease=lease)
         for reading in readings:
             try:
                 with transaction.atomic(), audit.collect_events():
@@ -194,7 +194,7 @@ def _choose_interval(*, account: models.Account) -> timedelta:
 @transaction.atomic
 def _note_readings(*, readings: Iterable[Reading], account: models.Account, lease: leases.Lease) -> None:
     """Say when each was heard of and is due again: a statement for all that were told, and one for each in doubt."""
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     now = clock.read_clock()
     interval = _choose_interval(account=account)
     told = [reading.stored.pk for reading in readings if reading.told is not None and not reading.has_failed]

@@ -56,7 +56,7 @@ def read_types(*, lease: leases.Lease, client: agentstation.Client) -> None:
 @transaction.atomic
 def _note_refusal(*, account: models.Account, lease: leases.Lease, response: agentstation.Response | None) -> None:
     """Where the provider says that it has no list, forget the one that it had, if that was read long ago."""
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     if response is None or 200 <= response.status < 300:
         return
     if response.status not in _NO_LIST:
@@ -72,7 +72,7 @@ def _store_list(
     *, account: models.Account, lease: leases.Lease, described: Sequence[agentstation.WorkstationTypeDescription]
 ) -> None:
     """An empty list is not believed: it would leave nothing to ask for."""
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     contract_drift.note_deviations(deviations=[deviation for one in described for deviation in one.deviations])
     usable: dict[str, agentstation.WorkstationTypeDescription] = {}
     for one in described:

@@ -97,7 +97,7 @@ def end_sessions(*, person: models.User, chosen: Sequence[str]) -> int:
 @transaction.atomic
 def prune_sessions(*, lease: leases.Lease) -> None:
     """Delete sessions that are over, and what was counted against guessing a day ago."""
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     models.Session.objects.filter(expire_date__lt=timezone.now()).delete()
     throttle.prune_throttles()
 

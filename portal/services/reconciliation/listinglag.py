@@ -19,7 +19,7 @@ def choose_grace(*, account: models.Account, now: datetime) -> timedelta:
 
 
 def estimate_grace(*, account: models.Account, now: datetime) -> timedelta:
-    """The same without the lags that go on: a page need not measure them."""
+    """The grace without the lags that go on: a page need not measure them."""
     is_recent = account.longest_lag_at is not None and now - account.longest_lag_at < _WEEK
     return _allow_for(timedelta(seconds=account.longest_lag if is_recent else 0))
 

@@ -121,7 +121,7 @@ class View:
 
     @property
     def wide(self) -> timedelta:
-        """The same where it sends no Date."""
+        """The tolerance where the provider sends no Date."""
         return 10 * self.minute
 
     def measure(self, *, sent: Sent, until: datetime) -> timedelta:

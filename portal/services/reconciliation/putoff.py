@@ -31,7 +31,7 @@ def shorten_waits(*, account: models.Account, lease: leases.Lease) -> None:
 @transaction.atomic
 def _make_due(rows: _Rows, *, field: str, account: models.Account, lease: leases.Lease) -> None:
     circuit_breaker.lock_key(account=account)
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     rows.update(**{field: Now()})
 
 

@@ -115,7 +115,7 @@ def _has_something_to_do(portal_request: models.Request, *, decision: matching.D
 def _reconcile(*, number: int, this_round: Round, may_ask: bool) -> bool:
     """Decide about one request. False where people would have to be asked something new, and may not be yet."""
     account = circuit_breaker.lock_key(account=models.Account.objects.get(requests=number)).account
-    leases.check_lease(lease=this_round.lease)
+    leases.renew_lease(lease=this_round.lease)
     if identity.find_doubt() is not None:
         return True  # what is unknown here may be known, and in use, in the database that this one was
     rows = models.Request.objects.select_related("requester", "account__key").select_for_update(of=("self",))

@@ -53,7 +53,7 @@ def advance_scan(*, account: models.Account, lease: leases.Lease, client: agents
     _advance(scan, lease=lease, client=client.hurried(total_timeout=_ROUND) if is_first else client)
     if is_first and not scan.is_over:
         with transaction.atomic():
-            leases.check_lease(lease=lease)
+            leases.renew_lease(lease=lease)
             _note_baseline_scan(scan, result=models.Account.BaselineScan.BEGUN)
     return scan
 
@@ -82,7 +82,7 @@ def _begin(*, account: models.Account, lease: leases.Lease) -> models.Scan:
     )
     with transaction.atomic():
         key = circuit_breaker.lock_key(account=account)
-        leases.check_lease(lease=lease)
+        leases.renew_lease(lease=lease)
         scan.account, scan.begun_tick = key.account, circuit_breaker.advance_tick(key=key)
         scan.begun_at = clock.read_clock()
         scan.reads_all = key.account.baseline_scan != models.Account.BaselineScan.DONE
@@ -171,7 +171,7 @@ def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client
 
 @transaction.atomic
 def _put_off(scan: models.Scan, *, lease: leases.Lease, error: agentstation.RateLimited) -> None:
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     asked = error.response.retry_after if error.response else None
     scan.wait_until = Now() + timedelta(seconds=min(asked or _UNTOLD_WAIT, _LONGEST_WAIT))
     scan.save(update_fields=["wait_until", "paid_until"])
@@ -190,10 +190,10 @@ def _read_page(scan: models.Scan, *, lease: leases.Lease, client: agentstation.C
     *batches, last = list(itertools.batched(page.entries, _BATCH)) or [()]
     for batch in batches:
         with transaction.atomic():
-            leases.check_lease(lease=lease)
+            leases.renew_lease(lease=lease)
             listed.store_entries(scan=scan, entries=batch, date=page.date)
     with transaction.atomic():
-        leases.check_lease(lease=lease)
+        leases.renew_lease(lease=lease)
         contract_drift.note_deviations(deviations=page.deviations)
         listed.store_entries(scan=scan, entries=last, date=page.date)
         problem = _turn_page(scan, page=page)
@@ -205,12 +205,12 @@ def _read_page(scan: models.Scan, *, lease: leases.Lease, client: agentstation.C
 def _ask_for_less(scan: models.Scan, *, lease: leases.Lease) -> None:
     if scan.page_size > 1:
         with transaction.atomic():
-            leases.check_lease(lease=lease)
+            leases.renew_lease(lease=lease)
             scan.page_size //= 2
             scan.save(update_fields=["page_size", "paid_until"])
         return
     with transaction.atomic():
-        leases.check_lease(lease=lease)
+        leases.renew_lease(lease=lease)
         contract_drift.note_deviations(
             deviations=[agentstation.Deviation(kind=_TOO_LARGE, example={"list": scan.phase})]
         )
@@ -275,7 +275,7 @@ def _end(
 ) -> None:
     """Make the scan count: what it lacks, if it is whole, is not there from now on."""
     key = circuit_breaker.lock_key(account=scan.account)
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     if not problem and wholeness.find_lacking(scan=scan).exists():
         return  # somebody was given one in this moment
     if error is not None and error.response is not None and not 200 <= error.response.status < 300:

@@ -55,7 +55,7 @@ def _list_under_way() -> QuerySet[models.Attempt]:
 def _make_unknown(*, attempt_id: int, is_over: Q, lease: leases.Lease) -> bool:
     attempt = models.Attempt.objects.select_related("request__account").get(pk=attempt_id)
     key = circuit_breaker.lock_key(account=attempt.request.account)
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     portal_request = models.Request.objects.select_for_update().get(pk=attempt.request_id)
     is_ours = attempt.update_where(
         _list_under_way().filter(is_over),
@@ -83,7 +83,7 @@ def _give_up_waiting(*, account: models.Account, lease: leases.Lease) -> int:
 @transaction.atomic
 def _give_up(*, request_id: int, account: models.Account, lease: leases.Lease) -> bool:
     key = circuit_breaker.lock_key(account=account)
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     portal_request = models.Request.objects.select_for_update().get(pk=request_id)
     now = clock.read_clock()
     standing = key.paused_seconds + (max(0.0, (now - key.paused_at).total_seconds()) if key.paused_at else 0.0)
@@ -116,7 +116,7 @@ def _cancel_forbidden(*, lease: leases.Lease) -> int:
 @transaction.atomic
 def _cancel(*, request_id: int, reason: str, lease: leases.Lease) -> bool:
     circuit_breaker.lock_key(account=models.Account.objects.get(requests=request_id))
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     portal_request = models.Request.objects.select_for_update().get(pk=request_id)
     if portal_request.status != models.Request.Status.QUEUED:
         return False

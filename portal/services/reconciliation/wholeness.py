@@ -47,7 +47,7 @@ def check_lacking(
     if told.status not in models.Workstation.ENDED_STATUSES:
         return STILL_ACTIVE
     with transaction.atomic():
-        leases.check_lease(lease=lease)
+        leases.renew_lease(lease=lease)
         listed.end_listed(row=row, entry=told)
     return ""
 
@@ -84,7 +84,7 @@ def _list_live(scan: models.Scan) -> QuerySet[models.Workstation]:
 @transaction.atomic
 def _begin_doubt(*, scan: models.Scan, row: models.Workstation, lease: leases.Lease) -> None:
     key = circuit_breaker.lock_key(account=scan.account)
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
     doubts.begin_doubt(key=key, stored=stored, why="read")
 

@@ -1,13 +1,13 @@
 """Usage: how many requests there were on each day, of which kind and by whom.
 
-Counting a million requests takes seconds, so finished days are counted once, by a duty, into `models.DailyCount`: a row
+Counting a million requests takes seconds, so finished days are counted once, by a job, into `models.DailyCount`: a row
 for everybody and one for each person who requested something. A page reads one row a day and adds them up. Whole months
 of which nothing is open any more are summed up once, into `models.MonthlyCount`: of their days a page reads the states
 alone.
 
 The numbers are exact at every moment, for three reasons. A request belongs to the day on which it was made, and that
 never changes. A request that has ended never changes either; those that had not ended when their day was counted are
-named in the day's row, and looked at as they are when a page is read, until the duty has counted the day anew. A day
+named in the day's row, and looked at as they are when a page is read, until the job has counted the day again. A day
 that is not counted, such as today, is counted while a page waits, through the index on the time of creation.
 
 Days are days of the site's zone. Rows that were counted under another zone count for nothing and are replaced. But a
@@ -167,7 +167,7 @@ def _find_complete_months() -> list[date]:
 
 @transaction.atomic
 def _sum_month(*, month: date, lease: leases.Lease) -> None:
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     days = models.DailyCount.objects.filter(_is_valid(), day__range=(month, _end(month)))
     numbers: dict[int | None, list[Numbers]] = defaultdict(list)
     for person_id, counts in days.values_list("person", "counts"):
@@ -211,7 +211,7 @@ def _count_day(*, day: date, lease: leases.Lease) -> bool:
         counts = sum_counts(counts=[ended.get(person_id, {})])
         rows.append(_make_row(day=day, person_id=person_id, counts=counts, numbers=numbers))
     with transaction.atomic():
-        leases.check_lease(lease=lease)
+        leases.renew_lease(lease=lease)
         models.DailyCount.objects.filter(day=day).delete()
         models.DailyCount.objects.bulk_create(rows)
     return True

@@ -75,7 +75,7 @@ def _save_results(batch: Batch, *, key: models.Key, now: datetime) -> models.Key
         except Exception as error:
             if is_unable(error):
                 raise
-            logger.info("The answer for attempt %d is recorded by itself: %s", delivery.call.attempt_id, error)
+            logger.info("The response to attempt %d is recorded by itself: %s", delivery.call.attempt_id, error)
             batch.broken.append(delivery)
             key = circuit_breaker.lock_key(account=key.account)  # as it was before
         else:

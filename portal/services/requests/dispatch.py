@@ -1,4 +1,4 @@
-"""Claim and call: how a request reaches the provider. `record` writes what came of it; the three are never mixed.
+"""Claim and call: how a request reaches the provider. `results` records the outcome; the three are never mixed.
 
 Claim and record are one short transaction each. The call between them has no transaction open, and on PostgreSQL holds
 no connection but for the one question before its first byte. All locks are taken in one order: the key, then the
@@ -80,11 +80,12 @@ def is_any_due(*, account: models.Account) -> bool:
 
 
 def claim_with_key(*, key: models.Key, worker: str, most: int, now: datetime, boottime: float) -> list[Call]:
-    """The same under the locked key, in the caller's transaction. `now` and `boottime` were read before the claim."""
-    identity.check_database(key=key)
+    """Claim at most so many under the locked key, in the caller's transaction. `now` and `boottime` were read first."""
+    identity.pause_if_moved(key=key)
     calls, room = list[Call](), min(most, _count_room(key=key, now=now))
     while len(calls) < room:
         found = fair_queue.find_next(account=key.account, most=room - len(calls))
+        # Not a filter: what comes after a request that has to wait would be sent before it.
         admitted = list(takewhile(lambda one: ownership.admit_request(portal_request=one), found))
         if admitted:
             calls += _create_attempts(admitted, key=key, worker=worker, now=now, boottime=boottime)
@@ -222,7 +223,7 @@ def _is_ours(call: Call, *, seconds: float) -> bool:
     """Whether the attempt may still be sent, by the database's word and clock, for a call that takes so long.
 
     It may not where an earlier attempt of its request has named a workstation meanwhile.
-    No response within the send margin is a no: the attempt's deadline counts on it.
+    Without a word from the database within the send margin it is a no: the attempt's deadline counts on it.
     """
     asked_at = agentstation.boottime()
     over_by = Now() + timedelta(seconds=max(seconds, 0.0) + settings.PORTAL_RECORD_MARGIN)

@@ -25,7 +25,7 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
 
 @transaction.atomic
 def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result, now: datetime) -> None:
-    """The same under the locked key of the call's account, in the caller's transaction; all of it, or nothing."""
+    """Write what the call ended in, under its account's locked key and in the caller's transaction: all, or nothing."""
     attempt = _lock_attempt(call, key=key)
     if attempt is None:
         _keep_stray(call=call, result=result)
@@ -243,7 +243,7 @@ def _move_on(
 
 def _take_named(portal_request: models.Request) -> list[Model]:
     """What an earlier attempt was late to name, ended or not, is the request's; empty where there is nothing."""
-    named_late = portal_request.orphans.filter(request=None).first()
+    named_late = portal_request.named_late.filter(request=None).first()
     if named_late is None:
         return []
     portal_request.attempt_count = F("attempt_count") + 1

@@ -113,7 +113,7 @@ def _has_settings(rows: Iterable[canonical.Row]) -> bool:
 
 @transaction.atomic
 def _bury(found: Sequence[canonical.Row], *, lease: leases.Lease) -> None:
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     first_id, last_id = found[0][_ID], found[-1][_ID]
     stone = models.Tombstone(
         kind=models.Tombstone.Kind.EVENTS, first_id=first_id, last_id=last_id, counts={"event": len(found)}

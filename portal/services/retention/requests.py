@@ -108,7 +108,7 @@ def _find_young(numbers: Numbers, *, before: datetime) -> set[int]:
 
 @transaction.atomic
 def _bury(numbers: Numbers, *, lease: leases.Lease) -> None:
-    leases.check_lease(lease=lease)
+    leases.renew_lease(lease=lease)
     locked = models.Request.objects.filter(pk__in=numbers).select_for_update().order_by("pk")
     days = {usage.get_day(at=portal_request.created_at) for portal_request in locked}
     rows = _list_rows(numbers)

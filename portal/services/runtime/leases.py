@@ -18,7 +18,7 @@ class LeaseLost(Exception):
 
 
 def _go_on() -> None:
-    """Nothing stands in the way."""
+    """Do nothing: what a job does before a renewal unless it is told otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def acquire_lease(
     return Lease(name=name, token=stored.token + 1, seconds=seconds, before_renewal=before_renewal)
 
 
-def check_lease(*, lease: Lease) -> None:
+def renew_lease(*, lease: Lease) -> None:
     """Renew the lease, which stays ours until the caller's transaction ends. Raises LeaseLost where it is not ours.
 
     Called at each step of a job: one that does not come forward loses its lease.

@@ -53,7 +53,7 @@ class RequestHistory:
 
     @property
     def known_by(self) -> datetime | None:
-        """From when on a look can tell what became of it while its outcome is unknown, unless a person has to."""
+        """From when on a scan can tell what became of it while its outcome is unknown, unless a person has to."""
         is_unknown = self.portal_request.status == models.Request.Status.UNKNOWN
         if not is_unknown or self.portal_request.operator_note or not self.attempts:
             return None
@@ -85,7 +85,7 @@ def read_request_history(*, portal_request: models.Request, was_claimed: bool = 
 
 
 def list_steps(*, request_history: RequestHistory, key: models.Key, position: int | None) -> list[Step]:
-    """All stations in order."""
+    """All steps in order."""
     portal_request, attempts = request_history.portal_request, request_history.attempts
     steps = [
         Step(
@@ -105,7 +105,7 @@ def list_steps(*, request_history: RequestHistory, key: models.Key, position: in
 
 
 def fold_steps(steps: Sequence[Step]) -> tuple[Sequence[Step], Sequence[Step], Sequence[Step]]:
-    """The first stations, those in the middle that nobody reads unless asked to, and the last ones."""
+    """The first steps, those in the middle that nobody reads unless asked to, and the last ones."""
     if len(steps) <= _MOST_SHOWN:
         return steps, (), ()
     return steps[:_FIRST_SHOWN], steps[_FIRST_SHOWN:-_LAST_SHOWN], steps[-_LAST_SHOWN:]
