@@ -160,7 +160,9 @@ class Key(Audited):
     @property
     def cause_clause(self) -> str:
         """The cause as part of a sentence."""
-        return f"{self.cause_title[0].lower()}{self.cause_title[1:]}"
+        title = self.cause_title
+        is_name = not title.split()[0][1:].islower()  # AgentStation, API
+        return title if is_name else f"{title[0].lower()}{title[1:]}"
 
     @property
     def who_ends(self) -> str:

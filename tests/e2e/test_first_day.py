@@ -53,14 +53,14 @@ def test_a_workstation_comes_up_shows_its_files_and_is_given_back(signed_in, por
     expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=15_000)
     expect(page.locator("#live")).not_to_have_attribute("data-hx-trigger", "poll")
 
-    page.click("text=See the workstation")
+    page.click("text=Open workstation")
     expect(page.locator("table").get_by_role("link").first).to_be_visible(timeout=20_000)
     with page.expect_download() as download:
         page.locator("table").get_by_role("link").first.click()
     assert download.value.path().stat().st_size > 0
 
-    page.locator("summary", has_text="Give back").click()
-    page.get_by_role("button", name="Give it back").click()
+    page.locator("summary", has_text="Release").click()
+    page.get_by_role("button", name="Release").click()
     expect(page.locator("main")).to_contain_text("Ended", timeout=15_000)
 
 
@@ -70,7 +70,7 @@ def test_a_402_is_explained_and_stops_the_queue_until_it_is_resumed(signed_in, p
     live = page.locator("#live")
     expect(live).to_have_attribute("data-request-status", "failed", timeout=15_000)
     expect(live).to_have_attribute("data-failure", "402")
-    expect(live).to_contain_text("The provider wants payment")
+    expect(live).to_contain_text("Payment required")
 
     request(page, portal.address)
     expect(live).to_have_attribute("data-request-status", "queued")

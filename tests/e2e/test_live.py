@@ -57,7 +57,7 @@ def hide(page: Page, hidden: bool) -> None:
 def test_the_tab_tells_the_state_and_nothing_moves(signed_in, portal):
     page = signed_in
     request(page, portal.address, workspace="slow-4")
-    expect(page).to_have_title(re.compile("^Asking the provider: Python, R-"))
+    expect(page).to_have_title(re.compile("^Sending: Python, R-"))
     place = page.locator(".timeline").bounding_box()["y"]
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("busy"))
 
@@ -67,7 +67,7 @@ def test_the_tab_tells_the_state_and_nothing_moves(signed_in, portal):
     expect(page.locator("#pause")).to_have_attribute("data-hx-trigger", "poll")
     assert page.locator(".timeline").bounding_box()["y"] == place
 
-    page.click("text=See the workstation")
+    page.click("text=Open workstation")
     expect(page).to_have_title(re.compile("^Active: Python, workstation "))
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/ok"))
 
@@ -97,8 +97,8 @@ def test_open_details_survive_news(signed_in, portal):
     page.locator("summary", has_text="Raw API response").click(timeout=20_000)
     other = page.context.new_page()
     other.goto(page.url)
-    other.locator("summary", has_text="Give back").click()
-    other.get_by_role("button", name="Give it back").click()
+    other.locator("summary", has_text="Release").click()
+    other.get_by_role("button", name="Release").click()
 
     expect(page).to_have_title(re.compile("^Ended: "), timeout=30_000)
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/off"))
@@ -115,7 +115,7 @@ def test_a_hold_comes_and_goes_on_every_page(signed_in, portal):
     expect(other.locator("#live")).to_have_attribute("data-request-status", "failed", timeout=20_000)
     place = page.locator("main h1").bounding_box()
     page.clock.run_for(16_000)
-    expect(page.locator("#pause")).to_contain_text("The queue stands still for everybody")
+    expect(page.locator("#pause")).to_contain_text("Requests are paused for the whole team")
 
     other.goto(f"{portal.address}/key/")
     other.get_by_role("button", name="Resume").click()

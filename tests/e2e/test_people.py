@@ -110,7 +110,7 @@ def test_a_429_says_that_the_portal_tries_again_by_itself(page, portal, people):
     open_as(page, portal, "olga")
     open_key(page, portal)
     request(page, portal.address, workspace="fail-429-retry-3")
-    expect(page.locator("#live")).to_contain_text("The provider asks the team to slow down", timeout=30_000)
+    expect(page.locator("#live")).to_contain_text("Rate limit reached", timeout=30_000)
     page.get_by_role("button", name="Cancel this request").click()
     expect(page.locator("#live")).to_have_attribute("data-request-status", "cancelled")
 
@@ -156,8 +156,8 @@ def test_an_operator_decides_by_hand(page, portal, people):
         orphan = page.get_by_role("region", name=uid)
         orphan.locator("summary").click()
         orphan.get_by_label("Reason").fill("Nobody knows it.")
-        orphan.get_by_role("button", name="Give it back").click()
-        expect(page.locator(".messages")).to_contain_text("is being given back")
+        orphan.get_by_role("button", name="Release").click()
+        expect(page.locator(".messages")).to_contain_text("is being released")
     wait_for(page, unknown, "None. Every running workstation belongs to a request.")
 
 
@@ -168,7 +168,7 @@ def decide(page: Page, address: str, label: str, decision: str, *, reason: str, 
     part.get_by_label("Reason").fill(reason)
     part.get_by_label("Workstation").fill(workstation)
     part.get_by_role("button", name=decision).click()
-    expect(page.locator(".messages")).to_contain_text(f"{label} is decided")
+    expect(page.locator(".messages")).to_contain_text(f"{label} is resolved")
 
 
 def test_an_auditor_sees_everything_and_can_do_nothing(page, portal, people):

@@ -39,8 +39,8 @@ def test_others_read_it_and_are_not_asked(waiting, alice, sign_in):
 @pytest.mark.parametrize(
     ("response", "words", "status"),
     [
-        ("moved", "Requests go out from here now", "QUEUED"),
-        ("put-back", "1 request is looked for", "UNKNOWN"),
+        ("moved", "Requests are being sent from here now", "QUEUED"),
+        ("put-back", "lists for 1 request before", "UNKNOWN"),
     ],
 )
 def test_the_response_holds_at_once(waiting, olga, sign_in, response, words, status):
@@ -57,7 +57,7 @@ def test_no_answer_and_a_second_response_change_nothing(waiting, olga, sign_in):
     assert models.Key.objects.get().is_paused
     browser.post("/key/database/", {"database": "moved"})
     again = browser.post("/key/database/", {"database": "put-back"}, follow=True).text
-    assert "Nobody has to say any more" in again
+    assert "Somebody has already" in again
     waiting.refresh_from_db()
     assert waiting.status == "QUEUED"
 

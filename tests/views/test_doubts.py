@@ -35,7 +35,7 @@ def read(browser) -> str:
 def test_a_workstation_in_doubt_is_shown_as_possibly_running(sign_in, workstation, alice):
     page = read(sign_in(alice))
     assert "Not found" in page
-    assert "It may still run and be billed" in page
+    assert "It may still be running and billed" in page
     assert RELEASE in page, "it can still be given back"
     assert ENDED not in page
     assert "Not found" in sign_in(alice).get("/workstations/").content.decode()
@@ -111,9 +111,9 @@ def test_nobody_else_may_say_it(sign_in, workstation, bob, anna):
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("429", "The provider asks the team to slow down (429)"),
-        ("422", "AgentStation doesn't find it (422)"),
-        ("unreadable", "The provider&#x27;s answer cannot be read (unreadable)"),
+        ("429", "Rate limit reached (429)"),
+        ("422", "AgentStation doesn&#x27;t find it (422)"),
+        ("unreadable", "Unreadable response (unreadable)"),
         ("brand-new", "brand-new (brand-new)"),
     ],
 )
@@ -126,8 +126,8 @@ def test_a_refused_release_is_told_with_its_next_try(sign_in, workstation, alice
     )
     page = read(sign_in(alice))
     assert said in page
-    assert "Next try:" in page
+    assert "Next attempt:" in page
     assert "Releasing" in page
 
     models.Workstation.objects.update(ended_at=Now(), doubted_at=None, doubted_tick=None)
-    assert "Next try:" not in read(sign_in(alice))
+    assert "Next attempt:" not in read(sign_in(alice))

@@ -55,8 +55,8 @@ def test_who_met_it_hears_how_many_others_did_but_no_names(sign_in, noon, alice,
 
 def test_who_did_not_meet_it_hears_how_often_others_did(sign_in, noon, alice, bob):
     meet(bob, ago=timedelta(hours=3))
-    assert read(sign_in(alice)) == "How often lately: nobody in the last hour, once today."
-    assert read(sign_in(bob)) == "How often lately: nobody in the last hour, once today."
+    assert read(sign_in(alice)) == "How often lately: none in the last hour, once today."
+    assert read(sign_in(bob)) == "How often lately: none in the last hour, once today."
 
 
 def test_yesterday_s_and_other_failures_do_not_count(sign_in, noon, alice):

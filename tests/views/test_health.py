@@ -74,7 +74,7 @@ def test_long_calls_of_the_whole_team_are_no_stall_but_calls_past_their_deadline
 def test_a_pause_is_a_warning_and_leaves_the_site_in_reach(client, alice):
     submit_long_ago(alice)
     models.Key.objects.update(**PAUSED)
-    assert ask(client) == (200, [], ["Sending is paused: the provider wants payment."])
+    assert ask(client) == (200, [], ["Sending is paused: payment required."])
 
 
 def test_a_pause_whose_time_has_passed_for_long_is_none(client, alice):

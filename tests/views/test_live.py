@@ -141,12 +141,12 @@ def test_a_hold_comes_with_the_part_that_the_page_has_and_its_end_is_said(sign_i
 
     pause_key()
     held = browser.get(read_poll(page), headers=POLL)
-    assert "The queue stands still for everybody" in held.content.decode()
+    assert "Requests are paused for the whole team" in held.content.decode()
     assert 'id="pause" aria-live="polite" data-hx-swap-oob="outerMorph"' in read_line(held)
 
     models.Key.objects.update(cause="401")
     other_cause = browser.get(read_poll(held), headers=POLL)
-    assert "does not accept the team" in other_cause.content.decode()
+    assert "API key rejected" in other_cause.content.decode()
 
     resume_key()
     over = browser.get(read_poll(other_cause), headers=POLL)

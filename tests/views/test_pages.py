@@ -61,8 +61,8 @@ def test_only_the_requester_gives_back_and_only_once(sign_in, workstation, alice
     for person in (bob, anna):
         assert sign_in(person).post(release).status_code == 404
     assert sign_in(alice).get(release).status_code == 405
-    assert "being given back" in sign_in(alice).post(release, follow=True).content.decode().lower()
-    assert "has ended, or is being given back" in sign_in(alice).post(release, follow=True).content.decode()
+    assert "releasing" in sign_in(alice).post(release, follow=True).content.decode().lower()
+    assert "has ended, or is already being released" in sign_in(alice).post(release, follow=True).content.decode()
     workstation.refresh_from_db()
     assert workstation.release_requested_by == alice
 
@@ -78,7 +78,7 @@ def test_an_operator_gives_back_what_is_somebody_else_s_and_says_why(sign_in, wo
     sign_in(olga).post(release, {"reason": "Alice has left."})
     event = models.Event.objects.get(verb="request-release")
     assert (event.actor_name, event.reason) == ("olga", "Alice has left.")
-    assert "as olga asked" in sign_in(alice).get(page).content.decode()
+    assert "requested by olga" in sign_in(alice).get(page).content.decode()
 
 
 def test_the_menu_tells_operators_what_waits_for_them(sign_in, workstation, anna, olga):
@@ -118,12 +118,12 @@ def test_the_key_is_resumed_by_operators_only(sign_in, alice, anna, olga):
     models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now())
     for person in (alice, anna):
         assert sign_in(person).post("/key/resume/").status_code == 403
-        assert "does not accept the team" in sign_in(person).get("/").content.decode()
+        assert "API key rejected" in sign_in(person).get("/").content.decode()
     assert sign_in(olga).get("/key/resume/").status_code == 405
 
-    assert "resumed" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+    assert "Sending resumes" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
     assert models.Key.objects.get().state == "RESUMING"
-    assert "somebody has resumed it already" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+    assert "somebody has already resumed sending" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
 
 
 def test_the_guide_has_a_page_for_every_failure_and_the_rehearsals(sign_in, alice, settings):

@@ -31,7 +31,7 @@ def test_a_failed_request_has_its_details_to_copy(sandbox, sign_in, alice):
         f"{portal_request.created_at:%Y-%m-%d %H:%M:%S} UTC",
         f"Attempt 1: {attempt.claimed_at:%Y-%m-%d %H:%M:%S} UTC",
         "HTTP status: 422",
-        "The provider wrote: Unprocessable: no such <asset>",
+        "Response: Unprocessable: no such <asset>",
         __version__,
     ):
         assert words in text
@@ -50,7 +50,7 @@ def test_an_unknown_request_too_with_its_late_response(sandbox, sign_in, alice):
     assert "Checking (no-answer)" in text
     assert "HTTP status: none" in text
     assert "Late response" in text
-    assert "The provider wrote: too late" in text
+    assert "Response: too late" in text
 
 
 def test_a_request_that_went_well_needs_no_help(sandbox, sign_in, alice):

@@ -111,8 +111,8 @@ def test_an_operator_cancels_what_somebody_else_waits_for_and_says_why(sign_in, 
 def test_a_rehearsal_is_called_one(settings, sign_in, alice):
     settings.USING_SANDBOX = True
     number = factories.submit(alice, workspace_uid="fail-402").pk
-    assert "This is a rehearsal" in sign_in(alice).get(f"/requests/{number}/").content.decode()
-    assert "A rehearsal:" in sign_in(alice).get("/requests/new/?workspace_id=slow-6").content.decode()
+    assert "This is a simulation" in sign_in(alice).get(f"/requests/{number}/").content.decode()
+    assert "A simulation:" in sign_in(alice).get("/requests/new/?workspace_id=slow-6").content.decode()
     assert "ehearsal:" not in sign_in(alice).get("/requests/new/?workspace_id=atlas").content.decode()
     settings.USING_SANDBOX = False
     assert "ehearsal" not in sign_in(alice).get(f"/requests/{number}/").content.decode()

@@ -56,7 +56,7 @@ def test_auditors_see_it_and_only_operators_decide(sign_in, unknown, orphan, ali
 )
 def test_an_operator_decides_with_a_reason(sign_in, unknown, orphan, alice, olga, values, status, verb):
     page = decide(sign_in(olga), unknown, reason="I looked.", **values).content.decode()
-    assert "is decided" in page
+    assert "is resolved" in page
     unknown.refresh_from_db()
     event = models.Event.objects.get(verb=verb)
     assert (unknown.status, event.actor_name, event.reason) == (status, "olga", "I looked.")
@@ -72,7 +72,7 @@ def test_an_operator_decides_with_a_reason(sign_in, unknown, orphan, alice, olga
         ({"decision": "give-up"}, "Say why"),
         ({"decision": "", "reason": "r"}, "Choose what became of it"),
         ({"decision": "guess", "reason": "r"}, "Choose what became of it"),
-        ({"decision": "adopt", "reason": "r"}, "Name the workstation"),
+        ({"decision": "adopt", "reason": "r"}, "Enter the ID of the workstation"),
     ],
 )
 def test_a_decision_that_lacks_something_is_said_and_changes_nothing(sign_in, unknown, olga, values, words):
@@ -91,7 +91,7 @@ def test_what_is_not_there_cannot_be_decided(sign_in, unknown, olga):
 def test_an_orphan_is_given_back_with_a_reason(sign_in, orphan, olga):
     browser, release = sign_in(olga), "/unknown/orphans/orphan-1/release/"
     assert "Say why" in browser.post(release, follow=True).content.decode()
-    assert "is being given back" in browser.post(release, {"reason": "Nobody's."}, follow=True).content.decode()
+    assert "is being released" in browser.post(release, {"reason": "Nobody's."}, follow=True).content.decode()
     assert "has ended, has an owner" in browser.post(release, {"reason": "Again."}, follow=True).content.decode()
     assert models.Event.objects.get(verb="release-orphan").reason == "Nobody's."
 
@@ -151,7 +151,7 @@ def test_before_a_requester_is_asked_nothing_is_offered(sign_in, unknown, alice)
 def test_a_requester_wishes_to_cancel_what_is_unknown(sign_in, unknown, alice):
     models.Request.objects.update(operator_note="")
     page = sign_in(alice).post(f"/requests/{unknown.pk}/cancel/", follow=True).content.decode()
-    assert "If nothing was made, the request is cancelled" in page
+    assert "If nothing was created, the request is cancelled" in page
     assert "Cancellation requested" in page
     unknown.refresh_from_db()
     assert (unknown.status, unknown.cancel_requested_at is not None) == ("UNKNOWN", True)
@@ -175,18 +175,19 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     assert "A different API key or base URL has been set" in page
     assert asked.fingerprint not in page
     assert sign_in(anna).post(url, {"account": response}).status_code == 403
-    assert "It cannot just be resumed" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+    assert "Sending can&#x27;t be resumed here" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
     page = sign_in(olga).get("/key/").content.decode()
     assert all(told in page for told in (url, asked.fingerprint, asked.base_url, asked.seen_on))
     assert "Resume sending" not in page
-    assert "has a key that nobody has confirmed" in sign_in(olga).get("/unknown/").content.decode()
+    assert "has an API key that nobody has confirmed" in sign_in(olga).get("/unknown/").content.decode()
     assert operator_actions.count_open_decisions() == 1
 
     assert "Say whether" in sign_in(olga).post(url, {"account": "perhaps"}, follow=True).content.decode()
     page = sign_in(olga).post(url, {"account": response}, follow=True).content.decode()
     assert "Noted." in page
     assert url not in page
-    assert "Nobody has to say" in sign_in(olga).post(url, {"account": response}, follow=True).content.decode()
+    again = sign_in(olga).post(url, {"account": response}, follow=True)
+    assert "Somebody has already confirmed" in again.content.decode()
     assert models.Account.objects.count() == (1 if response == "same" else 2)
     assert waiting.account == accounts.get_current_account() or response == "other"
 
@@ -258,9 +259,9 @@ def test_the_key_page_tells_that_the_key_is_used_elsewhere(sign_in, sandbox, ali
 def test_the_key_page_tells_each_state(sign_in, sandbox, olga):
     accounts.get_current_account()
     states: list[tuple[dict[str, Any], str]] = [
-        ({"state": "PAUSED", "cause": "401", "paused_at": Now()}, "or the provider accepts the key again"),
+        ({"state": "PAUSED", "cause": "401", "paused_at": Now()}, "or AgentStation accepts the key again"),
         ({"state": "PAUSED", "cause": "402", "paused_at": Now(), "operator_only": True}, "an operator resumes sending"),
-        ({"state": "PAUSED", "cause": "503", "paused_at": Now(), "paused_until": Now()}, "too busy"),
+        ({"state": "PAUSED", "cause": "503", "paused_at": Now(), "paused_until": Now()}, "overloaded"),
         ({"state": "RESUMING", "cause": "402", "paused_at": None, "paused_until": None}, "one at a time"),
     ]
     for values, words in states:

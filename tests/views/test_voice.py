@@ -31,7 +31,7 @@ def read(response) -> str:
     ("username", "password", "words"),
     [
         ("", "", ["Type your username.", "Type your password."]),
-        ("alice", "wrong", ["do not belong together", "ask an administrator"]),
+        ("alice", "wrong", ["username or password is incorrect", "ask an administrator"]),
     ],
 )
 def test_a_refused_sign_in_says_what_to_do(client, alice, username, password, words):
@@ -108,7 +108,7 @@ def test_operators_are_warned_where_what_was_there_before_is_not_known(sign_in, 
 
 
 def test_the_guide_warns_of_rehearsals_that_everybody_feels(sign_in, alice):
-    assert "stop the queue for everybody" in read(sign_in(alice).get("/failures/"))
+    assert "pause requests for the whole team" in read(sign_in(alice).get("/failures/"))
 
 
 def test_the_guide_says_which_rehearsals_end_with_a_question(sign_in, alice):
@@ -123,5 +123,5 @@ def test_the_guide_says_which_rehearsals_end_with_a_question(sign_in, alice):
 def test_a_gateway_s_answer_is_not_called_silence(sandbox, sign_in, alice, uid, status):
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=uid))
     page = read(sign_in(alice).get(f"/requests/{portal_request.pk}/"))
-    assert f"The provider's response did not come ({status})." in page
-    assert "a gateway before the provider answered in its place" in page
+    assert f"No response from AgentStation ({status})." in page
+    assert "gateway responded instead" in page

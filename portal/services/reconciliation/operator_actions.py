@@ -87,7 +87,7 @@ def disown_workstation(*, actor: models.User, workstation: models.Workstation, r
 
 @transaction.atomic
 def release_orphan(*, actor: models.User, workstation: models.Workstation, reason: str) -> None:
-    """Give back a workstation that nobody owns. Raises NotPossible where it has ended or somebody owns it."""
+    """Release a workstation that nobody owns. Raises NotPossible where it has ended or somebody owns it."""
     # With another account's key the provider would say that it is gone, while it runs on.
     current = accounts.get_current_account()
     circuit_breaker.lock_key(account=current)  # a request may be about to be given it
