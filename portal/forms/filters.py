@@ -1,5 +1,6 @@
 """The filters of the history: what may stand in its address, checked."""
 
+import difflib
 import re
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 from django import forms
 from django.core import validators
 from django.utils import timezone
+from django.utils.text import smart_split
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +24,10 @@ _LONGEST = 366 * 86_400  # seconds: a year
 _LONGEST_TYPED = 800  # characters
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,6})?)\s*(s|m|min|h|d)?", re.IGNORECASE)
+
+_MOST_PEOPLE = 500
+# By its name or as pages say it, where that is one word.
+_STATUSES = {str(word).casefold(): value for value, label in models.Request.Status.choices for word in (value, label)}
 
 
 class DurationField(WholeText):
@@ -53,6 +59,27 @@ def _choose_day(label: Any) -> forms.DateField:
     return forms.DateField(label=label, required=False, error_messages=errors, validators=near, widget=widget)
 
 
+def _take_names(text: str) -> tuple[str, dict[str, str]]:
+    """The text without what names a state or a failure, and what these are. A quoted word is text."""
+    rest, named = list[str](), dict[str, str]()
+    for word in smart_split(text):
+        if word in failures.CATALOGUE and "failure" not in named:
+            named["failure"] = word
+        elif (status := _STATUSES.get(word.casefold())) and "status" not in named:
+            named["status"] = status
+        else:
+            rest.append(word)
+    return " ".join(rest), named
+
+
+def _explain_nobody(name: str) -> str:
+    names = models.User.objects.order_by("-last_turn").values_list("username", flat=True)[:_MOST_PEOPLE]
+    close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
+    if not close:
+        return gettext("Nobody has this name.")
+    return gettext("Nobody has this name. Did you mean %(names)s?") % {"names": gettext(" or ").join(close)}
+
+
 def _list_zones() -> list[tuple[str, str]]:
     names = [*models.list_time_zones(), timezone.get_default_timezone_name()]
     return [("", ""), *((name, name) for name in names)]
@@ -68,7 +95,10 @@ class FilterForm(forms.Form):
     q = WholeText(
         label=_("Search"),
         required=False,
-        help_text=_("A request's number, or words from a note, an error, a name or an ID."),
+        help_text=_(
+            "A request's number, or words from a note, an error, a name or an ID. A state or a failure's code filters: "
+            "failed, 422. Quote it to search for it as text."
+        ),
         # More than may be looked for, so that too much is said to be so; in any script no more than an address takes.
         widget=forms.TextInput(
             attrs={"type": "search", "autocomplete": "off", "spellcheck": "false", "maxlength": _LONGEST_TYPED}
@@ -108,6 +138,19 @@ class FilterForm(forms.Form):
         if not with_person:
             del self.fields["person"]
 
+    def clean_person(self) -> list[int] | None:
+        """The ids of the person of this name, or else of those whose names begin with it; None for everybody."""
+        name = self.cleaned_data["person"]
+        if not name:
+            return None
+        found = dict(
+            models.User.objects.filter(username__istartswith=name).values_list("username", "pk")[:_MOST_PEOPLE]
+        )
+        exact = [pk for username, pk in found.items() if username.casefold() == name.casefold()]
+        if not found:
+            raise forms.ValidationError(_explain_nobody(name))
+        return exact or list(found.values())
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         since, until = cleaned.get("since"), cleaned.get("until")
@@ -115,6 +158,9 @@ class FilterForm(forms.Form):
             self.add_error("until", _("The last day lies before the first."))
         text = cleaned.get("q", "")
         number = models.read_number(text)
+        if number is None:
+            text, named = _take_names(text)
+            cleaned |= {name: value for name, value in named.items() if not cleaned.get(name)}
         return {**cleaned, "number": number, "words": self._read_words(text) if number is None else []}
 
     @property

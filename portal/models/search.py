@@ -15,7 +15,7 @@ from portal.models.request import Request
 LONGEST_SEARCH = 500
 MOST_WORDS = 32
 SHORTEST_WORD = 3
-_NUMBER = re.compile(r"(?:R-)?([0-9]{1,18})", re.IGNORECASE)
+_NUMBER = re.compile(r"(?:R-?)?([0-9]{1,18})", re.IGNORECASE)
 _INVISIBLE = " \t\r\n\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 # An index of trigrams knows neither shorter words nor those of punctuation alone.
 _FINDABLE = re.compile(r"[^\W_]{2}")

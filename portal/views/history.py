@@ -92,7 +92,7 @@ def read_filters(*, user: models.User, values: Mapping[str, Any]) -> finding.Fil
         status=values["status"],
         type=values["type"],
         failure=values["failure"],
-        people=_list_people(user, name=values.get("person", "")),
+        people=_list_people(user, ids=values.get("person")),
         since=_start_of(values["since"], zone=zone) if values["since"] else None,
         until=_start_of(values["until"] + timedelta(days=1), zone=zone) if values["until"] else None,
         was_unknown=bool(values["unknown"]),
@@ -100,11 +100,11 @@ def read_filters(*, user: models.User, values: Mapping[str, Any]) -> finding.Fil
     )
 
 
-def _list_people(user: models.User, *, name: str) -> list[int] | None:
+def _list_people(user: models.User, *, ids: list[int] | None) -> list[int] | None:
     """Whose requests are looked for: their ids; None for everybody's."""
     if not user.has_perm("portal.see_all"):
         return [user.pk]
-    return list(models.User.objects.filter(username__iexact=name).values_list("pk", flat=True)) if name else None
+    return ids
 
 
 def _start_of(day: date, *, zone: ZoneInfo | None) -> datetime:

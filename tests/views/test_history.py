@@ -47,11 +47,21 @@ def test_words_numbers_and_filters_find_together(browse, alice, bob, anna):
         (f"q={used.pk}&status=FAILED", []),
         ("q=demo&type=voip", [used]),
         ("q=demo&person=alice&failure=402", [demo]),
+        ("q=demo+402&person=ALI", [demo]),
+        ("q=Failed+alice", [demo]),
+        ("q=%22402%22", []),
+        (f"q=r{demo.pk}", [demo]),
         ("q=demo&sort=oldest", [demo, used]),
     ]:
         assert browse(anna, query) == [row.pk for row in expected], query
     assert browse(alice, "q=demo") == [demo.pk]
     assert browse(alice, f"q={used.pk}") == []
+
+
+def test_a_name_that_nobody_has_leads_to_those_that_are_like_it(browse, sign_in, alice, anna):
+    page = sign_in(anna).get("/requests/?person=alise").content.decode()
+    assert "Nobody has this name. Did you mean alice" in page
+    assert "Nobody has this name.<" in sign_in(anna).get("/requests/?person=zzzzzz").content.decode()
 
 
 def test_whether_it_was_ever_unknown_and_how_long_it_took(browse, alice):
