@@ -89,6 +89,11 @@ class Failure:
         return "warn" if self.actor in (Actor.REQUESTER, Actor.NOBODY) else "bad"
 
     @property
+    def needs_person(self) -> bool:
+        """Whether somebody of the team, other than the requester, has to act."""
+        return self.actor in (Actor.OPERATOR, Actor.BUDGET_OWNER)
+
+    @property
     def headline(self) -> str:
         """What stands large beside the explanation: the status code, or a dash where there is none."""
         return self.code if self.code.isdigit() else "–"

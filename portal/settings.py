@@ -247,6 +247,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PORTAL_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 60 * 60
+# Whom people turn to, in words: a name, a mail address, a channel.
+PORTAL_SUPPORT_CONTACT = environment.read_text("PORTAL_SUPPORT_CONTACT")
 # Seconds without doing anything after which somebody is signed out; at most 30 minutes for who sees everything.
 PORTAL_IDLE_LIMIT = environment.read_number("PORTAL_IDLE_LIMIT", default=4 * 60 * 60, least=1800, most=43_200)
 X_FRAME_OPTIONS = "DENY"

@@ -21,6 +21,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
     return {
         "theme": theme if theme in THEMES else "auto",
         "using_sandbox": settings.USING_SANDBOX,
+        "support_contact": settings.PORTAL_SUPPORT_CONTACT,
         "is_poll": live.is_poll(request),
         "count_open_decisions": operator_actions.count_open_decisions,  # called by the one template that shows it
         "count_open_findings": partial(_count_findings, request),  # likewise

@@ -125,3 +125,14 @@ def test_a_gateway_s_answer_is_not_called_silence(sandbox, sign_in, alice, uid, 
     page = read(sign_in(alice).get(f"/requests/{portal_request.pk}/"))
     assert f"No response from AgentStation ({status})." in page
     assert "gateway responded instead" in page
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("code", "is_told"), [("402", True), ("400", True), ("422", False)])
+def test_where_somebody_else_has_to_act_the_page_says_whom_to_ask(sandbox, sign_in, settings, alice, code, is_told):
+    settings.PORTAL_SUPPORT_CONTACT = "Cloud desk <desk@team.example>"
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid=f"fail-{code}"))
+
+    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
+
+    assert ("Contact: Cloud desk &lt;desk@team.example&gt;" in page) is is_told
