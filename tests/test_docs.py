@@ -39,7 +39,7 @@ NUMBERS = [
 
 def read_table(path: Path) -> dict[str, list[str]]:
     """The settings that a document lists, each with the cells behind its name."""
-    return {name: [cell.strip() for cell in rest.split(" | ")] for name, rest in _ROW.findall(path.read_text())}
+    return {name: [cell.strip() for cell in rest.split("|")] for name, rest in _ROW.findall(path.read_text())}
 
 
 def test_all_settings_are_documented_and_no_others():
@@ -51,6 +51,8 @@ def test_the_readme_has_the_few_that_an_operator_turns_with_the_same_defaults():
     assert 0 < len(table) <= MOST_IN_README
     for name, cells in table.items():
         assert cells[0] == complete[name][0]
+    assert {len(cells) for cells in table.values()} == {2}, "a cell too many is not shown"
+    assert {len(cells) for cells in complete.values()} == {3}
 
 
 @pytest.mark.parametrize("name", NUMBERS)
