@@ -7,14 +7,17 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from portal import models
-from portal.views.components import live
+from portal.views.components import live, overview
 from portal.views.http import SignedInRequest, read_key
 
 
 @require_GET
 def show(request: SignedInRequest) -> HttpResponse:
-    """A person's last requests and live workstations."""
-    return render(request, "home.html", _show(request))
+    """A person's last requests and live workstations; for whoever sees everything, an overview above them."""
+    account = read_key(request).account
+    sees_all = request.user.has_perm("portal.see_all")
+    found = overview.read_overview(user=request.user, account=account) if sees_all else None
+    return render(request, "home.html", {**_show(request), "overview": found})
 
 
 @require_GET
