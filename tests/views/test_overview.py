@@ -1,5 +1,7 @@
 """The overview on top of home: for whoever sees everything, with the end of a pause for operators."""
 
+import re
+
 import pytest
 from django.utils import timezone
 
@@ -21,15 +23,16 @@ def test_a_member_has_none(sign_in, alice):
 
 
 def test_an_operator_sees_what_goes_on_and_where_it_is_listed(sign_in, alice, olga):
-    factories.submit(alice)
+    waiting = factories.submit(alice)
     now = timezone.now()
-    rows.create_request(alice, status="FAILED", failure="422", created_at=now, ended_at=now)
+    rows.create_request(alice, account=waiting.account, status="FAILED", failure="422", created_at=now, ended_at=now)
 
     page = read_home(sign_in(olga))
 
     assert '<a href="/requests/?status=QUEUED">1</a>' in page
     assert '<a href="/requests/?status=SENDING">0</a>' in page
-    assert "2 requests, 1 failed" in page
+    figures = dict(re.findall(r"<dt>(.*?)</dt>\s*<dd>\s*(\d+)\s*</dd>", page))
+    assert (figures["Requests in 24 hours"], figures["Of these failed"]) == ("2", "1")
     assert 'href="/requests/?status=FAILED"' in page
 
 

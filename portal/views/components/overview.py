@@ -51,7 +51,8 @@ def read_overview(*, user: models.User, account: models.Account) -> Overview:
         figures=[
             *figures,
             Figure(label=_("Running workstations"), value=str(running)),
-            Figure(label=_("Last 24 hours"), value=_("%(all)s requests, %(failed)s failed") % recent),
+            Figure(label=_("Requests in 24 hours"), value=str(recent["all"])),
+            Figure(label=_("Of these failed"), value=str(recent["failed"])),
         ],
         presets=[
             (_("Today"), links.to_history(since=today, until=today)),
