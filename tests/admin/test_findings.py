@@ -29,7 +29,7 @@ def read_text(page: str) -> str:
 
 @pytest.fixture
 def finding(alice, monkeypatch) -> models.Finding:
-    """What a check has found of a request that was changed past the portal."""
+    """What a check has found of a request that was changed outside the portal."""
     portal_request = factories.submit(alice)
     tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", portal_request.pk)
     check_hour_later(monkeypatch)

@@ -1,4 +1,4 @@
-"""Single bits of stored values: changed past the portal, and put back."""
+"""Single bits of stored values: changed outside the portal, and put back."""
 
 import random
 from collections.abc import Iterator

@@ -61,7 +61,7 @@ def test_nobody_signs_in_with_a_password_that_sql_has_set(cast, alice, client):
     tamper("UPDATE portal_user SET password = %s WHERE id = %s", make_password("known to mallory"), alice.pk)
     typed = {"username": "alice", "password": "known to mallory"}
     response = client.post("/accounts/login/", typed)
-    assert "past the portal" in response.content.decode()
+    assert "outside the portal" in response.content.decode()
     assert models.Event.objects.filter(verb="sign-in-failed", target="user alice").exists()
     tamper("UPDATE portal_user SET password = %s WHERE id = %s", own, alice.pk)
     assert client.post("/accounts/login/", typed | {"password": factories.PASSWORD}).status_code == 302
@@ -79,4 +79,4 @@ def test_nobody_signs_in_whom_sql_has_made_active(cast, root, alice, client):
     change_person(root, models.User.objects.get(pk=alice.pk), is_active=False)
     tamper("UPDATE portal_user SET is_active = %s WHERE id = %s", True, alice.pk)
     response = client.post("/accounts/login/", {"username": "alice", "password": factories.PASSWORD})
-    assert "past the portal" in response.content.decode()
+    assert "outside the portal" in response.content.decode()

@@ -82,7 +82,7 @@ class Act:
     by: str = ""
     has_change: bool = False  # then the event tells before and after
     reason: str = ""
-    staged: tuple[str, ...] = ()  # audited columns that the act itself changes past the portal
+    staged: tuple[str, ...] = ()  # audited columns that the act itself changes outside the portal
 
 
 def hold(name: str) -> leases.Lease:

@@ -59,7 +59,7 @@ def open_as(page: Page, portal: Portal, username: str) -> Page:
 
 
 def make_orphan(portal: Portal) -> str:
-    """Somebody asks the provider past the portal."""
+    """Somebody asks the provider outside the portal."""
     asked = urllib.request.Request(
         f"{portal.sandbox}/v1/workstations",
         data=json.dumps({"type": "golang"}).encode(),

@@ -80,7 +80,7 @@ def _summarize(report: Report) -> list[str]:
     if report.misdated:
         lines.append(
             f"Note: {_count(report.misdated, 'event')} dated more than an hour before earlier events, the first"
-            f" {report.first_misdated}: written past the portal, or a clock was set back."
+            f" {report.first_misdated}: written outside the portal, or a clock was set back."
         )
     if report.findings:
         lines.append(f"Findings: {report.count:,}.")

@@ -113,18 +113,18 @@ def _select(field: Any) -> str:
 
 
 def fetch_rows(*, sql: str, values: Sequence[object] = ()) -> list[Row]:
-    """What a query gives, whatever somebody has written past the portal."""
+    """What a query gives, whatever somebody has written outside the portal."""
     return read_anyhow(read=lambda: _execute(sql, values))
 
 
 def read_anyhow[T](*, read: Callable[[], T]) -> T:
-    """What `read` reads, whatever somebody has written past the portal."""
+    """What `read` reads, whatever somebody has written outside the portal."""
     try:
         return read()
     except DatabaseError:
         if connection.vendor != "sqlite":
             raise
-    # Bytes that are no text, where text should be: somebody wrote past the portal. That must be named.
+    # Bytes that are no text, where text should be: somebody wrote outside the portal. That must be named.
     connection.connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
     try:
         return read()

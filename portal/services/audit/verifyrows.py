@@ -149,7 +149,7 @@ def _judge_untold(kind: rows.Kind, row_id: int, stored: rows.Columns | None) -> 
     if stored is None:
         return None
     if kind.begins or (kind.name in _ADDED and _is_late(kind, row_id)) or (kind.name == "person" and _has_added(kind)):
-        return "row inserted", "is in no event: it was inserted past the portal."
+        return "row inserted", "is in no event: it was inserted outside the portal."
     if kind.model is Group:
         return next(_compare_with_code(kind, stored), None)
     for name in _BY_EVENT.get(kind.name, ()):
