@@ -197,7 +197,7 @@ def test_the_key_is_paused_while_no_worker_with_an_accepted_one_lives(waiting, s
     key = read_key()
     assert (key.state, key.cause, key.paused_until, key.operator_only) == ("PAUSED", models.NEW_KEY, None, True)
     assert count_events("pause") == 1
-    with pytest.raises(circuit_breaker.NotPaused, match="whose account the new key reaches"):
+    with pytest.raises(circuit_breaker.NotPaused, match="which account the new key belongs to"):
         circuit_breaker.resume_key(actor=olga, account=key.account)
 
     confirm(olga, asked, is_same_account=True)

@@ -26,7 +26,7 @@ class Finding:
 
 
 def _escape(words: str) -> str:
-    """Fit to be printed and stored: what somebody wrote outside the portal may be no text, or lines of our own words."""
+    """Fit to be printed and stored: what was written outside the portal may be no text, or lines of our own words."""
     shown = words if len(words) <= _LONGEST else f"{words[:_LONGEST]}..."
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in shown)
 
