@@ -123,10 +123,10 @@ def test_the_log_tells_of_a_pause_and_of_its_end(sandbox, alice, olga, caplog):
     assert [
         record.getMessage() for record in caplog.records if record.name == "portal.services.key.circuit_breaker"
     ] == [
-        "Sending is paused until an operator resumes it: payment required.",
+        "Sending is paused until an operator resumes sending: payment required.",
         "Sending goes on, one request at a time until one succeeds.",
         "Sending goes on as usual.",
-        f"Sending is paused until {until:%Y-%m-%d %H:%M:%S} UTC: the provider asks the team to slow down.",
+        f"Sending is paused until {until:%Y-%m-%d %H:%M:%S} UTC: rate limit reached.",
     ]
 
 
