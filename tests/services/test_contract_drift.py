@@ -233,6 +233,6 @@ def test_an_operator_acknowledges_it_once(sandbox, alice, anna, olga, sign_in):
     assert "&lt;b&gt;quantum" in sign_in(anna).get("/unknown/").text
     assert sign_in(anna).post(address).status_code == 403
     assert "shown no more" in sign_in(olga).post(address, follow=True).text
-    assert "Somebody has acknowledged" in sign_in(olga).post(address, follow=True).text
+    assert "Somebody has already marked" in sign_in(olga).post(address, follow=True).text
     assert "quantum" not in sign_in(olga).get("/unknown/").text.replace("R-", "")
     assert models.Event.objects.get(verb="acknowledge").actor_name == "olga"
