@@ -148,6 +148,8 @@ def test_a_job_that_uses_the_key_is_left_to_a_worker_whose_key_is_known(sandbox,
     factories.submit(alice)
     factories.send_once()
     settings.AGENTSTATION_API_KEY = "another"
+    # Else the worker leaves the sandbox for it with its first heartbeat, and nobody is asked.
+    models.Credential.objects.update(is_sandbox=False)
     done, begun = [], threading.Event()
 
     def run(lease: leases.Lease) -> None:
