@@ -83,7 +83,7 @@ def resume(page: Page, portal: Portal) -> None:
     button = page.get_by_role("button", name="Resume sending")
     if button.count():
         button.click()
-        expect(page.locator(".messages")).to_contain_text("resumed")
+        expect(page.locator(".messages")).to_contain_text("Sending resumes")
 
 
 def open_key(page: Page, portal: Portal) -> None:
@@ -101,7 +101,7 @@ def test_each_failure_of_the_sandbox_has_its_panel(page, portal, people, name, c
     request(page, portal.address, workspace=name)
     live = page.locator("#live")
     expect(live).to_have_attribute("data-failure", code, timeout=30_000)
-    expect(live.locator(".failure")).to_contain_text("Who can fix it")
+    expect(live.locator(".failure")).to_contain_text("Who can fix this")
     page.get_by_role("link", name="More about this failure").click()
     page.wait_for_url(f"{portal.address}/failures/{code}/")
 
@@ -122,7 +122,7 @@ def test_an_operator_resumes_the_key_and_what_waits_goes_out(page, portal, peopl
     expect(page.locator("#live")).to_have_attribute("data-failure", "402", timeout=30_000)
     request(page, portal.address, type="nodejs")
     waiting = page.url
-    expect(page.locator("#live")).to_contain_text("stands still for everybody")
+    expect(page.locator("#live")).to_contain_text("paused for the whole team")
     resume(page, portal)
     page.goto(waiting)
     expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=30_000)
@@ -140,7 +140,7 @@ def test_an_operator_decides_by_hand(page, portal, people):
     mine = page.url
     expect(page.locator("#live")).to_have_attribute("data-request-status", "unknown", timeout=30_000)
     doubtful = make_orphan(portal)  # which the request may have made, as far as the lists tell
-    expect(page.locator("#live")).to_contain_text("has to decide", timeout=60_000)
+    expect(page.locator("#live")).to_contain_text("Needs review", timeout=60_000)
 
     decide(page, unknown, label, "Not created: send again", reason="Their support looked.")
     page.goto(mine)

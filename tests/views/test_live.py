@@ -150,9 +150,9 @@ def test_a_hold_comes_with_the_part_that_the_page_has_and_its_end_is_said(sign_i
 
     resume_key()
     over = browser.get(read_poll(other_cause), headers=POLL)
-    assert "The queue moves again" in over.content.decode()
+    assert "Requests are being sent again" in over.content.decode()
     assert browser.get(read_poll(over), headers=POLL).status_code == 204
-    assert "The queue moves again" not in browser.get(path.format(number=number)).content.decode()
+    assert "Requests are being sent again" not in browser.get(path.format(number=number)).content.decode()
 
 
 def test_the_history_keeps_the_rows_that_it_shows(sign_in, alice, bob):

@@ -223,7 +223,7 @@ def _explain_waiting(portal_request: models.Request, *, key: models.Key) -> str:
     if key.is_paused:
         return _explain_pause(key)
     if key.is_resuming:
-        return _("The queue has just begun to move again, one request at a time, until one succeeds.")
+        return _("Requests are sent one at a time until one succeeds.")
     if portal_request.next_attempt_at is not None:
         return _("The portal tries again by itself. You don't need to do anything.")
     return _(
