@@ -140,7 +140,7 @@ def test_an_operator_decides_by_hand(page, portal, people):
     mine = page.url
     expect(page.locator("#live")).to_have_attribute("data-request-status", "unknown", timeout=30_000)
     doubtful = make_orphan(portal)  # which the request may have made, as far as the lists tell
-    expect(page.locator("#live")).to_contain_text("Needs review", timeout=60_000)
+    expect(page.locator("#live")).to_contain_text("Needs your review", timeout=60_000)
 
     decide(page, unknown, label, "Not created: send again", reason="Their support looked.")
     page.goto(mine)

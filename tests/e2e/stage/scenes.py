@@ -30,7 +30,8 @@ def _set_active() -> None:
     models.User.objects.filter(username="root").update(is_active=True)
     _confirm_everybody()
     models.Worker.objects.update_or_create(name="desk:4711", defaults={"seen_at": timezone.now() + timedelta(days=1)})
-    models.Key.objects.get_or_create(account=accounts.get_current_account())
+    # Its id is in addresses that were listed at the start.
+    models.Key.objects.get_or_create(account=accounts.get_current_account(), defaults={"pk": 1})
     _change_key(state="ACTIVE", cause="", paused_at=None, paused_until=None, operator_only=False)
     models.Credential.objects.asked().delete()
     models.Database.objects.update(doubt="", doubted_at=None)
