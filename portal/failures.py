@@ -112,7 +112,7 @@ _ROWS = (
             ),
             _("Try again once they tell you that it's fixed."),
         ),
-        again=_("It's safe to try again, but it will fail in the same way until the portal is fixed."),
+        again=_("Yes, but it will fail in the same way until the portal is fixed."),
         errors=(agentstation.InvalidRequest,),
     ),
     Failure(
@@ -130,7 +130,7 @@ _ROWS = (
                 "has to be submitted again."
             ),
         ),
-        again=_("It's safe to try again. A new request waits until the key works."),
+        again=_("Yes. A new request waits until the key works."),
         pause=Pause.UNTIL_ACCEPTED,
         errors=(agentstation.InvalidKey,),
     ),
@@ -147,7 +147,7 @@ _ROWS = (
             _("A portal operator then resumes sending."),
             _("Waiting requests are sent automatically. Only a request that has failed has to be submitted again."),
         ),
-        again=_("It's safe to try again. A new request waits until the account is paid."),
+        again=_("Yes. A new request waits until the account is paid."),
         pause=Pause.UNTIL_OPERATOR,
         errors=(agentstation.PaymentRequired,),
     ),
@@ -160,7 +160,7 @@ _ROWS = (
             _("Check the workspace ID, character by character. Upper and lower case matter."),
             _("Try again with another workspace, or with a new one."),
         ),
-        again=_("It's safe to try again with another workspace, or a new one."),
+        again=_("Yes, with another workspace or a new one."),
         errors=(agentstation.AssetNotFound,),
     ),
     Failure(
@@ -169,7 +169,9 @@ _ROWS = (
         cause=_("The team has sent more requests than AgentStation allows in this time. Nothing was created."),
         actor=Actor.NOBODY,
         steps=(_("Wait. The portal tries again as soon as AgentStation allows it."),),
-        again=_("The portal tries again by itself. A second request only makes the queue longer."),
+        again=_(
+            "Yes, but there is no need: the portal tries again by itself, and a second request makes the queue longer."
+        ),
         retry=Retry.UNTIL_IT_WORKS,
         pause=Pause.UNTIL_RETRY_AFTER,
         errors=(agentstation.RateLimited,),
@@ -190,8 +192,8 @@ _ROWS = (
             _("If the request has failed, try again later."),
         ),
         again=_(
-            "While the portal is checking, trying again may create a second workstation, which would be billed. Once "
-            "the request has failed, it's safe."
+            "Not while the portal is checking: it may create a second workstation, which would be billed. Once the "
+            "request has failed, yes."
         ),
         may_exist=True,
         retry=Retry.AFTER_RECONCILIATION,
@@ -204,7 +206,7 @@ _ROWS = (
         cause=_("AgentStation dropped the request because of high load. Nothing was created."),
         actor=Actor.PROVIDER,
         steps=(_("Wait a few minutes. The portal has already tried several times."), _("Try again.")),
-        again=_("It's safe to try again."),
+        again=_("Yes."),
         retry=Retry.FEW,
         pause=Pause.CONSECUTIVE_FAILURES,
         errors=(agentstation.Overloaded,),
@@ -221,7 +223,7 @@ _ROWS = (
                 "certificate) is broken."
             ),
         ),
-        again=_("The portal tries again by itself. A second request is safe, but not needed."),
+        again=_("Yes, but there is no need: the portal tries again by itself."),
         retry=Retry.UNTIL_IT_WORKS,
         pause=Pause.CONSECUTIVE_FAILURES,
         errors=(agentstation.NoConnection,),
@@ -242,7 +244,7 @@ _ROWS = (
             ),
             _("If you need a workstation right now, submit another request. You may end up with two."),
         ),
-        again=_("Trying again may create a second workstation, which would be billed."),
+        again=_("Not yet: it may create a second workstation, which would be billed."),
         may_exist=True,
         retry=Retry.AFTER_RECONCILIATION,
         pause=Pause.CONSECUTIVE_FAILURES,
@@ -263,7 +265,7 @@ _ROWS = (
             ),
             _("If you need a workstation right now, submit another request. You may end up with two."),
         ),
-        again=_("Trying again may create a second workstation, which would be billed."),
+        again=_("Not yet: it may create a second workstation, which would be billed."),
         may_exist=True,
         retry=Retry.AFTER_RECONCILIATION,
         pause=Pause.CONSECUTIVE_FAILURES,
@@ -278,7 +280,7 @@ _ROWS = (
             _("The status page says what kept requests from being sent."),
             _("If you still need the workstation, submit the request again."),
         ),
-        again=_("It's safe to try again."),
+        again=_("Yes."),
     ),
     Failure(
         code="other",
@@ -292,7 +294,7 @@ _ROWS = (
             ),
             _("Try again once they tell you that it's fixed."),
         ),
-        again=_("It's safe to try again, but it will probably fail in the same way."),
+        again=_("Yes, but it will probably fail in the same way."),
         errors=(agentstation.UnexpectedStatus,),
     ),
 )
