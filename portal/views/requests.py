@@ -17,7 +17,7 @@ from portal.services.reconciliation import operator_actions
 from portal.services.reports import pulse
 from portal.services.requests import fair_queue, notes, submissions
 from portal.views import failure_pages, history, request_page, support
-from portal.views.components import live, timeline
+from portal.views.components import links, live, timeline
 from portal.views.http import SignedInRequest, keep_key, read_key
 
 
@@ -84,7 +84,8 @@ def _show_own(request: SignedInRequest) -> dict[str, object]:
 def index(request: SignedInRequest) -> HttpResponse:
     """The history, a page at a time, filtered as the URL says."""
     page = history.read_page(user=request.user, query=request.GET)
-    return render(request, "requests/history.html", {"page": page, **_show_rows(request, page.requests)})
+    shown = {"page": page, "presets": links.list_presets(), **_show_rows(request, page.requests)}
+    return render(request, "requests/history.html", shown)
 
 
 @require_GET

@@ -58,6 +58,13 @@ def test_words_numbers_and_filters_find_together(browse, alice, bob, anna):
     assert browse(alice, f"q={used.pk}") == []
 
 
+def test_the_usual_lists_are_offered_until_a_filter_is_in_force(sign_in, alice):
+    rows.create_request(alice, status="FAILED", failure="422")
+    page = sign_in(alice).get("/requests/").content.decode()
+    assert '<a href="/requests/?status=FAILED">Failed</a>' in page
+    assert "Last 7 days" not in sign_in(alice).get("/requests/?status=FAILED").content.decode()
+
+
 def test_a_name_that_nobody_has_leads_to_those_that_are_like_it(browse, sign_in, alice, anna):
     page = sign_in(anna).get("/requests/?person=alise").content.decode()
     assert "Nobody has this name. Did you mean alice" in page

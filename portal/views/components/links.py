@@ -1,10 +1,13 @@
 """Links from other pages into the history: the one place that names its parameters outside of it."""
 
-from datetime import date
+from datetime import date, timedelta
 from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from portal import models
 
 
 def to_history(
@@ -26,3 +29,16 @@ def to_history(
     if (since or until) and zone != timezone.get_current_timezone_name():
         days["zone"] = zone
     return f"{reverse('request_list')}?{urlencode({name: value for name, value in (values | days).items() if value})}"
+
+
+def list_presets() -> list[tuple[str, str]]:
+    """What is looked for most: words, and the address of the list."""
+    today = timezone.localdate(timezone=timezone.get_default_timezone())
+    yesterday = today - timedelta(days=1)
+    return [
+        (_("Today"), to_history(since=today, until=today)),
+        (_("Yesterday"), to_history(since=yesterday, until=yesterday)),
+        (_("Last 7 days"), to_history(since=today - timedelta(days=6), until=today)),
+        (_("Failed"), to_history(status=models.Request.Status.FAILED)),
+        (_("Checking"), to_history(status=models.Request.Status.UNKNOWN)),
+    ]

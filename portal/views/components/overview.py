@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db.models import Count, Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal import models
@@ -46,7 +45,6 @@ def read_overview(*, user: models.User, account: models.Account) -> Overview:
     recent = models.Request.objects.filter(account=account, created_at__gte=Now() - timedelta(days=1)).aggregate(
         all=Count("pk"), failed=Count("pk", filter=Q(status=states.FAILED))
     )
-    today = timezone.localdate(timezone=timezone.get_default_timezone())
     return Overview(
         figures=[
             *figures,
@@ -54,12 +52,6 @@ def read_overview(*, user: models.User, account: models.Account) -> Overview:
             Figure(label=_("Requests in 24 hours"), value=str(recent["all"])),
             Figure(label=_("Of these failed"), value=str(recent["failed"])),
         ],
-        presets=[
-            (_("Today"), links.to_history(since=today, until=today)),
-            (_("Yesterday"), links.to_history(since=today - timedelta(days=1), until=today - timedelta(days=1))),
-            (_("Last 7 days"), links.to_history(since=today - timedelta(days=6), until=today)),
-            (_("Failed"), links.to_history(status=states.FAILED)),
-            (_("Checking"), links.to_history(status=states.UNKNOWN)),
-        ],
+        presets=links.list_presets(),
         audit_log=seals.describe_state() if user.has_perm("portal.view_event") else None,
     )
