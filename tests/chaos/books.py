@@ -47,8 +47,8 @@ class Told:
 class Request:
     """A stored request; `reason` says why only a person can go on with it, where one is asked.
 
-    `sent_again`: how often a person said that nothing was made, and took the risk to pay twice. `given_up`: a person no
-    longer wanted it though its outcome was unknown; what it had made is an orphan.
+    `sent_again`: how often a person said that nothing was made, and took the risk to pay twice. `given_up`: a person
+    ended it though its outcome was unknown; what it had made is an orphan.
     """
 
     number: int

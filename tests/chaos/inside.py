@@ -110,7 +110,8 @@ def list_live() -> set[str]:
 
 def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
     """The portal's book, its times by the real clock."""
-    rows = _model("Event").exclude(actor_id=None).filter(detail__before="UNKNOWN", detail__after="CANCELLED")
+    ended = _model("Event").exclude(actor_id=None).filter(detail__before="UNKNOWN")
+    rows = ended.filter(detail__after__in=("CANCELLED", "FAILED"))
     given_up = set(rows.values_list("request_number", flat=True))
     again = Counter(_model("Event").filter(verb="not-created").values_list("request_number", flat=True))
     requests = [
