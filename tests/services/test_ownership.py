@@ -6,9 +6,10 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.requests import dispatch, results, submissions
+from portal.services.requests import dispatch, ownership, results, submissions
 from portal.worker import process
 from tests import factories
+from tests.admin import rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -105,3 +106,11 @@ def test_a_response_in_anothers_workspace_leaves_its_contents_alone(sandbox, ali
     assert not models.File.objects.filter(name="mine").exists()
     space.refresh_from_db()
     assert space.owner == alice
+
+
+def test_two_that_queue_again_in_one_workspace_do_not_wait_for_each_other(alice, bob):
+    waiting = [factories.submit(person, workspace_uid="w-nobody-s") for person in (alice, bob)]
+    for portal_request in waiting:
+        rows.create_attempt(portal_request, outcome="UNKNOWN", failure="no-answer", token="t")
+
+    assert [ownership.admit_request(portal_request=one) for one in waiting] == [True, False]

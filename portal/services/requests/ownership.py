@@ -23,8 +23,11 @@ class Claim(Enum):
     PENDING = "pending"
 
 
-def judge_claim(*, account: models.Account, person_id: int, uid: str) -> Claim:
-    """Whether the person may work in the workspace, of which a request under way may yet make another the owner."""
+def judge_claim(*, account: models.Account, person_id: int, uid: str, number: int) -> Claim:
+    """Whether the person may work in the workspace, of which a request under way may yet make another the owner.
+
+    `number` is the request's: of several that queue again, the first is sent, or each would wait for the others.
+    """
     if _is_free(uid):
         return Claim.FREE
     owner = _find_owner(account=account, uid=uid)
@@ -32,7 +35,9 @@ def judge_claim(*, account: models.Account, person_id: int, uid: str) -> Claim:
         return Claim.FREE if owner == person_id else Claim.TAKEN
     states = models.Request.Status
     # One that queues again may yet turn out to have been sent.
-    may_have_it = Q(status__in=(states.SENDING, states.UNKNOWN)) | Q(status=states.QUEUED, attempts__in=_list_unknown())
+    may_have_it = Q(status__in=(states.SENDING, states.UNKNOWN)) | Q(
+        status=states.QUEUED, attempts__in=_list_unknown(), pk__lt=number
+    )
     others = models.Request.objects.filter(may_have_it, account=account, workspace_uid=uid)
     return Claim.PENDING if others.exclude(requester=person_id).exists() else Claim.FREE
 
@@ -60,7 +65,10 @@ def _list_unknown() -> QuerySet[models.Attempt]:
 def admit_request(*, portal_request: models.Request) -> bool:
     """Whether the locked request may be sent into its workspace; else it fails, or waits until that is known."""
     claim = judge_claim(
-        account=portal_request.account, person_id=portal_request.requester_id, uid=portal_request.workspace_uid
+        account=portal_request.account,
+        person_id=portal_request.requester_id,
+        uid=portal_request.workspace_uid,
+        number=portal_request.pk,
     )
     if claim is Claim.PENDING:
         # All that its requester has waiting for the workspace: one by one, many would keep others from their turn.
