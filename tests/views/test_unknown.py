@@ -165,8 +165,8 @@ def test_a_waiting_request_shows_its_place(sign_in, sandbox, alice, bob):
     assert "At most 16 calls are under way at one time. Its place in the queue: 3." in page
 
 
-@pytest.mark.parametrize("response", ["same", "other"])
-def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, settings, alice, anna, olga, response):
+@pytest.mark.parametrize("answer", ["same", "other"])
+def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, settings, alice, anna, olga, answer):
     waiting = factories.submit(alice)
     settings.AGENTSTATION_API_KEY = "another-key"
     asked = factories.ask_whose_key()
@@ -174,7 +174,7 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     page = sign_in(alice).get("/key/").content.decode()
     assert "A different API key or base URL has been set" in page
     assert asked.fingerprint not in page
-    assert sign_in(anna).post(url, {"account": response}).status_code == 403
+    assert sign_in(anna).post(url, {"account": answer}).status_code == 403
     assert "Sending can&#x27;t be resumed here" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
     page = sign_in(olga).get("/key/").content.decode()
     assert all(told in page for told in (url, asked.fingerprint, asked.base_url, asked.seen_on))
@@ -183,13 +183,13 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     assert operator_actions.count_open_decisions() == 1
 
     assert "Say whether" in sign_in(olga).post(url, {"account": "perhaps"}, follow=True).content.decode()
-    page = sign_in(olga).post(url, {"account": response}, follow=True).content.decode()
+    page = sign_in(olga).post(url, {"account": answer}, follow=True).content.decode()
     assert "Noted." in page
     assert url not in page
-    again = sign_in(olga).post(url, {"account": response}, follow=True)
+    again = sign_in(olga).post(url, {"account": answer}, follow=True)
     assert "Somebody has already confirmed" in again.content.decode()
-    assert models.Account.objects.count() == (1 if response == "same" else 2)
-    assert waiting.account == accounts.get_current_account() or response == "other"
+    assert models.Account.objects.count() == (1 if answer == "same" else 2)
+    assert waiting.account == accounts.get_current_account() or answer == "other"
 
 
 def test_the_question_of_a_key_says_whether_its_worker_still_lives(sign_in, sandbox, settings, alice, olga):

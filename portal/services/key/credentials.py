@@ -15,7 +15,7 @@ from portal.services.key import accounts, circuit_breaker
 from portal.services.runtime import notify
 
 _SEEN_LATELY = timedelta(seconds=30)  # of a worker that lives: it shows itself each five
-_ASKED_LATELY = timedelta(hours=1)  # of a question: what no process has had for longer needs no response
+_ASKED_LATELY = timedelta(hours=1)  # of a question: what no process has had for longer needs no answer
 
 
 def list_questions(*, account: models.Account) -> list[models.Credential]:

@@ -11,6 +11,7 @@ from portal.models.clock import Now
 from portal.services.key import circuit_breaker, pace, steady_clock
 from portal.services.mirrors import refreshing
 from portal.services.reconciliation import matching
+from portal.services.requests import ownership
 from portal.services.runtime import leases
 
 type _Rows = QuerySet[models.Request] | QuerySet[models.Workstation]
@@ -42,6 +43,10 @@ def _list_requests(*, account: models.Account) -> QuerySet[models.Request]:
     longest = timedelta(seconds=max(pace.LONGEST_RETRY_AFTER, matching.PATIENCE * settings.PORTAL_RECONCILE_GRACE))
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
     is_early = Q(next_attempt_at__gt=ahead + longest) | Exists(tried) | Exists(decided)
+    # What was never sent waits for nothing but to know whose a workspace is.
+    is_early |= ~Exists(models.Attempt.objects.filter(request=OuterRef("pk"))) & Q(
+        next_attempt_at__gt=ahead + ownership.PAUSE
+    )
     return waiting.filter(is_early, next_attempt_at__gt=ahead)
 
 

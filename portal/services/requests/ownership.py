@@ -12,7 +12,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.requests import lifecycle
 
-_PAUSE = timedelta(seconds=5)  # before the owner of a workspace that another request has just named is asked for again
+PAUSE = timedelta(seconds=5)  # before the owner of a workspace that another request has just named is asked for again
 
 
 class Claim(Enum):
@@ -73,7 +73,7 @@ def admit_request(*, portal_request: models.Request) -> bool:
     if claim is Claim.PENDING:
         # All that its requester has waiting for the workspace: one by one, many would keep others from their turn.
         due = models.Request.objects.due(portal_request.account).filter(requester=portal_request.requester_id)
-        due.filter(workspace_uid=portal_request.workspace_uid).update(next_attempt_at=Now() + _PAUSE)
+        due.filter(workspace_uid=portal_request.workspace_uid).update(next_attempt_at=Now() + PAUSE)
     elif claim is Claim.TAKEN:
         _refuse(portal_request)
     return claim is Claim.FREE
