@@ -113,4 +113,24 @@ def test_two_that_queue_again_in_one_workspace_do_not_wait_for_each_other(alice,
     for portal_request in waiting:
         rows.create_attempt(portal_request, outcome="UNKNOWN", failure="no-answer", token="t")
 
-    assert [ownership.admit_request(portal_request=one) for one in waiting] == [True, False]
+    assert [ownership.admit_requests(portal_requests=[one]) for one in waiting] == [waiting[:1], []]
+
+
+def test_of_two_that_are_claimed_together_for_one_workspace_the_first_is_sent(alice, bob):
+    waiting = [factories.submit(person, workspace_uid="w-nobody-s") for person in (alice, bob)]
+    calls = dispatch.claim_requests(worker="w", most=16)
+    assert [call.attempt_id for call in calls] == [waiting[0].attempts.get().pk]
+    assert statuses(*waiting) == ["SENDING", "QUEUED"]
+
+
+def test_many_that_wait_for_workspaces_are_put_off_by_one_statement(alice, bob):
+    for number in range(12):
+        factories.submit(alice, workspace_uid=f"space-{number}")
+    assert len(dispatch.claim_requests(worker="w", most=16)) == 12
+    waiting = [factories.submit(bob, workspace_uid=f"space-{number}") for number in range(12)]
+
+    with CaptureQueriesContext(connection) as captured:
+        assert not dispatch.claim_requests(worker="w", most=16)
+
+    assert statuses(*waiting) == ["QUEUED"] * 12
+    assert sum("next_attempt_at" in query["sql"] and query["sql"].startswith("UPDATE") for query in captured) == 1

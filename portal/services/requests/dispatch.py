@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import takewhile
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -85,8 +84,7 @@ def claim_with_key(*, key: models.Key, worker: str, most: int, now: datetime, bo
     calls, room = list[Call](), min(most, _count_room(key=key, now=now))
     while len(calls) < room:
         found = fair_queue.find_next(account=key.account, most=room - len(calls))
-        # Not a filter: what comes after a request that has to wait would be sent before it.
-        admitted = list(takewhile(lambda one: ownership.admit_request(portal_request=one), found))
+        admitted = ownership.admit_requests(portal_requests=found)
         if admitted:
             calls += _create_attempts(admitted, key=key, worker=worker, now=now, boottime=boottime)
         if len(admitted) == len(found):

@@ -1,10 +1,10 @@
 """Whose a workspace is: whoever first used it here. Checked when a request is taken, and again when it is sent."""
 
+from collections.abc import Iterable
 from datetime import timedelta
-from enum import Enum
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal import failures, models
 from portal.models.clock import Now
@@ -13,33 +13,6 @@ from portal.services import audit
 from portal.services.requests import lifecycle
 
 PAUSE = timedelta(seconds=5)  # before the owner of a workspace that another request has just named is asked for again
-
-
-class Claim(Enum):
-    """Whether a person may have a workspace."""
-
-    FREE = "free"
-    TAKEN = "taken"
-    PENDING = "pending"
-
-
-def judge_claim(*, account: models.Account, person_id: int, uid: str, number: int) -> Claim:
-    """Whether the person may work in the workspace, of which a request under way may yet make another the owner.
-
-    `number` is the request's: of several that queue again, the first is sent, or each would wait for the others.
-    """
-    if _is_free(uid):
-        return Claim.FREE
-    owner = _find_owner(account=account, uid=uid)
-    if owner is not None:
-        return Claim.FREE if owner == person_id else Claim.TAKEN
-    states = models.Request.Status
-    # One that queues again may yet turn out to have been sent.
-    may_have_it = Q(status__in=(states.SENDING, states.UNKNOWN)) | Q(
-        status=states.QUEUED, attempts__in=_list_unknown(), pk__lt=number
-    )
-    others = models.Request.objects.filter(may_have_it, account=account, workspace_uid=uid)
-    return Claim.PENDING if others.exclude(requester=person_id).exists() else Claim.FREE
 
 
 def is_taken(*, account: models.Account, person_id: int, uid: str) -> bool:
@@ -62,21 +35,45 @@ def _list_unknown() -> QuerySet[models.Attempt]:
     return models.Attempt.objects.filter(outcome=models.Attempt.Outcome.UNKNOWN).exclude(token="")
 
 
-def admit_request(*, portal_request: models.Request) -> bool:
-    """Whether the locked request may be sent into its workspace; else it fails, or waits until that is known."""
-    claim = judge_claim(
-        account=portal_request.account,
-        person_id=portal_request.requester_id,
-        uid=portal_request.workspace_uid,
-        number=portal_request.pk,
-    )
-    if claim is Claim.PENDING:
-        # All that its requester has waiting for the workspace: one by one, many would keep others from their turn.
-        due = models.Request.objects.due(portal_request.account).filter(requester=portal_request.requester_id)
-        due.filter(workspace_uid=portal_request.workspace_uid).update(next_attempt_at=Now() + PAUSE)
-    elif claim is Claim.TAKEN:
+def admit_requests(*, portal_requests: Iterable[models.Request]) -> list[models.Request]:
+    """Of locked requests, in their order, those before the first that may not be sent into its workspace now.
+
+    That one fails, waits until it is known whose the workspace is, or is to be asked about again once the others are
+    on their way.
+    """
+    admitted, people = list[models.Request](), dict[str, int]()
+    for one in portal_requests:
+        # Not a filter: what comes after a request that has to wait would be sent before it.
+        is_first = people.setdefault(one.workspace_uid, one.requester_id) == one.requester_id
+        if not (is_first or _is_free(one.workspace_uid)) or not _admit(one):
+            break
+        admitted.append(one)
+    return admitted
+
+
+def _admit(portal_request: models.Request) -> bool:
+    account, uid = portal_request.account, portal_request.workspace_uid
+    if is_taken(account=account, person_id=portal_request.requester_id, uid=uid):
         _refuse(portal_request)
-    return claim is Claim.FREE
+        return False
+    if not _is_free(uid) and _list_pending(account).filter(pk=portal_request.pk).exists():
+        # All that wait like this: one by one, many would keep the key locked, and others from their turn.
+        _list_pending(account).update(next_attempt_at=Now() + PAUSE)
+        return False
+    return True
+
+
+def _list_pending(account: models.Account) -> QuerySet[models.Request]:
+    """Those due for a workspace of which another person's request may yet make that person the owner."""
+    states = models.Request.Status
+    # One that queues again may have been sent. Of several such the first goes, or each would wait for the others.
+    may_have_it = Q(status__in=(states.SENDING, states.UNKNOWN)) | Q(
+        status=states.QUEUED, attempts__in=_list_unknown(), pk__lt=OuterRef("pk")
+    )
+    others = models.Request.objects.filter(may_have_it, account=account, workspace_uid=OuterRef("workspace_uid"))
+    owned = models.Workspace.objects.filter(account=account, uid=OuterRef("workspace_uid"), owner__isnull=False)
+    due = models.Request.objects.due(account).exclude(workspace_uid__in=["", *settings.SHARED_WORKSPACES])
+    return due.filter(~Exists(owned), Exists(others.exclude(requester=OuterRef("requester"))))
 
 
 def _refuse(portal_request: models.Request) -> None:
