@@ -3,7 +3,7 @@
 from portal.forms.accounts import AccountForm, ConfirmForm, PasswordForm, SetupForm, SignInForm
 from portal.forms.fields import PortalRenderer
 from portal.forms.filters import FilterForm, UsageForm
-from portal.forms.requests import DecisionForm, ReasonForm, RequestForm
+from portal.forms.requests import DecisionForm, ReasonForm, RequestForm, WorkspaceNameForm
 
 __all__ = [
     "AccountForm",
@@ -17,4 +17,5 @@ __all__ = [
     "SetupForm",
     "SignInForm",
     "UsageForm",
+    "WorkspaceNameForm",
 ]

@@ -18,8 +18,29 @@ class TypeCards(forms.RadioSelect):
     option_template_name = "forms/widgets/type_card.html"
 
 
+class WorkspaceChoices(forms.RadioSelect):
+    """A new workspace, one of the person's own with what is known of it, or the field for an ID."""
+
+    template_name = "forms/widgets/workspace_choices.html"
+
+
+class WorkspaceNameForm(forms.Form):
+    """Names a workspace."""
+
+    name = WholeText(
+        label=_("Name"),
+        required=False,
+        max_length=60,
+        help_text=_("Shown instead of the ID, up to 60 characters. AgentStation doesn't see it."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+NEW, OTHER = "+new", "+other"  # no workspace can have these as its ID
+
+
 class RequestForm(forms.Form):
-    """Asks for a workstation."""
+    """Asks for a workstation. `place` chooses among workspaces; without it `workspace_id` alone says which."""
 
     type = forms.ChoiceField(
         label=_("Workstation type"),
@@ -29,21 +50,22 @@ class RequestForm(forms.Form):
             "invalid_choice": _("AgentStation doesn't offer this type. Choose one of those shown here."),
         },
     )
-    workspace_id = WholeText(
-        label=_("Workspace (optional)"),
+    # Whose a workspace is, is asked when it is submitted: here any will do.
+    place = WholeText(
+        label=_("Workspace"),
         required=False,
-        help_text=_(
-            "Files stay in the workspace when the workstation ends. Leave this empty for a new one, choose one of "
-            "yours, or type a workspace ID."
-        ),
+        help_text=_("Files stay in the workspace when the workstation ends."),
+        widget=WorkspaceChoices,
+    )
+    workspace_id = WholeText(
+        label=_("Workspace ID"),
+        required=False,
         validators=[
             RegexValidator(
                 r"\A[0-9A-Za-z_-]{1,64}\Z", _("A workspace ID has 1 to 64 letters, digits, hyphens or underscores.")
             )
         ],
-        widget=forms.TextInput(
-            attrs={"list": "your-workspaces", "autocomplete": "off", "spellcheck": "false", "class": "mono"}
-        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
     )
     note = WholeText(
         label=_("Note (optional)"),
@@ -61,11 +83,39 @@ class RequestForm(forms.Form):
     )
 
     def __init__(self, *args: Any, types: Sequence[models.WorkstationType], **kwargs: Any) -> None:
-        """`types` are those that are offered. Each is its own label, so that its card can tell more than its name."""
+        """`types` are those that are offered."""
         super().__init__(*args, **kwargs)
         self.fields["type"].choices = [(one.name, one) for one in types]  # type: ignore[attr-defined]
         if len(types) == 1:
             self.initial["type"] = types[0].name
+
+    def offer(self, *, types: Sequence[models.WorkstationType], workspaces: Sequence[models.Workspace]) -> None:
+        """Show these types, in this order, and the person's own workspaces. Each is its own label, so that its choice
+        can tell more than its name."""
+        self.fields["type"].choices = [(one.name, one) for one in types]  # type: ignore[attr-defined]
+        own: dict[str, Any] = {one.uid: one for one in workspaces}
+        choices = {NEW: _("A new workspace"), **own, OTHER: _("A workspace by its ID")}
+        self.fields["place"].widget.choices = choices.items()
+        values = self.data if self.is_bound else self.initial
+        if values.get("place") not in choices:
+            uid = values.get("workspace_id", "")
+            place = NEW if not uid else uid if uid in own else OTHER
+            self.data, self.initial = {**self.data, "place": place}, {**self.initial, "place": place}
+
+    @property
+    def has_typed_workspace(self) -> bool:
+        """Whether its workspace is that of the field for an ID."""
+        return self.cleaned_data.get("place") in ("", OTHER)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        place = cleaned.get("place")
+        if place == OTHER and not cleaned.get("workspace_id") and "workspace_id" not in self.errors:
+            self.add_error("workspace_id", _("Enter the workspace's ID, or choose a new workspace."))
+        if place and place != OTHER:
+            self.errors.pop("workspace_id", None)  # of a field that is not shown
+            cleaned["workspace_id"] = "" if place == NEW else place
+        return cleaned
 
 
 class ReasonForm(forms.Form):

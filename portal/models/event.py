@@ -38,6 +38,7 @@ class Verb(models.TextChoices):
     CHANGE_TYPES = "change-types", _("types changed")
     REQUEST_RELEASE = "request-release", _("release requested")
     RELEASED = "released", _("released")
+    NAME_WORKSPACE = "name-workspace", _("workspace named")
     ENDED = "ended", _("ended")
     BEGIN_DOUBT = "begin-doubt", _("in doubt")
     CLEAR_DOUBT = "clear-doubt", _("no longer in doubt")

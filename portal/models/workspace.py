@@ -26,11 +26,15 @@ class Mirror(Audited):
 class Workspace(Mirror):
     """Where files stay. It belongs to whoever first used it here."""
 
-    AUDITED = ("account_id", "uid", "owner_id")
+    AUDITED = ("account_id", "uid", "owner_id", "name")
+    PRIVATE = frozenset({"name"})
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="workspaces")
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="workspaces"
+    )
+    name = models.CharField(
+        max_length=60, blank=True, help_text=_("What its owner calls it. Stays here; AgentStation does not see it.")
     )
     status = models.TextField(blank=True)
 

@@ -12,7 +12,7 @@ from django import template
 from django.contrib.messages.storage.base import Message
 from django.template import Context
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.dates import MONTHS_3
 from django.utils.html import format_html
@@ -298,6 +298,20 @@ def browser_name(agent: str) -> str:
     if not browser:
         return Truncator(agent).chars(60) or gettext("A browser that does not say which")
     return gettext("%(browser)s on %(system)s") % {"browser": browser, "system": system} if system else browser
+
+
+@register.simple_tag(takes_context=True)
+def workspace_link(context: Context, workspace: models.Workspace) -> SafeString:
+    """A workspace by its name, or by its ID where it has none or the reader may not know it."""
+    user = context["user"]
+    may_know = workspace.owner_id == user.pk or user.has_perm("portal.see_all")
+    try:
+        link = reverse("workspace_detail", args=[workspace.uid])
+    except NoReverseMatch:  # the provider's IDs may be anything
+        return format_html('<span class="mono"><bdi>{}</bdi></span>', workspace.uid)
+    if workspace.name and may_know:
+        return format_html('<a href="{}"><bdi>{}</bdi></a>', link, workspace.name)
+    return format_html('<a class="mono" href="{}"><bdi>{}</bdi></a>', link, workspace.uid)
 
 
 @register.filter

@@ -17,7 +17,7 @@ from portal.services.reconciliation import operator_actions
 from portal.services.reports import pulse
 from portal.services.requests import fair_queue, notes, submissions
 from portal.views import failure_pages, history, request_page, support
-from portal.views.components import links, live, timeline
+from portal.views.components import choosing, links, live, timeline
 from portal.views.http import SignedInRequest, keep_key, read_key
 
 
@@ -25,7 +25,8 @@ from portal.views.http import SignedInRequest, keep_key, read_key
 @permission_required("portal.submit_request", raise_exception=True)
 def new(request: SignedInRequest) -> HttpResponse:
     """The form, and its submission."""
-    offered = types.list_offered_types(account=read_key(request).account)
+    account = read_key(request).account
+    offered = types.list_offered_types(account=account)
     form = (
         forms.RequestForm(request.POST.dict(), types=offered)
         if request.method == "POST"
@@ -37,11 +38,13 @@ def new(request: SignedInRequest) -> HttpResponse:
         except submissions.SubmissionReused as error:
             form.add_error("submission", str(error))
         except submissions.WorkspaceNotFound as error:
-            form.add_error("workspace_id", str(error))
+            form.add_error("workspace_id" if form.has_typed_workspace else "place", str(error))
     if "submission" in form.errors:
         _renew_submission(form)
+    choices = choosing.read_choices(user=request.user, account=account, offered=offered)
+    form.offer(types=choices.types, workspaces=choices.workspaces)
     is_rehearsal = failure_pages.is_rehearsal(workspace_uid=form["workspace_id"].value() or "")
-    return render(request, "requests/new.html", {"form": form, "is_rehearsal": is_rehearsal, **_show_own(request)})
+    return render(request, "requests/new.html", {"form": form, "is_rehearsal": is_rehearsal, "choices": choices})
 
 
 def _fill(request: SignedInRequest) -> dict[str, object]:
@@ -72,12 +75,6 @@ def _submit(request: SignedInRequest, form: forms.RequestForm) -> models.Request
 def _renew_submission(form: forms.RequestForm) -> None:
     """Give a form whose number cannot be used a new one, so that sending it again works."""
     form.data = {**form.data, "submission": str(uuid4())}
-
-
-def _show_own(request: SignedInRequest) -> dict[str, object]:
-    own = models.Request.objects.filter(requester=request.user).order_by("-id")
-    workspaces = models.Workspace.objects.filter(owner=request.user, account=read_key(request).account)
-    return {"recent": own[:4], "workspaces": workspaces.order_by("-id").values("uid", "first_seen_at")[:100]}
 
 
 @require_GET

@@ -1,12 +1,15 @@
 """Workspaces: those that a person may see, and one of them with its files, logs and workstations."""
 
+from django.contrib import messages
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
 
-from portal import models
+from portal import forms, models
+from portal.services.mirrors import naming
 from portal.views.components import paging
 from portal.views.http import SignedInRequest
 
@@ -29,10 +32,27 @@ def index(request: SignedInRequest) -> HttpResponse:
 def detail(request: SignedInRequest, uid: str) -> HttpResponse:
     """One workspace."""
     workspace = paging.find_newest(rows=_visible(request), uid=uid)
+    return _show_one(request, workspace, form=forms.WorkspaceNameForm(initial={"name": workspace.name}))
+
+
+@require_POST
+def name(request: SignedInRequest, uid: str) -> HttpResponse:
+    """Name one's own workspace."""
+    workspace = paging.find_newest(rows=models.Workspace.objects.filter(owner=request.user), uid=uid)
+    form = forms.WorkspaceNameForm(request.POST)
+    if not form.is_valid():
+        return _show_one(request, workspace, form=form)
+    naming.name_workspace(actor=request.user, workspace=workspace, name=form.cleaned_data["name"])
+    messages.success(request, _("The name is saved.") if form.cleaned_data["name"] else _("The name is removed."))
+    return redirect("workspace_detail", uid)
+
+
+def _show_one(request: SignedInRequest, workspace: models.Workspace, *, form: forms.WorkspaceNameForm) -> HttpResponse:
     workstations = models.Workstation.objects.visible_to(request.user).filter(workspace=workspace)
     contents = paging.read_contents(workspace=workspace, user=request.user)
     context = {
         "workspace": workspace,
+        "form": form,
         "raw": paging.show_raw(workspace.raw, contents=contents),
         "workstations": workstations.select_related("request__requester").order_by("-pk")[: paging.PAGE_SIZE],
         **contents,

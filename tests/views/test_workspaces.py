@@ -1,0 +1,107 @@
+"""Workspaces have names, which their owners give them, and are chosen by them."""
+
+import re
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from portal import models
+from portal.models.event import Verb
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def space(alice) -> models.Workspace:
+    portal_request = rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now())
+    space = rows.create_workspace(alice)
+    rows.create_workstation(portal_request, workspace=space)
+    return space
+
+
+def name(browser, space, words):
+    return browser.post(f"/workspaces/{space.uid}/name/", {"name": words})
+
+
+def list_places(browser, query="") -> dict[str, bool]:
+    """The values of the radio buttons, and whether each is chosen."""
+    page = browser.get(f"/requests/new/{query}").content.decode()
+    found = re.findall(r'<input\s+type="radio"\s+name="place"\s+value="([^"]*)"([^>]*)>', page)
+    return {value: "checked" in attributes for value, attributes in found}
+
+
+def test_an_owner_names_a_workspace_and_finds_it_by_that(sign_in, alice, space):
+    browser = sign_in(alice)
+    assert name(browser, space, "Quarterly report").status_code == 302
+
+    for path in ("/workspaces/", f"/workspaces/{space.uid}/", "/", "/requests/new/"):
+        assert "Quarterly report" in browser.get(path).content.decode(), path
+    event = models.Event.objects.get(verb=Verb.NAME_WORKSPACE)
+    assert event.actor_name == "alice"
+    assert "Quarterly report" not in f"{event.detail}{list(event.changes.values())}"
+
+
+def test_the_same_name_again_is_no_event(sign_in, alice, space):
+    browser = sign_in(alice)
+    for _ in range(2):
+        name(browser, space, "Report")
+    assert models.Event.objects.filter(verb=Verb.NAME_WORKSPACE).count() == 1
+
+
+def test_a_name_that_is_too_long_is_refused_with_what_was_typed(sign_in, alice, space):
+    response = name(sign_in(alice), space, "x" * 61)
+    assert response.status_code == 200
+    assert "x" * 61 in response.content.decode()
+    space.refresh_from_db()
+    assert space.name == ""
+
+
+@pytest.mark.parametrize("person", ["bob", "olga"])
+def test_nobody_else_names_it(request, sign_in, space, person):
+    assert name(sign_in(request.getfixturevalue(person)), space, "Mine").status_code == 404
+    space.refresh_from_db()
+    assert space.name == ""
+
+
+def test_a_name_is_not_told_to_who_may_not_see_the_workspace(sign_in, alice, bob, space):
+    name(sign_in(alice), space, "Secret plan")
+    theirs = rows.create_request(bob, status="SUCCEEDED", ended_at=timezone.now())
+    rows.create_workstation(theirs, workspace=space)
+    page = sign_in(bob).get("/").content.decode()
+    assert space.uid in page
+    assert "Secret plan" not in page
+
+
+def test_the_form_offers_a_new_workspace_and_ones_own(sign_in, alice, bob, space):
+    assert list_places(sign_in(alice)) == {"+new": True, space.uid: False, "+other": False}
+    assert list_places(sign_in(bob)) == {"+new": True, "+other": False}
+    assert list_places(sign_in(alice), f"?workspace_id={space.uid}")[space.uid]
+    assert list_places(sign_in(bob), f"?workspace_id={space.uid}")["+other"]
+
+
+@pytest.mark.parametrize(
+    ("place", "typed", "asked"),
+    [("+new", "left-over", ""), ("+other", "typed", "typed"), ("own", "left-over", "own"), (None, "typed", "typed")],
+)
+def test_the_choice_says_which_workspace_is_asked_for(sign_in, alice, space, place, typed, asked):
+    values = {"type": "python", "workspace_id": typed, "note": "", "submission": str(uuid4())}
+    if place is not None:
+        values["place"] = space.uid if place == "own" else place
+    assert sign_in(alice).post("/requests/new/", values).status_code == 302
+    assert models.Request.objects.latest("pk").workspace_uid == (space.uid if asked == "own" else asked)
+
+
+def test_another_persons_workspace_as_a_choice_is_not_found(sign_in, bob, space):
+    values = {"type": "python", "place": space.uid, "workspace_id": "", "note": "", "submission": str(uuid4())}
+    response = sign_in(bob).post("/requests/new/", values)
+    assert response.status_code == 200
+    assert response.context["form"].errors["place"]
+    assert not models.Request.objects.filter(requester=bob).exists()
+
+
+def test_an_id_has_to_be_typed_where_it_is_chosen(sign_in, alice):
+    values = {"type": "python", "place": "+other", "workspace_id": "", "note": "", "submission": str(uuid4())}
+    response = sign_in(alice).post("/requests/new/", values)
+    assert response.context["form"].errors["workspace_id"]
