@@ -1,15 +1,15 @@
 """What every page shows: the theme, whether the sandbox is in use, and a pause of the key."""
 
-from functools import partial
+from functools import cache, partial
+from typing import cast
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from portal import models
 from portal.services.audit import watch
-from portal.services.reconciliation import operator_actions
 from portal.services.runtime import workers
-from portal.views.components import live
+from portal.views.components import live, navigation
 from portal.views.http import read_key
 
 THEMES = ("light", "auto", "dark")
@@ -23,10 +23,16 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "using_sandbox": settings.USING_SANDBOX,
         "support_contact": settings.PORTAL_SUPPORT_CONTACT,
         "is_poll": live.is_poll(request),
-        "count_open_decisions": operator_actions.count_open_decisions,  # called by the one template that shows it
+        "list_navigation": partial(_list_navigation, request),  # called by the one template that shows it
         "count_open_findings": partial(_count_findings, request),  # likewise
         **_read_key(request),
     }
+
+
+def _list_navigation(request: HttpRequest) -> list[navigation.Entry]:
+    match = request.resolver_match
+    user = cast(models.User, request.user)  # the template asks only where somebody is signed in
+    return navigation.list_entries(user=user, here=match.url_name or "" if match else "")
 
 
 def _count_findings(request: HttpRequest) -> int:
@@ -42,7 +48,7 @@ def _read_key(request: HttpRequest) -> dict[str, object]:
     key = read_key(request)
     return {
         "key": key,
-        "tell_state": partial(_tell_state, key),  # called by the one template that shows it
+        "tell_state": cache(partial(_tell_state, key)),  # called where it is shown; it asks once
         "key_version": live.read_version(request, key=key),
         "has_just_moved": live.has_just_moved(request, key=key),
     }

@@ -1,5 +1,6 @@
 """The state of the team's key, and the end of a pause."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +16,7 @@ from portal import models
 from portal.services.key import accounts, circuit_breaker, credentials, identity
 from portal.services.reconciliation import restore
 from portal.services.runtime import workers
-from portal.views.components import live
+from portal.views.components import live, pauses
 from portal.views.http import SignedInRequest, read_key
 
 
@@ -72,8 +73,17 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "worker_is_alive": is_alive,
         "database": identity.find_doubt() if key.cause == models.DATABASE_MOVED else None,
         "stopping_number": circuit_breaker.find_stopping_request(key=key),
+        "tried": _find_tried(account) if key.is_resuming else None,
+        "read_pauses": partial(pauses.read_pauses, key=key),  # called by the one template that shows them
+        "support": pauses.describe_payment(key=key, waiting=counts.get(states.QUEUED, 0)),
         "live": live.Part(version=version, pause=5, is_awaited=key.state != models.Key.State.ACTIVE),
     }
+
+
+def _find_tried(account: models.Account) -> models.Attempt | None:
+    """The attempt under way that tests whether requests are accepted again."""
+    under_way = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING, request__account=account)
+    return under_way.order_by("-claimed_tick").first()
 
 
 @require_POST

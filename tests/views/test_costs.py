@@ -95,4 +95,4 @@ def test_asking_for_a_workstation_costs_the_session_the_choices_and_the_rows(sig
 def test_the_form_asks_once_for_each_thing_that_it_offers(sign_in, alice, portal_request):
     models.Workspace.objects.create(account=accounts.get_current_account(), owner=alice, uid="space")
     browser = sign_in(alice)
-    check_cost(lambda: browser.get("/requests/new/"), most=7)
+    check_cost(lambda: browser.get("/requests/new/"), most=8)

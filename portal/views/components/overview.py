@@ -1,15 +1,24 @@
-"""What whoever sees everything finds on top of the home page: what goes on, and where to look something up."""
+"""What the home page of who sees everything begins with: what goes on, and, for auditors, the audit log."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db.models import Count, Q
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.audit import seals
+from portal.models.event import Verb
+from portal.services.audit import seals, watch
+from portal.services.reports import usual
 from portal.views.components import links
+
+_MOST_WAITING, _MOST_ACTS = 5, 5
+_MOST_COUNTED = 1000  # failed sign-ins
+_LONG, _DAY = timedelta(hours=8), timedelta(days=1)
+_States = models.Request.Status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,36 +31,99 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Log:
+    """How far the audit log is sealed and checked, the newest acts that needed a reason, and what is out of the
+    ordinary."""
+
+    state: seals.State
+    checks: list[models.LogCheck]
+    acts: list[models.Event]
+    exceptions: list[Figure]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Overview:
-    """`presets` are words and the addresses of lists. `audit_log` only for who may look at events."""
+    """`waiting` are those that have waited longest. `presets` are words and the addresses of lists. `log` only for who
+    may look at events."""
 
     figures: list[Figure]
+    waiting: list[models.Request]
     presets: list[tuple[str, str]]
-    audit_log: seals.State | None
+    log: Log | None
 
 
 def read_overview(*, user: models.User, account: models.Account) -> Overview:
-    """Three queries; three more for whoever reads the audit log."""
-    states = models.Request.Status
-    under_way = models.Request.objects.filter(
-        account=account, status__in=(states.QUEUED, states.SENDING, states.UNKNOWN)
-    )
-    counts = dict(under_way.order_by().values_list("status").annotate(Count("pk")))
-    figures = [
-        Figure(label=str(state.label), value=str(counts.get(state, 0)), link=links.to_history(status=state))
-        for state in (states.QUEUED, states.SENDING, states.UNKNOWN)
-    ]
-    running = models.Workstation.objects.live().filter(account=account).count()
-    recent = models.Request.objects.filter(account=account, created_at__gte=Now() - timedelta(days=1)).aggregate(
-        all=Count("pk"), failed=Count("pk", filter=Q(status=states.FAILED))
-    )
+    """Seven queries; eight more for who reads the audit log."""
+    unassigned = models.Workstation.objects.orphans().filter(account=account).count()
+    queue = models.Request.objects.filter(account=account, status=_States.QUEUED).select_related("requester")
     return Overview(
-        figures=[
-            *figures,
-            Figure(label=_("Running workstations"), value=str(running)),
-            Figure(label=_("Requests in 24 hours"), value=str(recent["all"])),
-            Figure(label=_("Of these failed"), value=str(recent["failed"])),
-        ],
+        figures=[*_count_under_way(account), *_count_workstations(account, unassigned), *_count_day(account)],
+        waiting=list(queue.order_by("queued_at", "id")[:_MOST_WAITING]),
         presets=links.list_presets(),
-        audit_log=seals.describe_state() if user.has_perm("portal.view_event") else None,
+        log=_read_log(unassigned) if user.has_perm("portal.view_event") else None,
+    )
+
+
+def _count_under_way(account: models.Account) -> list[Figure]:
+    states = (_States.QUEUED, _States.SENDING, _States.UNKNOWN)
+    under_way = models.Request.objects.filter(account=account, status__in=states)
+    counts = dict(under_way.order_by().values_list("status").annotate(Count("pk")))
+    return [
+        Figure(label=str(state.label), value=str(counts.get(state, 0)), link=links.to_history(status=state))
+        for state in states
+    ]
+
+
+def _count_workstations(account: models.Account, unassigned: int) -> list[Figure]:
+    running = models.Workstation.objects.live().filter(account=account)
+    counted = running.aggregate(all=Count("pk"), long=Count("pk", filter=Q(first_seen_at__lt=Now() - _LONG)))
+    changes = models.Notice.objects.filter(acknowledged_at=None).count()
+    review = reverse("unknown")
+    return [
+        Figure(label=_("Unassigned"), value=str(unassigned), link=review),
+        Figure(label=_("API changes"), value=str(changes), link=review),
+        Figure(label=_("Running"), value=str(counted["all"]), link=reverse("workstation_list")),
+        Figure(label=_("Over 8 hours"), value=str(counted["long"])),
+    ]
+
+
+def _count_day(account: models.Account) -> list[Figure]:
+    recent = models.Request.objects.filter(account=account, created_at__gte=Now() - _DAY).order_by()
+    statuses, codes = Counter[str](), Counter[str]()
+    for status, code, count in recent.values_list("status", "failure").annotate(Count("pk")):
+        statuses[status] += count
+        codes[code] += count if status == _States.FAILED else 0
+    ended = statuses[_States.SUCCEEDED] + statuses[_States.FAILED]
+    code, count = codes.most_common(1)[0] if codes else ("", 0)
+    time = usual.read_usual_time(account=account)
+    figures = [
+        (_("Requests in 24 hours"), str(statuses.total()), ""),
+        (_("Of these succeeded"), f"{100 * statuses[_States.SUCCEEDED] // ended} %" if ended else "–", ""),
+        (_("Usually ready within"), _("%(seconds)d s") % {"seconds": round(time)} if time is not None else "–", ""),
+        (_("Most frequent failure"), code if count else "–", links.to_history(failure=code) if count else ""),
+    ]
+    return [Figure(label=label, value=value, link=link) for label, value, link in figures]
+
+
+def _read_log(unassigned: int) -> Log:
+    newest = models.Event.objects.filter(verb=Verb.SIGN_IN_FAILED).order_by("-id").values("pk")[:_MOST_COUNTED]
+    failed = models.Event.objects.filter(pk__in=list(newest.values_list("pk", flat=True)), at__gte=Now() - _DAY)
+    ever_unknown = models.Request.objects.filter(was_unknown=True, created_at__gte=Now() - _DAY).count()
+    sign_ins = f"{reverse('admin:portal_event_changelist')}?verb={Verb.SIGN_IN_FAILED}"
+    return Log(
+        state=seals.describe_state(),
+        checks=[check for check in watch.list_checks() if check.ended_at],
+        acts=list(models.Event.objects.exclude(reason="").order_by("-id")[:_MOST_ACTS]),
+        exceptions=[
+            Figure(
+                label=_("Outcome unknown, 24 hours"),
+                value=str(ever_unknown),
+                link=f"{reverse('request_list')}?unknown=ever",
+            ),
+            Figure(label=_("Unassigned workstations"), value=str(unassigned), link=reverse("unknown")),
+            Figure(label=_("Failed sign-ins, 24 hours"), value=str(failed.count()), link=sign_ins),
+            Figure(
+                label=_("Open findings"), value=str(watch.count_open()), link=reverse("admin:portal_finding_changelist")
+            ),
+        ],
     )

@@ -1,0 +1,122 @@
+"""What a person finds on their home page: what runs, what is under way, what they can do about a failure, and what
+they asked for before."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import takewhile
+
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from portal import failures, models
+from portal.services.requests import notes
+
+_MOST_RUNNING, _MOST_RECENT, _MOST_URGENT, _MOST_AGAIN = 20, 30, 3, 3
+_STALE = timedelta(days=7)  # a failure that old asks for nothing any more
+_States = models.Request.Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """A combination that worked before: the words of a button, and the number of the request to repeat."""
+
+    words: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Urgent:
+    """A request that asks something of its requester: what happened, and the words and the link of what to do."""
+
+    request: models.Request
+    words: failures.Words
+    action: str
+    link: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """Of `requests`, the person's newest, those that are under way and those that ask for something are named again."""
+
+    workstations: list[models.Workstation]
+    under_way: list[models.Request]
+    urgent: list[Urgent]
+    requests: list[models.Request]
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self.workstations or self.under_way)
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What tells whether it has changed."""
+        return (
+            [(row.pk, row.status, row.failure, row.operator_note) for row in self.requests],
+            [
+                (row.pk, row.status, row.type, row.workspace_id, row.release_requested_at, row.doubted_at)
+                for row in self.workstations
+            ],
+        )
+
+
+def read_own(*, user: models.User) -> Own:
+    """Two queries."""
+    recent = list(models.Request.objects.filter(requester=user).order_by("-id")[:_MOST_RECENT])
+    return Own(
+        workstations=_list_running(user),
+        under_way=[row for row in recent if not row.is_final and not _is_asked(row)],
+        urgent=list(map(_describe_urgent, [*filter(_is_asked, recent), *_list_failed(recent)]))[:_MOST_URGENT],
+        requests=recent,
+    )
+
+
+def _list_running(user: models.User) -> list[models.Workstation]:
+    files = models.File.objects.filter(workspace=OuterRef("workspace")).order_by().values("workspace")
+    rows = models.Workstation.objects.live_for(user).select_related("workspace", "request")
+    rows = rows.annotate(file_count=Coalesce(Subquery(files.values(number=Count("pk"))), 0))
+    return list(rows.order_by("-id")[:_MOST_RUNNING])
+
+
+def _is_asked(portal_request: models.Request) -> bool:
+    return portal_request.status == _States.UNKNOWN and notes.may_requester_decide(note=portal_request.operator_note)
+
+
+def _list_failed(recent: Iterable[models.Request]) -> list[models.Request]:
+    """Those since the person's last success: whoever has got a workstation since needs no reminder."""
+    since_success = takewhile(lambda row: row.status != _States.SUCCEEDED, recent)
+    oldest = timezone.now() - _STALE
+    return [row for row in since_success if row.status == _States.FAILED and row.created_at > oldest]
+
+
+def _describe_urgent(portal_request: models.Request) -> Urgent:
+    failure, again = portal_request.failure_row, f"{reverse('request_new')}?again={portal_request.pk}"
+    if portal_request.status == _States.FAILED and failure and not failure.may_exist:
+        # The form leaves a workspace that was refused empty.
+        action = _("Try again with a new workspace") if failure.code == "422" else _("Request again")
+        return Urgent(request=portal_request, words=failure.title, action=action, link=again)
+    words = failure.title if failure and portal_request.status == _States.FAILED else _("You need to decide")
+    link = reverse("request_detail", args=[portal_request.pk])
+    return Urgent(request=portal_request, words=words, action=_("Open request"), link=link)
+
+
+def list_again(*, user: models.User, requests: Iterable[models.Request]) -> list[Again]:
+    """The last that succeeded, each combination of type and workspace once. One query more for workspaces' names."""
+    chosen: dict[tuple[str, str], models.Request] = {}
+    for row in requests:
+        if row.status == _States.SUCCEEDED:
+            chosen.setdefault((row.type, row.workspace_uid), row)
+    last = list(chosen.values())[:_MOST_AGAIN]
+    uids = {row.workspace_uid for row in last if row.workspace_uid}
+    named = models.Workspace.objects.filter(owner=user, uid__in=uids).exclude(name="").values_list("uid", "name")
+    names = dict(named) if uids else {}
+    return [Again(words=_name(row, names=names), number=row.pk) for row in last]
+
+
+def _name(portal_request: models.Request, *, names: Mapping[str, str]) -> str:
+    uid = portal_request.workspace_uid
+    values = {"type": models.label_type(portal_request.type), "workspace": names.get(uid, uid)}
+    return (_("%(type)s in %(workspace)s") if uid else _("%(type)s, new workspace")) % values

@@ -1,0 +1,55 @@
+"""The last pauses of the key, from the audit log, and what to tell who can end one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from portal import models
+from portal.models.event import Verb
+
+_MOST = 5
+_VERBS = (Verb.PAUSE, Verb.RESUME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """`ended_at` is empty while it lasts; `ended_by` is empty where nobody but the portal ended it."""
+
+    cause: str
+    began_at: datetime
+    ended_at: datetime | None
+    ended_by: str
+
+    @property
+    def seconds(self) -> float | None:
+        return (self.ended_at - self.began_at).total_seconds() if self.ended_at else None
+
+
+def read_pauses(*, key: models.Key) -> list[Pause]:
+    """The newest first. One query."""
+    events = models.Event.objects.filter(verb__in=_VERBS, target=f"{key._meta.verbose_name} {key}")
+    return list(_pair(events.order_by("-id")[: 2 * _MOST]))[:_MOST]
+
+
+def _pair(events: Iterable[models.Event]) -> Iterable[Pause]:
+    """A pause ends with the next event that resumes sending."""
+    end: models.Event | None = None
+    for event in events:
+        if event.verb == Verb.PAUSE:
+            cause = models.Key(state=models.Key.State.PAUSED, cause=event.detail.get("cause", "")).cause_title
+            ended_at, ended_by = (end.at, end.actor_name) if end else (None, "")
+            yield Pause(cause=cause, began_at=event.at, ended_at=ended_at, ended_by=ended_by)
+        end = event if event.verb == Verb.RESUME else None
+
+
+def describe_payment(*, key: models.Key, waiting: int) -> str:
+    """A message to whoever pays for the account, where the pause waits for that; else empty."""
+    if key.cause != "402" or not key.is_paused:
+        return ""
+    return _(
+        "AgentStation no longer accepts our team's requests: payment is required (402). The credits are used up, or a "
+        "payment has expired. Please check the billing of our account. %(waiting)d requests are waiting; they are sent "
+        "once an operator resumes sending in the workstation portal."
+    ) % {"waiting": waiting}

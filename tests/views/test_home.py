@@ -1,0 +1,83 @@
+"""A member's home: what runs, what is under way, what asks for something, and what worked before."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal import models
+from tests import factories
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db
+
+
+def read_home(browser) -> str:
+    return " ".join(browser.get("/").content.decode().split())
+
+
+def fail(person, *, code="422", age=timedelta(0), workspace_uid="") -> models.Request:
+    now = timezone.now() - age
+    return rows.create_request(
+        person, status="FAILED", failure=code, created_at=now, ended_at=now, workspace_uid=workspace_uid
+    )
+
+
+def read_urgent(browser) -> str:
+    _, _, after = read_home(browser).partition('id="urgent"')
+    return after.partition("</section>")[0]
+
+
+def test_a_refused_workspace_is_answered_with_a_new_one(sign_in, alice):
+    failed = fail(alice, workspace_uid="gone")
+    urgent = read_urgent(sign_in(alice))
+    assert f'href="/requests/new/?again={failed.pk}"' in urgent
+    assert "Try again with a new workspace" in urgent
+    page = sign_in(alice).get(f"/requests/new/?again={failed.pk}").content.decode()
+    assert "find the workspace" in page
+    assert re.search(r'value="\+new"[^>]*checked', page)
+
+
+def test_what_may_have_been_created_is_not_simply_asked_for_again(sign_in, alice):
+    failed = fail(alice, code="no-answer")
+    urgent = read_urgent(sign_in(alice))
+    assert f'href="/requests/{failed.pk}/"' in urgent
+    assert "again=" not in urgent
+
+
+@pytest.mark.parametrize("become", ["old", "followed by a success"])
+def test_a_failure_that_is_past_asks_for_nothing(sign_in, alice, become):
+    fail(alice, age=timedelta(days=8) if become == "old" else timedelta(0))
+    if become != "old":
+        rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now())
+    assert not read_urgent(sign_in(alice))
+
+
+def test_an_unknown_request_that_its_requester_may_settle_is_named_there_and_not_as_under_way(sign_in, alice):
+    asked = rows.create_request(alice, status="UNKNOWN", failure="no-answer", was_unknown=True)
+    factories.ask_people(asked)
+    browser = sign_in(alice)
+    assert f'href="/requests/{asked.pk}/"' in read_urgent(browser)
+    assert "You have no running workstations." in read_home(browser)
+
+
+def test_what_waits_can_be_cancelled_from_there(sign_in, alice):
+    waiting = factories.submit(alice)
+    assert f'action="/requests/{waiting.pk}/cancel/"' in read_home(sign_in(alice))
+
+
+def test_what_worked_before_is_one_press_away_each_once(sign_in, alice):
+    for _ in range(2):
+        rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now())
+    page = read_home(sign_in(alice))
+    assert len(re.findall(r'class="btn slim" href="/requests/new/\?again=', page)) == 1
+
+
+def test_nothing_of_anybody_elses_is_there(sign_in, alice, bob):
+    failed, waiting = fail(bob), factories.submit(bob)
+    theirs = rows.create_request(bob, status="SUCCEEDED", ended_at=timezone.now())
+    running = rows.create_workstation(theirs)
+    page = read_home(sign_in(alice))
+    for found in (failed.label, waiting.label, running.uid):
+        assert found not in page
