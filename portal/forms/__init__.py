@@ -4,6 +4,7 @@ from portal.forms.accounts import AccountForm, ConfirmForm, PasswordForm, SetupF
 from portal.forms.fields import PortalRenderer
 from portal.forms.filters import FilterForm, UsageForm
 from portal.forms.requests import DecisionForm, ReasonForm, RequestForm, WorkspaceNameForm
+from portal.forms.workstations import WorkstationFilterForm
 
 __all__ = [
     "AccountForm",
@@ -18,4 +19,5 @@ __all__ = [
     "SignInForm",
     "UsageForm",
     "WorkspaceNameForm",
+    "WorkstationFilterForm",
 ]

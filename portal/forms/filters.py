@@ -46,6 +46,29 @@ class DurationField(WholeText):
         return seconds
 
 
+class PersonField(WholeText):
+    """A name, as the ids of the person of this name, or else of those whose names begin with it; None for everybody."""
+
+    def clean(self, value: Any) -> list[int] | None:
+        name = super().clean(value)
+        if not name:
+            return None
+        found = dict(
+            models.User.objects.filter(username__istartswith=name).values_list("username", "pk")[:_MOST_PEOPLE]
+        )
+        exact = [pk for username, pk in found.items() if username.casefold() == name.casefold()]
+        if not found:
+            raise forms.ValidationError(_explain_nobody(name))
+        return exact or list(found.values())
+
+
+def choose_person() -> PersonField:
+    """The field of a filter."""
+    return PersonField(
+        label=_("Person"), required=False, max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+
 def _choose(label: Any, choices: list[tuple[str, Any]], **values: Any) -> forms.ChoiceField:
     return forms.ChoiceField(
         label=label, required=False, choices=choices, error_messages={"invalid_choice": NOT_IN_LIST}, **values
@@ -107,9 +130,7 @@ class FilterForm(forms.Form):
     status = _choose(_("State"), [("", _("Any")), *models.Request.Status.choices])
     type = _choose(_("Type"), [])
     failure = _choose(_("Failure"), [("", _("Any")), *failures.CHOICES])
-    person = WholeText(
-        label=_("Person"), required=False, max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
+    person = choose_person()
     unknown = _choose(_("Outcome was ever unknown"), [("", _("Any")), ("ever", _("At some time"))])
     longer = DurationField(
         label=_("Duration over"),
@@ -137,19 +158,6 @@ class FilterForm(forms.Form):
         self.fields["type"].choices = [("", _("Any")), *names]  # type: ignore[attr-defined]
         if not with_person:
             del self.fields["person"]
-
-    def clean_person(self) -> list[int] | None:
-        """The ids of the person of this name, or else of those whose names begin with it; None for everybody."""
-        name = self.cleaned_data["person"]
-        if not name:
-            return None
-        found = dict(
-            models.User.objects.filter(username__istartswith=name).values_list("username", "pk")[:_MOST_PEOPLE]
-        )
-        exact = [pk for username, pk in found.items() if username.casefold() == name.casefold()]
-        if not found:
-            raise forms.ValidationError(_explain_nobody(name))
-        return exact or list(found.values())
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -1,34 +1,86 @@
 """Workstations: those that a person may see, one of them, and giving it back."""
 
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.db.models import F
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import failures, forms, models
-from portal.services.mirrors import doubts, releases
+from portal.services.mirrors import doubts, releases, types
 from portal.views.components import live, paging
 from portal.views.http import SignedInRequest, read_key
 
 
-@require_GET
+@require_http_methods(["GET", "HEAD", "POST"])
 def index(request: SignedInRequest) -> HttpResponse:
-    """The workstations, newest first."""
+    """The workstations, newest first; several that are ticked are released at once, after a question."""
+    if request.method == "POST":
+        return _release_several(request)
     sees_all = request.user.has_perm("portal.see_all")
-    return render(request, "workstations/list.html", {"page": _read_all(request) if sees_all else _read_own(request)})
+    form = forms.WorkstationFilterForm(request.GET, types=types.list_known_types(), with_person=sees_all)
+    page = _read_page(request, form)
+    releasable = {row.pk for row in page.rows if _may_release_now(request, row)}
+    shown = {"page": page, "form": form, "tabs": _list_tabs(request, form), "releasable": releasable}
+    return render(request, "workstations/list.html", shown)
 
 
-def _read_all(request: SignedInRequest) -> paging.Page[models.Workstation]:
-    rows = models.Workstation.objects.select_related("request__requester", "workspace")
-    return paging.read_page(rows=rows, query=request.GET)
+def _read_page(request: SignedInRequest, form: forms.WorkstationFilterForm) -> paging.Page[models.Workstation]:
+    values = form.cleaned_data if form.is_valid() else {}
+    people = values.get("person") if request.user.has_perm("portal.see_all") else [request.user.pk]
+    wanted = {"type": values["type"]} if values.get("type") else {}
+    if form.shown == "running":
+        rows = models.Workstation.objects.live().filter(**wanted)
+        rows = rows.alias(whose=F("request__requester") + 0).filter(whose__in=people) if people is not None else rows
+    elif people is None:
+        rows = models.Workstation.objects.filter(**wanted)
+        rows = rows.exclude(ended_at=None) if form.shown == "ended" else rows
+    else:
+        return _read_of_people(people, ended=form.shown == "ended", wanted=wanted, query=request.GET)
+    return paging.read_page(rows=rows.select_related("request__requester", "workspace"), query=request.GET)
 
 
-def _read_own(request: SignedInRequest) -> paging.Page[models.Workstation]:
-    """Those of the person's own requests, in the order of these, which an index keeps."""
-    own = models.Request.objects.filter(requester=request.user, workstation__isnull=False)
-    page = paging.read_page(rows=own.select_related("requester", "workstation__workspace"), query=request.GET)
-    return paging.Page(rows=[row.workstation for row in page.rows], older=page.older, is_first=page.is_first)
+def _read_of_people(
+    people: list[int], *, ended: bool, wanted: Mapping[str, str], query: QueryDict
+) -> paging.Page[models.Workstation]:
+    """Those of the people's own requests, in the order of these, which an index keeps."""
+    own = models.Request.objects.filter(requester__in=people, workstation__isnull=False)
+    own = own.filter(**{f"workstation__{name}": value for name, value in wanted.items()})
+    own = own.exclude(workstation__ended_at=None) if ended else own
+    page = paging.read_page(rows=own.select_related("requester", "workstation__workspace"), query=query)
+    workstations = [row.workstation for row in page.rows]
+    return paging.Page(rows=workstations, older=page.older, newest=page.newest, is_first=page.is_first)
+
+
+def _list_tabs(request: SignedInRequest, form: forms.WorkstationFilterForm) -> list[tuple[Any, str, bool]]:
+    """Words, a link, and whether it is the one that is shown."""
+    kept = {name: request.GET[name] for name in ("type", "person") if request.GET.get(name)}
+    return [(words, f"?{urlencode({**kept, 'show': name})}", name == form.shown) for name, words in form.SHOWN]
+
+
+def _release_several(request: SignedInRequest) -> HttpResponse:
+    """Ask once, with the reason that others' need; the second time do it. Others than the person may release are not
+    found."""
+    uids = request.POST.getlist("workstation")[: paging.PAGE_SIZE]
+    visible = models.Workstation.objects.visible_to(request.user).select_related("request__requester", "workspace")
+    ticked = [row for row in visible.filter(uid__in=uids).order_by("-pk") if _may_release_now(request, row)]
+    if not ticked:
+        messages.warning(request, _("Tick the workstations to release: none of them can be released now."))
+        return redirect("workstation_list")
+    form = forms.ReasonForm(request.POST if "confirmed" in request.POST else None)
+    form.fields["reason"].required = not all(_is_own(request, row) for row in ticked)
+    if not form.is_valid():
+        return render(request, "workstations/release_several.html", {"form": form, "rows": ticked})
+    count = releases.request_releases(actor=request.user, workstations=ticked, reason=str(form.cleaned_data["reason"]))
+    done = ngettext("%(count)d workstation is being released.", "%(count)d workstations are being released.", count)
+    messages.success(request, done % {"count": count})
+    return redirect("workstation_list")
 
 
 @require_GET
@@ -73,9 +125,7 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         "live": part if workstation.is_live else None,
         "raw": paging.show_raw(workstation.raw, contents=contents),
         **contents,
-        "may_release": _may_release(request, workstation)
-        and workstation.is_live
-        and not workstation.release_requested_at,
+        "may_release": _may_release_now(request, workstation),
         "refusal": _describe_refusal(workstation.release_failure),
         "may_declare_ended": _may_declare_ended(request, workstation),
         "is_own": is_own,
@@ -97,6 +147,11 @@ def _may_act(request: SignedInRequest, workstation: models.Workstation) -> bool:
 def _may_release(request: SignedInRequest, workstation: models.Workstation) -> bool:
     """Orphans are given back on the operators' page."""
     return workstation.request is not None and _may_act(request, workstation)
+
+
+def _may_release_now(request: SignedInRequest, workstation: models.Workstation) -> bool:
+    is_asked = workstation.release_requested_at is not None
+    return workstation.is_live and not is_asked and _may_release(request, workstation)
 
 
 def _may_declare_ended(request: SignedInRequest, workstation: models.Workstation) -> bool:

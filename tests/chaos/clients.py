@@ -27,7 +27,7 @@ ENDLESS = ("fail-503", "fail-500", "fail-502", "fail-503-html", "hang", "reset",
 PATIENCE = 15.0  # seconds for one response
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _SUBMISSION = re.compile(r'name="submission" value="([^"]+)"')
-_WORKSPACE = re.compile(r'<option value="([0-9A-Za-z]{12})"')
+_WORKSPACE = re.compile(r'name="place"\s+value="([0-9A-Za-z]{12})"')
 _NUMBER = re.compile(r"/requests/([0-9]+)/$")
 
 

@@ -42,7 +42,9 @@ def signed_in(page, portal, administrator) -> Page:
 def request(page: Page, address: str, *, type: str = "python", workspace: str = "") -> None:
     page.goto(f"{address}/requests/new/")
     page.check(f"[name=type][value={type}]")
-    page.fill("[name=workspace_id]", workspace)
+    if workspace:
+        page.check('[name=place][value="+other"]')
+        page.fill("[name=workspace_id]", workspace)
     page.click("main form button[type=submit]")
 
 
@@ -105,6 +107,7 @@ def test_everything_works_without_javascript(browser, portal, administrator):
             break
         page.reload()
     expect(page.get_by_text("Open workstation")).to_be_visible()
+    page.locator(".account > summary").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/accounts/login/**")
     context.close()

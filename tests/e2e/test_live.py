@@ -42,7 +42,9 @@ def shaky(browser, session) -> Iterator[Page]:
 def request(page: Page, address: str, *, workspace: str = "") -> None:
     page.goto(f"{address}/requests/new/")
     page.check("[name=type][value=python]")
-    page.fill("[name=workspace_id]", workspace)
+    if workspace:
+        page.check('[name=place][value="+other"]')
+        page.fill("[name=workspace_id]", workspace)
     page.click("main form button[type=submit]")
 
 

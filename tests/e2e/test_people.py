@@ -183,8 +183,7 @@ def test_an_auditor_sees_everything_and_can_do_nothing(page, portal, people):
     page.goto(f"{portal.address}/key/")
     expect(page.locator("main").get_by_role("button")).to_have_count(0)
 
-    page.locator(".account > summary").click()
-    page.get_by_role("link", name="Audit log").click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Audit log").click()
     page.locator("#content-start").get_by_role("link", name="Requests", exact=True).click()
     page.locator("#result_list").get_by_role("link").first.click()
     expect(page.locator("#content-start")).to_contain_text("Requester")

@@ -34,7 +34,7 @@ OWN, OWN_OR_OPERATES = "lnannnn", "lnannaa"
 ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         (
-            *("home", "home_live", "request_list", "request_list_live", "workstation_list", "workspace_list", "usage"),
+            *("home", "home_live", "request_list", "request_list_live", "workspace_list", "usage"),
             *("failure_list", "failure_detail", "key", "key_live", "key_banner", "password_changed"),
         ),
         (ALL, NO_METHOD),
@@ -53,7 +53,7 @@ ROWS: dict[str, tuple[str, str]] = {
         ),
         (NO_METHOD, OPERATES),
     ),
-    **dict.fromkeys(("account", "confirm", "password_change"), (ALL, ALL)),
+    **dict.fromkeys(("account", "confirm", "password_change", "workstation_list"), (ALL, ALL)),
     "request_new": (REQUESTERS, REQUESTERS),
     "unknown": (SEES_ALL, NO_METHOD),
     "theme": ("mmmmmmm", "aaaaaaa"),

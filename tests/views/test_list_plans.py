@@ -114,6 +114,9 @@ QUESTIONS = [
 ]
 
 
+STATIONS = ["/workstations/", "/workstations/?show=ended", "/workstations/?show=all"]
+
+
 def check_cost(browser, address: str) -> str:
     """Read the page, and see that none of its queries reads too much."""
     with CaptureQueriesContext(connection) as queries:
@@ -141,7 +144,7 @@ def test_no_filter_of_the_admin_walks_past_what_does_not_fit(record, anna, sign_
 def test_no_list_of_a_member_walks_past_what_is_others(record, alice, sign_in):
     browser = sign_in(alice)
 
-    stations = check_cost(browser, "/workstations/")
+    stations = check_cost(browser, "/workstations/?show=all")
     assert [f"station-{number}<" in stations for number in (FIRST - FEW, FIRST - 1)] == [True, True]
     assert stations.count("station-") == 2 * FEW  # in its link and as its name
     spaces = check_cost(browser, "/workspaces/")
@@ -154,13 +157,14 @@ def test_no_list_of_a_member_walks_past_what_is_others(record, alice, sign_in):
 
 def test_no_page_of_a_member_walks_through_all_of_their_own(record, bob, sign_in):
     browser = sign_in(bob)
-    for address in ("/", "/usage/", "/workstations/", "/workspaces/", "/requests/", "/requests/?status=QUEUED"):
+    for address in ("/", "/usage/", *STATIONS, "/workspaces/", "/requests/", "/requests/?status=QUEUED"):
         check_cost(browser, address)
 
 
 def test_no_list_of_an_operator_walks(record, olga, sign_in):
     browser = sign_in(olga)
-    for address in ("/workstations/", "/workspaces/", "/unknown/", "/key/", "/usage/", "/failures/402/"):
+    more = [f"{address}&person=alice" for address in STATIONS[1:]]
+    for address in (*STATIONS, *more, "/workspaces/", "/unknown/", "/key/", "/usage/", "/failures/402/"):
         check_cost(browser, address)
 
 

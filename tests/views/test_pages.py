@@ -110,7 +110,7 @@ def test_lists_go_on_to_older_pages_and_forgive_an_odd_one(sign_in, alice):
 )
 def test_a_workstation_s_state_is_said(sign_in, workstation, alice, status, values, label):
     models.Workstation.objects.update(status=status, **values)
-    assert label in sign_in(alice).get("/workstations/").content.decode()
+    assert label in sign_in(alice).get("/workstations/?show=all").content.decode()
 
 
 def test_the_key_is_resumed_by_operators_only(sign_in, alice, anna, olga):

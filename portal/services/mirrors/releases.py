@@ -1,5 +1,6 @@
 """Releases: ending workstations at the provider. Claim, call and record, as for requests, but ahead of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -59,6 +60,19 @@ def request_release(*, actor: models.User, workstation: models.Workstation, reas
         detail=audit.describe_moment(row=workstation, column="release_requested_at"),
         reason=reason,
     )
+
+
+@transaction.atomic
+def request_releases(*, actor: models.User, workstations: Iterable[models.Workstation], reason: str = "") -> int:
+    """The same for several. Returns how many; those that have ended meanwhile are left out."""
+    released = 0
+    for workstation in workstations:
+        try:
+            request_release(actor=actor, workstation=workstation, reason=reason)
+        except NotLive:
+            continue
+        released += 1
+    return released
 
 
 def mark_release_requested(

@@ -15,10 +15,11 @@ _MOST_CONTENTS = 500  # files or logs on one page; the newest
 
 @dataclass(frozen=True, kw_only=True)
 class Page[Row]:
-    """One page, newest first; `older` is a link, empty at the end."""
+    """One page, newest first; `older` is a link, empty at the end, and `newest` leads to the first page."""
 
     rows: list[Row]
     older: str
+    newest: str
     is_first: bool
 
 
@@ -29,8 +30,13 @@ def read_page[Row: Model](*, rows: QuerySet[Row], query: QueryDict) -> Page[Row]
     if not is_first:
         rows = rows.filter(pk__lt=int(before))
     shown = list(rows.order_by("-pk")[: PAGE_SIZE + 1])
-    older = f"?before={shown[PAGE_SIZE - 1].pk}" if len(shown) > PAGE_SIZE else ""
-    return Page(rows=shown[:PAGE_SIZE], older=older, is_first=is_first)
+    link = query.copy()
+    link.pop("before", None)
+    newest = f"?{link.urlencode()}"
+    if len(shown) > PAGE_SIZE:
+        link["before"] = str(shown[PAGE_SIZE - 1].pk)
+    older = f"?{link.urlencode()}" if len(shown) > PAGE_SIZE else ""
+    return Page(rows=shown[:PAGE_SIZE], older=older, newest=newest, is_first=is_first)
 
 
 def find_newest[Row: Model](*, rows: QuerySet[Row], uid: str) -> Row:
