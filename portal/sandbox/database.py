@@ -38,17 +38,13 @@ class Database:
             self.connection.row_factory = sqlite3.Row
             # Survives kill -9; a power cut may cost the last moments, which a rehearsal can bear.
             self.connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
-            self._add_columns("workstations", "listed_at", "readable_at")
+            # The file of an older sandbox lacks some.
+            there = {row["name"] for row in self.all("PRAGMA table_info(workstations)")}
+            for column in [name for name in ("listed_at", "readable_at") if name not in there]:
+                self.connection.execute(f"ALTER TABLE workstations ADD COLUMN {column} REAL NOT NULL DEFAULT 0")
         except sqlite3.Error:
             self.connection.close()
             raise
-
-    def _add_columns(self, table: str, *columns: str) -> None:
-        """Columns that the file of an older sandbox lacks."""
-        there = {row["name"] for row in self.all(f"PRAGMA table_info({table})")}
-        for column in columns:
-            if column not in there:
-                self.connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} REAL NOT NULL DEFAULT 0")
 
     def close(self) -> None:
         """Close the database."""

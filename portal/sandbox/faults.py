@@ -6,7 +6,6 @@ A script says what the next calls meet; faults are for long rehearsals, where no
 import random
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from portal.sandbox import habits, limits, paging, script
@@ -16,20 +15,13 @@ from portal.sandbox.wishes import is_number, require
 KEYS = frozenset({"seed", "mix", "rate_limits"}) | habits.KEYS
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Chance:
-    on: str
-    response: Response
-    share: float
-
-
-def _read_chance(answer: Any) -> _Chance:
+def _read_chance(answer: Any) -> tuple[script.Line, float]:
+    """An answer, and the share of the calls that meet it."""
     sound = isinstance(answer, dict) and "times" not in answer
     require(sound, "each part of the mix must be an answer with a share, and without times")
     share = answer.get("share")
     require(is_number(share) and 0 <= share <= 1, "share must be from 0 to 1")
-    line = script.read_line({key: value for key, value in answer.items() if key != "share"})
-    return _Chance(on=line.on, response=line.response, share=share)
+    return script.read_line({key: value for key, value in answer.items() if key != "share"}), share
 
 
 class Faults:
@@ -60,12 +52,12 @@ class Faults:
         """What a call of this operation meets; None where it is left alone."""
         with self._lock:
             point = self._random.random()
-            for chance in self._chances:
-                if chance.on not in (operation, "*"):
+            for line, share in self._chances:
+                if line.on not in (operation, "*"):
                     continue
-                if point < chance.share:
-                    return chance.response
-                point -= chance.share
+                if point < share:
+                    return line.response
+                point -= share
         return None
 
     def limit(self, operation: str, *, now: float) -> Response | None:

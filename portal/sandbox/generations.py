@@ -11,6 +11,7 @@ from portal.sandbox.wishes import ScriptError
 type Document = dict[str, Any]
 
 _HARDWARE = ["keyboard", "mouse", "speaker", "microphone", "camera", "display"]
+_MODELS = ["speech-to-text", "text-to-speech", "large-language-model"]
 _DESCRIPTIONS: Mapping[str, tuple[str, list[str]]] = {
     "max": ("Everything there is, for sessions of any kind.", ["desktop", "terminal", "chromium", "zoom", "python"]),
     "zoom-chromium": ("Joins Zoom meetings, with a browser beside them.", ["desktop", "zoom", "chromium"]),
@@ -37,15 +38,14 @@ class Generation:
         """The list of types; None where there is none."""
         if not self.has_list:
             return None
-        listed = {"object": "list", "data": [_describe(name) for name in self.types]}
+        data = []
+        for name in self.types:
+            description, software = _DESCRIPTIONS[name]
+            hardware, models = (_HARDWARE, _MODELS) if "desktop" in software else ([], [])
+            words = {"id": name, "description": description}
+            data.append(words | {"hardware": hardware, "software": software, "models": models})
+        listed = {"object": "list", "data": data}
         return {"object": "list", "data": listed} if self.is_nested else listed
-
-
-def _describe(name: str) -> Document:
-    description, software = _DESCRIPTIONS[name]
-    models = ["speech-to-text", "text-to-speech", "large-language-model"] if "desktop" in software else []
-    hardware = _HARDWARE if "desktop" in software else []
-    return {"id": name, "description": description, "hardware": hardware, "software": software, "models": models}
 
 
 BY_NAME: Mapping[str, Generation] = {

@@ -101,7 +101,9 @@ class Handler(BaseHTTPRequestHandler):
             return self._refuse_body(400)
         if int(length) > MOST_BYTES:
             # A client that is still sending would not read the refusal.
-            self._drop(min(int(length), MOST_DROPPED))
+            left = min(int(length), MOST_DROPPED)
+            while left > 0 and (chunk := self.rfile.read(min(left, MOST_BYTES))):
+                left -= len(chunk)
             return self._refuse_body(413)
         body = self.rfile.read(int(length))
         if len(body) < int(length):
@@ -113,26 +115,24 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         return b"", reply_error(status)
 
-    def _drop(self, length: int) -> None:
-        while length > 0 and (chunk := self.rfile.read(min(length, MOST_BYTES))):
-            length -= len(chunk)
-
     # --- Writing ---
 
     def _play(self, exchange: Exchange) -> None:
-        if self._provider.stopping.is_set():
+        how, reply = exchange.response.how, exchange.reply
+        if how is not How.ANSWER or self._provider.stopping.is_set():
             self.close_connection = True
-        match exchange.response.how:
+        match how:
             case How.ANSWER:
-                self._send(exchange.reply)
+                self._send(reply)
             case How.HANG:
                 self._hang()
             case How.RESET:
                 self._reset()
             case How.TRUNCATE:
-                self._truncate(exchange.reply)
-            case _:
-                self._drip(exchange.reply)
+                self._send_head(reply, Content_Length=str(len(reply.body) + 1000))
+                self.wfile.write(reply.body[: len(reply.body) // 2 + 1])
+            case How.DRIP:
+                self._drip(reply)
 
     def _send_head(self, reply: Reply, **framing: str) -> None:
         headers = {"Content-Type": reply.content_type}
@@ -156,27 +156,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def _hang(self) -> None:
         """Say nothing until the client leaves, or until the server stops and ends our reading side."""
-        self.close_connection = True
         self.connection.settimeout(None)
         while self.connection.recv(65536):
             pass
 
     def _reset(self) -> None:
         """Break the connection: closed with a linger of zero, it goes down with a RST instead of a FIN."""
-        self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         # The reader holds the socket too; the server's own way to close would send a FIN first.
         self.rfile.close()
         self.connection.close()
 
-    def _truncate(self, reply: Reply) -> None:
-        self.close_connection = True
-        self._send_head(reply, Content_Length=str(len(reply.body) + 1000))
-        self.wfile.write(reply.body[: len(reply.body) // 2 + 1])
-
     def _drip(self, reply: Reply) -> None:
         """A byte of the answer at a time, then spaces, until the client leaves or the server stops."""
-        self.close_connection = True
         self._send_head(reply, Transfer_Encoding="chunked")
         letters = itertools.chain(reply.body, itertools.repeat(ord(" ")))
         self.wfile.write(b"1\r\n%c\r\n" % next(letters))

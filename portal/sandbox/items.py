@@ -33,7 +33,11 @@ class Items:
         logs = [
             ("log", name, level, self._file_every * number) for number, (name, level) in enumerate(contents.LOGS, 1)
         ]
-        more = [("file", name, "", 0.0) for name in self._name_more()]
+        habits = self._faults.habits
+        more = [
+            ("file", f"output-{number:05}".ljust(habits.name_length - 4, "x") + ".bin", "", 0.0)
+            for number in range(habits.more_files)
+        ]
         self._database.connection.executemany(
             "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -42,12 +46,6 @@ class Items:
                 if now + after <= ends_at
             ],
         )
-
-    def _name_more(self) -> list[str]:
-        habits = self._faults.habits
-        return [
-            f"output-{number:05}".ljust(habits.name_length - 4, "x") + ".bin" for number in range(habits.more_files)
-        ]
 
     def forget_later(self, *, uid: str, than: float) -> None:
         """What has not appeared when its workstation ends never will."""

@@ -2,6 +2,7 @@
 
 import sqlite3
 from dataclasses import dataclass
+from functools import partial
 
 from portal.sandbox import paging
 from portal.sandbox.database import Database
@@ -24,14 +25,13 @@ def read_page(
     if habits.pages_shift and window.older_than is None and window.newer_than is None:
         window = window.move_to(window.place or 0)
 
-    def select(part: paging.Window, most: int) -> list[sqlite3.Row]:
-        return _select(database, habits, active=active, window=part, now=now, limit=most)
+    select = partial(_select, database, habits, active=active, now=now)
 
     def write_cursor(part: paging.Window | None) -> str | None:
         """A cursor, if anything lies where it leads."""
-        return paging.write_cursor(part) if part is not None and select(part, 1) else None
+        return paging.write_cursor(part) if part is not None and select(window=part, limit=1) else None
 
-    rows = select(window, limit)
+    rows = select(window=window, limit=limit)
     older = newer = None
     if rows and window.place is not None:
         older = window.move_to(window.place + len(rows))

@@ -24,39 +24,35 @@ class Name:
 _SILENT = frozenset({"fail-500", "fail-502", "fail-503-html", "hang", "reset", "truncate", "garbage", "drip"})
 
 
-def _names(**descriptions: str) -> tuple[Name, ...]:
-    return tuple(Name(uid=key.replace("_", "-"), description=text) for key, text in descriptions.items())
-
-
-RESERVED: tuple[Name, ...] = _names(
-    fail_400="The provider refuses the request because its form is wrong (400).",
-    fail_401="The provider refuses the API key (401).",
-    fail_402="The provider says that the credits are used up or the payment has expired (402).",
-    fail_422="The provider does not find the workspace for this API key (422).",
-    fail_429="The provider says that the rate limit is exceeded, and not how long to wait (429).",
-    fail_429_retry_3="The provider says that the rate limit is exceeded and to come back after 3 seconds (429).",
-    fail_500="The provider has an internal error and makes no workstation (500).",
-    fail_500_made="The provider answers with an internal error (500), yet the workstation exists.",
-    fail_502="A gateway before the provider answers with its own error page (502).",
-    fail_503="The provider says that it dropped the request under high load (503).",
-    fail_503_html="A gateway before the provider says that it is unavailable, with its own page (503).",
-    fail_418="The provider answers with a status that nobody expects (418).",
-    hang="The provider accepts the request and never answers.",
-    hang_made="The provider makes the workstation and never answers.",
-    reset="The connection breaks after the request was sent; nothing is made.",
-    reset_made="The connection breaks after the request was sent, yet the workstation exists.",
-    truncate="The answer breaks off in the middle; nothing is made.",
-    garbage="The provider answers 200 with a web page instead of a workstation; nothing is made.",
-    slow_5="The provider makes the workstation and takes 5 seconds to say so; any number up to 600 works.",
-    drip="The answer comes one byte a second and never ends; nothing is made.",
-    unknown_status="The provider makes a workstation whose status, type and log levels are new to us.",
-    new_fields="The provider makes a workstation and describes it with fields that are new to us.",
-    no_workspace="The provider makes a workstation and never says in which workspace.",
-    long_id="The provider makes a workstation whose ID has 300 characters, more than can be kept.",
-    late_list_30="The provider's lists show the workstation only after 30 seconds; any number up to 600 works.",
-    late_read_30="The provider finds the workstation singly only after 30 seconds; any number up to 600 works.",
-)
-_UIDS = frozenset(name.uid for name in RESERVED)
+_DESCRIPTIONS = {
+    "fail-400": "The provider refuses the request because its form is wrong (400).",
+    "fail-401": "The provider refuses the API key (401).",
+    "fail-402": "The provider says that the credits are used up or the payment has expired (402).",
+    "fail-422": "The provider does not find the workspace for this API key (422).",
+    "fail-429": "The provider says that the rate limit is exceeded, and not how long to wait (429).",
+    "fail-429-retry-3": "The provider says that the rate limit is exceeded and to come back after 3 seconds (429).",
+    "fail-500": "The provider has an internal error and makes no workstation (500).",
+    "fail-500-made": "The provider answers with an internal error (500), yet the workstation exists.",
+    "fail-502": "A gateway before the provider answers with its own error page (502).",
+    "fail-503": "The provider says that it dropped the request under high load (503).",
+    "fail-503-html": "A gateway before the provider says that it is unavailable, with its own page (503).",
+    "fail-418": "The provider answers with a status that nobody expects (418).",
+    "hang": "The provider accepts the request and never answers.",
+    "hang-made": "The provider makes the workstation and never answers.",
+    "reset": "The connection breaks after the request was sent; nothing is made.",
+    "reset-made": "The connection breaks after the request was sent, yet the workstation exists.",
+    "truncate": "The answer breaks off in the middle; nothing is made.",
+    "garbage": "The provider answers 200 with a web page instead of a workstation; nothing is made.",
+    "slow-5": "The provider makes the workstation and takes 5 seconds to say so; any number up to 600 works.",
+    "drip": "The answer comes one byte a second and never ends; nothing is made.",
+    "unknown-status": "The provider makes a workstation whose status, type and log levels are new to us.",
+    "new-fields": "The provider makes a workstation and describes it with fields that are new to us.",
+    "no-workspace": "The provider makes a workstation and never says in which workspace.",
+    "long-id": "The provider makes a workstation whose ID has 300 characters, more than can be kept.",
+    "late-list-30": "The provider's lists show the workstation only after 30 seconds; any number up to 600 works.",
+    "late-read-30": "The provider finds the workstation singly only after 30 seconds; any number up to 600 works.",
+}
+RESERVED = tuple(Name(uid=uid, description=text) for uid, text in _DESCRIPTIONS.items())
 
 
 def read_timed(uid: str) -> tuple[str, int] | None:
@@ -69,4 +65,4 @@ def read_timed(uid: str) -> tuple[str, int] | None:
 
 def is_reserved(uid: str) -> bool:
     """Whether the sandbox knows a workspace of this UID before anybody made it."""
-    return uid in _UIDS or read_timed(uid) is not None
+    return uid in _DESCRIPTIONS or read_timed(uid) is not None

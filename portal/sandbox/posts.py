@@ -1,7 +1,6 @@
 """The record of every POST that the sandbox received, and how it was answered."""
 
 import json
-import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,16 +42,15 @@ class Posts:
                 "SELECT posts.*, workstations.uid AS made FROM posts"
                 " LEFT JOIN workstations ON workstations.post = posts.sequence ORDER BY posts.sequence"
             )
-        return [_describe(row) for row in rows]
-
-
-def _describe(row: sqlite3.Row) -> dict[str, Any]:
-    return {
-        "sequence": row["sequence"],
-        "time": paging.write_time(row["received_at"]),
-        "headers": json.loads(row["headers"]),
-        "authorized": bool(row["authorized"]),
-        "body": row["body"],
-        "answered": None if row["answered"] is None else json.loads(row["answered"]),
-        "made": row["made"],
-    }
+        return [
+            {
+                "sequence": row["sequence"],
+                "time": paging.write_time(row["received_at"]),
+                "headers": json.loads(row["headers"]),
+                "authorized": bool(row["authorized"]),
+                "body": row["body"],
+                "answered": None if row["answered"] is None else json.loads(row["answered"]),
+                "made": row["made"],
+            }
+            for row in rows
+        ]

@@ -141,18 +141,10 @@ def _make_unknown(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _add_fields(document: dict[str, Any]) -> dict[str, Any]:
-    return {**document, "region": "eu-moon-1", "labels": {"tier": 3, "tags": ["new", None]}}
-
-
-def _drop_workspace(document: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in document.items() if key != "workspace"}
-
-
 _ANOMALIES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "unknown-status": _make_unknown,
-    "new-fields": _add_fields,
-    "no-workspace": _drop_workspace,
+    "new-fields": lambda document: {**document, "region": "eu-moon-1", "labels": {"tier": 3, "tags": ["new", None]}},
+    "no-workspace": lambda document: {key: value for key, value in document.items() if key != "workspace"},
 }
 
 

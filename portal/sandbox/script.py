@@ -36,18 +36,13 @@ class Line:
     times: int
 
 
-def _read_headers(headers: Any) -> dict[str, str]:
+def _read_reply(answer: Mapping[str, Any]) -> Reply | None:
+    status, body, headers = answer.get("status"), answer.get("body"), answer.get("headers", {})
     require(isinstance(headers, dict), "headers must be an object")
     sound = all(
         isinstance(text, str) and text.isascii() and text.isprintable() for pair in headers.items() for text in pair
     )
     require(sound, "headers must be printable ASCII strings")
-    return dict(headers)
-
-
-def _read_reply(answer: Mapping[str, Any]) -> Reply | None:
-    status, body = answer.get("status"), answer.get("body")
-    headers = _read_headers(answer.get("headers", {}))
     if status is None:
         require(body is None and not headers, "body and headers need a status")
         return None
