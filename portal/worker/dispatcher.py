@@ -64,8 +64,10 @@ class Dispatcher:
         while not self._is_drained():
             thread.advance()
             self._try_to_work()
+            # Not held while nothing is to be done: a process has few.
             release_connection()
             self._wake_up.wait(_IDLE)
+            # Before the next look and not after it, or a wake in between would be lost.
             self._wake_up.clear()
         self._senders.stop()
 
@@ -77,7 +79,12 @@ class Dispatcher:
 
     def _try_to_work(self) -> None:
         try:
-            self._work()
+            if self._unconfirmed:
+                calls, self._unconfirmed = dispatch.find_claimed(calls=self._unconfirmed), []
+                self._send(calls)
+            while self._commit_batch():
+                self._thread.advance()
+            self._record_broken()
         except DatabaseError as error:
             logger.warning("%s What is sent and recorded waits; tried again in a moment.", describe_failure(error))
             self._recover()
@@ -88,14 +95,6 @@ class Dispatcher:
     def _recover(self) -> None:
         connection.close()
         time.sleep(_PAUSE)
-
-    def _work(self) -> None:
-        if self._unconfirmed:
-            calls, self._unconfirmed = dispatch.find_claimed(calls=self._unconfirmed), []
-            self._send(calls)
-        while self._commit_batch():
-            self._thread.advance()
-        self._record_broken()
 
     def _commit_batch(self) -> bool:
         """Whether anything was done. Raises DatabaseError where the database cannot do it now."""

@@ -6,7 +6,6 @@ import queue
 import signal
 import socket
 import time
-from collections.abc import Iterable
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -71,7 +70,8 @@ class Process:
         for part in self._parts:
             part.start()
         faulty = self._await_end()
-        _report(faulty)
+        for thread in faulty:
+            logger.critical("Thread %s makes no progress. It stands here:\n%s", thread.name, thread.describe())
         self._drain()
         faulty = faulty or self._watchdog.find_stuck()
         self._note_stopped()
@@ -97,8 +97,10 @@ class Process:
         self._dispatcher.stop()
         self._releases.stop()
         self._listener.stop()
+        # The last: it waits for its jobs, while the others go on to record.
         self._scheduler.stop()
         while not (self._dispatcher.has_ended() and self._releases.has_ended()):
+            # Marks what hangs, which counts as ended, so that this ends too.
             self._watchdog.find_stuck()
             time.sleep(_WATCH_EVERY / 10)
 
@@ -108,8 +110,3 @@ class Process:
         except DatabaseError as error:
             logger.warning("%s That this worker has stopped is not noted.", describe_failure(error))
         connection.close()
-
-
-def _report(faulty: Iterable[watchdog.WatchedThread]) -> None:
-    for thread in faulty:
-        logger.critical("Thread %s makes no progress. It stands here:\n%s", thread.name, thread.describe())

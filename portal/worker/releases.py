@@ -59,26 +59,24 @@ class ReleaseSender:
     def _try_to_send(self) -> bool:
         """One release, claimed and carried to its end. False where there was none, or something was in the way."""
         try:
-            return self._send_next()
+            release = releases.claim_release()
+            if release is None:
+                return False
+            result = releases.send_release(release=release, client=self._client)
+            # Until the database takes it: an end that was reached must not be asked for again.
+            while not self._try_to_record(release, result):
+                self._thread.advance()
+                time.sleep(_PAUSE)
         except DatabaseError as error:
             logger.warning("%s Releases are looked for again in a moment.", describe_failure(error))
             connection.close()
         except Exception:
             logger.exception("A release failed; it is tried again past its deadline.")
+        else:
+            return True
         return False
 
-    def _send_next(self) -> bool:
-        release = releases.claim_release()
-        if release is None:
-            return False
-        result = releases.send_release(release=release, client=self._client)
-        while not self._is_recorded(release, result):
-            self._thread.advance()
-            time.sleep(_PAUSE)
-        return True
-
-    def _is_recorded(self, release: releases.Release, result: releases.Result) -> bool:
-        """Record it, until the database takes it: an end that was reached must not be asked for again."""
+    def _try_to_record(self, release: releases.Release, result: releases.Result) -> bool:
         try:
             releases.record_release(release=release, result=result)
         except DatabaseError as error:

@@ -25,6 +25,8 @@ from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)
 
+type Step = Callable[[watchdog.WatchedThread], None]
+
 _LEASE = 15.0  # seconds; the job of a worker that died is taken over after that
 _HEARTBEAT = 5.0  # seconds
 _DEADLINE = 1800.0  # seconds without progress; a lease is lost much sooner, to whichever worker can do better
@@ -107,8 +109,11 @@ class Scheduler:
     def __init__(self, *, name: str, jobs: list[Job]) -> None:
         self._name = name
         self._stopping = threading.Event()
-        self.threads = [self._plan(job.name, job.interval, partial(self._do, job)) for job in jobs]
-        self.threads.append(self._plan("heartbeat", _HEARTBEAT, self._show_life))
+        steps: list[tuple[str, float, Step]] = [(job.name, job.interval, partial(self._do, job)) for job in jobs]
+        self.threads = [
+            watchdog.WatchedThread(name=step_name, target=partial(self._repeat, interval, step), deadline=_DEADLINE)
+            for step_name, interval, step in [*steps, ("heartbeat", _HEARTBEAT, self._show_life)]
+        ]
 
     def start(self) -> None:
         """Begin."""
@@ -126,33 +131,21 @@ class Scheduler:
         except DatabaseError as error:
             logger.warning("%s The leases expire by themselves.", describe_failure(error))
 
-    def _plan(
-        self, name: str, interval: float, step: Callable[[watchdog.WatchedThread], None]
-    ) -> watchdog.WatchedThread:
-        return watchdog.WatchedThread(
-            name=name, target=lambda thread: self._repeat(thread, interval, step), deadline=_DEADLINE
-        )
-
-    def _repeat(
-        self, thread: watchdog.WatchedThread, interval: float, step: Callable[[watchdog.WatchedThread], None]
-    ) -> None:
+    def _repeat(self, interval: float, step: Step, thread: watchdog.WatchedThread) -> None:
         while not self._stopping.is_set():
             thread.advance()
-            self._try(partial(step, thread))
+            try:
+                step(thread)
+            except leases.LeaseLost as error:
+                logger.info("A job has ended early: %s.", error)
+            except DatabaseError as error:
+                logger.warning("%s A job is tried again.", describe_failure(error))
+                connection.close()
+            except Exception:
+                logger.exception("A job failed; it is tried again.")
             release_connection()
             thread.rest()
             self._stopping.wait(interval)
-
-    def _try(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except leases.LeaseLost as error:
-            logger.info("A job has ended early: %s.", error)
-        except DatabaseError as error:
-            logger.warning("%s A job is tried again.", describe_failure(error))
-            connection.close()
-        except Exception:
-            logger.exception("A job failed; it is tried again.")
 
     def _show_life(self, thread: watchdog.WatchedThread) -> None:
         workers.note_worker(name=self._name)
