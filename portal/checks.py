@@ -36,7 +36,7 @@ def check_encryption(app_configs: Any, **options: Any) -> list[checks.CheckMessa
     return [
         checks.Warning(f"{name} has no sslmode: it may be read on its way to PostgreSQL.", hint=hint, id="portal.W003")
         for name, parameters in _list_servers()
-        if not parameters.get("sslmode") and any(not _is_here(host) for host in _list_hosts(parameters))
+        if not parameters.get("sslmode") and _is_elsewhere(parameters)
     ]
 
 
@@ -51,15 +51,10 @@ def _list_servers() -> Iterator[tuple[str, Mapping[str, Any]]]:
             return  # the worker says so, which cannot use it
 
 
-def _list_hosts(parameters: Mapping[str, Any]) -> list[str]:
-    """Those that libpq would try, as names, addresses or sockets."""
-    named = parameters.get("hostaddr") or parameters.get("host") or ""
-    return str(named).split(",")
-
-
-def _is_here(host: str) -> bool:
-    """A socket (a path, an abstract one, or libpq's default) or a loopback address."""
-    return not host or host.startswith(("/", "@")) or environment.is_loopback(host)
+def _is_elsewhere(parameters: Mapping[str, Any]) -> bool:
+    """Whether libpq would try a host that is no socket (a path, an abstract one, or its default) and not loopback."""
+    hosts = str(parameters.get("hostaddr") or parameters.get("host") or "").split(",")
+    return any(host and not host.startswith(("/", "@")) and not environment.is_loopback(host) for host in hosts)
 
 
 def check_role(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:

@@ -115,6 +115,7 @@ def _give_way() -> None:
 # Two are hashed at one time, few wait. Whoever has signed in here before has a place of their own, whatever strangers
 # do, and so has whoever is signed in: none of them keeps out the others.
 STRANGERS, FRIENDS, MEMBERS = (Gate(places=1, waiting=2) for _ in range(3))
+# Threads of their own: one that has given way cannot take its priority back.
 _THREADS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="hashing", initializer=_give_way)
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import Any, ClassVar, cast
 
@@ -19,7 +19,9 @@ def limit_streams[**P](view: Callable[P, HttpResponseBase]) -> Callable[P, HttpR
 
     @wraps(view)
     def limited(*args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        place = _Place.take(person=_find_person(args))
+        # Not always the first value: the view may be a method.
+        person = next((value.user.pk for value in args if isinstance(value, HttpRequest)), None)
+        place = _Place.take(person=person)
         if place is None:
             return HttpResponse(loader.render_to_string("busy.html"), status=503, headers={"Retry-After": _TRY_AGAIN})
         try:
@@ -34,11 +36,6 @@ def limit_streams[**P](view: Callable[P, HttpResponseBase]) -> Callable[P, HttpR
         return response
 
     return limited
-
-
-def _find_person(values: Sequence[Any]) -> object:
-    """Who asks: the view may be a method."""
-    return next((value.user.pk for value in values if isinstance(value, HttpRequest)), None)
 
 
 class _Place:

@@ -293,13 +293,8 @@ def _read_body(response: requests.Response, largest: int) -> tuple[bytes, bool]:
     body = bytearray()
     while len(body) <= largest and (some := response.raw.read(largest + 1 - len(body), decode_content=False)):
         body += some
-    plain = _decompress(bytes(body), largest) if response.headers.get("Content-Encoding") else bytes(body)
+    plain = bytes(body)
+    if response.headers.get("Content-Encoding"):  # which nobody asked for
+        with contextlib.suppress(zlib.error):  # neither gzip nor zlib: it stays as it is
+            plain = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS).decompress(plain, largest + 1)
     return plain[:largest], max(len(body), len(plain)) > largest
-
-
-def _decompress(body: bytes, largest: int) -> bytes:
-    """The first bytes of a gzip or zlib body, which nobody asked for; the body itself where it is neither."""
-    try:
-        return zlib.decompressobj(wbits=32 + zlib.MAX_WBITS).decompress(body, largest + 1)
-    except zlib.error:
-        return body

@@ -110,20 +110,13 @@ def class_for(*, status: int, document: object) -> type[AgentStationError]:
     """The error that a status other than 2xx stands for; `document` is its body as JSON, None where it is none."""
     if status in _BY_STATUS:
         return _BY_STATUS[status]
-    if status == 503 and _is_the_provider_s_error(document):
-        return Overloaded
+    match document:
+        # In exactly the documented form: a proxy's own 503 (HTML, or other JSON) proves nothing.
+        case {"error": str(), "message": str(), **others} if status == 503 and not others:
+            return Overloaded
     if 300 <= status < 400 or 500 <= status < 600:
         return GatewayResponse
     # An interim answer in the place of the final one: what comes behind it is not read, and may be a success.
     if status < 200:
         return NoAnswer
     return UnexpectedStatus
-
-
-def _is_the_provider_s_error(document: object) -> bool:
-    """Whether it has exactly the documented form: a proxy's own 503 (HTML, or other JSON) proves nothing."""
-    return (
-        isinstance(document, dict)
-        and document.keys() == {"error", "message"}
-        and all(isinstance(text, str) for text in document.values())
-    )

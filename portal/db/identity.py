@@ -33,20 +33,14 @@ class Place:
 def read_place() -> Place:
     """Where the database is now."""
     if connection.vendor == "sqlite":
-        return Place(name=_name_file(), timeline=0)
+        path, name = _get_path(), "no file"
+        with contextlib.suppress(OSError):  # the file's number, and its file system's: a copy has another
+            name = f"file {path.stat().st_ino} of file system {os.statvfs(path).f_fsid:x}"
+        return Place(name=name, timeline=0)
     with connection.cursor() as cursor:
         cursor.execute(_choose_query())
         name, oid, table, timeline, system = cursor.fetchone()
     return Place(name=f"PostgreSQL {system}, database {name} ({oid}), table {table}", timeline=timeline)
-
-
-def _name_file() -> str:
-    """The file's number, and its file system's: a copy has another."""
-    try:
-        path = _get_path()
-        return f"file {path.stat().st_ino} of file system {os.statvfs(path).f_fsid:x}"
-    except OSError:
-        return "no file"
 
 
 @functools.cache
@@ -116,12 +110,8 @@ def find_warnings() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA journal_mode")
         mode = cursor.fetchone()[0]
-    warnings = [_describe_mode(mode), describe_disk(path=_get_path())]
-    return [warning for warning in warnings if warning]
-
-
-def _describe_mode(mode: str) -> str:
-    return "" if mode == "wal" else f"SQLite's journal_mode is {mode}, not wal: pages and workers wait for each other."
+    waits = f"SQLite's journal_mode is {mode}, not wal: pages and workers wait for each other." if mode != "wal" else ""
+    return [warning for warning in (waits, describe_disk(path=_get_path())) if warning]
 
 
 def find_damage() -> list[str]:

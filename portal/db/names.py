@@ -1,6 +1,6 @@
 """What a name in SQL means on PostgreSQL: it is looked for in one schema after the other, as search_path says."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from django.db import connection
 
@@ -38,24 +38,23 @@ _OPERATORS = _MADE.format(kind="operator", type="regoperator", table="pg_operato
 
 def find_strangers(*, tables: Collection[str]) -> list[str]:
     """What is found in place of the portal's tables or PostgreSQL's own functions, as sentences; on SQLite nothing."""
-    return list(_find_strangers(tables)) if connection.vendor == "postgresql" else []
-
-
-def _find_strangers(tables: Collection[str]) -> Iterator[str]:
+    if connection.vendor != "postgresql":
+        return []
+    strange = []
     path = [schema for (schema,) in _read(_PATH) if not schema.startswith("pg_temp")]
     if path[0] != "pg_catalog":
-        yield f"The search_path has {path[0]} before PostgreSQL's own pg_catalog."
+        strange.append(f"The search_path has {path[0]} before PostgreSQL's own pg_catalog.")
     schemas: dict[str, list[str]] = {}
     for schema, name in _read(_TABLES, list(tables)):
         schemas.setdefault(schema, []).append(name)
     for schema in sorted(schemas, key=lambda schema: len(schemas[schema]))[:-1]:
         found = ", ".join(sorted(schemas[schema]))
-        yield f"The search_path finds {found} in the schema {schema}, and all others in another."
-    for (name,) in [*_read(_FUNCTIONS), *_read(_OPERATORS)]:
-        yield f"The {name} may be taken for one of PostgreSQL's own."
-    for table, name in _read(_CALLED):
-        if table in tables:
-            yield f"{table} calls {name} with what is written there."
+        strange.append(f"The search_path finds {found} in the schema {schema}, and all others in another.")
+    made = [*_read(_FUNCTIONS), *_read(_OPERATORS)]
+    strange += [f"The {name} may be taken for one of PostgreSQL's own." for (name,) in made]
+    called = _read(_CALLED)
+    strange += [f"{table} calls {name} with what is written there." for table, name in called if table in tables]
+    return strange
 
 
 def _read(sql: str, *values: list[str]) -> list[tuple[str, ...]]:

@@ -90,6 +90,7 @@ class Launcher:
 
     def run(self) -> None:
         """Watch the parts until asked to stop; one that dies is started again. Raises CannotStart if it cannot live."""
+        # Without the process that started it, nobody could end it by Ctrl-C.
         while not self._stopping and os.getppid() == self._parent:
             for part in self._parts:
                 if part.has_died() and not self._stopping:

@@ -55,11 +55,8 @@ class Account(Audited):
         ]
 
     def __str__(self) -> str:
-        return (
-            self.base_url
-            if self.retired_at is None
-            else f"{self.base_url} until {self.retired_at:%Y-%m-%d %H:%M:%S.%f}"
-        )
+        until = f" until {self.retired_at:%Y-%m-%d %H:%M:%S.%f}" if self.retired_at else ""
+        return f"{self.base_url}{until}"
 
 
 # Causes of a pause that are questions to operators. It ends with their answer alone, nobody can just resume the key.

@@ -31,7 +31,12 @@ class Arrival:
         looked = max(0, len(self.received) - len(_END) + 1)
         self.received += data
         if self._size is None and (end := self.received.find(_END, looked)) >= 0:
-            self._read_head(bytes(self.received[: end + len(_END)]))
+            head = bytes(self.received[: end + len(_END)])
+            found = _LENGTH.search(head)
+            length = int(found[1].lstrip(b"0")[:_DIGITS] or b"0") if found else 0
+            self.is_last = length > MOST_BODY or bool(_CHUNKED.search(head))
+            self._size = len(head) if self.is_last else len(head) + length
+            self._asks_first = bool(_ASKS_FIRST.search(head))
         if self._size is not None and len(self.received) > self._size:
             self.is_last = True
             del self.received[self._size :]
@@ -50,10 +55,3 @@ class Arrival:
         """Whether the client waits to be told that it may send its body; true only once."""
         asks, self._asks_first = self._asks_first and not self.is_whole, False
         return asks
-
-    def _read_head(self, head: bytes) -> None:
-        found = _LENGTH.search(head)
-        length = int(found[1].lstrip(b"0")[:_DIGITS] or b"0") if found else 0
-        self.is_last = length > MOST_BODY or bool(_CHUNKED.search(head))
-        self._size = len(head) if self.is_last else len(head) + length
-        self._asks_first = bool(_ASKS_FIRST.search(head))

@@ -199,6 +199,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             self._members.add(future)
         else:
             future = self._strangers.submit(self._handle_stranger, conn)
+        # In the loop: connections and what is known of them are its own.
         future.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
 
     def _send_on(self, fs: "Future[bool]", conn: Connection, connection: ClientSocket) -> None:

@@ -19,7 +19,13 @@ class Command(migrate.Command):
     """Django rebuilds tables on SQLite, and drops their triggers without a word."""
 
     def handle(self, *args: Any, **options: Any) -> None:
-        _refuse_draft()
+        loader = MigrationLoader(connection)
+        applied = {name for app, name in loader.applied_migrations if app == "portal"}
+        if unknown := applied - {name for app, name in loader.disk_migrations if app == "portal"}:
+            raise CommandError(
+                f"This database is of a draft of the portal, or of a newer version (it has {min(unknown)}): it cannot"
+                " be migrated. Begin with a new database, or install the version that made this one."
+            )
         if connection.vendor == "sqlite":
             protection.remove_triggers()
             search_index.remove_triggers()
@@ -31,16 +37,6 @@ class Command(migrate.Command):
         search_index.make_index()
         if before and _describe_groups() != before:
             membership.record_migration(before=before)
-
-
-def _refuse_draft() -> None:
-    loader = MigrationLoader(connection)
-    applied = {name for app, name in loader.applied_migrations if app == "portal"}
-    if unknown := applied - {name for app, name in loader.disk_migrations if app == "portal"}:
-        raise CommandError(
-            f"This database is of a draft of the portal, or of a newer version (it has {min(unknown)}): it cannot be"
-            " migrated. Begin with a new database, or install the version that made this one."
-        )
 
 
 def _describe_groups() -> dict[int, membership.State]:

@@ -50,6 +50,7 @@ class Command(BaseCommand):
         try:
             settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
             self._lock = (settings.DATA_DIR / "run.lock").open("w")
+            # The launcher takes the place of this process, and keeps the lock.
             os.set_inheritable(self._lock.fileno(), True)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
