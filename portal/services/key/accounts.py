@@ -19,13 +19,12 @@ def get_current_account() -> models.Account:
     Made, with this key, where there is none. It comes with its key's state, as every page needs that.
     """
     in_use = list(models.Account.objects.filter(retired_at=None).select_related("key").order_by("-pk"))
+    # Every page comes here, and whether a key is accepted costs a query an account.
     if len(in_use) > 1:
-        in_use.sort(key=_rank, reverse=True)
+        in_use.sort(
+            key=lambda one: (is_key_accepted(account=one), one.base_url == settings.AGENTSTATION_BASE_URL), reverse=True
+        )
     return in_use[0] if in_use else _create_account()
-
-
-def _rank(account: models.Account) -> tuple[bool, bool]:
-    return is_key_accepted(account=account), account.base_url == settings.AGENTSTATION_BASE_URL
 
 
 def is_key_accepted(*, account: models.Account) -> bool:

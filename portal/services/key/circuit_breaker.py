@@ -86,7 +86,13 @@ def note_success(*, key: models.Key, attempt: models.Attempt) -> None:
     if not _counts(key=key, attempt=attempt):
         return
     if key.is_resuming:
-        _activate(key=key)
+        detail = {"cause": key.cause, "before": key.state, "after": models.Key.State.ACTIVE}
+        key.state, key.cause, key.resumed_by_probe = models.Key.State.ACTIVE, "", False
+        key.consecutive_failures = key.consecutive_pauses = 0
+        key.save()
+        audit.record(Verb.ACTIVATE, key, detail=detail)
+        transaction.on_commit(partial(logger.info, "Sending goes on as usual."))
+        notify.wake_workers()
     elif key.consecutive_failures or key.consecutive_pauses:
         key.consecutive_failures = key.consecutive_pauses = 0
         key.save(update_fields=["consecutive_failures", "consecutive_pauses"])
@@ -108,7 +114,11 @@ def note_failure(
         seconds = min(seconds, pace.LONGEST_RETRY_AFTER)
         _pause_for(key=key, failure=failure, now=now, seconds=seconds, number=attempt.request_id)
     elif failure.pause is failures.Pause.CONSECUTIVE_FAILURES:
-        _count_failure(key=key, failure=failure, now=now, number=attempt.request_id)
+        key.consecutive_failures += 1
+        key.save(update_fields=["consecutive_failures"])
+        fails_again = key.is_resuming and key.cause == failure.code
+        if fails_again or (not key.is_paused and key.consecutive_failures >= FAILURE_THRESHOLD):
+            _pause_for(key=key, failure=failure, now=now, seconds=_choose_length(key), number=attempt.request_id)
     elif key.consecutive_failures:  # the provider answered sensibly: the row is broken
         key.consecutive_failures = 0
         key.save(update_fields=["consecutive_failures"])
@@ -130,14 +140,6 @@ def _pause_for_operator(*, key: models.Key, failure: failures.Failure, now: date
         key.probes, key.probe_at = 0, now + timedelta(seconds=_FIRST_PROBE)
     _pause(key=key, cause=failure.code, now=now, operator_only=not probes_help, number=number)
     return True
-
-
-def _count_failure(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> None:
-    key.consecutive_failures += 1
-    key.save(update_fields=["consecutive_failures"])
-    fails_again = key.is_resuming and key.cause == failure.code
-    if fails_again or (not key.is_paused and key.consecutive_failures >= FAILURE_THRESHOLD):
-        _pause_for(key=key, failure=failure, now=now, seconds=_choose_length(key), number=number)
 
 
 def _pause_for(*, key: models.Key, failure: failures.Failure, now: datetime, seconds: float, number: int) -> None:
@@ -162,6 +164,7 @@ def _pause(
     change = {"before": key.state, "after": models.Key.State.PAUSED}
     key.state, key.cause, key.paused_until = models.Key.State.PAUSED, cause, until
     key.pause_seconds = (until - now).total_seconds() if until else 0.0
+    # Where one pause takes the place of another, the team has waited since the first.
     key.paused_at, key.operator_only = key.paused_at or now, operator_only
     key.probe_at = None if operator_only or until else key.probe_at
     key.save()
@@ -184,22 +187,13 @@ def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = Non
     key.state, key.paused_at, key.paused_until = models.Key.State.RESUMING, None, None
     key.pause_ended_at, key.resumed_by_probe, key.operator_only, key.probe_at = now, by_probe, False, None
     key.consecutive_failures = 0
+    # What was claimed before tells nothing of the key from now on.
     key.tick += 1
     key.resumed_tick = key.tick
     key.save()
     detail = {"cause": key.cause, "by_probe": by_probe, **change}
     audit.record(Verb.RESUME, key, by=actor, detail=detail)
     transaction.on_commit(partial(logger.info, "Sending goes on, one request at a time until one succeeds."))
-
-
-def _activate(*, key: models.Key) -> None:
-    detail = {"cause": key.cause, "before": key.state, "after": models.Key.State.ACTIVE}
-    key.state, key.cause, key.resumed_by_probe = models.Key.State.ACTIVE, "", False
-    key.consecutive_failures = key.consecutive_pauses = 0
-    key.save()
-    audit.record(Verb.ACTIVATE, key, detail=detail)
-    transaction.on_commit(partial(logger.info, "Sending goes on as usual."))
-    notify.wake_workers()
 
 
 def _choose_length(key: models.Key) -> float:

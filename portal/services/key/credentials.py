@@ -40,8 +40,11 @@ def present_key(*, worker: str) -> None:
     Operators are asked about a key that nobody has confirmed. The key is paused only while no worker has one that was.
     """
     account = accounts.get_current_account()
-    credential = _note_seen(account=account, worker=worker)
-    asks = account.key.asks_for_account
+    rows = models.Credential.objects.filter(account=account, fingerprint=accounts.fingerprint_key(account=account))
+    seen = {"seen_at": Now(), "seen_on": worker}
+    if not rows.update(**seen):
+        _ask(account=account, seen=seen)
+    credential, asks = rows.get(), account.key.asks_for_account
     if credential.accepted_at is not None:
         if asks:
             _end_question(account=account)
@@ -54,14 +57,6 @@ def present_key(*, worker: str) -> None:
 def _belongs_to_sandbox(*, account: models.Account) -> bool:
     """Whether the account is the sandbox's, which a real key leaves without a question."""
     return account.credentials.accepted().filter(is_sandbox=True).exists()
-
-
-def _note_seen(*, account: models.Account, worker: str) -> models.Credential:
-    rows = models.Credential.objects.filter(account=account, fingerprint=accounts.fingerprint_key(account=account))
-    seen = {"seen_at": Now(), "seen_on": worker}
-    if not rows.update(**seen):
-        _ask(account=account, seen=seen)
-    return rows.get()
 
 
 @transaction.atomic
@@ -84,6 +79,7 @@ def _has_living(*, account: models.Account) -> bool:
 @transaction.atomic
 def _pause(*, account: models.Account) -> None:
     key = circuit_breaker.lock_key(account=account)
+    # Looked at again behind the lock: a worker with an accepted key may have come meanwhile.
     if not key.asks_operator and not _has_living(account=account):
         circuit_breaker.pause_with_question(key=key, cause=models.NEW_KEY, now=clock.read_clock())
 
@@ -117,7 +113,10 @@ def confirm_key(*, actor: models.User, credential: models.Credential, is_same_ac
     if not is_same_account:
         _change_account(credential=credential, actor=actor)
     else:
-        _accept(credential=credential, actor=actor)
+        before = _list_accepted(credential.account)
+        credential.update_where(models.Credential.objects.all(), accepted_at=Now(), accepted_by=actor)
+        detail = {"is_same_account": True, "before": before, "after": _list_accepted(credential.account)}
+        audit.record(Verb.CONFIRM_KEY, credential, by=actor, detail=detail)
         if key.asks_for_account or (key.is_paused and key.probe_at is not None):  # the former key was refused
             circuit_breaker.end_pause(key=key, actor=actor, now=clock.read_clock())
     notify.wake_workers()
@@ -126,13 +125,6 @@ def confirm_key(*, actor: models.User, credential: models.Credential, is_same_ac
 def _is_open(*, credential: models.Credential) -> bool:
     """Whether the question is still to be answered: asked behind the lock, past which nobody else can answer."""
     return models.Credential.objects.asked().filter(pk=credential.pk, account__retired_at=None).exists()
-
-
-def _accept(*, credential: models.Credential, actor: models.User) -> None:
-    before = _list_accepted(credential.account)
-    credential.update_where(models.Credential.objects.all(), accepted_at=Now(), accepted_by=actor)
-    detail = {"is_same_account": True, "before": before, "after": _list_accepted(credential.account)}
-    audit.record(Verb.CONFIRM_KEY, credential, by=actor, detail=detail)
 
 
 def _change_account(*, credential: models.Credential, actor: models.User | None) -> None:

@@ -20,18 +20,18 @@ def has_room(*, account: models.Account, now: datetime) -> bool:
 
 def count_room(*, account: models.Account, now: datetime, ahead: int) -> int:
     """How many calls may be made now, with so many others still ahead of them."""
-    limit = settings.PORTAL_CALLS_PER_MINUTE
-    return limit - _count_calls(account=account, since=now - MINUTE) - ahead if limit else sys.maxsize
+    limit: int = settings.PORTAL_CALLS_PER_MINUTE
+    if not limit:
+        return sys.maxsize
+    since = now - MINUTE
+    attempts = models.Attempt.objects.filter(request__account=account, claimed_at__gt=since).count()
+    releases = account.workstations.filter(release_tried_at__gt=since).count()
+    return limit - attempts - releases - ahead
 
 
 def count_due_releases(*, account: models.Account) -> int:
     """The releases that go before any attempt."""
     return models.Workstation.objects.due_for_release(account).count() if settings.PORTAL_CALLS_PER_MINUTE else 0
-
-
-def _count_calls(*, account: models.Account, since: datetime) -> int:
-    attempts = models.Attempt.objects.filter(request__account=account, claimed_at__gt=since)
-    return attempts.count() + account.workstations.filter(release_tried_at__gt=since).count()
 
 
 def choose_delay(*, attempt_count: int, retry_after: float | None) -> float:

@@ -56,6 +56,7 @@ class SteadyClock:
     @property
     def steady_seconds(self) -> float:
         """For how long this job had seen no step at the last observation."""
+        # From the reading after the first observation to that before the last: never more than has passed.
         return max(0.0, self._observed_at - self._steady_since)
 
     def _compare(self, *, least: float, most: float) -> float:

@@ -30,11 +30,6 @@ def _find_owner(*, account: models.Account, uid: str) -> int | None:
     return owned.values_list("owner", flat=True).first()
 
 
-def _list_unknown() -> QuerySet[models.Attempt]:
-    """Attempts that may have made something; without a token, a person has decided since what a restore lost."""
-    return models.Attempt.objects.filter(outcome=models.Attempt.Outcome.UNKNOWN).exclude(token="")
-
-
 def admit_requests(*, portal_requests: Iterable[models.Request]) -> list[models.Request]:
     """Of locked requests, in their order, those before the first that may not be sent into its workspace now.
 
@@ -66,9 +61,11 @@ def _admit(portal_request: models.Request) -> bool:
 def _list_pending(account: models.Account) -> QuerySet[models.Request]:
     """Those due for a workspace of which another person's request may yet make that person the owner."""
     states = models.Request.Status
-    # One that queues again may have been sent. Of several such the first goes, or each would wait for the others.
+    # One that queues again may have been sent; without a token, a person has decided since what a restore lost. Of
+    # several such the first goes, or each would wait for the others.
+    unknown = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.UNKNOWN).exclude(token="")
     may_have_it = Q(status__in=(states.SENDING, states.UNKNOWN)) | Q(
-        status=states.QUEUED, attempts__in=_list_unknown(), pk__lt=OuterRef("pk")
+        status=states.QUEUED, attempts__in=unknown, pk__lt=OuterRef("pk")
     )
     others = models.Request.objects.filter(may_have_it, account=account, workspace_uid=OuterRef("workspace_uid"))
     owned = models.Workspace.objects.filter(account=account, uid=OuterRef("workspace_uid"), owner__isnull=False)

@@ -85,6 +85,7 @@ def _lock_attempt(call: dispatch.Call, *, key: models.Key) -> models.Attempt | N
     rows = models.Attempt.objects.select_related("request__requester").select_for_update(of=("self", "request"))
     attempt = rows.filter(pk=call.attempt_id, token=call.token, request__account=key.account).first()
     if attempt is not None:
+        # With this instance comes the locked key, as it is now.
         attempt.request.account = key.account
     return attempt
 
@@ -156,7 +157,10 @@ def _use_result(
         circuit_breaker.note_success(key=key, attempt=attempt)
         return _use_workstation(portal_request, workstation=result.workstation, owner=owner)
     if result.failure is None:
-        return _take_named(portal_request) or _give_back(portal_request)
+        mirrors = _take_named(portal_request)
+        if not mirrors:  # nothing was sent: it keeps its place in the queue
+            lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
+        return mirrors
     stopped_key = circuit_breaker.note_failure(
         key=key, attempt=attempt, failure=result.failure, now=now, retry_after=_retry_after(result)
     )
@@ -252,12 +256,6 @@ def _take_named(portal_request: models.Request) -> list[Model]:
     return mirrors
 
 
-def _give_back(portal_request: models.Request) -> list[Model]:
-    """Nothing was sent: it keeps its place in the queue."""
-    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
-    return []
-
-
 def _record_late(
     *,
     attempt: models.Attempt,
@@ -267,11 +265,8 @@ def _record_late(
 ) -> None:
     """Keep a response that came after the deadline, and use it where that is still possible."""
     portal_request, description = attempt.request, _describe(result, failure=result.failure)
-    is_silent = result.response is None and (attempt.outcome, attempt.failure) == (
-        result.outcome,
-        description["failure"],
-    )
-    if is_silent or attempt.http_status is not None:
+    ended_so = (attempt.outcome, attempt.failure) == (result.outcome, description["failure"])
+    if (ended_so and result.response is None) or attempt.http_status is not None:
         return  # late news that is none; or recorded already, by a transaction whose commit was not confirmed
     late, is_new = models.LateResponse.objects.get_or_create(
         attempt=attempt, defaults={"outcome": result.outcome, **description}
