@@ -88,17 +88,13 @@ def record_change(*, actor: models.User | None, target: models.User | Group, bef
     lists = _list_changes(before=before, after=after)
     audit.record(Verb(f"change-{_name(target)}"), target, by=actor, detail=detail, lists=lists)
     if isinstance(target, Group) and "name" in changed:
-        _rename_for_members(actor=actor, group=target, former=str(before.get("name")))
+        # The log knows the groups of its members by their names.
+        for person in target.user_set.order_by("pk"):
+            state = describe(target=person)
+            names = {*state["groups"], str(before.get("name"))} - {target.name}  # type: ignore[misc]
+            record_change(actor=actor, target=person, before=state | {"groups": sorted(names)})
     if after.get("is_active") is False:  # whoever is let in again later signs in again
         models.Session.objects.filter(user_id=target.pk).delete()
-
-
-def _rename_for_members(*, actor: models.User | None, group: Group, former: str) -> None:
-    """Whose groups the log knows by their names."""
-    for person in group.user_set.order_by("pk"):
-        state = describe(target=person)
-        names = {*state["groups"], former} - {group.name}  # type: ignore[misc]
-        record_change(actor=actor, target=person, before=state | {"groups": sorted(names)})
 
 
 @transaction.atomic

@@ -27,13 +27,9 @@ _PROVED_FOR = 10 * 60  # seconds
 @transaction.atomic
 def record_sign_in(*, person: models.User) -> None:
     """Note that the person signs in."""
-    audit.record(Verb.SIGN_IN, person, by=person, rows=_list_rehashed(person))
-
-
-def _list_rehashed(person: models.User) -> list[models.User]:
-    """The person where signing in has hashed the password anew, as Django does when its way of hashing has changed."""
-    stored = person.stored or {}
-    return [person] if stored.get("password", person.password) != person.password else []
+    # Signing in hashes the password anew where Django's way of hashing has changed.
+    is_rehashed = (person.stored or {}).get("password", person.password) != person.password
+    audit.record(Verb.SIGN_IN, person, by=person, rows=[person] if is_rehashed else [])
 
 
 def begin_session(*, session: SessionBase, address: str, browser: str) -> None:

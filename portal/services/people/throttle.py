@@ -69,10 +69,17 @@ def count_try(*, subjects: Sequence[Subject], name: str) -> None:
 
     Raises TooManyFailures where it has to wait; then it does not count. `name` is only for the audit log.
     """
+    # Always in one order: two tries for the same ones would otherwise wait for each other.
     rows = [(subject, _lock_row(subject)) for subject in sorted(subjects, key=lambda one: one.digest)]
     _refuse_waiting([row for _, row in rows])
     for subject, row in rows:
-        _count(subject, row, name=name)
+        now = timezone.now()
+        is_old = row.last_at < now - _FORGOTTEN_AFTER
+        row.failures, row.last_at, row.blocked_until = (1 if is_old else row.failures + 1), now, None
+        if (excess := row.failures - _FREE[subject.kind]) >= 0:
+            row.blocked_until = now + min(_FIRST_WAIT * 2 ** min(excess, 20), _LONGEST_WAIT)
+            _note_block(subject, row, name=name)
+        row.save()
 
 
 @transaction.atomic
@@ -110,16 +117,6 @@ def _lock_row(subject: Subject) -> models.SignInThrottle:
         digest=subject.digest, defaults={"kind": subject.kind, "last_at": timezone.now()}
     )
     return models.SignInThrottle.objects.select_for_update().get(digest=subject.digest)
-
-
-def _count(subject: Subject, row: models.SignInThrottle, *, name: str) -> None:
-    now = timezone.now()
-    is_old = row.last_at < now - _FORGOTTEN_AFTER
-    row.failures, row.last_at, row.blocked_until = (1 if is_old else row.failures + 1), now, None
-    if (excess := row.failures - _FREE[subject.kind]) >= 0:
-        row.blocked_until = now + min(_FIRST_WAIT * 2 ** min(excess, 20), _LONGEST_WAIT)
-        _note_block(subject, row, name=name)
-    row.save()
 
 
 def _note_block(subject: Subject, row: models.SignInThrottle, *, name: str) -> None:

@@ -20,18 +20,14 @@ _DJANGO = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASES", "DEBUG", "SECRE
 def note_settings() -> list[str]:
     """Record which settings differ from those of the last start; returns their names."""
     circuit_breaker.lock_key(account=accounts.get_current_account())  # one start after the other
-    present = _digest_settings()
+    names = [name for name in dir(settings) if name.startswith(_OURS)]
+    present = {name: _digest(name, getattr(settings, name)) for name in sorted([*names, *_DJANGO])}
     last = models.Event.objects.filter(verb=Verb.SETTINGS).order_by("-id").first()
     former: Mapping[str, str] = last.detail["digests"] if last else {}
     changed = sorted(name for name in present.keys() | former.keys() if present.get(name) != former.get(name))
     if changed:
         audit.record(Verb.SETTINGS, "settings", detail={"changed": changed, "digests": present})
     return changed
-
-
-def _digest_settings() -> dict[str, str]:
-    names = [name for name in dir(settings) if name.startswith(_OURS)]
-    return {name: _digest(name, getattr(settings, name)) for name in sorted([*names, *_DJANGO])}
 
 
 def _digest(name: str, value: object) -> str:

@@ -35,6 +35,7 @@ def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict
     workspaces = models.Workspace.objects.filter(
         Q(pk__in=workstations.values("workspace")) | Q(account=stored.account_id, uid=stored.workspace_uid)
     )
+    attempts = stored.attempts.select_related("late_response").order_by("number")
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -43,20 +44,14 @@ def take_evidence(*, actor: models.User, portal_request: models.Request) -> dict
         "taken_by": actor.get_username(),
         "request": _describe(stored) | {"requester": stored.requester.get_username()},
         "account": _describe(stored.account),
-        "attempts": [_describe_attempt(attempt) for attempt in _list_attempts(stored)],
-        "events": [_describe_event(event) for event in events],
+        "attempts": [_describe_attempt(attempt) for attempt in attempts],
+        "events": [
+            _describe(event) | {"changes": [_describe_change(change) for change in event.changes]} for event in events
+        ],
         "scans": _describe_all(models.Scan.objects.filter(pk__in=scans - {None}).order_by("id")),
         "workstations": _describe_all(workstations),
         "workspaces": _describe_all(workspaces.order_by("id")),
     }
-
-
-def _list_attempts(portal_request: models.Request) -> Iterable[models.Attempt]:
-    return portal_request.attempts.select_related("late_response").order_by("number")
-
-
-def _describe_event(event: models.Event) -> dict[str, Any]:
-    return _describe(event) | {"changes": [_describe_change(change) for change in event.changes]}
 
 
 def _describe_change(change: models.Change) -> dict[str, Any]:

@@ -40,7 +40,10 @@ def find_warnings() -> list[str]:
     asking = [one.seen_on for one in credentials.list_questions(account=key.account) if one.seen_on in living]
     if asking and not key.asks_for_account:
         warnings.append("A worker has an API key or a base URL that an operator has to confirm on the key's page.")
-    if (since := _find_last_scan(key.account)) < now - _scan_patience():
+    patience = max(_LEAST_SCAN_OVERDUE, _SCAN_OVERDUE * timedelta(seconds=settings.PORTAL_SCAN_INTERVAL))
+    last = models.Scan.objects.filter(account=key.account, is_whole=True).order_by("-id").first()
+    since = last.ended_at if last and last.ended_at else key.account.created_at
+    if since < now - patience:
         warnings.append(f"The provider's lists have not been read completely since {since:%Y-%m-%d %H:%M} UTC.")
     if blocked := throttle.count_blocked():
         warnings.append(f"Somebody may guess passwords: {blocked} names, addresses or browsers had to wait this hour.")
@@ -67,13 +70,3 @@ def _is_silent(key: models.Key, *, since: datetime, now: datetime) -> bool:
         return False
     newest = attempts.order_by("-id").first()
     return newest is None or newest.claimed_at <= since
-
-
-def _find_last_scan(account: models.Account) -> datetime:
-    """The end of the last complete one; where there was none, the account's beginning."""
-    last = models.Scan.objects.filter(account=account, is_whole=True).order_by("-id").first()
-    return last.ended_at if last and last.ended_at else account.created_at
-
-
-def _scan_patience() -> timedelta:
-    return max(_LEAST_SCAN_OVERDUE, _SCAN_OVERDUE * timedelta(seconds=settings.PORTAL_SCAN_INTERVAL))

@@ -139,7 +139,13 @@ def count_usage(*, lease: leases.Lease) -> int:
 
 def count_days(*, lease: leases.Lease) -> int:
     """Count finished days that are not counted, and anew those where a request has ended since. Returns how many."""
-    days = [*_find_uncounted(), *_find_changed()]
+    days = _find_uncounted()
+    rows = models.DailyCount.objects.filter(zone=settings.TIME_ZONE, person=None, has_open=True)
+    days += [
+        day
+        for day, numbers in rows.values_list("day", "open_numbers")
+        if models.Request.objects.filter(pk__in=numbers, ended_at__isnull=False).exists()
+    ]
     return sum(_count_day(day=day, lease=lease) for day in days[:_MOST_DAYS])
 
 
@@ -173,6 +179,7 @@ def _sum_month(*, month: date, lease: leases.Lease) -> None:
     for person_id, counts in days.values_list("person", "counts"):
         numbers[person_id].append(counts)
     sums = {person_id: sum_counts(counts=counts) for person_id, counts in numbers.items()}
+    # Those that were counted by another zone.
     models.MonthlyCount.objects.filter(month=month).delete()
     models.MonthlyCount.objects.bulk_create(
         models.MonthlyCount(month=month, zone=settings.TIME_ZONE, person_id=person_id, counts=counts)
@@ -189,13 +196,6 @@ def _find_uncounted() -> list[date]:
     rows = models.DailyCount.objects.filter(_is_valid(), person=None)
     counted = set(rows.values_list("day", flat=True))
     return [day for day in list_days(since=first, until=last) if day not in counted]
-
-
-def _find_changed() -> Iterator[date]:
-    rows = models.DailyCount.objects.filter(zone=settings.TIME_ZONE, person=None, has_open=True)
-    for day, numbers in rows.values_list("day", "open_numbers"):
-        if models.Request.objects.filter(pk__in=numbers, ended_at__isnull=False).exists():
-            yield day
 
 
 def _count_day(*, day: date, lease: leases.Lease) -> bool:
