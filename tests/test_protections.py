@@ -86,8 +86,10 @@ class Scene:
 
     def compare(self) -> books.Report:
         stored: dict[str, Any] = inside.read_book(clock=self.clock)
-        told = [
-            books.Told(member=row.member, submission=row.submission, type=row.type, workspace="", numbers=(row.number,))
+        submissions = [
+            books.Submission(
+                member=row.member, submission=row.submission, type=row.type, workspace="", numbers=(row.number,)
+            )
             for row in stored["requests"]
         ]
         posts = [
@@ -96,7 +98,7 @@ class Scene:
         ]
         return books.compare(
             books.Books(
-                told=told,
+                submissions=submissions,
                 posts=posts,
                 send_within=SEND_WITHIN,
                 call_within=CALL_WITHIN,

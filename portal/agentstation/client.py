@@ -114,11 +114,11 @@ class Client:
         response = self._call(
             method="POST", path="/workstations", body=body, send_before=send_before, may_send=may_send
         )
-        told = _read(response, Workstation.from_entry)
-        response = replace(response, deviations=told.deviations)
-        if not told.uid:
+        workstation = _read(response, Workstation.from_entry)
+        response = replace(response, deviations=workstation.deviations)
+        if not workstation.uid:
             raise _unreadable(response)
-        return Reply(value=told, response=response)
+        return Reply(value=workstation, response=response)
 
     def retrieve_workstation(self, *, uid: str) -> Workstation:
         """Look at one active workstation. Raises AgentStationError, and ValueError where no path can name `uid`."""

@@ -102,7 +102,7 @@ class Control:
 def _obey(act: Callable[[Any], dict[str, Any] | None], task: Task) -> Reply:
     """Do what the body says, or say why it makes no sense."""
     try:
-        told = act(read_json(task.call))
+        more = act(read_json(task.call))
     except ScriptError as error:
         raise RefusalError.make(400, str(error)) from None
-    return reply_json({"ok": True} | (told or {}))
+    return reply_json({"ok": True} | (more or {}))

@@ -81,18 +81,18 @@ class Store:
         self, *, type: str, workspace: str | None, response: Response, post: int | None = None, started_ago: float = 0.0
     ) -> Document:
         """Make a workstation, in a new workspace if none is named; returns it as a POST's answer shows it."""
-        told = "".join(make_uid() if letter == "*" else letter for letter in response.uid)
+        shown = "".join(make_uid() if letter == "*" else letter for letter in response.uid)
         with self._database.lock, self._database.connection:
             started_at = self.clock() - started_ago
-            taken = self._database.first("SELECT 1 FROM workstations WHERE uid = ?", told)
-            uid, place, ends_at = make_uid() if taken else told, workspace or make_uid(), started_at + self._lifetime
+            taken = self._database.first("SELECT 1 FROM workstations WHERE uid = ?", shown)
+            uid, place, ends_at = make_uid() if taken else shown, workspace or make_uid(), started_at + self._lifetime
             listed_at, readable_at = started_at + response.listed_after, started_at + response.read_after
             row = (uid, type, place, response.anomaly, post, started_at, ends_at, listed_at, readable_at)
             self._insert([row])
             self.items.lay_out(uid=uid, type=type, workspace=place, now=started_at, ends_at=ends_at)
             made = self._database.all("SELECT * FROM workstations WHERE uid = ?", uid)[0]
             without = self.faults.habits.posts_without_workspace
-            return self._describe(made, started_at, status="active", without_workspace=without) | {"id": told}
+            return self._describe(made, started_at, status="active", without_workspace=without) | {"id": shown}
 
     def make_history(self, *, count: int, types: Sequence[str], every: float, ended_ago: float) -> None:
         """Make workstations that ended before now, one each `every` seconds, without files and logs."""

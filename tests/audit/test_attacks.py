@@ -65,7 +65,7 @@ def insert_person(pk: int) -> None:
 
 
 def test_a_superuser_with_a_low_id_is_found(record):
-    membership.create_superuser(values={"username": "chief", "password": "x" * 20}, told="root")
+    membership.create_superuser(values={"username": "chief", "password": "x" * 20}, system_user="root")
     insert_person(-1)
     assert find()
 

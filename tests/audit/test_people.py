@@ -71,7 +71,7 @@ def test_nobody_signs_in_with_a_password_that_sql_has_set(cast, alice, client):
 def test_whoever_gets_a_password_by_a_command_signs_in_again(cast, alice, client):
     tamper("UPDATE portal_user SET password = %s WHERE id = %s", make_password("known to mallory"), alice.pk)
     person = models.User.objects.get(pk=alice.pk)
-    sessions.set_password(person=person, password=factories.PASSWORD, told="root")
+    sessions.set_password(person=person, password=factories.PASSWORD, system_user="root")
     assert client.post("/accounts/login/", {"username": "alice", "password": factories.PASSWORD}).status_code == 302
 
 

@@ -32,7 +32,7 @@ type Group = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Submission:
     """One submission as its client saw it: the numbers that it was given, and whether a form came back instead."""
 
     member: str
@@ -122,7 +122,7 @@ class Post:
 class Books:
     """All three, with what the comparison has to know about the run."""
 
-    told: list[Told]
+    submissions: list[Submission]
     requests: list[Request]
     attempts: list[Attempt]
     workstations: list[Workstation]
@@ -161,7 +161,7 @@ class Report:
 def compare(books: Books) -> Report:
     """Everything in which the books do not agree."""
     report = Report()
-    _compare_told(books, report)
+    _compare_submissions(books, report)
     _compare_ends(books, report)
     owners = _match_posts(books, report)
     _compare_workstations(books, report, owners)
@@ -176,23 +176,23 @@ def compare(books: Books) -> Report:
 # --- What clients were told ---
 
 
-def _compare_told(books: Books, report: Report) -> None:
+def _compare_submissions(books: Books, report: Report) -> None:
     stored = {portal_request.number: portal_request for portal_request in books.requests}
-    for told in books.told:
-        numbers = set(told.numbers)
-        if not numbers and not told.refused:
-            report.add("untold", f"{told.member} was never told about submission {told.submission}")
+    for seen in books.submissions:
+        numbers = set(seen.numbers)
+        if not numbers and not seen.refused:
+            report.add("untold", f"{seen.member} was never told about submission {seen.submission}")
         if len(numbers) > 1:
-            report.add("doubled", f"submission {told.submission} became {sorted(numbers)}")
+            report.add("doubled", f"submission {seen.submission} became {sorted(numbers)}")
         for number in numbers:
             found = stored.get(number)
-            wish = (told.member, told.submission, told.type, told.workspace)
+            wish = (seen.member, seen.submission, seen.type, seen.workspace)
             if found is None:
-                report.add("lost", f"R-{number} was promised to {told.member} and is not stored")
+                report.add("lost", f"R-{number} was promised to {seen.member} and is not stored")
             elif wish != (found.member, found.submission, found.type, found.workspace):
                 report.add("lost", f"R-{number} was promised for {wish} and is {found}")
-    submissions = Counter((portal_request.member, portal_request.submission) for portal_request in books.requests)
-    for (member, submission), count in submissions.items():
+    stored_counts = Counter((portal_request.member, portal_request.submission) for portal_request in books.requests)
+    for (member, submission), count in stored_counts.items():
         if count > 1:
             report.add("doubled", f"submission {submission} of {member} is stored {count} times")
 
@@ -390,10 +390,10 @@ def _may_miss(attempt: Attempt, *, books: Books) -> bool:
 
 def _count(books: Books, report: Report) -> None:
     counts = report.counts
-    counts["submitted"] = len(books.told)
-    counts["accepted"] = sum(bool(told.numbers) for told in books.told)
-    counts["told twice"] = sum(len(told.numbers) > 1 for told in books.told)
-    counts["form given back"] = sum(told.refused and not told.numbers for told in books.told)
+    counts["submitted"] = len(books.submissions)
+    counts["accepted"] = sum(bool(one.numbers) for one in books.submissions)
+    counts["told twice"] = sum(len(one.numbers) > 1 for one in books.submissions)
+    counts["form given back"] = sum(one.refused and not one.numbers for one in books.submissions)
     counts["stored"] = len(books.requests)
     counts.update(portal_request.status for portal_request in books.requests)
     counts["attempts"] = len(books.attempts)

@@ -35,16 +35,16 @@ _NUMBER = re.compile(r"/requests/([0-9]+)/$")
 class Book:
     """What all clients were told, and what they saw that nobody should see."""
 
-    told: list[books.Told] = field(default_factory=list)
+    submissions: list[books.Submission] = field(default_factory=list)
     # (from, until, address) of every call answered 5xx, in seconds since 1970.
     server_errors: list[tuple[float, float, str]] = field(default_factory=list)
     odd: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note_told(self, told: books.Told) -> None:
+    def note_submission(self, submission: books.Submission) -> None:
         """Write down one submission."""
         with self.lock:
-            self.told.append(told)
+            self.submissions.append(submission)
 
     def note_response(self, response: requests.Response) -> None:
         """Write down a response that should not be."""
@@ -131,9 +131,9 @@ class Member:
             "note": "",
             "submission": submission,
         }
-        told = self._send(wish)
-        self._book.note_told(told)
-        for number in set(told.numbers):
+        seen = self._send(wish)
+        self._book.note_submission(seen)
+        for number in set(seen.numbers):
             self._follow(number, wish)
         return True
 
@@ -147,7 +147,7 @@ class Member:
             return self._chance.choice(ENDLESS)
         return ""
 
-    def _send(self, wish: dict[str, str]) -> books.Told:
+    def _send(self, wish: dict[str, str]) -> books.Submission:
         responses: list[requests.Response | None] = []
         if self._chance.random() < 0.15:
             twin = self._browser.twin()
@@ -158,7 +158,7 @@ class Member:
         else:
             responses.append(self._browser.ask("POST", "/requests/new/", **wish))
         numbers = [number for response in responses if (number := _read_number(response)) is not None]
-        return books.Told(
+        return books.Submission(
             member=self.name,
             submission=wish["submission"],
             type=wish["type"],

@@ -156,7 +156,7 @@ def verify_record() -> list[str]:
 
 def _read_attempt(row: Any, *, clock: clocks.Clock, after: float) -> books.Attempt:
     late = getattr(row, "late_response", None)
-    told = late if late is not None and row.http_status is None else row
+    answer = late if late is not None and row.http_status is None else row
     _, pid, *_ = row.worker.split(":")
     claimed_at = clock.locate(row.claimed_at.timestamp(), after=after)
     return books.Attempt(
@@ -166,9 +166,9 @@ def _read_attempt(row: Any, *, clock: clocks.Clock, after: float) -> books.Attem
         ended_at=clock.locate(row.ended_at.timestamp(), after=claimed_at) if row.ended_at else None,
         outcome=row.outcome,
         failure=row.failure,
-        answered=told.http_status,
+        answered=answer.http_status,
         late=late is not None,
-        uid=_read_uid(told.response) if told.http_status == 200 else "",
+        uid=_read_uid(answer.response) if answer.http_status == 200 else "",
     )
 
 

@@ -148,7 +148,7 @@ class Run:
         return books.Books(
             strangers=frozenset(row["uid"] for row in record["workstations"] if row["post"] is None),
             unseen=sorted(self.unseen),
-            told=self._crowd.book.told,
+            submissions=self._crowd.book.submissions,
             posts=inside.read_record(record),
             send_within=stage.SEND_MARGIN + stage.TOTAL_TIMEOUT,
             call_within=stage.TOTAL_TIMEOUT,
@@ -201,7 +201,7 @@ class Run:
         return any(since <= ended and begun <= until + PATIENCE for since, until in deeds.troubles + stops)
 
     def _say(self, state: dict[str, Any]) -> None:
-        _print(f"{time.monotonic() - self._begun:5.0f} s: told {len(self._crowd.book.told)}, {state}")
+        _print(f"{time.monotonic() - self._begun:5.0f} s: told {len(self._crowd.book.submissions)}, {state}")
 
 
 def _count_open(state: dict[str, Any]) -> int:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests.chaos import books
-from tests.chaos.books import Attempt, Books, Post, Request, Told, Workstation
+from tests.chaos.books import Attempt, Books, Post, Request, Submission, Workstation
 
-TOLD = Told(member="alice", submission="s-1", type="python", workspace="", numbers=(1,))
+SUBMISSION = Submission(member="alice", submission="s-1", type="python", workspace="", numbers=(1,))
 REQUEST = Request(number=1, member="alice", submission="s-1", type="python", workspace="", status="SUCCEEDED")
 ATTEMPT = Attempt(
     request=1, worker=100, claimed_at=10.0, ended_at=10.5, outcome="SUCCEEDED", answered=200, uid="workstation1"
@@ -16,7 +16,7 @@ ATTEMPT = Attempt(
 POST = Post(sequence=1, at=10.1, type="python", workspace="", answered=200, made="workstation1")
 WORKSTATION = Workstation(uid="workstation1", request=1)
 AGREEING = Books(
-    told=[TOLD],
+    submissions=[SUBMISSION],
     requests=[REQUEST],
     attempts=[ATTEMPT],
     workstations=[WORKSTATION],
@@ -73,19 +73,19 @@ def test_lost_a_success_without_a_workstation():
 
 
 def test_untold_a_submission_that_nobody_answered():
-    assert find(told=[TOLD, replace(TOLD, submission="s-2", numbers=())]) == {"untold": 1}
-    assert find(told=[TOLD, replace(TOLD, submission="s-2", numbers=(), refused=True)]) == {}
+    assert find(submissions=[SUBMISSION, replace(SUBMISSION, submission="s-2", numbers=())]) == {"untold": 1}
+    assert find(submissions=[SUBMISSION, replace(SUBMISSION, submission="s-2", numbers=(), refused=True)]) == {}
 
 
 def test_doubled_a_submission_that_became_two_requests():
     cancelled = replace(REQUEST, number=2, status="CANCELLED")
 
     # One promise is for the other's row, too.
-    assert find(told=[replace(TOLD, numbers=(1, 2))], requests=[REQUEST, cancelled])["doubled"] == 2
+    assert find(submissions=[replace(SUBMISSION, numbers=(1, 2))], requests=[REQUEST, cancelled])["doubled"] == 2
 
 
 def test_told_twice_the_same_number_is_no_doubling():
-    assert find(told=[replace(TOLD, numbers=(1, 1))]) == {}
+    assert find(submissions=[replace(SUBMISSION, numbers=(1, 1))]) == {}
 
 
 def test_doubled_a_request_that_owns_two():
@@ -210,8 +210,8 @@ def test_wrong_owner_of_what_a_response_named_to_somebody_else():
     other = replace(REQUEST, number=2, member="bob", submission="s-2")
     cancelled = replace(REQUEST, status="CANCELLED")
     stolen = Workstation(uid="workstation1", request=2)
-    second_told = replace(TOLD, member="bob", submission="s-2", numbers=(2,))
-    changes = {"told": [TOLD, second_told], "requests": [cancelled, other], "workstations": [stolen]}
+    second = replace(SUBMISSION, member="bob", submission="s-2", numbers=(2,))
+    changes = {"submissions": [SUBMISSION, second], "requests": [cancelled, other], "workstations": [stolen]}
 
     assert find(**changes) == {"wrong owner": 1}
     # The response came when the other had already adopted it: nobody had used it.
@@ -238,9 +238,9 @@ def test_unknown_left_where_a_person_is_asked_is_no_fault_and_is_counted():
 def test_a_request_waits_for_a_persons_decision_about_another_of_its_workspace():
     asked = replace(REQUEST, workspace="hers", status="UNKNOWN", reason="more than one could be it")
     waiting = replace(REQUEST, number=2, member="bob", submission="s-2", workspace="hers", status="QUEUED")
-    told = replace(TOLD, workspace="hers")
+    own = replace(SUBMISSION, workspace="hers")
     changes = {
-        "told": [told, replace(told, member="bob", submission="s-2", numbers=(2,))],
+        "submissions": [own, replace(own, member="bob", submission="s-2", numbers=(2,))],
         "attempts": [replace(UNHEARD, uid="")],
         "posts": [replace(POST, workspace="hers", made=None)],
         "workstations": [],

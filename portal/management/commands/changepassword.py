@@ -25,7 +25,7 @@ class Command(changepassword.Command):
         self.stdout.write(f"Changing the password of '{person}'.")
         for _ in range(_TRIES):
             if password := self._ask(person):
-                sessions.set_password(person=person, password=password, told=getpass.getuser())
+                sessions.set_password(person=person, password=password, system_user=getpass.getuser())
                 self.stdout.write(f"The password of '{person}' is changed.")
                 return
         raise CommandError(f"The password of '{person}' stays as it was.")

@@ -31,7 +31,7 @@ class _Recording:
         return _Recording(self._inner.db_manager(using))
 
     def create_superuser(self, **values: Any) -> None:
-        membership.create_superuser(values=values, told=getpass.getuser())
+        membership.create_superuser(values=values, system_user=getpass.getuser())
 
 
 class Command(createsuperuser.Command):

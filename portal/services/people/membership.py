@@ -42,11 +42,11 @@ def record_addition(*, actor: models.User, target: models.User | Group) -> None:
 
 
 @transaction.atomic
-def create_superuser(*, values: Mapping[str, Any], told: str) -> models.User:
-    """Make an administrator by a command, past the set-up; `told`: who called that, as the system knows."""
+def create_superuser(*, values: Mapping[str, Any], system_user: str) -> models.User:
+    """Make an administrator by a command, past the set-up; `system_user`: who called that, as the system knows."""
     person: models.User = models.User.objects.create_superuser(**values)
     after = describe(target=person)
-    detail = {"command": "createsuperuser", "system_user": told, "after": _hide(after)}
+    detail = {"command": "createsuperuser", "system_user": system_user, "after": _hide(after)}
     audit.record(Verb.ADD_PERSON, person, detail=detail, lists=_list_changes(before={}, after=after))
     return person
 
@@ -130,10 +130,10 @@ def may_sign_in(*, person: models.User) -> bool:
 def _read_state(person: models.User) -> fold.Fold | None:
     """What the log tells of the person now, whatever did not fit before; None where it does not."""
     kind = rows.KINDS["person"]
-    told = verifyrows.read_changes(kind=kind, ids=[person.pk]).get(person.pk, ())
-    state = fold.Fold(kind=kind).take_all(told)
+    changes = verifyrows.read_changes(kind=kind, ids=[person.pk]).get(person.pk, ())
+    state = fold.Fold(kind=kind).take_all(changes)
     state.differences.clear()
-    return state if told else None
+    return state if changes else None
 
 
 def _list_changes(*, before: Mapping[str, object], after: State) -> dict[str, tuple[object, object]]:

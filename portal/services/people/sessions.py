@@ -121,9 +121,9 @@ def record_password_change(*, person: models.User) -> None:
 
 
 @transaction.atomic
-def set_password(*, person: models.User, password: str, told: str) -> None:
-    """Give the person this password, which was checked, by a command; `told`: who called that, as the system knows."""
+def set_password(*, person: models.User, password: str, system_user: str) -> None:
+    """Give the person this password, which was checked, by a command; `system_user` called that."""
     person.set_password(password)
     person.save(update_fields=["password"])
-    detail = {"command": "changepassword", "system_user": told}
+    detail = {"command": "changepassword", "system_user": system_user}
     audit.record(Verb.CHANGE_PASSWORD, person, detail=detail)
