@@ -9,10 +9,10 @@ from django.db import connections
 from django.test import TransactionTestCase
 
 from portal import models, streams
-from portal.db import identity as places
+from portal.db import places
 from portal.sandbox import server
 from portal.services.audit import checkstate, seals
-from portal.services.key import accounts, databases, identity
+from portal.services.key import accounts, database_moved, databases
 from tests import beginning, dbclock, factories
 from tests.browser import Browser
 
@@ -58,7 +58,7 @@ def slow_fingerprints(monkeypatch) -> None:
 @pytest.fixture(autouse=True)
 def _begin_as_a_new_process() -> None:
     """Between tests the database is emptied, which a worker would rightly take for a loss."""
-    identity.MEMORY.forget()
+    database_moved.MEMORY.forget()
     databases.MADE.clear()
     checkstate.forget_states()
     seals.forget_newest()

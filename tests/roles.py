@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import connection
 from psycopg import sql
 
-from portal.db import identity as places
+from portal.db import places
 from tests import pool
 
 

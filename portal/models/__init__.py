@@ -3,8 +3,8 @@
 from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Key
 from portal.models.beginning import Beginning
 from portal.models.credential import Credential
+from portal.models.database import Database, Restore, StrayResponse
 from portal.models.event import Change, Event, EventNumber
-from portal.models.identity import Database, Restore, StrayResponse
 from portal.models.lease import Lease
 from portal.models.logcheck import Finding, LogCheck
 from portal.models.notice import Notice

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import models
-from portal.services.key import accounts, circuit_breaker, credentials, identity
+from portal.services.key import accounts, circuit_breaker, credentials, database_moved
 from portal.services.reconciliation import restore
 from portal.services.runtime import workers
 from portal.views.components import live, pauses
@@ -71,7 +71,7 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "orphans": orphans,
         "questions": questions,
         "worker_is_alive": is_alive,
-        "database": identity.find_doubt() if key.cause == models.DATABASE_MOVED else None,
+        "database": database_moved.find_doubt() if key.cause == models.DATABASE_MOVED else None,
         "stopping_number": circuit_breaker.find_stopping_request(key=key),
         "tried": _find_tried(account) if key.is_resuming else None,
         "read_pauses": partial(pauses.read_pauses, key=key),  # called by the one template that shows them

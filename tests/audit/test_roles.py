@@ -13,8 +13,7 @@ from psycopg import sql
 
 from portal import checks as portal_checks
 from portal import models
-from portal.db import identity as places
-from portal.db import search_index
+from portal.db import places, search_index
 from portal.services.audit import grants, protection, verify
 from portal.worker import process
 from tests import factories, roles

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.services.audit import protection, seals
-from portal.services.key import credentials, identity
+from portal.services.key import credentials, database_moved
 from portal.services.reports import configuration
 from portal.services.runtime import workers
 from portal.worker import process, watchdog
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             raise CommandError(fault)
         configuration.note_settings()
         workers.prune_workers()
-        for warning in [*identity.check_now(), *credentials.find_warnings()]:
+        for warning in [*database_moved.check_now(), *credentials.find_warnings()]:
             self.stderr.write(self.style.WARNING(warning))
         worker = process.Process(sender_count=options["threads"])
         worker.stop_on_signals()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db import connection
 
-from portal.db import identity, names, search_index, triggers
+from portal.db import names, places, search_index, triggers
 
 _PREFIX = "portal_keep_"
 _MOST_NUMBERS = 1000  # that are taken, or left out, at once
@@ -171,7 +171,7 @@ def find_strangers() -> list[str]:
 
 def find_damage() -> list[str]:
     """What hides rows in the database's own file, as sentences. It reads all of it."""
-    return identity.find_damage()
+    return places.find_damage()
 
 
 def _list_triggers() -> list[triggers.Trigger]:

@@ -3,7 +3,7 @@
 import secrets
 
 from portal import models
-from portal.db import identity as places
+from portal.db import places
 
 # Identities that this process gave. One that was not committed is nobody's.
 MADE: set[str] = set()

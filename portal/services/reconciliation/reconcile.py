@@ -16,7 +16,7 @@ from portal import agentstation, failures, models
 from portal.db import clock
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, identity, sharing, steady_clock
+from portal.services.key import accounts, circuit_breaker, database_moved, sharing, steady_clock
 from portal.services.mirrors import mirror
 from portal.services.reconciliation import listinglag, matching, scans, unresolved
 from portal.services.requests import lifecycle, notes, retry_policy
@@ -48,7 +48,7 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
     sharing.note_sharing(account=account)
     numbers = _list_undecided(account=account, this_round=this_round)
     if numbers:
-        identity.check_now()
+        database_moved.check_now()
     # What one request is about to be given is no question about another: people are asked once all has been given.
     asking = [number for number in numbers if not _reconcile(number=number, this_round=this_round, may_ask=False)]
     for number in asking:
@@ -116,7 +116,7 @@ def _reconcile(*, number: int, this_round: Round, may_ask: bool) -> bool:
     """Decide about one request. False where people would have to be asked something new, and may not be yet."""
     account = circuit_breaker.lock_key(account=models.Account.objects.get(requests=number)).account
     leases.renew_lease(lease=this_round.lease)
-    if identity.find_doubt() is not None:
+    if database_moved.find_doubt() is not None:
         return True  # what is unknown here may be known, and in use, in the database that this one was
     rows = models.Request.objects.select_related("requester", "account__key").select_for_update(of=("self",))
     portal_request = rows.get(pk=number)

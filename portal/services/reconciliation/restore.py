@@ -10,7 +10,7 @@ from portal import failures, models
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, identity
+from portal.services.key import accounts, circuit_breaker, database_moved
 from portal.services.requests import lifecycle
 from portal.services.runtime import notify
 
@@ -38,7 +38,7 @@ def confirm_database(*, actor: models.User, account: models.Account, was_put_bac
     has to say so any more.
     """
     key = circuit_breaker.lock_key(account=account)
-    row = identity.find_doubt()
+    row = database_moved.find_doubt()
     if row is None:
         raise circuit_breaker.NotPaused(_("Somebody has already said what happened to the database."))
     detail = {"before": row.doubt, "after": "put-back" if was_put_back else "moved"}
@@ -46,14 +46,14 @@ def confirm_database(*, actor: models.User, account: models.Account, was_put_bac
     if was_put_back:
         count = _restore(key=key)
     else:
-        row = identity.accept_database(key=key)
+        row = database_moved.accept_database(key=key)
     audit.record(Verb.CONFIRM_DATABASE, row, by=actor, detail=detail)
     notify.wake_workers()
     return count
 
 
 def _restore(*, key: models.Key) -> int:
-    identity.skip_numbers()
+    database_moved.skip_numbers()
     lost_since, lost_since_tick = _find_beginning(account=key.account)
     restored = models.Restore(account=key.account, lost_since=lost_since, lost_since_tick=lost_since_tick)
     states = models.Request.Status
@@ -62,7 +62,7 @@ def _restore(*, key: models.Key) -> int:
     )
     rows = list(unsettled.select_related("account__key").select_for_update(of=("self",)).order_by("pk"))
     count = sum(_make_unknown(portal_request, key=key) for portal_request in rows)
-    database = identity.accept_database(key=key)
+    database = database_moved.accept_database(key=key)
     restored.restored_tick = key.tick
     restored.save()
     audit.record(Verb.RESTORE, restored, detail={"requests": count}, rows=[restored, database])

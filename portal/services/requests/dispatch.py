@@ -21,7 +21,7 @@ from portal.db import clock, release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, identity, pace
+from portal.services.key import accounts, circuit_breaker, database_moved, pace
 from portal.services.mirrors import mirror
 from portal.services.requests import fair_queue, ownership
 
@@ -81,7 +81,7 @@ def is_any_due(*, account: models.Account) -> bool:
 
 def claim_with_key(*, key: models.Key, worker: str, most: int, now: datetime, boottime: float) -> list[Call]:
     """Claim at most so many under the locked key, in the caller's transaction. `now` and `boottime` were read first."""
-    identity.pause_if_moved(key=key)
+    database_moved.pause_if_moved(key=key)
     calls, room = list[Call](), min(most, _count_room(key=key, now=now))
     while len(calls) < room:
         found = fair_queue.find_next(account=key.account, most=room - len(calls))

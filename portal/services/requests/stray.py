@@ -7,7 +7,7 @@ from django.db.models import Model
 from portal import agentstation, models
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, identity
+from portal.services.key import accounts, circuit_breaker, database_moved
 from portal.services.mirrors import mirror
 
 
@@ -38,7 +38,7 @@ def keep_response(
         rows += _keep_orphan(account=account, workstation=workstation)
     detail = {"outcome": outcome, "workstation": workstation.uid if workstation else None}
     audit.record(Verb.STRAY_RESPONSE, stray, detail=detail, rows=rows)
-    identity.doubt_database(key=key, what="lost-attempt")
+    database_moved.doubt_database(key=key, what="lost-attempt")
 
 
 def _keep_orphan(*, account: models.Account, workstation: agentstation.Workstation) -> list[Model]:

@@ -15,10 +15,10 @@ from django.conf import settings as present
 from django.db import IntegrityError, connection, transaction
 
 from portal import models
-from portal.db import identity as places
+from portal.db import places
 from portal.models.clock import Now
 from portal.services.audit import verify
-from portal.services.key import accounts, circuit_breaker, databases, identity
+from portal.services.key import accounts, circuit_breaker, database_moved, databases
 from portal.services.reconciliation import restore
 from portal.services.requests import dispatch, results
 from portal.worker import process
@@ -41,7 +41,7 @@ def claim() -> dispatch.Call | None:
 
 
 def begin_a_new_process() -> None:
-    identity.MEMORY.forget()
+    database_moved.MEMORY.forget()
     databases.MADE.clear()
 
 
@@ -71,9 +71,9 @@ def test_the_first_claim_makes_the_identity_and_later_ones_find_it_unchanged(san
 
 
 def test_a_worker_that_starts_and_has_nothing_to_send_looks_too(sandbox):
-    assert identity.check_now() == []
+    assert database_moved.check_now() == []
     models.Database.objects.update(place="elsewhere")
-    identity.check_now()
+    database_moved.check_now()
     assert_is_paused(for_="place")
 
 
@@ -263,7 +263,7 @@ def test_a_promotion_that_lost_nothing_is_an_event(sandbox, alice):
     factories.submit(alice)
     factories.send_once()
     promote_earlier()
-    identity.MEMORY.timeline = 0
+    database_moved.MEMORY.timeline = 0
     factories.submit(alice)
     assert factories.send_once().workstation is not None
     assert list_changes() == ["promotion"]
@@ -286,7 +286,7 @@ def test_who_saw_more_than_the_worker_that_took_the_promotion_pauses(sandbox, al
     """The replica lacked the last commits of one worker; another, which had seen less, has claimed since."""
     factories.submit(alice)
     factories.send_once()
-    identity.MEMORY.timeline = 0
+    database_moved.MEMORY.timeline = 0
     models.Database.objects.update(timeline_tick=0)
     factories.submit(alice)
     assert claim() is None
@@ -399,7 +399,7 @@ def test_a_database_that_was_put_back_is_restored(sandbox, doubted, olga):
 def test_whatever_other_processes_remember_the_response_holds(sandbox, doubted, olga):
     """Another worker had seen a higher tick, before the database went back, and looks only after the response."""
     models.Key.objects.update(tick=2)
-    identity.MEMORY.ticks = {str(models.Key.objects.get().pk): 5_000}
+    database_moved.MEMORY.ticks = {str(models.Key.objects.get().pk): 5_000}
     confirm(olga, was_put_back=False)
     assert claim() is not None
     assert list_changes() == ["place"]
@@ -509,7 +509,7 @@ def move_deadline(call: dispatch.Call) -> None:
 def pause_for_database(call: dispatch.Call) -> None:
     with transaction.atomic():
         key = circuit_breaker.lock_key(account=accounts.get_current_account())
-        identity.doubt_database(key=key, what="place")
+        database_moved.doubt_database(key=key, what="place")
 
 
 @pytest.mark.parametrize("happen", [make_unknown, move_deadline, pause_for_database])

@@ -13,8 +13,7 @@ from django.conf import settings
 from django.db import transaction
 
 from portal import models
-from portal.db import clock, numbers
-from portal.db import identity as places
+from portal.db import clock, numbers, places
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
