@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 ('outcome', models.CharField(choices=[('SENDING', 'Under way'), ('SUCCEEDED', 'Succeeded'), ('FAILED', 'Failed'), ('UNKNOWN', 'Checking'), ('NOT_SENT', 'Not sent')], default='SENDING', max_length=16)),
                 ('failure', models.CharField(blank=True, max_length=32)),
                 ('key_fingerprint', models.CharField(blank=True, help_text='Of the key that it used.', max_length=16)),
-                ('names_other', models.BooleanField(default=False, help_text='The response named a workstation that belongs to another request, and an operator has to decide.')),
+                ('names_taken', models.BooleanField(default=False, help_text='The response named a workstation that belongs to another request, and an operator has to decide.')),
                 ('retry_after', models.FloatField(blank=True, help_text='Seconds, as AgentStation asked.', null=True)),
             ],
         ),

@@ -275,7 +275,7 @@ class Attempt(ProviderResponse):
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SENDING)
     failure = models.CharField(max_length=32, blank=True)
     key_fingerprint = models.CharField(max_length=16, blank=True, help_text=_("Of the key that it used."))
-    names_other = models.BooleanField(
+    names_taken = models.BooleanField(
         default=False,
         help_text=_("The response named a workstation that belongs to another request, and an operator has to decide."),
     )

@@ -94,7 +94,7 @@ def test_a_response_that_names_anothers_workstation_is_for_an_operator(sandbox, 
     portal_request = factories.submit(bob)
     sandbox.script({"status": 200, "body": make_entry(owned.uid)})
     factories.send_once()
-    assert portal_request.attempts.get().names_other
+    assert portal_request.attempts.get().names_taken
 
 
 def test_a_response_in_anothers_workspace_leaves_its_contents_alone(sandbox, alice, bob):

@@ -36,8 +36,8 @@ def list_attempts(*, portal_request: models.Request) -> list[models.Attempt]:
 
 def describe_request(*, portal_request: models.Request, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
     late = _list_named_late(portal_request)
-    has_named_other = any([attempt.names_other for attempt in attempts] + [detail["names_other"] for detail in late])
-    obstacle = notes.OTHERS if has_named_other else ""
+    has_named_taken = any([attempt.names_taken for attempt in attempts] + [detail["names_taken"] for detail in late])
+    obstacle = notes.OTHERS if has_named_taken else ""
     if attempts[-1].worker == restore.WORKER:
         obstacle = notes.RESTORED
     lost = restore.list_restores(account=portal_request.account)

@@ -31,18 +31,18 @@ def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result
         _keep_stray(call=call, result=result)
         return
     portal_request = attempt.request
-    outcome, failure, names_other = result.outcome, result.failure, False
+    outcome, failure, names_taken = result.outcome, result.failure, False
     owner = _find_other_owner(portal_request, result=result)
     if owner is not None:
         outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
-        names_other = not _may_change_places(portal_request, owner=owner)
+        names_taken = not _may_change_places(portal_request, owner=owner)
     ours = _end_attempt(
-        attempt, key=key, result=result, now=now, outcome=outcome, failure=failure, names_other=names_other
+        attempt, key=key, result=result, now=now, outcome=outcome, failure=failure, names_taken=names_taken
     )
     if result.response is not None:
         contract_drift.note_deviations(deviations=result.response.deviations, request_number=portal_request.pk)
     if not ours:
-        _record_late(attempt=attempt, result=result, owner=owner, names_other=names_other)
+        _record_late(attempt=attempt, result=result, owner=owner, names_taken=names_taken)
         return
     before = portal_request.status
     mirrors = _use_result(result, key=key, attempt=attempt, now=now, owner=owner)
@@ -98,7 +98,7 @@ def _end_attempt(
     now: datetime,
     outcome: models.Attempt.Outcome,
     failure: failures.Failure | None,
-    names_other: bool = False,
+    names_taken: bool = False,
 ) -> bool:
     """Write the outcome where the attempt is still ours, which it is not past its deadline. Returns whether it was."""
     return attempt.update_where(
@@ -107,7 +107,7 @@ def _end_attempt(
         ended_at=now,
         ended_tick=circuit_breaker.advance_tick(key=key),
         retry_after=_retry_after(result),
-        names_other=names_other,
+        names_taken=names_taken,
         **_describe(result, failure=failure),
     )
 
@@ -261,7 +261,7 @@ def _record_late(
     attempt: models.Attempt,
     result: dispatch.Result,
     owner: models.Request | None = None,
-    names_other: bool = False,
+    names_taken: bool = False,
 ) -> None:
     """Keep a response that came after the deadline, and use it where that is still possible."""
     portal_request, description = attempt.request, _describe(result, failure=result.failure)
@@ -285,7 +285,7 @@ def _record_late(
             "outcome": late.outcome,
             "failure": late.failure,
             "owner": owner.pk if owner else None,
-            "names_other": names_other,
+            "names_taken": names_taken,
             "before": before,
             "after": portal_request.status,
         },
