@@ -4,10 +4,9 @@ import ipaddress
 import re
 import threading
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from portal.sandbox import generations, script, strangers
+from portal.sandbox import generations, script
 from portal.sandbox.calls import Call, RefusalError, Task, read_json
 from portal.sandbox.responses import Reply, reply_json
 from portal.sandbox.store import Store
@@ -59,26 +58,6 @@ class Control:
         self.store.reset()
         self.gate.set()
 
-    def control_answers(self, task: Task) -> Reply:
-        """POST /control/answers."""
-        return _obey(self.script.add, task)
-
-    def control_faults(self, task: Task) -> Reply:
-        """POST /control/faults."""
-        return _obey(self.store.faults.change, task)
-
-    def control_types(self, task: Task) -> Reply:
-        """POST /control/types."""
-        return _obey(self.generation.change, task)
-
-    def control_strangers(self, task: Task) -> Reply:
-        """POST /control/strangers."""
-        return _obey(partial(strangers.make, self.store), task)
-
-    def control_history(self, task: Task) -> Reply:
-        """POST /control/history."""
-        return _obey(partial(strangers.make_history, self.store), task)
-
     def control_hold(self, _: Task) -> Reply:
         """POST /control/hold."""
         self.gate.clear()
@@ -89,17 +68,13 @@ class Control:
         self.gate.set()
         return reply_json({"ok": True})
 
-    def control_record(self, _: Task) -> Reply:
-        """GET /control/record."""
-        return reply_json(self.store.record())
-
     def control_reset(self, _: Task) -> Reply:
         """POST /control/reset."""
         self.reset()
         return reply_json({"ok": True})
 
 
-def _obey(act: Callable[[Any], dict[str, Any] | None], task: Task) -> Reply:
+def obey(act: Callable[[Any], dict[str, Any] | None], task: Task) -> Reply:
     """Do what the body says, or say why it makes no sense."""
     try:
         more = act(read_json(task.call))

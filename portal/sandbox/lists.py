@@ -1,7 +1,6 @@
 """The two lists: which workstations are on a page, and the cursors that lead on from it."""
 
 import sqlite3
-from dataclasses import dataclass
 from functools import partial
 
 from portal.sandbox import paging
@@ -9,19 +8,11 @@ from portal.sandbox.database import Database
 from portal.sandbox.habits import Habits
 
 
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """The workstations of a page, and where its neighbours are."""
-
-    rows: list[sqlite3.Row]
-    next_cursor: str | None
-    previous_cursor: str | None
-
-
 def read_page(
     database: Database, habits: Habits, *, active: bool, window: paging.Window, limit: int, now: float
-) -> Page:
-    """One page of the active list or of the history, newest first. The caller holds the database's lock."""
+) -> tuple[list[sqlite3.Row], str | None, str | None]:
+    """The workstations of a page of the active list or of the history, newest first, and the cursors to its neighbours:
+    the next page and the previous one. The caller holds the database's lock."""
     if habits.pages_shift and window.older_than is None and window.newer_than is None:
         window = window.move_to(window.place or 0)
 
@@ -40,7 +31,7 @@ def read_page(
     follows = write_cursor(older)
     if follows is None and habits.endless:
         follows = paging.write_cursor(window.start_again())
-    return Page(rows=rows, next_cursor=follows, previous_cursor=write_cursor(newer))
+    return rows, follows, write_cursor(newer)
 
 
 def _select(

@@ -5,11 +5,12 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import unquote
 
 from portal.sandbox import paging, responses, script, strangers
 from portal.sandbox.calls import Call, Exchange, RefusalError, Task, read_wish
-from portal.sandbox.control import Control, check_caller
+from portal.sandbox.control import Control, check_caller, obey
 from portal.sandbox.responses import How, Reply, Response, reply_json
 from portal.sandbox.store import Store
 
@@ -128,17 +129,10 @@ class Provider(Control):
             raise RefusalError.make(422)
         return reply_json(self.store.make(type=kind, workspace=workspace, response=task.response, post=task.post))
 
-    def list_active(self, task: Task) -> Reply:
-        """GET /workstations."""
-        return self._list(task.call, active=True)
-
-    def list_history(self, task: Task) -> Reply:
-        """GET /workstations/history."""
-        return self._list(task.call, active=False)
-
-    def _list(self, call: Call, *, active: bool) -> Reply:
+    def list_page(self, task: Task, *, active: bool) -> Reply:
+        """GET /workstations, GET /workstations/history."""
         try:
-            window, limit = paging.read_query(call.query)
+            window, limit = paging.read_query(task.call.query)
         except paging.QueryError as error:
             raise RefusalError.make(400, str(error)) from None
         return reply_json(self.store.page(active=active, window=window, limit=limit))
@@ -166,16 +160,9 @@ class Provider(Control):
 
     # --- The sandbox's own addresses ---
 
-    def download_file(self, task: Task) -> Reply:
-        """GET /files/<uuid>."""
-        return self._download("file", task.uid)
-
-    def download_log(self, task: Task) -> Reply:
-        """GET /logs/<uuid>."""
-        return self._download("log", task.uid)
-
-    def _download(self, kind: str, uid: str) -> Reply:
-        found = self.store.items.read(kind, uid)
+    def download(self, task: Task, *, kind: str) -> Reply:
+        """GET /files/<uuid>, GET /logs/<uuid>."""
+        found = self.store.items.read(kind, task.uid)
         if found is None:
             raise RefusalError.make(404)
         name, text = found
@@ -191,21 +178,21 @@ def _route(address: str, act: Callable[[Provider, Task], Reply], operation: str 
 # The order matters: `history` and `types` are no workstations.
 ROUTES = (
     _route("POST /v1/workstations", Provider.request_workstation, script.POST),
-    _route("GET /v1/workstations", Provider.list_active, "GET /workstations"),
-    _route("GET /v1/workstations/history", Provider.list_history, "GET /workstations/history"),
+    _route("GET /v1/workstations", partial(Provider.list_page, active=True), "GET /workstations"),
+    _route("GET /v1/workstations/history", partial(Provider.list_page, active=False), "GET /workstations/history"),
     _route("GET /v1/workstations/types", Provider.list_types, "GET /workstations/types"),
     _route("GET /v1/workstations/([^/]+)", Provider.retrieve, "GET /workstations/{id}"),
     _route("DELETE /v1/workstations/([^/]+)/release", Provider.release, "DELETE"),
-    _route("GET /files/([^/]+)", Provider.download_file),
-    _route("GET /logs/([^/]+)", Provider.download_log),
-    _route("POST /control/answers", Provider.control_answers),
-    _route("POST /control/faults", Provider.control_faults),
-    _route("POST /control/strangers", Provider.control_strangers),
-    _route("POST /control/history", Provider.control_history),
-    _route("POST /control/types", Provider.control_types),
+    _route("GET /files/([^/]+)", partial(Provider.download, kind="file")),
+    _route("GET /logs/([^/]+)", partial(Provider.download, kind="log")),
+    _route("POST /control/answers", lambda provider, task: obey(provider.script.add, task)),
+    _route("POST /control/faults", lambda provider, task: obey(provider.store.faults.change, task)),
+    _route("POST /control/strangers", lambda provider, task: obey(partial(strangers.make, provider.store), task)),
+    _route("POST /control/history", lambda provider, task: obey(partial(strangers.make_history, provider.store), task)),
+    _route("POST /control/types", lambda provider, task: obey(provider.generation.change, task)),
     _route("POST /control/hold", Provider.control_hold),
     _route("POST /control/release", Provider.control_release),
-    _route("GET /control/record", Provider.control_record),
+    _route("GET /control/record", lambda provider, _: reply_json(provider.store.record())),
     _route("POST /control/reset", Provider.control_reset),
 )
 

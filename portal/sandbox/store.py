@@ -149,14 +149,16 @@ class Store:
         habits = self.faults.habits
         with self._database.lock:
             now = self.clock()
-            page = lists.read_page(self._database, habits, active=active, window=window, limit=limit, now=now)
-            shown = [row for row in page.rows if not self.faults.draw(habits.omit_share)]
+            rows, next_cursor, previous_cursor = lists.read_page(
+                self._database, habits, active=active, window=window, limit=limit, now=now
+            )
+            shown = [row for row in rows if not self.faults.draw(habits.omit_share)]
             without, status = habits.lists_without_workspace, "active" if active else "completed"
             return {
                 "object": "list",
                 "data": [self._describe(row, now, status=status, without_workspace=without) for row in shown],
-                "next_cursor": page.next_cursor,
-                "previous_cursor": page.previous_cursor,
+                "next_cursor": next_cursor,
+                "previous_cursor": previous_cursor,
             }
 
     def _describe(self, row: sqlite3.Row, now: float, *, status: str = "active", without_workspace: float) -> Document:
