@@ -38,11 +38,18 @@ _METHODS = ("GET", "HEAD", "POST")
 _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
 
 
-class BrowserLimitsMiddleware:
-    """Tells browsers with every response, files too, what the portal does not need and that other sites get nothing."""
+class _Middleware:
+    """One that changes nothing."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+
+class BrowserLimitsMiddleware(_Middleware):
+    """Tells browsers with every response, files too, what the portal does not need and that other sites get nothing."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -51,14 +58,11 @@ class BrowserLimitsMiddleware:
         return response
 
 
-class NoFilesMiddleware:
+class NoFilesMiddleware(_Middleware):
     """Refuses what no page of the portal sends, before anything reads it: files, long bodies, and other methods.
 
     One that comes in chunks does not say how long it is. gunicorn ends the connection on which a body was not read.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.content_type == "multipart/form-data":
@@ -112,14 +116,8 @@ class SignedInMiddleware(LoginRequiredMiddleware):
         return HttpResponse(status=401, headers={"HX-Redirect": target})
 
 
-class SessionLimitMiddleware:
+class SessionLimitMiddleware(_Middleware):
     """Signs out whoever has done nothing for too long. A page that asks for news by itself does nothing."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(
         self, request: HttpRequest, view_func: Callable[..., object], args: object, kwargs: object
@@ -134,11 +132,8 @@ class SessionLimitMiddleware:
             sessions.note_activity(key=key, seen_at=seen_at)
 
 
-class TimeZoneMiddleware:
+class TimeZoneMiddleware(_Middleware):
     """Shows times in the zone of the person who is signed in, and forgets it with the response: threads serve many."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with timezone.override(None):
@@ -152,11 +147,8 @@ class TimeZoneMiddleware:
             timezone.activate(request.user.zone)
 
 
-class PrivatePagesMiddleware:
+class PrivatePagesMiddleware(_Middleware):
     """Tells caches to keep no page: on a shared computer the next person must not find it with the back button."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -165,14 +157,11 @@ class PrivatePagesMiddleware:
         return response
 
 
-class PossiblePathMiddleware:
+class PossiblePathMiddleware(_Middleware):
     """Finds nothing under a path with NUL: no database holds one, and PostgreSQL fails where it is asked for one.
 
     The innermost of all, so that the page that says so looks like every other.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if "\x00" in request.path_info:
@@ -180,11 +169,8 @@ class PossiblePathMiddleware:
         return self.get_response(request)
 
 
-class OriginMiddleware:
+class OriginMiddleware(_Middleware):
     """Tells the audit log which address an act came from, and which HTTP request: its id is in the response."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         number = find_id(request)
@@ -194,11 +180,8 @@ class OriginMiddleware:
         return response
 
 
-class RefusalMiddleware:
+class RefusalMiddleware(_Middleware):
     """Notes what somebody who is signed in was refused: a 403, or the address of what is not there for them."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
