@@ -261,3 +261,23 @@ def test_menus_close_with_escape_and_with_a_press_elsewhere(signed_in, portal):
     expect(menu).to_have_attribute("open", "")
     page.locator("h1").click()
     expect(menu).not_to_have_attribute("open", "")
+
+
+@pytest.mark.parametrize("choice", ["Use my browser's", "Keep UTC"])
+def test_the_browsers_time_zone_is_offered_until_somebody_chooses(portal, browser, session, choice):
+    context = browser.new_context(storage_state=session, timezone_id="Asia/Kolkata")
+    page = context.new_page()
+    page.goto(f"{portal.address}/accounts/")
+    page.select_option("[name=time_zone]", "")
+    page.get_by_role("button", name="Save").click()
+    page.goto(portal.address)
+    own = page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")  # Chromium says Asia/Calcutta
+    expect(page.locator("#zone")).to_contain_text(own)
+
+    page.get_by_role("button", name=choice).click()
+
+    shown = own if choice.startswith("Use") else "UTC"
+    expect(page.locator(".messages")).to_contain_text(f"Times are shown in {shown}")
+    page.goto(portal.address)
+    expect(page.locator("#zone")).to_have_count(0)
+    context.close()
