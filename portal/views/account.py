@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.contrib.auth import forms as auth_forms
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.db import transaction
@@ -139,13 +140,12 @@ class ChangePassword(auth_views.PasswordChangeView):
             return self.render_to_response(self.get_context_data(form=form, wait=error.seconds), status=429)
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        person = cast(models.User, self.request.user)
+        person, password = cast(models.User, self.request.user), form.cleaned_data["new_password1"]
         with transaction.atomic():
             _forget_failures(self.request)
-            sessions.record_password_change(person=person)
-            response = super().form_valid(form)
+            update_session_auth_hash(self.request, sessions.change_password(person=person, password=password))
             sessions.note_proof(session=self.request.session)
-        return response
+        return HttpResponseRedirect(self.get_success_url())
 
     def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
         if "old_password" in form.cleaned_data:

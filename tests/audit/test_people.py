@@ -75,6 +75,14 @@ def test_whoever_gets_a_password_by_a_command_signs_in_again(cast, alice, client
     assert client.post("/accounts/login/", {"username": "alice", "password": factories.PASSWORD}).status_code == 302
 
 
+def test_whoever_changes_their_own_password_signs_in_with_it(cast, alice, sign_in, client):
+    new = "another long passphrase"
+    typed = {"old_password": factories.PASSWORD, "new_password1": new, "new_password2": new}
+    assert sign_in(alice).post("/accounts/password/", typed).status_code == 302
+    assert find() == []
+    assert client.post("/accounts/login/", {"username": "alice", "password": new}).status_code == 302
+
+
 def test_nobody_signs_in_whom_sql_has_made_active(cast, root, alice, client):
     change_person(root, models.User.objects.get(pk=alice.pk), is_active=False)
     tamper("UPDATE portal_user SET is_active = %s WHERE id = %s", True, alice.pk)

@@ -115,15 +115,24 @@ def record_sign_out(*, person: models.User) -> None:
 
 
 @transaction.atomic
-def record_password_change(*, person: models.User) -> None:
-    """Note that the person has changed the password."""
-    audit.record(Verb.CHANGE_PASSWORD, person, by=person)
+def change_password(*, person: models.User, password: str) -> models.User:
+    """Give the person another password, which they chose and which was checked; the person as stored then."""
+    stored = _store_password(person, password)
+    audit.record(Verb.CHANGE_PASSWORD, stored, by=stored)
+    return stored
 
 
 @transaction.atomic
 def set_password(*, person: models.User, password: str, system_user: str) -> None:
     """Give the person this password, which was checked, by a command; `system_user` called that."""
-    person.set_password(password)
-    person.save(update_fields=["password"])
+    stored = _store_password(person, password)
     detail = {"command": "changepassword", "system_user": system_user}
-    audit.record(Verb.CHANGE_PASSWORD, person, detail=detail)
+    audit.record(Verb.CHANGE_PASSWORD, stored, detail=detail)
+
+
+def _store_password(person: models.User, password: str) -> models.User:
+    """Read anew: what a page has of whoever is signed in does not know which columns changed."""
+    stored = models.User.objects.select_for_update().get(pk=person.pk)
+    stored.set_password(password)
+    stored.save(update_fields=["password"])
+    return stored
