@@ -26,6 +26,7 @@ from portal import client_address, models, sessionstore
 from portal.services.audit import request_context
 from portal.services.people import refusals, sessions
 from portal.web.arrival import MOST_BODY
+from portal.web.logs import hide_token
 
 _UNUSED = (
     *("accelerometer", "autoplay", "browsing-topics", "camera", "clipboard-read", "display-capture"),
@@ -187,7 +188,7 @@ class RefusalMiddleware(_Middleware):
         response = self.get_response(request)
         is_refused = response.status_code == 403 or (response.status_code == 404 and request.resolver_match)
         if is_refused and isinstance(request.user, models.User):
-            act = f"{request.method} {request.path}"
+            act = hide_token(f"{request.method} {request.path}")
             refusals.record_refusal(person=request.user, act=act, status=response.status_code)
         return response
 

@@ -41,6 +41,11 @@ def test_a_form_without_its_token_is_recorded(alice):
     assert list_refusals() == [("alice", "POST /requests/new/", 403)]
 
 
+def test_the_token_of_a_link_is_not(alice, sign_in):
+    assert sign_in(alice).get("/setup/some-token/").status_code == 404
+    assert list_refusals() == [("alice", "GET /setup/.../", 404)]
+
+
 def test_an_address_that_leads_nowhere_is_not(alice, sign_in):
     assert sign_in(alice).get("/nowhere/").status_code == 404
     assert list_refusals() == []
