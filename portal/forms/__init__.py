@@ -1,8 +1,9 @@
 """Forms: they check what a person typed, and do nothing else."""
 
-from portal.forms.accounts import AccountForm, ConfirmForm, PasswordForm, SetupForm, SignInForm
+from portal.forms.accounts import AccountForm, ConfirmForm, NewPasswordForm, PasswordForm, SetupForm, SignInForm
 from portal.forms.fields import PortalRenderer
 from portal.forms.filters import FilterForm, UsageForm
+from portal.forms.people import PeopleForm, PersonForm
 from portal.forms.requests import DecisionForm, ReasonForm, RequestForm, WorkspaceNameForm
 from portal.forms.workstations import WorkstationFilterForm
 
@@ -11,7 +12,10 @@ __all__ = [
     "ConfirmForm",
     "DecisionForm",
     "FilterForm",
+    "NewPasswordForm",
     "PasswordForm",
+    "PeopleForm",
+    "PersonForm",
     "PortalRenderer",
     "ReasonForm",
     "RequestForm",

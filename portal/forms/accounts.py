@@ -37,7 +37,7 @@ class SignInForm(auth_forms.AuthenticationForm):
     error_messages = {
         "invalid_login": _(
             "The username or password is incorrect. Upper and lower case matter in both. Try again, or ask an "
-            "administrator for a new password."
+            "administrator for a link to choose a new password."
         ),
         "inactive": _("This account is locked. Ask an administrator of the portal."),
     }
@@ -95,8 +95,8 @@ class PasswordForm(auth_forms.PasswordChangeForm):
     }
 
 
-class SetupForm(forms.Form):
-    """Makes the first administrator."""
+class UsernameForm(forms.Form):
+    """Names somebody new."""
 
     username = forms.CharField(
         label=_("Username"),
@@ -109,8 +109,6 @@ class SetupForm(forms.Form):
         },
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
     )
-    password = _make_password_field(_("Password"), required=_("Choose a password."), help_text=passwords.HELP)
-    password_again = _make_password_field(_("Repeat password"), required=_("Type the password again."))
 
     def clean_username(self) -> str:
         username: str = models.User.normalize_username(self.cleaned_data["username"])
@@ -118,14 +116,31 @@ class SetupForm(forms.Form):
             raise forms.ValidationError(_("Somebody has this name already."))
         return username
 
+
+class NewPasswordForm(forms.Form):
+    """Chooses a password without one before."""
+
+    password = _make_password_field(_("Password"), required=_("Choose a password."), help_text=passwords.HELP)
+    password_again = _make_password_field(_("Repeat password"), required=_("Type the password again."))
+
+    def __init__(self, *args: Any, person: models.User | None = None, **kwargs: Any) -> None:
+        """`person`: whose it will be; without one, of whom the form names."""
+        super().__init__(*args, **kwargs)
+        self._person = person
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         password, again = cleaned.get("password"), cleaned.get("password_again")
         if password and again and password != again:
             self.add_error("password_again", _("The two passwords differ."))
         if password:
+            person = self._person or models.User(username=cleaned.get("username", ""))
             try:
-                password_validation.validate_password(password, models.User(username=cleaned.get("username", "")))
+                password_validation.validate_password(password, person)
             except forms.ValidationError as error:
                 self.add_error("password", error)
         return cleaned
+
+
+class SetupForm(NewPasswordForm, UsernameForm):
+    """Makes the first administrator."""

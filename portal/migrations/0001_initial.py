@@ -169,7 +169,7 @@ class Migration(migrations.Migration):
                 ('actor_id', models.BigIntegerField(blank=True, help_text='Empty: the portal itself.', null=True)),
                 ('actor_name', models.CharField(blank=True, max_length=150)),
                 ('address', models.CharField(blank=True, help_text="Where the actor's HTTP request came from.", max_length=45)),
-                ('verb', models.CharField(choices=[('submit', 'submitted'), ('claim', 'claimed'), ('response', 'answered'), ('late-response', 'answered late'), ('deadline-passed', 'deadline passed'), ('give-up', 'waited too long'), ('cancel', 'cancelled'), ('request-cancel', 'cancellation requested'), ('close', 'closed'), ('adopt', 'adopted'), ('not-created', 'resolved: not created'), ('reconcile', 'reconciled'), ('needs-review', 'needs a person'), ('refuse-workspace', 'workspace refused'), ('pause', 'key paused'), ('resume', 'key resuming'), ('activate', 'key active again'), ('probe', 'key probed'), ('first-key', 'first key accepted'), ('ask-account', 'asked which account the key belongs to'), ('confirm-key', 'key confirmed'), ('note-sharing', 'key is used elsewhere'), ('baseline-scan', 'first scan'), ('change-types', 'types changed'), ('request-release', 'release requested'), ('released', 'released'), ('name-workspace', 'workspace named'), ('ended', 'ended'), ('begin-doubt', 'in doubt'), ('clear-doubt', 'no longer in doubt'), ('declare-ended', 'declared ended'), ('reopen', 'active again'), ('disown', 'declared not ours'), ('release-orphan', 'unassigned workstation released'), ('stray-response', 'response of no known attempt'), ('restore', 'backup put back'), ('restored', 'restored'), ('database-changed', 'database changed'), ('confirm-database', 'database confirmed'), ('clock-step', 'clock stepped'), ('settings', 'settings changed'), ('notice', 'API change noticed'), ('acknowledge', 'API change reviewed'), ('sign-in', 'signed in'), ('sign-in-failed', 'sign-in failed'), ('sign-in-blocked', 'sign-in blocked'), ('sign-out', 'signed out'), ('end-sessions', 'sessions ended'), ('set-up', 'set up'), ('change-password', 'password changed'), ('set-time-zone', 'time zone changed'), ('add-person', 'person added'), ('change-person', 'person changed'), ('add-group', 'group added'), ('change-group', 'group changed'), ('delete-group', 'group deleted'), ('checked', 'audit log checked'), ('finding', 'finding in the audit log'), ('acknowledge-finding', 'finding acknowledged'), ('evidence', 'audit bundle downloaded'), ('refused', 'refused'), ('export', 'exported'), ('prune', 'pruned')], max_length=32)),
+                ('verb', models.CharField(choices=[('submit', 'submitted'), ('claim', 'claimed'), ('response', 'answered'), ('late-response', 'answered late'), ('deadline-passed', 'deadline passed'), ('give-up', 'waited too long'), ('cancel', 'cancelled'), ('request-cancel', 'cancellation requested'), ('close', 'closed'), ('adopt', 'adopted'), ('not-created', 'resolved: not created'), ('reconcile', 'reconciled'), ('needs-review', 'needs a person'), ('refuse-workspace', 'workspace refused'), ('pause', 'key paused'), ('resume', 'key resuming'), ('activate', 'key active again'), ('probe', 'key probed'), ('first-key', 'first key accepted'), ('ask-account', 'asked which account the key belongs to'), ('confirm-key', 'key confirmed'), ('note-sharing', 'key is used elsewhere'), ('baseline-scan', 'first scan'), ('change-types', 'types changed'), ('request-release', 'release requested'), ('released', 'released'), ('name-workspace', 'workspace named'), ('ended', 'ended'), ('begin-doubt', 'in doubt'), ('clear-doubt', 'no longer in doubt'), ('declare-ended', 'declared ended'), ('reopen', 'active again'), ('disown', 'declared not ours'), ('release-orphan', 'unassigned workstation released'), ('stray-response', 'response of no known attempt'), ('restore', 'backup put back'), ('restored', 'restored'), ('database-changed', 'database changed'), ('confirm-database', 'database confirmed'), ('clock-step', 'clock stepped'), ('settings', 'settings changed'), ('notice', 'API change noticed'), ('acknowledge', 'API change reviewed'), ('sign-in', 'signed in'), ('sign-in-failed', 'sign-in failed'), ('sign-in-blocked', 'sign-in blocked'), ('sign-out', 'signed out'), ('end-sessions', 'sessions ended'), ('set-up', 'set up'), ('change-password', 'password changed'), ('set-time-zone', 'time zone changed'), ('add-person', 'person added'), ('change-person', 'person changed'), ('make-link', 'sign-in link made'), ('use-link', 'sign-in link used'), ('add-group', 'group added'), ('change-group', 'group changed'), ('delete-group', 'group deleted'), ('checked', 'audit log checked'), ('finding', 'finding in the audit log'), ('acknowledge-finding', 'finding acknowledged'), ('evidence', 'audit bundle downloaded'), ('refused', 'refused'), ('export', 'exported'), ('prune', 'pruned')], max_length=32)),
                 ('target', models.CharField(help_text='Kind and name of what it was done to.', max_length=300)),
                 ('request_number', models.BigIntegerField(blank=True, help_text='The request that it belongs to.', null=True)),
                 ('detail', models.JSONField(blank=True, default=dict)),
@@ -376,11 +376,11 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='SetupLink',
+            name='SignInLink',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('token_hash', models.CharField(max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(db_default=portal.models.clock.Now())),
+                ('valid_until', models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
@@ -622,6 +622,11 @@ class Migration(migrations.Migration):
             model_name='session',
             name='user',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to=settings.AUTH_USER_MODEL),
+        ),
+        migrations.AddField(
+            model_name='signinlink',
+            name='person',
+            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sign_in_link', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddIndex(
             model_name='signinthrottle',

@@ -6,6 +6,7 @@ from portal.models.credential import Credential
 from portal.models.database import Database, Restore, StrayResponse
 from portal.models.event import Change, Event, EventNumber
 from portal.models.lease import Lease
+from portal.models.link import SignInLink
 from portal.models.logcheck import Finding, LogCheck
 from portal.models.notice import Notice
 from portal.models.request import LONGEST_TYPE, TRANSITIONS, Attempt, LateResponse, Request, check_transition
@@ -13,7 +14,6 @@ from portal.models.scan import Scan
 from portal.models.seal import Seal
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words
 from portal.models.session import Session
-from portal.models.setup import SetupLink
 from portal.models.throttle import SignInThrottle
 from portal.models.tombstone import Tombstone
 from portal.models.usage import DailyCount, MonthlyCount
@@ -52,7 +52,7 @@ __all__ = [
     "Seal",
     "SearchEntry",
     "Session",
-    "SetupLink",
+    "SignInLink",
     "SignInThrottle",
     "StrayResponse",
     "Tombstone",

@@ -65,6 +65,8 @@ class Verb(models.TextChoices):
     SET_TIME_ZONE = "set-time-zone", _("time zone changed")
     ADD_PERSON = "add-person", _("person added")
     CHANGE_PERSON = "change-person", _("person changed")
+    MAKE_LINK = "make-link", _("sign-in link made")
+    USE_LINK = "use-link", _("sign-in link used")
     ADD_GROUP = "add-group", _("group added")
     CHANGE_GROUP = "change-group", _("group changed")
     DELETE_GROUP = "delete-group", _("group deleted")

@@ -155,16 +155,17 @@ def type_name(type: str) -> str:
 @register.simple_tag
 def request_state(portal_request: models.Request, *, big: bool = False) -> SafeString:
     """The badge of a request."""
-    return _draw_badge(REQUEST_BADGES[portal_request.status], big=big)
+    return draw_badge(REQUEST_BADGES[portal_request.status], big=big)
 
 
 @register.simple_tag
 def workstation_state(workstation: models.Workstation, *, big: bool = False) -> SafeString:
     """The badge of a workstation; a status that the contract does not know is shown as it came."""
-    return _draw_badge(_workstation_badge(workstation), big=big)
+    return draw_badge(_workstation_badge(workstation), big=big)
 
 
-def _draw_badge(badge: Badge, *, big: bool = False) -> SafeString:
+def draw_badge(badge: Badge, *, big: bool = False) -> SafeString:
+    """A state as people see it."""
     size = " big" if big else ""
     return format_html(
         '<span class="state t-{}{}">{}<bdi>{}</bdi></span>', badge.tone, size, icon(badge.icon), badge.label

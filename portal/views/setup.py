@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from portal import forms
-from portal.services.people import setup
+from portal.services.people import links, setup
 from portal.views import account
 
 
@@ -27,7 +27,7 @@ def create(request: HttpRequest, token: str) -> HttpResponse:
         user = setup.create_administrator(
             token=token, username=form.cleaned_data["username"], password=form.cleaned_data["password"]
         )
-    except setup.LinkNotValid:
+    except links.LinkNotValid:
         return render(request, "setup_used.html", status=404)
     login(request, user)
     account.begin_session(request)

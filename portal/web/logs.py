@@ -1,4 +1,4 @@
-"""What stands in no log: the token of the link that makes the first administrator, which is good for an hour."""
+"""What stands in no log: the token of a link with which somebody comes in without a password."""
 
 import logging
 import re
@@ -6,7 +6,7 @@ from typing import Any
 
 from gunicorn import glogging
 
-_TOKEN = re.compile(r"((?:/|%2F)setup(?:/|%2F))[^/\s\"'?#&%]+", re.IGNORECASE)
+_TOKEN = re.compile(r"((?:/|%2F)(?:setup|join)(?:/|%2F))[^/\s\"'?#&%]+", re.IGNORECASE)
 
 
 def hide_token(text: str) -> str:

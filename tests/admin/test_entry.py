@@ -81,5 +81,5 @@ def test_the_index_names_every_model_and_no_set_up_link(anna, sign_in):
         "key",
     ):
         assert f"/admin/portal/{model}/" in page
-    assert "setuplink" not in page
+    assert "signinlink" not in page
     assert "/admin/auth/group/" not in page

@@ -151,7 +151,7 @@ def test_an_event_leads_to_its_seal(record, alice, anna, sign_in):
     assert "/admin/portal/seal/" not in sign_in(anna).get(url("event", "change", later.pk)).content.decode()
 
 
-@pytest.mark.parametrize("name", ["setuplink", "lease", "worker"])
+@pytest.mark.parametrize("name", ["signinlink", "lease", "worker"])
 def test_what_is_none_of_the_record_is_not_there(name, root, sign_in):
     assert sign_in(root).get(f"/admin/portal/{name}/").status_code == 404
 

@@ -14,7 +14,7 @@ from portal import agentstation, models
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.audit import checkpoints, checkstate, protection, report, seals, verify, watch
-from portal.services.people import membership, people, setup
+from portal.services.people import links, membership, people, setup
 from portal.services.requests import dispatch, results
 from portal.services.retention.prune import prune_old
 from tests import factories
@@ -142,11 +142,10 @@ def test_a_set_up_link_is_not_made_in_the_database(record, root):
     root_id = root.pk
     tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", False, root_id)
     tamper(
-        "INSERT INTO portal_setuplink (token_hash, created_at) SELECT %s, at FROM portal_event ORDER BY id DESC "
-        "LIMIT 1",
+        "INSERT INTO portal_signinlink (token_hash, valid_until) VALUES (%s, '2999-01-01 00:00:00.000001')",
         hashlib.sha256(b"mine").hexdigest(),
     )
-    with pytest.raises(setup.LinkNotValid):
+    with pytest.raises(links.LinkNotValid):
         setup.check_setup_link(token="mine")
 
 

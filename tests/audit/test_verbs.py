@@ -1,5 +1,6 @@
 """Every act is an event: for each verb that the portal writes there is an act here that makes it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -360,6 +361,19 @@ def add_person(stage: Stage) -> None:
     stage.post(stage.root, "/admin/portal/user/add/", **values)
 
 
+def add_by_link(stage: Stage) -> str:
+    values = {"username": "carol", "role": Group.objects.get(name="Members").pk}
+    response = stage.browse(stage.root).post("/people/new/", values)
+    found = re.search(r"/join/\S+/", response.content.decode())
+    assert found is not None
+    return found[0]
+
+
+def use_link(stage: Stage) -> None:
+    values = {"password": factories.PASSWORD, "password_again": factories.PASSWORD}
+    assert stage.browse().post(add_by_link(stage), values).status_code == 302
+
+
 def edit_group(page: str, **values: object) -> Callable[[Stage], None]:
     def act(stage: Stage) -> None:
         number = Group.objects.get(name="Members").pk
@@ -488,6 +502,8 @@ ACTS = [
         has_change=True,
     ),
     Act(verbs=(Verb.ADD_PERSON,), do=add_person, by="root"),
+    Act(verbs=(Verb.ADD_PERSON, Verb.MAKE_LINK), do=add_by_link, by="root"),
+    Act(verbs=(Verb.USE_LINK,), do=use_link, by="carol"),
     Act(
         verbs=(Verb.CHANGE_PERSON,),
         do=lambda stage: stage.post(stage.root, f"/admin/portal/user/{stage.alice.pk}/change/", username="alicia"),

@@ -170,7 +170,7 @@ def test_every_row_names_itself(alice):
         models.Event.objects.first(),
         models.Lease(name="duty"),
         models.Worker(name="here:1"),
-        models.SetupLink(token_hash="x" * 64),
+        models.SignInLink(token_hash="x" * 64),
     ]
     names = [str(row) for row in rows]
     assert len(set(names)) == len(names)

@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from portal import models
-from portal.services.people import setup
+from portal.services.people import invitations, setup
 from tests import factories
 from tests.services.test_operator_actions import make_orphan, make_unknown
 
@@ -58,6 +58,10 @@ ROWS: dict[str, tuple[str, str]] = {
     "unknown": (SEES_ALL, NO_METHOD),
     "theme": ("mmmmmmm", "aaaaaaa"),
     "setup": ("nnnnnnn", "nnnnnnn"),  # there is an administrator
+    "join": ("aaaaaaa", "aaaaaaa"),
+    **dict.fromkeys(("people_list", "person_detail"), (ADMINISTERS, NO_METHOD)),
+    **dict.fromkeys(("person_link", "person_deactivate", "person_activate"), (NO_METHOD, ADMINISTERS)),
+    "person_add": (ADMINISTERS, ADMINISTERS),
     "login": ("aaaaaaa", "aaaaaaa"),
     "logout": (ALL, "lllllll"),
     "healthz": ("aaaaaaa", "mmmmmmm"),
@@ -156,7 +160,9 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
             kind="changed", what="event 1", words="was changed."
         ).pk,
         "key_confirm": models.Credential.objects.latest("pk").pk,
-        "token": setup.create_setup_link() or "none",
+        "setup": setup.create_setup_link() or "none",
+        "join": invitations.make_link(actor=root, person=alice).link.token,
+        "person": alice.pk,
         "app_label": "portal",
         "content_type_id": 1,
         "object_id": 1,
@@ -169,7 +175,9 @@ def find_path(name: str, values: Mapping[str, object]) -> str:
         return f"/{unnamed.get(name, 'admin/portal/user/1/')}"
     if name == "admin:app_list":
         return reverse(name, args=["portal"])
-    special = {"number": values.get(name, values["number"]), "uid": values.get(name.partition("_")[0])}
+    kind = name.partition("_")[0]
+    special = {"uid": values.get(kind), "token": values.get(name)}
+    special["number"] = values.get(name, values["person" if kind == "person" else "number"])
     if URLS[name] in (("object_id",), ("id",)):
         special |= dict.fromkeys(URLS[name], find_object(name) or 1)
     return reverse(name, kwargs={argument: {**values, **special}[argument] for argument in URLS[name]})

@@ -8,7 +8,15 @@ from django.conf import settings
 from portal.web.arrival import MOST_BODY
 from tests.browser import FORM
 
-ADDRESSES = ["/", "/requests/new/", "/accounts/login/", "/setup/token/", "/admin/", "/admin/portal/user/add/"]
+ADDRESSES = [
+    "/",
+    "/requests/new/",
+    "/accounts/login/",
+    "/setup/token/",
+    "/join/token/",
+    "/admin/",
+    "/admin/portal/user/add/",
+]
 ADDRESSES += ["/healthz", "/static/portal.css", "/nowhere/"]
 FILES = "multipart/form-data; boundary=b"
 

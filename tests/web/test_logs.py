@@ -1,4 +1,4 @@
-"""The token of the first administrator's link is in no log, whoever writes it."""
+"""The token of a link that lets somebody in is in no log, whoever writes it."""
 
 import logging
 from logging.config import DictConfigurator
@@ -20,6 +20,7 @@ TOKEN = "Zk3-_x9TokenTokenTokenTokenTokenToken"
         (f"Not Found: /setup/{TOKEN}", "Not Found: /setup/..."),
         (f"https://portal.example/setup/{TOKEN}?x=1", "https://portal.example/setup/...?x=1"),
         (f"/accounts/login/?next=%2Fsetup%2F{TOKEN}%2F&x", "/accounts/login/?next=%2Fsetup%2F...%2F&x"),
+        (f'"POST /join/12.{TOKEN}/ HTTP/1.1" 302', '"POST /join/.../ HTTP/1.1" 302'),
         ("/setup/ and /requests/1/", "/setup/ and /requests/1/"),
     ],
 )
@@ -52,6 +53,6 @@ def test_it_is_in_no_line_of_django():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/setup/unknown/", "/accounts/login/", "/nowhere/"])
+@pytest.mark.parametrize("path", ["/setup/unknown/", "/join/unknown/", "/accounts/login/", "/nowhere/"])
 def test_pages_do_not_tell_their_path_to_what_they_load(client, path):
     assert client.get(path)["Referrer-Policy"] == "strict-origin"

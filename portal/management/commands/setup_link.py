@@ -16,5 +16,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         token = setup.create_setup_link()
         if token is None:
-            raise CommandError("There is an administrator already; sign in as one and add people in /admin/.")
+            raise CommandError("There is an administrator already; sign in as one and add people in /people/.")
         self.stdout.write(reverse("setup", args=[token]))

@@ -24,7 +24,7 @@ _NEEDED: Mapping[str, str] = {
     **dict.fromkeys((Verb.RESUME, Verb.CONFIRM_KEY, Verb.CONFIRM_DATABASE), _RESUME),
     **dict.fromkeys((Verb.CLOSE, Verb.ADOPT, Verb.DISOWN, Verb.RELEASE_ORPHAN, Verb.EVIDENCE), _CLOSE),
     **dict.fromkeys((Verb.ACKNOWLEDGE, Verb.ACKNOWLEDGE_FINDING), _CLOSE),
-    **dict.fromkeys((Verb.ADD_PERSON, Verb.CHANGE_PERSON), _SUPERUSER),
+    **dict.fromkeys((Verb.ADD_PERSON, Verb.CHANGE_PERSON, Verb.MAKE_LINK), _SUPERUSER),
     **dict.fromkeys((Verb.ADD_GROUP, Verb.CHANGE_GROUP, Verb.DELETE_GROUP), _SUPERUSER),
 }
 # What is one's own needs no right.

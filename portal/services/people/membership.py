@@ -35,7 +35,7 @@ def _list_permissions(permissions: object) -> list[str]:
 @transaction.atomic
 def record_addition(*, actor: models.User, target: models.User | Group) -> None:
     """Note a new person or group."""
-    _check_actor(actor)
+    check_actor(actor=actor)
     after = describe(target=target)
     lists = _list_changes(before={}, after=after)
     audit.record(Verb(f"add-{_name(target)}"), target, by=actor, detail={"after": _hide(after)}, lists=lists)
@@ -80,7 +80,7 @@ def record_change(*, actor: models.User | None, target: models.User | Group, bef
     if not changed:
         return
     if actor is not None:
-        _check_actor(actor)
+        check_actor(actor=actor)
     detail = {
         "before": _hide({name: before.get(name) for name in changed}),
         "after": _hide({name: after[name] for name in changed}),
@@ -95,6 +95,8 @@ def record_change(*, actor: models.User | None, target: models.User | Group, bef
             record_change(actor=actor, target=person, before=state | {"groups": sorted(names)})
     if after.get("is_active") is False:  # whoever is let in again later signs in again
         models.Session.objects.filter(user_id=target.pk).delete()
+    if "password" in changed or after.get("is_active") is False:
+        models.SignInLink.objects.filter(person_id=target.pk).delete()
 
 
 @transaction.atomic
@@ -108,7 +110,7 @@ def record_deletion(*, actor: models.User, target: Group) -> None:
     audit.record(Verb.DELETE_GROUP, target, by=actor, detail={"before": before}, rows=(), gone=[target])
 
 
-def _check_actor(actor: models.User) -> None:
+def check_actor(*, actor: models.User) -> None:
     """Raise PermissionDenied where SQL has changed who acts: what was given for a moment would be signed for good.
 
     But for their groups: a superuser needs none, and one of them may be what changes here.
@@ -125,6 +127,12 @@ def may_sign_in(*, person: models.User) -> bool:
     state = _read_state(person)
     stored = (person.stored or {}).get("password", person.password)  # signing in may have hashed it anew
     return state is None or (state.fits("password", stored) and state.fits("is_active", True))
+
+
+def is_active_in_log(*, person: models.User) -> bool:
+    """Whether the log has the person as active, as far as it tells of them."""
+    state = _read_state(person)
+    return state is None or state.fits("is_active", True)
 
 
 def _read_state(person: models.User) -> fold.Fold | None:

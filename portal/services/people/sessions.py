@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError, transaction
 from django.utils import timezone
@@ -117,7 +118,7 @@ def record_sign_out(*, person: models.User) -> None:
 @transaction.atomic
 def change_password(*, person: models.User, password: str) -> models.User:
     """Give the person another password, which they chose and which was checked; the person as stored then."""
-    stored = _store_password(person, password)
+    stored = store_password(person=person, encoded=make_password(password))
     audit.record(Verb.CHANGE_PASSWORD, stored, by=stored)
     return stored
 
@@ -125,14 +126,18 @@ def change_password(*, person: models.User, password: str) -> models.User:
 @transaction.atomic
 def set_password(*, person: models.User, password: str, system_user: str) -> None:
     """Give the person this password, which was checked, by a command; `system_user` called that."""
-    stored = _store_password(person, password)
+    stored = store_password(person=person, encoded=make_password(password))
     detail = {"command": "changepassword", "system_user": system_user}
     audit.record(Verb.CHANGE_PASSWORD, stored, detail=detail)
 
 
-def _store_password(person: models.User, password: str) -> models.User:
-    """Read anew: what a page has of whoever is signed in does not know which columns changed."""
+def store_password(*, person: models.User, encoded: str) -> models.User:
+    """Store a hashed password for an event of the caller's; a sign-in link that is open ends with the former one.
+
+    The person is read anew: what a page has of whoever is signed in does not know which columns changed.
+    """
     stored = models.User.objects.select_for_update().get(pk=person.pk)
-    stored.set_password(password)
+    stored.password = encoded
     stored.save(update_fields=["password"])
+    models.SignInLink.objects.filter(person=stored).delete()
     return stored

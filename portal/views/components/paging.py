@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Model, QuerySet
 from django.http import Http404, QueryDict
@@ -24,19 +25,15 @@ class Page[Row]:
 
 
 def read_page[Row: Model](*, rows: QuerySet[Row], query: QueryDict) -> Page[Row]:
-    """The page below the `before` of the query; one that is no number gives the first."""
-    before = query.get("before", "")
+    """The page below the `before` of the query; one that is no number gives the first. Links keep all else of it."""
+    kept = query.dict()
+    before = str(kept.pop("before", ""))
     is_first = not (before.isascii() and before.isdigit() and len(before) < 19)
     if not is_first:
         rows = rows.filter(pk__lt=int(before))
     shown = list(rows.order_by("-pk")[: PAGE_SIZE + 1])
-    link = query.copy()
-    link.pop("before", None)
-    newest = f"?{link.urlencode()}"
-    if len(shown) > PAGE_SIZE:
-        link["before"] = str(shown[PAGE_SIZE - 1].pk)
-    older = f"?{link.urlencode()}" if len(shown) > PAGE_SIZE else ""
-    return Page(rows=shown[:PAGE_SIZE], older=older, newest=newest, is_first=is_first)
+    older = f"?{urlencode(kept | {'before': shown[PAGE_SIZE - 1].pk})}" if len(shown) > PAGE_SIZE else ""
+    return Page(rows=shown[:PAGE_SIZE], older=older, newest=f"?{urlencode(kept)}", is_first=is_first)
 
 
 def find_newest[Row: Model](*, rows: QuerySet[Row], uid: str) -> Row:

@@ -1,0 +1,83 @@
+"""Finding people, and adding somebody."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import Group
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from portal.forms.accounts import UsernameForm
+from portal.forms.fields import WholeText
+
+_ADMINISTRATOR = "administrator"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """What somebody may be, and what that means."""
+
+    label: str | Promise
+    what: str | Promise
+    icon: str = "user"
+
+
+# By the names of the portal's own groups.
+_ROLES = {
+    "Members": Role(label=_("Member"), what=_("Requests workstations. Sees and manages their own.")),
+    "Operators": Role(
+        label=_("Operator"),
+        what=_("As a member. Also sees everything, resumes sending, and resolves what the portal can't."),
+        icon="key-round",
+    ),
+    "Auditors": Role(
+        label=_("Auditor"), what=_("Sees everything, and the audit log. Changes nothing."), icon="history"
+    ),
+}
+_ADMINISTERS = Role(label=_("Administrator"), what=_("As an operator. Also manages people."), icon="users")
+_ANOTHER = _("A group that an administrator of this portal made.")
+
+
+class RoleCards(forms.RadioSelect):
+    """The roles, as cards with what each may do."""
+
+    template_name = "forms/widgets/type_cards.html"
+    option_template_name = "forms/widgets/role_card.html"
+
+
+def _list_roles() -> list[tuple[str, Role]]:
+    """The portal's own groups, as far as they are there, then others; administrators are in no group for that."""
+    groups = {group.name: group for group in Group.objects.order_by("name")}
+    names = sorted(groups, key=lambda name: [*_ROLES, name].index(name))
+    roles = [(str(groups[name].pk), _ROLES.get(name, Role(label=name, what=_ANOTHER))) for name in names]
+    return [*roles, (_ADMINISTRATOR, _ADMINISTERS)]
+
+
+class PersonForm(UsernameForm):
+    """Adds somebody, who chooses the password later."""
+
+    role = forms.ChoiceField(
+        label=_("Role"),
+        choices=_list_roles,
+        widget=RoleCards,
+        error_messages={
+            "required": _("Choose a role."),
+            "invalid_choice": _("This role is not there any more. Choose another."),
+        },
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].widget.attrs["autocomplete"] = "off"  # it is not of who types it
+
+    def clean_role(self) -> Group | None:
+        """The group, or nothing for an administrator."""
+        chosen = self.cleaned_data["role"]
+        return None if chosen == _ADMINISTRATOR else Group.objects.get(pk=chosen)
+
+
+class PeopleForm(forms.Form):
+    """Searches for people."""
+
+    name = WholeText(label=_("Name contains"), required=False, max_length=150)

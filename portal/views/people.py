@@ -1,0 +1,114 @@
+"""People, for administrators: who there is, adding somebody, links for those without a password, and locking out."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import F, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from portal import forms, models
+from portal.services.people import invitations, sessions
+from portal.views.components import paging
+from portal.views.http import SignedInRequest
+
+type View[**P] = Callable[Concatenate[SignedInRequest, P], HttpResponse]
+
+
+def _check_administrator(request: SignedInRequest) -> None:
+    if not request.user.is_superuser:
+        raise PermissionDenied
+
+
+def _confirmed[**P](view: View[P]) -> View[P]:
+    """For administrators who have typed the password a few minutes ago: an open browser alone is not enough."""
+
+    @wraps(view)
+    def guarded(request: SignedInRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        _check_administrator(request)
+        if sessions.has_proved(session=request.session):
+            return view(request, *args, **kwargs)
+        if request.method == "POST":
+            messages.warning(request, _("Nothing was saved: you had to confirm first that it is you."))
+        number = kwargs.get("number")
+        page = reverse("person_detail", args=[number]) if number else request.path
+        return redirect(f"{reverse('confirm')}?{urlencode({'next': page})}")
+
+    return guarded
+
+
+def _read_people() -> QuerySet[models.User]:
+    return models.User.objects.annotate(link_until=F("sign_in_link__valid_until")).prefetch_related("groups")
+
+
+@require_GET
+def index(request: SignedInRequest) -> HttpResponse:
+    """Everybody, the newest first, or those whose names have what is searched for."""
+    _check_administrator(request)
+    form = forms.PeopleForm(request.GET)
+    rows = _read_people().filter(username__icontains=form.cleaned_data["name"] if form.is_valid() else "")
+    page = paging.read_page(rows=rows, query=request.GET)
+    return render(request, "people/list.html", {"page": page, "form": form})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@_confirmed
+def add(request: SignedInRequest) -> HttpResponse:
+    """The form, and its submission; the link is shown in the response to it and never again."""
+    form = forms.PersonForm(request.POST or None)
+    if form.is_valid():
+        try:
+            invitation = invitations.add_person(
+                actor=request.user, username=form.cleaned_data["username"], group=form.cleaned_data["role"]
+            )
+        except invitations.NotPossible as error:
+            form.add_error("username", str(error))
+        else:
+            return _show_link(request, invitation)
+    return render(request, "people/add.html", {"form": form})
+
+
+@require_GET
+@_confirmed
+def detail(request: SignedInRequest, number: int) -> HttpResponse:
+    """One person, and what can be done about them."""
+    return render(request, "people/detail.html", {"person": get_object_or_404(_read_people(), pk=number)})
+
+
+@require_POST
+@_confirmed
+def make_link(request: SignedInRequest, number: int) -> HttpResponse:
+    """A new link for somebody who has lost theirs, or forgotten the password."""
+    person = get_object_or_404(models.User, pk=number)
+    try:
+        return _show_link(request, invitations.make_link(actor=request.user, person=person))
+    except invitations.NotPossible as error:
+        messages.warning(request, str(error))
+    return redirect("person_detail", number)
+
+
+def _show_link(request: SignedInRequest, invitation: invitations.Invitation) -> HttpResponse:
+    address = request.build_absolute_uri(reverse("join", args=[invitation.link.token]))
+    return render(request, "people/link.html", {"invitation": invitation, "address": address})
+
+
+@require_POST
+@_confirmed
+def set_active(request: SignedInRequest, number: int, *, is_active: bool) -> HttpResponse:
+    """Lock somebody out, or let them in again."""
+    person = get_object_or_404(models.User, pk=number)
+    try:
+        invitations.set_active(actor=request.user, person=person, is_active=is_active)
+    except invitations.NotPossible as error:
+        messages.warning(request, str(error))
+    else:
+        said = _("%(name)s is active again.") if is_active else _("%(name)s is deactivated and signed out everywhere.")
+        messages.success(request, said % {"name": person})
+    return redirect("person_detail", number)

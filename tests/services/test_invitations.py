@@ -1,0 +1,202 @@
+"""People whom an administrator adds: each chooses a password by a link that works once."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db.models import F
+
+from portal import models
+from portal.services.audit import verify
+from portal.services.people import invitations, links, membership, setup
+from tests import factories
+from tests.audit.conftest import find, tamper
+
+pytestmark = pytest.mark.django_db
+
+NEW = "four words in a row"
+
+
+@pytest.fixture(name="cast")
+def _tell_of_everybody(root, alice) -> None:
+    """The log has them, as it has whoever the portal has added."""
+    membership.record_set_up(person=root)
+    membership.record_addition(actor=root, target=alice)
+
+
+def list_events() -> list[tuple[str, str, str]]:
+    rows = models.Event.objects.filter(verb__in=["add-person", "change-person", "make-link", "use-link"])
+    return list(rows.order_by("pk").values_list("verb", "actor_name", "target"))
+
+
+def add(actor: models.User, name: str = "carol", group: str = "Members") -> invitations.Invitation:
+    return invitations.add_person(actor=actor, username=name, group=Group.objects.get(name=group) if group else None)
+
+
+def make_link(actor: models.User, person: models.User) -> str:
+    return invitations.make_link(actor=actor, person=person).link.token
+
+
+def add_carol(actor: models.User, person: models.User) -> None:
+    add(actor)
+
+
+def lock_out(actor: models.User, person: models.User) -> None:
+    invitations.set_active(actor=actor, person=person, is_active=False)
+
+
+@pytest.mark.parametrize(
+    ("group", "groups"), [("Members", ["Members"]), ("Auditors", ["Auditors"]), ("", ["Members", "Operators"])]
+)
+def test_somebody_is_added_without_a_password_and_chooses_one(cast, root, group, groups):
+    invitation = add(root, group=group)
+    carol = models.User.objects.get(username="carol")
+    assert not carol.has_usable_password()
+    assert carol.is_superuser == (group == "")
+    assert sorted(carol.groups.values_list("name", flat=True)) == groups
+    assert carol.sign_in_link.valid_until == invitation.link.valid_until
+
+    assert invitations.use_link(token=invitation.link.token, password=NEW) == carol
+    carol.refresh_from_db()
+    assert carol.check_password(NEW)
+    assert list_events()[1:] == [
+        ("add-person", "root", "user carol"),
+        ("make-link", "root", "user carol"),
+        ("use-link", "carol", "user carol"),
+    ]
+    assert verify.verify_log().findings == []
+
+
+def test_a_name_that_somebody_has_is_refused(cast, root):
+    with pytest.raises(invitations.NotPossible, match="has this name already"):
+        add(root, name="alice")
+    assert models.User.objects.get(username="alice").has_usable_password()
+
+
+def test_a_link_works_once_and_a_newer_one_replaces_it(cast, root, alice):
+    first, second = make_link(root, alice), make_link(root, alice)
+    with pytest.raises(links.LinkNotValid):
+        invitations.use_link(token=first, password=NEW)
+    invitations.use_link(token=second, password=NEW)
+    with pytest.raises(links.LinkNotValid):
+        invitations.use_link(token=second, password="another long passphrase")
+    alice.refresh_from_db()
+    assert alice.check_password(NEW)
+
+
+@pytest.mark.parametrize(("hours", "is_valid"), [(71, True), (73, False)])
+def test_a_link_is_valid_for_three_days(cast, root, alice, hours, is_valid):
+    token = make_link(root, alice)
+    models.SignInLink.objects.update(valid_until=F("valid_until") - timedelta(hours=hours))
+    if is_valid:
+        assert invitations.find_invited(token=token) == alice
+    else:
+        with pytest.raises(links.LinkNotValid):
+            invitations.find_invited(token=token)
+
+
+def test_the_links_of_the_first_administrator_and_of_people_are_no_others(cast, root, alice):
+    token = make_link(root, alice)
+    models.User.objects.filter(pk=root.pk).update(is_active=False)
+    with pytest.raises(links.LinkNotValid):
+        setup.check_setup_link(token=token)
+    first = factories.create_setup_link()
+    with pytest.raises(links.LinkNotValid):
+        invitations.find_invited(token=first)
+    assert models.SignInLink.objects.count() == 2
+    assert invitations.find_invited(token=token) == alice
+
+
+def test_a_link_ends_with_the_password_and_the_account(cast, root, alice, sign_in):
+    token = make_link(root, alice)
+    typed = {"old_password": factories.PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    assert sign_in(alice).post("/accounts/password/", typed).status_code == 302
+    with pytest.raises(links.LinkNotValid):
+        invitations.find_invited(token=token)
+
+    token = make_link(root, alice)
+    data = {"usable_password": "true", "password1": "quite another 1", "password2": "quite another 1"}
+    assert sign_in(root).post(f"/admin/portal/user/{alice.pk}/password/", data).status_code == 302
+    with pytest.raises(links.LinkNotValid):
+        invitations.find_invited(token=token)
+
+    token = make_link(root, alice)
+    invitations.set_active(actor=root, person=alice, is_active=False)
+    with pytest.raises(invitations.NotPossible, match="Activate it first"):
+        make_link(root, alice)
+    invitations.set_active(actor=root, person=alice, is_active=True)
+    with pytest.raises(links.LinkNotValid):
+        invitations.find_invited(token=token)
+
+
+def test_what_is_open_elsewhere_ends_when_a_link_is_used_and_not_before(cast, root, alice, sign_in):
+    browser = sign_in(alice)
+    token = make_link(root, alice)
+    assert browser.get("/").status_code == 200
+    invitations.use_link(token=token, password=NEW)
+    assert browser.get("/").status_code == 302
+
+
+def test_somebody_is_locked_out_and_let_in_again(cast, root, alice, sign_in):
+    browser = sign_in(alice)
+    invitations.set_active(actor=root, person=alice, is_active=False)
+    assert browser.get("/").status_code == 302
+    assert not models.Session.objects.filter(user=alice).exists()
+    invitations.set_active(actor=root, person=alice, is_active=True)
+    assert browser.get("/").status_code == 302
+    assert list_events()[1:] == [("change-person", "root", "user alice")] * 2
+    assert verify.verify_log().findings == []
+
+
+def test_nobody_locks_out_themselves(cast, root):
+    with pytest.raises(invitations.NotPossible, match="your own account"):
+        invitations.set_active(actor=root, person=root, is_active=False)
+    root.refresh_from_db()
+    assert root.is_active
+
+
+@pytest.mark.parametrize("act", [make_link, add_carol, lock_out])
+def test_whoever_has_an_administrators_row_from_sql_lets_nobody_in(cast, root, alice, act):
+    tamper("UPDATE portal_user SET password = 'mine' WHERE id = %s", root.pk)
+    with pytest.raises(PermissionDenied):
+        act(models.User.objects.get(pk=root.pk), alice)
+
+
+def test_somebody_who_is_no_administrator_any_more_lets_nobody_in(cast, root, alice):
+    carol = add(root, group="").person
+    invitations.set_active(actor=root, person=carol, is_active=False)
+    with pytest.raises(PermissionDenied):
+        make_link(carol, alice)
+    with pytest.raises(PermissionDenied):
+        invitations.set_active(actor=carol, person=root, is_active=False)
+
+
+def test_sql_lets_nobody_in_by_a_link(cast, root, alice):
+    """Neither for somebody else than it was made for, nor somebody who is locked out."""
+    token = make_link(root, alice)
+    tamper("UPDATE portal_signinlink SET person_id = %s", root.pk)
+    with pytest.raises(links.LinkNotValid):
+        invitations.find_invited(token=token)
+    tamper("UPDATE portal_signinlink SET person_id = NULL")
+    with pytest.raises(links.LinkNotValid):
+        invitations.find_invited(token=token)
+
+    invitations.set_active(actor=root, person=alice, is_active=False)
+    tamper("UPDATE portal_user SET is_active = %s WHERE id = %s", True, alice.pk)
+    token = links.create_link(person=alice, lifetime=invitations.LIFETIME).token
+    with pytest.raises(links.LinkNotValid):
+        invitations.find_invited(token=token)
+
+
+def test_a_password_that_sql_has_set_is_set_right_by_a_link(cast, root, alice, client):
+    tamper("UPDATE portal_user SET password = 'mine' WHERE id = %s", alice.pk)
+    invitations.use_link(token=make_link(root, alice), password=NEW)
+    assert client.post("/accounts/login/", {"username": "alice", "password": NEW}).status_code == 302
+    assert find() == [("row changed", f"person {alice.pk}")]
+
+
+@pytest.mark.parametrize("token", ["", "0.", "1.", "x", "1.x\x00", "é.🦆", "999999999999999999999999.x"])
+def test_what_is_no_token_is_refused(cast, token):
+    with pytest.raises(links.LinkNotValid):
+        invitations.find_invited(token=token)

@@ -1,0 +1,234 @@
+"""The pages by which administrators let people in, and the page of the link; the token is nowhere else."""
+
+import logging
+import re
+from logging.config import DictConfigurator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth.models import Group
+
+from portal import models
+from portal.services.people import invitations
+from tests.browser import Browser
+
+pytestmark = pytest.mark.django_db
+
+NEW = "four words in a row"
+CHOSEN = {"password": NEW, "password_again": NEW}
+
+
+@pytest.fixture(name="admin")
+def _sign_in_root(root, sign_in) -> Browser:
+    return sign_in(root)
+
+
+def find_link(response) -> str:
+    """The path of the link that a page shows."""
+    assert response.status_code == 200
+    found = re.search(
+        r'<pre id="sign-in-link" tabindex="0">http://testserver(/join/\S+/)</pre>', response.content.decode()
+    )
+    assert found is not None
+    return found[1]
+
+
+def add(admin: Browser, name: str = "carol", role: str = "Members") -> str:
+    number = Group.objects.get(name=role).pk if role else "administrator"
+    return find_link(admin.post("/people/new/", {"username": name, "role": number}))
+
+
+def invite(root: models.User, person: models.User) -> str:
+    return f"/join/{invitations.make_link(actor=root, person=person).link.token}/"
+
+
+def test_an_administrator_adds_somebody_who_chooses_a_password_and_is_in(admin, client):
+    form = admin.get("/people/new/").content.decode()
+    assert [label in form for label in ("Member<", "Operator<", "Auditor<", "Administrator<")] == [True] * 4
+    link = add(admin)
+
+    page = client.get(link)
+    assert page.status_code == 200
+    assert "<bdi>carol</bdi>" in page.content.decode()
+    assert (page["Referrer-Policy"], "no-store" in page["Cache-Control"]) == ("strict-origin", True)
+    response = client.post(link, CHOSEN)
+    assert response.url == "/"
+    assert "you are signed in" in client.get("/").content.decode()
+    assert client.get("/requests/new/").status_code == 200  # as a member
+    assert client.get(link).status_code == 404
+    assert models.Session.objects.get(user__username="carol").address == "127.0.0.1"
+    assert "browser" in client.cookies
+
+
+def test_the_page_with_the_link_is_not_kept_and_shows_it_once(admin, root):
+    response = admin.post("/people/new/", {"username": "carol", "role": "administrator"})
+    link = find_link(response)
+    assert "no-store" in response["Cache-Control"]
+    assert 'data-copy="sign-in-link"' in response.content.decode()
+    for path in ("/people/", f"/people/{models.User.objects.get(username='carol').pk}/"):
+        assert link.split("/")[2] not in admin.get(path).content.decode()
+
+
+def test_a_group_of_the_team_s_own_is_a_role_and_one_that_went_is_not(admin):
+    group = Group.objects.create(name="Guests")
+    Group.objects.get(name="Auditors").delete()
+    page = admin.get("/people/new/").content.decode()
+    assert ("Guests" in page, "Auditor" in page) == (True, False)
+    assert "A group that an administrator" in page
+    add(admin, role="Guests")
+    assert list(models.User.objects.get(username="carol").groups.all()) == [group]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"username": ""}, ["Choose a username.", "Choose a role."]),
+        ({"username": "a b", "role": "99"}, ["A username has letters", "not there any more"]),
+        ({"username": "root", "role": "administrator"}, ["Somebody has this name already."]),
+    ],
+)
+def test_a_refused_addition_says_why(admin, values, words):
+    page = admin.post("/people/new/", values).content.decode()
+    assert all(text in page for text in ["Nobody was added yet", *words])
+    assert models.User.objects.count() == 1
+
+
+def test_a_name_that_was_taken_meanwhile_is_refused(admin, monkeypatch, alice):
+    monkeypatch.setattr("portal.forms.accounts.UsernameForm.clean_username", lambda form: "alice")
+    page = admin.post("/people/new/", {"username": "alice", "role": "administrator"}).content.decode()
+    assert "Somebody has this name already." in page
+
+
+def test_the_list_says_who_is_who(admin, root, alice, anna):
+    add(admin, "carol")
+    add(admin, "dora", "")
+    models.SignInLink.objects.filter(person__username="dora").update(valid_until="2020-01-01T00:00:00Z")
+    models.User.objects.filter(pk=anna.pk).update(is_active=False)
+    page = admin.get("/people/").content.decode()
+    rows = {name: row for row in page.split("<tr>")[2:] for name in re.findall(r"<bdi\s*>(\w+)</bdi>", row)[:1]}
+    assert list(rows) == ["dora", "carol", "anna", "alice", "root"]
+    said = {"dora": "Needs a link", "carol": "Invited", "anna": "Deactivated", "alice": "Active", "root": "Active"}
+    assert all(f"<bdi>{words}</bdi>" in rows[name] for name, words in said.items())
+    assert ["Link valid until" in row for row in rows.values()] == [False, True, False, False, False]
+    assert [name for name, row in rows.items() if "Administrator" in row] == ["dora", "root"]
+    assert f'href="/people/{alice.pk}/"' in rows["alice"]
+
+
+def test_the_list_is_searched_and_goes_on(admin, django_assert_max_num_queries):
+    models.User.objects.bulk_create([models.User(username=f"Guest{number:03}") for number in range(120)])
+    admin.get("/people/")
+    with django_assert_max_num_queries(12):
+        first = admin.get("/people/?name=guest").context["page"]
+    assert [person.username for person in first.rows] == [f"Guest{number:03}" for number in range(119, 69, -1)]
+    second = admin.get(f"/people/{first.older}")
+    assert 'href="?name=guest"' in second.content.decode()
+    third = admin.get(f"/people/{second.context['page'].older}").context["page"]
+    assert [person.username for person in third.rows] == [f"Guest{number:03}" for number in range(19, -1, -1)]
+    assert third.older == ""
+    assert "Nobody has such a name" in admin.get("/people/?name=nobody").content.decode()
+    assert "This has 151 characters" in admin.get(f"/people/?name={'n' * 151}").content.decode()
+
+
+def test_a_lost_link_is_replaced_and_a_forgotten_password_too(admin, alice, sign_in, client):
+    browser = sign_in(alice)
+    first, second = (find_link(admin.post(f"/people/{alice.pk}/link/")) for _ in range(2))
+    assert "Link valid until" in admin.get(f"/people/{alice.pk}/").content.decode()
+    assert client.get(first).status_code == 404
+    assert browser.get("/").status_code == 200
+    assert client.post(second, CHOSEN).status_code == 302
+    assert browser.get("/").status_code == 302
+    alice.refresh_from_db()
+    assert alice.check_password(NEW)
+
+
+def test_whoever_uses_a_link_where_somebody_is_signed_in_is_signed_in_instead(root, alice, bob, sign_in):
+    for here in (alice, bob):  # the person, and another
+        browser = sign_in(here)
+        key = browser.session.session_key
+        assert browser.post(invite(root, alice), CHOSEN).status_code == 302
+        assert browser.session["_auth_user_id"] == str(alice.pk)
+        assert browser.session.session_key != key
+        assert browser.get("/").status_code == 200
+
+
+def test_a_refused_password_says_why(root, alice, client):
+    link = invite(root, alice)
+    for values, words in [
+        ({"password": ""}, "Choose a password."),
+        (CHOSEN | {"password_again": "other words"}, "The two passwords differ."),
+        ({"password": "alice1234", "password_again": "alice1234"}, "too much like the username"),
+    ]:
+        page = client.post(link, values)
+        assert (page.status_code, words in page.content.decode()) == (200, True)
+    assert client.post(link, CHOSEN).status_code == 302
+
+
+def test_a_link_that_does_not_work_says_what_to_do(root, alice, client, admin):
+    link = invite(root, alice)
+    admin.post(f"/people/{alice.pk}/deactivate/")
+    for path in (link, "/join/nonsense/", "/join/0.x/"):
+        for response in (client.get(path), client.post(path, CHOSEN)):
+            page = response.content.decode()
+            assert response.status_code == 404
+            assert "ask an administrator" in page
+
+
+def test_somebody_is_deactivated_and_activated_again(admin, root, alice):
+    page = f"/people/{alice.pk}/"
+    assert "signed out everywhere" in admin.post(f"{page}deactivate/", follow=True).content.decode()
+    assert "Activate again" in admin.get(page).content.decode()
+    assert "Activate it first" in admin.post(f"{page}link/", follow=True).content.decode()
+    assert "is active again" in admin.post(f"{page}activate/", follow=True).content.decode()
+    assert "Deactivate" in admin.get(page).content.decode()
+
+    own = f"/people/{root.pk}/"
+    assert "Deactivate" not in admin.get(own).content.decode()
+    assert "your own account" in admin.post(f"{own}deactivate/", follow=True).content.decode()
+    assert admin.get(own).status_code == 200
+
+
+def test_an_open_browser_alone_lets_nobody_in(admin, alice):
+    session = admin.session
+    session["proved"] = 0
+    session.save()
+    assert admin.get("/people/").status_code == 200
+    assert admin.get("/people/new/").url == "/accounts/confirm/?next=%2Fpeople%2Fnew%2F"
+    assert admin.post("/people/new/", {"username": "carol", "role": "administrator"}).status_code == 302
+    for act in ("", "link/", "deactivate/", "activate/"):
+        path = f"/people/{alice.pk}/{act}"
+        response = admin.post(path) if act else admin.get(path)
+        assert response.url == f"/accounts/confirm/?next=%2Fpeople%2F{alice.pk}%2F"
+    assert "Nothing was saved" in admin.get("/accounts/confirm/").content.decode()
+    assert models.User.objects.count() == 2
+    assert not models.SignInLink.objects.exists()
+
+
+def test_the_menu_leads_administrators_there_and_nobody_else(admin, olga, sign_in):
+    assert 'href="/people/"' in admin.get("/").content.decode()
+    assert 'href="/people/"' not in sign_in(olga).get("/").content.decode()
+
+
+def test_the_token_is_in_no_row_and_no_log(admin, alice, sign_in, client, caplog):
+    caplog.set_level(logging.DEBUG, logger="django.request")
+    tokens = []
+    for link in (add(admin, "carol"), find_link(admin.post(f"/people/{alice.pk}/link/"))):
+        tokens.append(link.split("/")[2])
+        assert client.get(link).status_code == 200
+        assert client.post(link, {}).status_code == 200
+        assert client.post(link, CHOSEN).status_code == 302
+        for browser in (client, admin):  # one that is used, where somebody is signed in: a refusal is an event
+            assert browser.get(link).status_code == 404
+    refused = models.Event.objects.filter(verb="refused")
+    assert set(refused.values_list("target", flat=True)) == {"GET /join/.../"}
+    for model in apps.get_models():
+        for row in model._default_manager.values_list():
+            assert not [token for token in tokens if token.split(".")[1] in str(row)], model
+    for session in models.Session.objects.all():
+        assert not [token for token in tokens if token in str(session.get_decoded())]
+    logs: dict[str, Any] = settings.LOGGING
+    form = DictConfigurator(logs).configure_formatter(dict(logs["formatters"]["line"]))
+    lines = [form.format(record) for record in caplog.records]
+    assert [line for line in lines if "/join/..." in line]
+    assert not [line for line in lines for token in tokens if token in line]
