@@ -54,6 +54,9 @@ NO_PAGES = {
     "orphan_release": "POST; leads to unknown",
     "orphan_disown": "POST; leads to unknown",
     "request_not_created": "POST; leads to request_detail",
+    "person_link": "POST; shows what the page person-added does",
+    "person_deactivate": "POST; leads to person_detail",
+    "person_activate": "POST; leads to person_detail",
     "theme": "POST; leads back",
     "logout": "POST; leads to login",
     "healthz": "for machines",
@@ -103,6 +106,12 @@ def guess(tab: Tab) -> None:
     """Try a name and a password that do not belong together."""
     tab.locator("[name=username]").fill("nobody")
     tab.locator("[name=password]").fill("wrong")
+    send_empty(tab)
+
+
+def add_person(tab: Tab) -> None:
+    tab.locator("[name=username]").fill("ines-who-has-a-name-longer-than-most")
+    tab.locator("[name=role]").first.check()
     send_empty(tab)
 
 
@@ -168,6 +177,8 @@ PAGES = [
     Page(name="login-blocked", path="/accounts/login/", url="login", person="", scene="guessed", act=guess),
     Page(name="setup", path="/setup/{token}/", url="setup", person="", scene="set-up"),
     Page(name="setup-refused", path="/setup/{token}/", url="setup", person="", scene="set-up", act=send_empty),
+    Page(name="join", path="/join/{token}/", url="join", person="", scene="invited"),
+    Page(name="join-refused", path="/join/{token}/", url="join", person="", scene="invited", act=send_empty),
     Page(name="not-found-signed-out", path="/nowhere/", url="", person="", status=404),
     # --- A member's ---
     Page(name="home", path="/", url="home"),
@@ -228,6 +239,15 @@ PAGES = [
     Page(name="unknown", path="/unknown/", url="unknown", person="olga"),
     Page(name="unknown-decide", path="/unknown/", url="unknown", person="olga", act=open_all),
     Page(name="unknown-auditor", path="/unknown/", url="unknown", person="anna"),
+    # --- Administrators' ---
+    Page(name="people", path="/people/", url="people_list", person="root", scene="invited"),
+    Page(name="people-none", path="/people/?name=nobody", url="people_list", person="root"),
+    Page(name="people-refused", path=f"/people/?name={'n' * 151}", url="people_list", person="root"),
+    Page(name="person-add", path="/people/new/", url="person_add", person="root"),
+    Page(name="person-add-refused", path="/people/new/", url="person_add", person="root", act=send_empty),
+    Page(name="person-added", path="/people/new/", url="person_add", person="root", act=add_person),
+    Page(name="person", path="/people/{number}/", url="person_detail", person="root", scene="invited"),
+    Page(name="person-out", path="/people/{number}/", url="person_detail", person="root", scene="locked-out"),
     # --- The key ---
     *_list_keys(),
     Page(name="home-paused", path="/", url="home", scene="paused 402"),
@@ -239,6 +259,7 @@ PAGES = [
     Page(name="form-too-old", path="/requests/new/", url="request_new", act=send_without_token),
     Page(name="wrong-host", path="http://portal.localhost:{port}/", url="", person="", status=400),
     Page(name="setup-used", path="/setup/no-such-token/", url="setup", person="", status=404),
+    Page(name="join-used", path="/join/no-such-token/", url="join", person="", status=404),
     Page(name="broken", path="/", url="home", scene="broken", status=500),
     Page(name="away", path="/", url="home", scene="away", status=503),
 ]

@@ -32,7 +32,7 @@ def portal(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def people(portal, browser):
-    """ada administers, and has made anna an auditor and olga an operator, in the admin."""
+    """ada administers, and has made anna an auditor and olga an operator; each has chosen a password by a link."""
     page = browser.new_page()
     page.goto(portal.setup_link)
     page.fill("[name=username]", "ada")
@@ -40,17 +40,29 @@ def people(portal, browser):
     page.fill("[name=password_again]", PASSWORD)
     page.click("main button[type=submit]")
     page.wait_for_url(f"{portal.address}/")
-    for username, group in (("anna", "Auditors"), ("olga", "Operators")):
-        page.goto(f"{portal.address}/admin/portal/user/add/")
-        page.fill("[name=username]", username)
-        page.fill("[name=password1]", PASSWORD)
-        page.fill("[name=password2]", PASSWORD)
-        page.click("[name=_save]")
-        page.locator(".selector-available select").first.select_option(label=group)
-        page.locator(".selector-add").first.click()
-        page.click("[name=_save]")
-        expect(page.locator(".messagelist")).to_contain_text(username)
+    for username, role in (("anna", "Auditor"), ("olga", "Operator")):
+        link = add(page, portal, username, role)
+        other = browser.new_page()
+        join(other, portal, link)
+        other.context.close()
     page.context.close()
+
+
+def add(page: Page, portal: Portal, username: str, role: str) -> str:
+    """The link for somebody whom an administrator adds."""
+    page.goto(f"{portal.address}/people/new/")
+    page.fill("[name=username]", username)
+    page.get_by_label(role).check()
+    page.click("main form button[type=submit]")
+    return page.locator("#sign-in-link").inner_text()
+
+
+def join(page: Page, portal: Portal, link: str) -> None:
+    page.goto(link)
+    page.fill("[name=password]", PASSWORD)
+    page.fill("[name=password_again]", PASSWORD)
+    page.click("main button[type=submit]")
+    page.wait_for_url(f"{portal.address}/")
 
 
 def open_as(page: Page, portal: Portal, username: str) -> Page:
@@ -169,6 +181,35 @@ def decide(page: Page, address: str, label: str, decision: str, *, reason: str, 
     part.get_by_label("Workstation").fill(workstation)
     part.get_by_role("button", name=decision).click()
     expect(page.locator(".messages")).to_contain_text(f"{label} is resolved")
+
+
+def test_somebody_is_added_and_chooses_a_password_without_javascript(browser, portal, people):
+    contexts = [browser.new_context(java_script_enabled=False) for _ in range(2)]
+    admin, page = (context.new_page() for context in contexts)
+    sign_in(admin, portal.address)
+    link = add(admin, portal, "nora", "Member")
+    expect(admin.get_by_role("button", name="Copy")).to_have_count(0)
+    join(page, portal, link)
+    assert page.goto(link).status == 404
+    expect(page.locator("main")).to_contain_text("ask an administrator")
+
+    admin.goto(f"{portal.address}/people/")
+    admin.get_by_role("link", name="nora").click()
+    admin.get_by_role("button", name="Deactivate").click()
+    expect(admin.locator(".messages")).to_contain_text("signed out everywhere")
+    page.goto(portal.address)
+    page.wait_for_url("**/accounts/login/**")
+    for context in contexts:
+        context.close()
+
+
+def test_the_link_is_copied(page, portal, people):
+    open_as(page, portal, "ada")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    link = add(page, portal, "otto", "Member")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.locator("main [role=status]")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == link
 
 
 def test_an_auditor_sees_everything_and_can_do_nothing(page, portal, people):

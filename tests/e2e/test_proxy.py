@@ -86,11 +86,11 @@ def test_the_token_of_the_link_is_in_no_log(proxied, through_nginx, browser):
     assert set(asked) <= {"", f"{address}/"}
     assert read_status(ask(Client(proxied.http_port), path[0])) == 301
 
-    proxied.ask_database("ALTER TABLE portal_setuplink RENAME TO away")
+    proxied.ask_database("ALTER TABLE portal_signinlink RENAME TO away")
     try:
         assert read_status(ask(through_nginx(), path[0])) == 503
     finally:
-        proxied.ask_database("ALTER TABLE away RENAME TO portal_setuplink")
+        proxied.ask_database("ALTER TABLE away RENAME TO portal_signinlink")
     assert read_status(ask(through_nginx(), path[0][:-1])) == 301
     assert read_status(ask(through_nginx(), f"{path[0]}more/")) == 404
     proxied.end("portal")

@@ -4,13 +4,15 @@ import contextlib
 import time
 from datetime import timedelta
 
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 
 from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts
-from portal.services.people import setup, throttle
+from portal.services.people import invitations, setup, throttle
 from portal.sessionstore import SessionStore
 
 _SESSIONS, _AWAY = "portal_session", "portal_session_away"
@@ -86,6 +88,24 @@ def _set_up(_: str) -> dict[str, str]:
     return {"token": setup.create_setup_link() or ""}
 
 
+def _invite(_: str) -> dict[str, str]:
+    """Somebody who has not chosen a password yet."""
+    person, _is_new = models.User.objects.get_or_create(username="ida", defaults={"password": make_password(None)})
+    person.groups.set(Group.objects.filter(name="Members"))
+    root = models.User.objects.get(username="root")
+    invitations.set_active(actor=root, person=person, is_active=True)
+    return {
+        "token": invitations.make_link(actor=root, person=person).link.token,
+        "number": str(person.pk),
+    }
+
+
+def _lock_out(_: str) -> dict[str, str]:
+    facts = _invite("")
+    models.User.objects.filter(username="ida").update(is_active=False)
+    return facts
+
+
 def _break(_: str) -> None:
     """A row that every page needs is gone: a fault that no code foresees."""
     models.Key.objects.all().delete()
@@ -116,6 +136,8 @@ _SCENES = {
     "no-worker": _stop_worker,
     "set-up": _set_up,
     "guessed": _guess,
+    "invited": _invite,
+    "locked-out": _lock_out,
     "broken": _break,
     "away": _take_away,
 }
