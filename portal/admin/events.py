@@ -3,41 +3,30 @@
 import json
 from typing import Any
 
+from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin.base import changes, columns, export, filters, found, pages, readonly, responses
+from portal.admin.base import asking, changes, columns, export, filters, found, pages, readonly, responses, telling
 from portal.models.event import Verb
 from portal.services.audit import seals
 from portal.services.search import findevents
-
-
-def _request_link(event: models.Event) -> SafeString | str:
-    """By number: an event holds no keys to other rows."""
-    if event.request_number is None:
-        return columns.NOTHING
-    url = reverse("admin:portal_request_change", args=[event.request_number])
-    return format_html('<a href="{}">R-{}</a>', url, event.request_number)
-
-
-def _actor_link(event: models.Event) -> SafeString | str:
-    if event.actor_id is None:
-        return event.actor_name or gettext("the portal")
-    url = reverse("admin:portal_user_change", args=[event.actor_id])
-    return format_html('<a href="{}">{}</a>', url, event.actor_name)
 
 
 def _seal_link(event: models.Event) -> SafeString | str:
     return columns.link_to(seals.find_seal(event_id=event.pk)) if event.pk else columns.NOTHING
 
 
-_REQUEST = columns.make_column(_request_link, field="request_number", label=_("request"))
-_WHO = columns.make_column(_actor_link, field="actor_name", label=_("who"))
+_NUMBER = columns.name(label=_("event"), show=lambda event: event.pk)
+_WHEN = columns.moment("at", label=_("when"))
+_TOLD = columns.make_column(telling.tell_with_code, field="told", label=_("what happened"))
+_REQUEST = columns.make_column(
+    lambda event: telling.show_request(event.request_number), field="request_number", label=_("request")
+)
+_WHO = columns.make_column(telling.show_actor, field="actor_name", label=_("who"))
+_VERB = columns.make_column(lambda event: event.verb, field="verb", label=_("code"))
 _SEAL = columns.make_column(_seal_link, field="seal", label=_("sealed by"))
 _CHANGES = columns.make_column(
     lambda event: changes.show_changes(event.changes if event.pk else []),
@@ -54,19 +43,10 @@ _DETAIL = columns.make_column(
 class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
     """Who did what to what, when."""
 
-    list_display = (
-        columns.name(label=_("event"), show=lambda event: event.pk),
-        columns.moment("at", label=_("when")),
-        _WHO,
-        "verb",
-        "target",
-        _REQUEST,
-        columns.short_text("reason"),
-    )
+    list_display = (_NUMBER, _WHEN, _TOLD, columns.short_text("reason"))
     list_filter = (
-        filters.VerbFilter,
         filters.ActorFilter,
-        ("at", filters.TimeFilter),
+        ("at", filters.LinkedTimeFilter),
         filters.TargetFilter,
         filters.EventWorkspaceFilter,
         filters.SealFilter,
@@ -82,19 +62,27 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
     fieldsets = (
         (
             None,
-            {"fields": (columns.moment("at", label=_("when")), _WHO, "verb", "target", _REQUEST, "reason", _DETAIL)},
+            {"fields": (_TOLD, _WHEN, "reason", _WHO, (_VERB, "target"), _REQUEST, _DETAIL)},
         ),
         (_("Where it came from"), {"fields": (("address", columns.value("http_request", label=_("HTTP request"))),)}),
         (_("In the audit log"), {"fields": (_CHANGES, _SEAL)}),
     )
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return asking.AskingChangeList
+
     def find_ids(self, asked: found.Asked) -> list[int] | None:
-        """By the indexes: ten million events are too many to look for a word in each."""
-        if not asked.words:
+        """By the indexes: ten million events are too many to look for a word, or for one of several people, in each."""
+        form = asking.read_form(asked.query)
+        if not form.is_valid():
+            return []
+        people, number, verb = (form.cleaned_data[name] for name in ("person", "request", "verb"))
+        if not asked.words and (number is not None or len(people) < 2):
             return None
         shown = {str(verb.label): verb.value for verb in Verb}
-        words = [shown.get(word, word) for word in asked.words]
-        return findevents.find_events(words=words, verbs=Verb.values, part=asked.part)
+        words = [shown.get(word, word) for word in (*asked.words, *filter(None, [verb]))]
+        part = asking.narrow_part(form, asked.part)
+        return findevents.find_events(words=words, verbs=Verb.values, people=people, part=part)
 
     def list_links(self, row: models.Event) -> list[tuple[failures.Words, str]]:
         if not row.http_request:

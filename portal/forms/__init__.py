@@ -1,6 +1,7 @@
 """Forms: they check what a person typed, and do nothing else."""
 
 from portal.forms.accounts import AccountForm, ConfirmForm, NewPasswordForm, PasswordForm, SetupForm, SignInForm
+from portal.forms.events import EventFilterForm
 from portal.forms.fields import PortalRenderer
 from portal.forms.filters import FilterForm, UsageForm
 from portal.forms.people import PeopleForm, PersonForm
@@ -11,6 +12,7 @@ __all__ = [
     "AccountForm",
     "ConfirmForm",
     "DecisionForm",
+    "EventFilterForm",
     "FilterForm",
     "NewPasswordForm",
     "PasswordForm",

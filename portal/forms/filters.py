@@ -58,7 +58,7 @@ class PersonField(WholeText):
         )
         exact = [pk for username, pk in found.items() if username.casefold() == name.casefold()]
         if not found:
-            raise forms.ValidationError(_explain_nobody(name))
+            raise forms.ValidationError(explain_nobody(name))
         return exact or list(found.values())
 
 
@@ -69,17 +69,26 @@ def choose_person() -> PersonField:
     )
 
 
-def _choose(label: Any, choices: list[tuple[str, Any]], **values: Any) -> forms.ChoiceField:
+def choose(label: Any, choices: Any, **values: Any) -> forms.ChoiceField:
+    """A choice that may be left out; one that is not offered is said to be none."""
     return forms.ChoiceField(
         label=label, required=False, choices=choices, error_messages={"invalid_choice": NOT_IN_LIST}, **values
     )
 
 
-def _choose_day(label: Any) -> forms.DateField:
+def choose_day(label: Any) -> forms.DateField:
+    """A day that may be left out."""
     widget = forms.DateInput(attrs={"type": "date"})
     near = [validators.MinValueValidator(_FIRST_DAY, _FAR), validators.MaxValueValidator(_LAST_DAY, _FAR)]
     errors = {"invalid": _NO_DAY}
     return forms.DateField(label=label, required=False, error_messages=errors, validators=near, widget=widget)
+
+
+def check_order(form: forms.Form, cleaned: dict[str, Any]) -> None:
+    """Say beside the last day where it lies before the first."""
+    since, until = cleaned.get("since"), cleaned.get("until")
+    if since and until and until < since:
+        form.add_error("until", _("The last day lies before the first."))
 
 
 def _take_names(text: str) -> tuple[str, dict[str, str]]:
@@ -95,7 +104,8 @@ def _take_names(text: str) -> tuple[str, dict[str, str]]:
     return " ".join(rest), named
 
 
-def _explain_nobody(name: str) -> str:
+def explain_nobody(name: str) -> str:
+    """Says that nobody has the name, and whose are like it."""
     names = models.User.objects.order_by("-last_turn").values_list("username", flat=True)[:_MOST_PEOPLE]
     close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
     if not close:
@@ -127,19 +137,19 @@ class FilterForm(forms.Form):
             attrs={"type": "search", "autocomplete": "off", "spellcheck": "false", "maxlength": _LONGEST_TYPED}
         ),
     )
-    status = _choose(_("State"), [("", _("Any")), *models.Request.Status.choices])
-    type = _choose(_("Type"), [])
-    failure = _choose(_("Failure"), [("", _("Any")), *failures.CHOICES])
+    status = choose(_("State"), [("", _("Any")), *models.Request.Status.choices])
+    type = choose(_("Type"), [])
+    failure = choose(_("Failure"), [("", _("Any")), *failures.CHOICES])
     person = choose_person()
-    unknown = _choose(_("Outcome was ever unknown"), [("", _("Any")), ("ever", _("At some time"))])
+    unknown = choose(_("Outcome was ever unknown"), [("", _("Any")), ("ever", _("At some time"))])
     longer = DurationField(
         label=_("Duration over"),
         required=False,
         max_length=20,
         widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": _("such as 5 min")}),
     )
-    since = _choose_day(_("From"))
-    until = _choose_day(_("To"))
+    since = choose_day(_("From"))
+    until = choose_day(_("To"))
     zone = forms.ChoiceField(
         label=_("Days of"),
         required=False,
@@ -147,7 +157,7 @@ class FilterForm(forms.Form):
         error_messages={"invalid_choice": NOT_IN_LIST},
         widget=forms.HiddenInput,
     )
-    sort = _choose(_("Order"), [("", _("Newest first")), ("oldest", _("Oldest first"))], widget=forms.HiddenInput)
+    sort = choose(_("Order"), [("", _("Newest first")), ("oldest", _("Oldest first"))], widget=forms.HiddenInput)
     before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
     after = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
 
@@ -161,9 +171,7 @@ class FilterForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        since, until = cleaned.get("since"), cleaned.get("until")
-        if since and until and until < since:
-            self.add_error("until", _("The last day lies before the first."))
+        check_order(self, cleaned)
         text = cleaned.get("q", "")
         number = models.read_number(text)
         if number is None:

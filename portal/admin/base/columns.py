@@ -1,6 +1,7 @@
 """The columns of lists and the facts of pages: times, links and texts, each made for a field."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -45,7 +46,12 @@ def value(field: str, *, label: failures.Words) -> Column:
 def moment(field: str, *, label: failures.Words = "") -> Column:
     """A time to the second."""
     label = label or field.removesuffix("_at").replace("_", " ")
-    return make_column(lambda row: ui.moment(getattr(row, field), "j M Y, H:i:s"), field=field, label=label)
+    return make_column(lambda row: show_time(getattr(row, field)), field=field, label=label)
+
+
+def show_time(time: datetime | None) -> SafeString | str:
+    """A time to the second, in the person's zone."""
+    return ui.moment(time, "j M Y, H:i:s")
 
 
 def short_text(field: str, *, label: failures.Words = "", longest: int = 100) -> Column:
@@ -95,9 +101,12 @@ def row_link(field: str, *, label: failures.Words = "") -> Column:
 
 def link_to(row: Model | None) -> SafeString | str:
     """A link to the row's page in the admin."""
-    if row is None:
-        return NOTHING
-    return format_html('<a href="{}">{}</a>', url_of(row), row)
+    return NOTHING if row is None else link_to_words(row, row)
+
+
+def link_to_words(row: Model, words: object) -> SafeString:
+    """The same link under other words than the row's own name."""
+    return format_html('<a href="{}">{}</a>', url_of(row), words)
 
 
 def url_of(row: Model) -> str:

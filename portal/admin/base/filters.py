@@ -11,7 +11,6 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.models.event import Verb
 from portal.services.search import periods
 
 _LARGEST_ID = 2**63 - 1
@@ -60,6 +59,19 @@ class TimeFilter(admin.DateFieldListFilter):
         return read_time(text) if isinstance(text, str) else None
 
 
+class LinkedTimeFilter(TimeFilter):
+    """A time that a link has chosen, to the second. Shown only then: people choose days in the form above the list."""
+
+    def has_output(self) -> bool:
+        return bool(self.used_parameters)
+
+    def choices(self, changelist: Any) -> Any:
+        """Any time, or the one of the link."""
+        anytime, *_others = super().choices(changelist)
+        times = " – ".join(str(text) for text in self.date_params.values())
+        return [anytime, {"selected": True, "query_string": changelist.get_query_string(), "display": times}]
+
+
 class FailureFilter(FixedChoices):
     """The codes of the catalogue."""
 
@@ -74,14 +86,6 @@ class CauseFilter(FixedChoices):
     title = _("cause")
     parameter_name = "cause"
     options = tuple(failures.CHOICES)
-
-
-class VerbFilter(FixedChoices):
-    """What is done in the portal."""
-
-    title = _("verb")
-    parameter_name = "verb"
-    options = tuple(sorted(Verb.choices, key=lambda choice: str(choice[1])))
 
 
 class ProviderChoices(FixedChoices):

@@ -1,0 +1,95 @@
+"""What an auditor asks of the list of events in the form above it: whose, of which request, when, and what happened."""
+
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from portal import forms, models
+from portal.admin.base import readonly, telling
+from portal.services.search import finding, periods
+
+
+def read_form(query: QueryDict) -> forms.EventFilterForm:
+    """The form with what the address says."""
+    return forms.EventFilterForm(query, verbs=telling.list_choices())
+
+
+def list_days() -> list[tuple[str, dict[str, str]]]:
+    """What is looked for most: words, and the days of the person's zone that the form then has."""
+    today = timezone.localdate()
+    yesterday, week = today - timedelta(days=1), today - timedelta(days=6)
+    days = ((_("Today"), today, today), (_("Yesterday"), yesterday, yesterday), (_("Last 7 days"), week, today))
+    return [(words, {"since": since.isoformat(), "until": until.isoformat()}) for words, since, until in days]
+
+
+def read_period(form: forms.EventFilterForm) -> tuple[datetime | None, datetime | None]:
+    """From the first day's midnight, and until that after the last day."""
+    since, until = form.cleaned_data["since"], form.cleaned_data["until"]
+    return _start_of(since) if since else None, _start_of(until + timedelta(days=1)) if until else None
+
+
+def narrow_part(form: forms.EventFilterForm, part: finding.Slice) -> finding.Slice:
+    """The part of the list in which events of the period may be."""
+    since, until = read_period(form)
+    above, below = periods.find_bounds(model=models.Event, column="at", since=since, until=until)
+    return replace(part, above=max(above, part.above), below=min(below, part.below))
+
+
+class AskingChangeList(readonly.BoundedChangeList):
+    """A list of events with the form above it. What cannot be read is said beside its field, and nothing is listed."""
+
+    form: forms.EventFilterForm
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.form = read_form(request.GET)
+        super().__init__(request, *args, **kwargs)
+
+    def get_filters_params(self, params: Any = None) -> Any:
+        """What is left for the filters beside the list."""
+        left = super().get_filters_params(params)
+        return {name: values for name, values in left.items() if name not in self.form.fields}
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        self.root_queryset = _narrow(self.model_admin.get_queryset(request), self.form)
+        rows = super().get_queryset(request, exclude_parameters)
+        self.has_active_filters = self.has_active_filters or any(self.form.data.get(name) for name in self.form.fields)
+        return rows
+
+    @property
+    def days(self) -> list[tuple[str, str]]:
+        """Words, and the address of the same list on those days."""
+        return [(words, self.get_query_string(days)) for words, days in list_days()]
+
+    @property
+    def others(self) -> list[tuple[str, str]]:
+        """What the address asks for beside the form and the search: the form takes it along."""
+        return [(name, value) for name, value in self.params.items() if name not in (*self.form.fields, "q")]
+
+
+def _narrow(rows: QuerySet[models.Event], form: forms.EventFilterForm) -> QuerySet[models.Event]:
+    """The rows that fit all that is filled in."""
+    if not form.is_valid():
+        return rows.none()
+    asked = form.cleaned_data
+    since, until = read_period(form)
+    conditions = {
+        "actor_name__in": asked["person"] if len(asked["person"]) > 1 else None,
+        "actor_name": asked["person"][0] if len(asked["person"]) == 1 else None,
+        "request_number": asked["request"],
+        "verb": asked["verb"] or None,
+        "at__gte": since,
+        "at__lt": until,
+    }
+    rows = rows.filter(**{name: value for name, value in conditions.items() if value is not None})
+    above, below = periods.find_bounds(model=models.Event, column="at", since=since, until=until)
+    return periods.bound_ids(rows=rows, key="pk", above=above, below=below)
+
+
+def _start_of(day: date) -> datetime:
+    """Midnight in the person's zone."""
+    return timezone.make_aware(datetime.combine(day, time.min))

@@ -1,0 +1,136 @@
+"""Events as sentences: who did what to what.
+
+In a sentence `{who}` is the actor, or the portal, and `{what}` what it was done to, with its kind where its name alone
+does not say that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.translation import gettext_lazy as _
+
+from portal import failures
+from portal.models.event import Verb
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Verbs that an auditor looks for together, each with its sentence."""
+
+    label: failures.Words
+    sentences: Mapping[Verb, failures.Words]
+
+
+GROUPS = (
+    Group(
+        label=_("Requests"),
+        sentences={
+            Verb.SUBMIT: _("{who} submitted {what}"),
+            Verb.CANCEL: _("{who} cancelled {what}"),
+            Verb.REQUEST_CANCEL: _("{who} asked to cancel {what}"),
+            Verb.CLOSE: _("{who} closed {what}"),
+            Verb.GIVE_UP: _("{who} gave {what} up: it had waited too long"),
+            Verb.REFUSE_WORKSPACE: _("{who} refused {what}: its workspace is somebody else's"),
+        },
+    ),
+    Group(
+        label=_("Sending"),
+        sentences={
+            Verb.CLAIM: _("{who} began to send {what}"),
+            Verb.RESPONSE: _("{who} recorded the outcome of {what}"),
+            Verb.LATE_RESPONSE: _("AgentStation responded late to {what}"),
+            Verb.DEADLINE_PASSED: _("The deadline of {what} passed without a response"),
+            Verb.STRAY_RESPONSE: _("{who} kept the {what}"),
+        },
+    ),
+    Group(
+        label=_("Checking what was created"),
+        sentences={
+            Verb.RECONCILE: _("{who} compared {what} with AgentStation's lists"),
+            Verb.NEEDS_REVIEW: _("{who} asked for a review of {what}"),
+            Verb.ADOPT: _("{who} linked a workstation to {what}"),
+            Verb.NOT_CREATED: _("{who} confirmed that nothing was created for {what}"),
+            Verb.BASELINE_SCAN: _("{who} read AgentStation's lists for the first time, of the {what}"),
+        },
+    ),
+    Group(
+        label=_("Workstations"),
+        sentences={
+            Verb.REQUEST_RELEASE: _("{who} asked to release the {what}"),
+            Verb.RELEASED: _("The {what} was released"),
+            Verb.ENDED: _("The {what} ended"),
+            Verb.BEGIN_DOUBT: _("{who} did not find the {what}"),
+            Verb.CLEAR_DOUBT: _("{who} found the {what} again"),
+            Verb.DECLARE_ENDED: _("{who} declared that the {what} has ended"),
+            Verb.REOPEN: _("The {what} is active again"),
+            Verb.DISOWN: _("{who} declared that the {what} is not the team's"),
+            Verb.RELEASE_ORPHAN: _("{who} asked to release the unassigned {what}"),
+            Verb.CHANGE_TYPES: _("{who} noted other workstation types of the {what}"),
+        },
+    ),
+    Group(
+        label=_("Key and account"),
+        sentences={
+            Verb.PAUSE: _("{who} paused the {what}"),
+            Verb.RESUME: _("{who} resumed the {what}"),
+            Verb.ACTIVATE: _("{who} made the {what} active again"),
+            Verb.PROBE: _("{who} probed the {what}"),
+            Verb.FIRST_KEY: _("{who} accepted the first {what}"),
+            Verb.ASK_ACCOUNT: _("{who} asked which account is reached by the {what}"),
+            Verb.CONFIRM_KEY: _("{who} said which account is reached by the {what}"),
+            Verb.NOTE_SHARING: _("{who} noticed that the key is used elsewhere, of the {what}"),
+        },
+    ),
+    Group(
+        label=_("People and sign-in"),
+        sentences={
+            Verb.SIGN_IN: _("{who} signed in"),
+            Verb.SIGN_IN_FAILED: _("Somebody failed to sign in as {what}"),
+            Verb.SIGN_IN_BLOCKED: _("Signing in was blocked for {what}"),
+            Verb.SIGN_OUT: _("{who} signed out"),
+            Verb.END_SESSIONS: _("{who} ended sessions of {what}"),
+            Verb.SET_UP: _("{who} set the portal up"),
+            Verb.CHANGE_PASSWORD: _("{who} changed the password of {what}"),
+            Verb.SET_TIME_ZONE: _("{who} changed the time zone of {what}"),
+            Verb.ADD_PERSON: _("{who} added {what}"),
+            Verb.CHANGE_PERSON: _("{who} changed {what}"),
+            Verb.ADD_GROUP: _("{who} added the {what}"),
+            Verb.CHANGE_GROUP: _("{who} changed the {what}"),
+            Verb.DELETE_GROUP: _("{who} deleted the {what}"),
+            Verb.REFUSED: _("{who} was refused {what}"),
+        },
+    ),
+    Group(
+        label=_("Audit log and retention"),
+        sentences={
+            Verb.CHECKED: _("{who} checked {what} as a whole"),
+            Verb.FINDING: _("{who} found something wrong: {what}"),
+            Verb.ACKNOWLEDGE_FINDING: _("{who} acknowledged what was found: {what}"),
+            Verb.EVIDENCE: _("{who} downloaded the audit bundle of {what}"),
+            Verb.EXPORT: _("{who} exported {what}"),
+            Verb.PRUNE: _("{who} deleted what was old enough, and named it in the {what}"),
+        },
+    ),
+    Group(
+        label=_("Backups, settings and API changes"),
+        sentences={
+            Verb.RESTORE: _("{who} noted that a backup was put back: {what}"),
+            Verb.RESTORED: _("{who} has to check {what}, because a backup was put back"),
+            Verb.DATABASE_CHANGED: _("{who} noticed a change of the {what}"),
+            Verb.CONFIRM_DATABASE: _("{who} said what became of the {what}"),
+            Verb.CLOCK_STEP: _("{who} noticed a step of {what}"),
+            Verb.SETTINGS: _("{who} started with other {what}"),
+            Verb.NOTICE: _("{who} noticed an API change: {what}"),
+            Verb.ACKNOWLEDGE: _("{who} reviewed an API change: {what}"),
+        },
+    ),
+)
+# Of a verb that this version of the portal does not know.
+OTHER = _("{who}: {verb}, {what}")
+
+_SENTENCES = {verb.value: words for group in GROUPS for verb, words in group.sentences.items()}
+
+
+def find_sentence(verb: str) -> failures.Words:
+    """The sentence of the verb."""
+    return _SENTENCES.get(verb, OTHER)

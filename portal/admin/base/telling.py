@@ -1,0 +1,109 @@
+"""What an event tells, in a sentence with links: for lists, for the event's own page and for the story of a request."""
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from portal import models
+from portal.admin.base import columns, sentences
+from portal.models.event import Verb
+
+type Shown = SafeString | str
+
+# Kinds whose names say what they are; of others the kind is told too.
+_PLAIN = ("request", "attempt", "user", "notice", "finding")
+_DOUBLED = ("key", "restore", "stray response", "tombstone")  # whose names begin with the kind
+
+
+def list_choices() -> list[tuple[str, list[tuple[str, str]]]]:
+    """All verbs in their groups, as a field offers them."""
+    return [
+        (str(group.label), [(verb.value, capfirst(str(verb.label))) for verb in group.sentences])
+        for group in sentences.GROUPS
+    ]
+
+
+def tell(event: models.Event) -> SafeString:
+    """Who did what to what, and how it came out."""
+    told = format_html(
+        str(sentences.find_sentence(event.verb)), who=show_actor(event), what=_show_target(event), verb=event.verb
+    )
+    more = _tell_more(event)
+    return format_html("{}: {}", told, more) if more else told
+
+
+def tell_with_code(event: models.Event) -> SafeString:
+    """The same with the verb's code behind it: people search for that."""
+    return format_html('{} <code class="verb">{}</code>', tell(event), event.verb)
+
+
+def show_actor(event: models.Event) -> Shown:
+    """The person, linked; or the portal, or who called a command on the server."""
+    if event.actor_id is not None:
+        url = columns.url_of(models.User(pk=event.actor_id))
+        return format_html('<a href="{}">{}</a>', url, event.actor_name)
+    caller = event.detail.get("system_user") if isinstance(event.detail, dict) else None
+    if caller:
+        return _("%(name)s on the server") % {"name": caller}
+    return event.actor_name or _("The portal")
+
+
+def show_request(number: int | None) -> Shown:
+    """By number: an event holds no keys to other rows."""
+    if number is None:
+        return columns.NOTHING
+    portal_request = models.Request(pk=number)
+    return format_html('<a href="{}">{}</a>', columns.url_of(portal_request), portal_request.label)
+
+
+def _show_target(event: models.Event) -> Shown:
+    """What it was done to, with the request linked that it names or belongs to."""
+    name = _name_target(event.target)
+    if event.request_number is None:
+        return name
+    link, label = show_request(event.request_number), models.Request(pk=event.request_number).label
+    before, found, after = name.partition(label)
+    if found and not after[:1].isdigit():
+        return format_html("{}{}{}", before, link, after)
+    return format_html("{} ({})", name, link)
+
+
+def _name_target(target: str) -> str:
+    for kind in _PLAIN:
+        if target.startswith(f"{kind} "):
+            return target.removeprefix(f"{kind} ")
+    for kind in _DOUBLED:
+        if target.startswith(f"{kind} {kind.split()[-1]} "):
+            return target.removeprefix(f"{kind} ")
+    return target
+
+
+def _tell_more(event: models.Event) -> Shown:
+    """What the event's detail says of how it came out, for those verbs whose sentences leave that open."""
+    detail = event.detail if isinstance(event.detail, dict) else {}
+    match event.verb:
+        case Verb.RESPONSE | Verb.LATE_RESPONSE | Verb.STRAY_RESPONSE:
+            return tell_outcome(str(detail.get("outcome", "")), str(detail.get("failure", "")))
+        case Verb.PAUSE:
+            return columns.show_failure(str(detail.get("cause", ""))) if detail.get("cause") else ""
+        case Verb.PROBE if "passed" in detail:
+            return _("accepted") if detail["passed"] else _("rejected")
+        case Verb.RECONCILE if detail.get("workstation"):
+            return _("found %(workstation)s") % {"workstation": detail["workstation"]}
+        case Verb.RECONCILE if detail.get("decision") == "not created":
+            return _("nothing was created")
+        case Verb.ADOPT:
+            return str(detail.get("workstation", ""))
+        case Verb.NEEDS_REVIEW if not event.reason:
+            return _("no longer needed")
+    return ""
+
+
+def tell_outcome(outcome: str, failure: str) -> Shown:
+    """An outcome as people say it, with the failure's code and title."""
+    said = str(dict(models.Attempt.Outcome.choices).get(outcome, outcome)).lower()
+    if not failure:
+        return said
+    shown = columns.show_failure(failure)
+    return format_html("{}, {}", said, shown) if said else shown

@@ -1,0 +1,70 @@
+"""What an auditor asks of the audit log: may stand in an address, and is checked."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from portal import models
+from portal.forms.fields import WholeText
+from portal.forms.filters import check_order, choose, choose_day, explain_nobody
+
+_MOST_PEOPLE = 50  # whose events are looked for one by one
+_TYPED = {"autocomplete": "off", "spellcheck": "false"}
+
+
+class EventFilterForm(forms.Form):
+    """Narrows the list of events. Every field is optional, and all that are filled in must fit.
+
+    `person` is cleaned to the names that events may have, `request` to its number.
+    """
+
+    person = WholeText(
+        label=_("Person"), required=False, max_length=150, widget=forms.TextInput(attrs={**_TYPED, "size": 14})
+    )
+    request = WholeText(
+        label=_("Request"),
+        required=False,
+        max_length=30,
+        widget=forms.TextInput(attrs={**_TYPED, "size": 12, "placeholder": _("such as R-1042")}),
+    )
+    since = choose_day(_("From"))
+    until = choose_day(_("To"))
+    verb = choose(_("What happened"), [])
+
+    def __init__(self, *args: Any, verbs: list[tuple[Any, Any]], **kwargs: Any) -> None:
+        """`verbs`: the choices of what happened, in groups."""
+        super().__init__(*args, **kwargs)
+        self.fields["verb"].choices = [("", _("Anything")), *verbs]  # type: ignore[attr-defined]
+
+    def clean_person(self) -> list[str]:
+        """The person of this name, or else those whose names begin with it.
+
+        A former name counts as a name: events keep it when an administrator renames somebody.
+        """
+        name = self.cleaned_data["person"]
+        if not name:
+            return []
+        rows = models.User.objects.filter(username__istartswith=name).order_by("username")
+        found = list(rows.values_list("username", flat=True)[: _MOST_PEOPLE + 1])
+        exact = {username for username in found if username.casefold() == name.casefold()}
+        if models.Event.objects.filter(actor_name=name).exists():
+            exact.add(name)
+        if not exact and len(found) > _MOST_PEOPLE:
+            raise forms.ValidationError(_("Too many names begin like this. Type more of the name."))
+        if not exact and not found:
+            raise forms.ValidationError(explain_nobody(name))
+        return sorted(exact) or found
+
+    def clean_request(self) -> int | None:
+        """The request's number, written in either way."""
+        text = self.cleaned_data["request"]
+        number = models.read_number(text) if text else None
+        if text and number is None:
+            raise forms.ValidationError(_("Write a request's number, such as R-1042 or 1042."))
+        return number
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        check_order(self, cleaned)
+        return cleaned

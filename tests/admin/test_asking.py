@@ -1,0 +1,320 @@
+"""What an auditor asks of the audit log: who, which request, which days, what happened; alone and together."""
+
+import re
+from datetime import UTC, datetime
+from html import unescape
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from portal import models
+from portal.admin.base import asking, sentences, telling
+from portal.models.event import Verb
+from tests import factories
+from tests.admin import rows
+from tests.admin.test_found import check_plan
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ask(anna, sign_in):
+    browser = sign_in(anna)
+
+    def ask(**query: object) -> list[int]:
+        """The ids of the events that are listed, in their order."""
+        response = browser.get("/admin/portal/event/", query)
+        assert response.status_code == 200
+        return [event.pk for event in response.context["cl"].result_list]
+
+    return ask
+
+
+@pytest.fixture
+def complain(anna, sign_in):
+    def complain(**query: object) -> str:
+        """What is said beside a field of the form, where nothing is listed."""
+        response = sign_in(anna).get("/admin/portal/event/", query)
+        assert not list(response.context["cl"].result_list)
+        return " ".join(unescape(text) for text in re.findall(r'class="wrong"[^>]*>([^<]*)<', response.text))
+
+    return complain
+
+
+def at(day: int, hour: int = 12) -> datetime:
+    return datetime(2026, 3, day, hour, tzinfo=UTC)
+
+
+@pytest.fixture
+def log(alice, bob, olga) -> SimpleNamespace:
+    """Three days of March, in the order of the events."""
+    return SimpleNamespace(
+        monday=rows.create_event(olga, verb="resume", target="key key of https://x", at=at(9)).pk,
+        submitted=rows.create_event(alice, request_number=373, target="request R-373", at=at(9, 20)).pk,
+        early=rows.create_event(olga, verb="sign-in", target="user olga", at=at(10, 1)).pk,
+        closed=rows.create_event(
+            olga, verb="close", request_number=373, target="request R-373", reason="a test", at=at(10)
+        ).pk,
+        claimed=rows.create_event(
+            None, verb="claim", request_number=373, target="attempt R-373, attempt 1", at=at(10, 22)
+        ).pk,
+        other=rows.create_event(bob, request_number=3730, target="request R-3730", at=at(11)).pk,
+    )
+
+
+# --- The two questions ---
+
+
+def test_what_an_operator_did_on_a_day(ask, log):
+    assert ask(person="olga", since="2026-03-10", until="2026-03-10") == [log.closed, log.early]
+
+
+def test_all_of_a_request(ask, log):
+    expected = [log.claimed, log.closed, log.submitted]
+    for text in ("R-373", "373", "r-373", " R-373 ", "\u200fR-373"):
+        assert ask(request=text) == expected, text
+    assert ask(request="R-373", o="0") == expected[::-1]
+    assert ask(request="R-5") == []
+
+
+def test_both_are_one_form_with_one_button_that_keeps_what_was_asked(anna, sign_in, log):
+    query = {"person": "olga", "request": "R-373", "since": "2026-03-10", "verb": "close", "actor": "person", "o": "0"}
+    page = sign_in(anna).get("/admin/portal/event/", query).text
+    form = page.split('id="changelist-search"')[1].split("</form>")[0]
+    for value in ('value="olga"', 'value="R-373"', 'value="2026-03-10"', '<option value="close" selected>'):
+        assert value in form
+    assert form.count('type="submit"') == 1
+    assert re.findall(r'type="hidden" name="(\w+)" value="(\w+)"', form) == [("actor", "person"), ("o", "0")]
+    assert 'href="?actor=person&amp;o=0&amp;person=olga' in page  # the presets keep it too
+
+
+# --- Each field ---
+
+
+def test_people_are_found_by_their_names_or_the_beginnings_of_these(ask, log, db):
+    factories.create_user("ola")
+    factories.create_user("olgarda")
+    assert ask(person="olga") == ask(person="OLGA") == [log.closed, log.early, log.monday]
+    assert ask(person="ol") == [log.closed, log.early, log.monday]
+    assert ask(person="ola") == []
+    assert ask(person="b") == [log.other]
+
+
+def test_several_people_are_listed_in_one_order(ask, log):
+    barbara = factories.create_user("barbara")
+    last = rows.create_event(barbara, at=at(11, 13)).pk
+    first = rows.create_event(barbara, at=at(8), verb="close", reason="a test").pk
+    assert ask(person="b") == [first, last, log.other]
+    assert ask(person="b", o="0") == [log.other, last, first]
+    assert ask(person="b", verb="close") == [first]
+    assert ask(person="b", since="2026-03-11") == [last, log.other]
+    assert ask(person="b", request="R-3730") == [log.other]
+    assert ask(person="b", q="test") == [first]
+
+
+def test_a_former_name_is_a_name(ask, rename):
+    assert ask(person="eve") == [rename]
+    assert ask(person="mallory") == []
+
+
+@pytest.fixture
+def rename(bob) -> int:
+    """An event of somebody who has another name since."""
+    factories.create_user("mallory")
+    factories.create_user("evelyn")
+    return rows.create_event(bob, actor_name="eve").pk
+
+
+def test_days_are_those_of_the_persons_zone(anna, ask, log):
+    assert ask(since="2026-03-10", until="2026-03-10") == [log.claimed, log.closed, log.early]
+    anna.time_zone = "America/New_York"
+    anna.save(update_fields=["time_zone"])
+    assert ask(since="2026-03-10", until="2026-03-10") == [log.claimed, log.closed]
+    assert ask(until="2026-03-09") == [log.early, log.submitted, log.monday]
+    anna.time_zone = "Asia/Tokyo"
+    anna.save(update_fields=["time_zone"])
+    assert ask(since="2026-03-10", until="2026-03-10") == [log.closed, log.early, log.submitted]
+
+
+@pytest.mark.parametrize("day", ["2026-03-29", "2026-10-25"])
+def test_a_day_on_which_clocks_change_is_a_day(day, anna, ask):
+    anna.time_zone = "Europe/Berlin"
+    anna.save(update_fields=["time_zone"])
+    wanted = rows.create_event(anna, at=datetime.fromisoformat(f"{day}T12:00:00+00:00")).pk
+    assert ask(since=day, until=day) == [wanted]
+
+
+def test_what_happened_is_chosen(ask, log):
+    assert ask(verb="close") == [log.closed]
+    assert ask(verb="close", person="alice") == []
+
+
+def test_all_fields_must_fit(ask, log):
+    assert ask(person="olga", request="R-373", since="2026-03-10", until="2026-03-10", verb="close") == [log.closed]
+    assert ask(person="olga", request="R-373", since="2026-03-11") == []
+    assert ask(person="olga", actor="portal") == []
+    assert ask(request="R-373", actor="portal") == [log.claimed]
+    assert ask(q="test", person="olga") == [log.closed]
+    assert ask(q="test", person="alice") == []
+    assert ask(q="olga", verb="sign-in") == [log.early]
+    assert ask(q="olga", until="2026-03-09") == [log.monday]
+
+
+def test_a_search_looks_past_the_newest_where_the_form_narrows_it(ask, log, alice, monkeypatch):
+    monkeypatch.setattr("portal.admin.base.found.MOST", 3)
+    for _ in range(5):
+        rows.create_event(alice, verb="sign-in", target="user alice", at=at(12))
+    assert ask(q="alice", verb="submit") == [log.submitted]
+
+
+# --- Wrong values ---
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"person": "olgaa"}, "Nobody has this name. Did you mean olga?"),
+        ({"person": "x" * 200}, "This has 200 characters, and 150 are kept at most. Shorten it."),
+        ({"request": "R-"}, "Write a request's number, such as R-1042 or 1042."),
+        ({"request": "'; --"}, "Write a request's number, such as R-1042 or 1042."),
+        ({"since": "Tuesday"}, "This is no day. Write year, month and day, such as 2026-01-31."),
+        ({"until": "9999-12-31"}, "Choose a day from 1970 to 2199."),
+        ({"since": "2026-03-11", "until": "2026-03-10"}, "The last day lies before the first."),
+        ({"verb": "dance"}, "This is not in the list. Choose one that is."),
+        ({"verb": "dance", "person": "ol", "q": "test"}, "This is not in the list. Choose one that is."),
+    ],
+)
+def test_what_cannot_be_read_is_said_beside_its_field(query, words, complain, log):
+    assert complain(**query) == words
+
+
+def test_too_many_people_are_not_looked_for(complain, monkeypatch, log):
+    monkeypatch.setattr("portal.forms.events._MOST_PEOPLE", 2)
+    for name in ("zoe", "zac", "zora"):
+        factories.create_user(name)
+    assert complain(person="z") == "Too many names begin like this. Type more of the name."
+
+
+def test_what_cannot_be_read_gives_an_empty_file(anna, sign_in, log):
+    response = sign_in(anna).post("/admin/portal/event/export.jsonl?since=Tuesday")
+    assert b"".join(response.streaming_content) == b""
+
+
+def test_a_file_has_what_the_list_has(anna, sign_in, log, monkeypatch):
+    monkeypatch.setattr("portal.services.search.exporting._PAGES", (1, 2))
+    for query in ("person=ol&since=2026-03-10", "person=olga&since=2026-03-10", "person=olga&q=&since=2026-03-10"):
+        response = sign_in(anna).post(f"/admin/portal/event/export.jsonl?{query}")
+        assert b"".join(response.streaming_content).count(b'"actor": "olga"') == 2, query
+
+
+# --- How the databases find them ---
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"person": "olga"},
+        {"person": "o"},
+        {"request": "R-373"},
+        {"verb": "close"},
+        {"person": "olga", "verb": "close", "since": "2026-03-10", "until": "2026-03-10"},
+        {"person": "o", "since": "2026-03-10"},
+        {"person": "o", "q": "test"},
+        {"since": "2026-03-10", "until": "2026-03-10"},
+    ],
+)
+def test_no_question_reads_the_log_from_end_to_end(query, log, ask, anna, sign_in, monkeypatch):
+    for number in range(30):
+        rows.create_event(factories.create_user(f"olaf{number}"), at=at(12))
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    browser = sign_in(anna)
+    browser.get("/admin/portal/event/")  # the first page of all notes the account
+    with CaptureQueriesContext(connection) as queries:
+        browser.get("/admin/portal/event/", query)
+    asked = [each["sql"] for each in queries if "portal_event" in each["sql"]]
+    assert asked
+    assert len(queries) <= 18
+    for sql in asked:
+        check_plan(sql)
+
+
+# --- Sentences ---
+
+
+def test_every_verb_is_in_one_group_with_a_sentence():
+    listed = [verb for group in sentences.GROUPS for verb in group.sentences]
+    assert sorted(listed) == sorted(Verb)
+    assert all(
+        "{who}" in str(words) or "{what}" in str(words) for g in sentences.GROUPS for words in g.sentences.values()
+    )
+    assert sorted(code for _label, verbs in telling.list_choices() for code, _words in verbs) == sorted(Verb.values)
+
+
+def test_the_filter_shows_groups_and_words(anna, sign_in):
+    page = sign_in(anna).get("/admin/portal/event/").text
+    for group in sentences.GROUPS:
+        assert f'<optgroup label="{group.label}">' in page
+    assert re.search(r'<option value="sign-in-failed">\s*Sign-in failed\s*</option>', page)
+
+
+def read(event: models.Event) -> str:
+    return re.sub("<[^>]*>", "", unescape(telling.tell_with_code(event)))
+
+
+_KEY = "key key of https://x"
+
+
+@pytest.mark.parametrize(
+    ("verb", "target", "detail", "words"),
+    [
+        ("submit", "request R-5", {}, "alice submitted R-5"),
+        ("submit", "request R-55", {}, "alice submitted R-55 (R-5)"),
+        ("notice", "notice colour", {}, "alice noticed an API change: colour (R-5)"),
+        ("resume", _KEY, {}, "alice resumed the key of https://x (R-5)"),
+        ("request-release", "workstation W1", {}, "alice asked to release the workstation W1 (R-5)"),
+        (
+            *("response", "attempt R-5, attempt 2", {"outcome": "FAILED", "failure": "402"}),
+            "alice recorded the outcome of R-5, attempt 2: failed, 402: Payment required",
+        ),
+        ("late-response", "attempt R-5", {"outcome": "UNKNOWN"}, "AgentStation responded late to R-5: checking"),
+        ("pause", _KEY, {"cause": "402"}, "alice paused the key of https://x (R-5): 402: Payment required"),
+        ("probe", _KEY, {"passed": True}, "alice probed the key of https://x (R-5): accepted"),
+        ("probe", _KEY, {"passed": False}, "alice probed the key of https://x (R-5): rejected"),
+        ("reconcile", "request R-5", {"workstation": "W1"}, "alice compared R-5 with AgentStation's lists: found W1"),
+        (
+            *("reconcile", "request R-5", {"decision": "not created"}),
+            "alice compared R-5 with AgentStation's lists: nothing was created",
+        ),
+        ("adopt", "request R-5", {"workstation": "W1"}, "alice linked a workstation to R-5: W1"),
+        ("needs-review", "request R-5", {}, "alice asked for a review of R-5: no longer needed"),
+        ("brand-new", "thing R-5", ["odd"], "alice: brand-new, thing R-5"),
+        ("pause", "{who} {0} R-5", "odd", "alice paused the {who} {0} R-5"),
+    ],
+)
+def test_an_event_reads_as_a_sentence_with_its_code(verb, target, detail, words, alice):
+    event = rows.create_event(alice, verb=verb, target=target, detail=detail, request_number=5)
+    assert read(event) == f"{words} {verb}"
+
+
+def test_what_nobody_did_the_portal_did_or_a_command(alice):
+    assert read(rows.create_event(None, verb="claim", target="attempt R-5, attempt 1")) == (
+        "The portal began to send R-5, attempt 1 claim"
+    )
+    detail = {"command": "changepassword", "system_user": "ops"}
+    told = read(rows.create_event(None, verb="change-password", target="user alice", detail=detail))
+    assert told == "ops on the server changed the password of alice change-password"
+
+
+def test_a_sentence_links_its_person_and_its_request_and_is_no_markup(alice):
+    told = telling.tell(rows.create_event(alice, request_number=5, target=f"request R-5 {rows.NASTY}"))
+    assert f'<a href="/admin/portal/user/{alice.pk}/change/">alice</a>' in told
+    assert '<a href="/admin/portal/request/5/change/">R-5</a>' in told
+    assert "<script>" not in told
+
+
+def test_the_forms_presets_are_whole_days():
+    assert [set(days) for _words, days in asking.list_days()] == [{"since", "until"}] * 3
