@@ -11,7 +11,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
-from portal.admin.base import pages
+from portal import models
+from portal.admin import sections
+from portal.admin.base import asking, columns, pages
 from portal.services.audit import protection, seals, watch
 from portal.services.people import throttle
 
@@ -50,15 +52,29 @@ class PortalAdminSite(admin.AdminSite):
 
         return update_wrapper(guarded, inner)
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """The models that the person may see, in sections instead of by app."""
+        shown = self._build_app_dict(request, app_label).values()
+        return sections.arrange_models([model for app in shown for model in app["models"]])
+
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        """All there is, and whether it can be trusted."""
+        """What people come for, and then all there is."""
+        tasks = {
+            "days": [(words, columns.list_url(models.Event, **days)) for words, days in asking.list_days()],
+            "all_events": columns.list_url(models.Event),
+            "open_findings": columns.list_url(models.Finding, state="open"),
+        }
         state = {
             "audit_log": seals.describe_state(),
             "faults": protection.find_faults(),
             "blocked": throttle.count_blocked(),
             "checks": watch.list_checks(),
         }
-        return super().index(request, {**(extra_context or {}), **state})
+        return super().index(request, {**(extra_context or {}), **tasks, **state})
+
+    def app_index(self, request: HttpRequest, app_label: str, extra_context: Any = None) -> Any:
+        """The first page has the models of all apps."""
+        return redirect("admin:index")
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         """Nothing: no page here completes anything, and Django's would search any list past what that has for it."""

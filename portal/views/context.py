@@ -24,7 +24,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "support_contact": settings.PORTAL_SUPPORT_CONTACT,
         "is_poll": live.is_poll(request),
         "list_navigation": partial(_list_navigation, request),  # called by the one template that shows it
-        "count_open_findings": partial(_count_findings, request),  # likewise
+        "count_open_findings": cache(partial(_count_findings, request)),  # likewise, by two on one page
         **_read_key(request),
     }
 

@@ -1,0 +1,90 @@
+"""What the first page lists: every model in a section, with a line that says what it is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.utils.translation import gettext_lazy as _
+
+from portal import failures, models
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """Models that are read together, in their order; `slug` names it in the page."""
+
+    slug: str
+    label: failures.Words
+    models: Mapping[type[Model], failures.Words]
+
+
+SECTIONS = (
+    Section(
+        slug="requests",
+        label=_("Requests and responses"),
+        models={
+            models.Request: _("What people requested, and what became of it."),
+            models.Attempt: _("Each time a request was sent to AgentStation, and the response."),
+            models.LateResponse: _("Responses that came after the portal had stopped waiting."),
+            models.StrayResponse: _("Responses to attempts that the database no longer has."),
+            models.Scan: _("Each reading of AgentStation's lists, by which unclear outcomes are resolved."),
+        },
+    ),
+    Section(
+        slug="workstations",
+        label=_("Workstations and workspaces"),
+        models={
+            models.Workstation: _("The machines, running and ended, and who requested them."),
+            models.Workspace: _("Where files stay between machines, and who owns them."),
+            models.File: _("Names and sizes of the files in workspaces."),
+            models.Log: _("Types, levels and times of the logs in workspaces."),
+            models.WorkstationType: _("The types that AgentStation offers, or once offered."),
+        },
+    ),
+    Section(
+        slug="audit-log",
+        label=_("Audit log"),
+        models={
+            models.Event: _("Who did what to what, and when."),
+            models.Finding: _("What a check found to be different from what the log says."),
+            models.Seal: _("Each batch of events that was closed, so that a missing one is noticed."),
+            models.Tombstone: _("What was deleted because of its age, named and counted."),
+        },
+    ),
+    Section(
+        slug="accounts",
+        label=_("Accounts and people"),
+        models={
+            models.User: _("Who may sign in, and the groups that each person is in."),
+            Group: _("What the members of each group may do."),
+            models.Account: _("The AgentStation accounts whose workstations the portal manages."),
+            models.Key: _("Whether requests are being sent, and if not, why."),
+            models.Credential: _("Fingerprints of the API keys in use, and who accepted them."),
+        },
+    ),
+    Section(
+        slug="changes",
+        label=_("API changes and backups"),
+        models={
+            models.Notice: _("Responses that differ from AgentStation's documentation."),
+            models.Database: _("Which database this is, and whether it was moved."),
+            models.Restore: _("Backups that were put back, and what was lost with them."),
+        },
+    ),
+)
+
+
+def arrange_models(shown: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What Django knows of the models that a person may see, section by section, each with its line."""
+    known = {each["model"]: each for each in shown}
+    return [
+        {
+            "name": section.label,
+            "app_label": section.slug,
+            "models": [{**known[model], "words": words} for model, words in section.models.items() if model in known],
+        }
+        for section in SECTIONS
+        if section.models.keys() & known.keys()
+    ]

@@ -1,0 +1,109 @@
+"""The first page of the admin: three tasks, and every model in one section, for whoever may see it."""
+
+import re
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from portal.admin import sections
+from tests import factories
+from tests.admin import rows
+from tests.audit.conftest import make_seal  # noqa: F401 (a fixture)
+
+pytestmark = pytest.mark.django_db
+
+TASKS = ["Look up a request", "Browse the audit log", "Verify and export"]
+
+
+def read_headings(page: str) -> list[str]:
+    return [heading.strip() for heading in re.findall(r'<h2 id="[^"]*">\s*([^<]*?)\s*</h2>', page)]
+
+
+def test_every_model_of_the_admin_is_in_one_section_with_a_line():
+    listed = Counter(model for section in sections.SECTIONS for model in section.models)
+    assert listed == Counter(dict.fromkeys(admin.site._registry, 1))
+    assert all(str(words).endswith(".") for section in sections.SECTIONS for words in section.models.values())
+    assert len({section.slug for section in sections.SECTIONS}) == len(sections.SECTIONS)
+
+
+@pytest.mark.parametrize("who", ["anna", "olga", "root"])
+def test_it_begins_with_three_tasks_and_then_lists_the_sections(who, request, sign_in):
+    page = sign_in(request.getfixturevalue(who)).get("/admin/").text
+    assert read_headings(page) == [*TASKS, *(str(section.label) for section in sections.SECTIONS)]
+    assert page.index("Verify and export") < page.index("/admin/portal/attempt/")
+    assert ('href="/admin/portal/user/add/"' in page) == (who == "root")
+    assert ('href="/admin/auth/group/"' in page) == (who == "root")
+    assert "What people requested, and what became of it." in page
+
+
+def test_whoever_may_see_less_is_offered_less(sign_in):
+    guest = factories.create_user("guest")
+    guest.user_permissions.set(Permission.objects.filter(codename__in=("see_all", "view_attempt")))
+    page = sign_in(guest).get("/admin/").text
+    assert read_headings(page) == ["Requests and responses", "Accounts and people"]
+    assert "/admin/portal/attempt/" in page
+    assert "/admin/portal/request/" not in page
+    assert "/admin/portal/event/" not in page
+
+
+def test_the_page_of_an_app_is_the_first_page(anna, alice, sign_in):
+    for address in ("/admin/portal/", "/admin/auth/"):
+        assert sign_in(anna).get(address).url == "/admin/"
+        assert sign_in(alice).get(address).status_code == 403
+
+
+def test_a_request_is_looked_up_by_its_number(alice, anna, sign_in):
+    browser, wanted = sign_in(anna), rows.create_request(alice)
+    rows.create_request(alice)
+    assert 'action="/admin/portal/request/"' in browser.get("/admin/").text
+    assert list(browser.get("/admin/portal/request/", {"q": wanted.label}).context["cl"].result_list) == [wanted]
+
+
+def test_the_days_of_the_presets_are_those_of_the_persons_zone(alice, anna, sign_in, monkeypatch):
+    anna.time_zone = "Pacific/Kiritimati"  # 14 hours ahead
+    anna.save(update_fields=["time_zone"])
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 3, 10, 11, tzinfo=UTC))
+    links = re.findall(r'href="/admin/portal/event/\?([^"]*)"', sign_in(anna).get("/admin/").text)
+    assert links[:3] == [
+        "since=2026-03-11&amp;until=2026-03-11",
+        "since=2026-03-10&amp;until=2026-03-10",
+        "since=2026-03-05&amp;until=2026-03-11",
+    ]
+
+
+def test_what_is_open_is_linked_and_what_can_be_taken_is_offered(alice, anna, seal, sign_in):
+    browser = sign_in(anna)
+    page = browser.get("/admin/").text
+    assert re.search(r'No <a href="/admin/portal/finding/">finding</a> is open', page)
+    assert "Download a checkpoint" not in page
+    factories.submit(alice)
+    seal()
+    rows.create_finding()
+    page = browser.get("/admin/").text
+    assert re.search(r'href="/admin/portal/finding/\?state=open">\s*1 finding is\s+open', page)
+    assert 'action="/admin/portal/seal/checkpoint.json"' in page
+    assert 'action="/admin/portal/event/export.csv"' in page
+
+
+def test_it_costs_the_same_however_much_there_is(alice, anna, sign_in):
+    browser = sign_in(anna)
+    rows.create_all(alice)
+    rows.create_event(alice)
+
+    def count() -> int:
+        browser.get("/admin/")
+        with CaptureQueriesContext(connection) as queries:
+            browser.get("/admin/")
+        return len(queries)
+
+    few = count()
+    for number in range(20):
+        rows.create_all(alice)
+        rows.create_event(alice, at=timezone.now() - timedelta(minutes=number))
+    assert count() == few <= 16
