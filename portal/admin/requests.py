@@ -5,19 +5,25 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import BinaryField, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Length, Substr
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin.base import columns, export, filters, found, pages, readonly, responses, typefilters
+from portal.admin.base import columns, export, filters, found, pages, readonly, responses, story, typefilters
+from portal.services.requests import retry_policy
 
-_MOST_ATTEMPTS = 50  # on one page; the newest
 _LONGEST_START = 4096  # bytes of each response on the request's page
 _HTTP_STATUS = columns.value("http_status", label=_("HTTP status"))
 _PERSON = ("username", "first_name", "last_name")
+# Those that paused the key, or were only put off, are attempts too, but do not use up the few tries of a failure.
+_COUNTED = columns.make_column(
+    lambda row: _("%(count)s of %(most)s") % {"count": row.attempt_count, "most": retry_policy.MAX_ATTEMPTS},
+    field="attempt_count",
+    label=_("attempts that count"),
+)
 
 
 def _person_fields(prefix: str) -> tuple[str, ...]:
@@ -28,7 +34,8 @@ class AttemptInline(readonly.ReadOnlyInline):
     """The newest attempts of a request, each with the beginning of its response; the attempt's page has all of it."""
 
     model = models.Attempt
-    verbose_name_plural = format_lazy(_("attempts (the newest {number} at most)"), number=_MOST_ATTEMPTS)
+    classes = ("collapse",)
+    verbose_name_plural = format_lazy(_("attempts (the newest {number} at most)"), number=story.MOST_ATTEMPTS)
     fields = (
         ("outcome", columns.failure(), _HTTP_STATUS),
         (columns.moment("claimed_at"), columns.moment("ended_at"), "took", "retry_after"),
@@ -41,7 +48,7 @@ class AttemptInline(readonly.ReadOnlyInline):
         newest = models.Attempt.objects.filter(request=OuterRef("request")).order_by("-number").values("number")[:1]
         attempts: QuerySet[models.Attempt] = super().get_queryset(request)
         return (
-            attempts.filter(number__gt=Subquery(newest) - _MOST_ATTEMPTS)
+            attempts.filter(number__gt=Subquery(newest) - story.MOST_ATTEMPTS)
             .annotate(
                 start=Substr("response", 1, _LONGEST_START, output_field=BinaryField()),
                 length=Length("response", output_field=IntegerField()),
@@ -77,7 +84,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         columns.short_text("workspace_uid", label=_("workspace"), longest=24),
         "status",
         columns.failure(),
-        "attempt_count",
+        columns.make_column(lambda row: row.attempts_made or 0, field="attempts", label=_("attempts")),
         columns.row_link("workstation"),
     )
     list_select_related = ("requester", "workstation")
@@ -94,33 +101,43 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
     inlines = (AttemptInline,)
     fieldsets = (
         (
-            None,
+            _("Details"),
             {
+                "classes": ("collapse",),
                 "fields": (
                     columns.name(label=_("number")),
                     columns.row_link("requester"),
                     ("type", columns.value("workspace_uid", label=_("workspace ID"))),
                     "note",
-                    ("status", columns.failure(), "attempt_count"),
+                    ("status", columns.failure()),
+                    _COUNTED,
                     columns.row_link("workstation"),
                     columns.row_link("account"),
-                )
+                ),
             },
         ),
         (
             _("Times"),
             {
+                "classes": ("collapse",),
                 "fields": (
                     (columns.moment("created_at"), columns.moment("ended_at")),
                     (columns.moment("queued_at"), columns.moment("next_attempt_at")),
                     ("paused_seconds_before", "submission"),
-                )
+                ),
             },
         ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[models.Request]:
-        return super().get_queryset(request).defer("workstation__raw")
+        """With the number of attempts that were made, which is that of the last one."""
+        last = models.Attempt.objects.filter(request=OuterRef("pk")).order_by("-number").values("number")[:1]
+        rows: QuerySet[models.Request] = super().get_queryset(request)
+        return rows.annotate(attempts_made=Subquery(last)).defer("workstation__raw")
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        told = story.tell_story(portal_request=context["original"], user=request.user)  # type: ignore[arg-type]
+        return super().render_change_form(request, context | {"story": told}, *args, **kwargs)
 
     def find_ids(self, asked: found.Asked) -> list[int] | None:
         """In all texts of the request, as the history does; that also answers several filters together."""
