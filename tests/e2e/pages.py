@@ -64,6 +64,7 @@ NO_PAGES = {
     "admin/login/": "leads to login",
     "admin:login": "leads to login",
     "admin:logout": "leads to login",
+    "admin:app_list": "leads to admin:index",
     "admin:password_change": "leads to password_change",
     "admin:password_change_done": "leads to password_changed",
     "admin:autocomplete": "JSON",
@@ -76,7 +77,6 @@ NO_PAGES = {
 ADMIN_KINDS = ("_changelist", "_change", "_history")
 ADMIN_FORMS = (
     "admin:index",
-    "admin:app_list",
     "admin:portal_user_add",
     "admin:auth_group_add",
     "admin:auth_user_password_change",
