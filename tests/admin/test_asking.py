@@ -67,7 +67,8 @@ def log(alice, bob, olga) -> SimpleNamespace:
 # --- The two questions ---
 
 
-def test_what_an_operator_did_on_a_day(ask, log):
+def test_what_an_operator_did_on_a_day(ask, log, olga):
+    rows.create_event(olga, at=at(11))
     assert ask(person="olga", since="2026-03-10", until="2026-03-10") == [log.closed, log.early]
 
 
