@@ -203,6 +203,11 @@ def request_release(stage: Stage) -> None:
     stage.post(stage.olga, f"/workstations/{send(stage).workstation.uid}/release/", reason="It is idle.")
 
 
+def name_workspace(stage: Stage) -> None:
+    space = factories.get_workspace(send(stage).workstation)
+    stage.post(stage.alice, f"/workspaces/{space.uid}/name/", name="Report")
+
+
 def refresh(stage: Stage) -> None:
     models.Workstation.objects.update(refresh_due_at=Now())
     refreshing.refresh_workstations(lease=hold("refresh"), client=process.make_client())
@@ -502,6 +507,7 @@ ACTS = [
         by="alice",
         has_change=True,
     ),
+    Act(verbs=(Verb.NAME_WORKSPACE,), do=name_workspace, by="alice"),
     Act(verbs=(Verb.ADD_PERSON,), do=add_person, by="root"),
     Act(verbs=(Verb.MAKE_LINK, Verb.ADD_PERSON), do=add_by_link, by="root"),
     Act(verbs=(Verb.USE_LINK,), do=use_link, by="carol"),

@@ -58,6 +58,7 @@ GROUPS = (
         sentences={
             Verb.REQUEST_RELEASE: _("{who} asked to release the {what}"),
             Verb.RELEASED: _("The {what} was released"),
+            Verb.NAME_WORKSPACE: _("{who} named the {what}"),
             Verb.ENDED: _("The {what} ended"),
             Verb.BEGIN_DOUBT: _("{who} did not find the {what}"),
             Verb.CLEAR_DOUBT: _("{who} found the {what} again"),
@@ -93,6 +94,8 @@ GROUPS = (
             Verb.CHANGE_PASSWORD: _("{who} changed the password of {what}"),
             Verb.SET_TIME_ZONE: _("{who} changed the time zone of {what}"),
             Verb.ADD_PERSON: _("{who} added {what}"),
+            Verb.MAKE_LINK: _("{who} made a sign-in link for {what}"),
+            Verb.USE_LINK: _("{who} chose a password by a sign-in link"),
             Verb.CHANGE_PERSON: _("{who} changed {what}"),
             Verb.ADD_GROUP: _("{who} added the {what}"),
             Verb.CHANGE_GROUP: _("{who} changed the {what}"),

@@ -122,8 +122,5 @@ def _read_log(unassigned: int) -> Log:
             ),
             Figure(label=_("Unassigned workstations"), value=str(unassigned), link=reverse("unknown")),
             Figure(label=_("Failed sign-ins, 24 hours"), value=str(failed.count()), link=sign_ins),
-            Figure(
-                label=_("Open findings"), value=str(watch.count_open()), link=reverse("admin:portal_finding_changelist")
-            ),
         ],
     )
