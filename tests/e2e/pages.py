@@ -127,6 +127,11 @@ def send_without_token(tab: Tab) -> None:
     send_empty(tab)
 
 
+def open_main(tab: Tab) -> None:
+    """Of the page itself: the menus would lie over it."""
+    tab.evaluate("for (const details of document.querySelectorAll('main details')) details.open = true")
+
+
 def open_all(tab: Tab) -> None:
     """Unfold whatever is folded."""
     tab.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
@@ -210,7 +215,7 @@ PAGES = [
         ]
     ],
     Page(name="workspaces", path="/workspaces/", url="workspace_list"),
-    Page(name="workspace", path="/workspaces/{workspace}/", url="workspace_detail", act=open_all),
+    Page(name="workspace", path="/workspaces/{workspace}/", url="workspace_detail", act=open_main),
     Page(name="workspace-empty", path="/workspaces/{empty}/", url="workspace_detail"),
     Page(name="failures", path="/failures/", url="failure_list"),
     *[Page(name=f"failure-{code}", path=f"/failures/{code}/", url="failure_detail") for code in CODES],
