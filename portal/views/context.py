@@ -23,10 +23,18 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "using_sandbox": settings.USING_SANDBOX,
         "support_contact": settings.PORTAL_SUPPORT_CONTACT,
         "is_poll": live.is_poll(request),
+        "offers_zone": _offers_zone(request),
         "list_navigation": partial(_list_navigation, request),  # called by the one template that shows it
         "count_open_findings": cache(partial(_count_findings, request)),  # likewise, by two on one page
         **_read_key(request),
     }
+
+
+def _offers_zone(request: HttpRequest) -> bool:
+    """Whether somebody may be offered the browser's time zone: they have chosen none, and do not do so just now."""
+    match, user = request.resolver_match, getattr(request, "user", None)
+    is_choosing = match is not None and match.url_name == "account"
+    return user is not None and user.is_authenticated and not user.time_zone and not is_choosing
 
 
 def _list_navigation(request: HttpRequest) -> list[navigation.Entry]:
