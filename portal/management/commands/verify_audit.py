@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from portal.db import places
 from portal.services.audit import protection, seals, verify
 from portal.services.audit.report import Report
 
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         report = verify.verify_log(
             checkpoint=checkpoint, on_progress=partial(self._draw, "events"), on_rows=partial(self._draw, "requests")
         )
-        faults = [*protection.find_faults(), *protection.find_strangers(), *protection.find_damage()]
+        faults = [*protection.find_faults(), *protection.find_strangers(), *places.find_damage()]
         for words in [*report.findings, *faults, *_summarize(report)]:
             self.stdout.write(str(words))
         if not report.findings and not faults:

@@ -37,7 +37,7 @@ _AS_OF, _ACT, _COLUMNS = (canonical.CHANGE.names.index(name) for name in ("as_of
 _ROW_ID = canonical.CHANGE.names.index("row_id")
 _Act = models.Change.Act
 
-type _Told = Sequence[canonical.Row]
+type _Changes = Sequence[canonical.Row]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +56,19 @@ class Authority:
     _whole_from: int = reading.LOWEST  # what was told before that may have been pruned
     _first_person: int = reading.LOWEST  # the event that told of the first one
     _people: dict[int, list[canonical.Row]] = field(default_factory=dict)
-    _groups: _Told = ()
+    _groups: _Changes = ()
     _standings: dict[tuple[int, int, int], _Standing] = field(default_factory=dict)
 
     def check_event(self, *, report: Report, event: reading.StoredEvent) -> None:
         """Report an act that its actor was not allowed, or did under another name, as far as the log tells."""
         actor, name = event.read("actor_id"), event.read("actor_name")
-        if not isinstance(actor, int) or self._knows_nobody(actor, number=event.id):
+        if not isinstance(actor, int):
+            return
+        if event.id > self._until:
+            self._read()
+        # The log did not tell of people yet, or what it told may have been pruned.
+        is_first = event.id <= self._first_person and not _take_before(self._people[actor], event.id)
+        if is_first or event.id <= self._whole_from:
             return
         standings = [self._find_standing(actor, before=event.id - back) for back in (0, _MOST_BETWEEN)]
         needed = _find_needed(event)
@@ -86,18 +92,18 @@ class Authority:
             (change[_AS_OF] for change in people if change[_ACT] in (_Act.ADDED, _Act.KEPT)), default=self._until
         )
 
-    def _knows_nobody(self, actor: int, *, number: int) -> bool:
-        """Whether the log did not tell of people yet, or what it told may have been pruned."""
-        if number > self._until:
-            self._read()
-        is_first = number <= self._first_person and not _take_before(self._people[actor], number)
-        return is_first or number <= self._whole_from
-
     def _find_standing(self, actor: int, *, before: int) -> _Standing:
         person, of_groups = _take_before(self._people[actor], before), _take_before(self._groups, before)
         key = (actor, len(person), len(of_groups))
-        if key not in self._standings:
-            self._standings[key] = _describe_standing(person, of_groups)
+        if key in self._standings:
+            return self._standings[key]
+        state: Mapping[str, Any] = fold.Fold(kind=rows.KINDS["person"]).take_all(person).columns
+        rights: set[str] = set()
+        if state.get("is_active"):
+            granted = _list_granted(of_groups)
+            rights.update(state.get("permissions", ()), *(granted.get(name, ()) for name in state.get("groups", ())))
+            rights |= {_SUPERUSER} if state.get("is_superuser") else set()
+        self._standings[key] = _Standing(name=state.get("username"), rights=frozenset(rights))
         return self._standings[key]
 
 
@@ -112,27 +118,17 @@ def _find_needed(event: reading.StoredEvent) -> str:
     return "" if requester in (None, event.read("actor_id")) else _OTHERS[verb]  # none: it was pruned
 
 
-def _read_changes(kind: str) -> _Told:
-    told = canonical.read_rows(form=canonical.CHANGE, where="kind = %s", values=[kind], limit=2**31)
+def _read_changes(kind: str) -> _Changes:
+    told = canonical.read_rows(form=canonical.CHANGE, where="kind = %s", values=[kind], limit=canonical.NO_LIMIT)
     own = [change for change in told if changes.check_change(row=change) is Verdict.AUTHENTIC]
     return sorted(own, key=itemgetter(_AS_OF))
 
 
-def _take_before(told: _Told, number: int) -> _Told:
+def _take_before(told: _Changes, number: int) -> _Changes:
     return told[: bisect.bisect_left(told, number, key=itemgetter(_AS_OF))]
 
 
-def _describe_standing(person: _Told, of_groups: _Told) -> _Standing:
-    state: Mapping[str, Any] = fold.Fold(kind=rows.KINDS["person"]).take_all(person).columns
-    rights: set[str] = set()
-    if state.get("is_active"):
-        granted = _list_granted(of_groups)
-        rights.update(state.get("permissions", ()), *(granted.get(name, ()) for name in state.get("groups", ())))
-        rights |= {_SUPERUSER} if state.get("is_superuser") else set()
-    return _Standing(name=state.get("username"), rights=frozenset(rights))
-
-
-def _list_granted(of_groups: _Told) -> dict[str, Sequence[str]]:
+def _list_granted(of_groups: _Changes) -> dict[str, Sequence[str]]:
     """What each group allows, by its name: as the code has it, until an event tells otherwise."""
     granted: dict[str, Sequence[str]] = {
         name: [f"portal.{one}" for one in codenames] for name, codenames in groups.PERMISSIONS.items()

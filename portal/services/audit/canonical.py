@@ -19,6 +19,7 @@ from portal import models
 
 type Row = list[Any]
 
+NO_LIMIT = 2**31  # rows
 _TIME_WITHOUT_FRACTION = 19  # characters
 
 
@@ -148,12 +149,11 @@ def _read_json(text: Any) -> Any:
     return value if connection.vendor != "sqlite" or json.dumps(value) == text else {"text": text}
 
 
-def _read_truth(value: Any) -> Any:
-    """SQLite stores 0 and 1, and whatever else somebody has written."""
-    return bool(value) if value in (0, 1) else value
-
-
-_READERS = {"JSONField": _read_json, "BooleanField": _read_truth}
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "JSONField": _read_json,
+    # SQLite stores 0 and 1, and whatever else somebody has written.
+    "BooleanField": lambda value: bool(value) if value in (0, 1) else value,
+}
 
 
 def _write_bytes(value: object) -> object:

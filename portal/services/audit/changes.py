@@ -36,14 +36,12 @@ def describe_changes(
         change = _describe(row, lists=lists if place == 0 else {})
         if change is not None:
             described.append(change)
-    return described + [name_gone(row=row) for row in gone if rows.find_kind(row=row)]
-
-
-def name_gone(*, row: Model) -> Change:
-    """That the row goes: nothing of what it held is kept."""
-    kind = rows.find_kind(row=row)
-    assert kind is not None  # noqa: S101 (callers ask)
-    return Change(kind=kind.name, row_id=row.pk, act=models.Change.Act.REMOVED, columns={})
+    # Of what goes, nothing that it held is kept.
+    return described + [
+        Change(kind=kind.name, row_id=row.pk, act=models.Change.Act.REMOVED, columns={})
+        for row in gone
+        if (kind := rows.find_kind(row=row)) is not None
+    ]
 
 
 def _describe(row: Model, *, lists: Mapping[str, tuple[object, object]]) -> Change | None:
@@ -64,9 +62,13 @@ def _compare(row: Audited, *, kind: rows.Kind) -> tuple[bool, Columns]:
     it yet."""
     stored = row.stored
     before = {} if stored is None else rows.describe(kind=kind, values=stored)
-    after = rows.describe(kind=kind, values=_read_values(row, kind=kind))
+    # What the database computed is not in the instance yet.
+    if computed := [name for name in kind.columns if hasattr(row.__dict__.get(name), "resolve_expression")]:
+        row.refresh_from_db(fields=computed)
+    after = rows.describe(kind=kind, values=row.__dict__)
     row.note_recorded()
-    if stored is not None and not kind.begins and not _is_told(row, kind=kind):
+    told = models.Change.objects.filter(kind=kind.name, row_id=row.pk)
+    if stored is not None and not kind.begins and not told.exists():
         (found,) = rows.read_rows(kind=kind, ids=[row.pk]).values()
         after = {name: rows.hide(kind=kind, column=name, value=value) for name, value in found.items()}
         return False, {name: (before.get(name, value), value) for name, value in after.items()}
@@ -76,39 +78,23 @@ def _compare(row: Audited, *, kind: rows.Kind) -> tuple[bool, Columns]:
     }
 
 
-def _is_told(row: Audited, *, kind: rows.Kind) -> bool:
-    return models.Change.objects.filter(kind=kind.name, row_id=row.pk).exists()
-
-
-def _read_values(row: Model, *, kind: rows.Kind) -> Mapping[str, object]:
-    """What the instance holds; what the database computed is read back."""
-    computed = [name for name in kind.columns if hasattr(row.__dict__.get(name), "resolve_expression")]
-    if computed:
-        row.refresh_from_db(fields=computed)
-    return row.__dict__
-
-
 def sign_changes(*, event_id: int, changes: Iterable[Change]) -> list[models.Change]:
     """The rows that hold them, not stored yet."""
-    return [_sign(change, event_id=event_id, position=place) for place, change in enumerate(changes)]
-
-
-def _sign(change: Change, *, event_id: int, position: int) -> models.Change:
-    row = models.Change(
-        event_id=event_id,
-        position=position,
-        kind=change.kind,
-        row_id=change.row_id,
-        act=change.act,
-        as_of=change.as_of or event_id,
-        columns={name: list(values) for name, values in change.columns.items()},
-    )
-    row.signature = signatures.sign(what=_WHAT, values=_list_values(row))
-    return row
-
-
-def _list_values(row: models.Change) -> list[object]:
-    return [row.event_id, row.position, row.kind, row.row_id, str(row.act), row.as_of, row.columns]
+    signed = []
+    for position, change in enumerate(changes):
+        row = models.Change(
+            event_id=event_id,
+            position=position,
+            kind=change.kind,
+            row_id=change.row_id,
+            act=change.act,
+            as_of=change.as_of or event_id,
+            columns={name: list(values) for name, values in change.columns.items()},
+        )
+        values = [event_id, position, row.kind, row.row_id, str(row.act), row.as_of, row.columns]
+        row.signature = signatures.sign(what=_WHAT, values=values)
+        signed.append(row)
+    return signed
 
 
 def check_change(*, row: canonical.Row) -> signatures.Verdict:

@@ -63,7 +63,8 @@ def _deliver(line: str) -> None:
     """Add it to the file, or POST it. Raises OSError."""
     parts = urlsplit(settings.PORTAL_CHECKPOINT_URL)
     if parts.scheme == "file":
-        with open(parts.path, "a", encoding="ascii", opener=_open_private) as file:
+        # Where the file is not there yet, it is made for the portal's user alone.
+        with open(parts.path, "a", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             file.write(f"{line}\n")
             file.flush()
             os.fsync(file.fileno())
@@ -74,7 +75,3 @@ def _deliver(line: str) -> None:
         settings.PORTAL_CHECKPOINT_URL, data=line.encode("ascii"), headers=headers
     )
     urllib.request.urlopen(request, timeout=_TIMEOUT).close()  # noqa: S310
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -5,9 +5,7 @@ been checked is an event, which nobody can make up, put back or date anew.
 """
 
 import copy
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from portal import models
 from portal.models.event import Verb
@@ -26,14 +24,10 @@ def find_state(*, what: What) -> models.LogCheck | None:
     """The state as it is stored; None where the portal has not written it so."""
     for row in canonical.read_rows(form=_FORM, where="what = %s", values=[what.value], limit=1):
         if signatures.check(signature=row[-1], what=_WHAT, values=row[:-1]) is signatures.Verdict.AUTHENTIC:
-            return models.LogCheck(**dict(zip(_FORM.names, _restore(row), strict=True)))
+            _, begun_at, ended_at, *others = row
+            times = [time and datetime.fromisoformat(f"{time}+00:00") for time in (begun_at, ended_at)]
+            return models.LogCheck(**dict(zip(_FORM.names, [what, *times, *others], strict=True)))
     return None
-
-
-def _restore(row: Sequence[Any]) -> list[Any]:
-    what, begun_at, ended_at, *others = row
-    times = [time and datetime.fromisoformat(f"{time}+00:00") for time in (begun_at, ended_at)]
-    return [What(what), *times, *others]
 
 
 def read_state(*, what: What) -> tuple[models.LogCheck, bool]:
@@ -41,6 +35,7 @@ def read_state(*, what: What) -> tuple[models.LogCheck, bool]:
     stored, seen = find_state(what=what), _SEEN.get(what)
     if stored is not None and (seen is None or stored.rounds >= seen.rounds):
         return stored, True
+    # That nothing is stored is as it should be only where nothing ever was.
     is_first = seen is None and not models.LogCheck.objects.filter(what=what).exists() and find_whole() is None
     return copy.copy(seen) or models.LogCheck(what=what), is_first
 

@@ -27,6 +27,7 @@ class Fold:
 
     def take_all(self, changes: Iterable[canonical.Row]) -> "Fold":
         """Take in all that events say of the row, in their order."""
+        # What pruning keeps is said by a later event, as of the one that went.
         for change in sorted(changes, key=lambda change: (change[_AS_OF], change[0], change[1])):
             self._take(change)
         return self
@@ -38,18 +39,15 @@ class Fold:
         self.begins |= act == acts.ADDED
         self.is_gone = act == acts.REMOVED
         if self.kind.name == "group" and not self.columns:
-            self._begin_group(change)
+            # One that the portal makes with its tables is as the code says before an event tells of it.
+            former, _ = change[_COLUMNS].get("name", (None, None))
+            self.columns = groups.describe_group(name=str(former)) or {}
+            self.by = dict.fromkeys(self.columns, 0)
         for name, (before, after) in change[_COLUMNS].items():
             if act == acts.CHANGED and name in self.columns and self._differ(name, before, self.columns[name]):
                 words = f"had {_show(name, before)} before event {event_id}: {self._tell(name)}."
                 self.differences.append(("row changed", words))
             self.columns[name], self.by[name] = after, event_id
-
-    def _begin_group(self, change: canonical.Row) -> None:
-        """A group that the portal makes with its tables is as the code says before an event tells of it."""
-        before, _ = change[_COLUMNS].get("name", (None, None))
-        self.columns = groups.describe_group(name=str(before)) or {}
-        self.by = dict.fromkeys(self.columns, 0)
 
     def _differ(self, name: str, one: object, other: object) -> bool:
         """Whether two values in the log differ; digests of different keys cannot be compared."""

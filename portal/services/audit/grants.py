@@ -26,17 +26,12 @@ def list_privileges() -> dict[str, tuple[str, ...]]:
 
     DELETE of events is for pruning, which the triggers hold to what a tombstone names.
     """
+    tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     refused = {(rule.table, rule.act) for rule in protection.list_rules() if not rule.condition}
     return {
         table: ("SELECT", *(act for act in _ACTS if table not in _READ_ONLY and (table, act) not in refused))
-        for table in _list_tables()
+        for table in sorted(tables | {"django_migrations"})
     }
-
-
-def _list_tables() -> list[str]:
-    """All that the portal reads, and Django's own of what has been migrated."""
-    names = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
-    return sorted(names | {"django_migrations"})
 
 
 def write_grants(*, role: str) -> list[str]:

@@ -26,6 +26,7 @@ def get_key() -> AuditKey:
 
 def find_key(*, key_id: str) -> AuditKey | None:
     """The present key or a former one, by its id; None where the settings do not have it."""
+    # While no audit key was set, SECRET_KEY stood for it.
     return _list_keys(
         (settings.PORTAL_AUDIT_KEY or settings.SECRET_KEY, settings.SECRET_KEY, *settings.PORTAL_AUDIT_KEY_OLD)
     ).get(key_id)

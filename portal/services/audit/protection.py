@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db import connection
 
-from portal.db import names, places, search_index, triggers
+from portal.db import names, search_index, triggers
 
 _PREFIX = "portal_keep_"
 _MOST_NUMBERS = 1000  # that are taken, or left out, at once
@@ -52,51 +52,38 @@ def _is_named(kind: str, row: str) -> str:
 def list_rules() -> list[Rule]:
     """All of them, for the database in use."""
     of_attempt = "(SELECT a.request_id FROM portal_attempt a WHERE a.id = OLD.attempt_id)"
+    claim = ("id", "request_id", "number", "worker", "token", "key_fingerprint", "claimed_at", "claimed_tick")
+    submission = ("id", "account_id", "requester_id", "submission", "type", "workspace_uid", "note", "created_at")
+    skips = f"NEW.last NOT BETWEEN OLD.last + 1 AND OLD.last + {_MOST_NUMBERS}"
     rules = [
         Rule(table="portal_event", act="UPDATE"),
         Rule(table="portal_event", act="DELETE", condition=f"NOT {_is_named('EVENTS', 'OLD.id')}"),
         Rule(table="portal_change", act="UPDATE"),
         Rule(table="portal_change", act="DELETE", condition=f"NOT {_is_named('EVENTS', 'OLD.event_id')}"),
-        Rule(
-            table="portal_eventnumber",
-            act="UPDATE",
-            condition=f"NEW.last NOT BETWEEN OLD.last + 1 AND OLD.last + {_MOST_NUMBERS}",
-        ),
+        # A number that is set back would be given again.
+        Rule(table="portal_eventnumber", act="UPDATE", condition=skips),
         Rule(table="portal_eventnumber", act="DELETE"),
         Rule(table="portal_lateresponse", act="UPDATE"),
         Rule(table="portal_lateresponse", act="DELETE", condition=f"NOT {_is_named('REQUESTS', of_attempt)}"),
-        Rule(
-            table="portal_attempt",
-            act="UPDATE",
-            condition="OLD.outcome <> 'SENDING' OR "
-            + _changes(
-                "id", "request_id", "number", "worker", "token", "key_fingerprint", "claimed_at", "claimed_tick"
-            ),
-        ),
+        Rule(table="portal_attempt", act="UPDATE", condition=f"OLD.outcome <> 'SENDING' OR {_changes(*claim)}"),
         Rule(table="portal_attempt", act="DELETE", condition=f"NOT {_is_named('REQUESTS', 'OLD.request_id')}"),
-        Rule(
-            table="portal_request",
-            act="UPDATE",
-            condition=_changes(
-                "id", "account_id", "requester_id", "submission", "type", "workspace_uid", "note", "created_at"
-            ),
-        ),
+        Rule(table="portal_request", act="UPDATE", condition=_changes(*submission)),
         Rule(table="portal_request", act="DELETE", condition=f"NOT {_is_named('REQUESTS', 'OLD.id')}"),
-        Rule(table="portal_strayresponse", act="UPDATE"),
-        Rule(table="portal_strayresponse", act="DELETE"),
-        Rule(table="portal_restore", act="UPDATE"),
-        Rule(table="portal_restore", act="DELETE"),
-        Rule(table="portal_tombstone", act="UPDATE"),
-        Rule(table="portal_tombstone", act="DELETE"),
-        Rule(table="portal_seal", act="UPDATE"),
-        Rule(table="portal_seal", act="DELETE"),
+        *(
+            Rule(table=f"portal_{name}", act=act)
+            for name in ("strayresponse", "restore", "tombstone", "seal")
+            for act in ("UPDATE", "DELETE")
+        ),
         Rule(table="portal_finding", act="UPDATE", condition=_changes("id", "kind", "what", "words")),
         Rule(table="portal_finding", act="DELETE"),
         # People are deactivated, never deleted, nor does one take the place of another.
         Rule(table="portal_user", act="DELETE"),
         Rule(table="portal_user", act="UPDATE", condition=_moves_person()),
     ]
-    return rules + (_list_replacing() if connection.vendor == "sqlite" else _list_truncating(rules))
+    if connection.vendor == "sqlite":
+        return rules + _list_replacing()
+    # PostgreSQL's TRUNCATE fires no trigger of a row.
+    return rules + [Rule(table=table, act="TRUNCATE") for table in dict.fromkeys(rule.table for rule in rules)]
 
 
 def _moves_person() -> str:
@@ -137,11 +124,6 @@ def _is_taken(table: str, keys: tuple[str, ...]) -> str:
     return " OR ".join(found)
 
 
-def _list_truncating(rules: list[Rule]) -> list[Rule]:
-    """PostgreSQL's TRUNCATE fires no trigger of a row."""
-    return [Rule(table=table, act="TRUNCATE") for table in dict.fromkeys(rule.table for rule in rules)]
-
-
 def install_triggers() -> None:
     """Put the triggers back as they must be. Nothing where the tables are not all there yet."""
     triggers.install_triggers(triggers=_list_triggers(), prefix=_PREFIX)
@@ -167,11 +149,6 @@ def find_strangers() -> list[str]:
     tables |= {"portal_searchentry", "django_migrations"}
     known = [*_list_triggers(), *search_index.list_triggers()]
     return [*triggers.find_strangers(tables=tables, known=known), *names.find_strangers(tables=tables)]
-
-
-def find_damage() -> list[str]:
-    """What hides rows in the database's own file, as sentences. It reads all of it."""
-    return places.find_damage()
 
 
 def _list_triggers() -> list[triggers.Trigger]:

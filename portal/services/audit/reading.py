@@ -57,7 +57,9 @@ def walk_events(*, after: int = LOWEST, until: int | None = None) -> Iterator[St
 def _read_changes(*, first: int, last: int) -> dict[int, list[canonical.Row]]:
     found = defaultdict(list)
     where = "event_id BETWEEN %s AND %s"
-    for change in canonical.read_rows(form=canonical.CHANGE, where=where, values=[first, last], limit=2**31):
+    for change in canonical.read_rows(
+        form=canonical.CHANGE, where=where, values=[first, last], limit=canonical.NO_LIMIT
+    ):
         found[change[0]].append(change)
     return found
 

@@ -190,6 +190,7 @@ def make_seal(
 
 def read_seals(*, after: int, limit: int) -> list[StoredSeal]:
     """Seals with numbers above `after`, in their order."""
+    # SQLite takes a text for a number above all others: find_headless reports such a seal.
     rows = canonical.read_rows(
         form=canonical.SEAL, where="number > %s AND number <= %s", values=[after, HIGHEST_ID], limit=limit
     )
@@ -248,11 +249,13 @@ def describe_state() -> State:
     oldest = reading.read_authentic(after=after, until=HIGHEST_ID, limit=1)
     waiting = models.Event.objects.filter(id__gt=after).order_by("id")
     timed = waiting.filter(id=oldest[0][0]).annotate(now=Now()).values("at", "now").first() if oldest else None
+    # Five rounds of the job, which comes once in twelve of the others'.
+    late_after = 60 * settings.PORTAL_JOB_INTERVAL
     return State(
         newest=newest,
         waiting=waiting[:MOST_COUNTED].count(),
         oldest_waiting_at=timed["at"] if timed else None,
-        is_late=timed is not None and (timed["now"] - timed["at"]).total_seconds() > _late_after(),
+        is_late=timed is not None and (timed["now"] - timed["at"]).total_seconds() > late_after,
     )
 
 
@@ -260,11 +263,6 @@ def find_seal(*, event_id: int) -> models.Seal | None:
     """The seal that an event is under; None where it is not sealed yet."""
     later = models.Seal.objects.defer("marks").filter(last_id__gte=event_id).order_by("last_id").first()
     return later if later is not None and later.first_id <= event_id else None
-
-
-def _late_after() -> float:
-    """Seconds: five rounds of the job, which comes once in twelve of the others'."""
-    return 60 * settings.PORTAL_JOB_INTERVAL
 
 
 def describe_newest() -> dict[str, str | int]:

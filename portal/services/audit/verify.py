@@ -187,15 +187,11 @@ class _Walk:
 
     def _note_time(self, event: reading.StoredEvent) -> None:
         """Count events that say they were long before earlier ones: a clock was set back."""
-        if event.at < _take_off(self.latest):
+        try:
+            edge = canonical.write_time(time=datetime.fromisoformat(f"{self.latest}+00:00") - _MOST_LATE)
+        except (ValueError, OverflowError):  # no event came before, or its time is none
+            edge = ""
+        if event.at < edge:
             self.report.misdated += 1
             self.report.first_misdated = self.report.first_misdated or f"event {event.id} of {event.at} UTC"
         self.latest = max(self.latest, event.at)
-
-
-def _take_off(time: str) -> str:
-    """The moment by which that time comes too late, as text; empty where it is no time."""
-    try:
-        return canonical.write_time(time=datetime.fromisoformat(f"{time}+00:00") - _MOST_LATE)
-    except (ValueError, OverflowError):
-        return ""

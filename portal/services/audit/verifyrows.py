@@ -29,8 +29,6 @@ _BY_EVENT = {
     "account": ("retired_at",),
 }
 
-type Found = tuple[str, str, str]  # a finding's kind, what and words
-
 
 def compare_rows(*, report: Report, on_progress: Callable[[int, int], None] | None = None) -> None:
     """Report every row that is not as events have left it. `on_progress` hears which request of which."""
@@ -44,7 +42,11 @@ def compare_rows(*, report: Report, on_progress: Callable[[int, int], None] | No
 
 def compare_next(*, report: Report, kind: str, after: int) -> int | None:
     """Report what is wrong with the next rows of the kind, by id. Returns the last id; None where none is left."""
-    if not (page := _list_ids(rows.KINDS[kind], after=after)):
+    told = models.Change.objects.filter(kind=kind, row_id__gt=after, row_id__lte=_HIGHEST).order_by("row_id")
+    present = rows.KINDS[kind].model._default_manager.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
+    # Rows that are gone too: events tell of them.
+    page: list[int] = sorted({*told.values_list("row_id", flat=True).distinct()[:_PAGE], *present[:_PAGE]})[:_PAGE]
+    if not page:
         return None
     compare_chosen(report=report, kind=kind, ids=page)
     return page[-1]
@@ -52,7 +54,10 @@ def compare_next(*, report: Report, kind: str, after: int) -> int | None:
 
 def compare_chosen(*, report: Report, kind: str, ids: list[int]) -> None:
     """Report what is wrong with these rows."""
-    for found, what, words in _compare(rows.KINDS[kind], ids):
+    audited = rows.KINDS[kind]
+    differing = sorted({row_id for row_id, _ in _compare_page(audited, ids)})
+    for row_id, (found, words) in ((each, one) for each in differing for one in _compare_steadily(audited, each)):
+        what = name_row(kind=kind, row_id=row_id)
         if found == KEY:
             report.add_key(words, what)
         else:
@@ -67,19 +72,6 @@ def find_differing(*, kind: str, ids: Iterable[int]) -> set[int]:
         page = wanted[start : start + _PAGE]
         found |= {row_id for row_id, _ in _compare_page(rows.KINDS[kind], page)}
     return found
-
-
-def _list_ids(kind: rows.Kind, *, after: int) -> list[int]:
-    """The next ids of rows that are there or that events tell of, in their order."""
-    told = models.Change.objects.filter(kind=kind.name, row_id__gt=after, row_id__lte=_HIGHEST).order_by("row_id")
-    present = kind.model._default_manager.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
-    return sorted({*told.values_list("row_id", flat=True).distinct()[:_PAGE], *present[:_PAGE]})[:_PAGE]
-
-
-def _compare(kind: rows.Kind, ids: list[int]) -> Iterator[Found]:
-    for row_id in sorted({row_id for row_id, _ in _compare_page(kind, ids)}):
-        for what, words in _compare_steadily(kind, row_id):
-            yield what, name_row(kind=kind.name, row_id=row_id), words
 
 
 def _compare_steadily(kind: rows.Kind, row_id: int) -> list[fold.Difference]:
@@ -111,7 +103,9 @@ def _compare_page(kind: rows.Kind, ids: list[int]) -> Iterator[tuple[int, fold.D
             continue
         for difference in state.compare(stored.get(row_id)):
             yield row_id, difference
-        if kind.begins and not state.begins and row_id in stored and not _is_kept(told[row_id]):
+        # Pruning takes the event by which a row began, and says anew what the row was.
+        begins = state.begins or any(change[4] == models.Change.Act.KEPT for change in told[row_id])
+        if kind.begins and not begins and row_id in stored:
             yield row_id, ("row inserted", "was not begun by an event that the portal wrote.")
 
 
@@ -126,32 +120,33 @@ def _read_changes(kind: rows.Kind, ids: list[int]) -> tuple[dict[int, list[canon
     unreadable: dict[int, str] = {}
     places = ", ".join(["%s"] * len(ids))
     where = f"kind = %s AND row_id IN ({places})"
-    for change in canonical.read_rows(form=canonical.CHANGE, where=where, values=[kind.name, *ids], limit=2**31):
-        verdict = changes.check_change(row=change)
+    for change in canonical.read_rows(
+        form=canonical.CHANGE, where=where, values=[kind.name, *ids], limit=canonical.NO_LIMIT
+    ):
+        verdict, key_id = changes.check_change(row=change), str(change[-1]).partition(":")[0]
         if verdict is Verdict.AUTHENTIC:
             found[change[3]].append(change)
-        elif verdict is Verdict.UNKNOWN_KEY and _has_sealed(key_id := str(change[-1]).partition(":")[0]):
+        # A key that no seal names was made up: what it is to have signed counts as forged.
+        elif verdict is Verdict.UNKNOWN_KEY and models.Seal.objects.filter(key_id=key_id).exists():
             unreadable[change[3]] = key_id
     return found, unreadable
-
-
-def _has_sealed(key_id: str) -> bool:
-    """Whether a seal names the key: one that none names was made up, and what it is to have signed counts as forged."""
-    return models.Seal.objects.filter(key_id=key_id).exists()
-
-
-def _is_kept(told: list[canonical.Row]) -> bool:
-    return any(change[4] == models.Change.Act.KEPT for change in told)
 
 
 def _judge_untold(kind: rows.Kind, row_id: int, stored: rows.Columns | None) -> fold.Difference | None:
     """What is wrong with a row of which no event tells."""
     if stored is None:
         return None
-    if kind.begins or (kind.name in _ADDED and _is_late(kind, row_id)) or (kind.name == "person" and _has_added(kind)):
+    added = models.Change.objects.filter(kind=kind.name, act=models.Change.Act.ADDED)
+    is_late = kind.begins or (kind.name in _ADDED and added.filter(row_id__lt=row_id).exists())
+    # The first person comes with the set-up, and ids can be chosen: after that none comes without an event.
+    if is_late or (kind.name == "person" and added.exists()):
         return "row inserted", "is in no event: it was inserted outside the portal."
     if kind.model is Group:
-        return next(_compare_with_code(kind, stored), None)
+        expected = groups.describe_group(name=str(stored["name"]))
+        if expected is None:
+            return "row inserted", "is in no event, and the portal does not make it."
+        state = fold.Fold(kind=kind, columns=expected, by=dict.fromkeys(expected, 0))
+        return next(state.compare(stored), None)
     for name in _BY_EVENT.get(kind.name, ()):
         if stored[name] is not None:
             return (
@@ -159,26 +154,6 @@ def _judge_untold(kind: rows.Kind, row_id: int, stored: rows.Columns | None) -> 
                 f"has {name} {canonical.encode(row=[stored[name]]).decode()[1:-1]}, of which no event tells.",
             )
     return None
-
-
-def _compare_with_code(kind: rows.Kind, stored: rows.Columns) -> Iterator[fold.Difference]:
-    expected = groups.describe_group(name=str(stored["name"]))
-    if expected is None:
-        yield "row inserted", "is in no event, and the portal does not make it."
-    else:
-        state = fold.Fold(kind=kind, columns=expected, by=dict.fromkeys(expected, 0))
-        yield from state.compare(stored)
-
-
-def _is_late(kind: rows.Kind, row_id: int) -> bool:
-    """Whether an event added a row of the kind before this one was made."""
-    added = models.Change.objects.filter(kind=kind.name, act=models.Change.Act.ADDED, row_id__lt=row_id)
-    return added.exists()
-
-
-def _has_added(kind: rows.Kind) -> bool:
-    """Whether an event added any row of the kind: the first person comes with the set-up; ids can be chosen."""
-    return models.Change.objects.filter(kind=kind.name, act=models.Change.Act.ADDED).exists()
 
 
 def name_row(*, kind: str, row_id: int) -> str:

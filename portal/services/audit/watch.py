@@ -7,7 +7,6 @@ an event and a finding, which is shown until an operator acknowledges it.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -171,18 +170,13 @@ def _begin_all(now: datetime, report: Report) -> models.LogCheck:
     check = _read(_What.ALL, now=now, report=report)
     if check.phase not in ("", _EVENTS_PHASE, *rows.KINDS):  # another version of the portal has written that
         check.phase, check.begun_at = "", None
-    if not check.phase and _is_night(check, now=now):
+    # At night by the site's zone, while few need the database; whenever the last is too long ago.
+    hour = now.astimezone(timezone.get_default_timezone()).hour
+    age = abs(now - check.begun_at) if check.begun_at else _OVERDUE
+    is_due = age >= _OVERDUE or (age >= timedelta(hours=12) and _NIGHT[0] <= hour < _NIGHT[1])
+    if not check.phase and is_due:
         check.begun_at, check.phase, check.position = now, _EVENTS_PHASE, 0
     return check
-
-
-def _is_night(check: models.LogCheck, *, now: datetime) -> bool:
-    """Whether a check should begin: at night by the site's zone, or whenever the last is too long ago."""
-    if check.begun_at is None:
-        return True
-    age = abs(now - check.begun_at)
-    hour = now.astimezone(timezone.get_default_timezone()).hour
-    return age >= _OVERDUE or (age >= timedelta(hours=12) and _NIGHT[0] <= hour < _NIGHT[1])
 
 
 def _check_all(check: models.LogCheck, report: Report) -> None:
@@ -210,20 +204,15 @@ def _check_all(check: models.LogCheck, report: Report) -> None:
 def _keep(check: models.LogCheck, *, report: Report, lease: leases.Lease, ended_at: datetime | None = None) -> None:
     with transaction.atomic():
         leases.renew_lease(lease=lease)
-        _note_all(report.findings)
+        room = _MOST_OPEN - _count_open() if report.findings else 0
+        for finding in report.findings:
+            room -= _note(finding) if room > 0 else 0
         if ended_at is not None:
             check.ended_at = ended_at
             if check.what == _What.ALL:
                 events.record(Verb.CHECKED, "the audit log", detail=checkstate.describe_end(check=check))
         checkstate.keep_state(check=check)
     checkstate.remember_state(check=check)
-
-
-def _note_all(findings: Sequence[Finding]) -> None:
-    room = _MOST_OPEN - _count_open() if findings else 0
-    for finding in findings:
-        if room > 0:
-            room -= _note(finding)
 
 
 def _count_open() -> int:
