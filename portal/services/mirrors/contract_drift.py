@@ -40,7 +40,9 @@ def note_deviations(*, deviations: Iterable[agentstation.Deviation], request_num
     found: dict[str, Mapping[str, object]] = {}
     for deviation in deviations:
         found.setdefault(deviation.kind, deviation.example)
-    expected = _list_expected() if found else set()
+    # What a type makes differ that the contract does not have and the provider's own list does.
+    listed = models.WorkstationType.objects.values_list("name", flat=True) if found else ()
+    expected = {f"{what} has the type {name}" for name in listed for what in ("workstation", "release")}
     kinds = [kind for kind in found if kind not in expected]
     for kind in kinds[:_MOST_KINDS]:
         shown = sanitize.escape_text(kind)[:_LONGEST_KIND]
@@ -54,12 +56,6 @@ def note_deviations(*, deviations: Iterable[agentstation.Deviation], request_num
         elif request_number and request_number not in notice.numbers and len(notice.numbers) < _MOST_NUMBERS:
             notice.numbers.append(request_number)
             notice.save(update_fields=["numbers"])
-
-
-def _list_expected() -> set[str]:
-    """What a type makes differ that the contract does not have and the provider's own list does."""
-    listed = models.WorkstationType.objects.values_list("name", flat=True)
-    return {f"{what} has the type {name}" for name in listed for what in ("workstation", "release")}
 
 
 def _write_example(data: Mapping[str, object]) -> str:

@@ -162,7 +162,7 @@ def store_listed(
             )
             for uid, entry in entries.items()
         ],
-        ignore_conflicts=True,
+        ignore_conflicts=True,  # a response may be recorded at this moment, without waiting for the scan
     )
 
 

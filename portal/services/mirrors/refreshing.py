@@ -60,20 +60,16 @@ def refresh_workstations(*, lease: leases.Lease, client: agentstation.Client) ->
     key = circuit_breaker.get_key(account=account)
     if circuit_breaker.stops_all_calls(key=key):
         return 0
-    due = _list_due(account=account)
+    wanted = models.Workstation.objects.live().filter(account=account, refresh_due_at__lte=Now())
+    # One that is being released tells of its end by that; in doubt, it is read as well.
+    wanted = wanted.filter(Q(release_requested_at=None) | Q(doubted_at__isnull=False))
+    due = list(wanted.order_by("refresh_due_at")[:_MOST])
     readings = _read_due(due, account=account, lease=lease, client=client.hurried(total_timeout=_LONGEST_CALL))
     for news in batched((reading for reading in readings if reading.is_news), _TOGETHER):
         _store_news(readings=news, account=account, begun_tick=key.tick, lease=lease)
     if readings:
         _note_readings(readings=readings, account=account, lease=lease)
     return len(due)
-
-
-def _list_due(*, account: models.Account) -> list[models.Workstation]:
-    """Longest due first. One that is being released tells of its end by that; in doubt, it is read as well."""
-    wanted = models.Workstation.objects.live().filter(account=account, refresh_due_at__lte=Now())
-    wanted = wanted.filter(Q(release_requested_at=None) | Q(doubted_at__isnull=False))
-    return list(wanted.order_by("refresh_due_at")[:_MOST])
 
 
 def _read_due(
@@ -87,7 +83,9 @@ def _read_due(
             return [Reading(stored=stored, has_failed=True) for stored in due]
     covered = {reading.stored.pk for reading in listed}
     rest = [stored for stored in due if stored.pk not in covered]
-    return [*listed, *_read_singly(rest[:_AT_ONCE], client=client)]
+    release_connection()
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        return [*listed, *pool.map(lambda stored: _read(stored, client=client), rest[:_AT_ONCE])]
 
 
 def _count_pages(*, account: models.Account) -> int:
@@ -130,12 +128,6 @@ def _read_pages(*, most: int, lease: leases.Lease, client: agentstation.Client) 
         if not cursor:
             break
     return entries
-
-
-def _read_singly(rows: list[models.Workstation], *, client: agentstation.Client) -> list[Reading]:
-    release_connection()
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        return list(pool.map(lambda stored: _read(stored, client=client), rows))
 
 
 def _read(stored: models.Workstation, *, client: agentstation.Client) -> Reading:

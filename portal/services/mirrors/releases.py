@@ -18,7 +18,7 @@ from portal.services.key import accounts, circuit_breaker, pace
 from portal.services.mirrors import contract_drift, doubts
 from portal.services.runtime import notify
 
-_NOT_FOUND = "422"
+_NOT_FOUND = "422"  # what was named does not exist for this key
 
 
 class NotLive(Exception):
@@ -156,12 +156,10 @@ def _try_again(*, key: models.Key, stored: models.Workstation, result: Result) -
     failure = failures.UNREADABLE if result.response is not None else result.failure
     if failure is not None and failure.code == _NOT_FOUND:
         doubts.begin_doubt(key=key, stored=stored, why="release")
+    delay = pace.choose_delay(attempt_count=stored.release_tries, retry_after=result.retry_after or None)
+    # Of a workstation only the last try is counted in the pace, so there may be no more than one a minute.
+    if settings.PORTAL_CALLS_PER_MINUTE:
+        delay = max(delay, pace.MINUTE.total_seconds())
     stored.release_failure = failure.code if failure else ""
-    stored.release_due_at = Now() + _choose_delay(result, attempt_count=stored.release_tries) if failure else Now()
+    stored.release_due_at = Now() + timedelta(seconds=delay) if failure else Now()
     stored.save(update_fields=["release_failure", "release_due_at"])
-
-
-def _choose_delay(result: Result, *, attempt_count: int) -> timedelta:
-    """Growing, or as the provider asked. Under a pace once a minute at most, for only the last try is counted in it."""
-    delay = timedelta(seconds=pace.choose_delay(attempt_count=attempt_count, retry_after=result.retry_after or None))
-    return max(delay, pace.MINUTE) if settings.PORTAL_CALLS_PER_MINUTE else delay

@@ -76,16 +76,12 @@ def _store_list(
     contract_drift.note_deviations(deviations=[deviation for one in described for deviation in one.deviations])
     usable: dict[str, agentstation.WorkstationTypeDescription] = {}
     for one in described:
-        if _is_usable(one.name):
+        # Line ends, NUL and other invisible characters would come back from a form changed.
+        if 0 < len(one.name) <= models.LONGEST_TYPE and one.name.isprintable():
             usable.setdefault(one.name, one)
     rows = [_describe(account, one) for one in list(usable.values())[:_MOST]]
     if rows:
         _change_offer(account=account, rows=rows)
-
-
-def _is_usable(name: str) -> bool:
-    """Whether a form can offer it and gets it back unchanged: without line ends, NUL and other invisible characters."""
-    return 0 < len(name) <= models.LONGEST_TYPE and name.isprintable()
 
 
 def _describe(account: models.Account, one: agentstation.WorkstationTypeDescription) -> models.WorkstationType:
