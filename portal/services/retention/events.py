@@ -6,7 +6,7 @@ that these rows can be compared as before. The seals stay, for ever.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -54,10 +54,13 @@ def _find_run(*, after: int, before: datetime) -> _Run | None:
     number = ends.values_list("number", flat=True).first()
     if number is None:
         return None
-    run, edge = _Run(end=_find_end(number - 1)), canonical.write_time(time=before)
+    # Where the first seal begins: behind the one before it, if there is one.
+    former = models.Seal.objects.filter(number=number - 1).values_list("last_id", flat=True)
+    run, edge = _Run(end=next(iter(former), seals.LOWEST_ID)), canonical.write_time(time=before)
     for seal in seals.walk_seals(after=number - 1):
         is_full = run.rows and len(run.rows) + seal.count > BATCH
-        if is_full or _find_last_time(seal) >= edge:
+        last = next(marks.split_marks(marks=seal.marks[-marks.SIZE :]), None)
+        if is_full or (last is not None and last.at >= edge):
             break
         found = reading.read_authentic(after=run.end, until=seal.last_id, limit=seal.count + 1)
         if not found or not _may_go(seal, found, after=run.end, edge=edge):
@@ -67,19 +70,13 @@ def _find_run(*, after: int, before: datetime) -> _Run | None:
     return run if run.rows else None
 
 
-def _find_last_time(seal: seals.StoredSeal) -> str:
-    """Of its last event, as it was sealed."""
-    return next((mark.at for mark in marks.split_marks(marks=seal.marks[-marks.SIZE :])), "")
-
-
-def _find_end(number: int) -> int:
-    """Of the seal with this number, if there is one."""
-    return next(iter(models.Seal.objects.filter(number=number).values_list("last_id", flat=True)), seals.LOWEST_ID)
-
-
 def _may_go(seal: seals.StoredSeal, found: Sequence[canonical.Row], *, after: int, edge: str) -> bool:
     numbers = {row[_NUMBER] for row in found if row[_NUMBER] is not None}
-    if models.Request.objects.filter(pk__in=numbers).exists() or _has_settings(found):
+    if models.Request.objects.filter(pk__in=numbers).exists():
+        return False
+    # The newest that tells of settings stays: the next start compares them with it.
+    newest = models.Event.objects.filter(verb=Verb.SETTINGS).order_by("-id").values_list("id", flat=True).first()
+    if any(row[_ID] == newest for row in found):
         return False
     present = models.Event.objects.filter(id__gt=after, id__lte=seal.last_id).count()
     if present != len(found) or not seals.is_intact(seal=seal, rows=found):
@@ -90,25 +87,21 @@ def _may_go(seal: seals.StoredSeal, found: Sequence[canonical.Row], *, after: in
     if missing := verifyrows.find_differing(kind="request", ids=numbers):
         logger.warning("The events of seal %d are not pruned: R-%d was removed.", seal.number, min(missing))
         return False
-    if _tells_of_differing(first_id=found[0][_ID], last_id=seal.last_id):
+    # What somebody changed would be forgotten with the events that say otherwise.
+    told = _list_told(found[0][_ID], seal.last_id)
+    if any(verifyrows.find_differing(kind=kind, ids=ids) for kind, ids in told.items()):
         logger.warning("The events of seal %d are not pruned: rows are not as they have left them.", seal.number)
         return False
     return True
 
 
-def _tells_of_differing(*, first_id: int, last_id: int) -> bool:
-    """Whether a row of which the events tell is not as all events say, or was not on the way: it would be forgotten."""
+def _list_told(first_id: int, last_id: int) -> dict[str, set[int]]:
+    """The ids of rows of which the events tell, by kind."""
     by_kind: dict[str, set[int]] = {}
     told = models.Change.objects.filter(event_id__range=(first_id, last_id))
     for kind, row_id in told.values_list("kind", "row_id").distinct():
         by_kind.setdefault(kind, set()).add(row_id)
-    return any(verifyrows.find_differing(kind=kind, ids=ids) for kind, ids in by_kind.items())
-
-
-def _has_settings(rows: Iterable[canonical.Row]) -> bool:
-    """Whether one is the newest that tells of settings: the next start compares them with it."""
-    newest = models.Event.objects.filter(verb=Verb.SETTINGS).order_by("-id").values_list("id", flat=True).first()
-    return any(row[_ID] == newest for row in rows)
+    return by_kind
 
 
 @transaction.atomic
@@ -125,16 +118,12 @@ def _bury(found: Sequence[canonical.Row], *, lease: leases.Lease) -> None:
 
 def _list_kept(first_id: int, last_id: int) -> Iterator[changes.Change]:
     """What the events tell of rows that stay, as of the last of them that tells of the row."""
-    told = models.Change.objects.filter(event_id__range=(first_id, last_id))
-    by_kind: dict[str, set[int]] = {}
-    for kind, row_id in told.values_list("kind", "row_id").distinct():
-        by_kind.setdefault(kind, set()).add(row_id)
-    for name, ids in by_kind.items():
+    for name, ids in _list_told(first_id, last_id).items():
         for row_id, said in verifyrows.read_changes(kind=rows.KINDS[name], ids=sorted(ids)).items():
+            if any(change[4] == models.Change.Act.REMOVED for change in said):
+                continue  # no other row gets its id after it
             pruned = [change for change in said if change[0] <= last_id]
             state = fold.Fold(kind=rows.KINDS[name]).take_all(pruned)
-            if _is_gone(said):
-                continue
             yield changes.Change(
                 kind=name,
                 row_id=row_id,
@@ -142,8 +131,3 @@ def _list_kept(first_id: int, last_id: int) -> Iterator[changes.Change]:
                 columns={column: (None, value) for column, value in state.columns.items()},
                 as_of=max(state.by.values(), default=last_id),
             )
-
-
-def _is_gone(said: Iterable[canonical.Row]) -> bool:
-    """Whether an event says that the row was removed, whose id no other has after it."""
-    return any(change[4] == models.Change.Act.REMOVED for change in said)

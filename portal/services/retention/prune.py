@@ -26,17 +26,13 @@ def prune_old(*, lease: leases.Lease) -> int:
     """
     if settings.PORTAL_KEEP_DAYS is None:
         return 0
-    before = _find_edge(days=settings.PORTAL_KEEP_DAYS)
+    # Whole days go, of the site's zone: so there is something to do after midnight, and then not until the next.
+    zone = timezone.get_default_timezone()
+    day = clock.read_clock().astimezone(zone).date() - timedelta(days=settings.PORTAL_KEEP_DAYS)
+    before = datetime.combine(day, time.min, tzinfo=zone)
     count = requests.prune_requests(lease=lease, before=before, most=_REQUEST_BATCHES)
     # Events go after their requests: to look for some while there are requests left is to look through all.
     more = 0 if count else events.prune_events(lease=lease, before=before, most=_EVENT_BATCHES)
     if count or more:
         logger.info("Pruned %d requests and %d events from before %s.", count, more, before.date())
     return count + more
-
-
-def _find_edge(*, days: int) -> datetime:
-    """Whole days go, of the site's zone: so there is something to do after midnight, and then not until the next."""
-    now = clock.read_clock()
-    zone = timezone.get_default_timezone()
-    return datetime.combine(now.astimezone(zone).date() - timedelta(days=days), time.min, tzinfo=zone)
