@@ -5,8 +5,8 @@ the one before, so that neither memory nor a cursor nor a transaction grows with
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -64,19 +64,13 @@ def _read_requests(ids: list[int]) -> Iterator[Row]:
         *("took", "was_unknown", "workstation__uid", "workstation__workspace__uid"),
     )
     found = {row["id"]: row for row in rows}
-    attempts = _read_attempts(ids)
+    attempts: dict[int, list[Row]] = defaultdict(list)  # of each request, oldest first
+    made = models.Attempt.objects.filter(request__in=ids).order_by("request_id", "number")
+    for row in made.values("request_id", "http_status", "error", "message"):
+        attempts[row["request_id"]].append(dict(row))
     for number in ids:
         if number in found:  # else it was pruned meanwhile
-            yield _describe_request(found[number], attempts.get(number, []))
-
-
-def _read_attempts(ids: list[int]) -> dict[int, list[Row]]:
-    """Those of each request, oldest first."""
-    rows = models.Attempt.objects.filter(request__in=ids).order_by("request_id", "number")
-    attempts: dict[int, list[Row]] = {}
-    for row in rows.values("request_id", "http_status", "error", "message"):
-        attempts.setdefault(row["request_id"], []).append(dict(row))
-    return attempts
+            yield _describe_request(found[number], attempts[number])
 
 
 def _describe_request(row: Row, attempts: list[Row]) -> Row:
@@ -129,12 +123,9 @@ _KINDS: dict[str, tuple[tuple[str, ...], Callable[[list[int]], Iterator[Row]]]] 
 
 def _write_jsonl(*, columns: tuple[str, ...], pages: Iterator[Iterator[Row]]) -> Iterator[str]:
     """Nothing is defused here: no spreadsheet opens it."""
+    encoder = json.JSONEncoder(ensure_ascii=False, default=lambda time: spreadsheet.write_moment(time=time))
     for page in pages:
-        yield "".join(f"{json.dumps(row, default=_write_moment, ensure_ascii=False)}\n" for row in page)
-
-
-def _write_moment(time: datetime) -> str:
-    return spreadsheet.write_moment(time=time)
+        yield "".join(f"{encoder.encode(row)}\n" for row in page)
 
 
 _FORMS = {"csv": spreadsheet.write_csv, "jsonl": _write_jsonl}
