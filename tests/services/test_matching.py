@@ -34,8 +34,8 @@ def scan(number: int, *, begun: float, tick: int = 100, own: int = 1, witness: i
 VIEW = matching.View(
     now=at(5_000),
     steady_since=at(-100_000),
-    grace=MINUTE,
-    minute=MINUTE,
+    allowed_lag=MINUTE,
+    wait_unit=MINUTE,
     clock_offset=timedelta(),
     scans=[scan(1, begun=200), scan(2, begun=300)],
     documented_types=TYPES,
@@ -123,7 +123,7 @@ def test_without_a_date_ten_minutes_either_way_count():
 
 
 def test_a_rehearsal_shortens_the_slack_of_clocks_too():
-    hurried = {"minute": timedelta(seconds=6), "grace": timedelta(seconds=6)}
+    hurried = {"wait_unit": timedelta(seconds=6), "allowed_lag": timedelta(seconds=6)}
     assert decide(REQUEST, replace(NEWCOMER, started_at=at(-3)), **hurried) == (Verdict.FOUND, "")
     assert decide(REQUEST, replace(NEWCOMER, started_at=at(-4)), **hurried) == (Verdict.ASK, notes.NEWCOMER)
 
@@ -220,7 +220,7 @@ def test_an_attempt_of_a_clock_that_stepped_back_is_waited_for_from_then_on(chan
 
 
 def test_lists_that_lag_longer_make_the_grace_longer():
-    assert decide(grace=timedelta(seconds=101), now=at(400)) == (Verdict.WAIT, "")
+    assert decide(allowed_lag=timedelta(seconds=101), now=at(400)) == (Verdict.WAIT, "")
 
 
 @pytest.mark.parametrize("obstacle", [notes.RESTORED, notes.OTHERS])

@@ -103,12 +103,13 @@ def _note_differences(fresh: Mapping[str, agentstation.Workstation]) -> None:
 
 
 def _compare(row: models.Workstation, *, entry: agentstation.Workstation, scan: models.Scan) -> None:
+    grace = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)
     is_over = scan.phase == scan.Phase.HISTORY or entry.status in models.Workstation.ENDED_STATUSES
     if row.ended_at is None and is_over:
         end_listed(row=row, entry=entry)
     elif row.doubted_tick is not None and row.doubted_tick < scan.begun_tick:
         doubts.clear_doubt(stored=models.Workstation.objects.select_for_update().get(pk=row.pk))
-    elif not is_over and row.ended_at is not None and row.ended_at < scan.begun_at - _grace():
+    elif not is_over and row.ended_at is not None and row.ended_at < scan.begun_at - grace:
         _reopen(row, status=entry.status)
 
 
@@ -125,7 +126,3 @@ def _reopen(row: models.Workstation, *, status: str) -> None:
         stored,
         detail={"before": before, "after": doubts.describe_life(stored=stored)},
     )
-
-
-def _grace() -> timedelta:
-    return timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)

@@ -3,19 +3,23 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 
 from portal import models
 from portal.services.reconciliation import matching
 
 _FACTOR = 3  # longest lags that are waited for
 _WEEK = timedelta(days=7)  # for which the longest lag is kept
-_MOST = 200  # workstations that are measured in one round
+_MOST, _MOST_MISSING = 200, 20  # workstations that are measured at once: listed, and not listed yet
 
 
 def choose_grace(*, account: models.Account, now: datetime) -> timedelta:
     """The setting, or three times the longest lag of the last week, of which at most 15 graces count."""
-    return max(estimate_grace(account=account, now=now), _allow_for(_find_open_lag(account=account)))
+    # What has not been listed yet, though it lives, lags on; what was made first has lagged for longest.
+    live = models.Workstation.objects.live().filter(account=account, listed_tick=None, doubted_at=None)
+    missing = live.filter(request__isnull=False).order_by("id")[:_MOST_MISSING]
+    estimated = estimate_grace(account=account, now=now)
+    return max(estimated, _allow_for(max((_measure(workstation) for workstation in missing), default=timedelta())))
 
 
 def estimate_grace(*, account: models.Account, now: datetime) -> timedelta:
@@ -26,7 +30,7 @@ def estimate_grace(*, account: models.Account, now: datetime) -> timedelta:
 
 def _allow_for(lag: timedelta) -> timedelta:
     setting = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)
-    return max(setting, min(_FACTOR * lag, matching.PATIENCE * setting))
+    return max(setting, min(_FACTOR * lag, matching.LONGEST_WAIT * setting))
 
 
 def measure_lags(*, account: models.Account, now: datetime) -> None:
@@ -45,7 +49,8 @@ def measure_lags(*, account: models.Account, now: datetime) -> None:
 
 def _measure(workstation: models.Workstation) -> timedelta:
     """From the response to the beginning of the last scan, begun after it, that still lacked the workstation."""
-    attempt = _list_successes(workstation).first()
+    attempts = models.Attempt.objects.filter(request=workstation.request_id, outcome=models.Attempt.Outcome.SUCCEEDED)
+    attempt = attempts.order_by("-number").first()
     if attempt is None or attempt.ended_at is None:
         return timedelta()
     lacking = models.Scan.objects.filter(
@@ -58,16 +63,3 @@ def _measure(workstation: models.Workstation) -> timedelta:
         lacking = lacking.filter(ended_tick__lt=workstation.listed_tick)
     newest = lacking.aggregate(newest=Max("begun_at"))["newest"]
     return max(timedelta(), newest - attempt.ended_at) if newest else timedelta()
-
-
-def _list_successes(workstation: models.Workstation) -> QuerySet[models.Attempt]:
-    return models.Attempt.objects.filter(
-        request=workstation.request_id, outcome=models.Attempt.Outcome.SUCCEEDED
-    ).order_by("-number")
-
-
-def _find_open_lag(*, account: models.Account) -> timedelta:
-    """The longest lag so far of what has not been listed yet, though it lives."""
-    live = models.Workstation.objects.live().filter(account=account, listed_tick=None, doubted_at=None)
-    missing = live.filter(request__isnull=False).order_by("id")[:20]  # what was made first has lagged for longest
-    return max((_measure(workstation) for workstation in missing), default=timedelta())

@@ -14,7 +14,7 @@ from portal.services.requests import notes
 
 _SLACK = timedelta(seconds=2)  # of clocks that are being adjusted, not stepped
 _LEAST_EARLY = timedelta(seconds=2)  # a Date header has whole seconds, and was written before it came
-PATIENCE = 15
+LONGEST_WAIT = 15  # times PORTAL_RECONCILE_GRACE, which is a minute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,16 +93,16 @@ class WholeScan:
 class View:
     """What is known of the account at this moment, by the database's clock.
 
-    `steady_since`: when that clock was last seen to step, or this process began to watch it. `minute`: what all waits
-    are multiples of; a rehearsal's is shorter. `grace`: the same, or longer where the lists lag. `clock_offset`: by how
-    much the provider's clock is ahead of it, None where the provider does not say. `documented_types`: those that
-    cannot be taken for one another.
+    `steady_since`: when that clock was last seen to step, or this process began to watch it. `wait_unit`: what all
+    waits are multiples of, a minute; a rehearsal's is shorter. `allowed_lag`: how long the provider's lists may lag: as
+    long, or longer where they do. `clock_offset`: by how much the provider's clock is ahead of it, None where the
+    provider does not say. `documented_types`: those that cannot be taken for one another.
     """
 
     now: datetime
     steady_since: datetime
-    minute: timedelta
-    grace: timedelta
+    wait_unit: timedelta
+    allowed_lag: timedelta
     clock_offset: timedelta | None
     scans: Sequence[WholeScan]
     documented_types: frozenset[str]
@@ -110,19 +110,19 @@ class View:
     is_shared: bool = False
 
     @property
-    def patience(self) -> timedelta:
+    def longest_wait(self) -> timedelta:
         """A quarter of an hour: people are asked, or a scan that shows something older of ours is believed."""
-        return PATIENCE * self.minute
+        return LONGEST_WAIT * self.wait_unit
 
     @property
     def early(self) -> timedelta:
         """How much the provider's clock may be behind its own Date header."""
-        return max(self.minute / 2, _LEAST_EARLY)
+        return max(self.wait_unit / 2, _LEAST_EARLY)
 
     @property
     def wide(self) -> timedelta:
         """The tolerance where the provider sends no Date."""
-        return 10 * self.minute
+        return 10 * self.wait_unit
 
     def measure(self, *, sent: Sent, until: datetime) -> timedelta:
         """For how long the provider has certainly been done with an attempt: a step of the clock begins that anew."""
@@ -240,7 +240,7 @@ def _fits_attempt(unresolved: Unresolved, *, sent: Sent, newcomer: Newcomer, vie
     if not unresolved.workspace_uid and was_known:
         return False
     offset = view.clock_offset
-    early, late = (view.wide, view.wide) if offset is None else (view.early, view.grace)
+    early, late = (view.wide, view.wide) if offset is None else (view.early, view.allowed_lag)
     started_at = newcomer.started_at - (offset or timedelta())
     return sent.claimed_at - early <= started_at <= sent.ended_at + late
 
@@ -252,17 +252,18 @@ def _judge_absence(unresolved: Unresolved, *, view: View) -> Decision:
     proving = [
         scan
         for scan in view.scans_in_order
-        if scan.begun_tick >= last_sent.ended_tick and view.measure(sent=last_sent, until=scan.begun_at) >= view.grace
+        if scan.begun_tick >= last_sent.ended_tick
+        and view.measure(sent=last_sent, until=scan.begun_at) >= view.allowed_lag
     ]
     if len(proving) < 2:
-        is_overdue = view.measure(sent=last_sent, until=view.now) >= view.patience + view.grace
+        is_overdue = view.measure(sent=last_sent, until=view.now) >= view.longest_wait + view.allowed_lag
         return _ask(notes.NO_SCANS) if is_overdue else Decision(verdict=Verdict.WAIT)
     newest = proving[0]
     if unresolved.obstacle:
         return _ask(unresolved.obstacle)
     waited = view.measure(sent=last_sent, until=newest.begun_at)
     is_witnessed = newest.witness_tick > last_sent.ended_tick
-    if is_witnessed or (newest.own_count and waited >= view.patience):
+    if is_witnessed or (newest.own_count and waited >= view.longest_wait):
         return Decision(verdict=Verdict.NOT_CREATED, scan=newest)
     return _ask(notes.NO_WITNESS)
 

@@ -19,10 +19,14 @@ type _Rows = QuerySet[models.Request] | QuerySet[models.Workstation]
 
 def shorten_waits(*, account: models.Account, lease: leases.Lease) -> None:
     """Make due now what is put off for longer than anything ever is. Where that is early, it is put off again."""
+    call = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
+    release = max(timedelta(seconds=max(pace.LONGEST_RETRY_AFTER, call)), pace.MINUTE)
+    read = max(timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL), refreshing.LONGEST_PAUSE)
+    live = models.Workstation.objects.live().filter(account=account)
     found: list[tuple[str, _Rows]] = [
         ("next_attempt_at", _list_requests(account=account)),
-        ("release_due_at", _list_releases(account=account)),
-        ("refresh_due_at", _list_reads(account=account)),
+        ("release_due_at", live.filter(release_due_at__gt=Now() + release + steady_clock.SLACK)),
+        ("refresh_due_at", live.filter(refresh_due_at__gt=Now() + read + steady_clock.SLACK)),
     ]
     for field, rows in found:
         if rows.exists():
@@ -40,7 +44,7 @@ def _list_requests(*, account: models.Account) -> QuerySet[models.Request]:
     ahead = Now() + steady_clock.SLACK
     tried = models.Attempt.objects.filter(request=OuterRef("pk"), ended_at__gt=ahead)
     decided = models.Event.objects.filter(request_number=OuterRef("pk"), at__gt=ahead)
-    longest = timedelta(seconds=max(pace.LONGEST_RETRY_AFTER, matching.PATIENCE * settings.PORTAL_RECONCILE_GRACE))
+    longest = timedelta(seconds=max(pace.LONGEST_RETRY_AFTER, matching.LONGEST_WAIT * settings.PORTAL_RECONCILE_GRACE))
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
     is_early = Q(next_attempt_at__gt=ahead + longest) | Exists(tried) | Exists(decided)
     # What was never sent waits for nothing but to know whose a workspace is.
@@ -48,16 +52,3 @@ def _list_requests(*, account: models.Account) -> QuerySet[models.Request]:
         next_attempt_at__gt=ahead + ownership.PAUSE
     )
     return waiting.filter(is_early, next_attempt_at__gt=ahead)
-
-
-def _list_releases(*, account: models.Account) -> QuerySet[models.Workstation]:
-    call = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
-    longest = max(timedelta(seconds=max(pace.LONGEST_RETRY_AFTER, call)), pace.MINUTE)
-    live = models.Workstation.objects.live().filter(account=account)
-    return live.filter(release_due_at__gt=Now() + longest + steady_clock.SLACK)
-
-
-def _list_reads(*, account: models.Account) -> QuerySet[models.Workstation]:
-    longest = max(timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL), refreshing.LONGEST_PAUSE)
-    live = models.Workstation.objects.live().filter(account=account)
-    return live.filter(refresh_due_at__gt=Now() + longest + steady_clock.SLACK)

@@ -149,7 +149,7 @@ def _describe_evidence(
         "active": newest.active_count if newest else None,
         "history": newest.history_count if newest else None,
         "newcomers": [one.uid for one in newcomers[:_MOST_NAMED]],
-        "grace": view.grace.total_seconds(),
+        "grace": view.allowed_lag.total_seconds(),
         "is_witnessed": newest is not None and newest.witness_tick > (attempt.ended_tick or 0),
     }
 
@@ -199,7 +199,7 @@ def _move_on(portal_request: models.Request, *, failed: int, evidence: dict[str,
         failure = failures.CATALOGUE[portal_request.failure]
         change = lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=failure)
     else:
-        delay = settings.PORTAL_RECONCILE_GRACE * min(2.0 ** (failed - 1), matching.PATIENCE)
+        delay = settings.PORTAL_RECONCILE_GRACE * min(2.0 ** (failed - 1), matching.LONGEST_WAIT)
         change = lifecycle.move_request(portal_request=portal_request, status=states.QUEUED, delay=delay)
         notify.wake_workers()
     _record(

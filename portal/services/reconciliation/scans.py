@@ -73,7 +73,9 @@ def has_no_lists(*, account: models.Account, now: datetime) -> bool:
 
 
 def _begin(*, account: models.Account, lease: leases.Lease) -> models.Scan:
-    _prune(account=account)
+    # Old scans by which nothing was decided go.
+    ended = models.Scan.objects.filter(account=account, is_evidence=False, ended_at__lt=Now() - _KEPT).order_by("id")
+    models.Scan.objects.filter(pk__in=list(ended.values_list("pk", flat=True)[:_MOST_PRUNED])).delete()
     last = models.Scan.objects.filter(account=account).order_by("-id").first()
     scan = models.Scan(
         back_to=_find_oldest_unknown(account=account),
@@ -88,13 +90,6 @@ def _begin(*, account: models.Account, lease: leases.Lease) -> models.Scan:
         scan.reads_all = key.account.baseline_scan != models.Account.BaselineScan.DONE
         scan.save()
     return scan
-
-
-def _prune(*, account: models.Account) -> None:
-    """Delete old scans by which nothing was decided."""
-    ended = models.Scan.objects.filter(account=account, is_evidence=False, ended_at__lt=Now() - _KEPT)
-    old = ended.order_by("id")
-    models.Scan.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:_MOST_PRUNED])).delete()
 
 
 def _find_oldest_unknown(*, account: models.Account) -> datetime | None:
@@ -121,17 +116,14 @@ def _find_newest_end(*, last: models.Scan) -> str:
 
 def _advance(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> None:
     now, stop_at = clock.read_clock(), time.monotonic() + _ROUND
+    # A wait that is longer than any is of a clock that was put back.
+    has_to_wait = scan.wait_until is not None and now < scan.wait_until <= now + timedelta(seconds=_LONGEST_WAIT)
     if now - scan.begun_at > _LONGEST:
         _end(scan, lease=lease, problem="took-too-long")
-    elif not _has_to_wait(scan, now=now):
+    elif not has_to_wait:
         calls = _count_calls(scan, now=now)
         while calls > 0 and not scan.is_over and time.monotonic() < stop_at and _step(scan, lease=lease, client=client):
             calls -= 1
-
-
-def _has_to_wait(scan: models.Scan, *, now: datetime) -> bool:
-    """Whether the provider's wait goes on. One longer than any is a clock's that was put back."""
-    return scan.wait_until is not None and now < scan.wait_until <= now + timedelta(seconds=_LONGEST_WAIT)
 
 
 def _count_calls(scan: models.Scan, *, now: datetime) -> int:

@@ -32,7 +32,12 @@ def recover_requests(*, lease: leases.Lease, watched: steady_clock.SteadyClock) 
         _recover_attempts(lease=lease, watched=watched) + _cancel_foreign(lease=lease) + _cancel_forbidden(lease=lease)
     )
     if watched.steady_seconds >= _STEADY_GRACES * settings.PORTAL_RECONCILE_GRACE:
-        count += _give_up_waiting(account=account, lease=lease)
+        oldest = Now() - timedelta(seconds=settings.PORTAL_LONGEST_WAIT)
+        waiting = models.Request.objects.filter(
+            account=account, status=models.Request.Status.QUEUED, queued_at__lte=oldest
+        )
+        numbers = waiting.values_list("pk", flat=True)
+        count += sum(_give_up(request_id=pk, account=account, lease=lease) for pk in numbers)
     return count
 
 
@@ -72,12 +77,6 @@ def _make_unknown(*, attempt_id: int, is_over: Q, lease: leases.Lease) -> bool:
     )
     audit.record(Verb.DEADLINE_PASSED, attempt, detail=change, rows=[attempt, portal_request])
     return True
-
-
-def _give_up_waiting(*, account: models.Account, lease: leases.Lease) -> int:
-    oldest = Now() - timedelta(seconds=settings.PORTAL_LONGEST_WAIT)
-    waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED, queued_at__lte=oldest)
-    return sum(_give_up(request_id=pk, account=account, lease=lease) for pk in waiting.values_list("pk", flat=True))
 
 
 @transaction.atomic

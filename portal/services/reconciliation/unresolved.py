@@ -35,7 +35,9 @@ def list_attempts(*, portal_request: models.Request) -> list[models.Attempt]:
 
 
 def describe_request(*, portal_request: models.Request, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
-    late = _list_named_late(portal_request)
+    # Late responses that named another request's workstation: events tell of them, for ended attempts stay as they are.
+    told = models.Event.objects.filter(verb=Verb.LATE_RESPONSE, request_number=portal_request.pk)
+    late = [detail for detail in told.values_list("detail", flat=True) if detail.get("owner")]
     has_named_taken = any([attempt.names_taken for attempt in attempts] + [detail["names_taken"] for detail in late])
     obstacle = notes.OTHERS if has_named_taken else ""
     if attempts[-1].worker == restore.WORKER:
@@ -61,12 +63,6 @@ def _find_denied_tick(portal_request: models.Request) -> int:
     newest = decided.order_by("-id").first()
     by = models.Scan.objects.filter(pk=(newest.detail.get("scan") if newest else None) or 0)
     return by.values_list("ended_tick", flat=True).first() or 0
-
-
-def _list_named_late(portal_request: models.Request) -> list[dict[str, object]]:
-    """What is told of late responses that named another request's workstation: attempts that ended stay as they are."""
-    late = models.Event.objects.filter(verb=Verb.LATE_RESPONSE, request_number=portal_request.pk)
-    return [detail for detail in late.values_list("detail", flat=True) if detail.get("owner")]
 
 
 def _describe_attempt(attempt: models.Attempt, *, restores: Sequence[models.Restore]) -> matching.Sent:
@@ -104,8 +100,8 @@ def read_view(*, account: models.Account, now: datetime, steady_since: datetime)
     return matching.View(
         now=now,
         steady_since=steady_since,
-        grace=listinglag.choose_grace(account=account, now=now),
-        minute=timedelta(seconds=settings.PORTAL_RECONCILE_GRACE),
+        allowed_lag=listinglag.choose_grace(account=account, now=now),
+        wait_unit=timedelta(seconds=settings.PORTAL_RECONCILE_GRACE),
         clock_offset=None if offset is None else timedelta(seconds=offset),
         scans=scans_read,
         documented_types=frozenset(models.Request.Type.values),
@@ -154,10 +150,7 @@ class Survey:
 
 
 def _describe_newcomer(
-    row: models.Workstation,
-    *,
-    restores: Sequence[models.Restore],
-    view: matching.View,
+    row: models.Workstation, *, restores: Sequence[models.Restore], view: matching.View
 ) -> matching.Newcomer:
     space = row.workspace
     return matching.Newcomer(
@@ -171,11 +164,9 @@ def _describe_newcomer(
         listed_tick=row.listed_tick,
         is_nameless=row.is_nameless,
         is_in_flight=row.is_in_flight,  # type: ignore[attr-defined]
-        is_told=False,
-        is_spare=False,
         must_confirm=any(
             matching.is_within(
-                started_at=row.created_at, since=lost.lost_since, until=lost.restored_at + view.grace, view=view
+                started_at=row.created_at, since=lost.lost_since, until=lost.restored_at + view.allowed_lag, view=view
             )
             for lost in restores  # a call that was lost may have been under way
         ),

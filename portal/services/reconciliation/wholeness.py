@@ -1,6 +1,6 @@
 """Whether a scan that came to its end lacks something that had to be there. Only a whole one says what is not there."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -22,7 +22,8 @@ _MOST_ENDED = 50  # doubts that one scan ends, so that the key is not locked for
 def find_lacking(*, scan: models.Scan) -> QuerySet[models.Workstation]:
     """What must be in its lists and was in none: ours, live for longer than the grace before it began, not in doubt,
     not being released."""
-    live = _list_live(scan).filter(doubted_at=None, first_seen_at__lte=scan.begun_at - _grace())
+    grace = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)
+    live = _list_live(scan).filter(doubted_at=None, first_seen_at__lte=scan.begun_at - grace)
     return live.exclude(last_scan_id=scan.pk).order_by("pk")
 
 
@@ -66,14 +67,12 @@ def end_doubts(*, scan: models.Scan) -> None:
     grace = listinglag.choose_grace(account=scan.account, now=clock.read_clock())
     rows = models.Workstation.objects.live().filter(account=scan.account_id, doubted_tick__lt=scan.begun_tick)
     for row in rows.exclude(last_scan_id=scan.pk).order_by("pk")[:_MOST_ENDED]:
-        if row.doubted_at is not None and _count_lacking(scan, row=row, since=row.doubted_at + grace) > 1:
+        if row.doubted_at is None:
+            continue
+        # What a scan showed was there: only those behind the last that did prove anything.
+        whole = models.Scan.objects.filter(account=scan.account_id, is_whole=True, id__gt=row.last_scan_id or 0)
+        if whole.filter(begun_tick__gt=row.doubted_tick, begun_at__gte=row.doubted_at + grace).count() > 1:
             listed.end_listed(row=row, entry=None)
-
-
-def _count_lacking(scan: models.Scan, *, row: models.Workstation, since: datetime) -> int:
-    """How many whole scans, begun after the doubt, came after the last that showed it."""
-    whole = models.Scan.objects.filter(account=scan.account_id, is_whole=True, id__gt=row.last_scan_id or 0)
-    return whole.filter(begun_tick__gt=row.doubted_tick, begun_at__gte=since).count()
 
 
 def _list_live(scan: models.Scan) -> QuerySet[models.Workstation]:
@@ -87,7 +86,3 @@ def _begin_doubt(*, scan: models.Scan, row: models.Workstation, lease: leases.Le
     leases.renew_lease(lease=lease)
     stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
     doubts.begin_doubt(key=key, stored=stored, why="read")
-
-
-def _grace() -> timedelta:
-    return timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)
