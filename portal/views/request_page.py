@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.utils.translation import gettext as _
+
 from portal import models
 from portal.views.components.timeline import RequestHistory
 from portal.views.http import SignedInRequest
@@ -16,6 +18,7 @@ class Panel(StrEnum):
     ENDING = "requests/panels/ending.html"
     REHEARSAL = "requests/panels/rehearsal.html"
     FAILURE = "requests/panels/failure.html"
+    GIVEN_UP = "requests/panels/given_up.html"
     OUTCOME = "requests/panels/outcome.html"
     SENDING = "requests/panels/sending.html"
     WAITING = "requests/panels/waiting.html"
@@ -30,12 +33,14 @@ class Panel(StrEnum):
 class RequestPage:
     """`panels`: those above the timeline; `operator_panel`: what an operator may do, below it.
 
-    `quote`: what the provider said last. `reloads`: the person wants a new page every 10 seconds, without JavaScript.
+    `quote`: what the provider said last. `cancelled`: what is known of a request that was cancelled. `reloads`: the
+    person wants a new page every 10 seconds, without JavaScript.
     """
 
     panels: tuple[Panel, ...]
     operator_panel: Panel | None
     quote: str
+    cancelled: str
     reloads: bool
 
 
@@ -51,6 +56,7 @@ def describe_page(
         panels=tuple(panel for panel in Panel if panel in shown),
         operator_panel=_find_operator_panel(request, past.portal_request, is_own=is_own),
         quote=past.attempts[-1].words if past.attempts else "",
+        cancelled=_describe_cancelled(past),
         reloads=not past.portal_request.is_final and request.GET.get("reload") == "10",
     )
 
@@ -63,7 +69,7 @@ def _list_told(past: RequestHistory, *, is_rehearsal: bool, is_own: bool) -> Ite
     if is_rehearsal:
         yield Panel.REHEARSAL
     if portal_request.failure_row:
-        yield Panel.FAILURE
+        yield Panel.GIVEN_UP if past.is_given_up else Panel.FAILURE
     match portal_request.status:
         case states.UNKNOWN:
             yield Panel.UNKNOWN
@@ -73,6 +79,12 @@ def _list_told(past: RequestHistory, *, is_rehearsal: bool, is_own: bool) -> Ite
             yield Panel.SENDING
         case states.QUEUED if not is_own:
             yield Panel.WAITING
+
+
+def _describe_cancelled(past: RequestHistory) -> str:
+    if past.is_given_up:
+        return _("Its outcome was never known. If a workstation turns up after all, operators will see it.")
+    return _("Nothing was created.")
 
 
 def _list_own_actions(portal_request: models.Request, *, may_decide: bool) -> Iterable[Panel]:

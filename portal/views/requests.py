@@ -153,15 +153,15 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
     return {
         "portal_request": portal_request,
         "live": None if portal_request.is_final else part,
-        "is_settled": is_failed and past.ending is None and failure and failure.may_exist,
+        "is_settled": is_failed and not past.is_given_up and failure and failure.may_exist,
         "attempts": past.attempts,
         "steps": timeline.fold_steps(timeline.list_steps(request_history=past, key=key, position=position)),
         "known_by": past.known_by,
         "now": timezone.now(),
         "page": page,
         "ending": past.ending,
-        # The failure's own advice, to wait, lapses where a person is asked or has decided.
-        "is_up_to_people": bool(portal_request.operator_note or past.ending),
+        # The failure's own advice, to wait, lapses where a person is asked.
+        "is_up_to_people": bool(portal_request.operator_note),
         "support": support.describe_request(portal_request=portal_request, attempts=past.attempts) if failure else "",
         "is_own": is_own,
         "may_decide": may_decide,

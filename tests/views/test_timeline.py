@@ -108,6 +108,32 @@ def test_an_operator_cancels_what_somebody_else_waits_for_and_says_why(sign_in, 
     assert "It stops the queue." in shown
 
 
+@calls_the_provider
+@pytest.mark.parametrize("uid", ["fail-500", "reset", "garbage"])
+def test_what_an_operator_marked_as_failed_is_no_longer_said_to_be_checked(sandbox, sign_in, alice, olga, uid):
+    number = factories.send_until_settled(factories.submit(alice, workspace_uid=uid)).pk
+    page = f"/requests/{number}/"
+    assert "Not yet" in (shown := sign_in(alice).get(page).text) or "while the portal is checking" in shown
+
+    sign_in(olga).post(f"/requests/{number}/close/", {"reason": "Their support found none."})
+    shown = sign_in(alice).get(page).text.replace("&#x27;", "'")
+    assert "Their support found none." in shown
+    assert "the portal no longer checks what happened" in shown
+    assert "Yes, but if AgentStation has created a workstation for this request after all" in shown
+    for wrong in ("Not yet", "while the portal is checking", "need not do anything", "The portal looks for"):
+        assert wrong not in shown
+
+
+@calls_the_provider
+def test_what_was_cancelled_while_unknown_is_not_said_to_be_nothing(sandbox, sign_in, alice):
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    factories.ask_people(portal_request)
+    sign_in(alice).post(f"/requests/{portal_request.pk}/cancel/")
+    shown = sign_in(alice).get(f"/requests/{portal_request.pk}/").text
+    assert "Its outcome was never known." in shown
+    assert "Nothing was created" not in shown.partition('id="progress"')[0]
+
+
 def test_a_rehearsal_is_called_one(settings, sign_in, alice):
     settings.USING_SANDBOX = True
     number = factories.submit(alice, workspace_uid="fail-402").pk

@@ -65,6 +65,12 @@ class RequestHistory:
         """What an operator did to end it, with a reason."""
         return next((event for event in reversed(self.events) if event.verb in _ENDINGS and event.reason), None)
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether a person ended it before anybody knew what had become of it: nothing looks for its workstation."""
+        endings = [event.detail.get("before") for event in self.events if event.verb in _ENDINGS]
+        return self.portal_request.is_final and models.Request.Status.UNKNOWN in endings
+
 
 def read_request_history(*, portal_request: models.Request, was_claimed: bool = True) -> RequestHistory:
     """The request as it is now. One query reads it with its attempts: two would show two moments on one page.

@@ -126,7 +126,7 @@ def _create_closed(mira: models.User, olga: models.User) -> int:
     portal_request = _create_request(mira, 10, "FAILED", failure="no-answer")
     _create_attempt(portal_request, "UNKNOWN", "no-answer")
     reason = "The provider's list does not show it.\nTheir support says the same."
-    _add_event(olga, "close", portal_request, reason=reason)
+    _add_event(olga, "close", portal_request, reason=reason, before="UNKNOWN", after="FAILED")
     return int(portal_request.pk)
 
 
@@ -153,7 +153,9 @@ def _create_retrying(mira: models.User) -> int:
     return int(portal_request.pk)
 
 
-def _add_event(actor: models.User, verb: str, portal_request: models.Request, reason: str = "") -> None:
+def _add_event(
+    actor: models.User, verb: str, portal_request: models.Request, reason: str = "", **detail: str
+) -> None:
     write_event(
         actor_id=actor.pk,
         actor_name=actor.username,
@@ -161,6 +163,7 @@ def _add_event(actor: models.User, verb: str, portal_request: models.Request, re
         target=f"request {portal_request.label}",
         request_number=portal_request.pk,
         reason=reason,
+        detail=detail,
     )
 
 
