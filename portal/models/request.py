@@ -50,6 +50,14 @@ class RequestQuerySet(models.QuerySet["Request"]):
             Q(next_attempt_at=None) | Q(next_attempt_at__lte=Now()), account=account, status=Request.Status.QUEUED
         ).order_by("queued_at", "id")
 
+    def needing_review(self) -> "RequestQuerySet":
+        """Unknown ones that only a person can settle: the portal says so, or it has left their account."""
+        return self.filter(status=Request.Status.UNKNOWN).exclude(operator_note="", account__retired_at=None)
+
+    def being_checked(self) -> "RequestQuerySet":
+        """Unknown ones that the portal settles by itself, as far as it knows."""
+        return self.filter(status=Request.Status.UNKNOWN, operator_note="", account__retired_at=None)
+
 
 class Request(Audited):
     """One submission of the form, shown as R-<number>. Its number is its id."""

@@ -215,7 +215,10 @@ def declare_not_created(request: SignedInRequest, number: int) -> HttpResponse:
     except submissions.NotPossible as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, _("%(label)s is in the queue again.") % {"label": portal_request.label})
+        portal_request.refresh_from_db()
+        is_cancelled = portal_request.status == models.Request.Status.CANCELLED
+        said = _("%(label)s is cancelled.") if is_cancelled else _("%(label)s is in the queue again.")
+        messages.success(request, said % {"label": portal_request.label})
     return redirect("request_detail", number)
 
 

@@ -114,6 +114,14 @@ def test_a_requester_who_is_asked_has_it_sent_again(sign_in, unknown, alice, bob
     assert models.Event.objects.get(verb="not-created").actor_name == "alice"
 
 
+def test_what_its_requester_no_longer_wants_is_said_to_be_cancelled_and_not_to_queue(sign_in, unknown, alice):
+    models.Request.objects.update(cancel_requested_at=Now())
+    page = sign_in(alice).post(f"/requests/{unknown.pk}/not-created/", follow=True).text
+    assert f"{unknown.label} is cancelled." in page
+    unknown.refresh_from_db()
+    assert unknown.status == "CANCELLED"
+
+
 def test_a_requester_who_is_asked_cancels_it_at_once(sign_in, unknown, alice):
     page = sign_in(alice).post(f"/requests/{unknown.pk}/cancel/", follow=True).content.decode()
     assert "If a workstation turns up after all" in page

@@ -19,8 +19,7 @@ def count_open_decisions() -> int:
     confirm, and what runs for people who may not request any more. Changes of the API can wait: nothing breaks by them.
     """
     account = accounts.get_current_account()
-    unknown = models.Request.objects.filter(status=models.Request.Status.UNKNOWN)
-    unknown = unknown.exclude(operator_note="", account__retired_at=None)
+    unknown = models.Request.objects.needing_review()
     left = submitters.list_left_workstations(account=account)
     orphans = models.Workstation.objects.orphans().filter(account=account, release_requested_at=None)
     questions = credentials.list_questions(account=account)
@@ -36,7 +35,9 @@ def adopt_workstation(
     unclaimed = models.Workstation.objects.unclaimed().filter(account=locked.account_id).select_for_update(of=("self",))
     stored = unclaimed.filter(pk=workstation.pk).first()
     if locked.status not in _OPEN or stored is None:
-        raise submissions.NotPossible(_("The request or the workstation has changed in the meantime. Reload the page."))
+        raise submissions.NotPossible(
+            _("The request or the workstation has changed in the meantime. Check both again.")
+        )
     mirrors = mirror.assign_workstation(stored=stored, portal_request=locked)
     change = lifecycle.move_request(portal_request=locked, status=models.Request.Status.SUCCEEDED)
     audit.record(
@@ -49,23 +50,36 @@ def adopt_workstation(
     )
 
 
+def find_obstacle(*, actor: models.User, portal_request: models.Request) -> str:
+    """Why this person cannot say now that nothing was created for the request; empty where they can."""
+    if portal_request.status != models.Request.Status.UNKNOWN:
+        return _("Only a request that is being checked can be sent again; this one has moved on.")
+    note = portal_request.operator_note
+    if not note and portal_request.account.retired_at is not None:
+        return _("It was sent to an account that the portal has left, so it can't be sent again.")
+    is_own = portal_request.requester_id == actor.pk and notes.may_requester_decide(note=note)
+    if not note or not (is_own or actor.has_perm("portal.close_request")):
+        return _("The portal is still checking this request.")
+    return ""
+
+
+def is_sent_again(*, portal_request: models.Request) -> bool:
+    """Whether the request is sent again, and not cancelled, once it is said that nothing was created for it."""
+    return portal_request.cancel_requested_at is None and portal_request.account.retired_at is None
+
+
 @transaction.atomic
 def declare_not_created(*, actor: models.User, portal_request: models.Request, reason: str = "") -> None:
-    """Say that nothing was created, so that the request is sent again, or cancelled where that was wanted.
+    """Say that nothing was created, so that the request is sent again, or cancelled where it is not to be sent.
 
     Its requester may say so too, who then may pay for two. Raises NotPossible before the portal asks for it.
     """
     locked = submissions.lock_request(portal_request=portal_request)
+    if obstacle := find_obstacle(actor=actor, portal_request=locked):
+        raise submissions.NotPossible(obstacle)
     states = models.Request.Status
-    if locked.status != states.UNKNOWN:
-        raise submissions.NotPossible(
-            _("Only a request that is being checked can be sent again; this one has moved on.")
-        )
-    is_own = locked.requester_id == actor.pk and notes.may_requester_decide(note=locked.operator_note)
-    if not locked.operator_note or not (is_own or actor.has_perm("portal.close_request")):
-        raise submissions.NotPossible(_("The portal is still checking this request. Try again in a moment."))
-    is_unwanted = locked.cancel_requested_at is not None
-    change = lifecycle.move_request(portal_request=locked, status=states.CANCELLED if is_unwanted else states.QUEUED)
+    next_status = states.QUEUED if is_sent_again(portal_request=locked) else states.CANCELLED
+    change = lifecycle.move_request(portal_request=locked, status=next_status)
     audit.record(Verb.NOT_CREATED, locked, by=actor, reason=reason, detail=change)
     notify.wake_workers()
 
