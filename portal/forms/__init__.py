@@ -6,6 +6,7 @@ from portal.forms.fields import PortalRenderer
 from portal.forms.filters import FilterForm, UsageForm
 from portal.forms.people import PeopleForm, PersonForm
 from portal.forms.requests import DecisionForm, ReasonForm, RequestForm, WorkspaceNameForm
+from portal.forms.review import NoticesForm
 from portal.forms.workstations import WorkstationFilterForm
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "EventFilterForm",
     "FilterForm",
     "NewPasswordForm",
+    "NoticesForm",
     "PasswordForm",
     "PeopleForm",
     "PersonForm",

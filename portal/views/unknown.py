@@ -11,7 +11,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.services.key import accounts, credentials
-from portal.services.mirrors import contract_drift
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import submissions, submitters
 from portal.views.components import paging
@@ -38,7 +37,7 @@ def _show() -> dict[str, object]:
         "unknown": unknown.select_related("requester", "account").order_by("id")[:_MOST],
         "may_be_foreign": account.baseline_scan == models.Account.BaselineScan.FAILED,
         "orphans": orphans.select_related("workspace", "made_for").order_by("id")[:_MOST],
-        "notices": models.Notice.objects.filter(acknowledged_at=None).order_by("id")[:_MOST],
+        "notices": models.Notice.objects.filter(acknowledged_at=None).count(),
         "scans": models.Scan.objects.filter(account=account, ended_at__isnull=False).order_by("-id")[:5],
     }
 
@@ -107,20 +106,6 @@ def _judge_orphan(request: SignedInRequest, uid: str, *, act: Callable[..., None
         messages.warning(request, str(error))
     else:
         messages.success(request, said)
-    return redirect("unknown")
-
-
-@require_POST
-@permission_required("portal.close_request", raise_exception=True)
-def acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
-    """Say that a notice has been seen."""
-    notice = get_object_or_404(models.Notice, pk=number)
-    try:
-        contract_drift.acknowledge_notice(actor=request.user, notice=notice)
-    except contract_drift.NotOpen as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(request, _("Noted: it is shown no more, and stays in the audit log."))
     return redirect("unknown")
 
 

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from portal import models
+from portal import agentstation, models
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.audit import verify
@@ -35,8 +35,9 @@ def resume(actor: models.User) -> None:
 
 
 def acknowledge(actor: models.User) -> None:
-    notice = models.Notice.objects.create(kind="workstation has a field color")
-    contract_drift.acknowledge_notice(actor=actor, notice=notice)
+    deviation = agentstation.Deviation(kind="workstation has a field color", example={})
+    contract_drift.note_deviations(deviations=[deviation])
+    contract_drift.acknowledge_notices(actor=actor, numbers=[models.Notice.objects.get().pk])
 
 
 def release(actor: models.User) -> None:

@@ -322,7 +322,7 @@ def raise_notice(stage: Stage) -> models.Notice:
 
 
 def acknowledge(stage: Stage) -> None:
-    stage.post(stage.olga, f"/unknown/notices/{raise_notice(stage).pk}/acknowledge/")
+    stage.post(stage.olga, "/api-changes/", notice=str(raise_notice(stage).pk))
 
 
 def find_tampering(stage: Stage) -> models.Finding:

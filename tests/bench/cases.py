@@ -87,7 +87,8 @@ def _list_pages(facts: dict[str, Any]) -> Iterator[Case]:
         "a workspace": f"/workspaces/{facts['workspace']}/",
     }.items():
         yield Case(group="pages", name=name, path=path)
-    yield Case(group="pages", name="unknown and orphans", path="/unknown/", person="operator")
+    for name, path in {"unknown and orphans": "/unknown/", "API changes": "/api-changes/"}.items():
+        yield Case(group="pages", name=name, path=path, person="operator")
     for name, path in {"home": "/", "form": "/requests/new/", "usage, their own": "/usage/"}.items():
         yield Case(group="pages", name=name, path=path, person=facts["heavy"])
     for who, name in itertools.product(("heavy", "light"), ("workstations", "workspaces")):

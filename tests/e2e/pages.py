@@ -39,7 +39,6 @@ NO_PAGES = {
     "workstation_live": "a part of workstation_detail",
     "key_live": "a part of key",
     "key_banner": "a part of every page",
-    "notice_acknowledge": "POST; leads to unknown",
     "admin:portal_finding_acknowledge": "POST; leads to admin:portal_finding_changelist",
     "sessions_end": "POST; leads to account",
     "request_cancel": "POST; leads to request_detail",
@@ -253,6 +252,9 @@ PAGES = [
     Page(name="person-added", path="/people/new/", url="person_add", person="root", act=add_person),
     Page(name="person", path="/people/{number}/", url="person_detail", person="root", scene="invited"),
     Page(name="person-out", path="/people/{number}/", url="person_detail", person="root", scene="locked-out"),
+    Page(name="api-changes", path="/api-changes/", url="notice_list", person="olga", act=open_all),
+    Page(name="api-changes-refused", path="/api-changes/", url="notice_list", person="olga", act=send_empty),
+    Page(name="api-changes-auditor", path="/api-changes/", url="notice_list", person="anna"),
     # --- The key ---
     *_list_keys(),
     Page(name="home-paused", path="/", url="home", scene="paused 402"),

@@ -224,15 +224,3 @@ def test_who_makes_up_fields_does_not_fill_the_record(sandbox, alice, monkeypatc
     respond(sandbox, alice, id="again", **{"field-0": 1})
     assert models.Notice.objects.count() == 31
     assert len(models.Notice.objects.get(kind="workstation has a field field-0").numbers) == 2
-
-
-def test_an_operator_acknowledges_it_once(sandbox, alice, anna, olga, sign_in):
-    respond(sandbox, alice, type="<b>quantum</b>")
-    notice = models.Notice.objects.get()
-    address = f"/unknown/notices/{notice.pk}/acknowledge/"
-    assert "&lt;b&gt;quantum" in sign_in(anna).get("/unknown/").text
-    assert sign_in(anna).post(address).status_code == 403
-    assert "shown no more" in sign_in(olga).post(address, follow=True).text
-    assert "Somebody has already marked" in sign_in(olga).post(address, follow=True).text
-    assert "quantum" not in sign_in(olga).get("/unknown/").text.replace("R-", "")
-    assert models.Event.objects.get(verb="acknowledge").actor_name == "olga"

@@ -48,7 +48,7 @@ ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("workstation_release", "workstation_ended"), (NO_METHOD, OWN_OR_OPERATES)),
     **dict.fromkeys(
         (
-            *("request_close", "request_evidence", "unknown_decide", "notice_acknowledge", "orphan_release"),
+            *("request_close", "request_evidence", "unknown_decide", "orphan_release"),
             *("orphan_disown", "key_resume", "key_confirm", "key_database"),
         ),
         (NO_METHOD, OPERATES),
@@ -56,6 +56,7 @@ ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("account", "confirm", "password_change", "workstation_list"), (ALL, ALL)),
     "request_new": (REQUESTERS, REQUESTERS),
     "unknown": (SEES_ALL, NO_METHOD),
+    "notice_list": (SEES_ALL, OPERATES),
     "theme": ("mmmmmmm", "aaaaaaa"),
     "setup": ("nnnnnnn", "nnnnnnn"),  # there is an administrator
     "join": ("aaaaaaa", "aaaaaaa"),
@@ -155,7 +156,6 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
         "orphan": make_orphan().uid,
         "workstation": succeeded.workstation.uid,
         "workspace": factories.get_workspace(succeeded.workstation).uid,
-        "notice_acknowledge": models.Notice.objects.create(kind="x", example="{}").pk,
         "admin:portal_finding_acknowledge": models.Finding.objects.create(
             kind="changed", what="event 1", words="was changed."
         ).pk,

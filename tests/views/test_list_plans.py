@@ -164,8 +164,9 @@ def test_no_page_of_a_member_walks_through_all_of_their_own(record, bob, sign_in
 def test_no_list_of_an_operator_walks(record, olga, sign_in):
     browser = sign_in(olga)
     more = [f"{address}&person=alice" for address in STATIONS[1:]]
-    for address in (*STATIONS, *more, "/workspaces/", "/unknown/", "/key/", "/usage/", "/failures/402/"):
+    for address in (*STATIONS, *more, "/workspaces/", "/unknown/", "/api-changes/", "/key/", "/usage/"):
         check_cost(browser, address)
+    check_cost(browser, "/failures/402/")
 
 
 def test_a_claim_and_a_look_at_what_is_live_walk_past_nothing_that_has_ended(record, alice, settings):

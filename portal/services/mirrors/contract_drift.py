@@ -5,7 +5,7 @@ The client finds them. Nothing breaks by them: they are stored and shown as they
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -32,7 +32,7 @@ _NOT_SHOWN = "not shown"
 
 
 class NotOpen(Exception):
-    """Somebody has acknowledged the notice already; the message is fit for the person."""
+    """Somebody has acknowledged the notices already; the message is fit for the person."""
 
 
 def note_deviations(*, deviations: Iterable[agentstation.Deviation], request_number: int | None = None) -> None:
@@ -91,10 +91,18 @@ def _shorten(text: str) -> str:
 
 
 @transaction.atomic
-def acknowledge_notice(*, actor: models.User, notice: models.Notice) -> None:
-    """Note that somebody has seen it, so that it is shown no more. Raises NotOpen where somebody else was first."""
+def acknowledge_notices(*, actor: models.User, numbers: Collection[int]) -> int:
+    """Note that somebody has seen them, so that they are shown no more. Returns how many were open until now.
+
+    Raises NotOpen where none was.
+    """
     open_ones = models.Notice.objects.filter(acknowledged_at=None)
-    if not notice.update_where(open_ones, acknowledged_at=Now(), acknowledged_by=actor):
+    count = 0
+    for notice in open_ones.filter(pk__in=numbers).order_by("pk"):
+        if notice.update_where(open_ones, acknowledged_at=Now(), acknowledged_by=actor):
+            change = audit.describe_moment(row=notice, column="acknowledged_at")
+            audit.record(Verb.ACKNOWLEDGE, notice, by=actor, detail=change)
+            count += 1
+    if not count:
         raise NotOpen(_("Somebody has already marked this as reviewed."))
-    change = audit.describe_moment(row=notice, column="acknowledged_at")
-    audit.record(Verb.ACKNOWLEDGE, notice, by=actor, detail=change)
+    return count

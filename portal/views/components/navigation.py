@@ -25,6 +25,7 @@ _BELOW = {
     "request_list": ("request_detail", "request_close"),
     "workstation_list": ("workstation_detail",),
     "workspace_list": ("workspace_detail",),
+    "unknown": ("notice_list",),
     "failure_list": ("failure_detail",),
 }
 

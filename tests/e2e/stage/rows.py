@@ -153,9 +153,7 @@ def _create_retrying(mira: models.User) -> int:
     return int(portal_request.pk)
 
 
-def _add_event(
-    actor: models.User, verb: str, portal_request: models.Request, reason: str = "", **detail: str
-) -> None:
+def _add_event(actor: models.User, verb: str, portal_request: models.Request, reason: str = "", **detail: str) -> None:
     write_event(
         actor_id=actor.pk,
         actor_name=actor.username,
@@ -277,6 +275,7 @@ def create_record(olga: models.User) -> None:
     """A notice, findings, a tombstone of what was pruned long ago, and a seal over all events but the newest."""
     example = json.dumps({"id": "ws-1", "type": "quantum"})
     models.Notice.objects.create(kind="workstation.type=quantum", example=example, numbers=[1])
+    models.Notice.objects.create(kind=f"workstation has a field {LONG}", example=example, numbers=list(range(1, 21)))
     seen = models.Finding(
         kind="removed", what="event 4711", words=f"was removed; it was of {NOW:%Y-%m-%d %H:%M:%S} UTC."
     )
