@@ -5,8 +5,8 @@ from portal.forms.events import EventFilterForm
 from portal.forms.fields import PortalRenderer
 from portal.forms.filters import FilterForm, UsageForm
 from portal.forms.people import PeopleForm, PersonForm
-from portal.forms.requests import DecisionForm, ReasonForm, RequestForm, WorkspaceNameForm
-from portal.forms.review import NoticesForm
+from portal.forms.requests import ReasonForm, RequestForm, WorkspaceNameForm
+from portal.forms.review import DecisionForm, NoticesForm, OrphanForm
 from portal.forms.workstations import WorkstationFilterForm
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "FilterForm",
     "NewPasswordForm",
     "NoticesForm",
+    "OrphanForm",
     "PasswordForm",
     "PeopleForm",
     "PersonForm",

@@ -1,4 +1,4 @@
-"""The form that asks for a workstation, and those by which people decide about a request."""
+"""The form that asks for a workstation, and the reason that operators give."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -128,25 +128,3 @@ class ReasonForm(forms.Form):
         error_messages={"required": _("Say why: the reason is kept in the audit log.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-
-
-class DecisionForm(ReasonForm):
-    """Decides about a request whose outcome is unknown, where the portal cannot."""
-
-    decision = forms.ChoiceField(
-        choices=[
-            ("adopt", _("Link a workstation")),
-            ("not-created", _("Not created")),
-            ("give-up", _("Mark as failed")),
-        ],
-        error_messages={"required": _("Choose what became of it."), "invalid_choice": _("Choose what became of it.")},
-    )
-    workstation = WholeText(
-        label=_("Workstation"), required=False, max_length=200, widget=forms.TextInput(attrs={"class": "mono"})
-    )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if cleaned.get("decision") == "adopt" and not cleaned.get("workstation"):
-            self.add_error("workstation", _("Enter the ID of the workstation that was created for it."))
-        return cleaned

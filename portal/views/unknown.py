@@ -1,7 +1,5 @@
 """Requests whose outcome is unknown, workstations that nobody owns, and what operators decide about them."""
 
-from collections.abc import Callable
-
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpResponse
@@ -10,105 +8,100 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
-from portal.services.key import accounts, credentials
 from portal.services.reconciliation import operator_actions
-from portal.services.requests import submissions, submitters
+from portal.services.requests import submissions
+from portal.views import review_page, review_rows
 from portal.views.components import paging
-from portal.views.http import SignedInRequest
-
-_MOST = 200  # of each on the page; the oldest first
+from portal.views.http import SignedInRequest, read_key
 
 
 @require_GET
 @permission_required("portal.see_all", raise_exception=True)
 def index(request: SignedInRequest) -> HttpResponse:
-    """All of both, with the last scans as evidence."""
-    return render(request, "unknown.html", _show())
-
-
-def _show() -> dict[str, object]:
-    account = accounts.get_current_account()
-    unknown = models.Request.objects.filter(status=models.Request.Status.UNKNOWN)
-    orphans = models.Workstation.objects.orphans().filter(account=account)
-    left = submitters.list_left_workstations(account=account)
-    return {
-        "questions": credentials.list_questions(account=account),
-        "left": left.select_related("request__requester", "workspace").order_by("id")[:_MOST],
-        "unknown": unknown.select_related("requester", "account").order_by("id")[:_MOST],
-        "may_be_foreign": account.baseline_scan == models.Account.BaselineScan.FAILED,
-        "orphans": orphans.select_related("workspace", "made_for").order_by("id")[:_MOST],
-        "notices": models.Notice.objects.filter(acknowledged_at=None).count(),
-        "scans": models.Scan.objects.filter(account=account, ended_at__isnull=False).order_by("-id")[:5],
-    }
+    """What waits for a person, what is being checked, and the last scans as evidence."""
+    return render(request, "unknown.html", {"page": review_page.describe_page(request)})
 
 
 @require_POST
 @permission_required("portal.close_request", raise_exception=True)
 def decide(request: SignedInRequest, number: int) -> HttpResponse:
     """What an operator says of an unknown request."""
-    portal_request = get_object_or_404(models.Request, pk=number)
-    form = forms.DecisionForm(request.POST)
-    if not form.is_valid():
-        _complain(request, form)
-        return redirect("unknown")
-    try:
-        _carry_out(request, form, portal_request)
-    except submissions.NotPossible as error:
-        messages.warning(request, str(error))
+    portal_request = get_object_or_404(models.Request.objects.select_related("account"), pk=number)
+    label = portal_request.label
+    form = review_rows.make_request_form(user=request.user, portal_request=portal_request, data=request.POST)
+    workstation = _find_workstation(form, portal_request)
+    if form.is_valid():
+        try:
+            _carry_out(request, form, portal_request, workstation)
+        except submissions.NotPossible as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("%(label)s is resolved. Your reason is in the audit log.") % {"label": label})
+            return redirect("unknown")
+    return _answer_again(request, review_rows.Refusal(label=label, form=form))
+
+
+def _find_workstation(form: forms.DecisionForm, portal_request: models.Request) -> models.Workstation | None:
+    """The one that is to be linked; one that nobody knows is an error of the form."""
+    if not form.is_valid() or form.cleaned_data["decision"] != forms.DecisionForm.ADOPT:
+        return None
+    rows = models.Workstation.objects.filter(account=portal_request.account_id)
+    found = rows.filter(uid=form.cleaned_data["workstation"]).first()
+    if found is None:
+        form.add_error("workstation", _("The portal knows no workstation with this ID."))
+    return found
+
+
+def _carry_out(
+    request: SignedInRequest,
+    form: forms.DecisionForm,
+    portal_request: models.Request,
+    workstation: models.Workstation | None,
+) -> None:
+    said = {"actor": request.user, "portal_request": portal_request, "reason": form.cleaned_data["reason"]}
+    if workstation is not None:
+        operator_actions.adopt_workstation(workstation=workstation, **said)
+    elif form.cleaned_data["decision"] == forms.DecisionForm.NOT_CREATED:
+        operator_actions.declare_not_created(**said)
     else:
-        messages.success(
-            request, _("%(label)s is resolved. Your reason is in the audit log.") % {"label": portal_request.label}
-        )
-    return redirect("unknown")
-
-
-def _carry_out(request: SignedInRequest, form: forms.DecisionForm, portal_request: models.Request) -> None:
-    reason = form.cleaned_data["reason"]
-    match form.cleaned_data["decision"]:
-        case "adopt":
-            rows = models.Workstation.objects.filter(account=portal_request.account_id)
-            workstation = paging.find_newest(rows=rows, uid=form.cleaned_data["workstation"])
-            operator_actions.adopt_workstation(
-                actor=request.user, portal_request=portal_request, workstation=workstation, reason=reason
-            )
-        case "not-created":
-            operator_actions.declare_not_created(actor=request.user, portal_request=portal_request, reason=reason)
-        case _:
-            submissions.close_request(actor=request.user, portal_request=portal_request, reason=reason)
+        submissions.close_request(**said)
 
 
 @require_POST
 @permission_required("portal.close_request", raise_exception=True)
-def release(request: SignedInRequest, uid: str) -> HttpResponse:
-    """Give an orphan back."""
-    said = _("%(uid)s is being released. Your reason is in the audit log.") % {"uid": uid}
-    return _judge_orphan(request, uid, act=operator_actions.release_orphan, said=said)
-
-
-@require_POST
-@permission_required("portal.close_request", raise_exception=True)
-def disown(request: SignedInRequest, uid: str) -> HttpResponse:
-    """Say that an orphan is not the team's."""
-    said = _("%(uid)s is noted as not yours. Your reason is in the audit log.") % {"uid": uid}
-    return _judge_orphan(request, uid, act=operator_actions.disown_workstation, said=said)
-
-
-def _judge_orphan(request: SignedInRequest, uid: str, *, act: Callable[..., None], said: str) -> HttpResponse:
-    rows = models.Workstation.objects.filter(account=accounts.get_current_account())
+def decide_orphan(request: SignedInRequest, uid: str, decision: str = "") -> HttpResponse:
+    """What an operator says of an unassigned workstation. `decision`: where the address says it, and not the form."""
+    rows = models.Workstation.objects.filter(account=read_key(request).account)
     workstation = paging.find_newest(rows=rows, uid=uid)
-    form = forms.ReasonForm(request.POST)
-    if not form.is_valid():
-        _complain(request, form)
-        return redirect("unknown")
-    try:
-        act(actor=request.user, workstation=workstation, reason=form.cleaned_data["reason"])
-    except submissions.NotPossible as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(request, said)
+    data = request.POST.dict() | ({"decision": decision} if decision else {})
+    form = review_rows.make_orphan_form(workstation=workstation, data=data)
+    if form.is_valid():
+        try:
+            said = _judge_orphan(request, form, workstation)
+        except submissions.NotPossible as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, said)
+            return redirect("unknown")
+    return _answer_again(request, review_rows.Refusal(label=uid, form=form))
+
+
+def _judge_orphan(request: SignedInRequest, form: forms.OrphanForm, workstation: models.Workstation) -> str:
+    """Do it, and say what was done."""
+    reason, values = form.cleaned_data["reason"], {"uid": workstation.uid}
+    if form.cleaned_data["decision"] == forms.OrphanForm.RELEASE:
+        operator_actions.release_orphan(actor=request.user, workstation=workstation, reason=reason)
+        return _("%(uid)s is being released. Your reason is in the audit log.") % values
+    operator_actions.disown_workstation(actor=request.user, workstation=workstation, reason=reason)
+    return _("%(uid)s is noted as not yours. Your reason is in the audit log.") % values
+
+
+def _answer_again(request: SignedInRequest, refusal: review_rows.Refusal) -> HttpResponse:
+    """The page with the form as it was sent; what is no longer on the page, or not yet, is said in a message."""
+    page = review_page.describe_page(request, refusal=refusal)
+    if page.refusal is not None:
+        return render(request, "unknown.html", {"page": page})
+    for errors in refusal.form.errors.values():
+        said = {"label": refusal.label, "errors": " ".join(str(error) for error in errors)}
+        messages.warning(request, _("%(label)s: %(errors)s") % said)
     return redirect("unknown")
-
-
-def _complain(request: SignedInRequest, form: forms.ReasonForm) -> None:
-    for errors in form.errors.values():
-        messages.error(request, " ".join(str(error) for error in errors))

@@ -140,7 +140,7 @@ def decide(decision: str) -> Callable[[Stage], None]:
     def act(stage: Stage) -> None:
         portal_request, orphan = make_unknown(stage.sandbox, stage.alice), make_orphan()
         factories.ask_people(portal_request)
-        values = {"decision": decision, "workstation": orphan.uid, "reason": "It is so."}
+        values = {"decision": decision, "workstation": orphan.uid, "confirmed": "on", "reason": "It is so."}
         stage.post(stage.olga, f"/unknown/{portal_request.pk}/", **values)
 
     return act

@@ -1,10 +1,11 @@
 """An auditor who looks and cannot act, an operator who decides, and each failure as the sandbox rehearses it."""
 
 import json
+import re
 import urllib.request
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Portal
 from tests.e2e.test_first_day import PASSWORD, request, sign_in
@@ -154,33 +155,45 @@ def test_an_operator_decides_by_hand(page, portal, people):
     doubtful = make_orphan(portal)  # which the request may have made, as far as the lists tell
     expect(page.locator("#live")).to_contain_text("Needs your review", timeout=60_000)
 
-    decide(page, unknown, label, "Not created: send again", reason="Their support looked.")
+    row = open_row(page, unknown, label)
+    row.get_by_label("Not created: send again").check()
+    row.get_by_label("Reason").fill("Their support looked.")
+    row.get_by_role("button", name="Resolve").click()
+    expect(page.locator(".summary")).to_be_focused()
+    page.get_by_role("link", name="may cost twice").click()
+    expect(page.get_by_label("I have checked AgentStation's console")).to_be_focused()
+    page.keyboard.press("Space")
+    expect(page.get_by_label("Reason").locator("visible=true")).to_have_value("Their support looked.")
+    page.get_by_role("button", name="Resolve").locator("visible=true").click()
+    expect(page.locator(".messages")).to_contain_text(f"{label} is resolved")
     page.goto(mine)
     expect(page.locator("#live")).to_contain_text("A person confirmed: nothing was created")
     expect(page.locator("#live")).to_have_attribute("data-request-status", "unknown", timeout=60_000)
 
-    decide(page, unknown, label, "Link this workstation", reason="It is the one.", workstation=adopted)
+    row = open_row(page, unknown, label)
+    row.get_by_label("Link a workstation").check()
+    row.get_by_label("Workstation to link").select_option(adopted)
+    row.get_by_label("Reason").fill("It is the one.")
+    row.get_by_role("button", name="Resolve").click()
+    expect(page.locator(".messages")).to_contain_text(f"{label} is resolved")
     page.goto(mine)
     expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded")
 
     for uid in (released, doubtful):
-        page.goto(unknown)
-        orphan = page.get_by_role("region", name=uid)
-        orphan.locator("summary").click()
+        orphan = open_row(page, unknown, uid)
         orphan.get_by_label("Reason").fill("Nobody knows it.")
-        orphan.get_by_role("button", name="Release").click()
+        orphan.get_by_label("Release").check()
+        orphan.get_by_role("button", name="Resolve").click()
         expect(page.locator(".messages")).to_contain_text("is being released")
     wait_for(page, unknown, "None. Every running workstation belongs to a request.")
 
 
-def decide(page: Page, address: str, label: str, decision: str, *, reason: str, workstation: str = "") -> None:
+def open_row(page: Page, address: str, name: str) -> Locator:
+    """What is asked about a request or a workstation, unfolded."""
     page.goto(address)
-    part = page.get_by_role("region", name=label, exact=True)
-    part.locator("summary").click()
-    part.get_by_label("Reason").fill(reason)
-    part.get_by_label("Workstation").fill(workstation)
-    part.get_by_role("button", name=decision).click()
-    expect(page.locator(".messages")).to_contain_text(f"{label} is resolved")
+    row = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name=re.compile(f"^{name} ")))
+    row.locator("summary").click()
+    return row
 
 
 def test_somebody_is_added_and_chooses_a_password_without_javascript(browser, portal, people):

@@ -48,7 +48,7 @@ ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("workstation_release", "workstation_ended"), (NO_METHOD, OWN_OR_OPERATES)),
     **dict.fromkeys(
         (
-            *("request_close", "request_evidence", "unknown_decide", "orphan_release"),
+            *("request_close", "request_evidence", "unknown_decide", "orphan_decide", "orphan_release"),
             *("orphan_disown", "key_resume", "key_confirm", "key_database"),
         ),
         (NO_METHOD, OPERATES),

@@ -1,4 +1,4 @@
-"""The operators' page of unknown requests and orphans, and the question of a changed key."""
+"""What requesters and operators see of unknown requests, and the question of a changed key."""
 
 import re
 from datetime import timedelta
@@ -22,85 +22,6 @@ def unknown(sandbox, alice) -> models.Request:
     portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
     factories.ask_people(portal_request)
     return portal_request
-
-
-@pytest.fixture
-def orphan(sandbox) -> models.Workstation:
-    return models.Workstation.objects.create(account=accounts.get_current_account(), uid="orphan-1", type="python")
-
-
-def decide(browser, portal_request: models.Request, **values: str):
-    return browser.post(f"/unknown/{portal_request.pk}/", values, follow=True)
-
-
-def test_auditors_see_it_and_only_operators_decide(sign_in, unknown, orphan, alice, anna, olga):
-    page = sign_in(olga).get("/unknown/").content.decode()
-    assert unknown.label in page
-    assert "orphan-1" in page
-    assert sign_in(alice).get("/unknown/").status_code == 403
-    assert "Decide" not in sign_in(anna).get("/unknown/").content.decode().replace("Decide only", "")
-    for person in (alice, anna):
-        assert decide(sign_in(person), unknown, decision="give-up", reason="r").status_code == 403
-        assert sign_in(person).post("/unknown/orphans/orphan-1/release/", {"reason": "r"}).status_code == 403
-    assert "orphan-1" in sign_in(anna).get("/key/").content.decode()
-    assert "orphan-1" not in sign_in(alice).get("/key/").content.decode()
-
-
-@pytest.mark.parametrize(
-    ("values", "status", "verb"),
-    [
-        ({"decision": "adopt", "workstation": "orphan-1"}, "SUCCEEDED", "adopt"),
-        ({"decision": "not-created"}, "QUEUED", "not-created"),
-        ({"decision": "give-up"}, "FAILED", "close"),
-    ],
-)
-def test_an_operator_decides_with_a_reason(sign_in, unknown, orphan, alice, olga, values, status, verb):
-    page = decide(sign_in(olga), unknown, reason="I looked.", **values).content.decode()
-    assert "is resolved" in page
-    unknown.refresh_from_db()
-    event = models.Event.objects.get(verb=verb)
-    assert (unknown.status, event.actor_name, event.reason) == (status, "olga", "I looked.")
-    assert "I looked." in sign_in(alice).get(f"/requests/{unknown.pk}/").content.decode()
-    assert "moved on" in decide(sign_in(olga), unknown, reason="Again.", decision="give-up").content.decode() or (
-        status == "QUEUED"
-    )
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({"decision": "give-up"}, "Say why"),
-        ({"decision": "", "reason": "r"}, "Choose what became of it"),
-        ({"decision": "guess", "reason": "r"}, "Choose what became of it"),
-        ({"decision": "adopt", "reason": "r"}, "Enter the ID of the workstation"),
-    ],
-)
-def test_a_decision_that_lacks_something_is_said_and_changes_nothing(sign_in, unknown, olga, values, words):
-    assert words in decide(sign_in(olga), unknown, **values).content.decode()
-    unknown.refresh_from_db()
-    assert unknown.status == "UNKNOWN"
-
-
-def test_what_is_not_there_cannot_be_decided(sign_in, unknown, olga):
-    browser = sign_in(olga)
-    assert decide(browser, unknown, decision="adopt", workstation="nobody", reason="r").status_code == 404
-    assert browser.post("/unknown/999999/", {"decision": "give-up", "reason": "r"}).status_code == 404
-    assert browser.post("/unknown/orphans/nobody/release/", {"reason": "r"}).status_code == 404
-
-
-def test_an_orphan_is_given_back_with_a_reason(sign_in, orphan, olga):
-    browser, release = sign_in(olga), "/unknown/orphans/orphan-1/release/"
-    assert "Say why" in browser.post(release, follow=True).content.decode()
-    assert "is being released" in browser.post(release, {"reason": "Nobody's."}, follow=True).content.decode()
-    assert "has ended, has an owner" in browser.post(release, {"reason": "Again."}, follow=True).content.decode()
-    assert models.Event.objects.get(verb="release-orphan").reason == "Nobody's."
-
-
-def test_an_orphan_that_is_another_teams_is_nobodys_any_more(sign_in, orphan, olga, alice):
-    link = "/unknown/orphans/orphan-1/disown/"
-    assert sign_in(alice).post(link, {"reason": "r"}).status_code == 403
-    assert "noted as not yours" in sign_in(olga).post(link, {"reason": "Theirs."}, follow=True).content.decode()
-    assert "orphan-1" not in sign_in(olga).get("/unknown/").content.decode()
 
 
 def test_a_requester_who_is_asked_has_it_sent_again(sign_in, unknown, alice, bob):

@@ -179,7 +179,7 @@ def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], view: View)
         return Decision(verdict=Verdict.FOUND, newcomer=found)
     if view.has_no_lists and not unresolved.is_queued:
         return _ask(notes.NO_LISTS)
-    possible = [one for one in newcomers if _is_possible(unresolved, newcomer=one, view=view)]
+    possible = list_possible(unresolved=unresolved, newcomers=newcomers, view=view)
     if unresolved.is_queued:
         is_new = any(not one.is_in_flight and _is_news(unresolved, newcomer=one) for one in possible)
         return _ask(notes.NEWCOMER) if is_new else Decision(verdict=Verdict.WAIT)
@@ -187,6 +187,11 @@ def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], view: View)
         is_early = all(one.is_in_flight or one.listed_tick is None for one in possible)
         return Decision(verdict=Verdict.WAIT) if is_early else _ask(notes.NEWCOMER)
     return _judge_absence(unresolved, view=view)
+
+
+def list_possible(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], view: View) -> list[Newcomer]:
+    """Those that the request may have created, in the widest reading."""
+    return [one for one in newcomers if _is_possible(unresolved, newcomer=one, view=view)]
 
 
 def is_within(*, started_at: datetime | None, since: datetime, until: datetime, view: View) -> bool:

@@ -23,7 +23,7 @@ from portal.services.requests import lifecycle, notes, retry_policy
 from portal.services.runtime import leases, notify
 
 _MOST_NAMED = 50  # newcomers named in an event
-_SLOWEST = 60.0  # seconds between scans while something is to be reconciled
+SLOWEST = 60.0  # seconds between scans while something is to be reconciled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ def _is_scan_due(*, account: models.Account) -> bool:
     newest = unresolved.list_open_attempts(account=account).aggregate(newest=Max("ended_at"))["newest"]
     if newest is not None:
         age = (now - newest).total_seconds()
-        wait = min(wait, max(settings.PORTAL_JOB_INTERVAL, min(age / 4, _SLOWEST)))
+        wait = min(wait, max(settings.PORTAL_JOB_INTERVAL, min(age / 4, SLOWEST)))
     # A clock that stepped back must not put scans off until it has caught up.
     return not 0 <= (now - last.begun_at).total_seconds() < wait
 

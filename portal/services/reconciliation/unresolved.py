@@ -50,7 +50,7 @@ def describe_request(*, portal_request: models.Request, attempts: Sequence[model
     return matching.Unresolved(
         type=portal_request.type,
         workspace_uid=portal_request.workspace_uid,
-        attempts=[_describe_attempt(attempt, restores=lost) for attempt in all_sent],
+        attempts=[describe_attempt(attempt=attempt, restores=lost) for attempt in all_sent],
         is_queued=portal_request.status == models.Request.Status.QUEUED,
         denied_tick=_find_denied_tick(portal_request),
         obstacle=obstacle,
@@ -65,7 +65,7 @@ def _find_denied_tick(portal_request: models.Request) -> int:
     return by.values_list("ended_tick", flat=True).first() or 0
 
 
-def _describe_attempt(attempt: models.Attempt, *, restores: Sequence[models.Restore]) -> matching.Sent:
+def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Restore]) -> matching.Sent:
     ended_at = attempt.ended_at or attempt.deadline_at
     claimed_at, claimed_tick = attempt.claimed_at, attempt.claimed_tick
     if attempt.worker == restore.WORKER:  # it stands for one that may have been made after the backup
@@ -128,9 +128,9 @@ class Survey:
                 others.order_by(F("listed_tick").asc(nulls_first=True)).values(tick=Coalesce("listed_tick", 0))[:1]
             ),
         )
-        lost = restore.list_restores(account=account)
+        self.restores = restore.list_restores(account=account)
         self._found = [
-            (row, _describe_newcomer(row, restores=lost, view=view))
+            (row, _describe_newcomer(row, restores=self.restores, view=view))
             for row in rows.select_related("workspace").defer("raw").order_by("id")
         ]
 

@@ -25,7 +25,7 @@ _BELOW = {
     "request_list": ("request_detail", "request_close"),
     "workstation_list": ("workstation_detail",),
     "workspace_list": ("workspace_detail",),
-    "unknown": ("notice_list",),
+    "unknown": ("notice_list", "unknown_decide", "orphan_decide"),
     "failure_list": ("failure_detail",),
 }
 

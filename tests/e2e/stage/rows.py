@@ -63,6 +63,8 @@ def create_requests(mira: models.User, olga: models.User) -> dict[str, int]:
     numbers["stuck"] = _create_unknown(
         mira, type="zoom-chromium", workspace_uid="atlas", operator_note=notes.NO_WITNESS
     )
+    stuck = models.Request.objects.get(pk=numbers["stuck"])
+    _add_event(None, "needs-review", stuck, reason=notes.NO_WITNESS)
     numbers["cancelled"] = _create_request(mira, 5, "CANCELLED").pk
     numbers["sending"] = _create_sending(mira)
     numbers["retrying"] = _create_retrying(mira)
@@ -153,10 +155,12 @@ def _create_retrying(mira: models.User) -> int:
     return int(portal_request.pk)
 
 
-def _add_event(actor: models.User, verb: str, portal_request: models.Request, reason: str = "", **detail: str) -> None:
+def _add_event(
+    actor: models.User | None, verb: str, portal_request: models.Request, reason: str = "", **detail: str
+) -> None:
     write_event(
-        actor_id=actor.pk,
-        actor_name=actor.username,
+        actor_id=actor.pk if actor else None,
+        actor_name=actor.username if actor else "",
         verb=verb,
         target=f"request {portal_request.label}",
         request_number=portal_request.pk,
@@ -187,6 +191,7 @@ def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
     listed = {"listed_tick": 1}  # before the call that is under way was claimed
     _create_workstation(None, "orphan-1", made_for=made_for, **listed)
     _create_workstation(None, LONG + "-orphan", type="voip-chromium", **listed)
+    _create_workstation(None, "ws-stranger", type="zoom-chromium", **listed)
     _create_workstation(factories.create_user("ines", is_active=False), "ws-left")
     _create_workstation(olga, "ws-olga")
     _create_looks()

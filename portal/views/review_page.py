@@ -1,0 +1,71 @@
+"""What the page "Needs review" shows: decided here, and its templates only say it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from portal import models
+from portal.services.key import credentials
+from portal.services.reconciliation import review
+from portal.services.requests import submitters
+from portal.views import review_rows
+from portal.views.http import SignedInRequest, read_key
+from portal.views.review_rows import Refusal, RequestRow, Row, WorkstationRow
+
+_LAST_SCANS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section[T]:
+    """The rows of a list, and how many of them wait."""
+
+    rows: Sequence[T]
+    count: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewPage:
+    """The whole page. `notices`: how many changes of the API nobody has seen; `refusal`: where its row is shown."""
+
+    questions: Sequence[models.Credential]
+    needing: Section[RequestRow]
+    orphans: Section[WorkstationRow]
+    left: Section[models.Workstation]
+    checking: Section[RequestRow]
+    scans: Iterable[models.Scan]
+    notices: int
+    may_be_foreign: bool
+    refusal: Refusal | None
+
+
+def describe_page(request: SignedInRequest, *, refusal: Refusal | None = None) -> ReviewPage:
+    """All that is decided for the page, for who may decide and for who may only look."""
+    user, account, now = request.user, read_key(request).account, timezone.now()
+    found = review.read_review(account=account, now=now)
+    needing, checking = (
+        _cut([review_rows.describe_request(case, user=user, now=now, refusal=refusal) for case in cases])
+        for cases in (found.needing, found.checking)
+    )
+    orphans = [review_rows.describe_orphan(row, user=user, refusal=refusal) for row in found.orphans]
+    unassigned = _cut(orphans, waiting=[row for row in orphans if row.workstation.release_requested_at is None])
+    left = submitters.list_left_workstations(account=account).select_related("request__requester", "workspace")
+    scans = models.Scan.objects.filter(account=account, ended_at__isnull=False)
+    shown: list[Row] = [*needing.rows, *unassigned.rows, *checking.rows]
+    return ReviewPage(
+        questions=credentials.list_questions(account=account),
+        needing=needing,
+        orphans=unassigned,
+        left=_cut(list(left.order_by("id")[: review.MOST + 1])),
+        checking=checking,
+        scans=scans.order_by("-id")[:_LAST_SCANS],
+        notices=models.Notice.objects.filter(acknowledged_at=None).count(),
+        may_be_foreign=account.baseline_scan == models.Account.BaselineScan.FAILED,
+        refusal=refusal if any(row.is_refused for row in shown) else None,
+    )
+
+
+def _cut[T](rows: Sequence[T], *, waiting: Sequence[T] | None = None) -> Section[T]:
+    """As many as a page has; `waiting`: those that are counted, where that is not all."""
+    count = len(rows if waiting is None else waiting)
+    return Section(rows=rows[: review.MOST], count=f"{review.MOST}+" if count > review.MOST else str(count))

@@ -1,0 +1,279 @@
+"""The rows of the page "Needs review": what is known, what can be said of it now, and what follows from that."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django import forms as django_forms
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+
+from portal import forms, models
+from portal.services.reconciliation import matching, operator_actions, review
+
+_MOST_OPTIONS = 25  # workstations in a list; of more, the ID is typed
+_LONGEST = 60  # characters of what AgentStation says, in a list
+_CLOCK, _MOMENT = "H:i T", "j M, H:i:s T"
+
+type Data = Mapping[str, object] | None
+type Facts = Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One answer. `leads_to`: what follows from it; `obstacle`: why it cannot be chosen now; `id` where it can be."""
+
+    value: str
+    label: str
+    leads_to: str
+    obstacle: str = ""
+    id: str = ""
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """A question with its answers, and the form that sends one."""
+
+    action: str
+    form: forms.ReasonForm
+    options: Sequence[Option]
+    asks_workstation: bool = False
+    asks_confirmation: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What a person may decide about. `decision` only for who may, and while it is open."""
+
+    decision: Decision | None
+
+    @property
+    def is_refused(self) -> bool:
+        return self.decision is not None and self.decision.form.is_bound
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestRow(Row):
+    """An unknown request. `expectation`: since when it waits, or until when; `facts`: what is known, with labels."""
+
+    case: review.Case
+    expectation: str
+    facts: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkstationRow(Row):
+    """An unassigned workstation."""
+
+    workstation: models.Workstation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """An answer that was not taken. `label`: what it is about."""
+
+    label: str
+    form: forms.ReasonForm
+
+
+# --- Requests ---
+
+
+def make_request_form(*, user: models.User, portal_request: models.Request, data: Data = None) -> forms.DecisionForm:
+    """What the service would refuse now need not be confirmed."""
+    obstacle = operator_actions.find_obstacle(actor=user, portal_request=portal_request)
+    return forms.DecisionForm(
+        data,
+        needs_confirmation=not obstacle and operator_actions.is_sent_again(portal_request=portal_request),
+        auto_id=f"request-{portal_request.pk}-%s",
+    )
+
+
+def describe_request(case: review.Case, *, user: models.User, now: datetime, refusal: Refusal | None) -> RequestRow:
+    expectation = _describe_expectation(case, now=now)
+    may_decide = user.has_perm("portal.close_request")
+    return RequestRow(
+        case=case,
+        expectation=expectation,
+        facts=[*_list_facts(case)],
+        decision=_ask_about_request(case, user=user, expectation=expectation, refusal=refusal) if may_decide else None,
+    )
+
+
+def _describe_expectation(case: review.Case, *, now: datetime) -> str:
+    if case.asked_at is not None:
+        return _("Waiting for a person since %(when)s.") % {"when": _say(case.asked_at, _MOMENT)}
+    if case.known_by is None or case.asked_by is None:
+        return ""
+    if now < case.known_by:
+        return _("By itself, by about %(when)s.") % {"when": _say(case.known_by, _CLOCK)}
+    if now < case.asked_by:
+        return _("It takes longer: a person is asked by about %(when)s.") % {"when": _say(case.asked_by, _CLOCK)}
+    return _("It takes longer than usual.")
+
+
+def _list_facts(case: review.Case) -> Facts:
+    """What happened to the request, and what has been found since."""
+    if case.attempt is None:
+        return
+    yield _("Sent"), _describe_sending(case, attempt=case.attempt)
+    if not case.was_restored:
+        yield _("Outcome"), _describe_outcome(case.attempt)
+    late = getattr(case.attempt, "late_response", None)
+    if late is not None:
+        yield _("Late response"), f"{_say(late.came_at, _MOMENT)}: {late.words or late.get_outcome_display()}"
+    yield _("Complete scans since then"), _describe_scans(case.scans)
+    found = "; ".join(_describe_candidate(one) for one in case.possible)
+    yield _("May have been created for it"), found or _("No workstation that AgentStation lists")
+
+
+def _describe_sending(case: review.Case, *, attempt: models.Attempt) -> str:
+    if case.was_restored:
+        return _("Not known: the database was restored from a backup")
+    values = {"when": _say(attempt.claimed_at, _MOMENT), "number": attempt.number}
+    return _("%(when)s, attempt %(number)s") % values
+
+
+def _describe_outcome(attempt: models.Attempt) -> str:
+    title = attempt.failure_row.title if attempt.failure_row else attempt.failure
+    codes = [attempt.failure, f"HTTP {attempt.http_status}" if attempt.http_status else ""]
+    return f"{title} ({', '.join(code for code in codes if code)})"
+
+
+def _describe_scans(scans: Sequence[models.Scan]) -> str:
+    if not scans:
+        return _("None yet")
+    values = {"count": len(scans), "when": _say(scans[0].begun_at, _MOMENT)}
+    values |= {"active": scans[0].active_count, "ended": scans[0].history_count}
+    return _("%(count)s, the last at %(when)s (%(active)s active, %(ended)s ended)") % values
+
+
+def _ask_about_request(case: review.Case, *, user: models.User, expectation: str, refusal: Refusal | None) -> Decision:
+    portal_request = case.portal_request
+    form = make_request_form(user=user, portal_request=portal_request)
+    if refusal is not None and refusal.form.auto_id == form.auto_id:
+        form = refusal.form  # type: ignore[assignment]
+    if 0 < len(case.candidates) <= _MOST_OPTIONS:
+        form.fields["workstation"].widget = django_forms.Select(choices=_list_choices(case.candidates))
+    return Decision(
+        action=reverse("unknown_decide", args=[portal_request.pk]),
+        form=form,
+        options=_finish(_list_answers(case, user=user, expectation=expectation), form=form),
+        asks_workstation=bool(case.candidates) or "workstation" in form.errors,
+        asks_confirmation=form.needs_confirmation,
+    )
+
+
+def _list_answers(case: review.Case, *, user: models.User, expectation: str) -> list[Option]:
+    none_known = _("No unassigned workstation is known. One can be linked as soon as AgentStation's lists show it.")
+    obstacle = operator_actions.find_obstacle(actor=user, portal_request=case.portal_request)
+    return [
+        Option(
+            value=forms.DecisionForm.ADOPT,
+            label=_("Link a workstation"),
+            leads_to=_("The request gets the unassigned workstation that you choose, and succeeds."),
+            obstacle="" if case.candidates else none_known,
+        ),
+        replace(_describe_not_created(case), obstacle=f"{obstacle} {expectation}" if obstacle else ""),
+        Option(
+            value=forms.DecisionForm.GIVE_UP,
+            label=_("Mark as failed"),
+            leads_to=_("The request ends. A workstation that is found later stays unassigned."),
+        ),
+    ]
+
+
+def _describe_not_created(case: review.Case) -> Option:
+    value = forms.DecisionForm.NOT_CREATED
+    if operator_actions.is_sent_again(portal_request=case.portal_request):
+        leads_to = _(
+            "The request goes back into the queue and is sent again. If AgentStation has created a workstation after "
+            "all, there will be two, and both are billed."
+        )
+        return Option(value=value, label=_("Not created: send again"), leads_to=leads_to)
+    leads_to = _("The request is cancelled: the account that it was sent to is no longer in use.")
+    if case.portal_request.cancel_requested_at is not None:
+        leads_to = _("The request is cancelled, as its requester wants.")
+    return Option(value=value, label=_("Not created: cancel"), leads_to=leads_to)
+
+
+def _list_choices(candidates: Sequence[review.Candidate]) -> list[tuple[str, object]]:
+    likely = [(one.uid, _describe_candidate(one)) for one in candidates if one.is_likely]
+    others = [(one.uid, _describe_candidate(one)) for one in candidates if not one.is_likely]
+    groups: list[tuple[str, object]] = [("", _("Choose one"))]
+    if likely:
+        groups.append((_("May have been created for it"), likely))
+    return [*groups, (_("Other unassigned workstations"), others)] if others else groups
+
+
+# --- Unassigned workstations ---
+
+
+def make_orphan_form(*, workstation: models.Workstation, data: Data = None) -> forms.OrphanForm:
+    return forms.OrphanForm(data, auto_id=f"workstation-{workstation.pk}-%s")
+
+
+def describe_orphan(workstation: models.Workstation, *, user: models.User, refusal: Refusal | None) -> WorkstationRow:
+    is_open = workstation.release_requested_at is None and user.has_perm("portal.close_request")
+    decision = _ask_about_orphan(workstation, refusal=refusal) if is_open else None
+    return WorkstationRow(workstation=workstation, decision=decision)
+
+
+def _ask_about_orphan(workstation: models.Workstation, *, refusal: Refusal | None) -> Decision | None:
+    try:
+        action = reverse("orphan_decide", args=[workstation.uid])
+    except NoReverseMatch:  # an ID that no address can have
+        return None
+    form: forms.ReasonForm = make_orphan_form(workstation=workstation)
+    if refusal is not None and refusal.form.auto_id == form.auto_id:
+        form = refusal.form
+    options = [
+        Option(
+            value=forms.OrphanForm.RELEASE,
+            label=_("Release"),
+            leads_to=_(
+                "AgentStation ends it immediately and stops everything running on it. Files stay in the workspace."
+            ),
+        ),
+        Option(
+            value=forms.OrphanForm.DISOWN,
+            label=_("Not ours"),
+            leads_to=_(
+                "It belongs to somebody else who uses this API key. It stays as it is, and no request waits for it."
+            ),
+        ),
+    ]
+    return Decision(action=action, form=form, options=_finish(options, form=form))
+
+
+# --- Both ---
+
+
+def _finish(options: Sequence[Option], *, form: forms.ReasonForm) -> list[Option]:
+    """Number those that can be chosen, the first from 0 on: an error links there."""
+    field = form["decision"]
+    chosen, possible = field.value(), [option for option in options if not option.obstacle]
+    return [
+        option
+        if option.obstacle
+        else replace(option, id=f"{field.auto_id}_{possible.index(option)}", is_chosen=option.value == chosen)
+        for option in options
+    ]
+
+
+def _describe_candidate(one: review.Candidate | matching.Newcomer) -> str:
+    uid = Truncator(one.uid).chars(_LONGEST)
+    parts = [Truncator(models.label_type(one.type)).chars(_LONGEST)] if one.type else []
+    if one.started_at is not None:
+        parts.append(_("started %(when)s") % {"when": _say(one.started_at, _MOMENT)})
+    if one.workspace_uid:
+        parts.append(_("workspace %(uid)s") % {"uid": Truncator(one.workspace_uid).chars(_LONGEST)})
+    return f"{uid} ({', '.join(parts)})" if parts else uid
+
+
+def _say(moment: datetime, format: str) -> str:
+    return date_format(timezone.localtime(moment), format)

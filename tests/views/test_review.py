@@ -1,0 +1,418 @@
+"""The page "Needs review": what operators see of unknown requests and unassigned workstations, and how they decide."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from portal import models
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services.key import accounts
+from portal.services.reconciliation import restore, review
+from portal.services.requests import notes
+from tests import factories
+from tests.admin import rows
+from tests.signing import write_event
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CONFIRMED = {"confirmed": "on"}
+AGAIN = {"decision": "not-created", **CONFIRMED}
+
+
+@pytest.fixture
+def unknown(sandbox, alice) -> models.Request:
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    factories.ask_people(portal_request)
+    return portal_request
+
+
+@pytest.fixture
+def orphan(sandbox) -> models.Workstation:
+    return models.Workstation.objects.create(account=accounts.get_current_account(), uid="orphan-1", type="golang")
+
+
+def decide(browser, portal_request: models.Request, **values: str):
+    return browser.post(f"/unknown/{portal_request.pk}/", values, follow=True)
+
+
+def read(response) -> str:
+    """The page's words, as people see them."""
+    return response.text.replace("&#x27;", "'")
+
+
+def find_section(page: str, heading: str) -> str:
+    """What stands between a heading of the second level, which has a number, and the next one."""
+    return re.split(rf"<h2[^>]*>\s*{re.escape(heading)}\s*\(", page)[1].partition("<h2")[0]
+
+
+def find_option(page: str, value: str) -> str:
+    """One answer, up to the end of its card."""
+    return next(
+        card for card in re.findall(r'<label class="card">.*?</label>', page, re.DOTALL) if f'value="{value}"' in card
+    )
+
+
+# --- Who ---
+
+
+def test_auditors_see_it_and_only_operators_decide(sign_in, unknown, orphan, alice, anna, olga):
+    page = read(sign_in(olga).get("/unknown/"))
+    assert unknown.label in page
+    assert "orphan-1" in page
+    assert sign_in(alice).get("/unknown/").status_code == 403
+    shown = read(sign_in(anna).get("/unknown/"))
+    assert "Resolve" not in shown.replace("The portal resolves", "")
+    assert "What is known" in shown
+    for person in (alice, anna):
+        assert decide(sign_in(person), unknown, decision="give-up", reason="r").status_code == 403
+        for end in ("", "release/", "disown/"):
+            assert sign_in(person).post(f"/unknown/orphans/orphan-1/{end}", {"reason": "r"}).status_code == 403
+    assert "orphan-1" in read(sign_in(anna).get("/key/"))
+    assert "orphan-1" not in read(sign_in(alice).get("/key/"))
+
+
+# --- What is decided about a request ---
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "verb"),
+    [
+        ({"decision": "adopt", "workstation": "orphan-1"}, "SUCCEEDED", "adopt"),
+        (AGAIN, "QUEUED", "not-created"),
+        ({"decision": "give-up"}, "FAILED", "close"),
+    ],
+)
+def test_an_operator_decides_with_a_reason(sign_in, unknown, orphan, alice, olga, values, status, verb):
+    page = read(decide(sign_in(olga), unknown, reason="I looked.", **values))
+    assert "is resolved" in page
+    unknown.refresh_from_db()
+    event = models.Event.objects.get(verb=verb)
+    assert (unknown.status, event.actor_name, event.reason) == (status, "olga", "I looked.")
+    assert "I looked." in read(sign_in(alice).get(f"/requests/{unknown.pk}/"))
+    assert "moved on" in read(decide(sign_in(olga), unknown, reason="Again.", decision="give-up")) or (
+        status == "QUEUED"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "field"),
+    [
+        ({"decision": "give-up"}, "Say why", "reason"),
+        ({"decision": "", "reason": "r"}, "Choose what happened", "decision_0"),
+        ({"decision": "guess", "reason": "r"}, "Choose what happened", "decision_0"),
+        ({"decision": "adopt", "reason": "r"}, "Choose the workstation", "workstation"),
+        ({"decision": "adopt", "reason": "r", "workstation": "nobody"}, "knows no workstation", "workstation"),
+        ({"decision": "adopt", "reason": "r", "workstation": "n" * 201}, "This has 201 characters", "workstation"),
+        ({"decision": "not-created", "reason": "r"}, "may cost twice", "confirmed"),
+        ({"decision": "give-up", "reason": "r" * 501}, "This has 501 characters", "reason"),
+    ],
+)
+def test_a_decision_that_lacks_something_is_asked_for_again(sign_in, unknown, orphan, olga, values, words, field):
+    response = decide(sign_in(olga), unknown, **values)
+    page = read(response)
+    assert (response.status_code, response.redirect_chain) == (200, [])
+    summary = page.partition('class="summary"')[2].partition("</div>")[0]
+    assert f"{unknown.label}: nothing has changed yet" in summary
+    assert re.search(f'<a\\s+href="#request-{unknown.pk}-{field}"\\s*>[^<]*{words}', summary)
+    assert page.count(f'id="request-{unknown.pk}-{field}"') == 1
+    assert "<title>" in page
+    assert re.search(r"<title>\s*Error:", page)
+    assert re.search(r"<details[^>]*\bopen\b", page)
+    unknown.refresh_from_db()
+    assert unknown.status == "UNKNOWN"
+
+
+def test_an_error_keeps_what_was_typed_and_opens_only_its_own_panel(sign_in, sandbox, unknown, orphan, alice, olga):
+    other = factories.send_until_settled(factories.submit(alice, type="golang", workspace_uid="reset"))
+    page = read(decide(sign_in(olga), unknown, decision="not-created", reason="Their <support> says so."))
+    assert page.count('value="Their &lt;support&gt; says so."') == 1
+    assert "checked" in find_option(page, "not-created")
+    assert len(re.findall(r"<details[^>]*\bopen\b", page)) == 1
+    mine = page.partition(f'action="/unknown/{unknown.pk}/"')[2].partition("</form>")[0]
+    assert "Their &lt;support&gt; says so." in mine
+    assert f'action="/unknown/{other.pk}/"' in page
+    chosen = read(decide(sign_in(olga), unknown, decision="adopt", workstation="orphan-1", reason=""))
+    assert re.search(r'<option value="orphan-1"\s+selected', chosen)
+
+
+def test_what_has_moved_on_is_said_in_a_message(sign_in, unknown, olga):
+    browser = sign_in(olga)
+    decide(browser, unknown, decision="give-up", reason="r")
+    for values in ({"decision": "give-up", "reason": "r"}, {"decision": "give-up"}):
+        response = decide(browser, unknown, **values)
+        assert response.redirect_chain == [("/unknown/", 302)]
+        assert f"{unknown.label}: " in read(response)
+    assert models.Event.objects.filter(verb="close").count() == 1
+
+
+def test_what_the_service_refuses_is_said_with_the_reason_kept(sign_in, unknown, olga, alice):
+    owned = factories.create_workstation(alice)
+    page = read(decide(sign_in(olga), unknown, decision="adopt", workstation=owned.uid, reason="It is this one."))
+    assert "has changed in the meantime" in page.partition('class="summary"')[2].partition("</div>")[0]
+    assert 'value="It is this one."' in page
+
+
+def test_what_is_not_there_cannot_be_decided(sign_in, unknown, olga):
+    browser = sign_in(olga)
+    assert browser.post("/unknown/999999/", {"decision": "give-up", "reason": "r"}).status_code == 404
+    for end in ("", "release/", "disown/"):
+        assert browser.post(f"/unknown/orphans/nobody/{end}", {"reason": "r"}).status_code == 404
+
+
+# --- What can be chosen ---
+
+
+def test_each_answer_says_what_it_leads_to(sign_in, unknown, orphan, olga):
+    page = read(sign_in(olga).get("/unknown/"))
+    for value, words in (
+        ("adopt", "gets the unassigned workstation"),
+        ("not-created", "goes back into the queue"),
+        ("give-up", "stays unassigned"),
+        ("release", "ends it immediately"),
+        ("disown", "somebody else who uses this API key"),
+    ):
+        option = find_option(page, value)
+        assert words in option
+        assert "disabled" not in option
+    assert "Not now" not in page
+    assert f'name="confirmed" id="request-{unknown.pk}-confirmed"' in page
+
+
+def test_without_an_unassigned_workstation_none_can_be_linked(sign_in, unknown, olga):
+    page = read(sign_in(olga).get("/unknown/"))
+    option = find_option(page, "adopt")
+    assert "disabled" in option
+    assert "Not now: No unassigned workstation is known" in option
+    assert 'name="workstation"' not in page
+    # The first answer that can be chosen is the one that an error leads to.
+    assert f'id="request-{unknown.pk}-decision_0"' in find_option(page, "not-created")
+
+
+def test_what_is_still_checked_cannot_be_sent_again_and_says_until_when(sign_in, unknown, olga):
+    models.Request.objects.update(operator_note="")
+    page = read(sign_in(olga).get("/unknown/"))
+    option = find_option(page, "not-created")
+    assert "disabled" in option
+    assert re.search(r"Not now: The portal is still checking this request. By itself, by about \d\d:\d\d UTC", option)
+    assert 'name="confirmed"' not in page
+    page = read(decide(sign_in(olga), unknown, reason="Kept.", **AGAIN))
+    assert "still checking this request" in page.partition('class="summary"')[2].partition("</div>")[0]
+    assert 'value="Kept."' in page
+    unknown.refresh_from_db()
+    assert unknown.status == "UNKNOWN"
+
+
+def test_what_is_no_longer_wanted_is_cancelled_and_need_not_be_confirmed(sign_in, unknown, olga):
+    models.Request.objects.update(cancel_requested_at=Now())
+    page = read(sign_in(olga).get("/unknown/"))
+    assert "Not created: cancel" in (option := find_option(page, "not-created"))
+    assert "as its requester wants" in option
+    assert 'name="confirmed"' not in page
+    decide(sign_in(olga), unknown, decision="not-created", reason="r")
+    unknown.refresh_from_db()
+    assert unknown.status == "CANCELLED"
+
+
+def test_what_was_sent_to_an_account_that_was_left_is_never_sent_again(sign_in, unknown, settings, olga):
+    models.Request.objects.update(operator_note="")
+    settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
+    factories.present_key()
+    assert "can't be sent again" in find_option(read(sign_in(olga).get("/unknown/")), "not-created")
+    factories.ask_people(unknown)
+    assert "no longer in use" in find_option(read(sign_in(olga).get("/unknown/")), "not-created")
+    decide(sign_in(olga), unknown, decision="not-created", reason="r")
+    unknown.refresh_from_db()
+    assert unknown.status == "CANCELLED"
+
+
+def test_what_may_have_been_created_for_it_comes_first(sign_in, unknown, orphan, olga):
+    account = accounts.get_current_account()
+    space = models.Workspace.objects.create(account=account, uid="S-1")
+    models.Workstation.objects.create(
+        account=account, uid="likely", type="python", workspace=space, created_at=rows.NOW, listed_tick=10**6
+    )
+    page = read(sign_in(olga).get("/unknown/"))
+    mine = page.partition(f'action="/unknown/{unknown.pk}/"')[2].partition("</form>")[0]
+    first, others = mine.partition('label="May have been created for it"')[2].split("</optgroup>")[:2]
+    assert re.search(r"likely \(Python, started [^)]*, workspace S-1\)", first)
+    assert "orphan-1 (Go)" in others
+    assert "likely (Python" in page.partition("<dt>May have been created for it</dt>")[2].partition("</dd>")[0]
+
+
+def test_of_many_workstations_the_id_is_typed(sign_in, unknown, orphan, olga):
+    account = accounts.get_current_account()
+    models.Workstation.objects.bulk_create(
+        models.Workstation(account=account, uid=f"many-{number}", type="golang") for number in range(25)
+    )
+    page = read(sign_in(olga).get("/unknown/"))
+    assert re.search(r'<input[^>]*name="workstation"[^>]*list="unassigned"', page)
+    assert '<option value="many-24">golang</option>' in page
+    decide(sign_in(olga), unknown, decision="adopt", workstation="many-24", reason="r")
+    unknown.refresh_from_db()
+    assert unknown.workstation.uid == "many-24"
+
+
+# --- What is known ---
+
+
+def test_what_waits_for_a_person_comes_first_and_what_is_checked_below(sign_in, sandbox, unknown, alice, olga):
+    checked = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    page = read(sign_in(olga).get("/unknown/"))
+    assert page.index("Requests that need review") < page.index("Unassigned workstations") < page.index("Being checked")
+    needing, checking = find_section(page, "Requests that need review"), find_section(page, "Being checked")
+    assert (unknown.label in needing, checked.label in needing) == (True, False)
+    assert (unknown.label in checking, checked.label in checking) == (False, True)
+    assert needing.startswith("1)")
+    assert re.search(r"By itself, by about \d\d:\d\d UTC", checking)
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [(10, "By itself, by about"), (8 * 60, "a person is asked by about"), (60 * 60, "It takes longer than usual")],
+)
+def test_until_when_it_is_checked_is_told(sign_in, sandbox, unknown, olga, age, words):
+    models.Request.objects.update(operator_note="")
+    at = Now() - timedelta(seconds=age)
+    with factories.unprotected():
+        models.Attempt.objects.update(ended_at=at, deadline_at=at)
+    assert words in find_section(read(sign_in(olga).get("/unknown/")), "Being checked")
+
+
+def test_the_evidence_stands_beside_it(sign_in, sandbox, alice, olga):
+    portal_request = factories.send_until_settled(factories.submit(alice, workspace_uid="fail-500"))
+    models.Request.objects.filter(pk=portal_request.pk).update(operator_note=notes.NO_WITNESS)
+    at = rows.NOW.replace(hour=22, minute=20, second=7)
+    write_event(at=at, verb=Verb.NEEDS_REVIEW, request_number=portal_request.pk, reason=notes.NO_WITNESS)
+    account, counts = accounts.get_current_account(), {"active_count": 4, "history_count": 31}
+    for tick, is_whole in ((0, True), (10**6, True), (10**6 + 1, True), (10**6 + 2, False)):
+        models.Scan.objects.create(
+            account=account, begun_at=at, ended_at=at, begun_tick=tick, is_whole=is_whole, **counts
+        )
+    page = find_section(read(sign_in(olga).get("/unknown/")), "Requests that need review")
+    assert "show no workstation for this request" in page
+    assert re.search(r"Waiting for a person since [^<]*22:20:07 UTC", page)
+    assert re.search(r"<dt>Sent</dt>\s*<dd><bdi>[^<]*, attempt 1<", page)
+    assert "AgentStation internal error (500, HTTP 500)" in page
+    assert "please retry your request" in page.partition("AgentStation's response")[2]
+    assert re.search(r"<bdi>2, the last at [^<]*22:20:07 UTC \(4 active, 31 ended\)<", page)
+    assert "No workstation that AgentStation lists" in page
+    assert f'href="/requests/{portal_request.pk}/"' in page
+
+
+def test_what_a_restore_made_unknown_says_that_it_is_not_known_whether_it_was_sent(sign_in, sandbox, alice, olga):
+    factories.submit(alice)
+    restore.restore_requests()
+    page = read(sign_in(olga).get("/unknown/"))
+    assert "Not known: the database was restored from a backup" in page
+    assert "None yet" in page
+
+
+def test_a_late_response_is_told(sign_in, unknown, olga):
+    models.LateResponse.objects.create(
+        attempt=unknown.attempts.get(), outcome="UNKNOWN", failure="500", error="Internal error", message="Too late"
+    )
+    assert "Internal error: Too late" in read(sign_in(olga).get("/unknown/")).partition("<dt>Late response</dt>")[2]
+
+
+def test_without_an_attempt_there_is_nothing_to_tell(sign_in, unknown, olga):
+    with factories.unprotected():
+        models.Attempt.objects.all().delete()
+    page = read(sign_in(olga).get("/unknown/"))
+    assert unknown.label in page
+    assert "<dt>Sent</dt>" not in page
+
+
+# --- Unassigned workstations ---
+
+
+@pytest.mark.parametrize("path", ["/unknown/orphans/orphan-1/", "/unknown/orphans/orphan-1/release/"])
+def test_an_orphan_is_released_with_a_reason(sign_in, orphan, olga, path):
+    browser, release = sign_in(olga), {"decision": "release"}
+    assert "Say why" in read(browser.post(path, release))
+    assert "is being released" in read(browser.post(path, {**release, "reason": "Nobody's."}, follow=True))
+    page = read(browser.get("/unknown/"))
+    assert find_section(page, "Unassigned workstations").startswith("0)")
+    assert "Releasing" in page
+    again = browser.post(path, {**release, "reason": "Again."}, follow=True)
+    assert "orphan-1: This workstation has ended, has an owner" in read(again)
+    assert models.Event.objects.get(verb="release-orphan").reason == "Nobody's."
+
+
+@pytest.mark.parametrize("path", ["/unknown/orphans/orphan-1/", "/unknown/orphans/orphan-1/disown/"])
+def test_an_orphan_that_is_another_teams_is_nobodys_any_more(sign_in, orphan, olga, path):
+    answer = {"decision": "disown", "reason": "Theirs."}
+    assert "noted as not yours" in read(sign_in(olga).post(path, answer, follow=True))
+    assert "orphan-1" not in read(sign_in(olga).get("/unknown/"))
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "field"),
+    [
+        ({"reason": "Keep this."}, "Choose what should happen", "decision_0"),
+        ({"reason": "Keep this.", "decision": "burn"}, "Choose what should happen", "decision_0"),
+        ({"decision": "disown"}, "Say why", "reason"),
+    ],
+)
+def test_an_error_about_an_orphan_says_which_and_keeps_what_was_typed(sign_in, orphan, olga, values, words, field):
+    other = models.Workstation.objects.create(account=orphan.account, uid="orphan-2", type="golang")
+    response = sign_in(olga).post("/unknown/orphans/orphan-1/", values)
+    page = read(response)
+    assert response.status_code == 200
+    summary = page.partition('class="summary"')[2].partition("</div>")[0]
+    assert "orphan-1: nothing has changed yet" in summary
+    assert re.search(f'<a\\s+href="#workstation-{orphan.pk}-{field}"\\s*>[^<]*{words}', summary)
+    assert page.count('value="Keep this."') == ("reason" in values)
+    assert len(re.findall(r"<details[^>]*\bopen\b", page)) == 1
+    assert f'id="workstation-{other.pk}-reason"' in page
+    assert not models.Event.objects.filter(verb__in=("disown", "release-orphan")).exists()
+
+
+def test_an_id_that_no_address_can_have_is_shown_without_a_question(sign_in, sandbox, olga):
+    models.Workstation.objects.create(account=accounts.get_current_account(), uid="a/b", type="golang")
+    page = read(sign_in(olga).get("/unknown/"))
+    assert "a/b" in page
+    assert "What should happen to it?" not in page
+
+
+# --- What it costs ---
+
+
+def test_a_row_more_costs_no_query_more(sign_in, unknown, orphan, alice, olga):
+    browser, counts = sign_in(olga), []
+    for number in range(6):
+        add_rows(alice, number)
+        with CaptureQueriesContext(connection) as queries:
+            page = read(browser.get("/unknown/"))
+        counts.append(len(queries))
+    assert page.count("Resolve…") == 2 + 3 * 6
+    assert set(counts) == {counts[0]}, [query["sql"] for query in queries]
+    assert counts[0] <= 22, counts
+
+
+def add_rows(alice: models.User, number: int) -> None:
+    """A request that waits for a person, one that is checked, and a workstation that one of them may have created."""
+    account = accounts.get_current_account()
+    for note in ("", notes.NEWCOMER):
+        row = factories.submit(alice)
+        states = {"status": "UNKNOWN", "failure": "no-answer", "was_unknown": True, "operator_note": note}
+        models.Request.objects.filter(pk=row.pk).update(**states)
+        rows.create_attempt(row, outcome="UNKNOWN", failure="no-answer")
+    space = models.Workspace.objects.create(account=account, uid=f"S-{number}")
+    values = {"account": account, "type": "python", "workspace": space, "listed_tick": 10**6}
+    models.Workstation.objects.create(uid=f"W-{number}", made_for=row, **values)
+    models.Notice.objects.create(kind=f"field {number}", example="{}")
+
+
+def test_what_is_more_than_a_page_has_is_counted_as_such(sign_in, unknown, olga, monkeypatch):
+    monkeypatch.setattr(review, "MOST", 2)
+    account = accounts.get_current_account()
+    for number in range(3):
+        models.Workstation.objects.create(account=account, uid=f"W-{number}", type="golang")
+    page = find_section(read(sign_in(olga).get("/unknown/")), "Unassigned workstations")
+    assert page.startswith("2+)")
+    assert "W-1" in page
+    assert "W-2" not in page.partition("<datalist")[0]
