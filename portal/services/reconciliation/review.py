@@ -148,9 +148,9 @@ class _Facts:
         """When two scans have begun that can prove something, and when people are asked without them."""
         if sent is None:
             return None, None
-        proof_from = sent.proof_from + self._view.grace
+        proof_from = sent.proof_from + self._view.allowed_lag
         between = timedelta(seconds=min(settings.PORTAL_SCAN_INTERVAL, reconcile.SLOWEST))
-        return proof_from + 2 * between, proof_from + self._view.patience
+        return proof_from + 2 * between, proof_from + self._view.longest_wait
 
 
 def _describe_orphans(orphans: Iterable[models.Workstation]) -> Mapping[int, Sequence[Candidate]]:
@@ -190,8 +190,8 @@ def _sketch_view(*, account: models.Account, now: datetime) -> matching.View:
     return matching.View(
         now=now,
         steady_since=now,
-        minute=timedelta(seconds=settings.PORTAL_RECONCILE_GRACE),
-        grace=listinglag.estimate_grace(account=account, now=now),
+        wait_unit=timedelta(seconds=settings.PORTAL_RECONCILE_GRACE),
+        allowed_lag=listinglag.estimate_grace(account=account, now=now),
         clock_offset=None,
         scans=(),
         documented_types=frozenset(models.Request.Type.values),
