@@ -76,13 +76,12 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         form = asking.read_form(asked.query)
         if not form.is_valid():
             return []
-        people, number, verb = (form.cleaned_data[name] for name in ("person", "request", "verb"))
+        people, number = form.cleaned_data["person"], form.cleaned_data["request"]
         if not asked.words and (number is not None or len(people) < 2):
             return None
         shown = {str(verb.label): verb.value for verb in Verb}
-        words = [shown.get(word, word) for word in (*asked.words, *filter(None, [verb]))]
-        part = asking.narrow_part(form, asked.part)
-        return findevents.find_events(words=words, verbs=Verb.values, people=people, part=part)
+        search = asking.read_search(form, [shown.get(word, word) for word in asked.words])
+        return findevents.find_events(asked=search, verbs=Verb.values, part=asked.part)
 
     def list_links(self, row: models.Event) -> list[tuple[failures.Words, str]]:
         if not row.http_request:

@@ -168,6 +168,8 @@ def test_a_search_looks_past_the_newest_where_the_form_narrows_it(ask, log, alic
     for _ in range(5):
         rows.create_event(alice, verb="sign-in", target="user alice", at=at(12))
     assert ask(q="alice", verb="submit") == [log.submitted]
+    assert ask(q="alice", request="R-373") == [log.submitted]
+    assert ask(q="alice", until="2026-03-09") == [log.submitted]
 
 
 # --- Wrong values ---
@@ -223,6 +225,7 @@ def test_a_file_has_what_the_list_has(anna, sign_in, log, monkeypatch):
         {"person": "olga", "verb": "close", "since": "2026-03-10", "until": "2026-03-10"},
         {"person": "o", "since": "2026-03-10"},
         {"person": "o", "q": "test"},
+        {"request": "R-373", "q": "test"},
         {"since": "2026-03-10", "until": "2026-03-10"},
     ],
 )

@@ -1,6 +1,6 @@
 """What an auditor asks of the list of events in the form above it: whose, of which request, when, and what happened."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from portal import forms, models
 from portal.admin.base import readonly, telling
-from portal.services.search import finding, periods
+from portal.services.search import findevents, periods
 
 
 def read_form(query: QueryDict) -> forms.EventFilterForm:
@@ -34,11 +34,12 @@ def read_period(form: forms.EventFilterForm) -> tuple[datetime | None, datetime 
     return _start_of(since) if since else None, _start_of(until + timedelta(days=1)) if until else None
 
 
-def narrow_part(form: forms.EventFilterForm, part: finding.Slice) -> finding.Slice:
-    """The part of the list in which events of the period may be."""
+def read_search(form: forms.EventFilterForm, words: Sequence[str]) -> findevents.Asked:
+    """The words of the search, narrowed by what is filled in: a verb is a word, too."""
+    people, number, verb = (form.cleaned_data[name] for name in ("person", "request", "verb"))
     since, until = read_period(form)
-    above, below = periods.find_bounds(model=models.Event, column="at", since=since, until=until)
-    return replace(part, above=max(above, part.above), below=min(below, part.below))
+    verbs = [verb] if verb else []
+    return findevents.Asked(words=[*words, *verbs], people=people, number=number, since=since, until=until)
 
 
 class AskingChangeList(readonly.BoundedChangeList):
