@@ -81,8 +81,8 @@ def _tell_outcome(portal_request: models.Request) -> Shown:
     state = portal_request.get_status_display()
     failure = portal_request.failure_row
     if failure is None:
-        return format_html("{}.", state)
-    return format_html("{}. {}. {}", state, columns.show_failure(failure.code), failure.cause)
+        return format_html("<b>{}.</b>", state)
+    return format_html("<b>{}. {}.</b> {}", state, columns.show_failure(failure.code), failure.cause)
 
 
 def _tell_attempt(attempt: models.Attempt) -> Line:
