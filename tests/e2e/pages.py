@@ -242,7 +242,7 @@ PAGES = [
     Page(name="workstations-all", path="/workstations/", url="workstation_list", person="olga"),
     Page(name="workspaces-all", path="/workspaces/", url="workspace_list", person="olga"),
     Page(name="unknown", path="/unknown/", url="unknown", person="olga"),
-    Page(name="unknown-decide", path="/unknown/", url="unknown", person="olga", act=open_all),
+    Page(name="unknown-decide", path="/unknown/", url="unknown", person="olga", act=open_main),
     # --- Administrators' ---
     Page(name="people", path="/people/", url="people_list", person="root", scene="invited"),
     Page(name="people-none", path="/people/?name=nobody", url="people_list", person="root"),
@@ -253,8 +253,8 @@ PAGES = [
     Page(name="person", path="/people/{number}/", url="person_detail", person="root", scene="invited"),
     Page(name="person-out", path="/people/{number}/", url="person_detail", person="root", scene="locked-out"),
     Page(name="unknown-refused", path="/unknown/", url="unknown", person="olga", act=send_empty),
-    Page(name="unknown-auditor", path="/unknown/", url="unknown", person="anna", act=open_all),
-    Page(name="api-changes", path="/api-changes/", url="notice_list", person="olga", act=open_all),
+    Page(name="unknown-auditor", path="/unknown/", url="unknown", person="anna", act=open_main),
+    Page(name="api-changes", path="/api-changes/", url="notice_list", person="olga", act=open_main),
     Page(name="api-changes-refused", path="/api-changes/", url="notice_list", person="olga", act=send_empty),
     Page(name="api-changes-auditor", path="/api-changes/", url="notice_list", person="anna"),
     # --- The key ---
