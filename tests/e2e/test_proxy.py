@@ -93,14 +93,19 @@ def test_the_token_of_the_link_is_in_no_log(proxied, through_nginx, browser):
         proxied.ask_database("ALTER TABLE away RENAME TO portal_signinlink")
     assert read_status(ask(through_nginx(), path[0][:-1])) == 301
     assert read_status(ask(through_nginx(), f"{path[0]}more/")) == 404
+    another_link = "/join/12.not-to-be-logged/"
+    assert read_status(ask(through_nginx(), another_link)) == 404
     proxied.end("portal")
-    assert read_status(ask(through_nginx(), path[0])) == 502
+    for link_path in (path[0], another_link):
+        assert read_status(ask(through_nginx(), link_path)) == 502
     proxied.start_portal()
 
     logs = proxied.read_logs()
     assert logs.count("GET /setup/...") > 8
     assert "ERROR django.request: " in logs
+    assert "GET /join/..." in logs
     assert path[1] not in logs
+    assert "not-to-be-logged" not in logs
 
 
 # --- Strangers ---
