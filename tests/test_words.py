@@ -53,7 +53,7 @@ def test_what_is_not_marked_is_found(source, unmarked):
 
 # What pages said before they had a glossary: docs/glossary.md has the words in their place.
 _FORMER = re.compile(
-    r"\b(whoever|anew|wish(ed)?|mend(s|ed)?|go(es)? out|g(i|a)v(e|en|ing|es) back|give (it|them|this) back"
+    r"\b(whoever|anew|need not|wish(ed)?|mend(s|ed)?|go(es)? out|g(i|a)v(e|en|ing|es) back|give (it|them|this) back"
     r"|the provider|UIDs?|rehears(e|al)|stand(s|ing)? still|orphans?|look(s|ing)? (for )?it up"
     r"|the key is (paused|held)|starting again)\b"
 )

@@ -118,7 +118,19 @@ def _list_zones() -> list[tuple[str, str]]:
     return [("", ""), *((name, name) for name in names)]
 
 
-class FilterForm(forms.Form):
+class ListFilterForm(forms.Form):
+    """Has a `type` and a `person`, who is asked for only where everybody's rows are listed."""
+
+    def __init__(self, *args: Any, types: Iterable[str], with_person: bool, **kwargs: Any) -> None:
+        """`types` are the names of those that the rows may have."""
+        super().__init__(*args, **kwargs)
+        names = [(name, models.label_type(name)) for name in types]
+        self.fields["type"].choices = [("", _("Any")), *names]  # type: ignore[attr-defined]
+        if not with_person:
+            del self.fields["person"]
+
+
+class FilterForm(ListFilterForm):
     """Narrows the history. Every field is optional.
 
     Beside the fields `cleaned_data` has what `q` asks for: the `number` of a request, or `words`. `zone` is that of the
@@ -160,14 +172,6 @@ class FilterForm(forms.Form):
     sort = choose(_("Order"), [("", _("Newest first")), ("oldest", _("Oldest first"))], widget=forms.HiddenInput)
     before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
     after = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, types: Iterable[str], with_person: bool, **kwargs: Any) -> None:
-        """`types` are the names of those that requests may have."""
-        super().__init__(*args, **kwargs)
-        names = [(name, models.label_type(name)) for name in types]
-        self.fields["type"].choices = [("", _("Any")), *names]  # type: ignore[attr-defined]
-        if not with_person:
-            del self.fields["person"]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -1,36 +1,21 @@
 """The filters of the workstations."""
 
-from collections.abc import Iterable
-from typing import Any
-
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from portal import models
-from portal.forms.fields import NOT_IN_LIST
-from portal.forms.filters import choose_person
+from portal.forms.filters import ListFilterForm, choose, choose_person
 
 RUNNING, ENDED, ALL = "running", "ended", "all"
 
 
-class WorkstationFilterForm(forms.Form):
+class WorkstationFilterForm(ListFilterForm):
     """Narrows the list of workstations: those that run, unless it says otherwise."""
 
     SHOWN = ((RUNNING, _("Running")), (ENDED, _("Ended")), (ALL, _("All")))
 
-    show = forms.ChoiceField(
-        required=False, choices=SHOWN, widget=forms.HiddenInput, error_messages={"invalid_choice": NOT_IN_LIST}
-    )
-    type = forms.ChoiceField(label=_("Type"), required=False, error_messages={"invalid_choice": NOT_IN_LIST})
+    show = choose(_("Which"), SHOWN, widget=forms.HiddenInput)
+    type = choose(_("Type"), [])
     person = choose_person()
-
-    def __init__(self, *args: Any, types: Iterable[str], with_person: bool, **kwargs: Any) -> None:
-        """`types` are the names of those that workstations may have."""
-        super().__init__(*args, **kwargs)
-        names = [(name, models.label_type(name)) for name in types]
-        self.fields["type"].choices = [("", _("Any")), *names]  # type: ignore[attr-defined]
-        if not with_person:
-            del self.fields["person"]
 
     @property
     def shown(self) -> str:

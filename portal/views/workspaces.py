@@ -1,8 +1,7 @@
 """Workspaces: those that a person may see, and one of them with its files, logs and workstations."""
 
 from django.contrib import messages
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -10,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.services.mirrors import naming
-from portal.views.components import paging
+from portal.views.components import paging, use
 from portal.views.http import SignedInRequest
 
 
@@ -22,9 +21,7 @@ def _visible(request: SignedInRequest) -> QuerySet[models.Workspace]:
 @require_GET
 def index(request: SignedInRequest) -> HttpResponse:
     """The workspaces, newest first."""
-    # Counted for each row that is shown: a join would count for all of them first.
-    files = models.File.objects.filter(workspace=OuterRef("pk")).order_by().values("workspace")
-    rows = _visible(request).annotate(file_count=Coalesce(Subquery(files.values(number=Count("pk"))), 0))
+    rows = use.annotate_use(_visible(request))
     return render(request, "workspaces/list.html", {"page": paging.read_page(rows=rows, query=request.GET)})
 
 

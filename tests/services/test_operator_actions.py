@@ -176,3 +176,12 @@ def test_deciding_leaves_the_key_as_it_was(sandbox, alice, olga):
     operator_actions.declare_not_created(actor=olga, portal_request=portal_request, reason="Asked the provider.")
     assert models.Key.objects.values().get() == before
     assert circuit_breaker.get_key(account=accounts.get_current_account()).state == "ACTIVE"
+
+
+def test_a_workstation_whose_id_cannot_be_kept_is_linked_to_nothing(sandbox, alice, olga):
+    portal_request, nameless = make_unknown(sandbox, alice), make_orphan()
+    models.Workstation.objects.filter(pk=nameless.pk).update(is_nameless=True)
+    with pytest.raises(submissions.NotPossible):
+        adopt(olga, portal_request, nameless)
+    portal_request.refresh_from_db()
+    assert portal_request.status == "UNKNOWN"

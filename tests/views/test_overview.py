@@ -1,6 +1,7 @@
 """The overview on top of home: for whoever sees everything, with the end of a pause for operators."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -49,3 +50,13 @@ def test_an_operator_ends_a_pause_from_there_unless_it_is_a_question(sign_in, an
 
 def test_an_auditor_sees_how_far_the_log_is_sealed(sign_in, anna):
     assert "Not sealed yet" in read_home(sign_in(anna))
+
+
+@pytest.mark.parametrize(("cause", "ends_by_itself"), [("429", True), ("500", True), ("402", False)])
+def test_a_pause_that_ends_by_itself_says_when_and_nothing_of_a_request(sign_in, alice, cause, ends_by_itself):
+    accounts.get_current_account()
+    until = Now() + timedelta(minutes=2) if ends_by_itself else None
+    models.Key.objects.update(state="PAUSED", cause=cause, paused_at=Now(), paused_until=until)
+    page = sign_in(alice).get("/key/").content.decode()
+    assert ("Sending resumes by itself at" in page) is ends_by_itself
+    assert ("Is it safe to try again?" in page) is not ends_by_itself

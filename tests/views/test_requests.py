@@ -179,7 +179,7 @@ def test_only_an_operator_closes_and_only_with_a_reason(sandbox, sign_in, alice,
     page = sign_in(olga).post(close, {"reason": "not in the list"}, follow=True).content.decode()
     assert models.Request.objects.get().status == "FAILED"
     assert "not in the list" in page
-    assert "You need not do anything" not in page
+    assert "You don't need to do anything" not in page
     assert "has moved on" in sign_in(olga).post(close, {"reason": "r"}, follow=True).content.decode()
     assert sign_in(olga).post("/requests/999999/close/", {"reason": "r"}).status_code == 404
 

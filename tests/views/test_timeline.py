@@ -120,7 +120,7 @@ def test_what_an_operator_marked_as_failed_is_no_longer_said_to_be_checked(sandb
     assert "Their support found none." in shown
     assert "the portal no longer checks what happened" in shown
     assert "Yes, but if AgentStation has created a workstation for this request after all" in shown
-    for wrong in ("Not yet", "while the portal is checking", "need not do anything", "The portal looks for"):
+    for wrong in ("Not yet", "while the portal is checking", "need to do anything", "The portal looks for"):
         assert wrong not in shown
 
 

@@ -52,7 +52,7 @@ def test_a_requester_who_is_asked_cancels_it_at_once(sign_in, unknown, alice):
 
 def test_who_is_asked_is_not_told_that_there_is_nothing_to_do(sign_in, unknown, alice):
     """The failure's own advice holds until the lists leave a question."""
-    client, path, advice = sign_in(alice), f"/requests/{unknown.pk}/", "You need not do anything"
+    client, path, advice = sign_in(alice), f"/requests/{unknown.pk}/", "You don't need to do anything"
     assert advice not in client.get(path).content.decode()
     models.Request.objects.update(operator_note="")
     assert advice in client.get(path).content.decode()

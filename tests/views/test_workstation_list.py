@@ -96,3 +96,9 @@ def test_what_may_not_be_released_is_left_alone(sign_in, alice, bob, anna):
     for person in (alice, anna):
         assert release(sign_in(person), his, ended, confirmed="yes", reason="x").status_code == 302
     assert is_releasing(his, ended) == [False, False]
+
+
+def test_the_part_that_is_shown_is_marked(sign_in, alice):
+    page = " ".join(sign_in(alice).get(f"{LIST}?show=ended").content.decode().split())
+    assert '<a href="?show=ended" aria-current="page" >Ended</a>' in page
+    assert page.count('aria-current="page"') == 1

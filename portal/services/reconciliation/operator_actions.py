@@ -32,7 +32,11 @@ def adopt_workstation(
 ) -> None:
     """Say that this orphan was created for that request. Raises NotPossible where either has moved on."""
     locked = submissions.lock_request(portal_request=portal_request)
-    unclaimed = models.Workstation.objects.unclaimed().filter(account=locked.account_id).select_for_update(of=("self",))
+    unclaimed = (
+        models.Workstation.objects.unclaimed()
+        .filter(account=locked.account_id, is_nameless=False)
+        .select_for_update(of=("self",))
+    )
     stored = unclaimed.filter(pk=workstation.pk).first()
     if locked.status not in _OPEN or stored is None:
         raise submissions.NotPossible(

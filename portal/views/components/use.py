@@ -1,0 +1,18 @@
+"""What people know a workspace by: what ran there last, when, and how many files it has."""
+
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from portal import models
+
+
+def annotate_use(rows: QuerySet[models.Workspace]) -> QuerySet[models.Workspace]:
+    """The rows with `file_count`, `last_type` and `last_at`. Asked for each that is shown: a join would do it for all
+    of them first."""
+    files = models.File.objects.filter(workspace=OuterRef("pk")).order_by().values("workspace")
+    ran = models.Workstation.objects.filter(workspace=OuterRef("pk")).order_by("-id")
+    return rows.annotate(
+        file_count=Coalesce(Subquery(files.values(number=Count("pk"))), 0),
+        last_type=Subquery(ran.values("type")[:1]),
+        last_at=Coalesce(Subquery(ran.values("first_seen_at")[:1]), "first_seen_at"),
+    )
