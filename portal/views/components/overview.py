@@ -32,7 +32,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """How far the audit log is sealed and checked, the newest acts that needed a reason, and what is out of the
+    """How far the audit log is sealed and checked, people's newest acts that needed a reason, and what is out of the
     ordinary."""
 
     state: seals.State
@@ -113,7 +113,7 @@ def _read_log(unassigned: int) -> Log:
     return Log(
         state=seals.describe_state(),
         checks=[check for check in watch.list_checks() if check.ended_at],
-        acts=list(models.Event.objects.exclude(reason="").order_by("-id")[:_MOST_ACTS]),
+        acts=list(models.Event.objects.exclude(reason="").exclude(actor_id=None).order_by("-id")[:_MOST_ACTS]),
         exceptions=[
             Figure(
                 label=_("Outcome unknown, 24 hours"),
