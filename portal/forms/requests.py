@@ -1,5 +1,6 @@
 """The form that asks for a workstation, and the reason that operators give."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from portal import models
-from portal.forms.fields import WholeText
+from portal.forms.fields import NOT_IN_LIST, WholeText
 
 
 class TypeCards(forms.RadioSelect):
@@ -37,6 +38,8 @@ class WorkspaceNameForm(forms.Form):
 
 
 NEW, OTHER = "+new", "+other"  # no workspace can have these as its ID
+_UID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_NO_UID = _("A workspace ID has 1 to 64 letters, digits, hyphens or underscores.")
 
 
 class RequestForm(forms.Form):
@@ -50,21 +53,18 @@ class RequestForm(forms.Form):
             "invalid_choice": _("AgentStation doesn't offer this type. Choose one of those shown here."),
         },
     )
-    # Whose a workspace is, is asked when it is submitted: here any will do.
+    # Whose a workspace is, is asked when it is submitted.
     place = WholeText(
         label=_("Workspace"),
         required=False,
         help_text=_("Files stay in the workspace when the workstation ends."),
+        validators=[RegexValidator(rf"\A(\{NEW}|\{OTHER}|{_UID.pattern})\Z", NOT_IN_LIST)],
         widget=WorkspaceChoices,
     )
     workspace_id = WholeText(
         label=_("Workspace ID"),
         required=False,
-        validators=[
-            RegexValidator(
-                r"\A[0-9A-Za-z_-]{1,64}\Z", _("A workspace ID has 1 to 64 letters, digits, hyphens or underscores.")
-            )
-        ],
+        validators=[RegexValidator(rf"\A{_UID.pattern}\Z", _NO_UID)],
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
     )
     note = WholeText(
@@ -93,7 +93,7 @@ class RequestForm(forms.Form):
         """Show these types, in this order, and the person's own workspaces. Each is its own label, so that its choice
         can tell more than its name."""
         self.fields["type"].choices = [(one.name, one) for one in types]  # type: ignore[attr-defined]
-        own: dict[str, Any] = {one.uid: one for one in workspaces}
+        own: dict[str, Any] = {one.uid: one for one in workspaces if _UID.fullmatch(one.uid)}
         choices = {NEW: _("A new workspace"), **own, OTHER: _("A workspace by its ID")}
         self.fields["place"].widget.choices = choices.items()
         values = self.data if self.is_bound else self.initial

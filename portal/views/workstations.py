@@ -67,9 +67,11 @@ def _list_tabs(request: SignedInRequest, form: forms.WorkstationFilterForm) -> l
 def _release_several(request: SignedInRequest) -> HttpResponse:
     """Ask once, with the reason that others' need; the second time do it. Others than the person may release are not
     found."""
-    uids = request.POST.getlist("workstation")[: paging.PAGE_SIZE]
+    texts = request.POST.getlist("workstation")[: paging.PAGE_SIZE]
+    numbers = [int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 19]
     visible = models.Workstation.objects.visible_to(request.user).select_related("request__requester", "workspace")
-    ticked = [row for row in visible.filter(uid__in=uids).order_by("-pk") if _may_release_now(request, row)]
+    rows = visible.filter(pk__in=numbers).order_by("-pk")
+    ticked = [row for row in rows if _may_release_now(request, row)]
     if not ticked:
         messages.warning(request, _("Tick the workstations to release: none of them can be released now."))
         return redirect("workstation_list")

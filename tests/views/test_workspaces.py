@@ -105,3 +105,17 @@ def test_an_id_has_to_be_typed_where_it_is_chosen(sign_in, alice):
     values = {"type": "python", "place": "+other", "workspace_id": "", "note": "", "submission": str(uuid4())}
     response = sign_in(alice).post("/requests/new/", values)
     assert response.context["form"].errors["workspace_id"]
+
+
+@pytest.mark.parametrize("place", ["x" * 65, "a b", "+else", "\x00", "<b>"])
+def test_what_is_no_choice_is_refused(sign_in, alice, place):
+    values = {"type": "python", "place": place, "workspace_id": "", "note": "", "submission": str(uuid4())}
+    response = sign_in(alice).post("/requests/new/", values)
+    assert response.status_code == 200
+    assert response.context["form"].errors["place"]
+    assert not models.Request.objects.filter(requester=alice).exists()
+
+
+def test_a_workspace_whose_id_cannot_be_asked_for_is_not_offered(sign_in, alice):
+    rows.create_workspace(alice, uid="x" * 65)
+    assert list_places(sign_in(alice)) == {"+new": True, "+other": False}

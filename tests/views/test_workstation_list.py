@@ -22,7 +22,7 @@ def list_shown(browser, query="") -> set[int]:
 
 
 def release(browser, *workstations, **values):
-    return browser.post(LIST, {"workstation": [row.uid for row in workstations], **values})
+    return browser.post(LIST, {"workstation": [row.pk for row in workstations], **values})
 
 
 def is_releasing(*workstations) -> list[bool]:
@@ -102,3 +102,10 @@ def test_the_part_that_is_shown_is_marked(sign_in, alice):
     page = " ".join(sign_in(alice).get(f"{LIST}?show=ended").content.decode().split())
     assert '<a href="?show=ended" aria-current="page" >Ended</a>' in page
     assert page.count('aria-current="page"') == 1
+
+
+@pytest.mark.parametrize("ticked", ["", "\x00", "-1", "x" * 300, "9" * 300, "٣"])
+def test_what_no_box_has_releases_nothing(sign_in, alice, ticked):
+    running = create(alice)
+    assert sign_in(alice).post(LIST, {"workstation": [ticked], "confirmed": "yes"}).status_code == 302
+    assert is_releasing(running) == [False]
