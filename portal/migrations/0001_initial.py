@@ -335,6 +335,7 @@ class Migration(migrations.Migration):
                 ('earlier_cursor', models.TextField(blank=True, help_text='One that was read before: it must not come again.')),
                 ('pages', models.PositiveIntegerField(default=0, help_text='Pages read.')),
                 ('list_pages', models.PositiveIntegerField(default=0, help_text='Pages read of the list that it is in.')),
+                ('failures', models.PositiveSmallIntegerField(default=0, help_text='Calls for the next page that failed.')),
                 ('page_size', models.PositiveSmallIntegerField(default=100, help_text='Entries asked for in a page.')),
                 ('back_to', models.DateTimeField(blank=True, help_text='It reads the history until all of a page started before this.', null=True)),
                 ('back_to_uid', models.TextField(blank=True, help_text='It reads the history until it has met this workstation.')),

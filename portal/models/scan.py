@@ -45,6 +45,7 @@ class Scan(models.Model):
     earlier_cursor = models.TextField(blank=True, help_text=_("One that was read before: it must not come again."))
     pages = models.PositiveIntegerField(default=0, help_text=_("Pages read."))
     list_pages = models.PositiveIntegerField(default=0, help_text=_("Pages read of the list that it is in."))
+    failures = models.PositiveSmallIntegerField(default=0, help_text=_("Calls for the next page that failed."))
     page_size = models.PositiveSmallIntegerField(default=100, help_text=_("Entries asked for in a page."))
     back_to = models.DateTimeField(
         null=True, blank=True, help_text=_("It reads the history until all of a page started before this.")

@@ -508,9 +508,9 @@ def test_what_the_first_scan_listed_is_foreign_and_not_taken(sandbox, alice, lea
 
 
 BROKEN = {
-    "500": ([{"on": HISTORY, "status": 500}], "500 InternalError"),
+    "500": ([{"on": HISTORY, "status": 500, "times": 4}], "500 InternalError"),
     "garbage": ([{"on": ACTIVE, "status": 200, "body": "<html>Welcome</html>"}], "200 UnreadableResponse"),
-    "broken-off": ([{"on": HISTORY, "name": "reset"}], "NoAnswer"),
+    "broken-off": ([{"on": HISTORY, "name": "reset", "times": 4}], "NoAnswer"),
     "key": ([{"on": ACTIVE, "status": 401}], "401 InvalidKey"),
     "circle": (
         [{"on": HISTORY, "status": 200, "body": {"data": [], "next_cursor": "same"}, "times": 2}],
@@ -672,7 +672,7 @@ def test_until_the_first_scan_nothing_is_sent_and_where_it_fails_all_is_sent(san
     portal_request = factories.submit(alice)
     models.Account.objects.update(baseline_scan="WANTED")
     assert factories.claim_next(worker="w") is None
-    sandbox.script({"on": HISTORY, "status": 500})
+    sandbox.script({"on": HISTORY, "status": 500, "times": 4})
 
     scan(lease)
 

@@ -434,7 +434,7 @@ def test_a_scan_that_failed_is_kept_with_its_problem_and_what_it_showed(
     sandbox, lease, on, response, problem, has_lists
 ):
     script_list(sandbox, entry("W1"))
-    sandbox.script({"on": on, **response})
+    sandbox.script({"on": on, "times": 4, **response})
     if on == ACTIVE:
         scan(lease)  # takes the good page
         models.Scan.objects.all().delete()
@@ -446,6 +446,26 @@ def test_a_scan_that_failed_is_kept_with_its_problem_and_what_it_showed(
     assert has_no_lists() is not has_lists
     assert models.Workstation.objects.get().is_foreign
     assert accounts.get_current_account().baseline_scan == "FAILED"
+
+
+@pytest.mark.parametrize(
+    "response", [{"name": "fail-500"}, {"name": "fail-503"}, {"name": "garbage"}, {"name": "reset"}]
+)
+def test_a_page_behind_the_first_is_asked_for_again_three_times(sandbox, lease, response):
+    script_list(sandbox, entry("W1"), cursor="next")
+    scripted = {"on": ACTIVE, "times": 3, **response}
+    sandbox.script(scripted)
+    script_list(sandbox, entry("W2"))
+    sandbox.script({**scripted, "on": HISTORY})
+
+    seen = scan(lease)
+
+    assert (seen.is_whole, seen.active_count, seen.failures) == (True, 2, 0)
+
+
+def test_a_first_page_that_is_refused_ends_the_scan_at_once(sandbox, lease):
+    sandbox.script({"on": ACTIVE, "name": "fail-503"})
+    assert scan(lease).problem == "503 Overloaded"
 
 
 def test_a_provider_that_had_lists_has_none_after_an_hour_of_404s(lists, lease):

@@ -8,6 +8,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 from django.conf import settings
 from django.db import transaction
@@ -35,6 +36,13 @@ _SAVED_UP = timedelta(seconds=10)  # of that share, for one round
 _KEPT = timedelta(days=7)
 _MOST_PRUNED = 500
 _WITHOUT_LISTS = timedelta(hours=1)  # of 404, before a provider that had lists has none any more
+_MOST_FAILURES = 3  # in a row, behind the first page: a long scan meets single ones, and would begin anew each time
+_MAY_PASS = (
+    agentstation.NoAnswer,
+    agentstation.InternalError,
+    agentstation.Overloaded,
+    agentstation.UnreadableResponse,
+)
 _TOO_LARGE = "a list has an entry that is too large to be read"
 
 
@@ -156,9 +164,21 @@ def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client
         _put_off(scan, lease=lease, error=error)
         return False
     except agentstation.AgentStationError as error:
-        status = f"{error.response.status} " if error.response else ""
-        _end(scan, lease=lease, problem=f"{status}{type(error).__name__}", error=error)
+        has_no_list = error.response is not None and error.response.status == HTTPStatus.NOT_IMPLEMENTED
+        may_pass = isinstance(error, _MAY_PASS) and not has_no_list
+        if may_pass and scan.pages and scan.failures < _MOST_FAILURES:
+            _ask_again(scan, lease=lease)
+        else:
+            status = f"{error.response.status} " if error.response else ""
+            _end(scan, lease=lease, problem=f"{status}{type(error).__name__}", error=error)
     return True
+
+
+@transaction.atomic
+def _ask_again(scan: models.Scan, *, lease: leases.Lease) -> None:
+    leases.renew_lease(lease=lease)
+    scan.failures += 1
+    scan.save(update_fields=["failures", "paid_until"])
 
 
 @transaction.atomic
@@ -214,6 +234,7 @@ def _turn_page(scan: models.Scan, *, page: agentstation.Page) -> str:
     cursor = page.next_cursor
     scan.pages += 1
     scan.list_pages += 1
+    scan.failures = 0
     if scan.phase == scan.Phase.ACTIVE:
         scan.active_count += len(page.entries)
     else:
