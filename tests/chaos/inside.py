@@ -19,6 +19,8 @@ from django.db.models import Count
 
 from tests.chaos import books, clocks, unknowns
 
+_LONG_PAUSE = 60.0  # seconds
+
 
 def open_portal(environment: dict[str, str]) -> None:
     """Set Django up with the environment of the portal's processes. Once in a process."""
@@ -71,8 +73,10 @@ def read_state() -> dict[str, Any] | None:
         return dict(counts) | {
             "key": key.state if key else "ACTIVE",
             "cause": key.cause if key else "",
-            # A probe may end some of these holds too; an operator may be faster.
-            "needs_operator": key is not None and key.state == "PAUSED" and key.paused_until is None,
+            # A probe may end some of these pauses too, and a long one ends by itself: an operator is faster.
+            "needs_operator": key is not None
+            and key.state == "PAUSED"
+            and (key.paused_until is None or key.pause_seconds > _LONG_PAUSE),
             # For as long as nobody decides about them, these stay as they are.
             "left": _count_left(),
             "has_looked": _model("Account").exclude(baseline_scan="WANTED").exists(),
