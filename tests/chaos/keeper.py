@@ -1,4 +1,4 @@
-"""The operator on duty: resumes the key when a person has to or the pause is long, and ends requests that nobody can settle."""
+"""The operator on duty: ends pauses that a person has to end or that are long, and requests that nobody can settle."""
 
 import re
 import threading
