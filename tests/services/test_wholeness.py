@@ -59,6 +59,14 @@ def test_any_other_response_to_a_single_read_leaves_the_scan_not_whole(lists, al
     assert stations(ended_at=None, doubted_at=None) == {"a", "b"}
 
 
+def test_a_single_read_that_fails_is_tried_again(lists, alice, lease):
+    own(alice, "a", "b")
+    lists.active, lists.single = [entry("b")], {"a": (200, entry("a", status="completed"))}
+    lists.refuse = lambda number: (503, {}) if 3 <= number <= 5 else None
+    assert scan(lease).is_whole
+    assert stations(ended_at=None) == {"b"}
+
+
 def test_a_429_to_a_single_read_waits_and_goes_on(lists, alice, lease):
     own(alice, "a", "b")
     lists.active, lists.single = [entry("b")], {"a": (429, {})}

@@ -36,7 +36,7 @@ _SAVED_UP = timedelta(seconds=10)  # of that share, for one round
 _KEPT = timedelta(days=7)
 _MOST_PRUNED = 500
 _WITHOUT_LISTS = timedelta(hours=1)  # of 404, before a provider that had lists has none any more
-_MOST_FAILURES = 3  # in a row, behind the first page: a long scan meets single ones, and would begin anew each time
+_MOST_FAILURES = 3  # in a row, behind the first page: a long scan meets some, and would begin anew each time
 _MAY_PASS = (
     agentstation.NoAnswer,
     agentstation.InternalError,
@@ -164,14 +164,20 @@ def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client
         _put_off(scan, lease=lease, error=error)
         return False
     except agentstation.AgentStationError as error:
-        has_no_list = error.response is not None and error.response.status == HTTPStatus.NOT_IMPLEMENTED
-        may_pass = isinstance(error, _MAY_PASS) and not has_no_list
-        if may_pass and scan.pages and scan.failures < _MOST_FAILURES:
+        if scan.pages and scan.failures < _MOST_FAILURES and _may_pass(error):
             _ask_again(scan, lease=lease)
+        elif scan.phase == scan.Phase.CHECK:
+            _end(scan, lease=lease, problem=wholeness.NOT_TOLD)
         else:
             status = f"{error.response.status} " if error.response else ""
             _end(scan, lease=lease, problem=f"{status}{type(error).__name__}", error=error)
     return True
+
+
+def _may_pass(error: agentstation.AgentStationError) -> bool:
+    """Whether the same call may succeed a moment later."""
+    has_no_list = error.response is not None and error.response.status == HTTPStatus.NOT_IMPLEMENTED
+    return isinstance(error, _MAY_PASS) and not has_no_list
 
 
 @transaction.atomic
@@ -276,6 +282,7 @@ def _check_next(scan: models.Scan, *, lease: leases.Lease, client: agentstation.
     release_connection()
     if problem := wholeness.check_lacking(scan=scan, row=row, lease=lease, client=client):
         _end(scan, lease=lease, problem=problem)
+    scan.failures = 0
 
 
 @transaction.atomic

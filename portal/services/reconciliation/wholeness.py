@@ -32,17 +32,13 @@ def check_lacking(
 ) -> str:
     """Read one that the scan lacks: it has ended, is in doubt from now on, or the code says why the scan is not whole.
 
-    Raises RateLimited.
+    Raises AgentStationError where it cannot be read.
     """
     try:
         told = client.retrieve_workstation(uid=row.uid)
     except agentstation.AssetNotFound:
         _begin_doubt(scan=scan, row=row, lease=lease)
         return ""
-    except agentstation.RateLimited:
-        raise
-    except agentstation.AgentStationError:
-        return NOT_TOLD
     if told.uid != row.uid:
         return NOT_TOLD
     if told.status not in models.Workstation.ENDED_STATUSES:
