@@ -922,3 +922,16 @@ def test_a_round_locks_no_request_that_it_leaves_as_it_is(sandbox, alice, lease)
     locking = [query["sql"] for query in captured if "FOR UPDATE" in query["sql"]]
     assert locking
     assert not [sql for sql in locking if 'FROM "portal_request"' in sql]
+
+
+def test_a_round_that_leaves_all_as_it_is_asks_no_more_for_two_than_for_one(sandbox, alice, lease):
+    factories.mark_baseline_scan()
+    ask(sandbox, alice, "reset")
+    scan(lease)
+    with CaptureQueriesContext(connection) as of_one:
+        scan(lease)
+    ask(sandbox, alice, "reset")
+    scan(lease)
+    with CaptureQueriesContext(connection) as of_two:
+        scan(lease)
+    assert len(of_two) == len(of_one)

@@ -46,12 +46,13 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
     listinglag.measure_lags(account=account, now=now)
     this_round = Round(lease=lease, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
     sharing.note_sharing(account=account)
-    numbers = _list_undecided(account=account, this_round=this_round)
-    if numbers:
+    decisions = _decide_all(account=account, this_round=this_round)
+    if decisions:
         database_moved.check_now()
     # What one request is about to be given is no question about another: people are asked once all has been given.
-    asking = [number for number in numbers if not _reconcile(number=number, this_round=this_round, may_ask=False)]
-    for number in asking:
+    giving = [number for number, verdict in decisions.items() if verdict is not matching.Verdict.ASK]
+    told = {number for number in giving if _reconcile(number=number, this_round=this_round, may_ask=False)}
+    for number in [number for number in decisions if number not in told]:
         _reconcile(number=number, this_round=this_round, may_ask=True)
 
 
@@ -70,36 +71,32 @@ def _is_scan_due(*, account: models.Account) -> bool:
     return not 0 <= (now - last.begun_at).total_seconds() < wait
 
 
-def _list_undecided(*, account: models.Account, this_round: Round) -> list[int]:
-    """Requests about which there is something to do, the one that was sent first first.
+def _decide_all(*, account: models.Account, this_round: Round) -> dict[int, matching.Verdict]:
+    """What is to be done about which requests, by number, the one that was sent first first.
 
-    They are read without a lock: what changes meanwhile is seen in the next round.
+    They are read without a lock: what changes meanwhile is seen when it is done, or in the next round.
     """
     view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
     attempts = unresolved.list_open_attempts(account=account).select_related("request__account").defer("response")
     by_request: dict[int, list[models.Attempt]] = {}
     for attempt in attempts.order_by("claimed_tick", "number"):
         by_request.setdefault(attempt.request_id, []).append(attempt)
+    if not by_request:
+        return {}
+    past = unresolved.Past(account=account, numbers=by_request)
     described = [
-        (own[0].request, unresolved.describe_request(portal_request=own[0].request, attempts=own))
+        (own[0].request, past.describe_request(portal_request=own[0].request, attempts=own))
         for own in by_request.values()
     ]
-    if not described:
-        return []
     since = min(facts.attempts[0].claimed_tick for _, facts in described)
     survey = unresolved.Survey(account=account, view=view, since=since)
-    return [
-        portal_request.pk
-        for portal_request, facts in described
-        if _has_something_to_do(
-            portal_request,
-            decision=matching.decide(
-                unresolved=facts,
-                newcomers=survey.list_newcomers(portal_request=portal_request, since=facts.attempts[0].claimed_tick),
-                view=view,
-            ),
-        )
-    ]
+    decided = {}
+    for portal_request, facts in described:
+        newcomers = survey.list_newcomers(portal_request=portal_request, since=facts.attempts[0].claimed_tick)
+        decision = matching.decide(unresolved=facts, newcomers=newcomers, view=view)
+        if _has_something_to_do(portal_request, decision=decision):
+            decided[portal_request.pk] = decision.verdict
+    return decided
 
 
 def _has_something_to_do(portal_request: models.Request, *, decision: matching.Decision) -> bool:
@@ -124,7 +121,8 @@ def _reconcile(*, number: int, this_round: Round, may_ask: bool) -> bool:
     attempts = unresolved.list_attempts(portal_request=portal_request)
     if not attempts:
         return True
-    request_facts = unresolved.describe_request(portal_request=portal_request, attempts=attempts)
+    past = unresolved.Past(account=account, numbers=[number])
+    request_facts = past.describe_request(portal_request=portal_request, attempts=attempts)
     view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
     since = request_facts.attempts[0].claimed_tick
     survey = unresolved.Survey(account=account, view=view, since=since)

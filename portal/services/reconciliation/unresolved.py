@@ -1,8 +1,11 @@
 """The facts about a request whose outcome is unknown, as `matching` needs them: attempts, scans, newcomers."""
 
-from collections.abc import Sequence
+import itertools
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery
@@ -13,6 +16,8 @@ from portal.models.event import Verb
 from portal.services.reconciliation import listinglag, matching, restore, scans
 from portal.services.requests import notes
 
+_BATCH = 500  # requests in one statement
+_DECIDED = (Verb.RECONCILE, Verb.NOT_CREATED)
 _MOST_SCANS = 20  # whole scans that are looked at; two are enough where nothing steps
 
 
@@ -34,35 +39,53 @@ def list_attempts(*, portal_request: models.Request) -> list[models.Attempt]:
     return list(attempts.defer("response").order_by("number"))
 
 
-def describe_request(*, portal_request: models.Request, attempts: Sequence[models.Attempt]) -> matching.Unresolved:
-    # Late responses that named another request's workstation: events tell of them, for ended attempts stay as they are.
-    told = models.Event.objects.filter(verb=Verb.LATE_RESPONSE, request_number=portal_request.pk)
-    late = [detail for detail in told.values_list("detail", flat=True) if detail.get("owner")]
-    has_named_taken = any([attempt.names_taken for attempt in attempts] + [detail["names_taken"] for detail in late])
-    obstacle = notes.OTHERS if has_named_taken else ""
-    if attempts[-1].worker == restore.WORKER:
-        obstacle = notes.RESTORED
-    lost = restore.list_restores(account=portal_request.account)
-    # It takes the place of who was given what its call had made, and may have what theirs had made.
-    owners = models.Attempt.objects.filter(request__in=[detail["owner"] for detail in late])
-    owners = owners.filter(outcome=models.Attempt.Outcome.UNKNOWN).defer("response")
-    all_sent = sorted([*owners, *attempts], key=lambda attempt: attempt.claimed_tick)
-    return matching.Unresolved(
-        type=portal_request.type,
-        workspace_uid=portal_request.workspace_uid,
-        attempts=[describe_attempt(attempt=attempt, restores=lost) for attempt in all_sent],
-        is_queued=portal_request.status == models.Request.Status.QUEUED,
-        denied_tick=_find_denied_tick(portal_request),
-        obstacle=obstacle,
-    )
+class Past:
+    """What is known of requests beside their attempts: read once, for many of them."""
+
+    def __init__(self, *, account: models.Account, numbers: Collection[int]) -> None:
+        self._restores = restore.list_restores(account=account)
+        # Late responses that named another request's workstation: events tell of them, ended attempts stay as they are.
+        self._late: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        denied: dict[int, int] = {}
+        for some in itertools.batched(numbers, _BATCH):
+            for number, detail in _list_events(some, verbs=(Verb.LATE_RESPONSE,)):
+                if detail.get("owner"):
+                    self._late[number].append(detail)
+            # By which scan the request was last taken as not created; by none where a person has said so since.
+            denied |= {number: detail.get("scan") or 0 for number, detail in _list_events(some, verbs=_DECIDED)}
+        # It takes the place of who was given what its call had made, and may have what theirs had made.
+        named = {detail["owner"] for details in self._late.values() for detail in details}
+        unknown = models.Attempt.objects.filter(request__in=named, outcome=models.Attempt.Outcome.UNKNOWN)
+        self._of_owners = list(unknown.defer("response")) if named else []
+        ended = models.Scan.objects.filter(pk__in={scan for scan in denied.values() if scan})
+        ticks = dict(ended.values_list("pk", "ended_tick"))
+        self._denied_ticks = {number: ticks.get(scan) or 0 for number, scan in denied.items()}
+
+    def describe_request(
+        self, *, portal_request: models.Request, attempts: Sequence[models.Attempt]
+    ) -> matching.Unresolved:
+        late = self._late.get(portal_request.pk, [])
+        has_named_taken = any([attempt.names_taken for attempt in attempts] + [one["names_taken"] for one in late])
+        obstacle = notes.OTHERS if has_named_taken else ""
+        if attempts[-1].worker == restore.WORKER:
+            obstacle = notes.RESTORED
+        owners = {detail["owner"] for detail in late}
+        sent = [*attempts, *(attempt for attempt in self._of_owners if attempt.request_id in owners)]
+        sent.sort(key=lambda attempt: attempt.claimed_tick)
+        return matching.Unresolved(
+            type=portal_request.type,
+            workspace_uid=portal_request.workspace_uid,
+            attempts=[describe_attempt(attempt=attempt, restores=self._restores) for attempt in sent],
+            is_queued=portal_request.status == models.Request.Status.QUEUED,
+            denied_tick=self._denied_ticks.get(portal_request.pk, 0),
+            obstacle=obstacle,
+        )
 
 
-def _find_denied_tick(portal_request: models.Request) -> int:
-    """When the scan ended by which the request was last taken as not created; 0 where a person has said so since."""
-    decided = models.Event.objects.filter(request_number=portal_request.pk, verb__in=(Verb.RECONCILE, Verb.NOT_CREATED))
-    newest = decided.order_by("-id").first()
-    by = models.Scan.objects.filter(pk=(newest.detail.get("scan") if newest else None) or 0)
-    return by.values_list("ended_tick", flat=True).first() or 0
+def _list_events(numbers: Collection[int], *, verbs: Collection[Verb]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The details of what was done to the requests, oldest first."""
+    events = models.Event.objects.filter(request_number__in=numbers, verb__in=verbs).order_by("id")
+    yield from events.values_list("request_number", "detail")
 
 
 def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Restore]) -> matching.Sent:
