@@ -4,7 +4,8 @@
 Most often that is nothing: a first look without the lock spares whoever sends the waiting for it.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,6 +23,7 @@ from portal.services.reconciliation import listinglag, matching, scans, unresolv
 from portal.services.requests import lifecycle, notes, retry_policy
 from portal.services.runtime import leases, notify
 
+_ASKED_AT_ONCE = 20  # requests in one transaction, under the key's lock
 _MOST_NAMED = 50  # newcomers named in an event
 SLOWEST = 60.0  # seconds between scans while something is to be reconciled
 
@@ -51,9 +53,9 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
         database_moved.check_now()
     # What one request is about to be given is no question about another: people are asked once all has been given.
     giving = [number for number, verdict in decisions.items() if verdict is not matching.Verdict.ASK]
-    told = {number for number in giving if _reconcile(number=number, this_round=this_round, may_ask=False)}
-    for number in [number for number in decisions if number not in told]:
-        _reconcile(number=number, this_round=this_round, may_ask=True)
+    done = {number for number in giving if _reconcile([number], this_round=this_round, may_ask=False)}
+    for numbers in itertools.batched([number for number in decisions if number not in done], _ASKED_AT_ONCE):
+        _reconcile(numbers, this_round=this_round, may_ask=True)
 
 
 def _is_scan_due(*, account: models.Account) -> bool:
@@ -77,10 +79,7 @@ def _decide_all(*, account: models.Account, this_round: Round) -> dict[int, matc
     They are read without a lock: what changes meanwhile is seen when it is done, or in the next round.
     """
     view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
-    attempts = unresolved.list_open_attempts(account=account).select_related("request__account").defer("response")
-    by_request: dict[int, list[models.Attempt]] = {}
-    for attempt in attempts.order_by("claimed_tick", "number"):
-        by_request.setdefault(attempt.request_id, []).append(attempt)
+    by_request = _group_attempts(account=account)
     if not by_request:
         return {}
     past = unresolved.Past(account=account, numbers=by_request)
@@ -109,30 +108,51 @@ def _has_something_to_do(portal_request: models.Request, *, decision: matching.D
 
 
 @transaction.atomic
-def _reconcile(*, number: int, this_round: Round, may_ask: bool) -> bool:
-    """Decide about one request. False where people would have to be asked something new, and may not be yet."""
-    account = circuit_breaker.lock_key(account=models.Account.objects.get(requests=number)).account
+def _reconcile(numbers: Sequence[int], *, this_round: Round, may_ask: bool) -> bool:
+    """Decide about requests. False where people would have to be asked something new, and may not be yet.
+
+    Behind the first to which something is given, all others wait for the next round: the facts are no longer so.
+    """
+    account = circuit_breaker.lock_key(account=models.Account.objects.get(requests=numbers[0])).account
     leases.renew_lease(lease=this_round.lease)
     if database_moved.find_doubt() is not None:
         return True  # what is unknown here may be known, and in use, in the database that this one was
     rows = models.Request.objects.select_related("requester", "account__key").select_for_update(of=("self",))
-    portal_request = rows.get(pk=number)
-    # Read under the lock: before it, the request may have been sent again, of which no scan can tell yet.
-    attempts = unresolved.list_attempts(portal_request=portal_request)
-    if not attempts:
+    found = rows.in_bulk(numbers)
+    # Read under the lock: before it, a request may have been sent again, of which no scan can tell yet.
+    by_request = _group_attempts(account=account, numbers=numbers)
+    past = unresolved.Past(account=account, numbers=by_request)
+    facts = {
+        number: past.describe_request(portal_request=found[number], attempts=own) for number, own in by_request.items()
+    }
+    if not facts:
         return True
-    past = unresolved.Past(account=account, numbers=[number])
-    request_facts = past.describe_request(portal_request=portal_request, attempts=attempts)
     view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
-    since = request_facts.attempts[0].claimed_tick
+    since = min(one.attempts[0].claimed_tick for one in facts.values())
     survey = unresolved.Survey(account=account, view=view, since=since)
-    newcomers = survey.list_newcomers(portal_request=portal_request, since=since)
-    decision = matching.decide(unresolved=request_facts, newcomers=newcomers, view=view)
-    if decision.verdict is matching.Verdict.ASK and decision.note != portal_request.operator_note and not may_ask:
-        return False
-    evidence = _describe_evidence(attempt=attempts[-1], newcomers=newcomers, view=view)
-    _carry_out(portal_request, decision=decision, failed=len(attempts), evidence=evidence)
+    for number, one in facts.items():
+        newcomers = survey.list_newcomers(portal_request=found[number], since=one.attempts[0].claimed_tick)
+        decision = matching.decide(unresolved=one, newcomers=newcomers, view=view)
+        is_question = decision.verdict is matching.Verdict.ASK
+        if is_question and decision.note != found[number].operator_note and not may_ask:
+            return False
+        evidence = _describe_evidence(attempt=by_request[number][-1], newcomers=newcomers, view=view)
+        _carry_out(found[number], decision=decision, failed=len(by_request[number]), evidence=evidence)
+        if not is_question and decision.verdict is not matching.Verdict.WAIT:
+            break
     return True
+
+
+def _group_attempts(
+    *, account: models.Account, numbers: Collection[int] | None = None
+) -> dict[int, list[models.Attempt]]:
+    """Open attempts by request, the one that was sent first first; of these requests, or of all."""
+    attempts = unresolved.list_open_attempts(account=account).select_related("request__account").defer("response")
+    rows = attempts if numbers is None else attempts.filter(request__in=numbers)
+    by_request: dict[int, list[models.Attempt]] = {}
+    for attempt in rows.order_by("claimed_tick", "number"):
+        by_request.setdefault(attempt.request_id, []).append(attempt)
+    return by_request
 
 
 def _describe_evidence(

@@ -33,12 +33,6 @@ def list_open_attempts(*, account: models.Account) -> QuerySet[models.Attempt]:
     return attempts.exclude(late_response__outcome__in=(outcomes.FAILED, outcomes.NOT_SENT))
 
 
-def list_attempts(*, portal_request: models.Request) -> list[models.Attempt]:
-    """Those of the request, in their order."""
-    attempts = list_open_attempts(account=portal_request.account).filter(request=portal_request)
-    return list(attempts.defer("response").order_by("number"))
-
-
 class Past:
     """What is known of requests beside their attempts: read once, for many of them."""
 
