@@ -1,5 +1,5 @@
 # The portal's commands. `make run` and `make test` need git, make and any Python 3; all else is brought into .venv.
-.PHONY: run test test-database check format e2e shots bench chaos install lock clean
+.PHONY: run test test-database check format e2e shots bench chaos install lock vendor clean
 .DEFAULT_GOAL := run
 SHELL := /bin/sh
 
@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 UV = $$(uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
 
 # Of CSS and JavaScript; what is not ours is named in .oxfmtrc.json.
-OXFMT = .venv/bin/oxfmt static tests/e2e/checks.js
+OXFMT = .venv/bin/oxfmt static tests/e2e/checks.js vendor.mjs
 DJANGOFMT = .venv/bin/djangofmt --quiet templates
 
 run: .venv/.installed
@@ -74,6 +74,10 @@ lock: .tools/.uv
 	@$(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.12 pyproject.toml -o requirements.txt
 	@$(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.12 pyproject.toml --group dev -o requirements-dev.txt
 
+# Writes noVNC and xterm.js into static/vendor/ from package-lock.json. What it writes is committed: nothing else needs npm.
+vendor: node_modules/.installed
+	@node vendor.mjs
+
 clean:
 	@rm -rf .venv .tools node_modules .mypy_cache .ruff_cache .pytest_cache htmlcov .coverage*
 
@@ -101,7 +105,7 @@ clean:
 		|| { echo "make: the packages could not be installed" >&2; exit 1; }
 	@touch $@ .venv/.installed
 
-# Lighthouse and html-validate, for the tests of pages alone.
+# Lighthouse and html-validate for the tests of pages, and what `make vendor` packs.
 node_modules/.installed: package-lock.json
 	@npm ci --silent --ignore-scripts \
 		|| { echo "make: npm is missing (Debian: apt install nodejs npm), or the packages could not be installed" >&2; exit 1; }
