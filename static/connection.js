@@ -1,0 +1,241 @@
+// A connection to a workstation: its opening through the portal, its state on the page, and its end. What is shown, and
+// how, is the view's: desktop.js, terminal.js or livelog.js. The address that the portal answers is a key: who has it is
+// in. It stays in memory, and no text, log line or exception has it.
+const root = document.querySelector("[data-connection]");
+const screen = root.querySelector("[data-screen]");
+const form = root.querySelector("[data-reason]");
+const again = root.querySelector("[data-reconnect]");
+const slots = new Map([...root.querySelectorAll("[data-slot]")].map((slot) => [slot, slot.textContent]));
+
+const WITHIN = 60_000; // ms for an opening: the provider may be slow
+const LONG = 10_000; // ms: a connection that held so long was one
+const MOST_CUTS = 5; // in a row, of connections that did not hold
+const MOST_BUSY = 20; // in a row; then somebody must press
+const OVER = [401, 403, 404]; // to a poll: the portal no longer lets this person have the connection
+
+let view; // once it is loaded
+let fields = root.dataset.waits === "true" ? null : {}; // what goes with the opening; null: a reason comes first
+let turn = 0; // grows with each opening and each end: what belongs to an earlier one is over
+let current = null; // the portal's answer without the address
+let since = null; // when it was connected
+let cuts = 0;
+let busy = 0;
+let timer, poll;
+
+const wait = (seconds, fallback, least, most) =>
+  Math.min(Math.max(Number.isFinite(seconds) ? seconds : fallback, least), most) * 1000;
+
+function show(state, { words = state, ...texts } = {}) {
+  const within = screen.contains(document.activeElement);
+  root.dataset.connection = state;
+  for (const part of root.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(words);
+  for (const [slot, own] of slots) {
+    slot.textContent = texts[slot.dataset.slot] || own;
+    const quote = slot.closest("[data-quote]");
+    if (quote) quote.hidden = !slot.textContent;
+  }
+  if (form) form.hidden = state !== "waiting";
+  again.hidden = !["ended", "refused", "busy"].includes(state);
+  // Whoever was in the screen would be nowhere now.
+  if (!again.hidden && state !== "busy" && (within || document.activeElement === document.body)) again.focus();
+}
+
+// Not by sendBeacon: the portal takes no files, which FormData is sent as, and under a referrer policy of "no-referrer" a
+// beacon comes from the origin "null", which Django refuses.
+function post(address, values, options) {
+  return fetch(address, {
+    method: "POST",
+    body: new URLSearchParams(values),
+    headers: { "X-CSRFToken": root.dataset.csrf, Accept: "application/json" },
+    credentials: "same-origin",
+    cache: "no-store",
+    redirect: "manual",
+    ...options,
+  });
+}
+
+const tellEnd = (address) =>
+  post(address, { csrfmiddlewaretoken: root.dataset.csrf }, { keepalive: true }).catch(() => {});
+
+// Nothing of the connection is left, and the portal knows it.
+function stop() {
+  turn += 1;
+  clearTimeout(timer);
+  clearTimeout(poll);
+  view?.close();
+  if (current) tellEnd(current.end);
+  current = since = null;
+}
+
+function finish(state, texts) {
+  stop();
+  show(state, texts);
+}
+
+async function open() {
+  stop();
+  if (!fields) return show("waiting");
+  show("connecting");
+  const mine = turn;
+  let response, answer;
+  try {
+    response = await post(
+      root.dataset.open,
+      { kind: root.dataset.kind, ...fields },
+      { signal: AbortSignal.timeout(WITHIN) },
+    );
+    answer = await response.json();
+  } catch {
+    answer = null; // no network, or a page instead of an answer
+  }
+  const opened = response?.ok && typeof answer?.url === "string";
+  if (mine !== turn) return opened ? tellEnd(answer.end) : undefined;
+  if (opened) return connect(answer);
+  if (!response && cuts) return cut(); // what cut the connection is still there
+  if (answer?.state !== "busy") return finish("refused", answer?.state === "refused" ? answer : { words: "failed" });
+  finish("busy", answer);
+  busy += 1;
+  if (busy < MOST_BUSY) timer = setTimeout(open, wait(answer.retry_after, 3, 1, 300));
+}
+
+function connect({ url, ...answer }) {
+  current = answer;
+  const mine = turn;
+  const mineOnly =
+    (react) =>
+    (...values) => {
+      if (mine === turn) react(...values);
+    };
+  view.open(url, {
+    viewOnly: answer.view_only === true,
+    connected: mineOnly(() => {
+      since = performance.now();
+      busy = 0;
+      show("connected");
+      ask();
+    }),
+    cut: mineOnly(cut),
+    finish: mineOnly(finish),
+  });
+}
+
+// Anew through the portal: an address that was cut is not used again.
+function cut() {
+  if (since !== null && performance.now() - since >= LONG) cuts = 0;
+  if (cuts === MOST_CUTS) {
+    cuts = 0;
+    return finish("ended");
+  }
+  finish("connecting");
+  timer = setTimeout(open, wait(2 ** cuts, 1, 1, 30));
+  cuts += 1;
+}
+
+function ask() {
+  poll = setTimeout(
+    async () => {
+      const mine = turn;
+      let response, answer;
+      try {
+        response = await post(current.alive, {}, { signal: AbortSignal.timeout(WITHIN) });
+        answer = await response.json();
+      } catch {
+        // Passed over, but for a status that says it all.
+      }
+      if (mine !== turn) return;
+      const over = OVER.includes(response?.status) || response?.type === "opaqueredirect"; // to the sign-in page
+      if (over || answer?.ended) finish("ended", answer?.ended ?? { words: "forbidden" });
+      else ask();
+    },
+    wait(current.alive_every, 20, 1, 300),
+  );
+}
+
+// Where a key belongs to the workstation, Tab does too: three keys together lead out of it.
+function leadOut(event) {
+  if (!event.ctrlKey || !event.altKey || !event.shiftKey || !["Control", "Alt", "Shift"].includes(event.key)) return;
+  if (!screen.contains(document.activeElement)) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  root.querySelector("[data-tools] :is(button, select, summary):not(:disabled)").focus();
+}
+
+const findTool = (act) => root.querySelector(`[data-act="${act}"]`);
+
+// What views do alike. Given, not imported: the view's own address changes with its content, and an import by a plain name
+// would bring this module a second time.
+const page = {
+  root,
+  screen,
+  findTool,
+  words: (name) => root.querySelector(`[data-words="${name}"]`)?.textContent.trim() ?? "",
+  say(name) {
+    root.querySelector("[data-status]").textContent = page.words(name);
+  },
+  onTool(act, react, event = "click") {
+    const tool = findTool(act);
+    tool?.addEventListener(event, (happened) => react(tool, happened));
+  },
+  press(button, pressed = button.getAttribute("aria-pressed") !== "true") {
+    button.setAttribute("aria-pressed", pressed);
+    return pressed;
+  },
+  // The browser's exception would name the address.
+  openSocket(url, protocols) {
+    try {
+      const socket = new WebSocket(url, protocols);
+      socket.binaryType = "arraybuffer";
+      return socket;
+    } catch {
+      return null;
+    }
+  },
+  // Of the clipboard a browser may know nothing, or say no.
+  async copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+  async readClipboard() {
+    try {
+      return await navigator.clipboard.readText();
+    } catch {
+      return null;
+    }
+  },
+};
+
+function reopen() {
+  cuts = busy = 0;
+  open();
+}
+
+form?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  fields = { reason: new FormData(form).get("reason") };
+  reopen();
+});
+again.addEventListener("click", () => {
+  // What was refused may have been the reason.
+  if (form && root.dataset.connection === "refused") fields = null;
+  reopen();
+});
+addEventListener("keydown", leadOut, { capture: true });
+addEventListener("online", () => {
+  if (root.dataset.connection === "connecting" && cuts && !current) open();
+});
+addEventListener("pagehide", stop);
+addEventListener("pageshow", (event) => {
+  if (event.persisted) reopen();
+});
+
+try {
+  const { default: create } = await import(root.dataset.view);
+  view = await create(page);
+  open();
+} catch {
+  finish("refused", { words: "failed" });
+}
