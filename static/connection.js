@@ -34,6 +34,7 @@ function show(state, { words = state, ...texts } = {}) {
     const quote = slot.closest("[data-quote]");
     if (quote) quote.hidden = !slot.textContent;
   }
+  page.say("");
   if (form) form.hidden = state !== "waiting";
   again.hidden = !["ended", "refused", "busy"].includes(state);
   // Whoever was in the screen would be nowhere now.
