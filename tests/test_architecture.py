@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Packages from outside that a part may import, where it is not Django's side.
 PLAIN = {
     "agentstation": {"requests", "urllib3", "jsonschema"},
-    "sandbox": set(),
+    "sandbox": {"websockets"},
     # The catalogue knows nothing of Django but how a text waits for its reader's language.
     "failures": {"django.utils.translation", "django.utils.text", "django.utils.functional"},
     "local": set(),
