@@ -1,0 +1,160 @@
+"""The RFB protocol 3.8 (RFC 6143), the server's side: one viewer of one screen, over whatever carries its bytes."""
+
+import struct
+import threading
+import time
+import zlib
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal, Protocol, Self
+
+from portal.sandbox import screen
+
+VERSION = b"RFB 003.008\n"
+_NO_SECURITY = 1
+_RAW, _ZLIB = 0, 6
+_FORMAT = struct.Struct("!BBBBHHHBBB3x")
+_MOST_LETTERS = 1024 * 1024
+
+
+class Stream(Protocol):
+    """What carries the bytes; both methods raise EOFError once it is closed."""
+
+    def read(self, size: int) -> bytes:
+        """Exactly so many bytes."""
+
+    def write(self, content: bytes) -> None:
+        """All of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelFormat:
+    """How a viewer wants pixels: for each of their bytes a table from the palette to that byte."""
+
+    tables: tuple[bytes, ...]
+
+    @classmethod
+    def read(cls, raw: bytes) -> Self:
+        """The format that a viewer asks for; raises EOFError for those with a colour map."""
+        bits, _, is_big, is_true, red, green, blue, *shifts = _FORMAT.unpack(raw)
+        if bits not in (8, 16, 32) or not is_true:
+            raise EOFError
+        size = bits // 8
+        order: Literal["big", "little"] = "big" if is_big else "little"
+        pixels = []
+        for colour in screen.PALETTE:
+            parts = zip(colour, (red, green, blue), shifts, strict=True)
+            value = sum(part * most // 255 << shift for part, most, shift in parts)
+            pixels.append((value % (1 << bits)).to_bytes(size, order))
+        return cls(tables=tuple(bytes(pixel[place] for pixel in pixels).ljust(256) for place in range(size)))
+
+    def encode(self, pixels: bytes) -> bytes:
+        """Pixels of the screen in this format."""
+        size = len(self.tables)
+        encoded = bytearray(len(pixels) * size)
+        for place, table in enumerate(self.tables):
+            encoded[place::size] = pixels.translate(table)
+        return bytes(encoded)
+
+
+_NATIVE = _FORMAT.pack(32, 24, 0, 1, 255, 255, 255, 16, 8, 0)
+
+
+class Session:
+    """A viewer. The caller's thread reads what it sends; another writes what it asked for and has changed."""
+
+    def __init__(self, stream: Stream, shown: screen.Screen, *, name: str) -> None:
+        self._stream = stream
+        self._screen = shown
+        self._name = name.encode()
+        self._format = PixelFormat.read(_NATIVE)
+        self._compresses = False
+        self._zlib = zlib.compressobj(1)
+        # Of each update asked for and not sent yet, whether it may leave out what has not changed.
+        self._asked: deque[bool] = deque()
+        self._stirred = threading.Event()
+        self._is_over = False
+
+    def run(self) -> None:
+        """Serve it until the stream ends, or until it says what makes no sense."""
+        with suppress(EOFError), self._screen.watch(self._stirred.set):
+            self._shake_hands()
+            threading.Thread(target=self._write, name="sandbox-desktop", daemon=True).start()
+            try:
+                while True:
+                    self._read_message()
+            finally:
+                self._is_over = True
+                self._stirred.set()
+
+    def _shake_hands(self) -> None:
+        self._stream.write(VERSION)
+        if self._stream.read(len(VERSION)) != VERSION:
+            raise EOFError
+        self._stream.write(bytes([1, _NO_SECURITY]))
+        if self._stream.read(1)[0] != _NO_SECURITY:
+            raise EOFError
+        self._stream.write(struct.pack("!I", 0))
+        self._stream.read(1)
+        size = struct.pack("!HH", screen.WIDTH, screen.HEIGHT)
+        self._stream.write(size + _NATIVE + struct.pack("!I", len(self._name)) + self._name)
+
+    def _read_message(self) -> None:
+        match self._stream.read(1)[0]:
+            case 0:
+                self._format = PixelFormat.read(self._stream.read(19)[3:])
+            case 2:
+                (count,) = struct.unpack("!xH", self._stream.read(3))
+                self._compresses = _ZLIB in struct.unpack(f"!{count}i", self._stream.read(4 * count))
+            case 3:
+                self._asked.append(bool(self._stream.read(9)[0]))
+                self._stirred.set()
+            case 4:
+                is_down, key = struct.unpack("!B2xI", self._stream.read(7))
+                self._screen.press(key, is_down=bool(is_down))
+            case 5:
+                buttons, x, y = struct.unpack("!BHH", self._stream.read(5))
+                self._screen.point(x, y, buttons=buttons)
+            case 6:
+                (length,) = struct.unpack("!3xI", self._stream.read(7))
+                if length > _MOST_LETTERS:
+                    raise EOFError
+                self._screen.paste(self._stream.read(length).decode("latin-1"))
+            case _:
+                raise EOFError
+
+    # --- Writing ---
+
+    def _write(self) -> None:
+        """Send updates and copied text until the session is over."""
+        sent, is_asked, copies = b"", False, self._screen.copies
+        with suppress(EOFError):
+            while not self._is_over:
+                while self._asked:
+                    is_asked, sent = True, sent if self._asked.popleft() else b""
+                if copies != self._screen.copies:
+                    copies = self._screen.copies
+                    self._send_clipboard()
+                picture = self._screen.look()
+                if is_asked and picture != sent:
+                    self._send_update(sent, picture)
+                    is_asked, sent = False, picture
+                # The clock of the desktop goes on without anybody's doing.
+                self._stirred.wait(1 - time.time() % 1)
+                self._stirred.clear()
+
+    def _send_clipboard(self) -> None:
+        text = self._screen.clipboard.encode("latin-1", "replace")
+        self._stream.write(struct.pack("!B3xI", 3, len(text)) + text)
+
+    def _send_update(self, before: bytes, after: bytes) -> None:
+        tiles = [self._encode(*change) for change in screen.list_changes(before, after)]
+        self._stream.write(struct.pack("!BxH", 0, len(tiles)) + b"".join(tiles))
+
+    def _encode(self, left: int, top: int, tile: bytes) -> bytes:
+        place, pixels = (left, top, screen.TILE, screen.TILE), self._format.encode(tile)
+        if not self._compresses:
+            return struct.pack("!HHHHi", *place, _RAW) + pixels
+        pixels = self._zlib.compress(pixels) + self._zlib.flush(zlib.Z_SYNC_FLUSH)
+        return struct.pack("!HHHHiI", *place, _ZLIB, len(pixels)) + pixels
