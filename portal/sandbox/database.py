@@ -21,9 +21,17 @@ CREATE TABLE IF NOT EXISTS items (
 CREATE INDEX IF NOT EXISTS items_of_workspace ON items (workspace, kind, appears_at);
 CREATE TABLE IF NOT EXISTS posts (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL, headers TEXT NOT NULL,
-    authorized INTEGER NOT NULL, body TEXT NOT NULL, answered TEXT
+    authorized INTEGER NOT NULL, body TEXT NOT NULL, answered TEXT,
+    operation TEXT NOT NULL DEFAULT 'POST /workstations', workstation TEXT NOT NULL DEFAULT ''
 );
 """
+# What the file of an older sandbox lacks.
+_NEWER = (
+    ("workstations", "listed_at", "REAL NOT NULL DEFAULT 0"),
+    ("workstations", "readable_at", "REAL NOT NULL DEFAULT 0"),
+    ("posts", "operation", "TEXT NOT NULL DEFAULT 'POST /workstations'"),
+    ("posts", "workstation", "TEXT NOT NULL DEFAULT ''"),
+)
 
 
 class Database:
@@ -38,10 +46,9 @@ class Database:
             self.connection.row_factory = sqlite3.Row
             # Survives kill -9; a power cut may cost the last moments, which a rehearsal can bear.
             self.connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
-            # The file of an older sandbox lacks some.
-            there = {row["name"] for row in self.all("PRAGMA table_info(workstations)")}
-            for column in [name for name in ("listed_at", "readable_at") if name not in there]:
-                self.connection.execute(f"ALTER TABLE workstations ADD COLUMN {column} REAL NOT NULL DEFAULT 0")
+            for table, column, kind in _NEWER:
+                if column not in {row["name"] for row in self.all(f"PRAGMA table_info({table})")}:
+                    self.connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
         except sqlite3.Error:
             self.connection.close()
             raise

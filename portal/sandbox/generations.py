@@ -24,6 +24,21 @@ _DESCRIPTIONS: Mapping[str, tuple[str, list[str]]] = {
     "golang": ("Builds and runs Go programs.", ["terminal", "ssh", "golang"]),
     contents.DEFAULT: ("A desktop with a browser and a terminal.", ["ssh", "terminal", "vnc", "desktop", "chromium"]),
 }
+# The connections into a workstation, by the ends of their addresses, each with the software that it needs.
+CONNECTIONS: Mapping[str, str] = {
+    "vncwss": "desktop",
+    "vnc": "desktop",
+    "sandbox/pty": "terminal",
+    "browser/cdp": "chromium",
+    "log/stream": "",
+}
+
+
+def find_missing(connection: str, *, type: str) -> str:
+    """The software for want of which a type has no such connection; empty if it has one."""
+    _, software = _DESCRIPTIONS.get(type, ("", []))
+    needed = CONNECTIONS[connection]
+    return "" if needed in ("", *software) else needed
 
 
 @dataclass(frozen=True, kw_only=True)

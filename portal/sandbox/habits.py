@@ -35,6 +35,8 @@ class Habits:
     # So many more files for each workstation that is made, with names of at least this length.
     more_files: int = 0
     name_length: int = 0
+    # The log stream says to no browser that a page from elsewhere may read it.
+    no_cors: bool = False
     # With this share of the POSTs, somebody else makes a workstation with the same key.
     strangers: float = 0.0
 
@@ -53,7 +55,7 @@ _NUMBERS: dict[str, tuple[int, int]] = {
     **dict.fromkeys(_SHARES, (0, 1)),
 }
 _COUNTS: dict[str, tuple[int, int]] = {"more_files": (0, 10_000), "name_length": (0, 1_000_000)}
-_SWITCHES = ("lists_empty", "pages_shift", "endless")
+_SWITCHES = ("lists_empty", "pages_shift", "endless", "no_cors")
 KEYS = frozenset({*_NUMBERS, *_COUNTS, *_SWITCHES, "omit"})
 
 

@@ -4,11 +4,13 @@ import itertools
 import logging
 import socket
 import struct
+from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from portal.sandbox.calls import Call, Exchange
+from portal.sandbox.connections import hide_token
 from portal.sandbox.provider import Provider
 from portal.sandbox.responses import How, Reply, reply_error
 
@@ -65,7 +67,8 @@ class Handler(BaseHTTPRequestHandler):
         self._provider.wait(exchange)
         self._provider.finish(exchange)
         how = exchange.response.how
-        logger.info("%s %s: %s", self.command, path, exchange.reply.status if how is How.ANSWER else how)
+        shown = hide_token(path)
+        logger.info("%s %s: %s", self.command, shown, exchange.reply.status if how is How.ANSWER else how)
         self._play(exchange)
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_HEAD = do_OPTIONS = respond  # noqa: N815
@@ -85,7 +88,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The Date header, by the provider's own clock."""
-        return super().date_time_string(self._provider.tell_time())
+        return super().date_time_string(self._provider.store.tell_time())
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: `respond` writes one line a request, and never a header."""
@@ -147,12 +150,22 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send(self, reply: Reply) -> None:
+        if reply.stream is not None:
+            self._send_stream(reply, reply.stream)
+            return
         if reply.status in BODILESS:
             self._send_head(reply)
             return
         self._send_head(reply, Content_Length=str(len(reply.body)))
         if self.command != "HEAD":
             self.wfile.write(reply.body)
+
+    def _send_stream(self, reply: Reply, stream: Iterator[bytes]) -> None:
+        """A body of no known length: it ends with the connection."""
+        self.close_connection = True
+        self._send_head(reply)
+        for piece in stream:
+            self.wfile.write(piece)
 
     def _hang(self) -> None:
         """Say nothing until the client leaves, or until the server stops and ends our reading side."""

@@ -1,10 +1,11 @@
 """The record of every POST that the sandbox received, and how it was answered."""
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from portal.sandbox import paging
+from portal.sandbox import paging, script
 from portal.sandbox.database import Database
 
 
@@ -15,13 +16,16 @@ class Posts:
         self._database = database
         self._clock = clock
 
-    def receive(self, *, headers: Mapping[str, str], authorized: bool, body: bytes) -> int:
+    def receive(
+        self, operation: str, *, workstation: str, headers: Mapping[str, str], authorized: bool, body: bytes
+    ) -> int:
         """Note a POST before anything is done about it; returns its sequence."""
         text = body.decode("utf-8", "replace")
         with self._database.lock, self._database.connection as connection:
             cursor = connection.execute(
-                "INSERT INTO posts (received_at, headers, authorized, body) VALUES (?, ?, ?, ?)",
-                (self._clock(), json.dumps(dict(headers)), authorized, text),
+                "INSERT INTO posts (received_at, operation, workstation, headers, authorized, body)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (self._clock(), operation, workstation, json.dumps(dict(headers)), authorized, text),
             )
         return int(cursor.lastrowid or 0)
 
@@ -31,26 +35,35 @@ class Posts:
             connection.execute("UPDATE posts SET answered = ? WHERE sequence = ?", (json.dumps(answered), sequence))
 
     def count(self) -> int:
-        """How many POSTs were received."""
+        """How many workstations were asked for."""
         with self._database.lock:
-            return int(self._database.all("SELECT count(*) FROM posts")[0][0])
+            found = self._database.all("SELECT count(*) FROM posts WHERE operation = ?", script.POST)
+            return int(found[0][0])
 
     def describe(self) -> list[dict[str, Any]]:
-        """Every POST with the workstation that it made, oldest first."""
+        """Every POST for a workstation with what it made, oldest first."""
         with self._database.lock:
             rows = self._database.all(
                 "SELECT posts.*, workstations.uid AS made FROM posts"
-                " LEFT JOIN workstations ON workstations.post = posts.sequence ORDER BY posts.sequence"
+                " LEFT JOIN workstations ON workstations.post = posts.sequence"
+                " WHERE posts.operation = ? ORDER BY posts.sequence",
+                script.POST,
             )
-        return [
-            {
-                "sequence": row["sequence"],
-                "time": paging.write_time(row["received_at"]),
-                "headers": json.loads(row["headers"]),
-                "authorized": bool(row["authorized"]),
-                "body": row["body"],
-                "answered": None if row["answered"] is None else json.loads(row["answered"]),
-                "made": row["made"],
-            }
-            for row in rows
-        ]
+        return [_describe(row) | {"made": row["made"]} for row in rows]
+
+    def describe_connections(self) -> list[dict[str, Any]]:
+        """Every POST for a connection, oldest first. What it opened is a secret that nothing here knows."""
+        with self._database.lock:
+            rows = self._database.all("SELECT * FROM posts WHERE operation != ? ORDER BY sequence", script.POST)
+        return [_describe(row) | {"on": row["operation"], "workstation": row["workstation"]} for row in rows]
+
+
+def _describe(row: sqlite3.Row) -> dict[str, Any]:
+    return {
+        "sequence": row["sequence"],
+        "time": paging.write_time(row["received_at"]),
+        "headers": json.loads(row["headers"]),
+        "authorized": bool(row["authorized"]),
+        "body": row["body"],
+        "answered": None if row["answered"] is None else json.loads(row["answered"]),
+    }

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import unquote
 
-from portal.sandbox import paging, responses, script, strangers
+from portal.sandbox import generations, paging, responses, script, strangers
 from portal.sandbox.calls import Call, Exchange, RefusalError, Task, read_wish
+from portal.sandbox.connections import LOGS, Connections
 from portal.sandbox.control import Control, check_caller, obey
 from portal.sandbox.responses import How, Reply, Response, reply_json
 from portal.sandbox.store import Store
@@ -28,16 +29,18 @@ class Route:
 class Provider(Control):
     """The provider: a store, a key, and a script that comes before both."""
 
-    def __init__(self, *, store: Store, api_key: str) -> None:
+    def __init__(self, *, store: Store, connections: Connections, api_key: str) -> None:
         super().__init__(store=store)
+        self.connections = connections
         # Set when the server stops: delays end at once, and what never would have ended is cut.
         self.stopping = threading.Event()
         self._key = f"Bearer {api_key}".encode()
         self._received = threading.Condition()
 
-    def tell_time(self) -> float:
-        """The time by the provider's own clock."""
-        return self.store.clock() + self.store.faults.habits.clock_off
+    def reset(self) -> None:
+        """As of a control; the connections end with their workstations."""
+        super().reset()
+        self.connections.look()
 
     # --- A call's way ---
 
@@ -50,8 +53,8 @@ class Provider(Control):
         post = None
         with self._received:
             # Under one lock, so that the first POST recorded takes the first answer scripted.
-            if route.operation == script.POST:
-                post = self._receive(call)
+            if route.operation and route.method == "POST":
+                post = self._receive(route, call, uid)
                 self._received.notify_all()
             scripted = self.script.take(route.operation) if route.operation else None
             chance = self.store.faults.choose(route.operation) if route.operation else None
@@ -79,10 +82,16 @@ class Provider(Control):
             if not self._received.wait_for(lambda: self.store.posts.count() >= count, timeout):
                 raise TimeoutError(f"{self.store.posts.count()} of {count} POSTs received in {timeout} s")
 
-    def _receive(self, call: Call) -> int:
-        if self.store.faults.draw(self.store.faults.habits.strangers):
+    def _receive(self, route: Route, call: Call, uid: str) -> int:
+        if route.operation == script.POST and self.store.faults.draw(self.store.faults.habits.strangers):
             strangers.make_one(self.store)
-        return self.store.posts.receive(headers=call.headers, authorized=self._is_authorized(call), body=call.body)
+        return self.store.posts.receive(
+            route.operation,
+            workstation=uid,
+            headers=call.headers,
+            authorized=self._is_authorized(call),
+            body=call.body,
+        )
 
     def _act(self, route: Route, task: Task) -> Reply:
         try:
@@ -156,9 +165,30 @@ class Provider(Control):
         kind = self.store.release(task.uid)
         if kind is None:
             raise RefusalError.make(422)
+        self.connections.look()
         return reply_json({"type": kind, "released": True})
 
+    def open_connection(self, task: Task, *, way: str) -> Reply:
+        """POST /workstations/{id}/vncwss and its likes. What one without a desktop answers is not documented: 422."""
+        kind = self.store.find_type(task.uid)
+        if kind is None:
+            raise RefusalError.make(422)
+        if missing := generations.find_missing(way, type=kind):
+            raise RefusalError.make(422, f"Unprocessable Entity - a workstation of type {kind} has no {missing}.")
+        return reply_json({"url": self.connections.open(way, uid=task.uid, type=kind)})
+
     # --- The sandbox's own addresses ---
+
+    def stream_log(self, task: Task) -> Reply:
+        """GET /v1/log/sse/<token>."""
+        machine = self.connections.find(task.call.path)
+        if machine is None:
+            raise RefusalError.make(404)
+        headers = {"Cache-Control": "no-store"}
+        if not self.store.faults.habits.no_cors:
+            headers["Access-Control-Allow-Origin"] = "*"
+        stream = self.connections.stream_log(machine)
+        return Reply(status=200, content_type="text/event-stream", headers=headers, stream=stream)
 
     def download(self, task: Task, *, kind: str) -> Reply:
         """GET /files/<uuid>, GET /logs/<uuid>."""
@@ -183,6 +213,11 @@ ROUTES = (
     _route("GET /v1/workstations/types", Provider.list_types, "GET /workstations/types"),
     _route("GET /v1/workstations/([^/]+)", Provider.retrieve, "GET /workstations/{id}"),
     _route("DELETE /v1/workstations/([^/]+)/release", Provider.release, "DELETE"),
+    *(
+        _route(f"POST /v1/workstations/([^/]+)/{way}", partial(Provider.open_connection, way=way), operation)
+        for way, operation in script.CONNECTIONS.items()
+    ),
+    _route(f"GET {LOGS}([^/]+)", Provider.stream_log),
     _route("GET /files/([^/]+)", partial(Provider.download, kind="file")),
     _route("GET /logs/([^/]+)", partial(Provider.download, kind="log")),
     _route("POST /control/answers", lambda provider, task: obey(provider.script.add, task)),

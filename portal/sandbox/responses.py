@@ -1,7 +1,7 @@
 """How a call may end: in a proper response, or in what a reserved name or a script asks for."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -46,6 +46,8 @@ class Reply:
     body: bytes = b""
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
+    # What comes instead of the body, piece by piece.
+    stream: Iterator[bytes] | None = None
 
 
 class How(StrEnum):

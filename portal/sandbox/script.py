@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from portal.sandbox import names, responses
+from portal.sandbox import generations, names, responses
 from portal.sandbox.responses import Reply, Response
 from portal.sandbox.wishes import ScriptError, is_number, require
 
 POST = "POST /workstations"
+CONNECTIONS = {way: f"{POST}/{{id}}/{way}" for way in generations.CONNECTIONS}
 OPERATIONS = (
     POST,
     "GET /workstations",
@@ -18,6 +19,7 @@ OPERATIONS = (
     "GET /workstations/types",
     "GET /workstations/{id}",
     "DELETE",
+    *CONNECTIONS.values(),
     "*",
 )
 # What becomes of the call, and of what it makes, whatever is answered.

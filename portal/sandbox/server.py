@@ -6,7 +6,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from portal.sandbox import control, names, strangers
+from portal.sandbox.connections import Connections
 from portal.sandbox.handler import Handler
 from portal.sandbox.provider import Provider
 from portal.sandbox.store import Document, Store
@@ -79,11 +80,13 @@ class Sandbox:
         self,
         *,
         port: int = 0,
+        connections_port: int = 0,
         host: str = "127.0.0.1",
         path: Path | None = None,
         api_key: str = names.DEFAULT_API_KEY,
         lifetime: float = 3600.0,
         file_every: float = 4.0,
+        log_every: float = 2.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not control.is_loopback(host):
@@ -91,12 +94,15 @@ class Sandbox:
         self._server = _Server(host, port)
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_port}"
         self.base_url = f"{self.url}/v1"
-        try:
+        with ExitStack() as opened:
+            opened.callback(self._server.server_close)
             store = Store(path=path, lifetime=lifetime, file_every=file_every, url=self.url, clock=clock)
-        except BaseException:
-            self._server.server_close()
-            raise
-        self._provider = Provider(store=store, api_key=api_key)
+            opened.callback(store.close)
+            self._connections = Connections(
+                store=store, url=self.url, host=host, port=connections_port, log_every=log_every
+            )
+            opened.pop_all()
+        self._provider = Provider(store=store, connections=self._connections, api_key=api_key)
         self._server.RequestHandlerClass = partial(Handler, self._provider)
         self._thread: threading.Thread | None = None
         self._serving = False
@@ -112,6 +118,7 @@ class Sandbox:
     def serve_forever(self) -> None:
         """Serve until another thread calls `stop`."""
         self._serving = True
+        self._connections.start()
         self._server.serve_forever(poll_interval=0.05)
 
     def stop(self) -> None:
@@ -123,6 +130,7 @@ class Sandbox:
             self._server.shutdown()
         self._provider.stopping.set()
         self._provider.gate.set()
+        self._connections.stop()
         self._server.end_connections()
         self._server.server_close()
         if self._thread is not None:

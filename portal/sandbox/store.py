@@ -39,6 +39,10 @@ class Store:
         self.posts = posts.Posts(self._database, clock=clock)
         self.items = items.Items(self._database, faults=self.faults, file_every=file_every, url=url, clock=clock)
 
+    def tell_time(self) -> float:
+        """The time by the provider's own clock."""
+        return self.clock() + self.faults.habits.clock_off
+
     def close(self) -> None:
         """Close the database."""
         self._database.close()
@@ -51,10 +55,11 @@ class Store:
         """Every POST received and every workstation made, oldest first. One without a POST is somebody else's."""
         with self._database.lock:
             workstations = self._database.all("SELECT * FROM workstations ORDER BY sequence")
-            received = self.posts.describe()
+            received, connections = self.posts.describe(), self.posts.describe_connections()
             now = self.clock()
         return {
             "posts": received,
+            "connections": connections,
             "workstations": [
                 {
                     "uid": row["uid"],
@@ -135,14 +140,29 @@ class Store:
     def release(self, uid: str) -> str | None:
         """End an active workstation and return its type; None if there is none of this UID."""
         with self._database.lock, self._database.connection as connection:
-            now = self.clock()
-            row = self._database.first("SELECT * FROM workstations WHERE uid = ? AND ends_at > ?", uid, now)
+            now, row = self.clock(), self._find_live(uid)
             if row is None:
                 return None
             ends_at = min(row["ends_at"], now + self.faults.habits.release_takes)
             connection.execute("UPDATE workstations SET ends_at = ? WHERE uid = ?", (ends_at, uid))
             self.items.forget_later(uid=uid, than=ends_at)
             return str(row["type"])
+
+    def find_type(self, uid: str) -> str | None:
+        """The type of a live workstation; None if there is none of this UID."""
+        with self._database.lock:
+            row = self._find_live(uid)
+        return None if row is None else str(row["type"])
+
+    def list_files(self, uid: str) -> list[tuple[str, int]]:
+        """The files in the workspace of a live workstation, each with its size."""
+        with self._database.lock:
+            row = self._find_live(uid)
+            found = row and self.items.describe(workspace=row["workspace"], kind="file", now=self.clock())
+        return [(file["name"], file["size"]) for file in found["data"]] if found else []
+
+    def _find_live(self, uid: str) -> sqlite3.Row | None:
+        return self._database.first("SELECT * FROM workstations WHERE uid = ? AND ends_at > ?", uid, self.clock())
 
     def page(self, *, active: bool, window: paging.Window, limit: int) -> Document:
         """One page of the active list or of the history, newest first."""

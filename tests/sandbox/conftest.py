@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Callable, Iterator
+from typing import Self
 
 import pytest
 import requests
@@ -39,6 +40,26 @@ class Caller:
     def ask(self, type: str = "python", workspace: str | None = None, **options) -> requests.Response:
         wish = {"type": type} if workspace is None else {"type": type, "workspace_id": workspace}
         return self.call("POST", "/workstations", json=wish, **options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.session.close()
+
+    def make(self, type: str = "max") -> str:
+        """The UID of a new workstation."""
+        return self.ask(type).json()["id"]
+
+    def open(self, uid: str, way: str) -> str:
+        """The address of a connection."""
+        answer = self.call("POST", f"/workstations/{uid}/{way}")
+        assert answer.status_code == 200, answer.text
+        assert set(answer.json()) == {"url"}
+        return answer.json()["url"]
+
+    def release(self, uid: str) -> None:
+        assert self.call("DELETE", f"/workstations/{uid}/release").status_code == 200
 
     def page(self, path: str = "/workstations", **params) -> dict:
         answer = self.call("GET", path, params=params)

@@ -231,7 +231,7 @@ def test_a_reset_forgets_everything(alice, sandbox, over_http):
     else:
         sandbox.reset()
 
-    assert sandbox.record() == {"posts": [], "workstations": []}
+    assert sandbox.record() == {"posts": [], "connections": [], "workstations": []}
     assert alice.uids() == []
     assert alice.ask("max", made["workspace"]["id"]).status_code == 422
     assert alice.ask().status_code == 200

@@ -20,10 +20,12 @@ class Command(BaseCommand):
         """Those of the sandbox by itself."""
         running.add_options(parser)
 
-    def handle(self, *, host: str, port: int, data: Path | None, lifetime: float, **_options: Any) -> None:
+    def handle(
+        self, *, host: str, port: int, connections_port: int, data: Path | None, lifetime: float, **_options: Any
+    ) -> None:
         """Serve, and finish the responses begun when told to stop."""
         path = data or settings.DATA_DIR / "sandbox.sqlite3"
         try:
-            running.serve(host=host, port=port, data=path, lifetime=lifetime)
+            running.serve(host=host, port=port, connections_port=connections_port, data=path, lifetime=lifetime)
         except running.CannotServe as error:
             raise CommandError(str(error)) from None

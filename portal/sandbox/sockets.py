@@ -1,0 +1,173 @@
+"""The sockets behind the connections: a WebSocket server for all workstations, and a VNC server for one of them."""
+
+import logging
+import socket
+import socketserver
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection, serve
+from websockets.typing import Subprotocol
+
+from portal.sandbox import rfb
+from portal.sandbox.machines import Machine
+from portal.sandbox.terminal import Terminal
+
+DESKTOP, TERMINAL = "/v1/vnc/", "/v1/pty/"
+_BINARY = Subprotocol("binary")
+_GOING_AWAY = 1001
+
+logger = logging.getLogger("portal.sandbox")
+# In more detail the library's own lines show the addresses, which are secrets.
+_library_logger = logging.getLogger("portal.sandbox.websockets")
+_library_logger.setLevel(logging.WARNING)
+
+
+def choose_family(host: str) -> socket.AddressFamily:
+    """The family of a loopback address."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+class _WebSocketStream:
+    """The bytes of a WebSocket's messages, one after the other."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection = connection
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        try:
+            while len(self._rest) < size:
+                self._rest += self._connection.recv(decode=False)
+        except ConnectionClosed:
+            raise EOFError from None
+        content, self._rest = self._rest[:size], self._rest[size:]
+        return content
+
+    def write(self, content: bytes) -> None:
+        try:
+            self._connection.send(content)
+        except ConnectionClosed:
+            raise EOFError from None
+
+
+class WebSockets:
+    """Desktops and terminals: `find` gives the machine to which a path leads."""
+
+    def __init__(self, *, host: str, port: int, find: Callable[[str], Machine | None]) -> None:
+        self._find = find
+        self._server = serve(
+            self._serve,
+            host,
+            port,
+            family=choose_family(host),
+            select_subprotocol=lambda _, offered: _BINARY if _BINARY in offered else None,
+            process_request=self._check,
+            compression=None,
+            ping_interval=None,
+            # A client that does not answer holds up the end of the sandbox for so long.
+            open_timeout=3,
+            close_timeout=1,
+            logger=_library_logger,
+        )
+        self.url = f"ws://{f'[{host}]' if ':' in host else host}:{self._server.socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, name="sandbox-websockets", daemon=True)
+
+    def start(self) -> None:
+        """Serve in the background."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close every connection, and wait until all are served."""
+        if self._thread.ident is None:
+            # The library gives back what it holds only after it has served.
+            self._thread.start()
+        self._server.shutdown()
+        self._thread.join()
+
+    def _check(self, connection: ServerConnection, request: Request) -> Response | None:
+        is_ours = request.path.startswith((DESKTOP, TERMINAL)) and self._find(request.path) is not None
+        return None if is_ours else connection.respond(404, "There is nothing at this address.\n")
+
+    def _serve(self, connection: ServerConnection) -> None:
+        path = connection.request.path if connection.request else ""
+        machine = self._find(path)
+        if machine is None:
+            return
+        close = partial(connection.close, _GOING_AWAY, "The workstation has ended.")
+        with machine.attach(close):
+            if path.startswith(DESKTOP):
+                rfb.Session(_WebSocketStream(connection), machine.screen, name=machine.name).run()
+            else:
+                _talk(connection, machine)
+
+
+def _talk(connection: ServerConnection, machine: Machine) -> None:
+    terminal = Terminal(uid=machine.uid, tell_time=machine.tell_time, list_files=machine.list_files)
+    with suppress(ConnectionClosed):
+        connection.send(terminal.greet().encode())
+        for message in connection:
+            if shown := terminal.read(message):
+                connection.send(shown.encode())
+            if terminal.is_over:
+                return
+
+
+class _Viewer(socketserver.StreamRequestHandler):
+    """A native VNC client."""
+
+    def __init__(self, machine: Machine, *args: Any) -> None:
+        self._machine = machine
+        super().__init__(*args)
+
+    def handle(self) -> None:
+        connection: socket.socket = self.request
+        with self._machine.attach(partial(_cut, connection)):
+            rfb.Session(self, self._machine.screen, name=self._machine.name).run()
+
+    def read(self, size: int) -> bytes:
+        with suppress(OSError):
+            content: bytes = self.rfile.read(size)
+            if len(content) == size:
+                return content
+        raise EOFError
+
+    def write(self, content: bytes) -> None:
+        try:
+            self.wfile.write(content)
+        except (OSError, ValueError):
+            raise EOFError from None
+
+
+def _cut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+class NativeDesktop(socketserver.ThreadingTCPServer):
+    """The VNC server of one workstation, whose port is the only proof of the right to connect."""
+
+    daemon_threads = True
+    block_on_close = False
+    is_alive = True
+
+    def __init__(self, machine: Machine, *, host: str) -> None:
+        self.address_family = choose_family(host)
+        super().__init__((host, 0), partial(_Viewer, machine))
+        name, port = self.socket.getsockname()[:2]
+        self.address = f"{f'[{name}]' if ':' in name else name}:{port}"
+        threading.Thread(target=self.serve_forever, args=(0.05,), name="sandbox-vnc", daemon=True).start()
+
+    def close(self) -> None:
+        """Accept nobody more."""
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, _request: Any, _client_address: Any) -> None:
+        """To the log, not to stderr."""
+        logger.exception("The sandbox failed to show a desktop.")

@@ -1,0 +1,45 @@
+"""A workstation's log stream."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from portal.sandbox import server
+from tests.sandbox.conftest import Caller
+
+
+@pytest.fixture
+def sandbox(clock) -> Iterator[server.Sandbox]:
+    with server.Sandbox(clock=clock, log_every=0.01) as running:
+        yield running
+
+
+def test_entries_come_one_after_the_other(alice):
+    uid = alice.make("golang")
+    with requests.get(alice.open(uid, "log/stream"), stream=True, timeout=30) as stream:
+        assert stream.headers["Content-Type"] == "text/event-stream"
+        assert stream.headers["Cache-Control"] == "no-store"
+        lines = stream.iter_lines(decode_unicode=True)
+        events = [[next(lines) for _ in range(3)] for _ in range(5)]
+
+    assert [(event[0], event[2]) for event in events] == [(f"id: {number}", "") for number in range(1, 6)]
+    entries = [json.loads(event[1].removeprefix("data: ")) for event in events]
+    assert [entry["type"] for entry in entries] == ["boot", "system", "session", "network", "boot"]
+    assert set(entries[0]) == {"id", "type", "level", "createdAt", "message"}
+    assert entries[0]["createdAt"] == "2023-11-14T22:13:20Z"
+    assert uid in entries[0]["message"]
+    assert len({entry["id"] for entry in entries}) == 5
+
+
+@pytest.mark.parametrize(("habits", "allowed"), [({}, "*"), ({"no_cors": True}, None)])
+def test_pages_from_elsewhere_may_read_it_unless_told_otherwise(alice: Caller, sandbox, habits, allowed):
+    sandbox.set_faults(habits)
+    with requests.get(alice.open(alice.make(), "log/stream"), stream=True, timeout=30) as stream:
+        assert stream.headers.get("Access-Control-Allow-Origin") == allowed
+
+
+def test_a_wrong_token_finds_no_stream(sandbox):
+    answer = requests.get(f"{sandbox.url}/v1/log/sse/wrong", timeout=30)
+    assert answer.status_code == 404

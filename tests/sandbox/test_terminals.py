@@ -1,0 +1,115 @@
+"""A workstation's terminal."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from websockets.exceptions import ConnectionClosedOK
+from websockets.sync.client import ClientConnection, connect
+
+from portal.sandbox import contents
+from tests.sandbox.conftest import Caller
+
+
+@pytest.fixture
+def uid(alice: Caller) -> str:
+    return alice.make("python")
+
+
+@pytest.fixture
+def terminal(alice: Caller, uid: str) -> Iterator[ClientConnection]:
+    with connect(alice.open(uid, "sandbox/pty")) as connection:
+        assert str(connection.recv(30, decode=True)).endswith(f"agent@{uid}:~$ ")
+        yield connection
+
+
+@pytest.fixture
+def run(terminal: ClientConnection, uid: str) -> Callable[[str], str]:
+    """Type a command, and return what it shows between its echo and the next prompt."""
+
+    def type_line(line: str) -> str:
+        terminal.send(line + "\r")
+        shown = terminal.recv(30)
+        assert isinstance(shown, bytes)
+        return shown.decode().removeprefix(f"{line}\r\n").removesuffix(f"agent@{uid}:~$ ")
+
+    return type_line
+
+
+def test_it_echoes_what_is_typed_as_text_or_as_bytes(terminal):
+    for message in ("e", b"c", "é".encode()[:1], "é".encode()[1:] + b"!"):
+        terminal.send(message)
+    assert b"".join(terminal.recv(30) for _ in range(3)) == "ecé!".encode()
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("whoami", "agent\r\n"),
+        ("echo one  two", "one  two\r\n"),
+        ("date", "Tue 14 Nov 2023 22:13:20 UTC\r\n"),
+        ("seq 3", "1\r\n2\r\n3\r\n"),
+        ("seq x", "seq: a number up to 100000 is missing\r\n"),
+        ("clear", "\x1b[2J\x1b[H"),
+        ("size", "80 columns, 24 rows\r\n"),
+        ("rm -rf /", "rm: command not found\r\n"),
+        ("", ""),
+    ],
+)
+def test_it_knows_a_handful_of_commands(run, line, shown):
+    assert run(line) == shown
+
+
+def test_help_names_them_all(run):
+    assert run("help") == "help echo ls date whoami clear seq size exit\r\n"
+
+
+def test_ls_shows_the_files_of_the_workspace_as_they_come(run, clock):
+    assert run("ls") == ""
+    clock.move(100)
+    assert [line.split()[1] for line in run("ls").splitlines()] == list(contents.FILES["python"])
+
+
+def test_much_output_comes_whole(run):
+    assert len(run("seq 100000").split()) == 100_000
+
+
+def test_lines_can_be_edited_and_left(terminal, uid, run):
+    prompt = f"agent@{uid}:~$ "
+    for typed, shown in [
+        ("whoo", "whoo"),
+        ("\x7f", "\b \b"),
+        ("\x1b[D\x1bOAami", "ami"),
+        ("\x03", f"^C\r\n{prompt}"),
+        ("\b", "\a"),
+        ("ab\x0c", f"ab\x1b[2J\x1b[H{prompt}ab"),
+        ("\x04\x00c", "c"),
+        ("\x03", f"^C\r\n{prompt}"),
+    ]:
+        terminal.send(typed)
+        assert terminal.recv(30).decode() == shown
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ('{"type": "resize", "cols": 100, "rows": 30}', "100 columns, 30 rows\r\n"),
+        ('{"type": "resize", "cols": 200}', None),
+        ('{"type": "hello"}', None),
+        ("{", None),
+        ("[1]", None),
+    ],
+)
+def test_a_new_size_is_no_typing_and_all_else_is(terminal, run, message, shown):
+    terminal.send(message)
+    if shown is None:
+        assert terminal.recv(30).decode() == message
+    else:
+        assert run("size") == shown
+
+
+@pytest.mark.parametrize("typed", ["exit\r", "\x04", b"exit\nwhoami\n"])
+def test_it_can_be_left(terminal, typed):
+    terminal.send(typed)
+    assert terminal.recv(30).decode().endswith("\r\nlogout\r\n")
+    with pytest.raises(ConnectionClosedOK):
+        terminal.recv(30)

@@ -1,0 +1,136 @@
+"""A small RFB client, for the tests of desktops, and what else a client of a connection does."""
+
+import socket
+import struct
+import zlib
+from typing import Protocol
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+from websockets.typing import Subprotocol
+
+from portal.sandbox import screen
+
+RAW, ZLIB = 0, 6
+CONTROL = 0xFFE3
+BINARY = Subprotocol("binary")
+
+
+def dial(address: str) -> socket.socket:
+    """Connect to a host and port."""
+    host, _, port = address.rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=30)
+
+
+def read_to_end(connection: ClientConnection) -> tuple[int, str] | None:
+    """The code and the reason with which the other side closes it."""
+    try:
+        while True:
+            connection.recv(30)
+    except ConnectionClosed as closed:
+        return None if closed.rcvd is None else (closed.rcvd.code, closed.rcvd.reason)
+
+
+class Line(Protocol):
+    """What carries the bytes."""
+
+    def read(self, size: int) -> bytes: ...
+    def write(self, content: bytes) -> None: ...
+
+
+class WebSocketLine:
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._rest) < size:
+            self._rest += self._connection.recv(30, decode=False)
+        content, self._rest = self._rest[:size], self._rest[size:]
+        return content
+
+    def write(self, content: bytes) -> None:
+        self._connection.send(content)
+
+
+class SocketLine:
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def read(self, size: int) -> bytes:
+        content = b""
+        while len(content) < size:
+            more = self._connection.recv(size - len(content))
+            if not more:
+                raise EOFError
+            content += more
+        return content
+
+    def write(self, content: bytes) -> None:
+        self._connection.sendall(content)
+
+
+class Viewer:
+    """Shakes hands, and keeps a picture in the format that the server offers: four bytes a pixel."""
+
+    def __init__(self, line: Line, *, encodings: tuple[int, ...] = (ZLIB, RAW)) -> None:
+        self.line = line
+        assert line.read(12) == b"RFB 003.008\n"
+        line.write(b"RFB 003.008\n")
+        assert line.read(line.read(1)[0]) == b"\x01"
+        line.write(b"\x01")
+        assert line.read(4) == b"\0\0\0\0"
+        line.write(b"\x01")
+        self.width, self.height = struct.unpack("!HH", line.read(4))
+        bits, self.depth = struct.unpack("!BB14x", line.read(16))
+        self._bytes = bits // 8
+        self.name = line.read(struct.unpack("!I", line.read(4))[0]).decode()
+        line.write(struct.pack(f"!BxH{len(encodings)}i", 2, len(encodings), *encodings))
+        self._unzip = zlib.decompressobj()
+        self.encodings: set[int] = set()
+        self.tiles: dict[tuple[int, int], bytes] = {}
+        self.clipboard = ""
+
+    def update(self, *, whole: bool = False) -> set[tuple[int, int]]:
+        """Ask for what has changed, wait for it, and return where it is."""
+        self.line.write(struct.pack("!BBHHHH", 3, not whole, 0, 0, self.width, self.height))
+        while (kind := self.line.read(1)[0]) == 3:
+            (length,) = struct.unpack("!3xI", self.line.read(7))
+            self.clipboard = self.line.read(length).decode("latin-1")
+        assert kind == 0
+        (count,) = struct.unpack("!xH", self.line.read(3))
+        return {self._read_tile() for _ in range(count)}
+
+    def _read_tile(self) -> tuple[int, int]:
+        left, top, width, height, encoding = struct.unpack("!HHHHi", self.line.read(12))
+        assert (width, height) == (screen.TILE, screen.TILE)
+        size = width * height * self._bytes
+        if encoding == ZLIB:
+            packed = self.line.read(struct.unpack("!I", self.line.read(4))[0])
+            self.tiles[left, top] = self._unzip.decompress(packed)
+        else:
+            self.tiles[left, top] = self.line.read(size)
+        assert len(self.tiles[left, top]) == size
+        self.encodings.add(encoding)
+        return left, top
+
+    def set_format(self, *fields: int) -> None:
+        """Bits, depth, big-endian, true colour, three maxima, three shifts."""
+        self.line.write(struct.pack("!B3xBBBBHHHBBB3x", 0, *fields))
+        self._bytes = fields[0] // 8
+
+    def press(self, *keys: int) -> None:
+        """Hold all of them, then let them go."""
+        for is_down in (1, 0):
+            for key in keys:
+                self.line.write(struct.pack("!BBxxI", 4, is_down, key))
+
+    def type(self, text: str) -> None:
+        for letter in text:
+            self.press(ord(letter))
+
+    def point(self, x: int, y: int, buttons: int = 0) -> None:
+        self.line.write(struct.pack("!BBHH", 5, buttons, x, y))
+
+    def copy(self, text: str) -> None:
+        self.line.write(struct.pack("!B3xI", 6, len(text)) + text.encode("latin-1"))
