@@ -92,6 +92,25 @@ def test_it_can_be_retrieved(account, workstation):
     assert answer.json()["workspace"]["id"] == workstation["workspace"]["id"]
 
 
+def test_a_terminal_can_be_opened_into_it(account, workstation):
+    answer = account.call("POST", f"/workstations/{workstation['id']}/sandbox/pty")
+
+    assert answer.status_code == 200
+    assert answer.json()["url"].startswith(("ws://127.0.0.1:", "wss://"))
+
+
+def test_its_log_can_be_streamed(account, workstation):
+    answer = account.call("POST", f"/workstations/{workstation['id']}/log/stream")
+
+    assert answer.status_code == 200
+    assert answer.json()["url"].startswith(("http://127.0.0.1:", "https://"))
+
+
+@pytest.mark.parametrize("way", ["vncwss", "vnc", "sandbox/pty", "browser/cdp", "log/stream"])
+def test_no_connection_leads_into_what_does_not_exist(account, way):
+    assert account.call("POST", f"/workstations/neverexisted/{way}").status_code == 422
+
+
 def test_it_is_in_the_active_list(account, workstation):
     assert workstation["id"] in list_all(account, "/workstations")
 
