@@ -107,7 +107,7 @@ function connect({ url, ...answer }) {
     (...values) => {
       if (mine === turn) react(...values);
     };
-  view.open(url, {
+  const link = {
     viewOnly: answer.view_only === true,
     connected: mineOnly(() => {
       since = performance.now();
@@ -117,7 +117,12 @@ function connect({ url, ...answer }) {
     }),
     cut: mineOnly(cut),
     finish: mineOnly(finish),
-  });
+  };
+  try {
+    view.open(url, link);
+  } catch {
+    link.cut();
+  }
 }
 
 // Anew through the portal: an address that was cut is not used again.
@@ -210,6 +215,7 @@ const page = {
 };
 
 function reopen() {
+  if (!view) return location.reload();
   cuts = busy = 0;
   open();
 }
@@ -230,7 +236,7 @@ addEventListener("online", () => {
 });
 addEventListener("pagehide", stop);
 addEventListener("pageshow", (event) => {
-  if (event.persisted) reopen();
+  if (event.persisted && view) reopen();
 });
 
 try {
