@@ -6,7 +6,6 @@ import signal
 import subprocess
 import tempfile
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 from portal.sandbox.calls import RefusalError
@@ -62,9 +61,10 @@ class Browser:
 
     def close(self) -> None:
         """End it with all its processes at once, as nothing of it is to be kept."""
-        with suppress(ProcessLookupError):
+        # Once it has been waited for, its number may be somebody else's.
+        if self.is_alive:
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+            self._process.wait()
         self._profile.cleanup()
 
     def _wait_for_port(self, ended: threading.Event) -> int:
