@@ -6,6 +6,7 @@ hence only its file reading and its URL parser are used, and every value is chec
 """
 
 import os
+import re
 import stat
 import sys
 from contextlib import suppress
@@ -132,6 +133,23 @@ def read_days(name: str, *, least: int, most: int) -> int | None:
 def read_list(name: str, *, default: str = "") -> list[str]:
     """The parts of a comma-separated setting."""
     return [part.strip() for part in read_text(name, default=default).split(",") if part.strip()]
+
+
+_HOST = re.compile(r"(\*\.)?[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*(:([0-9]{1,5}|\*))?")
+
+
+def read_hosts(name: str, *, default: str) -> list[str]:
+    """The hosts of a comma-separated setting, as a Content-Security-Policy names them: `*.example.com`, `host:8443`."""
+    hosts = read_list(name, default=default)
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            stop(f"{name} must be hosts, such as *.agentstation.ai, separated by commas.")
+    return hosts
+
+
+def is_local_url(url: str) -> bool:
+    """Whether an address leads to this machine itself."""
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def read_networks(name: str, *, default: str) -> list[IPv4Network | IPv6Network]:

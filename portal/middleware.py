@@ -34,7 +34,7 @@ _UNUSED = (
     *("microphone", "midi", "payment", "picture-in-picture", "screen-wake-lock", "serial", "storage-access", "usb"),
     *("window-management", "xr-spatial-tracking"),
 )
-_PERMISSIONS = ", ".join(["clipboard-write=(self)", "fullscreen=(self)", *(f"{name}=()" for name in _UNUSED)])
+_PERMISSIONS = {"clipboard-write": "(self)", "fullscreen": "(self)", **dict.fromkeys(_UNUSED, "()")}
 _METHODS = ("GET", "HEAD", "POST")
 _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
 
@@ -50,11 +50,16 @@ class _Middleware:
 
 
 class BrowserLimitsMiddleware(_Middleware):
-    """Tells browsers with every response, files too, what the portal does not need and that other sites get nothing."""
+    """Tells browsers with every response, files too, what the portal does not need and that other sites get nothing.
+
+    A page that needs one of these names it in its header.
+    """
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.headers["Permissions-Policy"] = _PERMISSIONS
+        own = dict(part.split("=") for part in response.headers.get("Permissions-Policy", "").split(", ") if part)
+        permissions = {**_PERMISSIONS, **own}
+        response.headers["Permissions-Policy"] = ", ".join(f"{name}={value}" for name, value in permissions.items())
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return response
 

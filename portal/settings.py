@@ -74,6 +74,11 @@ if not AGENTSTATION_API_KEY:
 # Rehearsal names of the sandbox are everybody's: a workspace that one person has tried must not be closed to the next.
 SHARED_WORKSPACES = frozenset(name.uid for name in sandbox_names.RESERVED) if USING_SANDBOX else frozenset[str]()
 
+# The hosts of the addresses by which browsers reach a workstation. A provider on this machine has its ways here too.
+PORTAL_CONNECTION_HOSTS = environment.read_hosts(
+    "PORTAL_CONNECTION_HOSTS",
+    default="127.0.0.1:*,localhost:*" if environment.is_local_url(AGENTSTATION_BASE_URL) else "*.agentstation.ai",
+)
 AGENTSTATION_CONNECT_TIMEOUT = environment.read_number("AGENTSTATION_CONNECT_TIMEOUT", default=5, least=0.1, most=60)
 AGENTSTATION_TOTAL_TIMEOUT = environment.read_number("AGENTSTATION_TOTAL_TIMEOUT", default=60, least=0.1, most=600)
 PORTAL_SEND_MARGIN = environment.read_number("PORTAL_SEND_MARGIN", default=5, least=0.1, most=60)

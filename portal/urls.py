@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from portal.views import (
     account,
+    connections,
     evidence,
     export,
     failure_pages,
@@ -44,6 +45,15 @@ urlpatterns = [
     path("workstations/<str:uid>/live/", workstations.live_one, name="workstation_live"),
     path("workstations/<str:uid>/release/", workstations.release, name="workstation_release"),
     path("workstations/<str:uid>/ended/", workstations.declare_ended, name="workstation_ended"),
+    path("workstations/<str:uid>/desktop/", connections.desktop, name="workstation_desktop"),
+    path("workstations/<str:uid>/terminal/", connections.terminal, name="workstation_terminal"),
+    path("workstations/<str:uid>/log/", connections.live_log, name="workstation_log"),
+    path("workstations/<str:uid>/scripts/", connections.scripts, name="workstation_scripts"),
+    path("workstations/<str:uid>/connections/", connections.open_one, name="connection_open"),
+    path("workstations/<str:uid>/shares/", connections.share, name="share"),
+    path("shares/<int:number>/end/", connections.end_share, name="share_end"),
+    path("connections/<int:number>/alive/", connections.note_alive, name="connection_alive"),
+    path("connections/<int:number>/end/", connections.end, name="connection_end"),
     path("workspaces/", workspaces.index, name="workspace_list"),
     path("workspaces/<str:uid>/", workspaces.detail, name="workspace_detail"),
     path("workspaces/<str:uid>/name/", workspaces.name, name="workspace_name"),

@@ -20,6 +20,7 @@ let current = null; // the portal's answer without the address
 let since = null; // when it was connected
 let cuts = 0;
 let busy = 0;
+let isUsed = false; // since the last poll
 let timer, poll;
 
 const wait = (seconds, fallback, least, most) =>
@@ -43,11 +44,11 @@ function show(state, { words = state, ...texts } = {}) {
 
 // Not by sendBeacon: the portal takes no files, which FormData is sent as, and under a referrer policy of "no-referrer" a
 // beacon comes from the origin "null", which Django refuses.
-function post(address, values, options) {
+function post(address, values, { headers, ...options } = {}) {
   return fetch(address, {
     method: "POST",
     body: new URLSearchParams(values),
-    headers: { "X-CSRFToken": root.dataset.csrf, Accept: "application/json" },
+    headers: { "X-CSRFToken": root.dataset.csrf, Accept: "application/json", ...headers },
     credentials: "same-origin",
     cache: "no-store",
     redirect: "manual",
@@ -143,7 +144,10 @@ function ask() {
       const mine = turn;
       let response, answer;
       try {
-        response = await post(current.alive, {}, { signal: AbortSignal.timeout(WITHIN) });
+        // As a poll of htmx it keeps nobody signed in: only what somebody does in the workstation does.
+        const headers = isUsed ? {} : { "HX-Request": "true" };
+        isUsed = false;
+        response = await post(current.alive, {}, { headers, signal: AbortSignal.timeout(WITHIN) });
         answer = await response.json();
       } catch {
         // Passed over, but for a status that says it all.
@@ -231,6 +235,12 @@ again.addEventListener("click", () => {
   reopen();
 });
 addEventListener("keydown", leadOut, { capture: true });
+for (const act of ["keydown", "pointerdown", "wheel"]) {
+  const note = () => {
+    isUsed = true;
+  };
+  addEventListener(act, note, { capture: true, passive: true });
+}
 addEventListener("online", () => {
   if (root.dataset.connection === "connecting" && cuts && !current) open();
 });

@@ -3,7 +3,11 @@
 const MOST_LINES = 10_000;
 const BLOCK = 200; // lines that the browser lays out, or leaves out, together
 const MOST_LEVELS = 30; // in the list to choose from
-const NAMES = { time: ["time", "timestamp", "created_at", "ts"], level: ["level", "severity"], type: ["type"] };
+const NAMES = {
+  time: ["time", "timestamp", "createdAt", "created_at", "ts"],
+  level: ["level", "severity"],
+  type: ["type"],
+};
 NAMES.message = ["message", "msg", "text"];
 const EVENTS = ["message", "log", "entry"]; // an unnamed entry is "message"; of others only those that are asked for come
 

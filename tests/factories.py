@@ -17,8 +17,7 @@ from portal.services.mirrors import releases
 from portal.services.people import sessions, setup
 from portal.services.reconciliation import reconcile, timeouts
 from portal.services.requests import dispatch, results, submissions
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 
 PASSWORD = "correct horse battery staple"
 RUNNING: list[server.Sandbox] = []  # the sandboxes of the present test
@@ -97,14 +96,14 @@ def claim() -> dispatch.Call:
 def send_once(*, client: agentstation.Client | None = None) -> dispatch.Result:
     """Claim, call and record one request."""
     call = claim()
-    result = dispatch.send_call(call=call, client=client or process.make_client())
+    result = dispatch.send_call(call=call, client=client or clients.make_client())
     results.record_result(call=call, result=result)
     return result
 
 
 def send_until_settled(portal_request: models.Request) -> models.Request:
     """Attempt by attempt until the request is neither queued nor being sent, or the key is held."""
-    client = process.make_client()
+    client = clients.make_client()
     waiting = (models.Request.Status.QUEUED, models.Request.Status.SENDING)
     looks = 0
     while (
@@ -121,7 +120,7 @@ def send_until_settled(portal_request: models.Request) -> models.Request:
 
 def send_releases() -> list[releases.Result]:
     """All that are due, one after the other."""
-    client, results = process.make_client(), []
+    client, results = clients.make_client(), []
     while (release := releases.claim_release()) is not None:
         results.append(releases.send_release(release=release, client=client))
         releases.record_release(release=release, result=results[-1])
@@ -202,7 +201,7 @@ def make_steady(lease: leases.Lease) -> steady_clock.SteadyClock:
 
 def reconcile_once(lease: leases.Lease) -> None:
     """A round of the job that scans and reconciles."""
-    reconcile.reconcile_requests(lease=lease, client=process.make_client(), steady=make_steady(lease))
+    reconcile.reconcile_requests(lease=lease, client=clients.make_client(), steady=make_steady(lease))
 
 
 def ask_people(*portal_requests: models.Request) -> None:

@@ -58,6 +58,7 @@ PLAIN = {
 SERVICE_PACKAGES = (
     *("runtime", "audit", "key"),
     *("mirrors", "search", "people"),
+    "connections",
     *("requests", "reports"),
     *("reconciliation", "retention"),
 )

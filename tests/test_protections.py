@@ -20,8 +20,7 @@ from portal.sandbox import server
 from portal.services.key import circuit_breaker
 from portal.services.reconciliation import matching, reconcile
 from portal.services.requests import dispatch, results, retry_policy
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 from tests.chaos import books, clocks, inside
 
@@ -57,7 +56,7 @@ class Scene:
         return factories.claim_next(worker=f"test:{worker}:0")
 
     def call(self, call: dispatch.Call) -> dispatch.Result:
-        return dispatch.send_call(call=call, client=process.make_client())
+        return dispatch.send_call(call=call, client=clients.make_client())
 
     def send(self, *, worker: int = LIVING) -> bool:
         """One request from claim to record, if there is one."""

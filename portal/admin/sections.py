@@ -37,6 +37,8 @@ SECTIONS = (
         label=_("Workstations and workspaces"),
         models={
             models.Workstation: _("The machines, running and ended, and who requested them."),
+            models.Connection: _("Who opened a desktop, a terminal or a log, and for how long."),
+            models.Share: _("Whom the owner of a workstation let look or work."),
             models.Workspace: _("Where files stay between machines, and who owns them."),
             models.File: _("Names and sizes of the files in workspaces."),
             models.Log: _("Types, levels and times of the logs in workspaces."),

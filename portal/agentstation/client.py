@@ -1,20 +1,20 @@
-"""The client: six operations over one seam, `Client._call`, in which every rule about HTTP holds for all of them."""
+"""The client: seven operations over one seam, `Client._call`, in which every rule about HTTP holds for all of them."""
 
 import copy
 import email.utils
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Self
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import requests
 from requests.auth import AuthBase
 
+from portal.agentstation._checks import check_base_url, check_header, check_seconds
 from portal.agentstation._transport import (
     FAILURES,
     LARGEST_BODY,
@@ -44,6 +44,14 @@ from portal.agentstation.resources import (
     read_json,
 )
 
+# What is behind a connection, and the end of the call's path that opens it.
+CONNECTIONS = {
+    "desktop": "vncwss",
+    "terminal": "sandbox/pty",
+    "log": "log/stream",
+    "vnc": "vnc",
+    "cdp": "browser/cdp",
+}
 _BLOT = "[API key]"
 # A shorter key is a test's, and would be found by chance in any body.
 _SHORTEST_BLOTTED_KEY = 8
@@ -72,15 +80,15 @@ class Client:
         call, all steps together, but for the name's resolution. Raises ValueError, in words that show no key, where a
         value cannot be used.
         """
-        self._base_url = _checked_base_url(base_url)
-        self._bearer = _Bearer(_checked_header("the API key", api_key.strip()))
-        self._connect_timeout = _checked_seconds("connect_timeout", connect_timeout)
-        self._total_timeout = _checked_seconds("total_timeout", total_timeout)
+        self._base_url = check_base_url(base_url)
+        self._bearer = _Bearer(check_header("the API key", api_key.strip()))
+        self._connect_timeout = check_seconds("connect_timeout", connect_timeout)
+        self._total_timeout = check_seconds("total_timeout", total_timeout)
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
             "Connection": "close",
-            "User-Agent": _checked_header("the user agent", user_agent.strip()),
+            "User-Agent": check_header("the user agent", user_agent.strip()),
         }
 
     def __repr__(self) -> str:
@@ -155,6 +163,15 @@ class Client:
         """
         path = f"{_workstation_path(uid)}/release"
         return _read(self._call(method="DELETE", path=path, send_before=send_before), Released.from_dict)
+
+    def open_connection(self, *, uid: str, kind: str) -> str:
+        """Open a way into a workstation: `kind` is one of CONNECTIONS. Returns its address, which is a secret.
+
+        Raises AgentStationError, and ValueError where no path can name `uid`. What UnreadableResponse holds is
+        not to be shown or stored: the address may be in it.
+        """
+        response = self._call(method="POST", path=f"{_workstation_path(uid)}/{CONNECTIONS[kind]}")
+        return _read(response, _read_address)
 
     def _call(
         self,
@@ -241,38 +258,18 @@ class _Bearer(AuthBase):
         return body.replace(key, _BLOT.encode()) if len(key) >= _SHORTEST_BLOTTED_KEY else body
 
 
-def _checked_base_url(base_url: str) -> str:
-    """The URL without a final slash. Whatever requests would refuse later, or change, is refused now."""
-    url = base_url.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in parts.netloc
-        if usable and not parts.query and not parts.fragment:
-            (parts.hostname or "").encode("idna")
-            requests.Request("GET", url).prepare()
-            return url
-    except ValueError:
-        pass
-    raise ValueError("the base URL must be http(s)://host[:port][/path], without a password, query or fragment")
-
-
-def _checked_header(what: str, text: str) -> str:
-    if not text or any(ord(character) > 255 or unicodedata.category(character) == "Cc" for character in text):
-        raise ValueError(f"{what} must be text without control characters, all of it in Latin-1, and not empty")
-    return text
-
-
-def _checked_seconds(what: str, seconds: float) -> float:
-    if not (seconds > 0 and math.isfinite(seconds)):
-        raise ValueError(f"{what} must be a positive number of seconds")
-    return seconds
-
-
 def _workstation_path(uid: str) -> str:
     # None of these can be quoted: they would name the list, or another folder.
     if uid in ("", ".", ".."):
         raise ValueError("no path can name this workstation")
     return f"/workstations/{quote(uid, safe='', errors='surrogatepass')}"
+
+
+def _read_address(document: Mapping[str, object]) -> str:
+    address = document.get("url")
+    if not isinstance(address, str) or not address:
+        raise ValueError("no address")
+    return address
 
 
 def _failure(call: Call, what: str) -> AgentStationError:

@@ -1,6 +1,7 @@
 """Forms: they check what a person typed, and do nothing else."""
 
 from portal.forms.accounts import AccountForm, ConfirmForm, NewPasswordForm, PasswordForm, SetupForm, SignInForm
+from portal.forms.connections import ConnectionForm, ShareForm
 from portal.forms.events import EventFilterForm
 from portal.forms.fields import PortalRenderer
 from portal.forms.filters import FilterForm, UsageForm
@@ -12,6 +13,7 @@ from portal.forms.workstations import WorkstationFilterForm
 __all__ = [
     "AccountForm",
     "ConfirmForm",
+    "ConnectionForm",
     "DecisionForm",
     "EventFilterForm",
     "FilterForm",
@@ -25,6 +27,7 @@ __all__ = [
     "ReasonForm",
     "RequestForm",
     "SetupForm",
+    "ShareForm",
     "SignInForm",
     "UsageForm",
     "WorkspaceNameForm",

@@ -125,6 +125,18 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Connection',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('desktop', 'Desktop'), ('terminal', 'Terminal'), ('log', 'Live log'), ('vnc', 'VNC address'), ('cdp', 'Browser address')], max_length=8)),
+                ('is_view_only', models.BooleanField(default=False)),
+                ('reason', models.TextField(blank=True, help_text='Why somebody else than its owner opened it.')),
+                ('opened_at', models.DateTimeField(db_default=portal.models.clock.Now())),
+                ('seen_at', models.DateTimeField(db_default=portal.models.clock.Now(), help_text='When its page last said that it is open.')),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Credential',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -169,7 +181,7 @@ class Migration(migrations.Migration):
                 ('actor_id', models.BigIntegerField(blank=True, help_text='Empty: the portal itself.', null=True)),
                 ('actor_name', models.CharField(blank=True, max_length=150)),
                 ('address', models.CharField(blank=True, help_text="Where the actor's HTTP request came from.", max_length=45)),
-                ('verb', models.CharField(choices=[('submit', 'submitted'), ('claim', 'claimed'), ('response', 'answered'), ('late-response', 'answered late'), ('deadline-passed', 'deadline passed'), ('give-up', 'waited too long'), ('cancel', 'cancelled'), ('request-cancel', 'cancellation requested'), ('close', 'closed'), ('adopt', 'adopted'), ('not-created', 'resolved: not created'), ('reconcile', 'reconciled'), ('needs-review', 'needs a person'), ('refuse-workspace', 'workspace refused'), ('pause', 'key paused'), ('resume', 'key resuming'), ('activate', 'key active again'), ('probe', 'key probed'), ('first-key', 'first key accepted'), ('ask-account', 'asked which account the key belongs to'), ('confirm-key', 'key confirmed'), ('note-sharing', 'key is used elsewhere'), ('baseline-scan', 'first scan'), ('change-types', 'types changed'), ('request-release', 'release requested'), ('released', 'released'), ('name-workspace', 'workspace named'), ('ended', 'ended'), ('begin-doubt', 'in doubt'), ('clear-doubt', 'no longer in doubt'), ('declare-ended', 'declared ended'), ('reopen', 'active again'), ('disown', 'declared not ours'), ('release-orphan', 'unassigned workstation released'), ('stray-response', 'response of no known attempt'), ('restore', 'backup put back'), ('restored', 'restored'), ('database-changed', 'database changed'), ('confirm-database', 'database confirmed'), ('clock-step', 'clock stepped'), ('settings', 'settings changed'), ('notice', 'API change noticed'), ('acknowledge', 'API change reviewed'), ('sign-in', 'signed in'), ('sign-in-failed', 'sign-in failed'), ('sign-in-blocked', 'sign-in blocked'), ('sign-out', 'signed out'), ('end-sessions', 'sessions ended'), ('set-up', 'set up'), ('change-password', 'password changed'), ('set-time-zone', 'time zone changed'), ('add-person', 'person added'), ('change-person', 'person changed'), ('make-link', 'sign-in link made'), ('use-link', 'sign-in link used'), ('add-group', 'group added'), ('change-group', 'group changed'), ('delete-group', 'group deleted'), ('checked', 'audit log checked'), ('finding', 'finding in the audit log'), ('acknowledge-finding', 'finding acknowledged'), ('evidence', 'audit bundle downloaded'), ('refused', 'refused'), ('export', 'exported'), ('prune', 'pruned')], max_length=32)),
+                ('verb', models.CharField(choices=[('submit', 'submitted'), ('claim', 'claimed'), ('response', 'answered'), ('late-response', 'answered late'), ('deadline-passed', 'deadline passed'), ('give-up', 'waited too long'), ('cancel', 'cancelled'), ('request-cancel', 'cancellation requested'), ('close', 'closed'), ('adopt', 'adopted'), ('not-created', 'resolved: not created'), ('reconcile', 'reconciled'), ('needs-review', 'needs a person'), ('refuse-workspace', 'workspace refused'), ('pause', 'key paused'), ('resume', 'key resuming'), ('activate', 'key active again'), ('probe', 'key probed'), ('first-key', 'first key accepted'), ('ask-account', 'asked which account the key belongs to'), ('confirm-key', 'key confirmed'), ('note-sharing', 'key is used elsewhere'), ('baseline-scan', 'first scan'), ('change-types', 'types changed'), ('request-release', 'release requested'), ('released', 'released'), ('open-connection', 'connection opened'), ('end-connection', 'connection ended'), ('share', 'shared'), ('end-share', 'sharing ended'), ('name-workspace', 'workspace named'), ('ended', 'ended'), ('begin-doubt', 'in doubt'), ('clear-doubt', 'no longer in doubt'), ('declare-ended', 'declared ended'), ('reopen', 'active again'), ('disown', 'declared not ours'), ('release-orphan', 'unassigned workstation released'), ('stray-response', 'response of no known attempt'), ('restore', 'backup put back'), ('restored', 'restored'), ('database-changed', 'database changed'), ('confirm-database', 'database confirmed'), ('clock-step', 'clock stepped'), ('settings', 'settings changed'), ('notice', 'API change noticed'), ('acknowledge', 'API change reviewed'), ('sign-in', 'signed in'), ('sign-in-failed', 'sign-in failed'), ('sign-in-blocked', 'sign-in blocked'), ('sign-out', 'signed out'), ('end-sessions', 'sessions ended'), ('set-up', 'set up'), ('change-password', 'password changed'), ('set-time-zone', 'time zone changed'), ('add-person', 'person added'), ('change-person', 'person changed'), ('make-link', 'sign-in link made'), ('use-link', 'sign-in link used'), ('add-group', 'group added'), ('change-group', 'group changed'), ('delete-group', 'group deleted'), ('checked', 'audit log checked'), ('finding', 'finding in the audit log'), ('acknowledge-finding', 'finding acknowledged'), ('evidence', 'audit bundle downloaded'), ('refused', 'refused'), ('export', 'exported'), ('prune', 'pruned')], max_length=32)),
                 ('target', models.CharField(help_text='Kind and name of what it was done to.', max_length=300)),
                 ('request_number', models.BigIntegerField(blank=True, help_text='The request that it belongs to.', null=True)),
                 ('detail', models.JSONField(blank=True, default=dict)),
@@ -377,6 +389,16 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Share',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('level', models.CharField(choices=[('look', 'Look only'), ('work', 'Look and work')], max_length=8)),
+                ('created_at', models.DateTimeField(db_default=portal.models.clock.Now())),
+                ('until', models.DateTimeField(blank=True, help_text='Empty: for as long as the workstation lives.', null=True)),
+                ('ended_at', models.DateTimeField(blank=True, help_text='When it was taken back.', null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='SignInLink',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -467,6 +489,7 @@ class Migration(migrations.Migration):
                 ('release_tried_at', models.DateTimeField(blank=True, help_text='When AgentStation was last told.', null=True)),
                 ('release_tries', models.PositiveIntegerField(default=0, help_text='How often AgentStation was told.')),
                 ('release_failure', models.CharField(blank=True, help_text='Code of the failure that the last try to release it met.', max_length=32)),
+                ('refused_connections', models.JSONField(blank=True, default=dict, help_text="AgentStation's words by kind of connection, where it opened none.")),
                 ('doubted_at', models.DateTimeField(blank=True, help_text='Since when AgentStation no longer finds it, though nothing says that it ended.', null=True)),
                 ('doubted_tick', models.PositiveBigIntegerField(blank=True, help_text="The key's tick then.", null=True)),
                 ('ended_at', models.DateTimeField(blank=True, help_text='When the portal learned that it had ended.', null=True)),
@@ -520,6 +543,11 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='change',
             index=models.Index(models.F('kind'), models.F('row_id'), models.F('as_of'), name='change_by_row'),
+        ),
+        migrations.AddField(
+            model_name='connection',
+            name='person',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddField(
             model_name='credential',
@@ -625,6 +653,11 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddField(
+            model_name='share',
+            name='person',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shares', to=settings.AUTH_USER_MODEL),
+        ),
+        migrations.AddField(
             model_name='signinlink',
             name='person',
             field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sign_in_link', to=settings.AUTH_USER_MODEL),
@@ -686,6 +719,16 @@ class Migration(migrations.Migration):
             model_name='workstation',
             name='workspace',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='workstations', to='portal.workspace'),
+        ),
+        migrations.AddField(
+            model_name='share',
+            name='workstation',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shares', to='portal.workstation'),
+        ),
+        migrations.AddField(
+            model_name='connection',
+            name='workstation',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='connections', to='portal.workstation'),
         ),
         migrations.AddField(
             model_name='workstationtype',
@@ -979,6 +1022,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='workstation',
             constraint=models.CheckConstraint(condition=models.Q(('is_nameless', False), models.Q(('made_for', None), ('request', None)), _connector='OR'), name='workstation_nameless_is_nobody_s'),
+        ),
+        migrations.AddConstraint(
+            model_name='share',
+            constraint=models.UniqueConstraint(models.F('workstation'), models.F('person'), condition=models.Q(('ended_at', None)), name='share_once'),
+        ),
+        migrations.AddIndex(
+            model_name='connection',
+            index=models.Index(models.F('seen_at'), condition=models.Q(('ended_at', None)), name='connection_open'),
         ),
         migrations.AddConstraint(
             model_name='workstationtype',

@@ -2,6 +2,7 @@
 
 from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Key
 from portal.models.beginning import Beginning
+from portal.models.connection import Connection
 from portal.models.credential import Credential
 from portal.models.database import Database, Restore, StrayResponse
 from portal.models.event import Change, Event, EventNumber
@@ -14,6 +15,7 @@ from portal.models.scan import Scan
 from portal.models.seal import Seal
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words
 from portal.models.session import Session
+from portal.models.share import Share
 from portal.models.throttle import SignInThrottle
 from portal.models.tombstone import Tombstone
 from portal.models.usage import DailyCount, MonthlyCount
@@ -32,6 +34,7 @@ __all__ = [
     "Attempt",
     "Beginning",
     "Change",
+    "Connection",
     "Credential",
     "DailyCount",
     "Database",
@@ -52,6 +55,7 @@ __all__ = [
     "Seal",
     "SearchEntry",
     "Session",
+    "Share",
     "SignInLink",
     "SignInThrottle",
     "StrayResponse",

@@ -125,6 +125,9 @@ class Workstation(Mirror):
     release_failure = models.CharField(
         max_length=32, blank=True, help_text=_("Code of the failure that the last try to release it met.")
     )
+    refused_connections = models.JSONField(
+        default=dict, blank=True, help_text=_("AgentStation's words by kind of connection, where it opened none.")
+    )
     doubted_at = models.DateTimeField(
         null=True,
         blank=True,

@@ -141,6 +141,12 @@ def request_label(number: int) -> str:
 
 
 @register.filter
+def lookup[Value](values: Mapping[int, Value], key: int) -> Value | None:
+    """The value of a key."""
+    return values.get(key)
+
+
+@register.filter
 def type_icon(type: str) -> str:
     """The name of a type's picture; a type that is not known here has one too."""
     return _TYPE_ICONS.get(type, "server")

@@ -7,6 +7,7 @@ from enum import StrEnum
 from django.utils.translation import gettext as _
 
 from portal import models
+from portal.services.connections import offers
 from portal.views.components.timeline import RequestHistory
 from portal.views.http import SignedInRequest
 
@@ -34,7 +35,7 @@ class RequestPage:
     """`panels`: those above the timeline; `operator_panel`: what an operator may do, below it.
 
     `quote`: what the provider said last. `cancelled`: what is known of a request that was cancelled. `reloads`: the
-    person wants a new page every 10 seconds, without JavaScript.
+    person wants a new page every 10 seconds, without JavaScript. `offers`: what its requester may open of what runs.
     """
 
     panels: tuple[Panel, ...]
@@ -42,6 +43,7 @@ class RequestPage:
     quote: str
     cancelled: str
     reloads: bool
+    offers: list[offers.Offer]
 
 
 def describe_page(
@@ -57,6 +59,7 @@ def describe_page(
         operator_panel=_find_operator_panel(request, past.portal_request, is_own=is_own),
         quote=past.attempts[-1].words if past.attempts else "",
         cancelled=_describe_cancelled(past),
+        offers=_list_offers(past.portal_request) if is_own else [],
         reloads=not past.portal_request.is_final and request.GET.get("reload") == "10",
     )
 
@@ -97,6 +100,11 @@ def _list_own_actions(portal_request: models.Request, *, may_decide: bool) -> It
     workstation = getattr(portal_request, "workstation", None)
     if is_unwanted and workstation is not None and workstation.is_live:
         yield Panel.MADE_AFTER_ALL
+
+
+def _list_offers(portal_request: models.Request) -> list[offers.Offer]:
+    workstation = getattr(portal_request, "workstation", None)
+    return offers.list_offers(workstation=workstation) if workstation is not None else []
 
 
 def _find_operator_panel(request: SignedInRequest, portal_request: models.Request, *, is_own: bool) -> Panel | None:

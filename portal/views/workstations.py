@@ -13,9 +13,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import failures, forms, models
+from portal.services.connections import offers
 from portal.services.mirrors import doubts, releases, types
 from portal.views.components import live, paging
 from portal.views.http import SignedInRequest, read_key
+
+_MOST_CONNECTIONS = 5
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -131,11 +134,26 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         "refusal": _describe_refusal(workstation.release_failure),
         "may_declare_ended": _may_declare_ended(request, workstation),
         "is_own": is_own,
+        "offers": offers.list_offers(workstation=workstation) if _may_release(request, workstation) else [],
+        "connections": _list_connections(workstation),
+        "shares": _list_shares(workstation) if is_own else [],
+        "share_form": forms.ShareForm(),
         "is_own_running": is_own
         and workstation.is_live
         and not workstation.release_requested_at
         and not workstation.doubted_at,
     }
+
+
+def _list_connections(workstation: models.Workstation) -> list[models.Connection]:
+    """Those that are open, or were the last."""
+    rows = models.Connection.objects.filter(workstation=workstation).select_related("person")
+    return list(rows.order_by(F("ended_at").desc(nulls_first=True), "-pk")[:_MOST_CONNECTIONS])
+
+
+def _list_shares(workstation: models.Workstation) -> list[models.Share]:
+    rows = models.Share.objects.current().filter(workstation=workstation).select_related("person")
+    return list(rows.order_by("pk"))
 
 
 def _is_own(request: SignedInRequest, workstation: models.Workstation) -> bool:

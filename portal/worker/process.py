@@ -7,30 +7,16 @@ import signal
 import socket
 import time
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
-import portal
-from portal import agentstation
 from portal.db import describe_failure, release_connection
-from portal.services.runtime import workers
+from portal.services.runtime import clients, workers
 from portal.worker import dispatcher, listener, releases, scheduler, watchdog
 
 logger = logging.getLogger(__name__)
 
 _WATCH_EVERY = 0.5  # seconds
-
-
-def make_client() -> agentstation.Client:
-    """The client with the team's key and the configured times."""
-    return agentstation.Client(
-        base_url=settings.AGENTSTATION_BASE_URL,
-        api_key=settings.AGENTSTATION_API_KEY,
-        connect_timeout=settings.AGENTSTATION_CONNECT_TIMEOUT,
-        total_timeout=settings.AGENTSTATION_TOTAL_TIMEOUT,
-        user_agent=f"workstation-portal/{portal.__version__}",
-    )
 
 
 class Process:
@@ -41,7 +27,7 @@ class Process:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{int(time.time())}"
         # Not an Event: its lock could be held by the very thread that a signal interrupts.
         self._end: queue.SimpleQueue[None] = queue.SimpleQueue()
-        client = make_client()
+        client = clients.make_client()
         self._dispatcher = dispatcher.Dispatcher(name=self.name, size=sender_count, client=client)
         self._scheduler = scheduler.Scheduler(name=self.name, jobs=scheduler.list_jobs(client=client))
         self._releases = releases.ReleaseSender(client=client)

@@ -14,6 +14,7 @@ from django.db import connection
 from portal import agentstation
 from portal.db import describe_failure, release_connection
 from portal.services.audit import checkpoints, seals, watch
+from portal.services.connections import ending
 from portal.services.key import accounts, circuit_breaker, credentials, probe, steady_clock
 from portal.services.mirrors import refreshing, types
 from portal.services.people import sessions
@@ -90,6 +91,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
             run=lambda lease: types.read_types(lease=lease, client=client),
             uses_key=True,
         ),
+        Job(name="connections", interval=interval, run=lambda lease: ending.end_silent(lease=lease)),
         Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_usage(lease=lease)),
         Job(name="seal", interval=_SEAL_ROUNDS * interval, run=lambda lease: seals.seal_events(lease=lease)),
         Job(name="check", interval=_CHECK_ROUNDS * interval, run=lambda lease: watch.check_log(lease=lease)),

@@ -92,13 +92,16 @@ def create_all(requester: models.User) -> dict[str, Model]:
     workspace = create_workspace(requester)
     portal_request = create_request(requester, workspace_uid=workspace.uid, note="for the demo")
     attempt = create_attempt(portal_request)
+    workstation = create_workstation(portal_request, workspace=workspace)
     return {
         "account": portal_request.account,
         "key": portal_request.account.key,
         "request": portal_request,
         "attempt": attempt,
         "lateresponse": create_late_response(attempt),
-        "workstation": create_workstation(portal_request, workspace=workspace),
+        "workstation": workstation,
+        "connection": models.Connection.objects.create(workstation=workstation, person=requester, kind="desktop"),
+        "share": models.Share.objects.create(workstation=workstation, person=requester, level="look"),
         "workspace": workspace,
         "file": create_file(workspace),
         "log": create_log(workspace),
@@ -156,5 +159,5 @@ def create_seal() -> models.Seal:
 MODELS = (
     *("account", "key", "request", "attempt", "lateresponse", "workstation", "workspace", "file", "log", "event"),
     *("credential", "scan", "notice", "workstationtype", "seal", "tombstone"),
-    *("database", "restore", "strayresponse", "finding"),
+    *("database", "restore", "strayresponse", "finding", "connection", "share"),
 )

@@ -96,7 +96,7 @@ def test_tombstones_and_their_events_name_what_went(old):
     stones = {stone.kind: stone for stone in models.Tombstone.objects.all()}
     requests, stations, of_events = (stones[kind] for kind in ("REQUESTS", "WORKSTATIONS", "EVENTS"))
     assert (requests.ids, requests.counts) == (old, {"request": 5, "attempt": 5, "late-response": 0})
-    assert (stations.ids, stations.counts) == (owned, {"workstation": 4})
+    assert (stations.ids, stations.counts) == (owned, {"workstation": 4, "share": 0})
     assert (of_events.first_id, of_events.last_id) == (events[0], events[-1])
     assert of_events.counts == {"event": len(events)}
     first = models.Event.objects.earliest("id")

@@ -26,8 +26,7 @@ from portal.services.people import membership, setup
 from portal.services.reconciliation import scans
 from portal.services.reports import configuration
 from portal.services.requests import dispatch, results
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 from tests.audit.test_pruning import prune_all
 from tests.browser import Browser
@@ -107,7 +106,7 @@ def answer_late(stage: Stage) -> None:
     factories.submit(stage.alice)
     call = factories.claim()
     pass_deadline()
-    results.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+    results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
 
 
 def pass_deadline() -> None:
@@ -159,7 +158,7 @@ def open_key(stage: Stage) -> None:
 def probe_key(stage: Stage) -> None:
     stage.pause_key()
     models.Key.objects.update(probe_at=Now() - timedelta(seconds=1))
-    probe.probe_key(lease=hold("probe"), client=process.make_client())
+    probe.probe_key(lease=hold("probe"), client=clients.make_client())
 
 
 def ask_account(stage: Stage) -> None:
@@ -176,12 +175,12 @@ def confirm_key(stage: Stage) -> None:
 
 
 def look_first(stage: Stage) -> None:
-    scans.advance_scan(account=accounts.get_current_account(), lease=hold("reconcile"), client=process.make_client())
+    scans.advance_scan(account=accounts.get_current_account(), lease=hold("reconcile"), client=clients.make_client())
 
 
 def change_types(stage: Stage) -> None:
     accounts.get_current_account()
-    types.read_types(lease=hold("types"), client=process.make_client())
+    types.read_types(lease=hold("types"), client=clients.make_client())
 
 
 def reconcile_one(stage: Stage) -> None:
@@ -208,9 +207,37 @@ def name_workspace(stage: Stage) -> None:
     stage.post(stage.alice, f"/workspaces/{space.uid}/name/", name="Report")
 
 
+def open_connection(stage: Stage, *, by: str = "olga", reason: str = "She asked.") -> None:
+    workstation = send(stage).workstation
+    address = {"url": "ws://127.0.0.1:9/secret"}
+    stage.sandbox.script({"on": "POST /workstations/{id}/sandbox/pty", "status": 200, "body": address})
+    browser = stage.browse(models.User.objects.get(username=by))
+    wish = {"kind": "terminal", "reason": reason}
+    assert browser.post(f"/workstations/{workstation.uid}/connections/", wish).status_code == 200
+
+
+def end_connection(stage: Stage) -> None:
+    open_connection(stage, by="alice", reason="")
+    browser = stage.browse(stage.alice)
+    number = models.Connection.objects.get().pk
+    assert browser.post(f"/connections/{number}/end/").status_code == 204
+
+
+def share(stage: Stage) -> None:
+    factories.create_user("bob", "Members")
+    uid = send(stage).workstation.uid
+    wish = {"person": "bob", "level": "look"}
+    assert stage.browse(stage.alice).post(f"/workstations/{uid}/shares/", wish).status_code == 302
+
+
+def end_share(stage: Stage) -> None:
+    share(stage)
+    stage.post(stage.alice, f"/shares/{models.Share.objects.get().pk}/end/")
+
+
 def refresh(stage: Stage) -> None:
     models.Workstation.objects.update(refresh_due_at=Now())
-    refreshing.refresh_workstations(lease=hold("refresh"), client=process.make_client())
+    refreshing.refresh_workstations(lease=hold("refresh"), client=clients.make_client())
 
 
 def release(stage: Stage) -> None:
@@ -254,7 +281,7 @@ def scan_as(status: str, *, doubted: bool = False, ended: bool = False) -> Calla
         if not status:
             stage.sandbox.script({"on": "GET /workstations/{id}", "status": 422})
         scans.advance_scan(
-            account=accounts.get_current_account(), lease=hold("reconcile"), client=process.make_client()
+            account=accounts.get_current_account(), lease=hold("reconcile"), client=clients.make_client()
         )
 
     return act
@@ -309,7 +336,7 @@ def confirm_database(stage: Stage) -> None:
 def answer_nobody(stage: Stage) -> None:
     factories.submit(stage.alice)
     call = replace(factories.claim(), token="lost")
-    reply = process.make_client().request_workstation(type="python")
+    reply = clients.make_client().request_workstation(type="python")
     results.record_result(call=call, result=dispatch.Result(workstation=reply.value))
 
 
@@ -508,6 +535,10 @@ ACTS = [
         has_change=True,
     ),
     Act(verbs=(Verb.NAME_WORKSPACE,), do=name_workspace, by="alice"),
+    Act(verbs=(Verb.OPEN_CONNECTION,), do=open_connection, by="olga", reason="She asked."),
+    Act(verbs=(Verb.END_CONNECTION,), do=end_connection, by="alice"),
+    Act(verbs=(Verb.SHARE,), do=share, by="alice"),
+    Act(verbs=(Verb.END_SHARE,), do=end_share, by="alice"),
     Act(verbs=(Verb.ADD_PERSON,), do=add_person, by="root"),
     Act(verbs=(Verb.MAKE_LINK, Verb.ADD_PERSON), do=add_by_link, by="root"),
     Act(verbs=(Verb.USE_LINK,), do=use_link, by="carol"),

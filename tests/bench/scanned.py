@@ -15,8 +15,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker
 from portal.services.reconciliation import scans
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 
 
@@ -46,7 +45,7 @@ def make_unknown(*, days: int) -> None:
 
 def measure() -> dict[str, float]:
     """One scan, and how long each of its transactions held what it locked."""
-    account, client = accounts.get_current_account(), process.make_client()
+    account, client = accounts.get_current_account(), clients.make_client()
     lease = leases.acquire_lease(name="settle", holder="bench", seconds=3600)
     assert lease is not None
     locks: list[float] = []

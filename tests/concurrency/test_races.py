@@ -17,8 +17,7 @@ from portal.services.key import accounts, circuit_breaker, probe
 from portal.services.mirrors import mirror
 from portal.services.reconciliation import timeouts
 from portal.services.requests import dispatch, results, submissions
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 from tests.concurrency import crowd
 
@@ -33,7 +32,7 @@ def claim() -> dispatch.Call | None:
 
 def work() -> int:
     """Claim, call and record until nothing more may be sent now; how many."""
-    client, count = process.make_client(), 0
+    client, count = clients.make_client(), 0
     while (call := claim()) is not None:
         results.record_result(call=call, result=dispatch.send_call(call=call, client=client))
         count += 1
@@ -94,7 +93,7 @@ def test_a_cap_of_one_holds_at_the_provider_too(settings, sandbox, alice):
     """Ten threads work as hard as they can: at no moment does the provider have two calls."""
     settings.PORTAL_CALLS_IN_FLIGHT = 1
     lock, under_way, most = threading.Lock(), 0, 0
-    client = process.make_client()
+    client = clients.make_client()
 
     def send() -> None:
         nonlocal under_way, most
@@ -170,7 +169,7 @@ def test_of_ten_401_at_the_same_moment_one_request_fails(sandbox, alice, bob):
     for person in (alice, bob) * 5:
         factories.submit(person)
     sandbox.script({"name": "fail-401", "times": 10})
-    client = process.make_client()
+    client = clients.make_client()
     calls = [factories.claim() for _ in range(10)]
     pairs = [(call, dispatch.send_call(call=call, client=client)) for call in calls]
 
@@ -198,7 +197,7 @@ def test_of_a_cancel_and_a_claim_exactly_one_wins(sandbox, alice):
         if isinstance(cancelled, submissions.NotPossible):
             assert isinstance(call, dispatch.Call), f"neither has won: {call}"
             assert portal_request.status == "SENDING"
-            results.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+            results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
         else:
             assert (cancelled, call, portal_request.status) == (True, None, "CANCELLED")
             assert portal_request.attempts.count() == 0
@@ -246,7 +245,7 @@ def test_a_scan_and_a_response_store_the_same_new_workstation_without_a_deadlock
     space = factories.get_workspace(factories.create_workstation(alice))
     portal_request = factories.submit(alice, workspace_uid=space.uid)
     call = factories.claim()
-    result = dispatch.send_call(call=call, client=process.make_client())
+    result = dispatch.send_call(call=call, client=clients.make_client())
     named = factories.get_named(result)
     inside, go_on = threading.Event(), threading.Event()
     errors: list[Exception] = []
@@ -426,7 +425,7 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
 
 def test_of_the_deadline_and_the_response_exactly_one_ends_the_attempt(sandbox, alice):
     """And the response is kept in both cases."""
-    client, lease = process.make_client(), take("recover", "test")
+    client, lease = clients.make_client(), take("recover", "test")
     for _ in range(2 * ROUNDS):
         portal_request = factories.submit(alice)
         call = factories.claim()

@@ -46,6 +46,12 @@ NO_PAGES = {
     "request_close": "POST; leads to request_detail, with an error as the page request-close-refused",
     "workstation_release": "POST; leads to workstation_detail",
     "workstation_ended": "POST; leads to workstation_detail",
+    **dict.fromkeys(
+        ("workstation_desktop", "workstation_terminal", "workstation_log"), "looked at while it holds a connection"
+    ),
+    **dict.fromkeys(("connection_open", "connection_alive", "connection_end"), "JSON"),
+    "share": "POST; leads to workstation_detail",
+    "share_end": "POST; leads to workstation_detail",
     "key_confirm": "POST; leads to key",
     "key_database": "POST; leads to key",
     "key_resume": "POST; leads to key",
@@ -202,6 +208,7 @@ PAGES = [
     Page(name="history-none", path="/requests/?type=voip&status=UNKNOWN", url="request_list"),
     Page(name="history-end", path="/requests/?before=1", url="request_list"),
     Page(name="workstations", path="/workstations/", url="workstation_list"),
+    Page(name="scripts", path="/workstations/{active}/scripts/", url="workstation_scripts"),
     *[
         Page(name=f"workstation-{name}", path=f"/workstations/{{{name}}}/", url="workstation_detail", act=act)
         for name, act in [

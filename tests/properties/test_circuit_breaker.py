@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule, run_state_machine_as_test
 from pytest_django.fixtures import Settings
 
-from portal import models
+from portal import failures, models
 from portal.db import clock
 from portal.services.key import accounts, circuit_breaker, credentials
 from portal.services.requests import dispatch, results
@@ -245,7 +245,9 @@ class Pause(scene.Example):
             model.probes += 1
             model.probe_at = model.now + min(FIRST_PROBE * 2**model.probes, LONGEST_PROBE)
             assert not circuit_breaker.claim_probe(account=self.account, lease=self.lease)
-            circuit_breaker.note_probe(account=self.account, passed=passed, lease=self.lease)
+            circuit_breaker.note_probe(
+                account=self.account, failure=None if passed else failures.CATALOGUE["401"], lease=self.lease
+            )
             if passed:
                 model.resume(by_probe=True)
 

@@ -12,8 +12,7 @@ from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, credentials
 from portal.services.mirrors import refreshing, releases
 from portal.services.reconciliation import scans
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,7 +151,7 @@ def test_workstations_are_neither_refreshed_nor_given_back_with_another_key(real
     station = factories.create_workstation(alice)
     releases.request_release(actor=alice, workstation=station)
     ask(settings, api_key="another key")
-    assert refreshing.refresh_workstations(lease=take("refresh"), client=process.make_client()) == 0
+    assert refreshing.refresh_workstations(lease=take("refresh"), client=clients.make_client()) == 0
     assert releases.claim_release() is None
     station.refresh_from_db()
     assert station.is_live
@@ -296,7 +295,7 @@ def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(waiti
     waiting.refresh_from_db()
     assert waiting.status == "CANCELLED"
     assert old_url in models.Event.objects.get(verb="cancel").reason
-    scans.advance_scan(account=accounts.get_current_account(), lease=take("reconcile"), client=process.make_client())
+    scans.advance_scan(account=accounts.get_current_account(), lease=take("reconcile"), client=clients.make_client())
     factories.submit(alice)
     assert factories.send_once().workstation is not None
 

@@ -9,7 +9,7 @@ from portal import agentstation, models
 from portal.services.audit import verify
 from portal.services.key import accounts
 from portal.services.requests import batch, dispatch, results
-from portal.worker import process
+from portal.services.runtime import clients
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,7 +22,7 @@ def patient(monkeypatch) -> None:
 
 
 def bring(count: int) -> list[batch.Delivery]:
-    client = process.make_client()
+    client = clients.make_client()
     calls = dispatch.claim_requests(worker="w", most=count)
     return [batch.Delivery(call=call, result=dispatch.send_call(call=call, client=client)) for call in calls]
 

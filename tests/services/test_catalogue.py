@@ -5,7 +5,7 @@ import pytest
 from portal import failures, models
 from portal.services.key import accounts
 from portal.services.requests import dispatch, results
-from portal.worker import process
+from portal.services.runtime import clients
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -127,7 +127,7 @@ def test_where_nothing_can_be_reached_nothing_was_sent_and_it_is_tried_again(san
 
 def test_only_the_request_that_stopped_the_key_fails_with_a_402(sandbox, alice, bob):
     first, second = factories.submit(alice, workspace_uid="fail-402"), factories.submit(bob, workspace_uid="fail-402")
-    client = process.make_client()
+    client = clients.make_client()
     calls = [factories.claim(), factories.claim()]
     for call in calls:
         result = dispatch.send_call(call=call, client=client)

@@ -12,8 +12,7 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, credentials, probe
 from portal.services.requests import dispatch, results, submissions
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,7 +69,7 @@ def finish(sandbox, call: dispatch.Call, response: Mapping[str, object] | None =
     """Send and record a claimed call."""
     if response:
         sandbox.script(response)
-    results.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+    results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
     return models.Request.objects.get(attempts=call.attempt_id)
 
 
@@ -79,7 +78,7 @@ def make_probe_due() -> None:
 
 
 def make_probe(lease: leases.Lease) -> bool:
-    return probe.probe_key(lease=lease, client=process.make_client())
+    return probe.probe_key(lease=lease, client=clients.make_client())
 
 
 def next_probe_in() -> float:
@@ -305,7 +304,7 @@ def test_a_probe_that_passes_when_the_hold_has_become_an_operator_s_ends_nothing
     settings.AGENTSTATION_API_KEY = "another key"
     factories.ask_whose_key()
 
-    circuit_breaker.note_probe(account=account, passed=True, lease=lease)
+    circuit_breaker.note_probe(account=account, failure=None, lease=lease)
 
     assert state() == ("PAUSED", "new-key")
 
@@ -534,7 +533,7 @@ def test_a_request_cancelled_while_the_key_resumes_lets_the_next_try(sandbox, al
 
 def test_a_late_success_from_before_the_hold_leaves_it_as_it_is(sandbox, alice, olga, lease):
     first, second = call_all(sandbox, alice, 2)
-    late = dispatch.send_call(call=first, client=process.make_client())
+    late = dispatch.send_call(call=first, client=clients.make_client())
     finish(sandbox, second, {"name": "fail-402"})
     models.Attempt.objects.filter(pk=first.attempt_id).update(deadline_at=Now())
     factories.recover_requests(lease=lease)

@@ -6,8 +6,7 @@ from portal import failures, models
 from portal.models.clock import Now
 from portal.services.mirrors import refreshing
 from portal.services.requests import dispatch, notes, results, submissions
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -16,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settings, alice):
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
     lease = factories.acquire_lease(name="reconcile", holder="test", seconds=60)
-    client = process.make_client()
+    client = clients.make_client()
     factories.reconcile_once(lease)
     sandbox.script([{"name": "reset-made"}])
     unknown = factories.send_until_settled(factories.submit(alice))
@@ -57,7 +56,7 @@ def test_a_named_workspace_has_the_better_claim(sandbox, settings, alice, bob):
 def test_one_of_an_unknown_type_in_the_named_workspace_is_for_a_person(sandbox, settings, alice):
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
     lease = factories.acquire_lease(name="reconcile", holder="test", seconds=60)
-    client = process.make_client()
+    client = clients.make_client()
     factories.reconcile_once(lease)
     portal_request = factories.submit(alice, workspace_uid="unknown-status")
     call = factories.claim()
@@ -73,7 +72,7 @@ def test_one_of_an_unknown_type_in_the_named_workspace_is_for_a_person(sandbox, 
 
 def test_what_a_late_response_named_is_taken_when_the_next_attempt_fails(sandbox, alice):
     """The first response comes while the second call is under way, which then is refused."""
-    client = process.make_client()
+    client = clients.make_client()
     portal_request = factories.submit(alice)
     first = factories.claim()
     result = dispatch.send_call(call=first, client=client)
@@ -105,7 +104,7 @@ def test_what_a_late_response_named_is_taken_when_the_next_attempt_fails(sandbox
     ],
 )
 def test_a_late_refusal_is_used_as_if_it_had_come_in_time(sandbox, alice, name, wished, status):
-    client = process.make_client()
+    client = clients.make_client()
     sandbox.script([{"name": name}])
     portal_request = factories.submit(alice)
     call = factories.claim()
@@ -126,7 +125,7 @@ def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, 
     lease = factories.acquire_lease(name="refresh", holder="test", seconds=60)
     models.Workstation.objects.update(refresh_due_at=workstation.first_seen_at)
 
-    assert refreshing.refresh_workstations(lease=lease, client=process.make_client()) == 0
+    assert refreshing.refresh_workstations(lease=lease, client=clients.make_client()) == 0
     workstation.refresh_from_db()
     assert workstation.is_live
 
@@ -147,7 +146,7 @@ def test_what_a_late_response_named_goes_to_the_request_that_lacks_one(sandbox, 
     """Two unknown requests, one workstation shown: the first takes it, though the second's call had made it."""
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
     lease = factories.acquire_lease(name="reconcile", holder="test", seconds=60)
-    client = process.make_client()
+    client = clients.make_client()
     factories.reconcile_once(lease)
     first, second = factories.submit(alice), factories.submit(alice)
     nothing = dispatch.Result(failure=failures.NO_ANSWER)

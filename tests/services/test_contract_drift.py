@@ -11,7 +11,7 @@ from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.mirrors import contract_drift, refreshing, releases, types
 from portal.services.reconciliation import scans
-from portal.worker import process
+from portal.services.runtime import clients
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -160,7 +160,7 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
     page = {"data": [WORKSTATION | {"id": f"w{number}", "status": "paused"} for number in range(3)], "total": 3}
     sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
     lease = factories.acquire_lease(name="settle", holder="test", seconds=600)
-    scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=process.make_client())
+    scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=clients.make_client())
     assert [(notice.kind, notice.numbers) for notice in models.Notice.objects.order_by("id")] == [
         ("list has a field total", []),
         ("workstation has the status paused", []),
@@ -170,7 +170,7 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
     releases.request_release(actor=alice, workstation=stored)
     sandbox.script({"on": "DELETE", "status": 200, "body": {"type": "max", "refund": 3}})
     release = factories.claim_release()
-    result = releases.send_release(release=release, client=process.make_client())
+    result = releases.send_release(release=release, client=clients.make_client())
     releases.record_release(release=release, result=result)
     assert {notice.kind: notice.numbers for notice in models.Notice.objects.filter(kind__startswith="release")} == {
         "release has a field refund": [stored.request_id],
@@ -182,7 +182,7 @@ def test_a_list_that_is_refused_is_compared_too(sandbox):
     factories.mark_baseline_scan()
     sandbox.script({"on": "GET /workstations", "status": 404, "body": {"error": "none here"}})
     lease = factories.acquire_lease(name="settle", holder="test", seconds=600)
-    scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=process.make_client())
+    scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=clients.make_client())
     assert models.Notice.objects.get().kind == "a response has the HTTP status 404"
 
 
@@ -198,7 +198,7 @@ def test_nothing_is_compared_in_a_transaction(sandbox, alice, monkeypatch):
     monkeypatch.setattr(contract, "find_deviations", find)
     monkeypatch.setattr(resources, "find_deviations", find)
     lease = factories.acquire_lease(name="settle", holder="test", seconds=600)
-    client = process.make_client()
+    client = clients.make_client()
     stored = factories.create_workstation(alice)
     models.Workstation.objects.update(refresh_due_at=Now())
     refreshing.refresh_workstations(lease=lease, client=client)

@@ -21,7 +21,7 @@ from portal.services.audit import verify
 from portal.services.key import accounts, circuit_breaker, database_moved, databases
 from portal.services.reconciliation import restore
 from portal.services.requests import dispatch, results
-from portal.worker import process
+from portal.services.runtime import clients
 from tests import factories, pool
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -443,7 +443,7 @@ def make_stray(alice: models.User, *, token: str = "lost") -> tuple[dispatch.Cal
 
 
 def buy():
-    return process.make_client().request_workstation(type="python").value
+    return clients.make_client().request_workstation(type="python").value
 
 
 def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice):
@@ -473,7 +473,7 @@ def test_an_owned_mirror_is_not_touched_by_a_stray_response(sandbox, alice, bob)
     owned = factories.create_workstation(bob)
     factories.submit(alice)
     call = replace(factories.claim(), token="lost")
-    told = process.make_client().retrieve_workstation(uid=owned.uid)
+    told = clients.make_client().retrieve_workstation(uid=owned.uid)
     results.record_result(call=call, result=dispatch.Result(workstation=replace(told, type="max")))
     owned.refresh_from_db()
     assert owned.request is not None
@@ -490,7 +490,7 @@ def test_what_was_not_sent_leaves_nothing(sandbox, alice):
 
 
 def send(call: dispatch.Call) -> dispatch.Result:
-    result = dispatch.send_call(call=call, client=process.make_client())
+    result = dispatch.send_call(call=call, client=clients.make_client())
     results.record_result(call=call, result=result)
     return result
 

@@ -10,8 +10,7 @@ from portal import agentstation, models
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker
 from portal.services.requests import dispatch, results
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +20,7 @@ class Looking(agentstation.Client):
     """The real client, which first notes how the portal's database connection stands."""
 
     def __init__(self) -> None:
-        real = process.make_client()
+        real = clients.make_client()
         self.__dict__.update(real.__dict__)
         self.in_transaction: bool | None = None
         self.holds_connection: bool | None = None
@@ -59,7 +58,7 @@ def test_a_call_within_a_transaction_is_refused(sandbox, alice):
     from django.db import transaction
 
     with transaction.atomic(), pytest.raises(RuntimeError):
-        dispatch.send_call(call=call, client=process.make_client())
+        dispatch.send_call(call=call, client=clients.make_client())
     assert sandbox.record()["posts"] == []
 
 
@@ -99,7 +98,7 @@ def test_no_more_calls_are_in_flight_than_the_team_may_have(settings, sandbox, a
     first, _ = factories.claim(), factories.claim()
 
     assert factories.claim_next(worker="w") is None
-    result = dispatch.send_call(call=first, client=process.make_client())
+    result = dispatch.send_call(call=first, client=clients.make_client())
     results.record_result(call=first, result=result)
     assert factories.claim_next(worker="w") is not None
 
@@ -152,7 +151,7 @@ def test_what_was_claimed_too_long_ago_is_given_back_unsent(sandbox, alice):
     call = factories.claim()
     paused = replace(call, send_before=agentstation.boottime() - 1)
 
-    results.record_result(call=paused, result=dispatch.send_call(call=paused, client=process.make_client()))
+    results.record_result(call=paused, result=dispatch.send_call(call=paused, client=clients.make_client()))
 
     portal_request.refresh_from_db()
     assert (portal_request.status, portal_request.attempt_count) == ("QUEUED", 0)
@@ -182,7 +181,7 @@ def test_an_attempt_before_its_deadline_is_left_alone(sandbox, alice, lease):
 def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     call = factories.claim()
-    result = dispatch.send_call(call=call, client=process.make_client())
+    result = dispatch.send_call(call=call, client=clients.make_client())
     make_overdue(call)
     factories.recover_requests(lease=lease)
 
@@ -198,7 +197,7 @@ def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, lease):
 def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, lease):
     portal_request = factories.submit(alice, workspace_uid="fail-422")
     call = factories.claim()
-    result = dispatch.send_call(call=call, client=process.make_client())
+    result = dispatch.send_call(call=call, client=clients.make_client())
     make_overdue(call)
     factories.recover_requests(lease=lease)
 
@@ -211,7 +210,7 @@ def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, lease):
 def test_a_late_200_after_a_close_is_kept_as_an_orphan(sandbox, alice, olga, lease):
     portal_request = factories.submit(alice)
     call = factories.claim()
-    result = dispatch.send_call(call=call, client=process.make_client())
+    result = dispatch.send_call(call=call, client=clients.make_client())
     make_overdue(call)
     factories.recover_requests(lease=lease)
     from portal.services.requests import submissions
@@ -229,7 +228,7 @@ def test_a_late_200_after_a_close_is_kept_as_an_orphan(sandbox, alice, olga, lea
 def test_recording_twice_changes_nothing(sandbox, alice):
     portal_request = factories.submit(alice)
     call = factories.claim()
-    result = dispatch.send_call(call=call, client=process.make_client())
+    result = dispatch.send_call(call=call, client=clients.make_client())
     results.record_result(call=call, result=result)
     results.record_result(call=call, result=result)
 

@@ -13,8 +13,7 @@ from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.reconciliation import listinglag, operator_actions, restore, scans
 from portal.services.requests import dispatch, notes, results, submissions
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 from tests.services.test_reconcile import (
     _scan_in_every_round,
@@ -74,7 +73,7 @@ def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice
 def test_what_was_named_late_before_the_first_byte_is_not_asked_for_again(sandbox, named_late):
     portal_request, call = named_late
     posts = len(sandbox.record()["posts"])
-    results.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+    results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert len(sandbox.record()["posts"]) == posts
 
@@ -204,7 +203,7 @@ def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alic
     sandbox.set_faults({"omit": made(sandbox)})
     witness = make_witness(bob)
     scan(lease)
-    process.make_client().release_workstation(uid=witness.uid)
+    clients.make_client().release_workstation(uid=witness.uid)
     scan(lease)
     witness.refresh_from_db()
     assert not witness.is_live
@@ -276,7 +275,7 @@ def test_what_was_under_way_in_the_backup_is_given_to_nobody_without_an_operator
     """Its response came after the backup, and its requester may have used it since."""
     unknown = ask(sandbox, alice, "reset")
     under_way = factories.submit(bob)
-    result = dispatch.send_call(call=factories.claim(), client=process.make_client())
+    result = dispatch.send_call(call=factories.claim(), client=clients.make_client())
     assert result.workstation is not None
     pass_time(50)
     factories.submit(bob, type="max")
@@ -291,7 +290,7 @@ def test_what_was_under_way_in_the_backup_is_given_to_nobody_without_an_operator
 
 def test_what_a_scan_listed_before_the_restore_may_be_what_was_lost(sandbox, alice, lease):
     portal_request = factories.submit(alice)
-    process.make_client().request_workstation(type="python")
+    clients.make_client().request_workstation(type="python")
     scan(lease)
     restore.restore_requests()
     scan(lease)
@@ -369,7 +368,7 @@ def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, lease, 
 def test_nobody_is_given_what_an_operator_releases_in_this_moment(sandbox, settings, alice, olga, lease):
     settings.PORTAL_SCAN_INTERVAL = 300.0
     portal_request = ask(sandbox, alice, "reset-made")
-    scans.advance_scan(account=portal_request.account, lease=lease, client=process.make_client())
+    scans.advance_scan(account=portal_request.account, lease=lease, client=clients.make_client())
     orphan = models.Workstation.objects.orphans().get()
     other = threading.Thread(target=_reconcile_beside, args=(lease,))
     with transaction.atomic():

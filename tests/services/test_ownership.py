@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from portal import models
 from portal.models.clock import Now
 from portal.services.requests import dispatch, ownership, results, submissions
-from portal.worker import process
+from portal.services.runtime import clients
 from tests import factories
 from tests.admin import rows
 
@@ -31,7 +31,7 @@ def test_of_two_people_who_name_the_same_new_workspace_the_first_gets_in(sandbox
     sandbox.script({"status": 200, "body": make_entry("W1", "new-space")})
     call = factories.claim()
     assert factories.claim_next(worker="w") is None, "whose the workspace is, is not known yet"
-    results.record_result(call=call, result=dispatch.send_call(call=call, client=process.make_client()))
+    results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
     models.Request.objects.filter(pk=second.pk).update(next_attempt_at=Now())
 
     assert factories.claim_next(worker="w") is None

@@ -14,8 +14,7 @@ from portal.models.clock import Now
 from portal.services.key import accounts, steady_clock
 from portal.services.reconciliation import operator_actions, reconcile, scans
 from portal.services.requests import dispatch, notes, results, submissions
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -164,7 +163,7 @@ def test_what_was_made_unsaid_is_adopted_by_one_look_and_never_asked_for_again(
 
 def test_a_workstation_that_ended_before_we_looked_is_adopted_and_not_live(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset-made")
-    process.make_client().release_workstation(uid=made(sandbox)[0])
+    clients.make_client().release_workstation(uid=made(sandbox)[0])
 
     scan(lease)
 
@@ -306,7 +305,7 @@ def test_a_clock_that_stepped_begins_the_wait_anew(sandbox, alice, bob, lease):
     pass_time(600)
     for _ in range(3):
         stepped = steady_clock.SteadyClock()
-        reconcile.reconcile_requests(lease=lease, client=process.make_client(), steady=stepped)
+        reconcile.reconcile_requests(lease=lease, client=clients.make_client(), steady=stepped)
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
@@ -462,7 +461,7 @@ def test_a_call_under_way_is_not_robbed_and_what_it_makes_is_no_orphan(sandbox, 
     unknown = ask(sandbox, alice, "reset", type=type)
     in_flight = factories.submit(bob)
     call = factories.claim()
-    result = dispatch.send_call(call=call, client=process.make_client())
+    result = dispatch.send_call(call=call, client=clients.make_client())
 
     deny_twice(lease)
     assert statuses(unknown, in_flight) == ["UNKNOWN", "SENDING"]
@@ -477,7 +476,7 @@ def test_a_call_under_way_is_not_robbed_and_what_it_makes_is_no_orphan(sandbox, 
 
 def test_a_call_that_began_after_the_scan_stops_nothing(sandbox, alice, bob, lease):
     unknown = ask(sandbox, alice, "reset-made")
-    scans.advance_scan(account=unknown.account, lease=lease, client=process.make_client())
+    scans.advance_scan(account=unknown.account, lease=lease, client=clients.make_client())
     factories.submit(bob)
     factories.claim()
     scan(lease)
@@ -699,7 +698,7 @@ def send_late(
     if name:
         sandbox.script({"name": name})
     call = factories.claim()
-    result = dispatch.send_call(call=call, client=process.make_client())
+    result = dispatch.send_call(call=call, client=clients.make_client())
     models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
     factories.recover_requests(lease=recovering)
     assert statuses(portal_request) == ["UNKNOWN"]

@@ -14,8 +14,7 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.mirrors import doubts, refreshing, releases
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 from tests.agentstation import server
 from tests.services.test_mirror import response
@@ -35,7 +34,7 @@ def lease() -> leases.Lease:
 def refresh(lease: leases.Lease) -> int:
     """A round in which all are due."""
     models.Workstation.objects.update(refresh_due_at=Now() - timedelta(seconds=1))
-    return refreshing.refresh_workstations(lease=lease, client=process.make_client())
+    return refreshing.refresh_workstations(lease=lease, client=clients.make_client())
 
 
 def list_verbs() -> list[str]:
@@ -162,7 +161,7 @@ def test_nothing_is_written_where_nothing_changed_but_when_it_was_heard(sandbox,
     models.Workstation.objects.update(refresh_due_at=Now() - timedelta(seconds=1))
 
     with CaptureQueriesContext(connection) as queries:
-        refreshing.refresh_workstations(lease=lease, client=process.make_client())
+        refreshing.refresh_workstations(lease=lease, client=clients.make_client())
 
     written = [sql for query in queries if (sql := query["sql"]).startswith(("UPDATE", "INSERT", "DELETE"))]
     written = [sql for sql in written if "portal_lease" not in sql]
@@ -280,7 +279,7 @@ def test_a_doubt_that_began_after_the_reading_is_not_cleared_by_it(sandbox, sett
     releases.request_release(actor=alice, workstation=workstation)
     sandbox.script({"on": "DELETE", "status": 422})
     factories.send_releases()
-    told = process.make_client().retrieve_workstation(uid=workstation.uid)
+    told = clients.make_client().retrieve_workstation(uid=workstation.uid)
 
     reading = refreshing.Reading(stored=workstation, told=told)
     refreshing._store_news(readings=[reading], account=workstation.account, begun_tick=tick, lease=lease)
@@ -349,7 +348,7 @@ def test_reads_that_lag_behind_the_post_end_nothing(sandbox, alice, lease):
 
 def test_news_that_cannot_be_stored_stop_no_other(sandbox, alice, lease, caplog):
     workstations = [factories.create_workstation(alice) for _ in range(3)]
-    client = process.make_client()
+    client = clients.make_client()
     told = [client.retrieve_workstation(uid=workstation.uid) for workstation in workstations]
     told[1] = replace(told[1], status=None)  # type: ignore[arg-type]  # which no column takes
     readings = [refreshing.Reading(stored=stored, told=one) for stored, one in zip(workstations, told, strict=True)]

@@ -9,7 +9,7 @@ from portal import failures, models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.services.mirrors import releases
-from portal.worker import process
+from portal.services.runtime import clients
 from tests import factories
 from tests.concurrency import crowd
 
@@ -164,7 +164,7 @@ def test_a_release_whose_worker_died_is_tried_again_past_its_deadline(sandbox, a
     assert workstation.release_failure == ""
     assert read_wait(workstation) > 60, "the try under way is not disturbed by the one that was given up"
 
-    result = releases.send_release(release=again, client=process.make_client())
+    result = releases.send_release(release=again, client=clients.make_client())
     releases.record_release(release=lost, result=result)
     workstation.refresh_from_db()
     assert not workstation.is_live
@@ -174,7 +174,7 @@ def test_nothing_is_sent_too_late(sandbox, alice):
     workstation = ask(alice)
     release = factories.claim_release()
     late = releases.Release(workstation_id=release.workstation_id, uid=release.uid, number=1, send_before=0.0)
-    result = releases.send_release(release=late, client=process.make_client())
+    result = releases.send_release(release=late, client=clients.make_client())
     assert result == releases.Result()
     releases.record_release(release=late, result=result)
     assert read_wait(workstation) <= 0
@@ -185,7 +185,7 @@ def test_no_transaction_is_open_while_the_provider_is_asked(sandbox, alice):
     ask(alice)
     release = factories.claim_release()
     with transaction.atomic(), pytest.raises(RuntimeError, match="no transaction"):
-        releases.send_release(release=release, client=process.make_client())
+        releases.send_release(release=release, client=clients.make_client())
 
 
 # --- The pace ---

@@ -10,8 +10,7 @@ from portal import models
 from portal.services.audit import verify
 from portal.services.reconciliation import operator_actions, restore
 from portal.services.requests import notes, submissions
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 from tests.services.test_operator_actions import make_unknown
 
@@ -34,7 +33,7 @@ def look(lease: leases.Lease) -> None:
 
 def buy_elsewhere(requester: models.User, workspace_uid: str = "") -> str:
     """What was bought after the backup: the provider has it, the restored portal knows nothing of it."""
-    reply = process.make_client().request_workstation(type="python", workspace_id=workspace_uid or None)
+    reply = clients.make_client().request_workstation(type="python", workspace_id=workspace_uid or None)
     return reply.value.uid
 
 

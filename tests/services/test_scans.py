@@ -12,8 +12,7 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker
 from portal.services.reconciliation import scans
-from portal.services.runtime import leases
-from portal.worker import process
+from portal.services.runtime import clients, leases
 from tests import factories
 from tests.lists import Lists, serve_lists
 
@@ -26,7 +25,7 @@ class Watched(agentstation.Client):
     """The real client, which first notes how the portal's database connection stands."""
 
     def __init__(self) -> None:
-        self.__dict__.update(process.make_client().__dict__)
+        self.__dict__.update(clients.make_client().__dict__)
         self.calls: list[tuple[bool, bool, bool]] = []
 
     def list_page(self, *, history=False, cursor="", limit):
@@ -54,7 +53,7 @@ def lists(settings, db) -> Iterator[Lists]:
 def advance(lease: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
     """One round."""
     return scans.advance_scan(
-        account=accounts.get_current_account(), lease=lease, client=client or process.make_client()
+        account=accounts.get_current_account(), lease=lease, client=client or clients.make_client()
     )
 
 

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from portal.services.requests import batch, dispatch, results
-from portal.worker import process
+from portal.services.runtime import clients
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,7 +20,7 @@ def count(queries: CaptureQueriesContext) -> int:
 @pytest.fixture
 def client(sandbox):
     """A client whose account, and whatever else is made at first, is there already."""
-    return process.make_client()
+    return clients.make_client()
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from portal.sandbox import contents
 from portal.services.audit import verify
 from portal.services.key import accounts
 from portal.services.mirrors import contract_drift, types
-from portal.services.runtime import leases
-from portal.worker import process, scheduler
+from portal.services.runtime import clients, leases
+from portal.worker import scheduler
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +37,7 @@ def read(sandbox, lease):
             response = {"status": 200, "body": {"object": "list", "data": list(entries)}}
         if response:
             sandbox.script({"on": LIST, **response})
-        types.read_types(lease=lease, client=process.make_client())
+        types.read_types(lease=lease, client=clients.make_client())
         return list_offered()
 
     accounts.get_current_account()
@@ -221,7 +221,7 @@ def test_the_body_that_is_sent_has_the_type_as_it_is(sandbox, read, alice):
 
 
 def test_a_worker_reads_the_list_among_its_other_jobs(sandbox, lease):
-    (job,) = [job for job in scheduler.list_jobs(client=process.make_client()) if job.name == "types"]
+    (job,) = [job for job in scheduler.list_jobs(client=clients.make_client()) if job.name == "types"]
     sandbox.change_types("default")
     job.run(lease)
     assert list_offered() == ["default"]

@@ -29,7 +29,7 @@ ALL, REQUESTERS, THEIRS, SEES_ALL, OPERATES, ADMINISTERS = [
     "lfffffa",
 ]
 NO_METHOD, NO_METHOD_ADMIN, NOBODY = "lmmmmmm", "lfffmmm", "lffffff"
-OWN, OWN_OR_OPERATES = "lnannnn", "lnannaa"
+OWN, OWN_OR_OPERATES, SHARED_TOO = "lnannnn", "lnannaa", "lnaanaa"  # bob is let in to look
 # What GET and a POST with a token get.
 ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
@@ -46,6 +46,11 @@ ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("request_export_csv", "request_export_jsonl", "sessions_end"), (NO_METHOD, ALL)),
     **dict.fromkeys(("request_cancel", "request_not_created", "workspace_name"), (NO_METHOD, OWN)),
     **dict.fromkeys(("workstation_release", "workstation_ended"), (NO_METHOD, OWN_OR_OPERATES)),
+    **dict.fromkeys(("workstation_desktop", "workstation_log"), (SHARED_TOO, NO_METHOD)),
+    "connection_open": (NO_METHOD, SHARED_TOO),
+    "workstation_terminal": (OWN_OR_OPERATES, NO_METHOD),
+    "workstation_scripts": (OWN_OR_OPERATES, OWN_OR_OPERATES),
+    **dict.fromkeys(("connection_alive", "connection_end", "share", "share_end"), (NO_METHOD, OWN)),
     **dict.fromkeys(
         (
             *("request_close", "request_evidence", "unknown_decide", "orphan_decide", "orphan_release"),
@@ -155,6 +160,13 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
         "number": make_unknown(sandbox, alice).pk,
         "orphan": make_orphan().uid,
         "workstation": succeeded.workstation.uid,
+        "connection": succeeded.workstation.uid,
+        "share": succeeded.workstation.uid,
+        "share_end": models.Share.objects.create(workstation=succeeded.workstation, person=bob, level="look").pk,
+        **dict.fromkeys(
+            ("connection_alive", "connection_end"),
+            models.Connection.objects.create(workstation=succeeded.workstation, person=alice, kind="desktop").pk,
+        ),
         "workspace": factories.get_workspace(succeeded.workstation).uid,
         "admin:portal_finding_acknowledge": models.Finding.objects.create(
             kind="changed", what="event 1", words="was changed."

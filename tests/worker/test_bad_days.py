@@ -14,7 +14,8 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from portal import models
 from portal.models.clock import Now
 from portal.services.requests import batch, dispatch, results, submissions
-from portal.worker import dispatcher, process
+from portal.services.runtime import clients
+from portal.worker import dispatcher
 from tests import factories
 from tests.worker.broken import unusable_table
 from tests.worker.test_process import await_row
@@ -32,7 +33,7 @@ def impatient(monkeypatch) -> None:
 @pytest.fixture
 def running(sandbox, impatient) -> Iterator[dispatcher.Dispatcher]:
     """A dispatcher with two senders, which ends when the test does."""
-    running = dispatcher.Dispatcher(name="test-worker", size=2, client=process.make_client())
+    running = dispatcher.Dispatcher(name="test-worker", size=2, client=clients.make_client())
     running.start()
     yield running
     running.stop()
@@ -104,7 +105,7 @@ def test_a_response_that_breaks_its_recording_is_kept_as_unreadable_and_stops_no
 def test_a_late_response_that_breaks_its_recording_is_kept_too(sandbox, alice):
     broken = factories.submit(alice)
     call = factories.claim()
-    result = dispatch.send_call(call=call, client=process.make_client())
+    result = dispatch.send_call(call=call, client=clients.make_client())
     models.Attempt.objects.update(outcome="UNKNOWN", failure="no-answer", ended_at=Now())
     models.Request.objects.update(status="UNKNOWN", failure="no-answer", was_unknown=True)
 

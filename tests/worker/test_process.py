@@ -9,7 +9,7 @@ from django.db import OperationalError, connection
 from portal import models
 from portal.management.commands import work
 from portal.models.clock import Now
-from portal.services.runtime import leases, workers
+from portal.services.runtime import clients, leases, workers
 from portal.worker import process, scheduler
 from tests import factories, pool
 from tests.lists import serve_lists
@@ -94,7 +94,7 @@ def test_a_worker_as_it_is_started_holds_no_connection_while_idle_and_then_sends
     worker = process.Process(sender_count=work.DEFAULT_SENDERS)
     thread = threading.Thread(target=worker.run)
     thread.start()
-    for job in scheduler.list_jobs(client=process.make_client()):
+    for job in scheduler.list_jobs(client=clients.make_client()):
         await_row(models.Lease.objects.filter(name=job.name, holder=worker.name))
     if connection.vendor == "postgresql":
         await_idle_pool()

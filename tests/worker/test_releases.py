@@ -9,6 +9,7 @@ from django.db import connection
 from portal import models
 from portal.models.clock import Now
 from portal.services.mirrors import releases
+from portal.services.runtime import clients
 from portal.worker import process
 from portal.worker import releases as sender
 from tests import factories, pool
@@ -118,7 +119,7 @@ def test_whatever_a_release_raises_does_not_end_the_sender(sandbox, alice, caplo
     workstation = factories.create_workstation(alice)
     models.Workstation.objects.update(uid="..")
     releases.request_release(actor=alice, workstation=workstation)
-    kept = sender.ReleaseSender(client=process.make_client())
+    kept = sender.ReleaseSender(client=clients.make_client())
     kept.start()
     await_that(lambda: "A release failed" in caplog.text)
 
@@ -132,7 +133,7 @@ def test_whatever_a_release_raises_does_not_end_the_sender(sandbox, alice, caplo
 def test_an_idle_sender_holds_no_connection(sandbox, alice):
     workstation = factories.create_workstation(alice)
     releases.request_release(actor=alice, workstation=workstation)
-    kept = sender.ReleaseSender(client=process.make_client())
+    kept = sender.ReleaseSender(client=clients.make_client())
     kept.start()
     await_end(workstation)
     if connection.vendor == "postgresql":
@@ -149,7 +150,7 @@ def test_an_end_is_recorded_as_soon_as_the_database_is_back(sandbox, alice, monk
     workstation = factories.create_workstation(alice)
     sandbox.script({"on": "DELETE", "delay": 1})
     releases.request_release(actor=alice, workstation=workstation)
-    kept = sender.ReleaseSender(client=process.make_client())
+    kept = sender.ReleaseSender(client=clients.make_client())
     kept.start()
     await_that(lambda: count_left(sandbox, "DELETE") == 0)
 

@@ -58,6 +58,10 @@ GROUPS = (
         sentences={
             Verb.REQUEST_RELEASE: _("{who} asked to release the {what}"),
             Verb.RELEASED: _("The {what} was released"),
+            Verb.OPEN_CONNECTION: _("{who} opened a connection to the {what}"),
+            Verb.END_CONNECTION: _("{who} ended a connection to the {what}"),
+            Verb.SHARE: _("{who} shared the {what}"),
+            Verb.END_SHARE: _("{who} stopped sharing the {what}"),
             Verb.NAME_WORKSPACE: _("{who} named the {what}"),
             Verb.ENDED: _("The {what} ended"),
             Verb.BEGIN_DOUBT: _("{who} did not find the {what}"),

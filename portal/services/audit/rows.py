@@ -42,6 +42,7 @@ KINDS: Mapping[str, Kind] = {
         _declare("attempt", models.Attempt),
         _declare("late-response", models.LateResponse),
         _declare("workstation", models.Workstation),
+        _declare("share", models.Share),
         _declare("workspace", models.Workspace),
         _declare("account", models.Account),
         _declare("key", models.Key),

@@ -130,7 +130,7 @@ def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
     return attempt.claimed_tick >= key.resumed_tick
 
 
-def _pause_for_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int) -> bool:
+def _pause_for_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int | None) -> bool:
     # Refused right after a probe that passed: probes tell nothing here, a person must look.
     is_probed = failure.pause is failures.Pause.UNTIL_ACCEPTED
     probes_help = is_probed and not (key.is_resuming and key.resumed_by_probe)
@@ -227,13 +227,22 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
 
 
 @transaction.atomic
+def request_probe(*, account: models.Account) -> None:
+    """Have a worker find out whether the key is still accepted, where a call that was no attempt was refused."""
+    key = lock_key(account=account)
+    if not key.is_paused and key.probe_at is None:
+        key.probes, key.probe_at = 0, clock.read_clock()
+        key.save(update_fields=["probes", "probe_at"])
+
+
+@transaction.atomic
 def claim_probe(*, account: models.Account, lease: leases.Lease) -> bool:
     """Take the probe that is due, if one is, and put off the next one, so that no two are made at once."""
     key = lock_key(account=account)
     leases.renew_lease(lease=lease)
     now = clock.read_clock()
     end_timed_pause(key=key, now=now)
-    if not key.is_paused or key.probe_at is None:
+    if key.probe_at is None:
         return False
     left = min((key.probe_at - now).total_seconds(), _probe_interval(key))
     if not _PROBE_LEFT.is_over(what=(key.pk, key.probe_at), left=left):
@@ -249,11 +258,21 @@ def _probe_interval(key: models.Key) -> float:
 
 
 @transaction.atomic
-def note_probe(*, account: models.Account, passed: bool, lease: leases.Lease) -> None:
-    """What a probe found: one that passed ends the pause, unless that has become an operator's in the meantime."""
+def note_probe(*, account: models.Account, failure: failures.Failure | None, lease: leases.Lease) -> None:
+    """What a probe found. One that passed ends a pause, unless that has become an operator's in the meantime; one whose
+    key was refused begins one."""
     key = lock_key(account=account)
     leases.renew_lease(lease=lease)
-    audit.record(Verb.PROBE, key, detail={"passed": passed}, rows=())
-    if passed and key.is_paused and key.probe_at is not None:
-        end_pause(key=key, actor=None, now=clock.read_clock(), by_probe=True)
-        notify.wake_workers()
+    audit.record(Verb.PROBE, key, detail={"passed": failure is None}, rows=())
+    if key.probe_at is None:
+        return
+    now = clock.read_clock()
+    if key.is_paused:
+        if failure is None:
+            end_pause(key=key, actor=None, now=now, by_probe=True)
+            notify.wake_workers()
+    elif failure is None:
+        key.probe_at = None
+        key.save(update_fields=["probe_at"])
+    elif failure.pause.is_lasting:
+        _pause_for_operator(key=key, failure=failure, now=now, number=None)

@@ -26,7 +26,8 @@ def count_room(*, account: models.Account, now: datetime, ahead: int) -> int:
     since = now - MINUTE
     attempts = models.Attempt.objects.filter(request__account=account, claimed_at__gt=since).count()
     releases = account.workstations.filter(release_tried_at__gt=since).count()
-    return limit - attempts - releases - ahead
+    opened = models.Connection.objects.filter(workstation__account=account, opened_at__gt=since).count()
+    return limit - attempts - releases - opened - ahead
 
 
 def count_due_releases(*, account: models.Account) -> int:

@@ -26,12 +26,13 @@ logger = logging.getLogger(__name__)
 BATCH = 50  # requests that go in one transaction at most
 _FINAL = [status for status, following in models.request.TRANSITIONS.items() if not following]
 # In the order in which they go: what refers to a row goes before it.
-_KINDS = ("late-response", "attempt", "workstation", "request")
+_KINDS = ("late-response", "attempt", "share", "workstation", "request")
 # Whose a row is, by its kind.
 _OWNERS = {
     "request": F("pk"),
     "attempt": F("request"),
     "late-response": F("attempt__request"),
+    "share": Coalesce("workstation__request", "workstation__made_for"),
     "workstation": Coalesce("request", "made_for"),
 }
 
@@ -116,7 +117,7 @@ def _bury(numbers: Numbers, *, lease: leases.Lease) -> None:
     kinds = models.Tombstone.Kind
     stones = [_make_stone(kinds.REQUESTS, ids, kinds=("request", "attempt", "late-response"))]
     if ids["workstation"]:
-        stones.append(_make_stone(kinds.WORKSTATIONS, ids, kinds=("workstation",)))
+        stones.append(_make_stone(kinds.WORKSTATIONS, ids, kinds=("workstation", "share")))
     removed = models.Change.Act.REMOVED
     tombstones.bury(
         stones=stones,
@@ -126,6 +127,7 @@ def _bury(numbers: Numbers, *, lease: leases.Lease) -> None:
     )
     usage.close_days(days=days)
     mirrored = list(models.Workstation.objects.filter(pk__in=ids["workstation"]))
+    models.Connection.objects.filter(workstation__in=ids["workstation"]).delete()
     for kind in _KINDS:
         _delete(kind, ids[kind])
     _leave_mirrors(mirrored)
@@ -138,11 +140,13 @@ def _delete(kind: str, ids: Sequence[int]) -> None:
 
 def _list_rows(numbers: Numbers) -> Mapping[str, QuerySet[Any]]:
     """All that is the requests' alone, by kind."""
+    workstations = models.Workstation.objects.filter(Q(request__in=numbers) | Q(made_for__in=numbers))
     return {
         "request": models.Request.objects.filter(pk__in=numbers),
         "attempt": models.Attempt.objects.filter(request__in=numbers),
         "late-response": models.LateResponse.objects.filter(attempt__request__in=numbers),
-        "workstation": models.Workstation.objects.filter(Q(request__in=numbers) | Q(made_for__in=numbers)),
+        "share": models.Share.objects.filter(workstation__in=workstations),
+        "workstation": workstations,
     }
 
 

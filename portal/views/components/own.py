@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal import failures, models
+from portal.services.connections import offers
 from portal.services.requests import notes
 
 _MOST_RUNNING, _MOST_RECENT, _MOST_URGENT, _MOST_AGAIN = 20, 30, 3, 3
@@ -43,13 +44,15 @@ class Own:
     """Of `requests`, the person's newest, those that are under way and those that ask for something are named again."""
 
     workstations: list[models.Workstation]
+    shared: list[models.Share]
+    offers: Mapping[int, list[offers.Offer]]
     under_way: list[models.Request]
     urgent: list[Urgent]
     requests: list[models.Request]
 
     @property
     def is_busy(self) -> bool:
-        return bool(self.workstations or self.under_way)
+        return bool(self.workstations or self.shared or self.under_way)
 
     @property
     def facts(self) -> tuple[object, ...]:
@@ -60,14 +63,18 @@ class Own:
                 (row.pk, row.status, row.type, row.workspace_id, row.release_requested_at, row.doubted_at)
                 for row in self.workstations
             ],
+            [(share.pk, share.level) for share in self.shared],
         )
 
 
 def read_own(*, user: models.User) -> Own:
-    """Two queries."""
+    """Four queries."""
+    running, shared = _list_running(user), _list_shared(user)
     recent = list(models.Request.objects.filter(requester=user).order_by("-id")[:_MOST_RECENT])
     return Own(
-        workstations=_list_running(user),
+        workstations=running,
+        shared=shared,
+        offers=offers.list_all(workstations=[*running, *(share.workstation for share in shared)]),
         under_way=[row for row in recent if not row.is_final and not _is_asked(row)],
         urgent=list(map(_describe_urgent, [*filter(_is_asked, recent), *_list_failed(recent)]))[:_MOST_URGENT],
         requests=recent,
@@ -79,6 +86,12 @@ def _list_running(user: models.User) -> list[models.Workstation]:
     rows = models.Workstation.objects.live_for(user).select_related("workspace", "request")
     rows = rows.annotate(file_count=Coalesce(Subquery(files.values(number=Count("pk"))), 0))
     return list(rows.order_by("-id")[:_MOST_RUNNING])
+
+
+def _list_shared(user: models.User) -> list[models.Share]:
+    """Others' workstations that the person may open, the newest first."""
+    rows = models.Share.objects.of(user).select_related("workstation__request__requester")
+    return list(rows.order_by("-pk")[:_MOST_RUNNING])
 
 
 def _is_asked(portal_request: models.Request) -> bool:

@@ -1,0 +1,61 @@
+"""The form by which a connection is asked for."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from portal import models
+from portal.forms.fields import WholeText
+from portal.forms.requests import ReasonForm
+
+
+class ConnectionForm(ReasonForm):
+    """What to open; and why, where the workstation is somebody else's."""
+
+    kind = forms.TypedChoiceField(coerce=models.Connection.Kind)
+
+    def __init__(self, *args: Any, needs_reason: bool, kinds: Iterable[models.Connection.Kind], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["kind"].choices = [(kind.value, kind.label) for kind in kinds]  # type: ignore[attr-defined]
+        self.fields["kind"].error_messages["required"] = _("Choose what to open.")
+        self.fields["reason"].required = needs_reason
+
+    @property
+    def words(self) -> str:
+        """What is wrong, in one line."""
+        return " ".join(str(error) for errors in self.errors.values() for error in errors)
+
+
+class ShareForm(forms.Form):
+    """Whom to let in, to do what, for how long."""
+
+    person = WholeText(
+        label=_("Username"),
+        max_length=150,
+        error_messages={"required": _("Enter the username of somebody in the portal.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}),
+    )
+    level = forms.TypedChoiceField(
+        label=_("They may"),
+        choices=models.Share.Level.choices,
+        coerce=models.Share.Level,
+        initial=models.Share.Level.LOOK,
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Choose what they may do.")},
+    )
+    hours = forms.TypedChoiceField(
+        label=_("For"),
+        choices=[("", _("as long as it runs")), ("1", _("1 hour")), ("8", _("8 hours")), ("24", _("24 hours"))],
+        coerce=int,
+        empty_value=None,
+        required=False,
+    )
+
+    @property
+    def lasts(self) -> timedelta | None:
+        """For how long; None: without an end of its own."""
+        hours = self.cleaned_data["hours"]
+        return timedelta(hours=hours) if hours else None

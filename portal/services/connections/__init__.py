@@ -1,0 +1,1 @@
+"""Connections: ways into a workstation that a person opens."""

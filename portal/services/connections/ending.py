@@ -1,0 +1,65 @@
+"""The end of a connection: its page says so, or is silent for too long, or its workstation has ended."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+
+from portal import models
+from portal.db import clock
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.connections import access, offers
+from portal.services.runtime import leases
+
+ALIVE_EVERY = 20.0  # seconds between two signs of life of a page
+_NOTED_EVERY = timedelta(seconds=60)  # a sign of life is written down no more often
+_SILENT_FOR = timedelta(seconds=180)  # a tab that nobody looks at is slowed down by its browser, to once a minute
+_BATCH = 50
+
+
+def note_alive(*, connection: models.Connection) -> bool:
+    """Note that its page is open. False where it is over: the workstation has ended or is being released, or the person
+    may not hold it any more."""
+    if connection.ended_at is not None:
+        return False
+    allowed = access.find_access(person=connection.person, workstation=connection.workstation)
+    if allowed is None or not allowed.allows(connection) or not offers.is_open(workstation=connection.workstation):
+        end_connection(connection=connection, by=None)
+        return False
+    now = clock.read_clock()
+    if not timedelta(0) <= now - connection.seen_at < _NOTED_EVERY:
+        models.Connection.objects.filter(pk=connection.pk, ended_at=None).update(seen_at=Now())
+    return True
+
+
+@transaction.atomic
+def end_connection(*, connection: models.Connection, by: models.User | None, ended_at: datetime | None = None) -> None:
+    """Note that it has ended, now or then; once. `by` nobody: the portal found out."""
+    end = ended_at or Now()
+    if not models.Connection.objects.filter(pk=connection.pk, ended_at=None).update(ended_at=end):
+        return
+    connection.refresh_from_db(fields=["ended_at"])
+    length = connection.length or timedelta(0)
+    detail = {"kind": connection.kind, "connection": connection.pk, "seconds": round(length.total_seconds())}
+    audit.record(Verb.END_CONNECTION, connection.workstation, by=by, detail=detail, rows=())
+
+
+def end_silent(*, lease: leases.Lease) -> int:
+    """End those whose page is silent, at its last sign of life, and those of workstations that have ended.
+
+    Returns how many.
+    """
+    is_silent = Q(kind__in=models.Connection.HELD, seen_at__lt=Now() - _SILENT_FOR)
+    rows = models.Connection.objects.filter(is_silent | Q(workstation__ended_at__isnull=False), ended_at=None)
+    rows = rows.annotate(over_at=Coalesce("workstation__ended_at", F("seen_at")))
+    ended = 0
+    for connection in rows.select_related("workstation").order_by("seen_at")[:_BATCH]:
+        with transaction.atomic():
+            leases.renew_lease(lease=lease)
+            over_at = max(connection.opened_at, min(connection.over_at, clock.read_clock()))
+            end_connection(connection=connection, by=None, ended_at=over_at)
+        ended += 1
+    return ended

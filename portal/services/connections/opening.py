@@ -1,0 +1,166 @@
+"""Opening a connection: the one call to the provider that is made while a person waits.
+
+Its address goes to the person and nowhere else.
+"""
+
+import threading
+from dataclasses import dataclass, field
+
+from django.db import connection as database
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from portal import agentstation, failures, models
+from portal.db import clock, release_connection
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.connections import hosts, offers
+from portal.services.key import circuit_breaker, pace
+from portal.services.mirrors import sanitize
+from portal.services.runtime import clients
+
+_MOST_AT_ONCE = 4  # calls of this process, so that a slow provider leaves threads to all other pages
+_LONGEST = 10.0  # seconds
+_BUSY_FOR, _NO_ROOM_FOR = 3.0, 10.0  # seconds, before it is tried again
+_LONGEST_WORDS = 500  # characters of what the provider said
+_NOT_FOR_THIS = frozenset({"400", "422", "other"})  # codes of failures that are told of the workstation, and last
+
+_calls = threading.BoundedSemaphore(_MOST_AT_ONCE)
+
+
+class NotOpened(Exception):
+    """Why there is no connection, in words fit for the person. `said`: the provider's own; `retry_after` in seconds."""
+
+    def __init__(self, title: str, text: str, *, said: str = "", retry_after: float | None = None) -> None:
+        super().__init__(title)
+        self.title, self.text, self.said, self.retry_after = title, text, said, retry_after
+
+
+class Busy(NotOpened):
+    """So many others are being opened that this one has to wait a moment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A connection that stands open, and its address."""
+
+    connection: models.Connection
+    address: str = field(repr=False)
+
+
+def open_connection(
+    *,
+    person: models.User,
+    workstation: models.Workstation,
+    kind: models.Connection.Kind,
+    is_view_only: bool = False,
+    reason: str = "",
+) -> Opened:
+    """Ask the provider for a way into the workstation. Raises NotOpened.
+
+    `is_view_only` is what the page is told: the address itself lets everybody work who has it.
+
+    No transaction may be open, and on PostgreSQL no database connection is held meanwhile.
+    """
+    if database.in_atomic_block:
+        raise RuntimeError("no transaction may be open while the provider is asked")
+    _check(workstation, kind)
+    try:
+        address = _ask(workstation, kind)
+    except agentstation.AgentStationError as error:
+        raise _describe(error, workstation=workstation, kind=kind) from None
+    if not hosts.is_known(address=address, is_url=kind != models.Connection.Kind.VNC):
+        raise NotOpened(
+            _("AgentStation gave an address the portal doesn't know"),
+            _("A portal operator can allow its host: PORTAL_CONNECTION_HOSTS lists those that are known."),
+        )
+    opened = models.Connection(
+        person=person, workstation=workstation, kind=kind, is_view_only=is_view_only, reason=reason
+    )
+    _begin(opened)
+    return Opened(connection=opened, address=address)
+
+
+def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> None:
+    if not offers.is_open(workstation=workstation):
+        raise NotOpened(_("The workstation has ended"), _("It was released, or AgentStation ended it."))
+    key = circuit_breaker.get_key(account=workstation.account)
+    if circuit_breaker.stops_all_calls(key=key) or not circuit_breaker.is_confirmed(account=key.account):
+        raise NotOpened(
+            _("The portal can't use its API key at the moment"),
+            _("A portal operator has to act; the status page says why. Your workstation goes on running."),
+        )
+    if not pace.has_room(account=workstation.account, now=clock.read_clock()):
+        raise Busy(
+            _("The team's calls of this minute are used up"),
+            _("The page tries again by itself."),
+            retry_after=_NO_ROOM_FOR,
+        )
+    if kind not in {offer.kind for offer in offers.list_offers(workstation=workstation)}:
+        raise NotOpened(
+            _("Not available for this type"), _("What AgentStation lists for this type doesn't include it.")
+        )
+
+
+def _ask(workstation: models.Workstation, kind: models.Connection.Kind) -> str:
+    if not _calls.acquire(blocking=False):
+        raise Busy(_("Several connections are being opened"), _("Yours is next in a moment."), retry_after=_BUSY_FOR)
+    try:
+        release_connection()
+        return clients.make_client().hurried(total_timeout=_LONGEST).open_connection(uid=workstation.uid, kind=kind)
+    finally:
+        _calls.release()
+
+
+def _describe(
+    error: agentstation.AgentStationError, *, workstation: models.Workstation, kind: models.Connection.Kind
+) -> NotOpened:
+    """What the person is told, in the catalogue's words; and what is remembered of it."""
+    failure = failures.classify_error(error)
+    said = _read_words(error)
+    if failure.code in _NOT_FOR_THIS:
+        _remember(workstation, kind, said or _("AgentStation gave no reason."))
+        return NotOpened(
+            _("AgentStation doesn't open this"),
+            _("This workstation may not have it: not every type does. Your workstation goes on running."),
+            said=said,
+        )
+    if failure.pause.is_lasting:
+        circuit_breaker.request_probe(account=workstation.account)
+    waits = failure.pause in (failures.Pause.UNTIL_RETRY_AFTER, failures.Pause.CONSECUTIVE_FAILURES)
+    if not waits and failure.needs_person:
+        who = _("Who can act: %(who)s. Your workstation goes on running.") % {"who": failure.actor.words}
+        return NotOpened(str(failure.title), who, said=said)
+    asked = error.response.retry_after if error.response else None
+    text = _("Your workstation goes on running. Connect again in a moment.")
+    return NotOpened(
+        str(failure.title), text, said=said, retry_after=min(asked, pace.LONGEST_RETRY_AFTER) if asked else None
+    )
+
+
+def _read_words(error: agentstation.AgentStationError) -> str:
+    """What the provider said in a refusal. Of a success nothing is told: the address would be in it."""
+    response = error.response
+    if response is None or 200 <= response.status < 300:
+        return ""
+    return sanitize.escape_text(response.message or response.error)[:_LONGEST_WORDS]
+
+
+def _remember(workstation: models.Workstation, kind: models.Connection.Kind, words: str) -> None:
+    workstation.refused_connections = {**workstation.refused_connections, kind: words}
+    workstation.save(update_fields=["refused_connections"])
+
+
+@transaction.atomic
+def _begin(opened: models.Connection) -> None:
+    """Write it down, and that there is no refusal any more."""
+    workstation = opened.workstation
+    if opened.kind in workstation.refused_connections:
+        refused = dict(workstation.refused_connections)
+        del refused[opened.kind]
+        workstation.refused_connections = refused
+        workstation.save(update_fields=["refused_connections"])
+    opened.save()
+    opened.refresh_from_db(fields=["opened_at", "seen_at"])
+    detail = {"kind": opened.kind, "connection": opened.pk, "view_only": opened.is_view_only}
+    audit.record(Verb.OPEN_CONNECTION, workstation, by=opened.person, detail=detail, reason=opened.reason, rows=())

@@ -1,0 +1,62 @@
+"""Sharing a workstation: its owner lets somebody look or work, and takes it back."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from portal import models
+from portal.db import clock
+from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
+from portal.services.connections import offers
+
+
+class NotShared(Exception):
+    """The workstation cannot be shared so; the message is fit for its owner."""
+
+
+@transaction.atomic
+def share_workstation(
+    *,
+    owner: models.User,
+    workstation: models.Workstation,
+    name: str,
+    level: models.Share.Level,
+    lasts: timedelta | None = None,
+) -> models.Share:
+    """Let the person of this name in, until then or for as long as the workstation lives. Raises NotShared.
+
+    What they had of it before, ends with it.
+    """
+    locked = models.Workstation.objects.select_for_update().get(pk=workstation.pk)  # two at once would be two shares
+    if not offers.is_open(workstation=locked):
+        raise NotShared(_("This workstation has ended, or is being released."))
+    person = models.User.objects.filter(username__iexact=name, is_active=True).first()
+    if person is None:
+        raise NotShared(_("There is nobody called %(name)s in the portal.") % {"name": name})
+    if person == owner:
+        raise NotShared(_("It is yours already."))
+    for former in models.Share.objects.filter(workstation=workstation, person=person, ended_at=None):
+        end_share(share=former, by=owner)
+    until = clock.read_clock() + lasts if lasts else None
+    share = models.Share.objects.create(workstation=workstation, person=person, level=level, until=until)
+    detail = {"person": person.get_username(), "level": level, "until": until.isoformat() if until else None}
+    audit.record(Verb.SHARE, workstation, by=owner, detail=detail, rows=[share])
+    return share
+
+
+@transaction.atomic
+def end_share(*, share: models.Share, by: models.User) -> None:
+    """Take it back. What is open of it its page closes with its next sign of life."""
+    if not share.update_where(models.Share.objects.filter(ended_at=None), ended_at=Now()):
+        return
+    detail = {"person": share.person.get_username(), "level": share.level}
+    share.refresh_from_db(fields=["ended_at"])
+    audit.record(Verb.END_SHARE, share.workstation, by=by, detail=detail, rows=[share])
+
+
+def find_share(*, person: models.User, workstation: models.Workstation) -> models.Share | None:
+    """What lets the person into somebody else's workstation now."""
+    return models.Share.objects.of(person).filter(workstation=workstation).first()

@@ -1,0 +1,181 @@
+"""Connections: a workstation's desktop, terminal and live log, and addresses for scripts."""
+
+from http import HTTPStatus
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import Http404, HttpResponse, JsonResponse
+from django.middleware.csp import get_nonce
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from portal import forms, models
+from portal.services.connections import access, ending, offers, opening, sharing
+from portal.views.components import paging, policy
+from portal.views.http import SignedInRequest
+
+Kind = models.Connection.Kind
+_FOR_SCRIPTS = (Kind.VNC, Kind.CDP)
+
+
+@require_GET
+def desktop(request: SignedInRequest, uid: str) -> HttpResponse:
+    """The workstation's screen, keyboard and pointer."""
+    return _show(request, uid, kind=Kind.DESKTOP, template="workstations/desktop.html")
+
+
+@require_GET
+def terminal(request: SignedInRequest, uid: str) -> HttpResponse:
+    """A shell in the workstation."""
+    return _show(request, uid, kind=Kind.TERMINAL, template="workstations/terminal.html")
+
+
+@require_GET
+def live_log(request: SignedInRequest, uid: str) -> HttpResponse:
+    """The workstation's log as it is written."""
+    return _show(request, uid, kind=Kind.LOG, template="workstations/live_log.html")
+
+
+def _show(request: SignedInRequest, uid: str, *, kind: models.Connection.Kind, template: str) -> HttpResponse:
+    workstation, allowed = _find(request, uid)
+    if kind not in allowed.kinds:
+        raise Http404
+    shown = {
+        "workstation": workstation,
+        "connection_url": reverse("connection_open", args=[uid]),
+        "waits": allowed.needs_reason,
+        "view_only": allowed.is_view_only,
+        "nonce": get_nonce(request),
+    }
+    return policy.allow_connection(request, render(request, template, shown), kind=kind)
+
+
+def _find(request: SignedInRequest, uid: str) -> tuple[models.Workstation, access.Access]:
+    """The workstation, and what the person may open of it. Raises Http404 where it is not there for them."""
+    own = Q(request__requester=request.user) | Q(shares__in=models.Share.objects.of(request.user))
+    rows = models.Workstation.objects.all()
+    rows = rows if request.user.has_perm("portal.see_all") else rows.filter(own).distinct()
+    workstation = paging.find_newest(rows=rows.select_related("request__requester", "workspace"), uid=uid)
+    allowed = access.find_access(person=request.user, workstation=workstation)
+    if allowed is None:
+        raise Http404
+    return workstation, allowed
+
+
+@require_POST
+def open_one(request: SignedInRequest, uid: str) -> JsonResponse:
+    """Open what a page is to hold: its address, once, or why there is none."""
+    workstation, allowed = _find(request, uid)
+    kinds = [kind for kind in models.Connection.HELD if kind in allowed.kinds]
+    form = forms.ConnectionForm(request.POST, needs_reason=allowed.needs_reason, kinds=kinds)
+    if not form.is_valid():
+        return _refuse(opening.NotOpened(_("Not opened"), form.words))
+    try:
+        opened = opening.open_connection(
+            person=request.user, workstation=workstation, is_view_only=allowed.is_view_only, **form.cleaned_data
+        )
+    except opening.NotOpened as refusal:
+        return _refuse(refusal)
+    number = opened.connection.pk
+    return JsonResponse(
+        {
+            "connection": number,
+            "url": opened.address,
+            "view_only": allowed.is_view_only,
+            "alive": reverse("connection_alive", args=[number]),
+            "end": reverse("connection_end", args=[number]),
+            "alive_every": ending.ALIVE_EVERY,
+        }
+    )
+
+
+def _refuse(refusal: opening.NotOpened) -> JsonResponse:
+    is_busy = isinstance(refusal, opening.Busy)
+    words = {
+        "state": "busy" if is_busy else "refused",
+        "title": refusal.title,
+        "text": refusal.text,
+        "said": refusal.said,
+        "retry_after": refusal.retry_after,
+    }
+    return JsonResponse(words, status=HTTPStatus.SERVICE_UNAVAILABLE if is_busy else HTTPStatus.CONFLICT)
+
+
+def _find_connection(request: SignedInRequest, number: int) -> models.Connection:
+    rows = models.Connection.objects.select_related("workstation__request", "person")
+    return get_object_or_404(rows, pk=number, person=request.user)
+
+
+@require_POST
+def note_alive(request: SignedInRequest, number: int) -> JsonResponse:
+    """Note that the page is open; it is told when it has to close."""
+    if ending.note_alive(connection=_find_connection(request, number)):
+        return JsonResponse({"ended": None})
+    return JsonResponse(
+        {
+            "ended": {
+                "title": _("The connection has ended"),
+                "text": _("The workstation has ended or is being released, or it isn't shared with you any more."),
+            }
+        }
+    )
+
+
+@require_POST
+def end(request: SignedInRequest, number: int) -> HttpResponse:
+    """Note that the page is closed, or its connection cut."""
+    ending.end_connection(connection=_find_connection(request, number), by=request.user)
+    return HttpResponse(status=HTTPStatus.NO_CONTENT)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def scripts(request: SignedInRequest, uid: str) -> HttpResponse:
+    """Addresses for programs: each is shown once, in the response to whoever asked for it."""
+    workstation, allowed = _find(request, uid)
+    if not {*_FOR_SCRIPTS} <= {*allowed.kinds}:
+        raise Http404
+    form = forms.ConnectionForm(request.POST or None, needs_reason=allowed.needs_reason, kinds=_FOR_SCRIPTS)
+    offered = [offer for offer in offers.list_offers(workstation=workstation) if offer.kind in _FOR_SCRIPTS]
+    shown = {"workstation": workstation, "form": form, "access": allowed, "offers": offered}
+    if form.is_valid():
+        try:
+            opened = opening.open_connection(person=request.user, workstation=workstation, **form.cleaned_data)
+            shown |= {"address": opened.address, "kind": opened.connection.kind}
+        except opening.NotOpened as refusal:
+            shown["refusal"] = refusal
+    return render(request, "workstations/scripts.html", shown)
+
+
+@require_POST
+def share(request: SignedInRequest, uid: str) -> HttpResponse:
+    """Let somebody into one's own workstation."""
+    workstation = _find_own(request, uid)
+    form = forms.ShareForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
+        return redirect("workstation_detail", uid)
+    wanted = {"name": form.cleaned_data["person"], "level": form.cleaned_data["level"], "lasts": form.lasts}
+    try:
+        made = sharing.share_workstation(owner=request.user, workstation=workstation, **wanted)
+    except sharing.NotShared as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Shared with %(name)s.") % {"name": made.person.get_username()})
+    return redirect("workstation_detail", uid)
+
+
+@require_POST
+def end_share(request: SignedInRequest, number: int) -> HttpResponse:
+    """Take it back."""
+    own = models.Share.objects.filter(workstation__request__requester=request.user)
+    found = get_object_or_404(own.select_related("workstation", "person"), pk=number)
+    sharing.end_share(share=found, by=request.user)
+    messages.success(request, _("Not shared with %(name)s any more.") % {"name": found.person.get_username()})
+    return redirect("workstation_detail", found.workstation.uid)
+
+
+def _find_own(request: SignedInRequest, uid: str) -> models.Workstation:
+    rows = models.Workstation.objects.filter(request__requester=request.user)
+    return paging.find_newest(rows=rows, uid=uid)

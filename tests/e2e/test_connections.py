@@ -1,0 +1,129 @@
+"""A workstation opened in the browser: desktop, terminal, live log, and addresses for scripts."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from tests.e2e import checks, firefox
+from tests.e2e.conftest import ARGUMENTS, CHROMIUM, Portal
+from tests.e2e.test_first_day import administrator, request, sign_in
+
+__all__ = ["administrator"]
+
+
+@pytest.fixture(scope="module", params=["chromium", "firefox"])
+def browser(request: pytest.FixtureRequest, playwright: Playwright, tmp_path_factory) -> Iterator[Browser]:
+    """Both, for all fixtures that open pages."""
+    if request.param == "firefox":
+        running = firefox.launch(playwright, tmp_path_factory.mktemp("firefox"))
+    else:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with closing(running):
+        yield running
+
+
+@pytest.fixture(scope="module")
+def portal(browser, tmp_path_factory) -> Iterator[Portal]:
+    """A portal for each browser: its first administrator is made once."""
+    running = Portal(tmp_path_factory.mktemp("portal")).start()
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="module")
+def uid(portal, browser, administrator) -> str:
+    """A workstation that has everything."""
+    with closing(browser.new_page()) as page:
+        return make_one(page, portal)
+
+
+def make_one(page: Page, portal: Portal) -> str:
+    sign_in(page, portal.address)
+    request(page, portal.address, type="max")
+    expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=20_000)
+    page.get_by_role("link", name="Open workstation").click()
+    page.wait_for_url("**/workstations/*/")
+    return page.url.rstrip("/").rpartition("/")[2]
+
+
+def connect(page: Page, portal: Portal, uid: str, kind: str) -> None:
+    page.goto(f"{portal.address}/workstations/{uid}/{kind}/")
+    if "/accounts/login/" in page.url:
+        sign_in(page, portal.address)
+        page.goto(f"{portal.address}/workstations/{uid}/{kind}/")
+    expect(page.locator("[data-connection]")).to_have_attribute("data-connection", "connected", timeout=15_000)
+
+
+def test_what_is_typed_on_the_desktop_arrives_and_comes_back(page, portal, uid):
+    connect(page, portal, uid, "desktop")
+    expect(page.locator("[data-screen] canvas")).to_be_visible()
+    page.keyboard.type("Hello", delay=20)
+    page.keyboard.press("Control+c")
+    # Where the browser forbids it, the text is shown in a box.
+    page.evaluate("void (Clipboard.prototype.writeText = () => Promise.reject(new Error()))")
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.locator("[data-clipboard]")).to_have_value("Hello")
+
+
+def test_the_terminal_answers(page, portal, uid):
+    connect(page, portal, uid, "terminal")
+    page.keyboard.type("echo it is alive\n", delay=5)
+    expect(page.locator(".xterm-rows > div", has_text=re.compile("^it is alive"))).to_be_visible()
+
+
+def test_the_live_log_shows_a_line_an_entry(page, portal, uid):
+    connect(page, portal, uid, "log")
+    expect(page.locator("[data-screen]")).to_contain_text("Entry 1 of max")
+    page.locator("[data-act=filter]").fill("no such word")
+    expect(page.locator("[data-screen] > *", has_text="Entry 1")).to_be_hidden()
+
+
+@pytest.mark.parametrize("kind", ["desktop", "terminal", "log"])
+def test_the_page_has_no_fault(page, portal, uid, kind):
+    connect(page, portal, uid, kind)
+    page.evaluate(checks.SCRIPT)
+    assert checks.check_axe(page) == []
+    checks.show(page, checks.PHONE)  # the row of tools scrolls there, and the page does not
+    assert page.evaluate("document.documentElement.scrollWidth") == checks.PHONE
+    assert checks.check_forced_colours(page) == []
+
+
+def test_a_script_uses_the_browser_of_the_workstation(page, portal, uid, playwright):
+    page.goto(f"{portal.address}/accounts/login/")
+    sign_in(page, portal.address)
+    page.goto(f"{portal.address}/workstations/{uid}/scripts/")
+    page.get_by_role("button", name="Address of the browser").click()
+    address = page.locator("#address").inner_text()
+    remote = playwright.chromium.connect_over_cdp(address)
+    tab = (remote.contexts[0] if remote.contexts else remote.new_context()).new_page()
+    tab.goto("data:text/html,<title>Reached</title>")
+    assert tab.title() == "Reached"
+    remote.close()
+    page.goto(page.url)
+    assert address not in page.content()
+
+
+def test_a_page_says_that_the_workstation_was_released_and_no_address_is_kept(browser, portal, administrator):
+    opened, page = list[str](), browser.new_context().new_page()  # nobody minds its console: a refusal is a 409
+    page.on("websocket", lambda socket: opened.append(socket.url))
+    page.goto(f"{portal.address}/accounts/login/")
+    uid = make_one(page, portal)
+    connect(page, portal, uid, "terminal")
+    with closing(page.context.new_page()) as other:
+        other.goto(f"{portal.address}/workstations/{uid}/")
+        other.locator("summary", has_text="Release").click()
+        other.get_by_role("button", name="Release").click()
+    words = page.locator("[data-connection]")
+    expect(words).to_have_attribute("data-connection", re.compile("ended|refused"), timeout=30_000)
+    expect(words).to_contain_text("has ended")
+
+    tokens = [url.rpartition("/")[2] for url in opened if "/v1/" in url]
+    for token in tokens:
+        assert token not in portal.output
+        for file in portal.folder.glob("portal.sqlite3*"):
+            assert token.encode() not in Path(file).read_bytes(), file.name
+    page.context.close()

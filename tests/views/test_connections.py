@@ -1,0 +1,166 @@
+"""The pages that hold a connection into a workstation, and what they and scripts get."""
+
+import pytest
+
+from portal import models
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SECRET = "ws://127.0.0.1:9/v1/secret-token-of-this-test"
+_HOSTS = [f"{way}://{host}:*" for host in ("127.0.0.1", "localhost") for way in ("ws", "http")]
+PAGES = ("desktop", "terminal", "log")
+
+
+@pytest.fixture
+def uid(sandbox, alice) -> str:
+    return factories.send_until_settled(factories.submit(alice, type="max")).workstation.uid
+
+
+def script(sandbox, path: str = "sandbox/pty", **answer: object) -> None:
+    sandbox.script({"on": f"POST /workstations/{{id}}/{path}", **answer})
+
+
+def open_one(browser, uid: str, **values: object):
+    return browser.post(f"/workstations/{uid}/connections/", {"kind": "terminal", **values})
+
+
+def read_policy(response) -> dict[str, list[str]]:
+    parts = [part.split() for part in response.headers["Content-Security-Policy"].split(";")]
+    return {name: sources for name, *sources in parts}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_may_reach_workstations_and_no_other_page_may(sandbox, sign_in, alice, uid, page):
+    browser = sign_in(alice)
+    response = browser.get(f"/workstations/{uid}/{page}/")
+    assert response.status_code == 200
+    assert 'data-connection="connecting"' in response.content.decode()
+    assert "no-store" in response.headers["Cache-Control"]
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert "clipboard-read=(self)" in response.headers["Permissions-Policy"]
+    assert "camera=()" in response.headers["Permissions-Policy"]
+    policy, usual = read_policy(response), read_policy(browser.get(f"/workstations/{uid}/"))
+    assert policy.pop("connect-src") == ["'self'", *_HOSTS]
+    assert usual.pop("connect-src") == ["'self'"]
+    changed = {name for name in policy if policy[name] != usual.get(name)}
+    assert changed == {"desktop": {"img-src"}, "terminal": {"style-src", "style-src-attr"}, "log": set()}[page]
+    assert "clipboard-read=()" in browser.get("/").headers["Permissions-Policy"]
+
+
+def test_the_terminal_says_its_nonce(sign_in, alice, uid):
+    response = sign_in(alice).get(f"/workstations/{uid}/terminal/")
+    (nonce,) = [source for source in read_policy(response)["style-src"] if source.startswith("'nonce-")]
+    assert f'content="{nonce[7:-1]}"' in response.content.decode()
+
+
+def test_an_address_is_told_once_and_kept_in_no_cache(sandbox, sign_in, alice, uid):
+    script(sandbox, status=200, body={"url": SECRET})
+    response = open_one(sign_in(alice), uid)
+    assert "no-store" in response.headers["Cache-Control"]
+    number = models.Connection.objects.get().pk
+    assert response.json() == {
+        "connection": number,
+        "url": SECRET,
+        "view_only": False,
+        "alive": f"/connections/{number}/alive/",
+        "end": f"/connections/{number}/end/",
+        "alive_every": 20.0,
+    }
+
+
+def test_a_refusal_is_told_in_words(sandbox, sign_in, alice, uid):
+    script(sandbox, status=422, body={"error": "No terminal", "message": "This type has no terminal."})
+    browser = sign_in(alice)
+    response = open_one(browser, uid)
+    told = response.json()
+    assert response.status_code == 409
+    assert (told["state"], told["said"]) == ("refused", "This type has no terminal.")
+    assert "This type has no terminal." in browser.get(f"/workstations/{uid}/").content.decode()
+
+
+@pytest.mark.parametrize("kind", ["", "vnc", "nonsense", "\x00"])
+def test_what_no_page_holds_is_not_opened(sign_in, alice, uid, kind):
+    assert open_one(sign_in(alice), uid, kind=kind).json()["state"] == "refused"
+    assert not models.Connection.objects.exists()
+
+
+def test_an_operator_says_why_and_the_owner_reads_it(sandbox, sign_in, alice, olga, uid):
+    operator = sign_in(olga)
+    assert 'data-waits="true"' in operator.get(f"/workstations/{uid}/terminal/").content.decode()
+    assert "Say why" in open_one(operator, uid).json()["text"]
+    script(sandbox, status=200, body={"url": SECRET})
+    assert open_one(operator, uid, reason="She asked me to.").status_code == 200
+    shown = sign_in(alice).get(f"/workstations/{uid}/").content.decode()
+    assert "She asked me to." in shown
+    assert "olga" in shown
+
+
+def test_a_page_says_that_it_lives_and_that_it_ends(sandbox, sign_in, alice, bob, uid):
+    script(sandbox, status=200, body={"url": SECRET})
+    browser = sign_in(alice)
+    told = open_one(browser, uid).json()
+    assert browser.post(told["alive"]).json() == {"ended": None}
+    assert sign_in(bob).post(told["alive"]).status_code == 404
+    assert sign_in(bob).post(told["end"]).status_code == 404
+    assert browser.post(told["end"]).status_code == 204
+    assert browser.post(told["alive"]).json()["ended"]["title"]
+    assert "ended after" in browser.get(f"/workstations/{uid}/").content.decode()
+
+
+def test_a_page_is_told_when_the_workstation_is_released(sandbox, sign_in, alice, uid):
+    script(sandbox, status=200, body={"url": SECRET})
+    browser = sign_in(alice)
+    told = open_one(browser, uid).json()
+    browser.post(f"/workstations/{uid}/release/")
+    assert browser.post(told["alive"]).json()["ended"]
+    assert models.Event.objects.filter(verb="end-connection").count() == 1
+
+
+@pytest.mark.parametrize(("kind", "path"), [("vnc", "vnc"), ("cdp", "browser/cdp")])
+def test_an_address_for_scripts_is_shown_once(sandbox, sign_in, alice, uid, kind, path):
+    address = "127.0.0.1:5999" if kind == "vnc" else "http://127.0.0.1:9222"
+    script(sandbox, path, status=200, body={"url": address})
+    browser, page = sign_in(alice), f"/workstations/{uid}/scripts/"
+    shown = browser.post(page, {"kind": kind}).content.decode()
+    assert address in shown
+    assert ("connect_over_cdp" in shown) is (kind == "cdp")
+    assert address not in browser.get(page).content.decode()
+
+
+def test_who_shares_lets_somebody_look_and_takes_it_back(sandbox, sign_in, alice, bob, uid):
+    owner, guest = sign_in(alice), sign_in(bob)
+    owner.post(f"/workstations/{uid}/shares/", {"person": "bob", "level": "look", "hours": "1"})
+    home = guest.get("/").content.decode()
+    assert "Shared with you by" in home
+    assert f"/workstations/{uid}/desktop/" in home
+    assert f"/workstations/{uid}/terminal/" not in home
+    assert guest.get(f"/workstations/{uid}/desktop/").status_code == 200
+    for page in ("terminal", "scripts"):
+        assert guest.get(f"/workstations/{uid}/{page}/").status_code == 404
+    assert guest.get(f"/workstations/{uid}/").status_code == 404, "files and logs are not shared"
+    script(sandbox, "vncwss", status=200, body={"url": SECRET})
+    told = open_one(guest, uid, kind="desktop").json()
+    assert told["view_only"] is True
+    assert "bob" in owner.get(f"/workstations/{uid}/").content.decode()
+
+    owner.post(f"/shares/{models.Share.objects.get().pk}/end/")
+    assert guest.post(told["alive"]).json()["ended"]
+    assert guest.get(f"/workstations/{uid}/desktop/").status_code == 404
+    assert "Shared with you by" not in guest.get("/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        ({"person": "nobody", "level": "look"}, "There is nobody called nobody"),
+        ({"person": "", "level": "look"}, "Enter the username"),
+        ({"person": "bob", "level": ""}, "Choose what they may do"),
+        ({"person": "bob\x00", "level": "look"}, "be stored. Type it again."),
+    ],
+)
+def test_a_share_that_cannot_be_says_why(sign_in, alice, bob, uid, wish, words):
+    browser = sign_in(alice)
+    response = browser.post(f"/workstations/{uid}/shares/", wish, follow=True)
+    assert words in response.content.decode()
+    assert not models.Share.objects.exists()
