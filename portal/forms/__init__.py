@@ -4,11 +4,11 @@ from portal.forms.accounts import AccountForm, ConfirmForm, NewPasswordForm, Pas
 from portal.forms.connections import ConnectionForm, ShareForm
 from portal.forms.events import EventFilterForm
 from portal.forms.fields import PortalRenderer
-from portal.forms.filters import FilterForm, UsageForm
+from portal.forms.filters import FilterForm, PartsForm, UsageForm
 from portal.forms.people import PeopleForm, PersonForm
 from portal.forms.requests import ReasonForm, RequestForm, WorkspaceNameForm
 from portal.forms.review import DecisionForm, NoticesForm, OrphanForm
-from portal.forms.workstations import WorkstationFilterForm
+from portal.forms.workstations import WorkspaceFilterForm, WorkstationFilterForm
 
 __all__ = [
     "AccountForm",
@@ -20,6 +20,7 @@ __all__ = [
     "NewPasswordForm",
     "NoticesForm",
     "OrphanForm",
+    "PartsForm",
     "PasswordForm",
     "PeopleForm",
     "PersonForm",
@@ -30,6 +31,7 @@ __all__ = [
     "ShareForm",
     "SignInForm",
     "UsageForm",
+    "WorkspaceFilterForm",
     "WorkspaceNameForm",
     "WorkstationFilterForm",
 ]

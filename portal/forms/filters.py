@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core import validators
@@ -128,6 +128,25 @@ class ListFilterForm(forms.Form):
         self.fields["type"].choices = [("", _("Any")), *names]  # type: ignore[attr-defined]
         if not with_person:
             del self.fields["person"]
+
+
+class PartsForm(forms.Form):
+    """Has a `show`, which one of the list's parts: each has its name in the address, and words. The first is shown
+    unless it says otherwise."""
+
+    PARTS: ClassVar[tuple[tuple[str, Any], ...]]
+
+    show = choose(_("Which"), [], widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["show"].choices = self.PARTS  # type: ignore[attr-defined]
+
+    @property
+    def shown(self) -> str:
+        """The name of the part; of the first where what was chosen cannot be read."""
+        chosen: str = "" if "show" in self.errors else self.cleaned_data["show"]
+        return chosen or self.PARTS[0][0]
 
 
 class FilterForm(ListFilterForm):

@@ -1,23 +1,20 @@
-"""The filters of the workstations."""
+"""The filters of the workstations and of the workspaces."""
 
-from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from portal.forms.filters import ListFilterForm, choose, choose_person
-
-RUNNING, ENDED, ALL = "running", "ended", "all"
+from portal.forms.filters import ListFilterForm, PartsForm, choose, choose_person
 
 
-class WorkstationFilterForm(ListFilterForm):
-    """Narrows the list of workstations: those that run, unless it says otherwise."""
+class WorkstationFilterForm(PartsForm, ListFilterForm):
+    """Narrows the list of workstations."""
 
-    SHOWN = ((RUNNING, _("Running")), (ENDED, _("Ended")), (ALL, _("All")))
+    PARTS = (("running", _("Running")), ("ended", _("Ended")), ("all", _("All")))
 
-    show = choose(_("Which"), SHOWN, widget=forms.HiddenInput)
     type = choose(_("Type"), [])
     person = choose_person()
 
-    @property
-    def shown(self) -> str:
-        """Which of the three parts of the list; those that run where what was chosen cannot be read."""
-        return (self.cleaned_data.get("show") if self.is_valid() else "") or RUNNING
+
+class WorkspaceFilterForm(PartsForm):
+    """Narrows the list of workspaces. One is in use while a workstation runs with it."""
+
+    PARTS = (("all", _("All")), ("in-use", _("In use")), ("unused", _("Not in use")))

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.services.mirrors import naming
-from portal.views.components import paging, use
+from portal.views.components import paging, tabs, use
 from portal.views.http import SignedInRequest
 
 
@@ -21,8 +21,23 @@ def _visible(request: SignedInRequest) -> QuerySet[models.Workspace]:
 @require_GET
 def index(request: SignedInRequest) -> HttpResponse:
     """The workspaces, newest first."""
-    rows = use.annotate_use(_visible(request))
-    return render(request, "workspaces/list.html", {"page": paging.read_page(rows=rows, query=request.GET)})
+    form = forms.WorkspaceFilterForm(request.GET)
+    rows = _visible(request).only("uid", "name", "status", "owner__username")
+    rows = use.annotate_use(_choose_part(rows, form.shown))
+    page = paging.read_page(rows=rows, query=request.GET)
+    shown = {"page": page, "form": form, "tabs": tabs.list_tabs(form, query=request.GET)}
+    return render(request, "workspaces/list.html", shown)
+
+
+def _choose_part(rows: QuerySet[models.Workspace], part: str) -> QuerySet[models.Workspace]:
+    """Those in use are found from the workstations that run, which are few."""
+    running = models.Workstation.objects.live().filter(workspace__isnull=False)
+    match part:
+        case "in-use":
+            return rows.filter(pk__in=running.values("workspace"))
+        case "unused":
+            return rows.exclude(pk__in=running.values("workspace"))
+    return rows
 
 
 @require_GET

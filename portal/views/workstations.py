@@ -1,8 +1,6 @@
 """Workstations: those that a person may see, one of them, and giving it back."""
 
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.db.models import F
@@ -15,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from portal import failures, forms, models
 from portal.services.connections import offers
 from portal.services.mirrors import doubts, releases, types
-from portal.views.components import live, paging
+from portal.views.components import live, paging, tabs
 from portal.views.http import SignedInRequest, read_key
 
 _MOST_CONNECTIONS = 5
@@ -30,7 +28,8 @@ def index(request: SignedInRequest) -> HttpResponse:
     form = forms.WorkstationFilterForm(request.GET, types=types.list_known_types(), with_person=sees_all)
     page = _read_page(request, form)
     releasable = {row.pk for row in page.rows if _may_release_now(request, row)}
-    shown = {"page": page, "form": form, "tabs": _list_tabs(request, form), "releasable": releasable}
+    links = tabs.list_tabs(form, query=request.GET, kept=("type", "person"))
+    shown = {"page": page, "form": form, "tabs": links, "releasable": releasable}
     return render(request, "workstations/list.html", shown)
 
 
@@ -59,12 +58,6 @@ def _read_of_people(
     page = paging.read_page(rows=own.select_related("requester", "workstation__workspace"), query=query)
     workstations = [row.workstation for row in page.rows]
     return paging.Page(rows=workstations, older=page.older, newest=page.newest, is_first=page.is_first)
-
-
-def _list_tabs(request: SignedInRequest, form: forms.WorkstationFilterForm) -> list[tuple[Any, str, bool]]:
-    """Words, a link, and whether it is the one that is shown."""
-    kept = {name: request.GET[name] for name in ("type", "person") if request.GET.get(name)}
-    return [(words, f"?{urlencode({**kept, 'show': name})}", name == form.shown) for name, words in form.SHOWN]
 
 
 def _release_several(request: SignedInRequest) -> HttpResponse:

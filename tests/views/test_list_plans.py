@@ -115,6 +115,7 @@ QUESTIONS = [
 
 
 STATIONS = ["/workstations/", "/workstations/?show=ended", "/workstations/?show=all"]
+SPACES = ["/workspaces/", "/workspaces/?show=in-use", "/workspaces/?show=unused"]
 
 
 def check_cost(browser, address: str) -> str:
@@ -147,9 +148,11 @@ def test_no_list_of_a_member_walks_past_what_is_others(record, alice, sign_in):
     stations = check_cost(browser, "/workstations/?show=all")
     assert [f"station-{number}<" in stations for number in (FIRST - FEW, FIRST - 1)] == [True, True]
     assert stations.count("station-") == 2 * FEW  # in its link and as its name
-    spaces = check_cost(browser, "/workspaces/")
-    assert f"space-{LAST - 1}<" in spaces
-    assert f"space-{LAST}<" not in spaces
+    for address in SPACES[:2]:  # all of hers are in use
+        spaces = check_cost(browser, address)
+        assert f"space-{LAST - 1}<" in spaces
+        assert f"space-{LAST}<" not in spaces
+    assert "space-" not in check_cost(browser, SPACES[2])
     check_cost(browser, "/")
     check_cost(browser, f"/workstations/station-{FIRST - 1}/")
     check_cost(browser, f"/workspaces/space-{FIRST}/")
@@ -157,14 +160,14 @@ def test_no_list_of_a_member_walks_past_what_is_others(record, alice, sign_in):
 
 def test_no_page_of_a_member_walks_through_all_of_their_own(record, bob, sign_in):
     browser = sign_in(bob)
-    for address in ("/", "/usage/", *STATIONS, "/workspaces/", "/requests/", "/requests/?status=QUEUED"):
+    for address in ("/", "/usage/", *STATIONS, *SPACES, "/requests/", "/requests/?status=QUEUED"):
         check_cost(browser, address)
 
 
 def test_no_list_of_an_operator_walks(record, olga, sign_in):
     browser = sign_in(olga)
     more = [f"{address}&person=alice" for address in STATIONS[1:]]
-    for address in (*STATIONS, *more, "/workspaces/", "/unknown/", "/api-changes/", "/key/", "/usage/"):
+    for address in (*STATIONS, *more, *SPACES, "/unknown/", "/api-changes/", "/key/", "/usage/"):
         check_cost(browser, address)
     check_cost(browser, "/failures/402/")
 

@@ -4,6 +4,8 @@ import re
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import models
@@ -23,6 +25,10 @@ def space(alice) -> models.Workspace:
 
 def name(browser, space, words):
     return browser.post(f"/workspaces/{space.uid}/name/", {"name": words})
+
+
+def list_shown(browser, query="") -> set[int]:
+    return {row.pk for row in browser.get(f"/workspaces/{query}").context["page"].rows}
 
 
 def list_places(browser, query="") -> dict[str, bool]:
@@ -119,3 +125,64 @@ def test_what_is_no_choice_is_refused(sign_in, alice, place):
 def test_a_workspace_whose_id_cannot_be_asked_for_is_not_offered(sign_in, alice):
     rows.create_workspace(alice, uid="x" * 65)
     assert list_places(sign_in(alice)) == {"+new": True, "+other": False}
+
+
+@pytest.fixture
+def unused(alice) -> set[int]:
+    """Workspaces of hers: of one the workstation has ended, with the other none ever ran."""
+    ended = rows.create_workspace(alice)
+    portal_request = rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now())
+    rows.create_workstation(portal_request, workspace=ended, ended_at=timezone.now(), status="completed")
+    return {ended.pk, rows.create_workspace(alice).pk}
+
+
+@pytest.mark.parametrize("person", ["alice", "olga"])
+def test_those_in_use_and_the_others_have_tabs_of_their_own(request, sign_in, space, unused, person):
+    browser = sign_in(request.getfixturevalue(person))
+    assert list_shown(browser) == list_shown(browser, "?show=all") == {space.pk, *unused}
+    assert list_shown(browser, "?show=in-use") == {space.pk}
+    assert list_shown(browser, "?show=unused") == unused
+    assert list_shown(browser, "?show=nonsense") == {space.pk, *unused}
+
+
+def test_one_in_which_another_one_has_ended_is_in_use(sign_in, alice, space):
+    portal_request = rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now())
+    rows.create_workstation(portal_request, workspace=space, ended_at=timezone.now(), status="completed")
+    browser = sign_in(alice)
+    assert list_shown(browser, "?show=in-use") == {space.pk}
+    assert list_shown(browser, "?show=unused") == set()
+
+
+def test_workstations_without_a_workspace_hide_none(sign_in, alice, unused):
+    rows.create_workstation(rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now()))
+    assert list_shown(sign_in(alice), "?show=unused") == unused
+
+
+@pytest.mark.parametrize("query", ["", "?show=in-use", "?show=unused"])
+def test_a_member_sees_their_own_alone(sign_in, alice, bob, space, unused, query):
+    own = rows.create_workspace(bob)
+    assert list_shown(sign_in(bob), query) <= {own.pk}
+
+
+def test_a_tab_is_marked_kept_by_the_pages_and_says_where_it_is_empty(sign_in, alice):
+    for _ in range(51):
+        rows.create_workspace(alice)
+    browser = sign_in(alice)
+    response = browser.get("/workspaces/?show=unused")
+    assert '<a href="?show=unused" aria-current="page" >Not in use</a>' in " ".join(response.text.split())
+    assert response.context["page"].older.startswith("?show=unused&before=")
+    assert 'href="?show=unused"' in browser.get("/workspaces/?show=unused&before=1").text
+    assert "No workspaces match." in browser.get("/workspaces/?show=in-use").text
+
+
+def test_the_list_asks_as_often_for_many_as_for_one(sign_in, alice, olga, space):
+    browser = sign_in(olga)
+    browser.get("/workspaces/")
+    counts = []
+    for more in (0, 20):
+        for _ in range(more):
+            rows.create_workspace(alice)
+        with CaptureQueriesContext(connection) as queries:
+            assert len(browser.get("/workspaces/").context["page"].rows) == 1 + more
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

@@ -104,6 +104,11 @@ def test_the_part_that_is_shown_is_marked(sign_in, alice):
     assert page.count('aria-current="page"') == 1
 
 
+def test_a_filter_that_cannot_be_read_leaves_the_part_that_is_shown(sign_in, olga):
+    form = sign_in(olga).get(f"{LIST}?show=ended&person=nobody").context["form"]
+    assert (form.shown, list(form.errors)) == ("ended", ["person"])
+
+
 @pytest.mark.parametrize("ticked", ["", "\x00", "-1", "x" * 300, "9" * 300, "٣"])
 def test_what_no_box_has_releases_nothing(sign_in, alice, ticked):
     running = create(alice)
