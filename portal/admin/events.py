@@ -72,12 +72,12 @@ class EventAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         return asking.AskingChangeList
 
     def find_ids(self, asked: found.Asked) -> list[int] | None:
-        """By the indexes: ten million events are too many to look for a word, or for one of several people, in each."""
+        """By the indexes: ten million events are too many to look for a word, or for one of several people or verbs, in
+        each."""
         form = asking.read_form(asked.query)
         if not form.is_valid():
             return []
-        people, number = form.cleaned_data["person"], form.cleaned_data["request"]
-        if not asked.words and (number is not None or len(people) < 2):
+        if not asked.words and asking.has_one_way(form):
             return None
         shown = {str(verb.label): verb.value for verb in Verb}
         search = asking.read_search(form, [shown.get(word, word) for word in asked.words])

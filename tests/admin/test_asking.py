@@ -1,5 +1,6 @@
 """What an auditor asks of the audit log: who, which request, which days, what happened; alone and together."""
 
+import json
 import re
 from datetime import UTC, datetime
 from html import unescape
@@ -152,6 +153,44 @@ def test_what_happened_is_chosen(ask, log):
     assert ask(verb="close", person="alice") == []
 
 
+def test_a_whole_group_of_what_happened_is_chosen(ask, log, bob):
+    assert ask(verb="requests") == [log.other, log.closed, log.submitted]
+    assert ask(verb="requests", o="0") == [log.submitted, log.closed, log.other]
+    assert ask(verb="people") == [log.early]
+    assert ask(verb="upkeep") == []
+    assert ask(verb="requests", person="bob") == [log.other]
+    assert ask(verb="requests", person="olga") == [log.closed]
+    assert ask(verb="requests", request="R-373") == [log.closed, log.submitted]
+    assert ask(verb="requests", since="2026-03-10", until="2026-03-10") == [log.closed]
+    assert ask(verb="requests", q="test") == [log.closed]
+    assert ask(verb="requests", target="request R-3730") == [log.other]
+    barbara = factories.create_user("barbara")
+    cancelled = rows.create_event(barbara, verb="cancel", at=at(11, 13)).pk
+    rows.create_event(barbara, verb="sign-in", at=at(11, 13))
+    assert ask(verb="requests", person="b") == [cancelled, log.other]
+
+
+@pytest.mark.parametrize("o", ["-0", "0"])
+def test_of_a_group_and_of_words_the_nearest_that_fit_the_lists_filters_are_found(ask, log, alice, monkeypatch, o):
+    monkeypatch.setattr("portal.admin.base.found.MOST", 3)
+    by_portal, late, early = (
+        [
+            rows.create_event(actor, verb=verb, target="R-9", reason="zeal", at=at(day)).pk
+            for verb in ("close", "submit")
+        ]
+        for actor, day in ((None, 12), (alice, 20), (alice, 6))
+    )
+    for verb in ("close", "submit"):
+        for day in (12, 13):
+            rows.create_event(alice, verb=verb, target="R-8", reason="zeal", at=at(day))
+    way = slice(None) if o == "0" else slice(None, None, -1)
+    for query in ({"verb": "requests"}, {"q": "zeal"}):
+        assert ask(actor="portal", o=o, **query) == by_portal[way]
+        assert ask(at__gte="2026-03-19 00:00:00+00:00", o=o, **query) == late[way]
+        assert ask(at__lt="2026-03-07 00:00:00+00:00", o=o, **query) == early[way]
+    assert ask(verb="requests", target="R-9", person="", o=o) == sorted([*by_portal, *late, *early])[way]
+
+
 def test_all_fields_must_fit(ask, log):
     assert ask(person="olga", request="R-373", since="2026-03-10", until="2026-03-10", verb="close") == [log.closed]
     assert ask(person="olga", request="R-373", since="2026-03-11") == []
@@ -210,6 +249,9 @@ def test_a_file_has_what_the_list_has(anna, sign_in, log, monkeypatch):
     for query in ("person=ol&since=2026-03-10", "person=olga&since=2026-03-10", "person=olga&q=&since=2026-03-10"):
         response = sign_in(anna).post(f"/admin/portal/event/export.jsonl?{query}")
         assert b"".join(response.streaming_content).count(b'"actor": "olga"') == 2, query
+    response = sign_in(anna).post("/admin/portal/event/export.jsonl?verb=requests")
+    found = [json.loads(line)["id"] for line in b"".join(response.streaming_content).splitlines()]
+    assert found == [log.other, log.closed, log.submitted]
 
 
 # --- How the databases find them ---
@@ -222,6 +264,10 @@ def test_a_file_has_what_the_list_has(anna, sign_in, log, monkeypatch):
         {"person": "o"},
         {"request": "R-373"},
         {"verb": "close"},
+        {"verb": "people"},
+        {"verb": "people", "actor": "person", "since": "2026-03-10"},
+        {"verb": "people", "person": "o"},
+        {"verb": "people", "q": "test"},
         {"person": "olga", "verb": "close", "since": "2026-03-10", "until": "2026-03-10"},
         {"person": "o", "since": "2026-03-10"},
         {"person": "o", "q": "test"},
@@ -255,13 +301,16 @@ def test_every_verb_is_in_one_group_with_a_sentence():
     assert all(
         "{who}" in str(words) or "{what}" in str(words) for g in sentences.GROUPS for words in g.sentences.values()
     )
-    assert sorted(code for _label, verbs in telling.list_choices() for code, _words in verbs) == sorted(Verb.values)
+    choices = [code for _label, codes in telling.list_choices() for code, _words in codes]
+    assert sorted(choices) == sorted([*Verb.values, *(group.code for group in sentences.GROUPS)])
+    assert len(choices) == len(set(choices))
 
 
 def test_the_filter_shows_groups_and_words(anna, sign_in):
     page = sign_in(anna).get("/admin/portal/event/").text
     for group in sentences.GROUPS:
         assert f'<optgroup label="{group.label}">' in page
+        assert re.search(rf'<option value="{group.code}">\s*{group.label}: all\s*</option>', page)
     assert re.search(r'<option value="sign-in-failed">\s*Sign-in failed\s*</option>', page)
 
 

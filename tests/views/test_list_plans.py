@@ -23,8 +23,8 @@ from tests.signing import store_events
 MANY, FIRST, LAST = 2_500, 100, 130
 FEW = 5  # workstations of hers; thirty have no request
 NEAR = 50
-# What a page of fifty may read beside its rows; and SQLite's instructions for that: a walk past all takes more.
-MOST_ROWS, MOST_STEPS = 1_200, 5_500
+# What a page of fifty may read beside its rows; and SQLite's instructions for that: a walk past all takes three a row.
+MOST_ROWS, MOST_STEPS = 1_200, 6_500
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +101,8 @@ QUESTIONS = [
     *("attempt/?claimed_at__lt={early}", "attempt/?outcome__exact=UNKNOWN&claimed_at__lt={early}"),
     "attempt/?failure=422&claimed_at__gte={soon}&claimed_at__lt={early}",
     *("event/?verb=adopt", "event/?verb=claim&actor=person", "event/?verb=adopt&actor=portal"),
+    *("event/?verb=checking", "event/?verb=sending", "event/?verb=sending&actor=person", "event/?verb=upkeep"),
+    *("event/?verb=checking&at__lt={early}", "event/?verb=checking&since=2025-01-01&until=2025-01-01"),
     *("event/?q=nobody", "event/?q=alice", "event/?q=alice+adopt"),
     *("event/?at__lt={early}", "event/?verb=claim&at__gte={soon}&at__lt={early}", "event/?actor=person&verb=adopt"),
     *("workstation/?status=errored", "workstation/?type=voip", "workstation/?type=max&status=stopped"),

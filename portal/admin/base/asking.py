@@ -11,8 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal import forms, models
-from portal.admin.base import readonly, telling
+from portal.admin.base import filters, readonly, sentences, telling
 from portal.services.search import findevents, periods
+
+# Filters that only a link has, and that lead to few rows.
+_LINKS = ("target", "workspace", "seal")
 
 
 def read_form(query: QueryDict) -> forms.EventFilterForm:
@@ -35,11 +38,29 @@ def read_period(form: forms.EventFilterForm) -> tuple[datetime | None, datetime 
 
 
 def read_search(form: forms.EventFilterForm, words: Sequence[str]) -> findevents.Asked:
-    """The words of the search, narrowed by what is filled in: a verb is a word, too."""
+    """The words of the search, narrowed by what is filled in, and by the list's filters of time and of who did it."""
     people, number, verb = (form.cleaned_data[name] for name in ("person", "request", "verb"))
     since, until = read_period(form)
-    verbs = [verb] if verb else []
-    return findevents.Asked(words=[*words, *verbs], people=people, number=number, since=since, until=until)
+    linked_since, linked_until = (filters.read_time(form.data.get(name, "")) for name in ("at__gte", "at__lt"))
+    return findevents.Asked(
+        words=words,
+        people=people,
+        verbs=sentences.list_verbs(verb),
+        by_person={"person": True, "portal": False}.get(form.data.get(filters.ActorFilter.parameter_name, "")),
+        number=number,
+        since=max(filter(None, (since, linked_since)), default=None),
+        until=min(filter(None, (until, linked_until)), default=None),
+    )
+
+
+def has_one_way(form: forms.EventFilterForm) -> bool:
+    """Whether one index leads to the rows that fit what is filled in: not to several people's or several verbs'."""
+    people, number, verb = (form.cleaned_data[name] for name in ("person", "request", "verb"))
+    if number is not None:
+        return True
+    if people:
+        return len(people) == 1
+    return len(sentences.list_verbs(verb)) < 2 or any(form.data.get(name) for name in _LINKS)
 
 
 class AskingChangeList(readonly.BoundedChangeList):
@@ -89,20 +110,20 @@ def _choose(rows: QuerySet[models.Event], form: forms.EventFilterForm) -> QueryS
     """Of the request, the person and what happened, the first that is asked for leads to the rows by its index.
 
     Left the choice, SQLite would walk through all of a verb's events for those of one person. Several people are found
-    one by one before, as a search is.
+    one by one before, as a search is, and so are several verbs.
     """
     asked = form.cleaned_data
-    number, people, verb = asked["request"], asked["person"], asked["verb"]
+    number, people, verbs = asked["request"], asked["person"], sentences.list_verbs(asked["verb"])
     if number is not None:
         rows = rows.filter(request_number=number)
     if len(people) == 1 and number is None:
         rows = rows.filter(actor_name=people[0])
     elif people:
         rows = rows.alias(actor_text=_hide("actor_name")).filter(actor_text__in=people)
-    if verb and number is None and not people:
-        rows = rows.filter(verb=verb)
-    elif verb:
-        rows = rows.alias(verb_text=_hide("verb")).filter(verb_text=verb)
+    if len(verbs) == 1 and number is None and not people:
+        rows = rows.filter(verb=verbs[0])
+    elif verbs:
+        rows = rows.alias(verb_text=_hide("verb")).filter(verb_text__in=verbs)
     return rows
 
 

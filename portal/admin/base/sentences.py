@@ -15,14 +15,16 @@ from portal.models.event import Verb
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Verbs that an auditor looks for together, each with its sentence."""
+    """Verbs that an auditor looks for together, each with its sentence; `code` is the group's in an address."""
 
+    code: str
     label: failures.Words
     sentences: Mapping[Verb, failures.Words]
 
 
 GROUPS = (
     Group(
+        code="requests",
         label=_("Requests"),
         sentences={
             Verb.SUBMIT: _("{who} submitted {what}"),
@@ -34,6 +36,7 @@ GROUPS = (
         },
     ),
     Group(
+        code="sending",
         label=_("Sending"),
         sentences={
             Verb.CLAIM: _("{who} began to send {what}"),
@@ -44,6 +47,7 @@ GROUPS = (
         },
     ),
     Group(
+        code="checking",
         label=_("Checking what was created"),
         sentences={
             Verb.RECONCILE: _("{who} compared {what} with AgentStation's lists"),
@@ -54,6 +58,7 @@ GROUPS = (
         },
     ),
     Group(
+        code="workstations",
         label=_("Workstations"),
         sentences={
             Verb.REQUEST_RELEASE: _("{who} asked to release the {what}"),
@@ -74,6 +79,7 @@ GROUPS = (
         },
     ),
     Group(
+        code="key",
         label=_("Key and account"),
         sentences={
             Verb.PAUSE: _("{who} paused the {what}"),
@@ -87,6 +93,7 @@ GROUPS = (
         },
     ),
     Group(
+        code="people",
         label=_("People and sign-in"),
         sentences={
             Verb.SIGN_IN: _("{who} signed in"),
@@ -108,6 +115,7 @@ GROUPS = (
         },
     ),
     Group(
+        code="audit-log",
         label=_("Audit log and retention"),
         sentences={
             Verb.CHECKED: _("{who} checked {what} as a whole"),
@@ -119,6 +127,7 @@ GROUPS = (
         },
     ),
     Group(
+        code="upkeep",
         label=_("Backups, settings and API changes"),
         sentences={
             Verb.RESTORE: _("{who} noted that a backup was put back: {what}"),
@@ -136,6 +145,13 @@ GROUPS = (
 OTHER = _("{who}: {verb}, {what}")
 
 _SENTENCES = {verb.value: words for group in GROUPS for verb, words in group.sentences.items()}
+
+_VERBS = {group.code: tuple(verb.value for verb in group.sentences) for group in GROUPS}
+
+
+def list_verbs(code: str) -> tuple[str, ...]:
+    """Those of the group with the code; of a verb's own code that one."""
+    return _VERBS.get(code, (code,) if code else ())
 
 
 def find_sentence(verb: str) -> failures.Words:

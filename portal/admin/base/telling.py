@@ -17,9 +17,15 @@ _DOUBLED = ("key", "restore", "stray response", "tombstone")  # whose names begi
 
 
 def list_choices() -> list[tuple[str, list[tuple[str, str]]]]:
-    """All verbs in their groups, as a field offers them."""
+    """All verbs in their groups, as a field offers them: the whole group first."""
     return [
-        (str(group.label), [(verb.value, capfirst(str(verb.label))) for verb in group.sentences])
+        (
+            str(group.label),
+            [
+                (group.code, _("%(group)s: all") % {"group": group.label}),
+                *((verb.value, capfirst(str(verb.label))) for verb in group.sentences),
+            ],
+        )
         for group in sentences.GROUPS
     ]
 
