@@ -63,7 +63,7 @@ class PersonForm(UsernameForm):
         widget=RoleCards,
         error_messages={
             "required": _("Choose a role."),
-            "invalid_choice": _("This role is not there any more. Choose another."),
+            "invalid_choice": _("This role no longer exists. Choose another."),
         },
     )
 
@@ -73,8 +73,11 @@ class PersonForm(UsernameForm):
 
     def clean_role(self) -> Group | None:
         """The group, or nothing for an administrator."""
-        chosen = self.cleaned_data["role"]
-        return None if chosen == _ADMINISTRATOR else Group.objects.get(pk=chosen)
+        if (chosen := self.cleaned_data["role"]) == _ADMINISTRATOR:
+            return None
+        if (group := Group.objects.filter(pk=chosen).first()) is None:  # it was there when the roles were listed
+            raise forms.ValidationError(self.fields["role"].error_messages["invalid_choice"])
+        return group
 
 
 class PeopleForm(forms.Form):

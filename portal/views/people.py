@@ -68,6 +68,8 @@ def add(request: SignedInRequest) -> HttpResponse:
             invitation = invitations.add_person(
                 actor=request.user, username=form.cleaned_data["username"], group=form.cleaned_data["role"]
             )
+        except invitations.GroupGone as error:
+            form.add_error("role", str(error))
         except invitations.NotPossible as error:
             form.add_error("username", str(error))
         else:

@@ -3,7 +3,9 @@
 from functools import partial
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 
 from portal import models
 from portal.services.audit import verify
@@ -56,4 +58,28 @@ def test_whoever_is_locked_out_while_they_use_their_link_is_out(root):
         assert isinstance(used, models.User | links.LinkNotValid), used
         assert locked_out is None
         assert not models.User.objects.get(pk=person.pk).is_active
+    assert verify.verify_log().findings == []
+
+
+def delete_group(group: Group, actor: models.User) -> None:
+    """As the admin does."""
+    with transaction.atomic():
+        membership.record_deletion(actor=actor, target=group)
+        group.delete()
+
+
+def test_nobody_is_added_with_a_group_that_is_deleted_at_the_same_moment(root):
+    for number in range(ROUNDS):
+        group = Group.objects.create(name=f"Guests {number}")
+        membership.record_addition(actor=root, target=group)
+        deleting = Group.objects.get(pk=group.pk)
+        added, *deleted = crowd.run_together(
+            partial(invitations.add_person, actor=root, username=f"guest{number}", group=group),
+            partial(delete_group, deleting, root),
+            partial(delete_group, Group.objects.get(pk=group.pk), root),
+        )
+        assert isinstance(added, invitations.Invitation | invitations.GroupGone), added
+        assert deleted == [None, None]
+        assert not Group.objects.filter(name=group.name).exists()
+        assert models.Event.objects.filter(verb="delete-group", target=f"group {group.name}").count() == 1
     assert verify.verify_log().findings == []

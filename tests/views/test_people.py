@@ -9,6 +9,7 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.db import connection
 
 from portal import models
 from portal.services.people import invitations
@@ -85,7 +86,7 @@ def test_a_group_of_the_team_s_own_is_a_role_and_one_that_went_is_not(admin):
     ("values", "words"),
     [
         ({"username": ""}, ["Choose a username.", "Choose a role."]),
-        ({"username": "a b", "role": "99"}, ["A username has letters", "not there any more"]),
+        ({"username": "a b", "role": "99"}, ["A username has letters", "This role no longer exists."]),
         ({"username": "root", "role": "administrator"}, ["Somebody has this name already."]),
     ],
 )
@@ -99,6 +100,26 @@ def test_a_name_that_was_taken_meanwhile_is_refused(admin, monkeypatch, alice):
     monkeypatch.setattr("portal.forms.accounts.UsernameForm.clean_username", lambda form: "alice")
     page = admin.post("/people/new/", {"username": "alice", "role": "administrator"}).content.decode()
     assert "Somebody has this name already." in page
+
+
+@pytest.mark.parametrize("reads", [1, 2])
+def test_a_role_whose_group_is_deleted_meanwhile_is_refused(admin, reads):
+    """After the roles were listed, and after the form was checked."""
+    group, seen = Group.objects.create(name="Guests"), []
+
+    def delete_in_between(execute, sql, params, many, context):
+        if 'FROM "auth_group"' in sql:
+            seen.append(sql)
+            if len(seen) == reads + 1:
+                Group.objects.filter(pk=group.pk).delete()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(delete_in_between):
+        response = admin.post("/people/new/", {"username": "carol", "role": group.pk})
+
+    assert len(seen) > reads
+    assert response.context["form"].errors == {"role": ["This role no longer exists. Choose another."]}
+    assert not models.User.objects.filter(username="carol").exists()
 
 
 def test_the_list_says_who_is_who(admin, root, alice, anna):

@@ -21,6 +21,10 @@ class NotPossible(Exception):
     """It cannot be done; the message is fit for the person."""
 
 
+class GroupGone(NotPossible):
+    """Somebody has deleted the group."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Invitation:
     """Whom a link lets in that was just made."""
@@ -32,6 +36,9 @@ class Invitation:
 @transaction.atomic
 def add_person(*, actor: models.User, username: str, group: Group | None) -> Invitation:
     """Add somebody to the group, or without one as an administrator; with a link, and without a password."""
+    # Locked, it cannot be deleted before this ends.
+    if group is not None and Group.objects.select_for_update().filter(pk=group.pk).first() is None:
+        raise GroupGone(_("This role no longer exists. Choose another."))
     try:
         with transaction.atomic():
             person = models.User.objects.create_user(username=username, is_superuser=group is None)

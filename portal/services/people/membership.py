@@ -101,7 +101,10 @@ def record_change(*, actor: models.User | None, target: models.User | Group, bef
 
 @transaction.atomic
 def record_deletion(*, actor: models.User, target: Group) -> None:
-    """Note that a group goes, with what it allowed, and who loses that."""
+    """Note that a group goes, with what it allowed, and who loses that; nothing where another has just deleted it."""
+    # Locked, nobody is added to it before this ends.
+    if Group.objects.select_for_update().filter(pk=target.pk).first() is None:
+        return
     before = describe(target=target)
     members = [(person, describe(target=person)) for person in target.user_set.order_by("pk")]
     target.user_set.clear()
