@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -45,8 +46,6 @@ _SINGLE: Any = (
         "description": _("Beside those of the groups. Seldom needed."),
     },
 )
-_NEW: Any = {"fields": ("username", "usable_password", "password1", "password2")}
-_NEW_GROUPS: Any = (_("Groups"), {"fields": ("groups",), "description": _GROUPS})
 _TIMES = (columns.moment("last_login", label=_("last sign-in")), columns.moment("date_joined"))
 _DATES: Any = (_("Important dates"), {"fields": _TIMES})
 
@@ -127,7 +126,6 @@ class UserAdmin(ConfirmedMixin, RecordedMixin, _UserAdmin):
     )
     list_filter = ("is_active", "is_superuser", "groups")
     fieldsets = ((None, {"fields": ("username", "password")}), _PERSONAL, _PERMISSIONS, _SINGLE, _DATES)
-    add_fieldsets = ((None, _NEW), _NEW_GROUPS)
     readonly_fields = _TIMES
 
     def get_fieldsets(self, request: HttpRequest, obj: models.User | None = None) -> Any:
@@ -151,6 +149,12 @@ class UserAdmin(ConfirmedMixin, RecordedMixin, _UserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody: people are deactivated."""
         return False
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """To the page of the portal where people are added: they choose their passwords by a link."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return redirect("person_add")
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         """Django's page, so that the password is not set without its event."""

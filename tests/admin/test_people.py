@@ -17,23 +17,42 @@ def form_of(person: models.User, **changes: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def test_a_superuser_adds_a_person(root, sign_in):
-    data = {
-        "username": "carol",
-        "usable_password": "true",
-        "password1": "long enough 4 me",
-        "password2": "long enough 4 me",
+def test_people_are_added_on_the_portals_own_page_where_nobody_types_their_password(root, sign_in):
+    browser = sign_in(root)
+    data = {"username": "carol", "usable_password": "true", "password1": "long 4 me", "password2": "long 4 me"}
+    for response in (browser.get("/admin/portal/user/add/"), browser.post("/admin/portal/user/add/", data)):
+        assert (response.status_code, response.url) == (302, "/people/new/")
+    assert not models.User.objects.filter(username="carol").exists()
+    assert 'href="/admin/portal/user/add/"' in browser.get("/admin/portal/user/").text
+
+
+def test_all_that_a_superuser_may_change_about_a_person_is_an_event(root, alice, sign_in):
+    browser, group = sign_in(root), Group.objects.create(name="Guests")
+    permission = Permission.objects.get(codename="view_event")
+    changes = {
+        "username": "alicia",
+        "first_name": "Alice",
+        "last_name": "Liddell",
+        "email": "alice@team.example",
+        "is_active": None,
+        "is_superuser": "on",
+        "groups": [group.pk],
+        "user_permissions": [permission.pk],
     }
+    form = browser.get(page_of(alice)).context["adminform"].form
+    assert set(form.fields) == {*changes, "password"}
 
-    response = sign_in(root).post("/admin/portal/user/add/", data)
-
-    carol = models.User.objects.get(username="carol")
-    event = models.Event.objects.get(verb="add-person")
-    assert (event.actor_name, event.target, event.detail["after"]["username"]) == ("root", "user carol", "carol")
-    assert event.detail["after"]["password"] == "not shown"
-    assert response.url == page_of(carol)
-    assert carol.check_password("long enough 4 me")
-    assert sign_in(root).get("/admin/portal/user/add/").status_code == 200
+    for field, value in changes.items():
+        before = list(models.Event.objects.filter(verb="change-person").values_list("pk", flat=True))
+        now = models.User.objects.get(pk=alice.pk)
+        own = {"groups": [group.pk for group in now.groups.all()], "is_active": "on" if now.is_active else None}
+        kept = {name: getattr(now, name) for name in ("first_name", "last_name", "email")}
+        more = {"is_superuser": "on" if now.is_superuser else None, "username": now.username}
+        response = browser.post(page_of(alice), form_of(now, **(own | kept | more | {field: value})))
+        assert response.status_code == 302, field
+        event = models.Event.objects.exclude(pk__in=before).get(verb="change-person")
+        name = "permissions" if field == "user_permissions" else field
+        assert (event.actor_name, [*event.detail["after"]]) == ("root", [name])
 
 
 def test_a_superuser_makes_an_auditor_of_a_member(root, alice, sign_in):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from django.contrib.auth.models import Group
 from django.core import checks
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -80,8 +81,10 @@ def test_pages_serve_and_change_what_they_may(sandbox, as_role, alice, olga, roo
     form = {"username": "alice", "password": factories.PASSWORD}
     assert client.post("/accounts/login/", form).status_code == 302
     assert client.post("/accounts/logout/").status_code == 302
-    added = {"username": "carol", "password1": "another long passphrase", "password2": "another long passphrase"}
-    assert sign_in(root).post("/admin/portal/user/add/", added).status_code == 302
+    added = {"username": "carol", "role": Group.objects.get(name="Members").pk}
+    assert "/join/" in sign_in(root).post("/people/new/", added).text
+    changed = {"username": "alice", "is_active": "on", "first_name": "Alice"}
+    assert sign_in(root).post(f"/admin/portal/user/{alice.pk}/change/", changed).status_code == 302
     assert client.get("/readyz").json()["reasons"] == ["No worker has been seen lately: run `manage.py work`."]
     # The cast of the tests is there without an event; whoever the pages added is not named.
     assert set(find()) == {("row inserted", f"person {person.pk}") for person in (alice, olga, root)}

@@ -208,18 +208,12 @@ def test_a_group_and_its_deletion(alice, root, sign_in):
 
 
 def test_a_superuser_whom_sql_inserted_is_found(alice, root, sign_in):
-    form = {
-        "username": "carol",
-        "usable_password": "true",
-        "password1": "long enough 4 me",
-        "password2": "long enough 4 me",
-    }
     browser = sign_in(root)
     membership.record_set_up(person=root)
     membership.record_addition(actor=root, target=alice)
-    browser.post(reverse("admin:portal_user_add"), form)
+    for name in ("carol", "dave"):
+        browser.post("/people/new/", {"username": name, "role": Group.objects.get(name="Members").pk})
     carol = models.User.objects.get(username="carol")
-    browser.post(reverse("admin:portal_user_add"), form | {"username": "dave"})
     assert find() == []
     tamper(
         "INSERT INTO portal_user (id, username, password, first_name, last_name, email, time_zone, is_superuser,"

@@ -387,12 +387,6 @@ def change_password(stage: Stage) -> None:
     stage.post(stage.alice, "/accounts/password/", **values)
 
 
-def add_person(stage: Stage) -> None:
-    password = "quite another 1"
-    values = {"username": "carol", "usable_password": "true", "password1": password, "password2": password}
-    stage.post(stage.root, "/admin/portal/user/add/", **values)
-
-
 def add_by_link(stage: Stage) -> str:
     membership.record_set_up(person=stage.root)  # whom the log must know before the second event
     values = {"username": "carol", "role": Group.objects.get(name="Members").pk}
@@ -539,7 +533,6 @@ ACTS = [
     Act(verbs=(Verb.END_CONNECTION,), do=end_connection, by="alice"),
     Act(verbs=(Verb.SHARE,), do=share, by="alice"),
     Act(verbs=(Verb.END_SHARE,), do=end_share, by="alice"),
-    Act(verbs=(Verb.ADD_PERSON,), do=add_person, by="root"),
     Act(verbs=(Verb.MAKE_LINK, Verb.ADD_PERSON), do=add_by_link, by="root"),
     Act(verbs=(Verb.USE_LINK,), do=use_link, by="carol"),
     Act(

@@ -71,6 +71,7 @@ NO_PAGES = {
     "admin:login": "leads to login",
     "admin:logout": "leads to login",
     "admin:app_list": "leads to admin:index",
+    "admin:portal_user_add": "leads to person_add",
     "admin:password_change": "leads to password_change",
     "admin:password_change_done": "leads to password_changed",
     "admin:autocomplete": "JSON",
@@ -79,11 +80,10 @@ NO_PAGES = {
     "admin:<path:object_id>/": "leads to a change form",
     "admin:(?P<url>.*)$": "not found",
 }
-# People and groups are made, and people's passwords set, in the admin. All else there is a record that is only read.
+# Groups are made, and people and their passwords changed, in the admin. All else there is a record that is only read.
 ADMIN_KINDS = ("_changelist", "_change", "_history")
 ADMIN_FORMS = (
     "admin:index",
-    "admin:portal_user_add",
     "admin:auth_group_add",
     "admin:auth_user_password_change",
 )

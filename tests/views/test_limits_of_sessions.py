@@ -155,7 +155,7 @@ def admin(client, root):
 def test_changing_people_and_groups_needs_the_password_again(admin, alice):
     group = Group.objects.get(name="Members")
     for path in (
-        *("/admin/portal/user/add/", f"/admin/portal/user/{alice.pk}/change/"),
+        *("/people/new/", f"/admin/portal/user/{alice.pk}/change/"),
         *(f"/admin/portal/user/{alice.pk}/password/", "/admin/auth/group/add/"),
         *(f"/admin/auth/group/{group.pk}/change/", f"/admin/auth/group/{group.pk}/delete/"),
     ):
