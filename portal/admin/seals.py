@@ -105,7 +105,7 @@ class TombstoneAdmin(readonly.ReadOnlyAdmin):
     """What was pruned, batch by batch: named and counted before it went."""
 
     list_display = (
-        columns.name(label=_("tombstone")),
+        columns.name(label=_("deletion record")),
         columns.moment("made_at", label=_("made")),
         "kind",
         "first_id",
@@ -129,3 +129,7 @@ class TombstoneAdmin(readonly.ReadOnlyAdmin):
             },
         ),
     )
+
+    def find_events(self, row: models.Tombstone) -> dict[str, object]:
+        """The one of the pruning that it was made by, where it is the first of it."""
+        return {"target": f"tombstone {row.pk}"}

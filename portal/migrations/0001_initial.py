@@ -63,8 +63,8 @@ class Migration(migrations.Migration):
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
+                'verbose_name': 'person',
+                'verbose_name_plural': 'people',
                 'permissions': [('see_all', "Can see everybody's requests and workstations")],
                 'abstract': False,
             },
@@ -312,9 +312,12 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(help_text='What differs, such as workstation.type=quantum.', max_length=200, unique=True)),
                 ('first_at', models.DateTimeField(db_default=portal.models.clock.Now())),
                 ('example', models.TextField(help_text="The first response that had it, shortened; addresses without what follows '?'.")),
-                ('numbers', models.JSONField(default=list, help_text='The first requests whose answers had it.')),
+                ('numbers', models.JSONField(default=list, help_text='The first requests whose responses had it.')),
                 ('acknowledged_at', models.DateTimeField(blank=True, null=True)),
             ],
+            options={
+                'verbose_name': 'API change',
+            },
         ),
         migrations.CreateModel(
             name='Restore',
@@ -370,6 +373,9 @@ class Migration(migrations.Migration):
                 ('marks', models.BinaryField(help_text='For each event its id, its time and a digest of all of it.')),
                 ('digest', models.CharField(help_text='Of all this, with the audit key.', max_length=64)),
             ],
+            options={
+                'verbose_name': 'audit seal',
+            },
         ),
         migrations.CreateModel(
             name='Session',
@@ -445,6 +451,9 @@ class Migration(migrations.Migration):
                 ('ids', models.JSONField(blank=True, default=list, help_text='Of each; empty for events, where the range counts.')),
                 ('counts', models.JSONField(default=dict, help_text='Rows by kind.')),
             ],
+            options={
+                'verbose_name': 'deletion record',
+            },
         ),
         migrations.CreateModel(
             name='Worker',

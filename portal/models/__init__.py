@@ -5,7 +5,7 @@ from portal.models.beginning import Beginning
 from portal.models.connection import Connection
 from portal.models.credential import Credential
 from portal.models.database import Database, Restore, StrayResponse
-from portal.models.event import Change, Event, EventNumber
+from portal.models.event import Change, Event, EventNumber, name_target
 from portal.models.lease import Lease
 from portal.models.link import SignInLink
 from portal.models.logcheck import Finding, LogCheck
@@ -71,6 +71,7 @@ __all__ = [
     "label_type",
     "list_calls_before_listing",
     "list_time_zones",
+    "name_target",
     "read_number",
     "read_words",
 ]

@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.text import camel_case_to_spaces
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.clock import Now
@@ -81,6 +82,11 @@ class Verb(models.TextChoices):
     REFUSED = "refused", _("refused")
     EXPORT = "export", _("exported")
     PRUNE = "prune", _("pruned")
+
+
+def name_target(row: models.Model) -> str:
+    """The row as events name it: by its kind, in the code's words, which stay when pages find better ones."""
+    return f"{camel_case_to_spaces(type(row).__name__)} {row}"
 
 
 class EventQuerySet(models.QuerySet[Any]):

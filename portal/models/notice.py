@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from portal.models.audited import Audited
 from portal.models.clock import Now
@@ -20,13 +21,14 @@ class Notice(Audited):
     example = models.TextField(
         help_text="The first response that had it, shortened; addresses without what follows '?'."
     )
-    numbers = models.JSONField(default=list, help_text="The first requests whose answers had it.")
+    numbers = models.JSONField(default=list, help_text="The first requests whose responses had it.")
     acknowledged_at = models.DateTimeField(null=True, blank=True)
     acknowledged_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
 
     class Meta:
+        verbose_name = _("API change")
         constraints = [
             models.CheckConstraint(
                 name="notice_acknowledged_by_somebody",

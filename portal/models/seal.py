@@ -18,6 +18,7 @@ class Seal(models.Model):
     digest = models.CharField(max_length=64, help_text=_("Of all this, with the audit key."))
 
     class Meta:
+        verbose_name = _("audit seal")
         indexes = [models.Index(fields=["last_id"], name="seal_by_last_event")]
 
     def __str__(self) -> str:

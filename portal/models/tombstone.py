@@ -26,7 +26,8 @@ class Tombstone(Audited):
     counts = models.JSONField(default=dict, help_text=_("Rows by kind."))
 
     class Meta:
+        verbose_name = _("deletion record")
         indexes = [models.Index(fields=["kind", "last_id"], name="tombstone_by_range")]
 
     def __str__(self) -> str:
-        return f"tombstone {self.pk}"
+        return f"deletion record {self.pk}"

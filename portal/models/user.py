@@ -42,6 +42,8 @@ class User(Audited, AbstractUser):
     _granted: frozenset[str] | None = None
 
     class Meta(AbstractUser.Meta):
+        verbose_name = _("person")  # type: ignore[assignment]
+        verbose_name_plural = _("people")  # type: ignore[assignment]
         permissions = [("see_all", "Can see everybody's requests and workstations")]
 
     @property

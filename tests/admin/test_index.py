@@ -107,3 +107,15 @@ def test_it_costs_the_same_however_much_there_is(alice, anna, sign_in):
         rows.create_all(alice)
         rows.create_event(alice, at=timezone.now() - timedelta(minutes=number))
     assert count() == few <= 16
+
+
+def test_every_kind_of_row_has_the_name_of_the_glossary(root, sign_in):
+    page = sign_in(root).get("/admin/").text
+    names = re.findall(r'<dt>\s*<a href="/admin/\w+/\w+/">([^<]*)</a>', page)
+    assert names == [
+        *("Requests", "Attempts", "Late responses", "Stray responses", "Scans"),
+        *("Workstations", "Workspaces", "Files", "Logs", "Workstation types"),
+        *("Events", "Findings", "Audit seals", "Deletion records"),
+        *("People", "Groups", "Accounts", "Keys", "Credentials"),
+        *("API changes", "Databases", "Restores"),
+    ]

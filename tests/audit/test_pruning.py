@@ -104,6 +104,19 @@ def test_tombstones_and_their_events_name_what_went(old):
     assert first.detail["requests"] == {"tombstone": requests.pk, "counts": requests.counts}
 
 
+def test_a_deletion_record_leads_to_its_event(old, anna, sign_in):
+    prune_all()
+    event = models.Event.objects.filter(verb="prune").earliest("id")
+    stone = models.Tombstone.objects.get(kind="REQUESTS")
+    browser = sign_in(anna)
+    page = browser.get(reverse("admin:portal_tombstone_change", args=[stone.pk])).text
+    assert f"deletion record {stone.pk}" in page
+    assert f'href="/admin/portal/event/?target=tombstone+{stone.pk}">Events</a>' in page
+    shown = browser.get(f"/admin/portal/event/?target=tombstone+{stone.pk}")
+    assert list(shown.context["cl"].result_list) == [event]
+    assert "named it in the deletion record" in " ".join(shown.text.split())
+
+
 def test_nothing_goes_unless_it_is_asked_for(old, settings):
     settings.PORTAL_KEEP_DAYS = None
     before = count_rows()

@@ -37,7 +37,7 @@ class HistoryMixin:
 
     def find_events(self, row: Any) -> dict[str, object]:
         """Search or filters by which the list of events has those that tell of the row."""
-        return {"target": f"{row._meta.verbose_name} {row}"}
+        return {"target": models.name_target(row)}
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         row = context.get("original")

@@ -4,6 +4,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from portal import models
 from portal.admin.base import columns, sentences
@@ -13,7 +14,8 @@ type Shown = SafeString | str
 
 # Kinds whose names say what they are; of others the kind is told too.
 _PLAIN = ("request", "attempt", "user", "notice", "finding")
-_DOUBLED = ("key", "restore", "stray response", "tombstone")  # whose names begin with the kind
+_DOUBLED = ("key", "restore", "stray response")  # whose names begin with the kind
+_OTHERWISE = {"tombstone": gettext_lazy("deletion record")}  # what pages call a kind
 
 
 def list_choices() -> list[tuple[str, list[tuple[str, str]]]]:
@@ -82,7 +84,8 @@ def _name_target(target: str) -> str:
     for kind in _DOUBLED:
         if target.startswith(f"{kind} {kind.split()[-1]} "):
             return target.removeprefix(f"{kind} ")
-    return target
+    kind, _space, name = target.partition(" ")
+    return f"{_OTHERWISE[kind]} {name}" if kind in _OTHERWISE else target
 
 
 def _tell_more(event: models.Event) -> Shown:

@@ -56,7 +56,7 @@ def record(
         address=source.address,
         http_request=source.http_request,
         verb=verb,
-        target=target if isinstance(target, str) else f"{target._meta.verbose_name} {target}",
+        target=target if isinstance(target, str) else models.name_target(target),
         request_number=_find_number(target) if request_number is None else request_number,
         detail=dict(detail or {}),
         reason=str(reason),

@@ -14,4 +14,4 @@ def bury(*, stones: Sequence[models.Tombstone], told: Sequence[changes.Change]) 
     for stone in stones:
         stone.save(force_insert=True)
     detail = {stone.kind.lower(): {"tombstone": stone.pk, "counts": stone.counts} for stone in stones}
-    audit.record(Verb.PRUNE, str(stones[0]), detail=detail, rows=stones, told=told)
+    audit.record(Verb.PRUNE, f"tombstone {stones[0].pk}", detail=detail, rows=stones, told=told)

@@ -29,7 +29,7 @@ class Pause:
 
 def read_pauses(*, key: models.Key) -> list[Pause]:
     """The newest first. One query."""
-    events = models.Event.objects.filter(verb__in=_VERBS, target=f"{key._meta.verbose_name} {key}")
+    events = models.Event.objects.filter(verb__in=_VERBS, target=models.name_target(key))
     return list(_pair(events.order_by("-id")[: 2 * _MOST]))[:_MOST]
 
 

@@ -85,7 +85,7 @@ class Story:
             actor_name=actor.username if actor else "",
             address=self._address if actor else "",
             verb=verb,
-            target=target if isinstance(target, str) else f"{target._meta.verbose_name} {target}",
+            target=target if isinstance(target, str) else models.name_target(target),
             request_number=self._number if rows else None,
             detail=detail or {},
             reason=reason,
