@@ -39,7 +39,10 @@ class Connection(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(F("seen_at"), name="connection_open", condition=Q(ended_at=None))]
+        indexes = [
+            models.Index(F("seen_at"), name="connection_open", condition=Q(ended_at=None)),
+            models.Index(F("opened_at"), name="connection_by_opening"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.pk}"

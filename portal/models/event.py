@@ -86,7 +86,7 @@ class Verb(models.TextChoices):
 
 def name_target(row: models.Model) -> str:
     """The row as events name it: by its kind, in the code's words, which stay when pages find better ones."""
-    return f"{camel_case_to_spaces(type(row).__name__)} {row}"
+    return f"{camel_case_to_spaces(row._meta.object_name or '')} {row}"
 
 
 class EventQuerySet(models.QuerySet[Any]):

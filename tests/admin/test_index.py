@@ -114,7 +114,7 @@ def test_every_kind_of_row_has_the_name_of_the_glossary(root, sign_in):
     names = re.findall(r'<dt>\s*<a href="/admin/\w+/\w+/">([^<]*)</a>', page)
     assert names == [
         *("Requests", "Attempts", "Late responses", "Stray responses", "Scans"),
-        *("Workstations", "Workspaces", "Files", "Logs", "Workstation types"),
+        *("Workstations", "Connections", "Shares", "Workspaces", "Files", "Logs", "Workstation types"),
         *("Events", "Findings", "Audit seals", "Deletion records"),
         *("People", "Groups", "Accounts", "Keys", "Credentials"),
         *("API changes", "Databases", "Restores"),

@@ -316,8 +316,12 @@ def told(record, alice, root) -> dict[str, list[int]]:
     stray = models.StrayResponse.objects.create(
         account=account, attempt_number=1, token="t", outcome="FAILED", failure="422", response=b"x", message="stray"
     )
+    share = models.Share.objects.create(
+        workstation=models.Workstation.objects.latest("id"), person=root, level="look", until=Now()
+    )
     others = [
         models.Database.objects.get(),
+        share,
         restored,
         stray,
         account,

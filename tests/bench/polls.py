@@ -194,16 +194,16 @@ def _print(line: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> None:
+def main(*, make: type[Bench] = Bench, description: str | None = __doc__, pages: int = 200) -> None:
     """Read the options and run."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pages", type=int, default=200)
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--pages", type=int, default=pages)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
     options: Any = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:
         Path(folder).chmod(0o755)  # the postgres user has to get in
-        Bench(options=options, folder=Path(folder)).run()
+        make(options=options, folder=Path(folder)).run()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """A workstation opened in the browser: desktop, terminal, live log, and addresses for scripts."""
 
+import json
 import re
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,7 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
-from tests.e2e import checks, firefox
+from portal.sandbox import control
+from tests.e2e import checks, firefox, remote
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM, Portal
 from tests.e2e.test_first_day import administrator, request, sign_in
 
@@ -127,3 +131,66 @@ def test_a_page_says_that_the_workstation_was_released_and_no_address_is_kept(br
         for file in portal.folder.glob("portal.sqlite3*"):
             assert token.encode() not in Path(file).read_bytes(), file.name
     page.context.close()
+
+
+# --- With a real desktop and a real shell ---
+
+
+def point_at(portal: Portal, kind: str, relay: remote.Relay) -> None:
+    """Let the provider answer with the relay's address from now on."""
+    wish = {"on": f"POST /workstations/{{id}}/{kind}", "status": 200, "body": {"url": relay.address}, "times": 20}
+    sent = urllib.request.Request(
+        f"{portal.sandbox}/control/answers", data=json.dumps(wish).encode(), headers=control.HEADERS, method="POST"
+    )
+    with urllib.request.urlopen(sent) as answer:
+        assert answer.status < 300
+
+
+def wait_for_colour(page: Page, wanted: list[int]) -> None:
+    page.wait_for_function(
+        """wanted => {
+            const canvas = document.querySelector("[data-screen] canvas");
+            if (!canvas || canvas.width < 900) return false;
+            const seen = canvas.getContext("2d").getImageData(900, 600, 1, 1).data;
+            return wanted.every((value, place) => Math.abs(value - seen[place]) < 16);
+        }""",
+        arg=wanted,
+    )
+
+
+def test_a_real_desktop_is_shown_takes_what_is_typed_and_comes_back_after_a_cut(page, portal, uid, tmp_path):
+    with remote.run_desktop(tmp_path) as (relay, keys):
+        point_at(portal, "vncwss", relay)
+        connect(page, portal, uid, "desktop")
+        wait_for_colour(page, [0xC0, 0x20, 0x40])
+        canvas = page.locator("[data-screen] canvas")
+        canvas.click(position={"x": 40, "y": 40})  # without a window manager keys go where the pointer is
+        page.keyboard.type("portal", delay=20)
+        wait_for_keys(page, keys, "portal")
+
+        relay.cut()
+        expect(page.locator("[data-connection]")).to_have_attribute("data-connection", "connecting")
+        expect(page.locator("[data-connection]")).to_have_attribute("data-connection", "connected", timeout=15_000)
+        wait_for_colour(page, [0xC0, 0x20, 0x40])
+
+
+def wait_for_keys(page: Page, file: Path, wanted: str) -> None:
+    """Until the window has written down all of these keys."""
+    end = time.monotonic() + 15
+    while (typed := "".join(re.findall(r"KeyPress(?:.*\n){2}.*keysym 0x\w+, (\w)\)", file.read_text()))) != wanted:
+        assert time.monotonic() < end, typed
+        page.wait_for_timeout(50)
+
+
+def test_a_real_shell_runs_what_is_typed_and_comes_back_after_a_cut(page, portal, uid, tmp_path):
+    with remote.run_shell(tmp_path) as relay:
+        point_at(portal, "sandbox/pty", relay)
+        connect(page, portal, uid, "terminal")
+        rows = page.locator(".xterm-rows > div")
+        page.keyboard.type("echo $((6 * 7)) > answer.txt; cat answer.txt\n", delay=5)
+        expect(rows.filter(has_text=re.compile(r"^42\s*$"))).to_be_visible()
+        assert (tmp_path / "answer.txt").read_text() == "42\n"
+
+        relay.cut()
+        expect(rows.filter(has_text="Connected again")).to_be_visible(timeout=15_000)
+        expect(rows.filter(has_text=re.compile(r"^42\s*$"))).to_be_visible()

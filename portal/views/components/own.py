@@ -4,6 +4,7 @@ they asked for before."""
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from itertools import takewhile
 
 from django.db.models import Count, OuterRef, Subquery
@@ -45,10 +46,14 @@ class Own:
 
     workstations: list[models.Workstation]
     shared: list[models.Share]
-    offers: Mapping[int, list[offers.Offer]]
     under_way: list[models.Request]
     urgent: list[Urgent]
     requests: list[models.Request]
+
+    @cached_property
+    def offers(self) -> Mapping[int, list[offers.Offer]]:
+        """What may be opened of each workstation. One query, of a page that shows it."""
+        return offers.list_all(workstations=[*self.workstations, *(share.workstation for share in self.shared)])
 
     @property
     def is_busy(self) -> bool:
@@ -68,13 +73,11 @@ class Own:
 
 
 def read_own(*, user: models.User) -> Own:
-    """Four queries."""
-    running, shared = _list_running(user), _list_shared(user)
+    """Three queries."""
     recent = list(models.Request.objects.filter(requester=user).order_by("-id")[:_MOST_RECENT])
     return Own(
-        workstations=running,
-        shared=shared,
-        offers=offers.list_all(workstations=[*running, *(share.workstation for share in shared)]),
+        workstations=_list_running(user),
+        shared=_list_shared(user),
         under_way=[row for row in recent if not row.is_final and not _is_asked(row)],
         urgent=list(map(_describe_urgent, [*filter(_is_asked, recent), *_list_failed(recent)]))[:_MOST_URGENT],
         requests=recent,
