@@ -11,6 +11,7 @@ const WITHIN = 60_000; // ms for an opening: the provider may be slow
 const LONG = 10_000; // ms: a connection that held so long was one
 const MOST_CUTS = 5; // in a row, of connections that did not hold
 const MOST_BUSY = 20; // in a row; then somebody must press
+const SILENT = 180_000; // ms without an answer of the portal: by then it takes the page for closed
 const OVER = [401, 403, 404]; // to a poll: the portal no longer lets this person have the connection
 
 let view; // once it is loaded
@@ -18,6 +19,7 @@ let fields = root.dataset.waits === "true" ? null : {}; // what goes with the op
 let turn = 0; // grows with each opening and each end: what belongs to an earlier one is over
 let current = null; // the portal's answer without the address
 let since = null; // when it was connected
+let heard = 0; // when the portal last answered
 let cuts = 0;
 let busy = 0;
 let isUsed = false; // since the last poll
@@ -111,7 +113,7 @@ function connect({ url, ...answer }) {
   const link = {
     viewOnly: answer.view_only === true,
     connected: mineOnly(() => {
-      since = performance.now();
+      since = heard = performance.now();
       busy = 0;
       show("connected");
       ask();
@@ -154,7 +156,9 @@ function ask() {
       }
       if (mine !== turn) return;
       const over = OVER.includes(response?.status) || response?.type === "opaqueredirect"; // to the sign-in page
+      if (answer?.ended === null) heard = performance.now();
       if (over || answer?.ended) finish("ended", answer?.ended ?? { words: "forbidden" });
+      else if (performance.now() - heard > SILENT) finish("ended", { words: "silent" });
       else ask();
     },
     wait(current.alive_every, 20, 1, 300),

@@ -265,11 +265,20 @@ def _workstation_path(uid: str) -> str:
     return f"/workstations/{quote(uid, safe='', errors='surrogatepass')}"
 
 
+class _Secret(str):
+    """A text that no traceback shows."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
 def _read_address(document: Mapping[str, object]) -> str:
     address = document.get("url")
     if not isinstance(address, str) or not address:
         raise ValueError("no address")
-    return address
+    return _Secret(address)
 
 
 def _failure(call: Call, what: str) -> AgentStationError:

@@ -1040,10 +1040,6 @@ class Migration(migrations.Migration):
             model_name='connection',
             index=models.Index(models.F('seen_at'), condition=models.Q(('ended_at', None)), name='connection_open'),
         ),
-        migrations.AddIndex(
-            model_name='connection',
-            index=models.Index(models.F('opened_at'), name='connection_by_opening'),
-        ),
         migrations.AddConstraint(
             model_name='workstationtype',
             constraint=models.UniqueConstraint(fields=('account', 'name'), name='workstation_type_once'),

@@ -39,10 +39,7 @@ class Connection(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [
-            models.Index(F("seen_at"), name="connection_open", condition=Q(ended_at=None)),
-            models.Index(F("opened_at"), name="connection_by_opening"),
-        ]
+        indexes = [models.Index(F("seen_at"), name="connection_open", condition=Q(ended_at=None))]
 
     def __str__(self) -> str:
         return f"{self.pk}"

@@ -55,7 +55,7 @@ def _show(request: SignedInRequest, uid: str, *, kind: models.Connection.Kind, t
 def _find(request: SignedInRequest, uid: str) -> tuple[models.Workstation, access.Access]:
     """The workstation, and what the person may open of it. Raises Http404 where it is not there for them."""
     own = Q(request__requester=request.user) | Q(shares__in=models.Share.objects.of(request.user))
-    rows = models.Workstation.objects.all()
+    rows = models.Workstation.objects.filter(account__retired_at=None, request__isnull=False)
     rows = rows if request.user.has_perm("portal.see_all") else rows.filter(own).distinct()
     workstation = paging.find_newest(rows=rows.select_related("request__requester", "workspace"), uid=uid)
     allowed = access.find_access(person=request.user, workstation=workstation)
@@ -73,9 +73,7 @@ def open_one(request: SignedInRequest, uid: str) -> JsonResponse:
     if not form.is_valid():
         return _refuse(opening.NotOpened(_("Not opened"), form.words))
     try:
-        opened = opening.open_connection(
-            person=request.user, workstation=workstation, is_view_only=allowed.is_view_only, **form.cleaned_data
-        )
+        opened = opening.open_connection(person=request.user, workstation=workstation, **form.cleaned_data)
     except opening.NotOpened as refusal:
         return _refuse(refusal)
     number = opened.connection.pk
@@ -83,7 +81,7 @@ def open_one(request: SignedInRequest, uid: str) -> JsonResponse:
         {
             "connection": number,
             "url": opened.address,
-            "view_only": allowed.is_view_only,
+            "view_only": opened.connection.is_view_only,
             "alive": reverse("connection_alive", args=[number]),
             "end": reverse("connection_end", args=[number]),
             "alive_every": ending.ALIVE_EVERY,
@@ -104,7 +102,8 @@ def _refuse(refusal: opening.NotOpened) -> JsonResponse:
 
 
 def _find_connection(request: SignedInRequest, number: int) -> models.Connection:
-    rows = models.Connection.objects.select_related("workstation__request", "person")
+    rows = models.Connection.objects.filter(kind__in=models.Connection.HELD)
+    rows = rows.select_related("workstation__request__requester", "person")
     return get_object_or_404(rows, pk=number, person=request.user)
 
 

@@ -300,11 +300,12 @@ def test_a_probe_that_passes_when_the_hold_has_become_an_operator_s_ends_nothing
     ask(sandbox, alice, {"name": "fail-401"})
     account = accounts.get_current_account()
     make_probe_due()
-    assert circuit_breaker.claim_probe(account=account, lease=lease)
+    claimed = circuit_breaker.claim_probe(account=account, lease=lease)
+    assert claimed is not None
     settings.AGENTSTATION_API_KEY = "another key"
     factories.ask_whose_key()
 
-    circuit_breaker.note_probe(account=account, failure=None, lease=lease)
+    circuit_breaker.note_probe(account=account, probe=claimed, failure=None, lease=lease)
 
     assert state() == ("PAUSED", "new-key")
 

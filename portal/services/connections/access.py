@@ -18,19 +18,25 @@ class Access:
     needs_reason: bool = False
 
     def allows(self, connection: models.Connection) -> bool:
-        """Whether a connection that was opened may stand: no longer one for work where only looking is left."""
-        return connection.kind in self.kinds and self.is_view_only <= connection.is_view_only
+        """Whether a connection that was opened may stand: no longer one for work where only looking is left, nor one
+        without a reason where that has to be given."""
+        has_reason = bool(connection.reason) or not self.needs_reason
+        return connection.kind in self.kinds and self.is_view_only <= connection.is_view_only and has_reason
 
 
 def find_access(*, person: models.User, workstation: models.Workstation) -> Access | None:
-    """What the person may open; None: the workstation is not there for them."""
-    if workstation.request is None:
+    """What the person may open; None: the workstation is not there for them.
+
+    An operator says why, whatever an owner lets them do.
+    """
+    if workstation.request is None or not person.is_active or not person.has_module_perms("portal"):
         return None
     if workstation.request.requester_id == person.pk:
         return Access(kinds=tuple(Kind))
-    if share := sharing.find_share(person=person, workstation=workstation):
-        is_view_only = share.is_for_looking
-        return Access(kinds=_LOOKING if is_view_only else models.Connection.HELD, is_view_only=is_view_only)
     if person.has_perm("portal.close_request"):
         return Access(kinds=tuple(Kind), needs_reason=True)
-    return None
+    share = sharing.find_share(person=person, workstation=workstation)
+    if share is None or not workstation.request.requester.is_active:
+        return None
+    is_view_only = share.is_for_looking
+    return Access(kinds=_LOOKING if is_view_only else models.Connection.HELD, is_view_only=is_view_only)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from portal import models
@@ -36,15 +36,9 @@ def note_alive(*, connection: models.Connection) -> bool:
 
 
 @transaction.atomic
-def end_connection(*, connection: models.Connection, by: models.User | None, ended_at: datetime | None = None) -> None:
-    """Note that it has ended, now or then; once. `by` nobody: the portal found out."""
-    end = ended_at or Now()
-    if not models.Connection.objects.filter(pk=connection.pk, ended_at=None).update(ended_at=end):
-        return
-    connection.refresh_from_db(fields=["ended_at"])
-    length = connection.length or timedelta(0)
-    detail = {"kind": connection.kind, "connection": connection.pk, "seconds": round(length.total_seconds())}
-    audit.record(Verb.END_CONNECTION, connection.workstation, by=by, detail=detail, rows=())
+def end_connection(*, connection: models.Connection, by: models.User | None) -> None:
+    """Note that it has ended now; once. `by` nobody: the portal found out."""
+    _end(connection, by=by, ended_at=clock.read_clock(), among=models.Connection.objects.filter(ended_at=None))
 
 
 def end_silent(*, lease: leases.Lease) -> int:
@@ -54,12 +48,30 @@ def end_silent(*, lease: leases.Lease) -> int:
     """
     is_silent = Q(kind__in=models.Connection.HELD, seen_at__lt=Now() - _SILENT_FOR)
     rows = models.Connection.objects.filter(is_silent | Q(workstation__ended_at__isnull=False), ended_at=None)
-    rows = rows.annotate(over_at=Coalesce("workstation__ended_at", F("seen_at")))
+    found = rows.annotate(over_at=Coalesce("workstation__ended_at", F("seen_at"))).select_related("workstation")
     ended = 0
-    for connection in rows.select_related("workstation").order_by("seen_at")[:_BATCH]:
+    for connection in found.order_by("seen_at")[:_BATCH]:
         with transaction.atomic():
             leases.renew_lease(lease=lease)
-            over_at = max(connection.opened_at, min(connection.over_at, clock.read_clock()))
-            end_connection(connection=connection, by=None, ended_at=over_at)
-        ended += 1
+            # A page that has said meanwhile that it is open goes on.
+            ended += _end(connection, by=None, ended_at=min(connection.over_at, clock.read_clock()), among=rows)
     return ended
+
+
+def _end(
+    connection: models.Connection,
+    *,
+    by: models.User | None,
+    ended_at: datetime,
+    among: QuerySet[models.Connection],
+) -> bool:
+    """In the caller's transaction; False where it is not among these any more. A clock that stepped makes none end
+    before it began."""
+    ended_at = max(connection.opened_at, ended_at)
+    if not among.filter(pk=connection.pk).update(ended_at=ended_at):
+        return False
+    length = round((ended_at - connection.opened_at).total_seconds())
+    detail = {"kind": connection.kind, "connection": connection.pk, "seconds": length}
+    audit.record(Verb.END_CONNECTION, connection.workstation, by=by, detail=detail, rows=())
+    connection.ended_at = ended_at
+    return True

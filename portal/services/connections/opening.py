@@ -3,6 +3,7 @@
 Its address goes to the person and nowhere else.
 """
 
+import re
 import threading
 from dataclasses import dataclass, field
 
@@ -11,19 +12,20 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from portal import agentstation, failures, models
-from portal.db import clock, release_connection
+from portal.db import release_connection
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.connections import hosts, offers
+from portal.services.connections import access, hosts, offers
 from portal.services.key import circuit_breaker, pace
 from portal.services.mirrors import sanitize
 from portal.services.runtime import clients
 
 _MOST_AT_ONCE = 4  # calls of this process, so that a slow provider leaves threads to all other pages
 _LONGEST = 10.0  # seconds
-_BUSY_FOR, _NO_ROOM_FOR = 3.0, 10.0  # seconds, before it is tried again
+_BUSY_FOR = 3.0  # seconds, before it is tried again
 _LONGEST_WORDS = 500  # characters of what the provider said
-_NOT_FOR_THIS = frozenset({"400", "422", "other"})  # codes of failures that are told of the workstation, and last
+_NOT_FOR_THIS = frozenset({"400", "422"})  # codes of failures that are told of the workstation, and last
+_ADDRESS = re.compile(r"\S*//\S+|[\w.-]+:[0-9]{2,5}\S*")
 
 _calls = threading.BoundedSemaphore(_MOST_AT_ONCE)
 
@@ -53,12 +55,9 @@ def open_connection(
     person: models.User,
     workstation: models.Workstation,
     kind: models.Connection.Kind,
-    is_view_only: bool = False,
     reason: str = "",
 ) -> Opened:
     """Ask the provider for a way into the workstation. Raises NotOpened.
-
-    `is_view_only` is what the page is told: the address itself lets everybody work who has it.
 
     No transaction may be open, and on PostgreSQL no database connection is held meanwhile.
     """
@@ -74,11 +73,8 @@ def open_connection(
             _("AgentStation gave an address the portal doesn't know"),
             _("A portal operator can allow its host: PORTAL_CONNECTION_HOSTS lists those that are known."),
         )
-    opened = models.Connection(
-        person=person, workstation=workstation, kind=kind, is_view_only=is_view_only, reason=reason
-    )
-    _begin(opened)
-    return Opened(connection=opened, address=address)
+    connection = _begin(person=person, workstation=workstation, kind=kind, reason=reason)
+    return Opened(connection=connection, address=address)
 
 
 def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> None:
@@ -89,12 +85,6 @@ def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> Non
         raise NotOpened(
             _("The portal can't use its API key at the moment"),
             _("A portal operator has to act; the status page says why. Your workstation goes on running."),
-        )
-    if not pace.has_room(account=workstation.account, now=clock.read_clock()):
-        raise Busy(
-            _("The team's calls of this minute are used up"),
-            _("The page tries again by itself."),
-            retry_after=_NO_ROOM_FOR,
         )
     if kind not in {offer.kind for offer in offers.list_offers(workstation=workstation)}:
         raise NotOpened(
@@ -139,28 +129,41 @@ def _describe(
 
 
 def _read_words(error: agentstation.AgentStationError) -> str:
-    """What the provider said in a refusal. Of a success nothing is told: the address would be in it."""
+    """What the provider said in a refusal, without what may be an address."""
     response = error.response
-    if response is None or 200 <= response.status < 300:
+    if response is None or response.status < 400:
         return ""
-    return sanitize.escape_text(response.message or response.error)[:_LONGEST_WORDS]
-
-
-def _remember(workstation: models.Workstation, kind: models.Connection.Kind, words: str) -> None:
-    workstation.refused_connections = {**workstation.refused_connections, kind: words}
-    workstation.save(update_fields=["refused_connections"])
+    words = _ADDRESS.sub("[…]", response.message or response.error)
+    return sanitize.escape_text(words)[:_LONGEST_WORDS]
 
 
 @transaction.atomic
-def _begin(opened: models.Connection) -> None:
-    """Write it down, and that there is no refusal any more."""
-    workstation = opened.workstation
-    if opened.kind in workstation.refused_connections:
-        refused = dict(workstation.refused_connections)
-        del refused[opened.kind]
-        workstation.refused_connections = refused
-        workstation.save(update_fields=["refused_connections"])
+def _remember(workstation: models.Workstation, kind: models.Connection.Kind, words: str) -> None:
+    stored = models.Workstation.objects.select_for_update().get(pk=workstation.pk)
+    stored.refused_connections = {**stored.refused_connections, kind: words}
+    stored.save(update_fields=["refused_connections"])
+
+
+@transaction.atomic
+def _begin(
+    *, person: models.User, workstation: models.Workstation, kind: models.Connection.Kind, reason: str
+) -> models.Connection:
+    """Write it down, unless the person may not have it any more; and that there is no refusal any more.
+
+    `is_view_only` is what the page is told: the address itself lets everybody work who has it.
+    """
+    rows = models.Workstation.objects.select_related("request__requester").select_for_update(of=("self",))
+    stored, person = rows.get(pk=workstation.pk), models.User.objects.get(pk=person.pk)
+    allowed = access.find_access(person=person, workstation=stored)
+    if allowed is None or kind not in allowed.kinds or not offers.is_open(workstation=stored):
+        raise NotOpened(_("You can't open this any more"), _("It was released, or isn't shared with you any more."))
+    if kind in stored.refused_connections:
+        stored.refused_connections = {one: said for one, said in stored.refused_connections.items() if one != kind}
+        stored.save(update_fields=["refused_connections"])
+    opened = models.Connection(person=person, workstation=stored, kind=kind, is_view_only=allowed.is_view_only)
+    opened.reason = reason if allowed.needs_reason else ""
     opened.save()
     opened.refresh_from_db(fields=["opened_at", "seen_at"])
-    detail = {"kind": opened.kind, "connection": opened.pk, "view_only": opened.is_view_only}
-    audit.record(Verb.OPEN_CONNECTION, workstation, by=opened.person, detail=detail, reason=opened.reason, rows=())
+    detail = {"kind": kind, "connection": opened.pk, "view_only": opened.is_view_only}
+    audit.record(Verb.OPEN_CONNECTION, stored, by=person, detail=detail, reason=opened.reason, rows=())
+    return opened

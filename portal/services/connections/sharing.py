@@ -33,7 +33,7 @@ def share_workstation(
     locked = models.Workstation.objects.select_for_update().get(pk=workstation.pk)  # two at once would be two shares
     if not offers.is_open(workstation=locked):
         raise NotShared(_("This workstation has ended, or is being released."))
-    person = models.User.objects.filter(username__iexact=name, is_active=True).first()
+    person = _find_person(name)
     if person is None:
         raise NotShared(_("There is nobody called %(name)s in the portal.") % {"name": name})
     if person == owner:
@@ -45,6 +45,13 @@ def share_workstation(
     detail = {"person": person.get_username(), "level": level, "until": until.isoformat() if until else None}
     audit.record(Verb.SHARE, workstation, by=owner, detail=detail, rows=[share])
     return share
+
+
+def _find_person(name: str) -> models.User | None:
+    """Whoever is called so; with other capitals only where that is nobody else, too."""
+    alike = list(models.User.objects.filter(username__iexact=name, is_active=True)[:2])
+    exact = models.User.objects.filter(username=name, is_active=True).first()
+    return exact or (alike[0] if len(alike) == 1 else None)
 
 
 @transaction.atomic

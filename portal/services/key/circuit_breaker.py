@@ -1,6 +1,7 @@
 """The circuit breaker of the key, for the whole team: ACTIVE, PAUSED, or RESUMING with one attempt at a time."""
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -130,10 +131,12 @@ def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
     return attempt.claimed_tick >= key.resumed_tick
 
 
-def _pause_for_operator(*, key: models.Key, failure: failures.Failure, now: datetime, number: int | None) -> bool:
+def _pause_for_operator(
+    *, key: models.Key, failure: failures.Failure, now: datetime, number: int | None, is_probe: bool = False
+) -> bool:
     # Refused right after a probe that passed: probes tell nothing here, a person must look.
     is_probed = failure.pause is failures.Pause.UNTIL_ACCEPTED
-    probes_help = is_probed and not (key.is_resuming and key.resumed_by_probe)
+    probes_help = is_probed and (is_probe or not (key.is_resuming and key.resumed_by_probe))
     if key.is_paused and key.paused_until is None:
         return False
     if probes_help:
@@ -226,31 +229,42 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
     notify.wake_workers()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """A probe that was claimed: the `number`th, and in which pause; None: in none."""
+
+    number: int
+    paused_at: datetime | None
+
+
 @transaction.atomic
 def request_probe(*, account: models.Account) -> None:
-    """Have a worker find out whether the key is still accepted, where a call that was no attempt was refused."""
+    """Have a worker find out whether the key is still accepted, where a call that was no attempt was refused.
+
+    One that is under way may have been answered before: another follows it.
+    """
     key = lock_key(account=account)
-    if not key.is_paused and key.probe_at is None:
+    if not key.is_paused:
         key.probes, key.probe_at = 0, clock.read_clock()
         key.save(update_fields=["probes", "probe_at"])
 
 
 @transaction.atomic
-def claim_probe(*, account: models.Account, lease: leases.Lease) -> bool:
+def claim_probe(*, account: models.Account, lease: leases.Lease) -> Probe | None:
     """Take the probe that is due, if one is, and put off the next one, so that no two are made at once."""
     key = lock_key(account=account)
     leases.renew_lease(lease=lease)
     now = clock.read_clock()
     end_timed_pause(key=key, now=now)
     if key.probe_at is None:
-        return False
+        return None
     left = min((key.probe_at - now).total_seconds(), _probe_interval(key))
     if not _PROBE_LEFT.is_over(what=(key.pk, key.probe_at), left=left):
-        return False
+        return None
     key.probes += 1
     key.probe_at = now + timedelta(seconds=_probe_interval(key))
     key.save(update_fields=["probes", "probe_at"])
-    return True
+    return Probe(number=key.probes, paused_at=key.paused_at)
 
 
 def _probe_interval(key: models.Key) -> float:
@@ -258,21 +272,21 @@ def _probe_interval(key: models.Key) -> float:
 
 
 @transaction.atomic
-def note_probe(*, account: models.Account, failure: failures.Failure | None, lease: leases.Lease) -> None:
-    """What a probe found. One that passed ends a pause, unless that has become an operator's in the meantime; one whose
-    key was refused begins one."""
+def note_probe(*, account: models.Account, probe: Probe, failure: failures.Failure | None, lease: leases.Lease) -> None:
+    """What a probe found. One that passed ends the pause in which it was made, unless that has become an operator's;
+    one whose key was refused begins one. Of another pause it tells nothing."""
     key = lock_key(account=account)
     leases.renew_lease(lease=lease)
     audit.record(Verb.PROBE, key, detail={"passed": failure is None}, rows=())
-    if key.probe_at is None:
+    if key.probe_at is None or key.paused_at != probe.paused_at:
         return
     now = clock.read_clock()
     if key.is_paused:
         if failure is None:
             end_pause(key=key, actor=None, now=now, by_probe=True)
             notify.wake_workers()
-    elif failure is None:
+    elif failure is not None and failure.pause.is_lasting:
+        _pause_for_operator(key=key, failure=failure, now=now, number=None, is_probe=True)
+    elif failure is None and key.probes == probe.number:
         key.probe_at = None
         key.save(update_fields=["probe_at"])
-    elif failure.pause.is_lasting:
-        _pause_for_operator(key=key, failure=failure, now=now, number=None)

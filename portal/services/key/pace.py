@@ -26,8 +26,7 @@ def count_room(*, account: models.Account, now: datetime, ahead: int) -> int:
     since = now - MINUTE
     attempts = models.Attempt.objects.filter(request__account=account, claimed_at__gt=since).count()
     releases = account.workstations.filter(release_tried_at__gt=since).count()
-    opened = models.Connection.objects.filter(opened_at__gt=since).count()  # of a retired account, too: they are few
-    return limit - attempts - releases - opened - ahead
+    return limit - attempts - releases - ahead
 
 
 def count_due_releases(*, account: models.Account) -> int:

@@ -11,7 +11,8 @@ def probe_key(*, lease: leases.Lease, client: agentstation.Client) -> bool:
     account = accounts.get_current_account()
     if account.key.probe_at is None or not circuit_breaker.is_confirmed(account=account):
         return False
-    if not circuit_breaker.claim_probe(account=account, lease=lease):
+    claimed = circuit_breaker.claim_probe(account=account, lease=lease)
+    if claimed is None:
         return False
     release_connection()
     failure = None
@@ -19,5 +20,5 @@ def probe_key(*, lease: leases.Lease, client: agentstation.Client) -> bool:
         client.check_key()
     except agentstation.AgentStationError as error:
         failure = failures.classify_error(error)
-    circuit_breaker.note_probe(account=account, failure=failure, lease=lease)
+    circuit_breaker.note_probe(account=account, probe=claimed, failure=failure, lease=lease)
     return failure is None

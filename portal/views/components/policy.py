@@ -19,6 +19,7 @@ def allow_connection(request: SignedInRequest, response: HttpResponse, *, kind: 
     elif kind == models.Connection.Kind.TERMINAL:
         # xterm.js writes its colours and sizes into elements of its own.
         policy |= {"style-src": [CSP.SELF, CSP.NONCE], "style-src-attr": [CSP.UNSAFE_INLINE]}
-    response.headers["Permissions-Policy"] = "clipboard-read=(self)"
+    if kind != models.Connection.Kind.LOG:
+        response.headers["Permissions-Policy"] = "clipboard-read=(self)"
     response.headers["Referrer-Policy"] = "no-referrer"
     return csp_override(policy)(lambda _request: response)(request)
