@@ -22,8 +22,8 @@ class LongEnough(password_validation.MinimumLengthValidator):
 
     def get_error_message(self) -> str:
         return ngettext(
-            "This password is too short: take at least %(least)d character.",
-            "This password is too short: take at least %(least)d characters.",
+            "This password is too short: use at least %(least)d character.",
+            "This password is too short: use at least %(least)d characters.",
             self.min_length,
         ) % {"least": self.min_length}
 
@@ -32,21 +32,21 @@ class NotLikeTheirName(password_validation.UserAttributeSimilarityValidator):
     """Not what anybody who knows the person would try first."""
 
     def get_error_message(self) -> str:
-        return _("This password is too much like the %(verbose_name)s: anybody could guess it. Take another.")
+        return _("This password is too much like the %(verbose_name)s: anybody could guess it. Choose another.")
 
 
 class NotCommon(password_validation.CommonPasswordValidator):
     """Not in the list of those that are tried first everywhere."""
 
     def get_error_message(self) -> str:
-        return _("Everybody uses this password, so it is the first that is tried. Take another.")
+        return _("Everybody uses this password, so it is the first to be tried. Choose another.")
 
 
 class NotOnlyDigits(password_validation.NumericPasswordValidator):
     """Something beside digits."""
 
     def get_error_message(self) -> str:
-        return _("This password has only digits: take letters too.")
+        return _("This password has only digits: add letters.")
 
 
 class NotOurWords:

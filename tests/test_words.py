@@ -55,7 +55,7 @@ def test_what_is_not_marked_is_found(source, unmarked):
 _FORMER = re.compile(
     r"\b(whoever|anew|need not|wish(ed)?|mend(s|ed)?|go(es)? out|g(i|a)v(e|en|ing|es) back|give (it|them|this) back"
     r"|the provider|UIDs?|rehears(e|al)|stand(s|ing)? still|orphans?|look(s|ing)? (for )?it up"
-    r"|the key is (paused|held)|starting again)\b"
+    r"|the key is (paused|held)|starting again|put back|kept at most|not there any more|answered)\b"
 )
 _PORTAL = FOLDER.parent / "portal"
 _MARKS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy"}
@@ -81,5 +81,6 @@ def test_former_words_do_not_come_back():
     assert not sorted(message for message in messages if _FORMER.search(message[1]))
 
 
-def test_a_former_word_is_found():
-    assert _FORMER.search("Release to whoever")
+@pytest.mark.parametrize("words", ["Release to whoever", "It was put back.", "AgentStation answered"])
+def test_a_former_word_is_found(words):
+    assert _FORMER.search(words)

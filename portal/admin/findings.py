@@ -94,7 +94,7 @@ class FindingAdmin(readonly.ReadOnlyAdmin):
         except watch.NotOpen as error:
             self.message_user(request, str(error), messages.WARNING)
         else:
-            self.message_user(request, _("Noted: it is open no more, and stays in the audit log."), messages.SUCCESS)
+            self.message_user(request, _("Noted: it is no longer open, and stays in the audit log."), messages.SUCCESS)
         return redirect(columns.list_url(models.Finding, state="open"))
 
     def list_links(self, row: models.Finding) -> list[tuple[failures.Words, str]]:

@@ -141,7 +141,7 @@ class _ContentAdmin(readonly.ReadOnlyAdmin):
 
     list_select_related = ("workspace__owner",)
     search_help_text = _(
-        "Words find what lies in the workspaces of requests that have all of them in a note, an error, a name or a "
+        "Words find what lies in the workspaces of requests that have all of them in a note, an error, a name or an "
         "ID. A single one may also be the ID, name or type itself, as it is written. Quote a phrase."
     )
     deferred = ("raw", "workspace__raw")

@@ -24,7 +24,7 @@ else:
     _UserAdmin = auth_admin.UserAdmin
 
 _NEVER_DELETED = _(
-    "People are never deleted: their requests are kept, with their names. Take away “Active” to lock somebody out."
+    "People are never deleted: their requests are kept, with their names. Clear “Active” to lock somebody out."
 )
 _PERSONAL: Any = (_("Personal info"), {"fields": (("first_name", "last_name"), "email")})
 _GROUPS = _(

@@ -78,7 +78,7 @@ class SealAdmin(readonly.ReadOnlyAdmin):
         return super().changelist_view(request, {**(extra_context or {}), "exports": links})
 
     def download_checkpoint(self, request: HttpRequest) -> HttpResponse:
-        """What export_checkpoint prints: an auditor keeps it where nobody of the portal can write."""
+        """What export_checkpoint prints: an auditor keeps it where nobody who works on the portal can write."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:

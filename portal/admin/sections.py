@@ -72,7 +72,7 @@ SECTIONS = (
         models={
             models.Notice: _("Responses that differ from AgentStation's documentation."),
             models.Database: _("Which database this is, and whether it was moved."),
-            models.Restore: _("Backups that were put back, and what was lost with them."),
+            models.Restore: _("Backups that were restored, and what was lost with them."),
         },
     ),
 )

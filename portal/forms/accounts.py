@@ -83,14 +83,14 @@ class PasswordForm(auth_forms.PasswordChangeForm):
     """Changes one's own password."""
 
     old_password = _make_password_field(
-        _("Present password"), required=_("Type the password that you have now."), autocomplete="current-password"
+        _("Current password"), required=_("Type your current password."), autocomplete="current-password"
     )
     new_password1 = _make_password_field(
         _("New password"), required=_("Type the new password."), help_text=passwords.HELP
     )
     new_password2 = _make_password_field(_("Repeat new password"), required=_("Type the new password again."))
     error_messages = {
-        "password_incorrect": _("This is not your present password. Type the one with which you signed in."),
+        "password_incorrect": _("This is not your current password. Type the one that you signed in with."),
         "password_mismatch": _("The two passwords differ. Type the new one twice."),
     }
 

@@ -61,7 +61,7 @@ class EventFilterForm(forms.Form):
         text = self.cleaned_data["request"]
         number = models.read_number(text) if text else None
         if text and number is None:
-            raise forms.ValidationError(_("Write a request's number, such as R-1042 or 1042."))
+            raise forms.ValidationError(_("Enter a request's number, such as R-1042 or 1042."))
         return number
 
     def clean(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ NOT_IN_LIST = _("This is not in the list. Choose one that is.")
 
 
 LENGTHS = {
-    "max_length": _("This has %(show_value)d characters, and %(limit_value)d are kept at most. Shorten it."),
+    "max_length": _("This has %(show_value)d characters. Shorten it to %(limit_value)d or fewer."),
     "null_characters_not_allowed": _("This has a character that can't be stored. Type it again."),
 }
 

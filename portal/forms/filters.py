@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from portal import failures, models
 from portal.forms.fields import NOT_IN_LIST, WholeText
 
-_NO_DAY = _("This is no day. Write year, month and day, such as 2026-01-31.")
+_NO_DAY = _("This is not a date. Enter year, month and day, such as 2026-01-31.")
 _FAR = _("Choose a day from 1970 to 2199.")
 # Further out a day has no beginning in some zones.
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
@@ -39,7 +39,7 @@ class DurationField(WholeText):
             return None
         match = _DURATION.fullmatch(text)
         if match is None:
-            raise forms.ValidationError(_("Write a length of time, such as 90 s, 5 min or 2 h."))
+            raise forms.ValidationError(_("Enter a length of time, such as 90 s, 5 min or 2 h."))
         seconds = float(match[1].replace(",", ".")) * _UNITS[(match[2] or "").lower()]
         if seconds > _LONGEST:
             raise forms.ValidationError(_("No request takes longer than a year."))
@@ -88,7 +88,7 @@ def check_order(form: forms.Form, cleaned: dict[str, Any]) -> None:
     """Say beside the last day where it lies before the first."""
     since, until = cleaned.get("since"), cleaned.get("until")
     if since and until and until < since:
-        form.add_error("until", _("The last day lies before the first."))
+        form.add_error("until", _("The last day must not be before the first."))
 
 
 def _take_names(text: str) -> tuple[str, dict[str, str]]:
@@ -263,13 +263,13 @@ class UsageForm(forms.Form):
         if "since" in self.errors or "until" in self.errors:
             return cleaned
         if until and not since:
-            self.add_error("since", _("Say from which day on."))
+            self.add_error("since", _("Enter the first day."))
         elif until and until > self.today:
-            self.add_error("until", _("This day has not come yet."))
+            self.add_error("until", _("This day is in the future."))
         elif since and since > self.today:
-            self.add_error("since", _("This day has not come yet."))
+            self.add_error("since", _("This day is in the future."))
         elif since and until and until < since:
-            self.add_error("until", _("The last day lies before the first."))
+            self.add_error("until", _("The last day must not be before the first."))
         elif since and ((until or self.today) - since).days >= self.LONGEST:
-            self.add_error("since", _("A period has two years at most."))
+            self.add_error("since", _("A period can be two years at most."))
         return cleaned

@@ -36,7 +36,7 @@ _ROLES = {
     ),
 }
 _ADMINISTERS = Role(label=_("Administrator"), what=_("As an operator. Also manages people."), icon="users")
-_ANOTHER = _("A group that an administrator of this portal made.")
+_ANOTHER = _("A group that an administrator of this portal created.")
 
 
 class RoleCards(forms.RadioSelect):

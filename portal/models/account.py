@@ -69,7 +69,7 @@ _QUESTIONS = {
     ),
     DATABASE_MOVED: (
         _("The database is not where or what it was"),
-        _("an operator has said whether it was moved or put back"),
+        _("an operator has said whether it was moved or restored"),
     ),
 }
 

@@ -48,7 +48,7 @@ _EXPLANATIONS = {
     "place": _("It is in another place than before, as a copy would be."),
     "no-file": _("The file beside it that remembers it is missing."),
     "identity": _("It is another one than the file beside it, or the worker, remembers."),
-    "tick": _("What the worker has seen in it is missing, as after a backup was put back."),
+    "tick": _("What the worker has seen in it is missing, as after a backup was restored."),
     "timeline": _("A replica has taken over, and nobody saw whether it had everything."),
     "lost-attempt": _("A response came from AgentStation for a request that it does not know to have been sent."),
 }

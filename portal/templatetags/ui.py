@@ -303,7 +303,7 @@ def browser_name(agent: str) -> str:
     browser = next((name for mark, name in _BROWSERS if mark in agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")
     if not browser:
-        return Truncator(agent).chars(60) or gettext("A browser that does not say which")
+        return Truncator(agent).chars(60) or gettext("Unknown browser")
     return gettext("%(browser)s on %(system)s") % {"browser": browser, "system": system} if system else browser
 
 

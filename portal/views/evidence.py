@@ -13,7 +13,7 @@ from portal.views.http import SignedInRequest
 @require_POST
 @permission_required("portal.close_request", raise_exception=True)
 def download(request: SignedInRequest, number: int) -> HttpResponse:
-    """Everything that is stored about a request, as a file. Taking it is recorded."""
+    """Everything that is stored about a request, as a file. Each download is recorded."""
     portal_request = get_object_or_404(models.Request.objects.visible_to(request.user), pk=number)
     headers = {
         "Content-Disposition": f'attachment; filename="{portal_request.label}-evidence.json"',

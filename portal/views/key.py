@@ -123,7 +123,7 @@ def confirm_database(request: SignedInRequest) -> HttpResponse:
     """Say whether the database was moved or put back from a backup."""
     answer = request.POST.get("database")
     if answer not in ("moved", "put-back"):
-        messages.warning(request, _("Say whether the database was moved or put back."))
+        messages.warning(request, _("Say whether the database was moved or restored."))
         return redirect("key")
     try:
         count = restore.confirm_database(

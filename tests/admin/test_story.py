@@ -67,7 +67,7 @@ def test_a_failure_is_told_in_the_words_of_the_catalogue(alice, read):
         ({"outcome": "SENDING", "failure": "", "ended_at": None, "http_status": None}, "sent, no response yet."),
         ({"outcome": "NOT_SENT", "failure": "", "http_status": None}, "Attempt 1 : not sent."),
         ({"outcome": "SUCCEEDED", "failure": "", "http_status": 200}, "AgentStation accepted the request."),
-        ({"outcome": "UNKNOWN", "failure": "no-answer", "worker": restore.WORKER}, "because a backup was put back."),
+        ({"outcome": "UNKNOWN", "failure": "no-answer", "worker": restore.WORKER}, "because a backup was restored."),
         ({"outcome": "FAILED", "failure": "brand-new"}, "brand-new"),
     ],
 )
@@ -97,7 +97,7 @@ def test_many_attempts_and_events_are_cut_and_it_is_said(alice, read, monkeypatc
         rows.create_attempt(asked)
         rows.create_event(alice, verb="evidence", request_number=asked.pk, target=f"request {asked.label}")
     told = read(asked)
-    assert "3 attempts The newest 2 are told." in told
+    assert "3 attempts Only the newest 2 are shown." in told
     assert "Attempt 1 " not in told
     assert told.count("downloaded the audit bundle") == 2
     assert "There are more events" in told

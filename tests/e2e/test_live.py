@@ -140,10 +140,10 @@ def test_a_cut_connection_is_said_and_taken_back(shaky, portal):
     expect(lost).to_be_hidden()
 
     shaky.route("**/live/**", lambda route: route.fulfill(status=503, body="<h1>away</h1>"))
-    expect(shaky.get_by_text("cannot reach its database")).to_be_visible(timeout=20_000)
+    expect(shaky.get_by_text("can't reach its database")).to_be_visible(timeout=20_000)
     expect(shaky.get_by_role("heading", name="Your workstations")).to_be_visible()
     shaky.unroute("**/live/**")
-    expect(shaky.get_by_text("cannot reach its database")).to_be_hidden(timeout=20_000)
+    expect(shaky.get_by_text("can't reach its database")).to_be_hidden(timeout=20_000)
 
 
 def test_an_ended_session_is_said_and_takes_nothing_away(shaky, portal):

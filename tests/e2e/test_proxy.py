@@ -160,7 +160,7 @@ def test_an_export_comes_whole(connect, session):
 def test_files_and_what_is_too_long_are_refused(connect):
     files = ("Content-Type: multipart/form-data; boundary=b", "Content-Length: 5000")
     response = connect().send_head("/accounts/login/", *FIELDS, *files, method="POST").send("x" * 5000).read_all()
-    assert (read_status(response), "The portal takes no files" in response) == (415, True)
+    assert (read_status(response), "The portal doesn't accept files" in response) == (415, True)
     long = connect().send_head("/accounts/login/", *FIELDS, "Content-Length: 200000000", method="POST")
     assert read_status(long.read()) == 413
 

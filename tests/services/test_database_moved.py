@@ -406,7 +406,7 @@ def test_whatever_other_processes_remember_the_response_holds(sandbox, doubted, 
 
 
 def test_nothing_else_ends_the_pause(sandbox, doubted, olga):
-    with pytest.raises(circuit_breaker.NotPaused, match="moved or put back"):
+    with pytest.raises(circuit_breaker.NotPaused, match="moved or restored"):
         circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())
     models.Key.objects.update(state="ACTIVE", cause="", paused_at=None, operator_only=False)
     assert claim() is None

@@ -156,5 +156,5 @@ def test_its_page_says_why_it_waits(client, sandbox, alice):
     restore.restore_requests()
     client.force_login(alice)
     page = client.get(f"/requests/{portal_request.pk}/").text
-    assert "put back from a backup" in page
+    assert "restored from a backup" in page
     assert 'data-request-status="unknown"' in page

@@ -44,10 +44,10 @@ def post(client):
 def test_it_is_refused_at_every_address(post, path):
     for content_type in (FILES, "Multipart/Form-Data"):
         status, page = post(path, content_type, CONTENT_LENGTH="200")
-        assert (status, "<h1>The portal takes no files</h1>" in page) == (415, True)
+        assert (status, "<h1>The portal doesn't accept files</h1>" in page) == (415, True)
     for environ in ({"CONTENT_LENGTH": str(MOST_BODY + 1)}, {"HTTP_TRANSFER_ENCODING": "chunked"}):
         status, page = post(path, **environ)
-        assert (status, "<h1>This is too much</h1>" in page) == (413, True)
+        assert (status, "<h1>What you sent is too large</h1>" in page) == (413, True)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])

@@ -30,7 +30,7 @@ def test_an_operator_reads_what_changed_and_is_asked_what_happened(waiting, olga
 def test_others_read_it_and_are_not_asked(waiting, alice, sign_in):
     browser = sign_in(alice)
     page = browser.get("/key/").text
-    assert "not the one that it was" in page
+    assert "database has changed" in page
     assert 'action="/key/database/"' not in page
     assert browser.post("/key/database/", {"database": "moved"}).status_code == 403
     assert models.Key.objects.get().is_paused

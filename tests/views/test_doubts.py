@@ -71,7 +71,7 @@ def test_after_a_day_its_owner_may_say_that_it_has_ended(sign_in, workstation, a
 
     workstation.refresh_from_db()
     assert not workstation.is_live
-    assert "has ended already" in browser.post(ENDED, follow=True).content.decode()
+    assert "has already ended" in browser.post(ENDED, follow=True).content.decode()
     assert ENDED not in read(browser)
 
 

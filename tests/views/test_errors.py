@@ -47,7 +47,7 @@ def test_an_unusable_database_is_a_503_and_the_same_form_works_afterwards(sandbo
     with locked_elsewhere():
         response = browser.post(f"/requests/{portal_request.pk}/cancel/")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
-    assert "<h1>The portal cannot reach its database</h1>" in response.text
+    assert "<h1>The portal can't reach its database</h1>" in response.text
     assert "no-store" in response.headers["Cache-Control"]
 
     assert browser.post(f"/requests/{portal_request.pk}/cancel/").status_code == 302

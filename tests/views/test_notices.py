@@ -49,7 +49,7 @@ def test_all_that_are_ticked_are_marked_each_with_an_event(sign_in, found, olga)
         (f"notice {found[2].kind}", "olga"),
     ]
     assert "1 API change is marked" in mark(sign_in(olga), found[1].pk).text
-    assert "None that nobody has reviewed." in sign_in(olga).get("/api-changes/").text
+    assert "There are no API changes to review." in sign_in(olga).get("/api-changes/").text
 
 
 def test_what_another_was_first_to_mark_is_not_marked_again(sign_in, found, olga, root):

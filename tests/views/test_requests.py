@@ -40,7 +40,7 @@ def test_a_good_form_leads_to_the_request_s_page(sign_in, alice):
         ({"workspace_id": "abc\x00"}, "This has a character that can&#x27;t be stored."),
         ({"workspace_id": "abc\u202e"}, "A workspace ID has 1 to 64"),
         ({"workspace_id": "ümlaut"}, "A workspace ID has 1 to 64"),
-        ({"note": "x" * 501}, "500 are kept at most"),
+        ({"note": "x" * 501}, "Shorten it to 500 or fewer."),
         ({"note": "a\x00b"}, "This has a character that can&#x27;t be stored."),
         ({"submission": ""}, "lost its number"),
         ({"submission": "17"}, "was damaged"),

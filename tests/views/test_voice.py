@@ -42,8 +42,8 @@ def test_a_refused_sign_in_says_what_to_do(client, alice, username, password, wo
 @pytest.mark.parametrize(
     ("old", "new", "again", "words"),
     [
-        ("", "", "", ["the password that you have now", "Type the new password."]),
-        ("wrong", "alice1234", "alice1234", ["not your present password", "too much like the username"]),
+        ("", "", "", ["Type your current password.", "Type the new password."]),
+        ("wrong", "alice1234", "alice1234", ["not your current password", "too much like the username"]),
         (factories.PASSWORD, "12345", "12345", ["only digits", "at least 10 characters", "Everybody uses"]),
         (factories.PASSWORD, "four words in a row", "other words", ["The two passwords differ."]),
     ],
@@ -83,7 +83,7 @@ def test_a_note_that_is_too_long_is_refused_and_not_cut(sign_in, alice):
     assert "maxlength" not in read(browser.get("/requests/new/"))
     values = {"type": "python", "note": "n" * 501, "submission": "6f0c5f3e-7a53-4c62-9f6c-0d6c4d2f9f10"}
     page = read(browser.post("/requests/new/", values))
-    assert "This has 501 characters, and 500 are kept at most." in page
+    assert "This has 501 characters. Shorten it to 500 or fewer." in page
     assert "n" * 501 in page
     assert not models.Request.objects.exists()
 
@@ -91,7 +91,7 @@ def test_a_note_that_is_too_long_is_refused_and_not_cut(sign_in, alice):
 def test_a_filter_that_cannot_be_read_says_why(sign_in, alice):
     page = read(sign_in(alice).get("/requests/?status=LOST&since=soon"))
     assert "This is not in the list." in page
-    assert "This is no day." in page
+    assert "This is not a date." in page
 
 
 def test_what_is_not_allowed_says_why_and_whom_to_ask(sign_in, alice):

@@ -130,8 +130,8 @@ GROUPS = (
         code="upkeep",
         label=_("Backups, settings and API changes"),
         sentences={
-            Verb.RESTORE: _("{who} noted that a backup was put back: {what}"),
-            Verb.RESTORED: _("{who} has to check {what}, because a backup was put back"),
+            Verb.RESTORE: _("{who} noted that a backup was restored: {what}"),
+            Verb.RESTORED: _("{who} has to check {what}, because a backup was restored"),
             Verb.DATABASE_CHANGED: _("{who} noticed a change of the {what}"),
             Verb.CONFIRM_DATABASE: _("{who} said what became of the {what}"),
             Verb.CLOCK_STEP: _("{who} noticed a step of {what}"),

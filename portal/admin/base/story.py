@@ -98,7 +98,7 @@ def _tell_attempt(attempt: models.Attempt) -> Line:
 def _say_what_came(attempt: models.Attempt) -> Shown:
     outcomes, ended = models.Attempt.Outcome, columns.show_time(attempt.ended_at)
     if attempt.worker == restore.WORKER:
-        return _("noted because a backup was put back. It may have been sent after that backup was taken.")
+        return _("noted because a backup was restored. It may have been sent after that backup was taken.")
     if attempt.outcome == outcomes.SENDING:
         return format_html(
             _("sent, no response yet. The portal waits until {}."), columns.show_time(attempt.deadline_at)

@@ -220,7 +220,7 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
     """End a pause. Raises NotPaused where there is none, or where a new key has to be confirmed first."""
     key = lock_key(account=account)
     if not key.is_paused:
-        raise NotPaused(_("Requests aren't paused any more: somebody has already resumed sending."))
+        raise NotPaused(_("Requests are no longer paused: somebody has already resumed sending."))
     if key.asks_operator:
         raise NotPaused(
             _("Sending can't be resumed here: it resumes when %(end)s. The status page asks.") % {"end": key.who_ends}

@@ -76,7 +76,7 @@ def declare_ended(*, actor: models.User, workstation: models.Workstation, reason
     circuit_breaker.lock_key(account=workstation.account)
     stored = _list_old().select_for_update().filter(pk=workstation.pk).first()
     if stored is None:
-        raise NotInDoubt(_("This workstation has ended already, was found again, or has been missing for under a day."))
+        raise NotInDoubt(_("This workstation has already ended, was found again, or has been missing for under a day."))
     before = describe_life(stored=stored)
     mirror.end_workstation(stored=stored)
     stored.refresh_from_db(fields=["ended_at"])

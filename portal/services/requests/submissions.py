@@ -107,7 +107,7 @@ def cancel_request(*, actor: models.User, portal_request: models.Request) -> Non
         change = audit.describe_moment(row=locked, column="cancel_requested_at")
         audit.record(Verb.REQUEST_CANCEL, locked, by=actor, detail=change)
     else:
-        raise NotPossible(_("It is too late to cancel: the request is not waiting any more."))
+        raise NotPossible(_("It is too late to cancel: the request is no longer waiting."))
 
 
 @transaction.atomic

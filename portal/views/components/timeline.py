@@ -133,7 +133,7 @@ def _describe_attempt(attempt: models.Attempt) -> list[Step]:
     texts = {
         outcome.SENDING: _("The request has been sent. AgentStation usually responds within a minute."),
         outcome.SUCCEEDED: _("AgentStation accepted the request."),
-        outcome.NOT_SENT: _("Nothing was sent: the server, or its database, had taken too long before it."),
+        outcome.NOT_SENT: _("Nothing was sent: the server or its database took too long beforehand."),
     }
     states = {outcome.SENDING: "now", outcome.SUCCEEDED: "done", outcome.UNKNOWN: "warn", outcome.FAILED: "bad"}
     failure = attempt.failure_row
@@ -160,7 +160,7 @@ def _measure_call(attempt: models.Attempt) -> float | None:
 
 def _describe_restored(attempt: models.Attempt) -> Step:
     return Step(
-        title=_("The portal's records were put back from a backup"),
+        title=_("The portal's records were restored from a backup"),
         state="warn",
         text=_(
             "It may have been sent after that backup was taken. The portal checks first, so that nothing is created "
