@@ -96,6 +96,7 @@ async function open() {
   if (mine !== turn) return opened ? tellEnd(answer.end) : undefined;
   if (opened) return connect(answer);
   if (!response && cuts) return cut(); // what cut the connection is still there
+  if (OVER.includes(response?.status)) return finish("refused", { words: "forbidden" });
   if (answer?.state !== "busy") return finish("refused", answer?.state === "refused" ? answer : { words: "failed" });
   finish("busy", answer);
   busy += 1;

@@ -1,4 +1,5 @@
-// Menus and questions that lie over the page close with Escape, with a press elsewhere, and with their own "Keep it".
+// Menus and questions that lie over the page close with Escape, with a press elsewhere, and with their own "Keep it". A
+// link to a question opens it.
 "use strict";
 (() => {
   const OPEN = ".account[open], .menu[open], .release[open]";
@@ -7,6 +8,9 @@
     box.open = false;
     if (back) box.querySelector("summary").focus();
   }
+
+  const target = document.querySelector("details:target");
+  if (target) target.open = true;
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

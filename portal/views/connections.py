@@ -45,6 +45,7 @@ def _show(request: SignedInRequest, uid: str, *, kind: models.Connection.Kind, t
     shown = {
         "workstation": workstation,
         "connection_url": reverse("connection_open", args=[uid]),
+        "is_guest": not models.Workstation.objects.visible_to(request.user).filter(pk=workstation.pk).exists(),
         "waits": allowed.needs_reason,
         "view_only": allowed.is_view_only,
         "nonce": get_nonce(request),
@@ -171,7 +172,11 @@ def end_share(request: SignedInRequest, number: int) -> HttpResponse:
     own = models.Share.objects.filter(workstation__request__requester=request.user)
     found = get_object_or_404(own.select_related("workstation", "person"), pk=number)
     sharing.end_share(share=found, by=request.user)
-    messages.success(request, _("Not shared with %(name)s any more.") % {"name": found.person.get_username()})
+    messages.success(
+        request,
+        _("Not shared with %(name)s any more. What they have open closes within half a minute.")
+        % {"name": found.person.get_username()},
+    )
     return redirect("workstation_detail", found.workstation.uid)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from django.contrib import messages
-from django.db.models import F
+from django.db.models import Case, F, When
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -11,12 +11,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import failures, forms, models
+from portal.models.event import Verb
 from portal.services.connections import offers
 from portal.services.mirrors import doubts, releases, types
 from portal.views.components import live, paging, tabs
 from portal.views.http import SignedInRequest, read_key
 
-_MOST_CONNECTIONS = 5
+_MOST_CONNECTIONS = 10
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -129,6 +130,7 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         "is_own": is_own,
         "offers": offers.list_offers(workstation=workstation) if _may_release(request, workstation) else [],
         "connections": _list_connections(workstation),
+        "release": _find_release(workstation),
         "shares": _list_shares(workstation) if is_own else [],
         "share_form": forms.ShareForm(),
         "is_own_running": is_own
@@ -139,9 +141,20 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
 
 
 def _list_connections(workstation: models.Workstation) -> list[models.Connection]:
-    """Those that are open, or were the last."""
+    """The newest, those of others than its owner before the owner's own."""
     rows = models.Connection.objects.filter(workstation=workstation).select_related("person")
-    return list(rows.order_by(F("ended_at").desc(nulls_first=True), "-pk")[:_MOST_CONNECTIONS])
+    owner = workstation.request.requester_id if workstation.request else None
+    is_own = Case(When(person=owner, then=1), default=0)
+    return list(rows.order_by(is_own, "-pk")[:_MOST_CONNECTIONS])
+
+
+def _find_release(workstation: models.Workstation) -> models.Event | None:
+    """Who had it released and why, where that was somebody else than its owner."""
+    by, owner = workstation.release_requested_by_id, workstation.request and workstation.request.requester_id
+    if by is None or by == owner or not owner:
+        return None
+    events = models.Event.objects.filter(request_number=workstation.request_id, verb=Verb.REQUEST_RELEASE)
+    return events.order_by("-id").first()
 
 
 def _list_shares(workstation: models.Workstation) -> list[models.Share]:

@@ -164,3 +164,24 @@ def test_a_share_that_cannot_be_says_why(sign_in, alice, bob, uid, wish, words):
     response = browser.post(f"/workstations/{uid}/shares/", wish, follow=True)
     assert words in response.content.decode()
     assert not models.Share.objects.exists()
+
+
+def test_a_guest_is_led_home_and_others_to_the_workstation(sign_in, alice, bob, uid):
+    sign_in(alice).post(f"/workstations/{uid}/shares/", {"person": "bob", "level": "look"})
+    assert f'href="/workstations/{uid}/"' not in sign_in(bob).get(f"/workstations/{uid}/desktop/").content.decode()
+    assert f'href="/workstations/{uid}/"' in sign_in(alice).get(f"/workstations/{uid}/desktop/").content.decode()
+
+
+def test_its_owner_reads_who_released_it_and_why(sign_in, alice, olga, uid):
+    sign_in(olga).post(f"/workstations/{uid}/release/", {"reason": "A runaway job."})
+    shown = sign_in(alice).get(f"/workstations/{uid}/").content.decode()
+    assert "A runaway job." in shown
+    assert "olga</bdi> released it" in shown
+
+
+def test_who_else_opened_it_is_never_left_out(sign_in, alice, bob, uid):
+    workstation = models.Workstation.objects.get(uid=uid)
+    models.Connection.objects.create(workstation=workstation, person=bob, kind="desktop")
+    for _ in range(20):
+        models.Connection.objects.create(workstation=workstation, person=alice, kind="terminal")
+    assert "<bdi>bob</bdi>" in sign_in(alice).get(f"/workstations/{uid}/").content.decode()

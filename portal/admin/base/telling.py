@@ -104,6 +104,11 @@ def _tell_more(event: models.Event) -> Shown:
             return _("nothing was created")
         case Verb.ADOPT:
             return str(detail.get("workstation", ""))
+        case Verb.OPEN_CONNECTION | Verb.END_CONNECTION:
+            kinds = dict(models.Connection.Kind.choices)
+            return str(kinds.get(detail.get("kind", ""), detail.get("kind", "")))
+        case Verb.SHARE | Verb.END_SHARE:
+            return str(detail.get("person", ""))
         case Verb.NEEDS_REVIEW if not event.reason:
             return _("no longer needed")
     return ""
