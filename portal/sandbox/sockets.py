@@ -23,9 +23,10 @@ _BINARY = Subprotocol("binary")
 _GOING_AWAY = 1001
 
 logger = logging.getLogger("portal.sandbox")
-# In more detail the library's own lines show the addresses, which are secrets.
-_library_logger = logging.getLogger("portal.sandbox.websockets")
-_library_logger.setLevel(logging.WARNING)
+# In more detail the library's own lines show the addresses, which are secrets. A logger that nobody else knows stays at
+# its level, whatever is configured later.
+_library_logger = logging.Logger("portal.sandbox.websockets", logging.WARNING)
+_library_logger.parent = logger
 
 
 def choose_family(host: str) -> socket.AddressFamily:
