@@ -1,6 +1,7 @@
-"""The key is nowhere but in the Authorization header, whatever has happened."""
+"""The key is nowhere but in the Authorization header, and an address of a connection only where it was asked for."""
 
 import logging
+from contextlib import suppress
 
 import pytest
 from django.apps import apps
@@ -8,12 +9,15 @@ from django.urls import reverse
 
 from portal import models
 from portal.sandbox import names, server
+from portal.services.connections import ending, opening
 from portal.services.key import accounts, circuit_breaker
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 KEY = "ak-very-secret-0123456789"
+ADDRESS = "ws://127.0.0.1:9/v1/pty/very-secret-address"
+SECRETS = (KEY, "very-secret-address")
 # What only takes long, or is tried again for ever; a single 429 is scripted below.
 SKIPPED = {"slow-5", "fail-429", "fail-429-retry-3"}
 
@@ -38,17 +42,42 @@ def after_every_failure(settings, caplog, alice, olga):
         for status in (400, 500, 200):
             sandbox.script([{"status": status, "body": {"error": f"bad key {KEY}", "message": f"Bearer {KEY}"}}])
             factories.send_until_settled(factories.submit(alice))
+        open_connections(sandbox, alice, factories.send_until_settled(factories.submit(alice, type="max")).workstation)
         yield
+
+
+def open_connections(sandbox, person: models.User, workstation: models.Workstation) -> None:
+    """One that stands, one that ended, and one that is refused in words that have its address."""
+    answers = [
+        {"status": 200, "body": {"url": ADDRESS}},
+        {"status": 200, "body": {"url": ADDRESS}},
+        {"status": 422, "body": {"error": "No", "message": f"It is open at {ADDRESS}."}},
+    ]
+    for number, answer in enumerate(answers):
+        sandbox.script({"on": "POST /workstations/{id}/sandbox/pty", **answer})
+        with suppress(opening.NotOpened):
+            opened = opening.open_connection(
+                person=person, workstation=workstation, kind=models.Connection.Kind.TERMINAL
+            )
+            assert opened.address == ADDRESS
+            if number:
+                ending.end_connection(connection=opened.connection, by=person)
 
 
 def test_the_key_is_nowhere_after_every_failure(after_every_failure, caplog, sign_in, olga, root):
     assert models.Attempt.objects.count() > len(names.RESERVED)
     for model in apps.get_models():
         for row in model._default_manager.values_list():
-            assert KEY not in str([bytes(value) if isinstance(value, memoryview) else value for value in row]), model
+            stored = str([bytes(value) if isinstance(value, memoryview) else value for value in row])
+            assert not [secret for secret in SECRETS if secret in stored], model
 
     addresses = [
         reverse(name) for name in ("home", "request_list", "workstation_list", "workspace_list", "key", "usage")
+    ]
+    addresses += [
+        reverse(name, args=[uid])
+        for name in ("workstation_detail", "workstation_terminal", "workstation_scripts")
+        for uid in models.Connection.objects.values_list("workstation__uid", flat=True).distinct()
     ]
     addresses += [
         reverse(name, args=[number])
@@ -57,13 +86,14 @@ def test_the_key_is_nowhere_after_every_failure(after_every_failure, caplog, sig
     ]
     addresses += [
         reverse(f"admin:portal_{name}_change", args=[pk])
-        for name in ("attempt", "request")
+        for name in ("attempt", "request", "connection", "workstation")
         for pk in apps.get_model("portal", name)._default_manager.values_list("pk", flat=True)
     ]
     browser = sign_in(root)
     for address in [*addresses, "/nowhere/"]:
-        assert KEY not in browser.get(address).content.decode(), address
-    assert KEY not in caplog.text
+        shown = browser.get(address).content.decode()
+        assert not [secret for secret in SECRETS if secret in shown], address
+    assert not [secret for secret in SECRETS if secret in caplog.text]
 
 
 def test_an_error_page_shows_no_setting(after_every_failure, settings, sign_in, root, monkeypatch):
