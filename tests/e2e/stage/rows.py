@@ -13,6 +13,7 @@ from portal.models.event import Verb
 from portal.sandbox import generations
 from portal.services import audit
 from portal.services.audit import seals, watch
+from portal.services.connections import sharing
 from portal.services.key import accounts
 from portal.services.people import membership
 from portal.services.requests import lifecycle, notes
@@ -194,8 +195,22 @@ def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
     _create_workstation(None, "ws-stranger", type="zoom-chromium", **listed)
     _create_workstation(factories.create_user("ines", is_active=False), "ws-left")
     _create_workstation(olga, "ws-olga")
+    _open_connections(mira, olga, uid=uids["active"])
     _create_looks()
     return uids
+
+
+def _open_connections(mira: models.User, olga: models.User, *, uid: str) -> None:
+    """Of mira's, which she shares with olga; olga has looked into it, and says why."""
+    workstation = models.Workstation.objects.get(uid=uid)
+    workstation.refused_connections = {"log": "The log of this workstation is not to be read."}
+    workstation.save()
+    level = models.Share.Level.LOOK
+    sharing.share_workstation(owner=mira, workstation=workstation, name="olga", level=level, lasts=timedelta(hours=8))
+    connections, reason = models.Connection.objects, "She could not find the button that ends her long computation."
+    connections.create(workstation=workstation, person=olga, kind="terminal", reason=reason, ended_at=NOW)
+    connections.create(workstation=workstation, person=mira, kind="vnc")
+    connections.create(workstation=workstation, person=mira, kind="desktop")
 
 
 def _create_workspace(owner: models.User, uid: str, status: str) -> models.Workspace:
