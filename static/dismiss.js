@@ -1,5 +1,4 @@
-// Menus and questions that lie over the page close with Escape, with a press elsewhere, and with their own "Keep it". A
-// link to a question opens it.
+// Closes menus and questions by Escape, by a press elsewhere, by their own button. A link to one opens it.
 "use strict";
 (() => {
   const OPEN = ".account[open], .menu[open], .release[open]";

@@ -1,9 +1,9 @@
-// Live parts: when each asks for itself again, and what is known of the connection; htmx asks.
+// When live parts ask for themselves again, and what is known of the connection.
 "use strict";
 (() => {
   const PAUSES = [2, 3, 5, 10, 15]; // seconds between polls, while nothing changes
   const SOON = [0.3, 0.7, 1.5]; // and before these, where something is about to change
-  const HIDDEN_PAUSE = 30; // seconds, in a tab that nobody looks at; only for what somebody may wait for
+  const HIDDEN_PAUSE = 30; // seconds, in a hidden tab, where somebody waits
   const LIVE = "[data-hx-trigger=poll]";
   const parts = new WeakMap(); // element -> { quiet: polls without news, timer, asking }
   let signedOut = false;
@@ -12,7 +12,7 @@
   const stateOf = (part) => parts.get(part) ?? parts.set(part, { quiet: 0 }).get(part);
 
   function findPause(part) {
-    if (signedOut || !part.isConnected || !part.matches(LIVE)) return null; // it has come to its end
+    if (signedOut || !part.isConnected || !part.matches(LIVE)) return null; // its end
     const first = "soon" in part.dataset ? SOON : [];
     const quiet = stateOf(part).quiet;
     const pause = first[quiet] ?? Math.max(PAUSES[quiet - first.length] ?? PAUSES.at(-1), part.dataset.pause);
@@ -53,7 +53,7 @@
     stateOf(ctx.sourceElement).asking = true;
   });
 
-  // The sign-in page would take what somebody has typed: the page says that it is needed, and stays.
+  // Instead of the sign-in page, which would take what somebody has typed.
   listen("before:response", (ctx, event) => {
     if (ctx.response.status !== 401) return;
     event.preventDefault();
@@ -68,7 +68,7 @@
     state.quiet = status === 200 ? 0 : state.quiet + 1;
     if (!signedOut) say(status < 400 ? "" : status === 503 ? "away" : "lost", ctx.response?.headers);
     plan(ctx.sourceElement);
-    for (const part of findAll()) if (!parts.has(part)) plan(part); // the answer brought it
+    for (const part of findAll()) if (!parts.has(part)) plan(part);
   });
 
   for (const name of ["online", "offline"]) addEventListener(name, wake);
