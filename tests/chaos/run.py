@@ -23,6 +23,7 @@ OPEN = ("QUEUED", "SENDING", "UNKNOWN")
 PATIENCE = 5.0  # seconds: as in settings.DATABASE
 # So long nothing changes any more: what is left then will be left for good. No hold that ends by itself is longer.
 STANDSTILL = 330.0
+LONGEST_ID = 200  # characters, of a mirror
 # So long after everything has settled, the portal may not have seen yet what runs at the provider.
 SEEN_WITHIN = 60.0
 
@@ -125,7 +126,8 @@ class Run:
 
     def _list_running(self) -> set[str]:
         running = {row["uid"] for row in self._read_record()["workstations"] if row["status"] == "active"}
-        return {uid for uid in running if "\0" not in uid}  # the portal shows such a one under a digest
+        # One whose id cannot be kept is shown under a digest.
+        return {uid for uid in running if "\0" not in uid and len(uid) <= LONGEST_ID}
 
     def _read_record(self) -> dict[str, Any]:
         url = f"{self.stage.provider}/control/record"
