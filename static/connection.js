@@ -175,6 +175,7 @@ function leadOut(event) {
   root.querySelector("[data-tools] :is(button, select, summary):not(:disabled)").focus();
 }
 
+const findModule = (name) => document.querySelector(`link[data-module="${name}"]`).href;
 const findTool = (act) => root.querySelector(`[data-act="${act}"]`);
 
 // What views do alike. Given, not imported: the view's own address changes with its content, and an import by a plain name
@@ -182,6 +183,7 @@ const findTool = (act) => root.querySelector(`[data-act="${act}"]`);
 const page = {
   root,
   screen,
+  findModule,
   findTool,
   words: (name) => root.querySelector(`[data-words="${name}"]`)?.textContent.trim() ?? "",
   say(name) {
@@ -255,7 +257,7 @@ addEventListener("pageshow", (event) => {
 });
 
 try {
-  const { default: create } = await import(root.dataset.view);
+  const { default: create } = await import(findModule("view"));
   view = await create(page);
   open();
 } catch {

@@ -16,7 +16,7 @@ const QUALITY = { low: [1, 9], medium: [6, 2], high: [9, 1] }; // of JPEG, and o
 
 export default async function create(page) {
   const { root, screen, onTool, findTool, press, say, words } = page;
-  const { default: RFB } = await import(root.dataset.library);
+  const { default: RFB } = await import(page.findModule("library"));
   const tools = root.querySelector("[data-tools]");
   const box = root.querySelector("[data-clipboard]");
   let rfb = null;

@@ -49,9 +49,9 @@ function readTheme(screen) {
 
 const openLink = (uri) => window.open(uri, "_blank", "noopener,noreferrer");
 
-async function makeTerminal({ root, screen, words }) {
+async function makeTerminal({ root, screen, words, findModule }) {
   addNonce(document.querySelector("meta[name=style-nonce]").content);
-  const { Terminal, FitAddon, SearchAddon, WebLinksAddon } = await import(root.dataset.library);
+  const { Terminal, FitAddon, SearchAddon, WebLinksAddon } = await import(findModule("library"));
   const fontFamily = getComputedStyle(root).getPropertyValue("--mono");
   // Cells are measured once: the font must be there.
   await Promise.all(["", "bold "].map((weight) => document.fonts.load(`${weight}15px ${fontFamily}`)));

@@ -44,6 +44,7 @@ def _show(request: SignedInRequest, uid: str, *, kind: models.Connection.Kind, t
         raise Http404
     shown = {
         "workstation": workstation,
+        "kind": kind,
         "connection_url": reverse("connection_open", args=[uid]),
         "is_guest": not models.Workstation.objects.visible_to(request.user).filter(pk=workstation.pk).exists(),
         "waits": allowed.needs_reason,

@@ -151,7 +151,9 @@ def wait_for_colour(page: Page, wanted: list[int]) -> None:
         """wanted => {
             const canvas = document.querySelector("[data-screen] canvas");
             if (!canvas || canvas.width < 900) return false;
-            const seen = canvas.getContext("2d").getImageData(900, 600, 1, 1).data;
+            const copy = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+            copy.drawImage(canvas, 900, 600, 1, 1, 0, 0, 1, 1);
+            const seen = copy.getImageData(0, 0, 1, 1).data;
             return wanted.every((value, place) => Math.abs(value - seen[place]) < 16);
         }""",
         arg=wanted,

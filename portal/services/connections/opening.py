@@ -148,10 +148,7 @@ def _remember(workstation: models.Workstation, kind: models.Connection.Kind, wor
 def _begin(
     *, person: models.User, workstation: models.Workstation, kind: models.Connection.Kind, reason: str
 ) -> models.Connection:
-    """Write it down, unless the person may not have it any more; and that there is no refusal any more.
-
-    `is_view_only` is what the page is told: the address itself lets everybody work who has it.
-    """
+    """Write it down, and that there is no refusal any more. Raises NotOpened where the right to it has ended."""
     rows = models.Workstation.objects.select_related("request__requester").select_for_update(of=("self",))
     stored, person = rows.get(pk=workstation.pk), models.User.objects.get(pk=person.pk)
     allowed = access.find_access(person=person, workstation=stored)
