@@ -65,7 +65,10 @@ class Pause(_Worded):
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """One row of the catalogue. `code` is stored, linked and shown; `may_exist`: a workstation may have been made."""
+    """One row of the catalogue. `code` is stored, linked and shown; `may_exist`: a workstation may have been made.
+
+    `operator_steps`: what an operator does, where that is another thing than what the requester does.
+    """
 
     code: str
     title: Words
@@ -73,6 +76,7 @@ class Failure:
     actor: Actor
     steps: tuple[Words, ...]
     again: Words
+    operator_steps: tuple[Words, ...] = ()
     retry: Retry = Retry.NEVER
     pause: Pause = Pause.NONE
     may_exist: bool = False
@@ -112,6 +116,10 @@ _ROWS = (
             ),
             _("Try again once they tell you that it's fixed."),
         ),
+        operator_steps=(
+            _("Compare the request and AgentStation's response, both in the audit log, with its documentation."),
+            _("The format can be changed only by a newer version of the portal: update it, or report the problem."),
+        ),
         again=_("Yes, but it will fail in the same way until the portal is fixed."),
         errors=(agentstation.InvalidRequest,),
     ),
@@ -130,6 +138,13 @@ _ROWS = (
                 "has to be submitted again."
             ),
         ),
+        operator_steps=(
+            _("Replace the API key (AGENTSTATION_API_KEY) on the server, and restart the portal."),
+            _(
+                "Waiting requests are sent automatically once AgentStation accepts the key. Only a request that has "
+                "failed has to be submitted again."
+            ),
+        ),
         again=_("Yes. A new request waits until the key works."),
         pause=Pause.UNTIL_ACCEPTED,
         errors=(agentstation.InvalidKey,),
@@ -146,6 +161,10 @@ _ROWS = (
             _("Ask the owner of the team's AgentStation account to add credit or update the payment method."),
             _("A portal operator then resumes sending."),
             _("Waiting requests are sent automatically. Only a request that has failed has to be submitted again."),
+        ),
+        operator_steps=(
+            _("Ask the owner of the team's AgentStation account to add credit or update the payment method."),
+            _("Resume sending on the status page once the account is paid. Waiting requests are sent automatically."),
         ),
         again=_("Yes. A new request waits until the account is paid."),
         pause=Pause.UNTIL_OPERATOR,
@@ -223,6 +242,10 @@ _ROWS = (
                 "certificate) is broken."
             ),
         ),
+        operator_steps=(
+            _("Wait a few minutes. The portal tries again by itself."),
+            _("If this goes on, check the server's network, its DNS, and the base URL and certificate it connects to."),
+        ),
         again=_("Yes, but there is no need: the portal tries again by itself."),
         retry=Retry.UNTIL_IT_WORKS,
         pause=Pause.CONSECUTIVE_FAILURES,
@@ -294,6 +317,10 @@ _ROWS = (
             ),
             _("Try again once they tell you that it's fixed."),
         ),
+        operator_steps=(
+            _("Check the base URL, and any proxy between the server and AgentStation."),
+            _("Read the response as it came, in the audit log. AgentStation may have changed."),
+        ),
         again=_("Yes, but it will probably fail in the same way."),
         errors=(agentstation.UnexpectedStatus,),
     ),
@@ -312,3 +339,9 @@ def classify_error(error: agentstation.AgentStationError) -> Failure:
         if isinstance(error, failure.errors):
             return failure
     raise LookupError(f"{type(error).__name__} is not in the catalogue")
+
+
+def make_clause(title: str) -> str:
+    """A title as part of a sentence."""
+    is_name = not title.split()[0][1:].islower()  # AgentStation, API
+    return title if is_name else f"{title[0].lower()}{title[1:]}"

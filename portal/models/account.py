@@ -157,9 +157,7 @@ class Key(Audited):
     @property
     def cause_clause(self) -> str:
         """The cause as part of a sentence."""
-        title = self.cause_title
-        is_name = not title.split()[0][1:].islower()  # AgentStation, API
-        return title if is_name else f"{title[0].lower()}{title[1:]}"
+        return failures.make_clause(self.cause_title)
 
     @property
     def who_ends(self) -> str:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from django.conf import settings
 from django.db import models
 from django.db.models import F, OrderBy, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures
@@ -187,6 +188,16 @@ class Request(Audited):
     def is_final(self) -> bool:
         """Whether nothing more will happen to it by itself."""
         return not TRANSITIONS[self.Status(self.status)]
+
+    @property
+    def needs_review(self) -> bool:
+        """Whether a person has to say what became of it: the portal can't find out."""
+        return self.status == self.Status.UNKNOWN and bool(self.operator_note)
+
+    @property
+    def state(self) -> str:
+        """The status in the words of the pages."""
+        return gettext("Needs review") if self.needs_review else self.get_status_display()
 
     @property
     def failure_row(self) -> failures.Failure | None:

@@ -47,6 +47,7 @@ REQUEST_BADGES: Mapping[str, Badge] = MappingProxyType(
         _S.CANCELLED: Badge(_("Cancelled"), "off", "circle-minus"),
     }
 )
+_NEEDS_REVIEW = Badge(_("Needs review"), "warn", "triangle-alert")
 # The first that stands in what the browser says: most say what they want to be taken for, too.
 _BROWSERS = (
     *(("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("HeadlessChrome/", "Chrome")),
@@ -161,7 +162,8 @@ def type_name(type: str) -> str:
 @register.simple_tag
 def request_state(portal_request: models.Request, *, big: bool = False) -> SafeString:
     """The badge of a request."""
-    return draw_badge(REQUEST_BADGES[portal_request.status], big=big)
+    badge = _NEEDS_REVIEW if portal_request.needs_review else REQUEST_BADGES[portal_request.status]
+    return draw_badge(badge, big=big)
 
 
 @register.simple_tag

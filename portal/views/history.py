@@ -17,7 +17,7 @@ from portal.services.search import finding
 
 PAGE_SIZE = 50
 _PAGE_KEYS = ("before", "after")
-_SHOWN = ("status", "failure", "type", "workspace_uid", "created_at", "ended_at")
+_SHOWN = ("status", "operator_note", "failure", "type", "workspace_uid", "created_at", "ended_at")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,6 @@ class Panel(StrEnum):
     OUTCOME = "requests/panels/outcome.html"
     SENDING = "requests/panels/sending.html"
     WAITING = "requests/panels/waiting.html"
-    CANCEL = "requests/panels/cancel.html"
     NO_LONGER_WANTED = "requests/panels/no_longer_wanted.html"
     MADE_AFTER_ALL = "requests/panels/made_after_all.html"
     OPERATOR_CLOSE = "requests/panels/operator_close.html"
@@ -51,7 +50,7 @@ def describe_page(
 ) -> RequestPage:
     """All that is decided for the page of one request."""
     shown = {
-        *_list_told(past, is_rehearsal=is_rehearsal, is_own=is_own),
+        *_list_told(past, is_rehearsal=is_rehearsal),
         *(_list_own_actions(past.portal_request, may_decide=may_decide) if is_own else ()),
     }
     return RequestPage(
@@ -64,7 +63,7 @@ def describe_page(
     )
 
 
-def _list_told(past: RequestHistory, *, is_rehearsal: bool, is_own: bool) -> Iterable[Panel]:
+def _list_told(past: RequestHistory, *, is_rehearsal: bool) -> Iterable[Panel]:
     """What is said to everybody who may see the request."""
     portal_request, states = past.portal_request, models.Request.Status
     if past.ending:
@@ -80,7 +79,7 @@ def _list_told(past: RequestHistory, *, is_rehearsal: bool, is_own: bool) -> Ite
             yield Panel.OUTCOME
         case states.SENDING:
             yield Panel.SENDING
-        case states.QUEUED if not is_own:
+        case states.QUEUED:
             yield Panel.WAITING
 
 
@@ -93,8 +92,6 @@ def _describe_cancelled(past: RequestHistory) -> str:
 def _list_own_actions(portal_request: models.Request, *, may_decide: bool) -> Iterable[Panel]:
     """What its requester alone can do."""
     states, is_unwanted = models.Request.Status, portal_request.cancel_requested_at is not None
-    if portal_request.status == states.QUEUED:
-        yield Panel.CANCEL
     if portal_request.status == states.UNKNOWN and not may_decide and not is_unwanted:
         yield Panel.NO_LONGER_WANTED
     workstation = getattr(portal_request, "workstation", None)

@@ -18,6 +18,7 @@ from portal.services.reports import pulse
 from portal.services.requests import fair_queue, notes, submissions
 from portal.views import failure_pages, history, request_page, support
 from portal.views.components import choosing, links, live, timeline
+from portal.views.components.waiting import describe_waiting
 from portal.views.http import SignedInRequest, keep_key, read_key
 
 
@@ -96,7 +97,7 @@ def live_rows(request: SignedInRequest) -> HttpResponse:
 
 def _show_rows(request: SignedInRequest, rows: list[models.Request]) -> dict[str, Any]:
     """The rows, with what makes them live while one of them is unfinished."""
-    facts = [(row.pk, row.status, row.failure) for row in rows]
+    facts = [(row.pk, row.state, row.failure) for row in rows]
     version = live.read_version(request, facts, key=read_key(request))
     is_live = any(not row.is_final for row in rows)
     return {
@@ -140,6 +141,7 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
     portal_request, key = past.portal_request, found.key
     is_waiting = portal_request.status == models.Request.Status.QUEUED
     position = fair_queue.find_position(portal_request=portal_request) if is_waiting else None
+    last = past.attempts[-1] if past.attempts else None
     failure = portal_request.failure_row
     is_failed = portal_request.status == models.Request.Status.FAILED
     is_own = portal_request.requester_id == request.user.pk
@@ -155,7 +157,8 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
         "live": None if portal_request.is_final else part,
         "is_settled": is_failed and not past.is_given_up and failure and failure.may_exist,
         "attempts": past.attempts,
-        "steps": timeline.fold_steps(timeline.list_steps(request_history=past, key=key, position=position)),
+        "steps": timeline.fold_steps(timeline.list_steps(request_history=past)),
+        "waiting": describe_waiting(portal_request, key=key, last=last, position=position) if is_waiting else None,
         "known_by": past.known_by,
         "now": timezone.now(),
         "page": page,

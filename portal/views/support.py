@@ -14,7 +14,7 @@ def describe_request(*, portal_request: models.Request, attempts: Iterable[model
     failure = f" ({portal_request.failure})" if portal_request.failure else ""
     lines = [
         f"{_('Request')}: {portal_request.label}",
-        f"{_('State')}: {portal_request.get_status_display()}{failure}",
+        f"{_('State')}: {portal_request.state}{failure}",
         f"{_('Type')}: {portal_request.type}",
         f"{_('Workspace')}: {portal_request.workspace_uid or _('a new one')}",
         f"{_('Requested')}: {_write_time(portal_request.created_at)}",

@@ -86,14 +86,6 @@ def test_a_requester_wishes_to_cancel_what_is_unknown(sign_in, unknown, alice):
     assert (unknown.status, unknown.cancel_requested_at is not None) == ("UNKNOWN", True)
 
 
-def test_a_waiting_request_shows_its_place(sign_in, sandbox, alice, bob):
-    factories.submit(alice)
-    second = factories.submit(alice)
-    factories.submit(bob)
-    page = sign_in(alice).get(f"/requests/{second.pk}/").content.decode()
-    assert "At most 16 calls are under way at one time. Its place in the queue: 3." in page
-
-
 @pytest.mark.parametrize("answer", ["same", "other"])
 def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, settings, alice, anna, olga, answer):
     waiting = factories.submit(alice)

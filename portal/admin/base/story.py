@@ -78,7 +78,7 @@ def _read_events(portal_request: models.Request) -> list[models.Event]:
 
 def _tell_outcome(portal_request: models.Request) -> Shown:
     """Its state, with the failure in the catalogue's words."""
-    state = portal_request.get_status_display()
+    state = portal_request.state
     failure = portal_request.failure_row
     if failure is None:
         return format_html("<b>{}.</b>", state)

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -90,7 +88,7 @@ def read_request_history(*, portal_request: models.Request, was_claimed: bool = 
     return RequestHistory(portal_request=now, attempts=attempts, events=events)
 
 
-def list_steps(*, request_history: RequestHistory, key: models.Key, position: int | None) -> list[Step]:
+def list_steps(*, request_history: RequestHistory) -> list[Step]:
     """All steps in order."""
     portal_request, attempts = request_history.portal_request, request_history.attempts
     steps = [
@@ -105,7 +103,8 @@ def list_steps(*, request_history: RequestHistory, key: models.Key, position: in
     middle += [_describe_decision(event) for event in request_history.events if _is_shown(event)]
     steps += sorted(middle, key=lambda step: step.at or portal_request.created_at)
     if portal_request.status == models.Request.Status.QUEUED:
-        steps.append(_describe_waiting(portal_request, key=key, is_first=not attempts, position=position))
+        title = _("Waiting to try again") if attempts else _("Waiting in the queue")
+        steps.append(Step(title=title, state="now"))
     steps.append(_describe_end(portal_request))
     return [*steps, *_describe_after_release(portal_request)]
 
@@ -212,50 +211,6 @@ def _describe_decision(event: models.Event) -> Step:
         state="warn" if event.verb == Verb.NEEDS_REVIEW else "done",
         text=f"{who}{reason}" if reason else text or event.actor_name,
         at=event.at,
-    )
-
-
-def _describe_waiting(portal_request: models.Request, *, key: models.Key, is_first: bool, position: int | None) -> Step:
-    title = _("Waiting in the queue") if is_first else _("Waiting to try again")
-    text = _explain_waiting(portal_request, key=key)
-    if position and portal_request.account_id == key.account_id:
-        text = f"{text} {_('Its place in the queue: %(position)s.') % {'position': position}}"
-    return Step(title=title, state="now", text=text)
-
-
-def _explain_waiting(portal_request: models.Request, *, key: models.Key) -> str:
-    if portal_request.account_id != key.account_id:
-        return _("It was meant for another AgentStation account, and isn't sent with the current key.")
-    if key.is_paused:
-        return _explain_pause(key)
-    if key.is_resuming:
-        return _("Requests are sent one at a time until one succeeds.")
-    if portal_request.next_attempt_at is not None:
-        return _("The portal tries again by itself. You don't need to do anything.")
-    return _(
-        "It is sent as soon as it is its turn, usually within a second. "
-        "At most %(count)s calls are under way at one time."
-    ) % {"count": settings.PORTAL_CALLS_IN_FLIGHT}
-
-
-def _explain_pause(key: models.Key) -> str:
-    values = {
-        "cause": key.cause_clause,
-        "since": date_format(timezone.localtime(key.paused_at), "H:i T") if key.paused_at else "",
-        "end": key.who_ends,
-        "who": key.failure.actor.words if key.failure else "",
-    }
-    if key.failure is None or key.paused_until is not None:
-        return (
-            _("Requests are paused for the whole team: %(cause)s, since %(since)s. Sending resumes when %(end)s.")
-            % values
-        )
-    return (
-        _(
-            "Requests are paused for the whole team: %(cause)s, since %(since)s. Who can fix this: %(who)s. Sending "
-            "resumes when %(end)s."
-        )
-        % values
     )
 
 

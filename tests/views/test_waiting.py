@@ -1,0 +1,89 @@
+"""What the page of a queued request says: what it waits for, and whose turn it is."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from portal import models
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def read(sign_in, alice, olga):
+    """The page of a request as its requester sees it, or as an operator does."""
+
+    def read(portal_request: models.Request, *, person: models.User = alice) -> str:
+        text = sign_in(person).get(f"/requests/{portal_request.pk}/").content.decode()
+        return " ".join(text.replace("&#x27;", "'").split())
+
+    return read
+
+
+@pytest.fixture
+def online(db) -> None:
+    models.Worker.objects.create(name="one", seen_at=timezone.now() + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("uid", "title", "actor"),
+    [
+        ("fail-401", "Waiting: API key rejected", "Who can fix this: a portal operator"),
+        ("fail-402", "Waiting: payment required", "Who can fix this: the account owner (billing)"),
+        ("fail-429", "Waiting: rate limit reached", "No action needed: it resolves by itself."),
+    ],
+)
+def test_under_a_pause_it_says_who_can_end_it(sandbox, online, read, settings, alice, uid, title, actor):
+    settings.PORTAL_RETRY_DELAY = 30.0
+    factories.submit(alice, workspace_uid=uid)
+    factories.send_once()
+    waiting = factories.submit(alice)
+    page = read(waiting)
+    assert f'{title} <span class="mono muted">({uid[5:]})' in page
+    assert actor in page
+    assert "is then sent automatically" in page
+
+
+def test_an_operator_is_told_that_it_is_their_turn_and_what_to_do(sandbox, online, read, alice, olga):
+    failed = factories.submit(alice, workspace_uid="fail-401")
+    factories.send_until_settled(failed)
+    waiting = factories.submit(alice)
+    assert "Who can fix this: you, as a portal operator" in read(waiting, person=olga)
+    page = read(failed, person=olga)
+    assert "Replace the API key" in page
+    assert "Tell a portal operator" not in page
+
+
+def test_between_two_attempts_it_says_what_came_and_when_it_goes_on(sandbox, online, read, settings, alice):
+    settings.PORTAL_RETRY_DELAY = 30.0
+    waiting = factories.submit(alice, workspace_uid="fail-503")
+    factories.send_once()
+    page = read(waiting)
+    assert 'Waiting to try again: AgentStation is overloaded <span class="mono muted">(503)' in page
+    assert "Nothing was created. The portal tries again by itself at" in page
+    assert "No action needed: it resolves by itself." in page
+
+
+def test_in_the_queue_it_tells_its_place(sandbox, online, read, alice, bob):
+    factories.submit(alice)
+    second = factories.submit(alice)
+    factories.submit(bob)
+    page = read(second)
+    assert "At most 16 calls are under way at one time. Its place in the queue: 3." in page
+
+
+def test_without_a_worker_it_says_so(sandbox, read, alice):
+    page = read(factories.submit(alice))
+    assert "Waiting: the background worker is offline" in page
+    assert "Who can fix this: a portal operator" in page
+
+
+def test_where_a_person_has_to_decide_its_state_is_needs_review_everywhere(sandbox, read, sign_in, alice, olga):
+    unknown = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    assert "<bdi>Checking</bdi>" in read(unknown)
+    factories.ask_people(unknown)
+    for person in (alice, olga):
+        assert "<bdi>Needs review</bdi>" in read(unknown, person=person)
+        assert "<bdi>Needs review</bdi>" in sign_in(person).get("/requests/").text
