@@ -5,6 +5,7 @@ const root = document.querySelector("[data-connection]");
 const screen = root.querySelector("[data-screen]");
 const form = root.querySelector("[data-reason]");
 const again = root.querySelector("[data-reconnect]");
+const states = root.querySelector("[data-states]");
 const slots = new Map([...root.querySelectorAll("[data-slot]")].map((slot) => [slot, slot.textContent]));
 
 const WITHIN = 60_000; // ms for an opening: the provider may be slow
@@ -28,7 +29,7 @@ let timer, poll;
 const wait = (seconds, fallback, least, most) =>
   Math.min(Math.max(Number.isFinite(seconds) ? seconds : fallback, least), most) * 1000;
 
-function show(state, { words = state, ...texts } = {}) {
+function show(state, { words = state, is_gone: isGone = words === "forbidden", ...texts } = {}) {
   const within = screen.contains(document.activeElement);
   root.dataset.connection = state;
   for (const part of root.querySelectorAll("[data-for]")) part.hidden = !part.dataset.for.split(" ").includes(words);
@@ -39,9 +40,10 @@ function show(state, { words = state, ...texts } = {}) {
   }
   page.say("");
   if (form) form.hidden = state !== "waiting";
-  again.hidden = !["ended", "refused", "busy"].includes(state);
+  const isOver = ["ended", "refused"].includes(state);
+  again.hidden = isGone || !(isOver || state === "busy");
   // Whoever was in the screen would be nowhere now.
-  if (!again.hidden && state !== "busy" && (within || document.activeElement === document.body)) again.focus();
+  if (isOver && (within || document.activeElement === document.body)) (again.hidden ? states : again).focus();
 }
 
 // Not by sendBeacon: the portal takes no files, which FormData is sent as, and under a referrer policy of "no-referrer" a

@@ -88,27 +88,36 @@ export default function create({ root, screen, onTool, findTool, press, words, s
     waiting = [];
     removeOld();
     if (follows) screen.scrollTop = screen.scrollHeight;
+    tell();
   }
 
   // All that came since the last picture at once. A tab that nobody looks at draws nothing: then only the last are kept.
   function keep(line) {
     waiting.push(line);
     if (waiting.length > 2 * MOST_LINES) waiting = waiting.slice(-MOST_LINES);
-    if (paused) root.querySelector("[data-status]").textContent = `${words("waiting")} ${waiting.length}`;
+    if (paused) tell();
     else frame ??= requestAnimationFrame(draw);
+  }
+
+  function tell() {
+    if (paused && waiting.length)
+      root.querySelector("[data-status]").textContent = `${words("waiting")} ${waiting.length}`;
+    else if (paused) say("paused");
+    else say(lines.length && lines.every((line) => line.element.hidden) ? "no-match" : "");
   }
 
   function filter() {
     for (const line of lines) line.element.hidden = !matches(line);
     screen.scrollTop = screen.scrollHeight;
+    tell();
   }
 
   onTool("filter", filter, "input");
   onTool("level", filter, "change");
   onTool("pause", (button) => {
     paused = press(button);
-    say(paused ? "paused" : "");
-    if (!paused) draw();
+    if (paused) tell();
+    else draw();
   });
 
   function fail(link) {

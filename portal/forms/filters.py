@@ -29,6 +29,8 @@ _MOST_PEOPLE = 500
 # By its name or as pages say it, where that is one word.
 _STATUSES = {str(word).casefold(): value for value, label in models.Request.Status.choices for word in (value, label)}
 
+_DAYS = {str(_("today")).casefold(): 0, str(_("yesterday")).casefold(): 1}  # ago
+
 
 class DurationField(WholeText):
     """A length of time such as 90, 90 s, 5 min or 1.5 h, as seconds; None where it is empty."""
@@ -91,14 +93,16 @@ def check_order(form: forms.Form, cleaned: dict[str, Any]) -> None:
         form.add_error("until", _("The last day must not be before the first."))
 
 
-def _take_names(text: str) -> tuple[str, dict[str, str]]:
-    """The text without what names a state or a failure, and what these are. A quoted word is text."""
-    rest, named = list[str](), dict[str, str]()
+def _take_names(text: str) -> tuple[str, dict[str, Any]]:
+    """The text without what names a state, a failure or a day, and what these are. A quoted word is text."""
+    rest, named = list[str](), dict[str, Any]()
     for word in smart_split(text):
         if word in failures.CATALOGUE and "failure" not in named:
             named["failure"] = word
         elif (status := _STATUSES.get(word.casefold())) and "status" not in named:
             named["status"] = status
+        elif (days := _DAYS.get(word.casefold())) is not None and "since" not in named:
+            named["since"] = named["until"] = timezone.localdate() - timedelta(days=days)
         else:
             rest.append(word)
     return " ".join(rest), named
@@ -160,8 +164,8 @@ class FilterForm(ListFilterForm):
         label=_("Search"),
         required=False,
         help_text=_(
-            "A request's number, or words from a note, an error, a name or an ID. A state or a failure's code filters: "
-            "failed, 422. Quote it to search for it as text."
+            "A request's number, or words from a note, an error, a name or an ID. A state, a failure's code or a day "
+            "filters: failed, 422, today, yesterday. Quote it to search for it as text."
         ),
         # More than may be looked for, so that too much is said to be so; in any script no more than an address takes.
         widget=forms.TextInput(

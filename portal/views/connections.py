@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal import forms, models
 from portal.services.connections import access, ending, offers, opening, sharing
+from portal.views import workstations
 from portal.views.components import paging, policy
 from portal.views.http import SignedInRequest
 
@@ -99,6 +100,7 @@ def _refuse(refusal: opening.NotOpened) -> JsonResponse:
         "text": refusal.text,
         "said": refusal.said,
         "retry_after": refusal.retry_after,
+        "is_gone": isinstance(refusal, opening.Gone),
     }
     return JsonResponse(words, status=HTTPStatus.SERVICE_UNAVAILABLE if is_busy else HTTPStatus.CONFLICT)
 
@@ -119,6 +121,7 @@ def note_alive(request: SignedInRequest, number: int) -> JsonResponse:
             "ended": {
                 "title": _("The connection has ended"),
                 "text": _("The workstation has ended or is being released, or it isn't shared with you any more."),
+                "is_gone": True,
             }
         }
     )
@@ -155,15 +158,17 @@ def share(request: SignedInRequest, uid: str) -> HttpResponse:
     workstation = _find_own(request, uid)
     form = forms.ShareForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
-        return redirect("workstation_detail", uid)
+        return workstations.show_one(request, workstation, refused=form)
     wanted = {"name": form.cleaned_data["person"], "level": form.cleaned_data["level"], "lasts": form.lasts}
     try:
         made = sharing.share_workstation(owner=request.user, workstation=workstation, **wanted)
-    except sharing.NotShared as error:
+    except sharing.Ended as error:
         messages.error(request, str(error))
-    else:
-        messages.success(request, _("Shared with %(name)s.") % {"name": made.person.get_username()})
+        return redirect("workstation_detail", uid)
+    except sharing.NotShared as error:
+        form.add_error("person", str(error))
+        return workstations.show_one(request, workstation, refused=form)
+    messages.success(request, _("Shared with %(name)s.") % {"name": made.person.get_username()})
     return redirect("workstation_detail", uid)
 
 

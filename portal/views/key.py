@@ -95,7 +95,13 @@ def resume(request: SignedInRequest) -> HttpResponse:
     except circuit_breaker.NotPaused as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, _("Sending resumes: waiting requests are sent one at a time until one succeeds."))
+        messages.success(
+            request,
+            _(
+                "You have resumed sending. Requests are sent one at a time until one succeeds; if the next is refused, "
+                "sending pauses again."
+            ),
+        )
     return redirect("key")
 
 

@@ -82,7 +82,7 @@ def _renew_submission(form: forms.RequestForm) -> None:
 def index(request: SignedInRequest) -> HttpResponse:
     """The history, a page at a time, filtered as the URL says."""
     page = history.read_page(user=request.user, query=request.GET)
-    shown = {"page": page, "presets": links.list_presets(), **_show_rows(request, page.requests)}
+    shown = {"page": page, "presets": links.list_presets(query=page.query), **_show_rows(request, page.requests)}
     return render(request, "requests/history.html", shown)
 
 

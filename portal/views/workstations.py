@@ -85,9 +85,17 @@ def _release_several(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def detail(request: SignedInRequest, uid: str) -> HttpResponse:
     """One workstation with the files and logs of its workspace."""
-    workstation = _find(request, uid)
-    part = _read_part(request, workstation)
-    return render(request, "workstations/detail.html", _show_one(request, workstation, part=part))
+    return show_one(request, _find(request, uid))
+
+
+def show_one(
+    request: SignedInRequest, workstation: models.Workstation, *, refused: forms.ShareForm | None = None
+) -> HttpResponse:
+    """The page; with a `refused` form it is not live, which would take away what is being filled in."""
+    shown = _show_one(request, workstation, part=_read_part(request, workstation))
+    if refused is not None:
+        shown |= {"share_form": refused, "live": None}
+    return render(request, "workstations/detail.html", shown)
 
 
 @require_GET

@@ -96,7 +96,7 @@ def resume(page: Page, portal: Portal) -> None:
     button = page.get_by_role("button", name="Resume sending")
     if button.count():
         button.click()
-        expect(page.locator(".messages")).to_contain_text("Sending resumes")
+        expect(page.locator(".messages")).to_contain_text("You have resumed sending")
 
 
 def open_key(page: Page, portal: Portal) -> None:

@@ -162,7 +162,18 @@ def test_who_shares_lets_somebody_look_and_takes_it_back(sandbox, sign_in, alice
 def test_a_share_that_cannot_be_says_why(sign_in, alice, bob, uid, wish, words):
     browser = sign_in(alice)
     response = browser.post(f"/workstations/{uid}/shares/", wish, follow=True)
-    assert words in response.content.decode()
+    shown = response.content.decode()
+    assert words in shown
+    assert 'id="share" open' in shown
+    if wish["person"] == "nobody":
+        assert 'value="nobody"' in shown, "what was typed is kept"
+    assert not models.Share.objects.exists()
+
+
+def test_what_has_ended_meanwhile_is_not_shared_and_says_so(sign_in, alice, bob, uid):
+    sign_in(alice).post(f"/workstations/{uid}/release/")
+    response = sign_in(alice).post(f"/workstations/{uid}/shares/", {"person": "bob", "level": "look"}, follow=True)
+    assert "has ended, or is being released" in response.content.decode()
     assert not models.Share.objects.exists()
 
 

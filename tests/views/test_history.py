@@ -58,11 +58,23 @@ def test_words_numbers_and_filters_find_together(browse, alice, bob, anna):
     assert browse(alice, f"q={used.pk}") == []
 
 
-def test_the_usual_lists_are_offered_until_a_filter_is_in_force(sign_in, alice):
+def test_the_usual_lists_are_offered_and_the_one_that_is_shown_is_marked(sign_in, alice):
     rows.create_request(alice, status="FAILED", failure="422")
     page = sign_in(alice).get("/requests/").content.decode()
-    assert '<a href="/requests/?status=FAILED">Failed</a>' in page
-    assert "Last 7 days" not in sign_in(alice).get("/requests/?status=FAILED").content.decode()
+    assert '<a href="/requests/?status=FAILED">Failed</a>' in " ".join(page.split()).replace(" >", ">")
+    shown = sign_in(alice).get("/requests/?status=FAILED").content.decode()
+    assert "Last 7 days" in shown
+    assert '<a href="/requests/?status=FAILED" aria-current="true">Failed</a>' in " ".join(shown.split()).replace(
+        " >", ">"
+    )
+
+
+def test_a_day_is_a_word_of_the_search(browse, alice):
+    today = rows.create_request(alice, created_at=timezone.now())
+    yesterday = rows.create_request(alice, created_at=timezone.now() - timedelta(days=1))
+    assert browse(alice, "q=today") == [today.pk]
+    assert browse(alice, "q=Yesterday") == [yesterday.pk]
+    assert browse(alice, "q=%22today%22") == []
 
 
 def test_a_name_that_nobody_has_leads_to_those_that_are_like_it(browse, sign_in, alice, anna):

@@ -121,7 +121,7 @@ def test_the_key_is_resumed_by_operators_only(sign_in, alice, anna, olga):
         assert "API key rejected" in sign_in(person).get("/").content.decode()
     assert sign_in(olga).get("/key/resume/").status_code == 405
 
-    assert "Sending resumes" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
+    assert "You have resumed sending" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
     assert models.Key.objects.get().state == "RESUMING"
     assert "somebody has already resumed sending" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
 

@@ -42,6 +42,10 @@ class Busy(NotOpened):
     """So many others are being opened that this one has to wait a moment."""
 
 
+class Gone(NotOpened):
+    """There is nothing to open any more: trying again is of no use."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Opened:
     """A connection that stands open, and its address."""
@@ -79,7 +83,7 @@ def open_connection(
 
 def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> None:
     if not offers.is_open(workstation=workstation):
-        raise NotOpened(_("The workstation has ended"), _("It was released, or AgentStation ended it."))
+        raise Gone(_("The workstation has ended"), _("It was released, or AgentStation ended it."))
     key = circuit_breaker.get_key(account=workstation.account)
     if circuit_breaker.stops_all_calls(key=key) or not circuit_breaker.is_confirmed(account=key.account):
         raise NotOpened(
@@ -153,7 +157,7 @@ def _begin(
     stored, person = rows.get(pk=workstation.pk), models.User.objects.get(pk=person.pk)
     allowed = access.find_access(person=person, workstation=stored)
     if allowed is None or kind not in allowed.kinds or not offers.is_open(workstation=stored):
-        raise NotOpened(_("You can't open this any more"), _("It was released, or isn't shared with you any more."))
+        raise Gone(_("You can't open this any more"), _("It was released, or isn't shared with you any more."))
     if kind in stored.refused_connections:
         stored.refused_connections = {one: said for one, said in stored.refused_connections.items() if one != kind}
         stored.save(update_fields=["refused_connections"])

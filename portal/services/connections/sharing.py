@@ -17,6 +17,10 @@ class NotShared(Exception):
     """The workstation cannot be shared so; the message is fit for its owner."""
 
 
+class Ended(NotShared):
+    """There is nothing to share any more."""
+
+
 @transaction.atomic
 def share_workstation(
     *,
@@ -32,7 +36,7 @@ def share_workstation(
     """
     locked = models.Workstation.objects.select_for_update().get(pk=workstation.pk)  # two at once would be two shares
     if not offers.is_open(workstation=locked):
-        raise NotShared(_("This workstation has ended, or is being released."))
+        raise Ended(_("This workstation has ended, or is being released."))
     person = _find_person(name)
     if person is None:
         raise NotShared(_("There is nobody called %(name)s in the portal.") % {"name": name})

@@ -74,6 +74,12 @@ def _list_requests(rows: QuerySet[models.Request]) -> list[models.Request]:
     return list(rows.select_related("requester", "account").order_by("id")[: MOST + 1])
 
 
+def estimate_known_by(*, proof_from: datetime, allowed_lag: timedelta) -> datetime:
+    """When two scans have begun that can prove what became of an attempt."""
+    between = timedelta(seconds=min(settings.PORTAL_SCAN_INTERVAL, reconcile.SLOWEST))
+    return proof_from + allowed_lag + 2 * between
+
+
 class _Facts:
     """What was read for all of the requests."""
 
@@ -148,9 +154,8 @@ class _Facts:
         """When two scans have begun that can prove something, and when people are asked without them."""
         if sent is None:
             return None, None
-        proof_from = sent.proof_from + self._view.allowed_lag
-        between = timedelta(seconds=min(settings.PORTAL_SCAN_INTERVAL, reconcile.SLOWEST))
-        return proof_from + 2 * between, proof_from + self._view.longest_wait
+        known_by = estimate_known_by(proof_from=sent.proof_from, allowed_lag=self._view.allowed_lag)
+        return known_by, sent.proof_from + self._view.allowed_lag + self._view.longest_wait
 
 
 def _describe_orphans(orphans: Iterable[models.Workstation]) -> Mapping[int, Sequence[Candidate]]:

@@ -1,5 +1,6 @@
 """Links from other pages into the history: the one place that names its parameters outside of it."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import urlencode
 
@@ -31,14 +32,24 @@ def to_history(
     return f"{reverse('request_list')}?{urlencode({name: value for name, value in (values | days).items() if value})}"
 
 
-def list_presets() -> list[tuple[str, str]]:
-    """What is looked for most: words, and the address of the list."""
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """A list that is looked for often: the words of its link, and whether it is the one that is shown."""
+
+    words: str
+    link: str
+    is_current: bool
+
+
+def list_presets(*, query: str = "") -> list[Preset]:
+    """What is looked for most; `query` is what the address of the page asks for."""
     today = timezone.localdate(timezone=timezone.get_default_timezone())
     yesterday = today - timedelta(days=1)
-    return [
+    lists = [
         (_("Today"), to_history(since=today, until=today)),
         (_("Yesterday"), to_history(since=yesterday, until=yesterday)),
         (_("Last 7 days"), to_history(since=today - timedelta(days=6), until=today)),
         (_("Failed"), to_history(status=models.Request.Status.FAILED)),
         (_("Checking"), to_history(status=models.Request.Status.UNKNOWN)),
     ]
+    return [Preset(words=words, link=link, is_current=link.partition("?")[2] == query) for words, link in lists]

@@ -43,12 +43,12 @@ class Log:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """`waiting` are those that have waited longest. `presets` are words and the addresses of lists. `log` only for who
+    """`waiting` are those that have waited longest. `log` only for who
     may look at events."""
 
     figures: list[Figure]
     waiting: list[models.Request]
-    presets: list[tuple[str, str]]
+    presets: list[links.Preset]
     log: Log | None
 
 
@@ -98,7 +98,11 @@ def _count_day(account: models.Account) -> list[Figure]:
     time = usual.read_usual_time(account=account)
     figures = [
         (_("Requests in 24 hours"), str(statuses.total()), ""),
-        (_("Of these succeeded"), f"{100 * statuses[_States.SUCCEEDED] // ended} %" if ended else "–", ""),
+        (
+            _("Succeeded, of %(count)s that ended") % {"count": ended},
+            f"{100 * statuses[_States.SUCCEEDED] // ended} %" if ended else "–",
+            "",
+        ),
         (_("Usually ready within"), _("%(seconds)d s") % {"seconds": round(time)} if time is not None else "–", ""),
         (_("Most frequent failure"), code if count else "–", links.to_history(failure=code) if count else ""),
     ]

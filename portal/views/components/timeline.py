@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from portal import models
 from portal.models.event import Verb
-from portal.services.reconciliation import listinglag, restore
+from portal.services.reconciliation import listinglag, restore, review, unresolved
 
 _ENDINGS = (Verb.CLOSE, Verb.CANCEL)
 _DECISIONS = (Verb.RECONCILE, Verb.ADOPT, Verb.NOT_CREATED, Verb.NEEDS_REVIEW, Verb.REQUEST_CANCEL)
@@ -51,12 +51,13 @@ class RequestHistory:
 
     @property
     def known_by(self) -> datetime | None:
-        """From when on a scan can tell what became of it while its outcome is unknown, unless a person has to."""
+        """When the portal should know what became of it while its outcome is unknown, unless a person has to say."""
         is_unknown = self.portal_request.status == models.Request.Status.UNKNOWN
         if not is_unknown or self.portal_request.operator_note or not self.attempts:
             return None
-        grace = listinglag.estimate_grace(account=self.portal_request.account, now=timezone.now())
-        return self.attempts[-1].deadline_at + grace
+        lag = listinglag.estimate_grace(account=self.portal_request.account, now=timezone.now())
+        sent = unresolved.describe_attempt(attempt=self.attempts[-1], restores=())
+        return review.estimate_known_by(proof_from=sent.proof_from, allowed_lag=lag)
 
     @property
     def ending(self) -> models.Event | None:
