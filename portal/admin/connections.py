@@ -5,6 +5,8 @@ from django.utils.translation import gettext_lazy as _
 from portal import models
 from portal.admin.base import columns, pages, readonly
 
+_SEARCHED = ("workstation__uid", "workstation__request__requester__username", "person__username")
+
 
 @pages.register(models.Connection)
 class ConnectionAdmin(readonly.ReadOnlyAdmin):
@@ -13,14 +15,16 @@ class ConnectionAdmin(readonly.ReadOnlyAdmin):
     list_display = (
         columns.name(label=_("number")),
         columns.row_link("workstation"),
+        columns.row_link("workstation__request__requester", label=_("owner")),
         columns.row_link("person"),
         "kind",
         columns.moment("opened_at", label=_("opened")),
         columns.moment("ended_at", label=_("ended")),
     )
-    list_select_related = ("workstation", "person")
-    ordering = ("-id",)
-    search_help_text = ""
+    list_select_related = ("workstation__request__requester", "person")
+    list_filter = ("kind",)
+    search_fields = _SEARCHED
+    number_lookup = "workstation__request_id"
     fieldsets = (
         (
             None,
@@ -44,15 +48,17 @@ class ShareAdmin(readonly.ReadOnlyAdmin):
     list_display = (
         columns.name(label=_("share")),
         columns.row_link("workstation"),
+        columns.row_link("workstation__request__requester", label=_("owner")),
         columns.row_link("person"),
         "level",
         columns.moment("created_at", label=_("shared")),
         columns.moment("until"),
         columns.moment("ended_at", label=_("taken back")),
     )
-    list_select_related = ("workstation", "person")
-    ordering = ("-id",)
-    search_help_text = ""
+    list_select_related = ("workstation__request__requester", "person")
+    list_filter = ("level",)
+    search_fields = _SEARCHED
+    number_lookup = "workstation__request_id"
     fieldsets = (
         (
             None,

@@ -20,7 +20,7 @@ class EventFilterForm(forms.Form):
     """
 
     person = WholeText(
-        label=_("Person"), required=False, max_length=150, widget=forms.TextInput(attrs={**_TYPED, "size": 14})
+        label=_("Done by"), required=False, max_length=150, widget=forms.TextInput(attrs={**_TYPED, "size": 14})
     )
     request = WholeText(
         label=_("Request"),
