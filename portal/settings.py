@@ -125,7 +125,8 @@ else:
             **DATABASE.get("OPTIONS", {}),
             # After five minutes, which is the default, the pool's next try would be as many minutes away.
             "pool": {"min_size": 1, "max_size": 10, "timeout": 20, "reconnect_timeout": 20, "max_idle": 60},
-            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=5s -c jit=off "
+            # Two threads of a frozen worker may keep the key's lock one after the other: less than others wait for it.
+            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=3s -c jit=off "
             "-c synchronous_commit=on",
         },
         "CONN_HEALTH_CHECKS": True,

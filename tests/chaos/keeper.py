@@ -18,6 +18,7 @@ class Keeper:
     def __init__(self, *, address: str, session_key: str) -> None:
         self.book = clients.Book()
         self.resumed = self.closed = 0
+        self.decides = True  # about requests; pauses are ended in any case
         self._waiting, self._asked = list[int](), set[int]()
         self._review_at = time.monotonic() + _EVERY
         self._stopping = threading.Event()
@@ -41,9 +42,9 @@ class Keeper:
             state = inside.read_state()
             if state is not None and state["needs_operator"]:
                 self._resume()
-            elif self._waiting:
+            elif self._waiting and self.decides:
                 self._close(self._waiting.pop())
-            elif time.monotonic() > self._review_at:
+            elif self.decides and time.monotonic() > self._review_at:
                 self._review()
 
     def _resume(self) -> None:

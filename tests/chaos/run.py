@@ -20,7 +20,7 @@ from portal.sandbox import control
 from tests.chaos import books, clients, faults, habits, inside, keeper, killer, stage, unknowns
 
 OPEN = ("QUEUED", "SENDING", "UNKNOWN")
-PATIENCE = 5.0  # seconds: as in settings.DATABASE
+PATIENCE = 3.0  # seconds: as in settings.DATABASE
 # So long nothing changes any more: what is left then will be left for good. No hold that ends by itself is longer.
 STANDSTILL = 330.0
 LONGEST_ID = 200  # characters, of a mirror
@@ -88,7 +88,10 @@ class Run:
                 break
 
     def settle(self) -> None:
-        """Calm: nothing is killed, the provider is well; wait until nothing is open."""
+        """Calm: nothing is killed, the provider is well; wait until nothing is open, then until it stays so.
+
+        Once nothing is, people decide no more: what waits for them is left, and what they decided last settles, too.
+        """
         calm_since = time.monotonic()
         self._crowd.close()
         self._killer.stop()
@@ -98,11 +101,14 @@ class Run:
         before: dict[str, Any] | None = None
         while time.monotonic() - calm_since < self._options.settle and time.monotonic() - changed < STANDSTILL:
             self._crowd.give_up()
-            self._crowd.decide(inside.list_asked())
             state = inside.read_state()
             if state is not None and not _count_open(state):
-                self.settled_in = time.monotonic() - calm_since
-                break
+                if not self._keeper.decides:
+                    self.settled_in = time.monotonic() - calm_since
+                    break
+                self._keeper.decides = False  # each decision may have another request sent, which is open again
+            elif self._keeper.decides:
+                self._crowd.decide(inside.list_asked())
             if state != before:
                 before, changed = state, time.monotonic()
                 self._say(state or {})
