@@ -31,7 +31,7 @@ class DecisionForm(ReasonForm):
         widget=forms.TextInput(attrs={"class": "mono", "list": "unassigned", "autocomplete": "off"}),
     )
     confirmed = forms.BooleanField(
-        label=_("To send it again: I have checked AgentStation's console, and accept that it may cost twice."),
+        label=_("I have checked AgentStation's console, and accept that sending it again may cost twice."),
         required=False,
     )
     field_order = ("decision", "workstation", "confirmed", "reason")

@@ -49,7 +49,7 @@ def make_one(page: Page, portal: Portal) -> str:
     sign_in(page, portal.address)
     request(page, portal.address, type="max")
     expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=20_000)
-    page.get_by_role("link", name="Open workstation").click()
+    page.get_by_role("link", name="View workstation").click()
     page.wait_for_url("**/workstations/*/")
     return page.url.rstrip("/").rpartition("/")[2]
 

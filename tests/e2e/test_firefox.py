@@ -112,7 +112,7 @@ def test_a_first_day_by_keyboard_alone(page, portal, administrator):
     expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=30_000)
     expect(stays).to_be_focused()  # which a page that was loaded anew would not have
 
-    press(page, page.get_by_role("link", name="Open workstation"))
+    press(page, page.get_by_role("link", name="View workstation"))
     expect(page).to_have_title(re.compile("^Active: Python, workstation "), timeout=20_000)
     question = page.locator("#release > summary")
     press(page, question)
@@ -180,7 +180,7 @@ def test_everything_works_without_javascript(playwright, portal, administrator, 
         if live.get_attribute("data-request-status") == "succeeded":
             break
         page.reload()
-    press(page, page.get_by_role("link", name="Open workstation"))
+    press(page, page.get_by_role("link", name="View workstation"))
     page.wait_for_url("**/workstations/*/")
     assert page.title().startswith("Active: Go, workstation ")
     sign_out_by_keyboard(page, portal)

@@ -55,7 +55,7 @@ def test_a_workstation_comes_up_shows_its_files_and_is_given_back(signed_in, por
     expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=15_000)
     expect(page.locator("#live")).not_to_have_attribute("data-hx-trigger", "poll")
 
-    page.click("text=Open workstation")
+    page.click("text=View workstation")
     expect(page.locator("table").get_by_role("link").first).to_be_visible(timeout=20_000)
     with page.expect_download() as download:
         page.locator("table").get_by_role("link").first.click()
@@ -106,7 +106,7 @@ def test_everything_works_without_javascript(browser, portal, administrator):
         if page.locator("#live").get_attribute("data-request-status") == "succeeded":
             break
         page.reload()
-    expect(page.get_by_text("Open workstation")).to_be_visible()
+    expect(page.get_by_text("View workstation")).to_be_visible()
     page.locator(".account > summary").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/accounts/login/**")

@@ -69,7 +69,7 @@ def test_the_tab_tells_the_state_and_nothing_moves(signed_in, portal):
     expect(page.locator("#pause")).to_have_attribute("data-hx-trigger", "poll")
     assert page.locator(".timeline").bounding_box()["y"] == place
 
-    page.click("text=Open workstation")
+    page.click("text=View workstation")
     expect(page).to_have_title(re.compile("^Active: Python, workstation "))
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/ok"))
 
@@ -95,7 +95,7 @@ def test_typed_text_focus_and_the_caret_survive_news(signed_in, portal):
 def test_open_details_survive_news(signed_in, portal):
     page = signed_in
     request(page, portal.address)
-    page.get_by_role("link", name="Open workstation").click(timeout=20_000)
+    page.get_by_role("link", name="View workstation").click(timeout=20_000)
     page.locator("summary", has_text="Raw API response").click(timeout=20_000)
     other = page.context.new_page()
     other.goto(page.url)
