@@ -88,6 +88,20 @@ def _relay_to_vnc(connection: ServerConnection) -> None:
 
 
 @contextmanager
+def run_locked_desktop() -> Iterator[Relay]:
+    """What an RFB server says first that wants VNC's own password."""
+
+    def handle(connection: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            for said in (b"RFB 003.008\n", b"\x01\x02", bytes(16)):  # its version, one kind of security, a challenge
+                connection.send(said)
+                connection.recv()
+
+    with _serve(handle, subprotocols=[Subprotocol("binary")]) as relay:
+        yield relay
+
+
+@contextmanager
 def run_shell(folder: Path) -> Iterator[Relay]:
     """A shell in a pseudo terminal for each connection."""
     with _serve(lambda connection: _relay_to_shell(connection, folder)) as relay:

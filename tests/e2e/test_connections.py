@@ -54,12 +54,12 @@ def make_one(page: Page, portal: Portal) -> str:
     return page.url.rstrip("/").rpartition("/")[2]
 
 
-def connect(page: Page, portal: Portal, uid: str, kind: str) -> None:
+def connect(page: Page, portal: Portal, uid: str, kind: str, *, expected: str = "connected") -> None:
     page.goto(f"{portal.address}/workstations/{uid}/{kind}/")
     if "/accounts/login/" in page.url:
         sign_in(page, portal.address)
         page.goto(f"{portal.address}/workstations/{uid}/{kind}/")
-    expect(page.locator("[data-connection]")).to_have_attribute("data-connection", "connected", timeout=15_000)
+    expect(page.locator("[data-connection]")).to_have_attribute("data-connection", expected, timeout=15_000)
 
 
 def test_what_is_typed_on_the_desktop_arrives_and_comes_back(page, portal, uid):
@@ -124,6 +124,7 @@ def test_a_page_says_that_the_workstation_was_released_and_no_address_is_kept(br
     words = page.locator("[data-connection]")
     expect(words).to_have_attribute("data-connection", re.compile("ended|refused"), timeout=30_000)
     expect(words).to_contain_text("has ended")
+    expect(page.get_by_role("button", name="Connect again")).to_be_hidden()
 
     tokens = [url.rpartition("/")[2] for url in opened if "/v1/" in url]
     for token in tokens:
@@ -136,9 +137,9 @@ def test_a_page_says_that_the_workstation_was_released_and_no_address_is_kept(br
 # --- With a real desktop and a real shell ---
 
 
-def point_at(portal: Portal, kind: str, relay: remote.Relay) -> None:
+def point_at(portal: Portal, kind: str, relay: remote.Relay, *, times: int = 20) -> None:
     """Let the provider answer with the relay's address from now on."""
-    wish = {"on": f"POST /workstations/{{id}}/{kind}", "status": 200, "body": {"url": relay.address}, "times": 20}
+    wish = {"on": f"POST /workstations/{{id}}/{kind}", "status": 200, "body": {"url": relay.address}, "times": times}
     sent = urllib.request.Request(
         f"{portal.sandbox}/control/answers", data=json.dumps(wish).encode(), headers=control.HEADERS, method="POST"
     )
@@ -158,6 +159,14 @@ def wait_for_colour(page: Page, wanted: list[int]) -> None:
         }""",
         arg=wanted,
     )
+
+
+def test_a_desktop_that_asks_for_a_password_is_refused_in_words(page, portal, uid):
+    with remote.run_locked_desktop() as relay:
+        point_at(portal, "vncwss", relay, times=1)
+        connect(page, portal, uid, "desktop", expected="refused")
+        expect(page.get_by_role("heading", name="The desktop asks for a password")).to_be_visible()
+        expect(page.get_by_role("button", name="Connect again")).to_be_focused()
 
 
 def test_a_real_desktop_is_shown_takes_what_is_typed_and_comes_back_after_a_cut(page, portal, uid, tmp_path):
