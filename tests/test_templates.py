@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.views.request_page import Panel
+from portal.views.components.request_panels import Panel
 
 FOLDER = Path(__file__).resolve().parent.parent / "templates"
 TEMPLATES = sorted(FOLDER.rglob("*.html"))

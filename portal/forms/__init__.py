@@ -4,7 +4,7 @@ from portal.forms.accounts import AccountForm, ConfirmForm, NewPasswordForm, Pas
 from portal.forms.connections import ConnectionForm, ShareForm
 from portal.forms.events import EventFilterForm
 from portal.forms.fields import PortalRenderer
-from portal.forms.filters import FilterForm, PartsForm, UsageForm
+from portal.forms.filters import PartsForm, RequestFilterForm, UsageForm
 from portal.forms.people import PeopleForm, PersonForm
 from portal.forms.requests import ReasonForm, RequestForm, WorkspaceNameForm
 from portal.forms.review import DecisionForm, NoticesForm, OrphanForm
@@ -16,7 +16,6 @@ __all__ = [
     "ConnectionForm",
     "DecisionForm",
     "EventFilterForm",
-    "FilterForm",
     "NewPasswordForm",
     "NoticesForm",
     "OrphanForm",
@@ -26,6 +25,7 @@ __all__ = [
     "PersonForm",
     "PortalRenderer",
     "ReasonForm",
+    "RequestFilterForm",
     "RequestForm",
     "SetupForm",
     "ShareForm",

@@ -153,7 +153,7 @@ class PartsForm(forms.Form):
         return chosen or self.PARTS[0][0]
 
 
-class FilterForm(ListFilterForm):
+class RequestFilterForm(ListFilterForm):
     """Narrows the history. Every field is optional.
 
     Beside the fields `cleaned_data` has what `q` asks for: the `number` of a request, or `words`. `zone` is that of the

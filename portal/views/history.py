@@ -36,7 +36,7 @@ class Page:
     `turned` is the link to the other order, `query` what the links to the same requests elsewhere take along.
     """
 
-    form: forms.FilterForm
+    form: forms.RequestFilterForm
     requests: list[models.Request]
     chips: list[Chip]
     newest_first: bool
@@ -66,12 +66,12 @@ def read_page(*, user: models.User, query: QueryDict) -> Page:
     )
 
 
-def read_form(*, user: models.User, query: QueryDict) -> forms.FilterForm:
+def read_form(*, user: models.User, query: QueryDict) -> forms.RequestFilterForm:
     """The form with what the query says."""
-    return forms.FilterForm(query, types=types.list_known_types(), with_person=user.has_perm("portal.see_all"))
+    return forms.RequestFilterForm(query, types=types.list_known_types(), with_person=user.has_perm("portal.see_all"))
 
 
-def read_shown(form: forms.FilterForm, *, query: QueryDict) -> dict[str, str]:
+def read_shown(form: forms.RequestFilterForm, *, query: QueryDict) -> dict[str, str]:
     """What the address says of the form's filters and of the order, as it says it."""
     return {name: str(query[name]) for name in form.fields if query.get(name) and name not in _PAGE_KEYS}
 
@@ -140,7 +140,7 @@ def _narrow(rows: QuerySet[models.Request], *, user: models.User) -> QuerySet[mo
     return rows.annotate(person=F("requester__username")) if user.has_perm("portal.see_all") else rows
 
 
-def _list_chips(form: forms.FilterForm, *, shown: Mapping[str, str]) -> list[Chip]:
+def _list_chips(form: forms.RequestFilterForm, *, shown: Mapping[str, str]) -> list[Chip]:
     return [
         Chip(
             label=str(form.fields[name].label),

@@ -41,7 +41,7 @@ def live_banner(request: SignedInRequest) -> HttpResponse:
     key = read_key(request)
     if live.is_seen(request, live.read_version(request, key=key)):
         return HttpResponse(status=204)
-    return render(request, "parts/pause.html")
+    return render(request, "parts/pause_banner.html")
 
 
 def _show(request: SignedInRequest) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from portal.services.mirrors import types
 from portal.services.reconciliation import operator_actions
 from portal.services.reports import pulse
 from portal.services.requests import fair_queue, notes, submissions
-from portal.views import failure_pages, history, request_page, support
-from portal.views.components import choosing, links, live, timeline
+from portal.views import failure_pages, history, support
+from portal.views.components import choosing, links, live, request_panels, timeline
 from portal.views.components.waiting import describe_waiting
 from portal.views.http import SignedInRequest, keep_key, read_key
 
@@ -147,7 +147,7 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
     is_own = portal_request.requester_id == request.user.pk
     may_decide = notes.may_requester_decide(note=portal_request.operator_note)
     is_rehearsal = failure_pages.is_rehearsal(workspace_uid=portal_request.workspace_uid)
-    page = request_page.describe_page(
+    page = request_panels.describe_page(
         request, past=past, is_rehearsal=is_rehearsal, is_own=is_own, may_decide=may_decide
     )
     version = live.read_version(request, found.facts, key=key)

@@ -10,8 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from portal import forms, models
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import submissions
-from portal.views import review_page, review_rows
-from portal.views.components import paging
+from portal.views.components import paging, review_page, review_rows
 from portal.views.http import SignedInRequest, read_key
 
 

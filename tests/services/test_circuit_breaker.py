@@ -130,7 +130,7 @@ def test_the_log_tells_of_a_pause_and_of_its_end(sandbox, alice, olga, caplog):
 
 
 @pytest.mark.parametrize("status", [401, 402])
-def test_who_meets_the_same_hold_while_it_resumes_goes_back_behind_the_others(sandbox, alice, olga, status):
+def test_who_meets_the_same_pause_while_it_resumes_goes_back_behind_the_others(sandbox, alice, olga, status):
     ask(sandbox, alice, {"name": f"fail-{status}"})
     resume(olga)
     older, newer = factories.submit(alice), factories.submit(alice)
@@ -147,7 +147,7 @@ def test_who_meets_the_same_hold_while_it_resumes_goes_back_behind_the_others(sa
     assert newer.status == "SUCCEEDED"
 
 
-def test_a_response_to_an_attempt_from_before_the_hold_ended_does_not_hold_again(sandbox, alice, olga):
+def test_a_response_to_an_attempt_from_before_the_pause_ended_does_not_pause_again(sandbox, alice, olga):
     first, second = call_all(sandbox, alice, 2)
     finish(sandbox, first, {"name": "fail-401"})
     resume(olga)
@@ -158,7 +158,7 @@ def test_a_response_to_an_attempt_from_before_the_hold_ended_does_not_hold_again
     assert (other.status, other.attempt_count) == ("QUEUED", 0)
 
 
-def test_a_success_from_before_the_hold_ended_does_not_open_the_key(sandbox, alice, olga):
+def test_a_success_from_before_the_pause_ended_does_not_open_the_key(sandbox, alice, olga):
     first, second = call_all(sandbox, alice, 2)
     finish(sandbox, first, {"name": "fail-402"})
     resume(olga)
@@ -186,7 +186,7 @@ def test_a_response_to_the_former_key_says_nothing_of_the_new_one(sandbox, setti
 
 
 @pytest.mark.parametrize("kind", ["429", "503"])
-def test_a_hold_for_good_replaces_a_timed_one_and_is_never_replaced_by_one(sandbox, alice, kind):
+def test_a_pause_for_good_replaces_a_timed_one_and_is_never_replaced_by_one(sandbox, alice, kind):
     calls = call_all(sandbox, alice, 9)
     timed = {"name": "fail-429-retry-3"} if kind == "429" else {"name": "fail-503"}
     for _ in range(1 if kind == "429" else 3):
@@ -202,7 +202,7 @@ def test_a_hold_for_good_replaces_a_timed_one_and_is_never_replaced_by_one(sandb
     assert (*state(), get_key().paused_until) == ("PAUSED", "402", None)
 
 
-def test_nobody_can_resume_what_is_not_held(sandbox, alice, olga):
+def test_nobody_can_resume_what_is_not_paused(sandbox, alice, olga):
     ask(sandbox, alice)
     with pytest.raises(circuit_breaker.NotPaused):
         resume(olga)
@@ -296,7 +296,7 @@ def test_402_has_no_probe(sandbox, alice, lease):
     assert not models.Event.objects.filter(verb="probe").exists()
 
 
-def test_a_probe_that_passes_when_the_hold_has_become_an_operator_s_ends_nothing(sandbox, settings, alice, lease):
+def test_a_probe_that_passes_when_the_pause_has_become_an_operator_s_ends_nothing(sandbox, settings, alice, lease):
     ask(sandbox, alice, {"name": "fail-401"})
     account = accounts.get_current_account()
     make_probe_due()
@@ -334,7 +334,7 @@ def in_seconds(seconds: float) -> str:
     ],
     ids=["3", "-1", "0", "1e9", "too-long", "word", "empty", "none", "date", "past-date", "far-date"],
 )
-def test_a_429_holds_until_the_time_named_but_an_hour_at_most(sandbox, settings, alice, header, seconds):
+def test_a_429_pauses_until_the_time_named_but_an_hour_at_most(sandbox, settings, alice, header, seconds):
     settings.PORTAL_RETRY_DELAY = 10.0
     text = header() if callable(header) else header
     portal_request = ask(sandbox, alice, {"status": 429, "headers": {} if text is None else {"Retry-After": text}})
@@ -346,7 +346,7 @@ def test_a_429_holds_until_the_time_named_but_an_hour_at_most(sandbox, settings,
     assert get_key().operator_only is False
 
 
-def test_a_hold_names_the_request_whose_answer_it_came_with(sandbox, alice):
+def test_a_pause_names_the_request_whose_answer_it_came_with(sandbox, alice):
     assert circuit_breaker.find_stopping_request(key=get_key()) is None
     portal_request = ask(sandbox, alice, {"name": "fail-402"})
     assert circuit_breaker.find_stopping_request(key=get_key()) == portal_request.pk
@@ -382,7 +382,7 @@ def test_an_earlier_end_never_replaces_a_later_one(sandbox, alice):
 
 
 @pytest.mark.parametrize("name", ["fail-500", "fail-503", "fail-502", "reset", "garbage"])
-def test_three_in_a_row_hold_for_a_short_time_and_two_do_not(sandbox, settings, alice, name):
+def test_three_in_a_row_pause_for_a_short_time_and_two_do_not(sandbox, settings, alice, name):
     settings.PORTAL_RETRY_DELAY = 30.0
     for count in (1, 2, 3):
         ask(sandbox, alice, {"name": name})
@@ -408,7 +408,7 @@ def test_a_response_that_makes_sense_breaks_the_row(sandbox, settings, alice, be
     assert state() == ("PAUSED", "500")
 
 
-def test_holds_in_a_row_grow_up_to_five_minutes_and_a_success_begins_anew(sandbox, settings, alice):
+def test_pauses_in_a_row_grow_up_to_five_minutes_and_a_success_begins_anew(sandbox, settings, alice):
     settings.PORTAL_RETRY_DELAY = 30.0
     for _ in range(3):
         ask(sandbox, alice, {"name": "fail-500"})
@@ -426,7 +426,7 @@ def test_holds_in_a_row_grow_up_to_five_minutes_and_a_success_begins_anew(sandbo
     assert hold_seconds() == pytest.approx(60, abs=5)
 
 
-def test_other_failures_in_a_row_hold_a_key_that_resumes_too(sandbox, settings, alice, olga):
+def test_other_failures_in_a_row_pause_a_key_that_resumes_too(sandbox, settings, alice, olga):
     """Or a provider that breaks in another way would take the whole queue, one request after the other."""
     settings.PORTAL_RETRY_DELAY = 30.0
     ask(sandbox, alice, {"name": "fail-402"})
@@ -532,7 +532,7 @@ def test_a_request_cancelled_while_the_key_resumes_lets_the_next_try(sandbox, al
     assert state() == ("ACTIVE", "")
 
 
-def test_a_late_success_from_before_the_hold_leaves_it_as_it_is(sandbox, alice, olga, lease):
+def test_a_late_success_from_before_the_pause_leaves_it_as_it_is(sandbox, alice, olga, lease):
     first, second = call_all(sandbox, alice, 2)
     late = dispatch.send_call(call=first, client=clients.make_client())
     finish(sandbox, second, {"name": "fail-402"})
@@ -545,7 +545,7 @@ def test_a_late_success_from_before_the_hold_leaves_it_as_it_is(sandbox, alice, 
     assert state() == ("PAUSED", "402")
 
 
-def test_an_attempt_claimed_in_the_very_moment_the_hold_ended_is_the_one_in_flight(sandbox, alice, olga):
+def test_an_attempt_claimed_in_the_very_moment_the_pause_ended_is_the_one_in_flight(sandbox, alice, olga):
     """SQLite writes its own times in milliseconds, ours in microseconds, and compares both as text."""
     call = resume_with_one_in_flight(alice, olga)
     claimed_at = models.Attempt.objects.get(pk=call.attempt_id).claimed_at
@@ -553,7 +553,7 @@ def test_an_attempt_claimed_in_the_very_moment_the_hold_ended_is_the_one_in_flig
     assert factories.claim_next(worker="w") is None
 
 
-def test_time_under_a_hold_adds_up(sandbox, alice, olga):
+def test_time_under_a_pause_adds_up(sandbox, alice, olga):
     for _ in range(2):
         ask(sandbox, alice, {"name": "fail-402"})
         models.Key.objects.update(paused_at=F("paused_at") - timedelta(seconds=100))

@@ -134,7 +134,7 @@ def test_requests_of_another_base_url_are_never_sent(sandbox, settings, alice):
     assert waiting.status == "QUEUED"
 
 
-def test_a_hold_stops_the_queue_for_everybody_until_an_operator_resumes(sandbox, alice, bob, olga):
+def test_a_pause_stops_the_queue_for_everybody_until_an_operator_resumes(sandbox, alice, bob, olga):
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-401"))
     waiting = factories.submit(bob)
     assert factories.claim_next(worker="w") is None
@@ -248,7 +248,7 @@ def test_a_request_that_waited_too_long_is_given_up(sandbox, settings, alice, le
     assert (portal_request.status, portal_request.failure) == ("FAILED", "waited-too-long")
 
 
-def test_time_under_a_hold_is_no_waiting(sandbox, settings, alice, bob, lease):
+def test_time_under_a_pause_is_no_waiting(sandbox, settings, alice, bob, lease):
     from datetime import timedelta
 
     settings.PORTAL_LONGEST_WAIT, settings.PORTAL_RECONCILE_GRACE = 3600, 0.0

@@ -129,6 +129,6 @@ def test_an_operator_closes_an_unknown_request_with_a_reason(sandbox, alice, olg
         submissions.close_request(actor=olga, portal_request=portal_request, reason="Again.")
 
 
-def test_resuming_a_key_that_is_not_held_is_refused(olga):
+def test_resuming_a_key_that_is_not_paused_is_refused(olga):
     with pytest.raises(circuit_breaker.NotPaused):
         circuit_breaker.resume_key(actor=olga, account=accounts.get_current_account())

@@ -106,7 +106,7 @@ def test_a_workstation_s_poll_brings_news_until_it_has_ended(sign_in, alice, wor
     assert "icons/off" in ended.content.decode()
 
 
-def test_what_has_ended_asks_no_more_and_leaves_the_notice_of_a_hold_to_ask(sign_in, alice):
+def test_what_has_ended_asks_no_more_and_leaves_the_notice_of_a_pause_to_ask(sign_in, alice):
     number = factories.submit(alice).pk
     browser = sign_in(alice)
     page = browser.get(f"/requests/{number}/")
@@ -133,7 +133,7 @@ def test_news_bring_the_title_and_the_icon(sign_in, alice):
 
 
 @pytest.mark.parametrize("path", ["/", "/requests/", "/requests/{number}/", "/workstations/machine/", "/key/"])
-def test_a_hold_comes_with_the_part_that_the_page_has_and_its_end_is_said(sign_in, alice, workstation, path):
+def test_a_pause_comes_with_the_part_that_the_page_has_and_its_end_is_said(sign_in, alice, workstation, path):
     number = factories.submit(alice).pk
     browser = sign_in(alice)
     page = browser.get(path.format(number=number))

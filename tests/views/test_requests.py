@@ -203,14 +203,14 @@ def test_a_failure_explains_itself(sandbox, sign_in, alice, uid):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_request_that_waits_under_a_hold_says_why(sandbox, sign_in, alice, bob):
+def test_a_request_that_waits_under_a_pause_says_why(sandbox, sign_in, alice, bob):
     factories.send_until_settled(factories.submit(alice, workspace_uid="fail-402"))
     waiting = factories.submit(bob)
     page = sign_in(bob).get(f"/requests/{waiting.pk}/").content.decode()
     assert "paused for the whole team: payment required" in page
 
 
-def test_the_next_attempt_has_a_time_unless_a_hold_comes_first(sign_in, alice):
+def test_the_next_attempt_has_a_time_unless_a_pause_comes_first(sign_in, alice):
     waiting = factories.submit(alice)
     client, path = sign_in(alice), f"/requests/{waiting.pk}/"
     models.Request.objects.update(next_attempt_at=Now())

@@ -92,7 +92,7 @@ def test_links_name_only_parameters_that_the_history_knows():
     link = links.to_history(status="a", type="b", failure="c", person="d", since=today, until=today)
     names = set(re.findall(r"[?&](\w+)=", link))
     assert len(names) == 6
-    assert names <= set(forms.FilterForm(types=[], with_person=True).fields)
+    assert names <= set(forms.RequestFilterForm(types=[], with_person=True).fields)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from portal import models
 from portal.services.key import credentials
 from portal.services.reconciliation import review
 from portal.services.requests import submitters
-from portal.views import review_rows
+from portal.views.components import review_rows
+from portal.views.components.review_rows import Refusal, RequestRow, Row, WorkstationRow
 from portal.views.http import SignedInRequest, read_key
-from portal.views.review_rows import Refusal, RequestRow, Row, WorkstationRow
 
 _LAST_SCANS = 5
 
