@@ -3,7 +3,6 @@
 from http import HTTPStatus
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import Http404, HttpResponse, JsonResponse
 from django.middleware.csp import get_nonce
 from django.shortcuts import get_object_or_404, redirect, render
@@ -57,9 +56,7 @@ def _show(request: SignedInRequest, uid: str, *, kind: models.Connection.Kind, t
 
 def _find(request: SignedInRequest, uid: str) -> tuple[models.Workstation, access.Access]:
     """The workstation, and what the person may open of it. Raises Http404 where it is not there for them."""
-    own = Q(request__requester=request.user) | Q(shares__in=models.Share.objects.of(request.user))
-    rows = models.Workstation.objects.filter(account__retired_at=None, request__isnull=False)
-    rows = rows if request.user.has_perm("portal.see_all") else rows.filter(own).distinct()
+    rows = access.list_openable(person=request.user)
     workstation = paging.find_newest(rows=rows.select_related("request__requester", "workspace"), uid=uid)
     allowed = access.find_access(person=request.user, workstation=workstation)
     if allowed is None:

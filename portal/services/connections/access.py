@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.db.models import Q, QuerySet
+
 from portal import models
 from portal.services.connections import sharing
 
@@ -22,6 +24,15 @@ class Access:
         without a reason where that has to be given."""
         has_reason = bool(connection.reason) or not self.needs_reason
         return connection.kind in self.kinds and self.is_view_only <= connection.is_view_only and has_reason
+
+
+def list_openable(*, person: models.User) -> QuerySet[models.Workstation]:
+    """Where the person may find something to open; what it is, says `find_access` of each."""
+    rows = models.Workstation.objects.filter(account__retired_at=None, request__isnull=False)
+    if person.has_perm("portal.see_all"):
+        return rows
+    shared = models.Share.objects.of(person)
+    return rows.filter(Q(request__requester=person) | Q(shares__in=shared)).distinct()
 
 
 def find_access(*, person: models.User, workstation: models.Workstation) -> Access | None:
