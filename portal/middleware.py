@@ -1,7 +1,4 @@
-"""What holds for every page: no file comes in, somebody is signed in, times are theirs, an act has its address.
-
-And it has an address that something can have.
-"""
+"""The middleware of the portal: what a page takes, who is signed in, whose time zone holds, and where an act came from."""
 
 import re
 import secrets
