@@ -1,4 +1,4 @@
-"""The middleware of the portal: what a page takes, who is signed in, whose time zone holds, and where an act came from."""
+"""The middleware: what a page takes, who is signed in, whose time zone holds, and where an act came from."""
 
 import re
 import secrets
