@@ -46,7 +46,7 @@ if not SECRET_KEY and PORTAL_LOCAL:
     SECRET_KEY = secret.read_or_make(DATA_DIR / "secret_key")
 if not SECRET_KEY:
     environment.stop("SECRET_KEY is not set. (`make run` needs none: it makes one beside its database.)")
-# Former ones: who is signed in stays so, and links that were sent stay good, when SECRET_KEY is replaced.
+# Former ones: who is signed in stays so when SECRET_KEY is replaced. Links that were sent end all the same.
 SECRET_KEY_FALLBACKS = environment.read_secrets("SECRET_KEY_FALLBACKS")
 
 # --- The audit log --------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ from portal.agentstation.resources import (
     read_json,
 )
 
-# What is behind a connection, and the end of the call's path that opens it.
+# Each kind of connection, as models.Connection.Kind has it, and the end of the call's path that opens it.
 CONNECTIONS = {
     "desktop": "vncwss",
     "terminal": "sandbox/pty",

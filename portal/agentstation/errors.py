@@ -4,7 +4,7 @@ AgentStationError
 +-- NothingSent             not a byte of the request's body went out
 |   +-- NoConnection        the TCP or TLS handshake never completed (or the name was not found)
 |   +-- SendTooLate         `send_before` had passed before the first byte, or before the body
-+-- NoAnswer                sent, but no complete response came: something may have been made
++-- NoAnswer                sent, but no complete response came, or a 1xx: something may have been made
 |   +-- GatewayResponse     3xx, 408, 409, 502, 504, 520, any other undocumented 5xx, any 503 that is not Overloaded
 +-- UnreadableResponse      a 2xx whose body cannot be read as what was asked for: something may have been made
 |   +-- PageTooLarge        a page of a list that has more bytes than are read
@@ -15,7 +15,7 @@ AgentStationError
 +-- RateLimited             429
 +-- InternalError           500: something may have been made
 +-- Overloaded              503 whose body is a JSON object with exactly the strings error and message
-+-- UnexpectedStatus        any other status (403, 404, 418, ...)
++-- UnexpectedStatus        any other status (403, 404, 418, ...): refused, so nothing was made
 
 No text here ever holds the API key, nor anything that the provider wrote: that is in `response`.
 """

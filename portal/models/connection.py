@@ -14,11 +14,12 @@ from portal.models.workstation import Workstation
 class Connection(models.Model):
     """A way into a workstation that somebody opened. Its address is a secret, and is kept nowhere.
 
-    The audit log has its beginning and its end; the row lasts as long as the workstation's.
+    The audit log has its beginning and its end; the row lasts as long as the workstation's. `is_view_only`: its page
+    sends no input; the address itself would let whoever has it work.
     """
 
     class Kind(models.TextChoices):
-        """What is behind it."""
+        """What it leads to. Its values are the keys of `agentstation.CONNECTIONS`."""
 
         DESKTOP = "desktop", _("Desktop")
         TERMINAL = "terminal", _("Terminal")

@@ -13,8 +13,8 @@ from portal.worker import watchdog
 class SenderPool:
     """A number of threads, each of which makes one call at a time and hands over what it ended in.
 
-    `send`, and what `deliver` is called with, are counted by the one who calls them: there is no queue here, so nobody
-    may send more than there are idle senders.
+    The caller counts what it sends and what `deliver` brings, and never sends more calls than there are idle senders:
+    no call waits here.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class SenderPool:
         ]
 
     def start(self) -> None:
-        """Wait for calls."""
+        """Start the threads, which wait for calls."""
         for thread in self.threads:
             thread.start()
 

@@ -13,7 +13,10 @@ _LOOKING = (Kind.DESKTOP, Kind.LOG)
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """What a person may open of a workstation, and how."""
+    """What a person may open of a workstation, and how.
+
+    `is_view_only` binds the person's browser alone: the address is the same as for work.
+    """
 
     kinds: tuple[models.Connection.Kind, ...]
     is_view_only: bool = False

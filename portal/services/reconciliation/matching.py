@@ -1,8 +1,9 @@
 """Decides what became of a request whose outcome is unknown, from what scans of the provider's lists showed.
 
-Everything here is pure: dataclasses in, a decision out. docs say why each rule is needed: adopting is narrow, because a
-workstation that is given to the wrong person shows them somebody else's work; denying is wide, because a request that
-is sent again while its workstation runs is bought twice.
+Everything here is pure: dataclasses in, a decision out. Both decisions are strict. A workstation is adopted only on an
+exact fit, because the wrong one would show a person somebody else's work. A request counts as not created only if no
+workstation could possibly be its own, because one that is sent again while its workstation runs is bought twice.
+docs/decisions/0004-absence-needs-a-witness.md has the rules and their reasons.
 """
 
 from collections.abc import Sequence
@@ -38,7 +39,7 @@ class Unresolved:
     """A request of which at least one attempt has an unknown outcome, oldest attempt first.
 
     `is_queued`: it was taken as not created and waits to be sent again; what turns up late is still its own.
-    `denied_tick`: when the scan ended by which the portal itself did so; 0 where a person has decided since.
+    `denied_tick`: the tick at which the scan ended that decided this; 0 where a person has decided since.
     `obstacle` says why nobody but a person may decide that nothing was created; empty where the scans may.
     """
 

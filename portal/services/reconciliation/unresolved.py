@@ -58,6 +58,7 @@ class Past:
     def describe_request(
         self, *, portal_request: models.Request, attempts: Sequence[models.Attempt]
     ) -> matching.Unresolved:
+        """The request with its open attempts, oldest first, as `matching` decides about it."""
         late = self._late.get(portal_request.pk, [])
         has_named_taken = any([attempt.names_taken for attempt in attempts] + [one["names_taken"] for one in late])
         obstacle = notes.OTHERS if has_named_taken else ""
@@ -83,6 +84,7 @@ def _list_events(numbers: Collection[int], *, verbs: Collection[Verb]) -> Iterat
 
 
 def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Restore]) -> matching.Sent:
+    """When the attempt was made and from when on the provider is done with it."""
     ended_at = attempt.ended_at or attempt.deadline_at
     claimed_at, claimed_tick = attempt.claimed_at, attempt.claimed_tick
     if attempt.worker == restore.WORKER:  # it stands for one that may have been made after the backup
@@ -102,6 +104,7 @@ def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Resto
 
 
 def read_view(*, account: models.Account, now: datetime, steady_since: datetime) -> matching.View:
+    """What is known of the account now: its newest whole scans, its lists' lag, and its provider's clock."""
     whole = list(models.Scan.objects.filter(account=account, is_whole=True).order_by("-id")[:_MOST_SCANS])
     scans_read = [
         matching.WholeScan(

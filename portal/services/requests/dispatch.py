@@ -1,8 +1,8 @@
-"""Claim and call: how a request reaches the provider. `results` records the outcome; the three are never mixed.
+"""Claim and call: how a request reaches the provider. `results` records the outcome.
 
-Claim and record are one short transaction each. The call between them has no transaction open, and on PostgreSQL holds
-no connection but for the one question before its first byte. All locks are taken in one order: the key, then the
-request.
+Claim and record are short transactions; `batch` joins the records of some attempts with the next claims. The call
+between them has no transaction open, and on PostgreSQL holds no connection but for the one question before its first
+byte. All locks are taken in one order: the key, then the request.
 """
 
 import logging
@@ -218,8 +218,9 @@ def _send(*, call: Call, client: agentstation.Client) -> Result:
 def _is_ours(call: Call, *, seconds: float) -> bool:
     """Whether the attempt may still be sent, by the database's word and clock, for a call that takes so long.
 
-    It may not where an earlier attempt of its request has named a workstation meanwhile.
-    Without a word from the database within the send margin it is a no: the attempt's deadline counts on it.
+    The call must have begun within the send margin after the claim: then what it may still take, and the record margin,
+    fit before the deadline. It may not be sent where an earlier attempt of its request has named a workstation
+    meanwhile, nor where the database says nothing for as long as the send margin.
     """
     asked_at = agentstation.boottime()
     over_by = Now() + timedelta(seconds=max(seconds, 0.0) + settings.PORTAL_RECORD_MARGIN)
