@@ -51,7 +51,7 @@ def test_what_is_not_marked_is_found(source, unmarked):
     assert list(list_unmarked(source)) == unmarked
 
 
-# What pages said before they had a glossary: docs/glossary.md has the words in their place.
+# Words that pages do not use: docs/glossary.md has those in their place.
 _FORMER = re.compile(
     r"\b(whoever|anew|need not|wish(ed)?|mend(s|ed)?|go(es)? out|g(i|a)v(e|en|ing|es) back|give (it|them|this) back"
     r"|the provider|UIDs?|rehears(e|al)|stand(s|ing)? still|orphans?|look(s|ing)? (for )?it up"

@@ -22,7 +22,7 @@ def find_next(*, account: models.Account, most: int) -> list[models.Request]:
     last = models.Attempt.objects.filter(request=OuterRef("pk")).order_by("-number").values("number")[:1]
     rows = due.annotate(last_number=Coalesce(last, 0))  # type: ignore[no-redef]
     locked = rows.select_related("account", "requester").select_for_update(of=("self",))
-    # By the index of each, for a queue may be long: a window over all of it took PostgreSQL 190 ms at 10,000.
+    # By the index of each person: a queue may be long, and a window function reads all of it.
     # Each of the others gets one at least, so nobody can need more than this.
     queues = [locked.filter(requester=person)[: most - len(people) + 1] for person in people]
     # Whoever has had a turn is behind all others: first everybody's oldest, then everybody's second.
