@@ -8,7 +8,7 @@ from portal import checks as portal_checks
 
 
 class PortalConfig(AppConfig):
-    """The one application."""
+    """The portal's Django application."""
 
     name = "portal"
 

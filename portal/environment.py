@@ -196,7 +196,7 @@ def read_target(name: str) -> str:
 
 
 def _split_url(name: str, value: str) -> tuple[SplitResult, str]:
-    """Its parts, and its host."""
+    """The URL's parts and its host; stops the start where it is no URL."""
     try:
         parts = urlsplit(value)
         _ = parts.port

@@ -37,7 +37,7 @@ _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
 
 
 class _Middleware:
-    """One that changes nothing."""
+    """The base of the others: passes each request on, unchanged."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

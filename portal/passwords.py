@@ -69,7 +69,7 @@ class NotOurWords:
             )
 
     def get_help_text(self) -> str:
-        """Said in HELP."""
+        """Nothing: HELP says it for all rules together."""
         return ""
 
 

@@ -14,7 +14,7 @@ _django = get_wsgi_application()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Django's. A form in another encoding than UTF-8 is none of ours, and much that Python knows is none at all."""
+    """Call Django. A form that claims another charset than UTF-8 is read as UTF-8: Python does not know all of them."""
     kind, _, options = environ.get("CONTENT_TYPE", "").partition(";")
     if "charset" in options.lower() and "utf-8" not in options.lower():
         environ["CONTENT_TYPE"] = kind

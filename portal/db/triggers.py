@@ -54,7 +54,7 @@ class Trigger:
     condition: str = ""
 
     def write(self) -> list[str]:
-        """The statements that make it."""
+        """The SQL statements that create the trigger."""
         head = f"CREATE TRIGGER {self.name} {'BEFORE' if self.is_before else 'AFTER'} {self.act} ON {self.table}"
         if connection.vendor == "sqlite":
             when = f" WHEN {self.condition}" if self.condition else ""

@@ -32,7 +32,7 @@ class Faults:
         self.clear()
 
     def clear(self) -> None:
-        """Fair again."""
+        """Take away all faults."""
         self.change({})
 
     def change(self, wish: Any) -> None:

@@ -78,7 +78,7 @@ class Present:
         self.clear()
 
     def clear(self) -> None:
-        """The nine again."""
+        """Go back to the nine types with a list."""
         self.change({"generation": "nine"})
 
     def change(self, wish: Any) -> None:

@@ -45,7 +45,7 @@ class Window:
         return replace(self, place=place)
 
     def start_again(self) -> "Window":
-        """The first part once more."""
+        """The window of the first page, for a list that never ends."""
         return replace(self, older_than=None, newer_than=None, place=0, lap=self.lap + 1)
 
 

@@ -22,10 +22,10 @@ class Stream(Protocol):
     """What carries the bytes; both methods raise EOFError once it is closed."""
 
     def read(self, size: int) -> bytes:
-        """Exactly so many bytes."""
+        """Read exactly so many bytes; raises EOFError where the stream ends before."""
 
     def write(self, content: bytes) -> None:
-        """All of them."""
+        """Write all of the bytes; raises EOFError where the viewer has gone."""
 
 
 @dataclass(frozen=True, kw_only=True)

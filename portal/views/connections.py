@@ -171,7 +171,7 @@ def share(request: SignedInRequest, uid: str) -> HttpResponse:
 
 @require_POST
 def end_share(request: SignedInRequest, number: int) -> HttpResponse:
-    """Take it back."""
+    """Stop sharing one's own workstation with somebody."""
     own = models.Share.objects.filter(workstation__request__requester=request.user)
     found = get_object_or_404(own.select_related("workstation", "person"), pk=number)
     sharing.end_share(share=found, by=request.user)

@@ -86,7 +86,7 @@ def decide_orphan(request: SignedInRequest, uid: str, decision: str = "") -> Htt
 
 
 def _judge_orphan(request: SignedInRequest, form: forms.OrphanForm, workstation: models.Workstation) -> str:
-    """Do it, and say what was done."""
+    """Release or disown the workstation, as the form says; returns the message for the operator."""
     reason, values = form.cleaned_data["reason"], {"uid": workstation.uid}
     if form.cleaned_data["decision"] == forms.OrphanForm.RELEASE:
         operator_actions.release_orphan(actor=request.user, workstation=workstation, reason=reason)

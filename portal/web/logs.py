@@ -22,7 +22,7 @@ class Formatter(logging.Formatter):
         self._write = inner.format if inner else super().format
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """The record as a line, without the tokens of links."""
         return hide_token(self._write(record))
 
 

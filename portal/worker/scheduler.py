@@ -118,7 +118,7 @@ class Scheduler:
         ]
 
     def start(self) -> None:
-        """Begin."""
+        """Start the threads of all jobs."""
         for thread in self.threads:
             thread.start()
 
@@ -163,7 +163,7 @@ class Scheduler:
             job.run(lease)
 
     def _go_on(self, thread: watchdog.WatchedThread) -> None:
-        """A job has come to its next step, which is its last one where the worker is to end."""
+        """Note a step of a job. Raises LeaseLost where the worker is stopping, which ends the job."""
         if self._stopping.is_set():
             raise leases.LeaseLost("this worker ends")
         thread.advance()

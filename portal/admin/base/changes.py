@@ -24,7 +24,7 @@ _LONGEST = 200
 
 
 def show_changes(changes: Iterable[models.Change]) -> Shown:
-    """All of them, row by row."""
+    """The changes of events as a list: each with its row and its columns."""
     listed = list(changes)
     people = read_people(listed)
     told = ((_say_what(change), show_columns(change, people)) for change in listed)

@@ -29,7 +29,7 @@ def show_response(
 
 
 def show_text(text: str, *, longest: int = LONGEST) -> SafeString | str:
-    """Stored text in the same manner."""
+    """Stored text, laid out and cut off as a response's body is; nothing in it is hidden."""
     return _show(text, missing=0, longest=longest) if text else "–"
 
 

@@ -65,7 +65,7 @@ def tell_story(*, portal_request: models.Request, user: models.User) -> Story:
 
 
 def _read_attempts(portal_request: models.Request) -> list[models.Attempt]:
-    """The newest, in their order."""
+    """The newest attempts of the request, oldest first."""
     rows = models.Attempt.objects.filter(request=portal_request).select_related("late_response")
     newest = rows.defer("response", "late_response__response").order_by("-number")
     return list(newest[:MOST_ATTEMPTS])[::-1]
@@ -128,7 +128,7 @@ def _tell_event(event: models.Event) -> Line:
 
 
 def _tell_workstation(portal_request: models.Request) -> list[Line]:
-    """The one that it has."""
+    """The line about the request's workstation; none where it has none."""
     workstation = getattr(portal_request, "workstation", None)
     if workstation is None:
         return []

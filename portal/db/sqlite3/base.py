@@ -36,7 +36,7 @@ class Turns:
             return False
 
     def release(self) -> None:
-        """Let the next one have it."""
+        """Give the turn to the thread that has waited longest."""
         with self._guard:
             if self._waiting:
                 self._waiting.popleft().release()
@@ -77,7 +77,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._end_turn()
 
     def close(self) -> None:
-        """As Django's."""
+        """Close the connection, and give back a turn that this thread has."""
         try:
             super().close()
         finally:

@@ -34,7 +34,7 @@ class Form:
 
     @property
     def table(self) -> str:
-        """In the database."""
+        """The name of the table that its rows are in."""
         return self.model._meta.db_table
 
     @property

@@ -34,7 +34,7 @@ class Rule:
 
     @property
     def words(self) -> str:
-        """What whoever tried is told."""
+        """The database's error message where the trigger refuses a statement."""
         return f"{self.act} of {self.table} is refused: the audit log is append-only"
 
 

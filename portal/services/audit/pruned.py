@@ -19,7 +19,7 @@ class Ranges:
     _ranges: list[tuple[int, int]] = field(default_factory=list)  # in their order; no two overlap
 
     def cover(self, event_id: int) -> bool:
-        """Whether the event may be gone."""
+        """Whether a valid tombstone names the event, so that it may be missing."""
         return self._find(event_id) or (self._read() and self._find(event_id))
 
     def _find(self, event_id: int) -> bool:

@@ -48,7 +48,7 @@ class Report:
     _missing_keys: set[str] = field(default_factory=set)
 
     def add(self, kind: str, what: str, words: str) -> None:
-        """Note one finding."""
+        """Count a finding, and keep it unless too many of its kind are kept already."""
         self.count += 1
         self._kept[kind == KEY] += 1
         if self._kept[kind == KEY] <= _MOST_KEPT:

@@ -56,7 +56,7 @@ class StoredSeal:
     digest: str
 
     def sign(self, *, secret: bytes) -> str:
-        """The digest that it must have."""
+        """The digest that a seal with this content has under the secret."""
         header = [
             _LABEL,
             self.number,

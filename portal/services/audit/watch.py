@@ -74,7 +74,7 @@ def count_open() -> int:
 
 
 def list_checks() -> list[models.LogCheck]:
-    """How far each check has come."""
+    """How far the check of everything and the check of what is new have come."""
     return list(filter(None, (checkstate.find_state(what=what) for what in (_What.ALL, _What.NEW))))
 
 

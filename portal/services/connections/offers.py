@@ -36,7 +36,7 @@ def list_all(*, workstations: Collection[models.Workstation]) -> dict[int, list[
 
 
 def _read_software(types: Collection[str]) -> Mapping[tuple[int, str], set[str]]:
-    """By account and type."""
+    """The software that the provider lists, in lower case, by account and type."""
     found: dict[tuple[int, str], set[str]] = defaultdict(set)
     if types:
         described = models.WorkstationType.objects.filter(name__in=types)

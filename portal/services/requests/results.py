@@ -229,7 +229,7 @@ def _use_workstation(
 def _move_on(
     portal_request: models.Request, *, failure: failures.Failure, stopped_key: bool, retry_after: float | None
 ) -> list[Model]:
-    """After an attempt that made nothing, or perhaps nothing. What an earlier one was late to name is taken first."""
+    """Move the request on after a failed or unknown attempt. What an earlier one named late is given to it first."""
     if mirrors := _take_named(portal_request):
         return mirrors
     step = retry_policy.plan_next(

@@ -82,7 +82,7 @@ def _walk(*, before: datetime) -> Iterator[list[int]]:
 
 
 def _choose(numbers: Numbers, *, before: datetime) -> list[int]:
-    """Those that may go."""
+    """The requests that may be pruned: final, old enough, and of days whose usage is counted."""
     ended = models.Request.objects.filter(pk__in=numbers, status__in=_FINAL, ended_at__lt=before)
     days = {number: usage.get_day(at=created_at) for number, created_at in ended.values_list("id", "created_at")}
     settled = usage.find_settled_days(days=days.values())

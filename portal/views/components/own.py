@@ -73,7 +73,7 @@ class Own:
 
 
 def read_own(*, user: models.User) -> Own:
-    """Three queries."""
+    """What the person's home page shows: workstations, and requests with what needs them first. Three queries."""
     recent = list(models.Request.objects.filter(requester=user).order_by("-id")[:_MOST_RECENT])
     return Own(
         workstations=_list_running(user),

@@ -28,7 +28,7 @@ class Pause:
 
 
 def read_pauses(*, key: models.Key) -> list[Pause]:
-    """The newest first. One query."""
+    """The key's last pauses, newest first. One query."""
     events = models.Event.objects.filter(verb__in=_VERBS, target=models.name_target(key))
     return list(_pair(events.order_by("-id")[: 2 * _MOST]))[:_MOST]
 
