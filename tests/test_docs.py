@@ -9,6 +9,8 @@ import pytest
 
 from portal import environment
 from portal.services.audit import rows
+from portal.services.runtime import clients
+from portal.worker import scheduler
 
 ROOT = Path(__file__).resolve().parent.parent
 README, SETTINGS = ROOT / "README.md", ROOT / "docs" / "settings.md"
@@ -89,3 +91,11 @@ def test_links_lead_somewhere(path):
             target = (path.parent / name).resolve() if name else path
             assert target.exists(), link
             assert not anchor or anchor in list_anchors(target), link
+
+
+@pytest.mark.parametrize(
+    "path", [SETTINGS, next((ROOT / "docs/decisions").glob("0007-*.md"))], ids=lambda path: path.stem
+)
+def test_each_job_is_named(path):
+    names = [job.name for job in scheduler.list_jobs(client=clients.make_client())]
+    assert not [name for name in names if f"`{name}`" not in path.read_text()]

@@ -146,7 +146,9 @@ def scripts(request: SignedInRequest, uid: str) -> HttpResponse:
             shown |= {"address": opened.address, "kind": opened.connection.kind}
         except opening.NotOpened as refusal:
             shown["refusal"] = refusal
-    return render(request, "workstations/scripts.html", shown)
+    response = render(request, "workstations/scripts.html", shown)
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
 
 
 @require_POST
@@ -177,7 +179,10 @@ def end_share(request: SignedInRequest, number: int) -> HttpResponse:
     sharing.end_share(share=found, by=request.user)
     messages.success(
         request,
-        _("Not shared with %(name)s any more. What they have open closes within half a minute.")
+        _(
+            "Not shared with %(name)s any more. Their pages of it close within half a minute; a copied address stays "
+            "good until the workstation ends."
+        )
         % {"name": found.person.get_username()},
     )
     return redirect("workstation_detail", found.workstation.uid)

@@ -10,7 +10,7 @@ from django.db import transaction
 from portal import agentstation, models
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import verify
+from portal.services.audit import authority, verify
 from portal.services.key import accounts, circuit_breaker
 from portal.services.mirrors import contract_drift, releases
 from portal.services.people import membership
@@ -21,6 +21,25 @@ from tests.audit.conftest import find, respond, tamper
 from tests.audit.test_people import change_group, change_person, promote
 
 pytestmark = pytest.mark.django_db
+
+
+# What is one's own, what everybody may who sees it, and what the portal does by itself.
+FREE = {
+    *(Verb.SIGN_IN, Verb.SIGN_IN_BLOCKED, Verb.SIGN_IN_FAILED, Verb.SIGN_OUT, Verb.END_SESSIONS, Verb.CHANGE_PASSWORD),
+    *(Verb.SET_UP, Verb.USE_LINK, Verb.SET_TIME_ZONE, Verb.NAME_WORKSPACE, Verb.EXPORT, Verb.REFUSED),
+    *(Verb.OPEN_CONNECTION, Verb.END_CONNECTION, Verb.SHARE, Verb.END_SHARE),
+    *(Verb.CLAIM, Verb.RESPONSE, Verb.LATE_RESPONSE, Verb.STRAY_RESPONSE, Verb.DEADLINE_PASSED, Verb.GIVE_UP),
+    *(Verb.RECONCILE, Verb.NEEDS_REVIEW, Verb.BASELINE_SCAN, Verb.BEGIN_DOUBT, Verb.CLEAR_DOUBT, Verb.REOPEN),
+    *(Verb.RELEASED, Verb.ENDED, Verb.REFUSE_WORKSPACE, Verb.NOTE_SHARING, Verb.NOTICE, Verb.CHANGE_TYPES),
+    *(Verb.ACTIVATE, Verb.PAUSE, Verb.PROBE, Verb.ASK_ACCOUNT, Verb.FIRST_KEY, Verb.DATABASE_CHANGED),
+    *(Verb.CHECKED, Verb.FINDING, Verb.PRUNE, Verb.RESTORE, Verb.RESTORED, Verb.SETTINGS, Verb.CLOCK_STEP),
+}
+
+
+def test_of_each_verb_it_is_known_what_right_it_needs():
+    needed, of_others = authority._NEEDED.keys(), authority._OTHERS.keys()
+    assert {*needed, *of_others, *FREE} == set(Verb)
+    assert not (needed | of_others) & FREE
 
 
 def act(actor: models.User, do: Callable[[models.User], object]) -> tuple[str, str]:

@@ -68,6 +68,10 @@ def test_an_opened_connection_is_an_event_and_its_address_is_nowhere(sandbox, al
     assert "secret-token" not in repr(opened)
 
 
+def test_the_client_knows_every_kind_and_no_other():
+    assert agentstation.CONNECTIONS.keys() == set(Kind)
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_the_sandbox_opens_every_kind_that_it_can(sandbox, alice, workstation, kind):
     sandbox.script(
