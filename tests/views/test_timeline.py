@@ -94,7 +94,7 @@ def test_what_became_of_the_workstation_is_said(sandbox, sign_in, alice):
 def test_an_operator_cancels_what_somebody_else_waits_for_and_says_why(sign_in, alice, anna, olga):
     number = factories.submit(alice).pk
     page, close = f"/requests/{number}/", f"/requests/{number}/close/"
-    assert "Cancel it, as an operator" in sign_in(olga).get(page).content.decode()
+    assert "Cancel the request, as an operator" in sign_in(olga).get(page).content.decode()
     assert "as an operator" not in sign_in(anna).get(page).content.decode()
     assert "as an operator" not in sign_in(alice).get(page).content.decode()
     assert sign_in(olga).post(close, {"reason": ""}).context["reason_form"].errors

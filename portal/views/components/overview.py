@@ -85,7 +85,7 @@ def _count_workstations(account: models.Account, unassigned: int) -> list[Figure
         Figure(label=_("Unassigned"), value=str(unassigned), link=review),
         Figure(label=_("API changes"), value=str(changes), link=reverse("notice_list")),
         Figure(label=_("Running"), value=str(counted["all"]), link=reverse("workstation_list")),
-        Figure(label=_("Over 8 hours"), value=str(counted["long"])),
+        Figure(label=_("Running over 8 hours"), value=str(counted["long"])),
     ]
 
 
