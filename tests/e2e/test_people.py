@@ -53,7 +53,7 @@ def add(page: Page, portal: Portal, username: str, role: str) -> str:
     """The link for somebody whom an administrator adds."""
     page.goto(f"{portal.address}/people/new/")
     page.fill("[name=username]", username)
-    page.get_by_role("radio", name=re.compile(f"^{role} ")).check()
+    page.get_by_role("radio", name=role, exact=True).check()
     page.click("main form button[type=submit]")
     return page.locator("#sign-in-link").inner_text()
 
