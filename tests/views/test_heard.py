@@ -32,3 +32,26 @@ def test_a_step_that_is_still_to_come_says_so(sign_in, alice):
     browser = sign_in(alice)
     assert "Workstation ready (not yet)" in hear(browser.get(f"/requests/{waiting.pk}/").text)
     assert "(not yet)" not in hear(browser.get(f"/requests/{ready.pk}/").text)
+
+
+@pytest.mark.parametrize("path", ["/requests/?longer=soon", "/usage/?since=soon", f"/people/?name={'n' * 151}"])
+def test_the_title_of_a_list_says_that_a_filter_was_refused(sign_in, root, path):
+    browser = sign_in(root)
+    assert read_title(browser.get(path).text).startswith("Error: ")
+    assert not read_title(browser.get(path.partition("?")[0]).text).startswith("Error")
+
+
+def test_a_refused_filter_is_named_and_linked(sign_in, alice):
+    page = sign_in(alice).get("/requests/?longer=soon").text
+    assert "These filters can't be used: Duration over." in hear(page)
+    assert list_links(page)["Duration over"] == "#id_longer"
+
+
+@pytest.mark.parametrize("status", ["QUEUED", "UNKNOWN"])
+def test_a_request_that_was_not_closed_says_so_first(sign_in, alice, olga, status):
+    failure = "no-answer" if status == "UNKNOWN" else ""
+    portal_request = rows.create_request(alice, status=status, failure=failure)
+    page = sign_in(olga).post(f"/requests/{portal_request.pk}/close/", {"reason": ""}).text
+    assert read_title(page).startswith("Error: ")
+    assert 'role="alert"' in page
+    assert list_links(page)["Say why: the reason is kept in the audit log."] == "#id_reason"
