@@ -55,3 +55,7 @@ def test_a_request_that_was_not_closed_says_so_first(sign_in, alice, olga, statu
     assert read_title(page).startswith("Error: ")
     assert 'role="alert"' in page
     assert list_links(page)["Say why: the reason is kept in the audit log."] == "#id_reason"
+
+
+def test_a_person_who_never_signed_in_has_no_dash_for_a_time(sign_in, root, bob):
+    assert re.search(r"Last sign-in Never", hear(sign_in(root).get(f"/people/{bob.pk}/").text))
