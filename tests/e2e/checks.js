@@ -139,6 +139,58 @@ window.checks = (() => {
     return complaints;
   };
 
-  return { order, watchFocus, focusComplaints, set, fit, borders, paper };
+  // What a screen reader calls it: by a reference, a label, or what is in it.
+  const words = (node) => {
+    if (node.nodeType === Node.TEXT_NODE) return node.data;
+    if (node.nodeType !== Node.ELEMENT_NODE || node.ariaHidden === "true" || !node.checkVisibility()) return "";
+    return [...node.childNodes].map(words).join("");
+  };
+  const call = (el) => {
+    const given = el
+      .getAttribute("aria-labelledby")
+      ?.split(/\s+/)
+      .map((id) => words(document.getElementById(id)));
+    const own = given?.join(" ") ?? el.ariaLabel ?? [...(el.labels?.length ? el.labels : [el])].map(words).join(" ");
+    return own.replace(/\s+/g, " ").trim();
+  };
+  const around = (el) => {
+    const parts = [];
+    for (let part = el.parentElement; part; part = part.parentElement) {
+      if (part.matches("fieldset")) parts.push(words(part.querySelector("legend") ?? part));
+      if (part.matches("[aria-label], [aria-labelledby]")) parts.push(call(part));
+    }
+    return parts.join();
+  };
+  const isHeard = (el) => shown(el) && !el.closest("[aria-hidden=true]");
+  // A list of all links or all buttons is how many people read a page: each makes sense there, alone.
+  const names = () => {
+    const complaints = [];
+    const every = [...document.querySelectorAll("*")];
+    const place = (el) => `number ${every.indexOf(el)}`;
+    const kinds = {
+      "a[href]": (el) => [call(el), el.href],
+      "summary, button:not([type=submit])": (el) => [call(el), place(el)],
+      "button[type=submit]": (el) => [call(el), `${el.form?.action} ${el.name} ${el.value}`],
+      "input:not([type=hidden]), select, textarea": (el) => [`${around(el)} ${call(el)}`, place(el)],
+    };
+    for (const [selector, tell] of Object.entries(kinds)) {
+      const known = new Map();
+      for (const el of [...document.querySelectorAll(selector)].filter(isHeard)) {
+        const [called, target] = tell(el);
+        if (!/\p{L}/u.test(called)) complaints.push(`${name(el)} is called "${called}"`);
+        if (known.has(called) && known.get(called) !== target)
+          complaints.push(`"${called}" is the name of two things: ${known.get(called)} and ${target}`);
+        known.set(called, target);
+        if (el.type === "radio" && call(el).length > 100) complaints.push(`"${called}" is a description, and no name`);
+      }
+    }
+    for (const table of [...document.querySelectorAll("table")].filter(isHeard))
+      if (!words(table.caption ?? new Text()).trim()) complaints.push(`${name(table)} has no caption`);
+    const isRefused = Boolean(document.querySelector("[aria-invalid=true], .summary[role=alert]"));
+    if (document.title.startsWith("Error:") !== isRefused) complaints.push(`the title is "${document.title}"`);
+    return complaints;
+  };
+
+  return { order, watchFocus, focusComplaints, set, fit, borders, paper, names };
 })();
 undefined;

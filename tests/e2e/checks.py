@@ -66,6 +66,7 @@ def check_page(tab: Tab) -> list[str]:
     tab.evaluate(SCRIPT)
     return [
         *check_axe(tab),
+        *check_names(tab),
         *check_keyboard(tab),
         *check_widths(tab),
         *check_forced_colours(tab),
@@ -93,6 +94,12 @@ def _run_axe(tab: Tab, where: str, rules: dict) -> list[str]:
         rules,
     )
     return [f"axe, {where}: {rule} ({words}): {nodes[:3]}" for rule, words, nodes in found]
+
+
+def check_names(tab: Tab) -> list[str]:
+    """Links, buttons and fields can be told apart by ear, and the title says that a form was refused."""
+    show(tab)
+    return tab.evaluate("checks.names()")
 
 
 def check_keyboard(tab: Tab) -> list[str]:

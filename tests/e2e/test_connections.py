@@ -91,6 +91,7 @@ def test_the_page_has_no_fault(page, portal, uid, kind):
     connect(page, portal, uid, kind)
     page.evaluate(checks.SCRIPT)
     assert checks.check_axe(page) == []
+    assert checks.check_names(page) == []
     checks.show(page, checks.PHONE)  # the row of tools scrolls there, and the page does not
     assert page.evaluate("document.documentElement.scrollWidth") == checks.PHONE
     assert checks.check_forced_colours(page) == []

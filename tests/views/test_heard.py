@@ -34,6 +34,28 @@ def test_a_step_that_is_still_to_come_says_so(sign_in, alice):
     assert "(not yet)" not in hear(browser.get(f"/requests/{ready.pk}/").text)
 
 
+def test_links_on_the_home_page_say_which_workstation(sign_in, alice):
+    labels = {}
+    for uid in ("one", "two"):
+        portal_request = rows.create_request(alice)
+        labels[uid] = portal_request.label
+        rows.create_workstation(portal_request, uid=uid)
+    links = list_links(sign_in(alice).get("/").text)
+    for uid, label in labels.items():
+        assert links[f"Python {label}"] == f"/workstations/{uid}/"
+        assert links[f"Details {label}"] == f"/workstations/{uid}/"
+        assert links[f"Terminal {label} (opens in a new tab)"] == f"/workstations/{uid}/terminal/"
+
+
+def test_a_log_is_opened_by_its_type_and_time(sign_in, alice):
+    workspace = rows.create_workspace(alice, uid="hers")
+    rows.create_log(workspace, type="boot", created_at=rows.NOW)
+    timeless = rows.create_log(workspace, type="setup")
+    names = " ".join(list_links(sign_in(alice).get("/workspaces/hers/").text))
+    assert re.search(r"Open log boot, \d+ \w+ \d{4}, [\d:]+ UTC \(opens in a new tab\)", names)
+    assert f"Open log setup, {timeless.uid} (opens" in names
+
+
 @pytest.mark.parametrize("path", ["/requests/?longer=soon", "/usage/?since=soon", f"/people/?name={'n' * 151}"])
 def test_the_title_of_a_list_says_that_a_filter_was_refused(sign_in, root, path):
     browser = sign_in(root)

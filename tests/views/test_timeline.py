@@ -1,5 +1,6 @@
 """What the page of one request says of its life."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -73,7 +74,7 @@ def test_a_request_that_was_tried_often_stays_short(sandbox, sign_in, alice):
         factories.send_once()
     page = sign_in(alice).get(f"/requests/{portal_request.pk}/").content.decode()
     assert "9 steps more" in page
-    assert page.count("<h3>Sending") == 15
+    assert len(re.findall(r"<h3>\s*Sending", page)) == 15
 
 
 @calls_the_provider
