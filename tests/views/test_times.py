@@ -118,7 +118,7 @@ class TestAccount:
         assert "Times are shown in Asia/Kolkata from now on." in page
         assert '<option value="Asia/Kolkata" selected' in page
         page = browser.get(f"/requests/{portal_request.pk}/").content.decode()
-        assert 'Times are in <a href="/accounts/">Asia/Kolkata</a>' in page
+        assert 'Times are in <a href="/accounts/">Asia/Kolkata' in page
         assert "+05:30" in page
         # The same thread serves what comes next, and people who have chosen none.
         assert timezone.get_current_timezone_name() == "UTC"
