@@ -174,7 +174,9 @@ function leadOut(event) {
   if (!screen.contains(document.activeElement)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  root.querySelector("[data-tools] :is(button, select, summary):not(:disabled)").focus();
+  // What is hidden, as a phone's keyboard on a desk is, takes no focus.
+  const tools = root.querySelectorAll("[data-tools] :is(button, select, summary):not(:disabled)");
+  [...tools].find((tool) => tool.checkVisibility())?.focus();
 }
 
 const findModule = (name) => document.querySelector(`link[data-module="${name}"]`).href;

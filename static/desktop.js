@@ -88,7 +88,7 @@ export default async function create(page) {
     showBox(box.value);
     say("not-pasted");
   });
-  onTool("send-text", () => paste(box.value));
+  onTool("send-text", () => (box.value ? paste(box.value) : say("nothing-to-send")));
 
   function expand(button, expanded = button.getAttribute("aria-expanded") !== "true") {
     button.setAttribute("aria-expanded", expanded);
@@ -118,7 +118,7 @@ export default async function create(page) {
     }, "image/png");
   });
 
-  addTyping(root.querySelector("[data-typing]"), send, onTool);
+  addTyping(root.querySelector("[data-typing]"), send, page);
 
   // --- The screen ---
 
@@ -173,7 +173,7 @@ export default async function create(page) {
 }
 
 // A phone's keyboard tells what it wrote, not which keys: what changed in the box is typed.
-function addTyping(box, send, onTool) {
+function addTyping(box, send, { screen, onTool, findTool, press }) {
   const START = " ".repeat(50); // so that there is something to erase
   let before = START;
 
@@ -187,9 +187,17 @@ function addTyping(box, send, onTool) {
     box.setSelectionRange(START.length, START.length);
   }
 
-  onTool("keyboard", () => {
+  // A tap on the screen takes the focus, and a phone's keyboard with it: while the button is pressed it comes back.
+  function call() {
     start();
     box.focus({ preventScroll: true });
+  }
+  onTool("keyboard", (button) => {
+    if (press(button)) call();
+    else box.blur();
+  });
+  screen.addEventListener("pointerup", () => {
+    if (findTool("keyboard").getAttribute("aria-pressed") === "true") call();
   });
   box.addEventListener("input", (event) => {
     const [old, now] = [[...before], [...box.value]];

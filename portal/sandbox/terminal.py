@@ -109,6 +109,9 @@ class Terminal:
     def _tell_size(self, _: str) -> str:
         return f"{self._size[0]} columns, {self._size[1]} rows\n"
 
+    def _stty(self, _: str) -> str:
+        return ""  # the size comes with the connection
+
     def _exit(self, _: str) -> str:
         self.is_over = True
         return "logout\n"
@@ -123,5 +126,6 @@ _COMMANDS: dict[str, Callable[[Terminal, str], str]] = {
     "clear": Terminal._clear,
     "seq": Terminal._seq,
     "size": Terminal._tell_size,
+    "stty": Terminal._stty,
     "exit": Terminal._exit,
 }

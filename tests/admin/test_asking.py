@@ -327,14 +327,19 @@ _KEY = "key key of https://x"
         ("submit", "request R-5", {}, "alice submitted R-5"),
         ("submit", "request R-55", {}, "alice submitted R-55 (R-5)"),
         ("notice", "notice colour", {}, "alice noticed an API change: colour (R-5)"),
-        ("resume", _KEY, {}, "alice resumed the key of https://x (R-5)"),
+        ("resume", _KEY, {}, "alice resumed sending with the key of https://x (R-5)"),
         ("request-release", "workstation W1", {}, "alice asked to release the workstation W1 (R-5)"),
         (
             *("response", "attempt R-5, attempt 2", {"outcome": "FAILED", "failure": "402"}),
             "alice recorded the outcome of R-5, attempt 2: failed, 402: Payment required",
         ),
         ("late-response", "attempt R-5", {"outcome": "UNKNOWN"}, "AgentStation responded late to R-5: checking"),
-        ("pause", _KEY, {"cause": "402"}, "alice paused the key of https://x (R-5): 402: Payment required"),
+        (
+            "pause",
+            _KEY,
+            {"cause": "402"},
+            "alice paused sending with the key of https://x (R-5): 402: Payment required",
+        ),
         ("probe", _KEY, {"passed": True}, "alice probed the key of https://x (R-5): accepted"),
         ("probe", _KEY, {"passed": False}, "alice probed the key of https://x (R-5): rejected"),
         ("reconcile", "request R-5", {"workstation": "W1"}, "alice compared R-5 with AgentStation's lists: found W1"),
@@ -349,7 +354,7 @@ _KEY = "key key of https://x"
             "alice deleted what was old enough, and named it in the deletion record 7 (R-5)",
         ),
         ("brand-new", "thing R-5", ["odd"], "alice: brand-new, thing R-5"),
-        ("pause", "{who} {0} R-5", "odd", "alice paused the {who} {0} R-5"),
+        ("pause", "{who} {0} R-5", "odd", "alice paused sending with the {who} {0} R-5"),
     ],
 )
 def test_an_event_reads_as_a_sentence_with_its_code(verb, target, detail, words, alice):

@@ -162,6 +162,15 @@ def wait_for_colour(page: Page, wanted: list[int]) -> None:
     )
 
 
+def test_three_keys_lead_from_the_desktop_to_its_tools(page, portal, uid):
+    connect(page, portal, uid, "desktop")
+    expect(page.locator("[data-screen] canvas")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("[data-screen] canvas")).to_be_focused()
+    page.keyboard.press("Control+Alt+Shift")
+    expect(page.get_by_role("button", name="Fit to window")).to_be_focused()
+
+
 def test_a_desktop_that_asks_for_a_password_is_refused_in_words(page, portal, uid):
     with remote.run_locked_desktop() as relay:
         point_at(portal, "vncwss", relay, times=1)

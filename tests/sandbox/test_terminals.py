@@ -60,7 +60,7 @@ def test_it_knows_a_handful_of_commands(run, line, shown):
 
 
 def test_help_names_them_all(run):
-    assert run("help") == "help echo ls date whoami clear seq size exit\r\n"
+    assert run("help") == "help echo ls date whoami clear seq size stty exit\r\n"
 
 
 def test_ls_shows_the_files_of_the_workspace_as_they_come(run, clock):

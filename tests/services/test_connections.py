@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import Group
 from django.db import connections
 from django.db.models import F
 
@@ -408,14 +409,21 @@ def test_nobody_can_be_let_in_who_is_not_there(alice, workstation, name):
         share(alice, workstation, name=name)
 
 
-def test_an_operator_says_why_even_where_the_workstation_is_shared(alice, olga, workstation):
-    share(alice, workstation, name="olga", level=models.Share.Level.WORK)
-    found = access.find_access(person=olga, workstation=workstation)
+def test_what_operators_may_anyway_is_not_shared_with_them(alice, olga, workstation):
+    with pytest.raises(sharing.NotShared, match="is a portal operator"):
+        share(alice, workstation, name="olga")
+
+
+def test_somebody_who_becomes_an_operator_says_why_even_where_the_workstation_is_shared(alice, bob, workstation):
+    share(alice, workstation, name="bob", level=models.Share.Level.WORK)
+    bob.groups.set(Group.objects.filter(name="Operators"))
+    operator = models.User.objects.get(pk=bob.pk)
+    found = access.find_access(person=operator, workstation=workstation)
     assert found is not None
     assert found.needs_reason
     assert set(found.kinds) == set(Kind)
-    assert not ending.note_alive(connection=open_row(olga, workstation))
-    assert ending.note_alive(connection=open_row(olga, workstation, reason="She asked."))
+    assert not ending.note_alive(connection=open_row(operator, workstation))
+    assert ending.note_alive(connection=open_row(operator, workstation, reason="She asked."))
 
 
 def test_a_name_with_other_capitals_is_one_person_s_alone(alice, bob, workstation):

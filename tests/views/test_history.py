@@ -69,6 +69,15 @@ def test_the_usual_lists_are_offered_and_the_one_that_is_shown_is_marked(sign_in
     )
 
 
+def test_a_usual_list_keeps_what_is_looked_for(sign_in, alice):
+    page = " ".join(sign_in(alice).get("/requests/?q=payroll&status=CANCELLED&since=2026-01-01").text.split())
+    assert '<a href="/requests/?q=payroll&amp;status=FAILED&amp;since=2026-01-01"' in page
+    days = re.search(r'<a href="/requests/\?([^"]+)"[^>]*>Today</a>', page)
+    assert days
+    assert "q=payroll&amp;status=CANCELLED&amp;since=" in days[1]
+    assert "2026-01-01" not in days[1]
+
+
 def test_a_day_is_a_word_of_the_search(browse, alice):
     today = rows.create_request(alice, created_at=timezone.now())
     yesterday = rows.create_request(alice, created_at=timezone.now() - timedelta(days=1))

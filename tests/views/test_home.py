@@ -39,6 +39,14 @@ def test_a_refused_workspace_is_answered_with_a_new_one(sign_in, alice):
     assert re.search(r'value="\+new"[^>]*checked', page)
 
 
+def test_all_that_asks_for_something_is_counted_and_the_rest_is_linked(sign_in, alice):
+    for _ in range(5):
+        fail(alice)
+    urgent = " ".join(read_urgent(sign_in(alice)).split())
+    assert "Needs your attention (5)" in urgent
+    assert '2 more are in <a href="/requests/">' in urgent
+
+
 def test_what_may_have_been_created_is_not_simply_asked_for_again(sign_in, alice):
     failed = fail(alice, code="no-answer")
     urgent = read_urgent(sign_in(alice))

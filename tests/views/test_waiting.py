@@ -30,9 +30,9 @@ def online(db) -> None:
 @pytest.mark.parametrize(
     ("uid", "title", "actor"),
     [
-        ("fail-401", "Waiting: API key rejected", "Who can fix this: a portal operator"),
-        ("fail-402", "Waiting: payment required", "Who can fix this: the account owner (billing)"),
-        ("fail-429", "Waiting: rate limit reached", "No action needed: it resolves by itself."),
+        ("fail-401", "Paused for the whole team: API key rejected", "Who can fix this: a portal operator"),
+        ("fail-402", "Paused for the whole team: payment required", "Who can fix this: the account owner (billing)"),
+        ("fail-429", "Paused for the whole team: rate limit reached", "You don't need to do anything now."),
     ],
 )
 def test_under_a_pause_it_says_who_can_end_it(sandbox, online, read, settings, alice, uid, title, actor):
@@ -43,7 +43,7 @@ def test_under_a_pause_it_says_who_can_end_it(sandbox, online, read, settings, a
     page = read(waiting)
     assert f'{title} <span class="mono muted">({uid[5:]})' in page
     assert actor in page
-    assert "is then sent automatically" in page
+    assert "This request has not failed." in page
 
 
 def test_an_operator_is_told_that_it_is_their_turn_and_what_to_do(sandbox, online, read, alice, olga):
@@ -63,7 +63,7 @@ def test_between_two_attempts_it_says_what_came_and_when_it_goes_on(sandbox, onl
     page = read(waiting)
     assert 'Waiting to try again: AgentStation is overloaded <span class="mono muted">(503)' in page
     assert "Nothing was created. The portal tries again by itself at" in page
-    assert "No action needed: it resolves by itself." in page
+    assert "You don't need to do anything now." in page
 
 
 def test_in_the_queue_it_tells_its_place(sandbox, online, read, alice, bob):

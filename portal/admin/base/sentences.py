@@ -82,8 +82,8 @@ GROUPS = (
         code="key",
         label=_("Key and account"),
         sentences={
-            Verb.PAUSE: _("{who} paused the {what}"),
-            Verb.RESUME: _("{who} resumed the {what}"),
+            Verb.PAUSE: _("{who} paused sending with the {what}"),
+            Verb.RESUME: _("{who} resumed sending with the {what}"),
             Verb.ACTIVATE: _("{who} made the {what} active again"),
             Verb.PROBE: _("{who} probed the {what}"),
             Verb.FIRST_KEY: _("{who} accepted the first {what}"),

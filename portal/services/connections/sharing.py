@@ -42,6 +42,12 @@ def share_workstation(
         raise NotShared(_("There is nobody called %(name)s in the portal.") % {"name": name})
     if person == owner:
         raise NotShared(_("It is yours already."))
+    if person.has_perm("portal.close_request"):
+        # A share could promise neither that they only look nor that it ends.
+        raise NotShared(
+            _("%(name)s is a portal operator, who can open any workstation by giving a reason. It needs no sharing.")
+            % {"name": person.get_username()}
+        )
     for former in models.Share.objects.filter(workstation=workstation, person=person, ended_at=None):
         end_share(share=former, by=owner)
     until = clock.read_clock() + lasts if lasts else None

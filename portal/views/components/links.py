@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from django.urls import reverse
 from django.utils import timezone
@@ -32,6 +32,9 @@ def to_history(
     return f"{reverse('request_list')}?{urlencode({name: value for name, value in (values | days).items() if value})}"
 
 
+_DAYS = {"since", "until", "zone"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Preset:
     """A list that is looked for often: the words of its link, and whether it is the one that is shown."""
@@ -42,7 +45,7 @@ class Preset:
 
 
 def list_presets(*, query: str = "") -> list[Preset]:
-    """What is looked for most; `query` is what the address of the page asks for."""
+    """What is looked for most, beside what the address of the page asks for: its `query`."""
     today = timezone.localdate(timezone=timezone.get_default_timezone())
     yesterday = today - timedelta(days=1)
     lists = [
@@ -52,4 +55,13 @@ def list_presets(*, query: str = "") -> list[Preset]:
         (_("Failed"), to_history(status=models.Request.Status.FAILED)),
         (_("Checking"), to_history(status=models.Request.Status.UNKNOWN)),
     ]
-    return [Preset(words=words, link=link, is_current=link.partition("?")[2] == query) for words, link in lists]
+    return [_add_to_query(words, link=link, query=query) for words, link in lists]
+
+
+def _add_to_query(words: str, *, link: str, query: str) -> Preset:
+    """The preset of a list, narrowed as the page is; days replace days."""
+    address, _mark, own = link.partition("?")
+    shown, wanted = dict(parse_qsl(query)), dict(parse_qsl(own))
+    kept = {name: value for name, value in shown.items() if not (name in _DAYS and _DAYS & wanted.keys())}
+    is_current = wanted.items() <= shown.items()
+    return Preset(words=words, link=f"{address}?{urlencode(kept | wanted)}", is_current=is_current)

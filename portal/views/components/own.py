@@ -42,12 +42,16 @@ class Urgent:
 
 @dataclass(frozen=True, kw_only=True)
 class Own:
-    """Of `requests`, the person's newest, those that are under way and those that ask for something are named again."""
+    """Of `requests`, the person's newest, those that are under way and those that ask for something are named again.
+
+    `more_urgent`: how many more ask for something.
+    """
 
     workstations: list[models.Workstation]
     shared: list[models.Share]
     under_way: list[models.Request]
     urgent: list[Urgent]
+    more_urgent: int
     requests: list[models.Request]
 
     @cached_property
@@ -75,11 +79,13 @@ class Own:
 def read_own(*, user: models.User) -> Own:
     """What the person's home page shows: workstations, and requests with what needs them first. Three queries."""
     recent = list(models.Request.objects.filter(requester=user).order_by("-id")[:_MOST_RECENT])
+    asking = [*filter(_is_asked, recent), *_list_failed(recent)]
     return Own(
         workstations=_list_running(user),
         shared=_list_shared(user),
         under_way=[row for row in recent if not row.is_final and not _is_asked(row)],
-        urgent=list(map(_describe_urgent, [*filter(_is_asked, recent), *_list_failed(recent)]))[:_MOST_URGENT],
+        urgent=list(map(_describe_urgent, asking[:_MOST_URGENT])),
+        more_urgent=max(len(asking) - _MOST_URGENT, 0),
         requests=recent,
     )
 

@@ -107,7 +107,7 @@ def list_steps(*, request_history: RequestHistory) -> list[Step]:
         title = _("Waiting to try again") if attempts else _("Waiting in the queue")
         steps.append(Step(title=title, state="now"))
     steps.append(_describe_end(portal_request))
-    return [*steps, *_describe_after_release(portal_request)]
+    return [*steps, *_describe_after_release(request_history)]
 
 
 def fold_steps(steps: Sequence[Step]) -> tuple[Sequence[Step], Sequence[Step], Sequence[Step]]:
@@ -117,13 +117,19 @@ def fold_steps(steps: Sequence[Step]) -> tuple[Sequence[Step], Sequence[Step], S
     return steps[:_FIRST_SHOWN], steps[_FIRST_SHOWN:-_LAST_SHOWN], steps[-_LAST_SHOWN:]
 
 
-def _describe_after_release(portal_request: models.Request) -> list[Step]:
-    """What became of the workstation, once it has ended."""
+def _describe_after_release(request_history: RequestHistory) -> list[Step]:
+    """What became of the workstation, once it has ended; and by whom and why, where that was not its requester."""
+    portal_request = request_history.portal_request
     workstation = getattr(portal_request, "workstation", None)
     if workstation is None or workstation.ended_at is None:
         return []
     title = _("Workstation released") if workstation.release_requested_at else _("Workstation ended")
-    return [Step(title=title, state="off", text=_("Its files stay in the workspace."), at=workstation.ended_at)]
+    text = _("Its files stay in the workspace.")
+    for event in request_history.events:
+        if event.verb == Verb.REQUEST_RELEASE and event.reason:
+            title = _("Workstation released by %(name)s") % {"name": event.actor_name}
+            text = f"{event.reason} {text}"
+    return [Step(title=title, state="off", text=text, at=workstation.ended_at)]
 
 
 def _describe_attempt(attempt: models.Attempt) -> list[Step]:

@@ -47,10 +47,10 @@ def describe_waiting(
 
 
 def _describe_pause(key: models.Key) -> Waiting:
-    text = _("Requests are paused for the whole team until %(end)s. This one is then sent automatically.")
+    text = _("This request has not failed. It is saved, and waits until %(end)s. Then it is sent automatically.")
     end = _show_time(key.paused_until) if key.paused_until else key.who_ends
     return Waiting(
-        title=_("Waiting: %(cause)s") % {"cause": key.cause_clause},
+        title=_("Paused for the whole team: %(cause)s") % {"cause": key.cause_clause},
         text=text % {"end": end},
         actor=_find_actor(key),
         failure=key.cause if key.failure else "",
