@@ -201,14 +201,16 @@ def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
 
 
 def _open_connections(mira: models.User, olga: models.User, *, uid: str) -> None:
-    """Of mira's, which she shares with olga; olga has looked into it, and says why."""
+    """Of mira's, which she shares with kim; olga has looked into it, and says why."""
     workstation = models.Workstation.objects.get(uid=uid)
     workstation.refused_connections = {"log": "The log of this workstation is not to be read."}
     workstation.save()
     level = models.Share.Level.LOOK
-    sharing.share_workstation(owner=mira, workstation=workstation, name="olga", level=level, lasts=timedelta(hours=8))
+    factories.create_user("kim", "Members")
+    sharing.share_workstation(owner=mira, workstation=workstation, name="kim", level=level, lasts=timedelta(hours=8))
     connections, reason = models.Connection.objects, "She could not find the button that ends her long computation."
-    connections.create(workstation=workstation, person=olga, kind="terminal", reason=reason, ended_at=NOW)
+    looked = {"opened_at": NOW - timedelta(minutes=4), "ended_at": NOW}
+    connections.create(workstation=workstation, person=olga, kind="terminal", reason=reason, **looked)
     connections.create(workstation=workstation, person=mira, kind="vnc")
     connections.create(workstation=workstation, person=mira, kind="desktop")
 
