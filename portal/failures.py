@@ -127,7 +127,7 @@ _ROWS = (
         code="401",
         title=_("API key rejected"),
         cause=_(
-            "The team's API key is missing, wrong or revoked. Nothing was created. Requests are paused for the whole "
+            "The team's API key is missing, wrong or revoked. Nothing was created. This pauses requests for the whole "
             "team until the key is replaced."
         ),
         actor=Actor.OPERATOR,
@@ -154,7 +154,7 @@ _ROWS = (
         title=_("Payment required"),
         cause=_(
             "The team's credit is used up, or its payment method has expired. Nothing was created and nothing is "
-            "billed. Requests are paused for the whole team until the account is paid."
+            "billed. This pauses requests for the whole team until the account is paid."
         ),
         actor=Actor.BUDGET_OWNER,
         steps=(
