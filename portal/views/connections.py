@@ -146,9 +146,7 @@ def scripts(request: SignedInRequest, uid: str) -> HttpResponse:
             shown |= {"address": opened.address, "kind": opened.connection.kind}
         except opening.NotOpened as refusal:
             shown["refusal"] = refusal
-    response = render(request, "workstations/scripts.html", shown)
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
+    return render(request, "workstations/scripts.html", shown)
 
 
 @require_POST
