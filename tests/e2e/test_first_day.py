@@ -76,7 +76,7 @@ def test_a_402_is_explained_and_stops_the_queue_until_it_is_resumed(signed_in, p
 
     request(page, portal.address)
     expect(live).to_have_attribute("data-request-status", "queued")
-    expect(live).to_contain_text("Requests are paused")
+    expect(live).to_contain_text("Paused for the whole team")
     waiting = page.url
 
     page.goto(f"{portal.address}/key/")

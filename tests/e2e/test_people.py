@@ -135,7 +135,7 @@ def test_an_operator_resumes_the_key_and_what_waits_goes_out(page, portal, peopl
     expect(page.locator("#live")).to_have_attribute("data-failure", "402", timeout=30_000)
     request(page, portal.address, type="nodejs")
     waiting = page.url
-    expect(page.locator("#live")).to_contain_text("paused for the whole team")
+    expect(page.locator("#live")).to_contain_text("Paused for the whole team")
     resume(page, portal)
     page.goto(waiting)
     expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=30_000)
