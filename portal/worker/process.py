@@ -79,10 +79,10 @@ class Process:
                 return []
 
     def _drain(self) -> None:
-        logger.info("Worker %s finishes its calls in flight.", self.name)
         self._dispatcher.stop()
         self._releases.stop()
         self._listener.stop()
+        logger.info("Worker %s finishes its calls in flight.", self.name)
         # The last: it waits for its jobs, while the others go on to record.
         self._scheduler.stop()
         while not (self._dispatcher.has_ended() and self._releases.has_ended()):

@@ -15,7 +15,7 @@ from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)
 
-_IDLE = 1.0  # seconds between looks for releases that become due by the clock alone
+_IDLE = 2.0  # seconds between looks for releases that become due by the clock alone
 _PAUSE = 1.0  # seconds before the database is tried again
 
 

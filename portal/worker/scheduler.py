@@ -81,7 +81,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         ),
         Job(
             name="refresh",
-            interval=min(settings.PORTAL_REFRESH_INTERVAL, 1.0),
+            interval=min(settings.PORTAL_REFRESH_INTERVAL, 2.0),
             run=lambda lease: refreshing.refresh_workstations(lease=lease, client=client),
             uses_key=True,
         ),

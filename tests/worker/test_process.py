@@ -60,12 +60,16 @@ def test_a_worker_shows_that_it_lives_and_that_it_has_stopped(sandbox, transacti
     assert models.Worker.objects.get().stopped_at is not None
 
 
-def test_a_worker_that_stops_finishes_its_call_in_flight_and_starts_no_other(worker, sandbox, alice):
+def test_a_worker_that_stops_finishes_its_call_in_flight_and_starts_no_other(worker, sandbox, alice, caplog):
+    caplog.set_level("INFO", logger="portal.worker")
     sandbox.hold()
     numbers = [factories.submit(alice).pk for _ in range(3)]
     sandbox.wait_for_posts(2, timeout=20)
 
     worker.stop()
+    pause = threading.Event()
+    while "finishes its calls in flight" not in caplog.text:  # before that it may hand out another
+        pause.wait(0.01)
     sandbox.release()
     await_row(models.Worker.objects.filter(name=worker.name, stopped_at__isnull=False))
 

@@ -64,6 +64,8 @@ def refresh_workstations(*, lease: leases.Lease, client: agentstation.Client) ->
     # One that is being released tells of its end by that; in doubt, it is read as well.
     wanted = wanted.filter(Q(release_requested_at=None) | Q(doubted_at__isnull=False))
     due = list(wanted.order_by("refresh_due_at")[:_MOST])
+    if not due:
+        return 0
     readings = _read_due(due, account=account, lease=lease, client=client.hurried(total_timeout=_LONGEST_CALL))
     for news in batched((reading for reading in readings if reading.is_news), _TOGETHER):
         _store_news(readings=news, account=account, begun_tick=key.tick, lease=lease)
