@@ -414,7 +414,7 @@ def test_what_operators_may_anyway_is_not_shared_with_them(alice, olga, workstat
         share(alice, workstation, name="olga")
 
 
-def test_somebody_who_becomes_an_operator_says_why_even_where_the_workstation_is_shared(alice, bob, workstation):
+def test_somebody_who_becomes_an_operator_says_why_though_it_is_shared(alice, bob, workstation):
     share(alice, workstation, name="bob", level=models.Share.Level.WORK)
     bob.groups.set(Group.objects.filter(name="Operators"))
     operator = models.User.objects.get(pk=bob.pk)

@@ -62,7 +62,7 @@ def test_a_failure_that_is_past_asks_for_nothing(sign_in, alice, become):
     assert not read_urgent(sign_in(alice))
 
 
-def test_an_unknown_request_that_its_requester_may_settle_is_named_there_and_not_as_under_way(sign_in, alice):
+def test_an_unknown_request_that_its_requester_may_settle_asks_for_attention(sign_in, alice):
     asked = rows.create_request(alice, status="UNKNOWN", failure="no-answer", was_unknown=True)
     factories.ask_people(asked)
     browser = sign_in(alice)
