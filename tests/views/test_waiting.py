@@ -1,5 +1,6 @@
 """What the page of a queued request says: what it waits for, and whose turn it is."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -85,5 +86,7 @@ def test_where_a_person_has_to_decide_its_state_is_needs_review_everywhere(sandb
     assert "<bdi>Checking</bdi>" in read(unknown)
     factories.ask_people(unknown)
     for person in (alice, olga):
-        assert "<bdi>Needs review</bdi>" in read(unknown, person=person)
+        page = read(unknown, person=person)
+        assert "<bdi>Needs review</bdi>" in page
+        assert not re.search(r"<h3>\s*Checking", page), "the last step says it, too"
         assert "<bdi>Needs review</bdi>" in sign_in(person).get("/requests/").text

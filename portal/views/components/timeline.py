@@ -227,5 +227,6 @@ def _describe_end(portal_request: models.Request) -> Step:
         return Step(title=_("Workstation ready"), state="ok", at=portal_request.ended_at)
     if status in _FINAL_TITLES:
         states = {models.Request.Status.FAILED: "bad", models.Request.Status.UNKNOWN: "warn"}
-        return Step(title=str(_FINAL_TITLES[status]), state=states.get(status, "off"), at=portal_request.ended_at)
+        title = portal_request.state if portal_request.needs_review else str(_FINAL_TITLES[status])
+        return Step(title=title, state=states.get(status, "off"), at=portal_request.ended_at)
     return Step(title=_("Workstation ready"), state="todo")
