@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=730)
     parser.add_argument("--until", default="", help="the last day; default: the one before the filling began")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--batch", type=int, default=5000, help="requests written in one transaction")
+    parser.add_argument("--batch", type=int, default=1000, help="requests written in one transaction")
     options = parser.parse_args()
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")

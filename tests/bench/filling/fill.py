@@ -29,7 +29,8 @@ _LEASE = 600.0  # seconds for a round of a duty, over as many rows as there ever
 class Plan:
     """So many requests by so many people in the days up to `until`; `seed` chooses one of all such histories.
 
-    Without `until` the last day is the one before the filling began. `batch`: requests written in one transaction.
+    Without `until` the last day is the one before the filling began. `batch`: requests written in one transaction,
+    within which their events are signed: PostgreSQL ends one that waits for that longer than the portal lets it.
     """
 
     requests: int
@@ -37,7 +38,7 @@ class Plan:
     days: int = 730
     until: str = ""
     seed: int = 1
-    batch: int = 5000
+    batch: int = 1000
 
 
 class Refused(Exception):
