@@ -38,11 +38,13 @@ def acquire_lease(
     *, name: str, holder: str, seconds: float, before_renewal: Callable[[], None] = _go_on
 ) -> Lease | None:
     """Acquire or renew a lease for some seconds; None while another worker holds it."""
-    stored, _ = models.Lease.objects.get_or_create(name=name, defaults={"holder": "", "expires_at": Now()})
+    known = models.Lease.objects.annotate(is_fresh=Q(expires_at__gte=Now() + timedelta(seconds=seconds / 2)))
+    stored, _ = known.get_or_create(name=name, defaults={"holder": "", "expires_at": Now()})
     rows, until = models.Lease.objects.filter(name=name, token=stored.token), Now() + timedelta(seconds=seconds)
     if stored.holder == holder:
-        # An idle worker comes here every second, and must not write each time.
-        rows.filter(expires_at__lt=Now() + timedelta(seconds=seconds / 2)).update(expires_at=until)
+        # An idle worker comes here every second, and must not write each time, nor ask for the right to.
+        if not stored.is_fresh:
+            rows.update(expires_at=until)
         return Lease(name=name, token=stored.token, seconds=seconds, before_renewal=before_renewal)
     # Whoever changes the token first gets it. One that seems to last longer than any does was taken before the clock
     # stepped back, perhaps by a worker that has died since.
