@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const PAUSES = [2, 3, 5, 10, 15]; // seconds between polls, while nothing changes
-  const SOON = [0.3, 0.7, 1.5]; // and before these, where something is about to change
+  const SOON_FOR = 15; // seconds before these in which a part asks as often as it says, where it may change any moment
   const HIDDEN_PAUSE = 30; // seconds, in a hidden tab, where somebody waits
   const LIVE = "[data-hx-trigger=poll]";
   const parts = new WeakMap(); // element -> { quiet: polls without news, timer, asking }
@@ -13,9 +13,10 @@
 
   function findPause(part) {
     if (signedOut || !part.isConnected || !part.matches(LIVE)) return null; // its end
-    const first = "soon" in part.dataset ? SOON : [];
+    const soon = Number(part.dataset.soon ?? 0);
+    const early = soon ? Math.ceil(SOON_FOR / soon) : 0; // polls
     const quiet = stateOf(part).quiet;
-    const pause = first[quiet] ?? Math.max(PAUSES[quiet - first.length] ?? PAUSES.at(-1), part.dataset.pause);
+    const pause = quiet < early ? soon : Math.max(PAUSES[quiet - early] ?? PAUSES.at(-1), part.dataset.pause);
     if (!document.hidden) return pause;
     return "awaited" in part.dataset ? Math.max(pause, HIDDEN_PAUSE) : null;
   }

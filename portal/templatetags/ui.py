@@ -15,7 +15,7 @@ from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.dates import MONTHS_3
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
@@ -115,8 +115,9 @@ def polls(context: Context, name: str, *args: object, **query: str) -> SafeStrin
     part = context.get("live")
     if not part:
         return SafeString("")
-    flags = [name for name, is_set in (("awaited", part.is_awaited), ("soon", part.is_soon)) if is_set]
-    return _poll_attributes(reverse(name, args=args), {**query, "seen": part.version}, part.pause, *flags)
+    more = {"awaited": ""} if part.is_awaited else {}
+    more |= {"soon": f"{part.soon:.1f}"} if part.soon else {}
+    return _poll_attributes(reverse(name, args=args), {**query, "seen": part.version}, part.pause, **more)
 
 
 @register.simple_tag(takes_context=True)
@@ -125,13 +126,13 @@ def banner_polls(context: Context) -> SafeString:
     return _poll_attributes(reverse("key_banner"), {"seen": context["key_version"]}, _BANNER_PAUSE)
 
 
-def _poll_attributes(url: str, query: Mapping[str, str], pause: int, *flags: str) -> SafeString:
+def _poll_attributes(url: str, query: Mapping[str, str], pause: int, **more: str) -> SafeString:
     return format_html(
         'data-hx-get="{}?{}" data-hx-trigger="poll" data-hx-swap="outerMorph" data-pause="{}"{}',
         url,
         urlencode(query),
         pause,
-        SafeString("".join(f" data-{flag}" for flag in flags)),
+        format_html_join("", ' data-{}="{}"', more.items()),
     )
 
 

@@ -21,6 +21,9 @@ from portal.views.components import choosing, links, live, request_panels, timel
 from portal.views.components.waiting import describe_waiting
 from portal.views.http import SignedInRequest, keep_key, read_key
 
+_SOONEST = 0.3  # seconds between the polls of a page whose request is being sent
+_POLLS_A_SECOND = 50  # of all these pages together: each costs a web process 1 to 2 ms
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("portal.submit_request", raise_exception=True)
@@ -175,11 +178,19 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
 
 def _make_part(portal_request: models.Request, *, key: models.Key, position: int | None, version: str) -> live.Part:
     """It asks often near the front of the queue, and seldom at its end."""
-    states = models.Request.Status
-    pause = 5 if portal_request.status == states.UNKNOWN else min(2 + (position or 0) // 2, 30)
+    is_unknown = portal_request.status == models.Request.Status.UNKNOWN
+    pause = 5 if is_unknown else min(2 + (position or 0) // 2, 30)
+    soon = _find_soon(portal_request, key=key, position=position)
+    return live.Part(version=version, pause=pause, is_awaited=True, soon=soon)
+
+
+def _find_soon(portal_request: models.Request, *, key: models.Key, position: int | None) -> float:
+    """Seconds between two polls while an answer may come any moment; 0 where none can."""
+    if portal_request.status == models.Request.Status.SENDING:
+        sending = models.Request.objects.filter(account_id=key.account_id, status=portal_request.status).count()
+        return max(_SOONEST, sending / _POLLS_A_SECOND)
     is_next = position == 1 and not key.is_paused and portal_request.next_attempt_at is None
-    is_soon = is_next or portal_request.status == states.SENDING
-    return live.Part(version=version, pause=pause, is_awaited=True, is_soon=is_soon)
+    return _SOONEST if is_next else 0.0
 
 
 @require_POST

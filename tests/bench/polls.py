@@ -8,6 +8,7 @@ import argparse
 import heapq
 import html
 import http.client
+import math
 import os
 import re
 import secrets
@@ -31,14 +32,14 @@ from tests.chaos import inside, stage
 SCRIPT = (stage.ROOT / "static/portal.js").read_text()
 
 
-def read_pauses(name: str) -> list[float]:
-    """Seconds, as static/portal.js has them under the name."""
-    found = re.search(rf"{name} = \[(.+?)\]", SCRIPT)
+def read_seconds(name: str) -> list[float]:
+    """As static/portal.js has them under the name."""
+    found = re.search(rf"{name} = \[?([0-9., ]+)\]?;", SCRIPT)
     assert found, f"static/portal.js has no {name}"
     return [float(word) for word in found[1].split(",")]
 
 
-PAUSES, SOON = read_pauses("PAUSES"), read_pauses("SOON")
+PAUSES, [SOON_FOR] = read_seconds("PAUSES"), read_seconds("SOON_FOR")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -49,22 +50,23 @@ class Page:
     session: str
     poll: str = ""
     pause: float = 0.0
-    soon: bool = False
+    soon: float = 0.0
     quiet: int = 0
 
     def read(self, text: str) -> None:
         """Take the address of the next poll from the page or from a part of it."""
-        found = re.search(r'id="live".*?data-hx-get="(.+?)".*?data-pause="(.+?)"(.*?)>', text)
+        found = re.search(r'id="live"[^>]*?data-hx-get="(.+?)"[^>]*?data-pause="(.+?)"([^>]*)>', text)
         assert found, "the page has no live part"
         self.poll, self.pause, self.quiet = html.unescape(found[1]), float(found[2]), 0
-        self.soon = "data-soon" in found[3]
+        soon = re.search(r'data-soon="(.+?)"', found[3])
+        self.soon = float(soon[1]) if soon else 0.0
 
     def wait(self) -> float:
         """Seconds until it asks again, as static/portal.js counts them."""
-        first = SOON if self.soon else []
-        if self.quiet < len(first):
-            return first[self.quiet]
-        return max(PAUSES[min(self.quiet - len(first), len(PAUSES) - 1)], self.pause)
+        early = math.ceil(SOON_FOR / self.soon) if self.soon else 0
+        if self.quiet < early:
+            return self.soon
+        return max(PAUSES[min(self.quiet - early, len(PAUSES) - 1)], self.pause)
 
 
 class Bench:
@@ -130,7 +132,7 @@ class Bench:
         _print(f"queries for a poll without news: {counts[0]} in the queue, {counts[1]} of unknown outcome")
         due = [(time.monotonic() + page.wait(), number) for number, (_, page) in enumerate(self._pages)]
         heapq.heapify(due)
-        settled = sum([*SOON, *PAUSES])  # from then on every page waits for its longest pause
+        settled = SOON_FOR + sum(PAUSES)  # from then on every page waits for its longest pause
         for words, seconds in (("from their opening on", settled), ("then", self._options.seconds)):
             self._report(words, seconds, *self._poll(web, due, seconds))
 

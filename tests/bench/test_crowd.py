@@ -3,6 +3,10 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
+
+from tests import factories
+from tests.bench import polls
 from tests.bench.crowd import people
 from tests.bench.crowd.plan import Goal
 from tests.bench.crowd.results import Results
@@ -61,3 +65,15 @@ def test_what_was_not_measured_is_no_goal_met():
     assert results.judge(Goal(load="at once", figure="submit, ms", most=2, beside="B")) is None
     assert results.judge(Goal(load="at once", figure="submit, ms", most=2, only_on="postgresql")) is None
     assert results.judge(Goal(load="at once", figure="pages, ms", most=2)) is None
+
+
+@pytest.mark.django_db
+def test_the_page_of_a_request_is_polled_as_it_says(sign_in, alice):
+    number = factories.submit(alice).pk
+    page = polls.Page(session="")
+    page.read(sign_in(alice).get(f"/requests/{number}/").content.decode())
+    assert page.poll.startswith(f"/requests/{number}/live/?seen=")
+    page.quiet = 49
+    assert page.wait() == 0.3
+    page.quiet = 50
+    assert page.wait() == polls.PAUSES[0]

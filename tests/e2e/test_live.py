@@ -199,7 +199,7 @@ def test_the_first_polls_come_soon_and_the_others_ever_later(signed_in, portal):
     page = signed_in
     stop_time(page)
     request(page, portal.address, workspace="slow-2")
-    expect(page.locator("#live")).to_have_attribute("data-soon", "")
+    expect(page.locator("#live")).to_have_attribute("data-soon", "0.3")
     expect(page.locator("#live")).to_have_attribute("data-pause", "2")
     page.route("**/live/**", lambda route: route.fulfill(status=204))
     page.evaluate(
@@ -207,7 +207,7 @@ def test_the_first_polls_come_soon_and_the_others_ever_later(signed_in, portal):
         " document.body.dataset.polled = Number(document.body.dataset.polled ?? 0) + 1; })"
     )
     polls = count_polls(page)
-    for number, pause in enumerate((300, 700, 1_500, 2_000, 3_000, 5_000, 10_000, 15_000, 15_000)):
+    for number, pause in enumerate((*[300] * 50, 2_000, 3_000, 5_000, 10_000, 15_000, 15_000)):
         page.clock.run_for(pause - 1)
         assert len(polls) == number, f"a poll came before {pause} ms had passed"
         page.clock.run_for(1)

@@ -177,26 +177,36 @@ def test_whoever_waits_at_the_end_of_the_queue_asks_seldom(sign_in, alice):
     assert pauses == [2, 3, 3, 4, 17]
 
 
-def is_soon(browser, number: int) -> bool:
-    page = browser.get(f"/requests/{number}/")
-    assert page.context["live"].is_soon == (" data-soon" in page.content.decode())
-    return page.context["live"].is_soon
+def read_soon(browser, number: int) -> float:
+    """Seconds between a page's first polls; 0 where they come no sooner than the others."""
+    text = browser.get(f"/requests/{number}/").content.decode()
+    found = re.search(r' id="live"[^>]* data-soon="([0-9.]+)"', text)
+    assert found or " data-soon" not in text
+    return float(found[1]) if found else 0
 
 
 def test_what_is_about_to_change_asks_soon(sign_in, alice):
     first, second = factories.submit(alice).pk, factories.submit(alice).pk
     browser = sign_in(alice)
-    assert [is_soon(browser, number) for number in (first, second)] == [True, False]
+    assert [read_soon(browser, number) for number in (first, second)] == [0.3, 0]
     pause_key()
-    assert not is_soon(browser, first)
+    assert not read_soon(browser, first)
     resume_key()
     models.Request.objects.filter(pk=first).update(next_attempt_at=Now())
-    assert not is_soon(browser, first)
+    assert not read_soon(browser, first)
     factories.claim()
-    assert is_soon(browser, first)
+    assert read_soon(browser, first) == 0.3
     models.Request.objects.filter(pk=first).update(status="UNKNOWN", failure="no-answer", was_unknown=True)
-    assert [is_soon(browser, number) for number in (first, second)] == [False, True]
+    assert [read_soon(browser, number) for number in (first, second)] == [0, 0.3]
     assert all(" data-soon" not in browser.get(path).content.decode() for path in ("/", "/requests/", "/key/"))
+
+
+def test_the_more_are_being_sent_the_less_often_each_page_asks(sign_in, alice):
+    numbers = [factories.submit(alice).pk for _ in range(60)]
+    browser = sign_in(alice)
+    for count, seconds in ((15, 0.3), (30, 0.6), (60, 1.2)):
+        models.Request.objects.filter(pk__in=numbers[:count]).update(status="SENDING")
+        assert read_soon(browser, numbers[0]) == seconds
 
 
 def test_home_asks_seldom_while_nothing_is_under_way(sign_in, alice):

@@ -15,13 +15,13 @@ class Part:
     """A part that asks for itself again. `pause`: seconds between two polls at the least.
 
     `is_awaited`: somebody may wait for it in another tab, whose title and icon tell; it asks from there too.
-    `is_soon`: it may change any moment; the first polls come sooner than `pause` says.
+    `soon`: seconds between the first polls, where it may change any moment; 0 where it may not.
     """
 
     version: str
     pause: int
     is_awaited: bool = False
-    is_soon: bool = False
+    soon: float = 0.0
 
 
 def is_poll(request: HttpRequest) -> bool:

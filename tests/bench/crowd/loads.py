@@ -106,7 +106,10 @@ def load_without_pause(subject: Bare | Site, *, count: int, with_pages: bool) ->
 
 
 async def _submit_all(site: Site, *, count: int, with_pages: bool) -> Figures:
-    members, begun = [Member(person=site.people[number % IN_LOOP]) for number in range(count)], time.time()
+    members, begun = (
+        [Member(person=site.people[number % IN_LOOP % len(site.people)]) for number in range(count)],
+        time.time(),
+    )
 
     async def take_turns(own: list[Member]) -> None:
         for member in own:
