@@ -56,6 +56,7 @@ def fill_history(*, plan: Plan, report: Callable[[str], None]) -> None:
         connection.cursor().execute("PRAGMA cache_size = -262144")
     _write_requests(plan, report)
     report("indexing")
+    connection.cursor().execute("ANALYZE")  # without which PostgreSQL reads whole tables for each request's texts
     search_index.index_missing()
     search_index.make_index()
     search_index.install_triggers()
