@@ -16,6 +16,7 @@ from portal.worker import watchdog
 logger = logging.getLogger(__name__)
 
 _IDLE = 2.0  # seconds between looks for releases that become due by the clock alone
+_REST = 0.1  # seconds between looks at the least: whatever is written to the database wakes it
 _PAUSE = 1.0  # seconds before the database is tried again
 
 
@@ -54,6 +55,7 @@ class ReleaseSender:
                 thread.advance()
             release_connection()
             thread.rest()
+            self._stopping.wait(_REST)
             self._wake_up.wait(_IDLE)
 
     def _try_to_send(self) -> bool:
