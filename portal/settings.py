@@ -32,9 +32,12 @@ DATA_DIR = Path(DATABASE["NAME"]).absolute().parent if ON_SQLITE else BASE_DIR /
 if ON_SQLITE:
     private.protect_files(database=Path(DATABASE["NAME"]).absolute(), owned=BASE_DIR / "data")
 
-# A page is work for the processor, of which a process uses one core at a time. SQLite has one writer at a time anyway.
+# A page is work for the processor, of which a process uses one core at a time. On SQLite they wait for one writer.
 WEB_PROCESSES = environment.read_whole_number(
-    "WEB_CONCURRENCY", default=1 if ON_SQLITE or PORTAL_LOCAL else min(environment.count_cores(), 8), least=1, most=64
+    "WEB_CONCURRENCY",
+    default=1 if PORTAL_LOCAL else min(environment.count_cores(), 2 if ON_SQLITE else 8),
+    least=1,
+    most=64,
 )
 WEB_THREADS = 16  # of each web process
 # Of each, too, at most. Four workers may have 44 of PostgreSQL's 100, and the web processes of a machine as many, which

@@ -5,7 +5,8 @@ to take the answer, without end: sixteen half-sent requests stop the portal. And
 waits up to two seconds for each client that does not close one. Here the loop collects requests, and gives a thread
 only to one that is whole; the thread waits for its client only while it sends what is no file; the loop sends the rest
 of a file, and sees the client off. Whoever is unknown here has few threads, which let members go first: a flood of
-sign-ins leaves them their pages.
+sign-ins leaves them their pages. On SQLite forms have threads of their own: while many wait for its one writer, pages
+go on.
 """
 
 import fcntl
@@ -82,12 +83,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().check_config(cfg, log)
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """The threads for members, beside those for strangers."""
+        """The threads for members' pages, beside those for strangers and for forms."""
         self._strangers = ThreadPoolExecutor(max_workers=_STRANGERS)
         self._members: set[Future[bool]] = set()  # those that are being answered; of the loop alone
         self._is_quiet = threading.Event()  # there are none
         self._is_quiet.set()
         threads: ThreadPoolExecutor = super().get_thread_pool()
+        self._forms = threads
+        if settings.ON_SQLITE:
+            forms = self.cfg.threads * 5 // 8
+            self._forms = ThreadPoolExecutor(max_workers=max(1, forms))
+            threads = ThreadPoolExecutor(max_workers=max(1, self.cfg.threads - forms))
         return threads
 
     # --- Called by gunicorn's loop ---
@@ -195,7 +201,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _answer(self, conn: Connection) -> None:
         if _IS_KNOWN.search(conn.arrival.received):
             self._is_quiet.clear()
-            future = self.tpool.submit(self.handle, conn)
+            threads = self._forms if conn.arrival.received.startswith(b"POST ") else self.tpool
+            future = threads.submit(self.handle, conn)
             self._members.add(future)
         else:
             future = self._strangers.submit(self._handle_stranger, conn)

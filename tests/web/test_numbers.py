@@ -55,8 +55,8 @@ def test_with_more_of_them_each_has_few_connections():
     assert ask(**POSTGRES, WEB_CONCURRENCY="64") == [64, 2, 2]
 
 
-def test_on_sqlite_and_in_make_run_there_is_one(tmp_path):
-    assert ask(DATABASE_URL=f"sqlite:///{tmp_path}/portal.sqlite3") == [1, 16, 0]
+def test_on_sqlite_there_are_two_at_most_and_in_make_run_one(tmp_path):
+    assert ask(DATABASE_URL=f"sqlite:///{tmp_path}/portal.sqlite3") == [min(environment.count_cores(), 2), 16, 0]
     assert ask(**POSTGRES, PORTAL_LOCAL="1") == [1, 10, 10]
 
 

@@ -87,6 +87,16 @@ def test_strangers_hold_no_thread_of_members(serve):
     assert len(strangers) == MANY
 
 
+@pytest.mark.skipif(not settings.ON_SQLITE, reason="only SQLite has one writer")
+def test_forms_that_take_long_hold_no_thread_of_pages(serve):
+    server = serve()
+    fields = (COOKIE, "Content-Length: 0")
+    forms = [Client(server.port, window=4096).send_head("/endless", *fields, method="POST") for _ in range(MANY)]
+    for _ in range(5):
+        assert ask(server.port, "/", COOKIE) == "200"
+    assert len(forms) == MANY
+
+
 def be_answered_for_long(port: int) -> Client:
     """A member."""
     member = Client(port, window=4096).send_head("/endless", COOKIE)
