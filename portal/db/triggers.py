@@ -131,7 +131,8 @@ def find_strangers(*, tables: Container[str], known: Iterable[Trigger]) -> list[
     """Triggers on these tables that are not those that are known, and which tables are none, as sentences."""
     with connection.cursor() as cursor:
         cursor.execute(_OTHER_THAN_TABLES[connection.vendor])
-        others = sorted(name for (name,) in cursor.fetchall() if name in tables)
+        # SQLite takes a name in any case for the table's.
+        others = sorted(name for (name,) in cursor.fetchall() if name.lower() in tables)
     ours = {(trigger.name, trigger.table, trigger.describe()) for trigger in known}
     # All of SQLite's file is the portal's: its full-text search has tables that no model has.
     present = [one for one in _read_present() if connection.vendor == "sqlite" or one[1] in tables]

@@ -13,7 +13,7 @@ from django.urls import reverse
 from portal import agentstation, models
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import checkpoints, checkstate, protection, report, seals, verify, watch
+from portal.services.audit import canonical, checkpoints, checkstate, protection, report, seals, verify, watch
 from portal.services.people import links, membership, people, setup
 from portal.services.requests import dispatch, results
 from portal.services.retention.prune import prune_old
@@ -350,6 +350,68 @@ def test_a_trigger_under_the_name_of_another_of_ours_is_named(record):
 def test_a_time_before_christ_is_another(record):
     tamper("UPDATE portal_event SET at = (at::text || ' BC')::timestamptz WHERE id = %s", record[3].pk)
     assert find()
+
+
+@pytest.mark.skipif(ON_POSTGRES, reason="PostgreSQL's times")
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("workstation", "ended_at"), ("request", "cancel_requested_at"), ("account", "retired_at")],
+)
+def test_the_end_of_time_is_not_no_time(record, table, column):
+    tamper(f"UPDATE portal_{table} SET {column} = 'infinity' WHERE {column} IS NULL")
+    assert find()
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite's types")
+def test_the_bytes_of_a_time_are_not_the_time(record):
+    def read() -> object:
+        [row] = canonical.read_rows(form=canonical.EVENT, where="id = %s", values=[record[3].pk], limit=1)
+        return row[1]
+
+    tamper("UPDATE portal_event SET at = '2026-01-01 00:00:00' WHERE id = %s", record[3].pk)
+    assert read() == "2026-01-01 00:00:00.000000"
+    tamper("UPDATE portal_event SET at = cast(at AS blob) WHERE id = %s", record[3].pk)
+    assert read() == b"2026-01-01 00:00:00"
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite's names")
+def test_a_view_in_another_case_is_named(record):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE portal_share RENAME TO evil")
+        cursor.execute("CREATE VIEW Portal_Share AS SELECT * FROM evil")
+    assert "Portal_Share is not the plain table" in " ".join(protection.find_strangers())
+
+
+def take_primary_key(table: str) -> None:
+    """Let the table take rows without a number, and several with one."""
+    sqlite = [f"ALTER TABLE {table} RENAME TO former", f"CREATE TABLE {table} AS SELECT * FROM former"]
+    postgresql = [
+        "SET CONSTRAINTS ALL IMMEDIATE",
+        f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey CASCADE",
+        f"ALTER TABLE {table} ALTER id DROP IDENTITY",
+        f"ALTER TABLE {table} ALTER id DROP NOT NULL",
+        f"ALTER TABLE {table} ADD COLUMN other serial PRIMARY KEY",
+    ]
+    with connection.cursor() as cursor:
+        for sql in sqlite if connection.vendor == "sqlite" else postgresql:
+            cursor.execute(sql)
+
+
+def list_words() -> list[str]:
+    return [finding.words for finding in verify.verify_log().findings]
+
+
+def test_a_row_without_a_number_is_found(record):
+    take_primary_key("portal_workspace")
+    copy_row("portal_workspace", id=None, uid="mine", other=10_000)
+    assert "holds a row (workspace) without a number." in list_words()
+
+
+def test_a_second_row_with_one_number_is_found(record):
+    take_primary_key("portal_workspace")
+    newest = models.Workspace.objects.latest("id").pk
+    copy_row("portal_workspace", id=newest, uid="mine", other=10_000)
+    assert "holds several rows (workspace) with one number." in list_words()
 
 
 def test_a_temporary_superuser_changes_nobody(record, alice, bob, sign_in):

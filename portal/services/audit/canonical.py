@@ -99,12 +99,14 @@ def _select(field: Any) -> str:
     if connection.vendor == "sqlite":
         if _kind(field) != "DateTimeField":
             return f"+{column}"  # an expression has no type of its own, by which a value would be made another
-        return f"CASE length({column}) WHEN {_TIME_WITHOUT_FRACTION} THEN {column} || '.000000' ELSE {column} END"
+        is_short = f"typeof({column}) = 'text' AND length({column}) = {_TIME_WITHOUT_FRACTION}"
+        return f"CASE WHEN {is_short} THEN {column} || '.000000' ELSE {column} END"
     match _kind(field):
         case "DateTimeField":
             written = f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
-            # to_char writes years before Christ as those after.
-            return f"CASE WHEN {column} < '0001-01-02Z' THEN {column}::text ELSE {written} END"
+            # to_char writes years before Christ as those after, and of infinity nothing.
+            is_odd = f"{column} < '0001-01-02Z' OR {column} = 'infinity'"
+            return f"CASE WHEN {is_odd} THEN {column}::text ELSE {written} END"
         case "UUIDField":
             return f"replace({column}::text, '-', '')"
         case "JSONField":

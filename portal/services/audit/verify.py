@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet, Sum
 
 from portal import models
 from portal.models.event import Verb
@@ -64,7 +64,7 @@ def find_headless(*, report: Report) -> None:
         report.add("removed", "the audit log", "is empty, although there are requests.")
     for words, misfits in _list_misfits():
         if misfits.exists():
-            report.add("changed", "the audit log", f"holds {words} that is none.")
+            report.add("changed", "the audit log", f"holds {words}.")
     events = models.Event.objects.filter(pk=OuterRef("event_id"))
     headless = (
         models.Change.objects.filter(~Exists(events), event_id__lte=seals.HIGHEST_ID)
@@ -77,8 +77,12 @@ def find_headless(*, report: Report) -> None:
             report.add("removed", f"event {event_id}", "is not there, though what it says of rows is.")
 
 
-def _list_misfits() -> list[tuple[str, QuerySet[Any]]]:
-    """SQLite stores texts where numbers belong. To it they are above all numbers, so that nothing else meets them."""
+def _list_misfits() -> list[tuple[str, QuerySet[Any, Any]]]:
+    """Rows that no walk meets, or not all of those with one number.
+
+    SQLite stores texts where numbers belong: to it they are above all numbers. Without its primary key a table takes
+    rows without a number, and several with one.
+    """
     above = seals.HIGHEST_ID
     changes = models.Change.objects.filter(Q(event_id__gt=above) | Q(row_id__gt=above) | Q(position__gt=above))
     numbered: dict[str, type[Model]] = {
@@ -87,14 +91,24 @@ def _list_misfits() -> list[tuple[str, QuerySet[Any]]]:
         **{kind.name: kind.model for kind in rows.KINDS.values()},
     }
     return [
-        ("a change with a number", changes),
-        ("a seal with a number", models.Seal.objects.filter(number__gt=above)),
-        # Behind which every walk begins.
+        ("a change with a number that is none", changes),
+        ("a seal with a number that is none", models.Seal.objects.filter(number__gt=above)),
         *(
-            (f"a row ({name}) with a number", model._default_manager.filter(pk=reading.LOWEST))
+            # Behind the lowest number every walk begins.
+            (f"a row ({name}) with a number that is none", model._default_manager.filter(pk=reading.LOWEST))
             for name, model in numbered.items()
         ),
+        *(
+            (f"a row ({name}) without a number", model._default_manager.filter(pk__isnull=True))
+            for name, model in numbered.items()
+        ),
+        *((f"several rows ({name}) with one number", _list_repeated(model)) for name, model in numbered.items()),
     ]
+
+
+def _list_repeated(model: type[Model]) -> QuerySet[Any, Any]:
+    counted: QuerySet[Any, Any] = model._default_manager.order_by().values("pk").annotate(count=Count("*"))
+    return counted.filter(count__gt=1)
 
 
 def check_alone(*, report: Report, event: reading.StoredEvent) -> None:
