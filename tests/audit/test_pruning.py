@@ -83,6 +83,19 @@ def test_what_is_old_goes_and_the_rest_is_as_it_was_sealed(old, record, seal):
     assert verify.verify_log().pruned == sealed
 
 
+@pytest.mark.parametrize("tables", [["event", "change"], ["change"]])
+def test_what_has_gone_does_not_come_back_unseen(old, record, tables):
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"CREATE TABLE kept_{table} AS SELECT * FROM portal_{table}")
+    prune_all()
+    assert find() == []
+    for table in tables:
+        key = "id" if table == "event" else "event_id"
+        tamper(f"INSERT INTO portal_{table} SELECT * FROM kept_{table} WHERE {key} = %s", record[1].pk)
+    assert f"event {record[1].pk}" in [what for _, what in find()]
+
+
 def count_prunings() -> int:
     count = models.Event.objects.filter(verb="prune").count()
     assert count > 0

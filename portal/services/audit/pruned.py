@@ -22,6 +22,13 @@ class Ranges:
         """Whether a valid tombstone names the event, so that it may be missing."""
         return self._find(event_id) or (self._read() and self._find(event_id))
 
+    def name(self, event_id: int) -> bool:
+        """The same, of the tombstones that there were when it was first asked."""
+        if not self._read_until:
+            self._read()
+            self._read_until = max(self._read_until, 1)
+        return self._find(event_id)
+
     def _find(self, event_id: int) -> bool:
         place = bisect.bisect_right(self._ranges, event_id, key=lambda ends: ends[0])
         return place > 0 and event_id <= self._ranges[place - 1][1]

@@ -71,9 +71,9 @@ def find_headless(*, report: Report) -> None:
         .order_by("event_id")
         .values_list("event_id", flat=True)
     )
-    gone, known = pruned.Ranges(), {finding.what for finding in report.findings}
+    known = {finding.what for finding in report.findings}
     for event_id in headless.distinct().iterator():
-        if not gone.cover(event_id) and f"event {event_id}" not in known:
+        if f"event {event_id}" not in known:
             report.add("removed", f"event {event_id}", "is not there, though what it says of rows is.")
 
 
@@ -162,6 +162,9 @@ class _Walk:
     def _check_event(self, event: reading.StoredEvent, *, mark: marks.Mark | None, is_sealed: bool) -> None:
         self.report.events += 1
         self.report.unsealed += int(event.id > self.links.end)
+        # It may have gone since it was read.
+        if self.gone.name(event.id) and models.Event.objects.filter(pk=event.id).exists():
+            self.report.add("inserted", f"event {event.id}", "is there, although it was pruned.")
         if event.verdict is Verdict.AUTHENTIC:
             self._note_time(event)
             self.rights.check_event(report=self.report, event=event)
