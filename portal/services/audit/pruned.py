@@ -16,6 +16,7 @@ class Ranges:
     """The ranges of ids that tombstones name: read when it is first asked, and again where new ones may have come."""
 
     _read_until: int = 0
+    _is_read: bool = False
     _ranges: list[tuple[int, int]] = field(default_factory=list)  # in their order; no two overlap
 
     def cover(self, event_id: int) -> bool:
@@ -24,9 +25,8 @@ class Ranges:
 
     def name(self, event_id: int) -> bool:
         """The same, of the tombstones that there were when it was first asked."""
-        if not self._read_until:
+        if not self._is_read:
             self._read()
-            self._read_until = max(self._read_until, 1)
         return self._find(event_id)
 
     def _find(self, event_id: int) -> bool:
@@ -35,6 +35,7 @@ class Ranges:
 
     def _read(self) -> bool:
         """Take in the tombstones since the last time. Whether there were any."""
+        self._is_read = True
         stones = models.Tombstone.objects.filter(kind=models.Tombstone.Kind.EVENTS, pk__gt=self._read_until)
         found = {pk: (first, last) for pk, first, last in stones.values_list("pk", "first_id", "last_id")}
         forged = verifyrows.find_differing(kind="tombstone", ids=found)
