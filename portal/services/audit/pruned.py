@@ -8,7 +8,7 @@ import bisect
 from dataclasses import dataclass, field
 
 from portal import models
-from portal.services.audit import verifyrows
+from portal.services.audit import canonical, verifyrows
 
 
 @dataclass(kw_only=True)
@@ -37,7 +37,8 @@ class Ranges:
         """Take in the tombstones since the last time. Whether there were any."""
         self._is_read = True
         stones = models.Tombstone.objects.filter(kind=models.Tombstone.Kind.EVENTS, pk__gt=self._read_until)
-        found = {pk: (first, last) for pk, first, last in stones.values_list("pk", "first_id", "last_id")}
+        read = canonical.read_anyhow(read=lambda: list(stones.values_list("pk", "first_id", "last_id")))
+        found = {pk: (first, last) for pk, first, last in read}
         forged = verifyrows.find_differing(kind="tombstone", ids=found)
         for number, ends in found.items():
             self._read_until = max(self._read_until, number)
