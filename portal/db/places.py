@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,13 +78,25 @@ def read_file() -> dict[str, Any] | None:
 
 def write_file(*, values: dict[str, Any]) -> None:
     """Write over the file in one piece, without waiting for the disk: after a power cut it may be behind."""
-    text = json.dumps(values).encode().ljust(_FILE_SIZE)
-    file = os.open(_get_file(), os.O_WRONLY | os.O_CREAT, 0o600)
+    path, text = _get_file(), json.dumps(values).encode().ljust(_FILE_SIZE)
+    try:
+        file = os.open(path, os.O_WRONLY)
+    except FileNotFoundError:
+        _create_file(path, text)
+        return
     try:
         os.pwrite(file, text, 0)
         os.ftruncate(file, len(text))
     finally:
         os.close(file)
+
+
+def _create_file(path: Path, text: bytes) -> None:
+    """With all that is in it: another process that starts at this moment must not find an empty one."""
+    file, begun = tempfile.mkstemp(prefix=f"{path.name}-", dir=path.parent)
+    with os.fdopen(file, "wb") as opened:
+        opened.write(text)
+    Path(begun).replace(path)
 
 
 def remove_file() -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -57,6 +58,35 @@ def assert_is_paused(*, for_: str) -> None:
 
 
 # --- As always ---
+
+
+@on_sqlite
+def test_who_starts_beside_the_first_process_reads_no_empty_file(monkeypatch, tmp_path):
+    monkeypatch.setitem(connection.settings_dict, "NAME", str(tmp_path / "portal.sqlite3"))
+    file, seen = tmp_path / "portal.sqlite3-identity", list[bytes | None]()
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.is_set():
+            seen.append(read_raw(file))
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        for tick in range(300):
+            places.write_file(values={"identity": "this", "ticks": {"1": tick}})
+            places.remove_file()
+    finally:
+        stop.set()
+        watching.join()
+    assert b"" not in seen
+
+
+def read_raw(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def test_the_first_claim_makes_the_identity_and_later_ones_find_it_unchanged(sandbox, alice):
