@@ -129,6 +129,13 @@ class Run:
             return not self.unseen
 
         stage.wait_until(is_all_seen, seconds=SEEN_WITHIN)
+        # A question may have lapsed meanwhile: what waited for its answer was sent, and its outcome may be open again.
+        stage.wait_until(self._is_nothing_open, seconds=SEEN_WITHIN)
+
+    @staticmethod
+    def _is_nothing_open() -> bool:
+        state = inside.read_state()
+        return state is not None and not _count_open(state)
 
     def _list_running(self) -> set[str]:
         running = {row["uid"] for row in self._read_record()["workstations"] if row["status"] == "active"}
