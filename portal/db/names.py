@@ -14,24 +14,10 @@ _MADE = """
     SELECT '{kind} ' || f.oid::{type}::text FROM pg_catalog.{table} f
     WHERE f.oid >= 16384 AND f.{short}namespace = ANY(pg_catalog.current_schemas(true)::regnamespace[])
     AND EXISTS (SELECT FROM pg_catalog.{table} o WHERE o.oid < 16384 AND o.{short}name = f.{short}name)
-    AND NOT EXISTS (
-        SELECT FROM pg_catalog.pg_depend d
-        WHERE d.classid = 'pg_catalog.{table}'::regclass AND d.objid = f.oid AND d.deptype = 'e'
-    )
+    AND f.oid::{type}::text NOT IN ('%%(text,text)', '<->(text,text)')  -- pg_trgm's; it has no others
 """
-# What a default, a constraint or an index calls runs with each row that is written, as a trigger does.
-_CALLED = """
-    SELECT DISTINCT coalesce(a.adrelid, c.conrelid, i.indrelid)::regclass::text, d.refobjid::regprocedure::text
-    FROM pg_catalog.pg_depend d
-    LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND a.oid = d.objid
-    LEFT JOIN pg_catalog.pg_constraint c ON d.classid = 'pg_catalog.pg_constraint'::regclass AND c.oid = d.objid
-    LEFT JOIN pg_catalog.pg_index i ON d.classid = 'pg_catalog.pg_class'::regclass AND i.indexrelid = d.objid
-    WHERE d.refclassid = 'pg_catalog.pg_proc'::regclass AND coalesce(a.adrelid, c.conrelid, i.indrelid) IS NOT NULL
-    UNION SELECT adrelid::regclass::text, 'set_config' FROM pg_catalog.pg_attrdef
-        WHERE pg_catalog.pg_get_expr(adbin, adrelid) LIKE '%%set_config%%'
-    UNION SELECT conrelid::regclass::text, 'set_config' FROM pg_catalog.pg_constraint
-        WHERE pg_catalog.pg_get_constraintdef(oid) LIKE '%%set_config%%'
-"""
+# What turns a value of one type into one of another, without being asked.
+_CASTS = "SELECT castsource::regtype || ' to ' || casttarget::regtype FROM pg_catalog.pg_cast WHERE oid >= 16384"
 _FUNCTIONS = _MADE.format(kind="function", type="regprocedure", table="pg_proc", short="pro")
 _OPERATORS = _MADE.format(kind="operator", type="regoperator", table="pg_operator", short="opr")
 
@@ -52,8 +38,7 @@ def find_strangers(*, tables: Collection[str]) -> list[str]:
         strange.append(f"The search_path finds {found} in the schema {schema}, and all others in another.")
     made = [*_read(_FUNCTIONS), *_read(_OPERATORS)]
     strange += [f"The {name} may be taken for one of PostgreSQL's own." for (name,) in made]
-    called = _read(_CALLED)
-    strange += [f"{table} calls {name} with what is written there." for table, name in called if table in tables]
+    strange += [f"The cast from {words} is not PostgreSQL's own." for (words,) in _read(_CASTS)]
     return strange
 
 

@@ -21,22 +21,6 @@ _READ = {
     """,
 }
 
-_OTHER_THAN_TABLES = {
-    "sqlite": """
-        SELECT name FROM sqlite_master m
-        WHERE type = 'view' OR EXISTS (SELECT 1 FROM pragma_table_xinfo(m.name) WHERE hidden IN (2, 3))
-    """,
-    "postgresql": """
-        SELECT relname FROM pg_class WHERE pg_table_is_visible(oid) AND (
-            relkind IN ('v', 'm', 'f', 'p') OR relkind = 'r' AND (
-                relrowsecurity OR relhasrules OR relhassubclass
-                OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attgenerated <> '')
-                OR NOT EXISTS (SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary)
-            )
-        )
-    """,
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Trigger:
@@ -128,22 +112,12 @@ def _fires_none() -> bool:
 
 
 def find_strangers(*, tables: Container[str], known: Iterable[Trigger]) -> list[str]:
-    """Triggers on these tables that are not those that are known, and which tables are none, as sentences."""
-    with connection.cursor() as cursor:
-        cursor.execute(_OTHER_THAN_TABLES[connection.vendor])
-        # SQLite takes a name in any case for the table's.
-        others = sorted(name for (name,) in cursor.fetchall() if name.lower() in tables)
+    """Triggers on these tables that are not those that are known, as sentences."""
     ours = {(trigger.name, trigger.table, trigger.describe()) for trigger in known}
     # All of SQLite's file is the portal's: its full-text search has tables that no model has.
     present = [one for one in _read_present() if connection.vendor == "sqlite" or one[1] in tables]
     strange = sorted(one[:2] for one in present if one not in ours)
-    return [
-        *(f"The trigger {name} on {table} is not the portal's." for name, table in strange),
-        *(
-            f"{name} is not the plain table that it was: what it holds may be another thing for each who reads it."
-            for name in others
-        ),
-    ]
+    return [f"The trigger {name} on {table} is not the portal's." for name, table in strange]
 
 
 def _read_present() -> list[tuple[str, str, str]]:

@@ -295,6 +295,18 @@ STRANGE = {
     "another path by a default": "ALTER TABLE portal_lease ALTER COLUMN holder SET DEFAULT set_config('search_path', 'evil', false)",
     "another path by a constraint": "ALTER TABLE portal_lease ADD CHECK (set_config('search_path', 'public', false) <> '')",
     "a column that is computed": "ALTER TABLE portal_user DROP COLUMN is_staff; ALTER TABLE portal_user ADD COLUMN is_staff boolean GENERATED ALWAYS AS (last_turn > 5) STORED",
+    "a condition that runs what it is told": "ALTER TABLE portal_lease ADD CHECK (query_to_xml('SELECT 1', true, true, '') IS NOT NULL)",
+    "a type with a condition": "CREATE DOMAIN quiet AS text CHECK (VALUE <> 'export'); ALTER TABLE portal_notice ALTER COLUMN kind TYPE quiet",
+    "another type": "ALTER TABLE portal_event ALTER COLUMN detail TYPE json",
+    "a shorter type": "ALTER TABLE portal_share ALTER COLUMN level TYPE varchar(7)",
+    "a column that may be empty": "ALTER TABLE portal_event ALTER COLUMN verb DROP NOT NULL",
+    "a column more": "ALTER TABLE portal_lease ADD COLUMN quiet integer",
+    "a condition that is gone": "ALTER TABLE portal_eventnumber DROP CONSTRAINT event_number_is_one",
+    "an index that is gone": "DROP INDEX change_by_row",
+    "other rows": "CREATE RULE quiet AS ON INSERT TO portal_lease WHERE new.name = 'seal' DO INSTEAD NOTHING",
+    "a table that inherits": "CREATE TABLE evil () INHERITS (portal_lease)",
+    "a cast": "CREATE FUNCTION quiet(uuid) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'x'::text $$; CREATE CAST (uuid AS text) WITH FUNCTION quiet(uuid) AS IMPLICIT",
+    "an operator as an extension's": "CREATE FUNCTION never(bigint, integer) RETURNS boolean LANGUAGE sql AS $$ SELECT false $$; CREATE OPERATOR = (FUNCTION = never, LEFTARG = bigint, RIGHTARG = integer); ALTER EXTENSION pg_trgm ADD OPERATOR = (bigint, integer)",
     "triggers switched off": "SET session_replication_role = replica",
     "a condition": "DROP TRIGGER portal_keep_event_update ON portal_event; CREATE TRIGGER portal_keep_event_update BEFORE UPDATE ON portal_event FOR EACH ROW WHEN (OLD.id < 0) EXECUTE FUNCTION portal_keep_event_update()",
     "some columns": "DROP TRIGGER portal_keep_event_update ON portal_event; CREATE TRIGGER portal_keep_event_update BEFORE UPDATE OF reason ON portal_event FOR EACH ROW EXECUTE FUNCTION portal_keep_event_update()",
@@ -332,7 +344,37 @@ def test_a_trigger_on_a_table_that_no_model_has_is_named(record):
 def test_a_column_that_is_computed_is_named(record):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE portal_user ADD COLUMN evil AS (last_turn)")
-    assert "portal_user is not the plain table" in " ".join(protection.find_strangers())
+    assert "portal_user is not the table that the portal made" in " ".join(protection.find_strangers())
+
+
+REDEFINED = {
+    "a key that swallows events": ("portal_event", "NOT NULL PRIMARY KEY", "NOT NULL PRIMARY KEY ON CONFLICT IGNORE"),
+    "a column that swallows events": (
+        "portal_event",
+        '"verb" varchar(32) NOT NULL',
+        '"verb" varchar(32) NOT NULL ON CONFLICT IGNORE',
+    ),
+    "a condition that is gone": ("portal_eventnumber", 'CHECK ("id" = 1)', "CHECK (true)"),
+    "another type": ("portal_event", '"at" datetime', '"at" blob'),
+    "a virtual table": ("portal_lease", "CREATE TABLE", "CREATE VIRTUAL TABLE"),
+    "an index for some rows": ("change_by_row", '"as_of")', '"as_of") WHERE kind = 1'),
+}
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite's schema is text")
+@pytest.mark.parametrize(("name", "was", "now"), REDEFINED.values(), ids=REDEFINED)
+def test_a_table_that_is_defined_otherwise_is_named_within_the_hour(record, monkeypatch, name, was, now):
+    test_watch.check()
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA writable_schema = ON")
+        cursor.execute(
+            "UPDATE sqlite_master SET sql = replace(sql, %s, %s) WHERE name = %s AND sql LIKE %s",
+            [was, now, name, f"%{was}%"],
+        )
+        assert cursor.rowcount == 1
+    assert "is not the table that the portal made" in " ".join(protection.find_strangers())
+    test_watch.check_hour_later(monkeypatch)
+    assert ("protection", "the database:") in test_watch.list_found()
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite's triggers have names that no other has")
@@ -379,7 +421,7 @@ def test_a_view_in_another_case_is_named(record):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE portal_share RENAME TO evil")
         cursor.execute("CREATE VIEW Portal_Share AS SELECT * FROM evil")
-    assert "Portal_Share is not the plain table" in " ".join(protection.find_strangers())
+    assert "portal_share is not the table that the portal made: its table is missing." in protection.find_strangers()
 
 
 def take_primary_key(table: str) -> None:
@@ -567,7 +609,7 @@ def test_a_second_row_with_the_number_of_another_is_found(cast, alice):
         cursor.execute("CREATE TABLE copied AS SELECT * FROM portal_user WHERE id = %s", [alice.pk])
         cursor.execute("UPDATE copied SET username = 'mallory', is_superuser = true")
         cursor.execute("INSERT INTO portal_user SELECT * FROM copied")
-    assert "portal_user is not the plain table" in " ".join(protection.find_strangers())
+    assert "its constraint portal_user_pkey is missing" in " ".join(protection.find_strangers())
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite's file")

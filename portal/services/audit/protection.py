@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db import connection
 
-from portal.db import names, search_index, triggers
+from portal.db import definitions, names, search_index, triggers
 
 _PREFIX = "portal_keep_"
 _MOST_NUMBERS = 1000  # that are taken, or left out, at once
@@ -142,13 +142,18 @@ def find_faults() -> list[str]:
 def find_strangers() -> list[str]:
     """What somebody has put between the portal and its tables, as sentences.
 
-    A trigger that is not the portal's can keep an event from being written; a view, a rule or row security can show to
-    one what it hides from another. On PostgreSQL a table or a function of the same name can take the place of ours.
+    A trigger that is not the portal's, or a table that is defined otherwise, can keep an event from being written; a
+    view, a rule or row security can show to one what it hides from another. On PostgreSQL a table or a function of the
+    same name can take the place of ours.
     """
     tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     tables |= {"portal_searchentry", "django_migrations"}
     known = [*_list_triggers(), *search_index.list_triggers()]
-    return [*triggers.find_strangers(tables=tables, known=known), *names.find_strangers(tables=tables)]
+    return [
+        *triggers.find_strangers(tables=tables, known=known),
+        *definitions.find_differences(),
+        *names.find_strangers(tables=tables),
+    ]
 
 
 def _list_triggers() -> list[triggers.Trigger]:

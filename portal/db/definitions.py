@@ -1,0 +1,107 @@
+"""How the database's tables are defined, and whether that is still as the migrations made them.
+
+Who may change a table can make it another one under the same name: with a type or a condition that lets rows vanish as
+they are written, a default that calls a function, a view. So every definition is compared with those of a new database,
+which lie beside the migrations: `write_definitions` writes them.
+"""
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from itertools import takewhile
+from pathlib import Path
+
+from django.db import connection
+
+_FOLDER = Path(__file__).parent.parent / "migrations"
+_CONTEXT, _LONGEST = 20, 100  # characters: before the first difference, and altogether
+# Table, part of it, and how that is defined.
+_READ = {
+    # Not what the search keeps its index in: that SQLite itself defines.
+    "sqlite": """
+        SELECT lower(tbl_name), CASE type WHEN 'table' THEN type ELSE type || ' ' || name END, sql FROM sqlite_master
+        WHERE type <> 'trigger' AND sql IS NOT NULL
+        AND name NOT GLOB 'sqlite_*' AND name NOT GLOB 'portal_searchentry_*'
+    """,
+    "postgresql": """
+        WITH ours AS (
+            SELECT c.* FROM pg_catalog.pg_class c
+            WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_catalog.pg_table_is_visible(c.oid)
+            AND c.relname ~ '^(portal|django|auth)_'
+        )
+        SELECT o.relname, 'table', concat_ws(
+            ' ', o.relkind, o.relpersistence, m.amname, CASE WHEN o.relrowsecurity THEN 'row security' END,
+            CASE WHEN o.relhasrules THEN 'rules' END, CASE WHEN o.relhassubclass THEN 'inherited' END
+        ) FROM ours o LEFT JOIN pg_catalog.pg_am m ON m.oid = o.relam
+        UNION ALL SELECT o.relname, 'column ' || a.attname, concat_ws(
+            ' ', pg_catalog.format_type(a.atttypid, a.atttypmod),
+            CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
+            CASE WHEN a.attnotnull THEN 'NOT NULL' END, nullif(a.attidentity::text, ''),
+            nullif(a.attgenerated::text, ''), 'DEFAULT ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+        ) FROM ours o JOIN pg_catalog.pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped
+            JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+            LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = o.oid AND d.adnum = a.attnum
+        UNION ALL SELECT o.relname, 'constraint ' || k.conname, pg_catalog.pg_get_constraintdef(k.oid, true)
+        FROM ours o JOIN pg_catalog.pg_constraint k ON k.conrelid = o.oid AND k.contype <> 'n'
+        UNION ALL SELECT o.relname, 'index ' || i.relname, concat_ws(
+            ' ', pg_catalog.pg_get_indexdef(x.indexrelid, 0, true), CASE WHEN NOT x.indisvalid THEN 'invalid' END
+        ) FROM ours o JOIN pg_catalog.pg_index x ON x.indrelid = o.oid
+            JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+    """,
+}
+
+type _Definitions = dict[str, dict[str, str]]
+
+
+def find_differences() -> list[str]:
+    """What is defined otherwise than the migrations did, as sentences. Tables that they did not make are left out."""
+    present = _read_definitions()
+    return [
+        f"{table} is not the table that the portal made: {words}."
+        for table, expected in _load_definitions(connection.vendor).items()
+        for words in _compare(present.get(table, {}), expected)
+    ]
+
+
+def write_definitions() -> None:
+    """Take the definitions of the database in use for those of a new one. Tables of others are in them, too."""
+    _find_file(connection.vendor).write_text(json.dumps(_read_definitions(), indent=1, sort_keys=True) + "\n")
+
+
+def _compare(found: dict[str, str], expected: dict[str, str]) -> Iterable[str]:
+    for part in sorted(found.keys() | expected.keys()):
+        if part not in found:
+            yield f"its {part} is missing"
+        elif part not in expected:
+            yield f"its {part} is another's ({_cut(found[part], at=0)})"
+        elif found[part] != expected[part]:
+            at = sum(
+                1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(found[part], expected[part], strict=False))
+            )
+            yield f"its {part} has {_cut(found[part], at=at)} for {_cut(expected[part], at=at)}"
+
+
+def _cut(text: str, *, at: int) -> str:
+    """The text from there."""
+    begin = max(0, at - _CONTEXT)
+    end = begin + _LONGEST
+    return f"“{'…' if begin else ''}{text[begin:end]}{'…' if end < len(text) else ''}”"
+
+
+def _read_definitions() -> _Definitions:
+    definitions: _Definitions = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_READ[connection.vendor])
+        for table, part, definition in cursor.fetchall():
+            definitions.setdefault(table, {})[part] = definition
+    return definitions
+
+
+@cache
+def _load_definitions(vendor: str) -> _Definitions:
+    definitions: _Definitions = json.loads(_find_file(vendor).read_text())
+    return definitions
+
+
+def _find_file(vendor: str) -> Path:
+    return _FOLDER / f"tables.{vendor}.json"
