@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from django.apps import apps
 from django.db import connection
 
-from portal.db import definitions, names, search_index, triggers
+from portal import models
+from portal.db import definitions, names, numbers, search_index, triggers
 
 _PREFIX = "portal_keep_"
 _MOST_NUMBERS = 1000  # that are taken, or left out, at once
@@ -153,7 +154,19 @@ def find_strangers() -> list[str]:
         *triggers.find_strangers(tables=tables, known=known),
         *definitions.find_differences(),
         *names.find_strangers(tables=tables),
+        *_find_repeating(),
     ]
+
+
+def _find_repeating() -> list[str]:
+    """Whether numbers of sealed events would be given again."""
+    given, sealed = (
+        numbers.find_given(),
+        models.Seal.objects.order_by("-number").values_list("last_id", flat=True).first(),
+    )
+    return (
+        [f"The next event would have the number {given + 1}, which was given before."] if given < (sealed or 0) else []
+    )
 
 
 def _list_triggers() -> list[triggers.Trigger]:
