@@ -75,7 +75,8 @@ if USING_SANDBOX:
 if not AGENTSTATION_API_KEY:
     environment.stop("AGENTSTATION_API_KEY is not set. (`make run` without it uses the sandbox.)")
 # Rehearsal names of the sandbox are everybody's: a workspace that one person has tried must not be closed to the next.
-SHARED_WORKSPACES = frozenset(name.uid for name in sandbox_names.RESERVED) if USING_SANDBOX else frozenset[str]()
+SANDBOX_WORKSPACES = frozenset(name.uid for name in sandbox_names.RESERVED)
+SHARED_WORKSPACES = SANDBOX_WORKSPACES if USING_SANDBOX else frozenset[str]()
 
 # The hosts of the addresses by which browsers reach a workstation. A provider on this machine has its ways here too.
 PORTAL_CONNECTION_HOSTS = environment.read_hosts(

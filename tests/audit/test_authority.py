@@ -11,9 +11,11 @@ from portal import agentstation, models
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.audit import authority, verify
+from portal.services.connections import sharing
 from portal.services.key import accounts, circuit_breaker
 from portal.services.mirrors import contract_drift, releases
 from portal.services.people import membership
+from portal.services.reconciliation import operator_actions
 from portal.services.requests import submissions
 from tests import factories
 from tests.audit import test_watch
@@ -181,3 +183,77 @@ def test_a_group_under_another_name_allows_what_it_did(cast, root, olga):
         membership.record_deletion(actor=root, target=group)
         group.delete()
     assert verify.verify_log().findings == []
+
+
+# --- What is somebody else's ---
+
+
+@contextmanager
+def owning(person: models.User):
+    """Bob's first workstation and workspace."""
+    theirs = models.Workstation.objects.filter(request__requester__username="bob").earliest("id")
+    own, bob = models.Request.objects.get(workstation__uid="w1"), models.User.objects.get(username="bob")
+    tamper("UPDATE portal_workstation SET request_id = NULL WHERE request_id = %s", own.pk)
+    tamper("UPDATE portal_workstation SET request_id = %s WHERE id = %s", own.pk, theirs.pk)
+    tamper("UPDATE portal_workspace SET owner_id = %s WHERE id = %s", person.pk, theirs.workspace_id)
+    yield models.Workstation.objects.get(pk=theirs.pk)
+    tamper("UPDATE portal_workspace SET owner_id = %s WHERE id = %s", bob.pk, theirs.workspace_id)
+    tamper("UPDATE portal_workstation SET request_id = %s WHERE id = %s", theirs.request_id, theirs.pk)
+    tamper("UPDATE portal_workstation SET request_id = %s WHERE uid = 'w1'", own.pk)
+
+
+def share(actor: models.User, workstation: models.Workstation) -> None:
+    sharing.share_workstation(owner=actor, workstation=workstation, name="bob", level=models.Share.Level.WORK)
+
+
+def end_share(actor: models.User, workstation: models.Workstation) -> None:
+    sharing.end_share(share=models.Share.objects.get(), by=actor)
+
+
+def release_own(actor: models.User, workstation: models.Workstation) -> None:
+    releases.request_release(actor=actor, workstation=workstation)
+
+
+def submit_into(actor: models.User, workstation: models.Workstation) -> None:
+    factories.submit(actor, workspace_uid=factories.get_workspace(workstation).uid)
+
+
+@pytest.mark.parametrize("do", [share, release_own, submit_into])
+def test_what_was_made_ones_own_for_a_moment_is_named(cast, alice, do):
+    for number in range(100):  # so many may have been under way
+        with transaction.atomic():
+            audit.record(Verb.PROBE, str(number))
+    with owning(alice) as workstation:
+        expected = act(alice, lambda actor: do(actor, workstation))
+    assert find() == [expected]
+    (finding,) = verify.verify_log().findings
+    assert "somebody else's then" in finding.words
+
+
+def test_a_share_of_a_new_workstation_is_named_too(cast, alice):
+    with owning(alice) as workstation:
+        expected = act(alice, lambda actor: share(actor, workstation))
+    assert find() == [expected]
+
+
+def test_a_share_that_another_ends_is_named(cast, alice, bob):
+    theirs = models.Workstation.objects.filter(request__requester=bob).earliest("id")
+    sharing.share_workstation(owner=bob, workstation=theirs, name="alice", level=models.Share.Level.LOOK)
+    expected = act(alice, lambda actor: end_share(actor, theirs))
+    assert find() == [expected]
+
+
+@pytest.mark.parametrize("do", [share, release_own, submit_into])
+def test_ones_own_is_ones_own(cast, alice, do):
+    own = models.Workstation.objects.filter(request__requester=alice).earliest("id")
+    act(alice, lambda actor: do(actor, own))
+    assert find() == []
+
+
+def test_what_an_operator_gave_somebody_is_theirs(cast, olga, bob):
+    """Adopted for a request, it was nobody's before."""
+    unknown = respond(factories.submit(bob), failure="500")
+    found = models.Workstation.objects.create(account=unknown.account, uid="w9", type="python")
+    operator_actions.adopt_workstation(actor=olga, portal_request=unknown, workstation=found, reason="It is so.")
+    act(bob, lambda actor: release_own(actor, models.Workstation.objects.get(pk=found.pk)))
+    assert find() == []

@@ -13,7 +13,7 @@ from typing import Any
 from portal import models
 from portal.models import groups
 from portal.models.event import Verb
-from portal.services.audit import canonical, changes, fold, reading, rows
+from portal.services.audit import canonical, changes, fold, owners, reading, rows
 from portal.services.audit.report import Report
 from portal.services.audit.signatures import Verdict
 
@@ -31,6 +31,8 @@ _NEEDED: Mapping[str, str] = {
 _OTHERS: Mapping[str, str] = dict.fromkeys(
     (Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.DECLARE_ENDED), _CLOSE
 )
+# Whoever may close the requests of others may do the like with workstations, but for this.
+_OWN = (Verb.SHARE, Verb.END_SHARE, Verb.SUBMIT)
 # Whoever lost a right while they used it may have the later number: so many events may lie between.
 _MOST_BETWEEN = 100
 _AS_OF, _ACT, _COLUMNS = (canonical.CHANGE.names.index(name) for name in ("as_of", "act", "columns"))
@@ -71,13 +73,19 @@ class Authority:
         if is_first or event.id <= self._whole_from:
             return
         standings = [self._find_standing(actor, before=event.id - back) for back in (0, _MOST_BETWEEN)]
+        rights = frozenset[str]().union(*(standing.rights for standing in standings))
         needed = _find_needed(event)
         if name not in [standing.name for standing in standings]:
             report.add(
                 "not allowed", f"event {event.id}", f"is of {name}, which nobody was called then, as the log has it."
             )
-        elif needed and not any(standing.rights & {needed, _SUPERUSER} for standing in standings):
+        elif needed and not rights & {needed, _SUPERUSER}:
             words = f"is of {name}, who could not do that then, as the log has it: it needs {needed}."
+            report.add("not allowed", f"event {event.id}", words)
+        elif (event.read("verb") in _OWN or not rights & {_CLOSE, _SUPERUSER}) and owners.is_anothers(
+            event=event, actor=actor, earlier=event.id - _MOST_BETWEEN
+        ):
+            words = f"is of {name}, and about what was somebody else's then, as the log has it."
             report.add("not allowed", f"event {event.id}", words)
 
     def _read(self) -> None:
