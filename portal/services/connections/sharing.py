@@ -34,8 +34,9 @@ def share_workstation(
 
     What they had of it before, ends with it.
     """
-    locked = models.Workstation.objects.select_for_update().get(pk=workstation.pk)  # two at once would be two shares
-    if not offers.is_open(workstation=locked):
+    rows = models.Workstation.objects.filter(pk=workstation.pk, request__requester=owner)
+    locked = rows.select_for_update(of=("self",)).first()  # two at once would be two shares
+    if locked is None or not offers.is_open(workstation=locked):
         raise Ended(_("This workstation has ended, or is being released."))
     person = _find_person(name)
     if person is None:
