@@ -21,9 +21,9 @@ _READ = {
     "sqlite": """
         SELECT lower(tbl_name), CASE type WHEN 'table' THEN type ELSE type || ' ' || name END, sql FROM sqlite_master
         WHERE type <> 'trigger' AND sql IS NOT NULL
-        AND name NOT GLOB 'sqlite_*' AND name NOT GLOB 'portal_searchentry_*'
+        AND name NOT GLOB 'sqlite_*' AND tbl_name NOT GLOB 'portal_searchentry_*'
     """,
-    "postgresql": """
+    "postgresql": r"""
         WITH ours AS (
             SELECT c.* FROM pg_catalog.pg_class c
             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_catalog.pg_table_is_visible(c.oid)
@@ -31,7 +31,8 @@ _READ = {
         )
         SELECT o.relname, 'table', concat_ws(
             ' ', o.relkind, o.relpersistence, m.amname, CASE WHEN o.relrowsecurity THEN 'row security' END,
-            CASE WHEN o.relhasrules THEN 'rules' END, CASE WHEN o.relhassubclass THEN 'inherited' END
+            CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = o.oid) THEN 'rules' END,
+            CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = o.oid) THEN 'inherited' END
         ) FROM ours o LEFT JOIN pg_catalog.pg_am m ON m.oid = o.relam
         UNION ALL SELECT o.relname, 'column ' || a.attname, concat_ws(
             ' ', pg_catalog.format_type(a.atttypid, a.atttypmod),
@@ -41,11 +42,14 @@ _READ = {
         ) FROM ours o JOIN pg_catalog.pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped
             JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
             LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = o.oid AND d.adnum = a.attnum
-        UNION ALL SELECT o.relname, 'constraint ' || k.conname, pg_catalog.pg_get_constraintdef(k.oid, true)
-        FROM ours o JOIN pg_catalog.pg_constraint k ON k.conrelid = o.oid AND k.contype <> 'n'
-        UNION ALL SELECT o.relname, 'index ' || i.relname, concat_ws(
-            ' ', pg_catalog.pg_get_indexdef(x.indexrelid, 0, true), CASE WHEN NOT x.indisvalid THEN 'invalid' END
-        ) FROM ours o JOIN pg_catalog.pg_index x ON x.indrelid = o.oid
+        -- A list of texts is written with other casts once it was dumped and restored.
+        UNION ALL SELECT o.relname, 'constraint ' || k.conname, pg_catalog.regexp_replace(
+            pg_catalog.pg_get_constraintdef(k.oid, true), '::(character varying|text)(\[\])?', '', 'g'
+        ) FROM ours o JOIN pg_catalog.pg_constraint k ON k.conrelid = o.oid AND k.contype <> 'n'
+        -- One that is being built beside the former is neither valid nor, mostly, unique.
+        UNION ALL SELECT o.relname, 'index ' || i.relname, pg_catalog.regexp_replace(
+            pg_catalog.pg_get_indexdef(x.indexrelid, 0, true), '::(character varying|text)(\[\])?', '', 'g'
+        ) FROM ours o JOIN pg_catalog.pg_index x ON x.indrelid = o.oid AND (x.indisvalid OR x.indisunique)
             JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
     """,
 }
@@ -55,6 +59,8 @@ type _Definitions = dict[str, dict[str, str]]
 
 def find_differences() -> list[str]:
     """What is defined otherwise than the migrations did, as sentences. Tables that they did not make are left out."""
+    if applied := _list_applied() ^ {path.stem for path in _FOLDER.glob("0*.py")}:
+        return [f"The database is of another version of the portal (migrations: {', '.join(sorted(applied))})."]
     present = _read_definitions()
     return [
         f"{table} is not the table that the portal made: {words}."
@@ -86,6 +92,12 @@ def _cut(text: str, *, at: int) -> str:
     begin = max(0, at - _CONTEXT)
     end = begin + _LONGEST
     return f"“{'…' if begin else ''}{text[begin:end]}{'…' if end < len(text) else ''}”"
+
+
+def _list_applied() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM django_migrations WHERE app = 'portal'")
+        return {name for (name,) in cursor.fetchall()}
 
 
 def _read_definitions() -> _Definitions:

@@ -16,8 +16,11 @@ _MADE = """
     AND EXISTS (SELECT FROM pg_catalog.{table} o WHERE o.oid < 16384 AND o.{short}name = f.{short}name)
     AND f.oid::{type}::text NOT IN ('%%(text,text)', '<->(text,text)')  -- pg_trgm's; it has no others
 """
-# What turns a value of one type into one of another, without being asked.
-_CASTS = "SELECT castsource::regtype || ' to ' || casttarget::regtype FROM pg_catalog.pg_cast WHERE oid >= 16384"
+# What turns a value of one of PostgreSQL's own types into another, without being asked.
+_CASTS = """
+    SELECT castsource::regtype || ' to ' || casttarget::regtype FROM pg_catalog.pg_cast
+    WHERE oid >= 16384 AND castsource < 16384 AND casttarget < 16384
+"""
 _FUNCTIONS = _MADE.format(kind="function", type="regprocedure", table="pg_proc", short="pro")
 _OPERATORS = _MADE.format(kind="operator", type="regoperator", table="pg_operator", short="opr")
 

@@ -35,12 +35,12 @@ def take_event_numbers(*, count: int) -> tuple[list[int], datetime]:
     return list(found), clock.parse_time(at)
 
 
-def find_given() -> int:
-    """The number that was given last to an event; 0 where none was."""
+def find_given() -> int | None:
+    """The number that was given last to an event; None where none was since the counter was made or set."""
     with connection.cursor() as cursor:
         cursor.execute(_GIVEN[connection.vendor])
         (given,) = cursor.fetchone()
-    return int(given or 0)
+    return given if given is None else int(given)
 
 
 def wait_for_writers(*, within: str) -> None:

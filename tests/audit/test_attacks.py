@@ -307,7 +307,6 @@ STRANGE = {
     "a table that inherits": "CREATE TABLE evil () INHERITS (portal_lease)",
     "a cast": "CREATE FUNCTION quiet(uuid) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'x'::text $$; CREATE CAST (uuid AS text) WITH FUNCTION quiet(uuid) AS IMPLICIT",
     "an operator as an extension's": "CREATE FUNCTION never(bigint, integer) RETURNS boolean LANGUAGE sql AS $$ SELECT false $$; CREATE OPERATOR = (FUNCTION = never, LEFTARG = bigint, RIGHTARG = integer); ALTER EXTENSION pg_trgm ADD OPERATOR = (bigint, integer)",
-    "numbers that were given": "SELECT setval(pg_get_serial_sequence('portal_event', 'id'), 3)",
     "triggers switched off": "SET session_replication_role = replica",
     "a condition": "DROP TRIGGER portal_keep_event_update ON portal_event; CREATE TRIGGER portal_keep_event_update BEFORE UPDATE ON portal_event FOR EACH ROW WHEN (OLD.id < 0) EXECUTE FUNCTION portal_keep_event_update()",
     "some columns": "DROP TRIGGER portal_keep_event_update ON portal_event; CREATE TRIGGER portal_keep_event_update BEFORE UPDATE OF reason ON portal_event FOR EACH ROW EXECUTE FUNCTION portal_keep_event_update()",
@@ -380,8 +379,12 @@ def test_a_table_that_is_defined_otherwise_is_named_within_the_hour(record, monk
 
 def test_numbers_that_were_set_back_are_named(record):
     assert protection.find_strangers() == []
+    newest = models.Event.objects.latest("id").pk
     set_number(record[3].pk)
-    (words,) = protection.find_strangers()
+    try:
+        (words,) = protection.find_strangers()
+    finally:  # PostgreSQL's counter is no part of the test's transaction
+        set_number(newest)
     assert f"the number {record[4].pk}, which was given before" in words
 
 

@@ -257,3 +257,19 @@ def test_what_an_operator_gave_somebody_is_theirs(cast, olga, bob):
     operator_actions.adopt_workstation(actor=olga, portal_request=unknown, workstation=found, reason="It is so.")
     act(bob, lambda actor: release_own(actor, models.Workstation.objects.get(pk=found.pk)))
     assert find() == []
+
+
+@pytest.mark.parametrize("do", [share, release_own])
+def test_what_was_ones_own_a_moment_ago_is_not_anothers(cast, alice, bob, olga, do):
+    """It may have been looked at before another event gave it to somebody else."""
+    own = models.Workstation.objects.get(uid="w1")
+    theirs = factories.submit(bob)
+    moved = models.Workstation.objects.get(pk=own.pk)
+    with transaction.atomic():
+        moved.request = theirs
+        moved.save()
+        audit.record(Verb.ADOPT, moved, by=olga, rows=[moved])
+    tamper("UPDATE portal_workstation SET request_id = %s WHERE id = %s", own.request_id, own.pk)
+    act(alice, lambda actor: do(actor, own))
+    tamper("UPDATE portal_workstation SET request_id = %s WHERE id = %s", theirs.pk, own.pk)
+    assert "not allowed" not in [kind for kind, _ in find()]

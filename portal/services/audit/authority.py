@@ -82,7 +82,7 @@ class Authority:
         elif needed and not rights & {needed, _SUPERUSER}:
             words = f"is of {name}, who could not do that then, as the log has it: it needs {needed}."
             report.add("not allowed", f"event {event.id}", words)
-        elif (event.read("verb") in _OWN or not rights & {_CLOSE, _SUPERUSER}) and owners.is_anothers(
+        elif (event.read("verb") in _OWN or not rights & {_CLOSE, _SUPERUSER}) and owners.concerns_anothers(
             event=event, actor=actor, earlier=event.id - _MOST_BETWEEN
         ):
             words = f"is of {name}, and about what was somebody else's then, as the log has it."

@@ -160,13 +160,11 @@ def find_strangers() -> list[str]:
 
 def _find_repeating() -> list[str]:
     """Whether numbers of sealed events would be given again."""
-    given, sealed = (
-        numbers.find_given(),
-        models.Seal.objects.order_by("-number").values_list("last_id", flat=True).first(),
-    )
-    return (
-        [f"The next event would have the number {given + 1}, which was given before."] if given < (sealed or 0) else []
-    )
+    sealed = models.Seal.objects.order_by("-number").values_list("last_id", flat=True).first() or 0
+    given = numbers.find_given()  # after the seal: both go up meanwhile
+    if given is None or given >= sealed:
+        return []
+    return [f"The next event would have the number {given + 1}, which was given before."]
 
 
 def _list_triggers() -> list[triggers.Trigger]:
