@@ -94,6 +94,13 @@ class PasswordForm(auth_forms.PasswordChangeForm):
         "password_mismatch": _("The two passwords differ. Type the new one twice."),
     }
 
+    def clean_old_password(self) -> str:
+        password = str(self.cleaned_data["old_password"])
+        # As above: Django's own would ask the person.
+        if not check_password(password, self.user.password):
+            raise forms.ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return password
+
 
 class UsernameForm(forms.Form):
     """Names somebody new."""

@@ -6,6 +6,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 
 from portal import models
+from portal.forms import accounts
 from portal.services.people import membership, people, sessions
 from tests import factories
 from tests.audit.conftest import find, tamper
@@ -88,3 +89,12 @@ def test_nobody_signs_in_whom_sql_has_made_active(cast, root, alice, client):
     tamper("UPDATE portal_user SET is_active = %s WHERE id = %s", True, alice.pk)
     response = client.post("/accounts/login/", {"username": "alice", "password": factories.PASSWORD})
     assert "outside the portal" in response.content.decode()
+
+
+def test_asking_for_the_password_does_not_store_it_hashed_anew(alice):
+    """As Django would where its way of hashing has changed: no event would tell of that."""
+    alice.password = make_password("a former password", salt="short")
+    alice.save(update_fields=["password"])
+    form = accounts.PasswordForm(alice, {"old_password": "a former password"})
+    assert "old_password" not in form.errors
+    assert models.User.objects.get(pk=alice.pk).password.split("$")[-2] == "short"
