@@ -13,15 +13,22 @@ from pathlib import Path
 
 from django.db import connection
 
+from portal.db import triggers
+
 _FOLDER = Path(__file__).parent.parent / "migrations"
 _CONTEXT, _LONGEST = 20, 100  # characters: before the first difference, and altogether
 # Table, part of it, and how that is defined.
 _READ = {
-    # Not what the search keeps its index in: that SQLite itself defines.
+    # SQLite takes a type in any case, and up to a zero byte. What the search keeps its index in, it defines by itself.
     "sqlite": """
-        SELECT lower(tbl_name), CASE type WHEN 'table' THEN type ELSE type || ' ' || name END, sql FROM sqlite_master
-        WHERE type <> 'trigger' AND sql IS NOT NULL
-        AND name NOT GLOB 'sqlite_*' AND tbl_name NOT GLOB 'portal_searchentry_*'
+        SELECT CAST(lower(tbl_name) AS BLOB),
+            CAST(CASE type WHEN 'table' THEN type ELSE type || ' ' || name END AS BLOB),
+            CAST(coalesce(sql, '') AS BLOB)
+        FROM sqlite_master WHERE type <> 'trigger' AND NOT (type = 'index' AND sql IS NULL)
+        AND NOT (type = 'table' AND (name GLOB 'sqlite_*' OR name IN (
+            'portal_searchentry_data', 'portal_searchentry_idx', 'portal_searchentry_content',
+            'portal_searchentry_docsize', 'portal_searchentry_config'
+        )))
     """,
     "postgresql": r"""
         WITH ours AS (
@@ -32,7 +39,9 @@ _READ = {
         SELECT o.relname, 'table', concat_ws(
             ' ', o.relkind, o.relpersistence, m.amname, CASE WHEN o.relrowsecurity THEN 'row security' END,
             CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_rewrite w WHERE w.ev_class = o.oid) THEN 'rules' END,
-            CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhparent = o.oid) THEN 'inherited' END
+            CASE WHEN EXISTS (
+                SELECT FROM pg_catalog.pg_inherits h WHERE o.oid IN (h.inhparent, h.inhrelid)
+            ) THEN 'inheritance' END
         ) FROM ours o LEFT JOIN pg_catalog.pg_am m ON m.oid = o.relam
         UNION ALL SELECT o.relname, 'column ' || a.attname, concat_ws(
             ' ', pg_catalog.format_type(a.atttypid, a.atttypmod),
@@ -46,6 +55,10 @@ _READ = {
         UNION ALL SELECT o.relname, 'constraint ' || k.conname, pg_catalog.regexp_replace(
             pg_catalog.pg_get_constraintdef(k.oid, true), '::(character varying|text)(\[\])?', '', 'g'
         ) FROM ours o JOIN pg_catalog.pg_constraint k ON k.conrelid = o.oid AND k.contype <> 'n'
+        UNION ALL SELECT o.relname, 'sequence', concat_ws(' ', s.seqincrement, s.seqcache, s.seqcycle)
+        FROM ours o JOIN pg_catalog.pg_depend d ON d.refobjid = o.oid AND d.deptype = 'i'
+            AND d.refclassid = 'pg_catalog.pg_class'::regclass
+            JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid
         -- One that is being built beside the former is neither valid nor, mostly, unique.
         UNION ALL SELECT o.relname, 'index ' || i.relname, pg_catalog.regexp_replace(
             pg_catalog.pg_get_indexdef(x.indexrelid, 0, true), '::(character varying|text)(\[\])?', '', 'g'
@@ -58,14 +71,18 @@ type _Definitions = dict[str, dict[str, str]]
 
 
 def find_differences() -> list[str]:
-    """What is defined otherwise than the migrations did, as sentences. Tables that they did not make are left out."""
+    """What is defined otherwise than the migrations did, as sentences. All of SQLite's file is the portal's."""
     if applied := _list_applied() ^ {path.stem for path in _FOLDER.glob("0*.py")}:
         return [f"The database is of another version of the portal (migrations: {', '.join(sorted(applied))})."]
-    present = _read_definitions()
+    present, expected = _read_definitions(), _load_definitions(connection.vendor)
+    others = sorted(present.keys() - expected.keys()) if connection.vendor == "sqlite" else []
     return [
-        f"{table} is not the table that the portal made: {words}."
-        for table, expected in _load_definitions(connection.vendor).items()
-        for words in _compare(present.get(table, {}), expected)
+        *(
+            f"{table} is not the table that the portal made: {words}."
+            for table, parts in expected.items()
+            for words in _compare(present.get(table, {}), parts)
+        ),
+        *(f"{table} is no table of the portal's: it has {', '.join(sorted(present[table]))}." for table in others),
     ]
 
 
@@ -102,10 +119,8 @@ def _list_applied() -> set[str]:
 
 def _read_definitions() -> _Definitions:
     definitions: _Definitions = {}
-    with connection.cursor() as cursor:
-        cursor.execute(_READ[connection.vendor])
-        for table, part, definition in cursor.fetchall():
-            definitions.setdefault(table, {})[part] = definition
+    for table, part, definition in triggers.read_catalog(_READ[connection.vendor]):
+        definitions.setdefault(table, {})[part] = definition
     return definitions
 
 

@@ -12,7 +12,8 @@ _TABLES = """
 # Of several functions with one name the one is called whose types fit best, in whichever schema it is.
 _MADE = """
     SELECT '{kind} ' || f.oid::{type}::text FROM pg_catalog.{table} f
-    WHERE f.oid >= 16384 AND f.{short}namespace = ANY(pg_catalog.current_schemas(true)::regnamespace[])
+    JOIN pg_catalog.pg_namespace n ON n.oid = f.{short}namespace AND n.nspname = ANY(pg_catalog.current_schemas(true))
+    WHERE f.oid >= 16384
     AND EXISTS (SELECT FROM pg_catalog.{table} o WHERE o.oid < 16384 AND o.{short}name = f.{short}name)
     AND f.oid::{type}::text NOT IN ('%%(text,text)', '<->(text,text)')  -- pg_trgm's; it has no others
 """

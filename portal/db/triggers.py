@@ -9,7 +9,9 @@ from django.db import connection, transaction
 _ROW, _BEFORE = 1, 2
 _ACTS = {"INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 _READ = {
-    "sqlite": "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'",
+    "sqlite": """
+        SELECT CAST(name AS BLOB), CAST(tbl_name AS BLOB), CAST(sql AS BLOB) FROM sqlite_master WHERE type = 'trigger'
+    """,
     # What keeps it from firing, or lets its body mean another thing, tells before the body.
     "postgresql": """
         SELECT tgname, tgrelid::regclass::text, concat_ws(' ', tgtype, tgenabled, (
@@ -120,8 +122,16 @@ def find_strangers(*, tables: Container[str], known: Iterable[Trigger]) -> list[
     return [f"The trigger {name} on {table} is not the portal's." for name, table in strange]
 
 
-def _read_present() -> list[tuple[str, str, str]]:
+def _read_present() -> list[tuple[str, ...]]:
     """Name, table and description of each that is there."""
+    return read_catalog(_READ[connection.vendor])
+
+
+def read_catalog(sql: str) -> list[tuple[str, ...]]:
+    """Rows of texts. Bytes are taken for texts: SQLite's schema may hold what is none."""
     with connection.cursor() as cursor:
-        cursor.execute(_READ[connection.vendor])
-        return list(cursor.fetchall())
+        cursor.execute(sql)
+        return [
+            tuple(one.decode("utf-8", "backslashreplace") if isinstance(one, bytes) else one for one in row)
+            for row in cursor.fetchall()
+        ]

@@ -11,10 +11,12 @@ from django.db import connection, transaction
 from django.urls import reverse
 
 from portal import agentstation, models
+from portal.db import clock
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import canonical, checkpoints, checkstate, protection, report, seals, verify, watch
+from portal.services.audit import canonical, checkpoints, checkstate, protection, reading, report, seals, verify, watch
 from portal.services.people import links, membership, people, setup
+from portal.services.reconciliation import operator_actions
 from portal.services.requests import dispatch, results
 from portal.services.retention.prune import prune_old
 from tests import factories
@@ -77,7 +79,7 @@ def prune(record, much_later):
         prune_old(lease=lease)
 
 
-def test_a_change_of_an_unknown_key_hides_no_row(record, much_later, alice, seal):
+def test_a_change_of_an_unknown_key_hides_no_row(record, cast, much_later, alice, seal):
     with transaction.atomic():
         people.set_time_zone(person=alice, time_zone="Europe/Rome")
     for n in range(12):
@@ -305,6 +307,8 @@ STRANGE = {
     "an index that is gone": "DROP INDEX change_by_row",
     "other rows": "CREATE RULE quiet AS ON INSERT TO portal_lease WHERE new.name = 'seal' DO INSTEAD NOTHING",
     "a table that inherits": "CREATE TABLE evil () INHERITS (portal_lease)",
+    "a table that is inherited from": "CREATE TABLE evil (name varchar(32) NOT NULL); ALTER TABLE portal_lease INHERIT evil",
+    "numbers in steps": "ALTER SEQUENCE portal_event_id_seq CACHE 100",
     "a cast": "CREATE FUNCTION quiet(uuid) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'x'::text $$; CREATE CAST (uuid AS text) WITH FUNCTION quiet(uuid) AS IMPLICIT",
     "an operator as an extension's": "CREATE FUNCTION never(bigint, integer) RETURNS boolean LANGUAGE sql AS $$ SELECT false $$; CREATE OPERATOR = (FUNCTION = never, LEFTARG = bigint, RIGHTARG = integer); ALTER EXTENSION pg_trgm ADD OPERATOR = (bigint, integer)",
     "triggers switched off": "SET session_replication_role = replica",
@@ -359,6 +363,45 @@ REDEFINED = {
     "a virtual table": ("portal_lease", "CREATE TABLE", "CREATE VIRTUAL TABLE"),
     "an index for some rows": ("change_by_row", '"as_of")', '"as_of") WHERE kind = 1'),
 }
+
+
+HIDDEN = {
+    "a type in another case": "type = 'TRIGGER'",
+    "a type that goes on after its end": "type = 'trigger' || char(0)",
+    "a table that goes on after its end": "tbl_name = 'portal_event' || char(0) || 'x'",
+    "what is no text": "sql = sql || CAST(x'2d2dff' AS text)",
+}
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="SQLite's schema is a table")
+@pytest.mark.parametrize("change", HIDDEN.values(), ids=HIDDEN)
+def test_a_trigger_that_hides_is_named(record, change):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TRIGGER portal_searchentry_quiet BEFORE INSERT ON portal_event BEGIN SELECT 1; END")
+        cursor.execute("PRAGMA writable_schema = ON")
+        cursor.execute(f"UPDATE sqlite_master SET {change} WHERE name = 'portal_searchentry_quiet'")
+        cursor.execute("PRAGMA writable_schema = OFF")
+    (words,) = protection.find_strangers()
+    assert "portal_searchentry_quiet" in words
+
+
+@pytest.mark.skipif(ON_SQLITE, reason="All of SQLite's file is the portal's")
+@pytest.mark.parametrize("on", ["portal_finding", "evil"])
+def test_an_index_or_a_table_more_is_named(record, on):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE evil (kind text)")
+        cursor.execute(f"CREATE INDEX portal_searchentry_x ON {on} (kind)")
+    assert "portal_searchentry_x" in " ".join(protection.find_strangers())
+
+
+@pytest.mark.skipif(ON_POSTGRES, reason="PostgreSQL's schemas")
+def test_a_schema_may_have_any_name(record):
+    with connection.cursor() as cursor:
+        cursor.execute('CREATE SCHEMA "Portal. a"; SET search_path = public, "Portal. a"')
+        try:
+            assert protection.find_strangers() == []
+        finally:
+            cursor.execute("SET search_path TO DEFAULT")
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite's schema is text")
@@ -758,3 +801,65 @@ def test_a_forged_check_does_not_end_checking(record, alice, monkeypatch, values
     tamper("UPDATE portal_request SET type = 'max'")
     test_watch.check_hour_later(monkeypatch, 80)
     assert watch.count_open()
+
+
+def test_a_superuser_who_came_after_pruning_is_found(record, cast, much_later, alice, seal):
+    seal()
+    prune(record, much_later)
+    assert not models.Change.objects.filter(kind="person", act="ADDED").exists()
+    assert find() == []
+    insert_person(alice.pk + 1000)
+    assert ("row inserted", f"person {alice.pk + 1000}") in find()
+
+
+def test_a_forged_change_does_not_let_the_next_event_tell_less(record, olga):
+    """It tells of all columns, where none before has."""
+    orphan = models.Workstation.objects.create(account=models.Account.objects.get(), uid="w9", type="python")
+    number = models.Event.objects.earliest("id").pk
+    models.Change.objects.create(
+        event_id=number, position=99, kind="workstation", row_id=orphan.pk, act="CHANGED", as_of=1, signature="x"
+    )
+    operator_actions.release_orphan(actor=olga, workstation=orphan, reason="It is so.")
+    told = models.Change.objects.filter(kind="workstation", row_id=orphan.pk).latest("event_id")
+    assert "request_id" in told.columns
+
+
+def test_many_forged_events_hide_no_row(record, monkeypatch):
+    monkeypatch.setattr(report, "_MOST_KEPT", 3)
+    for number in range(-9, -4):
+        copy_row("portal_event", id=number)
+    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)
+    assert ("row changed", f"request R-{record[1].request_number}") in find()
+
+
+def test_a_check_that_goes_on_after_a_seal_that_is_gone_says_so(record):
+    found = report.Report()
+    numbers = list(models.Seal.objects.order_by("number").values_list("number", flat=True))
+    tamper("DELETE FROM portal_seal WHERE number = %s", numbers[1])
+    verify.verify_seals(report=found, after=numbers[1], most=10)
+    assert ("seal", f"seal {numbers[1]}") in [(one.kind, one.what) for one in found.findings]
+
+
+def test_an_event_that_is_pruned_while_it_is_read_is_not_taken_for_changed(record, much_later, seal, monkeypatch):
+    for number in range(12):
+        add_event(f"x{number}")
+    seal()
+    read_changes, pruned = reading._read_changes, list[bool]()
+
+    def prune_first(**ends: int) -> object:
+        if not pruned:
+            pruned.append(True)
+            prune(record, much_later)
+        return read_changes(**ends)
+
+    monkeypatch.setattr(reading, "_read_changes", prune_first)
+    assert find() == []
+    assert models.Tombstone.objects.exists()
+
+
+def test_where_nothing_is_sealed_any_more_it_is_told(record, settings):
+    settings.PORTAL_JOB_INTERVAL = -1  # any event that waits has waited long
+    now = clock.read_clock()
+    assert not any("seal" in words for words in watch.find_warnings(now=now))
+    add_event("everything")
+    assert any("seal" in words for words in watch.find_warnings(now=now))

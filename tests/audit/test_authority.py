@@ -13,7 +13,7 @@ from portal.services import audit
 from portal.services.audit import authority, verify
 from portal.services.connections import sharing
 from portal.services.key import accounts, circuit_breaker
-from portal.services.mirrors import contract_drift, releases
+from portal.services.mirrors import contract_drift, naming, releases
 from portal.services.people import membership
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import submissions
@@ -218,7 +218,11 @@ def submit_into(actor: models.User, workstation: models.Workstation) -> None:
     factories.submit(actor, workspace_uid=factories.get_workspace(workstation).uid)
 
 
-@pytest.mark.parametrize("do", [share, release_own, submit_into])
+def name(actor: models.User, workstation: models.Workstation) -> None:
+    naming.name_workspace(actor=actor, workspace=factories.get_workspace(workstation), name="mine")
+
+
+@pytest.mark.parametrize("do", [share, release_own, submit_into, name])
 def test_what_was_made_ones_own_for_a_moment_is_named(cast, alice, do):
     for number in range(100):  # so many may have been under way
         with transaction.atomic():
@@ -243,7 +247,7 @@ def test_a_share_that_another_ends_is_named(cast, alice, bob):
     assert find() == [expected]
 
 
-@pytest.mark.parametrize("do", [share, release_own, submit_into])
+@pytest.mark.parametrize("do", [share, release_own, submit_into, name])
 def test_ones_own_is_ones_own(cast, alice, do):
     own = models.Workstation.objects.filter(request__requester=alice).earliest("id")
     act(alice, lambda actor: do(actor, own))

@@ -242,7 +242,7 @@ def test_the_newest_settings_stay(old, seal):
     ],
 )
 def test_rows_that_stay_can_be_verified_although_their_events_went(
-    record, seal, much_later, alice, root, sign_in, kind, table, change
+    record, cast, seal, much_later, alice, root, sign_in, kind, table, change
 ):
     """Thrice over: what was carried once is carried on when its event goes in its turn."""
     change_person(sign_in(root), alice, first_name="Alice")

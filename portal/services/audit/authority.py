@@ -32,7 +32,7 @@ _OTHERS: Mapping[str, str] = dict.fromkeys(
     (Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.DECLARE_ENDED), _CLOSE
 )
 # Whoever may close the requests of others may do the like with workstations, but for this.
-_OWN = (Verb.SHARE, Verb.END_SHARE, Verb.SUBMIT)
+_OWN = (Verb.SHARE, Verb.END_SHARE, Verb.SUBMIT, Verb.NAME_WORKSPACE)
 # Whoever lost a right while they used it may have the later number: so many events may lie between.
 _MOST_BETWEEN = 100
 _AS_OF, _ACT, _COLUMNS = (canonical.CHANGE.names.index(name) for name in ("as_of", "act", "columns"))

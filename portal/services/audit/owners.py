@@ -13,7 +13,7 @@ _KIND, _ROW_ID, _AS_OF, _COLUMNS = (
 
 
 def concerns_anothers(*, event: reading.StoredEvent, actor: int, earlier: int) -> bool:
-    """Whether the event shares, releases or asks for what was somebody else's, and never its actor's since that
+    """Whether the event shares, releases, names or asks for what was somebody else's, and never its actor's since that
     earlier event.
 
     What the log gives to nobody, or no longer, was nobody's. What is the actor's now is not looked up in the log: a row
@@ -29,7 +29,9 @@ def concerns_anothers(*, event: reading.StoredEvent, actor: int, earlier: int) -
 
 
 def _list_workspaces(event: reading.StoredEvent) -> QuerySet[models.Workspace]:
-    """The one that a new request asks for."""
+    """The one that a new request asks for, or that gets a name."""
+    if event.read("verb") == Verb.NAME_WORKSPACE:
+        return models.Workspace.objects.filter(pk__in=_list_changed(event, "workspace"))
     if event.read("verb") != Verb.SUBMIT:
         return models.Workspace.objects.none()
     (asked,) = (change[_COLUMNS] for change in event.changes)

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 KEY = "key"  # the kind of findings that tell of a key that is missing
-_MOST_KEPT = 1000  # findings: where one thing is wrong, all may be
+_MOST_KEPT = 1000  # findings of a kind: where one thing is wrong, all may be
 _LONGEST = 1000  # characters of a finding
 
 
@@ -44,14 +44,14 @@ class Report:
     newest: str = ""
     misdated: int = 0
     first_misdated: str = ""
-    _kept: Counter[bool] = field(default_factory=Counter)  # keys by themselves: anybody can make up as many
+    _kept: Counter[str] = field(default_factory=Counter)  # by their kinds: anybody can make up as many of one
     _missing_keys: set[str] = field(default_factory=set)
 
     def add(self, kind: str, what: str, words: str) -> None:
         """Count a finding, and keep it unless too many of its kind are kept already."""
         self.count += 1
-        self._kept[kind == KEY] += 1
-        if self._kept[kind == KEY] <= _MOST_KEPT:
+        self._kept[kind] += 1
+        if self._kept[kind] <= _MOST_KEPT:
             self.findings.append(Finding(kind=kind, what=_escape(what), words=_escape(words)))
 
     def add_key(self, key_id: str, what: str) -> None:

@@ -54,6 +54,9 @@ def verify_seals(*, report: Report, after: int, most: int) -> int | None:
     numbers = models.Seal.objects.filter(number__gt=after).order_by("number").values_list("number", flat=True)[:most]
     until = max(numbers) if len(numbers) == most else chain.LAST
     before = next(iter(seals.read_seals(after=after - 1, limit=1)), None) if after else None
+    if before is not None and before.number != after:
+        report.add("seal", f"seal {after}", "was removed.")
+        before = None
     _Walk(report=report, links=chain.Chain(report=report, before=before, until=until)).check_events(None)
     return None if until == chain.LAST else until
 
@@ -120,6 +123,11 @@ def check_alone(*, report: Report, event: reading.StoredEvent) -> None:
         report.add("inserted", what, f"was not written by the portal, or was changed; it says {event.at} UTC.")
 
 
+def _has_gone(event: reading.StoredEvent) -> bool:
+    """Whether it was pruned after it was read, and before its changes were."""
+    return event.verdict is Verdict.WRONG and not models.Event.objects.filter(pk=event.id).exists()
+
+
 def check_sealed(*, report: Report, event: reading.StoredEvent) -> None:
     """Report that the seal is not there which was the newest when a check of everything came to its end."""
     detail = event.row[canonical.EVENT.names.index("detail")]
@@ -150,9 +158,12 @@ class _Walk:
             while mark is not None and mark.id < event.id:
                 self._note_missing(mark)
                 mark = next(marked, None)
-            is_marked = mark is not None and mark.id == event.id
-            self._check_event(event, mark=mark if is_marked else None, is_sealed=self.links.covers(event.id))
-            mark = next(marked, None) if is_marked else mark
+            own = mark if mark is not None and mark.id == event.id else None
+            if own is not None and _has_gone(event):
+                self._note_missing(own)
+            else:
+                self._check_event(event, mark=own, is_sealed=self.links.covers(event.id))
+            mark = next(marked, None) if own is not None else mark
             if on_progress is not None:
                 on_progress(self.report.events, total)
         while mark is not None:

@@ -136,7 +136,8 @@ def _judge_untold(kind: rows.Kind, row_id: int, stored: rows.Columns | None) -> 
     """What is wrong with a row of which no event tells."""
     if stored is None:
         return None
-    added = models.Change.objects.filter(kind=kind.name, act=models.Change.Act.ADDED)
+    acts = models.Change.Act
+    added = models.Change.objects.filter(kind=kind.name, act__in=(acts.ADDED, acts.KEPT))
     is_late = kind.begins or (kind.name in _ADDED and added.filter(row_id__lt=row_id).exists())
     # The first person comes with the set-up, and ids can be chosen: after that none comes without an event.
     if is_late or (kind.name == "person" and added.exists()):

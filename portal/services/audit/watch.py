@@ -87,6 +87,10 @@ def find_warnings(*, now: datetime) -> list[str]:
         warnings.append(f"The audit log has not been checked as a whole since {at:%Y-%m-%d %H:%M} UTC.")
     if (at := checkstate.find_last(what=_What.NEW)) is not None and now - at > 3 * _hour():
         warnings.append(f"What is new in the audit log has not been checked since {at:%Y-%m-%d %H:%M} UTC.")
+    if seals.describe_state().is_late:
+        warnings.append(
+            "Events of the audit log have waited for their seal for minutes: those could be removed unseen."
+        )
     warnings += protection.find_strangers()
     return [*warnings, *filter(None, [checkpoints.find_warning(now=now)])]
 
