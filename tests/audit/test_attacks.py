@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.urls import reverse
@@ -810,6 +811,18 @@ def test_a_superuser_who_came_after_pruning_is_found(record, cast, much_later, a
     assert find() == []
     insert_person(alice.pk + 1000)
     assert ("row inserted", f"person {alice.pk + 1000}") in find()
+
+
+def test_groups_that_no_event_tells_of_are_no_strangers_after_pruning(record, cast, much_later, seal):
+    first = Group.objects.earliest("id")
+    with transaction.atomic():
+        before = membership.describe_groups()
+        first.permissions.remove(*first.permissions.all()[:1])
+        membership.record_migration(before=before)
+    seal()
+    prune(record, much_later)
+    assert models.Change.objects.filter(kind="group", act="KEPT", row_id=first.pk).exists()
+    assert not [words for words in find() if words[0] == "row inserted"]
 
 
 def test_a_forged_change_does_not_let_the_next_event_tell_less(record, olga):

@@ -137,7 +137,9 @@ def _judge_untold(kind: rows.Kind, row_id: int, stored: rows.Columns | None) -> 
     if stored is None:
         return None
     acts = models.Change.Act
-    added = models.Change.objects.filter(kind=kind.name, act__in=(acts.ADDED, acts.KEPT))
+    # What pruning tells anew of a person was told by an event that added them; groups may come from a migration.
+    begun = (acts.ADDED, acts.KEPT) if kind.name == "person" else (acts.ADDED,)
+    added = models.Change.objects.filter(kind=kind.name, act__in=begun)
     is_late = kind.begins or (kind.name in _ADDED and added.filter(row_id__lt=row_id).exists())
     # The first person comes with the set-up, and ids can be chosen: after that none comes without an event.
     if is_late or (kind.name == "person" and added.exists()):
