@@ -1,6 +1,7 @@
 """What the portal keeps. Import the package (`from portal import models`) and use `models.Request`."""
 
 from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Key
+from portal.models.attempt import Attempt, LateResponse
 from portal.models.beginning import Beginning
 from portal.models.connection import Connection
 from portal.models.credential import Credential
@@ -10,7 +11,7 @@ from portal.models.lease import Lease
 from portal.models.link import SignInLink
 from portal.models.logcheck import Finding, LogCheck
 from portal.models.notice import Notice
-from portal.models.request import LONGEST_TYPE, TRANSITIONS, Attempt, LateResponse, Request, check_transition
+from portal.models.request import LONGEST_TYPE, TRANSITIONS, Request, check_transition
 from portal.models.scan import Scan
 from portal.models.seal import Seal
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words

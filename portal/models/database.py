@@ -5,9 +5,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
+from portal.models.attempt import Attempt, ProviderResponse
 from portal.models.audited import Audited
 from portal.models.clock import Now
-from portal.models.request import Attempt, ProviderResponse
 
 
 class Database(Audited):

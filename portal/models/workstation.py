@@ -7,9 +7,10 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
+from portal.models.attempt import Attempt
 from portal.models.beginning import Beginning
 from portal.models.clock import Now
-from portal.models.request import Attempt, Request
+from portal.models.request import Request
 from portal.models.user import User
 from portal.models.workspace import Mirror, Workspace
 

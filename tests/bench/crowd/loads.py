@@ -282,17 +282,23 @@ async def _time_call(asked: provider.Provider) -> float:
 # --- Workers ----------------------------------------------------------------------------------------------------------
 
 
-def load_workers(subject: Portal, *, latency: float, cap: int, count: int) -> Figures:
-    """How many requests a second one worker sends, and two: of a queue that is there before they start."""
-    rates = [_measure_workers(subject, number, latency=latency, cap=cap, count=count) for number in (1, 2)]
-    return {"one worker, a second": rates[0], "two workers, a second": rates[1], "two of one": rates[1] / rates[0]}
+def load_workers(subject: Portal, *, latency: float, cap: int, count: int, threads: int | None = None) -> Figures:
+    """How many requests a second one worker sends, and two: of a queue that is there before they start.
+
+    Each has so many threads that send, or by default as many as the cap allows.
+    """
+    measure = functools.partial(_measure_workers, subject, latency=latency, cap=cap, count=count, threads=threads)
+    one, two = measure(1), measure(2)
+    return {"one worker, a second": one, "two workers, a second": two, "two of one": two / one}
 
 
-def _measure_workers(subject: Portal, number: int, *, latency: float, cap: int, count: int) -> float:
+def _measure_workers(
+    subject: Portal, number: int, *, latency: float, cap: int, count: int, threads: int | None
+) -> float:
     with _started(subject, latency=latency, cap=cap):
         subject.stop_workers()
         numbers = asyncio.run(_fill_queue(subject, count))
-        subject.start_workers(number)
+        subject.start_workers(number, threads=threads)
         ends = asyncio.run(subject.await_ends(numbers))
         first = min(read_time(claimed) for _, claimed in subject.read(_PICK_UP)[-count:])
     return count / (max(ends.values()) - first)

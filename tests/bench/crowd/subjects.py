@@ -235,9 +235,10 @@ class Portal(Site):
         self._web.bring_up()
         self.start_workers(1)
 
-    def start_workers(self, count: int) -> None:
-        """So many, all at once."""
-        self._workers = [self.cast(f"worker-{number}", "manage.py", "work") for number in range(count)]
+    def start_workers(self, count: int, *, threads: int | None = None) -> None:
+        """So many, all at once; of so many threads that send, or as many as is the default."""
+        options = [f"--threads={threads}"] if threads else []
+        self._workers = [self.cast(f"worker-{number}", "manage.py", "work", *options) for number in range(count)]
         for worker in self._workers:
             worker.start()
 
