@@ -1,11 +1,11 @@
-"""A request and the attempts made for it: its life is the table of transitions here."""
+"""A request: its life is the table of transitions here."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, OrderBy, Q
+from django.db.models import F, OrderBy, OuterRef, Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -45,7 +45,7 @@ class RequestQuerySet(models.QuerySet["Request"]):
         """Those that the person may see: their own, or all with the permission to see all."""
         return self if user.has_perm("portal.see_all") else self.filter(requester=user)
 
-    def due(self, account: Account) -> "RequestQuerySet":
+    def due(self, account: Account | OuterRef) -> "RequestQuerySet":
         """Those of the account that may be sent now, oldest first; whose turn it is, is not said here."""
         return self.filter(
             Q(next_attempt_at=None) | Q(next_attempt_at__lte=Now()), account=account, status=Request.Status.QUEUED
@@ -135,7 +135,9 @@ class Request(Audited):
 
     objects = RequestQuerySet.as_manager()
 
-    last_number: int  # of its attempts; where the fair queue has found it
+    # Where the fair queue has found it:
+    last_number: int  # of its attempts
+    has_more: bool  # whether its requester has others that are due
 
     class Meta:
         permissions = [
@@ -227,123 +229,3 @@ def check_transition(*, before: str, after: str) -> None:
     """Raise IllegalTransition unless a request may go from one status to the other."""
     if Request.Status(after) not in TRANSITIONS[Request.Status(before)]:
         raise IllegalTransition(f"a request cannot go from {before} to {after}")
-
-
-class ProviderResponse(Audited):
-    """A response as it came: `response` has the bytes; in `error` and `message` what a database refuses is escaped."""
-
-    PRIVATE = frozenset({"error", "message", "response"})
-
-    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
-    error = models.TextField(blank=True, help_text=_("AgentStation's own word for the error."))
-    message = models.TextField(blank=True, help_text=_("AgentStation's own sentence."))
-    response = models.BinaryField(null=True, blank=True, help_text=_("The response's body, at most its first 1 MiB."))
-
-    class Meta:
-        abstract = True
-
-    @property
-    def words(self) -> str:
-        """The provider's own words, once where its sentence begins with its word for the error."""
-        if self.message.startswith(self.error):
-            return self.message
-        return ": ".join(text for text in (self.error, self.message) if text)
-
-
-class Attempt(ProviderResponse):
-    """One POST made for a request. Written before anything is sent: it tells of calls that nobody came back from."""
-
-    AUDITED = (
-        "request_id",
-        "number",
-        "worker",
-        "claimed_at",
-        "deadline_at",
-        "ended_at",
-        "outcome",
-        "failure",
-        "key_fingerprint",
-        "retry_after",
-        "http_status",
-        "error",
-        "message",
-        "response",
-    )
-    BEGINS = True
-
-    class Outcome(models.TextChoices):
-        SENDING = "SENDING", _("Under way")
-        SUCCEEDED = "SUCCEEDED", _("Succeeded")
-        FAILED = "FAILED", _("Failed")
-        UNKNOWN = "UNKNOWN", _("Checking")
-        NOT_SENT = "NOT_SENT", _("Not sent")
-
-    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="attempts")
-    number = models.PositiveIntegerField(help_text=_("1 for the request's first attempt."))
-    worker = models.CharField(max_length=200, help_text=_("Machine and process that made it."))
-    token = models.CharField(
-        max_length=32, blank=True, help_text=_("Random: tells this attempt from another that was given its id.")
-    )
-    claimed_at = models.DateTimeField(db_default=Now())
-    claimed_tick = models.PositiveBigIntegerField(default=0, help_text=_("The key's tick when it was claimed."))
-    ended_tick = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text=_("The key's tick when its end was recorded.")
-    )
-    deadline_at = models.DateTimeField(help_text=_("From then on the outcome is unknown, unless it was recorded."))
-    ended_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SENDING)
-    failure = models.CharField(max_length=32, blank=True)
-    key_fingerprint = models.CharField(max_length=16, blank=True, help_text=_("Of the key that it used."))
-    names_taken = models.BooleanField(
-        default=False,
-        help_text=_("The response named a workstation that belongs to another request, and an operator has to decide."),
-    )
-    retry_after = models.FloatField(null=True, blank=True, help_text=_("Seconds, as AgentStation asked."))
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["request", "number"], name="attempt_number_once"),
-            models.UniqueConstraint(fields=["request"], name="attempt_one_under_way", condition=Q(outcome="SENDING")),
-            models.CheckConstraint(
-                name="attempt_ended_where_outcome",
-                condition=Q(outcome="SENDING", ended_at=None) | (~Q(outcome="SENDING") & Q(ended_at__isnull=False)),
-            ),
-            models.CheckConstraint(
-                name="attempt_failure_where_failed",
-                condition=(Q(outcome__in=["FAILED", "UNKNOWN"]) & ~Q(failure=""))
-                | (~Q(outcome__in=["FAILED", "UNKNOWN"]) & Q(failure="")),
-            ),
-        ]
-        indexes = [
-            models.Index(F("deadline_at"), name="attempt_under_way", condition=Q(outcome="SENDING")),
-            models.Index(F("claimed_at"), name="attempt_by_time"),
-            # Without a condition: SQLite would not see that a failure given as a parameter fulfils it.
-            models.Index(F("failure"), F("ended_at"), name="attempt_failed_lately"),
-            models.Index(F("key_fingerprint"), F("id").desc(), name="attempt_by_key"),
-            models.Index(F("outcome"), F("id").desc(), name="attempt_by_outcome"),
-            models.Index(F("failure"), F("id").desc(), name="attempt_by_failure"),
-            models.Index(F("outcome"), F("failure"), F("id").desc(), name="attempt_by_both"),
-        ]
-
-    def __str__(self) -> str:
-        return f"R-{self.request_id}, attempt {self.number}"
-
-    @property
-    def failure_row(self) -> failures.Failure | None:
-        """The catalogue's row for what became of it."""
-        return failures.CATALOGUE.get(self.failure)
-
-
-class LateResponse(ProviderResponse):
-    """A response that came after its attempt's deadline. Never dropped: it may name a workstation that costs money."""
-
-    AUDITED = ("attempt_id", "came_at", "outcome", "failure", "http_status", "error", "message", "response")
-    BEGINS = True
-
-    attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="late_response")
-    came_at = models.DateTimeField(db_default=Now())
-    outcome = models.CharField(max_length=16, choices=Attempt.Outcome)
-    failure = models.CharField(max_length=32, blank=True)
-
-    def __str__(self) -> str:
-        return f"late response to {self.attempt}"

@@ -33,17 +33,30 @@ def deliver(calls, client) -> list[batch.Delivery]:
     return [batch.Delivery(call=call, result=dispatch.send_call(call=call, client=client)) for call in calls]
 
 
-@pytest.mark.parametrize("most", [1, 8])
-def test_a_claim_takes_one_more_statement_for_each_person_and_none_for_a_request(alice, bob, most):
+# On PostgreSQL one more asks where the database is; on SQLite its file tells.
+_CLAIM = 13 if connection.vendor == "postgresql" else 12
+
+
+def count_claim(*, most: int) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        calls = dispatch.claim_requests(worker="w", most=most)
+    assert len(calls) == most
+    return count(queries)
+
+
+def test_a_claim_takes_the_same_statements_for_one_and_for_everybody(alice, bob):
+    for person in (alice, bob) * 2:
+        factories.submit(person)
+
+    assert count_claim(most=1) == _CLAIM
+    assert count_claim(most=2) == _CLAIM
+
+
+def test_a_claim_takes_one_more_statement_for_each_person_who_has_more_waiting(alice, bob):
     for person in (alice, bob) * 5:
         factories.submit(person)
 
-    with CaptureQueriesContext(connection) as queries:
-        calls = dispatch.claim_requests(worker="w", most=most)
-
-    assert len(calls) == most
-    people = min(most, 2)
-    assert count(queries) <= 16 + people
+    assert count_claim(most=8) <= _CLAIM + 2
 
 
 def test_a_result_is_recorded_in_few_statements(alice, client):
@@ -55,7 +68,7 @@ def test_a_result_is_recorded_in_few_statements(alice, client):
         results.record_result(call=call, result=result)
 
     assert models_of(alice) == 2
-    assert count(queries) <= 14
+    assert count(queries) <= 10
 
 
 def models_of(person) -> int:
@@ -75,4 +88,4 @@ def test_further_results_of_a_batch_take_fewer(alice, client, monkeypatch):
         assert present.recorded == part
         counts.append(count(queries))
 
-    assert (counts[1] - counts[0]) / 3 <= 10
+    assert (counts[1] - counts[0]) / 3 <= 6

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
 from portal import models
 from portal.models.clock import Now
@@ -13,12 +14,17 @@ from portal.services import audit
 from portal.services.key import databases
 
 
-def get_current_account() -> models.Account:
+def list_in_use() -> QuerySet[models.Account]:
+    """All accounts that are not retired, each with its key's state, as every page needs that."""
+    return models.Account.objects.filter(retired_at=None).select_related("key")
+
+
+def get_current_account(*, among: QuerySet[models.Account] | None = None) -> models.Account:
     """The account that accepts this process's key; while none does, that of its base URL, or the newest in use.
 
-    Made, with this key, where there is none. It comes with its key's state, as every page needs that.
+    Made, with this key, where there is none. `among`: those in use, where the caller reads more of them.
     """
-    in_use = list(models.Account.objects.filter(retired_at=None).select_related("key").order_by("-pk"))
+    in_use = list((list_in_use() if among is None else among).order_by("-pk"))
     # Every page comes here, and whether a key is accepted costs a query an account.
     if len(in_use) > 1:
         in_use.sort(
@@ -29,8 +35,13 @@ def get_current_account() -> models.Account:
 
 def is_key_accepted(*, account: models.Account) -> bool:
     """Whether this process's key is known to reach the account, and the account is in use."""
+    return list_accepted(account=account).exists()
+
+
+def list_accepted(*, account: models.Account) -> QuerySet[models.Credential]:
+    """This process's key as one that the account is known to accept: one row, or none."""
     accepted = models.Credential.objects.accepted().filter(account=account, account__retired_at=None)
-    return accepted.filter(fingerprint=fingerprint_key(account=account)).exists()
+    return accepted.filter(fingerprint=fingerprint_key(account=account))
 
 
 def fingerprint_key(*, account: models.Account) -> str:

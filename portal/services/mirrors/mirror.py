@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Model
+from django.db.models import BigIntegerField, Model, Subquery, Value
 
 from portal import agentstation, models
 from portal.models.clock import Now
@@ -45,16 +45,40 @@ def store_response(*, portal_request: models.Request, workstation: agentstation.
     return _store_response(account=account, workstation=workstation, requester_id=portal_request.requester_id)
 
 
-def adopt_response(*, portal_request: models.Request, workstation: agentstation.Workstation) -> list[Model]:
+def describe_stored(
+    *, account: models.Account, workstation: agentstation.Workstation | None
+) -> dict[str, Subquery | Value]:
+    """The ids of what is stored of the workstation and of its workspace, to be read with another row."""
+    workspace = workstation.workspace if workstation else None
+    return {
+        "stored_workstation": _find_id(models.Workstation, account=account, told=workstation),
+        "stored_workspace": _find_id(models.Workspace, account=account, told=workspace),
+    }
+
+
+def _find_id(
+    kind: type[models.Workstation | models.Workspace],
+    *,
+    account: models.Account,
+    told: agentstation.Workstation | agentstation.Workspace | None,
+) -> Subquery | Value:
+    if told is None or not _is_storable(told.uid):
+        return Value(None, output_field=BigIntegerField())
+    return Subquery(kind.objects.filter(account=account, uid=told.uid).values("pk"))
+
+
+def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Workstation) -> list[Model]:
     """Store a response whose workstation no other request owns: it becomes the request's. Returns what changed.
 
     Under the key's lock, yet a scan may insert the same at this moment: IntegrityError, and the caller begins again.
     """
-    account, told = portal_request.account, workstation.workspace
-    known = _lock_known(account=account, uid=workstation.uid)
-    workspace, fresh = None, list[Model]()
+    portal_request, told = attempt.request, workstation.workspace
+    account, known, workspace, fresh = portal_request.account, None, None, list[Model]()
+    if attempt.stored_workstation is not None:
+        known = _lock_known(account=account, uid=workstation.uid)
     if told is not None and _is_storable(told.uid):
-        workspace = models.Workspace.objects.filter(account=account, uid=told.uid).first()
+        if attempt.stored_workspace is not None:
+            workspace = models.Workspace.objects.filter(pk=attempt.stored_workspace).first()
         if workspace is None:
             workspace = models.Workspace.objects.create(
                 account=account, uid=told.uid, owner=portal_request.requester, **_describe_workspace(told)

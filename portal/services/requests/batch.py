@@ -4,14 +4,13 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from django.db import transaction
 
 from portal import agentstation, models
-from portal.db import clock, is_unable
+from portal.db import is_unable
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker
+from portal.services.key import circuit_breaker
 from portal.services.requests import dispatch, results
 
 logger = logging.getLogger(__name__)
@@ -46,21 +45,18 @@ class Batch:
 def commit_batch(*, batch: Batch, worker: str) -> None:
     """Record first: that frees what the team may have in flight. Takes no lock where there is nothing to do."""
     boottime = agentstation.boottime()
-    account = accounts.get_current_account()
-    is_any_due = batch.most > 0 and dispatch.is_any_due(account=account)
-    if not (batch.brought or is_any_due):
+    account, is_any_due = dispatch.look_for_requests()
+    may_claim = is_any_due and batch.most > 0
+    if not (batch.brought or may_claim):
         return
     with transaction.atomic(), audit.collect_events():
-        key = circuit_breaker.lock_key(account=account)
-        now = clock.read_clock()
-        key = _save_results(batch, key=key, now=now)
-        if is_any_due:
-            batch.claimed += dispatch.claim_with_key(
-                key=key, worker=worker, most=min(batch.most, LARGEST), now=now, boottime=boottime
-            )
+        key = _save_results(batch, key=circuit_breaker.lock_key(account=account))
+        if may_claim:
+            most = min(batch.most, LARGEST)
+            batch.claimed += dispatch.claim_with_key(key=key, worker=worker, most=most, boottime=boottime)
 
 
-def _save_results(batch: Batch, *, key: models.Key, now: datetime) -> models.Key:
+def _save_results(batch: Batch, *, key: models.Key) -> models.Key:
     """Each in a savepoint. Returns the locked key as it is then."""
     begun_at = time.monotonic()
     for delivery in batch.brought[:LARGEST]:
@@ -71,7 +67,7 @@ def _save_results(batch: Batch, *, key: models.Key, now: datetime) -> models.Key
             continue
         try:
             with audit.collect_events():
-                results.save_result(key=key, call=delivery.call, result=delivery.result, now=now)
+                results.save_result(key=key, call=delivery.call, result=delivery.result)
         except Exception as error:
             if is_unable(error):
                 raise

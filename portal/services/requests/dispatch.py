@@ -10,14 +10,16 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from portal import agentstation, failures, models
-from portal.db import clock, release_connection
+from portal.db import release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
@@ -65,24 +67,26 @@ def claim_requests(*, worker: str, most: int) -> list[Call]:
     """
     # Read before the lock is waited for: the wait shortens the time to send, and never moves it past the deadline.
     boottime = agentstation.boottime()
-    account = accounts.get_current_account()
-    if not is_any_due(account=account):
+    account, is_any_due = look_for_requests()
+    if not is_any_due:
         return []
     with transaction.atomic():
         key = circuit_breaker.lock_key(account=account)
-        now = clock.read_clock()
-        return claim_with_key(key=key, worker=worker, most=most, now=now, boottime=boottime)
+        return claim_with_key(key=key, worker=worker, most=most, boottime=boottime)
 
 
-def is_any_due(*, account: models.Account) -> bool:
-    """Whether a request of the account waits for nothing but its turn."""
-    return models.Request.objects.due(account).exists()
+def look_for_requests() -> tuple[models.Account, bool]:
+    """The account that this process serves, and whether a request of it waits for nothing but its turn."""
+    due = models.Request.objects.due(OuterRef("pk"))
+    account = accounts.get_current_account(among=accounts.list_in_use().annotate(is_any_due=Exists(due)))
+    return account, getattr(account, "is_any_due", False)  # one that was made just now has none
 
 
-def claim_with_key(*, key: models.Key, worker: str, most: int, now: datetime, boottime: float) -> list[Call]:
-    """Claim at most so many under the locked key, in the caller's transaction. `now` and `boottime` were read first."""
+def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) -> list[Call]:
+    """Claim at most so many under the locked key, in the caller's transaction. `boottime` was read before the lock."""
+    state = _read_state(key)
     database_moved.pause_if_moved(key=key)
-    calls, room = list[Call](), min(most, _count_room(key=key, now=now))
+    calls, room, now = list[Call](), min(most, _count_room(key=key, state=state)), state["now"]
     while len(calls) < room:
         found = fair_queue.find_next(account=key.account, most=room - len(calls))
         admitted = ownership.admit_requests(portal_requests=found)
@@ -102,22 +106,47 @@ def find_claimed(*, calls: Sequence[Call]) -> list[Call]:
     return [call for call in calls if call.token in tokens]
 
 
-def _count_room(*, key: models.Key, now: datetime) -> int:
-    """How many attempts the key may be used for now, within the team's caps. While it resumes, for one at a time.
+class _State(TypedDict):
+    now: datetime  # by the database
+    is_accepted: bool  # this process's key, by the account
+    in_flight: int
+    resumed: int  # of those in flight, what was claimed since the last pause ended
+
+
+def _read_state(key: models.Key) -> _State:
+    """What a claim depends on, under the locked key.
 
     Past its deadline a call is over, whoever has yet to say so: it takes nobody's place.
     """
-    circuit_breaker.end_timed_pause(key=key, now=now)
-    if not circuit_breaker.may_send(key=key) or key.account.baseline_scan == models.Account.BaselineScan.WANTED:
+    in_flight = models.Attempt.objects.filter(
+        request__account=OuterRef("pk"), outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=Now()
+    )
+    rows = models.Account.objects.annotate(
+        now=Now(),
+        is_accepted=Exists(accounts.list_accepted(account=key.account)),
+        in_flight=_count(in_flight),
+        resumed=_count(in_flight.filter(claimed_tick__gte=key.resumed_tick)),
+    )
+    state: _State = rows.values(*_State.__annotations__).get(pk=key.account_id)
+    return state
+
+
+def _count(rows: QuerySet[models.Attempt]) -> Coalesce:
+    counted = rows.order_by().values("request__account").annotate(count=Count("pk"))
+    return Coalesce(Subquery(counted.values("count")), 0)
+
+
+def _count_room(*, key: models.Key, state: _State) -> int:
+    """How many attempts the key may be used for now, within the team's caps. While it resumes, for one at a time."""
+    circuit_breaker.end_timed_pause(key=key, now=state["now"])
+    is_scan_wanted = key.account.baseline_scan == models.Account.BaselineScan.WANTED
+    if key.is_paused or not state["is_accepted"] or is_scan_wanted:
         return 0
-    attempts = models.Attempt.objects.filter(request__account=key.account)
-    in_flight = attempts.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=now)
-    room = settings.PORTAL_CALLS_IN_FLIGHT - in_flight.count()
+    room = settings.PORTAL_CALLS_IN_FLIGHT - state["in_flight"]
     if key.is_resuming:
-        has_begun = in_flight.filter(claimed_tick__gte=key.resumed_tick).exists()  # since the pause ended
-        room = min(room, 0 if has_begun else 1)
+        room = min(room, 0 if state["resumed"] else 1)
     ahead = pace.count_due_releases(account=key.account)
-    return min(room, pace.count_room(account=key.account, now=now, ahead=ahead))
+    return min(room, pace.count_room(account=key.account, now=state["now"], ahead=ahead))
 
 
 def _create_attempts(

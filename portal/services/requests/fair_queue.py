@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import zip_longest
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from portal import models
@@ -17,14 +17,19 @@ def find_next(*, account: models.Account, most: int) -> list[models.Request]:
     Who may no longer ask for workstations has no turn: what they have waiting is cancelled.
     """
     due = models.Request.objects.due(account)
-    waiting = submitters.list_submitters().filter(Exists(due.filter(requester=OuterRef("pk"))))
-    people = list(waiting.order_by("last_turn", "pk").values_list("pk", flat=True)[:most])
-    last = models.Attempt.objects.filter(request=OuterRef("pk")).order_by("-number").values("number")[:1]
-    rows = due.annotate(last_number=Coalesce(last, 0))  # type: ignore[no-redef]
-    locked = rows.select_related("account", "requester").select_for_update(of=("self",))
     # By the index of each person: a queue may be long, and a window function reads all of it.
+    oldest = due.filter(requester=OuterRef("pk"))
+    waiting = submitters.list_submitters().filter(Exists(oldest)).order_by("last_turn", "pk")
+    turn = waiting.annotate(oldest=Subquery(oldest.values("pk")[:1])).values("oldest")[:most]
+    last = models.Attempt.objects.filter(request=OuterRef("pk")).order_by("-number").values("number")[:1]
+    has_more = Exists(due.filter(requester=OuterRef("requester")).exclude(pk=OuterRef("pk")))
+    rows = due.annotate(last_number=Coalesce(last, 0), has_more=has_more)  # type: ignore[no-redef]
+    locked = rows.select_related("account", "requester").select_for_update(of=("self",))
+    found = list(locked.filter(pk__in=turn).order_by("requester__last_turn", "requester"))
+    if len(found) == most or not any(row.has_more for row in found):
+        return found
     # Each of the others gets one at least, so nobody can need more than this.
-    queues = [locked.filter(requester=person)[: most - len(people) + 1] for person in people]
+    queues = [locked.filter(requester=row.requester_id)[: most - len(found) + 1] for row in found]
     # Whoever has had a turn is behind all others: first everybody's oldest, then everybody's second.
     return [row for turn in zip_longest(*queues) for row in turn if row is not None][:most]
 

@@ -1,13 +1,12 @@
 """Records what a call ended in: on the attempt while it is ours, and past its deadline as a late response."""
 
 from dataclasses import replace
-from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F, Model, Q
 
 from portal import agentstation, failures, models
-from portal.db import clock
+from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker
@@ -19,33 +18,30 @@ from portal.services.runtime import hidden
 @transaction.atomic
 def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
     """Write what the call ended in, in a transaction of its own. Safe to repeat after an error."""
-    key = _lock_key(call)
-    save_result(key=key, call=call, result=result, now=clock.read_clock())
+    save_result(key=_lock_key(call), call=call, result=result)
 
 
 @transaction.atomic
-def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result, now: datetime) -> None:
+def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result) -> None:
     """Write what the call ended in, under its account's locked key and in the caller's transaction: all, or nothing."""
-    attempt = _lock_attempt(call, key=key)
+    attempt = _lock_attempt(call, key=key, workstation=result.workstation)
     if attempt is None:
         _keep_stray(call=call, result=result)
         return
     portal_request = attempt.request
     outcome, failure, names_taken = result.outcome, result.failure, False
-    owner = _find_other_owner(portal_request, result=result)
+    owner = _find_other_owner(attempt)
     if owner is not None:
         outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
         names_taken = not _may_change_places(portal_request, owner=owner)
-    ours = _end_attempt(
-        attempt, key=key, result=result, now=now, outcome=outcome, failure=failure, names_taken=names_taken
-    )
+    ours = _end_attempt(attempt, key=key, result=result, outcome=outcome, failure=failure, names_taken=names_taken)
     if result.response is not None:
         contract_drift.note_deviations(deviations=result.response.deviations, request_number=portal_request.pk)
     if not ours:
         _record_late(attempt=attempt, result=result, owner=owner, names_taken=names_taken)
         return
     before = portal_request.status
-    mirrors = _use_result(result, key=key, attempt=attempt, now=now, owner=owner)
+    mirrors = _use_result(result, key=key, attempt=attempt, owner=owner)
     # Only now: the event keeps what the rows are after all that followed from the response.
     _record_outcome(attempt, outcome=outcome, failure=failure, before=before, mirrors=mirrors)
 
@@ -61,8 +57,7 @@ def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
     if attempt is None:
         _keep_stray(call=call, result=kept)
         return
-    now = clock.read_clock()
-    if not _end_attempt(attempt, key=key, result=kept, now=now, outcome=kept.outcome, failure=failure):
+    if not _end_attempt(attempt, key=key, result=kept, outcome=kept.outcome, failure=failure):
         _record_late(attempt=attempt, result=kept)
         return
     portal_request, before = attempt.request, attempt.request.status
@@ -79,10 +74,16 @@ def _lock_key(call: dispatch.Call) -> models.Key:
         return circuit_breaker.lock_key(account=accounts.get_current_account())
 
 
-def _lock_attempt(call: dispatch.Call, *, key: models.Key) -> models.Attempt | None:
-    """The call's attempt with its request; None where the database has gone back since the claim, and the id may be
-    another attempt's."""
+def _lock_attempt(
+    call: dispatch.Call, *, key: models.Key, workstation: agentstation.Workstation | None = None
+) -> models.Attempt | None:
+    """The call's attempt with its request, the time, and what is stored already of the workstation that came.
+
+    None where the database has gone back since the claim, and the id may be another attempt's.
+    """
     rows = models.Attempt.objects.select_related("request__requester").select_for_update(of=("self", "request"))
+    stored = mirror.describe_stored(account=key.account, workstation=workstation)
+    rows = rows.annotate(now=Now(), **stored)  # type: ignore[no-redef]
     attempt = rows.filter(pk=call.attempt_id, token=call.token, request__account=key.account).first()
     if attempt is not None:
         # With this instance comes the locked key, as it is now.
@@ -95,7 +96,6 @@ def _end_attempt(
     *,
     key: models.Key,
     result: dispatch.Result,
-    now: datetime,
     outcome: models.Attempt.Outcome,
     failure: failures.Failure | None,
     names_taken: bool = False,
@@ -104,7 +104,7 @@ def _end_attempt(
     return attempt.update_where(
         models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING),
         outcome=outcome,
-        ended_at=now,
+        ended_at=attempt.now,
         ended_tick=circuit_breaker.advance_tick(key=key),
         retry_after=_retry_after(result),
         names_taken=names_taken,
@@ -148,21 +148,20 @@ def _use_result(
     *,
     key: models.Key,
     attempt: models.Attempt,
-    now: datetime,
     owner: models.Request | None,
 ) -> list[Model]:
     """All that follows from a response in time. Returns the mirrors that it changed, as do those that it calls."""
     portal_request = attempt.request
     if result.workstation is not None:
         circuit_breaker.note_success(key=key, attempt=attempt)
-        return _use_workstation(portal_request, workstation=result.workstation, owner=owner)
+        return _use_workstation(attempt, workstation=result.workstation, owner=owner)
     if result.failure is None:
         mirrors = _take_named(portal_request)
         if not mirrors:  # nothing was sent: it keeps its place in the queue
             lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
         return mirrors
     stopped_key = circuit_breaker.note_failure(
-        key=key, attempt=attempt, failure=result.failure, now=now, retry_after=_retry_after(result)
+        key=key, attempt=attempt, failure=result.failure, now=attempt.now, retry_after=_retry_after(result)
     )
     return _move_on(portal_request, failure=result.failure, stopped_key=stopped_key, retry_after=_retry_after(result))
 
@@ -183,14 +182,12 @@ def _retry_after(result: dispatch.Result) -> float | None:
     return result.response.retry_after if result.response else None
 
 
-def _find_other_owner(portal_request: models.Request, *, result: dispatch.Result) -> models.Request | None:
+def _find_other_owner(attempt: models.Attempt) -> models.Request | None:
     """The other request that owns the workstation which the response names."""
-    if result.workstation is None:
+    if attempt.stored_workstation is None:
         return None
-    owners = models.Request.objects.filter(
-        workstation__account=portal_request.account_id, workstation__uid=result.workstation.uid
-    )
-    return owners.exclude(pk=portal_request.pk).first()
+    owners = models.Request.objects.filter(workstation=attempt.stored_workstation)
+    return owners.exclude(pk=attempt.request_id).first()
 
 
 def _may_change_places(portal_request: models.Request, *, owner: models.Request) -> bool:
@@ -212,16 +209,16 @@ def _may_change_places(portal_request: models.Request, *, owner: models.Request)
 
 
 def _use_workstation(
-    portal_request: models.Request, *, workstation: agentstation.Workstation, owner: models.Request | None
+    attempt: models.Attempt, *, workstation: agentstation.Workstation, owner: models.Request | None
 ) -> list[Model]:
     """Keep the workstation as the request's. One that another request owns stays with that one, as it is."""
-    states = models.Request.Status
+    portal_request, states = attempt.request, models.Request.Status
     if owner is not None:
         if portal_request.status != states.UNKNOWN:
             portal_request.attempt_count = F("attempt_count") + int(portal_request.status == states.SENDING)
             lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
         return []
-    mirrors = mirror.adopt_response(portal_request=portal_request, workstation=workstation)
+    mirrors = mirror.adopt_response(attempt=attempt, workstation=workstation)
     lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
     return mirrors
 
@@ -275,7 +272,7 @@ def _record_late(
         return
     before, mirrors = portal_request.status, list[Model]()
     if result.workstation is not None:
-        mirrors = _use_late_workstation(portal_request, workstation=result.workstation, owner=owner)
+        mirrors = _use_late_workstation(attempt, workstation=result.workstation, owner=owner)
     elif portal_request.status == models.Request.Status.UNKNOWN and _is_last(attempt):
         _use_late_refusal(portal_request, failure=result.failure)
     audit.record(
@@ -294,11 +291,11 @@ def _record_late(
 
 
 def _use_late_workstation(
-    portal_request: models.Request, *, workstation: agentstation.Workstation, owner: models.Request | None
+    attempt: models.Attempt, *, workstation: agentstation.Workstation, owner: models.Request | None
 ) -> list[Model]:
-    states = models.Request.Status
+    portal_request, states = attempt.request, models.Request.Status
     if portal_request.status in (states.UNKNOWN, states.QUEUED):
-        return _use_workstation(portal_request, workstation=workstation, owner=owner)
+        return _use_workstation(attempt, workstation=workstation, owner=owner)
     if owner is not None:
         return []
     stored = mirror.store_response(portal_request=portal_request, workstation=workstation)
