@@ -32,7 +32,8 @@ class RequestRow(TypedDict):
 def request_rows(requests: Iterable[models.Request]) -> list[RequestRow]:
     """The requests; where they come with the name of a `person`, with that."""
     every, now = list(requests), timezone.localtime()
-    states = {state: ui.request_state(row) for state, row in {row.state: row for row in every}.items()}
+    badges = {(row.status, row.needs_review): row for row in every}
+    states = {state: ui.request_state(row) for state, row in badges.items()}
     types = {name: ui.type_name(name) for name in {row.type for row in every}}
     start = reverse("request_list")
     return [
@@ -42,7 +43,7 @@ def request_rows(requests: Iterable[models.Request]) -> list[RequestRow]:
             type=types[row.type],
             workspace=row.workspace_uid,
             person=vars(row).get("person", ""),
-            state=states[row.state],
+            state=states[row.status, row.needs_review],
             failure=row.failure,
             requested=ui.draw_moment(row.created_at.astimezone(now.tzinfo), now=now),
             took=ui.took(row),

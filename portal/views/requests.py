@@ -100,7 +100,8 @@ def live_rows(request: SignedInRequest) -> HttpResponse:
 
 def _show_rows(request: SignedInRequest, rows: list[models.Request]) -> dict[str, Any]:
     """The rows, with what makes them live while one of them is unfinished."""
-    facts = [(row.pk, row.state, row.failure) for row in rows]
+    # No words: Django translates all statuses for each row that is asked for its own.
+    facts = [(row.pk, row.status, row.needs_review, row.failure) for row in rows]
     version = live.read_version(request, facts, key=read_key(request))
     is_live = any(not row.is_final for row in rows)
     return {
