@@ -24,6 +24,7 @@ class RequestRow(TypedDict):
     person: str
     state: SafeString
     failure: str
+    failure_link: str
     requested: SafeString
     took: str
 
@@ -35,6 +36,7 @@ def request_rows(requests: Iterable[models.Request]) -> list[RequestRow]:
     badges = {(row.status, row.needs_review): row for row in every}
     states = {state: ui.request_state(row) for state, row in badges.items()}
     types = {name: ui.type_name(name) for name in {row.type for row in every}}
+    links = {code: reverse("failure_detail", args=[code]) for code in {row.failure for row in every} if code}
     start = reverse("request_list")
     return [
         RequestRow(
@@ -45,6 +47,7 @@ def request_rows(requests: Iterable[models.Request]) -> list[RequestRow]:
             person=vars(row).get("person", ""),
             state=states[row.status, row.needs_review],
             failure=row.failure,
+            failure_link=links.get(row.failure, ""),
             requested=ui.draw_moment(row.created_at.astimezone(now.tzinfo), now=now),
             took=ui.took(row),
         )
