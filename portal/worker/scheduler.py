@@ -111,6 +111,7 @@ class Scheduler:
     def __init__(self, *, name: str, jobs: list[Job]) -> None:
         self._name = name
         self._stopping = threading.Event()
+        self._held: dict[str, leases.Lease] = {}  # by job; each thread knows only its own
         steps: list[tuple[str, float, Step]] = [(job.name, job.interval, partial(self._do, job)) for job in jobs]
         self.threads = [
             watchdog.WatchedThread(name=step_name, target=partial(self._repeat, interval, step), deadline=_DEADLINE)
@@ -154,13 +155,20 @@ class Scheduler:
         credentials.present_key(worker=self._name)
 
     def _do(self, job: Job, thread: watchdog.WatchedThread) -> None:
-        if job.uses_key and not circuit_breaker.is_confirmed(account=accounts.get_current_account()):
-            return
-        lease = leases.acquire_lease(
-            name=job.name, holder=self._name, seconds=job.lease_seconds, before_renewal=partial(self._go_on, thread)
-        )
+        lease = self._held.pop(job.name, None)
+        if lease is None or not lease.is_fresh:
+            lease = self._acquire(job, thread)
         if lease is not None:
             job.run(lease)
+            # Not after an error: it may be that the lease is another worker's.
+            self._held[job.name] = lease
+
+    def _acquire(self, job: Job, thread: watchdog.WatchedThread) -> leases.Lease | None:
+        if job.uses_key and not circuit_breaker.is_confirmed(account=accounts.get_current_account()):
+            return None
+        return leases.acquire_lease(
+            name=job.name, holder=self._name, seconds=job.lease_seconds, before_renewal=partial(self._go_on, thread)
+        )
 
     def _go_on(self, thread: watchdog.WatchedThread) -> None:
         """Note a step of a job. Raises LeaseLost where the worker is stopping, which ends the job."""

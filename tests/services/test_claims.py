@@ -142,6 +142,13 @@ def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
         leases.renew_lease(lease=lease)
 
 
+def test_a_worker_that_asks_again_renews_its_lease():
+    lease = factories.acquire_lease(name="long", holder="mine", seconds=60)
+    models.Lease.objects.update(expires_at=Now())
+    assert leases.acquire_lease(name="long", holder="mine", seconds=60) == lease
+    assert leases.acquire_lease(name="long", holder="other", seconds=60) is None
+
+
 def test_what_a_late_response_named_goes_to_the_request_that_lacks_one(sandbox, settings, alice):
     """Two unknown requests, one workstation shown: the first takes it, though the second's call had made it."""
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0

@@ -200,6 +200,65 @@ def test_a_job_that_blocks_loses_its_lease_and_writes_nothing_more(transactional
     assert len(lost) == 1
 
 
+def run_jobs(*jobs: scheduler.Job, until: threading.Event) -> None:
+    """Do the jobs as the worker `w` until the event comes."""
+    running = scheduler.Scheduler(name="w", jobs=list(jobs))
+    running.start()
+    assert until.wait(20)
+    running.stop()
+
+
+def test_a_job_asks_for_its_lease_once_and_not_in_each_round(transactional_db):
+    rounds, enough = [], threading.Event()
+
+    def run(lease: leases.Lease) -> None:
+        rounds.append(lease.asked_at)
+        if len(rounds) == 5:
+            enough.set()
+
+    run_jobs(scheduler.Job(name="j", interval=0.01, run=run), until=enough)
+
+    assert len(set(rounds)) == 1
+
+
+def test_a_job_asks_for_its_lease_again_once_half_of_it_is_over(transactional_db, monkeypatch):
+    monkeypatch.setattr(scheduler, "_LEASE", 0.05)
+    rounds, enough = [], threading.Event()
+
+    def run(lease: leases.Lease) -> None:
+        rounds.append(lease)
+        if lease.asked_at > rounds[0].asked_at:
+            enough.set()
+
+    run_jobs(scheduler.Job(name="j", interval=0.001, run=run), until=enough)
+
+    assert {lease.token for lease in rounds} == {1}
+
+
+def test_a_job_whose_lease_another_has_taken_is_not_done_until_that_one_ends(transactional_db):
+    rounds, others, enough = [], [], threading.Event()
+
+    def run(lease: leases.Lease) -> None:
+        rounds.append(lease)
+        if len(rounds) == 2:
+            models.Lease.objects.filter(name="j").update(holder="another", token=lease.token + 1)
+        leases.renew_lease(lease=lease)
+
+    def count(lease: leases.Lease) -> None:
+        if len(rounds) >= 2:
+            others.append(lease)
+        if len(others) == 5:
+            enough.set()
+
+    run_jobs(
+        scheduler.Job(name="j", interval=0.001, run=run),
+        scheduler.Job(name="clock", interval=0.01, run=count),
+        until=enough,
+    )
+
+    assert len(rounds) == 2
+
+
 def test_a_job_that_fails_is_tried_again(caplog, transactional_db):
     rounds, stop = [], threading.Event()
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.db.models import Q
 
-from portal import models
+from portal import agentstation, models
 from portal.models.clock import Now
 
 _OVERDUE = timedelta(seconds=60)
@@ -25,33 +25,41 @@ def _go_on() -> None:
 class Lease:
     """A lease that this worker holds, as of its fencing token; each renewal is for so many seconds.
 
-    `before_renewal` is called at each step of the job, and may raise LeaseLost to end it there.
+    `before_renewal` is called at each step of the job, and may raise LeaseLost to end it there. `asked_at` is a reading
+    of agentstation.boottime().
     """
 
     name: str
     token: int
     seconds: float = field(compare=False)
+    asked_at: float = field(compare=False, repr=False)
     before_renewal: Callable[[], None] = field(default=_go_on, compare=False, repr=False)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether at least half of it is left, so that another round may begin without asking for it.
+
+        Where the database's clock has stepped it may be lost all the same: then the job's next write finds that out.
+        """
+        return agentstation.boottime() - self.asked_at < self.seconds / 2
 
 
 def acquire_lease(
     *, name: str, holder: str, seconds: float, before_renewal: Callable[[], None] = _go_on
 ) -> Lease | None:
     """Acquire or renew a lease for some seconds; None while another worker holds it."""
-    known = models.Lease.objects.annotate(is_fresh=Q(expires_at__gte=Now() + timedelta(seconds=seconds / 2)))
-    stored, _ = known.get_or_create(name=name, defaults={"holder": "", "expires_at": Now()})
+    asked_at = agentstation.boottime()
+    stored, _ = models.Lease.objects.get_or_create(name=name, defaults={"holder": "", "expires_at": Now()})
     rows, until = models.Lease.objects.filter(name=name, token=stored.token), Now() + timedelta(seconds=seconds)
-    if stored.holder == holder:
-        # An idle worker comes here every second, and must not write each time, nor ask for the right to.
-        if not stored.is_fresh:
-            rows.update(expires_at=until)
-        return Lease(name=name, token=stored.token, seconds=seconds, before_renewal=before_renewal)
-    # Whoever changes the token first gets it. One that seems to last longer than any does was taken before the clock
-    # stepped back, perhaps by a worker that has died since.
-    free = Q(expires_at__lte=Now()) | Q(expires_at__gt=until + _SLACK)
-    if not rows.filter(free).update(holder=holder, token=stored.token + 1, expires_at=until):
+    token = stored.token
+    if stored.holder != holder:
+        # Whoever changes the token first gets it. One that seems to last longer than any does was taken before the
+        # clock stepped back, perhaps by a worker that has died since.
+        rows = rows.filter(Q(expires_at__lte=Now()) | Q(expires_at__gt=until + _SLACK))
+        token += 1
+    if not rows.update(holder=holder, token=token, expires_at=until):
         return None
-    return Lease(name=name, token=stored.token + 1, seconds=seconds, before_renewal=before_renewal)
+    return Lease(name=name, token=token, seconds=seconds, asked_at=asked_at, before_renewal=before_renewal)
 
 
 def renew_lease(*, lease: Lease) -> None:
