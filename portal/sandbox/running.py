@@ -9,6 +9,7 @@ from portal.sandbox import names, server
 
 # SIGHUP too: a closed terminal is no reason to break off an answer.
 _ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_LOOK_EVERY = 0.25  # seconds; it is mostly idle
 
 
 class CannotServe(Exception):
@@ -27,7 +28,14 @@ def add_options(parser: ArgumentParser) -> None:
 def serve(*, host: str, port: int, connections_port: int, data: Path, lifetime: float) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, and finish the answers begun. Raises CannotServe."""
     try:
-        sandbox = server.Sandbox(host=host, port=port, connections_port=connections_port, path=data, lifetime=lifetime)
+        sandbox = server.Sandbox(
+            host=host,
+            port=port,
+            connections_port=connections_port,
+            path=data,
+            lifetime=lifetime,
+            look_every=_LOOK_EVERY,
+        )
     except ValueError as error:
         raise CannotServe(str(error)) from None
     except OverflowError:

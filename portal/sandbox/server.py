@@ -73,6 +73,8 @@ class _Server(ThreadingHTTPServer):
 class Sandbox:
     """The imitation of the provider. It listens as soon as it is made, and answers once it is started.
 
+    `look_every` so many seconds it looks whether it is to stop.
+
     Only on loopback: whoever reaches it can script and read it.
     """
 
@@ -87,6 +89,7 @@ class Sandbox:
         lifetime: float = 3600.0,
         file_every: float = 4.0,
         log_every: float = 2.0,
+        look_every: float = 0.05,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not control.is_loopback(host):
@@ -105,6 +108,7 @@ class Sandbox:
         self._provider = Provider(store=store, connections=self._connections, api_key=api_key)
         self._server.RequestHandlerClass = partial(Handler, self._provider)
         self._thread: threading.Thread | None = None
+        self._look_every = look_every
         self._serving = False
         self._stopped = False
 
@@ -119,7 +123,7 @@ class Sandbox:
         """Serve until another thread calls `stop`."""
         self._serving = True
         self._connections.start()
-        self._server.serve_forever(poll_interval=0.05)
+        self._server.serve_forever(poll_interval=self._look_every)
 
     def stop(self) -> None:
         """Accept nothing more, finish the answers begun (delayed and held ones at once), cut what would never end."""
