@@ -1,11 +1,21 @@
-"""How many statements it takes to send a request: everybody else waits for them. BEGIN, COMMIT, savepoints aside."""
+"""How many statements it takes to send a request: everybody else waits for them. BEGIN, COMMIT, savepoints aside.
+
+And how many a worker that has nothing to do takes, second after second.
+"""
+
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from portal import models
+from portal.models.clock import Now
+from portal.services.key import probe, steady_clock
+from portal.services.mirrors import refreshing, releases
+from portal.services.reconciliation import reconcile, timeouts
 from portal.services.requests import batch, dispatch, results
-from portal.services.runtime import clients
+from portal.services.runtime import clients, workers
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -89,3 +99,50 @@ def test_further_results_of_a_batch_take_fewer(alice, client, monkeypatch):
         counts.append(count(queries))
 
     assert (counts[1] - counts[0]) / 3 <= 6
+
+
+# --- While nothing is to be done ---
+
+
+@pytest.fixture
+def idle(settings, client):
+    """All has been refreshed and scanned."""
+    models.Workstation.objects.update(refresh_due_at=Now() + timedelta(minutes=1))
+    factories.reconcile_once(factories.acquire_lease(name="reconcile"))
+    workers.note_worker(name="w")
+
+
+def test_an_idle_dispatcher_asks_once(idle):
+    with CaptureQueriesContext(connection) as queries:
+        batch.commit_batch(batch=batch.Batch(brought=[], most=8), worker="w")
+    assert len(queries) == 1
+
+
+def test_an_idle_sender_of_releases_asks_once(idle):
+    with CaptureQueriesContext(connection) as queries:
+        assert releases.claim_release() is None
+    assert len(queries) == 1
+
+
+@pytest.mark.parametrize("do", [refreshing.refresh_workstations, probe.probe_key])
+def test_jobs_that_come_each_two_seconds_ask_once_while_idle(idle, client, do):
+    lease = factories.acquire_lease(name="job")
+    with CaptureQueriesContext(connection) as queries:
+        assert not do(lease=lease, client=client)
+    assert len(queries) == 1
+
+
+def test_idle_jobs_that_come_each_five_seconds_ask_ten_times(idle, client):
+    lease = factories.acquire_lease(name="job")
+    steady = steady_clock.SteadyClock()
+    with CaptureQueriesContext(connection) as reconciling:
+        reconcile.reconcile_requests(lease=lease, client=client, steady=steady)
+    with CaptureQueriesContext(connection) as recovering:
+        timeouts.recover_requests(lease=lease, watched=steady)
+    assert max(len(reconciling), len(recovering)) <= 10
+
+
+def test_a_sign_of_life_is_one_statement(idle):
+    with CaptureQueriesContext(connection) as queries:
+        workers.note_worker(name="w")
+    assert len(queries) == 1

@@ -53,22 +53,21 @@ class Reading:
 
 def refresh_workstations(*, lease: leases.Lease, client: agentstation.Client) -> int:
     """Ask the provider about the live workstations that are due. Returns how many were due."""
+    # One that is being released tells of its end by that; in doubt, it is read as well.
+    is_wanted = Q(release_requested_at=None) | Q(doubted_at__isnull=False)
+    wanted = models.Workstation.objects.live().filter(is_wanted, refresh_due_at__lte=Now())
+    if not wanted.exists():
+        return 0
     account = accounts.get_current_account()
+    due = list(wanted.filter(account=account).order_by("refresh_due_at")[:_MOST])
+    if not due or circuit_breaker.stops_all_calls(key=account.key):
+        return 0
     # Another account's key would hear of all of ours that they are gone.
     if not circuit_breaker.is_confirmed(account=account):
         return 0
-    key = circuit_breaker.get_key(account=account)
-    if circuit_breaker.stops_all_calls(key=key):
-        return 0
-    wanted = models.Workstation.objects.live().filter(account=account, refresh_due_at__lte=Now())
-    # One that is being released tells of its end by that; in doubt, it is read as well.
-    wanted = wanted.filter(Q(release_requested_at=None) | Q(doubted_at__isnull=False))
-    due = list(wanted.order_by("refresh_due_at")[:_MOST])
-    if not due:
-        return 0
     readings = _read_due(due, account=account, lease=lease, client=client.hurried(total_timeout=_LONGEST_CALL))
     for news in batched((reading for reading in readings if reading.is_news), _TOGETHER):
-        _store_news(readings=news, account=account, begun_tick=key.tick, lease=lease)
+        _store_news(readings=news, account=account, begun_tick=account.key.tick, lease=lease)
     if readings:
         _note_readings(readings=readings, account=account, lease=lease)
     return len(due)

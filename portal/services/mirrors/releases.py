@@ -91,6 +91,8 @@ def claim_release() -> Release | None:
     Looks without a lock first, so that an idle sender does not take SQLite's only write lock.
     """
     boottime = agentstation.boottime()
+    if not models.Workstation.objects.live().filter(release_requested_at__isnull=False).exists():
+        return None  # an idle sender asks for no more
     account = accounts.get_current_account()
     if not models.Workstation.objects.due_for_release(account).exists() or not circuit_breaker.is_confirmed(
         account=account

@@ -42,7 +42,7 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
     account = accounts.get_current_account()
     if not circuit_breaker.is_confirmed(account=account):
         return  # the lists may be another account's
-    if scans.find_open(account=account) or _is_scan_due(account=account):
+    if _is_scan_due(account=account):
         scans.advance_scan(account=account, lease=lease, client=client)
     now = steady.observe(token=lease.token)
     listinglag.measure_lags(account=account, now=now)
@@ -59,10 +59,11 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
 
 
 def _is_scan_due(*, account: models.Account) -> bool:
-    """Often at first, then ever less while something is to be reconciled; else every few minutes, for orphans."""
+    """Where one is under way; else often at first, then ever less while something is to be reconciled; else every few
+    minutes, for orphans."""
     now = clock.read_clock()
     last = models.Scan.objects.filter(account=account).order_by("-id").first()
-    if last is None:
+    if last is None or last.ended_at is None:
         return True
     wait = settings.PORTAL_SCAN_INTERVAL
     newest = unresolved.list_open_attempts(account=account).aggregate(newest=Max("ended_at"))["newest"]
@@ -78,10 +79,10 @@ def _decide_all(*, account: models.Account, this_round: Round) -> dict[int, matc
 
     They are read without a lock: what changes meanwhile is seen when it is done, or in the next round.
     """
-    view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
     by_request = _group_attempts(account=account)
     if not by_request:
         return {}
+    view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
     past = unresolved.Past(account=account, numbers=by_request)
     described = [
         (own[0].request, past.describe_request(portal_request=own[0].request, attempts=own))

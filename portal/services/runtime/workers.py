@@ -11,7 +11,8 @@ _KEPT = timedelta(days=7)
 
 def note_worker(*, name: str) -> None:
     """Note that a worker lives."""
-    models.Worker.objects.update_or_create(name=name, defaults={"seen_at": Now(), "stopped_at": None})
+    if not models.Worker.objects.filter(name=name).update(seen_at=Now(), stopped_at=None):
+        models.Worker.objects.create(name=name)
 
 
 def note_stopped(*, name: str) -> None:
