@@ -5,7 +5,8 @@ to take the answer, without end: sixteen half-sent requests stop the portal. And
 waits up to two seconds for each client that does not close one. Here the loop collects requests, and gives a thread
 only to one that is whole; the thread waits for its client only while it sends what is no file; the loop sends the rest
 of a file, and sees the client off. Whoever is unknown here has few threads, which let members go first: a flood of
-sign-ins leaves them their pages. Forms have threads of their own: while many are sent at once, pages go on.
+sign-ins leaves them their pages. On SQLite forms have threads of their own: while many wait for its one writer, pages
+go on.
 """
 
 import fcntl
@@ -13,6 +14,7 @@ import re
 import socket
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +31,6 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from portal import environment, settings
 from portal.web.arrival import Arrival
 from portal.web.client_socket import ClientSocket
-from portal.web.lane import Lane
 
 ARRIVE_WITHIN = 10.0  # seconds for a whole request
 SEND_WITHIN = 30.0  # seconds for one piece of an answer, which is a page or some hundred lines of an export
@@ -39,9 +40,10 @@ _SEND_BUFFER = 256 * 1024  # bytes
 _MOST_NOT_TAKEN = 16 * 1024  # bytes
 _PIECE = 16 * 1024  # bytes
 _MOST_LEFT_UNREAD = 1024 * 1024  # bytes of a refused body that are let pass, so that its sender gets to read why
-_STRANGERS = 2  # threads for whoever shows no cookie of somebody who is or was signed in, true or not
-# Seconds for which strangers let members go first, and pages forms. Nearly all take less, an export or a password more.
-GIVE_WAY = 0.25
+# Threads for whoever shows no cookie of somebody who is or was signed in, true or not. Python gives each that is busy
+# as much of the processor as a member's, so each first waits until no member is being answered, but not for ever.
+_STRANGERS = 2
+GIVE_WAY = 0.25  # seconds; nearly all pages take less, an export or a password more
 _IS_KNOWN = re.compile(
     rb"^(?:GET|HEAD) /(?:healthz|readyz)[ ?]|\r\nCookie:[^\r\n]*\b(?:%b|%b)="
     % (settings.SESSION_COOKIE_NAME.encode(), settings.BROWSER_COOKIE.encode()),
@@ -81,14 +83,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().check_config(cfg, log)
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """The threads for members' pages, beside those for forms and for strangers."""
-        forms = max(1, self.cfg.threads * 5 // 8)
-        self._forms = Lane(threads=forms)
-        # On SQLite forms wait for its one writer and not for the processor.
-        before = [] if settings.ON_SQLITE else [self._forms]
-        self._pages = Lane(threads=max(1, self.cfg.threads - forms), behind=before, at_most=GIVE_WAY)
-        self._strangers = Lane(threads=_STRANGERS, behind=[self._forms, self._pages], at_most=GIVE_WAY)
-        return self._pages.pool
+        """The threads for members' pages, beside those for strangers and for forms."""
+        self._strangers = ThreadPoolExecutor(max_workers=_STRANGERS)
+        self._members: set[Future[bool]] = set()  # those that are being answered; of the loop alone
+        self._is_quiet = threading.Event()  # there are none
+        self._is_quiet.set()
+        threads: ThreadPoolExecutor = super().get_thread_pool()
+        self._forms = threads
+        if settings.ON_SQLITE:
+            forms = self.cfg.threads * 5 // 8
+            self._forms = ThreadPoolExecutor(max_workers=max(1, forms))
+            threads = ThreadPoolExecutor(max_workers=max(1, self.cfg.threads - forms))
+        return threads
 
     # --- Called by gunicorn's loop ---
 
@@ -109,8 +115,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
         """A thread has answered. gunicorn would end a connection by waiting in the loop until the client does."""
-        for lane in (self._forms, self._pages, self._strangers):
-            lane.finish(fs)
+        self._members.discard(fs)
+        if not self._members:
+            self._is_quiet.set()
         if conn.sock.has_unsent:
             self._await(conn, partial(self._send_on, fs), EVENT_WRITE)
         elif fs.cancelled() or fs.exception() or not fs.result():
@@ -131,6 +138,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.timeout = min(conn.timeout, deadline)
 
     # --- Called on a thread ---
+
+    def _handle_stranger(self, conn: Connection) -> bool:
+        self._is_quiet.wait(GIVE_WAY)
+        return bool(self.handle(conn))
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
         """Answer a whole request."""
@@ -188,9 +199,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 self._drop(conn)
 
     def _answer(self, conn: Connection) -> None:
-        is_known = _IS_KNOWN.search(conn.arrival.received)
-        members = self._forms if conn.arrival.received.startswith(b"POST ") else self._pages
-        future = (members if is_known else self._strangers).submit(partial(self.handle, conn))
+        if _IS_KNOWN.search(conn.arrival.received):
+            self._is_quiet.clear()
+            threads = self._forms if conn.arrival.received.startswith(b"POST ") else self.tpool
+            future = threads.submit(self.handle, conn)
+            self._members.add(future)
+        else:
+            future = self._strangers.submit(self._handle_stranger, conn)
         # In the loop: connections and what is known of them are its own.
         future.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
 

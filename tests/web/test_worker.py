@@ -87,6 +87,7 @@ def test_strangers_hold_no_thread_of_members(serve):
     assert len(strangers) == MANY
 
 
+@pytest.mark.skipif(not settings.ON_SQLITE, reason="only SQLite has one writer")
 def test_forms_that_take_long_hold_no_thread_of_pages(serve):
     server = serve()
     fields = (COOKIE, "Content-Length: 0")
@@ -96,23 +97,11 @@ def test_forms_that_take_long_hold_no_thread_of_pages(serve):
     assert len(forms) == MANY
 
 
-def be_answered_for_long(port: int, *, method: str = "GET") -> Client:
-    """A member, for a page or a form."""
-    member = Client(port, window=4096).send_head("/endless", COOKIE, "Content-Length: 0", method=method)
+def be_answered_for_long(port: int) -> Client:
+    """A member."""
+    member = Client(port, window=4096).send_head("/endless", COOKIE)
     assert member.read()
     return member
-
-
-@pytest.mark.skipif(settings.ON_SQLITE, reason="there a form waits for the one writer")
-def test_pages_wait_while_a_form_is_taken(serve):
-    server = serve(give_way=600)
-    form = be_answered_for_long(server.port, method="POST")
-    page = Client(server.port).send_head("/", COOKIE)
-    another = be_answered_for_long(server.port, method="POST")
-    assert not page.has_something()
-    form.reset()
-    another.reset()
-    assert page.read_answer().endswith("ok")
 
 
 def test_strangers_wait_while_a_member_is_answered(serve):
