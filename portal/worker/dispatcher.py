@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 _IDLE = 1.0  # seconds between looks for requests that become due by the clock alone
 _PAUSE = 1.0  # seconds before the database is tried again
+_LONGEST_REST = 0.1  # seconds between two batches: one may have taken long because others had the lock
 _DEADLINE = 120.0  # seconds without progress; one try at a database that does not answer takes up to half a minute
 
 
@@ -101,7 +102,7 @@ class Dispatcher:
         more comes to be done, which then takes fewer batches.
         """
         if connection.vendor == "sqlite":
-            self._stopping.wait(self._wrote_for)
+            self._stopping.wait(min(self._wrote_for, _LONGEST_REST))
 
     def _recover(self) -> None:
         connection.close()

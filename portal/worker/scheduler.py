@@ -44,8 +44,9 @@ _PRUNE_ROUNDS = 60  # a few thousand requests in each, so about a million a day
 class Job:
     """Something done from time to time; `interval` in seconds.
 
-    `run` does one bounded round and checks its lease at each step. One that `uses_key` asks the provider: it is done
-    only where the key is known to be the account's, and its lease outlasts one call.
+    `run` does one bounded round and checks its lease at each step. One that `uses_key` asks the provider: its lease is
+    asked for only where the key is known to be the account's, which it checks itself before each call, and outlasts
+    one call.
     """
 
     name: str

@@ -359,6 +359,15 @@ def test_a_429_whose_time_has_come_resumes_at_the_next_claim(sandbox, alice):
     assert state() == ("ACTIVE", "")
 
 
+def test_what_is_in_flight_while_a_timed_pause_ends_keeps_nobody_waiting(sandbox, alice):
+    refused, _ = call_all(sandbox, alice, 2)
+    finish(sandbox, refused, {"status": 429, "headers": {"Retry-After": "3"}})
+    factories.submit(alice)
+    models.Key.objects.update(paused_until=Now())
+    assert len(dispatch.claim_requests(worker="w", most=5)) == 1
+    assert dispatch.claim_requests(worker="w", most=5) == []
+
+
 def test_a_provider_that_always_says_at_once_is_asked_ever_more_rarely(sandbox, settings, alice):
     settings.PORTAL_RETRY_DELAY = 10.0
     seconds = []

@@ -63,11 +63,6 @@ def stops_all_calls(*, key: models.Key) -> bool:
     return key.is_paused and key.cause in _STOPPING_CAUSES
 
 
-def may_send(*, key: models.Key) -> bool:
-    """Whether this process may send with the locked key now."""
-    return not key.is_paused and is_confirmed(account=key.account)
-
-
 def is_confirmed(*, account: models.Account) -> bool:
     """Whether this process's key is known to be this account's: another's lists would show nothing of ours."""
     return accounts.is_key_accepted(account=account)

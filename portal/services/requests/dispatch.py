@@ -138,13 +138,15 @@ def _count(rows: QuerySet[models.Attempt]) -> Coalesce:
 
 def _count_room(*, key: models.Key, state: _State) -> int:
     """How many attempts the key may be used for now, within the team's caps. While it resumes, for one at a time."""
+    was_paused = key.is_paused
     circuit_breaker.end_timed_pause(key=key, now=state["now"])
     is_scan_wanted = key.account.baseline_scan == models.Account.BaselineScan.WANTED
     if key.is_paused or not state["is_accepted"] or is_scan_wanted:
         return 0
     room = settings.PORTAL_CALLS_IN_FLIGHT - state["in_flight"]
     if key.is_resuming:
-        room = min(room, 0 if state["resumed"] else 1)
+        # What was in flight when the pause ended just now was claimed before it.
+        room = min(room, 0 if state["resumed"] and not was_paused else 1)
     ahead = pace.count_due_releases(account=key.account)
     return min(room, pace.count_room(account=key.account, now=state["now"], ahead=ahead))
 

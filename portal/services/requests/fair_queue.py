@@ -14,7 +14,9 @@ def find_next(*, account: models.Account, most: int) -> list[models.Request]:
     """The next requests that may be sent, at most so many: each time the oldest of the person whose last turn is
     longest ago. Locked, each with its `last_number`.
 
-    Who may no longer ask for workstations has no turn: what they have waiting is cancelled.
+    Under the key's lock, without which nobody moves a queued request: one that vanished while its row is waited for
+    would hide the others of its requester. Who may no longer ask for workstations has no turn: what they have waiting
+    is cancelled.
     """
     due = models.Request.objects.due(account)
     # By the index of each person: a queue may be long, and a window function reads all of it.
