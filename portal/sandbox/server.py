@@ -73,9 +73,8 @@ class _Server(ThreadingHTTPServer):
 class Sandbox:
     """The imitation of the provider. It listens as soon as it is made, and answers once it is started.
 
-    `look_every` so many seconds it looks whether it is to stop.
-
-    Only on loopback: whoever reaches it can script and read it.
+    Only on loopback: whoever reaches it can script and read it. Every `look_every` seconds it looks whether it is to
+    stop.
     """
 
     def __init__(

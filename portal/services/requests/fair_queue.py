@@ -22,12 +22,12 @@ def find_next(*, account: models.Account, most: int) -> list[models.Request]:
     # By the index of each person: a queue may be long, and a window function reads all of it.
     oldest = due.filter(requester=OuterRef("pk"))
     waiting = submitters.list_submitters().filter(Exists(oldest)).order_by("last_turn", "pk")
-    turn = waiting.annotate(oldest=Subquery(oldest.values("pk")[:1])).values("oldest")[:most]
+    heads = waiting.annotate(oldest=Subquery(oldest.values("pk")[:1])).values("oldest")[:most]
     last = models.Attempt.objects.filter(request=OuterRef("pk")).order_by("-number").values("number")[:1]
     has_more = Exists(due.filter(requester=OuterRef("requester")).exclude(pk=OuterRef("pk")))
     rows = due.annotate(last_number=Coalesce(last, 0), has_more=has_more)  # type: ignore[no-redef]
     locked = rows.select_related("account", "requester").select_for_update(of=("self",))
-    found = list(locked.filter(pk__in=turn).order_by("requester__last_turn", "requester"))
+    found = list(locked.filter(pk__in=heads).order_by("requester__last_turn", "requester"))
     if len(found) == most or not any(row.has_more for row in found):
         return found
     # Each of the others gets one at least, so nobody can need more than this.
