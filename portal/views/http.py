@@ -1,6 +1,9 @@
 """The HTTP request of somebody who is signed in: views behind the sign-in middleware get no other."""
 
-from django.http import HttpRequest
+from collections.abc import Callable
+from functools import wraps
+
+from django.http import HttpRequest, HttpResponse
 
 from portal import models
 from portal.services.key import circuit_breaker
@@ -22,3 +25,15 @@ def keep_key(request: HttpRequest, *, key: models.Key) -> models.Key:
     """Let the rest of the page show this state of the key."""
     request.portal_key = key  # type: ignore[attr-defined]
     return key
+
+
+def with_referrer[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
+    """The view, whose page browsers name to the portal, and to nobody else, when they ask for the next one."""
+
+    @wraps(view)
+    def respond(*args: P.args, **values: P.kwargs) -> HttpResponse:
+        response = view(*args, **values)
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
+
+    return respond

@@ -137,6 +137,13 @@ def test_what_is_refused_has_the_focus(page, portal, administrator):
     expect(page.locator("[name=type]").first).to_be_focused()
 
 
+def test_the_page_of_a_request_is_known_to_follow_the_form(page, portal, administrator):
+    sign_in(page, portal.address)
+    with page.expect_request(re.compile(r"/requests/[0-9]+/$")) as asked:
+        request(page, portal.address)
+    assert asked.value.all_headers()["referer"] == f"{portal.address}/requests/new/"
+
+
 def test_escape_gives_the_focus_back(page, portal, administrator):
     sign_in(page, portal.address)
     menu = page.locator(".account")

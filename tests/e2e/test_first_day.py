@@ -1,5 +1,7 @@
 """From the set-up link to a workstation with its files, and to a 402 with its panel."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -46,6 +48,13 @@ def request(page: Page, address: str, *, type: str = "python", workspace: str = 
         page.check('[name=place][value="+other"]')
         page.fill("[name=workspace_id]", workspace)
     page.click("main form button[type=submit]")
+
+
+def test_the_page_of_a_request_is_known_to_follow_the_form(signed_in, portal):
+    """Web processes let it wait with forms."""
+    with signed_in.expect_request(re.compile(r"/requests/[0-9]+/$")) as asked:
+        request(signed_in, portal.address)
+    assert asked.value.all_headers()["referer"] == f"{portal.address}/requests/new/"
 
 
 def test_a_workstation_comes_up_shows_its_files_and_is_given_back(signed_in, portal):

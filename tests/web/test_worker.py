@@ -10,7 +10,7 @@ import pytest
 
 from portal import settings
 from tests.chaos import stage
-from tests.web.clients import FILE_SIZE, MANY, Client, ask
+from tests.web.clients import FILE_SIZE, HOST, MANY, Client, ask
 
 COOKIE = f"Cookie: {settings.SESSION_COOKIE_NAME}=x"
 
@@ -87,14 +87,46 @@ def test_strangers_hold_no_thread_of_members(serve):
     assert len(strangers) == MANY
 
 
-@pytest.mark.skipif(not settings.ON_SQLITE, reason="only SQLite has one writer")
-def test_forms_that_take_long_hold_no_thread_of_pages(serve):
-    server = serve()
+def send_forms_that_take_long(port: int) -> list[Client]:
+    """More than there are threads; one at least is being answered."""
     fields = (COOKIE, "Content-Length: 0")
-    forms = [Client(server.port, window=4096).send_head("/endless", *fields, method="POST") for _ in range(MANY)]
+    forms = [Client(port, window=4096).send_head("/endless", *fields, method="POST") for _ in range(MANY)]
+    assert forms[0].read()
+    return forms
+
+
+@pytest.mark.parametrize(
+    ("path", "referrer"),
+    [("/", "/requests/new/"), ("/requests/7/?seen=none.x", "/requests/new/"), ("/requests/7/", "/requests/")],
+)
+def test_forms_that_take_long_hold_no_thread_of_pages(serve, path, referrer):
+    server = serve()
+    forms = send_forms_that_take_long(server.port)
+    for _ in range(5):
+        assert ask(server.port, path, COOKIE, f"Referer: https://{HOST}{referrer}") == "200"
+    assert len(forms) == MANY
+
+
+@pytest.mark.parametrize("path", ["/requests/export.csv?status=FAILED", "/admin/portal/event/export.jsonl"])
+def test_an_export_waits_with_pages(serve, path):
+    server = serve()
+    forms = send_forms_that_take_long(server.port)
+    export = Client(server.port).send_head(path, COOKIE, "Content-Length: 0", method="POST")
+    assert export.read_answer().endswith("ok")
+    assert len(forms) == MANY
+
+
+@pytest.mark.parametrize("field", ["Referer", "referer"])
+def test_the_page_that_a_form_leads_to_waits_with_forms(serve, field):
+    server = serve()
+    forms = send_forms_that_take_long(server.port)
+    page = Client(server.port).send_head("/requests/7/", COOKIE, f"{field}: https://{HOST}/requests/new/?again=3")
     for _ in range(5):
         assert ask(server.port, "/", COOKIE) == "200"
-    assert len(forms) == MANY
+    assert not page.has_something()
+    for form in forms:
+        form.reset()
+    assert page.read_answer().endswith("ok")
 
 
 def be_answered_for_long(port: int) -> Client:

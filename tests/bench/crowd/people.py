@@ -21,6 +21,7 @@ EVERY = 0.1  # seconds between two looks at a page, whether or not the one befor
 PATIENCE = 300.0  # seconds for an answer
 FINAL = {"succeeded", "failed", "cancelled"}
 _TOKEN = "a" * 32  # by which a form is known to be the site's own
+_AFTER_THE_FORM = f"Referer: https://{HOST}/requests/new/\r\n"  # as browsers say where a form leads
 _STATUS = re.compile(r'data-request-status="([a-z]+)"')
 _NUMBER = re.compile(r"/requests/([0-9]+)/$")
 
@@ -80,7 +81,8 @@ class Person:
 
     async def watch(self, number: int) -> float:
         """Look at the request's page until it shows how it ended; when that was."""
-        page, answer = polls.Page(session=self.session), await self.get(f"/requests/{number}/")
+        page = polls.Page(session=self.session)
+        answer = await self.get(f"/requests/{number}/", _AFTER_THE_FORM)
         while True:
             if answer.status == 200:
                 text = answer.text
