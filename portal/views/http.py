@@ -28,7 +28,7 @@ def keep_key(request: HttpRequest, *, key: models.Key) -> models.Key:
 
 
 def with_referrer[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
-    """The view, whose page browsers name to the portal, and to nobody else, when they ask for the next one."""
+    """The view, whose page browsers name to the portal, and to nobody else, when they ask for what follows it."""
 
     @wraps(view)
     def respond(*args: P.args, **values: P.kwargs) -> HttpResponse:

@@ -5,8 +5,8 @@ to take the answer, without end: sixteen half-sent requests stop the portal. And
 waits up to two seconds for each client that does not close one. Here the loop collects requests, and gives a thread
 only to one that is whole; the thread waits for its client only while it sends what is no file; the loop sends the rest
 of a file, and sees the client off. Whoever is unknown here has few threads, which let members go first: a flood of
-sign-ins leaves them their pages. Forms have threads of their own, and so has the page that a new request's form leads
-to: while many send one, all other pages go on.
+sign-ins leaves them their pages. Forms, and the page that a new request's form leads to, have threads of their own:
+while many send one, all other pages go on.
 """
 
 import fcntl
@@ -49,9 +49,10 @@ _IS_KNOWN = re.compile(
     % (settings.SESSION_COOKIE_NAME.encode(), settings.BROWSER_COOKIE.encode()),
     re.IGNORECASE,
 )
-# Not an export, which takes long. Browsers name the form's page where it leads to the request's (`with_referrer`).
+# Not a download, which takes long. Browsers name the form where it has led to the page of a request (`with_referrer`).
 _IS_FORM = re.compile(
-    rb"^POST (?!\S*/export[./])|^GET /requests/[0-9]+/ .*\r\nReferer:[^\r\n]*/requests/new/", re.IGNORECASE | re.DOTALL
+    rb"POST (?![^\s?]*/(?:export|evidence)\.)|GET /requests/[0-9]+/ .*\r\nReferer:[^\r\n]*/requests/new/",
+    re.IGNORECASE | re.DOTALL,
 )
 _CARRY_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -92,8 +93,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._members: set[Future[bool]] = set()  # those that are being answered; of the loop alone
         self._is_quiet = threading.Event()  # there are none
         self._is_quiet.set()
-        forms = self.cfg.threads * 3 // 8
-        self._forms = ThreadPoolExecutor(max_workers=max(1, forms))
+        forms = max(1, self.cfg.threads // 2)
+        self._forms = ThreadPoolExecutor(max_workers=forms)
         return ThreadPoolExecutor(max_workers=max(1, self.cfg.threads - forms))
 
     # --- Called by gunicorn's loop ---
@@ -201,7 +202,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def _answer(self, conn: Connection) -> None:
         if _IS_KNOWN.search(conn.arrival.received):
             self._is_quiet.clear()
-            threads = self._forms if _IS_FORM.search(conn.arrival.received) else self.tpool
+            threads = self._forms if _IS_FORM.match(conn.arrival.received) else self.tpool
             future = threads.submit(self.handle, conn)
             self._members.add(future)
         else:

@@ -107,8 +107,10 @@ def test_forms_that_take_long_hold_no_thread_of_pages(serve, path, referrer):
     assert len(forms) == MANY
 
 
-@pytest.mark.parametrize("path", ["/requests/export.csv?status=FAILED", "/admin/portal/event/export.jsonl"])
-def test_an_export_waits_with_pages(serve, path):
+@pytest.mark.parametrize(
+    "path", ["/requests/export.csv?status=FAILED", "/admin/portal/event/export.jsonl", "/requests/7/evidence.json"]
+)
+def test_a_download_waits_with_pages(serve, path):
     server = serve()
     forms = send_forms_that_take_long(server.port)
     export = Client(server.port).send_head(path, COOKIE, "Content-Length: 0", method="POST")

@@ -20,7 +20,7 @@ from portal.services.key import circuit_breaker, pace
 from portal.services.mirrors import sanitize
 from portal.services.runtime import clients
 
-_MOST_AT_ONCE = 4  # calls of this process, so that a slow provider leaves threads to all other pages
+_MOST_AT_ONCE = 4  # calls of this process, so that a slow provider leaves threads to all other forms
 _LONGEST = 10.0  # seconds
 _BUSY_FOR = 3.0  # seconds, before it is tried again
 _LONGEST_WORDS = 500  # characters of what the provider said
