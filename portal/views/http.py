@@ -1,4 +1,7 @@
-"""The HTTP request of somebody who is signed in: views behind the sign-in middleware get no other."""
+"""HTTP as views share it: the request of somebody who is signed in, and what browsers tell of the page before.
+
+Views behind the sign-in middleware get no other request.
+"""
 
 from collections.abc import Callable
 from functools import wraps
