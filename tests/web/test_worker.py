@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 
 from portal import settings
 from tests.chaos import stage
 from tests.web.clients import FILE_SIZE, HOST, MANY, Client, ask
 
 COOKIE = f"Cookie: {settings.SESSION_COOKIE_NAME}=x"
+FORM = reverse("request_new")
 
 
 def count_connections(port: int) -> int:
@@ -97,7 +99,11 @@ def send_forms_that_take_long(port: int) -> list[Client]:
 
 @pytest.mark.parametrize(
     ("path", "referrer"),
-    [("/", "/requests/new/"), ("/requests/7/?seen=none.x", "/requests/new/"), ("/requests/7/", "/requests/")],
+    [
+        ("/", FORM),
+        (reverse("request_live", args=[7]), FORM),
+        (reverse("request_detail", args=[7]), reverse("request_list")),
+    ],
 )
 def test_forms_that_take_long_hold_no_thread_of_pages(serve, path, referrer):
     server = serve()
@@ -108,7 +114,12 @@ def test_forms_that_take_long_hold_no_thread_of_pages(serve, path, referrer):
 
 
 @pytest.mark.parametrize(
-    "path", ["/requests/export.csv?status=FAILED", "/admin/portal/event/export.jsonl", "/requests/7/evidence.json"]
+    "path",
+    [
+        f"{reverse('request_export_csv')}?status=FAILED",
+        reverse("admin:portal_event_export_jsonl"),
+        reverse("request_evidence", args=[7]),
+    ],
 )
 def test_a_download_waits_with_pages(serve, path):
     server = serve()
@@ -122,7 +133,8 @@ def test_a_download_waits_with_pages(serve, path):
 def test_the_page_that_a_form_leads_to_waits_with_forms(serve, field):
     server = serve()
     forms = send_forms_that_take_long(server.port)
-    page = Client(server.port).send_head("/requests/7/", COOKIE, f"{field}: https://{HOST}/requests/new/?again=3")
+    path = reverse("request_detail", args=[7])
+    page = Client(server.port).send_head(path, COOKIE, f"{field}: https://{HOST}{FORM}?again=3")
     for _ in range(5):
         assert ask(server.port, "/", COOKIE) == "200"
     assert not page.has_something()
