@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from django.contrib.sessions.backends import db
+from django.db.models import CharField, DateTimeField, QuerySet
 from django.utils import timezone
 
 from portal import models
+from portal.models.compiled import compiled
 
 
 def hash_key(key: str) -> str:
@@ -30,8 +32,7 @@ class SessionStore(db.SessionStore):
 
     def _get_session_from_db(self) -> models.Session | None:
         if self.session_key is not None:
-            rows = models.Session.objects.filter(session_key=hash_key(self.session_key), expire_date__gt=timezone.now())
-            for row in rows.select_related("user"):
+            for row in _read_session(key=hash_key(self.session_key), now=timezone.now()):
                 self.seen_at, self.person = row.seen_at, row.user
                 return row
         self._session_key = None
@@ -62,3 +63,8 @@ class SessionStore(db.SessionStore):
         row.began_at = datetime.fromtimestamp(data["began"], UTC) if "began" in data else None
         row.seen_at = self.seen_at or timezone.now()
         return row
+
+
+@compiled(key=CharField(), now=DateTimeField())
+def _read_session(*, key: str, now: datetime) -> QuerySet[models.Session]:
+    return models.Session.objects.filter(session_key=key, expire_date__gt=now).select_related("user")

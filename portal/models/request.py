@@ -45,7 +45,7 @@ class RequestQuerySet(models.QuerySet["Request"]):
         """Those that the person may see: their own, or all with the permission to see all."""
         return self if user.has_perm("portal.see_all") else self.filter(requester=user)
 
-    def due(self, account: Account | OuterRef) -> "RequestQuerySet":
+    def due(self, account: Account | int | OuterRef) -> "RequestQuerySet":
         """Those of the account that may be sent now, oldest first; whose turn it is, is not said here."""
         return self.filter(
             Q(next_attempt_at=None) | Q(next_attempt_at__lte=Now()), account=account, status=Request.Status.QUEUED

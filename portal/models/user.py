@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.audited import Audited
+from portal.models.compiled import compiled
 
 _REGIONS = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 
@@ -57,9 +58,9 @@ class User(Audited, AbstractUser):
     def list_granted(self) -> frozenset[str]:
         """The names of the permissions that the person was given, alone and by groups: read once, in one query."""
         if self._granted is None:
-            names = Permission.objects.order_by().values_list("content_type__app_label", "codename")
-            rows = names.filter(user=self).union(names.filter(group__user=self)).order_by()
-            self._granted = frozenset(f"{app_label}.{codename}" for app_label, codename in rows)
+            self._granted = frozenset(
+                f"{app_label}.{codename}" for app_label, codename in _read_granted(user_id=self.pk)
+            )
         return self._granted
 
     def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
@@ -71,3 +72,9 @@ class User(Audited, AbstractUser):
         return self.is_active and (
             self.is_superuser or any(name.startswith(f"{app_label}.") for name in self.list_granted())
         )
+
+
+@compiled(user_id=models.BigIntegerField())
+def _read_granted(*, user_id: int) -> models.QuerySet[Permission, tuple[str, str]]:
+    names = Permission.objects.order_by().values_list("content_type__app_label", "codename")
+    return names.filter(user=user_id).union(names.filter(group__user=user_id)).order_by()

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
+from django.db.models import BigIntegerField, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -12,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
+from portal.models.compiled import compiled
 from portal.services.mirrors import types
 from portal.services.reconciliation import operator_actions
 from portal.services.reports import pulse
@@ -140,8 +142,7 @@ def _read_pulse(request: SignedInRequest, number: int) -> pulse.Pulse:
 
 def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict[str, object]:
     """All that the page shows, read after its pulse: it may be newer than the version says, and never older."""
-    rows = models.Request.objects.select_related("requester", "account", "workstation__workspace")
-    portal_request = get_object_or_404(rows, pk=number)
+    [portal_request] = _read_request(number=number)
     past = timeline.read_request_history(portal_request=portal_request, was_claimed=found.was_claimed)
     portal_request, key = past.portal_request, found.key
     is_waiting = portal_request.status == models.Request.Status.QUEUED
@@ -176,6 +177,11 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
         "is_asked": is_own and may_decide and portal_request.status == models.Request.Status.UNKNOWN,
         "reason_form": forms.ReasonForm(),
     }
+
+
+@compiled(number=BigIntegerField())
+def _read_request(*, number: int) -> QuerySet[models.Request]:
+    return models.Request.objects.select_related("requester", "account", "workstation__workspace").filter(pk=number)
 
 
 def _make_part(portal_request: models.Request, *, key: models.Key, position: int | None, version: str) -> live.Part:

@@ -1,6 +1,7 @@
 """The account that this process serves, and the fingerprint of its key."""
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 
 from django.conf import settings
@@ -9,22 +10,28 @@ from django.db.models import QuerySet
 
 from portal import models
 from portal.models.clock import Now
+from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import databases
 
 
 def list_in_use() -> QuerySet[models.Account]:
-    """All accounts that are not retired, each with its key's state, as every page needs that."""
-    return models.Account.objects.filter(retired_at=None).select_related("key")
+    """All accounts that are not retired, newest first, each with its key's state, as every page needs that."""
+    return models.Account.objects.filter(retired_at=None).select_related("key").order_by("-pk")
 
 
-def get_current_account(*, among: QuerySet[models.Account] | None = None) -> models.Account:
+@compiled()
+def _read_in_use() -> QuerySet[models.Account]:
+    return list_in_use()
+
+
+def get_current_account(*, among: Sequence[models.Account] | None = None) -> models.Account:
     """The account that accepts this process's key; while none does, that of its base URL, or the newest in use.
 
     Made, with this key, where there is none. `among`: those in use, where the caller reads more of them.
     """
-    in_use = list((list_in_use() if among is None else among).order_by("-pk"))
+    in_use = _read_in_use() if among is None else list(among)
     # Every page comes here, and whether a key is accepted costs a query an account.
     if len(in_use) > 1:
         in_use.sort(
@@ -35,13 +42,13 @@ def get_current_account(*, among: QuerySet[models.Account] | None = None) -> mod
 
 def is_key_accepted(*, account: models.Account) -> bool:
     """Whether this process's key is known to reach the account, and the account is in use."""
-    return list_accepted(account=account).exists()
+    return list_accepted(account_id=account.pk, fingerprint=fingerprint_key(account=account)).exists()
 
 
-def list_accepted(*, account: models.Account) -> QuerySet[models.Credential]:
-    """This process's key as one that the account is known to accept: one row, or none."""
-    accepted = models.Credential.objects.accepted().filter(account=account, account__retired_at=None)
-    return accepted.filter(fingerprint=fingerprint_key(account=account))
+def list_accepted(*, account_id: int, fingerprint: str) -> QuerySet[models.Credential]:
+    """A key as one that the account is known to accept: one row, or none."""
+    accepted = models.Credential.objects.accepted().filter(account=account_id, account__retired_at=None)
+    return accepted.filter(fingerprint=fingerprint)
 
 
 def fingerprint_key(*, account: models.Account) -> str:

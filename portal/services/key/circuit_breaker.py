@@ -7,10 +7,12 @@ from functools import partial
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import BigIntegerField, QuerySet
 from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.db import clock
+from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, pace, steady_clock
@@ -48,7 +50,15 @@ def get_current_key() -> models.Key:
 
 def lock_key(*, account: models.Account | int) -> models.Key:
     """The key's row, of the account or its id, locked until the transaction ends. Always a transaction's first lock."""
-    return models.Key.objects.select_related("account").select_for_update(of=("self",)).get(account=account)
+    found = _lock_keys(account_id=account if isinstance(account, int) else account.pk)
+    if not found:
+        raise models.Key.DoesNotExist
+    return found[0]
+
+
+@compiled(account_id=BigIntegerField())
+def _lock_keys(*, account_id: int) -> QuerySet[models.Key]:
+    return models.Key.objects.select_related("account").select_for_update(of=("self",)).filter(account=account_id)
 
 
 def advance_tick(*, key: models.Key) -> int:

@@ -2,8 +2,11 @@
 
 import secrets
 
+from django.db.models import QuerySet
+
 from portal import models
 from portal.db import places
+from portal.models.compiled import compiled
 
 # Identities that this process gave. One that was not committed is nobody's.
 MADE: set[str] = set()
@@ -11,12 +14,16 @@ MADE: set[str] = set()
 
 def get_database() -> models.Database:
     """The one row; made, with the place as it is, at its first use."""
-    row = models.Database.objects.filter(pk=1).first()
-    if row is not None:
-        return row
+    if found := _read_database():
+        return found[0]
     place, identity = places.read_place(), secrets.token_hex(16)
     MADE.add(identity)
     row, _ = models.Database.objects.get_or_create(
         pk=1, defaults={"identity": identity, "place": place.name, "timeline": place.timeline}
     )
     return row
+
+
+@compiled()
+def _read_database() -> QuerySet[models.Database]:
+    return models.Database.objects.filter(pk=1)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BigIntegerField, Model, Subquery, Value
+from django.db.models import Model, Subquery
 
 from portal import agentstation, models
 from portal.models.clock import Now
@@ -45,26 +45,21 @@ def store_response(*, portal_request: models.Request, workstation: agentstation.
     return _store_response(account=account, workstation=workstation, requester_id=portal_request.requester_id)
 
 
-def describe_stored(
-    *, account: models.Account, workstation: agentstation.Workstation | None
-) -> dict[str, Subquery | Value]:
-    """The ids of what is stored of the workstation and of its workspace, to be read with another row."""
+def find_uids(*, workstation: agentstation.Workstation | None) -> tuple[str, str]:
+    """Under which uids the workstation and its workspace are kept; empty where nothing is."""
     workspace = workstation.workspace if workstation else None
+    uids = (told.uid if told is not None and _is_storable(told.uid) else "" for told in (workstation, workspace))
+    return next(uids), next(uids)
+
+
+def describe_stored(*, account_id: int, workstation: str, workspace: str) -> dict[str, Subquery]:
+    """The ids of what is stored under these uids, to be read with another row."""
+    stations = models.Workstation.objects.filter(account=account_id, uid=workstation)
+    spaces = models.Workspace.objects.filter(account=account_id, uid=workspace)
     return {
-        "stored_workstation": _find_id(models.Workstation, account=account, told=workstation),
-        "stored_workspace": _find_id(models.Workspace, account=account, told=workspace),
+        "stored_workstation": Subquery(stations.values("pk")),
+        "stored_workspace": Subquery(spaces.values("pk")),
     }
-
-
-def _find_id(
-    kind: type[models.Workstation | models.Workspace],
-    *,
-    account: models.Account,
-    told: agentstation.Workstation | agentstation.Workspace | None,
-) -> Subquery | Value:
-    if told is None or not _is_storable(told.uid):
-        return Value(None, output_field=BigIntegerField())
-    return Subquery(kind.objects.filter(account=account, uid=told.uid).values("pk"))
 
 
 def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Workstation) -> list[Model]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from portal import agentstation, failures, models
 from portal.db import clock, release_connection
 from portal.models.clock import Now
+from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, pace
@@ -91,7 +92,7 @@ def claim_release() -> Release | None:
     Looks without a lock first, so that an idle sender does not take SQLite's only write lock.
     """
     boottime = agentstation.boottime()
-    if not models.Workstation.objects.live().filter(release_requested_at__isnull=False).exists():
+    if not _find_wished():
         return None  # an idle sender asks for no more
     account = accounts.get_current_account()
     if not models.Workstation.objects.due_for_release(account).exists() or not circuit_breaker.is_confirmed(
@@ -106,6 +107,11 @@ def claim_release() -> Release | None:
             return None
         stored = models.Workstation.objects.due_for_release(account).first()
         return _claim(stored, boottime=boottime) if stored else None
+
+
+@compiled()
+def _find_wished() -> QuerySet[models.Workstation, int]:
+    return models.Workstation.objects.live().filter(release_requested_at__isnull=False).values_list("pk", flat=True)[:1]
 
 
 def _claim(stored: models.Workstation, *, boottime: float) -> Release | None:

@@ -15,12 +15,13 @@ from typing import TypedDict
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, CharField, Count, DurationField, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from portal import agentstation, failures, models
 from portal.db import release_connection
 from portal.models.clock import Now
+from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, database_moved, pace
@@ -77,14 +78,19 @@ def claim_requests(*, worker: str, most: int) -> list[Call]:
 
 def look_for_requests() -> tuple[models.Account, bool]:
     """The account that this process serves, and whether a request of it waits for nothing but its turn."""
-    due = models.Request.objects.due(OuterRef("pk"))
-    account = accounts.get_current_account(among=accounts.list_in_use().annotate(is_any_due=Exists(due)))
+    account = accounts.get_current_account(among=_read_accounts())
     return account, getattr(account, "is_any_due", False)  # one that was made just now has none
+
+
+@compiled()
+def _read_accounts() -> QuerySet[models.Account]:
+    return accounts.list_in_use().annotate(is_any_due=Exists(models.Request.objects.due(OuterRef("pk"))))
 
 
 def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) -> list[Call]:
     """Claim at most so many under the locked key, in the caller's transaction. `boottime` was read before the lock."""
-    state = _read_state(key)
+    fingerprint = accounts.fingerprint_key(account=key.account)
+    [state] = _read_state(account_id=key.account_id, fingerprint=fingerprint, resumed_tick=key.resumed_tick)
     database_moved.pause_if_moved(key=key)
     calls, room, now = list[Call](), min(most, _count_room(key=key, state=state)), state["now"]
     while len(calls) < room:
@@ -113,7 +119,8 @@ class _State(TypedDict):
     resumed: int  # of those in flight, what was claimed since the last pause ended
 
 
-def _read_state(key: models.Key) -> _State:
+@compiled(account_id=BigIntegerField(), fingerprint=CharField(), resumed_tick=BigIntegerField())
+def _read_state(*, account_id: int, fingerprint: str, resumed_tick: int) -> QuerySet[models.Account, _State]:
     """What a claim depends on, under the locked key.
 
     Past its deadline a call is over, whoever has yet to say so: it takes nobody's place.
@@ -123,11 +130,11 @@ def _read_state(key: models.Key) -> _State:
     )
     rows = models.Account.objects.annotate(
         now=Now(),
-        is_accepted=Exists(accounts.list_accepted(account=key.account)),
+        is_accepted=Exists(accounts.list_accepted(account_id=account_id, fingerprint=fingerprint)),
         in_flight=_count(in_flight),
-        resumed=_count(in_flight.filter(claimed_tick__gte=key.resumed_tick)),
+        resumed=_count(in_flight.filter(claimed_tick__gte=resumed_tick)),
     )
-    state: _State = rows.values(*_State.__annotations__).get(pk=key.account_id)
+    state: QuerySet[models.Account, _State] = rows.filter(pk=account_id).values(*_State.__annotations__)
     return state
 
 
@@ -254,14 +261,21 @@ def _is_ours(call: Call, *, seconds: float) -> bool:
     meanwhile, nor where the database says nothing for as long as the send margin.
     """
     asked_at = agentstation.boottime()
-    over_by = Now() + timedelta(seconds=max(seconds, 0.0) + settings.PORTAL_RECORD_MARGIN)
-    moved = Q(request__account__key__state=models.Key.State.PAUSED, request__account__key__cause=models.DATABASE_MOVED)
-    ours = models.Attempt.objects.filter(
-        pk=call.attempt_id, token=call.token, outcome=models.Attempt.Outcome.SENDING, deadline_at__gte=over_by
-    ).exclude(moved | Q(request__in=models.Workstation.objects.filter(made_for__isnull=False).values("made_for")))
+    left = timedelta(seconds=max(seconds, 0.0) + settings.PORTAL_RECORD_MARGIN)
     try:
-        return ours.exists() and agentstation.boottime() - asked_at <= settings.PORTAL_SEND_MARGIN
+        ours = _find_ours(attempt_id=call.attempt_id, token=call.token, left=left)
+        return bool(ours) and agentstation.boottime() - asked_at <= settings.PORTAL_SEND_MARGIN
     except DatabaseError:
         return False
     finally:
         release_connection()
+
+
+@compiled(attempt_id=BigIntegerField(), token=CharField(), left=DurationField())
+def _find_ours(*, attempt_id: int, token: str, left: timedelta) -> QuerySet[models.Attempt, int]:
+    moved = Q(request__account__key__state=models.Key.State.PAUSED, request__account__key__cause=models.DATABASE_MOVED)
+    named = models.Workstation.objects.filter(made_for__isnull=False).values("made_for")
+    ours = models.Attempt.objects.filter(
+        pk=attempt_id, token=token, outcome=models.Attempt.Outcome.SENDING, deadline_at__gte=Now() + left
+    )
+    return ours.exclude(moved | Q(request__in=named)).values_list("pk", flat=True)

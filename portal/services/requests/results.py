@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from django.db import transaction
-from django.db.models import F, Model, Q
+from django.db.models import BigIntegerField, CharField, F, Model, Q, QuerySet
 
 from portal import agentstation, failures, models
 from portal.models.clock import Now
+from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker
@@ -81,14 +82,35 @@ def _lock_attempt(
 
     None where the database has gone back since the claim, and the id may be another attempt's.
     """
+    uid, workspace_uid = mirror.find_uids(workstation=workstation)
+    found = _lock_attempts(
+        attempt_id=call.attempt_id,
+        token=call.token,
+        account_id=key.account_id,
+        workstation=uid,
+        workspace=workspace_uid,
+    )
+    if not found:
+        return None
+    # With this instance comes the locked key, as it is now.
+    found[0].request.account = key.account
+    return found[0]
+
+
+@compiled(
+    attempt_id=BigIntegerField(),
+    token=CharField(),
+    account_id=BigIntegerField(),
+    workstation=CharField(),
+    workspace=CharField(),
+)
+def _lock_attempts(
+    *, attempt_id: int, token: str, account_id: int, workstation: str, workspace: str
+) -> QuerySet[models.Attempt]:
     rows = models.Attempt.objects.select_related("request__requester").select_for_update(of=("self", "request"))
-    stored = mirror.describe_stored(account=key.account, workstation=workstation)
+    stored = mirror.describe_stored(account_id=account_id, workstation=workstation, workspace=workspace)
     rows = rows.annotate(now=Now(), **stored)  # type: ignore[no-redef]
-    attempt = rows.filter(pk=call.attempt_id, token=call.token, request__account=key.account).first()
-    if attempt is not None:
-        # With this instance comes the locked key, as it is now.
-        attempt.request.account = key.account
-    return attempt
+    return rows.filter(pk=attempt_id, token=token, request__account=account_id)
 
 
 def _end_attempt(

@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+from django.db.models import QuerySet
+
 from portal import models
 from portal.models.clock import Now
+from portal.models.compiled import compiled
 
 _SEEN_LATELY = timedelta(seconds=30)
 _KEPT = timedelta(days=7)
@@ -27,8 +30,13 @@ def prune_workers() -> None:
 
 def list_living() -> list[str]:
     """The names of the workers that have been seen in the last half minute."""
+    return _read_living()
+
+
+@compiled()
+def _read_living() -> QuerySet[models.Worker, str]:
     living = models.Worker.objects.filter(stopped_at=None, seen_at__gte=Now() - _SEEN_LATELY)
-    return list(living.order_by("name").values_list("name", flat=True))
+    return living.order_by("name").values_list("name", flat=True)
 
 
 def is_worker_alive() -> bool:
