@@ -31,7 +31,9 @@ def compiled(
         written: dict[frozenset[tuple[str, object]], _Query] = {}
 
         @wraps(make)
-        def run(*_: _Given.args, **given: _Given.kwargs) -> list[_Row]:
+        def run(*unnamed: _Given.args, **given: _Given.kwargs) -> list[_Row]:
+            if unnamed:
+                raise TypeError("the arguments are given by name")
             key = frozenset((name, value) for name, value in given.items() if name not in fields)
             query = written.get(key)
             if query is None:
@@ -55,18 +57,27 @@ class _Parameter(Expression):
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
         return "%s", [self]
 
+    def __str__(self) -> str:
+        raise TypeError(f"the SQL is written before {self._name} is known")  # some lookups make a text of a value
+
     def read(self, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> Any:
-        """The value, in the database's form."""
-        return self.output_field.get_db_prep_value(given[self._name], connection)
+        """The value, in the database's form. Raises TypeError where there is none: SQL compares otherwise with NULL."""
+        value = given[self._name]
+        if value is None:
+            raise TypeError(f"{self._name} is None")
+        return self.output_field.get_db_prep_value(value, connection)
 
 
 class _Query:
     """A query set and its SQL. Runs share both, and change neither."""
 
     def __init__(self, rows: QuerySet[Any, Any]) -> None:
-        self._rows = rows
-        self._compiler = rows.query.get_compiler(using=rows.db)
-        self._sql, self._params = self._compiler.as_sql()
+        if cast(Any, rows)._prefetch_related_lookups:
+            raise TypeError("what is prefetched takes queries of its own")
+        compiler = rows.query.get_compiler(using=rows.db)
+        self._sql, self._params = compiler.as_sql()
+        # Each run has its thread's.
+        self._rows, self._compiler = rows, _copy(compiler, connection=None)
 
     def run(self, given: Mapping[str, Any]) -> list[Any]:
         """The rows, as Django reads them."""

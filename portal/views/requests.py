@@ -142,7 +142,10 @@ def _read_pulse(request: SignedInRequest, number: int) -> pulse.Pulse:
 
 def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict[str, object]:
     """All that the page shows, read after its pulse: it may be newer than the version says, and never older."""
-    [portal_request] = _read_request(number=number)
+    rows = _read_request(number=number)
+    if not rows:  # it was deleted since
+        raise Http404
+    portal_request = rows[0]
     past = timeline.read_request_history(portal_request=portal_request, was_claimed=found.was_claimed)
     portal_request, key = past.portal_request, found.key
     is_waiting = portal_request.status == models.Request.Status.QUEUED

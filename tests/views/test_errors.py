@@ -70,6 +70,17 @@ def test_the_pages_of_a_server_error_ask_the_database_nothing(name, django_asser
 ON_SQLITE = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no timeout of statements")
 
 
+def test_a_request_that_goes_while_its_page_is_being_made_is_not_found(sandbox, alice, browser):
+    number = factories.submit(alice).pk
+
+    def find_nothing(execute, sql, params, many, context):
+        is_gone = sql.startswith('SELECT "portal_request"."id"')
+        return execute(sql, (0,) if is_gone else params, many, context)
+
+    with connection.execute_wrapper(find_nothing):
+        assert browser.get(f"/requests/{number}/").status_code == 404
+
+
 @ON_SQLITE
 def test_a_query_that_took_too_long_is_said(rf):
     with connection.cursor() as cursor:

@@ -29,7 +29,7 @@ def _read_in_use() -> QuerySet[models.Account]:
 def get_current_account(*, among: Sequence[models.Account] | None = None) -> models.Account:
     """The account that accepts this process's key; while none does, that of its base URL, or the newest in use.
 
-    Made, with this key, where there is none. `among`: those in use, where the caller reads more of them.
+    Made, with this key, where there is none. `among`: those in use, newest first, where the caller reads more of them.
     """
     in_use = _read_in_use() if among is None else list(among)
     # Every page comes here, and whether a key is accepted costs a query an account.
