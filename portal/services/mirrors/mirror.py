@@ -47,9 +47,11 @@ def store_response(*, portal_request: models.Request, workstation: agentstation.
 
 def find_uids(*, workstation: agentstation.Workstation | None) -> tuple[str, str]:
     """Under which uids the workstation and its workspace are kept; empty where nothing is."""
-    workspace = workstation.workspace if workstation else None
-    uids = (told.uid if told is not None and _is_storable(told.uid) else "" for told in (workstation, workspace))
-    return next(uids), next(uids)
+    return _find_uid(workstation), _find_uid(workstation.workspace if workstation else None)
+
+
+def _find_uid(told: agentstation.Workstation | agentstation.Workspace | None) -> str:
+    return told.uid if told is not None and _is_storable(told.uid) else ""
 
 
 def describe_stored(*, account_id: int, workstation: str, workspace: str) -> dict[str, Subquery]:

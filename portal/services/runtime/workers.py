@@ -28,13 +28,9 @@ def prune_workers() -> None:
     models.Worker.objects.filter(seen_at__lt=Now() - _KEPT).delete()
 
 
-def list_living() -> list[str]:
-    """The names of the workers that have been seen in the last half minute."""
-    return _read_living()
-
-
 @compiled()
-def _read_living() -> QuerySet[models.Worker, str]:
+def list_living() -> QuerySet[models.Worker, str]:
+    """The names of the workers that have been seen in the last half minute."""
     living = models.Worker.objects.filter(stopped_at=None, seen_at__gte=Now() - _SEEN_LATELY)
     return living.order_by("name").values_list("name", flat=True)
 
