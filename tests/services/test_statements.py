@@ -44,7 +44,7 @@ def deliver(calls, client) -> list[batch.Delivery]:
 
 
 # On PostgreSQL one more asks where the database is; on SQLite its file tells.
-_CLAIM = 13 if connection.vendor == "postgresql" else 12
+_CLAIM = 12 if connection.vendor == "postgresql" else 11
 
 
 def count_claim(*, most: int) -> int:

@@ -77,9 +77,12 @@ def check_now() -> list[str]:
     return places.find_warnings()
 
 
-def pause_if_moved(*, key: models.Key) -> None:
-    """Pause the locked key where the database is not the one that it was, until an operator says what happened."""
-    row, place = databases.get_database(), places.read_place()
+def pause_if_moved(*, key: models.Key, row: models.Database | None = None) -> None:
+    """Pause the locked key where the database is not the one that it was, until an operator says what happened.
+
+    `row`: the database's, where the caller has just read it under that lock.
+    """
+    row, place = row or databases.get_database(), places.read_place()
     if what := _find_change(row=row, place=place, key=key):
         _note_change(row=row, what=what, place=place, key=key)
     elif place.timeline != row.timeline:

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -27,6 +27,9 @@ from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, database_moved, pace
 from portal.services.mirrors import mirror
 from portal.services.requests import fair_queue, ownership
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +93,10 @@ def _read_accounts() -> QuerySet[models.Account]:
 def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) -> list[Call]:
     """Claim at most so many under the locked key, in the caller's transaction. `boottime` was read before the lock."""
     fingerprint = accounts.fingerprint_key(account=key.account)
+    state: _State
     [state] = _read_state(account_id=key.account_id, fingerprint=fingerprint, resumed_tick=key.resumed_tick)
-    database_moved.pause_if_moved(key=key)
-    calls, room, now = list[Call](), min(most, _count_room(key=key, state=state)), state["now"]
+    database_moved.pause_if_moved(key=key, row=state)
+    calls, room, now = list[Call](), min(most, _count_room(key=key, state=state)), state.now
     while len(calls) < room:
         found = fair_queue.find_next(account=key.account, most=room - len(calls))
         admitted = ownership.admit_requests(portal_requests=found)
@@ -112,30 +116,31 @@ def find_claimed(*, calls: Sequence[Call]) -> list[Call]:
     return [call for call in calls if call.token in tokens]
 
 
-class _State(TypedDict):
+class _Annotations(TypedDict):
     now: datetime  # by the database
     is_accepted: bool  # this process's key, by the account
     in_flight: int
     resumed: int  # of those in flight, what was claimed since the last pause ended
 
 
+type _State = WithAnnotations[models.Database, _Annotations]
+
+
 @compiled(account_id=BigIntegerField(), fingerprint=CharField(), resumed_tick=BigIntegerField())
-def _read_state(*, account_id: int, fingerprint: str, resumed_tick: int) -> QuerySet[models.Account, _State]:
-    """What a claim depends on, under the locked key.
+def _read_state(*, account_id: int, fingerprint: str, resumed_tick: int) -> QuerySet[_State]:
+    """What a claim depends on, under the locked key: the database's row, with the rest as its annotations.
 
     Past its deadline a call is over, whoever has yet to say so: it takes nobody's place.
     """
     in_flight = models.Attempt.objects.filter(
-        request__account=OuterRef("pk"), outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=Now()
+        request__account=account_id, outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=Now()
     )
-    rows = models.Account.objects.annotate(
+    return models.Database.objects.annotate(
         now=Now(),
         is_accepted=Exists(accounts.list_accepted(account_id=account_id, fingerprint=fingerprint)),
         in_flight=_count(in_flight),
         resumed=_count(in_flight.filter(claimed_tick__gte=resumed_tick)),
     )
-    state: QuerySet[models.Account, _State] = rows.filter(pk=account_id).values(*_State.__annotations__)
-    return state
 
 
 def _count(rows: QuerySet[models.Attempt]) -> Coalesce:
@@ -146,16 +151,16 @@ def _count(rows: QuerySet[models.Attempt]) -> Coalesce:
 def _count_room(*, key: models.Key, state: _State) -> int:
     """How many attempts the key may be used for now, within the team's caps. While it resumes, for one at a time."""
     was_paused = key.is_paused
-    circuit_breaker.end_timed_pause(key=key, now=state["now"])
+    circuit_breaker.end_timed_pause(key=key, now=state.now)
     is_scan_wanted = key.account.baseline_scan == models.Account.BaselineScan.WANTED
-    if key.is_paused or not state["is_accepted"] or is_scan_wanted:
+    if key.is_paused or not state.is_accepted or is_scan_wanted:
         return 0
-    room = settings.PORTAL_CALLS_IN_FLIGHT - state["in_flight"]
+    room = settings.PORTAL_CALLS_IN_FLIGHT - state.in_flight
     if key.is_resuming:
         # What was in flight when the pause ended just now was claimed before it.
-        room = min(room, 0 if state["resumed"] and not was_paused else 1)
+        room = min(room, 0 if state.resumed and not was_paused else 1)
     ahead = pace.count_due_releases(account=key.account)
-    return min(room, pace.count_room(account=key.account, now=state["now"], ahead=ahead))
+    return min(room, pace.count_room(account=key.account, now=state.now, ahead=ahead))
 
 
 def _create_attempts(
