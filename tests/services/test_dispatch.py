@@ -280,3 +280,11 @@ def test_a_lease_is_one_worker_s_until_it_expires_or_is_dropped():
     leases.drop_leases(holder="a")
     second = factories.acquire_lease(name="d", holder="b", seconds=60)
     assert second.token == first.token + 1
+
+
+def test_a_claim_makes_the_databases_row_where_there_is_none(sandbox, alice):
+    factories.submit(alice)
+    models.Database.objects.all().delete()
+
+    assert factories.claim()
+    assert models.Database.objects.count() == 1

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
 from django.conf import settings
@@ -24,7 +25,7 @@ from portal.models.clock import Now
 from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, database_moved, pace
+from portal.services.key import accounts, circuit_breaker, database_moved, databases, pace
 from portal.services.mirrors import mirror
 from portal.services.requests import fair_queue, ownership
 
@@ -92,9 +93,7 @@ def _read_accounts() -> QuerySet[models.Account]:
 
 def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) -> list[Call]:
     """Claim at most so many under the locked key, in the caller's transaction. `boottime` was read before the lock."""
-    fingerprint = accounts.fingerprint_key(account=key.account)
-    state: _State
-    [state] = _read_state(account_id=key.account_id, fingerprint=fingerprint, resumed_tick=key.resumed_tick)
+    state = _get_state(key=key)
     database_moved.pause_if_moved(key=key, row=state)
     calls, room, now = list[Call](), min(most, _count_room(key=key, state=state)), state.now
     while len(calls) < room:
@@ -124,6 +123,15 @@ class _Annotations(TypedDict):
 
 
 type _State = WithAnnotations[models.Database, _Annotations]
+
+
+def _get_state(*, key: models.Key) -> _State:
+    fingerprint = accounts.fingerprint_key(account=key.account)
+    read = partial(_read_state, account_id=key.account_id, fingerprint=fingerprint, resumed_tick=key.resumed_tick)
+    if not (found := read()):
+        databases.get_database()  # makes the row
+        found = read()
+    return found[0]
 
 
 @compiled(account_id=BigIntegerField(), fingerprint=CharField(), resumed_tick=BigIntegerField())
