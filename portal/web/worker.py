@@ -93,7 +93,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._members: set[Future[bool]] = set()  # those that are being answered; of the loop alone
         self._is_quiet = threading.Event()  # there are none
         self._is_quiet.set()
-        forms = max(1, self.cfg.threads // 2)
+        # SQLite writes one at a time: more threads of forms would only take the processor from pages.
+        forms = max(1, self.cfg.threads // (4 if settings.ON_SQLITE else 2))
         self._forms = ThreadPoolExecutor(max_workers=forms)
         return ThreadPoolExecutor(max_workers=max(1, self.cfg.threads - forms))
 
