@@ -16,27 +16,50 @@ _LONGEST_ERROR = 500  # characters of each text of an error
 # --- What is said in SQL ---
 
 
+_NAMES = "u.username || ' ' || u.first_name || ' ' || u.last_name"
+_WORKSPACE = "coalesce((SELECT s.uid FROM portal_workspace s WHERE s.id = {workspace_id}), '')"
+
+
+def _fold(text: str) -> str:
+    """The text as it is kept. PostgreSQL's index tells capitals apart, so what is looked for is in lower case too."""
+    return f"lower({text})" if connection.vendor == "postgresql" else text
+
+
 def _select_words() -> str:
     """SELECT of the text of the request `r`; what is said twice is there once."""
     error, message = (f"substr(a.{column}, 1, {_LONGEST_ERROR})" for column in ("error", "message"))
-    gathered = {
-        "sqlite": "group_concat(piece, ' ')",
-        "postgresql": "lower(string_agg(piece, ' '))",  # what is looked for is in lower case too
-    }[connection.vendor]
+    gathered = {"sqlite": "group_concat(piece, ' ')", "postgresql": "string_agg(piece, ' ')"}[connection.vendor]
     # Not a join: before PostgreSQL knows how many workspaces there are, it would walk through all for each request.
-    workspace = "(SELECT s.uid FROM portal_workspace s WHERE s.id = w.workspace_id)"
+    workspace = _WORKSPACE.format(workspace_id="w.workspace_id")
     return f"""(
-        SELECT {gathered} FROM (
+        SELECT {_fold(gathered)} FROM (
             SELECT r.workspace_uid || ' ' || r.note AS piece
-            UNION SELECT u.username || ' ' || u.first_name || ' ' || u.last_name
-                FROM portal_user u WHERE u.id = r.requester_id
-            UNION SELECT w.uid || ' ' || coalesce({workspace}, '')
+            UNION SELECT {_NAMES} FROM portal_user u WHERE u.id = r.requester_id
+            UNION SELECT w.uid || ' ' || {workspace}
                 FROM portal_workstation w WHERE w.request_id = r.id OR w.made_for_id = r.id
             UNION SELECT {error} || ' ' || {message} FROM portal_attempt a WHERE a.request_id = r.id
             UNION SELECT {error} || ' ' || {message} FROM portal_lateresponse a
                 JOIN portal_attempt o ON o.id = a.attempt_id WHERE o.request_id = r.id
         ) AS pieces
     )"""  # noqa: S608 (our own names)
+
+
+def _insert_new() -> str:
+    """Of a request that is just being made, of which nothing else tells yet: gathering would take much longer."""
+    words = _fold(f"NEW.workspace_uid || ' ' || NEW.note || ' ' || {_NAMES}")
+    return (
+        f"INSERT INTO portal_searchentry (rowid, words) SELECT NEW.id, {words}"  # noqa: S608
+        " FROM portal_user u WHERE u.id = NEW.requester_id"
+    )
+
+
+def _append_new() -> str:
+    """Of a workstation that a request has just got."""
+    words = _fold(f"NEW.uid || ' ' || {_WORKSPACE.format(workspace_id='NEW.workspace_id')}")
+    return (
+        f"UPDATE portal_searchentry SET words = words || ' ' || {words}"  # noqa: S608
+        " WHERE rowid IN (NEW.request_id, NEW.made_for_id)"
+    )
 
 
 def _insert_where(condition: str) -> str:
@@ -57,16 +80,17 @@ def list_triggers() -> list[triggers.Trigger]:
     """All of them, for the database in use."""
     says = "NEW.error <> '' OR NEW.message <> ''"
     moves = " OR ".join(f"NEW.{x} IS DISTINCT FROM OLD.{x}" for x in ("request_id", "made_for_id", "workspace_id"))
-    both = "NEW.request_id, NEW.made_for_id"
     of_late = "SELECT o.request_id FROM portal_attempt o WHERE o.id = NEW.attempt_id"
     return [
-        _after("request", "INSERT", _insert_where("r.id = NEW.id")),
+        _after("request", "INSERT", _insert_new()),
         _after("request", "DELETE", "DELETE FROM portal_searchentry WHERE rowid = OLD.id"),
         _after("attempt", "INSERT", _update("NEW.request_id"), says),
         _after("attempt", "UPDATE OF error, message", _update("NEW.request_id"), says),
         _after("lateresponse", "INSERT", _update(of_late), says),
-        _after("workstation", "INSERT", _update(both)),
-        _after("workstation", "UPDATE", _update(f"{both}, OLD.request_id, OLD.made_for_id"), moves),
+        _after("workstation", "INSERT", _append_new()),
+        _after(
+            "workstation", "UPDATE", _update("NEW.request_id, NEW.made_for_id, OLD.request_id, OLD.made_for_id"), moves
+        ),
     ]
 
 

@@ -175,6 +175,20 @@ def test_the_text_follows_its_request_through_its_life(alice):
     assert "station-1" not in read_words(portal_request)
 
 
+def test_what_comes_bit_by_bit_is_what_is_gathered_at_once(alice):
+    portal_request = rows.create_request(alice, note="Büro Z", workspace_uid="")
+    workspace = rows.create_workspace(alice, uid="Space-1")
+    rows.create_workstation(portal_request, uid="Station-1", workspace=workspace)
+    rows.create_workstation(None, uid="Station-2", made_for=portal_request)
+    kept = models.SearchEntry.objects.get(request=portal_request).words
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM portal_searchentry WHERE rowid = %s", [portal_request.pk])
+    search_index.index_missing()
+    gathered = models.SearchEntry.objects.get(request=portal_request).words
+    assert sorted(kept.split()) == sorted(gathered.split())
+    assert len(kept.split()) == 6
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_request_that_goes_takes_its_entry_along(alice):
     portal_request = rows.create_request(alice)
