@@ -4,9 +4,9 @@ By itself gunicorn gives a new connection a thread, which then waits for the req
 to take the answer, without end: sixteen half-sent requests stop the portal. And its loop, which accepts connections,
 waits up to two seconds for each client that does not close one. Here the loop collects requests, and gives a thread
 only to one that is whole; the thread waits for its client only while it sends what is no file; the loop sends the rest
-of a file, and sees the client off. Whoever is unknown here has few threads, which let members go first: a flood of
-sign-ins leaves them their pages. Forms, and the page that a new request's form leads to, have threads of their own:
-while many send one, all other pages go on.
+of a file, and sees the client off. Forms, and the page that a new request's form leads to, have threads of their own,
+which let other pages go first: while many send one, those go on. Whoever is unknown here has few threads, which let
+members go first: a flood of sign-ins leaves them their pages.
 """
 
 import fcntl
@@ -40,10 +40,12 @@ _SEND_BUFFER = 256 * 1024  # bytes
 _MOST_NOT_TAKEN = 16 * 1024  # bytes
 _PIECE = 16 * 1024  # bytes
 _MOST_LEFT_UNREAD = 1024 * 1024  # bytes of a refused body that are let pass, so that its sender gets to read why
-# Threads for whoever shows no cookie of somebody who is or was signed in, true or not. Python gives each that is busy
-# as much of the processor as a member's, so each first waits until no member is being answered, but not for ever.
+# Threads for whoever shows no cookie of somebody who is or was signed in, true or not.
 _STRANGERS = 2
-GIVE_WAY = 0.25  # seconds; nearly all pages take less, an export or a password more
+_FORMS = 1 / 3  # of the other threads
+# Python gives each thread that is busy as much of the processor as any other, so one of strangers first waits until no
+# member is being answered, and one of forms until no page is, but not for ever: an export or a password takes long.
+GIVE_WAY, FORMS_GIVE_WAY = 0.25, 0.05  # seconds; nearly all pages take less
 _IS_KNOWN = re.compile(
     rb"^(?:GET|HEAD) /(?:healthz|readyz)[ ?]|\r\nCookie:[^\r\n]*\b(?:%b|%b)="
     % (settings.SESSION_COOKIE_NAME.encode(), settings.BROWSER_COOKIE.encode()),
@@ -77,6 +79,27 @@ class Connection(TConn):  # type: ignore[misc]
         self.left_unread = 0
 
 
+class Answering:
+    """What is being answered. Of the loop alone; threads may wait until all of it is done."""
+
+    def __init__(self) -> None:
+        self._futures: set[Future[bool]] = set()
+        self.are_done = threading.Event()
+        self.are_done.set()
+
+    def add(self, future: Future[bool]) -> Future[bool]:
+        """Note it, and return it."""
+        self._futures.add(future)
+        self.are_done.clear()
+        return future
+
+    def discard(self, future: Future[bool]) -> None:
+        """Forget it, if it was noted."""
+        self._futures.discard(future)
+        if not self._futures:
+            self.are_done.set()
+
+
 class Worker(ThreadWorker):  # type: ignore[misc]
     """A web process. Its loop waits for clients, its threads for the database."""
 
@@ -90,12 +113,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def get_thread_pool(self) -> ThreadPoolExecutor:
         """The threads for members' pages, beside those for strangers and for forms."""
         self._strangers = ThreadPoolExecutor(max_workers=_STRANGERS)
-        self._members: set[Future[bool]] = set()  # those that are being answered; of the loop alone
-        self._is_quiet = threading.Event()  # there are none
-        self._is_quiet.set()
-        # SQLite writes one at a time: more threads of forms would only take the processor from pages.
-        forms = max(1, self.cfg.threads // (4 if settings.ON_SQLITE else 2))
+        forms = max(1, round(self.cfg.threads * _FORMS))
         self._forms = ThreadPoolExecutor(max_workers=forms)
+        self._members, self._pages = Answering(), Answering()
         return ThreadPoolExecutor(max_workers=max(1, self.cfg.threads - forms))
 
     # --- Called by gunicorn's loop ---
@@ -118,8 +138,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def finish_request(self, conn: Connection, fs: "Future[bool]") -> None:
         """A thread has answered. gunicorn would end a connection by waiting in the loop until the client does."""
         self._members.discard(fs)
-        if not self._members:
-            self._is_quiet.set()
+        self._pages.discard(fs)
         if conn.sock.has_unsent:
             self._await(conn, partial(self._send_on, fs), EVENT_WRITE)
         elif fs.cancelled() or fs.exception() or not fs.result():
@@ -141,8 +160,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     # --- Called on a thread ---
 
-    def _handle_stranger(self, conn: Connection) -> bool:
-        self._is_quiet.wait(GIVE_WAY)
+    def _handle_after(self, others: Answering, seconds: float, conn: Connection) -> bool:
+        others.are_done.wait(seconds)
         return bool(self.handle(conn))
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
@@ -201,13 +220,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]
                 self._drop(conn)
 
     def _answer(self, conn: Connection) -> None:
-        if _IS_KNOWN.search(conn.arrival.received):
-            self._is_quiet.clear()
-            threads = self._forms if _IS_FORM.match(conn.arrival.received) else self.tpool
-            future = threads.submit(self.handle, conn)
-            self._members.add(future)
+        if not _IS_KNOWN.search(conn.arrival.received):
+            future = self._strangers.submit(self._handle_after, self._members, GIVE_WAY, conn)
+        elif _IS_FORM.match(conn.arrival.received):
+            form = self._forms.submit(self._handle_after, self._pages, FORMS_GIVE_WAY, conn)
+            future = self._members.add(form)
         else:
-            future = self._strangers.submit(self._handle_stranger, conn)
+            future = self._members.add(self._pages.add(self.tpool.submit(self.handle, conn)))
         # In the loop: connections and what is known of them are its own.
         future.add_done_callback(lambda future: self.method_queue.defer(self.finish_request, conn, future))
 

@@ -17,7 +17,8 @@ _SCRIPT = """
 from pathlib import Path
 from portal.web import worker
 
-worker.ARRIVE_WITHIN, worker.SEND_WITHIN, worker.GIVE_WAY = {arrive_within}, {send_within}, {give_way}
+worker.ARRIVE_WITHIN, worker.SEND_WITHIN = {arrive_within}, {send_within}
+worker.GIVE_WAY, worker.FORMS_GIVE_WAY = {give_way}, {forms_give_way}
 exec(Path("gunicorn.conf.py").read_text())
 """
 
@@ -56,10 +57,13 @@ def serve(tmp_path) -> Iterator[Callable[..., Server]]:
         arrive_within: float = 600,
         send_within: float = 600,
         give_way: float = 0.25,
+        forms_give_way: float = 0.05,
         host: str = "127.0.0.1",
         **settings: object,
     ) -> Server:
-        script = _SCRIPT.format(arrive_within=arrive_within, send_within=send_within, give_way=give_way)
+        script = _SCRIPT.format(
+            arrive_within=arrive_within, send_within=send_within, give_way=give_way, forms_give_way=forms_give_way
+        )
         lines = [f"{name} = {value!r}" for name, value in settings.items()]
         running.append(Server(tmp_path, "\n".join([script, *lines]), host=host))
         return running[-1]

@@ -161,6 +161,28 @@ def test_strangers_wait_while_a_member_is_answered(serve):
     assert all(stranger.read_answer().endswith("ok") for stranger in strangers)
 
 
+def send_form(port: int) -> Client:
+    return Client(port).send_head("/", COOKIE, "Content-Length: 0", method="POST")
+
+
+def test_forms_wait_while_a_page_is_answered(serve):
+    server = serve(forms_give_way=600)
+    page = be_answered_for_long(server.port)
+    form = send_form(server.port)
+    for _ in range(5):
+        assert ask(server.port, "/", COOKIE) == "200"
+    assert not form.has_something()
+    page.reset()
+    assert form.read_answer().endswith("ok")
+
+
+def test_a_page_that_takes_long_does_not_keep_forms_out(serve):
+    server = serve()
+    page = be_answered_for_long(server.port)
+    assert send_form(server.port).read_answer().endswith("ok")
+    assert not page.is_ended()
+
+
 def test_a_member_who_is_answered_for_long_does_not_keep_strangers_out(serve):
     server = serve()
     member = be_answered_for_long(server.port)
