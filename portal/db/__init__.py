@@ -5,7 +5,15 @@ from portal.db.connection import (
     is_pool_exhausted,
     is_unable,
     open_connection,
+    prepare_connection,
     release_connection,
 )
 
-__all__ = ["describe_failure", "is_pool_exhausted", "is_unable", "open_connection", "release_connection"]
+__all__ = [
+    "describe_failure",
+    "is_pool_exhausted",
+    "is_unable",
+    "open_connection",
+    "prepare_connection",
+    "release_connection",
+]

@@ -1,5 +1,6 @@
 """Connections: given back while a thread does something else, and opened outside the pool."""
 
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -14,6 +15,13 @@ def release_connection() -> None:
     """Give this thread's connection back to PostgreSQL's pool. SQLite's is kept: opening costs more than holding."""
     if connection.vendor == "postgresql":
         connection.close()
+
+
+def prepare_connection() -> None:
+    """Open this thread's connection to SQLite before anybody waits for it: that takes longer than a question does."""
+    if connection.vendor == "sqlite":
+        with suppress(DatabaseError):  # whoever asks then is told
+            connection.ensure_connection()
 
 
 def open_connection(*, url: str = "") -> psycopg.Connection[tuple[Any, ...]]:
