@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
+from django.urls import reverse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -28,3 +29,6 @@ if not settings.ON_SQLITE:
     if settings.PORTAL_STATEMENT_TIMEOUT:
         # No page may keep the database busy for longer; whoever asked for it is told (views/errors.py).
         _options["options"] += f" -c statement_timeout={int(settings.PORTAL_STATEMENT_TIMEOUT * 1000)}ms"
+
+# All views are imported by this, and not while the first person waits.
+reverse("home")
