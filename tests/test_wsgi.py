@@ -1,9 +1,17 @@
 """What gunicorn calls."""
 
+import subprocess
+import sys
+
 import pytest
 from django.test import RequestFactory
 
 from portal import wsgi
+
+
+def test_all_views_are_there_before_the_first_request():
+    check = "import portal.wsgi, sys; assert 'portal.views.requests' in sys.modules"
+    subprocess.run([sys.executable, "-c", check], check=True)
 
 
 @pytest.mark.django_db
