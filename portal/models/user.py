@@ -3,7 +3,7 @@
 from datetime import tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
-from django.contrib.auth.models import AbstractUser, Permission
+from django.contrib.auth.models import AbstractUser, Group, Permission
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -76,5 +76,9 @@ class User(Audited, AbstractUser):
 
 @compiled(user_id=models.BigIntegerField())
 def _read_granted(*, user_id: int) -> models.QuerySet[Permission, tuple[str, str]]:
-    names = Permission.objects.order_by().values_list("content_type__app_label", "codename")
-    return names.filter(user=user_id).union(names.filter(group__user=user_id)).order_by()
+    own = User.user_permissions.through.objects.filter(user=user_id).values("permission")
+    groups = User.groups.through.objects.filter(user=user_id).values("group")
+    of_groups = Group.permissions.through.objects.filter(group__in=groups).values("permission")
+    # Every page asks this. PostgreSQL takes twice as long to plan a union of joins.
+    given = Permission.objects.filter(models.Q(pk__in=own) | models.Q(pk__in=of_groups))
+    return given.order_by().values_list("content_type__app_label", "codename")
