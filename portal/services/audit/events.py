@@ -10,6 +10,7 @@ from django.db.models import Model
 
 from portal import models
 from portal.db import numbers
+from portal.models.compiled import insert_rows
 from portal.models.event import Verb
 from portal.services.audit import canonical, changes, request_context, signatures
 
@@ -94,9 +95,9 @@ def _write(entries: Sequence[_Entry]) -> None:
         signed = changes.sign_changes(event_id=number, changes=entry.described)
         entry.event.signature = sign_event(event=entry.event, changes=signed)
         kept += signed
-    models.Event.objects.bulk_create([entry.event for entry in entries])
+    insert_rows([entry.event for entry in entries])
     if kept:
-        models.Change.objects.bulk_create(kept)
+        insert_rows(kept)
 
 
 def sign_event(*, event: models.Event, changes: Sequence[models.Change]) -> str:

@@ -22,7 +22,7 @@ from django.db.models.functions import Coalesce
 from portal import agentstation, failures, models
 from portal.db import release_connection
 from portal.models.clock import Now
-from portal.models.compiled import compiled
+from portal.models.compiled import compiled, insert_rows
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, database_moved, databases, pace
@@ -192,7 +192,7 @@ def _create_attempts(
         )
         for place, portal_request in enumerate(portal_requests, start=1)
     ]
-    models.Attempt.objects.bulk_create(attempts)
+    insert_rows(attempts)
     key.tick += len(attempts)
     key.save(update_fields=["tick", "turn"])
     _record_claims(attempts)

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
+from portal.models.compiled import insert_rows
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker
@@ -76,13 +77,14 @@ def _check_workspace(*, account: models.Account, requester: models.User, uid: st
 def _create_request(
     *, account: models.Account, requester: models.User, submission: UUID, values: dict[str, str]
 ) -> models.Request:
-    portal_request = models.Request.objects.create(
+    portal_request = models.Request(
         account=account,
         requester=requester,
         submission=submission,
         paused_seconds_before=account.key.paused_seconds,
         **values,
     )
+    insert_rows([portal_request])
     audit.record(
         Verb.SUBMIT, portal_request, by=requester, detail={"type": values["type"], "workspace": values["workspace_uid"]}
     )
