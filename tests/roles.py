@@ -67,4 +67,4 @@ def _sign_in(**values: str) -> None:
     connection.close()
     pool.close()
     connection.settings_dict |= values
-    places._choose_query.cache_clear()  # what may be read is the role's, too
+    places.choose_sql.cache_clear()  # what may be read is the role's, too

@@ -203,7 +203,12 @@ def claim_unconditionally(monkeypatch) -> None:
 def take_all_for_due(monkeypatch) -> None:
     monkeypatch.setattr(models.Request.objects.none().__class__, "due", lambda self, account: self.order_by("id"))
     # Their SQL, with the condition, may have been written already.
-    for module, name in ((dispatch, "_read_accounts"), (fair_queue, "_read_oldest"), (fair_queue, "_read_own")):
+    for module, name in (
+        (dispatch, "_read_accounts"),
+        (dispatch, "_read_claimable"),
+        (fair_queue, "read_oldest"),
+        (fair_queue, "_read_own"),
+    ):
         make: Callable[..., QuerySet[Any]] = vars(module)[name].__wrapped__
         monkeypatch.setattr(module, name, lambda make=make, **given: list(make(**given)))
 

@@ -12,8 +12,10 @@ from typing import Any
 from django.db import NotSupportedError, ProgrammingError, connection, transaction
 
 # The table's own oid tells a dump that was loaded again into the same database.
-_PLACE = "SELECT current_database(), (SELECT oid FROM pg_database WHERE datname = current_database()), {table}"
-_TABLE = "'portal_database'::regclass::oid"
+_NAMES = (
+    "current_database(), (SELECT oid FROM pg_database WHERE datname = current_database()),"
+    " 'portal_database'::regclass::oid"
+)
 # Of the WAL file, for the control file tells a new timeline only after the next checkpoint.
 _TIMELINE = "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int"
 _SYSTEM = "(SELECT system_identifier FROM pg_control_system())"
@@ -31,29 +33,33 @@ class Place:
     timeline: int
 
 
-def read_place() -> Place:
-    """Where the database is now."""
+def read_place(*, told: list[Any] | None = None) -> Place:
+    """Where the database is now. `told`: what the query of `choose_sql` says, where the caller has read it."""
     if connection.vendor == "sqlite":
         path, name = _get_path(), "no file"
         with contextlib.suppress(OSError):  # the file's number, and its file system's: a copy has another
             name = f"file {path.stat().st_ino} of file system {os.statvfs(path).f_fsid:x}"
         return Place(name=name, timeline=0)
-    with connection.cursor() as cursor:
-        cursor.execute(_choose_query())
-        name, oid, table, timeline, system = cursor.fetchone()
+    if told is None:
+        with connection.cursor() as cursor:
+            cursor.execute(choose_sql())
+            told = json.loads(cursor.fetchone()[0])
+    name, oid, table, timeline, system = told
     return Place(name=f"PostgreSQL {system}, database {name} ({oid}), table {table}", timeline=timeline)
 
 
 @functools.cache
-def _choose_query() -> str:
-    """With PostgreSQL's system identifier and timeline, where the role may read them."""
-    place = _PLACE.format(table=_TABLE)
-    query = f"{place}, {_TIMELINE}, {_SYSTEM}"
+def choose_sql() -> str:
+    """A query for where the database is, as JSON: with PostgreSQL's system identifier and timeline, where the role may
+    read them. SQLite knows nothing of it."""
+    if connection.vendor == "sqlite":
+        return "SELECT NULL"
+    query = f"SELECT jsonb_build_array({_NAMES}, {_TIMELINE}, {_SYSTEM})"
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(query)
     except (ProgrammingError, NotSupportedError):
-        return f"{place}, 0, ''"
+        return f"SELECT jsonb_build_array({_NAMES}, 0, '')"
     return query
 
 

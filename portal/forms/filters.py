@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core import validators
+from django.db.models import F
 from django.utils import timezone
 from django.utils.text import smart_split
 from django.utils.translation import gettext
@@ -110,7 +111,8 @@ def _take_names(text: str) -> tuple[str, dict[str, Any]]:
 
 def explain_nobody(name: str) -> str:
     """Says that nobody has the name, and whose are like it."""
-    names = models.User.objects.order_by("-last_turn").values_list("username", flat=True)[:_MOST_PEOPLE]
+    lately = models.User.objects.order_by(F("last_login").desc(nulls_last=True))
+    names = lately.values_list("username", flat=True)[:_MOST_PEOPLE]
     close = difflib.get_close_matches(name, list(names), n=3, cutoff=0.5)
     if not close:
         return gettext("Nobody has this name.")

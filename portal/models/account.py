@@ -110,7 +110,6 @@ class Key(Audited):
     resumed_tick = models.PositiveBigIntegerField(
         default=0, help_text=_("The tick at which the last pause ended. Attempts claimed before do not count.")
     )
-    turn = models.PositiveBigIntegerField(default=0, help_text=_("Counts claims; people's turns are ordered by it."))
 
     class Meta:
         permissions = [("resume_key", "Can resume the key after a pause")]

@@ -123,6 +123,9 @@ class Request(Audited):
     queued_at = models.DateTimeField(db_default=Now(), help_text=_("When it was last put into the queue."))
     paused_seconds_before = models.FloatField(default=0, help_text=_("The key's paused_seconds when it was queued."))
     next_attempt_at = models.DateTimeField(null=True, blank=True)
+    claimed_tick = models.PositiveBigIntegerField(
+        default=0, help_text=_("The key's tick when it was last claimed: people's turns are ordered by it.")
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
     took = models.FloatField(null=True, blank=True, help_text=_("Seconds from its receipt to its end."))
     was_unknown = models.BooleanField(default=False, help_text=_("Whether its outcome was unknown at some time."))
@@ -170,6 +173,9 @@ class Request(Audited):
         indexes = [
             # Without a condition: SQLite would not see that a status given as a parameter fulfils it.
             models.Index(F("status"), F("requester"), F("queued_at"), F("id"), name="request_queue"),
+            models.Index(
+                F("requester"), F("claimed_tick").desc(), name="request_turn", condition=Q(claimed_tick__gt=0)
+            ),
             models.Index(F("account"), F("id"), name="request_unknown", condition=Q(status="UNKNOWN")),
             *_list_filter_indexes(),
             models.Index(F("took"), F("id").desc(), name="request_by_length"),

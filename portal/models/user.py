@@ -35,9 +35,6 @@ class User(Audited, AbstractUser):
     )
     PRIVATE = frozenset({"first_name", "last_name", "email", "password"})
 
-    last_turn = models.PositiveBigIntegerField(
-        default=0, help_text=_("The key's turn when a request of theirs was claimed.")
-    )
     time_zone = models.CharField(max_length=64, blank=True, help_text=_("Of the times they see; empty: the portal's."))
 
     _granted: frozenset[str] | None = None

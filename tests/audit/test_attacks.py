@@ -59,8 +59,8 @@ def test_a_sealed_event_replaced_by_a_later_one_with_its_number_is_found(record,
 def insert_person(pk: int) -> None:
     tamper(
         "INSERT INTO portal_user (id, password, is_superuser, username, first_name, last_name, email, is_staff,"
-        " is_active, date_joined, last_turn, time_zone)"
-        " SELECT %s, password, %s, 'mallory', '', '', '', is_staff, is_active, date_joined, 0, ''"
+        " is_active, date_joined, time_zone)"
+        " SELECT %s, password, %s, 'mallory', '', '', '', is_staff, is_active, date_joined, ''"
         " FROM portal_user LIMIT 1",
         pk,
         True,
@@ -297,7 +297,7 @@ STRANGE = {
     "a function that an index calls": "CREATE FUNCTION quiet(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'x' $$; CREATE INDEX evil ON portal_lease (quiet(name))",
     "another path by a default": "ALTER TABLE portal_lease ALTER COLUMN holder SET DEFAULT set_config('search_path', 'evil', false)",
     "another path by a constraint": "ALTER TABLE portal_lease ADD CHECK (set_config('search_path', 'public', false) <> '')",
-    "a column that is computed": "ALTER TABLE portal_user DROP COLUMN is_staff; ALTER TABLE portal_user ADD COLUMN is_staff boolean GENERATED ALWAYS AS (last_turn > 5) STORED",
+    "a column that is computed": "ALTER TABLE portal_user DROP COLUMN is_staff; ALTER TABLE portal_user ADD COLUMN is_staff boolean GENERATED ALWAYS AS (id > 5) STORED",
     "a condition that runs what it is told": "ALTER TABLE portal_lease ADD CHECK (query_to_xml('SELECT 1', true, true, '') IS NOT NULL)",
     "a type with a condition": "CREATE DOMAIN quiet AS text CHECK (VALUE <> 'export'); ALTER TABLE portal_notice ALTER COLUMN kind TYPE quiet",
     "another type": "ALTER TABLE portal_event ALTER COLUMN detail TYPE json",
@@ -348,7 +348,7 @@ def test_a_trigger_on_a_table_that_no_model_has_is_named(record):
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite's columns")
 def test_a_column_that_is_computed_is_named(record):
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE portal_user ADD COLUMN evil AS (last_turn)")
+        cursor.execute("ALTER TABLE portal_user ADD COLUMN evil AS (id)")
     assert "portal_user is not the table that the portal made" in " ".join(protection.find_strangers())
 
 

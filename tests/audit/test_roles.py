@@ -128,7 +128,7 @@ def test_a_search_entry_is_kept_by_triggers_of_the_owner(as_role, alice):
 @on_postgresql
 def test_the_database_has_the_same_name_for_both(transactional_db, role):
     """Else the change from one role to two would look like a database that was moved."""
-    places._choose_query.cache_clear()
+    places.choose_sql.cache_clear()
     owner = places.read_place()
     with roles.working_as(role):
         assert places.read_place() == owner

@@ -176,7 +176,6 @@ def test_what_people_do_every_day_raises_no_false_alarm(alice, root, sign_in, cl
     change_person(sign_in(root), alice, first_name="Alice")
     client.post(reverse("login"), {"username": "alice", "password": factories.PASSWORD})
     sessions.record_sign_out(person=alice)
-    models.User.objects.filter(pk=alice.pk).update(last_turn=7)
     assert models.User.objects.get(pk=alice.pk).last_login
     assert find() == []
 
@@ -217,8 +216,8 @@ def test_a_superuser_whom_sql_inserted_is_found(alice, root, sign_in):
     assert find() == []
     tamper(
         "INSERT INTO portal_user (id, username, password, first_name, last_name, email, time_zone, is_superuser,"
-        " is_staff, is_active, date_joined, last_turn) SELECT id + 100, 'mallory', password, '', '', '', '', %s, %s,"
-        " is_active, date_joined, 0 FROM portal_user WHERE id = %s",
+        " is_staff, is_active, date_joined) SELECT id + 100, 'mallory', password, '', '', '', '', %s, %s,"
+        " is_active, date_joined FROM portal_user WHERE id = %s",
         *(True, True, carol.pk),
     )
     assert find() == [("row inserted", f"person {carol.pk + 100}")]

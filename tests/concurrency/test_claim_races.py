@@ -141,7 +141,7 @@ def test_ten_claimers_take_ten_different_requests_in_the_fair_order(sandbox, ali
     assert sorted(attempt.request_id for attempt in attempts) == numbers
     assert {call.attempt_id for call in calls} == {attempt.pk for attempt in attempts}
     assert numbers[-1] in [attempt.request_id for attempt in attempts[:2]]
-    assert models.Key.objects.get().turn == 10
+    assert models.Key.objects.get().tick == 10
 
 
 def test_ten_claimers_of_a_key_that_resumes_have_one_in_flight(sandbox, alice, olga):

@@ -332,14 +332,14 @@ def test_what_a_role_may_not_read_is_left_out(sandbox):
         cursor.execute("GRANT SELECT ON portal_database TO h_plain")
         try:
             cursor.execute("SET ROLE h_plain")
-            places._choose_query.cache_clear()
+            places.choose_sql.cache_clear()
             assert places.read_place().name.startswith(f"PostgreSQL , database {name} (")
         finally:
             cursor.execute("RESET ROLE")
             cursor.execute("REVOKE ALL ON portal_database FROM h_plain")
             cursor.execute("DROP ROLE h_plain")
             cursor.execute("GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC")
-            places._choose_query.cache_clear()
+            places.choose_sql.cache_clear()
 
 
 @on_postgresql

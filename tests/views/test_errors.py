@@ -26,7 +26,7 @@ def locked_elsewhere() -> Iterator[None]:
         cursor.execute("PRAGMA busy_timeout = 1" if is_sqlite else "SET lock_timeout = '1ms'")
     with closing(connection.copy()) as other, other.cursor() as cursor:
         cursor.execute("BEGIN IMMEDIATE" if is_sqlite else "BEGIN")
-        cursor.execute("UPDATE portal_key SET turn = turn")
+        cursor.execute("UPDATE portal_key SET tick = tick")
         yield
         cursor.execute("ROLLBACK")
     if not is_sqlite:

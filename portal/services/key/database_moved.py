@@ -77,16 +77,16 @@ def check_now() -> list[str]:
     return places.find_warnings()
 
 
-def pause_if_moved(*, key: models.Key, row: models.Database | None = None) -> None:
+def pause_if_moved(*, key: models.Key, row: models.Database | None = None, place: places.Place | None = None) -> None:
     """Pause the locked key where the database is not the one that it was, until an operator says what happened.
 
-    `row`: the database's, where the caller has just read it under that lock.
+    `row` and `place`: the database's, where the caller has just read them under that lock.
     """
-    row, place = row or databases.get_database(), places.read_place()
+    row, place = row or databases.get_database(), place or places.read_place()
     if what := _find_change(row=row, place=place, key=key):
-        _note_change(row=row, what=what, place=place, key=key)
+        row = _note_change(what=what, place=place, key=key)
     elif place.timeline != row.timeline:
-        _note_change(row=row, what="promotion", place=place, key=key)
+        row = _note_change(what="promotion", place=place, key=key)
     if row.doubt and not (key.is_paused and key.cause == models.DATABASE_MOVED):
         circuit_breaker.pause_with_question(key=key, cause=models.DATABASE_MOVED, now=clock.read_clock())
     transaction.on_commit(partial(MEMORY.keep, row=row, key=key))
@@ -94,8 +94,7 @@ def pause_if_moved(*, key: models.Key, row: models.Database | None = None) -> No
 
 def doubt_database(*, key: models.Key, what: str) -> None:
     """Pause the locked key, for something else has shown that the database went back."""
-    row = databases.get_database()
-    _note_change(row=row, what=what, place=places.read_place(), key=key)
+    _note_change(what=what, place=places.read_place(), key=key)
     pause_if_moved(key=key)
 
 
@@ -141,8 +140,9 @@ def _find_change(*, row: models.Database, place: places.Place, key: models.Key) 
     return "tick" if seen > key.tick or has_lost else ""
 
 
-def _note_change(*, row: models.Database, what: str, place: places.Place, key: models.Key) -> None:
+def _note_change(*, what: str, place: places.Place, key: models.Key) -> models.Database:
     """Record the change. Unless it is harmless, the row doubts from now on, and numbers are skipped at once."""
+    row = databases.get_database()
     before = {"place": row.place, "timeline": row.timeline, "doubt": row.doubt}
     row.place, row.timeline, row.timeline_tick = place.name, place.timeline, key.tick
     if what != "promotion" and not row.doubt:
@@ -161,3 +161,4 @@ def _note_change(*, row: models.Database, what: str, place: places.Place, key: m
         "tick": key.tick,
     }
     audit.record(Verb.DATABASE_CHANGED, row, detail=detail)
+    return row

@@ -45,6 +45,6 @@ def read_pulse(*, number: int) -> Pulse | None:
         key = row if found["is_present"] else circuit_breaker.get_current_key()
         facts = tuple(found[name] for name in ("requester_id", "request_account", "status", "last_event"))
         if found["status"] == models.Request.Status.QUEUED:
-            facts += key.turn, found["waiting"]
+            facts += key.tick, found["waiting"]
         return Pulse(requester_id=found["requester_id"], was_claimed=bool(found["was_claimed"]), key=key, facts=facts)
     return None

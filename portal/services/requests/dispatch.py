@@ -10,22 +10,35 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection, transaction
-from django.db.models import BigIntegerField, CharField, Count, DurationField, Exists, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    CharField,
+    Count,
+    DurationField,
+    Exists,
+    JSONField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    When,
+)
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce, JSONObject
 
 from portal import agentstation, failures, models
-from portal.db import release_connection
+from portal.db import places, release_connection
 from portal.models.clock import Now
 from portal.models.compiled import compiled, insert_rows
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, database_moved, databases, pace
+from portal.services.key import accounts, circuit_breaker, database_moved, pace
 from portal.services.mirrors import mirror
 from portal.services.requests import fair_queue, ownership
 
@@ -33,6 +46,8 @@ if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
 logger = logging.getLogger(__name__)
+
+_FACTS = ("identity", "place", "timeline", "timeline_tick", "doubt")  # of the database's row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,16 +108,22 @@ def _read_accounts() -> QuerySet[models.Account]:
 
 def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) -> list[Call]:
     """Claim at most so many under the locked key, in the caller's transaction. `boottime` was read before the lock."""
-    state = _get_state(key=key)
-    database_moved.pause_if_moved(key=key, row=state)
-    calls, room, now = list[Call](), min(most, _count_room(key=key, state=state)), state.now
-    while len(calls) < room:
-        found = fair_queue.find_next(account=key.account, most=room - len(calls))
+    claimable = _read_claimable_now(key=key, most=most)
+    if not claimable:
+        return []
+    state = claimable[0]
+    _check_database(key=key, state=state)
+    oldest: Sequence[models.Request] = claimable
+    calls, room = list[Call](), min(most, _count_room(key=key, state=state))
+    while (left := room - len(calls)) > 0:
+        found = fair_queue.add_further(oldest=oldest, most=left)
         admitted = ownership.admit_requests(portal_requests=found)
         if admitted:
-            calls += _create_attempts(admitted, key=key, worker=worker, now=now, boottime=boottime)
+            calls += _create_attempts(admitted, key=key, worker=worker, now=state.now, boottime=boottime)
         if len(admitted) == len(found):
-            break  # else one has left the queue, and its requester's next may be due
+            break
+        # One has left the queue, and its requester's next may be due.
+        oldest = fair_queue.read_oldest(account_id=key.account_id, most=room - len(calls))
     return calls
 
 
@@ -117,56 +138,56 @@ def find_claimed(*, calls: Sequence[Call]) -> list[Call]:
 
 class _Annotations(TypedDict):
     now: datetime  # by the database
+    database: dict[str, Any] | None  # columns of its row; None until there is one
+    place: list[Any] | None  # as `places` reads it
     is_accepted: bool  # this process's key, by the account
     in_flight: int
-    resumed: int  # of those in flight, what was claimed since the last pause ended
 
 
-type _State = WithAnnotations[models.Database, _Annotations]
+type _Claimable = WithAnnotations[models.Request, _Annotations]
 
 
-def _get_state(*, key: models.Key) -> _State:
+def _read_claimable_now(*, key: models.Key, most: int) -> list[_Claimable]:
     fingerprint = accounts.fingerprint_key(account=key.account)
-    read = partial(_read_state, account_id=key.account_id, fingerprint=fingerprint, resumed_tick=key.resumed_tick)
-    if not (found := read()):
-        databases.get_database()  # makes the row
-        found = read()
-    return found[0]
+    return _read_claimable(account_id=key.account_id, most=most, fingerprint=fingerprint, place=places.choose_sql())
 
 
-@compiled(account_id=BigIntegerField(), fingerprint=CharField(), resumed_tick=BigIntegerField())
-def _read_state(*, account_id: int, fingerprint: str, resumed_tick: int) -> QuerySet[_State]:
-    """What a claim depends on, under the locked key: the database's row, with the rest as its annotations.
+@compiled(account_id=BigIntegerField(), fingerprint=CharField())
+def _read_claimable(*, account_id: int, most: int, fingerprint: str, place: str) -> QuerySet[_Claimable]:
+    """Everybody's oldest request, each with all else that a claim depends on, under the locked key: in one query."""
+    in_flight = _list_in_flight(account_id).order_by().values("request__account").annotate(count=Count("pk"))
+    return fair_queue.list_oldest(account_id=account_id, most=most).annotate(
+        now=Now(),
+        database=Subquery(models.Database.objects.values(facts=JSONObject(**{name: name for name in _FACTS}))),
+        place=RawSQL(place, [], output_field=JSONField()),  # noqa: S611 (our own words)
+        is_accepted=Exists(accounts.list_accepted(account_id=account_id, fingerprint=fingerprint)),
+        in_flight=Coalesce(Subquery(in_flight.values("count")), 0),
+    )
 
-    Past its deadline a call is over, whoever has yet to say so: it takes nobody's place.
-    """
-    in_flight = models.Attempt.objects.filter(
+
+def _list_in_flight(account_id: int) -> QuerySet[models.Attempt]:
+    """Past its deadline a call is over, whoever has yet to say so: it takes nobody's place."""
+    return models.Attempt.objects.filter(
         request__account=account_id, outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=Now()
     )
-    return models.Database.objects.annotate(
-        now=Now(),
-        is_accepted=Exists(accounts.list_accepted(account_id=account_id, fingerprint=fingerprint)),
-        in_flight=_count(in_flight),
-        resumed=_count(in_flight.filter(claimed_tick__gte=resumed_tick)),
-    )
 
 
-def _count(rows: QuerySet[models.Attempt]) -> Coalesce:
-    counted = rows.order_by().values("request__account").annotate(count=Count("pk"))
-    return Coalesce(Subquery(counted.values("count")), 0)
+def _check_database(*, key: models.Key, state: _Claimable) -> None:
+    row = models.Database(**state.database) if state.database else None
+    database_moved.pause_if_moved(key=key, row=row, place=places.read_place(told=state.place))
 
 
-def _count_room(*, key: models.Key, state: _State) -> int:
+def _count_room(*, key: models.Key, state: _Claimable) -> int:
     """How many attempts the key may be used for now, within the team's caps. While it resumes, for one at a time."""
-    was_paused = key.is_paused
     circuit_breaker.end_timed_pause(key=key, now=state.now)
     is_scan_wanted = key.account.baseline_scan == models.Account.BaselineScan.WANTED
     if key.is_paused or not state.is_accepted or is_scan_wanted:
         return 0
     room = settings.PORTAL_CALLS_IN_FLIGHT - state.in_flight
     if key.is_resuming:
-        # What was in flight when the pause ended just now was claimed before it.
-        room = min(room, 0 if state.resumed and not was_paused else 1)
+        # What was in flight when the pause ended was claimed before it.
+        resumed = _list_in_flight(key.account_id).filter(claimed_tick__gte=key.resumed_tick)
+        room = min(room, 0 if resumed.exists() else 1)
     ahead = pace.count_due_releases(account=key.account)
     return min(room, pace.count_room(account=key.account, now=state.now, ahead=ahead))
 
@@ -175,8 +196,9 @@ def _create_attempts(
     portal_requests: Sequence[models.Request], *, key: models.Key, worker: str, now: datetime, boottime: float
 ) -> list[Call]:
     """Write an attempt for each of the locked requests, in a few statements however many they are."""
+    for tick, portal_request in enumerate(portal_requests, start=key.tick + 1):
+        portal_request.claimed_tick = tick
     _begin_sending(portal_requests)
-    fair_queue.take_turns(key=key, portal_requests=portal_requests)
     send_within = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT
     fingerprint = accounts.fingerprint_key(account=key.account)
     attempts = [
@@ -186,15 +208,15 @@ def _create_attempts(
             worker=worker,
             token=secrets.token_hex(16),
             claimed_at=now,
-            claimed_tick=key.tick + place,
+            claimed_tick=portal_request.claimed_tick,
             key_fingerprint=fingerprint,
             deadline_at=now + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),
         )
-        for place, portal_request in enumerate(portal_requests, start=1)
+        for portal_request in portal_requests
     ]
     insert_rows(attempts)
     key.tick += len(attempts)
-    key.save(update_fields=["tick", "turn"])
+    key.save(update_fields=["tick"])
     _record_claims(attempts)
     return [_make_call(attempt, send_before=boottime + send_within) for attempt in attempts]
 
@@ -204,7 +226,8 @@ def _begin_sending(portal_requests: Sequence[models.Request]) -> None:
         models.check_transition(before=portal_request.status, after=models.Request.Status.SENDING)
         portal_request.status, portal_request.next_attempt_at = models.Request.Status.SENDING, None
     rows = models.Request.objects.filter(pk__in=[portal_request.pk for portal_request in portal_requests])
-    rows.update(status=models.Request.Status.SENDING, next_attempt_at=None)
+    ticks = Case(*(When(pk=one.pk, then=one.claimed_tick) for one in portal_requests))
+    rows.update(status=models.Request.Status.SENDING, next_attempt_at=None, claimed_tick=ticks)
 
 
 def _record_claims(attempts: Sequence[models.Attempt]) -> None:
