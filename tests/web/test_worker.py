@@ -2,14 +2,19 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.urls import reverse
+from gunicorn.config import Config
 
 from portal import settings
+from portal.web import worker
 from tests.chaos import stage
 from tests.web.clients import FILE_SIZE, HOST, MANY, Client, ask
 
@@ -334,3 +339,44 @@ def test_tls_is_left_to_a_proxy():
     )
     assert done.returncode != 0
     assert "portal: gunicorn ends no TLS here" in done.stderr
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+@contextlib.contextmanager
+def use_worker(*, processes: int, connections: int) -> Iterator[worker.Worker]:
+    """One that has so many connections, of at most 500, and four threads."""
+    config = Config()
+    for name, value in (("workers", processes), ("threads", 4), ("worker_connections", 500)):
+        config.set(name, value)
+    made = worker.Worker(1, os.getpid(), [], None, 30, config, None)
+    made.nr_conns = connections
+    yield made
+    made.tmp.close()
+
+
+def test_a_process_with_many_connections_leaves_the_next_to_another(listener, monkeypatch):
+    """The other takes it while this one hesitates."""
+    taken = []
+    monkeypatch.setattr(time, "sleep", lambda seconds: taken.append(listener.accept()[0]))
+    connecting = socket.create_connection(listener.getsockname())
+    with use_worker(processes=2, connections=5) as crowded, connecting as client:
+        crowded.accept(listener)
+
+        assert crowded.nr_conns == 5
+        with taken[0] as others:
+            assert others.getpeername() == client.getsockname()
+
+
+@pytest.mark.parametrize(("processes", "connections"), [(2, 0), (2, 4), (2, 250), (1, 5)])
+def test_a_process_that_has_few_or_is_flooded_or_alone_hesitates_not(listener, monkeypatch, processes, connections):
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    with use_worker(processes=processes, connections=connections) as made:
+        made.accept(listener)
+    assert slept == []
