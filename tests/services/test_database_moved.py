@@ -107,6 +107,18 @@ def test_a_worker_that_starts_and_has_nothing_to_send_looks_too(sandbox):
     assert_is_paused(for_="place")
 
 
+def test_it_is_looked_at_where_nobody_who_waits_may_ask(sandbox, alice):
+    factories.submit(alice)
+    assert claim() is not None
+    factories.submit(alice)
+    models.User.objects.update(is_active=False)
+    models.Database.objects.update(place="elsewhere")
+
+    assert claim() is None
+
+    assert_is_paused(for_="place")
+
+
 def test_there_is_one_row(db):
     with pytest.raises(IntegrityError), transaction.atomic():
         models.Database.objects.create(pk=2, identity="x", place="y")

@@ -69,6 +69,14 @@ def test_a_claim_takes_one_more_statement_for_each_person_who_has_more_waiting(a
     assert count_claim(most=8) <= _CLAIM + 2
 
 
+def test_a_claim_with_a_paused_key_reads_and_locks_no_request(alice):
+    factories.submit(alice)
+    models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now(), operator_only=True)
+    with CaptureQueriesContext(connection) as queries:
+        assert dispatch.claim_requests(worker="w", most=1) == []
+    assert not [query for query in queries if query["sql"].startswith('SELECT "portal_request"')]
+
+
 def test_a_result_is_recorded_in_few_statements(alice, client):
     factories.submit(alice)
     call = factories.claim()

@@ -33,7 +33,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce, JSONObject
 
 from portal import agentstation, failures, models
-from portal.db import places, release_connection
+from portal.db import clock, places, release_connection
 from portal.models.clock import Now
 from portal.models.compiled import compiled, insert_rows
 from portal.models.event import Verb
@@ -108,8 +108,11 @@ def _read_accounts() -> QuerySet[models.Account]:
 
 def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) -> list[Call]:
     """Claim at most so many under the locked key, in the caller's transaction. `boottime` was read before the lock."""
-    claimable = _read_claimable_now(key=key, most=most)
-    if not claimable:
+    if key.is_paused:
+        circuit_breaker.end_timed_pause(key=key, now=clock.read_clock())
+    claimable = [] if key.is_paused else _read_claimable_now(key=key, most=most)
+    if not claimable:  # whoever waits may not ask any more, or another worker was quicker
+        database_moved.pause_if_moved(key=key)
         return []
     state = claimable[0]
     _check_database(key=key, state=state)
@@ -179,7 +182,6 @@ def _check_database(*, key: models.Key, state: _Claimable) -> None:
 
 def _count_room(*, key: models.Key, state: _Claimable) -> int:
     """How many attempts the key may be used for now, within the team's caps. While it resumes, for one at a time."""
-    circuit_breaker.end_timed_pause(key=key, now=state.now)
     is_scan_wanted = key.account.baseline_scan == models.Account.BaselineScan.WANTED
     if key.is_paused or not state.is_accepted or is_scan_wanted:
         return 0

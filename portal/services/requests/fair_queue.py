@@ -45,7 +45,7 @@ def add_further(*, oldest: Sequence[models.Request], most: int) -> list[models.R
 
 
 def _read_turn(account_id: int, *, of: str) -> Coalesce:
-    """The tick at which a person had the last turn, which is a claim; 0 where they had none."""
+    """The tick at which a person had the last turn, which is a claim; 0 where they had none, or it is pruned."""
     claimed = models.Request.objects.filter(account=account_id, requester=OuterRef(of), claimed_tick__gt=0)
     return Coalesce(Subquery(claimed.order_by("-claimed_tick").values("claimed_tick")[:1]), 0)
 
