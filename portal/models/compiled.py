@@ -105,19 +105,24 @@ def _copy[Kind](one: Kind, **changes: object) -> Kind:
 
 
 def insert_rows(rows: Sequence[Model]) -> None:
-    """Insert new rows of one model, as `bulk_create` does. What the first leaves to the database, the others leave too.
+    """Insert new rows of one model, as `bulk_create` does.
 
-    Values are no expressions.
+    All leave the same columns to the database, or it raises ValueError. Values are no expressions.
     """
-    first = rows[0]
-    left = tuple(field for field in first._meta.concrete_fields if _is_left(getattr(first, field.attname), field=field))
-    insert = _write_insert(type(first), left)
+    left = _list_left(rows[0])
+    if any(_list_left(row) != left for row in rows):
+        raise ValueError("the rows leave different columns to the database")
+    insert = _write_insert(type(rows[0]), left)
     for some in batched(rows, _MOST_INSERTED, strict=False):
         insert.run(some)
 
 
+def _list_left(row: Model) -> _Fields:
+    """The columns that the database is to choose: those with its default, and the id of a new row."""
+    return tuple(field for field in row._meta.concrete_fields if _is_left(getattr(row, field.attname), field=field))
+
+
 def _is_left(value: Any, *, field: "Field[Any, Any]") -> bool:
-    """Whether the database is to choose it."""
     return isinstance(value, DatabaseDefault) or (field.primary_key and value is None)
 
 

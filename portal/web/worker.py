@@ -40,8 +40,8 @@ _SEND_BUFFER = 256 * 1024  # bytes
 _MOST_NOT_TAKEN = 16 * 1024  # bytes
 _PIECE = 16 * 1024  # bytes
 _MOST_LEFT_UNREAD = 1024 * 1024  # bytes of a refused body that are let pass, so that its sender gets to read why
-# Before a process that has many connections takes another one: where many come at once, whichever process of two was
-# quicker had up to 107 of 150, and whoever came to it waited longest. In a flood nobody hesitates.
+# Before a process that has many connections takes another one: where many come at once, the quicker of two would take
+# up to 107 of 150, which then wait longest. In a flood none hesitates.
 _HESITATE = 0.001  # seconds
 _FLOOD = 1 / 2  # of the most connections
 # Threads for whoever shows no cookie of somebody who is or was signed in, true or not.

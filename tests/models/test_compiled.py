@@ -171,6 +171,15 @@ def test_values_are_stored_in_the_database_s_form(alice, response):
     assert (found.at, found.detail, found.http_request, found.signature) == (moment, event.detail, "x", "")
 
 
+def test_rows_that_leave_different_columns_to_the_database_are_not_inserted_together(alice):
+    """The value of the second would be lost."""
+    moment = factories.submit(alice).created_at
+    values = {"verb": "claim", "target": "t", "at": moment}
+    with pytest.raises(ValueError, match="different columns"):
+        insert_rows([models.Event(pk=1000, **values), models.Event(**values)])
+    assert not models.Event.objects.filter(target="t").exists()
+
+
 def test_an_insert_that_a_constraint_refuses_says_so(alice):
     portal_request = factories.submit(alice)
     values = {name: getattr(portal_request, name) for name in ("account", "requester", "submission", "type")}
