@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -282,7 +283,7 @@ def test_a_doubt_that_began_after_the_reading_is_not_cleared_by_it(sandbox, sett
     told = clients.make_client().retrieve_workstation(uid=workstation.uid)
 
     reading = refreshing.Reading(stored=workstation, told=told)
-    refreshing._store_news(readings=[reading], account=workstation.account, begun_tick=tick, lease=lease)
+    refreshing._store_news(reading=reading, account=workstation.account, begun_tick=tick, lease=lease)
 
     assert list_verbs() == ["begin-doubt"]
 
@@ -291,7 +292,7 @@ def test_one_whose_release_is_asked_while_it_is_read_is_not_in_doubt(sandbox, al
     workstation = factories.create_workstation(alice)
     reading = refreshing.Reading(stored=workstation)
     releases.request_release(actor=alice, workstation=workstation)
-    refreshing._store_news(readings=[reading], account=workstation.account, begun_tick=99, lease=lease)
+    refreshing._store_news(reading=reading, account=workstation.account, begun_tick=99, lease=lease)
     assert list_verbs() == []
 
 
@@ -355,10 +356,33 @@ def test_news_that_cannot_be_stored_stop_no_other(sandbox, alice, lease, caplog)
     models.Workstation.objects.update(status="elsewhere")
     models.Workspace.objects.update(status="elsewhere")
 
-    refreshing._store_news(readings=readings, account=workstations[0].account, begun_tick=99, lease=lease)
+    for reading in readings:
+        refreshing._store_news(reading=reading, account=reading.stored.account, begun_tick=99, lease=lease)
 
     statuses = models.Workstation.objects.order_by("pk").values_list("status", flat=True)
     assert [status == "elsewhere" for status in statuses] == [False, True, False]
     of_spaces = models.Workspace.objects.order_by("pk").values_list("status", flat=True)
     assert [status == "elsewhere" for status in of_spaces] == [False, True, False], "half of it was stored"
     assert f"workstation {workstations[1].uid} could not be stored" in caplog.text
+
+
+def test_what_is_told_is_stored_one_by_one(sandbox, alice, lease):
+    workstations = [factories.create_workstation(alice) for _ in range(3)]
+    models.Workstation.objects.update(status="elsewhere", raw="{}")
+    seen = []
+
+    def look() -> None:
+        """In the transaction of the next one: what others see by now."""
+        with ThreadPoolExecutor(max_workers=1) as other:
+            seen.append(other.submit(count_stored).result())
+
+    def count_stored() -> int:
+        try:
+            return models.Workstation.objects.exclude(status="elsewhere").count()
+        finally:
+            connection.close()
+
+    refresh(replace(lease, before_renewal=look))
+
+    of_the_list, *of_news, last = seen
+    assert (of_the_list, of_news, last) == (0, [0, 1, 2], len(workstations)), "they were stored together"

@@ -21,15 +21,20 @@ def has_storable_uid(*, workstation: agentstation.Workstation) -> bool:
 
 
 def store_workstation(
-    *, account: models.Account, workstation: agentstation.Workstation, request_number: int | None
+    *,
+    account: models.Account,
+    workstation: agentstation.Workstation,
+    request_number: int | None,
+    known: models.Workstation | None = None,
 ) -> models.Workstation:
     """Insert or update a workstation with its workspace, files and logs, in the caller's transaction.
 
-    What differs from the contract becomes a notice; `request_number` names the request that it belongs to.
+    What differs from the contract becomes a notice; `request_number` names the request that it belongs to. `known`:
+    its row, where the caller has locked it.
     """
     contract_drift.note_deviations(deviations=workstation.deviations, request_number=request_number)
     workspace = _store_workspace(account=account, workspace=workstation.workspace)
-    known = _lock_known(account=account, uid=workstation.uid)
+    known = known or _lock_known(account=account, uid=workstation.uid)
     return _store(account=account, workstation=workstation, workspace=workspace, known=known)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import batched
 
 from django.conf import settings
 from django.db import transaction
@@ -22,7 +21,6 @@ from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
 
-_TOGETHER = 8  # whose news are stored in one transaction, for which the key is locked
 _MOST = 200  # due ones looked at in a round
 _AT_ONCE = 8  # read singly in a round, all at the same time
 _ON_A_PAGE = 20  # entries of a list
@@ -66,8 +64,9 @@ def refresh_workstations(*, lease: leases.Lease, client: agentstation.Client) ->
     if not circuit_breaker.is_confirmed(account=account):
         return 0
     readings = _read_due(due, account=account, lease=lease, client=client.hurried(total_timeout=_LONGEST_CALL))
-    for news in batched((reading for reading in readings if reading.is_news), _TOGETHER):
-        _store_news(readings=news, account=account, begun_tick=account.key.tick, lease=lease)
+    for reading in readings:
+        if reading.is_news:
+            _store_news(reading=reading, account=account, begun_tick=account.key.tick, lease=lease)
     if readings:
         _note_readings(readings=readings, account=account, lease=lease)
     return len(due)
@@ -141,20 +140,20 @@ def _read(stored: models.Workstation, *, client: agentstation.Client) -> Reading
     return Reading(stored=stored, told=told, has_failed=told.uid != stored.uid)
 
 
-def _store_news(*, readings: Iterable[Reading], account: models.Account, begun_tick: int, lease: leases.Lease) -> None:
-    """Write what has changed of each. One that cannot be stored stops no other."""
-    with transaction.atomic(), audit.collect_events():
-        key = circuit_breaker.lock_key(account=account)
-        leases.renew_lease(lease=lease)
-        for reading in readings:
-            try:
-                with transaction.atomic(), audit.collect_events():
-                    _store(reading, key=key, begun_tick=begun_tick)
-            except Exception as error:
-                if is_unable(error):
-                    raise
-                logger.exception("What was told of workstation %s could not be stored.", reading.stored.uid)
-                key = circuit_breaker.lock_key(account=account)  # as it was before
+def _store_news(*, reading: Reading, account: models.Account, begun_tick: int, lease: leases.Lease) -> None:
+    """Write what has changed. What cannot be stored stops no other.
+
+    Each in a transaction of its own: claims wait for the key meanwhile.
+    """
+    try:
+        with transaction.atomic(), audit.collect_events():
+            key = circuit_breaker.lock_key(account=account)
+            leases.renew_lease(lease=lease)
+            _store(reading, key=key, begun_tick=begun_tick)
+    except Exception as error:
+        if isinstance(error, leases.LeaseLost) or is_unable(error):
+            raise
+        logger.exception("What was told of workstation %s could not be stored.", reading.stored.uid)
 
 
 def _store(reading: Reading, *, key: models.Key, begun_tick: int) -> None:
@@ -168,7 +167,9 @@ def _store(reading: Reading, *, key: models.Key, begun_tick: int) -> None:
         return
     before = doubts.describe_life(stored=stored)
     doubted_tick = stored.doubted_tick
-    stored = mirror.store_workstation(account=key.account, workstation=reading.told, request_number=stored.request_id)
+    mirror.store_workstation(
+        account=key.account, workstation=reading.told, request_number=stored.request_id, known=stored
+    )
     if stored.ended_at is not None:
         doubts.end_workstation(stored=stored, before=before)
     elif doubted_tick is not None and doubted_tick <= begun_tick:  # else it was missed after this reading began

@@ -63,7 +63,9 @@ def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | Non
         return
     before = doubts.describe_life(stored=stored)
     if entry is not None and stored.request_id is not None:
-        stored = mirror.store_workstation(account=stored.account, workstation=entry, request_number=stored.request_id)
+        stored = mirror.store_workstation(
+            account=stored.account, workstation=entry, request_number=stored.request_id, known=stored
+        )
     elif entry is not None:
         stored.status = sanitize.escape_text(entry.status)
         stored.save(update_fields=["status"])
