@@ -37,6 +37,8 @@ class Dispatcher:
         self._unconfirmed: list[dispatch.Call] = []  # claimed, unless the commit that was not confirmed has failed
         self._wrote_for = 0.0  # seconds of the last batch, where it was one of several
         self._stopping, self._wake_up = threading.Event(), threading.Event()
+        self._is_told = False  # of a request that was queued just now
+        self._last: batch.Batch | None = None  # unless it failed, or claimed without a look, and nothing
         self._thread = watchdog.WatchedThread(name="dispatcher", target=self._run, deadline=_DEADLINE)
         self.threads = [self._thread, *self._senders.threads]
 
@@ -45,8 +47,9 @@ class Dispatcher:
         self._senders.start()
         self._thread.start()
 
-    def wake(self) -> None:
-        """Look for requests now."""
+    def wake(self, *, is_told: bool) -> None:
+        """Look for requests now, or claim at once where one is told of."""
+        self._is_told |= is_told
         self._wake_up.set()
 
     def stop(self) -> None:
@@ -114,7 +117,10 @@ class Dispatcher:
             self._unrecorded.append(self._brought.get())
             self._idle += 1
         begun = time.monotonic()
-        present = batch.Batch(brought=list(self._unrecorded), most=0 if self._stopping.is_set() else self._idle)
+        account = self._last.account if self._last and self._is_told else None
+        self._is_told, self._last = False, None
+        most = 0 if self._stopping.is_set() else self._idle
+        present = batch.Batch(brought=list(self._unrecorded), most=most, account=account)
         try:
             batch.commit_batch(batch=present, worker=self._name)
         except Exception as error:
@@ -127,6 +133,8 @@ class Dispatcher:
             self._unrecorded.popleft()
         self._broken += present.broken
         self._send(present.claimed)
+        if account is None or present.claimed:
+            self._last = present
         done = len(present.recorded) + len(present.claimed)
         self._wrote_for = time.monotonic() - begun if done > 1 else 0.0
         return bool(done)

@@ -24,12 +24,13 @@ _DEADLINE = 120.0  # seconds without progress; opening a connection takes up to 
 
 
 class Listener:
-    """A thread that calls `wake` whenever another connection may have put work into the database.
+    """A thread that calls `wake` whenever another connection may have put work into the database, with what is known
+    of it.
 
     LISTEN on PostgreSQL, on a connection of its own past the pool; on SQLite a look at `data_version`.
     """
 
-    def __init__(self, *, wake: Callable[[], None]) -> None:
+    def __init__(self, *, wake: Callable[[str], None]) -> None:
         self._wake = wake
         self._stopping = threading.Event()
         self._thread = watchdog.WatchedThread(name="listener", target=self._run, deadline=_DEADLINE)
@@ -56,11 +57,11 @@ class Listener:
         self._thread.advance()
         with open_connection(url=settings.PORTAL_LISTEN_URL) as opened:
             opened.execute(f"LISTEN {notify.CHANNEL}")
-            self._wake()  # for what came before anybody listened
+            self._wake(notify.Work.ANY)  # for what came before anybody listened
             while not self._stopping.is_set():
                 self._thread.advance()
-                for _ in opened.notifies(timeout=_LISTEN_FOR, stop_after=1):
-                    self._wake()
+                for notice in opened.notifies(timeout=_LISTEN_FOR, stop_after=1):
+                    self._wake(notice.payload)
 
     def _look(self) -> None:
         try:
@@ -72,7 +73,7 @@ class Listener:
                 [version] = cursor.execute("PRAGMA data_version").fetchone()
                 if version != seen:
                     seen = version
-                    self._wake()
+                    self._wake(notify.Work.ANY)
                 time.sleep(_LOOK_EVERY)
         finally:
             connection.close()

@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal.db import describe_failure, release_connection
-from portal.services.runtime import clients, workers
+from portal.services.runtime import clients, notify, workers
 from portal.worker import dispatcher, listener, releases, scheduler, watchdog
 
 logger = logging.getLogger(__name__)
@@ -35,10 +35,12 @@ class Process:
         self._parts = (self._scheduler, self._dispatcher, self._releases, self._listener)
         self._watchdog = watchdog.Watchdog(threads=[thread for part in self._parts for thread in part.threads])
 
-    def _wake(self) -> None:
-        """There may be work: for a sender, or for the one of releases."""
-        self._dispatcher.wake()
-        self._releases.wake()
+    def _wake(self, work: str) -> None:
+        """There may be work for the dispatcher, for the sender of releases, or for both."""
+        if work != notify.Work.RELEASES:
+            self._dispatcher.wake(is_told=work == notify.Work.REQUESTS)
+        if work != notify.Work.REQUESTS:
+            self._releases.wake()
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns when the calls in flight have been recorded."""

@@ -16,6 +16,7 @@ from portal.services.mirrors import refreshing, releases
 from portal.services.reconciliation import reconcile, timeouts
 from portal.services.requests import batch, dispatch, results
 from portal.services.runtime import clients, workers
+from portal.worker import dispatcher
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -67,6 +68,37 @@ def test_a_claim_takes_one_more_statement_for_each_person_who_has_more_waiting(a
         factories.submit(person)
 
     assert count_claim(most=8) <= _CLAIM + 2
+
+
+def test_a_claim_of_what_was_told_of_takes_no_look(alice):
+    present = batch.Batch(brought=[], most=1, account=factories.submit(alice).account)
+    with CaptureQueriesContext(connection) as queries:
+        batch.commit_batch(batch=present, worker="w")
+    assert len(present.claimed) == 1
+    assert count(queries) == _CLAIM - 1
+
+
+def test_where_what_was_told_of_is_gone_nothing_is_claimed(alice):
+    account = factories.submit(alice).account
+    dispatch.claim_requests(worker="another", most=1)
+    present = batch.Batch(brought=[], most=1, account=account)
+    batch.commit_batch(batch=present, worker="w")
+    assert present.claimed == []
+
+
+def test_what_is_told_of_right_after_the_account_was_left_is_claimed(alice):
+    worker = dispatcher.Dispatcher(name="w", size=2, client=clients.make_client())
+    former = models.Account.objects.create(base_url="https://former.example", retired_at=Now())
+    models.Key.objects.create(account=former)
+    factories.submit(alice)
+    worker._last = batch.Batch(brought=[], most=0, account=former)
+
+    claimed = []
+    for _ in range(2):
+        worker.wake(is_told=True)
+        claimed.append(worker._commit_batch())
+
+    assert claimed == [False, True]
 
 
 def test_a_claim_with_a_paused_key_reads_and_locks_no_request(alice):

@@ -82,7 +82,7 @@ def mark_release_requested(
     """Let the workstation be released at once, in the caller's transaction. False where it is not among the rows."""
     if not workstation.update_where(rows, release_requested_at=Now(), release_requested_by=actor, release_due_at=Now()):
         return False
-    notify.wake_workers()
+    notify.wake_workers(work=notify.Work.RELEASES)
     return True
 
 

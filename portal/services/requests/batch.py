@@ -31,12 +31,14 @@ class Delivery:
 class Batch:
     """What is to be recorded, how many requests may be claimed at most, and what came of it.
 
-    `broken`: what could not be recorded with the others; nothing of it is there. After an error `claimed` may be in the
-    database or not; what was to be recorded, too, and can be recorded again.
+    `account`: the one that this process serves; given from the start where there is certainly something to claim, which
+    is then not looked for. `broken`: what could not be recorded with the others; nothing of it is there. After an error
+    `claimed` may be in the database or not; what was to be recorded, too, and can be recorded again.
     """
 
     brought: Sequence[Delivery]
     most: int
+    account: models.Account | None = None
     recorded: list[Delivery] = field(default_factory=list)
     broken: list[Delivery] = field(default_factory=list)
     claimed: list[dispatch.Call] = field(default_factory=list)
@@ -45,12 +47,14 @@ class Batch:
 def commit_batch(*, batch: Batch, worker: str) -> None:
     """Record first: that frees what the team may have in flight. Takes no lock where there is nothing to do."""
     boottime = agentstation.boottime()
-    account, is_any_due = dispatch.look_for_requests()
+    is_any_due = batch.account is not None
+    if batch.account is None:
+        batch.account, is_any_due = dispatch.look_for_requests()
     may_claim = is_any_due and batch.most > 0
     if not (batch.brought or may_claim):
         return
     with transaction.atomic(), audit.collect_events():
-        key = _save_results(batch, key=circuit_breaker.lock_key(account=account))
+        key = _save_results(batch, key=circuit_breaker.lock_key(account=batch.account))
         if may_claim:
             most = min(batch.most, LARGEST)
             batch.claimed += dispatch.claim_with_key(key=key, worker=worker, most=most, boottime=boottime)

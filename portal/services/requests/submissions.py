@@ -88,7 +88,7 @@ def _create_request(
     audit.record(
         Verb.SUBMIT, portal_request, by=requester, detail={"type": values["type"], "workspace": values["workspace_uid"]}
     )
-    notify.wake_workers()
+    notify.wake_workers(work=notify.Work.REQUESTS)
     return portal_request
 
 
