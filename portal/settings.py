@@ -117,7 +117,8 @@ else:
     # A worker that is paused while it holds the key row would stop all others: PostgreSQL ends its transaction, before
     # the others give up waiting for the lock. Its compiler costs more than it saves where queries are short. A server
     # that vanished without a word is noticed within half a minute; by itself TCP waits for hours.
-    # Nobody holds a connection while idle, so a few serve many threads. A web process has fewer (WEB_CONNECTIONS).
+    # While idle only the dispatcher holds a connection, so a few serve many threads. A web process has fewer
+    # (WEB_CONNECTIONS).
     # A claim that a crash takes back would be sent twice: a commit is on disk before it counts, whatever the role says.
     DATABASE |= {
         "OPTIONS": {

@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
-from portal.db import describe_failure, is_unable, release_connection
+from portal.db import describe_failure, is_unable
 from portal.services.requests import batch, dispatch, results
 from portal.worker import senders, watchdog
 
@@ -69,8 +69,8 @@ class Dispatcher:
         while not self._is_drained():
             thread.advance()
             self._try_to_work()
-            # Not held while nothing is to be done: a process has few.
-            release_connection()
+            # Its connection is kept meanwhile. One of the pool's would be another one each time, which PostgreSQL has
+            # yet to read the tables' definitions for, and is asked whether it works first.
             self._wake_up.wait(_IDLE)
             # Before the next look and not after it, or a wake in between would be lost.
             self._wake_up.clear()
