@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import BigIntegerField, QuerySet
 
 from portal import models
 from portal.models.clock import Now
+from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import circuit_breaker
@@ -17,8 +19,7 @@ def note_sharing(*, account: models.Account) -> None:
     """Note on the account that somebody else uses its key, where a workstation is listed that no attempt explains."""
     if account.shared_at is not None:
         return
-    listed = models.Workstation.objects.orphans().filter(account=account, listed_tick__isnull=False, made_for=None)
-    stranger = next((row for row in listed.order_by("id") if not _is_explained(row)), None)
+    stranger = next((row for row in _read_orphans(account_id=account.pk) if not _is_explained(row)), None)
     if stranger is None:
         return
     with transaction.atomic():
@@ -29,6 +30,12 @@ def note_sharing(*, account: models.Account) -> None:
             account,
             detail={"workstation": stranger.uid, **audit.describe_moment(row=account, column="shared_at")},
         )
+
+
+@compiled(account_id=BigIntegerField())
+def _read_orphans(*, account_id: int) -> QuerySet[models.Workstation]:
+    orphans = models.Workstation.objects.orphans().filter(account=account_id, listed_tick__isnull=False, made_for=None)
+    return orphans.order_by("id")
 
 
 def _is_explained(stranger: models.Workstation) -> bool:

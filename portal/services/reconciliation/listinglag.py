@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import BigIntegerField, Max, QuerySet
 
 from portal import models
+from portal.models.compiled import compiled
 from portal.services.reconciliation import matching
 
 _FACTOR = 3  # longest lags that are waited for
@@ -35,8 +36,7 @@ def _allow_for(lag: timedelta) -> timedelta:
 
 def measure_lags(*, account: models.Account, now: datetime) -> None:
     """Measure the lag of each workstation of ours that has been listed since the last time, and keep the longest."""
-    ours = models.Workstation.objects.filter(account=account, request__isnull=False, listed_tick__gt=account.lag_tick)
-    listed = list(ours.order_by("listed_tick")[:_MOST])
+    listed = _read_listed(account_id=account.pk, after=account.lag_tick)
     if not listed:
         return
     longest = max(_measure(workstation) for workstation in listed)
@@ -45,6 +45,12 @@ def measure_lags(*, account: models.Account, now: datetime) -> None:
         account.longest_lag, account.longest_lag_at = longest.total_seconds(), now
     account.lag_tick = listed[-1].listed_tick or 0
     account.save(update_fields=["longest_lag", "longest_lag_at", "lag_tick"])
+
+
+@compiled(account_id=BigIntegerField(), after=BigIntegerField())
+def _read_listed(*, account_id: int, after: int) -> QuerySet[models.Workstation]:
+    ours = models.Workstation.objects.filter(account=account_id, request__isnull=False, listed_tick__gt=after)
+    return ours.order_by("listed_tick")[:_MOST]
 
 
 def _measure(workstation: models.Workstation) -> timedelta:

@@ -5,16 +5,17 @@ Most often that is nothing: a first look without the lock spares whoever sends t
 """
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Model
+from django.db.models import BigIntegerField, Model, QuerySet
 
 from portal import agentstation, failures, models
 from portal.db import clock
+from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, database_moved, sharing, steady_clock
@@ -62,16 +63,21 @@ def _is_scan_due(*, account: models.Account) -> bool:
     """Where one is under way; else often at first, then ever less while something is to be reconciled; else every few
     minutes, for orphans."""
     now = clock.read_clock()
-    last = models.Scan.objects.filter(account=account).order_by("-id").first()
+    last = next(iter(_read_last_scan(account_id=account.pk)), None)
     if last is None or last.ended_at is None:
         return True
     wait = settings.PORTAL_SCAN_INTERVAL
-    newest = unresolved.list_open_attempts(account=account).aggregate(newest=Max("ended_at"))["newest"]
+    newest = next(iter(unresolved.read_newest_end(account_id=account.pk)), None)
     if newest is not None:
         age = (now - newest).total_seconds()
         wait = min(wait, max(settings.PORTAL_JOB_INTERVAL, min(age / 4, SLOWEST)))
     # A clock that stepped back must not put scans off until it has caught up.
     return not 0 <= (now - last.begun_at).total_seconds() < wait
+
+
+@compiled(account_id=BigIntegerField())
+def _read_last_scan(*, account_id: int) -> QuerySet[models.Scan]:
+    return models.Scan.objects.filter(account=account_id).order_by("-id")[:1]
 
 
 def _decide_all(*, account: models.Account, this_round: Round) -> dict[int, matching.Verdict]:
@@ -148,12 +154,23 @@ def _group_attempts(
     *, account: models.Account, numbers: Collection[int] | None = None
 ) -> dict[int, list[models.Attempt]]:
     """Open attempts by request, the one that was sent first first; of these requests, or of all."""
-    attempts = unresolved.list_open_attempts(account=account).select_related("request__account").defer("response")
-    rows = attempts if numbers is None else attempts.filter(request__in=numbers)
+    found: Iterable[models.Attempt]
+    if numbers is None:
+        found = _read_attempts(account_id=account.pk)
+    else:
+        found = _list_attempts(account_id=account.pk).filter(request__in=numbers)
     by_request: dict[int, list[models.Attempt]] = {}
-    for attempt in rows.order_by("claimed_tick", "number"):
+    for attempt in found:
         by_request.setdefault(attempt.request_id, []).append(attempt)
     return by_request
+
+
+def _list_attempts(*, account_id: int) -> QuerySet[models.Attempt]:
+    attempts = unresolved.list_open_attempts(account_id=account_id)
+    return attempts.select_related("request__account").defer("response").order_by("claimed_tick", "number")
+
+
+_read_attempts = compiled(account_id=BigIntegerField())(_list_attempts)
 
 
 def _describe_evidence(

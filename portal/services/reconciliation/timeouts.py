@@ -4,12 +4,13 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import DurationField, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.db import clock
 from portal.models.clock import Now
+from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, steady_clock
@@ -43,13 +44,31 @@ def recover_requests(*, lease: leases.Lease, watched: steady_clock.SteadyClock) 
 
 def _recover_attempts(*, lease: leases.Lease, watched: steady_clock.SteadyClock) -> int:
     steady = timedelta(seconds=watched.steady_seconds)
-    # Claimed before the clock stepped back, and steady since for as long as the whole call may take.
-    stepped = Q(claimed_at__gt=Now() + steady_clock.SLACK, deadline_at__lte=F("claimed_at") + steady)
+    stepped = _find_stepped(steady=steady)
     return sum(
         _make_unknown(attempt_id=pk, is_over=is_over, lease=lease)
-        for is_over in (Q(deadline_at__lte=Now()), stepped)
-        for pk in _list_under_way().filter(is_over).values_list("pk", flat=True)
+        for is_over, numbers in ((_is_late(), _find_late()), (_is_stepped(steady), stepped))
+        for pk in numbers
     )
+
+
+def _is_late() -> Q:
+    return Q(deadline_at__lte=Now())
+
+
+def _is_stepped(steady: timedelta) -> Q:
+    """Claimed before the clock stepped back, and steady since for as long as the whole call may take."""
+    return Q(claimed_at__gt=Now() + steady_clock.SLACK, deadline_at__lte=F("claimed_at") + steady)
+
+
+@compiled()
+def _find_late() -> QuerySet[models.Attempt, int]:
+    return _list_under_way().filter(_is_late()).values_list("pk", flat=True)
+
+
+@compiled(steady=DurationField())
+def _find_stepped(*, steady: timedelta) -> QuerySet[models.Attempt, int]:
+    return _list_under_way().filter(_is_stepped(steady)).values_list("pk", flat=True)
 
 
 def _list_under_way() -> QuerySet[models.Attempt]:
@@ -98,18 +117,26 @@ def _give_up(*, request_id: int, account: models.Account, lease: leases.Lease) -
 
 def _cancel_foreign(*, lease: leases.Lease) -> int:
     """Cancel what waits for an account that an operator has left: it must not be bought with another one's key."""
-    waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED, account__retired_at__isnull=False)
     reason = _("It was meant for %(url)s, which isn't the account of the current key.")
-    rows = waiting.values_list("pk", "account__base_url")
-    return sum(_cancel(request_id=pk, reason=reason % {"url": url}, lease=lease) for pk, url in rows)
+    return sum(_cancel(request_id=pk, reason=reason % {"url": url}, lease=lease) for pk, url in _read_foreign())
+
+
+@compiled()
+def _read_foreign() -> QuerySet[models.Request, tuple[int, str]]:
+    waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED, account__retired_at__isnull=False)
+    return waiting.values_list("pk", "account__base_url")
 
 
 def _cancel_forbidden(*, lease: leases.Lease) -> int:
     """Cancel what waits for somebody who may not ask for it any more."""
-    waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED)
-    forbidden = waiting.exclude(requester__in=submitters.list_submitters()).values_list("pk", flat=True)
     reason = _("Its requester may no longer request workstations.")
-    return sum(_cancel(request_id=pk, reason=reason, lease=lease) for pk in forbidden)
+    return sum(_cancel(request_id=pk, reason=reason, lease=lease) for pk in _find_forbidden())
+
+
+@compiled()
+def _find_forbidden() -> QuerySet[models.Request, int]:
+    waiting = models.Request.objects.filter(status=models.Request.Status.QUEUED)
+    return waiting.exclude(requester__in=submitters.list_submitters()).values_list("pk", flat=True)
 
 
 @transaction.atomic

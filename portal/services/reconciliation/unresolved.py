@@ -8,10 +8,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
 from django.db.models.functions import Coalesce
 
 from portal import models
+from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services.reconciliation import listinglag, matching, restore, scans
 from portal.services.requests import notes
@@ -21,16 +32,22 @@ _DECIDED = (Verb.RECONCILE, Verb.NOT_CREATED)
 _MOST_SCANS = 20  # whole scans that are looked at; two are enough where nothing steps
 
 
-def list_open_attempts(*, account: models.Account) -> QuerySet[models.Attempt]:
+def list_open_attempts(*, account_id: int) -> QuerySet[models.Attempt]:
     """Attempts that may have created something that nobody knows of.
 
     Those of requests that were taken as not created and are queued again, too: what is listed late is still theirs.
     """
     states, outcomes = models.Request.Status, models.Attempt.Outcome
     attempts = models.Attempt.objects.filter(
-        request__account=account, request__status__in=(states.UNKNOWN, states.QUEUED), outcome=outcomes.UNKNOWN
+        request__account=account_id, request__status__in=(states.UNKNOWN, states.QUEUED), outcome=outcomes.UNKNOWN
     )
     return attempts.exclude(late_response__outcome__in=(outcomes.FAILED, outcomes.NOT_SENT))
+
+
+@compiled(account_id=BigIntegerField())
+def read_newest_end(*, account_id: int) -> QuerySet[models.Attempt, datetime | None]:
+    """When the newest open attempt ended; empty where none is open."""
+    return list_open_attempts(account_id=account_id).order_by("-ended_at").values_list("ended_at", flat=True)[:1]
 
 
 class Past:
