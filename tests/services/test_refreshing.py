@@ -5,13 +5,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from portal import models
-from portal.db import clock
+from portal import agentstation, models
+from portal.db import clock, open_connection
 from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.mirrors import doubts, refreshing, releases
@@ -283,7 +284,7 @@ def test_a_doubt_that_began_after_the_reading_is_not_cleared_by_it(sandbox, sett
     told = clients.make_client().retrieve_workstation(uid=workstation.uid)
 
     reading = refreshing.Reading(stored=workstation, told=told)
-    refreshing._store_news(reading=reading, account=workstation.account, begun_tick=tick, lease=lease)
+    refreshing._store_news(news=[reading], account=workstation.account, begun_tick=tick, lease=lease)
 
     assert list_verbs() == ["begin-doubt"]
 
@@ -292,7 +293,7 @@ def test_one_whose_release_is_asked_while_it_is_read_is_not_in_doubt(sandbox, al
     workstation = factories.create_workstation(alice)
     reading = refreshing.Reading(stored=workstation)
     releases.request_release(actor=alice, workstation=workstation)
-    refreshing._store_news(reading=reading, account=workstation.account, begun_tick=99, lease=lease)
+    refreshing._store_news(news=[reading], account=workstation.account, begun_tick=99, lease=lease)
     assert list_verbs() == []
 
 
@@ -356,8 +357,7 @@ def test_news_that_cannot_be_stored_stop_no_other(sandbox, alice, lease, caplog)
     models.Workstation.objects.update(status="elsewhere")
     models.Workspace.objects.update(status="elsewhere")
 
-    for reading in readings:
-        refreshing._store_news(reading=reading, account=reading.stored.account, begun_tick=99, lease=lease)
+    refreshing._store_news(news=readings, account=workstations[0].account, begun_tick=99, lease=lease)
 
     statuses = models.Workstation.objects.order_by("pk").values_list("status", flat=True)
     assert [status == "elsewhere" for status in statuses] == [False, True, False]
@@ -366,23 +366,110 @@ def test_news_that_cannot_be_stored_stop_no_other(sandbox, alice, lease, caplog)
     assert f"workstation {workstations[1].uid} could not be stored" in caplog.text
 
 
-def test_what_is_told_is_stored_one_by_one(sandbox, alice, lease):
+def read(
+    stored: models.Workstation, *, status: str = "active", logs: int = 0, space: dict[str, object] | None = None
+) -> refreshing.Reading:
+    """What the provider could tell of it."""
+    told: Any = clients.make_client().retrieve_workstation(uid=stored.uid).raw
+    entry = {"type": "boot", "level": "info", "url": "https://logs.example/", "createdAt": "2026-01-02T03:04:05Z"}
+    entries = {"data": [entry | {"id": f"new{number}"} for number in range(logs)]}
+    document = told | {"status": status, "workspace": told["workspace"] | {"logs": entries} | (space or {})}
+    return refreshing.Reading(stored=stored, told=agentstation.Workstation.from_dict(document))
+
+
+def store(readings: list[refreshing.Reading], lease: leases.Lease) -> None:
+    account = accounts.get_current_account()
+    refreshing._store_news(news=readings, account=account, begun_tick=account.key.tick, lease=lease)
+
+
+@pytest.mark.parametrize(
+    ("status", "logs", "expected"),
+    [("active", 9, [0, 3]), ("active", 99, [0, 1, 2, 3]), ("completed", 9, [0, 1, 2, 3])],
+    ids=["few logs", "many logs", "an event"],
+)
+def test_what_is_told_is_stored_together_where_it_is_little(sandbox, alice, lease, status, logs, expected):
     workstations = [factories.create_workstation(alice) for _ in range(3)]
-    models.Workstation.objects.update(status="elsewhere", raw="{}")
+    readings = [read(workstation, status=status, logs=logs) for workstation in workstations]
+    models.Workstation.objects.update(status="elsewhere")
     seen = []
 
     def look() -> None:
-        """In the transaction of the next one: what others see by now."""
+        """In the transaction of the next ones: what others see by now."""
         with ThreadPoolExecutor(max_workers=1) as other:
             seen.append(other.submit(count_stored).result())
 
     def count_stored() -> int:
         try:
-            return models.Workstation.objects.exclude(status="elsewhere").count()
+            return models.Workstation.objects.filter(status=status).count()
         finally:
             connection.close()
 
-    refresh(replace(lease, before_renewal=look))
+    store(readings, replace(lease, before_renewal=look))
 
-    of_the_list, *of_news, last = seen
-    assert (of_the_list, of_news, last) == (0, [0, 1, 2], len(workstations)), "they were stored together"
+    assert [*seen, count_stored()] == expected
+    assert models.Log.objects.filter(uid__startswith="new").count() == 3 * logs
+
+
+def test_many_are_stored_in_as_many_statements_as_few(sandbox, alice, lease):
+    readings = [read(factories.create_workstation(alice), logs=1) for _ in range(12)]
+    models.Workstation.objects.update(status="elsewhere")
+    models.Workspace.objects.update(status="elsewhere")
+    counts = []
+    for some in (readings[:2], readings[2:]):
+        with CaptureQueriesContext(connection) as statements:
+            store(some, lease)
+        counts.append(len(statements))
+    stored = models.Workstation.objects.filter(status="active", workspace__logs__uid="new0")
+    assert stored.exclude(workspace__status="elsewhere").count() == 12
+    assert counts[0] == counts[1]
+
+
+def test_what_changed_while_it_was_told_is_not_overwritten(sandbox, alice, lease):
+    workstations = [factories.create_workstation(alice) for _ in range(4)]
+    readings = [read(workstation) for workstation in workstations]
+    ended, doubted, moved, unchanged = workstations
+    models.Workstation.objects.update(status="elsewhere")
+    of = models.Workstation.objects.filter
+    of(pk=ended.pk).update(ended_at=Now())
+    of(pk=doubted.pk).update(doubted_at=Now(), doubted_tick=models.Key.objects.get().tick + 1)
+    of(pk=moved.pk).update(workspace=factories.get_workspace(unchanged))
+
+    store(readings, lease)
+
+    assert of(status="elsewhere").get() == ended
+    assert of(doubted_at__isnull=False).get() == doubted, "it was missed after the reading began"
+    assert of(pk=moved.pk).get().workspace == factories.get_workspace(moved), "it is in the one that it was told in"
+    assert list_verbs() == []
+
+
+def test_two_that_tell_of_one_workspace_are_stored_in_their_order(sandbox, alice, lease):
+    first = factories.create_workstation(alice)
+    space = factories.get_workspace(first)
+    second = factories.create_workstation(alice, workspace_uid=space.uid)
+    models.Workspace.objects.update(status="active")
+
+    store([read(first, space={"status": "suspended"}), read(second, space={"status": "active"})], lease)
+
+    space.refresh_from_db()
+    assert (space.status, json.loads(space.raw)["status"]) == ("active", "active")
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks no rows")
+@pytest.mark.parametrize("table", ["portal_workstation", "portal_workspace"])
+def test_one_that_somebody_else_writes_to_keeps_no_other_waiting(sandbox, alice, lease, table):
+    busy, *others = workstations = [factories.create_workstation(alice) for _ in range(3)]
+    readings = [read(workstation) for workstation in workstations]
+    models.Workstation.objects.update(status="elsewhere")
+    number = busy.pk if table == "portal_workstation" else busy.workspace_id
+    with open_connection() as other, other.transaction():
+        other.execute(f"SELECT FROM {table} WHERE id = {number} FOR UPDATE")
+        left = refreshing._store_together(readings=readings, account=busy.account, lease=lease)
+    assert [reading.stored for reading in left] == [busy]
+    assert set(models.Workstation.objects.filter(status="active")) == set(others)
+
+
+def test_when_it_was_told_is_stored_with_what_was_told(sandbox, alice, lease):
+    workstation = factories.create_workstation(alice)
+    models.Workstation.objects.update(refresh_due_at=Now() - timedelta(minutes=1))
+    store([read(workstation)], lease)
+    assert make_due_in(workstation) > 0

@@ -1,23 +1,20 @@
 """Writes what the provider answered into its mirrors: the same thing twice is an update."""
 
-import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Model, Subquery
+from django.db.models import Manager, Model, Subquery
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services.mirrors import contract_drift, sanitize
-
-_UID_LENGTH = 200
+from portal.services.mirrors import contents, contract_drift, sanitize
 
 
 def has_storable_uid(*, workstation: agentstation.Workstation) -> bool:
     """Whether the workstation can be kept under its name; the contract's have 12 characters."""
-    return _is_storable(workstation.uid)
+    return sanitize.is_storable(uid=workstation.uid)
 
 
 def store_workstation(
@@ -38,6 +35,36 @@ def store_workstation(
     return _store(account=account, workstation=workstation, workspace=workspace, known=known)
 
 
+def update_workstations(*, told: Sequence[tuple[models.Workstation, agentstation.Workstation]]) -> None:
+    """Update workstations that live on in their workspaces, with files and logs: in a few statements for all.
+
+    The caller has locked both. No two are in the same workspace.
+    """
+    stations = [(row, _describe_workstation(one) | {"raw": sanitize.write_json(raw=one.raw)}) for row, one in told]
+    _save_changed(models.Workstation.objects, stations)
+    models.Workstation.objects.filter(pk__in=[row.pk for row, _ in told]).update(**_note_reading())
+    spaces = [(row.workspace, one.workspace) for row, one in told if row.workspace and one.workspace]
+    _save_changed(models.Workspace.objects, [(row, _describe_workspace(one)) for row, one in spaces])
+    contents.store_contents(told=spaces)
+
+
+def _save_changed[Row: models.Workstation | models.Workspace](
+    objects: Manager[Row], rows: Sequence[tuple[Row, Mapping[str, Any]]]
+) -> None:
+    """Give rows of one table these values, in one statement."""
+    changed = {name for row, values in rows for name, value in values.items() if getattr(row, name) != value}
+    for row, values in rows:
+        for name in changed:
+            setattr(row, name, values[name])
+    if changed:
+        objects.bulk_update([row for row, _ in rows], sorted(changed))
+
+
+def _note_reading() -> dict[str, Any]:
+    now, interval = Now(), timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL)
+    return {"refreshed_at": now, "refresh_due_at": now + interval}
+
+
 def store_response(*, portal_request: models.Request, workstation: agentstation.Workstation) -> models.Workstation:
     """Insert or update what a POST's response names, in the caller's transaction.
 
@@ -56,7 +83,7 @@ def find_uids(*, workstation: agentstation.Workstation | None) -> tuple[str, str
 
 
 def _find_uid(told: agentstation.Workstation | agentstation.Workspace | None) -> str:
-    return told.uid if told is not None and _is_storable(told.uid) else ""
+    return told.uid if told is not None and sanitize.is_storable(uid=told.uid) else ""
 
 
 def describe_stored(*, account_id: int, workstation: str, workspace: str) -> dict[str, Subquery]:
@@ -78,14 +105,14 @@ def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Worksta
     account, known, workspace, fresh = portal_request.account, None, None, list[Model]()
     if attempt.stored_workstation is not None:
         known = _lock_known(account=account, uid=workstation.uid)
-    if told is not None and _is_storable(told.uid):
+    if told is not None and sanitize.is_storable(uid=told.uid):
         if attempt.stored_workspace is not None:
             workspace = models.Workspace.objects.filter(pk=attempt.stored_workspace).first()
         if workspace is None:
             workspace = models.Workspace.objects.create(
                 account=account, uid=told.uid, owner=portal_request.requester, **_describe_workspace(told)
             )
-            _store_contents(stored=workspace, workspace=told)
+            contents.store_contents(told=[(workspace, told)])
             fresh.append(workspace)
         elif workspace.owner_id in (None, portal_request.requester_id):
             _update_workspace(stored=workspace, workspace=told)
@@ -114,7 +141,7 @@ def _store_response(
 
 def is_known(*, stored: models.Workstation, workstation: agentstation.Workstation) -> bool:
     """Whether the provider told just the same, files and logs too, when the workstation was last stored."""
-    return stored.raw == _dump(workstation.raw)
+    return stored.raw == sanitize.write_json(raw=workstation.raw)
 
 
 def _store(
@@ -129,9 +156,8 @@ def _store(
     values: dict[str, Any] = {
         **_describe_workstation(workstation),
         **owned,
-        "raw": _dump(workstation.raw),
-        "refreshed_at": Now(),
-        "refresh_due_at": Now() + timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL),
+        "raw": sanitize.write_json(raw=workstation.raw),
+        **_note_reading(),
     }
     if workspace is not None:
         values["workspace"] = workspace
@@ -167,11 +193,13 @@ def store_listed(
         [
             models.Workspace(account=account, uid=uid, **_describe_workspace(workspace))
             for uid, workspace in spaces.items()
-            if _is_storable(uid)
+            if sanitize.is_storable(uid=uid)
         ],
         ignore_conflicts=True,
     )
-    known = models.Workspace.objects.filter(account=account, uid__in=[uid for uid in spaces if _is_storable(uid)])
+    known = models.Workspace.objects.filter(
+        account=account, uid__in=[uid for uid in spaces if sanitize.is_storable(uid=uid)]
+    )
     ids = dict(known.values_list("uid", "pk"))
     models.Workstation.objects.bulk_create(
         [
@@ -184,7 +212,7 @@ def store_listed(
                 ended_at=Now() if are_over or entry.status in models.Workstation.ENDED_STATUSES else None,
                 **_describe_workstation(entry),
                 # With all of it they would count as stored, and be left so.
-                raw=_dump(_leave_out_contents(entry.raw)),
+                raw=sanitize.write_json(raw=_leave_out_contents(entry.raw)),
             )
             for uid, entry in entries.items()
         ],
@@ -220,13 +248,13 @@ def end_workstation(*, stored: models.Workstation) -> None:
 
 
 def _store_workspace(*, account: models.Account, workspace: agentstation.Workspace | None) -> models.Workspace | None:
-    if workspace is None or not _is_storable(workspace.uid):
+    if workspace is None or not sanitize.is_storable(uid=workspace.uid):
         return None
     values = _describe_workspace(workspace)
     # Not update_or_create: its lock stops whoever commits a workstation in the workspace, whom this one may wait for.
     stored, is_new = models.Workspace.objects.get_or_create(account=account, uid=workspace.uid, defaults=values)
     if is_new:
-        _store_contents(stored=stored, workspace=workspace)
+        contents.store_contents(told=[(stored, workspace)])
     else:
         _update_workspace(stored=stored, workspace=workspace)
     return stored
@@ -237,12 +265,7 @@ def _update_workspace(*, stored: models.Workspace, workspace: agentstation.Works
     for name, value in values.items():
         setattr(stored, name, value)
     stored.save(update_fields=values)
-    _store_contents(stored=stored, workspace=workspace)
-
-
-def _store_contents(*, stored: models.Workspace, workspace: agentstation.Workspace) -> None:
-    _store_files(stored=stored, files=workspace.files)
-    _store_logs(stored=stored, logs=workspace.logs)
+    contents.store_contents(told=[(stored, workspace)])
 
 
 def _describe_workstation(workstation: agentstation.Workstation) -> dict[str, Any]:
@@ -257,7 +280,7 @@ def _describe_workspace(workspace: agentstation.Workspace) -> dict[str, Any]:
     return {
         "status": sanitize.escape_text(workspace.status),
         "created_at": sanitize.fit_time(workspace.created_at),
-        "raw": _dump(_without_contents(workspace.raw)),
+        "raw": sanitize.write_json(raw=_without_contents(workspace.raw)),
     }
 
 
@@ -268,56 +291,3 @@ def _leave_out_contents(workstation: Mapping[str, object]) -> Mapping[str, objec
 
 def _without_contents(workspace: Mapping[str, object]) -> Mapping[str, object]:
     return {key: value for key, value in workspace.items() if key not in ("files", "logs")}
-
-
-def _store_files(*, stored: models.Workspace, files: Iterable[agentstation.File]) -> None:
-    rows = {
-        file.uid: models.File(
-            workspace=stored,
-            uid=file.uid,
-            name=sanitize.escape_text(file.name),
-            url=sanitize.escape_text(file.url),
-            size=sanitize.fit_number(file.size),
-            created_at=sanitize.fit_time(file.created_at),
-            raw=_dump(file.raw),
-        )
-        for file in files
-        if _is_storable(file.uid)
-    }
-    models.File.objects.bulk_create(
-        rows.values(),
-        update_conflicts=True,
-        unique_fields=["workspace", "uid"],
-        update_fields=["name", "url", "size", "created_at", "raw"],
-    )
-
-
-def _store_logs(*, stored: models.Workspace, logs: Iterable[agentstation.Log]) -> None:
-    rows = {
-        log.uid: models.Log(
-            workspace=stored,
-            uid=log.uid,
-            type=sanitize.escape_text(log.type),
-            level=sanitize.escape_text(log.level),
-            url=sanitize.escape_text(log.url),
-            created_at=sanitize.fit_time(log.created_at),
-            raw=_dump(log.raw),
-        )
-        for log in logs
-        if _is_storable(log.uid)
-    }
-    models.Log.objects.bulk_create(
-        rows.values(),
-        update_conflicts=True,
-        unique_fields=["workspace", "uid"],
-        update_fields=["type", "level", "url", "created_at", "raw"],
-    )
-
-
-def _is_storable(uid: str) -> bool:
-    return 0 < len(uid) <= _UID_LENGTH and uid == sanitize.escape_text(uid) and uid not in (".", "..")
-
-
-def _dump(raw: Mapping[str, object]) -> str:
-    """The provider's JSON, with all but ASCII escaped, which no database refuses."""
-    return json.dumps(raw, ensure_ascii=True, default=str)

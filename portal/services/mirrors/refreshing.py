@@ -2,27 +2,31 @@
 
 import logging
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import batched
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from portal import agentstation, models
 from portal.db import clock, is_unable, release_connection
 from portal.models.clock import Now
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, pace
-from portal.services.mirrors import doubts, mirror
+from portal.services.mirrors import doubts, mirror, sanitize
 from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
 
 _MOST = 200  # due ones looked at in a round
 _AT_ONCE = 8  # read singly in a round, all at the same time
+_MOST_TOGETHER = 16  # stored in one transaction, for which claims wait
+_LITTLE = 4000  # characters of JSON that were told of each of these
 _ON_A_PAGE = 20  # entries of a list
 _MOST_PAGES = 50  # of the list in a round
 _SHARE = 1 / 3  # of the pace
@@ -38,6 +42,18 @@ class Reading:
     stored: models.Workstation
     told: agentstation.Workstation | None = None
     has_failed: bool = False
+
+    @property
+    def workspace_uid(self) -> str:
+        """Of the workspace that it tells of, if it does."""
+        return self.told.workspace.uid if self.told and self.told.workspace else ""
+
+    @property
+    def is_little(self) -> bool:
+        """Whether it tells of a workstation that has not ended, by the contract, and in few words."""
+        if self.told is None or self.told.deviations or self.told.status in models.Workstation.ENDED_STATUSES:
+            return False
+        return len(sanitize.write_json(raw=self.told.raw)) <= _LITTLE
 
     @property
     def is_news(self) -> bool:
@@ -64,9 +80,8 @@ def refresh_workstations(*, lease: leases.Lease, client: agentstation.Client) ->
     if not circuit_breaker.is_confirmed(account=account):
         return 0
     readings = _read_due(due, account=account, lease=lease, client=client.hurried(total_timeout=_LONGEST_CALL))
-    for reading in readings:
-        if reading.is_news:
-            _store_news(reading=reading, account=account, begun_tick=account.key.tick, lease=lease)
+    news = [reading for reading in readings if reading.is_news]
+    _store_news(news=news, account=account, begun_tick=account.key.tick, lease=lease)
     if readings:
         _note_readings(readings=readings, account=account, lease=lease)
     return len(due)
@@ -140,11 +155,55 @@ def _read(stored: models.Workstation, *, client: agentstation.Client) -> Reading
     return Reading(stored=stored, told=told, has_failed=told.uid != stored.uid)
 
 
-def _store_news(*, reading: Reading, account: models.Account, begun_tick: int, lease: leases.Lease) -> None:
-    """Write what has changed. What cannot be stored stops no other.
+def _store_news(*, news: Sequence[Reading], account: models.Account, begun_tick: int, lease: leases.Lease) -> None:
+    """Write what has changed, in short transactions, for claims wait for the key meanwhile.
 
-    Each in a transaction of its own: claims wait for the key meanwhile.
+    What cannot be stored stops no other.
     """
+    named = Counter(reading.workspace_uid for reading in news)
+    together, left = list[Reading](), list[Reading]()
+    for reading in news:
+        # Those that tell of the same workspace are stored in their order.
+        is_together = reading.is_little and named[reading.workspace_uid] == 1
+        (together if is_together else left).append(reading)
+    for some in batched(together, _MOST_TOGETHER, strict=False):
+        left += _store_together(readings=some, account=account, lease=lease)
+    for reading in left:
+        _store_singly(reading=reading, account=account, begun_tick=begun_tick, lease=lease)
+
+
+def _store_together(*, readings: Sequence[Reading], account: models.Account, lease: leases.Lease) -> list[Reading]:
+    """Write news of which none is an event in one transaction. Returns those that are to be stored singly."""
+    try:
+        with transaction.atomic():
+            circuit_breaker.lock_key(account=account)
+            leases.renew_lease(lease=lease)
+            told = _lock_unchanged(readings)
+            mirror.update_workstations(told=told)
+    except Exception as error:
+        if isinstance(error, leases.LeaseLost) or is_unable(error):
+            raise
+        logger.exception("What was told of %d workstations is stored singly, not together.", len(readings))
+        return list(readings)
+    stored = {row.pk for row, _ in told}
+    return [reading for reading in readings if reading.stored.pk not in stored]
+
+
+def _lock_unchanged(readings: Sequence[Reading]) -> list[tuple[models.Workstation, agentstation.Workstation]]:
+    """The live and undoubted of them that are in the workspace that they tell of, each with what was told.
+
+    Whoever locks several in another order would wait for this one, and this one for them: no lock is waited for.
+    """
+    told = {reading.stored.pk: reading.told for reading in readings if reading.told}
+    spaces = {reading.stored.pk: reading.workspace_uid for reading in readings}
+    rows = models.Workstation.objects.select_related("workspace")
+    free = rows.select_for_update(of=("self", "workspace"), skip_locked=True, no_key=True)
+    found = free.filter(pk__in=told, ended_at=None, doubted_at=None, workspace__account=F("account"))
+    return [(row, told[row.pk]) for row in found if row.workspace and row.workspace.uid == spaces[row.pk]]
+
+
+def _store_singly(*, reading: Reading, account: models.Account, begun_tick: int, lease: leases.Lease) -> None:
+    """Write what has changed, in a transaction of its own."""
     try:
         with transaction.atomic(), audit.collect_events():
             key = circuit_breaker.lock_key(account=account)

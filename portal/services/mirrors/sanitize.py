@@ -1,8 +1,11 @@
 """Makes what the provider wrote fit for the database, without losing what it was."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
 
 _LARGEST = 2**63 - 1
+_UID_LENGTH = 200
 
 
 def escape_text(text: str) -> str:
@@ -19,3 +22,13 @@ def fit_number(number: int | None) -> int | None:
 def fit_time(time: datetime | None) -> datetime | None:
     """The time, or None where a database or a time zone cannot hold it."""
     return time if time is not None and 1900 <= time.year <= 9000 else None
+
+
+def is_storable(*, uid: str) -> bool:
+    """Whether something can be kept under this uid; the contract's have 12 characters."""
+    return 0 < len(uid) <= _UID_LENGTH and uid == escape_text(uid) and uid not in (".", "..")
+
+
+def write_json(*, raw: Mapping[str, object]) -> str:
+    """The provider's JSON, with all but ASCII escaped, which no database refuses."""
+    return json.dumps(raw, ensure_ascii=True, default=str)
