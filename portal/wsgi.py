@@ -9,6 +9,8 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.urls import reverse
 
+from portal.db import PreparedConnection
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 _django = get_wsgi_application()
@@ -25,7 +27,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 if not settings.ON_SQLITE:
     _options = connections.settings["default"]["OPTIONS"]
-    _options["pool"]["max_size"] = settings.WEB_CONNECTIONS
+    _options["pool"] |= {"max_size": settings.WEB_CONNECTIONS, "connection_class": PreparedConnection}
     if settings.PORTAL_STATEMENT_TIMEOUT:
         # No page may keep the database busy for longer; whoever asked for it is told (views/errors.py).
         _options["options"] += f" -c statement_timeout={int(settings.PORTAL_STATEMENT_TIMEOUT * 1000)}ms"

@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"environment", "local", "sandbox"},
     "urls": {"views"},
     "apps": {"checks"},
-    "wsgi": set(),
+    "wsgi": {"db"},
     "": set(),
 }
 # Packages from outside that a part may import, where it is not Django's side.

@@ -1,6 +1,7 @@
 """What is particular to a database."""
 
 from portal.db.connection import (
+    PreparedConnection,
     describe_failure,
     is_pool_exhausted,
     is_unable,
@@ -10,6 +11,7 @@ from portal.db.connection import (
 )
 
 __all__ = [
+    "PreparedConnection",
     "describe_failure",
     "is_pool_exhausted",
     "is_unable",

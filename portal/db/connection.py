@@ -1,14 +1,36 @@
 """Connections: given back while a thread does something else, and opened outside the pool."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import psycopg_pool
 from django.db import DataError, IntegrityError, connection
 from django.db import Error as DatabaseError
 
+# PostgreSQL reads definitions of tables and indexes, and loads its extensions, when a connection first needs them. This
+# names all that the form that asks for a workstation writes to, and finds nothing. A migration that has locked one of
+# these tables must not wait for the others.
+_READ_DEFINITIONS = """
+DO $$ BEGIN
+    PERFORM set_config('lock_timeout', '50ms', true);
+    PERFORM similarity('', '')
+    FROM portal_request, portal_searchentry, portal_user, portal_event, portal_change WHERE false;
+END $$
+"""
 _KEPT_BY_DJANGO = ("pool", "cursor_factory", "context", "prepare_threshold")
+
+
+class PreparedConnection(psycopg.Connection[Any]):
+    """One of a pool's that takes its time when it is opened, which the pool does beside the pages, and not at the first
+    form."""
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **parameters: Any) -> Self:
+        opened = super().connect(conninfo, **parameters)
+        with suppress(psycopg.Error):  # the tables may not be there yet
+            opened.execute(_READ_DEFINITIONS)
+        return opened
 
 
 def release_connection() -> None:
