@@ -44,10 +44,9 @@ def recover_requests(*, lease: leases.Lease, watched: steady_clock.SteadyClock) 
 
 def _recover_attempts(*, lease: leases.Lease, watched: steady_clock.SteadyClock) -> int:
     steady = timedelta(seconds=watched.steady_seconds)
-    stepped = _find_stepped(steady=steady)
     return sum(
         _make_unknown(attempt_id=pk, is_over=is_over, lease=lease)
-        for is_over, numbers in ((_is_late(), _find_late()), (_is_stepped(steady), stepped))
+        for is_over, numbers in ((_is_late(), _find_late()), (_is_stepped(steady), _find_stepped(steady=steady)))
         for pk in numbers
     )
 
