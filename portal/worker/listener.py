@@ -17,7 +17,7 @@ from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)
 
-_LOOK_EVERY = 0.025  # seconds between looks at SQLite's counter of changes: 0.3 to 0.5 % of a core
+_LOOK_EVERY = 0.025  # seconds between looks at SQLite's counter of changes: half of what an idle worker costs
 _LISTEN_FOR = 0.5  # seconds until the listener looks whether it is to stop
 _PAUSE = 1.0  # seconds before a lost connection is made anew
 _DEADLINE = 120.0  # seconds without progress; opening a connection takes up to ten
