@@ -22,8 +22,7 @@ _KEPT_BY_DJANGO = ("pool", "cursor_factory", "context", "prepare_threshold")
 
 
 class PreparedConnection(psycopg.Connection[Any]):
-    """One of a pool's that takes its time when it is opened, which the pool does beside the pages, and not at the first
-    form."""
+    """A connection that reads definitions when it is opened, in the pool's own thread, and not while somebody waits."""
 
     @classmethod
     def connect(cls, conninfo: str = "", **parameters: Any) -> Self:

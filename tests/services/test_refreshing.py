@@ -387,7 +387,7 @@ def store(readings: list[refreshing.Reading], lease: leases.Lease) -> None:
     [("active", 9, [0, 3]), ("active", 99, [0, 1, 2, 3]), ("completed", 9, [0, 1, 2, 3])],
     ids=["few logs", "many logs", "an event"],
 )
-def test_what_is_told_is_stored_together_where_it_is_little(sandbox, alice, lease, status, logs, expected):
+def test_small_news_are_stored_together(sandbox, alice, lease, status, logs, expected):
     workstations = [factories.create_workstation(alice) for _ in range(3)]
     readings = [read(workstation, status=status, logs=logs) for workstation in workstations]
     models.Workstation.objects.update(status="elsewhere")

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 _MOST = 200  # due ones looked at in a round
 _AT_ONCE = 8  # read singly in a round, all at the same time
 _MOST_TOGETHER = 16  # stored in one transaction, for which claims wait
-_LITTLE = 4000  # characters of JSON that were told of each of these
+_LARGEST = 4000  # characters of JSON of each of these
 _ON_A_PAGE = 20  # entries of a list
 _MOST_PAGES = 50  # of the list in a round
 _SHARE = 1 / 3  # of the pace
@@ -45,15 +45,15 @@ class Reading:
 
     @property
     def workspace_uid(self) -> str:
-        """Of the workspace that it tells of, if it does."""
+        """The workspace that the response names, or ""."""
         return self.told.workspace.uid if self.told and self.told.workspace else ""
 
     @property
-    def is_little(self) -> bool:
-        """Whether it tells of a workstation that has not ended, by the contract, and in few words."""
+    def is_small(self) -> bool:
+        """Whether it is a short response, by the contract, about a workstation that has not ended."""
         if self.told is None or self.told.deviations or self.told.status in models.Workstation.ENDED_STATUSES:
             return False
-        return len(sanitize.write_json(raw=self.told.raw)) <= _LITTLE
+        return len(sanitize.write_json(raw=self.told.raw)) <= _LARGEST
 
     @property
     def is_news(self) -> bool:
@@ -163,8 +163,8 @@ def _store_news(*, news: Sequence[Reading], account: models.Account, begun_tick:
     named = Counter(reading.workspace_uid for reading in news)
     together, left = list[Reading](), list[Reading]()
     for reading in news:
-        # Those that tell of the same workspace are stored in their order.
-        is_together = reading.is_little and named[reading.workspace_uid] == 1
+        # Responses that name the same workspace are stored in their order.
+        is_together = reading.is_small and named[reading.workspace_uid] == 1
         (together if is_together else left).append(reading)
     for some in batched(together, _MOST_TOGETHER, strict=False):
         left += _store_together(readings=some, account=account, lease=lease)
@@ -183,7 +183,9 @@ def _store_together(*, readings: Sequence[Reading], account: models.Account, lea
     except Exception as error:
         if isinstance(error, leases.LeaseLost) or is_unable(error):
             raise
-        logger.exception("What was told of %d workstations is stored singly, not together.", len(readings))
+        logger.exception(
+            "What was told of %d workstations could not be stored together; it is stored one by one.", len(readings)
+        )
         return list(readings)
     stored = {row.pk for row, _ in told}
     return [reading for reading in readings if reading.stored.pk not in stored]
@@ -192,7 +194,7 @@ def _store_together(*, readings: Sequence[Reading], account: models.Account, lea
 def _lock_unchanged(readings: Sequence[Reading]) -> list[tuple[models.Workstation, agentstation.Workstation]]:
     """The live and undoubted of them that are in the workspace that they tell of, each with what was told.
 
-    Whoever locks several in another order would wait for this one, and this one for them: no lock is waited for.
+    Rows that others have locked are skipped: whoever locks several in another order would deadlock with this.
     """
     told = {reading.stored.pk: reading.told for reading in readings if reading.told}
     spaces = {reading.stored.pk: reading.workspace_uid for reading in readings}
