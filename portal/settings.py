@@ -128,8 +128,10 @@ else:
             "keepalives_count": 3,
             "tcp_user_timeout": 25_000,  # milliseconds
             **DATABASE.get("OPTIONS", {}),
-            # After five minutes, which is the default, the pool's next try would be as many minutes away.
-            "pool": {"min_size": 1, "max_size": 10, "timeout": 20, "reconnect_timeout": 20, "max_idle": 60},
+            # After five minutes, which is the default, the pool's next try would be as many minutes away. What a rush
+            # has opened is closed soon, one connection every `max_idle` seconds: a pool uses all it has in turn, and
+            # the more there are, the longer each has slept.
+            "pool": {"min_size": 1, "max_size": 10, "timeout": 20, "reconnect_timeout": 20, "max_idle": 5},
             # Two threads of a frozen worker may keep the key's lock one after the other: less than others wait for it.
             "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=3s -c jit=off "
             "-c synchronous_commit=on",
