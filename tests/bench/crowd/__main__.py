@@ -37,7 +37,7 @@ class Bench:
         """Measure all that is wanted, and leave nothing running."""
         self._provider = Provider(self._folder)
         try:
-            self._add("the provider by itself", "A", loads.load_provider(self._provider, self._options.people))
+            self._add("the provider by itself", "A", alone.measure_provider(self._provider, self._options.people))
             steps = plan.list_steps(vendor=self.results.vendor, share=self._options.people / _PEOPLE)
             for together in steps:
                 wanted = [step for step in together if any(map(self._is_wanted, step.loads))]

@@ -1,14 +1,17 @@
-"""What needs no crowd: what an idle portal costs, and one page of the history beside a plain one."""
+"""What needs no crowd: an idle portal, one page of the history beside a plain one, and what the portal rests on."""
 
+import asyncio
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.bench import databases, polls
 from tests.bench.calls import Caller
-from tests.bench.crowd.loads import Figures
+from tests.bench.crowd import loads, people, provider, subjects
 from tests.bench.crowd.stores import KINDS
 from tests.bench.figures import Times
 from tests.chaos import stage
@@ -17,10 +20,12 @@ _SETTLED_AFTER = 15.0  # seconds from the start
 _IDLE_FOR = 30.0  # seconds
 _REQUESTS = 1000  # in the database whose history is read
 _CALLS = 40
+_QUESTIONS = 40
+_LATENCY = 1.0  # seconds that the provider takes when all ask at once
 _PARTS = {"work": "worker", "gunicorn": "web", "run_sandbox": "sandbox"}
 
 
-def measure_idle(*, folder: Path, vendor: str) -> Figures:
+def measure_idle(*, folder: Path, vendor: str) -> loads.Figures:
     """Memory and processor of all that `make run` starts, while nobody asks for anything."""
     store = KINDS[vendor](folder, "idle")
     port, sandbox = stage.find_port(), stage.find_port()
@@ -64,7 +69,7 @@ def _read_memory(pid: int) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))
 
 
-def measure_page(vendor: str) -> dict[str, Figures]:
+def measure_page(vendor: str) -> dict[str, loads.Figures]:
     """A page of fifty rows of the history, and a plain Django's page with the same rows and columns."""
     database = databases.find_database(vendor=vendor, requests=_REQUESTS)
     databases.prepare(database)
@@ -79,3 +84,52 @@ def measure_page(vendor: str) -> dict[str, Figures]:
     finally:
         caller.close()
     return {name: {"by the clock, ms": 1000 * one.p50, "work, ms": 1000 * one.work} for name, one in times.items()}
+
+
+def measure_provider(asked: provider.Provider, count: int) -> loads.Figures:
+    """What it bears by itself: as many at a time as in the loop, and everybody at once while it takes a second."""
+    asked.reset()
+    return asyncio.run(_ask_provider(asked, count))
+
+
+async def _ask_provider(asked: provider.Provider, count: int) -> loads.Figures:
+    tickets, begun = iter(range(4 * count)), time.time()
+
+    async def take_tickets() -> None:
+        for _ in tickets:
+            await _time_call(asked)
+
+    await asyncio.gather(*(take_tickets() for _ in range(loads.IN_LOOP)))
+    rate = 4 * count / (time.time() - begun)
+    asked.set_latency(_LATENCY)
+    took = await asyncio.gather(*(_time_call(asked) for _ in range(count)))
+    return {"a second": rate, "all at once, 1 s: p95 beyond, ms": loads.find_p95([one - _LATENCY for one in took])}
+
+
+async def _time_call(asked: provider.Provider) -> float:
+    begun, body = time.time(), '{"type": "python"}'
+    fields = f"Host: 127.0.0.1\r\nAuthorization: Bearer {asked.key}\r\nContent-Length: {len(body)}\r\n"
+    message = f"POST /v1/workstations HTTP/1.1\r\n{fields}Connection: close\r\n\r\n{body}"
+    answer = await people.ask(asked.port, message.encode())
+    if answer.status != 200:
+        raise people.NotAnswered(f"the provider: {answer.status}")
+    return time.time() - begun
+
+
+def measure_database(subject: subjects.Bare) -> loads.Figures:
+    """What the least question to it costs on a connection that is in use, and on one that has been quiet."""
+    with contextlib.closing(subject.store.open()) as opened:
+        busy = [_time_question(opened, after=0) for _ in range(_QUESTIONS)]
+        quiet = [_time_question(opened, after=loads.QUIET) for _ in range(_QUESTIONS)]
+    return {
+        "SELECT 1, ms": loads.find_half(busy),
+        f"SELECT 1 after {loads.QUIET} s, ms": loads.find_half(quiet),
+        f"SELECT 1 after {loads.QUIET} s, p95, ms": loads.find_p95(quiet),
+    }
+
+
+def _time_question(opened: Any, *, after: float) -> float:
+    time.sleep(after)
+    begun = time.perf_counter()
+    opened.execute("SELECT 1").fetchall()
+    return time.perf_counter() - begun

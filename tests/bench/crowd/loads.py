@@ -17,6 +17,7 @@ type Figures = dict[str, float]
 
 WITHIN = 1.0  # seconds for an ordinary page
 IN_LOOP = 16  # people
+QUIET = 0.5  # seconds before each request that is one at a time
 KILLED_LATENCY = 1.0  # seconds that the provider takes while something is killed
 _AGAIN_AFTER = 1.0  # seconds until somebody whose form was not answered sends it again
 _PICK_UP = """
@@ -64,33 +65,58 @@ class Member:
 # --- One request at a time --------------------------------------------------------------------------------------------
 
 
-def load_lightly(subject: Bare | Site, *, latency: float, count: int) -> Figures:
-    """So many requests, each when the one before has ended; beyond the provider's own time."""
+def load_one_by_one(subject: Bare | Site, *, count: int) -> Figures:
+    """So many requests, each sent as soon as the row of the one before says how it ended; nobody looks at pages."""
     if isinstance(subject, Bare):
-        took = [end - begun - latency for begun, end in _let_work(subject, count=count, threads=1, latency=latency)]
-        return {"to the row, ms": _find_half(took)}
+        return {"to the row, ms": find_half([end - begun for begun, end in _let_work(subject, count=count)])}
+    with _started(subject, latency=0):
+        rows = asyncio.run(_submit_one_by_one(subject, count=count))
+        return {"to the row, ms": find_half(rows)} | _find_pick_up(subject, count=count)
+
+
+async def _submit_one_by_one(site: Site, *, count: int) -> list[float]:
+    """Seconds until the row said how it ended."""
+    rows, done = [], site.count_final()
+    for number in range(count):
+        person, begun = site.people[number % len(site.people)], time.time()
+        ended = asyncio.create_task(asyncio.to_thread(site.watch_final, done + number + 1))
+        await person.submit()
+        rows.append(await ended - begun)
+    return rows
+
+
+def load_lightly(subject: Site, *, latency: float, count: int) -> Figures:
+    """So many requests, each looked at until it has ended, and sent after some quiet; beyond the provider's own time.
+
+    The same quiet for all: processes that have slept are slower, and B's would not sleep between two requests.
+    """
     with _started(subject, latency=latency):
-        rows, eyes = asyncio.run(_submit_one_by_one(subject, latency=latency, count=count))
-        figures = {
-            "to the row, ms": _find_half(rows),
-            "shown, ms": _find_half(eyes),
-            "shown p95, ms": _find_p95(eyes),
-        }
-        if isinstance(subject, Portal):
-            waits = [read_time(claimed) - read_time(queued) for queued, claimed in subject.read(_PICK_UP)[-count:]]
-            figures["pick-up p95, ms"] = _find_p95(waits)
-    return figures
+        rows, eyes = asyncio.run(_submit_calmly(subject, latency=latency, count=count))
+        return {
+            "to the row, ms": find_half(rows),
+            "shown, ms": find_half(eyes),
+            "shown p95, ms": find_p95(eyes),
+        } | _find_pick_up(subject, count=count)
 
 
-async def _submit_one_by_one(site: Site, *, latency: float, count: int) -> tuple[list[float], list[float]]:
+async def _submit_calmly(site: Site, *, latency: float, count: int) -> tuple[list[float], list[float]]:
     """Seconds until the row said how it ended, and until the page did."""
     rows, eyes, done = [], [], site.count_final()
     for number in range(count):
+        await asyncio.sleep(QUIET)
         person, begun = site.people[number % len(site.people)], time.time()
         ended = asyncio.create_task(asyncio.to_thread(site.watch_final, done + number + 1))
         eyes.append(await person.watch(await person.submit()) - begun - latency)
         rows.append(await ended - begun - latency)
     return rows, eyes
+
+
+def _find_pick_up(site: Site, *, count: int) -> Figures:
+    """Of the last requests, where the site has a queue."""
+    if not isinstance(site, Portal):
+        return {}
+    waits = [read_time(claimed) - read_time(queued) for queued, claimed in site.read(_PICK_UP)[-count:]]
+    return {"pick-up, ms": find_half(waits), "pick-up p95, ms": find_p95(waits)}
 
 
 # --- Without a pause --------------------------------------------------------------------------------------------------
@@ -99,7 +125,7 @@ async def _submit_one_by_one(site: Site, *, latency: float, count: int) -> tuple
 def load_without_pause(subject: Bare | Site, *, count: int, with_pages: bool) -> Figures:
     """Some people ask for so many between them: requests a second until the last has ended."""
     if isinstance(subject, Bare):
-        told = _let_work(subject, count=count, threads=IN_LOOP, latency=0)
+        told = _let_work(subject, count=count, threads=IN_LOOP)
         return {"a second": count / (max(end for _, end in told) - min(begun for begun, _ in told))}
     with _started(subject, latency=0):
         return asyncio.run(_submit_all(subject, count=count, with_pages=with_pages))
@@ -149,7 +175,7 @@ def load_at_once(subject: Bare | Site, *, latency: float, cap: int) -> Figures:
     if isinstance(subject, Bare):
         told = _let_work(subject, count=subject.count, threads=min(cap, subject.count), latency=latency)
         begun, ends = min(begun for begun, _ in told), [end for _, end in told]
-        return {"final, beyond, p95, ms": _find_p95([end - begun - latency for end in ends])} | _tell_done(
+        return {"final, beyond, p95, ms": find_p95([end - begun - latency for end in ends])} | _tell_done(
             max(ends) - begun, subject, latency=latency, cap=cap
         )
     with _started(subject, latency=latency, cap=cap):
@@ -157,12 +183,12 @@ def load_at_once(subject: Bare | Site, *, latency: float, cap: int) -> Figures:
     took = [member.took for member in seen.members]
     finals = [seen.ends.get(member.number, math.inf) - member.begun - latency for member in seen.members]
     return {
-        "submit p50, ms": _find_half(took),
-        "submit p95, ms": _find_p95(took),
+        "submit p50, ms": find_half(took),
+        "submit p95, ms": find_p95(took),
         "submits not answered": sum(member.refusals for member in seen.members),
         "pages within a second, %": 100 * sum(look <= WITHIN for look in seen.looks) / len(seen.looks),
-        "pages p95, ms": _find_p95(seen.looks),
-        "final, beyond, p95, ms": _find_p95(finals),
+        "pages p95, ms": find_p95(seen.looks),
+        "final, beyond, p95, ms": find_p95(finals),
     } | _tell_done(seen.seconds, subject, latency=latency, cap=cap)
 
 
@@ -246,39 +272,6 @@ def _compare_books(subject: Subject, *, before: set[str], lost: int) -> Figures:
     }
 
 
-# --- The provider -----------------------------------------------------------------------------------------------------
-
-
-def load_provider(asked: provider.Provider, count: int) -> Figures:
-    """What it bears by itself: as many at a time as in the loop, and everybody at once while it takes a second."""
-    asked.reset()
-    return asyncio.run(_ask_provider(asked, count))
-
-
-async def _ask_provider(asked: provider.Provider, count: int) -> Figures:
-    tickets, begun = iter(range(4 * count)), time.time()
-
-    async def take_tickets() -> None:
-        for _ in tickets:
-            await _time_call(asked)
-
-    await asyncio.gather(*(take_tickets() for _ in range(IN_LOOP)))
-    rate = 4 * count / (time.time() - begun)
-    asked.set_latency(KILLED_LATENCY)
-    took = await asyncio.gather(*(_time_call(asked) for _ in range(count)))
-    return {"a second": rate, "all at once, 1 s: p95 beyond, ms": _find_p95([one - KILLED_LATENCY for one in took])}
-
-
-async def _time_call(asked: provider.Provider) -> float:
-    begun, body = time.time(), '{"type": "python"}'
-    fields = f"Host: 127.0.0.1\r\nAuthorization: Bearer {asked.key}\r\nContent-Length: {len(body)}\r\n"
-    message = f"POST /v1/workstations HTTP/1.1\r\n{fields}Connection: close\r\n\r\n{body}"
-    answer = await people.ask(asked.port, message.encode())
-    if answer.status != 200:
-        raise people.NotAnswered(f"the provider: {answer.status}")
-    return time.time() - begun
-
-
 # --- Workers ----------------------------------------------------------------------------------------------------------
 
 
@@ -325,16 +318,18 @@ def _started(site: Site, *, latency: float, cap: int = 16) -> Iterator[None]:
         site.stop()
 
 
-def _let_work(subject: Bare, *, count: int, threads: int, latency: float) -> list[tuple[float, float]]:
+def _let_work(subject: Bare, *, count: int, threads: int = 1, latency: float = 0) -> list[tuple[float, float]]:
     subject.renew()
     subject.provider.set_latency(latency)
     subject.begin(count=count, threads=threads)
     return subject.end()
 
 
-def _find_half(seconds: list[float]) -> float:
+def find_half(seconds: list[float]) -> float:
+    """In milliseconds."""
     return 1000 * Times(wall=seconds).p50
 
 
-def _find_p95(seconds: list[float]) -> float:
+def find_p95(seconds: list[float]) -> float:
+    """In milliseconds."""
     return 1000 * Times(wall=seconds).p95

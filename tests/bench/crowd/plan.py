@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from tests.bench.crowd import loads
+from tests.bench.crowd import alone, loads
 from tests.bench.crowd.loads import Figures
 
 CAPS, LATENCIES = (16, 160), (0, 5)
+_ONE_BY_ONE = 100  # requests
 _LIGHT = {0: 40, 1: 10, 5: 3}  # requests one at a time, by the provider's latency
 _IN_LOOP, _IN_QUEUE = 320, 320  # requests
 _WORKERS_LATENCY, _WORKERS_CAP, _SENDERS = 1, 64, 15
+_DATABASE, _AFTER_ANOTHER = "the database by itself", "one after the other, 0 s"
 _FORMS, _PAGES = "16 without a pause", "16 without a pause, pages around"
 _FAULTY, _KILLED = "all at once, 10% 429, 5% 503, 3% 500", "all at once, 1 s, a process killed"
 _WORKERS = f"a full queue, {_WORKERS_LATENCY} s, cap {_WORKERS_CAP}"
@@ -44,13 +46,11 @@ class Goal:
 
 def list_steps(*, vendor: str, share: float) -> list[list[Step]]:
     """By loads; the steps of one are to be done in turns. `share`: of the requests that are sent."""
-    steps = [
-        [
-            _give(name, _light(latency), loads.load_lightly, latency=latency, count=max(2, int(share * count)))
-            for name in _EACH
-        ]
-        for latency, count in _LIGHT.items()
-    ]
+    steps = [[_give("A", _DATABASE, alone.measure_database)]]
+    steps.append([_give(name, _AFTER_ANOTHER, loads.load_one_by_one, count=int(share * _ONE_BY_ONE)) for name in _EACH])
+    for latency, count in _LIGHT.items():
+        values = {"latency": latency, "count": max(2, int(share * count))}
+        steps.append([_give(name, _light(latency), loads.load_lightly, **values) for name in _SITES])
     for words, with_pages in ((_FORMS, False), (_PAGES, True)):
         names = _SITES if with_pages else _EACH
         values = {"count": int(share * _IN_LOOP), "with_pages": with_pages}
@@ -93,10 +93,13 @@ def _burst(latency: int, cap: int) -> str:
 
 _FREE, _TIGHT = _burst(5, 160), _burst(5, 16)
 GOALS = [
-    *(Goal(load=_light(latency), figure="to the row, ms", most=2, beside="B") for latency in _LIGHT),
+    *(Goal(load=one, figure="to the row, ms", most=2, beside="B") for one in (_AFTER_ANOTHER, *map(_light, _LIGHT))),
     *(Goal(load=_light(latency), figure="shown p95, ms", most=500) for latency in _LIGHT),
-    Goal(load=_light(0), figure="pick-up p95, ms", most=50, only_on="sqlite"),
-    Goal(load=_light(0), figure="pick-up p95, ms", most=10, only_on="postgresql"),
+    *(
+        Goal(load=one, figure="pick-up p95, ms", most=most, only_on=vendor)
+        for one in (_AFTER_ANOTHER, _light(0))
+        for vendor, most in (("sqlite", 50), ("postgresql", 10))
+    ),
     Goal(load=_FORMS, figure="a second", least=0.7, beside="B"),
     Goal(load=_PAGES, figure="a second", least=0.7, beside="B"),
     Goal(load=_FREE, figure="submit p95, ms", most=2, beside="B", of=_burst(0, 160)),
