@@ -468,6 +468,17 @@ def test_one_that_somebody_else_writes_to_keeps_no_other_waiting(sandbox, alice,
     assert set(models.Workstation.objects.filter(status="active")) == set(others)
 
 
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite locks no rows")
+def test_one_that_somebody_else_writes_to_stays_due(sandbox, alice, lease):
+    busy, free = workstations = [factories.create_workstation(alice) for _ in range(2)]
+    readings = [read(workstation) for workstation in workstations]
+    models.Workstation.objects.update(refresh_due_at=Now() - timedelta(minutes=1))
+    with open_connection() as other, other.transaction():
+        other.execute(f"SELECT FROM portal_workstation WHERE id = {busy.pk} FOR UPDATE")
+        refreshing._note_readings(readings=readings, account=busy.account, lease=lease)
+    assert make_due_in(busy) < 0 < make_due_in(free)
+
+
 def test_when_it_was_told_is_stored_with_what_was_told(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
     models.Workstation.objects.update(refresh_due_at=Now() - timedelta(minutes=1))

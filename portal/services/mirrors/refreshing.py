@@ -3,7 +3,7 @@
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -247,15 +247,21 @@ def _choose_interval(*, account: models.Account) -> timedelta:
 
 
 @transaction.atomic
-def _note_readings(*, readings: Iterable[Reading], account: models.Account, lease: leases.Lease) -> None:
-    """Say when each was heard of and is due again: a statement for all that were told, and one for each in doubt."""
+def _note_readings(*, readings: Sequence[Reading], account: models.Account, lease: leases.Lease) -> None:
+    """Say when each was heard of and is due again: a statement for all that were told, and one for each in doubt.
+
+    Rows that others have locked stay due: whoever locks several in another order would deadlock with this.
+    """
     leases.renew_lease(lease=lease)
     now = clock.read_clock()
     interval = _choose_interval(account=account)
-    told = [reading.stored.pk for reading in readings if reading.told is not None and not reading.has_failed]
-    failed = [reading.stored.pk for reading in readings if reading.has_failed]
-    missed = [reading.stored.pk for reading in readings if reading.told is None and not reading.has_failed]
     rows = models.Workstation.objects
+    locked = rows.select_for_update(skip_locked=True, no_key=True)
+    free = set(locked.filter(pk__in=[one.stored.pk for one in readings]).values_list("pk", flat=True))
+    noted = [reading for reading in readings if reading.stored.pk in free]
+    told = [reading.stored.pk for reading in noted if reading.told is not None and not reading.has_failed]
+    failed = [reading.stored.pk for reading in noted if reading.has_failed]
+    missed = [reading.stored.pk for reading in noted if reading.told is None and not reading.has_failed]
     rows.filter(pk__in=told).update(refreshed_at=now, refresh_due_at=now + interval)
     rows.filter(pk__in=failed).update(refresh_due_at=now + _PATIENCE)
     for stored in rows.filter(pk__in=missed):
