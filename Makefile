@@ -95,13 +95,14 @@ clean:
 		|| { echo "make: no Python 3.12 to 3.14 was found, and uv could not bring one" >&2; exit 1; }
 	@touch $@
 
+# Compiled, for whoever starts the portal may not be allowed to write there: each start would compile everything again.
 .venv/.installed: requirements.txt .venv/.made
-	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements.txt \
+	@$(UV) pip install --quiet --compile-bytecode --python $(PYTHON) --require-hashes -r requirements.txt \
 		|| { echo "make: the packages could not be installed" >&2; exit 1; }
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.txt .venv/.made
-	@$(UV) pip install --quiet --python $(PYTHON) --require-hashes -r requirements-dev.txt \
+	@$(UV) pip install --quiet --compile-bytecode --python $(PYTHON) --require-hashes -r requirements-dev.txt \
 		|| { echo "make: the packages could not be installed" >&2; exit 1; }
 	@touch $@ .venv/.installed
 
