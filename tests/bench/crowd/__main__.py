@@ -68,11 +68,12 @@ class Bench:
         return subject
 
     def _measure_alone(self) -> None:
-        if self._is_wanted(plan.IDLE):
-            self._add(plan.IDLE, "portal", alone.measure_idle(folder=self._folder, vendor=self.results.vendor))
-        if self._is_wanted(plan.PAGE):
-            for name, figures in alone.measure_page(self.results.vendor).items():
-                self._add(plan.PAGE, name, figures)
+        for _ in range(self._options.rounds):
+            if self._is_wanted(plan.IDLE):
+                self._add(plan.IDLE, "portal", alone.measure_idle(folder=self._folder, vendor=self.results.vendor))
+            if self._is_wanted(plan.PAGE):
+                for name, figures in alone.measure_page(self.results.vendor).items():
+                    self._add(plan.PAGE, name, figures)
 
     def _add(self, load: str, subject: str, figures: loads.Figures) -> None:
         self.results.add(load, subject, figures)
