@@ -58,6 +58,23 @@ def test_a_goal_is_judged_beside_a_peer_by_medians():
     assert results.judge(replace(goal, least=3.1)) == ("3.00 x B at 0 s, at least 3.1", False)
 
 
+@pytest.mark.parametrize(("vendor", "beside"), [("sqlite", "B+"), ("postgresql", "B+ on SQLite")])
+def test_pages_of_others_are_judged_beside_the_quickest_site_on_either_database(vendor, beside):
+    results = Results(vendor=vendor)
+    for name, value in {"portal": 150, "B+": 150, "B+ on SQLite": 150, beside: 100}.items():
+        results.add("all at once, 5 s, cap 160", name, {"pages p95, ms": value})
+
+    [(_, words, is_met)] = results.list_judged()
+    assert (words, is_met) == (f"1.50 x {beside}, at most 1.5", True)
+
+
+def test_a_table_has_a_column_for_each_that_was_measured():
+    results = Results(vendor="sqlite")
+    results.add("idle", "portal", {"make run, MB": 160})
+
+    assert results.write()[0] == "| load | figure | portal | goal |"
+
+
 def test_what_was_not_measured_is_no_goal_met():
     results = Results(vendor="sqlite")
     results.add("at once", "portal", {"submit, ms": 1})

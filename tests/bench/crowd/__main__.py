@@ -1,8 +1,9 @@
 """`python -m tests.bench.crowd`: everybody comes at once, to the portal and to what somebody writes in an afternoon.
 
 A is a loop that asks the provider and keeps a line of it; B a Django site that asks while the form is being sent, on
-two processes of four threads; B+ the same with a hundred threads each; the portal runs as README.md starts it. The
-provider is the sandbox. They are measured in turns, round after round, each time from a new start.
+two processes of four threads; B+ the same with a hundred threads each, and where all is measured on PostgreSQL, once
+more on SQLite, which is what it is quickest on; the portal runs as README.md starts it. The provider is the sandbox.
+They are measured in turns, round after round, each time from a new start.
 """
 
 import argparse

@@ -9,7 +9,7 @@ from typing import Any
 from tests.bench.crowd import plan
 from tests.bench.crowd.loads import Figures
 
-NAMES = ("A", "B", "B+", "portal")
+NAMES = ("A", "B", "B+", "B+ on SQLite", "portal")
 
 
 @dataclass(kw_only=True)
@@ -53,11 +53,13 @@ class Results:
             (goal.load, goal.figure): words + (": met" if is_met else ": missed")
             for goal, words, is_met in self.list_judged()
         }
-        head = ["load", "figure", *NAMES, "goal"]
-        lines = [_row(head), _row(["---"] * 2 + ["--:"] * len(NAMES) + ["---"])]
+        measured = {name for figures in self.told.values() for subjects in figures.values() for name in subjects}
+        names = [name for name in NAMES if name in measured]
+        head = ["load", "figure", *names, "goal"]
+        lines = [_row(head), _row(["---"] * 2 + ["--:"] * len(names) + ["---"])]
         for load, figures in self.told.items():
             for figure, subjects in figures.items():
-                cells = [_write_values(subjects.get(name, [])) for name in NAMES]
+                cells = [_write_values(subjects.get(name, [])) for name in names]
                 lines.append(_row([load, figure, *cells, goals.get((load, figure), "")]))
         return lines
 

@@ -47,7 +47,7 @@ class Subject:
 
     def __init__(self, *, folder: Path, vendor: str, provider: Provider, count: int) -> None:
         self.provider, self.folder, self.count = provider, folder, count
-        self.store = stores.KINDS[vendor](folder, self.name.lower().replace("+", "_plus"))
+        self.store = stores.KINDS[vendor](folder, self.name.lower().replace("+", "_plus").replace(" ", "_"))
         self.port = stage.find_port()
         self.environment = proxied.make_environment(database_url=self.store.url, port=self.port)
         self.environment["AGENTSTATION_BASE_URL"] = provider.base_url
@@ -222,6 +222,15 @@ class Threaded(Afternoon):
     name, threads = "B+", 100
 
 
+class ThreadedOnSqlite(Threaded):
+    """The same where everything else is on another database: with many threads it is quickest on SQLite."""
+
+    name = "B+ on SQLite"
+
+    def __init__(self, *, vendor: str, **values: Any) -> None:
+        super().__init__(vendor="sqlite", **values)
+
+
 class Portal(Site):
     """Web and workers as README.md starts them."""
 
@@ -266,4 +275,4 @@ def read_time(at: Any) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-KINDS: tuple[type[Subject], ...] = (Bare, Afternoon, Threaded, Portal)
+KINDS: tuple[type[Subject], ...] = (Bare, Afternoon, Threaded, ThreadedOnSqlite, Portal)
