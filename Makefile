@@ -58,11 +58,10 @@ chaos: .venv/.installed-dev
 			$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGS) || exit 1; \
 	done
 
-# What open pages and open desktops cost, how fast a phone has five of them, what the history costs beside a plain page, how slow
-# pages are while somebody attacks, what they cost at a million requests (an hour or two for filling two databases, once), and
-# how quick all is when everybody comes at once, beside simpler portals (two hours). One part alone, with its options: make bench PARTS=scale ARGS='--many 20000'
-PARTS = polls desktops lighthouse pages scan doors scale crowd
-bench: .venv/.installed-dev node_modules/.installed
+# How slow pages are while somebody attacks, what lists cost at a million requests (the databases are filled once), and how
+# quick all is when everybody comes at once, beside simpler portals (two hours). One part alone, with its options: make bench PARTS=lists ARGS='--many 2000'
+PARTS = doors lists crowd
+bench: .venv/.installed-dev
 	@failed=0; for part in $(PARTS); do \
 		$(PYTHON) -m tests.bench.$$part $(ARGS) || failed=1; \
 	done; exit $$failed

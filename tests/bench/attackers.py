@@ -1,20 +1,17 @@
-"""`python -m tests.bench.attackers guess|sign-in|multipart --way WAY`: attacks the portal until its input ends.
+"""`python -m tests.bench.attackers KIND PORT CERTIFICATE`: attacks the portal behind nginx until its input ends.
 
 A process of its own, with the lowest priority: in earnest the attackers' machines are not the portal's.
 """
 
-import argparse
-import io
 import itertools
-import json
 import os
 import re
 import secrets
 import sys
+import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import requests
@@ -22,22 +19,9 @@ from requests.adapters import HTTPAdapter
 
 from tests.web.clients import HOST
 
-COUNTS = {"guess": 20, "sign-in": 32, "multipart": 8}
+COUNTS = {"guess": 20, "sign-in": 32, "multipart": 8}  # threads
 SIZE = 200_000_000  # bytes of a file
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
-
-
-@dataclass(frozen=True, kw_only=True)
-class Way:
-    """How the portal is reached: by nginx where there is its certificate, past it otherwise."""
-
-    port: int
-    certificate: str = ""
-
-    @property
-    def url(self) -> str:
-        """Where the portal is."""
-        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
 
 
 class _From(HTTPAdapter):
@@ -53,118 +37,67 @@ class _From(HTTPAdapter):
 
 
 class Visitor:
-    """Somebody at an address of their own: of nginx's client, or as a trusted proxy would tell it."""
-
-    def __init__(self, way: Way, *, address: str) -> None:
-        self._url, self._session = way.url, requests.Session()
-        self._session.trust_env = False
+    def __init__(self, *, port: int, certificate: str, address: str) -> None:
+        self._url, self._session = f"https://127.0.0.1:{port}", requests.Session()
+        self._session.trust_env, self._session.verify = False, certificate
         self._session.headers.update({"Host": HOST, "Origin": f"https://{HOST}"})
-        if way.certificate:
-            self._session.verify = way.certificate
-            self._session.mount("https://", _From(address))
-        else:
-            self._session.headers.update({"X-Forwarded-For": address, "X-Forwarded-Proto": "https"})
+        self._session.mount("https://", _From(address))
 
-    def ask(self, path: str) -> int:
-        """The status of a page."""
-        return self._session.get(self._url + path, timeout=60, allow_redirects=False, cookies=self._cookies).status_code
+    def ask(self, path: str) -> str:
+        return str(self._session.get(self._url + path, timeout=60, allow_redirects=False).status_code)
 
-    def sign_in(self, name: str, password: str) -> int:
-        """The status of one try; 302 where it was right."""
+    def sign_in(self, name: str, password: str) -> str:
         path = f"{self._url}/accounts/login/"
-        form = self._session.get(path, timeout=60, cookies=self._cookies)
-        token = _TOKEN.search(form.text)
+        token = _TOKEN.search(self._session.get(path, timeout=60).text)
         values = {"username": name, "password": password, "csrfmiddlewaretoken": token[1] if token else ""}
-        response = self._session.post(path, values, timeout=60, allow_redirects=False, cookies=self._cookies)
-        return response.status_code
+        return str(self._session.post(path, values, timeout=60, allow_redirects=False).status_code)
 
     def sign_out(self) -> None:
         """Forget the session, not the browser."""
         for cookie in [cookie for cookie in self._session.cookies if cookie.name.endswith("sessionid")]:
             self._session.cookies.clear(cookie.domain, cookie.path, cookie.name)
 
-    def send_file(self) -> int:
-        """The status of a file that nobody has asked for."""
+    def send_file(self) -> str:
         kind = {"Content-Type": "multipart/form-data; boundary=x"}
-        return self._session.post(f"{self._url}/accounts/login/", _File(), headers=kind, timeout=60).status_code
-
-    @property
-    def _cookies(self) -> dict[str, str]:
-        """Those for https alone, which past nginx would not be sent."""
-        return {cookie.name: cookie.value or "" for cookie in self._session.cookies}
+        with tempfile.TemporaryFile() as file:
+            file.truncate(SIZE)
+            return str(self._session.post(f"{self._url}/accounts/login/", file, headers=kind, timeout=60).status_code)
 
 
-class _File(io.RawIOBase):
-    """So many bytes, made while they are read."""
-
-    def __init__(self) -> None:
-        self._left = SIZE
-
-    def __len__(self) -> int:
-        return SIZE
-
-    def read(self, size: int = -1) -> bytes:
-        size = min(self._left, size)
-        self._left -= size
-        return b"x" * size
-
-
-class Attackers:
-    """So many threads that do the same, again and again."""
-
-    def __init__(self, *, kind: str, way: Way) -> None:
-        self._way, self._count = way, COUNTS[kind]
-        self._names = itertools.count(1)
-        self._stopping, self._lock = threading.Event(), threading.Lock()
-        attacks: dict[str, Callable[[int], int]] = {
-            "guess": self._guess_one,
-            "sign-in": self._sign_in_anywhere,
-            "multipart": lambda number: self._visit(number).send_file(),
-        }
-        self._attack = attacks[kind]
-        self.responses: Counter[str] = Counter()
-
-    def run(self) -> None:
-        """Attack until the standard input ends."""
-        threads = [threading.Thread(target=self._repeat, args=(number,)) for number in range(self._count)]
-        for thread in threads:
-            thread.start()
-        sys.stdin.read()
-        self._stopping.set()
-        for thread in threads:
-            thread.join()
-
-    def _repeat(self, number: int) -> None:
-        while not self._stopping.is_set():
-            try:
-                response = str(self._attack(number))
-            except (requests.RequestException, OSError) as error:
-                response = type(error).__name__
-            with self._lock:
-                self.responses[response] += 1
-
-    def _visit(self, number: int) -> Visitor:
-        return Visitor(self._way, address=f"127.0.{1 + number // 250}.{1 + number % 250}")
-
-    def _guess_one(self, number: int) -> int:
-        return self._visit(number).sign_in("member", secrets.token_hex(4))
-
-    def _sign_in_anywhere(self, number: int) -> int:
-        with self._lock:
-            name = next(self._names)
-        return self._visit(name % 20_000).sign_in(f"name-{name}", secrets.token_hex(4))
+def attack(kind: str, visitor: Visitor, number: int) -> str:
+    try:
+        if kind == "multipart":
+            return visitor.send_file()
+        return visitor.sign_in("member" if kind == "guess" else f"name-{number}", secrets.token_hex(4))
+    except (requests.RequestException, OSError) as error:
+        return type(error).__name__
 
 
 def main() -> None:
-    """Attack."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.attackers", description=__doc__)
-    parser.add_argument("kind", choices=COUNTS)
-    parser.add_argument("--way", type=json.loads, required=True, help="a port, and a certificate, as JSON")
-    options = parser.parse_args()
+    """Attack again and again, on so many threads."""
+    kind, port, certificate = sys.argv[1:]
     os.nice(19)
-    attackers = Attackers(kind=options.kind, way=Way(**options.way))
-    attackers.run()
-    sys.stdout.write(json.dumps(attackers.responses))
+    is_over, numbers, seen = threading.Event(), itertools.count(1), Counter[str]()
+
+    def repeat(places: Iterator[int]) -> None:
+        for place in places:
+            if is_over.is_set():
+                return
+            address = f"127.0.{1 + place // 250 % 80}.{1 + place % 250}"
+            seen[attack(kind, Visitor(port=int(port), certificate=certificate, address=address), place)] += 1
+
+    everywhere = kind == "sign-in"  # under ever new names from ever new addresses
+    threads = [
+        threading.Thread(target=repeat, args=[numbers if everywhere else itertools.repeat(place)])
+        for place in range(COUNTS[kind])
+    ]
+    for thread in threads:
+        thread.start()
+    sys.stdin.read()
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    sys.stdout.write(f"{dict(seen)}")
 
 
 if __name__ == "__main__":

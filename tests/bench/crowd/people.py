@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from tests.bench import polls
+from tests.bench.crowd.page import Page
 from tests.web.clients import HOST
 
 EVERY = 0.1  # seconds between two looks at a page, whether or not the one before was answered
+_AGAIN_AFTER = 1.0  # seconds until somebody whose form was not answered sends it again
 PATIENCE = 300.0  # seconds for an answer
 FINAL = {"succeeded", "failed", "cancelled"}
 _TOKEN = "a" * 32  # by which a form is known to be the site's own
@@ -51,11 +52,8 @@ class Person:
     head: str = field(init=False)
 
     def __post_init__(self) -> None:
-        cookies = "; ".join(
-            f"{prefix}{name}={value}"
-            for prefix in ("", "__Host-")
-            for name, value in (("sessionid", self.session), ("csrftoken", _TOKEN))
-        )
+        own = (f"sessionid={self.session}", f"csrftoken={_TOKEN}")
+        cookies = "; ".join(f"{prefix}{cookie}" for prefix in ("", "__Host-") for cookie in own)
         self.head = (
             f"Host: {HOST}\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 127.0.0.9\r\nOrigin: https://{HOST}\r\n"
             f"Cookie: {cookies}\r\nAccept-Encoding: gzip\r\nConnection: close\r\n"
@@ -68,20 +66,30 @@ class Person:
             raise NotAnswered(f"{path}: {answer.status}")
         return answer
 
+    async def post(self, path: str, values: dict[str, str], more: str = "") -> Answer:
+        body = urlencode({"csrfmiddlewaretoken": _TOKEN} | values)
+        more += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
+        return await ask(self.port, f"POST {path} HTTP/1.1\r\n{self.head}{more}{body}".encode())
+
     async def submit(self) -> int:
-        """Send a filled-in form; the number of the request."""
-        values = {"csrfmiddlewaretoken": _TOKEN, "submission": str(uuid4()), "type": "python", "workspace_id": ""}
-        body = urlencode(values | {"note": "One of the crowd"})
-        head = f"{self.head}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
-        answer = await ask(self.port, f"POST /requests/new/ HTTP/1.1\r\n{head}{body}".encode())
+        values = {"submission": str(uuid4()), "type": "python", "workspace_id": "", "note": "One of the crowd"}
+        answer = await self.post("/requests/new/", values)
         found = _NUMBER.search(answer.head.get("location", ""))
         if answer.status != 302 or not found:
             raise NotAnswered(f"the form: {answer.status}")
         return int(found[1])
 
+    async def insist(self) -> int:
+        """Send the form again until it is taken."""
+        while True:
+            try:
+                return await self.submit()
+            except NotAnswered:
+                await asyncio.sleep(_AGAIN_AFTER)
+
     async def watch(self, number: int) -> float:
         """Look at the request's page until it shows how it ended; when that was."""
-        page = polls.Page(session=self.session)
+        page = Page()
         answer = await self.get(f"/requests/{number}/", _AFTER_THE_FORM)
         while True:
             if answer.status == 200:

@@ -21,19 +21,19 @@ class Sqlite:
         self.url = f"sqlite:///{folder}/{self._file}"
 
     def keep(self) -> None:
-        """What is there now is what each measurement begins with."""
         shutil.copy(self._folder / self._file, self._folder / f"prepared-{self._file}")
 
     def renew(self) -> None:
-        """Begin with it again."""
         for path in self._folder.glob(f"{self._file}*"):
             path.unlink()
         shutil.copy(self._folder / f"prepared-{self._file}", self._folder / self._file)
 
     def open(self) -> Any:
-        """A connection for reading."""
         path = self._folder / self._file
         return sqlite3.connect(path, timeout=20, isolation_level=None, check_same_thread=False)
+
+    def list_processes(self) -> list[int]:
+        return []
 
     def drop(self) -> None:
         """Nothing: its folder goes."""
@@ -53,16 +53,20 @@ class Postgres:
         self._run(f"CREATE DATABASE {self._name}_prepared TEMPLATE {self._name}")
 
     def renew(self) -> None:
-        """Begin with it again."""
         self._run(f"DROP DATABASE {self._name} WITH (FORCE)")
         self._run(f"CREATE DATABASE {self._name} TEMPLATE {self._name}_prepared")
 
     def open(self) -> Any:
-        """A connection for reading."""
         return psycopg.connect(self.url, autocommit=True)
 
+    def list_processes(self) -> list[int]:
+        """Those of the server, where it is on this machine, that work for it."""
+        with psycopg.connect(self._server) as connection:
+            found = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s", [self._name])
+            pids = [pid for (pid,) in found]
+        return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
     def drop(self) -> None:
-        """Leave nothing behind."""
         for name in (self._name, f"{self._name}_prepared"):
             self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 

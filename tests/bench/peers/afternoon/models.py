@@ -4,7 +4,6 @@ import requests
 from django import forms
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import LoginView
 from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest, HttpResponse
@@ -79,7 +78,6 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("accounts/login/", LoginView.as_view(template_name="login.html")),
     path("requests/new/", new),
     path("requests/<int:pk>/", detail, name="detail"),
     path("requests/", index),

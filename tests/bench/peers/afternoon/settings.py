@@ -22,13 +22,8 @@ PROVIDER, API_KEY = os.environ["AGENTSTATION_BASE_URL"], os.environ["AGENTSTATIO
 SECRET_KEY = os.environ["SECRET_KEY"]
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "tests.bench.peers.afternoon.models"
-INSTALLED_APPS = [
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "tests.bench.peers.afternoon",
-]
+_APPS = ("auth", "contenttypes", "sessions", "messages")
+INSTALLED_APPS = [*(f"django.contrib.{name}" for name in _APPS), "tests.bench.peers.afternoon"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -38,19 +33,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ]
-        },
-    }
-]
+_PROCESSORS = ["template.context_processors.request", "contrib.auth.context_processors.auth"]
+_PROCESSORS += ["contrib.messages.context_processors.messages"]
+_OPTIONS = {"context_processors": [f"django.{name}" for name in _PROCESSORS]}
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": _OPTIONS}]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
