@@ -138,18 +138,18 @@ def _make_workstation(request: Any, *, is_live: bool) -> models.Workstation:
 
 
 def _list_events(one: Any, attempt: Any, workstation: Any) -> Iterator[tuple[models.Event, Sequence[Model]]]:
-    def tell(verb: Verb, row: Model, *, told: Model | None, at: datetime, **values: Any) -> Any:
+    def record(verb: Verb, row: Model, *, changed: Model | None, at: datetime, **values: Any) -> Any:
         values |= {"target": models.name_target(row), "request_number": one.pk}
-        return models.Event(at=at, verb=verb, **values), [told] if told else []
+        return models.Event(at=at, verb=verb, **values), [changed] if changed else []
 
     who = {"actor_id": one.requester_id, "actor_name": one.requester.username, "address": "192.0.2.17"}
-    yield tell(Verb.SUBMIT, one, told=one, at=one.created_at, detail={"type": one.type, "workspace": ""}, **who)
+    yield record(Verb.SUBMIT, one, changed=one, at=one.created_at, detail={"type": one.type, "workspace": ""}, **who)
     if attempt is None:
-        yield tell(Verb.CANCEL, one, told=None, at=one.ended_at, **who)
+        yield record(Verb.CANCEL, one, changed=None, at=one.ended_at, **who)
         return
-    yield tell(Verb.CLAIM, attempt, told=attempt, at=one.created_at, detail={"worker": attempt.worker})
+    yield record(Verb.CLAIM, attempt, changed=attempt, at=one.created_at, detail={"worker": attempt.worker})
     answer = {"outcome": attempt.outcome, "failure": attempt.failure}
-    yield tell(Verb.RESPONSE, attempt, told=workstation, at=one.ended_at, detail=answer)
+    yield record(Verb.RESPONSE, attempt, changed=workstation, at=one.ended_at, detail=answer)
 
 
 def _finish() -> None:
