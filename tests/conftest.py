@@ -10,11 +10,11 @@ from django.test import TransactionTestCase
 
 from portal import models, streams
 from portal.db import places
-from portal.sandbox import server
 from portal.services.audit import checkstate, seals
 from portal.services.key import accounts, database_moved, databases
 from tests import beginning, dbclock, factories
 from tests.browser import Browser
+from tests.provider import server
 
 SCRYPT = hashlib.scrypt
 

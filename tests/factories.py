@@ -11,13 +11,13 @@ from django.db import connection
 from django.test import Client
 
 from portal import agentstation, models
-from portal.sandbox import server
 from portal.services.key import accounts, credentials, steady_clock
 from portal.services.mirrors import releases
 from portal.services.people import sessions, setup
 from portal.services.reconciliation import reconcile, timeouts
 from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import clients, leases
+from tests.provider import server
 
 PASSWORD = "correct horse battery staple"
 RUNNING: list[server.Sandbox] = []  # the sandboxes of the present test
@@ -213,6 +213,4 @@ def ask_people(*portal_requests: models.Request) -> None:
 def age_provider(seconds: float) -> None:
     """As if everything at the provider had begun so much earlier; what ends then, and when, stays as it is."""
     for running in RUNNING:
-        database = running._provider.store._database
-        with database.lock, database.connection:
-            database.connection.execute("UPDATE workstations SET started_at = started_at - ?", [seconds])
+        running.age(seconds)

@@ -8,10 +8,11 @@ from django.apps import apps
 from django.urls import reverse
 
 from portal import models
-from portal.sandbox import names, server
+from portal.sandbox import names
 from portal.services.connections import ending, opening
 from portal.services.key import accounts, circuit_breaker
 from tests import factories
+from tests.provider import server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,13 +16,13 @@ from django.db.models import F, QuerySet
 from portal import models
 from portal.db import clock
 from portal.models.clock import Now
-from portal.sandbox import server
 from portal.services.key import circuit_breaker
 from portal.services.reconciliation import matching, reconcile
 from portal.services.requests import dispatch, fair_queue, results, retry_policy
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.chaos import books, clocks, inside
+from tests.provider import server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

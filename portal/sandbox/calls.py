@@ -1,7 +1,7 @@
 """A call to the sandbox: what came in, what becomes of it, and what it says."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -40,34 +40,33 @@ class Exchange:
 
     response: Response
     reply: Reply
-    post: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What an operation has to go by: the call, the UID in its address, its response, and for a POST its sequence."""
+    """What an operation has to go by: the call, the UID in its address, and the response that it is to have."""
 
     call: Call
     uid: str
     response: Response
-    post: int | None
 
 
 def read_json(call: Call) -> Any:
+    """The body; raises RefusalError."""
     try:
         return json.loads(call.body)
     except (ValueError, RecursionError):
         raise RefusalError.make(400, "The body must be JSON.") from None
 
 
-def read_wish(call: Call, *, types: tuple[str, ...]) -> tuple[str, str | None]:
+def read_request(call: Call, *, types: Sequence[str]) -> tuple[str, str | None]:
     """The type and the workspace that a POST asks for. Unknown keys are passed over: the contract forbids none."""
-    wish = read_json(call)
-    if not isinstance(wish, dict):
+    body = read_json(call)
+    if not isinstance(body, dict):
         raise RefusalError.make(400, "The body must be an object.")
-    kind, workspace = wish.get("type"), wish.get("workspace_id")
-    if kind not in types:
+    kind, workspace = body.get("type"), body.get("workspace_id")
+    if not isinstance(kind, str) or kind not in types:
         raise RefusalError.make(400, f"type must be one of {', '.join(types)}.")
-    if "workspace_id" in wish and not isinstance(workspace, str):
+    if "workspace_id" in body and not isinstance(workspace, str):
         raise RefusalError.make(400, "workspace_id must be a string.")
     return kind, workspace

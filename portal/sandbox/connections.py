@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from portal.sandbox import browser, contents, paging, sockets
+from portal.sandbox import contents, paging, sockets
 from portal.sandbox.calls import RefusalError
 from portal.sandbox.machines import Machine
 from portal.sandbox.store import Store
 
-LOGS = "/v1/log/sse/"
+LOGS, BROWSERS = "/v1/log/sse/", "/v1/cdp/"
 # Workstations end by a release, a reset, or by the clock; only of the first two anybody says so.
 _LOOK_EVERY = 0.25
-_TOKEN = re.compile(r"(/v1/(?:vnc|pty|log/sse)/).+")
+_TOKEN = re.compile(r"(/v1/(?:vnc|pty|cdp|log/sse)/).+")
 
 
 def hide_token(path: str) -> str:
@@ -30,7 +30,7 @@ class Connections:
     """The connections into all workstations. They listen as soon as they are made, and answer once started."""
 
     def __init__(self, *, store: Store, url: str, host: str, port: int, log_every: float) -> None:
-        self._store, self._url, self._host, self._log_every = store, url, host, log_every
+        self._store, self._url, self._log_every = store, url, log_every
         self._lock = threading.Lock()
         self._machines: dict[str, Machine] = {}
         self._paths: dict[str, Machine] = {}
@@ -65,13 +65,14 @@ class Connections:
         machine = self._find_machine(uid, type)
         match way:
             case "vncwss":
-                return self._sockets.url + self._add_path(sockets.DESKTOP, machine)
+                return f"ws://{self._sockets.place}{self._add_path(sockets.DESKTOP, machine)}"
             case "sandbox/pty":
-                return self._sockets.url + self._add_path(sockets.TERMINAL, machine)
+                return f"ws://{self._sockets.place}{self._add_path(sockets.TERMINAL, machine)}"
             case "vnc":
-                return machine.find_service(way, partial(sockets.NativeDesktop, host=self._host)).address
+                # Our own port, where nobody speaks VNC: another might be somebody's.
+                return self._sockets.place
             case "browser/cdp":
-                return machine.find_service(way, lambda machine: browser.Browser(ended=machine.ended)).address
+                return self._url + self._add_path(BROWSERS, machine)
             case _:
                 return self._url + self._add_path(LOGS, machine)
 

@@ -3,7 +3,6 @@
 import json
 from pathlib import PurePath
 
-DEFAULT = "default"  # the only type of the newer generation
 FILES: dict[str, tuple[str, ...]] = {
     "max": ("session.md", "screens.csv", "clipboard.txt", "downloads.json", "summary.md"),
     "zoom-chromium": ("invitation.txt", "transcript.vtt", "chat.txt", "participants.csv", "minutes.md"),
@@ -14,9 +13,8 @@ FILES: dict[str, tuple[str, ...]] = {
     "python": ("requirements.txt", "main.py", "results.csv", "figures.json", "report.md"),
     "nodejs": ("package.json", "index.js", "build.txt", "coverage.json"),
     "golang": ("go.mod", "main.go", "bench.txt", "coverage.csv"),
-    DEFAULT: ("session.md", "screens.csv", "page.html", "downloads.json"),
 }
-TYPES = tuple(name for name in FILES if name != DEFAULT)
+TYPES = tuple(FILES)
 LOGS: tuple[tuple[str, str], ...] = (
     ("boot", "info"),
     ("system", "debug"),

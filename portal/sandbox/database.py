@@ -8,30 +8,17 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS workspaces (uid TEXT PRIMARY KEY, created_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS workstations (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, type TEXT NOT NULL, workspace TEXT NOT NULL,
-    anomaly TEXT NOT NULL, post INTEGER, started_at REAL NOT NULL, ends_at REAL NOT NULL,
-    listed_at REAL NOT NULL DEFAULT 0, readable_at REAL NOT NULL DEFAULT 0
+    anomaly TEXT NOT NULL, started_at REAL NOT NULL, ends_at REAL NOT NULL,
+    listed_at REAL NOT NULL, readable_at REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS workstations_by_start ON workstations (started_at, sequence);
 CREATE INDEX IF NOT EXISTS workstations_by_end ON workstations (ends_at);
-CREATE INDEX IF NOT EXISTS workstations_by_post ON workstations (post);
 CREATE TABLE IF NOT EXISTS items (
     uuid TEXT PRIMARY KEY, kind TEXT NOT NULL, workspace TEXT NOT NULL, workstation TEXT NOT NULL, name TEXT NOT NULL,
     level TEXT NOT NULL, size INTEGER NOT NULL, appears_at REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS items_of_workspace ON items (workspace, kind, appears_at);
-CREATE TABLE IF NOT EXISTS posts (
-    sequence INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL, headers TEXT NOT NULL,
-    authorized INTEGER NOT NULL, body TEXT NOT NULL, answered TEXT,
-    operation TEXT NOT NULL DEFAULT 'POST /workstations', workstation TEXT NOT NULL DEFAULT ''
-);
 """
-# What the file of an older sandbox lacks.
-_NEWER = (
-    ("workstations", "listed_at", "REAL NOT NULL DEFAULT 0"),
-    ("workstations", "readable_at", "REAL NOT NULL DEFAULT 0"),
-    ("posts", "operation", "TEXT NOT NULL DEFAULT 'POST /workstations'"),
-    ("posts", "workstation", "TEXT NOT NULL DEFAULT ''"),
-)
 
 
 class Database:
@@ -46,9 +33,6 @@ class Database:
             self.connection.row_factory = sqlite3.Row
             # Survives kill -9; a power cut may cost the last moments, which a rehearsal can bear.
             self.connection.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; {SCHEMA}")
-            for table, column, kind in _NEWER:
-                if column not in {row["name"] for row in self.all(f"PRAGMA table_info({table})")}:
-                    self.connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
         except sqlite3.Error:
             self.connection.close()
             raise
@@ -61,7 +45,7 @@ class Database:
     def reset(self) -> None:
         """Forget everything. Sequences go on, so that a call still in flight cannot be taken for a later one."""
         with self.lock, self.connection:
-            for table in ("items", "workstations", "workspaces", "posts"):
+            for table in ("items", "workstations", "workspaces"):
                 self.connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
 
     def all(self, sql: str, *values: object) -> list[sqlite3.Row]:

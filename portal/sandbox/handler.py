@@ -63,9 +63,7 @@ class Handler(BaseHTTPRequestHandler):
             body=body,
             refusal=refusal,
         )
-        exchange = self._provider.begin(call)
-        self._provider.wait(exchange)
-        self._provider.finish(exchange)
+        exchange = self._provider.answer(call)
         how = exchange.response.how
         shown = hide_token(path)
         logger.info("%s %s: %s", self.command, shown, exchange.reply.status if how is How.ANSWER else how)

@@ -3,24 +3,8 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from portal.sandbox.screen import Screen
-
-
-class Service(Protocol):
-    """Something that runs for one workstation alone, and has an address of its own."""
-
-    @property
-    def address(self) -> str:
-        """What the provider answers."""
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether it can still be used."""
-
-    def close(self) -> None:
-        """End it."""
 
 
 class Machine:
@@ -36,9 +20,7 @@ class Machine:
         self.screen = Screen(title=self.name, tell_time=tell_time)
         self.ended = threading.Event()
         self._lock = threading.Lock()
-        self._starting = threading.Lock()
         self._closers: list[Callable[[], None]] = []
-        self._services: dict[str, Service] = {}
 
     def end(self) -> list[Callable[[], None]]:
         """It is no more; returns what is to be called to close all that is open."""
@@ -49,25 +31,13 @@ class Machine:
     @contextmanager
     def attach(self, close: Callable[[], None]) -> Iterator[None]:
         """Have it closed if the workstation ends before the block does."""
-        self._add_closer(close)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._closers = [other for other in self._closers if other != close]
-
-    def find_service(self, name: str, start: Callable[["Machine"], Service]) -> Service:
-        """The service, started if there is none; it ends with the workstation."""
-        with self._starting:
-            service = self._services.get(name)
-            if service is None or not service.is_alive:
-                service = self._services[name] = start(self)
-                self._add_closer(service.close)
-            return service
-
-    def _add_closer(self, close: Callable[[], None]) -> None:
         with self._lock:
             self._closers = [*self._closers, close]
             is_late = self.ended.is_set()
         if is_late:
             close()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._closers = [other for other in self._closers if other != close]

@@ -8,9 +8,7 @@ from urllib.parse import parse_qs
 
 DEFAULT_LIMIT = 20
 MOST = 100
-_CURSOR = re.compile(
-    r"(older|newer|place)/([0-9]{1,18})/(-?[0-9]{1,15}\.[0-9]{6})?/(-?[0-9]{1,15}\.[0-9]{6})?/([0-9]{1,9})"
-)
+_CURSOR = re.compile(r"(older|newer)/([0-9]{1,18})/(-?[0-9]{1,15}\.[0-9]{6})?/(-?[0-9]{1,15}\.[0-9]{6})?")
 
 
 class QueryError(ValueError):
@@ -19,34 +17,12 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Which part of a list is asked for. Times are seconds since 1970, sequences those of the workstations.
-
-    `place` counts from the newest: what it names shifts when workstations come or end. `lap` tells a
-    second walk through the list from the first.
-    """
+    """Which part of a list is asked for. Times are seconds since 1970, sequences those of the workstations."""
 
     before: float | None = None
     after: float | None = None
     older_than: int | None = None
     newer_than: int | None = None
-    place: int | None = None
-    lap: int = 0
-
-    def move_older(self, sequence: int) -> "Window":
-        """The part that follows the workstation of this sequence."""
-        return replace(self, older_than=sequence, newer_than=None)
-
-    def move_newer(self, sequence: int) -> "Window":
-        """The part that goes before the workstation of this sequence."""
-        return replace(self, older_than=None, newer_than=sequence)
-
-    def move_to(self, place: int) -> "Window":
-        """The part that begins at this place."""
-        return replace(self, place=place)
-
-    def start_again(self) -> "Window":
-        """The window of the first page, for a list that never ends."""
-        return replace(self, older_than=None, newer_than=None, place=0, lap=self.lap + 1)
 
 
 def write_time(seconds: float) -> str:
@@ -63,11 +39,10 @@ def _read_time(name: str, text: str) -> float:
 
 
 def write_cursor(window: Window) -> str:
-    """The window as an opaque word. It names a workstation, so that new ones do not shift it; or else a place."""
-    ways = (("place", window.place), ("newer", window.newer_than), ("older", window.older_than))
-    direction, number = next((way, number) for way, number in ways if number is not None)
+    """The window as an opaque word. It names a workstation, so that new ones do not shift it."""
+    place = f"older/{window.older_than}" if window.newer_than is None else f"newer/{window.newer_than}"
     before, after = ("" if bound is None else f"{bound:.6f}" for bound in (window.before, window.after))
-    return base64.urlsafe_b64encode(f"{direction}/{number}/{before}/{after}/{window.lap}".encode()).decode()
+    return base64.urlsafe_b64encode(f"{place}/{before}/{after}".encode()).decode()
 
 
 def _read_cursor(cursor: str) -> Window:
@@ -78,10 +53,10 @@ def _read_cursor(cursor: str) -> Window:
     match = _CURSOR.fullmatch(text)
     if match is None:
         raise QueryError("cursor must be one that a list has answered.")
-    direction, number, before, after, lap = match.groups()
-    window = Window(before=float(before) if before else None, after=float(after) if after else None, lap=int(lap))
-    move = {"older": window.move_older, "newer": window.move_newer, "place": window.move_to}[direction]
-    return move(int(number))
+    direction, number, before, after = match.groups()
+    window = Window(before=float(before) if before else None, after=float(after) if after else None)
+    way = {"older": "older_than", "newer": "newer_than"}[direction]
+    return replace(window, **{way: int(number)})
 
 
 def read_query(query: str) -> tuple[Window, int]:

@@ -75,6 +75,8 @@ class Response:
     read_after: float = 0.0
     # Whether the call does what it asks for, whatever is answered.
     carried_out: bool = True
+    # What is done to the document that the store answers.
+    amend: Callable[[Any], Any] | None = None
 
 
 def reply_json(document: object, status: int = 200) -> Reply:
@@ -167,6 +169,6 @@ def resolve(response: Response, natural: Reply | None) -> Reply:
         return response.reply
     if natural is None:
         return Reply(status=200, body=SAMPLE)
-    if not response.anomaly or not natural.body:
+    if response.amend is None or not natural.body:
         return natural
-    return replace(natural, body=json.dumps(add_anomaly(response.anomaly, json.loads(natural.body))).encode())
+    return replace(natural, body=json.dumps(response.amend(json.loads(natural.body))).encode())

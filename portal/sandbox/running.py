@@ -8,7 +8,7 @@ from pathlib import Path
 from portal.sandbox import names, server
 
 # SIGHUP too: a closed terminal is no reason to break off an answer.
-_ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LOOK_EVERY = 0.25  # seconds; it is mostly idle
 
 
@@ -47,7 +47,7 @@ def serve(*, host: str, port: int, connections_port: int, data: Path, lifetime: 
     except sqlite3.Error as error:
         raise CannotServe(f"The sandbox cannot use its data in {data}: {error}.") from None
     # Before there are other threads: one of them might take a signal, of which this one would hear later.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
     with sandbox:
         print(f"The sandbox answers at {sandbox.base_url}", flush=True)  # noqa: T201
-        signal.sigwait(_ENDS)
+        signal.sigwait(ENDS)

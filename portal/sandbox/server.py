@@ -1,5 +1,6 @@
 """The sandbox as a server: `with server.Sandbox() as sandbox: ...`."""
 
+import ipaddress
 import logging
 import socket
 import socketserver
@@ -13,11 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from portal.sandbox import control, names, strangers
+from portal.sandbox import names
 from portal.sandbox.connections import Connections
 from portal.sandbox.handler import Handler
 from portal.sandbox.provider import Provider
-from portal.sandbox.store import Document, Store
+from portal.sandbox.store import Store
 
 logger = logging.getLogger("portal.sandbox")
 
@@ -43,7 +44,8 @@ class _Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve the connection on a thread that we keep account of; a daemon, so a forgotten `stop` hangs nobody."""
-        thread = threading.Thread(target=self._serve, args=(request, client_address), daemon=True)
+        serve = partial(self._serve, request, client_address)
+        thread = threading.Thread(target=serve, name="sandbox-connection", daemon=True)
         with self._lock:
             self._connections[thread] = request
         thread.start()
@@ -70,12 +72,22 @@ class _Server(ThreadingHTTPServer):
             thread.join()
 
 
+def is_loopback(host: str) -> bool:
+    """Whether the name or address leads to this machine whatever a resolver says."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class Sandbox:
     """The imitation of the provider. It listens as soon as it is made, and answers once it is started.
 
-    Only on loopback: whoever reaches it can script and read it. Every `look_every` seconds it looks whether it is to
-    stop.
+    Only on loopback: whoever reaches it can use it. Every `look_every` seconds it looks whether it is to stop.
     """
+
+    store_class: type[Store] = Store
+    provider_class: type[Provider] = Provider
 
     def __init__(
         self,
@@ -91,21 +103,19 @@ class Sandbox:
         look_every: float = 0.05,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if not control.is_loopback(host):
+        if not is_loopback(host):
             raise ValueError(f"The sandbox listens on loopback only, not on {host}.")
         self._server = _Server(host, port)
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_port}"
         self.base_url = f"{self.url}/v1"
         with ExitStack() as opened:
             opened.callback(self._server.server_close)
-            store = Store(path=path, lifetime=lifetime, file_every=file_every, url=self.url, clock=clock)
+            store = self.store_class(path=path, lifetime=lifetime, file_every=file_every, url=self.url, clock=clock)
             opened.callback(store.close)
-            self._connections = Connections(
-                store=store, url=self.url, host=host, port=connections_port, log_every=log_every
-            )
+            connections = Connections(store=store, url=self.url, host=host, port=connections_port, log_every=log_every)
             opened.pop_all()
-        self._provider = Provider(store=store, connections=self._connections, api_key=api_key)
-        self._server.RequestHandlerClass = partial(Handler, self._provider)
+        self.provider = self.provider_class(store=store, connections=connections, api_key=api_key)
+        self._server.RequestHandlerClass = partial(Handler, self.provider)
         self._thread: threading.Thread | None = None
         self._look_every = look_every
         self._serving = False
@@ -121,7 +131,7 @@ class Sandbox:
     def serve_forever(self) -> None:
         """Serve until another thread calls `stop`."""
         self._serving = True
-        self._connections.start()
+        self.provider.connections.start()
         self._server.serve_forever(poll_interval=self._look_every)
 
     def stop(self) -> None:
@@ -131,14 +141,13 @@ class Sandbox:
         self._stopped = True
         if self._serving:
             self._server.shutdown()
-        self._provider.stopping.set()
-        self._provider.gate.set()
-        self._connections.stop()
+        self.provider.stop()
+        self.provider.connections.stop()
         self._server.end_connections()
         self._server.server_close()
         if self._thread is not None:
             self._thread.join()
-        self._provider.store.close()
+        self.provider.store.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -147,46 +156,3 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-    # --- For tests in the same process; the control addresses do the same ---
-
-    def script(self, answers: Any) -> None:
-        """Lay out answers for the next calls: one object or a list of them."""
-        self._provider.script.add(answers)
-
-    def set_faults(self, wish: Any) -> None:
-        """Let calls end by chance, and lists lie, until the next ones."""
-        self._provider.store.faults.change(wish)
-
-    def make_strangers(self, **wish: Any) -> list[str]:
-        """Let somebody else make workstations with the same key; returns their UIDs."""
-        uids: list[str] = strangers.make(self._provider.store, wish)["uids"]
-        return uids
-
-    def make_history(self, **wish: Any) -> None:
-        """Let workstations have ended before now."""
-        strangers.make_history(self._provider.store, wish)
-
-    def change_types(self, generation: str) -> None:
-        """Imitate another generation of the provider: `nine`, `default` or `none`."""
-        self._provider.generation.change({"generation": generation})
-
-    def hold(self) -> None:
-        """Hold back the answers to POST until `release`."""
-        self._provider.gate.clear()
-
-    def release(self) -> None:
-        """Let the answers held back go out."""
-        self._provider.gate.set()
-
-    def record(self) -> Document:
-        """Every POST received and every workstation made."""
-        return self._provider.store.record()
-
-    def reset(self) -> None:
-        """Forget the store, the script and the record, and hold nothing back."""
-        self._provider.reset()
-
-    def wait_for_posts(self, count: int, timeout: float) -> None:
-        """Wait until so many POSTs have been received; raises TimeoutError."""
-        self._provider.wait_for_posts(count, timeout)

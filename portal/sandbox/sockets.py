@@ -1,13 +1,11 @@
-"""The sockets behind the connections: a WebSocket server for all workstations, and a VNC server for one of them."""
+"""The sockets behind the connections: a WebSocket server for all workstations."""
 
 import logging
 import socket
-import socketserver
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -76,7 +74,7 @@ class WebSockets:
             close_timeout=1,
             logger=_library_logger,
         )
-        self.url = f"ws://{f'[{host}]' if ':' in host else host}:{self._server.socket.getsockname()[1]}"
+        self.place = f"{f'[{host}]' if ':' in host else host}:{self._server.socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, name="sandbox-websockets", daemon=True)
 
     def start(self) -> None:
@@ -117,58 +115,3 @@ def _talk(connection: ServerConnection, machine: Machine) -> None:
                 connection.send(shown.encode())
             if terminal.is_over:
                 return
-
-
-class _Viewer(socketserver.StreamRequestHandler):
-    """A native VNC client."""
-
-    def __init__(self, machine: Machine, *args: Any) -> None:
-        self._machine = machine
-        super().__init__(*args)
-
-    def handle(self) -> None:
-        connection: socket.socket = self.request
-        with self._machine.attach(partial(_cut, connection)):
-            rfb.Session(self, self._machine.screen, name=self._machine.name).run()
-
-    def read(self, size: int) -> bytes:
-        with suppress(OSError):
-            content: bytes = self.rfile.read(size)
-            if len(content) == size:
-                return content
-        raise EOFError
-
-    def write(self, content: bytes) -> None:
-        try:
-            self.wfile.write(content)
-        except (OSError, ValueError):
-            raise EOFError from None
-
-
-def _cut(connection: socket.socket) -> None:
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-
-
-class NativeDesktop(socketserver.ThreadingTCPServer):
-    """The VNC server of one workstation, whose port is the only proof of the right to connect."""
-
-    daemon_threads = True
-    block_on_close = False
-    is_alive = True
-
-    def __init__(self, machine: Machine, *, host: str) -> None:
-        self.address_family = choose_family(host)
-        super().__init__((host, 0), partial(_Viewer, machine))
-        name, port = self.socket.getsockname()[:2]
-        self.address = f"{f'[{name}]' if ':' in name else name}:{port}"
-        threading.Thread(target=self.serve_forever, args=(0.05,), name="sandbox-vnc", daemon=True).start()
-
-    def close(self) -> None:
-        """Accept nobody more."""
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, _request: Any, _client_address: Any) -> None:
-        """To the log, not to stderr."""
-        logger.exception("The sandbox failed to show a desktop.")

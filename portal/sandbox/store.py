@@ -1,20 +1,20 @@
-"""The sandbox's state: workstations, workspaces, their files and logs, and the record of every POST."""
+"""The sandbox's state: workstations, workspaces, their files and logs."""
 
 import secrets
 import sqlite3
 import string
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from portal.sandbox import database, faults, items, lists, names, paging, posts, responses
+from portal.sandbox import database, items, names, paging, responses
 from portal.sandbox.responses import Response
 
 type Document = dict[str, Any]
 
 ALPHABET = string.digits + string.ascii_letters
-# How long each workstation of a history lasted, in seconds.
-LASTED = 60.0
+_PLACE = "(started_at, sequence) {} (SELECT started_at, sequence FROM workstations WHERE sequence = ?)"
 
 
 def make_uid() -> str:
@@ -32,158 +32,103 @@ class Store:
     def __init__(
         self, *, path: Path | None, lifetime: float, file_every: float, url: str, clock: Callable[[], float]
     ) -> None:
-        self._lifetime = lifetime
+        self._lifetime, self._file_every = lifetime, file_every
         self.clock = clock
-        self.faults = faults.Faults()
-        self._database = database.Database(path)
-        self.posts = posts.Posts(self._database, clock=clock)
-        self.items = items.Items(self._database, faults=self.faults, file_every=file_every, url=url, clock=clock)
+        self.database = database.Database(path)
+        self.items = items.Items(self.database, url=url, write_time=self.write_time)
 
     def tell_time(self) -> float:
         """The time by the provider's own clock."""
-        return self.clock() + self.faults.habits.clock_off
+        return self.clock()
+
+    def write_time(self, seconds: float) -> str:
+        """A time as the provider writes it."""
+        return paging.write_time(seconds)
 
     def close(self) -> None:
         """Close the database."""
-        self._database.close()
+        self.database.close()
 
     def reset(self) -> None:
         """Forget everything."""
-        self._database.reset()
-
-    def record(self) -> Document:
-        """Every POST received and every workstation made, oldest first. One without a POST is somebody else's."""
-        with self._database.lock:
-            workstations = self._database.all("SELECT * FROM workstations ORDER BY sequence")
-            received, connections = self.posts.describe(), self.posts.describe_connections()
-            now = self.clock()
-        return {
-            "posts": received,
-            "connections": connections,
-            "workstations": [
-                {
-                    "uid": row["uid"],
-                    "type": row["type"],
-                    "workspace": row["workspace"],
-                    "status": "completed" if row["ends_at"] <= now else "active",
-                    "post": row["post"],
-                }
-                for row in workstations
-            ],
-        }
+        self.database.reset()
 
     def knows_workspace(self, uid: str) -> bool:
         """Whether a workstation may be asked for in this workspace."""
         if names.is_reserved(uid):
             return True
-        with self._database.lock:
+        with self.database.lock:
             # A lone surrogate, which JSON can carry, is more than SQLite takes.
-            return uid.isascii() and self._database.first("SELECT 1 FROM workspaces WHERE uid = ?", uid) is not None
+            return uid.isascii() and self.database.first("SELECT 1 FROM workspaces WHERE uid = ?", uid) is not None
 
     # --- Making workstations ---
 
-    def make(
-        self, *, type: str, workspace: str | None, response: Response, post: int | None = None, started_ago: float = 0.0
-    ) -> Document:
+    def make(self, *, type: str, workspace: str | None, response: Response) -> Document:
         """Make a workstation, in a new workspace if none is named; returns it as a POST's answer shows it."""
         shown = "".join(make_uid() if letter == "*" else letter for letter in response.uid)
-        with self._database.lock, self._database.connection:
-            started_at = self.clock() - started_ago
-            taken = self._database.first("SELECT 1 FROM workstations WHERE uid = ?", shown)
-            uid, place, ends_at = make_uid() if taken else shown, workspace or make_uid(), started_at + self._lifetime
-            listed_at, readable_at = started_at + response.listed_after, started_at + response.read_after
-            row = (uid, type, place, response.anomaly, post, started_at, ends_at, listed_at, readable_at)
-            self._insert([row])
-            self.items.lay_out(uid=uid, type=type, workspace=place, now=started_at, ends_at=ends_at)
-            made = self._database.all("SELECT * FROM workstations WHERE uid = ?", uid)[0]
-            without = self.faults.habits.posts_without_workspace
-            return self._describe(made, started_at, status="active", without_workspace=without) | {"id": shown}
+        with self.database.lock, self.database.connection:
+            now = self.clock()
+            taken = self.database.first("SELECT 1 FROM workstations WHERE uid = ?", shown)
+            uid, place = make_uid() if taken else shown, workspace or make_uid()
+            lags = now + response.listed_after, now + response.read_after
+            self.insert(uid, type, place, response.anomaly, now, now + self._lifetime, *lags)
+            self.items.lay_out(self.list_items(type), uid=uid, workspace=place, now=now)
+            (made,) = self.database.all("SELECT * FROM workstations WHERE uid = ?", uid)
+            return self.describe(made, status="active") | {"id": shown}
 
-    def make_history(self, *, count: int, types: Sequence[str], every: float, ended_ago: float) -> None:
-        """Make workstations that ended before now, one each `every` seconds, without files and logs."""
-        with self._database.lock, self._database.connection:
-            newest = self.clock() - ended_ago
-            self._insert(
-                (make_uid(), types[number % len(types)], make_uid(), "", None, ended_at - LASTED, ended_at, 0, 0)
-                for number in range(count)
-                for ended_at in (newest - number * every,)
-            )
+    def list_items(self, type: str) -> list[items.Item]:
+        """What a workstation of this type leaves behind."""
+        return items.list_items(type, every=self._file_every)
 
-    def _insert(self, rows: Iterable[tuple[object, ...]]) -> None:
-        for row in rows:
-            self._database.connection.execute("INSERT OR IGNORE INTO workspaces VALUES (?, ?)", (row[2], row[5]))
-            self._database.connection.execute(
-                "INSERT INTO workstations"
-                " (uid, type, workspace, anomaly, post, started_at, ends_at, listed_at, readable_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
+    def insert(self, *values: object) -> None:
+        """Write a workstation down: UID, type, workspace, anomaly, start, end, and when it is listed and readable."""
+        _, _, workspace, _, started_at, *_ = values
+        self.database.connection.execute("INSERT OR IGNORE INTO workspaces VALUES (?, ?)", (workspace, started_at))
+        self.database.connection.execute(
+            "INSERT INTO workstations (uid, type, workspace, anomaly, started_at, ends_at, listed_at, readable_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            values,
+        )
 
     # --- Reading and releasing them ---
 
     def retrieve(self, uid: str) -> Document | None:
         """An active workstation; None if there is none of this UID, or it cannot be read yet."""
-        habits = self.faults.habits
-        with self._database.lock:
-            now = self.clock()
-            row = self._database.first(
-                "SELECT * FROM workstations WHERE uid = ? AND ends_at > ? AND readable_at <= ? AND started_at <= ?",
-                uid,
-                now,
-                now,
-                now - habits.reads_after,
-            )
-            if row is None:
+        with self.database.lock:
+            row = self.find_live(uid)
+            if row is None or row["readable_at"] > self.clock():
                 return None
-            return self._describe(row, now, without_workspace=habits.reads_without_workspace)
+            return self.describe(row, status="active")
 
     def release(self, uid: str) -> str | None:
         """End an active workstation and return its type; None if there is none of this UID."""
-        with self._database.lock, self._database.connection as connection:
-            now, row = self.clock(), self._find_live(uid)
+        with self.database.lock, self.database.connection as connection:
+            row = self.find_live(uid)
             if row is None:
                 return None
-            ends_at = min(row["ends_at"], now + self.faults.habits.release_takes)
-            connection.execute("UPDATE workstations SET ends_at = ? WHERE uid = ?", (ends_at, uid))
-            self.items.forget_later(uid=uid, than=ends_at)
+            connection.execute("UPDATE workstations SET ends_at = ? WHERE uid = ?", (self.clock(), uid))
             return str(row["type"])
 
     def find_type(self, uid: str) -> str | None:
         """The type of a live workstation; None if there is none of this UID."""
-        with self._database.lock:
-            row = self._find_live(uid)
+        with self.database.lock:
+            row = self.find_live(uid)
         return None if row is None else str(row["type"])
 
     def list_files(self, uid: str) -> list[tuple[str, int]]:
         """The files in the workspace of a live workstation, each with its size."""
-        with self._database.lock:
-            row = self._find_live(uid)
+        with self.database.lock:
+            row = self.find_live(uid)
             found = row and self.items.describe(workspace=row["workspace"], kind="file", now=self.clock())
         return [(file["name"], file["size"]) for file in found["data"]] if found else []
 
-    def _find_live(self, uid: str) -> sqlite3.Row | None:
-        return self._database.first("SELECT * FROM workstations WHERE uid = ? AND ends_at > ?", uid, self.clock())
+    def find_live(self, uid: str) -> sqlite3.Row | None:
+        """The row of a workstation that has not ended. The caller holds the lock."""
+        return self.database.first("SELECT * FROM workstations WHERE uid = ? AND ends_at > ?", uid, self.clock())
 
-    def page(self, *, active: bool, window: paging.Window, limit: int) -> Document:
-        """One page of the active list or of the history, newest first."""
-        habits = self.faults.habits
-        with self._database.lock:
-            now = self.clock()
-            rows, next_cursor, previous_cursor = lists.read_page(
-                self._database, habits, active=active, window=window, limit=limit, now=now
-            )
-            shown = [row for row in rows if not self.faults.draw(habits.omit_share)]
-            without, status = habits.lists_without_workspace, "active" if active else "completed"
-            return {
-                "object": "list",
-                "data": [self._describe(row, now, status=status, without_workspace=without) for row in shown],
-                "next_cursor": next_cursor,
-                "previous_cursor": previous_cursor,
-            }
-
-    def _describe(self, row: sqlite3.Row, now: float, *, status: str = "active", without_workspace: float) -> Document:
+    def describe(self, row: sqlite3.Row, *, status: str) -> Document:
         """A workstation as the provider shows it."""
-        space = self._database.all("SELECT * FROM workspaces WHERE uid = ?", row["workspace"])[0]
+        space, now = self.database.all("SELECT * FROM workspaces WHERE uid = ?", row["workspace"])[0], self.clock()
         document: Document = {
             "id": row["uid"],
             "type": row["type"],
@@ -193,11 +138,53 @@ class Store:
                 "status": "active",
                 "files": self.items.describe(workspace=space["uid"], kind="file", now=now),
                 "logs": self.items.describe(workspace=space["uid"], kind="log", now=now),
-                "createdAt": self.faults.write_time(space["created_at"]),
+                "createdAt": self.write_time(space["created_at"]),
             },
-            "startedAt": self.faults.write_time(row["started_at"]),
+            "startedAt": self.write_time(row["started_at"]),
         }
-        if self.faults.draw(without_workspace):
-            del document["workspace"]
         odd: Document = responses.add_anomaly(row["anomaly"], document)
         return odd
+
+    # --- The two lists ---
+
+    def page(self, *, active: bool, window: paging.Window, limit: int) -> Document:
+        """One page of the active list or of the history, newest first."""
+        with self.database.lock:
+            rows = self.select(active=active, window=window, limit=limit)
+            cursors: list[str | None] = [None, None]
+            if rows:
+                older = replace(window, older_than=rows[-1]["sequence"], newer_than=None)
+                newer = replace(window, older_than=None, newer_than=rows[0]["sequence"])
+                cursors = [
+                    paging.write_cursor(part) if self.select(active=active, window=part, limit=1) else None
+                    for part in (older, newer)
+                ]
+            status = "active" if active else "completed"
+            data = [self.describe(row, status=status) for row in rows]
+            return {"object": "list", "data": data, "next_cursor": cursors[0], "previous_cursor": cursors[1]}
+
+    def select(self, *, active: bool, window: paging.Window, limit: int) -> list[sqlite3.Row]:
+        """The workstations in a part of a list, newest first. The caller holds the lock."""
+        # Going towards newer ones, the page is the nearest, not the newest.
+        way = "ASC" if window.newer_than is not None else "DESC"
+        terms = self.list_terms(active=active, window=window)
+        rows = self.database.all(
+            f"SELECT * FROM workstations WHERE {' AND '.join(terms)}"  # noqa: S608 - our own terms
+            f" ORDER BY started_at {way}, sequence {way} LIMIT ?",
+            *terms.values(),
+            limit,
+        )
+        return rows if way == "DESC" else rows[::-1]
+
+    def list_terms(self, *, active: bool, window: paging.Window) -> dict[str, Any]:
+        """The conditions for a part of a list, each with its value."""
+        now = self.clock()
+        terms = {
+            "listed_at <= ?": now,
+            "ends_at > ?" if active else "ends_at <= ?": now,
+            "started_at < ?": window.before,
+            "started_at > ?": window.after,
+            _PLACE.format("<"): window.older_than,
+            _PLACE.format(">"): window.newer_than,
+        }
+        return {term: value for term, value in terms.items() if value is not None}

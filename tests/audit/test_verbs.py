@@ -17,7 +17,6 @@ from portal import models, sessionstore
 from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.sandbox import server
 from portal.services import audit
 from portal.services.audit import seals, verify, watch
 from portal.services.key import accounts, probe, steady_clock
@@ -30,6 +29,7 @@ from portal.services.runtime import clients, leases
 from tests import factories
 from tests.audit.test_pruning import prune_all
 from tests.browser import Browser
+from tests.provider import server
 from tests.services.test_operator_actions import make_orphan, make_unknown
 from tests.services.test_reconcile import scan
 

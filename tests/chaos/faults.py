@@ -9,8 +9,8 @@ from typing import Any
 
 import requests
 
-from portal.sandbox import control
 from tests.chaos import habits
+from tests.provider import control
 
 ACTIVE, HISTORY, ONE = "GET /workstations", "GET /workstations/history", "GET /workstations/{id}"
 CHANGE_EVERY = (2.0, 6.0)

@@ -16,8 +16,8 @@ from typing import Any
 
 import requests
 
-from portal.sandbox import control
 from tests.chaos import books, clients, faults, habits, inside, keeper, killer, stage, unknowns
+from tests.provider import control
 
 OPEN = ("QUEUED", "SENDING", "UNKNOWN")
 PATIENCE = 3.0  # seconds: as in settings.DATABASE

@@ -287,8 +287,9 @@ class Stage:
             "PORTAL_CALLS_IN_FLIGHT": "32",
         }
         manage = [sys.executable, str(ROOT / "manage.py")]
-        sandbox = ["run_sandbox", "--port", str(self.sandbox_port), "--data", f"{folder}/sandbox.sqlite3"]
-        self.sandbox = self._cast("sandbox", [*manage, *sandbox, "--lifetime", "30"], port=self.sandbox_port)
+        provider = [sys.executable, "-m", "tests.provider", "--port", str(self.sandbox_port), "--lifetime", "30"]
+        provider += ["--data", f"{folder}/sandbox.sqlite3"]
+        self.sandbox = self._cast("sandbox", provider, port=self.sandbox_port)
         self.copy: Actor | None = None
         self._clocked = clocked
         self.web = self._cast("web", [sys.executable, "-m", "gunicorn", "portal.wsgi"], port=self.port, more=clocked)

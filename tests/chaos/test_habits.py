@@ -7,8 +7,8 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from portal.sandbox.faults import Faults
 from tests.chaos import faults, habits
+from tests.provider.faults import Faults
 
 
 def read(*words: str) -> frozenset[str]:

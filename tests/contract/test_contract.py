@@ -1,4 +1,4 @@
-"""What the portal relies on, asked of the sandbox always and of the real provider on demand.
+"""What the portal relies on, asked of the sandbox and of the tests' provider always, and of the real one on demand.
 
 The real provider is asked when PORTAL_CONTRACT_BASE_URL and PORTAL_CONTRACT_API_KEY are both set. It is sent one POST,
 which it charges for; the workstation is released at the end, whatever fails.
@@ -14,8 +14,10 @@ import requests
 from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
 
 from portal.sandbox import names, server
+from tests.provider import server as lying
 
 OPENAPI = Path(__file__).parent / "openapi.yaml"
+OURS: dict[str, type[server.Sandbox]] = {"sandbox": server.Sandbox, "tests": lying.Sandbox}
 REAL = {name: os.environ.get(f"PORTAL_CONTRACT_{name}", "") for name in ("BASE_URL", "API_KEY")}
 
 
@@ -52,10 +54,10 @@ class Account:
         self._session.close()
 
 
-@pytest.fixture(scope="module", params=["sandbox", "provider"])
+@pytest.fixture(scope="module", params=["sandbox", "tests", "provider"])
 def account(request: pytest.FixtureRequest) -> Iterator[Account]:
-    if request.param == "sandbox":
-        with server.Sandbox() as sandbox:
+    if request.param in OURS:
+        with OURS[request.param]() as sandbox:
             account = Account(sandbox.base_url, names.DEFAULT_API_KEY)
             yield account
             account.close()

@@ -1,7 +1,9 @@
-"""What a real workstation has behind its connections: an X server with a desktop, and a shell."""
+"""What a real workstation has behind its connections: an X server with a desktop, a shell, and a browser."""
 
 import os
 import pty
+import re
+import signal
 import socket
 import subprocess
 import threading
@@ -12,6 +14,8 @@ from pathlib import Path
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
+
+from tests.e2e.conftest import ARGUMENTS, CHROMIUM
 
 _DISPLAY = ":77"
 _VNC_PORT = 5977
@@ -119,6 +123,20 @@ def _relay_to_shell(connection: ServerConnection, folder: Path) -> None:
         _pass_on(connection, read=lambda: os.read(ours, 65536), write=lambda data: os.write(ours, data))
         shell.kill()
     os.close(ours)
+
+
+@contextmanager
+def run_browser(folder: Path) -> Iterator[str]:
+    """A Chromium that can be debugged, and the address for that."""
+    options = ["--headless", "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
+    command = [CHROMIUM, *ARGUMENTS, *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as browser:
+        assert browser.stderr is not None
+        try:
+            found = (re.match(r"DevTools listening on ws://([^/]+)/", line) for line in browser.stderr)
+            yield f"http://{next(match for match in found if match)[1]}"
+        finally:
+            os.killpg(browser.pid, signal.SIGKILL)
 
 
 def _pass_on(connection: ServerConnection, *, read: Callable[[], bytes], write: Callable[[bytes], object]) -> None:

@@ -1,9 +1,7 @@
 """A workstation opened in the browser: desktop, terminal, live log, and addresses for scripts."""
 
-import json
 import re
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,10 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
 
-from portal.sandbox import control
+from portal.sandbox import names
 from tests.e2e import checks, firefox, remote
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM, Portal
 from tests.e2e.test_first_day import administrator, request, sign_in
+from tests.provider import server
 
 __all__ = ["administrator"]
 
@@ -31,9 +30,16 @@ def browser(request: pytest.FixtureRequest, playwright: Playwright, tmp_path_fac
 
 
 @pytest.fixture(scope="module")
-def portal(browser, tmp_path_factory) -> Iterator[Portal]:
+def provider() -> Iterator[server.Sandbox]:
+    with server.Sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def portal(browser, provider, tmp_path_factory) -> Iterator[Portal]:
     """A portal for each browser: its first administrator is made once."""
-    running = Portal(tmp_path_factory.mktemp("portal")).start()
+    variables = {"AGENTSTATION_API_KEY": names.DEFAULT_API_KEY, "AGENTSTATION_BASE_URL": provider.base_url}
+    running = Portal(tmp_path_factory.mktemp("portal")).start(**variables)
     yield running
     running.end()
 
@@ -97,19 +103,21 @@ def test_the_page_has_no_fault(page, portal, uid, kind):
     assert checks.check_forced_colours(page) == []
 
 
-def test_a_script_uses_the_browser_of_the_workstation(page, portal, uid, playwright):
-    page.goto(f"{portal.address}/accounts/login/")
-    sign_in(page, portal.address)
-    page.goto(f"{portal.address}/workstations/{uid}/scripts/")
-    page.get_by_role("button", name="Address of the browser").click()
-    address = page.locator("#address").inner_text()
-    remote = playwright.chromium.connect_over_cdp(address)
-    tab = (remote.contexts[0] if remote.contexts else remote.new_context()).new_page()
-    tab.goto("data:text/html,<title>Reached</title>")
-    assert tab.title() == "Reached"
-    remote.close()
-    page.goto(page.url)
-    assert address not in page.content()
+def test_a_script_uses_the_browser_of_the_workstation(page, portal, provider, uid, playwright, tmp_path):
+    with remote.run_browser(tmp_path) as address:
+        point_at(provider, "browser/cdp", address, times=1)
+        page.goto(f"{portal.address}/accounts/login/")
+        sign_in(page, portal.address)
+        page.goto(f"{portal.address}/workstations/{uid}/scripts/")
+        page.get_by_role("button", name="Address of the browser").click()
+        assert page.locator("#address").inner_text() == address
+        debugged = playwright.chromium.connect_over_cdp(address)
+        tab = (debugged.contexts[0] if debugged.contexts else debugged.new_context()).new_page()
+        tab.goto("data:text/html,<title>Reached</title>")
+        assert tab.title() == "Reached"
+        debugged.close()
+        page.goto(page.url)
+        assert address not in page.content()
 
 
 def test_a_page_says_that_the_workstation_was_released_and_no_address_is_kept(browser, portal, administrator):
@@ -140,14 +148,10 @@ def test_a_page_says_that_the_workstation_was_released_and_no_address_is_kept(br
 # --- With a real desktop and a real shell ---
 
 
-def point_at(portal: Portal, kind: str, relay: remote.Relay, *, times: int = 20) -> None:
-    """Let the provider answer with the relay's address from now on."""
-    wish = {"on": f"POST /workstations/{{id}}/{kind}", "status": 200, "body": {"url": relay.address}, "times": times}
-    sent = urllib.request.Request(
-        f"{portal.sandbox}/control/answers", data=json.dumps(wish).encode(), headers=control.HEADERS, method="POST"
-    )
-    with urllib.request.urlopen(sent) as answer:
-        assert answer.status < 300
+def point_at(provider: server.Sandbox, kind: str, address: str, *, times: int = 20) -> None:
+    """Let the provider answer with this address from now on."""
+    answer = {"status": 200, "body": {"url": address}, "times": times}
+    provider.script({"on": f"POST /workstations/{{id}}/{kind}"} | answer)
 
 
 def wait_for_colour(page: Page, wanted: list[int]) -> None:
@@ -173,17 +177,17 @@ def test_three_keys_lead_from_the_desktop_to_its_tools(page, portal, uid):
     expect(page.get_by_role("button", name="Fit to window")).to_be_focused()
 
 
-def test_a_desktop_that_asks_for_a_password_is_refused_in_words(page, portal, uid):
+def test_a_desktop_that_asks_for_a_password_is_refused_in_words(page, portal, provider, uid):
     with remote.run_locked_desktop() as relay:
-        point_at(portal, "vncwss", relay, times=1)
+        point_at(provider, "vncwss", relay.address, times=1)
         connect(page, portal, uid, "desktop", expected="refused")
         expect(page.get_by_role("heading", name="The desktop asks for a password")).to_be_visible()
         expect(page.get_by_role("button", name="Connect again")).to_be_focused()
 
 
-def test_a_real_desktop_is_shown_takes_what_is_typed_and_comes_back_after_a_cut(page, portal, uid, tmp_path):
+def test_a_real_desktop_is_shown_takes_what_is_typed_and_comes_back_after_a_cut(page, portal, provider, uid, tmp_path):
     with remote.run_desktop(tmp_path) as (relay, keys):
-        point_at(portal, "vncwss", relay)
+        point_at(provider, "vncwss", relay.address)
         connect(page, portal, uid, "desktop")
         wait_for_colour(page, [0xC0, 0x20, 0x40])
         canvas = page.locator("[data-screen] canvas")
@@ -205,9 +209,9 @@ def wait_for_keys(page: Page, file: Path, wanted: str) -> None:
         page.wait_for_timeout(50)
 
 
-def test_a_real_shell_runs_what_is_typed_and_comes_back_after_a_cut(page, portal, uid, tmp_path):
+def test_a_real_shell_runs_what_is_typed_and_comes_back_after_a_cut(page, portal, provider, uid, tmp_path):
     with remote.run_shell(tmp_path) as relay:
-        point_at(portal, "sandbox/pty", relay)
+        point_at(provider, "sandbox/pty", relay.address)
         connect(page, portal, uid, "terminal")
         rows = page.locator(".xterm-rows > div")
         page.keyboard.type("echo $((6 * 7)) > answer.txt; cat answer.txt\n", delay=5)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from portal.sandbox import names, server
+from portal.sandbox import names
 from tests.chaos import stage
+from tests.provider import server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PEOPLE = """

@@ -19,9 +19,10 @@ import psycopg
 import pytest
 import requests
 
-from portal.sandbox import names, server
+from portal.sandbox import names
 from tests.chaos import stage
 from tests.e2e.conftest import ROOT
+from tests.provider import server
 
 QUIET = 30.0  # seconds: long enough for every thread to have used the database at least once
 PATIENCE = 30.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.sandbox import control
+from portal.sandbox import names
 from tests.e2e.conftest import ROOT, Portal, find_port
 
 
@@ -107,8 +107,9 @@ def test_the_worker_finishes_its_call_before_it_ends(tmp_path):
     python = str(ROOT / ".venv/bin/python")
     subprocess.run([python, "-c", code], cwd=ROOT, env=environment, check=True, capture_output=True)
     pause = threading.Event()
-    record = urllib.request.Request(f"{portal.sandbox}/control/record", headers=control.HEADERS)
-    while b'"posts": []' in urllib.request.urlopen(record).read():
+    key = {"Authorization": f"Bearer {names.DEFAULT_API_KEY}"}
+    active = urllib.request.Request(f"{portal.sandbox}/v1/workstations", headers=key)
+    while b'"data": []' in urllib.request.urlopen(active).read():
         pause.wait(0.05)
     portal.end()
     look = "import django; django.setup()\nfrom portal import models; print(models.Request.objects.get().status)"

@@ -1,6 +1,5 @@
-"""A workstation's desktop, as a viewer meets it over a WebSocket and over TCP."""
+"""A workstation's desktop, as a viewer meets it over a WebSocket."""
 
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -8,8 +7,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from portal.sandbox import screen
-from tests.sandbox.conftest import Caller
-from tests.sandbox.viewer import BINARY, CONTROL, RAW, ZLIB, SocketLine, Viewer, WebSocketLine, dial
+from tests.sandbox.caller import Caller
+from tests.sandbox.viewer import BINARY, CONTROL, RAW, ZLIB, Viewer
 
 
 @pytest.fixture
@@ -21,13 +20,13 @@ def uid(alice: Caller) -> str:
 def viewer(alice: Caller, uid: str) -> Iterator[Viewer]:
     with connect(alice.open(uid, "vncwss"), subprotocols=[BINARY]) as connection:
         assert connection.subprotocol == "binary"
-        yield Viewer(WebSocketLine(connection))
+        yield Viewer(connection)
 
 
 @pytest.fixture
-def native(alice: Caller, uid: str) -> Iterator[Viewer]:
-    with dial(alice.open(uid, "vnc")) as connection:
-        yield Viewer(SocketLine(connection), encodings=(RAW,))
+def plain(alice: Caller, uid: str) -> Iterator[Viewer]:
+    with connect(alice.open(uid, "vncwss"), max_size=None) as connection:
+        yield Viewer(connection, encodings=(RAW,))
 
 
 def test_the_whole_desktop_comes_first(viewer, uid):
@@ -41,12 +40,12 @@ def test_the_whole_desktop_comes_first(viewer, uid):
     assert viewer.tiles[1200, 640][-4:] == bytes([0x53, 0x3B, 0x24, 0])
 
 
-def test_a_native_client_that_knows_raw_alone_sees_the_same(viewer, native):
+def test_a_client_that_knows_raw_alone_sees_the_same(viewer, plain):
     viewer.update(whole=True)
-    native.update(whole=True)
+    plain.update(whole=True)
 
-    assert native.encodings == {RAW}
-    assert native.tiles == viewer.tiles
+    assert plain.encodings == {RAW}
+    assert plain.tiles == viewer.tiles
 
 
 def test_a_key_changes_the_picture_there_and_nowhere_else(viewer):
@@ -60,13 +59,13 @@ def test_a_key_changes_the_picture_there_and_nowhere_else(viewer):
     assert {place for place in before if before[place] != viewer.tiles[place]} == changed
 
 
-def test_everybody_who_looks_sees_what_one_types(viewer, native):
-    for one in (viewer, native):
+def test_everybody_who_looks_sees_what_one_types(viewer, plain):
+    for one in (viewer, plain):
         one.update(whole=True)
     viewer.type("seen by all")
     viewer.press(0xFF0D)
-    while native.tiles != viewer.tiles:
-        for one in (viewer, native):
+    while plain.tiles != viewer.tiles:
+        for one in (viewer, plain):
             one.update(whole=True)
 
 
@@ -138,10 +137,9 @@ def test_what_makes_no_sense_ends_the_connection(viewer, message):
 
 @pytest.mark.parametrize("words", [b"RFB 003.003\n", b"GET / HTTP/1.1\r\n", b"RFB 003.008\n\x02"])
 def test_a_client_of_another_kind_is_left(alice, uid, words):
-    with dial(alice.open(uid, "vnc")) as connection:
-        connection.sendall(words)
-        connection.shutdown(socket.SHUT_WR)
-        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    with connect(alice.open(uid, "vncwss")) as connection:
+        connection.send(words)
+        received = b"".join(message for message in connection if isinstance(message, bytes))
     assert received in (b"RFB 003.008\n", b"RFB 003.008\n\x01\x01")
 
 

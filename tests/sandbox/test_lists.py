@@ -92,7 +92,7 @@ CURSORS = [
     "",
     "x",
     "\xe9",
-    *(base64.urlsafe_b64encode(text).decode() for text in (b"older/x///0", b"\xff", b"older////0", b"older/1//")),
+    *(base64.urlsafe_b64encode(text).decode() for text in (b"older/x///0", b"\xff", b"older////0", b"older/1/")),
 ]
 
 

@@ -36,8 +36,8 @@ def test_a_workspace_is_used_again_and_gathers_files_on(alice, clock):
     assert names == [*contents.FILES["python"], contents.FILES["golang"][0]]
 
 
-def test_a_workspace_shows_its_newest_files_only(alice, clock, monkeypatch):
-    monkeypatch.setattr("portal.sandbox.items.MOST_SHOWN", 2)
+def test_a_workspace_shows_its_newest_files_only(alice, clock, sandbox):
+    sandbox.provider.store.items.most_shown = 2
     made = alice.ask().json()
     clock.move(100)
 
@@ -57,13 +57,13 @@ def test_a_workspace_shows_its_newest_files_only(alice, clock, monkeypatch):
         ("DELETE", "/workstations/x/release"),
     ],
 )
-def test_without_the_key_every_operation_is_refused(sandbox, method, path, key):
+def test_without_the_key_every_operation_is_refused(alice, sandbox, method, path, key):
     headers = {"Authorization": key.encode("latin-1")}
     answer = requests.request(method, sandbox.base_url + path, headers=headers, json={"type": "max"}, timeout=30)
 
     assert answer.status_code == 401
     assert answer.json()["message"] == "Unauthorized - missing or invalid API key."
-    assert sandbox.record()["workstations"] == []
+    assert alice.uids() == []
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_without_the_key_every_operation_is_refused(sandbox, method, path, key):
         b'{"type": "python", "workspace_id": 5}',
     ],
 )
-def test_a_body_of_the_wrong_form_is_refused(alice, sandbox, body):
+def test_a_body_of_the_wrong_form_is_refused(alice, body):
     answer = alice.call("POST", "/workstations", data=body)
 
     assert answer.status_code == 400
     assert answer.json()["error"] == "Invalid Request Format"
-    assert sandbox.record()["workstations"] == []
+    assert alice.uids() == []
 
 
 def test_unknown_keys_are_passed_over(alice):
@@ -95,12 +95,12 @@ def test_unknown_keys_are_passed_over(alice):
 
 
 @pytest.mark.parametrize("workspace", ["", "nowhere", "slow-601", "slow-", "slow-5s", "fail-403", "\ud800", "\0"])
-def test_an_unknown_workspace_is_not_found(alice, sandbox, workspace):
+def test_an_unknown_workspace_is_not_found(alice, workspace):
     answer = alice.ask("python", workspace)
 
     assert answer.status_code == 422
     assert answer.json()["message"].startswith("Unprocessable Entity - cannot find requested asset")
-    assert sandbox.record()["workstations"] == []
+    assert alice.uids() == []
 
 
 def test_retrieve_and_release(alice):
@@ -125,7 +125,7 @@ def test_an_unknown_workstation_is_not_found(alice, uid):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/v1", "/v1/", "/workstations", "/v1/workstations/", "/v1/agents", "/v1/workstations/a/b", "/control/x"],
+    ["/", "/v1", "/v1/", "/workstations", "/v1/workstations/", "/v1/agents", "/v1/workstations/a/b", "/control/record"],
 )
 def test_an_unknown_address(sandbox, path):
     answer = requests.get(sandbox.url + path, timeout=30)
@@ -143,7 +143,6 @@ def test_an_unknown_address(sandbox, path):
         ("GET", "/v1/workstations/x/release", "DELETE"),
         ("TRACE", "/v1/workstations/x", "GET"),
         ("BREW", "/files/x", "GET"),
-        ("GET", "/control/reset", "POST"),
     ],
 )
 def test_a_wrong_method(alice, sandbox, method, path, allowed):
@@ -157,3 +156,11 @@ def test_a_wrong_method(alice, sandbox, method, path, allowed):
 def test_head_is_answered_without_a_body_on_a_connection_that_goes_on(alice, sandbox):
     assert alice.session.head(f"{sandbox.base_url}/workstations", timeout=30).status_code == 405
     assert alice.uids() == []
+
+
+def test_the_nine_types_of_the_contract_are_listed_each_described(alice):
+    listed = alice.call("GET", "/workstations/types").json()["data"]
+
+    assert [one["id"] for one in listed] == list(contents.TYPES)
+    assert all(one["description"] and one["software"] for one in listed)
+    assert alice.call("POST", "/workstations/types").status_code == 405

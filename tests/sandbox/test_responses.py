@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from portal.sandbox import handler, names, responses
+from tests.sandbox.caller import list_threads
 
 REFUSED = {
     "fail-400": 400,
@@ -25,13 +26,10 @@ MADE = {"fail-500-made", "hang-made", "reset-made", "slow-5", "unknown-status", 
 }
 
 
-def check_what_was_made(sandbox, workspace, answered):
-    """The record tells how the one POST ended, and the workspace has exactly this UID if anything was made."""
-    record = sandbox.record()
-    (post,) = record["posts"]
-    assert post["answered"] == answered
-    assert [made["workspace"] for made in record["workstations"]] == ([workspace] if workspace in MADE else [])
-    assert [made["uid"] for made in record["workstations"]] == ([post["made"]] if post["made"] else [])
+def check_what_was_made(alice, workspace):
+    """One workstation in the workspace of exactly this UID, if the name makes any."""
+    made = [entry["workspace"]["id"] for entry in alice.page()["data"]]
+    assert made == ([workspace] if workspace in MADE else [])
 
 
 def test_every_name_is_reserved_described_and_played():
@@ -46,7 +44,7 @@ def test_every_name_is_reserved_described_and_played():
 
 
 @pytest.mark.parametrize(("workspace", "status"), REFUSED.items())
-def test_a_refusal_in_the_providers_words(alice, sandbox, workspace, status):
+def test_a_refusal_in_the_providers_words(alice, workspace, status):
     answer = alice.ask("python", workspace)
 
     assert answer.status_code == status
@@ -54,27 +52,27 @@ def test_a_refusal_in_the_providers_words(alice, sandbox, workspace, status):
     assert answer.json().keys() == {"error", "message"}
     assert answer.json()["message"] == responses.SENTENCES[status]
     assert answer.headers.get("Retry-After") == ("3" if workspace == "fail-429-retry-3" else None)
-    check_what_was_made(sandbox, workspace, status)
+    check_what_was_made(alice, workspace)
 
 
 @pytest.mark.parametrize(("workspace", "status"), [("fail-502", 502), ("fail-503-html", 503), ("garbage", 200)])
-def test_a_page_instead_of_an_answer(alice, sandbox, workspace, status):
+def test_a_page_instead_of_an_answer(alice, workspace, status):
     answer = alice.ask("python", workspace)
 
     assert answer.status_code == status
     assert answer.headers["Content-Type"].startswith("text/html")
     assert answer.text.startswith("<html>")
-    check_what_was_made(sandbox, workspace, status)
+    check_what_was_made(alice, workspace)
 
 
 @pytest.mark.parametrize("workspace", ["hang", "hang-made"])
-def test_a_hang_lasts_until_the_server_stops(sandbox, post_raw, workspace):
+def test_a_hang_lasts_until_the_server_stops(alice, sandbox, post_raw, workspace):
     connection = post_raw(workspace)
-    sandbox.wait_for_posts(1, timeout=30)
+    sandbox.wait()
     connection.settimeout(0.05)
     with pytest.raises(TimeoutError):
         connection.recv(1)
-    check_what_was_made(sandbox, workspace, "hang")
+    check_what_was_made(alice, workspace)
 
     sandbox.stop()
 
@@ -84,9 +82,9 @@ def test_a_hang_lasts_until_the_server_stops(sandbox, post_raw, workspace):
 
 def test_a_hang_ends_when_the_client_leaves_whatever_it_still_sends(sandbox, post_raw):
     connection = post_raw("hang")
-    sandbox.wait_for_posts(1, timeout=30)
+    sandbox.wait()
     connection.sendall(b"are you there?")
-    (thread,) = sandbox._server._connections
+    (thread,) = list_threads()
 
     connection.close()
 
@@ -95,29 +93,29 @@ def test_a_hang_ends_when_the_client_leaves_whatever_it_still_sends(sandbox, pos
 
 
 @pytest.mark.parametrize("workspace", ["reset", "reset-made"])
-def test_a_reset(sandbox, post_raw, workspace):
+def test_a_reset(alice, post_raw, workspace):
     with pytest.raises(ConnectionResetError):
         post_raw(workspace).recv(1)
-    check_what_was_made(sandbox, workspace, "reset")
+    check_what_was_made(alice, workspace)
 
 
-def test_a_truncated_answer(sandbox, post_raw):
+def test_a_truncated_answer(alice, post_raw):
     answer = http.client.HTTPResponse(post_raw("truncate"))
     answer.begin()
     with pytest.raises(http.client.IncompleteRead) as broken:
         answer.read()
     assert responses.SAMPLE.startswith(broken.value.partial)
-    check_what_was_made(sandbox, "truncate", "truncate")
+    check_what_was_made(alice, "truncate")
 
 
-def test_a_dripping_answer_goes_on_until_the_server_stops(sandbox, post_raw, monkeypatch):
+def test_a_dripping_answer_goes_on_until_the_server_stops(alice, sandbox, post_raw, monkeypatch):
     monkeypatch.setattr(handler, "DRIP_EVERY", 0.001)
     answer = http.client.HTTPResponse(post_raw("drip"))
     answer.begin()
 
     # Further than the sample: then it drips spaces.
     assert answer.read(len(responses.SAMPLE) + 3) == responses.SAMPLE + b"   "
-    check_what_was_made(sandbox, "drip", "drip")
+    check_what_was_made(alice, "drip")
     sandbox.stop()
     with pytest.raises(http.client.IncompleteRead):
         answer.read()
@@ -127,7 +125,7 @@ def test_dripping_ends_when_the_client_leaves(sandbox, post_raw, monkeypatch, ca
     monkeypatch.setattr(handler, "DRIP_EVERY", 0.001)
     connection = post_raw("drip")
     connection.recv(1)
-    (thread,) = sandbox._server._connections
+    (thread,) = list_threads()
 
     connection.close()
 
@@ -138,7 +136,7 @@ def test_dripping_ends_when_the_client_leaves(sandbox, post_raw, monkeypatch, ca
 
 def test_a_slow_answer_is_made_at_once_and_told_after_its_seconds(alice, sandbox, post_raw):
     connection = post_raw("slow-600")
-    sandbox.wait_for_posts(1, timeout=30)
+    sandbox.wait()
     connection.settimeout(0.05)
     with pytest.raises(TimeoutError):
         connection.recv(1)
@@ -194,11 +192,11 @@ def test_fields_that_the_contract_does_not_know(alice, clock):
         assert part["labels"] == {"tier": 3, "tags": ["new", None]}
 
 
-def test_a_reserved_workspace_is_the_same_at_its_next_use(alice, sandbox):
+def test_a_reserved_workspace_is_the_same_at_its_next_use(alice):
     alice.ask("python", "new-fields")
     alice.ask("max", "new-fields")
 
-    assert [made["workspace"] for made in sandbox.record()["workstations"]] == ["new-fields"] * 2
+    assert [entry["workspace"]["id"] for entry in alice.page()["data"]] == ["new-fields"] * 2
 
 
 def test_the_key_is_checked_before_the_reserved_name(sandbox):
@@ -207,3 +205,33 @@ def test_the_key_is_checked_before_the_reserved_name(sandbox):
     )
 
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(("name", "shown", "readable"), [("late-list-30", False, True), ("late-read-30", True, False)])
+def test_one_workstation_may_lag_by_its_name(alice, clock, name, shown, readable):
+    other = alice.ask().json()["id"]
+    uid = alice.ask(workspace=name).json()["id"]
+    clock.move(29)
+
+    assert (uid in alice.uids(), alice.read(uid).ok) == (shown, readable)
+    assert alice.read(other).ok
+    clock.move(1)
+    assert (uid in alice.uids(), alice.read(uid).ok) == (True, True)
+
+
+def test_one_workstation_may_be_without_a_workspace_by_its_name(alice):
+    made = alice.ask(workspace="no-workspace").json()
+
+    for answer in (made, alice.read(made["id"]).json(), alice.page()["data"][0]):
+        assert answer["id"] == made["id"]
+        assert "workspace" not in answer
+
+
+def test_an_id_of_300_characters_by_its_name(alice):
+    first, second = [alice.ask(workspace="long-id").json()["id"] for _ in range(2)]
+
+    assert len(first) == len(second) == 300
+    assert alice.uids() == [second, first]
+    assert alice.read(first).json()["id"] == first
+    alice.release(first)
+    assert alice.uids("/workstations/history") == [first]

@@ -11,8 +11,8 @@ import threading
 
 import pytest
 
-from portal.sandbox import control, handler, names, responses, server
-from tests.sandbox.conftest import Caller
+from portal.sandbox import handler, names, responses, server
+from tests.sandbox.caller import Caller, list_threads
 
 SERVE = """
 import sys
@@ -24,51 +24,25 @@ sandbox.serve_forever()
 """
 
 
-SLOW_POST = (
-    b"POST /v1/workstations HTTP/1.1\r\nAuthorization: Bearer sandbox\r\nContent-Length: 43\r\n\r\n"
-    b'{"type": "max", "workspace_id": "slow-600"}'
-)
 UNAUTHORIZED = responses.reply_error(401).body
 
 
-def test_what_was_made_survives_kill_9(tmp_path, clock):
+@pytest.mark.parametrize("workspace", [None, "slow-600"])
+def test_what_was_made_survives_kill_9_also_before_it_was_answered(tmp_path, workspace):
     path = tmp_path / "new" / "folder" / "sandbox.sqlite3"
     process = subprocess.Popen([sys.executable, "-c", SERVE, str(path)], stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        alice = Caller(address)
-        with alice.session:
-            made = alice.ask("nodejs").json()
-            alice.ask("max", "fail-500")
-        process.kill()
-
-    with server.Sandbox(path=path) as sandbox:
-        bob = Caller(sandbox.base_url)
-        with bob.session:
-            assert bob.call("GET", f"/workstations/{made['id']}").json()["type"] == "nodejs"
-            assert bob.ask("max", made["workspace"]["id"]).status_code == 200
-        record = sandbox.record()
-    assert [(post["answered"], post["made"]) for post in record["posts"][:2]] == [(200, made["id"]), (500, None)]
-    assert len(record["workstations"]) == 2
-
-
-def test_what_was_made_survives_kill_9_before_it_was_answered(tmp_path):
-    path = tmp_path / "sandbox.sqlite3"
-    process = subprocess.Popen([sys.executable, "-c", SERVE, str(path)], stdout=subprocess.PIPE, text=True)
-    with process:
-        assert process.stdout is not None
-        address = process.stdout.readline().strip().removeprefix("http://").removesuffix("/v1")
-        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as connection:
-            connection.sendall(SLOW_POST)
-            wait_until_recorded(address)
+        with Caller(process.stdout.readline().strip()) as alice, alice.post_raw(workspace) as connection:
+            if workspace is None:
+                assert connection.recv(12) == b"HTTP/1.1 200"
+            wait_until_made(alice)
             process.kill()
-            process.wait()
 
-    with server.Sandbox(path=path) as sandbox:
-        (post,) = sandbox.record()["posts"]
-        (made,) = sandbox.record()["workstations"]
-    assert (post["answered"], post["made"]) == (None, made["uid"])
+    with server.Sandbox(path=path) as sandbox, Caller(sandbox.base_url) as bob:
+        (made,) = bob.page()["data"]
+        assert bob.read(made["id"]).json() == made
+    assert made["type"] == "python"
 
 
 def test_files_that_had_appeared_are_there_after_a_restart_with_other_settings(tmp_path, clock):
@@ -83,6 +57,7 @@ def test_files_that_had_appeared_are_there_after_a_restart_with_other_settings(t
         alice = Caller(sandbox.base_url)
         with alice.session:
             files = alice.call("GET", f"/workstations/{made['id']}").json()["workspace"]["files"]["data"]
+            assert alice.ask("max", made["workspace"]["id"]).status_code == 200
     assert len(files) == 3
     assert files[0]["url"].startswith(sandbox.url)
 
@@ -148,13 +123,11 @@ def test_stop_from_another_thread_ends_serve_forever():
     assert not thread.is_alive()
 
 
-def test_stop_finishes_held_answers_cuts_the_others_and_joins_every_thread(sandbox, post_raw):
+def test_stop_finishes_slow_answers_cuts_the_others_and_joins_every_thread(sandbox, post_raw):
     before = threading.enumerate()
-    sandbox.hold()
-    held, slow = post_raw(), post_raw("slow-600")
-    hanging = post_raw("hang")
-    sandbox.wait_for_posts(3, timeout=30)
-    idle = socket.create_connection(held.getpeername(), timeout=30)
+    slow, slower, hanging = post_raw("slow-500"), post_raw("slow-600"), post_raw("hang")
+    sandbox.wait(3)
+    idle = socket.create_connection(slow.getpeername(), timeout=30)
     idle.sendall(b"GET /v1/workstations HTTP/1.1\r\n\r\n")
     assert idle.recv(65536).startswith(b"HTTP/1.1 401")
     assert len(threading.enumerate()) >= len(before) + 3
@@ -164,7 +137,7 @@ def test_stop_finishes_held_answers_cuts_the_others_and_joins_every_thread(sandb
     with idle:
         assert b"".join(iter(lambda: idle.recv(65536), b"")) in (b"", UNAUTHORIZED)
     assert hanging.recv(1) == b""
-    for connection in (held, slow):
+    for connection in (slow, slower):
         answer = http.client.HTTPResponse(connection)
         answer.begin()
         assert answer.status == 200
@@ -172,13 +145,13 @@ def test_stop_finishes_held_answers_cuts_the_others_and_joins_every_thread(sandb
     assert not set(threading.enumerate()) - set(before)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("sandbox")]
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(held.getpeername())
+        socket.create_connection(slow.getpeername())
 
 
 def test_a_connection_is_kept_for_the_next_call(sandbox, alice):
     for _ in range(3):
         alice.ask()
-    assert len(sandbox._server._connections) == 1
+    assert len(list_threads()) == 1
 
 
 @pytest.mark.parametrize(
@@ -208,35 +181,18 @@ def test_what_is_not_sound_http_is_refused_in_json(talk, capfd, caplog, text, st
     assert not [line for line in caplog.records if line.levelname == "ERROR"]
 
 
-def test_a_body_of_more_than_a_mebibyte_is_refused_after_it_was_sent(alice, sandbox):
+def test_a_body_of_more_than_a_mebibyte_is_refused_after_it_was_sent(alice):
     answer = alice.call("POST", "/workstations", data=b" " * (handler.MOST_BYTES + 1))
 
     assert answer.status_code == 413
-    assert sandbox.record()["posts"][0]["answered"] == 413
     assert alice.call("POST", "/workstations", data=b'{"type": "max"}' + b" " * 1_000_000).status_code == 200
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_body_has_asked_for_nothing(talk, sandbox):
+def test_a_client_that_leaves_in_the_middle_of_its_body_has_asked_for_nothing(talk, alice):
     head = b"POST /v1/workstations HTTP/1.1\r\nAuthorization: Bearer sandbox\r\nContent-Length: 99\r\n\r\n"
 
     assert talk(head + b'{"type": "max"}') == b""
-    assert sandbox.record() == {"posts": [], "connections": [], "workstations": []}
-
-
-def test_a_client_that_broke_its_connection_harms_nobody(alice, sandbox, post_raw, caplog):
-    sandbox.hold()
-    connection = post_raw()
-    sandbox.wait_for_posts(1, timeout=30)
-    (thread,) = sandbox._server._connections
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    connection.close()
-
-    sandbox.release()
-
-    thread.join(30)
-    assert not thread.is_alive()
-    assert alice.uids() == [sandbox.record()["posts"][0]["made"]]
-    assert not [line for line in caplog.records if line.levelname == "ERROR"]
+    assert alice.uids() == []
 
 
 def test_one_line_a_request_and_never_the_key(alice, caplog, capfd):
@@ -257,7 +213,7 @@ def test_one_line_a_request_and_never_the_key(alice, caplog, capfd):
 
 
 def test_a_fault_of_the_sandbox_goes_to_the_log(alice, sandbox, caplog, capfd, monkeypatch, talk):
-    monkeypatch.setattr(sandbox._provider, "begin", lambda call: 1 / 0)
+    monkeypatch.setattr(sandbox.provider, "begin", lambda call: 1 / 0)
 
     assert talk(b"GET / HTTP/1.1\r\n\r\n") == b""
 
@@ -300,10 +256,9 @@ def run_command(way, tmp_path, *arguments):
 def test_the_command_stops_cleanly_and_finishes_the_answers_begun(tmp_path, way, number):
     with run_command(way, tmp_path, "--port", "0") as process:
         line = process.stdout.readline()
-        address = line.removeprefix("The sandbox answers at http://").removesuffix("/v1\n")
-        with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=30) as connection:
-            connection.sendall(SLOW_POST)
-            wait_until_recorded(address)
+        address = line.removeprefix("The sandbox answers at ").strip()
+        with Caller(address) as alice, alice.post_raw("slow-600") as connection:
+            wait_until_made(alice)
             process.send_signal(number)
             assert connection.recv(12) == b"HTTP/1.1 200"
         rest, errors = process.communicate(timeout=30)
@@ -311,14 +266,9 @@ def test_the_command_stops_cleanly_and_finishes_the_answers_begun(tmp_path, way,
     assert (tmp_path / "sandbox.sqlite3").exists()
 
 
-def wait_until_recorded(address):
-    """Ask for the record until the one POST is in it."""
-    connection = http.client.HTTPConnection(address, timeout=30)
-    while True:
-        connection.request("GET", "/control/record", headers=control.HEADERS)
-        if b'"made": "' in connection.getresponse().read():
-            connection.close()
-            return
+def wait_until_made(alice: Caller) -> None:
+    while not alice.uids():
+        pass
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from websockets.exceptions import ConnectionClosedOK
 from websockets.sync.client import ClientConnection, connect
 
 from portal.sandbox import contents
-from tests.sandbox.conftest import Caller
+from tests.sandbox.caller import Caller
 
 
 @pytest.fixture

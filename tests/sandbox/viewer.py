@@ -1,9 +1,7 @@
 """A small RFB client, for the tests of desktops, and what else a client of a connection does."""
 
-import socket
 import struct
 import zlib
-from typing import Protocol
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
@@ -16,12 +14,6 @@ CONTROL = 0xFFE3
 BINARY = Subprotocol("binary")
 
 
-def dial(address: str) -> socket.socket:
-    """Connect to a host and port."""
-    host, _, port = address.rpartition(":")
-    return socket.create_connection((host.strip("[]"), int(port)), timeout=30)
-
-
 def read_to_end(connection: ClientConnection) -> tuple[int, str] | None:
     """The code and the reason with which the other side closes it."""
     try:
@@ -31,14 +23,9 @@ def read_to_end(connection: ClientConnection) -> tuple[int, str] | None:
         return None if closed.rcvd is None else (closed.rcvd.code, closed.rcvd.reason)
 
 
-class Line(Protocol):
-    """What carries the bytes."""
+class Line:
+    """The bytes of a WebSocket's messages, one after the other."""
 
-    def read(self, size: int) -> bytes: ...
-    def write(self, content: bytes) -> None: ...
-
-
-class WebSocketLine:
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._rest = b""
@@ -53,28 +40,11 @@ class WebSocketLine:
         self._connection.send(content)
 
 
-class SocketLine:
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-
-    def read(self, size: int) -> bytes:
-        content = b""
-        while len(content) < size:
-            more = self._connection.recv(size - len(content))
-            if not more:
-                raise EOFError
-            content += more
-        return content
-
-    def write(self, content: bytes) -> None:
-        self._connection.sendall(content)
-
-
 class Viewer:
     """Shakes hands, and keeps a picture in the format that the server offers: four bytes a pixel."""
 
-    def __init__(self, line: Line, *, encodings: tuple[int, ...] = (ZLIB, RAW)) -> None:
-        self.line = line
+    def __init__(self, connection: ClientConnection, *, encodings: tuple[int, ...] = (ZLIB, RAW)) -> None:
+        self.line = line = Line(connection)
         assert line.read(12) == b"RFB 003.008\n"
         line.write(b"RFB 003.008\n")
         assert line.read(line.read(1)[0]) == b"\x01"

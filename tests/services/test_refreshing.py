@@ -44,11 +44,6 @@ def list_verbs() -> list[str]:
     return list(models.Event.objects.filter(verb__in=watched).order_by("id").values_list("verb", flat=True))
 
 
-def count_left(sandbox) -> dict[str, int]:
-    """How many answers are laid out for each operation and not given yet."""
-    return {line.on: line.times for line in sandbox._provider.script._lines}
-
-
 def make_due_in(stored: models.Workstation) -> float:
     now = clock.read_clock()
     return (models.Workstation.objects.get(pk=stored.pk).refresh_due_at - now).total_seconds()
@@ -107,7 +102,7 @@ def test_a_list_that_is_rate_limited_is_not_followed_by_single_reads(sandbox, al
         factories.create_workstation(alice)
     sandbox.script([{"on": LIST, "status": 429}, {"on": READ, "delay": 0, "times": 9}])
     refresh(lease)
-    assert count_left(sandbox) == {READ: 9}
+    assert sandbox.count_left() == {READ: 9}
     assert all(make_due_in(stored) > 50 for stored in models.Workstation.objects.all())
 
 
@@ -126,7 +121,7 @@ def test_many_are_read_from_the_list_in_few_calls(sandbox, alice, lease):
 
     assert refresh(lease) == 25
 
-    assert count_left(sandbox) == {READ: 100, LIST: 98}
+    assert sandbox.count_left() == {READ: 100, LIST: 98}
     assert all(make_due_in(stored) < 50 for stored in models.Workstation.objects.all())
 
 
@@ -134,7 +129,7 @@ def test_one_alone_is_read_singly(sandbox, alice, lease):
     factories.create_workstation(alice)
     sandbox.script([{"on": LIST, "status": 500, "times": 9}, {"on": READ, "delay": 0, "times": 9}])
     refresh(lease)
-    assert count_left(sandbox) == {LIST: 9, READ: 8}
+    assert sandbox.count_left() == {LIST: 9, READ: 8}
 
 
 def test_what_a_list_lacks_is_read_singly_and_not_taken_as_ended(sandbox, alice, lease):
@@ -142,7 +137,7 @@ def test_what_a_list_lacks_is_read_singly_and_not_taken_as_ended(sandbox, alice,
         factories.create_workstation(alice)
     sandbox.script([{"on": LIST, "status": 200, "body": {"data": []}}, {"on": READ, "delay": 0, "times": 9}])
     refresh(lease)
-    assert count_left(sandbox) == {READ: 6}
+    assert sandbox.count_left() == {READ: 6}
     assert models.Workstation.objects.live().filter(doubted_at=None).count() == 3
 
 
@@ -151,7 +146,7 @@ def test_where_there_is_no_list_a_round_reads_some_singly_and_the_next_the_other
         factories.create_workstation(alice)
     sandbox.script([{"on": LIST, "status": 404, "times": 9}, {"on": READ, "delay": 0, "times": 99}])
     refresh(lease)
-    assert count_left(sandbox)[READ] == 91
+    assert sandbox.count_left()[READ] == 91
     due = models.Workstation.objects.filter(refresh_due_at__lt=Now() - timedelta(seconds=0.5))
     assert due.count() == 2
 

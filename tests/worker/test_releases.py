@@ -53,11 +53,6 @@ def await_end(workstation: models.Workstation) -> None:
     await_that(models.Workstation.objects.filter(pk=workstation.pk, ended_at__isnull=False).exists)
 
 
-def count_left(sandbox, operation: str) -> int:
-    """How many answers are laid out for the operation and not given yet."""
-    return sum(line.times for line in sandbox._provider.script._lines if line.on == operation)
-
-
 def test_a_release_goes_out_while_every_sender_waits_for_the_provider(sandbox, alice, bob, work, monkeypatch):
     monkeypatch.setattr(sender, "_IDLE", 600.0)  # only a wish wakes it
     workstation = factories.create_workstation(alice)
@@ -79,12 +74,12 @@ def test_a_release_does_not_wait_behind_other_people_s_reads(sandbox, alice, bob
     sandbox.script([{"on": LIST, "status": 404, "times": 99}, {"on": READ, "delay": 3, "times": 1000}])
     models.Workstation.objects.update(refresh_due_at=Now())
     work(2)
-    await_that(lambda: count_left(sandbox, READ) < 1000)
+    await_that(lambda: sandbox.count_left()[READ] < 1000)
 
     releases.request_release(actor=alice, workstation=stations[-1])
     await_end(stations[-1])
 
-    assert count_left(sandbox, READ) > 1000 - 40, "most reads were still to be made"
+    assert sandbox.count_left()[READ] > 1000 - 40, "most reads were still to be made"
 
 
 def test_a_release_goes_out_under_a_pause_that_only_an_operator_ends(sandbox, alice, work):
@@ -105,7 +100,7 @@ def test_a_worker_that_stops_finishes_the_release_under_way_and_starts_no_other(
     worker = work(1)
     for workstation in (first, second):
         releases.request_release(actor=alice, workstation=workstation)
-    await_that(lambda: count_left(sandbox, "DELETE") == 0)
+    await_that(lambda: sandbox.count_left()["DELETE"] == 0)
 
     worker.stop()
     await_that(models.Worker.objects.filter(name=worker.name, stopped_at__isnull=False).exists)
@@ -152,7 +147,7 @@ def test_an_end_is_recorded_as_soon_as_the_database_is_back(sandbox, alice, monk
     releases.request_release(actor=alice, workstation=workstation)
     kept = sender.ReleaseSender(client=clients.make_client())
     kept.start()
-    await_that(lambda: count_left(sandbox, "DELETE") == 0)
+    await_that(lambda: sandbox.count_left()["DELETE"] == 0)
 
     with unusable_table("portal_workstation"):
         await_that(lambda: "A release is recorded in a moment" in caplog.text)

@@ -7,8 +7,8 @@ from typing import Any
 
 import requests
 
-from portal.sandbox import control, server
 from tests.chaos import stage
+from tests.provider import control, server
 
 
 class Provider:

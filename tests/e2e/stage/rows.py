@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from portal import failures, models
 from portal.models.event import Verb
-from portal.sandbox import generations
+from portal.sandbox import workstation_types
 from portal.services import audit
 from portal.services.audit import seals, watch
 from portal.services.connections import sharing
@@ -261,9 +261,7 @@ def _create_looks() -> None:
 def create_types() -> None:
     """The sandbox's list as it is, one with much to say, and one that is not offered any more."""
     account = accounts.get_current_account()
-    document = generations.BY_NAME["nine"].describe()
-    assert document is not None
-    for one in document["data"]:
+    for one in workstation_types.list_types()["data"]:
         models.WorkstationType.objects.create(
             account=account,
             name=one["id"],

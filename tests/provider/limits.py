@@ -8,7 +8,7 @@ from email.utils import formatdate
 from typing import Any
 
 from portal.sandbox.responses import Response, reply_error
-from portal.sandbox.wishes import MOST_SECONDS, is_count, is_number, require
+from tests.provider.wishes import MOST_SECONDS, is_count, is_number, require
 
 KEYS = frozenset({"on", "calls", "seconds", "retry_after"})
 # How the refusal says how long to wait: not at all, in seconds, or as a date.

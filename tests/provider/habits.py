@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from portal.sandbox.wishes import MOST_SECONDS, is_count, is_number, require
+from tests.provider.wishes import MOST_SECONDS, is_count, is_number, require
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from portal.sandbox import contents
-from portal.sandbox.wishes import ScriptError
+from tests.provider.wishes import ScriptError
 
 
 def list_types(alice) -> dict:
@@ -43,7 +43,7 @@ def test_a_workstation_of_default_leaves_files_and_can_be_released(alice, sandbo
     uid = alice.ask("default").json()["id"]
     clock.move(100)
     workspace = alice.call("GET", f"/workstations/{uid}").json()["workspace"]
-    assert [file["name"] for file in workspace["files"]["data"]] == list(contents.FILES["default"])
+    assert [file["name"] for file in workspace["files"]["data"]] == list(contents.FILES["max"])
     assert alice.call("DELETE", f"/workstations/{uid}/release").json() == {"type": "default", "released": True}
 
 

@@ -1,4 +1,4 @@
-"""Checks of what a test asks the sandbox for."""
+"""Checks of what a test asks the provider for."""
 
 from typing import TypeGuard
 

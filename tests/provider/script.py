@@ -2,22 +2,24 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from portal.sandbox import generations, names, responses
+from portal.sandbox import names, responses
+from portal.sandbox.provider import CONNECTIONS, POST
 from portal.sandbox.responses import Reply, Response
-from portal.sandbox.wishes import ScriptError, is_number, require
+from tests.provider.wishes import ScriptError, is_number, require
 
-POST = "POST /workstations"
-CONNECTIONS = {way: f"{POST}/{{id}}/{way}" for way in generations.CONNECTIONS}
+LISTS = ("GET /workstations", "GET /workstations/history")
+TYPES, ONE = "GET /workstations/types", "GET /workstations/{id}"
 OPERATIONS = (
     POST,
-    "GET /workstations",
-    "GET /workstations/history",
-    "GET /workstations/types",
-    "GET /workstations/{id}",
+    *LISTS,
+    TYPES,
+    ONE,
     "DELETE",
     *CONNECTIONS.values(),
     "*",
@@ -68,7 +70,8 @@ def _read_response(answer: Mapping[str, Any]) -> Response:
         found = responses.find(str(answer["name"]))
         if found is None:
             raise ScriptError(f"{answer['name']!r} is not a reserved name")
-        response = found
+        # In whatever is answered: the store does it to what a POST makes alone.
+        response = replace(found, amend=partial(responses.add_anomaly, found.anomaly))
     else:
         reply = _read_reply(answer)
         response = Response(reply=reply, carried_out=reply is None)
@@ -115,6 +118,14 @@ class Script:
                         self._lines.remove(line)
                     return line.response
         return None
+
+    def count_left(self) -> Counter[str]:
+        """How many answers are laid out for each operation and not given yet."""
+        with self._lock:
+            left: Counter[str] = Counter()
+            for line in self._lines:
+                left[line.on] += line.times
+            return left
 
     def clear(self) -> None:
         """Forget what was laid out."""

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from portal.sandbox import wishes
+from tests.provider import wishes
 
 
 def read_time(document: dict) -> datetime:

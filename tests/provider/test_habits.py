@@ -1,14 +1,9 @@
 """The habits of faults: how the provider lags, leaves out and exaggerates."""
 
 from email.utils import parsedate_to_datetime
-from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 import requests
-
-from portal.sandbox import habits, server
-from tests.sandbox.conftest import Caller
 
 HISTORY = "/workstations/history"
 MIB = 1024 * 1024
@@ -16,10 +11,6 @@ MIB = 1024 * 1024
 
 def release(alice, uid):
     return alice.call("DELETE", f"/workstations/{uid}/release")
-
-
-def read(alice, uid):
-    return alice.call("GET", f"/workstations/{quote(uid, safe='')}")
 
 
 # --- Lags ---
@@ -30,10 +21,10 @@ def test_single_reads_may_lag_behind_the_lists(alice, sandbox, clock):
     uid = alice.ask().json()["id"]
     clock.move(29)
 
-    assert read(alice, uid).status_code == 422
+    assert alice.read(uid).status_code == 422
     assert alice.uids() == [uid]
     clock.move(1)
-    assert read(alice, uid).json()["id"] == uid
+    assert alice.read(uid).json()["id"] == uid
 
 
 def test_the_history_may_lag_by_itself(alice, sandbox, clock):
@@ -54,7 +45,7 @@ def test_the_active_list_may_go_on_to_show_what_has_ended(alice, sandbox, clock)
     clock.move(59)
 
     (shown,) = alice.page()["data"]
-    assert (shown["id"], shown["status"], read(alice, uid).status_code) == (uid, "active", 422)
+    assert (shown["id"], shown["status"], alice.read(uid).status_code) == (uid, "active", 422)
     clock.move(1)
     assert alice.uids() == []
 
@@ -83,25 +74,13 @@ def test_a_release_does_not_prolong_a_life(alice, sandbox, clock):
     assert alice.uids(HISTORY) == [uid]
 
 
-@pytest.mark.parametrize(("name", "shown", "readable"), [("late-list-30", False, True), ("late-read-30", True, False)])
-def test_one_workstation_may_lag_by_its_name(alice, clock, name, shown, readable):
-    other = alice.ask().json()["id"]
-    uid = alice.ask(workspace=name).json()["id"]
-    clock.move(29)
-
-    assert (uid in alice.uids(), read(alice, uid).ok) == (shown, readable)
-    assert read(alice, other).ok
-    clock.move(1)
-    assert (uid in alice.uids(), read(alice, uid).ok) == (True, True)
-
-
 def test_what_a_failure_made_may_lag_by_script(alice, sandbox, clock):
     sandbox.script({"status": 500, "made": True, "listed_after": 90, "read_after": 30})
     assert alice.ask().status_code == 500
     (made,) = sandbox.record()["workstations"]
     clock.move(30)
 
-    assert (alice.uids(), read(alice, made["uid"]).ok) == ([], True)
+    assert (alice.uids(), alice.read(made["uid"]).ok) == ([], True)
     clock.move(60)
     assert alice.uids() == [made["uid"]]
 
@@ -114,7 +93,7 @@ def test_lists_may_be_empty_though_workstations_run(alice, sandbox):
     sandbox.set_faults({"lists_empty": True})
 
     assert alice.page() == {"object": "list", "data": [], "next_cursor": None, "previous_cursor": None}
-    assert read(alice, uid).ok
+    assert alice.read(uid).ok
 
 
 def test_lists_may_leave_out_some_that_are_named(alice, sandbox):
@@ -142,7 +121,7 @@ def test_lists_may_leave_out_a_share_of_each_page_by_chance(alice, sandbox):
 def test_answers_may_come_without_a_workspace(alice, sandbox, where):
     sandbox.set_faults({f"{where}_without_workspace": 1})
     made = alice.ask().json()
-    answers = {"posts": made, "reads": read(alice, made["id"]).json(), "lists": alice.page()["data"][0]}
+    answers = {"posts": made, "reads": alice.read(made["id"]).json(), "lists": alice.page()["data"][0]}
 
     assert [place for place, answer in answers.items() if "workspace" not in answer] == [where]
 
@@ -153,14 +132,6 @@ def test_a_workspace_may_be_left_out_now_and_then(alice, sandbox):
     sandbox.set_faults({"lists_without_workspace": 0.2})
 
     assert 60 <= sum("workspace" in entry for entry in alice.page(limit=100)["data"]) < 100
-
-
-def test_one_workstation_may_be_without_a_workspace_by_its_name(alice):
-    made = alice.ask(workspace="no-workspace").json()
-
-    for answer in (made, read(alice, made["id"]).json(), alice.page()["data"][0]):
-        assert answer["id"] == made["id"]
-        assert "workspace" not in answer
 
 
 # --- What is too much ---
@@ -182,7 +153,7 @@ def test_a_single_workstation_may_exceed_sixteen_mebibytes(alice, sandbox):
     sandbox.set_faults({"more_files": 17, "name_length": MIB - 100_000})
     uid = alice.ask().json()["id"]
 
-    assert len(read(alice, uid).content) > 15 * MIB
+    assert len(alice.read(uid).content) > 15 * MIB
 
 
 def test_a_file_of_many_can_be_fetched(alice, sandbox):
@@ -221,23 +192,13 @@ def test_an_empty_list_may_never_end_either(alice, sandbox):
 # --- Odd IDs ---
 
 
-def test_an_id_of_300_characters_by_its_name(alice):
-    first, second = [alice.ask(workspace="long-id").json()["id"] for _ in range(2)]
-
-    assert len(first) == len(second) == 300
-    assert alice.uids() == [second, first]
-    assert read(alice, first).json()["id"] == first
-    assert release(alice, first).ok
-    assert alice.uids(HISTORY) == [first]
-
-
 @pytest.mark.parametrize("uid", ["", "a\0b", "Ü/?#", "x" * 201])
 def test_an_odd_id_by_script(alice, sandbox, uid):
     sandbox.script({"uid": uid})
 
     assert alice.ask().json()["id"] == uid
     assert alice.uids() == [uid]
-    assert read(alice, uid).status_code == (200 if uid else 404)
+    assert alice.read(uid).status_code == (200 if uid else 404)
     (post,) = sandbox.record()["posts"]
     assert post["made"] == uid
 
@@ -261,7 +222,7 @@ def test_an_answer_may_name_a_workstation_that_exists_already(alice, sandbox):
     assert len(alice.uids()) == 2
     first, second = sandbox.record()["posts"]
     assert first["made"] == other != second["made"]
-    assert read(alice, other).json()["type"] == "max"
+    assert alice.read(other).json()["type"] == "max"
 
 
 # --- The clock, and what a script does to releases and lists ---
@@ -291,6 +252,28 @@ def test_a_list_may_not_be_found_once(alice, sandbox):
     assert [alice.call("GET", HISTORY).status_code for _ in range(2)] == [404, 200]
 
 
+def test_the_log_stream_may_be_for_no_page_from_elsewhere(alice, sandbox):
+    sandbox.set_faults({"no_cors": True})
+    with requests.get(alice.open(alice.make(), "log/stream"), stream=True, timeout=30) as stream:
+        assert stream.status_code == 200
+        assert "Access-Control-Allow-Origin" not in stream.headers
+
+
+def test_a_walk_by_place_keeps_its_bounds_and_refuses_a_wrong_limit(alice, sandbox, clock):
+    sandbox.set_faults({"pages_shift": True})
+    uids: list[str] = []
+    for _ in range(5):
+        uids.insert(0, alice.make())
+        clock.move(1)
+    started = {entry["id"]: entry["startedAt"] for entry in alice.page()["data"]}
+    first = alice.page(limit=2, before=started[uids[0]])
+
+    assert [entry["id"] for entry in first["data"]] == uids[1:3]
+    assert alice.uids(cursor=first["next_cursor"]) == uids[3:]
+    assert alice.call("GET", "/workstations", params={"limit": 0}).status_code == 400
+    assert alice.call("GET", "/workstations", params={"cursor": "x"}).status_code == 400
+
+
 # --- Wishes ---
 
 
@@ -313,26 +296,3 @@ def test_a_habit_that_makes_no_sense_is_refused(alice, wish):
 
     assert answer.status_code == 400
     assert next(iter(wish)) in answer.json()["message"]
-
-
-def test_every_habit_is_told_of_in_the_docs():
-    text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
-
-    assert {key for key in habits.KEYS if f"`{key}`" not in text} == set()
-
-
-def test_a_store_of_an_older_sandbox_is_still_good(tmp_path, clock):
-    path = tmp_path / "sandbox.sqlite3"
-    with server.Sandbox(path=path, clock=clock) as sandbox:
-        with Caller(sandbox.base_url).session as session:
-            caller = Caller(sandbox.base_url)
-            caller.session = session
-            uid = caller.ask().json()["id"]
-        for column in ("listed_at", "readable_at"):
-            sandbox._provider.store._database.connection.execute(f"ALTER TABLE workstations DROP COLUMN {column}")
-
-    with server.Sandbox(path=path, clock=clock) as sandbox:
-        caller = Caller(sandbox.base_url)
-        with caller.session:
-            assert caller.uids() == [uid]
-            assert read(caller, uid).ok

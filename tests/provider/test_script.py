@@ -1,13 +1,15 @@
 """Scripted answers, the gate, and the record: in process and over the control addresses alike."""
 
 import http.client
+import socket
 import threading
 from functools import partial
 
 import pytest
 import requests
 
-from portal.sandbox import wishes
+from tests.provider import wishes
+from tests.sandbox.caller import list_threads
 
 
 def test_answers_are_given_in_order_and_once_each(alice, sandbox):
@@ -252,3 +254,29 @@ def test_many_posts_at_once_take_the_script_in_the_order_of_the_record(alice, sa
         thread.join()
 
     assert [post["answered"] for post in sandbox.record()["posts"]] == [500 + number for number in range(20)]
+
+
+def test_a_client_that_broke_its_connection_harms_nobody(alice, sandbox, post_raw, caplog):
+    sandbox.hold()
+    connection = post_raw()
+    sandbox.wait_for_posts(1, timeout=30)
+    (thread,) = list_threads()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    connection.close()
+
+    sandbox.release()
+
+    thread.join(30)
+    assert not thread.is_alive()
+    assert alice.uids() == [sandbox.record()["posts"][0]["made"]]
+    assert not [line for line in caplog.records if line.levelname == "ERROR"]
+
+
+def test_an_answer_held_back_goes_out_when_the_provider_stops(sandbox, post_raw):
+    sandbox.hold()
+    connection = post_raw()
+    sandbox.wait_for_posts(1, timeout=30)
+
+    sandbox.stop()
+
+    assert connection.recv(12) == b"HTTP/1.1 200"

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from portal.sandbox import habits, limits, paging, script
 from portal.sandbox.responses import Response
-from portal.sandbox.wishes import is_number, require
+from tests.provider import habits, limits, script
+from tests.provider.wishes import is_number, require
 
 KEYS = frozenset({"seed", "mix", "rate_limits"}) | habits.KEYS
 
@@ -46,7 +46,7 @@ class Faults:
         limited = [limits.read_limit(limit, operations=script.OPERATIONS) for limit in rates]
         with self._lock:
             self._chances, self._limits, self.habits = chances, limited, found
-            self._random = random.Random(seed)  # noqa: S311 - no secret
+            self._random = random.Random(seed)
 
     def choose(self, operation: str) -> Response | None:
         """What a call of this operation meets; None where it is left alone."""
@@ -82,7 +82,3 @@ class Faults:
         """One of them by chance."""
         with self._lock:
             return self._random.choice(choices)
-
-    def write_time(self, seconds: float) -> str:
-        """A time as the provider writes it, by its own clock."""
-        return paging.write_time(seconds + self.habits.clock_off)

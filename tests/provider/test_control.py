@@ -4,11 +4,14 @@ import http.client
 
 import pytest
 
-from portal.sandbox import control
-from portal.sandbox.provider import ROUTES
-from tests.sandbox.conftest import Caller
+from tests.provider import control
+from tests.provider.conftest import Director
 
-ADDRESSES = [(route.method, route.pattern.pattern) for route in ROUTES if route.pattern.pattern.startswith("/control/")]
+ADDRESSES = [
+    *(("POST", f"/control/{name}") for name in ("answers", "faults", "strangers", "history", "types")),
+    *(("POST", f"/control/{name}") for name in ("hold", "release", "reset")),
+    ("GET", "/control/record"),
+]
 BODIES = {"/control/answers": '{"status": 418}', "/control/types": '{"generation": "none"}', "/control/history": "{}"}
 
 
@@ -26,8 +29,9 @@ def call(sandbox, method: str, path: str, headers: dict[str, str]) -> tuple[http
     return answer, text
 
 
-def test_there_are_control_addresses():
-    assert len(ADDRESSES) == 9
+def test_these_are_all_the_control_addresses(sandbox):
+    routes = [(route.method, route.pattern.pattern) for route in sandbox.provider.routes]
+    assert {(method, path) for method, path in routes if path.startswith("/control/")} == set(ADDRESSES)
 
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
@@ -71,7 +75,7 @@ def test_this_machine_s_own_names_are_taken(sandbox, method, path, host):
     assert answer.status == 200, text
 
 
-def test_nothing_was_done_by_what_was_refused(sandbox, alice: Caller):
+def test_nothing_was_done_by_what_was_refused(sandbox, alice: Director):
     assert alice.control("POST", "answers", json={"status": 418}, headers={}).status_code == 403
     assert alice.control("POST", "hold", headers={}).status_code == 403
     assert alice.ask().status_code == 200
@@ -88,6 +92,6 @@ def test_a_browser_that_asks_first_is_not_told_yes(sandbox):
     assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
 
 
-def test_the_provider_s_own_addresses_take_any_name(sandbox, alice: Caller):
+def test_the_provider_s_own_addresses_take_any_name(sandbox, alice: Director):
     answer = alice.call("GET", "/workstations", headers={"Host": "provider.example"})
     assert answer.status_code == 200

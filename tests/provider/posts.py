@@ -1,12 +1,22 @@
-"""The record of every POST that the sandbox received, and how it was answered."""
+"""The record of every POST that the provider received, and how it was answered."""
 
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from portal.sandbox import paging, script
+from portal.sandbox import paging
 from portal.sandbox.database import Database
+from portal.sandbox.provider import POST
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS posts (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL, operation TEXT NOT NULL,
+    workstation TEXT NOT NULL, headers TEXT NOT NULL, authorized INTEGER NOT NULL, body TEXT NOT NULL, answered TEXT,
+    made TEXT
+);
+CREATE INDEX IF NOT EXISTS posts_by_made ON posts (made);
+"""
 
 
 class Posts:
@@ -15,6 +25,7 @@ class Posts:
     def __init__(self, database: Database, *, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
+        database.connection.executescript(SCHEMA)
 
     def receive(
         self, operation: str, *, workstation: str, headers: Mapping[str, str], authorized: bool, body: bytes
@@ -29,6 +40,12 @@ class Posts:
             )
         return int(cursor.lastrowid or 0)
 
+    def link_newest(self, sequence: int) -> None:
+        """Note that a POST has made the newest workstation. The caller holds the lock since it was made."""
+        with self._database.connection as connection:
+            newest = "SELECT uid FROM workstations ORDER BY sequence DESC LIMIT 1"
+            connection.execute(f"UPDATE posts SET made = ({newest}) WHERE sequence = ?", (sequence,))
+
     def finish(self, sequence: int, answered: int | str) -> None:
         """Note how a POST was answered: the status, or how it ended without one."""
         with self._database.lock, self._database.connection as connection:
@@ -37,25 +54,26 @@ class Posts:
     def count(self) -> int:
         """How many workstations were asked for."""
         with self._database.lock:
-            found = self._database.all("SELECT count(*) FROM posts WHERE operation = ?", script.POST)
+            found = self._database.all("SELECT count(*) FROM posts WHERE operation = ?", POST)
             return int(found[0][0])
 
     def describe(self) -> list[dict[str, Any]]:
         """Every POST for a workstation with what it made, oldest first."""
-        with self._database.lock:
-            rows = self._database.all(
-                "SELECT posts.*, workstations.uid AS made FROM posts"
-                " LEFT JOIN workstations ON workstations.post = posts.sequence"
-                " WHERE posts.operation = ? ORDER BY posts.sequence",
-                script.POST,
-            )
-        return [_describe(row) | {"made": row["made"]} for row in rows]
+        return [_describe(row) | {"made": row["made"]} for row in self._read("operation = ?")]
 
     def describe_connections(self) -> list[dict[str, Any]]:
         """Every POST for a connection, oldest first. What it opened is a secret that nothing here knows."""
-        with self._database.lock:
-            rows = self._database.all("SELECT * FROM posts WHERE operation != ? ORDER BY sequence", script.POST)
+        rows = self._read("operation != ?")
         return [_describe(row) | {"on": row["operation"], "workstation": row["workstation"]} for row in rows]
+
+    def clear(self) -> None:
+        """Forget them. Sequences go on, so that a call still in flight cannot be taken for a later one."""
+        with self._database.lock, self._database.connection as connection:
+            connection.execute("DELETE FROM posts")
+
+    def _read(self, term: str) -> list[sqlite3.Row]:
+        with self._database.lock:
+            return self._database.all(f"SELECT * FROM posts WHERE {term} ORDER BY sequence", POST)
 
 
 def _describe(row: sqlite3.Row) -> dict[str, Any]:

@@ -1,0 +1,21 @@
+"""`python -m tests.provider --port PORT [--data FILE]`: in a process of its own, until SIGTERM or SIGINT."""
+
+import argparse
+import signal
+
+from portal.sandbox import running
+from tests.provider import server
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    running.add_options(parser)
+    options = vars(parser.parse_args())
+    signal.pthread_sigmask(signal.SIG_BLOCK, running.ENDS)
+    with server.Sandbox(path=options.pop("data"), **options) as sandbox:
+        print(f"The provider answers at {sandbox.base_url}", flush=True)  # noqa: T201
+        signal.sigwait(running.ENDS)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The provider that lies: the sandbox's, with a script and faults before each answer, and control addresses."""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs
+
+from portal.sandbox import paging, provider
+from portal.sandbox.calls import Call, Exchange, RefusalError, Task
+from portal.sandbox.connections import Connections
+from portal.sandbox.provider import CONNECTIONS, POST, Route, make_route
+from portal.sandbox.responses import How, Reply, Response, reply_json
+from tests.provider import control, generations, script, strangers, walks
+from tests.provider.store import Asked, Store
+from tests.provider.wishes import require
+
+_WITHOUT_WORKSPACE = {
+    POST: "posts_without_workspace",
+    script.ONE: "reads_without_workspace",
+    **dict.fromkeys(script.LISTS, "lists_without_workspace"),
+}
+
+
+class Provider(provider.Provider):
+    """What a test lays out comes first, then the account's rate limits, then reserved names, and chance last."""
+
+    store: Store
+
+    def __init__(self, *, store: Store, connections: Connections, api_key: str) -> None:
+        self.script = script.Script()
+        # Cleared while answers to POST are held back.
+        self.gate = threading.Event()
+        self.gate.set()
+        self._generation = "nine"
+        self._received = threading.Condition()
+        super().__init__(store=store, connections=connections, api_key=api_key)
+
+    def list_routes(self) -> list[Route]:
+        acts: dict[str, Callable[[Any], dict[str, Any] | None]] = {
+            "POST answers": self.script.add,
+            "POST faults": self.store.faults.change,
+            "POST strangers": partial(strangers.make, self.store),
+            "POST history": partial(strangers.make_history, self.store),
+            "POST types": self.change_types,
+            "POST hold": lambda _: self.gate.clear(),
+            "POST release": lambda _: self.gate.set(),
+            "GET record": lambda _: self.store.record(),
+            "POST reset": lambda _: self.reset(),
+        }
+        addresses = {name.replace(" ", " /control/"): partial(control.obey, act) for name, act in acts.items()}
+        return [*super().list_routes(), *(make_route(address, act) for address, act in addresses.items())]
+
+    def change_types(self, wish: Any) -> None:
+        """Imitate another generation of the provider."""
+        name = wish.get("generation") if isinstance(wish, dict) and len(wish) == 1 else None
+        sound = isinstance(name, str) and name in generations.BY_NAME
+        require(sound, f"generation must be one of {', '.join(generations.BY_NAME)}")
+        self._generation, self.types = str(name), generations.BY_NAME[str(name)]
+
+    def reset(self) -> None:
+        """Forget the store, the script and the record, and hold nothing back."""
+        self.script.clear()
+        self.store.faults.clear()
+        self.change_types({"generation": "nine"})
+        self.store.reset()
+        self.connections.look()
+        self.gate.set()
+
+    def stop(self) -> None:
+        super().stop()
+        self.gate.set()
+
+    def wait_for_posts(self, count: int, timeout: float) -> None:
+        """Wait until so many POSTs have been received; raises TimeoutError."""
+        with self._received:
+            if not self._received.wait_for(lambda: self.store.posts.count() >= count, timeout):
+                raise TimeoutError(f"{self.store.posts.count()} of {count} POSTs received in {timeout} s")
+
+    # --- A call's way ---
+
+    def before_answer(self, call: Call, *, operation: str, uid: str) -> Response:
+        faults, post = self.store.faults, None
+        with self._received:
+            # Under one lock, so that the first POST recorded takes the first answer scripted.
+            if operation in (POST, *CONNECTIONS.values()):
+                post = self._receive(call, operation=operation, uid=uid)
+                self._received.notify_all()
+            scripted, chance = self.script.take(operation), faults.choose(operation)
+        limited = None
+        if not scripted and self.is_authorized(call):
+            limited = faults.limit(operation, now=self.store.clock())
+        reserved = super().before_answer(call, operation=operation, uid=uid)
+        chosen = scripted or limited or reserved or chance or Response()
+
+        def amend(document: Any) -> Any:
+            return self._amend(chosen.amend(document) if chosen.amend else document, operation=operation)
+
+        return Asked(**vars(chosen) | {"amend": amend, "post": post})
+
+    def answer(self, call: Call) -> Exchange:
+        exchange = super().answer(call)
+        response = exchange.response
+        if isinstance(response, Asked) and response.post is not None:
+            self.gate.wait()
+            # Before it is sent, so that who has read it finds it recorded.
+            how = exchange.reply.status if response.how is How.ANSWER else str(response.how)
+            self.store.posts.finish(response.post, how)
+        return exchange
+
+    def _receive(self, call: Call, *, operation: str, uid: str) -> int:
+        if operation == POST and self.store.faults.draw(self.store.faults.habits.strangers):
+            strangers.make_by_chance(self.store)
+        authorized = self.is_authorized(call)
+        return self.store.posts.receive(
+            operation, workstation=uid, headers=call.headers, authorized=authorized, body=call.body
+        )
+
+    def _amend(self, document: Any, *, operation: str) -> Any:
+        """What is left out by chance of a natural answer."""
+        faults = self.store.faults
+        if operation not in _WITHOUT_WORKSPACE:
+            return document
+        shown = [document]
+        if operation in script.LISTS and "data" in document:
+            shown = [entry for entry in document["data"] if not faults.draw(faults.habits.omit_share)]
+            document["data"] = shown
+        share = getattr(faults.habits, _WITHOUT_WORKSPACE[operation])
+        for entry in shown:
+            if faults.draw(share):
+                entry.pop("workspace", None)
+        return document
+
+    # --- Operations that a habit or a generation changes ---
+
+    def list_page(self, task: Task, *, active: bool) -> Reply:
+        habits = self.store.faults.habits
+        walk, query = walks.Walk.read(task.call.query)
+        is_begun = "cursor" in parse_qs(task.call.query)
+        if walk is None or not (is_begun or habits.pages_shift or habits.endless):
+            return super().list_page(task, active=active)
+        try:
+            window, limit = paging.read_query(query)
+        except paging.QueryError as error:
+            raise RefusalError.make(400, str(error)) from None
+        shown, has_more = self.store.page_from(walk.place, active=active, window=window, limit=limit)
+        follows = walk.move(len(shown)) if has_more else walk.start_again() if habits.endless else None
+        cursors = {"next_cursor": follows.write() if follows else None, "previous_cursor": None}
+        return reply_json({"object": "list", "data": shown} | cursors)
+
+    def list_types(self, task: Task) -> Reply:
+        if self._generation == "none":
+            raise RefusalError.make(404)
+        return reply_json(generations.list_default()) if self._generation == "default" else super().list_types(task)
+
+    def list_software(self, type: str) -> Sequence[str]:
+        return generations.SOFTWARE if type == generations.DEFAULT else super().list_software(type)
+
+    def stream_log(self, task: Task) -> Reply:
+        reply = super().stream_log(task)
+        if self.store.faults.habits.no_cors:
+            del reply.headers["Access-Control-Allow-Origin"]
+        return reply

@@ -1,0 +1,129 @@
+"""The state of a provider that lags, leaves out and exaggerates, with the record of every POST."""
+
+import json
+import sqlite3
+from dataclasses import dataclass, replace
+from typing import Any
+
+from portal.sandbox import items, paging, store
+from portal.sandbox.responses import Response
+from portal.sandbox.store import Document
+from tests.provider import faults, generations, posts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Response):
+    """What becomes of a call; for a POST with its sequence in the record."""
+
+    post: int | None = None
+
+
+class Store(store.Store):
+    """The sandbox's, with the habits of the faults."""
+
+    def __init__(self, **options: Any) -> None:
+        self.faults = faults.Faults()
+        super().__init__(**options)
+        self.posts = posts.Posts(self.database, clock=self.clock)
+
+    def tell_time(self) -> float:
+        return super().tell_time() + self.faults.habits.clock_off
+
+    def write_time(self, seconds: float) -> str:
+        return super().write_time(seconds + self.faults.habits.clock_off)
+
+    def reset(self) -> None:
+        super().reset()
+        self.posts.clear()
+
+    def record(self) -> Document:
+        """Every POST received and every workstation made, oldest first. One without a POST is somebody else's."""
+        with self.database.lock:
+            workstations = self.database.all(
+                "SELECT workstations.*, posts.sequence AS post FROM workstations LEFT JOIN posts ON made = uid"
+                " ORDER BY workstations.sequence"
+            )
+            received, connections = self.posts.describe(), self.posts.describe_connections()
+            now = self.clock()
+        return {
+            "posts": received,
+            "connections": connections,
+            "workstations": [
+                {
+                    "uid": row["uid"],
+                    "type": row["type"],
+                    "workspace": row["workspace"],
+                    "status": "completed" if row["ends_at"] <= now else "active",
+                    "post": row["post"],
+                }
+                for row in workstations
+            ],
+        }
+
+    # --- Making, reading and releasing workstations ---
+
+    def make(self, *, type: str, workspace: str | None, response: Response) -> Document:
+        with self.database.lock:
+            made = super().make(type=type, workspace=workspace, response=response)
+            if isinstance(response, Asked) and response.post is not None:
+                self.posts.link_newest(response.post)
+            return made
+
+    def list_items(self, type: str) -> list[items.Item]:
+        habits = self.faults.habits
+        more = [
+            ("file", f"output-{number:05}".ljust(habits.name_length - 4, "x") + ".bin", "", 0.0)
+            for number in range(habits.more_files)
+        ]
+        # The one type of the newer generation leaves what the one leaves that has everything.
+        return [*more, *super().list_items("max" if type == generations.DEFAULT else type)]
+
+    def retrieve(self, uid: str) -> Document | None:
+        with self.database.lock:
+            row = self.find_live(uid)
+            is_late = row is not None and row["started_at"] > self.clock() - self.faults.habits.reads_after
+            return None if is_late else super().retrieve(uid)
+
+    def release(self, uid: str) -> str | None:
+        with self.database.lock, self.database.connection as connection:
+            row = self.find_live(uid)
+            kind = super().release(uid)
+            if row is not None:
+                ends_at = min(row["ends_at"], self.clock() + self.faults.habits.release_takes)
+                connection.execute("UPDATE workstations SET ends_at = ? WHERE uid = ?", (ends_at, uid))
+            return kind
+
+    def describe(self, row: sqlite3.Row, *, status: str) -> Document:
+        self.items.most_shown = items.MOST_SHOWN + self.faults.habits.more_files
+        return super().describe(row, status=status)
+
+    def age(self, seconds: float) -> None:
+        """As if every workstation had begun so much earlier; what ends then, and when, stays as it is."""
+        with self.database.lock, self.database.connection as connection:
+            connection.execute("UPDATE workstations SET started_at = started_at - ?", [seconds])
+
+    # --- The two lists ---
+
+    def select(self, *, active: bool, window: paging.Window, limit: int) -> list[sqlite3.Row]:
+        return [] if self.faults.habits.lists_empty else super().select(active=active, window=window, limit=limit)
+
+    def list_terms(self, *, active: bool, window: paging.Window) -> dict[str, Any]:
+        habits, now = self.faults.habits, self.clock()
+        bounds = {name: getattr(window, name) for name in ("before", "after")}
+        told = {name: bound - habits.clock_off for name, bound in bounds.items() if bound is not None}
+        terms = super().list_terms(active=active, window=replace(window, **told))
+        terms["started_at <= ?"] = now - habits.shows_after
+        if active:
+            terms["ends_at > ?"] = now - habits.shows_ended_for
+        else:
+            terms["ends_at <= ?"] = now - habits.history_shows_after
+        if habits.omit:
+            terms["uid NOT IN (SELECT value FROM json_each(?))"] = json.dumps(sorted(habits.omit))
+        return terms
+
+    def page_from(self, place: int, *, active: bool, window: paging.Window, limit: int) -> tuple[list[Document], bool]:
+        """So many from a place on, counted from the newest, and whether more follow."""
+        status = "active" if active else "completed"
+        with self.database.lock:
+            rows = self.select(active=active, window=window, limit=place + limit + 1)[place:]
+            return [self.describe(row, status=status) for row in rows[:limit]], len(rows) > limit
