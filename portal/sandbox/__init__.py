@@ -1,1 +1,1 @@
-"""An imitation of the provider's HTTP API, for demo, tests and rehearsal. It knows nothing of the portal."""
+"""An imitation of the provider's HTTP API, for demos and simulated failures. It knows nothing of the portal."""

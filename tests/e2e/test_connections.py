@@ -30,7 +30,8 @@ def browser(request: pytest.FixtureRequest, playwright: Playwright, tmp_path_fac
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[server.Sandbox]:
+def provider(browser) -> Iterator[server.Sandbox]:
+    """One for each browser: a test may leave it pointing at what has ended."""
     with server.Sandbox() as running:
         yield running
 

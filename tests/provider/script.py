@@ -1,4 +1,11 @@
-"""The script: answers that a test has laid out for the next calls."""
+"""The script: answers that a test has laid out for the next calls.
+
+An answer has `on` (the operation; `POST /workstations` if it has none, `*` for any), `times`, and either `name`, one of
+the reserved names, or `status`, `headers` and `body`. `made`: whether the call does what it asks for, whatever is
+answered; with a status of its own it does not. `delay`: seconds before the answer. `uid`: the ID that the answer to a
+POST names, with a fresh one for each `*`; the workstation has it, unless another has it already. `listed_after`,
+`read_after`: seconds until it shows.
+"""
 
 import json
 import threading

@@ -125,6 +125,7 @@ def test_an_address_for_scripts_is_shown_once(sandbox, sign_in, alice, uid, kind
     shown = browser.post(page, {"kind": kind}).content.decode()
     assert address in shown
     assert ("connect_over_cdp" in shown) is (kind == "cdp")
+    assert "the sandbox has nothing behind this address" in shown
     assert address not in browser.get(page).content.decode()
 
 
