@@ -42,12 +42,6 @@ class Database:
         with self.lock:
             self.connection.close()
 
-    def reset(self) -> None:
-        """Forget everything. Sequences go on, so that a call still in flight cannot be taken for a later one."""
-        with self.lock, self.connection:
-            for table in ("items", "workstations", "workspaces"):
-                self.connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
-
     def all(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """Every row."""
         return self.connection.execute(sql, values).fetchall()

@@ -138,7 +138,7 @@ class Handler(BaseHTTPRequestHandler):
     def _send_head(self, reply: Reply, **framing: str) -> None:
         headers = {"Content-Type": reply.content_type}
         headers |= {name.replace("_", "-"): value for name, value in framing.items()}
-        # Compared without regard to case, so that a script may replace any header, the framing included.
+        # Compared without regard to case, so that a response may replace any header, the framing included.
         own = {name.lower() for name in reply.headers}
         self.send_response(reply.status)
         for name, value in [*((n, v) for n, v in headers.items() if n.lower() not in own), *reply.headers.items()]:

@@ -1,4 +1,4 @@
-"""How a call may end: in a proper response, or in what a reserved name or a script asks for."""
+"""How a call may end: in a proper response, or in what a reserved name or the hook asks for."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -49,10 +49,6 @@ class Store:
         """Close the database."""
         self.database.close()
 
-    def reset(self) -> None:
-        """Forget everything."""
-        self.database.reset()
-
     def knows_workspace(self, uid: str) -> bool:
         """Whether a workstation may be asked for in this workspace."""
         if names.is_reserved(uid):

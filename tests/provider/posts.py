@@ -66,11 +66,6 @@ class Posts:
         rows = self._read("operation != ?")
         return [_describe(row) | {"on": row["operation"], "workstation": row["workstation"]} for row in rows]
 
-    def clear(self) -> None:
-        """Forget them. Sequences go on, so that a call still in flight cannot be taken for a later one."""
-        with self._database.lock, self._database.connection as connection:
-            connection.execute("DELETE FROM posts")
-
     def _read(self, term: str) -> list[sqlite3.Row]:
         with self._database.lock:
             return self._database.all(f"SELECT * FROM posts WHERE {term} ORDER BY sequence", POST)

@@ -26,8 +26,9 @@ def run(path: Path) -> Iterator[tuple["subprocess.Popen[str]", Director]]:
 
 def post_and_wait(director: Director) -> socket.socket:
     """A POST that has made its workstation and is not answered yet."""
+    before = len(director.uids())
     connection = director.post_raw("slow-600")
-    while not director.uids():
+    while len(director.uids()) == before:
         pass
     return connection
 
