@@ -15,13 +15,13 @@ def test_all_views_are_there_before_the_first_request():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("charset", ["hex", "zip", "rot13", "base64", "idna", "undefined", "unicode_escape", "utf-8"])
 @pytest.mark.parametrize("path", ["/accounts/login/", "/healthz", "/nowhere/?q=%5Cud800"])
-def test_no_encoding_breaks_a_page(path, charset):
+def test_no_encoding_breaks_a_page(path):
     statuses: list[str] = []
-    environ = RequestFactory().get(path).environ | {"CONTENT_TYPE": f"a/b; charset={charset}"}
+    for charset in ("hex", "zip", "rot13", "base64", "idna", "undefined", "unicode_escape", "utf-8"):
+        environ = RequestFactory().get(path).environ | {"CONTENT_TYPE": f"a/b; charset={charset}"}
 
-    body = wsgi.application(environ, lambda status, headers, error=None: statuses.append(status))
+        body = wsgi.application(environ, lambda status, headers, error=None: statuses.append(status))
 
-    assert statuses[0][:3] in ("200", "302", "404")
-    assert b"".join(body) or statuses[0].startswith("302")
+        assert statuses[-1][:3] in ("200", "302", "404"), charset
+        assert b"".join(body) or statuses[-1].startswith("302"), charset

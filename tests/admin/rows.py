@@ -154,10 +154,3 @@ def create_seal() -> models.Seal:
         marks=b"m" * 32,
         digest="d" * 64,
     )
-
-
-MODELS = (
-    *("account", "key", "request", "attempt", "lateresponse", "workstation", "workspace", "file", "log", "event"),
-    *("credential", "scan", "notice", "workstationtype", "seal", "tombstone"),
-    *("database", "restore", "strayresponse", "finding", "connection", "share"),
-)

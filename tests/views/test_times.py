@@ -82,12 +82,12 @@ def list_formats() -> set[str]:
     return {found for path in files for found in re.findall(r'"((?:j M|H:i)[jMYHisT,: ]*)"', path.read_text())}
 
 
-@pytest.mark.parametrize("format", sorted(list_formats()))
 @pytest.mark.parametrize("time", ["2026-01-02T03:04:05", "2026-10-25T23:59:59", "0987-12-31T00:00:00"])
-def test_an_exact_time_is_said_as_django_says_it(format, time):
+def test_an_exact_time_is_said_as_django_says_it(time):
     local = datetime.fromisoformat(time).replace(tzinfo=ROME)
-    shown = ui.draw_moment(local, now=local, format=format)
-    assert shown.endswith(f">{date_format(local, format)}</time>")
+    for form in list_formats():
+        shown = ui.draw_moment(local, now=local, format=form)
+        assert shown.endswith(f">{date_format(local, form)}</time>"), form
 
 
 @pytest.mark.parametrize("stored", ["", "Mars/Olympus", "../secret", "Europe", "x" * 64])
