@@ -1,14 +1,15 @@
 """Answers that are written while they are sent: few at one time, for each holds a thread until its reader has it."""
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template import loader
+
+from portal.services.runtime.process import MEMORY
 
 _TRY_AGAIN = "10"  # seconds
 _PLACES = min(settings.WEB_THREADS // 4, settings.WEB_CONNECTIONS // 2)  # of this process
@@ -42,7 +43,6 @@ class _Place:
     """One of the places, given back once. One person has half of them at most, but for the only one."""
 
     _lock = threading.Lock()
-    _held: ClassVar[Counter[object]] = Counter()
 
     def __init__(self, person: object) -> None:
         self._person, self._is_held = person, True
@@ -51,16 +51,16 @@ class _Place:
     def take(cls, *, person: object) -> "_Place | None":
         """A place for the person; None where there is none."""
         with cls._lock:
-            if cls._held.total() >= _PLACES or cls._held[person] >= max(1, _PLACES // 2):
+            if MEMORY.streams.total() >= _PLACES or MEMORY.streams[person] >= max(1, _PLACES // 2):
                 return None
-            cls._held[person] += 1
+            MEMORY.streams[person] += 1
             return cls(person)
 
     def close(self) -> None:
         with self._lock:
             if self._is_held:
                 self._is_held = False
-                self._held[self._person] -= 1
+                MEMORY.streams[self._person] -= 1
 
 
 class _Pieces:

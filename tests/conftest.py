@@ -8,10 +8,10 @@ import pytest
 from django.db import connections
 from django.test import TransactionTestCase
 
-from portal import models, streams
+from portal import models
 from portal.db import places
-from portal.services.audit import checkstate, seals
-from portal.services.key import accounts, database_moved, databases
+from portal.services.key import accounts
+from portal.services.runtime.process import MEMORY
 from tests import beginning, dbclock, factories
 from tests.browser import Browser
 from tests.provider import server
@@ -58,11 +58,7 @@ def slow_fingerprints(monkeypatch) -> None:
 @pytest.fixture(autouse=True)
 def _begin_as_a_new_process() -> None:
     """Between tests the database is emptied, which a worker would rightly take for a loss."""
-    database_moved.MEMORY.forget()
-    databases.MADE.clear()
-    checkstate.forget_states()
-    seals.forget_newest()
-    streams._Place._held.clear()  # a test may leave a response half read, which a server never does
+    MEMORY.forget()
     if places.has_file():
         places.remove_file()
 

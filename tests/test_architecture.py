@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "forms": {"forms", "models", "failures", "passwords"},
     "templatetags": {"templatetags", "models", "failures"},
     "middleware": {"services", "models", "client_address", "sessionstore", "web"},
-    "streams": set(),
+    "streams": {"services"},
     "views": {
         *("views", "forms", "services", "failures", "models", "sandbox", "db", ""),
         *("client_address", "passwords", "sessionstore", "streams"),

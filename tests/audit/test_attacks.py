@@ -15,11 +15,12 @@ from portal import agentstation, models
 from portal.db import clock
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import canonical, checkpoints, checkstate, protection, reading, report, seals, verify, watch
+from portal.services.audit import canonical, checkpoints, protection, reading, report, verify, watch
 from portal.services.people import links, membership, people, setup
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import dispatch, results
 from portal.services.retention.prune import prune_old
+from portal.services.runtime.process import MEMORY
 from tests import factories
 from tests.audit import test_watch
 from tests.audit.conftest import find, tamper
@@ -598,7 +599,7 @@ def test_seals_made_anew_do_not_hide_what_was_removed_before_the_last_night(reco
     seal()
     test_watch.check()
     remove_without_trace(victim)
-    seals.forget_newest()  # another worker
+    MEMORY.forget()  # another worker
     seal()
     assert ("seal", f"seal {models.Seal.objects.filter(last_id__gte=victim.pk).earliest('number').pk}") in find()
 
@@ -762,7 +763,7 @@ def test_a_check_that_never_ends_is_a_warning_whatever_its_state_says(record, mo
     assert watch.find_warnings(now=now + timedelta(minutes=1)) == []
     for hours in range(24, 73, 24):
         put_back(states)
-        checkstate.forget_states()
+        MEMORY.forget()
         with monkeypatch.context() as patch:
             test_watch.move_clock(patch, hours=hours)
             patch.setattr(watch, "_ROUND", 0.0)

@@ -19,10 +19,11 @@ from portal import models
 from portal.db import places
 from portal.models.clock import Now
 from portal.services.audit import verify
-from portal.services.key import accounts, circuit_breaker, database_moved, databases
+from portal.services.key import accounts, circuit_breaker, database_moved
 from portal.services.reconciliation import restore
 from portal.services.requests import dispatch, results
 from portal.services.runtime import clients
+from portal.services.runtime.process import MEMORY
 from tests import factories, pool
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,11 +40,6 @@ def _a_real_key(settings) -> None:
 
 def claim() -> dispatch.Call | None:
     return factories.claim_next(worker="w")
-
-
-def begin_a_new_process() -> None:
-    database_moved.MEMORY.forget()
-    databases.MADE.clear()
 
 
 def list_changes() -> list[str]:
@@ -92,7 +88,7 @@ def read_raw(file: Path) -> bytes | None:
 def test_the_first_claim_makes_the_identity_and_later_ones_find_it_unchanged(sandbox, alice):
     for _ in range(3):
         factories.submit(alice)
-        begin_a_new_process()
+        MEMORY.forget()
         factories.send_once()
     row = models.Database.objects.get()
     assert len(row.identity) == 32
@@ -181,7 +177,7 @@ def test_a_copy_from_before_the_first_worker_sends_nothing_either(sandbox, alice
         factories.submit(alice)
     with copy_database(tmp_path) as url:
         assert run_on_copy(url) == "0 claimed"
-        begin_a_new_process()
+        MEMORY.forget()
         assert [claim() is not None for _ in range(5)] == [True] * 5
 
 
@@ -221,7 +217,7 @@ def test_a_backup_put_back_in_place_sends_nothing(sandbox, alice, backup, starts
     factories.send_once()
     backup.put_back()
     if starts_anew:
-        begin_a_new_process()
+        MEMORY.forget()
 
     assert claim() is None
 
@@ -243,7 +239,7 @@ def test_without_the_file_beside_it_nothing_is_sent(sandbox, alice):
     factories.send_once()
     factories.submit(alice)
     places.remove_file()
-    begin_a_new_process()
+    MEMORY.forget()
     assert claim() is None
     assert_is_paused(for_="no-file")
 
@@ -256,7 +252,7 @@ def test_a_file_of_another_database_or_of_none_is_a_change(sandbox, alice, conte
     factories.submit(alice)
     file = Path(f"{connection.settings_dict['NAME']}-identity")
     file.write_bytes(content)
-    begin_a_new_process()
+    MEMORY.forget()
     assert claim() is None
     assert_is_paused(for_="identity")
 
@@ -305,7 +301,7 @@ def test_a_promotion_that_lost_nothing_is_an_event(sandbox, alice):
     factories.submit(alice)
     factories.send_once()
     promote_earlier()
-    database_moved.MEMORY.timeline = 0
+    MEMORY.timeline = 0
     factories.submit(alice)
     assert factories.send_once().workstation is not None
     assert list_changes() == ["promotion"]
@@ -317,7 +313,7 @@ def test_a_promotion_that_nobody_saw_pauses(sandbox, alice):
     factories.submit(alice)
     factories.send_once()
     promote_earlier()
-    begin_a_new_process()
+    MEMORY.forget()
     factories.submit(alice)
     assert claim() is None
     assert_is_paused(for_="timeline")
@@ -328,7 +324,7 @@ def test_who_saw_more_than_the_worker_that_took_the_promotion_pauses(sandbox, al
     """The replica lacked the last commits of one worker; another, which had seen less, has claimed since."""
     factories.submit(alice)
     factories.send_once()
-    database_moved.MEMORY.timeline = 0
+    MEMORY.timeline = 0
     models.Database.objects.update(timeline_tick=0)
     factories.submit(alice)
     assert claim() is None
@@ -441,7 +437,7 @@ def test_a_database_that_was_put_back_is_restored(sandbox, doubted, olga):
 def test_whatever_other_processes_remember_the_response_holds(sandbox, doubted, olga):
     """Another worker had seen a higher tick, before the database went back, and looks only after the response."""
     models.Key.objects.update(tick=2)
-    database_moved.MEMORY.ticks = {str(models.Key.objects.get().pk): 5_000}
+    MEMORY.ticks = {str(models.Key.objects.get().pk): 5_000}
     confirm(olga, was_put_back=False)
     assert claim() is not None
     assert list_changes() == ["place"]
@@ -468,7 +464,7 @@ def test_numbers_are_skipped_as_soon_as_the_change_is_seen(sandbox, doubted, ali
 
 def test_restore_before_the_start_leaves_no_question(sandbox, doubted, alice):
     restore.restore_requests()
-    begin_a_new_process()
+    MEMORY.forget()
     factories.submit(alice)
     assert claim() is not None
     assert list_changes() == ["place"]

@@ -10,6 +10,7 @@ from datetime import datetime
 from portal import models
 from portal.models.event import Verb
 from portal.services.audit import canonical, reading, signatures
+from portal.services.runtime.process import MEMORY
 
 What = models.LogCheck.What
 
@@ -17,7 +18,6 @@ _WHAT = "check"
 _FORM = canonical.Form(
     model=models.LogCheck, names=("what", "begun_at", "ended_at", "phase", "position", "rounds", "signature")
 )
-_SEEN: dict[What, models.LogCheck] = {}
 
 
 def find_state(*, what: What) -> models.LogCheck | None:
@@ -32,7 +32,7 @@ def find_state(*, what: What) -> models.LogCheck | None:
 
 def read_state(*, what: What) -> tuple[models.LogCheck, bool]:
     """Where to go on, and whether that is where the portal was: else somebody has written over it, or put it back."""
-    stored, seen = find_state(what=what), _SEEN.get(what)
+    stored, seen = find_state(what=what), MEMORY.checks.get(what)
     if stored is not None and (seen is None or stored.rounds >= seen.rounds):
         return stored, True
     # That nothing is stored is as it should be only where nothing ever was.
@@ -50,12 +50,7 @@ def keep_state(*, check: models.LogCheck) -> None:
 
 def remember_state(*, check: models.LogCheck) -> None:
     """What was stored is from now on the least that this process takes for the portal's."""
-    _SEEN[What(check.what)] = copy.copy(check)
-
-
-def forget_states() -> None:
-    """Know nothing, as a process that has just started."""
-    _SEEN.clear()
+    MEMORY.checks[What(check.what)] = copy.copy(check)
 
 
 def describe_end(*, check: models.LogCheck) -> dict[str, object]:

@@ -19,6 +19,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services.audit import canonical, keys, marks, reading
 from portal.services.runtime import leases
+from portal.services.runtime.process import MEMORY
 
 logger = logging.getLogger(__name__)
 
@@ -104,32 +105,17 @@ def _read_newest() -> models.Seal | None:
     return models.Seal.objects.defer("marks").order_by("-number").first()
 
 
-@dataclass
-class _Made:
-    """The newest seal that this process has made: whoever removes it must not get another in its place."""
-
-    seal: models.Seal | None = None
-
-
-_MADE = _Made()
-
-
-def forget_newest() -> None:
-    """Know nothing, as a process that has just started."""
-    _MADE.seal = None
-
-
 def find_loss() -> models.Seal | None:
     """The newest seal that this process has made, where it is not there any more.
 
     Where the portal has noted since that its database went back, that is why, and people have been asked about it.
     """
-    made = _MADE.seal
+    made = MEMORY.seal
     if made is None or models.Seal.objects.filter(number=made.number, digest=made.digest).exists():
         return None
     changed = reading.find_newest_of(verb=Verb.DATABASE_CHANGED)
     if changed is not None and changed.at >= canonical.write_time(time=made.made_at):
-        forget_newest()
+        MEMORY.seal = None
         return None
     return made
 
@@ -152,7 +138,7 @@ def _seal_batch(*, until: int, lease: leases.Lease) -> int:
     with transaction.atomic():
         leases.renew_lease(lease=lease)
         seal.save(force_insert=True)
-    _MADE.seal = seal
+    MEMORY.seal = seal
     logger.info(
         "Seal %d: %d events, %d to %d, digest %s, key %s.",
         *(seal.number, seal.count, seal.first_id, seal.last_id, seal.digest, seal.key_id),

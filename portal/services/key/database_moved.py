@@ -6,7 +6,6 @@ is not as this process, or SQLite's file beside the database, remembers it. An o
 """
 
 import logging
-from dataclasses import dataclass, field
 from functools import partial
 
 from django.conf import settings
@@ -18,56 +17,13 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, databases
+from portal.services.runtime.process import MEMORY
 
 logger = logging.getLogger(__name__)
 
 # More than were ever claimed in what a restore loses: whatever tick any process remembers, the next one is higher.
 _TICK_GAP = 1_000_000_000
 _NUMBER_GAP = 1_000
-
-
-@dataclass(kw_only=True)
-class Memory:
-    """What this process has seen of its database: the highest tick of each key, by the key's id.
-
-    On SQLite a file beside the database has the same, for the next process. It may be behind, and is never ahead:
-    only what was committed is kept.
-    """
-
-    identity: str = ""
-    timeline: int = 0
-    ticks: dict[str, int] = field(default_factory=dict)
-
-    def recall(self) -> bool:
-        """Read the file where this process has seen nothing yet; returns whether anything is known."""
-        if not self.identity and places.has_file() and (values := places.read_file()) is not None:
-            self.identity = str(values.get("identity") or "unreadable")
-            self.ticks = dict(values.get("ticks") or {})
-        return bool(self.identity)
-
-    def keep(self, *, row: models.Database, key: models.Key) -> None:
-        """Note, after the commit, what the database is now."""
-        if self.identity != row.identity:
-            self.ticks = {}
-        self.identity, self.timeline = row.identity, row.timeline
-        # Two threads' commits may be told in the other order.
-        self.ticks[str(key.pk)] = max(key.tick, self.get_tick(key=key))
-        if places.has_file():
-            try:
-                places.write_file(values={"identity": self.identity, "ticks": self.ticks})
-            except OSError:
-                logger.warning("The file beside the database cannot be written.")
-
-    def forget(self) -> None:
-        """Know nothing, as a process that has just started."""
-        self.identity, self.timeline, self.ticks = "", 0, {}
-
-    def get_tick(self, *, key: models.Key) -> int:
-        """The highest tick of the key that was seen."""
-        return self.ticks.get(str(key.pk), 0)
-
-
-MEMORY = Memory()
 
 
 @transaction.atomic
@@ -89,7 +45,7 @@ def pause_if_moved(*, key: models.Key, row: models.Database | None = None, place
         row = _note_change(what="promotion", place=place, key=key)
     if row.doubt and not (key.is_paused and key.cause == models.DATABASE_MOVED):
         circuit_breaker.pause_with_question(key=key, cause=models.DATABASE_MOVED, now=clock.read_clock())
-    transaction.on_commit(partial(MEMORY.keep, row=row, key=key))
+    transaction.on_commit(partial(_remember, row=row, key=key))
 
 
 def doubt_database(*, key: models.Key, what: str) -> None:
@@ -108,7 +64,7 @@ def accept_database(*, key: models.Key) -> models.Database:
     row.save()
     if key.is_paused and key.cause == models.DATABASE_MOVED:
         circuit_breaker.end_pause(key=key, now=clock.read_clock())
-    transaction.on_commit(partial(MEMORY.keep, row=row, key=key))
+    transaction.on_commit(partial(_remember, row=row, key=key))
     return row
 
 
@@ -123,18 +79,52 @@ def find_doubt() -> models.Database | None:
     return models.Database.objects.exclude(doubt="").first()
 
 
+def _recall() -> bool:
+    """Read SQLite's file where this process has seen nothing yet; returns whether anything is known.
+
+    The file may be behind, and is never ahead: only what was committed is kept.
+    """
+    if not MEMORY.identity and places.has_file() and (values := places.read_file()) is not None:
+        MEMORY.identity = str(values.get("identity") or "unreadable")
+        MEMORY.ticks = dict(values.get("ticks") or {})
+    return bool(MEMORY.identity)
+
+
+def _remember(*, row: models.Database, key: models.Key) -> None:
+    """Note, after the commit, what the database is now; in SQLite's file too, for the next process."""
+    if MEMORY.identity != row.identity:
+        MEMORY.ticks = {}
+    MEMORY.identity, MEMORY.timeline = row.identity, row.timeline
+    # Two threads' commits may be told in the other order.
+    MEMORY.ticks[str(key.pk)] = max(key.tick, _get_tick(key=key))
+    if places.has_file():
+        try:
+            places.write_file(values={"identity": MEMORY.identity, "ticks": MEMORY.ticks})
+        except OSError:
+            logger.warning("The file beside the database cannot be written.")
+
+
+def _forget() -> None:
+    MEMORY.identity, MEMORY.timeline, MEMORY.ticks = "", 0, {}
+
+
+def _get_tick(*, key: models.Key) -> int:
+    """The highest tick of the key that was seen."""
+    return MEMORY.ticks.get(str(key.pk), 0)
+
+
 def _find_change(*, row: models.Database, place: places.Place, key: models.Key) -> str:
     """What shows that this is a copy, or that something was lost; empty where nothing does."""
     if row.place != place.name:
         return "place"
-    if not MEMORY.recall():
+    if not _recall():
         # Whoever claimed has written the file, unless the claim is part of this very transaction.
-        if places.has_file() and key.tick and row.identity not in databases.MADE:
+        if places.has_file() and key.tick and row.identity not in MEMORY.given:
             return "no-file"
         return "timeline" if row.timeline != place.timeline else ""  # nobody here knows what was there before
     if MEMORY.identity != row.identity:
         return "identity"
-    seen = MEMORY.get_tick(key=key)
+    seen = _get_tick(key=key)
     # Another worker, which had seen less, may have found that the promotion lost nothing.
     has_lost = MEMORY.timeline != row.timeline and seen > row.timeline_tick
     return "tick" if seen > key.tick or has_lost else ""
@@ -152,12 +142,12 @@ def _note_change(*, what: str, place: places.Place, key: models.Key) -> models.D
     row.save()
     row.refresh_from_db()
     # What was seen of the former state has been told: from now on this one is looked at.
-    transaction.on_commit(MEMORY.forget)
+    transaction.on_commit(_forget)
     detail = {
         "what": what,
         "before": before,
         "after": {"place": row.place, "timeline": row.timeline, "doubt": row.doubt},
-        "seen_tick": MEMORY.get_tick(key=key),
+        "seen_tick": _get_tick(key=key),
         "tick": key.tick,
     }
     audit.record(Verb.DATABASE_CHANGED, row, detail=detail)

@@ -7,9 +7,7 @@ from django.db.models import QuerySet
 from portal import models
 from portal.db import places
 from portal.models.compiled import compiled
-
-# Identities that this process gave. One that was not committed is nobody's.
-MADE: set[str] = set()
+from portal.services.runtime.process import MEMORY
 
 
 def get_database() -> models.Database:
@@ -17,7 +15,7 @@ def get_database() -> models.Database:
     if found := _read_database():
         return found[0]
     place, identity = places.read_place(), secrets.token_hex(16)
-    MADE.add(identity)
+    MEMORY.given.add(identity)
     row, _ = models.Database.objects.get_or_create(
         pk=1, defaults={"identity": identity, "place": place.name, "timeline": place.timeline}
     )
