@@ -3,14 +3,17 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.contrib.auth.models import Group
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 
 from portal import agentstation, models
+from portal.models.clock import Now
 from portal.services.key import accounts, credentials, steady_clock
 from portal.services.mirrors import releases
 from portal.services.people import sessions, setup
@@ -20,6 +23,16 @@ from portal.services.runtime import clients, leases
 from tests.provider import server
 
 PASSWORD = "correct horse battery staple"
+MOVED = {
+    models.Account: ["created_at"],
+    models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
+    models.Credential: ["seen_at"],
+    models.Key: ["paused_at", "paused_until", "pause_ended_at", "probe_at"],
+    models.Request: ["queued_at", "next_attempt_at"],
+    models.Scan: ["begun_at", "ended_at"],
+    models.Workspace: ["first_seen_at"],
+    models.Workstation: ["first_seen_at", "listed_at", "created_at"],
+}
 RUNNING: list[server.Sandbox] = []  # the sandboxes of the present test
 
 
@@ -71,6 +84,22 @@ def submit(
     mark_baseline_scan()
     return submissions.submit_request(
         requester=requester, submission=submission or uuid4(), type=type, workspace_uid=workspace_uid, note=note
+    )
+
+
+def create_past_request(
+    requester: models.User, at: datetime, *, status: str = "SUCCEEDED", seconds: float = 30.0, **values: str
+) -> models.Request:
+    """One that was submitted then, and took so long where it has ended."""
+    is_open = status in ("QUEUED", "SENDING", "UNKNOWN")
+    return models.Request.objects.create(
+        **{"account": accounts.get_current_account(), "submission": uuid4(), "type": "python"} | values,
+        requester=requester,
+        status=status,
+        was_unknown=status == "UNKNOWN",
+        created_at=at,
+        ended_at=None if is_open else at + timedelta(seconds=seconds),
+        took=None if is_open else seconds,
     )
 
 
@@ -208,6 +237,19 @@ def ask_people(*portal_requests: models.Request) -> None:
     """As if the scans could not tell what became of the requests."""
     numbers = [portal_request.pk for portal_request in portal_requests]
     models.Request.objects.filter(pk__in=numbers).update(operator_note="Undecided.")
+
+
+def make_overdue(call: dispatch.Call) -> None:
+    """As if the worker that made this call had died long ago."""
+    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
+
+
+def pass_time(seconds: float) -> None:
+    """As if so much time had gone by: all that was written so far moves into the past, at the provider too."""
+    with unprotected():
+        for model, names in MOVED.items():
+            model._default_manager.update(**{name: F(name) - timedelta(seconds=seconds) for name in names})
+    age_provider(seconds)
 
 
 def age_provider(seconds: float) -> None:

@@ -6,16 +6,14 @@ A check that cannot fail is none. With the protection on, the same fault leaves 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from portal import models
 from portal.db import clock
-from portal.models.clock import Now
 from portal.services.key import circuit_breaker
 from portal.services.reconciliation import matching, reconcile
 from portal.services.requests import dispatch, fair_queue, results, retry_policy
@@ -29,13 +27,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SEND_WITHIN, CALL_WITHIN = 10.0, 5.0  # the settings of the tests
 LONG = 300  # seconds: past every deadline and the grace for settling
 LIVING, KILLED = 1, 2  # the workers
-MOVED = {
-    models.Request: ["next_attempt_at"],
-    models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
-    models.Scan: ["begun_at", "ended_at"],
-    models.Workspace: ["first_seen_at"],
-    models.Workstation: ["first_seen_at", "listed_at", "created_at"],
-}
 
 
 @dataclass
@@ -66,10 +57,7 @@ class Scene:
         return call is not None
 
     def pass_time(self, seconds: float) -> None:
-        with factories.unprotected():
-            for model, names in MOVED.items():
-                model._default_manager.update(**{name: F(name) - timedelta(seconds=seconds) for name in names})
-        factories.age_provider(seconds)
+        factories.pass_time(seconds)
         self.passed.append((len(self.sandbox.record()["posts"]), seconds))
 
     def do_duties(self, *, after: float) -> None:
@@ -176,7 +164,7 @@ def response_is_recorded_after_its_deadline(scene: Scene) -> None:
     call = scene.claim()
     assert call is not None
     result = scene.call(call)
-    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+    factories.make_overdue(call)
     factories.recover_requests(lease=scene.lease)
     results.record_result(call=call, result=result)
     scene.finish()

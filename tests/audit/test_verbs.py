@@ -30,8 +30,7 @@ from tests import factories
 from tests.audit.test_pruning import prune_all
 from tests.browser import Browser
 from tests.provider import server
-from tests.services.test_operator_actions import make_orphan, make_unknown
-from tests.services.test_reconcile import scan
+from tests.services.reconciling import make_orphan, make_unknown, scan
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

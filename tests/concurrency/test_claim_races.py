@@ -352,7 +352,7 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
     """Two attempts are overdue. The duty ends the first and is paused; another worker follows and ends the second."""
     first, second = [factories.submit(alice) for _ in range(2)]
     for call in (factories.claim(), factories.claim()):
-        models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+        factories.make_overdue(call)
     lease = take("recover", "paused")
     paused, go_on = threading.Event(), threading.Event()
     make_unknown = timeouts._make_unknown
@@ -390,7 +390,7 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
 def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, alice, monkeypatch):
     """The lease's row is locked (on SQLite everything is): the follower waits for the commit, which renews it."""
     factories.submit(alice)
-    models.Attempt.objects.filter(pk=factories.claim().attempt_id).update(deadline_at=Now())
+    factories.make_overdue(factories.claim())
     lease = take("recover", "slow")
     models.Lease.objects.update(expires_at=Now())
     inside, go_on = threading.Event(), threading.Event()
@@ -430,7 +430,7 @@ def test_of_the_deadline_and_the_response_exactly_one_ends_the_attempt(sandbox, 
         portal_request = factories.submit(alice)
         call = factories.claim()
         result = dispatch.send_call(call=call, client=client)
-        models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+        factories.make_overdue(call)
 
         won(
             crowd.run_together(

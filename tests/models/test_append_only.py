@@ -211,7 +211,7 @@ def run_outside(sql: str) -> None:
 def test_what_moves_on_still_may(sandbox, alice):
     portal_request = factories.submit(alice)
     call = factories.claim()
-    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+    factories.make_overdue(call)
     models.Request.objects.filter(pk=portal_request.pk).update(operator_note="Look at it.")
     models.User.objects.filter(pk=alice.pk).update(is_active=False)
 

@@ -1,28 +1,19 @@
 """What the state machines share: a database that forgets each example, results without a provider, and time."""
 
-from datetime import timedelta
 from itertools import count
 from uuid import uuid4
 
 from django.db import transaction
-from django.db.models import F
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine
 
 from portal import agentstation, failures, models
-from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.requests import dispatch, submissions
 from tests import factories
 
 # Moved by more than an example takes, so that real time never decides.
 TICK = 10
-MOVED = {
-    models.Credential: ["seen_at"],
-    models.Key: ["paused_at", "paused_until", "pause_ended_at", "probe_at"],
-    models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
-    models.Request: ["queued_at", "next_attempt_at"],
-}
 _STATUSES = {"no-connection": None, "no-answer": None, "unreadable": 200, "other": 418}
 _uids = count(1)
 
@@ -62,13 +53,6 @@ class Example(RuleBasedStateMachine):
             self._transaction.__exit__(None, None, None)
 
 
-def pass_time(seconds: float) -> None:
-    """As if so much time had gone by: all that was written so far moves into the past."""
-    with factories.unprotected():
-        for model, names in MOVED.items():
-            model._default_manager.update(**{name: F(name) - timedelta(seconds=seconds) for name in names})
-
-
 def submit(requester: models.User) -> models.Request:
     """Put one more request into the queue."""
     return submissions.submit_request(requester=requester, submission=uuid4(), type="python", workspace_uid="", note="")
@@ -89,8 +73,3 @@ def make_result(code: str, *, retry_after: float | None = None, uid: str = "") -
         return dispatch.Result(workstation=agentstation.Workstation.from_dict(raw), response=response)
     failure = failures.NO_ANSWER if code == "502" else failures.CATALOGUE[code]
     return dispatch.Result(failure=failure, response=response)
-
-
-def make_overdue(call: dispatch.Call) -> None:
-    """As if the worker that made this call had died long ago."""
-    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())

@@ -143,7 +143,7 @@ class Pause(scene.Example):
             self.claim(0)
 
     def tick(self, seconds: int = scene.TICK) -> None:
-        scene.pass_time(seconds)
+        factories.pass_time(seconds)
         self.model.now += seconds
 
     # --- What can happen ---
@@ -216,7 +216,7 @@ class Pause(scene.Example):
     def worker_dies(self, data: st.DataObject) -> None:
         attempt = data.draw(st.sampled_from(self.attempts))
         self.tick()
-        scene.make_overdue(attempt.call)
+        factories.make_overdue(attempt.call)
         factories.recover_requests(lease=self.lease)
         self.attempts.remove(attempt)
 

@@ -57,7 +57,7 @@ class FairOrder(scene.Example):
         self.step = 0
 
     def tick(self) -> None:
-        scene.pass_time(scene.TICK)
+        factories.pass_time(scene.TICK)
         self.step += 1
 
     def put(self, number: int, *, to_back: bool) -> None:

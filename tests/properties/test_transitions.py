@@ -56,7 +56,7 @@ class Life(scene.Example):
 
     @rule()
     def claim(self) -> None:
-        scene.pass_time(scene.TICK)
+        factories.pass_time(scene.TICK)
         models.Key.objects.update(**OPEN_KEY)  # the pause is another machine's matter
         models.Request.objects.filter(status="QUEUED").update(next_attempt_at=None)
         call = factories.claim_next(worker="test")
@@ -145,7 +145,7 @@ class Life(scene.Example):
 
     def end_by_deadline(self, call: dispatch.Call) -> None:
         self.calls.remove(call)
-        scene.make_overdue(call)
+        factories.make_overdue(call)
         factories.recover_requests(lease=self.lease)
         assert self.status_of(call) == "UNKNOWN"
         self.moves_are_in_the_table()

@@ -160,7 +160,7 @@ def test_workstations_are_neither_refreshed_nor_given_back_with_another_key(real
 
 def test_an_attempt_that_another_account_left_under_way_still_becomes_unknown(waiting, settings, olga):
     call = factories.claim()
-    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
+    factories.make_overdue(call)
     confirm(olga, ask(settings, base_url=OTHER_URL), is_same_account=False)
     assert factories.recover_requests(lease=take("recover")) == 1
     waiting.refresh_from_db()

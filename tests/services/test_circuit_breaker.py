@@ -20,13 +20,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LIST = "GET /workstations"
 
 
-@pytest.fixture
-def lease() -> leases.Lease:
-    taken = leases.acquire_lease(name="probe", holder="test", seconds=600)
-    assert taken is not None
-    return taken
-
-
 def get_key() -> models.Key:
     return models.Key.objects.select_related("account").get(account=accounts.get_current_account())
 
@@ -523,7 +516,7 @@ def test_an_attempt_whose_worker_was_killed_lets_the_next_try_after_its_deadline
     sandbox, alice, olga, lease, is_recovered
 ):
     call = resume_with_one_in_flight(alice, olga)
-    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+    factories.make_overdue(call)
     if is_recovered:
         factories.recover_requests(lease=lease)
 
@@ -545,7 +538,7 @@ def test_a_late_success_from_before_the_pause_leaves_it_as_it_is(sandbox, alice,
     first, second = call_all(sandbox, alice, 2)
     late = dispatch.send_call(call=first, client=clients.make_client())
     finish(sandbox, second, {"name": "fail-402"})
-    models.Attempt.objects.filter(pk=first.attempt_id).update(deadline_at=Now())
+    factories.make_overdue(first)
     factories.recover_requests(lease=lease)
 
     results.record_result(call=first, result=late)

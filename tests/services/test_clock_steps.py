@@ -15,7 +15,6 @@ from portal.services.key import accounts, circuit_breaker, steady_clock
 from portal.services.mirrors import releases
 from portal.services.reconciliation import timeouts
 from portal.services.requests import dispatch
-from portal.services.runtime import leases
 from tests import factories
 from tests.admin import rows
 
@@ -23,13 +22,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 HOUR = 3600.0
 YEAR = 400 * 24 * HOUR
-
-
-@pytest.fixture
-def lease() -> leases.Lease:
-    taken = leases.acquire_lease(name="recover", holder="test", seconds=600)
-    assert taken is not None
-    return taken
 
 
 @pytest.fixture

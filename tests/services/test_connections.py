@@ -31,13 +31,6 @@ def workstation(sandbox, alice) -> models.Workstation:
     return factories.send_until_settled(factories.submit(alice, type="max")).workstation
 
 
-@pytest.fixture
-def lease() -> leases.Lease:
-    taken = leases.acquire_lease(name="connections", holder="test", seconds=600)
-    assert taken is not None
-    return taken
-
-
 def script(sandbox, **answer: object) -> None:
     sandbox.script({"on": TERMINAL, **answer})
 

@@ -17,7 +17,6 @@ from django.db import IntegrityError, connection, transaction
 
 from portal import models
 from portal.db import places
-from portal.models.clock import Now
 from portal.services.audit import verify
 from portal.services.key import accounts, circuit_breaker, database_moved
 from portal.services.reconciliation import restore
@@ -534,14 +533,14 @@ def send(call: dispatch.Call) -> dispatch.Result:
 
 
 def make_unknown(call: dispatch.Call) -> None:
-    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+    factories.make_overdue(call)
     lease = factories.acquire_lease(name="recover", holder="test", seconds=60)
     assert factories.recover_requests(lease=lease) == 1
 
 
 def move_deadline(call: dispatch.Call) -> None:
     """As if the machine had slept for all the time that the call had, and its own clocks with it."""
-    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
+    factories.make_overdue(call)
 
 
 def pause_for_database(call: dispatch.Call) -> None:

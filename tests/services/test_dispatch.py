@@ -31,17 +31,6 @@ class Looking(agentstation.Client):
         return super().request_workstation(**values)
 
 
-@pytest.fixture
-def lease() -> leases.Lease:
-    taken = leases.acquire_lease(name="recover", holder="test", seconds=60)
-    assert taken is not None
-    return taken
-
-
-def make_overdue(call: dispatch.Call) -> None:
-    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now())
-
-
 def test_no_transaction_is_open_during_the_call_and_on_postgresql_no_connection_held(sandbox, alice):
     factories.submit(alice)
     client = Looking()
@@ -161,7 +150,7 @@ def test_what_was_claimed_too_long_ago_is_given_back_unsent(sandbox, alice):
 
 def test_an_attempt_past_its_deadline_becomes_unknown_and_is_never_sent_again(sandbox, alice, lease):
     portal_request = factories.submit(alice)
-    make_overdue(factories.claim())
+    factories.make_overdue(factories.claim())
 
     assert factories.recover_requests(lease=lease) == 1
     assert factories.recover_requests(lease=lease) == 0
@@ -182,7 +171,7 @@ def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     call = factories.claim()
     result = dispatch.send_call(call=call, client=clients.make_client())
-    make_overdue(call)
+    factories.make_overdue(call)
     factories.recover_requests(lease=lease)
 
     results.record_result(call=call, result=result)
@@ -198,7 +187,7 @@ def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, lease):
     portal_request = factories.submit(alice, workspace_uid="fail-422")
     call = factories.claim()
     result = dispatch.send_call(call=call, client=clients.make_client())
-    make_overdue(call)
+    factories.make_overdue(call)
     factories.recover_requests(lease=lease)
 
     results.record_result(call=call, result=result)
@@ -211,7 +200,7 @@ def test_a_late_200_after_a_close_is_kept_as_an_orphan(sandbox, alice, olga, lea
     portal_request = factories.submit(alice)
     call = factories.claim()
     result = dispatch.send_call(call=call, client=clients.make_client())
-    make_overdue(call)
+    factories.make_overdue(call)
     factories.recover_requests(lease=lease)
     from portal.services.requests import submissions
 
@@ -263,9 +252,9 @@ def test_time_under_a_pause_is_no_waiting(sandbox, settings, alice, bob, lease):
 
 def test_a_duty_whose_lease_was_taken_over_changes_nothing(sandbox, alice, lease):
     portal_request = factories.submit(alice)
-    make_overdue(factories.claim())
+    factories.make_overdue(factories.claim())
     models.Lease.objects.update(expires_at=Now())
-    assert leases.acquire_lease(name="recover", holder="another", seconds=60) is not None
+    assert leases.acquire_lease(name=lease.name, holder="another", seconds=60) is not None
 
     with pytest.raises(leases.LeaseLost):
         factories.recover_requests(lease=lease)

@@ -1,7 +1,6 @@
 """What the provider says, as the portal keeps it."""
 
 import json
-from typing import Any
 
 import pytest
 from django.db import transaction
@@ -10,36 +9,9 @@ from portal import agentstation, models
 from portal.services.key import accounts
 from portal.services.mirrors import mirror, sanitize
 from tests import factories
+from tests.services.mirroring import response, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def response(**changes: object) -> dict[str, Any]:
-    return {
-        "id": "Il4lMTpQUC3L",
-        "type": "python",
-        "status": "active",
-        "startedAt": "2026-01-02T03:04:05Z",
-        "workspace": {
-            "id": "bMf1euMgczAY",
-            "status": "active",
-            "createdAt": "2026-01-02T03:04:05Z",
-            "files": {"data": [{"id": "f1", "name": "a.txt", "url": "https://files.example/a", "size": 3}]},
-            "logs": {"data": [{"id": "l1", "type": "boot", "level": "info"}]},
-        },
-    } | changes
-
-
-def store(document: dict[str, object], portal_request: models.Request | None = None) -> models.Workstation:
-    with transaction.atomic():
-        stored = mirror.store_workstation(
-            account=accounts.get_current_account(),
-            workstation=agentstation.Workstation.from_dict(document),
-            request_number=None,
-        )
-        if portal_request is not None:
-            mirror.assign_workstation(stored=stored, portal_request=portal_request)
-        return stored
 
 
 def test_the_same_thing_twice_is_an_update():

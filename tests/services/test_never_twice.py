@@ -15,17 +15,13 @@ from portal.services.reconciliation import listinglag, operator_actions, restore
 from portal.services.requests import dispatch, notes, results, submissions
 from portal.services.runtime import clients, leases
 from tests import factories
-from tests.services.test_reconcile import (
-    _scan_in_every_round,
+from tests.services.reconciling import (
     ask,
     deny_twice,
     entry,
-    lease,
     let_it_be_sent_again,
     made,
     make_witness,
-    pass_time,
-    recovering,
     scan,
     script_list,
     send_late,
@@ -33,9 +29,7 @@ from tests.services.test_reconcile import (
     take_as_not_created,
 )
 
-__all__ = ["_scan_in_every_round", "lease", "recovering"]  # fixtures
-
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scan_in_every_round")]
 
 
 # --- Named late, while the request is being sent again ---
@@ -62,7 +56,7 @@ def test_what_was_named_late_is_taken_where_the_next_call_was_not_made(sandbox, 
 
 def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice, lease, recovering, named_late):
     portal_request, call = named_late
-    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
+    factories.make_overdue(call)
     factories.recover_requests(lease=recovering)
     make_witness(alice)
     deny_twice(lease)
@@ -120,14 +114,14 @@ def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, a
     older = ask(sandbox, alice, "reset-made")
     models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
     sandbox.set_faults({"omit": made(sandbox)})
-    pass_time(700)
+    factories.pass_time(700)
     younger, call, result = send_late(sandbox, bob, recovering)
     scan(lease)
     assert (statuses(older), older.workstation.uid) == (["SUCCEEDED"], factories.get_named(result).uid)
     results.record_result(call=call, result=result)
     sandbox.set_faults({"omit": []})
     make_witness(bob)
-    pass_time(131 + 900)
+    factories.pass_time(131 + 900)
     scan(lease)
     scan(lease)
     assert (statuses(younger), younger.workstation.uid) == (["SUCCEEDED"], made(sandbox)[0])
@@ -137,7 +131,7 @@ def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(s
     older, call, result = send_late(sandbox, alice, recovering)
     models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
     sandbox.set_faults({"omit": made(sandbox)})
-    pass_time(700)
+    factories.pass_time(700)
     younger = ask(sandbox, bob, "reset-made")
     scan(lease)
     assert (statuses(older, younger), older.workstation.uid) == (["SUCCEEDED", "UNKNOWN"], made(sandbox)[1])
@@ -146,7 +140,7 @@ def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(s
     assert spare.update(created_at=older.attempts.get().claimed_at) == 1
     sandbox.set_faults({"omit": []})
     make_witness(bob)
-    pass_time(131 + 900)
+    factories.pass_time(131 + 900)
     scan(lease)
     scan(lease)
     assert statuses(younger) == ["UNKNOWN"]
@@ -209,7 +203,7 @@ def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alic
     assert not witness.is_live
     sandbox.set_faults({"lists_empty": True})
 
-    pass_time(61)
+    factories.pass_time(61)
     scan(lease)
     scan(lease)
 
@@ -226,7 +220,7 @@ def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way
     )
     script_list(sandbox, lost, newer, times=9)
     sandbox.set_faults({"clock_off": 3600})
-    pass_time(61)
+    factories.pass_time(61)
     scan(lease)
     scan(lease)
     offset = models.Scan.objects.latest("id").clock_offset
@@ -237,7 +231,7 @@ def test_what_began_before_the_attempt_by_a_date_that_is_wrong_stands_in_the_way
 
 def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since(sandbox, alice, lease):
     factories.create_workstation(alice)
-    pass_time(300)
+    factories.pass_time(300)
     for _ in range(20):
         factories.create_workstation(alice)
     sandbox.set_faults({"lists_empty": True})
@@ -277,7 +271,7 @@ def test_what_was_under_way_in_the_backup_is_given_to_nobody_without_an_operator
     under_way = factories.submit(bob)
     result = dispatch.send_call(call=factories.claim(), client=clients.make_client())
     assert result.workstation is not None
-    pass_time(50)
+    factories.pass_time(50)
     factories.submit(bob, type="max")
     factories.claim()
 
@@ -327,7 +321,7 @@ def test_a_doubt_outlasts_the_longest_lag_of_the_lists(sandbox, alice, lease):
     models.Account.objects.update(longest_lag=90, longest_lag_at=Now())
     sandbox.set_faults({"omit": [stored.uid]})
     models.Workstation.objects.update(doubted_at=Now(), doubted_tick=models.Key.objects.get().tick)
-    pass_time(65)
+    factories.pass_time(65)
     scan(lease)
     scan(lease)
     stored.refresh_from_db()
@@ -341,7 +335,7 @@ def test_a_stranger_is_not_explained_by_an_attempt_of_long_ago(sandbox, alice, l
     portal_request = ask(sandbox, alice, "reset-made")
     scan(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
-    pass_time(24 * 3600)
+    factories.pass_time(24 * 3600)
     script_list(sandbox, entry("X1", workspace="S-x"))
     scan(lease)
     assert accounts.get_current_account().shared_at is not None

@@ -1,7 +1,5 @@
 """What operators decide: each with a reason, each refused when things have moved on."""
 
-from typing import Any
-
 import pytest
 
 from portal import models
@@ -10,23 +8,9 @@ from portal.services.key import accounts, circuit_breaker
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import submissions
 from tests import factories
+from tests.services.reconciling import make_orphan, make_unknown
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def make_unknown(sandbox, requester: models.User, **values: Any) -> models.Request:
-    portal_request = factories.submit(requester, **values)
-    sandbox.script({"name": "reset"})
-    factories.send_once()
-    portal_request.refresh_from_db()
-    assert portal_request.status == "UNKNOWN"
-    return portal_request
-
-
-def make_orphan(uid: str = "W1", **values: object) -> models.Workstation:
-    account = accounts.get_current_account()
-    workspace = models.Workspace.objects.create(account=account, uid=f"S-{uid}")
-    return models.Workstation.objects.create(account=account, uid=uid, type="python", workspace=workspace, **values)
 
 
 def get_event(verb: str) -> models.Event:

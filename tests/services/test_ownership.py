@@ -10,6 +10,7 @@ from portal.services.requests import dispatch, ownership, results, submissions
 from portal.services.runtime import clients
 from tests import factories
 from tests.admin import rows
+from tests.services.reconciling import statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -18,12 +19,6 @@ def make_entry(uid: str, workspace: str | None = None) -> dict[str, object]:
     space = {"id": workspace, "status": "active", "files": {"data": [{"id": "f", "name": "mine", "url": "http://x/"}]}}
     started = {"startedAt": "2026-01-02T03:04:05Z"}
     return {"id": uid, "type": "python", "status": "active", "workspace": space if workspace else None, **started}
-
-
-def statuses(*portal_requests: models.Request) -> list[str]:
-    for portal_request in portal_requests:
-        portal_request.refresh_from_db()
-    return [portal_request.status for portal_request in portal_requests]
 
 
 def test_of_two_people_who_name_the_same_new_workspace_the_first_gets_in(sandbox, alice, bob):

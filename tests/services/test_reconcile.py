@@ -1,7 +1,6 @@
 """Unknown requests are reconciled by scans of the provider's lists: found, sent again, or put before a person."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -16,101 +15,25 @@ from portal.services.reconciliation import operator_actions, reconcile, scans
 from portal.services.requests import dispatch, notes, results, submissions
 from portal.services.runtime import clients, leases
 from tests import factories
+from tests.services.reconciling import (
+    ACTIVE,
+    HISTORY,
+    UNTIL_SURE,
+    ask,
+    deny_twice,
+    entry,
+    let_it_be_sent_again,
+    list_as_made,
+    made,
+    make_witness,
+    scan,
+    script_list,
+    send_late,
+    statuses,
+    take_as_not_created,
+)
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-ACTIVE, HISTORY = "GET /workstations", "GET /workstations/history"
-UNTIL_SURE = 131  # seconds: the margins and the call of the settings below (5 + 5 + 60), and the grace (60)
-MOVED = {
-    models.Account: ["created_at"],
-    models.Attempt: ["claimed_at", "deadline_at", "ended_at"],
-    models.Scan: ["begun_at", "ended_at"],
-    models.Workspace: ["first_seen_at"],
-    models.Workstation: ["first_seen_at", "listed_at", "created_at"],
-}
-
-
-@pytest.fixture(autouse=True)
-def _scan_in_every_round(settings) -> None:
-    settings.PORTAL_SCAN_INTERVAL = 0.0
-
-
-@pytest.fixture
-def lease() -> leases.Lease:
-    taken = leases.acquire_lease(name="reconcile", holder="test", seconds=600)
-    assert taken is not None
-    return taken
-
-
-def pass_time(seconds: float) -> None:
-    """As if so much time had gone by: all that was written so far moves into the past, and holds end."""
-    with factories.unprotected():
-        for model, names in MOVED.items():
-            model._default_manager.update(**{name: F(name) - timedelta(seconds=seconds) for name in names})
-    factories.age_provider(seconds)
-    models.Key.objects.filter(state="PAUSED", paused_until__isnull=False).update(
-        paused_until=Now() - timedelta(seconds=1)
-    )
-
-
-def scan(lease: leases.Lease) -> models.Scan:
-    """A round of the job, a second later than all before."""
-    pass_time(1)
-    factories.reconcile_once(lease)
-    return models.Scan.objects.latest("id")
-
-
-def make_witness(requester: models.User) -> models.Workstation:
-    """A workstation of ours that was made after all that has been sent so far."""
-    return factories.create_workstation(requester, type="max")
-
-
-def deny_twice(lease: leases.Lease) -> None:
-    """Two scans after the time from which they prove something."""
-    pass_time(UNTIL_SURE)
-    scan(lease)
-    scan(lease)
-
-
-def let_it_be_sent_again(portal_request: models.Request) -> None:
-    models.Request.objects.filter(pk=portal_request.pk).update(next_attempt_at=None)
-
-
-def ask(sandbox, requester: models.User, name: str = "", **values: Any) -> models.Request:
-    """Submit, and send once; `name` is what the POST meets when no workspace is named."""
-    portal_request = factories.submit(requester, **values)
-    if name:
-        sandbox.script({"name": name})
-    factories.send_once()
-    portal_request.refresh_from_db()
-    return portal_request
-
-
-def entry(uid: str, *, type: str = "python", workspace: str | None = None, **values: object) -> dict[str, object]:
-    """A workstation as a list shows it."""
-    space = {"id": workspace, "status": "active"} if workspace else None
-    started = {"startedAt": datetime.now(UTC).isoformat()}
-    return {"id": uid, "type": type, "status": "active", "workspace": space, **started, **values}
-
-
-def script_list(sandbox, *entries: dict[str, object], on: str = ACTIVE, times: int = 1) -> None:
-    sandbox.script({"on": on, "status": 200, "body": {"data": list(entries), "next_cursor": None}, "times": times})
-
-
-def list_as_made(sandbox, portal_request: models.Request, uid: str) -> None:
-    """Show the workstation as made when the request was sent, also where that has been moved into the past since."""
-    claimed_at = portal_request.attempts.latest("number").claimed_at
-    script_list(sandbox, entry(uid, workspace="S-made", startedAt=claimed_at.isoformat()))
-
-
-def statuses(*portal_requests: models.Request) -> list[str]:
-    for portal_request in portal_requests:
-        portal_request.refresh_from_db()
-    return [portal_request.status for portal_request in portal_requests]
-
-
-def made(sandbox) -> list[str]:
-    return [workstation["uid"] for workstation in sandbox.record()["workstations"]]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scan_in_every_round")]
 
 
 # --- Found ---
@@ -215,12 +138,12 @@ def test_nothing_created_is_believed_at_the_second_scan_after_the_grace(sandbox,
     settings.AGENTSTATION_TOTAL_TIMEOUT = 5.0
     make_witness(bob)
     scan(lease)
-    pass_time(sure_after - 10)
+    factories.pass_time(sure_after - 10)
     scan(lease)
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
 
-    pass_time(10)
+    factories.pass_time(10)
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     decided_by = scan(lease)
@@ -239,7 +162,7 @@ def test_nothing_created_is_believed_at_the_second_scan_after_the_grace(sandbox,
 def test_one_scan_however_late_is_not_enough(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
-    pass_time(UNTIL_SURE)
+    factories.pass_time(UNTIL_SURE)
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     scan(lease)
@@ -249,11 +172,11 @@ def test_one_scan_however_late_is_not_enough(sandbox, alice, bob, lease):
 def test_after_a_complete_500_the_grace_counts_from_the_response(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "fail-500")
     make_witness(bob)
-    pass_time(50)
+    factories.pass_time(50)
     scan(lease)
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
-    pass_time(10)
+    factories.pass_time(10)
     scan(lease)
     scan(lease)
     assert statuses(portal_request) == ["QUEUED"]
@@ -264,7 +187,7 @@ def test_without_a_witness_people_are_asked_and_later_an_older_one_is_believed(s
     portal_request = ask(sandbox, alice, "reset")
     deny_twice(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_WITNESS)
-    pass_time(15 * 60)
+    factories.pass_time(15 * 60)
     scan(lease)
     scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["QUEUED"], "")
@@ -273,7 +196,7 @@ def test_without_a_witness_people_are_asked_and_later_an_older_one_is_believed(s
 def test_where_nothing_of_ours_was_ever_listed_only_people_decide(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset")
     deny_twice(lease)
-    pass_time(30 * 24 * 3600)
+    factories.pass_time(30 * 24 * 3600)
     scan(lease)
     scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_WITNESS)
@@ -289,7 +212,7 @@ def test_lists_that_lag_longer_than_the_grace_do_not_buy_twice(sandbox, alice, b
     sandbox.set_faults({"shows_after": 90})
     portal_request = ask(sandbox, alice, "fail-500-made")
     make_witness(bob)
-    pass_time(61)
+    factories.pass_time(61)
     scan(lease)
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
@@ -302,7 +225,7 @@ def test_lists_that_lag_longer_than_the_grace_do_not_buy_twice(sandbox, alice, b
 def test_a_clock_that_stepped_begins_the_wait_anew(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "fail-500")
     make_witness(bob)
-    pass_time(600)
+    factories.pass_time(600)
     for _ in range(3):
         stepped = steady_clock.SteadyClock()
         reconcile.reconcile_requests(lease=lease, client=clients.make_client(), steady=stepped)
@@ -399,7 +322,7 @@ def test_one_of_the_first_attempt_is_still_found_after_the_second(sandbox, alice
 
 def test_the_older_of_two_gets_the_only_one(sandbox, alice, bob, lease):
     older = ask(sandbox, alice, "reset")
-    pass_time(1)
+    factories.pass_time(1)
     younger = ask(sandbox, bob, "reset-made")
 
     scan(lease)
@@ -442,7 +365,7 @@ def test_a_group_does_not_take_what_another_asked_for(sandbox, alice, lease, min
 
 def test_where_none_was_named_one_in_a_known_workspace_is_no_candidate(sandbox, alice, bob, lease):
     workspace_uid = factories.get_workspace(factories.create_workstation(bob)).uid
-    pass_time(1)
+    factories.pass_time(1)
     portal_request = ask(sandbox, alice, "reset")
     script_list(sandbox, entry("W1", workspace=workspace_uid))
     scan(lease)
@@ -523,7 +446,7 @@ def test_lists_that_were_not_read_to_their_end_prove_nothing(sandbox, alice, bob
     script, problem = BROKEN[kind]
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
-    pass_time(UNTIL_SURE)
+    factories.pass_time(UNTIL_SURE)
     scan(lease)
     sandbox.script(script)
 
@@ -659,10 +582,10 @@ def test_lists_that_cannot_be_read_for_a_quarter_of_an_hour_are_for_a_person(san
     portal_request = ask(sandbox, alice, "fail-500")
     sandbox.script({"on": ACTIVE, "status": 500, "times": 3})
     scan(lease)
-    pass_time(15 * 60)
+    factories.pass_time(15 * 60)
     scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], "")
-    pass_time(60)
+    factories.pass_time(60)
     scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_SCANS)
 
@@ -683,35 +606,6 @@ def test_until_the_first_scan_nothing_is_sent_and_where_it_fails_all_is_sent(san
 # --- Late responses ---
 
 
-@pytest.fixture
-def recovering() -> leases.Lease:
-    taken = leases.acquire_lease(name="recover", holder="test", seconds=600)
-    assert taken is not None
-    return taken
-
-
-def send_late(
-    sandbox, requester, recovering, name: str = "", **values
-) -> tuple[models.Request, dispatch.Call, dispatch.Result]:
-    """A call whose answer has come, and whose deadline passed before it could be recorded."""
-    portal_request = factories.submit(requester, **values)
-    if name:
-        sandbox.script({"name": name})
-    call = factories.claim()
-    result = dispatch.send_call(call=call, client=clients.make_client())
-    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
-    factories.recover_requests(lease=recovering)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    return portal_request, call, result
-
-
-def take_as_not_created(sandbox, requester, lease) -> None:
-    """Lists that lag: they show what was made later, and not yet what the unknown attempt made."""
-    witness = make_witness(requester)
-    script_list(sandbox, entry(witness.uid, type="max", workspace=factories.get_workspace(witness).uid), times=2)
-    deny_twice(lease)
-
-
 def test_a_late_200_makes_a_request_succeed_that_queues_again(sandbox, alice, lease, recovering):
     portal_request, call, result = send_late(sandbox, alice, recovering)
     take_as_not_created(sandbox, alice, lease)
@@ -726,7 +620,7 @@ def test_a_late_200_makes_a_request_succeed_that_queues_again(sandbox, alice, le
 
 def test_a_late_200_does_not_take_what_another_of_the_group_has_adopted(sandbox, alice, bob, lease, recovering):
     older = ask(sandbox, alice, "reset-made")
-    pass_time(1)
+    factories.pass_time(1)
     younger, call, result = send_late(sandbox, bob, recovering)
     named = factories.get_named(result)
     assert named.workspace is not None
@@ -785,7 +679,7 @@ def test_a_late_refusal_of_an_earlier_attempt_does_not_decide_a_later_one(sandbo
 def give_back_late(requester, recovering) -> tuple[models.Request, dispatch.Call]:
     portal_request = factories.submit(requester)
     call = factories.claim()
-    models.Attempt.objects.filter(pk=call.attempt_id).update(deadline_at=Now() - timedelta(seconds=1))
+    factories.make_overdue(call)
     factories.recover_requests(lease=recovering)
     return portal_request, call
 
@@ -814,7 +708,7 @@ def test_unknown_requests_of_another_account_are_never_settled(sandbox, settings
     factories.present_key()
     factories.mark_baseline_scan()
     scan(lease)
-    pass_time(UNTIL_SURE)
+    factories.pass_time(UNTIL_SURE)
     scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Workstation.objects.get().account == accounts.get_current_account()
@@ -831,7 +725,7 @@ def test_the_lists_of_a_key_that_nobody_has_confirmed_settle_nothing(sandbox, al
     models.Credential.objects.update(fingerprint="another")
     looks = models.Scan.objects.count()
     for seconds in (1, UNTIL_SURE + 1):
-        pass_time(seconds)
+        factories.pass_time(seconds)
         factories.reconcile_once(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
     assert models.Scan.objects.count() == looks
@@ -840,7 +734,7 @@ def test_the_lists_of_a_key_that_nobody_has_confirmed_settle_nothing(sandbox, al
 def test_a_round_whose_lease_was_taken_over_changes_nothing(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset-made")
     models.Lease.objects.update(expires_at=Now())
-    assert leases.acquire_lease(name="reconcile", holder="another", seconds=60) is not None
+    assert leases.acquire_lease(name=lease.name, holder="another", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
         scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
@@ -855,25 +749,25 @@ def test_scans_come_often_at_first_then_ever_less_and_rarely_without_unknowns(sa
     settings.PORTAL_SCAN_INTERVAL = 300.0
     settings.PORTAL_JOB_INTERVAL = 5.0
     first = scan(lease)
-    pass_time(290)
+    factories.pass_time(290)
     assert scan(lease) == first
-    pass_time(10)
+    factories.pass_time(10)
     second = scan(lease)
     assert second != first
 
-    pass_time(10)
+    factories.pass_time(10)
     ask(sandbox, alice, "reset")
     third = scan(lease)
     assert third not in (first, second)
-    pass_time(2)
+    factories.pass_time(2)
     assert scan(lease) == third
-    pass_time(3)
+    factories.pass_time(3)
     assert scan(lease) != third
-    pass_time(3600)
+    factories.pass_time(3600)
     fourth = scan(lease)
-    pass_time(50)
+    factories.pass_time(50)
     assert scan(lease) == fourth
-    pass_time(10)
+    factories.pass_time(10)
     assert scan(lease) != fourth
 
 

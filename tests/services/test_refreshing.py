@@ -19,18 +19,11 @@ from portal.services.mirrors import doubts, refreshing, releases
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.agentstation import server
-from tests.services.test_mirror import response
+from tests.services.mirroring import response
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 READ, LIST = "GET /workstations/{id}", "GET /workstations"
-
-
-@pytest.fixture
-def lease() -> leases.Lease:
-    taken = leases.acquire_lease(name="refresh", holder="test", seconds=600)
-    assert taken is not None
-    return taken
 
 
 def refresh(lease: leases.Lease) -> int:

@@ -1,10 +1,7 @@
 """A backup was put back: what may have been sent since then is settled before anything is sent."""
 
-from datetime import timedelta
-
 import pytest
 from django.core.management import call_command
-from django.db.models import F
 
 from portal import models
 from portal.services.audit import verify
@@ -12,19 +9,9 @@ from portal.services.reconciliation import operator_actions, restore
 from portal.services.requests import notes, submissions
 from portal.services.runtime import clients, leases
 from tests import factories
-from tests.services.test_operator_actions import make_unknown
+from tests.services.reconciling import UNTIL_SURE, make_unknown
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-UNTIL_SURE = timedelta(seconds=131)
-
-
-@pytest.fixture
-def lease(settings) -> leases.Lease:
-    settings.PORTAL_SCAN_INTERVAL = 0.0
-    taken = leases.acquire_lease(name="reconcile", holder="test", seconds=600)
-    assert taken is not None
-    return taken
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scan_in_every_round")]
 
 
 def look(lease: leases.Lease) -> None:
@@ -54,17 +41,10 @@ def test_what_was_sent_after_the_backup_is_linked_and_not_bought_again(sandbox, 
     assert len(sandbox.record()["workstations"]) == 1
 
 
-def pass_time() -> None:
-    with factories.unprotected():
-        models.Attempt.objects.update(
-            **{name: F(name) - UNTIL_SURE for name in ("claimed_at", "deadline_at", "ended_at")}
-        )
-
-
 def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(sandbox, alice, bob, olga, lease):
     portal_request = factories.submit(alice)
     assert restore.restore_requests() == 1
-    pass_time()
+    factories.pass_time(UNTIL_SURE)
     factories.create_workstation(bob, type="max")
     for _ in range(3):
         look(lease)
@@ -82,7 +62,7 @@ def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(san
 def test_what_appears_after_the_question_is_put_before_a_person(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     restore.restore_requests()
-    pass_time()
+    factories.pass_time(UNTIL_SURE)
     look(lease)
     look(lease)
     buy_elsewhere(alice)
@@ -95,7 +75,7 @@ def test_who_no_longer_wants_it_is_asked_nothing(sandbox, alice, lease):
     portal_request = factories.submit(alice)
     restore.restore_requests()
     submissions.cancel_request(actor=alice, portal_request=portal_request)
-    pass_time()
+    factories.pass_time(UNTIL_SURE)
     look(lease)
     look(lease)
     portal_request.refresh_from_db()

@@ -1,11 +1,9 @@
 """Scans: walks through the provider's lists in bounded rounds, kept whether they come to their end or not."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
-from django.db.models import F
 
 from portal import agentstation, models
 from portal.db import clock
@@ -14,7 +12,7 @@ from portal.services.key import accounts, circuit_breaker
 from portal.services.reconciliation import scans
 from portal.services.runtime import clients, leases
 from tests import factories
-from tests.lists import Lists, serve_lists
+from tests.services.scanning import advance, entry, make_older, own, scan
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,67 +31,13 @@ class Watched(agentstation.Client):
         return super().list_page(history=history, cursor=cursor, limit=limit)
 
 
-@pytest.fixture
-def lease() -> leases.Lease:
-    taken = leases.acquire_lease(name="settle", holder="test", seconds=600)
-    assert taken is not None
-    return taken
-
-
-@pytest.fixture
-def lists(settings, db) -> Iterator[Lists]:
-    """A provider that has only lists, of an account whose first scan is done."""
-    with serve_lists() as running:
-        settings.AGENTSTATION_BASE_URL = running.base_url
-        settings.AGENTSTATION_API_KEY = "lists"
-        factories.mark_baseline_scan()
-        yield running
-
-
-def advance(lease: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
-    """One round."""
-    return scans.advance_scan(
-        account=accounts.get_current_account(), lease=lease, client=client or clients.make_client()
-    )
-
-
-def scan(lease: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
-    """As many rounds as it takes."""
-    while not (done := advance(lease, client)).is_over:
-        pass
-    return models.Scan.objects.get(pk=done.pk)
-
-
-def entry(uid: str, *, status: str = "active", workspace: str | None = "S1", **more: object) -> dict[str, object]:
-    space = {"id": workspace, "status": "active"} if workspace else None
-    return {"id": uid, "type": "python", "status": status, "workspace": space, **more}
-
-
 def script_list(sandbox, *entries: dict[str, object], on: str = ACTIVE, cursor: str | None = None) -> None:
     sandbox.script({"on": on, "status": 200, "body": {"data": list(entries), "next_cursor": cursor}})
-
-
-def own(requester: models.User, *uids: str, minutes: float = 60.0) -> None:
-    """Live workstations of succeeded requests, there for so long."""
-    account = accounts.get_current_account()
-    for uid in uids:
-        portal_request = factories.submit(requester)
-        models.Request.objects.filter(pk=portal_request.pk).update(status="SUCCEEDED", ended_at=Now(), took=1)
-        models.Workstation.objects.create(
-            account=account, uid=uid, request=portal_request, first_seen_at=Now() - timedelta(minutes=minutes)
-        )
 
 
 def has_no_lists() -> bool:
     account = accounts.get_current_account()
     return scans.has_no_lists(account=account, now=clock.read_clock())
-
-
-def make_older(**values: float) -> None:
-    """Move all that scans and doubts have noted into the past."""
-    ago = timedelta(**values)
-    models.Scan.objects.update(begun_at=F("begun_at") - ago, ended_at=F("ended_at") - ago)
-    models.Workstation.objects.exclude(doubted_at=None).update(doubted_at=F("doubted_at") - ago)
 
 
 # --- A walk ---
@@ -185,7 +129,7 @@ def test_another_worker_goes_on_where_the_first_one_stopped(lists, lease):
     advance(lease)
     models.Scan.objects.update(wait_until=None)
     models.Lease.objects.update(expires_at=Now())
-    taken = leases.acquire_lease(name="settle", holder="another", seconds=60)
+    taken = leases.acquire_lease(name=lease.name, holder="another", seconds=60)
     assert taken is not None
     with pytest.raises(leases.LeaseLost):
         advance(lease)
@@ -490,7 +434,7 @@ def test_a_provider_that_had_lists_has_none_after_an_hour_of_404s(lists, lease):
 def test_a_scan_whose_lease_was_taken_over_leaves_nothing(sandbox, lease, response):
     sandbox.script({"on": ACTIVE, **response})
     models.Lease.objects.update(expires_at=Now())
-    assert leases.acquire_lease(name="settle", holder="another", seconds=60) is not None
+    assert leases.acquire_lease(name=lease.name, holder="another", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
         scan(lease)
     assert not models.Scan.objects.exists()

@@ -22,13 +22,6 @@ NINE = list(models.Request.Type.values)
 
 
 @pytest.fixture
-def lease(sandbox) -> leases.Lease:
-    lease = leases.acquire_lease(name="types", holder="test", seconds=600)
-    assert lease is not None
-    return lease
-
-
-@pytest.fixture
 def read(sandbox, lease):
     """Read the list; what the sandbox answers instead may be given."""
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -11,7 +10,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import models
-from portal.services.key import accounts
 from portal.services.reports import usage
 from portal.services.requests import lifecycle
 from portal.services.runtime import leases
@@ -22,37 +20,14 @@ pytestmark = pytest.mark.django_db
 LONG_AGO = datetime(2026, 3, 28, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def lease() -> leases.Lease:
-    lease = leases.acquire_lease(name="usage", holder="test", seconds=60)
-    assert lease is not None
-    return lease
-
-
-def create(requester, at, *, status="SUCCEEDED", failure="", seconds=30.0, type="python") -> models.Request:
-    is_open = status in ("QUEUED", "SENDING", "UNKNOWN")
-    return models.Request.objects.create(
-        account=accounts.get_current_account(),
-        requester=requester,
-        submission=uuid4(),
-        type=type,
-        status=status,
-        failure=failure,
-        was_unknown=status == "UNKNOWN",
-        created_at=at,
-        ended_at=None if is_open else at + timedelta(seconds=seconds),
-        took=None if is_open else seconds,
-    )
-
-
 def create_some(alice, bob) -> None:
-    create(alice, LONG_AGO, seconds=31.9)
-    create(alice, LONG_AGO + timedelta(hours=1), status="FAILED", failure="402", type="max")
-    create(bob, LONG_AGO + timedelta(days=1), seconds=130)
-    create(bob, LONG_AGO + timedelta(days=2), status="CANCELLED")
-    create(bob, LONG_AGO + timedelta(days=2), status="UNKNOWN", failure="no-answer")
-    create(alice, timezone.now() - timedelta(seconds=50), seconds=9)
-    create(alice, timezone.now() - timedelta(seconds=50), status="QUEUED")
+    factories.create_past_request(alice, LONG_AGO, seconds=31.9)
+    factories.create_past_request(alice, LONG_AGO + timedelta(hours=1), status="FAILED", failure="402", type="max")
+    factories.create_past_request(bob, LONG_AGO + timedelta(days=1), seconds=130)
+    factories.create_past_request(bob, LONG_AGO + timedelta(days=2), status="CANCELLED")
+    factories.create_past_request(bob, LONG_AGO + timedelta(days=2), status="UNKNOWN", failure="no-answer")
+    factories.create_past_request(alice, timezone.now() - timedelta(seconds=50), seconds=9)
+    factories.create_past_request(alice, timezone.now() - timedelta(seconds=50), status="QUEUED")
 
 
 def read(person=None) -> dict[date, dict[str, dict[str, int]]]:
@@ -92,7 +67,7 @@ def test_counted_days_say_the_same_as_uncounted_ones(alice, bob, lease):
 
 
 def test_counted_days_are_read_from_their_rows(alice, lease):
-    create(alice, LONG_AGO)
+    factories.create_past_request(alice, LONG_AGO)
     count_all(lease)
     with factories.unprotected():
         models.Request.objects.all().delete()
@@ -100,8 +75,8 @@ def test_counted_days_are_read_from_their_rows(alice, lease):
 
 
 def test_what_ends_after_its_day_was_counted_is_shown_and_the_day_counted_anew(alice, bob, lease):
-    waiting = create(alice, LONG_AGO, status="UNKNOWN", failure="no-answer")
-    create(bob, LONG_AGO)
+    waiting = factories.create_past_request(alice, LONG_AGO, status="UNKNOWN", failure="no-answer")
+    factories.create_past_request(bob, LONG_AGO)
     count_all(lease)
     assert read()[LONG_AGO.date()]["status"] == {"UNKNOWN": 1, "SUCCEEDED": 1}
 
@@ -120,15 +95,15 @@ def test_what_ends_after_its_day_was_counted_is_shown_and_the_day_counted_anew(a
 def test_a_day_with_very_many_open_requests_waits_and_is_right_meanwhile(alice, lease, monkeypatch):
     monkeypatch.setattr(usage, "_MOST_OPEN", 1)
     for _ in range(2):
-        create(alice, LONG_AGO, status="UNKNOWN", failure="500")
+        factories.create_past_request(alice, LONG_AGO, status="UNKNOWN", failure="500")
     usage.count_days(lease=lease)
     assert not models.DailyCount.objects.filter(day=LONG_AGO).exists()
     assert read()[LONG_AGO.date()]["status"] == {"UNKNOWN": 2}
 
 
 def test_neither_today_nor_a_day_that_ended_less_than_an_hour_ago_is_counted(alice, lease):
-    create(alice, timezone.now() - timedelta(days=2))
-    create(alice, timezone.now())
+    factories.create_past_request(alice, timezone.now() - timedelta(days=2))
+    factories.create_past_request(alice, timezone.now())
     count_all(lease)
     counted = set(models.DailyCount.objects.filter(person=None).values_list("day", flat=True))
     assert (timezone.now() - timedelta(days=2)).date() in counted
@@ -148,9 +123,9 @@ PERIODS = [
 
 def create_spring(alice, bob) -> None:
     for day in (0, 1, 2, 5, 12, 40):
-        create(alice, LONG_AGO + timedelta(days=day), seconds=day)
-    create(bob, LONG_AGO + timedelta(days=3), status="FAILED", failure="402", type="max")
-    create(bob, LONG_AGO + timedelta(days=13), status="CANCELLED")
+        factories.create_past_request(alice, LONG_AGO + timedelta(days=day), seconds=day)
+    factories.create_past_request(bob, LONG_AGO + timedelta(days=3), status="FAILED", failure="402", type="max")
+    factories.create_past_request(bob, LONG_AGO + timedelta(days=13), status="CANCELLED")
 
 
 def read_periods(alice, bob) -> list[usage.Usage]:
@@ -172,7 +147,7 @@ def test_months_that_are_summed_up_say_the_same_as_their_days(alice, bob, lease)
 
 
 def test_a_month_that_lies_within_the_period_is_read_from_its_row(alice, lease):
-    create(alice, LONG_AGO)
+    factories.create_past_request(alice, LONG_AGO)
     count_all(lease)
     models.MonthlyCount.objects.filter(month=date(2026, 3, 1)).update(counts={"type": {"max": 99}})
     since = date(2026, 3, 1)
@@ -184,8 +159,8 @@ def test_a_month_that_lies_within_the_period_is_read_from_its_row(alice, lease):
 
 
 def test_a_month_with_open_requests_is_summed_up_when_they_have_ended(alice, bob, lease):
-    waiting = create(alice, LONG_AGO, status="UNKNOWN", failure="no-answer")
-    create(bob, LONG_AGO)
+    waiting = factories.create_past_request(alice, LONG_AGO, status="UNKNOWN", failure="no-answer")
+    factories.create_past_request(bob, LONG_AGO)
     count_all(lease)
     march = models.MonthlyCount.objects.filter(month=date(2026, 3, 1))
     assert not march.exists()
@@ -198,7 +173,7 @@ def test_a_month_with_open_requests_is_summed_up_when_they_have_ended(alice, bob
 def test_a_month_is_not_summed_up_before_it_is_over(alice, lease):
     """Also where pruning has left nothing of its first days."""
     first = timezone.localdate().replace(day=1)
-    create(alice, timezone.now() - timedelta(hours=2))
+    factories.create_past_request(alice, timezone.now() - timedelta(hours=2))
     days = usage.list_days(since=first, until=first + timedelta(days=20))
     models.DailyCount.objects.bulk_create(
         models.DailyCount(day=day, zone="elsewhere", counts={"status": {"SUCCEEDED": 1}}, is_final=True) for day in days
@@ -216,7 +191,7 @@ def test_nothing_is_summed_up_where_pruning_has_left_no_request(lease):
 
 
 def test_months_of_another_zone_count_for_nothing_and_are_replaced(alice, lease, settings):
-    create(alice, datetime(2026, 3, 31, 23, 30, tzinfo=UTC))
+    factories.create_past_request(alice, datetime(2026, 3, 31, 23, 30, tzinfo=UTC))
     count_all(lease)
     march, april = ((date(2026, 3, 1), date(2026, 3, 31)), (date(2026, 4, 1), date(2026, 4, 30)))
 
@@ -236,7 +211,7 @@ def test_many_days_that_are_not_counted_or_have_open_requests_take_no_more_queri
     reader = alice if person else None
 
     def count_queries(start: datetime) -> int:
-        create(alice, start, status="UNKNOWN", failure="no-answer")
+        factories.create_past_request(alice, start, status="UNKNOWN", failure="no-answer")
         with CaptureQueriesContext(connection) as queries:
             read(reader)
         return len(queries)
@@ -245,7 +220,7 @@ def test_many_days_that_are_not_counted_or_have_open_requests_take_no_more_queri
     assert [count_queries(LONG_AGO + timedelta(days=2 * number)) for number in range(1, 4)] == [before] * 3
     assert usage.count_days(lease=lease)
     counted = count_queries(timezone.now() - timedelta(seconds=50))
-    create(bob, timezone.now(), status="QUEUED")
+    factories.create_past_request(bob, timezone.now(), status="QUEUED")
     assert counted <= before + 2
     days, first = read(reader), LONG_AGO.date()
     assert all(days[first + timedelta(days=2 * number)]["status"] == {"UNKNOWN": 1} for number in range(4))
@@ -257,8 +232,9 @@ def test_without_requests_there_is_nothing_to_count(lease, alice):
 
 
 def test_days_are_those_of_the_site_s_zone_and_counted_anew_in_another(alice, lease, settings):
-    create(alice, datetime(2026, 3, 28, 23, 30, tzinfo=UTC))
-    create(alice, datetime(2026, 3, 29, 22, 30, tzinfo=UTC))  # the day that has an hour less in Berlin
+    factories.create_past_request(alice, datetime(2026, 3, 28, 23, 30, tzinfo=UTC))
+    # The day that has an hour less in Berlin.
+    factories.create_past_request(alice, datetime(2026, 3, 29, 22, 30, tzinfo=UTC))
     count_all(lease)
     assert set(read()) == {date(2026, 3, 28), date(2026, 3, 29)}
 
@@ -272,7 +248,7 @@ def test_days_are_those_of_the_site_s_zone_and_counted_anew_in_another(alice, le
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_that_lost_the_duty_counts_nothing(alice, lease):
-    create(alice, LONG_AGO)
+    factories.create_past_request(alice, LONG_AGO)
     models.Lease.objects.update(token=lease.token + 1)
     with pytest.raises(leases.LeaseLost):
         usage.count_days(lease=lease)
@@ -283,7 +259,7 @@ def test_a_worker_that_lost_the_duty_counts_nothing(alice, lease):
     ("seconds", "counted"), [(0.0, 0), (0.999, 0), (1.0, 1), (119.999, 119), (120, 120), (3599, 3540), (7300, 7200)]
 )
 def test_times_are_exact_to_the_second_up_to_two_minutes(alice, seconds, counted):
-    create(alice, LONG_AGO.replace(microsecond=123001), seconds=seconds)
+    factories.create_past_request(alice, LONG_AGO.replace(microsecond=123001), seconds=seconds)
     assert total()["seconds"] == Counter({str(counted): 1})
 
 

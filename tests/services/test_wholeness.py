@@ -8,9 +8,7 @@ from django.db.models import F
 from portal import models
 from portal.models.clock import Now
 from portal.services.reconciliation import wholeness
-from tests.services.test_scans import advance, entry, lease, lists, make_older, own, scan
-
-__all__ = ["lease", "lists"]  # fixtures
+from tests.services.scanning import advance, entry, make_older, own, scan
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from portal import models
 from portal.services.people import invitations, setup
 from tests import factories
-from tests.services.test_operator_actions import make_orphan, make_unknown
+from tests.services.reconciling import make_orphan, make_unknown
 
 # The letters of each row: signed out, no group, the member whose it is, another member, auditor, operator, superuser.
 ROLES = ("", "guest", "alice", "bob", "anna", "olga", "root")

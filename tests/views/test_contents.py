@@ -8,7 +8,7 @@ import pytest
 
 from portal import models
 from tests import factories
-from tests.services.test_mirror import response, store
+from tests.services.mirroring import response, store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,0 +1,107 @@
+"""Unknown requests, what the provider's lists show of them, and rounds of the job that reconciles."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from portal import models
+from portal.services.key import accounts
+from portal.services.requests import dispatch
+from portal.services.runtime import clients, leases
+from tests import factories
+
+ACTIVE, HISTORY = "GET /workstations", "GET /workstations/history"
+UNTIL_SURE = 131  # seconds: the margins and the call of the settings below (5 + 5 + 60), and the grace (60)
+
+
+def ask(sandbox, requester: models.User, name: str = "", **values: Any) -> models.Request:
+    """Submit, and send once; `name` is what the POST meets when no workspace is named."""
+    portal_request = factories.submit(requester, **values)
+    if name:
+        sandbox.script({"name": name})
+    factories.send_once()
+    portal_request.refresh_from_db()
+    return portal_request
+
+
+def make_unknown(sandbox, requester: models.User, **values: Any) -> models.Request:
+    portal_request = ask(sandbox, requester, "reset", **values)
+    assert portal_request.status == "UNKNOWN"
+    return portal_request
+
+
+def make_orphan(uid: str = "W1", **values: object) -> models.Workstation:
+    account = accounts.get_current_account()
+    workspace = models.Workspace.objects.create(account=account, uid=f"S-{uid}")
+    return models.Workstation.objects.create(account=account, uid=uid, type="python", workspace=workspace, **values)
+
+
+def statuses(*portal_requests: models.Request) -> list[str]:
+    for portal_request in portal_requests:
+        portal_request.refresh_from_db()
+    return [portal_request.status for portal_request in portal_requests]
+
+
+def made(sandbox) -> list[str]:
+    return [workstation["uid"] for workstation in sandbox.record()["workstations"]]
+
+
+def scan(lease: leases.Lease) -> models.Scan:
+    """A round of the job, a second later than all before."""
+    factories.pass_time(1)
+    factories.reconcile_once(lease)
+    return models.Scan.objects.latest("id")
+
+
+def make_witness(requester: models.User) -> models.Workstation:
+    """A workstation of ours that was made after all that has been sent so far."""
+    return factories.create_workstation(requester, type="max")
+
+
+def deny_twice(lease: leases.Lease) -> None:
+    """Two scans after the time from which they prove something."""
+    factories.pass_time(UNTIL_SURE)
+    scan(lease)
+    scan(lease)
+
+
+def let_it_be_sent_again(portal_request: models.Request) -> None:
+    models.Request.objects.filter(pk=portal_request.pk).update(next_attempt_at=None)
+
+
+def entry(uid: str, *, type: str = "python", workspace: str | None = None, **values: object) -> dict[str, object]:
+    """A workstation as a list shows it."""
+    space = {"id": workspace, "status": "active"} if workspace else None
+    started = {"startedAt": datetime.now(UTC).isoformat()}
+    return {"id": uid, "type": type, "status": "active", "workspace": space, **started, **values}
+
+
+def script_list(sandbox, *entries: dict[str, object], on: str = ACTIVE, times: int = 1) -> None:
+    sandbox.script({"on": on, "status": 200, "body": {"data": list(entries), "next_cursor": None}, "times": times})
+
+
+def list_as_made(sandbox, portal_request: models.Request, uid: str) -> None:
+    """Show the workstation as made when the request was sent, also where that has been moved into the past since."""
+    claimed_at = portal_request.attempts.latest("number").claimed_at
+    script_list(sandbox, entry(uid, workspace="S-made", startedAt=claimed_at.isoformat()))
+
+
+def send_late(
+    sandbox, requester, recovering, name: str = "", **values
+) -> tuple[models.Request, dispatch.Call, dispatch.Result]:
+    """A call whose answer has come, and whose deadline passed before it could be recorded."""
+    portal_request = factories.submit(requester, **values)
+    if name:
+        sandbox.script({"name": name})
+    call = factories.claim()
+    result = dispatch.send_call(call=call, client=clients.make_client())
+    factories.make_overdue(call)
+    factories.recover_requests(lease=recovering)
+    assert statuses(portal_request) == ["UNKNOWN"]
+    return portal_request, call, result
+
+
+def take_as_not_created(sandbox, requester, lease) -> None:
+    """Lists that lag: they show what was made later, and not yet what the unknown attempt made."""
+    witness = make_witness(requester)
+    script_list(sandbox, entry(witness.uid, type="max", workspace=factories.get_workspace(witness).uid), times=2)
+    deny_twice(lease)

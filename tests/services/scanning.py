@@ -1,0 +1,49 @@
+"""Walks through lists, and workstations that they should show."""
+
+from datetime import timedelta
+
+from django.db.models import F
+
+from portal import agentstation, models
+from portal.models.clock import Now
+from portal.services.key import accounts
+from portal.services.reconciliation import scans
+from portal.services.runtime import clients, leases
+from tests import factories
+
+
+def advance(lease: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
+    """One round."""
+    return scans.advance_scan(
+        account=accounts.get_current_account(), lease=lease, client=client or clients.make_client()
+    )
+
+
+def scan(lease: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
+    """As many rounds as it takes."""
+    while not (done := advance(lease, client)).is_over:
+        pass
+    return models.Scan.objects.get(pk=done.pk)
+
+
+def entry(uid: str, *, status: str = "active", workspace: str | None = "S1", **more: object) -> dict[str, object]:
+    space = {"id": workspace, "status": "active"} if workspace else None
+    return {"id": uid, "type": "python", "status": status, "workspace": space, **more}
+
+
+def own(requester: models.User, *uids: str, minutes: float = 60.0) -> None:
+    """Live workstations of succeeded requests, there for so long."""
+    account = accounts.get_current_account()
+    for uid in uids:
+        portal_request = factories.submit(requester)
+        models.Request.objects.filter(pk=portal_request.pk).update(status="SUCCEEDED", ended_at=Now(), took=1)
+        models.Workstation.objects.create(
+            account=account, uid=uid, request=portal_request, first_seen_at=Now() - timedelta(minutes=minutes)
+        )
+
+
+def make_older(**values: float) -> None:
+    """Move all that scans and doubts have noted into the past."""
+    ago = timedelta(**values)
+    models.Scan.objects.update(begun_at=F("begun_at") - ago, ended_at=F("ended_at") - ago)
+    models.Workstation.objects.exclude(doubted_at=None).update(doubted_at=F("doubted_at") - ago)
