@@ -16,7 +16,7 @@ from portal import agentstation, models
 from portal.models.clock import Now
 from portal.services.key import accounts, credentials, steady_clock
 from portal.services.mirrors import releases
-from portal.services.people import sessions, setup
+from portal.services.people import invitations, sessions, setup
 from portal.services.reconciliation import reconcile, timeouts
 from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import clients, leases
@@ -63,6 +63,12 @@ def create_user(username: str, *groups: str, **values: Any) -> models.User:
     user = models.User.objects.create_user(username=username, password=PASSWORD, **values)
     user.groups.set(Group.objects.filter(name__in=groups))
     return user
+
+
+def add_person(actor: models.User, username: str = "carol", *, group: str = "Members") -> invitations.Invitation:
+    """One who has yet to choose a password; without a group an administrator."""
+    place = Group.objects.get(name=group) if group else None
+    return invitations.add_person(actor=actor, username=username, group=place)
 
 
 def sign_in(client: Client, person: models.User) -> None:
@@ -199,7 +205,7 @@ def read_response(stored: models.Attempt | models.LateResponse) -> bytes:
     return bytes(stored.response)
 
 
-def acquire_lease(*, name: str, holder: str = "test", seconds: float = 60) -> leases.Lease:
+def acquire_lease(*, name: str, holder: str = "test", seconds: float = 600) -> leases.Lease:
     """A lease that no other worker holds."""
     lease = leases.acquire_lease(name=name, holder=holder, seconds=seconds)
     assert lease is not None, f"another holds {name}"

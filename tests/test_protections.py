@@ -98,8 +98,7 @@ class Scene:
 @pytest.fixture
 def scene(sandbox, settings, alice, tmp_path) -> Scene:
     settings.PORTAL_SCAN_INTERVAL = 0.0
-    lease = leases.acquire_lease(name="reconcile", holder="test", seconds=600)
-    assert lease is not None
+    lease = factories.acquire_lease(name="reconcile")
     return Scene(sandbox=sandbox, requester=alice, lease=lease, clock=clocks.Clock(folder=tmp_path))
 
 

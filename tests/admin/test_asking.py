@@ -13,9 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from portal import models
 from portal.admin.base import asking, sentences, telling
 from portal.models.event import Verb
-from tests import factories
+from tests import factories, plans
 from tests.admin import rows
-from tests.admin.test_found import check_plan
 
 pytestmark = pytest.mark.django_db
 
@@ -289,7 +288,7 @@ def test_no_question_reads_the_log_from_end_to_end(query, log, ask, anna, sign_i
     assert asked
     assert len(queries) <= 18
     for sql in asked:
-        check_plan(sql)
+        plans.check_page(sql)
 
 
 # --- Sentences ---

@@ -13,7 +13,7 @@ from portal.services.audit import watch
 from tests import factories
 from tests.admin import rows
 from tests.audit.conftest import tamper
-from tests.audit.test_watch import check_hour_later
+from tests.audit.watching import check_hour_later
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/portal/finding/"

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.admin.base import found
+from tests import plans
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
@@ -177,7 +178,6 @@ def test_a_filter_that_means_nothing_gives_no_file(anna, sign_in):
 
 # --- How the databases find them ---
 
-_LARGE = ("portal_request", "portal_attempt", "portal_event", "portal_workstation", "portal_workspace")
 _QUESTIONS = [
     *("request/", "request/?q=demo", "request/?status__exact=FAILED", "request/?status__exact=FAILED&type__exact=voip"),
     *(
@@ -203,21 +203,7 @@ def test_no_list_of_the_admin_reads_a_table_from_end_to_end(alice, anna, sign_in
     for question in _QUESTIONS:
         with CaptureQueriesContext(connection) as queries:
             assert browser.get(f"/admin/portal/{question}").status_code == 200
-        large = [query["sql"] for query in queries if any(table in query["sql"] for table in _LARGE)]
+        large = [query["sql"] for query in queries if any(table in query["sql"] for table in plans.LARGE)]
         assert large, question
         for sql in large:
-            check_plan(sql)
-
-
-def check_plan(sql: str) -> None:
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(f"EXPLAIN {sql}".replace("%", "%%"), [])
-            steps = [step for (step,) in cursor.fetchall()]
-            assert not [step for step in steps if any(f"Seq Scan on {table}" in step for table in _LARGE)], (sql, steps)
-            return
-        cursor.execute(f"EXPLAIN QUERY PLAN {sql}".replace("%", "%%"), [])
-        for *_, step in cursor.fetchall():
-            # Newest first, by the number, is the order of the table itself: SQLite calls that a scan, and stops early.
-            walks = step.startswith("SCAN portal_") and "USING" not in step
-            assert not walks or "ORDER BY" in sql, f"{step}: {sql}"
+            plans.check_page(sql)

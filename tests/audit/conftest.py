@@ -13,7 +13,6 @@ from portal.db import clock
 from portal.services.audit import seals, verify
 from portal.services.people import membership
 from portal.services.requests import dispatch, results
-from portal.services.runtime import leases
 from tests import factories
 
 
@@ -22,9 +21,7 @@ def make_seal() -> Callable[[], int]:
     """Seals all there is, as a worker's duty does."""
 
     def seal() -> int:
-        lease = leases.acquire_lease(name="seal", holder="test", seconds=60)
-        assert lease is not None
-        return seals.seal_events(lease=lease)
+        return seals.seal_events(lease=factories.acquire_lease(name="seal"))
 
     return seal
 

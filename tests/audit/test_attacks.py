@@ -22,7 +22,7 @@ from portal.services.requests import dispatch, results
 from portal.services.retention.prune import prune_old
 from portal.services.runtime.process import MEMORY
 from tests import factories
-from tests.audit import test_watch
+from tests.audit import watching
 from tests.audit.conftest import find, tamper
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +75,7 @@ def test_a_superuser_with_a_low_id_is_found(record):
 
 
 def prune(record, much_later):
-    lease = factories.acquire_lease(name="prune", holder="test", seconds=600)
+    lease = factories.acquire_lease(name="prune")
     much_later()
     for _ in range(9):
         prune_old(lease=lease)
@@ -326,14 +326,14 @@ STRANGE = {
 @pytest.mark.skipif(ON_POSTGRES, reason="PostgreSQL's schemas and triggers")
 @pytest.mark.parametrize("sql", STRANGE.values(), ids=STRANGE)
 def test_what_stands_before_the_portals_own_is_named_within_the_hour(record, monkeypatch, sql):
-    test_watch.check()
+    watching.check()
     assert protection.find_faults() == protection.find_strangers() == []
     with connection.cursor() as cursor:
         cursor.execute(sql)
     try:
         assert protection.find_faults() or protection.find_strangers()
-        test_watch.check_hour_later(monkeypatch)
-        assert ("protection", "the database:") in test_watch.list_found()
+        watching.check_hour_later(monkeypatch)
+        assert ("protection", "the database:") in watching.list_found()
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SET search_path TO DEFAULT; SET session_replication_role = origin")
@@ -409,7 +409,7 @@ def test_a_schema_may_have_any_name(record):
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite's schema is text")
 @pytest.mark.parametrize(("name", "was", "now"), REDEFINED.values(), ids=REDEFINED)
 def test_a_table_that_is_defined_otherwise_is_named_within_the_hour(record, monkeypatch, name, was, now):
-    test_watch.check()
+    watching.check()
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA writable_schema = ON")
         cursor.execute(
@@ -418,8 +418,8 @@ def test_a_table_that_is_defined_otherwise_is_named_within_the_hour(record, monk
         )
         assert cursor.rowcount == 1
     assert "is not the table that the portal made" in " ".join(protection.find_strangers())
-    test_watch.check_hour_later(monkeypatch)
-    assert ("protection", "the database:") in test_watch.list_found()
+    watching.check_hour_later(monkeypatch)
+    assert ("protection", "the database:") in watching.list_found()
 
 
 def test_numbers_that_were_set_back_are_named(record):
@@ -539,12 +539,12 @@ def test_pruning_keeps_what_did_not_fit(record, much_later, alice, seal):
 def test_an_acknowledged_finding_does_not_hide_the_next(record, alice, monkeypatch):
     people.set_time_zone(person=alice, time_zone="Europe/Rome")
     tamper("UPDATE portal_user SET time_zone = 'UTC' WHERE id = %s", alice.pk)
-    test_watch.check_hour_later(monkeypatch, 40)
+    watching.check_hour_later(monkeypatch, 40)
     watch.acknowledge_finding(
         actor=models.User.objects.get(pk=alice.pk), finding=models.Finding.objects.get(), reason="x"
     )
     tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", True, alice.pk)
-    test_watch.check_hour_later(monkeypatch, 80)
+    watching.check_hour_later(monkeypatch, 80)
     assert watch.count_open()
 
 
@@ -554,12 +554,12 @@ def forge_finding(finding: report.Finding | None = None, **values: object) -> No
 
 
 def test_forged_findings_keep_no_other_out(record, monkeypatch):
-    test_watch.check()
+    watching.check()
     for number in range(watch._MOST_OPEN + 1):
         forge_finding(words=f"x{number}")
     tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)
-    test_watch.check_hour_later(monkeypatch, 40)
-    assert ("row changed", f"request R-{record[1].request_number}") in test_watch.list_found()
+    watching.check_hour_later(monkeypatch, 40)
+    assert ("row changed", f"request R-{record[1].request_number}") in watching.list_found()
 
 
 def list_open() -> list[models.Finding]:
@@ -567,23 +567,23 @@ def list_open() -> list[models.Finding]:
 
 
 def test_a_finding_that_was_forged_as_acknowledged_does_not_hide_what_is_found(record, monkeypatch, alice):
-    test_watch.check()
+    watching.check()
     tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)
     (finding,) = verify.verify_log().findings
     forge_finding(finding, acknowledged_at=record[0].at, acknowledged_by=alice)
-    test_watch.check_hour_later(monkeypatch, 40)
+    watching.check_hour_later(monkeypatch, 40)
     assert list_open()[0].words == finding.words
     assert models.Event.objects.filter(verb="finding", detail__words=finding.words).count() == 1
 
 
 def test_a_finding_that_sql_has_acknowledged_is_open_again(record, monkeypatch, alice):
     tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)
-    test_watch.check()
+    watching.check()
     (found,) = list_open()
     tamper("UPDATE portal_finding SET acknowledged_at = %s, acknowledged_by_id = %s", found.found_at, alice.pk)
     assert list_open() == []
     for hours in (40, 80):
-        test_watch.check_hour_later(monkeypatch, hours)
+        watching.check_hour_later(monkeypatch, hours)
         assert found in list_open()
 
 
@@ -597,7 +597,7 @@ def remove_without_trace(event: models.Event) -> None:
 def test_seals_made_anew_do_not_hide_what_was_removed_before_the_last_night(record, seal):
     victim = add_event("everything")
     seal()
-    test_watch.check()
+    watching.check()
     remove_without_trace(victim)
     MEMORY.forget()  # another worker
     seal()
@@ -606,15 +606,15 @@ def test_seals_made_anew_do_not_hide_what_was_removed_before_the_last_night(reco
 
 def test_a_worker_does_not_seal_anew_what_it_has_sealed_and_says_so(record, seal, monkeypatch, caplog):
     victim = add_event("everything")
-    test_watch.check()
+    watching.check()
     seal()
     number = models.Seal.objects.latest("number").pk
     remove_without_trace(victim)
     add_event("other")
     assert seal() == 0
     assert f"Seal {number}" in caplog.text
-    test_watch.check_hour_later(monkeypatch)
-    assert ("seal", f"seal {number}") in test_watch.list_found()
+    watching.check_hour_later(monkeypatch)
+    assert ("seal", f"seal {number}") in watching.list_found()
 
 
 def test_a_worker_seals_on_in_a_database_that_was_put_back(record, seal):
@@ -705,14 +705,14 @@ def test_a_notice_or_a_type_that_no_event_tells_of_is_found(record, table, value
 
 def test_many_forged_events_keep_the_check_from_no_later_one(record, monkeypatch, alice):
     monkeypatch.setattr(watch, "_EVENTS", 5)
-    test_watch.check()
+    watching.check()
     last = models.Event.objects.latest("id").pk
     set_number(last + 100)
     models.Event.objects.bulk_create(models.Event(pk=last + n, verb="x", target="x") for n in range(1, 12))
     portal_request = factories.submit(alice)
     tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", portal_request.pk)
-    test_watch.check_hour_later(monkeypatch)
-    assert ("row changed", f"request R-{portal_request.pk}") in test_watch.list_found()
+    watching.check_hour_later(monkeypatch)
+    assert ("row changed", f"request R-{portal_request.pk}") in watching.list_found()
 
 
 def copy_state() -> list[tuple]:
@@ -739,18 +739,18 @@ FORGED = {
 
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
 def test_a_check_whose_state_is_written_over_each_minute_ends_and_says_so(record, monkeypatch, forge):
-    test_watch.check()
+    watching.check()
     tamper("UPDATE portal_workspace SET owner_id = NULL")
     monkeypatch.setattr(watch, "_ROUND", 0.0)
     with monkeypatch.context() as patch:
-        test_watch.move_clock(patch, hours=40)
-        test_watch.check_one_step(monkeypatch)
+        watching.move_clock(patch, hours=40)
+        watching.check_one_step(monkeypatch)
         states = copy_state()
         for _ in range(60):
             forge(states)
-            test_watch.check_one_step(monkeypatch)
+            watching.check_one_step(monkeypatch)
     assert models.Event.objects.filter(verb="checked").count() == 2
-    found = test_watch.list_found()
+    found = watching.list_found()
     assert ("check", "log check ALL") in found
     assert ("row changed", f"workspace {models.Workspace.objects.earliest('id').pk}") in found
     assert len([what for what in found if what == ("check", "log check ALL")]) == 1, "once a day"
@@ -758,16 +758,16 @@ def test_a_check_whose_state_is_written_over_each_minute_ends_and_says_so(record
 
 def test_a_check_that_never_ends_is_a_warning_whatever_its_state_says(record, monkeypatch):
     """Whoever puts a former state back each minute needs no key, and another worker does not remember a later one."""
-    test_watch.check()
+    watching.check()
     states, now = copy_state(), models.Event.objects.get(verb="checked").at
     assert watch.find_warnings(now=now + timedelta(minutes=1)) == []
     for hours in range(24, 73, 24):
         put_back(states)
         MEMORY.forget()
         with monkeypatch.context() as patch:
-            test_watch.move_clock(patch, hours=hours)
+            watching.move_clock(patch, hours=hours)
             patch.setattr(watch, "_ROUND", 0.0)
-            test_watch.check_one_step(monkeypatch)
+            watching.check_one_step(monkeypatch)
     later = now + timedelta(hours=72)
     assert "as a whole since" in watch.find_warnings(now=later)[-2]
     tamper("UPDATE portal_logcheck SET ended_at = %s", later)
@@ -782,7 +782,7 @@ def test_a_checkpoint_is_sent_whatever_somebody_says_was_sent(record, settings, 
     settings.PORTAL_CHECKPOINT_URL = f"file://{file}"
     newest = models.Seal.objects.latest("number").pk
     models.LogCheck.objects.create(what="SENT", position=newest, ended_at="9999-01-01 00:00:00Z")
-    lease = factories.acquire_lease(name="checkpoint", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="checkpoint", seconds=60)
     later = record[0].at + timedelta(days=2)
     assert watch.find_warnings(now=later)[-1].startswith("No checkpoint")
     checkpoints.send_checkpoint(lease=lease)
@@ -797,11 +797,11 @@ def test_a_checkpoint_is_sent_whatever_somebody_says_was_sent(record, settings, 
     ],
 )
 def test_a_forged_check_does_not_end_checking(record, alice, monkeypatch, values):
-    test_watch.check()
+    watching.check()
     for name, value in values.items():
         tamper(f"UPDATE portal_logcheck SET {name} = %s", value)
     tamper("UPDATE portal_request SET type = 'max'")
-    test_watch.check_hour_later(monkeypatch, 80)
+    watching.check_hour_later(monkeypatch, 80)
     assert watch.count_open()
 
 

@@ -18,9 +18,9 @@ from portal.services.people import membership
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import submissions
 from tests import factories
-from tests.audit import test_watch
+from tests.audit import watching
+from tests.audit.changing import change_group, change_person, promote
 from tests.audit.conftest import find, respond, tamper
-from tests.audit.test_people import change_group, change_person, promote
 
 pytestmark = pytest.mark.django_db
 
@@ -108,11 +108,11 @@ def test_an_act_with_a_right_that_sql_gave_and_took_is_named(cast, alice, given,
 
 
 def test_it_is_named_within_the_hour(cast, alice, monkeypatch):
-    test_watch.check()
+    watching.check()
     with being_operator(alice):
         expected = act(alice, cancel)
-    test_watch.check_hour_later(monkeypatch)
-    assert test_watch.list_found() == [expected]
+    watching.check_hour_later(monkeypatch)
+    assert watching.list_found() == [expected]
 
 
 def test_what_a_person_did_whom_no_event_added_is_named_after_they_are_gone(cast, alice):

@@ -11,16 +11,13 @@ from django.utils import timezone
 
 from portal import models
 from portal.services.audit import checkpoints, seals, verify
-from portal.services.runtime import leases
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 
 
 def send() -> None:
-    lease = leases.acquire_lease(name="checkpoint", holder="test", seconds=60)
-    assert lease is not None
-    checkpoints.send_checkpoint(lease=lease)
+    checkpoints.send_checkpoint(lease=factories.acquire_lease(name="checkpoint"))
 
 
 class Receiver(HTTPServer):

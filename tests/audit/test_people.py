@@ -9,28 +9,10 @@ from portal import models
 from portal.forms import accounts
 from portal.services.people import membership, people, sessions
 from tests import factories
+from tests.audit.changing import change_person, promote
 from tests.audit.conftest import find, tamper
 
 pytestmark = pytest.mark.django_db
-
-
-def promote(actor: models.User) -> None:
-    change_person(actor, models.User.objects.get(username="bob"), is_superuser=True)
-
-
-def change_person(actor: models.User, person: models.User, **values: object) -> None:
-    before = membership.describe(target=person)
-    for name, value in values.items():
-        setattr(person, name, value)
-    person.save()
-    membership.record_change(actor=actor, target=person, before=before)
-
-
-def change_group(actor: models.User, group: Group, name: str) -> None:
-    before = membership.describe(target=group)
-    group.name = name
-    group.save()
-    membership.record_change(actor=actor, target=group, before=before)
 
 
 @pytest.mark.parametrize("url", ["change", "delete"])

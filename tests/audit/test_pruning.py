@@ -11,7 +11,6 @@ from django.urls import reverse
 from portal import models
 from portal.models.clock import Now
 from portal.services.audit import seals, verify
-from portal.services.mirrors import doubts
 from portal.services.reconciliation import operator_actions
 from portal.services.reports import configuration, usage
 from portal.services.requests import submissions
@@ -22,33 +21,11 @@ from portal.services.runtime import leases
 from portal.services.search import exporting, finding
 from tests import factories
 from tests.audit.bits import flip_rows
+from tests.audit.changing import change_by_form
 from tests.audit.conftest import find, record_response, respond, tamper
-from tests.audit.test_rows import change_person
+from tests.audit.pruning import count_prunings, count_rows, end_workstations, prune_all
 
 pytestmark = pytest.mark.django_db
-
-
-def take(name: str) -> leases.Lease:
-    lease = factories.acquire_lease(name=name, holder="test", seconds=60)
-    assert lease is not None
-    return lease
-
-
-def prune_all() -> int:
-    """Rounds of the duties until nothing more goes."""
-    while usage.count_days(lease=take("usage")):
-        pass
-    total = 0
-    while count := prune.prune_old(lease=take("prune")):
-        total += count
-    return total
-
-
-def end_workstations() -> None:
-    """As if the provider had said that it has none of them."""
-    for stored in models.Workstation.objects.live():
-        with transaction.atomic():
-            doubts.end_workstation(stored=stored, before=doubts.describe_life(stored=stored))
 
 
 @pytest.fixture(name="old")
@@ -58,11 +35,6 @@ def make_old(record, seal, much_later) -> list[int]:
     seal()
     much_later()
     return list(models.Request.objects.order_by("id").values_list("id", flat=True))
-
-
-def count_rows() -> dict[str, int]:
-    kinds = (models.Request, models.Attempt, models.LateResponse, models.SearchEntry, models.Event)
-    return {kind.__name__: kind.objects.count() for kind in kinds}
 
 
 # --- What goes ---
@@ -94,12 +66,6 @@ def test_what_has_gone_does_not_come_back_unseen(old, record, tables):
         key = "id" if table == "event" else "event_id"
         tamper(f"INSERT INTO portal_{table} SELECT * FROM kept_{table} WHERE {key} = %s", record[1].pk)
     assert f"event {record[1].pk}" in [what for _, what in find()]
-
-
-def count_prunings() -> int:
-    count = models.Event.objects.filter(verb="prune").count()
-    assert count > 0
-    return count
 
 
 def test_tombstones_and_their_events_name_what_went(old):
@@ -149,10 +115,10 @@ def test_rounds_are_short_and_go_on(old, monkeypatch):
     monkeypatch.setattr(prune, "_REQUEST_BATCHES", 1)
     monkeypatch.setattr(prune, "_EVENT_BATCHES", 1)
     monkeypatch.setattr(pruneevents, "BATCH", 6)
-    while usage.count_days(lease=take("usage")):
+    while usage.count_days(lease=factories.acquire_lease(name="usage")):
         pass
     left = []
-    while prune.prune_old(lease=take("prune")):
+    while prune.prune_old(lease=factories.acquire_lease(name="prune")):
         left.append(models.Request.objects.count())
         assert find() == []
     assert left[:3] == [3, 1, 0]
@@ -160,7 +126,7 @@ def test_rounds_are_short_and_go_on(old, monkeypatch):
 
 
 def test_a_worker_that_lost_its_duty_prunes_nothing(old):
-    while usage.count_days(lease=take("usage")):
+    while usage.count_days(lease=factories.acquire_lease(name="usage")):
         pass
     lease = factories.acquire_lease(name="prune", holder="first", seconds=-1)
     assert leases.acquire_lease(name="prune", holder="second", seconds=60)
@@ -205,7 +171,7 @@ def test_usage_still_counts_what_went(old, alice, settings):
     assert models.DailyCount.objects.filter(day=day, is_final=False).count() == 0
     for zone in ("UTC", "Asia/Tokyo"):
         settings.TIME_ZONE = zone
-        while usage.count_days(lease=take("usage")):
+        while usage.count_days(lease=factories.acquire_lease(name="usage")):
             pass
         days = usage.read_days(days={day}, person=None)
         assert days[day]["status"] == {"SUCCEEDED": 4, "FAILED": 1}
@@ -245,7 +211,7 @@ def test_rows_that_stay_can_be_verified_although_their_events_went(
     record, cast, seal, much_later, alice, root, sign_in, kind, table, change
 ):
     """Thrice over: what was carried once is carried on when its event goes in its turn."""
-    change_person(sign_in(root), alice, first_name="Alice")
+    change_by_form(sign_in(root), alice, first_name="Alice")
     respond(factories.submit(alice), failure="401")
     end_workstations()
     seal()
@@ -303,7 +269,7 @@ def test_a_request_with_a_late_workstation_goes_when_all_of_it_is_old(record, se
     late = factories.submit(alice)
     settings.PORTAL_SEND_MARGIN = settings.PORTAL_RECORD_MARGIN = settings.AGENTSTATION_TOTAL_TIMEOUT = 0.0
     call = factories.claim()
-    factories.recover_requests(lease=take("recover"))
+    factories.recover_requests(lease=factories.acquire_lease(name="recover"))
     submissions.close_request(actor=olga, portal_request=late, reason="nobody waits for it")
     record_response(call, late, uid="late")
     orphan = models.Workstation.objects.get(made_for=late)
@@ -407,7 +373,7 @@ def test_a_tombstone_that_was_removed_is_missed(old, record):
 
 def test_a_crash_leaves_nothing_half(old, monkeypatch):
     """After the tombstone and its event, before all has gone: the next round begins anew."""
-    while usage.count_days(lease=take("usage")):
+    while usage.count_days(lease=factories.acquire_lease(name="usage")):
         pass
     before, delete = count_rows(), prunerequests._delete
 
@@ -419,7 +385,7 @@ def test_a_crash_leaves_nothing_half(old, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(prunerequests, "_delete", crash)
         with pytest.raises(ConnectionError), transaction.atomic():
-            prune.prune_old(lease=take("prune"))
+            prune.prune_old(lease=factories.acquire_lease(name="prune"))
     assert count_rows() == before
     assert not models.Tombstone.objects.exists()
     assert find() == []

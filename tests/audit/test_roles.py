@@ -20,12 +20,7 @@ from portal.services.people import membership
 from portal.worker import process
 from tests import factories, roles
 from tests.audit.conftest import find, respond
-from tests.audit.test_pruning import (
-    count_prunings,
-    count_rows,
-    end_workstations,
-    prune_all,
-)
+from tests.audit.pruning import count_prunings, count_rows, end_workstations, prune_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,6 +17,7 @@ from portal.services.mirrors import releases
 from portal.services.people import membership, people, sessions, setup
 from tests import factories
 from tests.audit.bits import flip_rows
+from tests.audit.changing import change_by_form
 from tests.audit.conftest import find, respond, tamper
 
 pytestmark = pytest.mark.django_db
@@ -145,16 +146,10 @@ def test_what_sql_changed_is_not_made_good_by_what_the_portal_does_next(record, 
 # --- People, groups, keys ---
 
 
-def change_person(browser, person: models.User, **values: object) -> None:
-    data = {"username": person.username, "is_active": "on", "groups": [group.pk for group in person.groups.all()]}
-    response = browser.post(reverse("admin:portal_user_change", args=[person.pk]), data | values)
-    assert response.status_code == 302
-
-
 def test_what_an_administrator_changes_is_told_and_what_sql_changes_is_found(alice, root, sign_in):
     browser = sign_in(root)
-    change_person(browser, alice, first_name="Alice")
-    change_person(browser, alice, groups=[group.pk for group in Group.objects.all()])
+    change_by_form(browser, alice, first_name="Alice")
+    change_by_form(browser, alice, groups=[group.pk for group in Group.objects.all()])
     people.set_time_zone(person=alice, time_zone="Europe/Rome")
     assert find() == []
     for sql in (
@@ -167,13 +162,13 @@ def test_what_an_administrator_changes_is_told_and_what_sql_changes_is_found(ali
 
 
 def test_a_permission_that_was_slipped_to_a_person_is_found(alice, root, sign_in):
-    change_person(sign_in(root), alice, first_name="Alice")
+    change_by_form(sign_in(root), alice, first_name="Alice")
     tamper("INSERT INTO portal_user_user_permissions (user_id, permission_id) VALUES (%s, 1)", alice.pk)
     assert find() == [("row changed", f"person {alice.pk}")]
 
 
 def test_what_people_do_every_day_raises_no_false_alarm(alice, root, sign_in, client):
-    change_person(sign_in(root), alice, first_name="Alice")
+    change_by_form(sign_in(root), alice, first_name="Alice")
     client.post(reverse("login"), {"username": "alice", "password": factories.PASSWORD})
     sessions.record_sign_out(person=alice)
     assert models.User.objects.get(pk=alice.pk).last_login
@@ -181,7 +176,7 @@ def test_what_people_do_every_day_raises_no_false_alarm(alice, root, sign_in, cl
 
 
 def test_signing_in_does_not_make_a_changed_person_good(alice, root, sign_in):
-    change_person(sign_in(root), alice, first_name="Alice")
+    change_by_form(sign_in(root), alice, first_name="Alice")
     tamper("UPDATE portal_user SET is_superuser = NOT is_superuser WHERE id = %s", alice.pk)
     sessions.record_sign_in(person=alice)
     assert find() == [("row changed", f"person {alice.pk}")]
@@ -191,7 +186,7 @@ def test_a_group_and_its_deletion(alice, root, sign_in):
     browser = sign_in(root)
     browser.post(reverse("admin:auth_group_add"), {"name": "Testers", "permissions": [1, 2]})
     group = Group.objects.get(name="Testers")
-    change_person(browser, alice, groups=[group.pk])
+    change_by_form(browser, alice, groups=[group.pk])
     assert find() == []
     tamper("DELETE FROM auth_group_permissions WHERE permission_id = 2 AND group_id = %s", group.pk)
     assert find() == [("row changed", f"group {group.pk}")]

@@ -25,9 +25,9 @@ from portal.services.people import membership, setup
 from portal.services.reconciliation import scans
 from portal.services.reports import configuration
 from portal.services.requests import dispatch, results
-from portal.services.runtime import clients, leases
+from portal.services.runtime import clients
 from tests import factories
-from tests.audit.test_pruning import prune_all
+from tests.audit.pruning import prune_all
 from tests.browser import Browser
 from tests.provider import server
 from tests.services.reconciling import make_orphan, make_unknown, scan
@@ -84,12 +84,6 @@ class Act:
     staged: tuple[str, ...] = ()  # audited columns that the act itself changes outside the portal
 
 
-def hold(name: str) -> leases.Lease:
-    lease = leases.acquire_lease(name=name, holder="test", seconds=600)
-    assert lease is not None
-    return lease
-
-
 def submit(stage: Stage) -> None:
     factories.mark_baseline_scan()
     form = {"type": "python", "workspace_id": "", "note": "", "submission": uuid4()}
@@ -110,7 +104,7 @@ def answer_late(stage: Stage) -> None:
 
 def pass_deadline() -> None:
     models.Attempt.objects.filter(outcome="SENDING").update(deadline_at=Now() - timedelta(seconds=1))
-    assert factories.recover_requests(lease=hold("recover")) == 1
+    assert factories.recover_requests(lease=factories.acquire_lease(name="recover")) == 1
 
 
 def let_deadline_pass(stage: Stage) -> None:
@@ -123,7 +117,7 @@ def wait_too_long(stage: Stage) -> None:
     factories.submit(stage.alice)
     stage.settings.PORTAL_RECONCILE_GRACE = 0.0  # the clock need not have been steady for long
     models.Request.objects.update(queued_at=Now() - timedelta(days=2))
-    assert factories.recover_requests(lease=hold("recover")) == 1
+    assert factories.recover_requests(lease=factories.acquire_lease(name="recover")) == 1
 
 
 def cancel(stage: Stage) -> None:
@@ -157,7 +151,7 @@ def open_key(stage: Stage) -> None:
 def probe_key(stage: Stage) -> None:
     stage.pause_key()
     models.Key.objects.update(probe_at=Now() - timedelta(seconds=1))
-    probe.probe_key(lease=hold("probe"), client=clients.make_client())
+    probe.probe_key(lease=factories.acquire_lease(name="probe"), client=clients.make_client())
 
 
 def ask_account(stage: Stage) -> None:
@@ -174,12 +168,16 @@ def confirm_key(stage: Stage) -> None:
 
 
 def look_first(stage: Stage) -> None:
-    scans.advance_scan(account=accounts.get_current_account(), lease=hold("reconcile"), client=clients.make_client())
+    scans.advance_scan(
+        account=accounts.get_current_account(),
+        lease=factories.acquire_lease(name="reconcile"),
+        client=clients.make_client(),
+    )
 
 
 def change_types(stage: Stage) -> None:
     accounts.get_current_account()
-    types.read_types(lease=hold("types"), client=clients.make_client())
+    types.read_types(lease=factories.acquire_lease(name="types"), client=clients.make_client())
 
 
 def reconcile_one(stage: Stage) -> None:
@@ -187,14 +185,14 @@ def reconcile_one(stage: Stage) -> None:
     factories.submit(stage.alice)
     stage.sandbox.script({"name": "reset-made"})
     factories.send_once()
-    scan(hold("reconcile"))
+    scan(factories.acquire_lease(name="reconcile"))
 
 
 def need_review(stage: Stage) -> None:
     stage.settings.PORTAL_SCAN_INTERVAL = 0.0
     make_unknown(stage.sandbox, stage.alice)
     stage.sandbox.script({"on": "GET /workstations", "status": 404, "body": {}})
-    factories.reconcile_once(hold("reconcile"))
+    factories.reconcile_once(factories.acquire_lease(name="reconcile"))
 
 
 def request_release(stage: Stage) -> None:
@@ -236,7 +234,7 @@ def end_share(stage: Stage) -> None:
 
 def refresh(stage: Stage) -> None:
     models.Workstation.objects.update(refresh_due_at=Now())
-    refreshing.refresh_workstations(lease=hold("refresh"), client=clients.make_client())
+    refreshing.refresh_workstations(lease=factories.acquire_lease(name="refresh"), client=clients.make_client())
 
 
 def release(stage: Stage) -> None:
@@ -280,7 +278,9 @@ def scan_as(status: str, *, doubted: bool = False, ended: bool = False) -> Calla
         if not status:
             stage.sandbox.script({"on": "GET /workstations/{id}", "status": 422})
         scans.advance_scan(
-            account=accounts.get_current_account(), lease=hold("reconcile"), client=clients.make_client()
+            account=accounts.get_current_account(),
+            lease=factories.acquire_lease(name="reconcile"),
+            client=clients.make_client(),
         )
 
     return act
@@ -311,7 +311,7 @@ def note_sharing(stage: Stage) -> None:
     stage.settings.PORTAL_SCAN_INTERVAL = 0.0
     factories.mark_baseline_scan()
     make_orphan(listed_tick=1)
-    scan(hold("reconcile"))
+    scan(factories.acquire_lease(name="reconcile"))
 
 
 def restore(stage: Stage) -> None:
@@ -355,7 +355,7 @@ def find_tampering(stage: Stage) -> models.Finding:
     portal_request = factories.submit(stage.alice)
     with factories.unprotected():
         models.Request.objects.filter(pk=portal_request.pk).update(type="max")
-    watch.check_log(lease=hold("check"))
+    watch.check_log(lease=factories.acquire_lease(name="check"))
     return models.Finding.objects.get()
 
 
@@ -410,7 +410,7 @@ def edit_group(page: str, **values: object) -> Callable[[Stage], None]:
 
 def prune_old(stage: Stage) -> None:
     cancel(stage)
-    seals.seal_events(lease=hold("seal"))
+    seals.seal_events(lease=factories.acquire_lease(name="seal"))
     stage.settings.PORTAL_KEEP_DAYS = 30
     read_clock = clock.read_clock
     with pytest.MonkeyPatch.context() as patch:
@@ -509,7 +509,7 @@ ACTS = [
     Act(verbs=(Verb.NOTICE,), do=raise_notice),
     Act(verbs=(Verb.ACKNOWLEDGE,), do=acknowledge, by="olga", has_change=True),
     Act(verbs=(Verb.REFUSED,), do=lambda stage: stage.browse(stage.alice).post("/key/resume/"), by="alice"),
-    Act(verbs=(Verb.CHECKED,), do=lambda stage: watch.check_log(lease=hold("check"))),
+    Act(verbs=(Verb.CHECKED,), do=lambda stage: watch.check_log(lease=factories.acquire_lease(name="check"))),
     Act(verbs=(Verb.FINDING,), do=find_tampering, staged=("type",)),
     Act(verbs=(Verb.ACKNOWLEDGE_FINDING,), do=acknowledge_finding, by="olga", reason="A drill.", staged=("type",)),
     Act(verbs=(Verb.SETTINGS,), do=start),

@@ -1,41 +1,17 @@
 """The portal checks its audit log by itself, in short rounds, and says what it finds."""
 
-import time
 from datetime import timedelta
 
 import pytest
 
 from portal import models
-from portal.db import clock
 from portal.services.audit import watch
 from portal.services.reports import readiness
-from portal.services.runtime import leases
 from tests import factories
 from tests.audit.conftest import tamper
+from tests.audit.watching import check, check_hour_later, check_one_step, list_found
 
 pytestmark = pytest.mark.django_db
-
-
-def check() -> None:
-    """One round, as a worker does it each minute."""
-    lease = leases.acquire_lease(name="check", holder="test", seconds=60)
-    assert lease is not None
-    watch.check_log(lease=lease)
-
-
-def check_hour_later(monkeypatch, hours: float = 1.0) -> None:
-    with monkeypatch.context() as patch:
-        move_clock(patch, hours=hours)
-        check()
-
-
-def move_clock(patch, *, hours: float) -> None:
-    read_clock = clock.read_clock
-    patch.setattr(clock, "read_clock", lambda: read_clock() + timedelta(hours=hours))
-
-
-def list_found() -> list[tuple[str, str]]:
-    return list(models.Finding.objects.order_by("id").values_list("kind", "what"))
 
 
 def test_a_log_that_is_as_it_was_written_has_no_findings(record):
@@ -88,14 +64,6 @@ def test_a_round_goes_on_where_the_one_before_has_ended(record, monkeypatch):
     assert phases.count("events") >= models.Seal.objects.count()
     assert f"event {record[-1].pk}" in [what for _, what in list_found()]
     assert ("row changed", f"workspace {models.Workspace.objects.earliest('id').pk}") in list_found()
-
-
-def check_one_step(monkeypatch) -> None:
-    """A round that finds its time used up after one step."""
-    ticks = iter([0.0, -1.0, *[1.0] * 9])
-    with monkeypatch.context() as patch:
-        patch.setattr(time, "monotonic", lambda: next(ticks))
-        check()
 
 
 def test_watchers_and_people_are_told_until_an_operator_has_seen_it(record, alice, anna, olga, sign_in, monkeypatch):

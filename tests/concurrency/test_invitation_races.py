@@ -10,8 +10,8 @@ from django.db import transaction
 from portal import models
 from portal.services.audit import verify
 from portal.services.people import invitations, links, membership
+from tests import factories
 from tests.concurrency import crowd
-from tests.services.test_invitations import NEW, add
 
 ROUNDS = 3
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +24,7 @@ def _tell_of_root(root) -> None:
 
 def test_two_with_the_same_link_choose_one_password(root):
     for number in range(ROUNDS):
-        invitation = add(root, name=f"carol{number}")
+        invitation = factories.add_person(root, f"carol{number}")
         words = [f"four words in a row {place}" for place in range(3)]
         steps = [partial(invitations.use_link, token=invitation.link.token, password=word) for word in words]
         results = crowd.run_together(*steps)
@@ -36,7 +36,7 @@ def test_two_with_the_same_link_choose_one_password(root):
 
 
 def test_two_administrators_who_lock_out_each_other_do_not_both_go(root):
-    other = add(root, name="second", group="").person
+    other = factories.add_person(root, "second", group="").person
     lock_out = partial(invitations.set_active, is_active=False)
     for _ in range(ROUNDS):
         results = crowd.run_together(
@@ -49,10 +49,10 @@ def test_two_administrators_who_lock_out_each_other_do_not_both_go(root):
 
 def test_whoever_is_locked_out_while_they_use_their_link_is_out(root):
     for number in range(ROUNDS):
-        invitation = add(root, name=f"dora{number}")
+        invitation = factories.add_person(root, f"dora{number}")
         person = invitation.person
         used, locked_out = crowd.run_together(
-            partial(invitations.use_link, token=invitation.link.token, password=NEW),
+            partial(invitations.use_link, token=invitation.link.token, password="four words in a row"),
             partial(invitations.set_active, actor=root, person=person, is_active=False),
         )
         assert isinstance(used, models.User | links.LinkNotValid), used

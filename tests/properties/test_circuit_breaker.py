@@ -131,7 +131,7 @@ class Pause(scene.Example):
         models.Credential.objects.update(fingerprint=fingerprint, is_sandbox=False)
         self.people = [factories.create_user(name, "Members") for name in ("ann", "ben")]
         self.operator = factories.create_user("operator")
-        self.lease = factories.acquire_lease(name="probe", holder="test", seconds=60)
+        self.lease = factories.acquire_lease(name="probe", seconds=60)
         self.model = Model()
         self.attempts: list[Attempt] = []
 

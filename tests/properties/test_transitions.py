@@ -32,7 +32,7 @@ class Life(scene.Example):
     @initialize()
     def set_up(self) -> None:
         self.person = factories.create_user("person", "Members")
-        self.lease = factories.acquire_lease(name="recover", holder="test", seconds=60)
+        self.lease = factories.acquire_lease(name="recover", seconds=60)
         self.calls: list[dispatch.Call] = []  # under way, as far as their workers know
         self.late: list[dispatch.Call] = []  # past their deadline, their workers alive
         self.told: list[tuple[dispatch.Call, dispatch.Result]] = []

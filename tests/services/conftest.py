@@ -12,13 +12,13 @@ from tests.lists import Lists, serve_lists
 @pytest.fixture
 def lease(db) -> leases.Lease:
     """Of the job that the test does."""
-    return factories.acquire_lease(name="job", seconds=600)
+    return factories.acquire_lease(name="job")
 
 
 @pytest.fixture
 def recovering(db) -> leases.Lease:
     """Of the job that ends what nobody ends any more, beside another."""
-    return factories.acquire_lease(name="recover", seconds=600)
+    return factories.acquire_lease(name="recover")
 
 
 @pytest.fixture

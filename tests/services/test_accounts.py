@@ -21,9 +21,7 @@ OTHER_URL = "https://elsewhere.example/v1"
 
 
 def take(name: str) -> leases.Lease:
-    lease = leases.acquire_lease(name=name, holder="test", seconds=600)
-    assert lease is not None
-    return lease
+    return factories.acquire_lease(name=name)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settings, alice):
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
-    lease = factories.acquire_lease(name="reconcile", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="reconcile", seconds=60)
     client = clients.make_client()
     factories.reconcile_once(lease)
     sandbox.script([{"name": "reset-made"}])
@@ -40,7 +40,7 @@ def test_a_call_that_was_claimed_after_a_look_does_not_hinder_it(sandbox, settin
 def test_a_named_workspace_has_the_better_claim(sandbox, settings, alice, bob):
     """Both are unknown, one workstation was made, in the workspace that only one of them named."""
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
-    lease = factories.acquire_lease(name="reconcile", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="reconcile", seconds=60)
     factories.reconcile_once(lease)
     sandbox.script([{"name": "reset"}])
     unnamed = factories.send_until_settled(factories.submit(alice))
@@ -55,7 +55,7 @@ def test_a_named_workspace_has_the_better_claim(sandbox, settings, alice, bob):
 
 def test_one_of_an_unknown_type_in_the_named_workspace_is_for_a_person(sandbox, settings, alice):
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
-    lease = factories.acquire_lease(name="reconcile", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="reconcile", seconds=60)
     client = clients.make_client()
     factories.reconcile_once(lease)
     portal_request = factories.submit(alice, workspace_uid="unknown-status")
@@ -122,7 +122,7 @@ def test_a_late_refusal_is_used_as_if_it_had_come_in_time(sandbox, alice, name, 
 def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, alice):
     workstation = factories.create_workstation(alice)
     settings.AGENTSTATION_API_KEY = "another"
-    lease = factories.acquire_lease(name="refresh", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="refresh", seconds=60)
     models.Workstation.objects.update(refresh_due_at=workstation.first_seen_at)
 
     assert refreshing.refresh_workstations(lease=lease, client=clients.make_client()) == 0
@@ -152,7 +152,7 @@ def test_a_worker_that_asks_again_renews_its_lease():
 def test_what_a_late_response_named_goes_to_the_request_that_lacks_one(sandbox, settings, alice):
     """Two unknown requests, one workstation shown: the first takes it, though the second's call had made it."""
     settings.PORTAL_JOB_INTERVAL = settings.PORTAL_SCAN_INTERVAL = 0.0
-    lease = factories.acquire_lease(name="reconcile", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="reconcile", seconds=60)
     client = clients.make_client()
     factories.reconcile_once(lease)
     first, second = factories.submit(alice), factories.submit(alice)

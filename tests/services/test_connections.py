@@ -16,7 +16,7 @@ from portal.models.clock import Now
 from portal.services.connections import access, ending, hosts, offers, opening, sharing
 from portal.services.key import circuit_breaker, probe
 from portal.services.mirrors import releases
-from portal.services.runtime import clients, leases
+from portal.services.runtime import clients
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -158,8 +158,7 @@ def test_a_refused_key_is_probed_before_anything_is_paused(sandbox, alice, works
 
     if not is_accepted:
         sandbox.script({"on": "GET /workstations", "status": status})
-    taken = leases.acquire_lease(name="probe", holder="test", seconds=600)
-    assert taken is not None
+    taken = factories.acquire_lease(name="probe")
     assert probe.probe_key(lease=taken, client=clients.make_client()) is is_accepted
 
     key = circuit_breaker.get_current_key()
@@ -252,8 +251,7 @@ def test_no_traceback_shows_an_address(sandbox, alice, workstation):
 def test_a_probe_tells_nothing_of_what_came_after_it(sandbox, alice, workstation, seen):
     script(sandbox, status=401)
     refuse(alice, workstation)
-    taken = leases.acquire_lease(name="probe", holder="test", seconds=600)
-    assert taken is not None
+    taken = factories.acquire_lease(name="probe")
     account = workstation.account
     claimed = circuit_breaker.claim_probe(account=account, lease=taken)
     assert claimed is not None

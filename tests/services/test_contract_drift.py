@@ -159,7 +159,7 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
     factories.mark_baseline_scan()
     page = {"data": [WORKSTATION | {"id": f"w{number}", "status": "paused"} for number in range(3)], "total": 3}
     sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
-    lease = factories.acquire_lease(name="settle", holder="test", seconds=600)
+    lease = factories.acquire_lease(name="settle")
     scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=clients.make_client())
     assert [(notice.kind, notice.numbers) for notice in models.Notice.objects.order_by("id")] == [
         ("list has a field total", []),
@@ -181,7 +181,7 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
 def test_a_list_that_is_refused_is_compared_too(sandbox):
     factories.mark_baseline_scan()
     sandbox.script({"on": "GET /workstations", "status": 404, "body": {"error": "none here"}})
-    lease = factories.acquire_lease(name="settle", holder="test", seconds=600)
+    lease = factories.acquire_lease(name="settle")
     scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=clients.make_client())
     assert models.Notice.objects.get().kind == "a response has the HTTP status 404"
 
@@ -197,7 +197,7 @@ def test_nothing_is_compared_in_a_transaction(sandbox, alice, monkeypatch):
     find_deviations = contract.find_deviations
     monkeypatch.setattr(contract, "find_deviations", find)
     monkeypatch.setattr(resources, "find_deviations", find)
-    lease = factories.acquire_lease(name="settle", holder="test", seconds=600)
+    lease = factories.acquire_lease(name="settle")
     client = clients.make_client()
     stored = factories.create_workstation(alice)
     models.Workstation.objects.update(refresh_due_at=Now())

@@ -534,7 +534,7 @@ def send(call: dispatch.Call) -> dispatch.Result:
 
 def make_unknown(call: dispatch.Call) -> None:
     factories.make_overdue(call)
-    lease = factories.acquire_lease(name="recover", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="recover", seconds=60)
     assert factories.recover_requests(lease=lease) == 1
 
 

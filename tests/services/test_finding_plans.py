@@ -1,7 +1,6 @@
 """How the databases find requests: no question walks through the table, whatever is asked together."""
 
 import itertools
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,6 +13,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.services.search import finding, periods
+from tests import plans
 from tests.admin import rows
 
 ROWS = 3_000
@@ -93,9 +93,7 @@ def test_no_question_walks_past_what_does_not_fit(filters):
 
 
 def check_on_sqlite(sql: str, asked: finding.Filters) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN QUERY PLAN {sql}".replace("%", "%%"), [])
-        steps = [step for *_, step in cursor.fetchall()]
+    steps = plans.list_steps(sql)
     # In the order of the list, which nothing has to sort; filters never go to the table, and words not to all texts.
     assert "TEMP B-TREE" not in str(steps), f"{steps}: {sql}"
     chosen = (asked.status, asked.type, asked.failure, asked.people, asked.was_unknown)
@@ -107,11 +105,7 @@ def check_on_sqlite(sql: str, asked: finding.Filters) -> None:
 
 
 def check_on_postgresql(sql: str, asked: finding.Filters) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}".replace("%", "%%"), [])
-        ((plan,),) = cursor.fetchall()
-    plan = json.loads(plan) if isinstance(plan, str) else plan
-    for node in list_nodes(plan[0]["Plan"]):
+    for node in plans.list_nodes(sql, analyze=True):
         assert node["Node Type"] != "Seq Scan", sql
         if asked.words:
             continue  # by what it guesses of the words it looks through texts, of which there are few here
@@ -121,9 +115,3 @@ def check_on_postgresql(sql: str, asked: finding.Filters) -> None:
         assert node["Node Type"] == "Bitmap Index Scan" or node["Actual Rows"] * node["Actual Loops"] <= FEW, (
             f"{node}: {sql}"
         )
-
-
-def list_nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for node in plan.get("Plans", []):
-        yield from list_nodes(node)

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import F
 
@@ -30,16 +29,12 @@ def list_events() -> list[tuple[str, str, str]]:
     return list(rows.order_by("pk").values_list("verb", "actor_name", "target"))
 
 
-def add(actor: models.User, name: str = "carol", group: str = "Members") -> invitations.Invitation:
-    return invitations.add_person(actor=actor, username=name, group=Group.objects.get(name=group) if group else None)
-
-
 def make_link(actor: models.User, person: models.User) -> str:
     return invitations.make_link(actor=actor, person=person).link.token
 
 
 def add_carol(actor: models.User, person: models.User) -> None:
-    add(actor)
+    factories.add_person(actor)
 
 
 def lock_out(actor: models.User, person: models.User) -> None:
@@ -50,7 +45,7 @@ def lock_out(actor: models.User, person: models.User) -> None:
     ("group", "groups"), [("Members", ["Members"]), ("Auditors", ["Auditors"]), ("", ["Members", "Operators"])]
 )
 def test_somebody_is_added_without_a_password_and_chooses_one(cast, root, group, groups):
-    invitation = add(root, group=group)
+    invitation = factories.add_person(root, group=group)
     carol = models.User.objects.get(username="carol")
     assert not carol.has_usable_password()
     assert carol.is_superuser == (group == "")
@@ -70,7 +65,7 @@ def test_somebody_is_added_without_a_password_and_chooses_one(cast, root, group,
 
 def test_a_name_that_somebody_has_is_refused(cast, root):
     with pytest.raises(invitations.NotPossible, match="has this name already"):
-        add(root, name="alice")
+        factories.add_person(root, "alice")
     assert models.User.objects.get(username="alice").has_usable_password()
 
 
@@ -164,7 +159,7 @@ def test_whoever_has_an_administrators_row_from_sql_lets_nobody_in(cast, root, a
 
 
 def test_somebody_who_is_no_administrator_any_more_lets_nobody_in(cast, root, alice):
-    carol = add(root, group="").person
+    carol = factories.add_person(root, group="").person
     invitations.set_active(actor=root, person=carol, is_active=False)
     with pytest.raises(PermissionDenied):
         make_link(carol, alice)

@@ -1,6 +1,5 @@
 """How the databases answer the admin's filters and members' lists: none walks past the many rows that do not fit."""
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -16,8 +15,8 @@ from portal.services.audit import seals
 from portal.services.key import accounts
 from portal.services.mirrors import releases
 from portal.services.requests import dispatch
-from portal.services.runtime import leases
 from portal.services.search import periods
+from tests import factories, plans
 from tests.admin import rows
 from tests.signing import store_events
 
@@ -85,8 +84,7 @@ def record(alice, bob, monkeypatch) -> dict[str, object]:
         "level": "error" if is_rare else "info", "first_seen_at": at(number),
     })  # fmt: skip
     # What is not sealed yet is counted for each page of the admin.
-    assert (lease := leases.acquire_lease(name="seal", holder="test", seconds=60))
-    assert seals.seal_events(lease=lease)
+    assert seals.seal_events(lease=factories.acquire_lease(name="seal"))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             # SQLite is measured without: nothing in the portal gives it statistics.
@@ -214,11 +212,7 @@ def count_steps(sql: str) -> int:
 
 def count_rows(sql: str) -> int:
     """The most rows that one step of PostgreSQL's plan has read."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}".replace("%", "%%"), [])
-        ((plan,),) = cursor.fetchall()
-    plan = json.loads(plan) if isinstance(plan, str) else plan
-    return max(count_node(node) for node in list_nodes(plan[0]["Plan"]))
+    return max(count_node(node) for node in plans.list_nodes(sql, analyze=True))
 
 
 def count_node(node) -> int:
@@ -226,18 +220,11 @@ def count_node(node) -> int:
     return int((node["Actual Rows"] + removed) * node["Actual Loops"])
 
 
-def list_nodes(plan):
-    yield plan
-    for node in plan.get("Plans", []):
-        yield from list_nodes(node)
-
-
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="PostgreSQL chooses by what is in the tables")
 def test_sqlite_reads_by_failure_in_order_and_reasons_from_their_index(db):
     """It uses a partial index only for those very words, and would sort all with the failure."""
     by_failure = models.Request.objects.filter(failure="422").order_by("-id")[:50]
     assert "TEMP B-TREE" not in by_failure.explain()
-    with connection.cursor() as cursor:
-        asked = "NOT (reason = '') AND reason LIKE '%demo%'"
-        cursor.execute(f"EXPLAIN QUERY PLAN SELECT id FROM portal_event WHERE {asked} ORDER BY id DESC")
-        assert [row[3] for row in cursor.fetchall()] == ["SCAN portal_event USING COVERING INDEX event_with_reason"]
+    asked = "NOT (reason = '') AND reason LIKE '%demo%'"
+    steps = plans.list_steps(f"SELECT id FROM portal_event WHERE {asked} ORDER BY id DESC")
+    assert steps == ["SCAN portal_event USING COVERING INDEX event_with_reason"]

@@ -171,7 +171,7 @@ def test_the_page_costs_the_same_queries_at_any_number_of_rows(sign_in, alice, a
             counts.append(len(queries))
         return counts
 
-    lease = factories.acquire_lease(name="usage", holder="test", seconds=60)
+    lease = factories.acquire_lease(name="usage", seconds=60)
     factories.create_past_request(alice, days_ago(80))
     usage.count_days(lease=lease)
     few = count_queries()

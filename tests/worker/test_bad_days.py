@@ -18,7 +18,7 @@ from portal.services.runtime import clients
 from portal.worker import dispatcher
 from tests import factories
 from tests.worker.broken import unusable_table
-from tests.worker.test_process import await_row
+from tests.worker.waiting import await_row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,6 +13,7 @@ from portal.services.runtime import clients, leases, workers
 from portal.worker import process, scheduler
 from tests import factories, pool
 from tests.lists import serve_lists
+from tests.worker.waiting import await_row
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,13 +29,6 @@ def worker(sandbox, settings):
     worker.stop()
     thread.join(30)
     assert not thread.is_alive()
-
-
-def await_row(query) -> None:
-    """Until the database has it."""
-    pause = threading.Event()
-    while not query.exists():
-        pause.wait(0.01)
 
 
 def test_requests_that_are_submitted_become_workstations_with_files(worker, sandbox, alice):

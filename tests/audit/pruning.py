@@ -1,0 +1,37 @@
+"""Rounds of the job that removes what is old, and what is left."""
+
+from django.db import transaction
+
+from portal import models
+from portal.services.mirrors import doubts
+from portal.services.reports import usage
+from portal.services.retention import prune
+from tests import factories
+
+
+def prune_all() -> int:
+    """Rounds of the duties until nothing more goes."""
+    while usage.count_days(lease=factories.acquire_lease(name="usage")):
+        pass
+    total = 0
+    while count := prune.prune_old(lease=factories.acquire_lease(name="prune")):
+        total += count
+    return total
+
+
+def end_workstations() -> None:
+    """As if the provider had said that it has none of them."""
+    for stored in models.Workstation.objects.live():
+        with transaction.atomic():
+            doubts.end_workstation(stored=stored, before=doubts.describe_life(stored=stored))
+
+
+def count_rows() -> dict[str, int]:
+    kinds = (models.Request, models.Attempt, models.LateResponse, models.SearchEntry, models.Event)
+    return {kind.__name__: kind.objects.count() for kind in kinds}
+
+
+def count_prunings() -> int:
+    count = models.Event.objects.filter(verb="prune").count()
+    assert count > 0
+    return count
