@@ -8,7 +8,6 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from environ import FileAwareMapping
 
 from portal import environment
 from portal.local import private, secret
@@ -19,10 +18,10 @@ SECRET = "s3cr3t-value"
 
 @pytest.fixture
 def read(monkeypatch):
-    """Reads a setting from an environment that has only it."""
+    """Reads a setting from an environment that has it."""
 
     def read(reader, value, **options):
-        monkeypatch.setattr(environment, "_source", FileAwareMapping({"NAME": value}))
+        monkeypatch.setenv("NAME", value)
         return getattr(environment, reader)("NAME", **options)
 
     return read
@@ -117,9 +116,9 @@ def test_a_good_value_is_read(read, reader, value, options, result):
 
 def test_a_value_may_come_from_a_file(monkeypatch, tmp_path):
     (tmp_path / "key").write_text("from-a-file\n")
-    source = FileAwareMapping({"NAME_FILE": str(tmp_path / "key"), "GONE_FILE": str(tmp_path / "no")})
-    monkeypatch.setattr(environment, "_source", source)
-    assert environment.read_text("NAME") == "from-a-file"
+    monkeypatch.setenv("KEPT_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("GONE_FILE", str(tmp_path / "no"))
+    assert environment.read_text("KEPT") == "from-a-file"
     with pytest.raises(SystemExit, match="GONE_FILE"):
         environment.read_text("GONE")
 

@@ -9,7 +9,7 @@ from portal import models
 from portal.forms.fields import WholeText
 from portal.forms.filters import check_order, choose, choose_day, explain_nobody
 
-_MOST_PEOPLE = 50  # whose events are looked for one by one
+MOST_PEOPLE = 50  # whose events are looked for one by one
 _TYPED = {"autocomplete": "off", "spellcheck": "false"}
 
 
@@ -46,11 +46,11 @@ class EventFilterForm(forms.Form):
         if not name:
             return []
         rows = models.User.objects.filter(username__istartswith=name).order_by("username")
-        found = list(rows.values_list("username", flat=True)[: _MOST_PEOPLE + 1])
+        found = list(rows.values_list("username", flat=True)[: MOST_PEOPLE + 1])
         exact = {username for username in found if username.casefold() == name.casefold()}
         if models.Event.objects.filter(actor_name=name).exists():
             exact.add(name)
-        if not exact and len(found) > _MOST_PEOPLE:
+        if not exact and len(found) > MOST_PEOPLE:
             raise forms.ValidationError(_("Too many names begin like this. Type more of the name."))
         if not exact and not found:
             raise forms.ValidationError(explain_nobody(name))

@@ -11,7 +11,7 @@ from portal import forms, models
 from portal.services.mirrors import contract_drift
 from portal.views.http import SignedInRequest
 
-_MOST = 200  # on the page; the oldest first
+MOST = 200  # on the page; the oldest first
 
 
 @require_http_methods(["GET", "POST"])
@@ -41,8 +41,8 @@ def _mark(request: SignedInRequest) -> HttpResponse:
 
 
 def _show(request: SignedInRequest, form: forms.NoticesForm) -> HttpResponse:
-    notices = list(models.Notice.objects.filter(acknowledged_at=None).order_by("id")[: _MOST + 1])
+    notices = list(models.Notice.objects.filter(acknowledged_at=None).order_by("id")[: MOST + 1])
     ticked = form["notice"].value() or []
-    shown = [(notice, str(notice.pk) in ticked) for notice in notices[:_MOST]]
-    count = f"{_MOST}+" if len(notices) > _MOST else str(len(notices))
+    shown = [(notice, str(notice.pk) in ticked) for notice in notices[:MOST]]
+    count = f"{MOST}+" if len(notices) > MOST else str(len(notices))
     return render(request, "api_changes.html", {"form": form, "notices": shown, "count": count})

@@ -19,7 +19,7 @@ from portal.views.components import charts, links
 from portal.views.http import SignedInRequest
 
 _MOST_COLUMNS = 92  # a longer period is shown by weeks
-_MOST_PEOPLE = 20
+MOST_PEOPLE = 20
 _S = models.Request.Status
 
 
@@ -119,7 +119,7 @@ def _list_failures(total: usage.Counts, *, since: date, until: date) -> list[tup
 def _list_people(total: usage.Counts, *, since: date, until: date) -> list[tuple[str, str, int]]:
     """Those with the most requests, and the others together."""
     people = total["person"].most_common()
-    shown, others = people[:_MOST_PEOPLE], people[_MOST_PEOPLE:]
+    shown, others = people[:MOST_PEOPLE], people[MOST_PEOPLE:]
     users = models.User.objects.in_bulk([int(number) for number, _count in shown])
     names = [(users[int(number)].get_username(), count) for number, count in shown]
     rows = [(name, links.to_history(person=name, since=since, until=until), count) for name, count in names]

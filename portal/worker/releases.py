@@ -15,9 +15,9 @@ from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)
 
-_IDLE = 2.0  # seconds between looks for releases that become due by the clock alone
+IDLE = 2.0  # seconds between looks for releases that become due by the clock alone
 _REST = 0.1  # seconds between looks at the least: whatever is written to the database wakes it
-_PAUSE = 1.0  # seconds before the database is tried again
+PAUSE = 1.0  # seconds before the database is tried again
 
 
 class ReleaseSender:
@@ -56,7 +56,7 @@ class ReleaseSender:
             release_connection()
             thread.rest()
             self._stopping.wait(_REST)
-            self._wake_up.wait(_IDLE)
+            self._wake_up.wait(IDLE)
 
     def _try_to_send(self) -> bool:
         """One release, claimed and carried to its end. False where there was none, or something was in the way."""
@@ -68,7 +68,7 @@ class ReleaseSender:
             # Until the database takes it: an end that was reached must not be asked for again.
             while not self._try_to_record(release, result):
                 self._thread.advance()
-                time.sleep(_PAUSE)
+                time.sleep(PAUSE)
         except DatabaseError as error:
             logger.warning("%s Releases are looked for again in a moment.", describe_failure(error))
             connection.close()

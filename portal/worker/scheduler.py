@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 type Step = Callable[[watchdog.WatchedThread], None]
 
-_LEASE = 15.0  # seconds; the job of a worker that died is taken over after that
+LEASE = 15.0  # seconds; the job of a worker that died is taken over after that
 _HEARTBEAT = 5.0  # seconds
 _DEADLINE = 1800.0  # seconds without progress; a lease is lost much sooner, to whichever worker can do better
 _STOP_WITHIN = 5.0  # seconds; what a job has not finished by then is undone by the database
@@ -57,7 +57,7 @@ class Job:
     @property
     def lease_seconds(self) -> float:
         """How long a lease lasts: until the next round, and while a step of one takes."""
-        return _LEASE + self.interval + (settings.AGENTSTATION_TOTAL_TIMEOUT if self.uses_key else 0.0)
+        return LEASE + self.interval + (settings.AGENTSTATION_TOTAL_TIMEOUT if self.uses_key else 0.0)
 
 
 def list_jobs(*, client: agentstation.Client) -> list[Job]:

@@ -232,7 +232,7 @@ def test_what_cannot_be_read_is_said_beside_its_field(query, words, complain, lo
 
 
 def test_too_many_people_are_not_looked_for(complain, monkeypatch, log):
-    monkeypatch.setattr("portal.forms.events._MOST_PEOPLE", 2)
+    monkeypatch.setattr("portal.forms.events.MOST_PEOPLE", 2)
     for name in ("zoe", "zac", "zora"):
         factories.create_user(name)
     assert complain(person="z") == "Too many names begin like this. Type more of the name."
@@ -244,7 +244,7 @@ def test_what_cannot_be_read_gives_an_empty_file(anna, sign_in, log):
 
 
 def test_a_file_has_what_the_list_has(anna, sign_in, log, monkeypatch):
-    monkeypatch.setattr("portal.services.search.exporting._PAGES", (1, 2))
+    monkeypatch.setattr("portal.services.search.exporting.PAGES", (1, 2))
     for query in ("person=ol&since=2026-03-10", "person=olga&since=2026-03-10", "person=olga&q=&since=2026-03-10"):
         response = sign_in(anna).post(f"/admin/portal/event/export.jsonl?{query}")
         assert b"".join(response.streaming_content).count(b'"actor": "olga"') == 2, query

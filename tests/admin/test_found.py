@@ -122,7 +122,7 @@ def download(anna, sign_in):
 
 
 def test_a_list_is_downloaded_as_it_is_searched_and_filtered_and_in_full(alice, bob, download, monkeypatch):
-    monkeypatch.setattr("portal.services.search.exporting._PAGES", (1, 2))
+    monkeypatch.setattr("portal.services.search.exporting.PAGES", (1, 2))
     mine = [rows.create_request(alice, note="demo", status="CANCELLED").pk for _ in range(5)]
     theirs = [rows.create_request(bob, note="demo").pk for _ in range(4)]
     events = [rows.create_event(alice, verb="adopt", reason=f"demo {number}").pk for number in range(5)]

@@ -91,7 +91,7 @@ def test_the_number_of_attempts_is_that_of_those_made(alice, anna, read, sign_in
 
 def test_many_attempts_and_events_are_cut_and_it_is_said(alice, read, monkeypatch):
     monkeypatch.setattr(story, "MOST_ATTEMPTS", 2)
-    monkeypatch.setattr(story, "_MOST_EVENTS", 2)
+    monkeypatch.setattr(story, "MOST_EVENTS", 2)
     asked = rows.create_request(alice)
     for _ in range(3):
         rows.create_attempt(asked)

@@ -704,7 +704,7 @@ def test_a_notice_or_a_type_that_no_event_tells_of_is_found(record, table, value
 
 
 def test_many_forged_events_keep_the_check_from_no_later_one(record, monkeypatch, alice):
-    monkeypatch.setattr(watch, "_EVENTS", 5)
+    monkeypatch.setattr(watch, "EVENTS", 5)
     watching.check()
     last = models.Event.objects.latest("id").pk
     set_number(last + 100)
@@ -741,7 +741,7 @@ FORGED = {
 def test_a_check_whose_state_is_written_over_each_minute_ends_and_says_so(record, monkeypatch, forge):
     watching.check()
     tamper("UPDATE portal_workspace SET owner_id = NULL")
-    monkeypatch.setattr(watch, "_ROUND", 0.0)
+    monkeypatch.setattr(watch, "ROUND", 0.0)
     with monkeypatch.context() as patch:
         watching.move_clock(patch, hours=40)
         watching.check_one_step(monkeypatch)
@@ -766,7 +766,7 @@ def test_a_check_that_never_ends_is_a_warning_whatever_its_state_says(record, mo
         MEMORY.forget()
         with monkeypatch.context() as patch:
             watching.move_clock(patch, hours=hours)
-            patch.setattr(watch, "_ROUND", 0.0)
+            patch.setattr(watch, "ROUND", 0.0)
             watching.check_one_step(monkeypatch)
     later = now + timedelta(hours=72)
     assert "as a whole since" in watch.find_warnings(now=later)[-2]
@@ -839,7 +839,7 @@ def test_a_forged_change_does_not_let_the_next_event_tell_less(record, olga):
 
 
 def test_many_forged_events_hide_no_row(record, monkeypatch):
-    monkeypatch.setattr(report, "_MOST_KEPT", 3)
+    monkeypatch.setattr(report, "MOST_KEPT", 3)
     for number in range(-9, -4):
         copy_row("portal_event", id=number)
     tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)

@@ -112,8 +112,8 @@ def test_nothing_young_goes(old, settings):
 
 def test_rounds_are_short_and_go_on(old, monkeypatch):
     monkeypatch.setattr(prunerequests, "BATCH", 2)
-    monkeypatch.setattr(prune, "_REQUEST_BATCHES", 1)
-    monkeypatch.setattr(prune, "_EVENT_BATCHES", 1)
+    monkeypatch.setattr(prune, "REQUEST_BATCHES", 1)
+    monkeypatch.setattr(prune, "EVENT_BATCHES", 1)
     monkeypatch.setattr(pruneevents, "BATCH", 6)
     while usage.count_days(lease=factories.acquire_lease(name="usage")):
         pass
@@ -436,7 +436,7 @@ def test_pages_go_on_without_what_went(old, alice, anna, root, sign_in):
 
 
 def test_a_download_goes_on_without_what_went_meanwhile(old, anna, sign_in, monkeypatch):
-    monkeypatch.setattr(exporting, "_PAGES", (2, 2))
+    monkeypatch.setattr(exporting, "PAGES", (2, 2))
     pages = iter(sign_in(anna).post(reverse("request_export_jsonl")).streaming_content)
     first = next(pages)
     prune_all()

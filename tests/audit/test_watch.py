@@ -54,8 +54,8 @@ def test_a_round_goes_on_where_the_one_before_has_ended(record, monkeypatch):
     """Each round does one step; a worker that dies costs no more than the step that it was in."""
     tamper("UPDATE portal_event SET reason = 'none' WHERE id = %s", record[-1].pk)
     tamper("UPDATE portal_workspace SET owner_id = NULL")
-    monkeypatch.setattr(watch, "_ROUND", 0.0)
-    monkeypatch.setattr(watch, "_SEALS", 1)
+    monkeypatch.setattr(watch, "ROUND", 0.0)
+    monkeypatch.setattr(watch, "SEALS", 1)
     phases: list[str] = []
     for _ in range(60):
         check_one_step(monkeypatch)
@@ -83,7 +83,7 @@ def test_watchers_and_people_are_told_until_an_operator_has_seen_it(record, alic
     assert watch.count_open() == 0
 
 
-def test_a_check_that_does_not_come_to_its_end_is_a_warning(record, monkeypatch, settings):
+def test_a_check_that_does_not_come_to_its_end_is_a_warning(record, settings):
     settings.PORTAL_JOB_INTERVAL = 5
     began = record[0].at
     assert watch.find_warnings(now=began + timedelta(hours=2)) == []
@@ -93,7 +93,7 @@ def test_a_check_that_does_not_come_to_its_end_is_a_warning(record, monkeypatch,
     assert watch.find_warnings(now=now + timedelta(hours=2)) == []
     (words,) = watch.find_warnings(now=now + timedelta(hours=4))
     assert words.startswith("What is new in the audit log has not been checked since 20")
-    monkeypatch.setattr(watch, "_HOURLY", 72_000)
+    settings.PORTAL_JOB_INTERVAL = 500
     assert watch.find_warnings(now=now + timedelta(hours=47)) == []
     (words,) = watch.find_warnings(now=now + timedelta(hours=49))
     assert words.startswith("The audit log has not been checked as a whole since 20")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def patient(monkeypatch) -> None:
     """However slow the machine is, a batch is recorded to its end."""
-    monkeypatch.setattr(batch, "_LONGEST", 60.0)
+    monkeypatch.setattr(batch, "LONGEST", 60.0)
 
 
 def bring(count: int) -> list[batch.Delivery]:
@@ -106,7 +106,7 @@ def test_a_batch_takes_no_more_than_its_largest_and_its_time(sandbox, alice, mon
 
     assert commit(brought).recorded == brought[:2]
 
-    monkeypatch.setattr(batch, "_LONGEST", 0.0)
+    monkeypatch.setattr(batch, "LONGEST", 0.0)
     assert commit(brought[2:]).recorded == brought[2:3], "one is always recorded"
 
 

@@ -214,7 +214,7 @@ def test_nothing_is_compared_in_a_transaction(sandbox, alice, monkeypatch):
 
 
 def test_who_makes_up_fields_does_not_fill_the_record(sandbox, alice, monkeypatch):
-    monkeypatch.setattr(contract_drift, "_MOST_NOTICES", 30)
+    monkeypatch.setattr(contract_drift, "MOST_NOTICES", 30)
     for start in (0, 100):
         respond(sandbox, alice, id=f"w{start}", **{f"field-{number}": 1 for number in range(start, start + 50)})
     kinds = list(models.Notice.objects.order_by("id").values_list("kind", flat=True))

@@ -126,7 +126,7 @@ def models_of(person) -> int:
 
 
 def test_further_results_of_a_batch_take_fewer(alice, client, monkeypatch):
-    monkeypatch.setattr(batch, "_LONGEST", 60.0)
+    monkeypatch.setattr(batch, "LONGEST", 60.0)
     for _ in range(5):
         factories.submit(alice)
     brought = deliver(dispatch.claim_requests(worker="w", most=5), client)

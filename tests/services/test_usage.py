@@ -93,7 +93,7 @@ def test_what_ends_after_its_day_was_counted_is_shown_and_the_day_counted_anew(a
 
 
 def test_a_day_with_very_many_open_requests_waits_and_is_right_meanwhile(alice, lease, monkeypatch):
-    monkeypatch.setattr(usage, "_MOST_OPEN", 1)
+    monkeypatch.setattr(usage, "MOST_OPEN", 1)
     for _ in range(2):
         factories.create_past_request(alice, LONG_AGO, status="UNKNOWN", failure="500")
     usage.count_days(lease=lease)

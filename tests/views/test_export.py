@@ -81,7 +81,7 @@ def test_what_there_is_none_of_is_empty(download, alice):
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 @pytest.mark.parametrize("size", [1, 3, 1_000])
 def test_exactly_what_the_filters_find_in_its_order(download, alice, bob, anna, monkeypatch, form, size):
-    monkeypatch.setattr(exporting, "_PAGES", (1, size))
+    monkeypatch.setattr(exporting, "PAGES", (1, size))
     mine = [rows.create_request(alice, status="CANCELLED", note=f"demo {number}").pk for number in range(7)]
     theirs = [rows.create_request(bob, note="demo").pk for _ in range(3)]
 
@@ -139,7 +139,7 @@ def test_it_is_recorded_before_the_first_byte(sign_in, alice, anna):
 
 
 def test_a_page_is_read_only_when_the_one_before_was_taken(sign_in, alice, monkeypatch):
-    monkeypatch.setattr(exporting, "_PAGES", (2, 2))
+    monkeypatch.setattr(exporting, "PAGES", (2, 2))
     for _ in range(8):
         rows.create_request(alice)
     response = sign_in(alice).post("/requests/export.csv")
@@ -160,7 +160,7 @@ def test_a_page_is_read_only_when_the_one_before_was_taken(sign_in, alice, monke
 
 
 def test_what_comes_while_it_runs_does_not_prolong_it(sign_in, alice, monkeypatch):
-    monkeypatch.setattr(exporting, "_PAGES", (1, 1))
+    monkeypatch.setattr(exporting, "PAGES", (1, 1))
     for _ in range(3):
         rows.create_request(alice)
     pieces = iter(sign_in(alice).post("/requests/export.jsonl?sort=oldest").streaming_content)

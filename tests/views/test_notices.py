@@ -85,7 +85,7 @@ def test_needs_review_leads_there_while_there_are_any_and_does_not_count_them(si
 
 
 def test_what_is_more_than_a_page_has_comes_next(sign_in, found, olga, monkeypatch):
-    monkeypatch.setattr(notices, "_MOST", 2)
+    monkeypatch.setattr(notices, "MOST", 2)
     page = sign_in(olga).get("/api-changes/").text
     assert "API changes (2+)" in page
     assert found[2].kind not in page

@@ -61,7 +61,7 @@ def test_after_ten_in_a_minute_the_others_are_counted(alice, sign_in, monkeypatc
     for _ in range(13):
         assert browser.post("/key/resume/").status_code == 403
     assert len(list_refusals()) == 10
-    monkeypatch.setattr(refusals, "_MINUTE", 0.0)
+    monkeypatch.setattr(refusals, "MINUTE", 0.0)
     browser.post("/key/resume/")
     event = models.Event.objects.filter(verb="refused").latest("id")
     assert event.detail == {"status": 403, "left_out": 3}

@@ -135,7 +135,7 @@ def test_an_empty_portal_has_a_page_too(sign_in, anna):
 
 
 def test_people_beyond_the_first_twenty_are_one_bar(sign_in, anna, monkeypatch, busy_month):
-    monkeypatch.setattr("portal.views.usage._MOST_PEOPLE", 1)
+    monkeypatch.setattr("portal.views.usage.MOST_PEOPLE", 1)
     people = sign_in(anna).get("/usage/").context["people"]
     assert [(bar.name, bar.number, bool(bar.link), bar.width) for bar in people] == [
         ("alice", 5, True, "100"),

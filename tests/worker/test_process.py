@@ -217,7 +217,7 @@ def test_a_job_asks_for_its_lease_once_and_not_in_each_round(transactional_db):
 
 
 def test_a_job_asks_for_its_lease_again_once_half_of_it_is_over(transactional_db, monkeypatch):
-    monkeypatch.setattr(scheduler, "_LEASE", 0.05)
+    monkeypatch.setattr(scheduler, "LEASE", 0.05)
     rounds, enough = [], threading.Event()
 
     def run(lease: leases.Lease) -> None:

@@ -54,7 +54,7 @@ def await_end(workstation: models.Workstation) -> None:
 
 
 def test_a_release_goes_out_while_every_sender_waits_for_the_provider(sandbox, alice, bob, work, monkeypatch):
-    monkeypatch.setattr(sender, "_IDLE", 600.0)  # only a wish wakes it
+    monkeypatch.setattr(sender, "IDLE", 600.0)  # only a wish wakes it
     workstation = factories.create_workstation(alice)
     sandbox.hold()
     for _ in range(20):
@@ -139,7 +139,7 @@ def test_an_idle_sender_holds_no_connection(sandbox, alice):
 
 
 def test_an_end_is_recorded_as_soon_as_the_database_is_back(sandbox, alice, monkeypatch, caplog):
-    monkeypatch.setattr(sender, "_PAUSE", 0.1)
+    monkeypatch.setattr(sender, "PAUSE", 0.1)
     if connection.vendor == "sqlite":  # it says at once that it is locked
         monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
     workstation = factories.create_workstation(alice)

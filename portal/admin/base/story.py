@@ -14,7 +14,7 @@ from portal.models.event import Verb
 from portal.services.reconciliation import restore
 
 MOST_ATTEMPTS = 50  # on one page; the newest
-_MOST_EVENTS = 100
+MOST_EVENTS = 100
 # What the request and its attempts tell themselves.
 _TOLD = (Verb.SUBMIT, Verb.CLAIM, Verb.RESPONSE, Verb.LATE_RESPONSE, Verb.RESTORED)
 
@@ -53,14 +53,14 @@ def tell_story(*, portal_request: models.Request, user: models.User) -> Story:
     attempts = _read_attempts(portal_request) if user.has_perm("portal.view_attempt") else []
     events = _read_events(portal_request) if user.has_perm("portal.view_event") else []
     late = [attempt.late_response for attempt in attempts if hasattr(attempt, "late_response")]
-    lines = [*map(_tell_late, late), *map(_tell_event, events[:_MOST_EVENTS]), *_tell_workstation(portal_request)]
+    lines = [*map(_tell_late, late), *map(_tell_event, events[:MOST_EVENTS]), *_tell_workstation(portal_request)]
     return Story(
         portal_request=portal_request,
         outcome=_tell_outcome(portal_request),
         attempts=[_tell_attempt(attempt) for attempt in attempts],
         attempt_count=attempts[-1].number if attempts else 0,
         followed=sorted(lines, key=lambda line: line.at or portal_request.created_at),
-        has_more_events=len(events) > _MOST_EVENTS,
+        has_more_events=len(events) > MOST_EVENTS,
     )
 
 
@@ -73,7 +73,7 @@ def _read_attempts(portal_request: models.Request) -> list[models.Attempt]:
 
 def _read_events(portal_request: models.Request) -> list[models.Event]:
     rows = models.Event.objects.filter(request_number=portal_request.pk).exclude(verb__in=_TOLD)
-    return list(rows.order_by("id")[: _MOST_EVENTS + 1])
+    return list(rows.order_by("id")[: MOST_EVENTS + 1])
 
 
 def _tell_outcome(portal_request: models.Request) -> Shown:

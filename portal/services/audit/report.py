@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 KEY = "key"  # the kind of findings that tell of a key that is missing
-_MOST_KEPT = 1000  # findings of a kind: where one thing is wrong, all may be
+MOST_KEPT = 1000  # findings of a kind: where one thing is wrong, all may be
 _LONGEST = 1000  # characters of a finding
 
 
@@ -51,7 +51,7 @@ class Report:
         """Count a finding, and keep it unless too many of its kind are kept already."""
         self.count += 1
         self._kept[kind] += 1
-        if self._kept[kind] <= _MOST_KEPT:
+        if self._kept[kind] <= MOST_KEPT:
             self.findings.append(Finding(kind=kind, what=_escape(what), words=_escape(words)))
 
     def add_key(self, key_id: str, what: str) -> None:

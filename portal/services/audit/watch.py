@@ -37,13 +37,13 @@ from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
 
-_ROUND = 3.0  # seconds
+ROUND = 3.0  # seconds
 _HOURLY = 720  # rounds of the shortest job: an hour
 _NIGHT = (1, 6)  # hours between which a check of everything begins
 _OVERDUE = timedelta(hours=36)  # since the last check of everything
 _NOT_CHECKED = timedelta(hours=48)  # since the beginning of the last one that came to its end: a warning
-_SEALS = 2  # checked between two looks at the clock
-_EVENTS = 500
+SEALS = 2  # checked between two looks at the clock
+EVENTS = 500
 _MOST_OPEN = 100  # findings: where one thing is wrong, all may be
 _EVENTS_PHASE = "events"
 _What = models.LogCheck.What
@@ -56,7 +56,7 @@ class NotOpen(Exception):
 def check_log(*, lease: leases.Lease) -> None:
     """One round of whichever check is due."""
     now = clock.read_clock()
-    stop_at = time.monotonic() + _ROUND
+    stop_at = time.monotonic() + ROUND
     for begin, step in ((_begin_new, _check_new), (_begin_all, _check_all)):
         report = Report()
         check = begin(now, report)
@@ -142,10 +142,10 @@ def _check_new(check: models.LogCheck, report: Report) -> None:
             rights.check_event(report=report, event=event)
             for change in event.changes:
                 told[change[2]].add(change[3])
-        if number == _EVENTS:
+        if number == EVENTS:
             break
     if (
-        number == _EVENTS
+        number == EVENTS
         and last != event.id
         and reading.read_authentic(after=event.id, until=seals.HIGHEST_ID, limit=1)
     ):
@@ -187,7 +187,7 @@ def _check_all(check: models.LogCheck, report: Report) -> None:
     """The next seals with their events; then the next rows, kind by kind."""
     kinds = list(rows.KINDS)
     if check.phase == _EVENTS_PHASE:
-        last = verify.verify_seals(report=report, after=check.position, most=_SEALS)
+        last = verify.verify_seals(report=report, after=check.position, most=SEALS)
         if last is None:
             verify.find_headless(report=report)
             check.phase, check.position = kinds[0], verifyrows.LOWEST

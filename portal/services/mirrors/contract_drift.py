@@ -21,7 +21,7 @@ from portal.services import audit
 from portal.services.mirrors import sanitize
 
 _MOST_NUMBERS = 20
-_MOST_KINDS, _MOST_NOTICES = 20, 500  # of one response; in all: whoever makes up fields must not fill the audit log
+_MOST_KINDS, MOST_NOTICES = 20, 500  # of one response; in all: whoever makes up fields must not fill the audit log
 _MORE = "more differences than are kept"
 _LONGEST_KIND = 200
 _LONGEST_TEXT, _LONGEST_EXAMPLE = 100, 4000  # characters
@@ -46,7 +46,7 @@ def note_deviations(*, deviations: Iterable[agentstation.Deviation], request_num
     kinds = [kind for kind in found if kind not in expected]
     for kind in kinds[:_MOST_KINDS]:
         shown = sanitize.escape_text(kind)[:_LONGEST_KIND]
-        if models.Notice.objects.count() >= _MOST_NOTICES and not models.Notice.objects.filter(kind=shown).exists():
+        if models.Notice.objects.count() >= MOST_NOTICES and not models.Notice.objects.filter(kind=shown).exists():
             shown = _MORE
         example = partial(_write_example, found[kind])  # called where it is new
         defaults: dict[str, Any] = {"example": example, "numbers": [request_number] if request_number else []}

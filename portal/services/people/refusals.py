@@ -15,7 +15,7 @@ from portal.services import audit
 logger = logging.getLogger(__name__)
 
 MOST = 10  # events for one person in a minute and process; the others are counted in the next
-_MINUTE = 60.0
+MINUTE = 60.0
 _LONGEST = 300  # characters
 
 
@@ -49,7 +49,7 @@ def _count(person_id: int, *, now: float) -> int | None:
     """How many were left out before this one, or None where this one is left out too."""
     with _lock:
         minute = _minutes.setdefault(person_id, _Minute(since=now))
-        if now - minute.since >= _MINUTE:
+        if now - minute.since >= MINUTE:
             minute.since, minute.count = now, 0
         minute.count += 1
         if minute.count > MOST:

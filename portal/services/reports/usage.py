@@ -34,7 +34,7 @@ KINDS = ("status", "type", "failure", "person", "seconds")
 # Times to ready are counted by the second up to here, then by the minute, from an hour on in steps of ten minutes.
 EXACT_SECONDS = 120
 _MARGIN = timedelta(hours=1)  # after its end a day is not counted yet: a transaction may still be open
-_MOST_OPEN = 1000  # requests that have not ended; a day with more is counted later
+MOST_OPEN = 1000  # requests that have not ended; a day with more is counted later
 _MOST_DAYS, _MOST_MONTHS = 100, 4  # counted in one round
 
 # For each kind the number of requests with each value.
@@ -201,8 +201,8 @@ def _find_uncounted() -> list[date]:
 def _count_day(*, day: date, lease: leases.Lease) -> bool:
     requests = models.Request.objects.filter(**_within(day, day))
     # First of all: whatever ends while the others are counted is still taken for open. So this needs no transaction.
-    still_open = dict(requests.filter(ended_at=None).values_list("pk", "requester")[: _MOST_OPEN + 1])
-    if len(still_open) > _MOST_OPEN:
+    still_open = dict(requests.filter(ended_at=None).values_list("pk", "requester")[: MOST_OPEN + 1])
+    if len(still_open) > MOST_OPEN:
         return False
     ended = _count_by_day(requests.exclude(pk__in=still_open)).get(day, {})
     rows = [_make_row(day=day, person_id=None, counts=sum_counts(counts=ended.values()), numbers=list(still_open))]

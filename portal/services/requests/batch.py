@@ -16,7 +16,7 @@ from portal.services.requests import dispatch, results
 logger = logging.getLogger(__name__)
 
 LARGEST = 16  # results, and claims
-_LONGEST = 0.05  # seconds of recording; others wait for the key meanwhile
+LONGEST = 0.05  # seconds of recording; others wait for the key meanwhile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ def _save_results(batch: Batch, *, key: models.Key) -> models.Key:
     """Each in a savepoint. Returns the locked key as it is then."""
     begun_at = time.monotonic()
     for delivery in batch.brought[:LARGEST]:
-        if batch.recorded and time.monotonic() - begun_at > _LONGEST:
+        if batch.recorded and time.monotonic() - begun_at > LONGEST:
             break
         if delivery.call.account_id != key.account_id:
             batch.broken.append(delivery)  # another key's lock is for another transaction

@@ -16,7 +16,7 @@ from portal.services.runtime import leases
 logger = logging.getLogger(__name__)
 
 # In one round, so that a worker that is told to stop need not wait long.
-_REQUEST_BATCHES, _EVENT_BATCHES = 100, 20
+REQUEST_BATCHES, EVENT_BATCHES = 100, 20
 
 
 def prune_old(*, lease: leases.Lease) -> int:
@@ -30,9 +30,9 @@ def prune_old(*, lease: leases.Lease) -> int:
     zone = timezone.get_default_timezone()
     day = clock.read_clock().astimezone(zone).date() - timedelta(days=settings.PORTAL_KEEP_DAYS)
     before = datetime.combine(day, time.min, tzinfo=zone)
-    count = requests.prune_requests(lease=lease, before=before, most=_REQUEST_BATCHES)
+    count = requests.prune_requests(lease=lease, before=before, most=REQUEST_BATCHES)
     # Events go after their requests: to look for some while there are requests left is to look through all.
-    more = 0 if count else events.prune_events(lease=lease, before=before, most=_EVENT_BATCHES)
+    more = 0 if count else events.prune_events(lease=lease, before=before, most=EVENT_BATCHES)
     if count or more:
         logger.info("Pruned %d requests and %d events from before %s.", count, more, before.date())
     return count + more

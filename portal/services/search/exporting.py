@@ -20,7 +20,7 @@ type Row = dict[str, Any]
 type Find = Callable[[finding.Slice], list[int]]
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson; charset=utf-8"}
-_PAGES = (50, 1_000)  # rows of the first, so that it soon begins, and of the others
+PAGES = (50, 1_000)  # rows of the first, so that it soon begins, and of the others
 
 
 def export_rows(
@@ -42,11 +42,11 @@ def export_rows(
 def _list_pages(find: Find, *, newest_first: bool) -> Iterator[list[int]]:
     """The ids of what was there when the export began: what comes meanwhile does not prolong it."""
     newest = find(finding.Slice(limit=1))
-    part = finding.Slice(below=newest[0] + 1 if newest else 0, newest_first=newest_first, limit=_PAGES[0])
+    part = finding.Slice(below=newest[0] + 1 if newest else 0, newest_first=newest_first, limit=PAGES[0])
     while ids := find(part):
         yield ids
         edge = {"below": ids[-1], "above": part.above} if newest_first else {"below": part.below, "above": ids[-1]}
-        part = finding.Slice(newest_first=newest_first, limit=_PAGES[1], **edge)
+        part = finding.Slice(newest_first=newest_first, limit=PAGES[1], **edge)
 
 
 # --- What a row says ---
