@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-from dataclasses import dataclass
 
 from django.db import DatabaseError, transaction
 
@@ -11,25 +10,16 @@ from portal import models
 from portal.db import describe_failure
 from portal.models.event import Verb
 from portal.services import audit
+from portal.services.runtime.process import MEMORY, Refusals
 
 logger = logging.getLogger(__name__)
 
 MOST = 10  # events for one person in a minute and process; the others are counted in the next
-MINUTE = 60.0
+_MINUTE = 60.0
 _LONGEST = 300  # characters
 
 
-@dataclass(kw_only=True)
-class _Minute:
-    """What one person was refused since the minute began. `left_out`: how many of these are in no event."""
-
-    since: float
-    count: int = 0
-    left_out: int = 0
-
-
 _lock = threading.Lock()
-_minutes: dict[int, _Minute] = {}
 
 
 def record_refusal(*, person: models.User, act: str, status: int) -> None:
@@ -48,8 +38,8 @@ def record_refusal(*, person: models.User, act: str, status: int) -> None:
 def _count(person_id: int, *, now: float) -> int | None:
     """How many were left out before this one, or None where this one is left out too."""
     with _lock:
-        minute = _minutes.setdefault(person_id, _Minute(since=now))
-        if now - minute.since >= MINUTE:
+        minute = MEMORY.refusals.setdefault(person_id, Refusals(since=now))
+        if now - minute.since >= _MINUTE:
             minute.since, minute.count = now, 0
         minute.count += 1
         if minute.count > MOST:

@@ -7,24 +7,30 @@ from portal import models
 
 
 @dataclass(kw_only=True)
-class Memory:
-    """Nothing yet, where a process has just started."""
+class Refusals:
+    """What one person was refused since the minute began. `left_out`: how many of these are in no event."""
 
-    # Of the database as it was seen last. `ticks`: the highest of each key, by the key's id.
-    identity: str = ""
+    since: float
+    count: int = 0
+    left_out: int = 0
+
+
+@dataclass(kw_only=True)
+class Memory:
+    """Empty in a process that has just started."""
+
+    identity: str = ""  # of the database, as it was seen last
     timeline: int = 0
-    ticks: dict[str, int] = field(default_factory=dict)
-    # Identities that this process gave to a database. One that was not committed is nobody's.
-    given: set[str] = field(default_factory=set)
-    # The newest seal that this process has made: whoever removes it must not get another in its place.
+    ticks: dict[str, int] = field(default_factory=dict)  # the highest of each key that was seen, by the key's id
+    given: set[str] = field(default_factory=set)  # identities of databases; one that was not committed is nobody's
+    # The newest that this process has made: whoever removes it must not get another in its place.
     seal: models.Seal | None = None
-    # How far the audit log was checked.
-    checks: dict[models.LogCheck.What, models.LogCheck] = field(default_factory=dict)
-    # The answers that are being written while they are sent, by the person who reads them.
-    streams: Counter[object] = field(default_factory=Counter)
+    checks: dict[models.LogCheck.What, models.LogCheck] = field(default_factory=dict)  # how far each has come
+    streams: Counter[object] = field(default_factory=Counter)  # answers that are being sent, by the person
+    refusals: dict[int, Refusals] = field(default_factory=dict)  # by the person
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Begin as a process that has just started."""
         vars(self).update(vars(Memory()))
 
 
