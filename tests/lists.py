@@ -15,7 +15,8 @@ class Lists:
     """What it shows. `active` and `history` are entries; `single` answers to GETs of one, by id (else 422).
 
     `refuse` is called with the number of the call before it is answered, and may give a status and headers instead.
-    With `is_endless` every page of the history names another one. A POST makes a workstation that no list shows.
+    With `is_endless` every page of the history names another one. No page has more than `most` entries. A POST makes a
+    workstation that no list shows.
     """
 
     def __init__(self) -> None:
@@ -23,6 +24,7 @@ class Lists:
         self.history: Sequence[Entry] = []
         self.single: dict[str, tuple[int, Entry]] = {}
         self.is_endless = False
+        self.most = 1_000
         self.refuse: Callable[[int], tuple[int, dict[str, str]] | None] = lambda _: None
         self.calls: list[str] = []
         self.base_url = ""
@@ -47,7 +49,7 @@ class Lists:
 
     def _page(self, is_history: bool, query: Mapping[str, list[str]]) -> dict[str, object]:
         entries = self.history if is_history else self.active
-        start, size = int(query.get("cursor", ["0"])[0]), int(query.get("limit", ["20"])[0])
+        start, size = int(query.get("cursor", ["0"])[0]), min(int(query.get("limit", ["20"])[0]), self.most)
         is_last = start + size >= len(entries) and not (is_history and self.is_endless)
         shown = entries[start : start + size]
         return {"object": "list", "data": shown, "next_cursor": None if is_last else str(start + size)}

@@ -126,7 +126,7 @@ documents = st.recursive(
     ),
     max_leaves=12,
 )
-quick = settings(max_examples=300, derandomize=True, database=None, deadline=None)
+quick = settings(max_examples=100, derandomize=True, database=None, deadline=None)
 
 
 def strip(document: object, *, is_secret: bool = False) -> object:
