@@ -134,6 +134,16 @@ def test_what_a_list_lacks_is_read_singly_and_not_taken_as_ended(sandbox, alice,
     assert models.Workstation.objects.live().filter(doubted_at=None).count() == 3
 
 
+def test_what_a_list_shows_without_its_workspace_is_read_singly(sandbox, alice, lease):
+    """Else nothing would ever tell of its files and logs."""
+    for _ in range(3):
+        factories.create_workstation(alice)
+    sandbox.set_faults({"lists_without_workspace": 1})
+    sandbox.script({"on": READ, "delay": 0, "times": 9})
+    refresh(lease)
+    assert count_left(sandbox) == {READ: 6}
+
+
 def test_where_there_is_no_list_a_round_reads_some_singly_and_the_next_the_others(sandbox, alice, lease):
     for _ in range(10):
         factories.create_workstation(alice)
