@@ -22,7 +22,6 @@ from portal.services.audit import seals, verify, watch
 from portal.services.key import accounts, probe, steady_clock
 from portal.services.mirrors import refreshing, types
 from portal.services.people import membership, setup
-from portal.services.reconciliation import scans
 from portal.services.reports import configuration
 from portal.services.requests import dispatch, results
 from portal.services.runtime import clients
@@ -30,6 +29,7 @@ from tests import factories
 from tests.audit.pruning import prune_all
 from tests.browser import Browser
 from tests.provider import server
+from tests.services import scanning
 from tests.services.reconciling import make_orphan, make_unknown, scan
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,11 +168,7 @@ def confirm_key(stage: Stage) -> None:
 
 
 def look_first(stage: Stage) -> None:
-    scans.advance_scan(
-        account=accounts.get_current_account(),
-        lease=factories.acquire_lease(name="reconcile"),
-        client=clients.make_client(),
-    )
+    scanning.advance(factories.acquire_lease(name="reconcile"))
 
 
 def change_types(stage: Stage) -> None:
@@ -277,11 +273,7 @@ def scan_as(status: str, *, doubted: bool = False, ended: bool = False) -> Calla
         stage.sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
         if not status:
             stage.sandbox.script({"on": "GET /workstations/{id}", "status": 422})
-        scans.advance_scan(
-            account=accounts.get_current_account(),
-            lease=factories.acquire_lease(name="reconcile"),
-            client=clients.make_client(),
-        )
+        scanning.advance(factories.acquire_lease(name="reconcile"))
 
     return act
 

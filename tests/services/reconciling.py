@@ -75,8 +75,10 @@ def entry(uid: str, *, type: str = "python", workspace: str | None = None, **val
     return {"id": uid, "type": type, "status": "active", "workspace": space, **started, **values}
 
 
-def script_list(sandbox, *entries: dict[str, object], on: str = ACTIVE, times: int = 1) -> None:
-    sandbox.script({"on": on, "status": 200, "body": {"data": list(entries), "next_cursor": None}, "times": times})
+def script_list(
+    sandbox, *entries: dict[str, object], on: str = ACTIVE, times: int = 1, cursor: str | None = None
+) -> None:
+    sandbox.script({"on": on, "status": 200, "body": {"data": list(entries), "next_cursor": cursor}, "times": times})
 
 
 def list_as_made(sandbox, portal_request: models.Request, uid: str) -> None:

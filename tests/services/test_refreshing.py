@@ -141,7 +141,7 @@ def test_what_a_list_shows_without_its_workspace_is_read_singly(sandbox, alice, 
     sandbox.set_faults({"lists_without_workspace": 1})
     sandbox.script({"on": READ, "delay": 0, "times": 9})
     refresh(lease)
-    assert count_left(sandbox) == {READ: 6}
+    assert sandbox.count_left() == {READ: 6}
 
 
 def test_where_there_is_no_list_a_round_reads_some_singly_and_the_next_the_others(sandbox, alice, lease):

@@ -12,11 +12,10 @@ from portal.services.key import accounts, circuit_breaker
 from portal.services.reconciliation import scans
 from portal.services.runtime import clients, leases
 from tests import factories
+from tests.services.reconciling import ACTIVE, HISTORY, script_list
 from tests.services.scanning import advance, entry, make_older, own, scan
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ACTIVE, HISTORY = "GET /workstations", "GET /workstations/history"
 
 
 class Watched(agentstation.Client):
@@ -29,10 +28,6 @@ class Watched(agentstation.Client):
     def list_page(self, *, history=False, cursor="", limit):
         self.calls.append((history, connection.in_atomic_block, connection.connection is not None))
         return super().list_page(history=history, cursor=cursor, limit=limit)
-
-
-def script_list(sandbox, *entries: dict[str, object], on: str = ACTIVE, cursor: str | None = None) -> None:
-    sandbox.script({"on": on, "status": 200, "body": {"data": list(entries), "next_cursor": cursor}})
 
 
 def has_no_lists() -> bool:
