@@ -66,7 +66,7 @@ def _begin_as_a_new_process() -> None:
 @pytest.fixture
 def sandbox(settings) -> Iterator[server.Sandbox]:
     """A provider of its own for the test, which the portal is set up to use."""
-    with server.Sandbox() as running:
+    with server.Sandbox(look_every=0.005) as running:
         settings.AGENTSTATION_BASE_URL = running.base_url
         settings.AGENTSTATION_API_KEY = "sandbox"
         settings.AGENTSTATION_TOTAL_TIMEOUT = 5.0

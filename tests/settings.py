@@ -4,7 +4,11 @@ import os
 import tempfile
 from pathlib import Path
 
-_folder = tempfile.TemporaryDirectory(prefix="portal-tests-", ignore_cleanup_errors=True)
+# In memory where there is such a folder: each of some thousand commits waits for the disk.
+_memory = Path("/dev/shm")
+_folder = tempfile.TemporaryDirectory(
+    prefix="portal-tests-", ignore_cleanup_errors=True, dir=_memory if os.access(_memory, os.W_OK) else None
+)
 FOLDER = Path(_folder.name)
 os.environ |= {
     "PORTAL_LOCAL": "1",
