@@ -64,15 +64,8 @@ def show(tab: Tab, width: int = DESK, **media: Any) -> None:
 def check_page(tab: Tab) -> list[str]:
     """Everything that one load of a page can show."""
     tab.evaluate(SCRIPT)
-    return [
-        *check_axe(tab),
-        *check_names(tab),
-        *check_keyboard(tab),
-        *check_widths(tab),
-        *check_forced_colours(tab),
-        *check_stillness(tab),
-        *check_print(tab),
-    ]
+    checks = (check_axe, check_names, check_keyboard, check_widths, check_forced_colours, check_print)
+    return [complaint for check in checks for complaint in check(tab)]
 
 
 def check_axe(tab: Tab) -> list[str]:
@@ -104,11 +97,8 @@ def check_names(tab: Tab) -> list[str]:
 
 def check_keyboard(tab: Tab) -> list[str]:
     """Tab goes through everything in the order of reading, and each stop is seen."""
-    complaints = []
-    for width in (DESK, PHONE):
-        show(tab, width)
-        complaints += [f"{text} at {width} px" for text in tab.evaluate("checks.order()")]
     show(tab)
+    complaints = tab.evaluate("checks.order()")
     stops = tab.evaluate("checks.watchFocus()")
     for _ in range(4):  # a date's field has stops of its own
         for _ in range(stops + 1):
@@ -122,25 +112,19 @@ def check_keyboard(tab: Tab) -> list[str]:
 def check_widths(tab: Tab) -> list[str]:
     """Nothing is wider than the screen or cut off: on a small phone, with text twice as large, and spaced out."""
     complaints = []
-    for setting in ("plain", "spaced", "doubled"):
-        tab.evaluate("setting => checks.set(setting)", setting)
-        for width in (PHONE, 1280):
-            show(tab, width)
-            complaints += [f"{text} at {width} px, {setting}" for text in tab.evaluate("checks.fit()")]
-    tab.evaluate("checks.set('plain')")
+    for width in (PHONE, 1280):
+        show(tab, width)
+        complaints += [f"{text} at {width} px" for text in tab.evaluate("checks.order()")]
+        for setting in ("spaced", "doubled", "plain"):
+            found = tab.evaluate("setting => { checks.set(setting); return checks.fit(); }", setting)
+            complaints += [f"{text} at {width} px, {setting}" for text in found]
     return complaints
 
 
 def check_forced_colours(tab: Tab) -> list[str]:
-    """With the system's own colours what was a coloured field has a border."""
-    show(tab, forced_colors="active")
-    return tab.evaluate("checks.borders()")
-
-
-def check_stillness(tab: Tab) -> list[str]:
-    """Nothing moves for whoever asked for that."""
-    show(tab, reduced_motion="reduce")
-    return ["something moves"] if tab.evaluate("document.getAnimations().length") else []
+    """What was a coloured field has a border; and nothing moves for whoever asked for that."""
+    show(tab, forced_colors="active", reduced_motion="reduce")
+    return tab.evaluate("checks.borders()") + tab.evaluate("document.getAnimations().map(() => 'something moves')")
 
 
 def check_print(tab: Tab) -> list[str]:

@@ -5,12 +5,15 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, Request, StorageState, sync_playwright
+
+from tests.e2e import steps
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = "/usr/bin/chromium"
@@ -38,7 +41,7 @@ class Portal:
         self.port, self.sandbox_port, self.folder = find_port(), find_port(), folder
         self.address = f"http://127.0.0.1:{self.port}"
         self.sandbox = f"http://127.0.0.1:{self.sandbox_port}"
-        self.output = ""
+        self.output, self._has_more = "", threading.Condition()
 
     def start(self, **variables: str) -> "Portal":
         environment = os.environ | {
@@ -57,15 +60,23 @@ class Portal:
             text=True,
             start_new_session=True,
         )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
         self.read_until("Ctrl-C stops everything.")
         return self
 
-    def read_until(self, words: str) -> None:
+    def _read(self) -> None:
+        """All the time: a pipe that nobody empties would stop the portal once it is full."""
         assert self.process.stdout is not None
-        while words not in self.output:
-            line = self.process.stdout.readline()
-            assert line, f"make run ended: {self.output}"
-            self.output += line
+        with self.process.stdout as lines:
+            for line in lines:
+                with self._has_more:
+                    self.output += line
+                    self._has_more.notify_all()
+
+    def read_until(self, words: str) -> None:
+        with self._has_more:
+            assert self._has_more.wait_for(lambda: words in self.output, timeout=60), f"make run said: {self.output}"
 
     @property
     def setup_link(self) -> str:
@@ -88,14 +99,19 @@ class Portal:
     def end(self, how: Callable[["Portal"], None] | None = None) -> str:
         """End it, as a Ctrl-C does unless told otherwise, and give what it printed."""
         (how or (lambda portal: os.killpg(portal.process.pid, signal.SIGINT)))(self)
-        rest, _ = self.process.communicate(timeout=60)
-        self.output += rest
+        self.process.wait(timeout=60)
+        self._reader.join()
         return self.output
 
 
-@pytest.fixture(scope="module")
+# What tests wait for shows soon.
+QUICK = {"PORTAL_JOB_INTERVAL": "0.5", "PORTAL_REFRESH_INTERVAL": "0.5", "PORTAL_SCAN_INTERVAL": "1"}
+
+
+@pytest.fixture(scope="session")
 def portal(tmp_path_factory) -> Iterator[Portal]:
-    running = Portal(tmp_path_factory.mktemp("portal")).start()
+    """One for all tests that leave nothing in the others' way."""
+    running = Portal(tmp_path_factory.mktemp("portal")).start(**QUICK)
     yield running
     running.end()
 
@@ -112,6 +128,41 @@ def browser(playwright) -> Iterator[Browser]:
     running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def people(portal, browser) -> dict[str, StorageState]:
+    """What the browsers keep of ada, who administers, and of anna and olga, whom she has made auditor and operator."""
+    page = browser.new_page()
+    steps.create_administrator(page, portal.address, portal.setup_link)
+    contexts = {"ada": page.context}
+    for username, role in (("anna", "Auditor"), ("olga", "Operator")):
+        link = steps.add_person(page, portal.address, username, role)
+        other = browser.new_page()
+        steps.join(other, portal.address, link)
+        contexts[username] = other.context
+    kept = {username: context.storage_state() for username, context in contexts.items()}
+    for context in contexts.values():
+        context.close()
+    return kept
+
+
+@pytest.fixture
+def open_as(page, portal, people) -> Callable[[str], Page]:
+    """Sign the page in, and let requests be sent as on an ordinary day, whatever the test before has done."""
+
+    def open_it(username: str) -> Page:
+        page.context.add_cookies(people["ada"]["cookies"])
+        steps.open_key(page, portal.address)
+        page.context.add_cookies(people[username]["cookies"])
+        return page
+
+    return open_it
+
+
+@pytest.fixture
+def signed_in(open_as) -> Page:
+    return open_as("ada")
 
 
 def collect_complaints(page: Page) -> list[str]:

@@ -7,45 +7,15 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from tests.e2e import checks
-
-PASSWORD = "correct horse battery staple"
-
-
-@pytest.fixture(scope="module")
-def session(portal, browser):
-    """The first administrator's browser, as cookies."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(portal.setup_link)
-    for name, value in {"username": "ada", "password": PASSWORD, "password_again": PASSWORD}.items():
-        page.fill(f"[name={name}]", value)
-    page.click("main button[type=submit]")
-    page.wait_for_url(f"{portal.address}/")
-    yield context.storage_state()
-    context.close()
+from tests.e2e.steps import PASSWORD, await_status, release, request
 
 
 @pytest.fixture
-def signed_in(page, session) -> Page:
-    page.context.add_cookies(session["cookies"])
-    return page
-
-
-@pytest.fixture
-def shaky(browser, session) -> Iterator[Page]:
+def shaky(browser, people) -> Iterator[Page]:
     """A page whose connection fails: the browser writes every failed request into its console."""
-    context = browser.new_context(storage_state=session)
+    context = browser.new_context(storage_state=people["ada"])
     yield context.new_page()
     context.close()
-
-
-def request(page: Page, address: str, *, workspace: str = "") -> None:
-    page.goto(f"{address}/requests/new/")
-    page.check("[name=type][value=python]")
-    if workspace:
-        page.check('[name=place][value="+other"]')
-        page.fill("[name=workspace_id]", workspace)
-    page.click("main form button[type=submit]")
 
 
 def hide(page: Page, hidden: bool) -> None:
@@ -77,15 +47,14 @@ def test_the_tab_tells_the_state_and_nothing_moves(signed_in, portal):
 def test_typed_text_focus_and_the_caret_survive_news(signed_in, portal):
     page = signed_in
     request(page, portal.address, workspace="reset")
-    live = page.locator("#live")
-    expect(live).to_have_attribute("data-request-status", "unknown", timeout=20_000)
+    await_status(page, "unknown")
     page.fill("[name=reason]", "The provider's list does not show it.")
     page.evaluate("document.querySelector('[name=reason]').setSelectionRange(4, 12)")
     other = page.context.new_page()
     other.goto(page.url)
     other.get_by_role("button", name="Cancel request").click()
 
-    expect(live).to_contain_text("Cancellation requested", timeout=20_000)
+    expect(page.locator("#live")).to_contain_text("Cancellation requested", timeout=20_000)
     expect(page.locator("[name=reason]")).to_be_focused()
     expect(page.locator("[name=reason]")).to_have_value("The provider's list does not show it.")
     selection = "[document.activeElement.selectionStart, document.activeElement.selectionEnd]"
@@ -99,8 +68,7 @@ def test_open_details_survive_news(signed_in, portal):
     page.locator("summary", has_text="Raw API response").click(timeout=20_000)
     other = page.context.new_page()
     other.goto(page.url)
-    other.locator("summary", has_text="Release").click()
-    other.get_by_role("button", name="Release").click()
+    release(other)
 
     expect(page).to_have_title(re.compile("^Ended: "), timeout=30_000)
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/off"))
@@ -114,7 +82,7 @@ def test_a_hold_comes_and_goes_on_every_page(signed_in, portal):
     expect(page.locator("#pause")).to_be_empty()
     other = page.context.new_page()
     request(other, portal.address, workspace="fail-402")
-    expect(other.locator("#live")).to_have_attribute("data-request-status", "failed", timeout=20_000)
+    await_status(other, "failed")
     place = page.locator("main h1").bounding_box()
     page.clock.run_for(16_000)
     expect(page.locator("#pause")).to_contain_text("Requests are paused for the whole team")
@@ -215,15 +183,15 @@ def test_the_first_polls_come_soon_and_the_others_ever_later(signed_in, portal):
         assert len(polls) == number + 1
 
 
-def test_a_final_state_is_shown_by_the_first_poll_after_it(signed_in, portal, browser, session):
+def test_a_final_state_is_shown_by_the_first_poll_after_it(signed_in, portal, browser, people):
     page = signed_in
     stop_time(page)
     request(page, portal.address, workspace="slow-1")
     polls = count_polls(page)
-    beside = browser.new_context(storage_state=session)
+    beside = browser.new_context(storage_state=people["ada"])
     other = beside.new_page()
     other.goto(page.url)
-    expect(other.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=20_000)
+    await_status(other, "succeeded")
     beside.close()
     expect(page.locator("#live")).not_to_have_attribute("data-request-status", "succeeded")
 
@@ -264,8 +232,8 @@ def test_menus_close_with_escape_and_with_a_press_elsewhere(signed_in, portal):
 
 
 @pytest.mark.parametrize("choice", ["Use my browser's", "Keep UTC"])
-def test_the_browsers_time_zone_is_offered_until_somebody_chooses(portal, browser, session, choice):
-    context = browser.new_context(storage_state=session, timezone_id="Asia/Kolkata")
+def test_the_browsers_time_zone_is_offered_until_somebody_chooses(portal, browser, people, choice):
+    context = browser.new_context(storage_state=people["ada"], timezone_id="Asia/Kolkata")
     page = context.new_page()
     page.goto(f"{portal.address}/accounts/")
     page.select_option("[name=time_zone]", "")

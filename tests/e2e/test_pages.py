@@ -2,20 +2,23 @@
 
 import gzip
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import Page as Tab
 
 from tests.e2e import checks
 from tests.e2e.conftest import ROOT
 from tests.e2e.lighthouse import run_lighthouse
-from tests.e2e.pages import ADMIN_FORMS, CODES, HOLDING, NO_PAGES, PAGES, is_admin_page, is_refused_in_admin
+from tests.e2e.pages import ADMIN_FORMS, CODES, HOLDING, NO_PAGES, PAGES, Page, is_admin_page, is_refused_in_admin
 from tests.e2e.staged import Staged
 
 # What Chromium says of Django's own form for a person's password: advice, and no fault.
 ADVICE = ("console: [DOM] Input elements should have autocomplete", "console: Autofocus processing was blocked")
 PACKED = ("portal.css", "icons.svg", "vendor/htmx-4.0.1.min.js")
+FAST, TRIES = 97, 3  # Lighthouse's performance
 FIRST_VISIT, LATER_VISIT = 80_000, 15_000  # bytes transferred
 
 
@@ -44,31 +47,47 @@ def test_every_failure_of_the_catalogue_has_its_pages(staged):
     assert set(HOLDING) == set(staged.facts["holding"])
 
 
+@pytest.fixture(scope="module")
+def open_tab(browser, staged) -> Iterator[Callable[[Page], Tab]]:
+    """A new tab in the browser of the page's person."""
+    contexts: dict[str, BrowserContext] = {}
+
+    def open_it(page: Page) -> Tab:
+        if page.person not in contexts:
+            contexts[page.person] = staged.open_context(browser, page)
+        return contexts[page.person].new_page()
+
+    yield open_it
+    for context in contexts.values():
+        context.close()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_page(browser, staged, saved, page):
-    address = staged.find_address(page)
-    context = staged.open_context(browser, page)
-    tab = context.new_page()
+def test_page(open_tab, staged, saved, page):
+    address, tab = staged.find_address(page), open_tab(page)
     watch = checks.Watch(tab, address)
-    assert tab.goto(address).status == page.status
-    first = watch.take_bytes()
-    later = tab.goto(address)
-    complaints = [
-        f"{what} transfers {size} bytes"
-        for what, size, most in [
-            ("a first visit", first, FIRST_VISIT),
-            ("a later visit", watch.take_bytes(), LATER_VISIT),
-        ]
-        if size > most
-    ]
-    html = later.text()
+    response = tab.goto(address)
+    assert response.status == page.status
+    html = response.text()
+    complaints = check_bytes(tab, watch)
     if page.act:
         page.act(tab)
         html = tab.content()
     (saved / f"{page.name}.html").write_text(html)
     complaints += checks.check_page(tab) + watch.complaints
-    context.close()
+    tab.close()
     assert not complaints, "\n".join(complaints)
+
+
+def check_bytes(tab: Tab, watch: checks.Watch) -> list[str]:
+    """Of a visit: a first one as far as the browser knows nothing yet of what the page needs."""
+    first = watch.take_bytes()
+    if first <= LATER_VISIT:
+        return []
+    tab.reload()
+    later = watch.take_bytes()
+    complaints = [f"a first visit transfers {first} bytes"] if first > FIRST_VISIT else []
+    return complaints + ([f"a later visit transfers {later} bytes"] if later > LATER_VISIT else [])
 
 
 def test_the_html_of_every_page_is_valid(saved):
@@ -97,22 +116,20 @@ def test_the_static_files_are_small(staged):
     assert (root / "portal.css.gz").exists(), "what is sent is not packed"
 
 
-@pytest.mark.parametrize("width", [checks.PHONE, checks.DESK])
-def test_the_admin_is_quiet_and_fits(browser, staged, width):
+def test_the_admin_is_quiet_and_fits(browser, staged):
     """WCAG AA is claimed for the portal alone; the audit log says nothing on its console and fits the screen."""
     pages = [page for page in staged.list_admin_pages() if is_admin_page(page.url)]
     assert len(pages) >= 30
-    context = staged.open_context(browser, pages[0])
-    tab = context.new_page()
+    tab = staged.open_context(browser, pages[0]).new_page()
     watch = checks.Watch(tab, staged.address)
     complaints = []
     for page in pages:
-        for scheme in ("light", "dark"):
-            checks.show(tab, width, color_scheme=scheme)
         assert tab.goto(staged.find_address(page)).status == 200, page.path
-        wide = tab.evaluate("document.documentElement.scrollWidth")
-        complaints += [f"{page.path} is {wide} px wide"] if wide > width else []
-    context.close()
+        for width, scheme in ((checks.DESK, "light"), (checks.PHONE, "dark")):
+            checks.show(tab, width, color_scheme=scheme)
+            wide = tab.evaluate("document.documentElement.scrollWidth")
+            complaints += [f"{page.path} is {wide} px wide"] if wide > width else []
+    tab.context.close()
     complaints += [text for text in watch.complaints if not text.startswith(ADVICE)]
     assert not complaints, "\n".join(complaints)
 
@@ -130,12 +147,13 @@ def test_the_admin_has_the_portals_theme(browser, staged):
     context.close()
 
 
-@pytest.mark.parametrize("name", ["login", "home", "request-new", "request-failed-402", "history"])
-def test_lighthouse_finds_nothing(staged, name):
-    page = next(page for page in PAGES if page.name == name)
-    scores = run_lighthouse(
-        address=staged.find_address(page),
-        session=staged.facts["sessions"].get(page.person, ""),
-        categories=("accessibility", "best-practices", "seo"),
-    )
+def test_lighthouse_finds_nothing(staged):
+    """On the page with the most in it."""
+    page = next(page for page in PAGES if page.name == "history-all")
+    address, session = staged.find_address(page), staged.facts["sessions"][page.person]
+    for _ in range(TRIES):
+        scores = run_lighthouse(address=address, session=session)
+        if scores["performance"] >= FAST:
+            break  # a busy machine takes from it, and nothing adds to it
+    assert scores.pop("performance") >= FAST
     assert set(scores.values()) == {100}, scores

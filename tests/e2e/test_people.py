@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import Portal
-from tests.e2e.test_first_day import PASSWORD, request, sign_in
+from tests.e2e.steps import add_person, await_status, join, request, sign_in
 
 NAMES = {
     "fail-400": "400",
@@ -21,54 +21,6 @@ NAMES = {
     "garbage": "unreadable",
     "fail-401": "401",
 }
-
-
-@pytest.fixture(scope="module")
-def portal(tmp_path_factory):
-    """One that looks into the provider's lists every second, so that an orphan shows soon."""
-    running = Portal(tmp_path_factory.mktemp("portal")).start(PORTAL_SCAN_INTERVAL="1", PORTAL_JOB_INTERVAL="0.5")
-    yield running
-    running.end()
-
-
-@pytest.fixture(scope="module")
-def people(portal, browser):
-    """ada administers, and has made anna an auditor and olga an operator; each has chosen a password by a link."""
-    page = browser.new_page()
-    page.goto(portal.setup_link)
-    page.fill("[name=username]", "ada")
-    page.fill("[name=password]", PASSWORD)
-    page.fill("[name=password_again]", PASSWORD)
-    page.click("main button[type=submit]")
-    page.wait_for_url(f"{portal.address}/")
-    for username, role in (("anna", "Auditor"), ("olga", "Operator")):
-        link = add(page, portal, username, role)
-        other = browser.new_page()
-        join(other, portal, link)
-        other.context.close()
-    page.context.close()
-
-
-def add(page: Page, portal: Portal, username: str, role: str) -> str:
-    """The link for somebody whom an administrator adds."""
-    page.goto(f"{portal.address}/people/new/")
-    page.fill("[name=username]", username)
-    page.get_by_role("radio", name=role, exact=True).check()
-    page.click("main form button[type=submit]")
-    return page.locator("#sign-in-link").inner_text()
-
-
-def join(page: Page, portal: Portal, link: str) -> None:
-    page.goto(link)
-    page.fill("[name=password]", PASSWORD)
-    page.fill("[name=password_again]", PASSWORD)
-    page.click("main button[type=submit]")
-    page.wait_for_url(f"{portal.address}/")
-
-
-def open_as(page: Page, portal: Portal, username: str) -> Page:
-    sign_in(page, portal.address, username)
-    return page
 
 
 def make_orphan(portal: Portal) -> str:
@@ -90,27 +42,9 @@ def wait_for(page: Page, address: str, words: str) -> None:
     raise AssertionError(f"{words!r} does not come on {address}")
 
 
-def resume(page: Page, portal: Portal) -> None:
-    """As an operator, where the key is paused."""
-    page.goto(f"{portal.address}/key/")
-    button = page.get_by_role("button", name="Resume sending")
-    if button.count():
-        button.click()
-        expect(page.locator(".messages")).to_contain_text("You have resumed sending")
-
-
-def open_key(page: Page, portal: Portal) -> None:
-    """Resume it and let one request succeed: only then does a failure count as it does on an ordinary day."""
-    resume(page, portal)
-    if page.get_by_role("heading", name="Requests are being sent", exact=True).count() == 0:
-        request(page, portal.address)
-        expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=30_000)
-
-
 @pytest.mark.parametrize(("name", "code"), NAMES.items())
-def test_each_failure_of_the_sandbox_has_its_panel(page, portal, people, name, code):
-    open_as(page, portal, "olga")
-    open_key(page, portal)
+def test_each_failure_of_the_sandbox_has_its_panel(open_as, portal, name, code):
+    page = open_as("olga")
     request(page, portal.address, workspace=name)
     live = page.locator("#live")
     expect(live).to_have_attribute("data-failure", code, timeout=30_000)
@@ -119,39 +53,24 @@ def test_each_failure_of_the_sandbox_has_its_panel(page, portal, people, name, c
     page.wait_for_url(f"{portal.address}/failures/{code}/")
 
 
-def test_a_429_says_that_the_portal_tries_again_by_itself(page, portal, people):
-    open_as(page, portal, "olga")
-    open_key(page, portal)
+def test_a_429_says_that_the_portal_tries_again_by_itself(open_as, portal):
+    page = open_as("olga")
     request(page, portal.address, workspace="fail-429-retry-3")
     expect(page.locator("#live")).to_contain_text("Rate limit reached", timeout=30_000)
     page.get_by_role("button", name="Cancel this request").click()
-    expect(page.locator("#live")).to_have_attribute("data-request-status", "cancelled")
+    await_status(page, "cancelled")
 
 
-def test_an_operator_resumes_the_key_and_what_waits_goes_out(page, portal, people):
-    open_as(page, portal, "olga")
-    open_key(page, portal)
-    request(page, portal.address, workspace="fail-402")
-    expect(page.locator("#live")).to_have_attribute("data-failure", "402", timeout=30_000)
-    request(page, portal.address, type="nodejs")
-    waiting = page.url
-    expect(page.locator("#live")).to_contain_text("Paused for the whole team")
-    resume(page, portal)
-    page.goto(waiting)
-    expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded", timeout=30_000)
-
-
-def test_an_operator_decides_by_hand(page, portal, people):
+def test_an_operator_decides_by_hand(open_as, portal):
     """An orphan is adopted for an unknown request, another given back; a request is said not to have made anything."""
-    open_as(page, portal, "olga")
-    open_key(page, portal)
+    page = open_as("olga")
     unknown = f"{portal.address}/unknown/"
     adopted, released = make_orphan(portal), make_orphan(portal)
     wait_for(page, unknown, released)
     request(page, portal.address, type="golang", workspace="reset")
     label = f"R-{page.url.rstrip('/').split('/')[-1]}"
     mine = page.url
-    expect(page.locator("#live")).to_have_attribute("data-request-status", "unknown", timeout=30_000)
+    await_status(page, "unknown")
     doubtful = make_orphan(portal)  # which the request may have made, as far as the lists tell
     expect(page.locator("#live")).to_contain_text("Needs your review", timeout=60_000)
 
@@ -168,7 +87,7 @@ def test_an_operator_decides_by_hand(page, portal, people):
     expect(page.locator(".messages")).to_contain_text(f"{label} is resolved")
     page.goto(mine)
     expect(page.locator("#live")).to_contain_text("A person confirmed: nothing was created")
-    expect(page.locator("#live")).to_have_attribute("data-request-status", "unknown", timeout=60_000)
+    await_status(page, "unknown")
 
     row = open_row(page, unknown, label)
     row.get_by_label("Link a workstation").check()
@@ -177,7 +96,7 @@ def test_an_operator_decides_by_hand(page, portal, people):
     row.get_by_role("button", name="Resolve").click()
     expect(page.locator(".messages")).to_contain_text(f"{label} is resolved")
     page.goto(mine)
-    expect(page.locator("#live")).to_have_attribute("data-request-status", "succeeded")
+    await_status(page, "succeeded")
 
     for uid in (released, doubtful):
         orphan = open_row(page, unknown, uid)
@@ -200,9 +119,9 @@ def test_somebody_is_added_and_chooses_a_password_without_javascript(browser, po
     contexts = [browser.new_context(java_script_enabled=False) for _ in range(2)]
     admin, page = (context.new_page() for context in contexts)
     sign_in(admin, portal.address)
-    link = add(admin, portal, "nora", "Member")
+    link = add_person(admin, portal.address, "nora", "Member")
     expect(admin.get_by_role("button", name="Copy")).to_have_count(0)
-    join(page, portal, link)
+    join(page, portal.address, link)
     assert page.goto(link).status == 404
     expect(page.locator("main")).to_contain_text("ask an administrator")
 
@@ -217,15 +136,17 @@ def test_somebody_is_added_and_chooses_a_password_without_javascript(browser, po
 
 
 def test_the_link_is_copied(page, portal, people):
-    open_as(page, portal, "ada")
+    sign_in(page, portal.address)
     page.context.grant_permissions(["clipboard-write"])
-    add(page, portal, "otto", "Member")
+    add_person(page, portal.address, "otto", "Member")
     page.get_by_role("button", name="Copy").click()
     expect(page.locator("main [role=status]")).to_have_text("Copied.")
 
 
-def test_an_auditor_sees_everything_and_can_do_nothing(page, portal, people):
-    open_as(page, portal, "anna")
+def test_an_auditor_sees_everything_and_can_do_nothing(open_as, portal):
+    request(open_as("olga"), portal.address)
+    page = open_as("anna")
+    page.goto(portal.address)
     expect(page.get_by_role("link", name="Request a workstation")).to_have_count(0)
     page.goto(f"{portal.address}/requests/?person=olga")
     page.locator("main table").get_by_role("link").first.click()
@@ -243,7 +164,7 @@ def test_an_auditor_sees_everything_and_can_do_nothing(page, portal, people):
     expect(page.locator("[name=_save]")).to_have_count(0)
 
 
-def test_who_asks_for_what_others_may_do_is_refused(page, portal, people):
-    open_as(page, portal, "anna")
+def test_who_asks_for_what_others_may_do_is_refused(open_as, portal):
+    page = open_as("anna")
     assert page.request.get(f"{portal.address}/requests/new/").status == 403
     assert page.request.get(f"{portal.address}/admin/portal/user/add/").status == 403
