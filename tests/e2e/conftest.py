@@ -105,7 +105,7 @@ class Portal:
 
 
 # What tests wait for shows soon.
-QUICK = {"PORTAL_JOB_INTERVAL": "0.5", "PORTAL_REFRESH_INTERVAL": "0.5", "PORTAL_SCAN_INTERVAL": "1"}
+QUICK = {"PORTAL_JOB_INTERVAL": "1", "PORTAL_REFRESH_INTERVAL": "1", "PORTAL_SCAN_INTERVAL": "2"}
 
 
 @pytest.fixture(scope="session")

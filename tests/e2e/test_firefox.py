@@ -132,11 +132,6 @@ def test_a_first_day_by_keyboard_alone(page, portal, administrator):
     await_status(page, "succeeded")
     expect(stays).to_be_focused()  # which a page that was loaded anew would not have
 
-    with page.expect_download() as download:
-        page.keyboard.press("Enter")
-    assert re.fullmatch(r"R-\d+-evidence\.json", download.value.suggested_filename)
-    assert json.loads(download.value.path().read_bytes())
-
     press(page, page.get_by_role("link", name="View workstation"))
     expect(page).to_have_title(re.compile("^Active: Python, workstation "), timeout=20_000)
     question = page.locator("#release > summary")
@@ -151,6 +146,15 @@ def test_a_first_day_by_keyboard_alone(page, portal, administrator):
     expect(page).to_have_title(re.compile("^Ended: "), timeout=30_000)
 
     sign_out_by_keyboard(page, portal)
+
+
+def test_an_audit_bundle_is_downloaded(page, portal, administrator):
+    sign_in(page, portal.address)
+    request(page, portal.address)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download audit bundle").click()
+    assert re.fullmatch(r"R-\d+-evidence\.json", download.value.suggested_filename)
+    assert json.loads(download.value.path().read_bytes())
 
 
 def test_what_is_refused_has_the_focus(page, portal, administrator):

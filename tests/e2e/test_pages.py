@@ -1,6 +1,7 @@
 """Every page, in every state: who reads it by ear, by keyboard, on a phone, enlarged, in the dark or on paper can."""
 
 import gzip
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,6 +78,34 @@ def test_page(open_tab, staged, saved, page):
     complaints += checks.check_page(tab) + watch.complaints
     tab.close()
     assert not complaints, "\n".join(complaints)
+
+
+# Too dim in the dark alone, too wide for a phone, a picture without words, and a style that the CSP forbids.
+FAULTS = """() => {
+    document.querySelector("main").insertAdjacentHTML("beforeend",
+        "<img src='/static/favicon.svg'><p id='fault' style='color: red'>Dim</p>");
+    document.getElementById("fault").style.cssText = "color: light-dark(black, #333); inline-size: 900px";
+}"""
+
+
+def test_faults_of_a_page_are_found(open_tab, staged):
+    page = next(page for page in PAGES if page.name == "home-empty")
+    address, tab = staged.find_address(page), open_tab(page)
+    watch = checks.Watch(tab, address)
+    tab.goto(address)
+    tab.evaluate(FAULTS)
+    complaints = checks.check_page(tab) + watch.complaints
+    tab.close()
+    for words in (
+        "axe, light, 1440 px: image-alt",
+        "axe, light, 320 px: image-alt",
+        "axe, dark, 1440 px: color-contrast",
+        "axe, dark, 320 px: color-contrast",
+        "px wide: .* at 320 px, plain",
+        "console: .*inline style",
+    ):
+        assert any(re.match(f".*{words}", text) for text in complaints), (words, complaints)
+    assert not any("axe, light, 1440 px: color-contrast" in text for text in complaints)
 
 
 def check_bytes(tab: Tab, watch: checks.Watch) -> list[str]:
