@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("--people", type=int, default=_PEOPLE, help="fewer send fewer requests in all loads")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--vendors", nargs="*", choices=_VENDORS, default=_VENDORS)
-    parser.add_argument("--only", nargs="*", default=[""], help="loads whose names have one of these, as 'killed'")
+    parser.add_argument("--only", nargs="*", default=[""], help="loads whose names have one of these, as 'idle'")
     options, is_met = parser.parse_args(), True
     for vendor in options.vendors:
         results = Results(vendor=vendor)

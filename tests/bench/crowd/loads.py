@@ -100,9 +100,7 @@ def load_at_once(site: Site, *, latency: float) -> Figures:
     return seen
 
 
-async def _gather_crowd(
-    site: Site, *, meanwhile: Callable[[], None] = lambda: None
-) -> tuple[list[float], list[float], float]:
+async def _gather_crowd(site: Site) -> tuple[list[float], list[float], float]:
     """Seconds of each form, of each page of somebody else, and of all until the last end."""
     stop, begun, took = asyncio.Event(), time.time(), list[float]()
     watching: list[asyncio.Task[float]] = []
@@ -114,37 +112,13 @@ async def _gather_crowd(
         watching.append(asyncio.create_task(person.watch(number)))
         return number
 
-    numbers, _ = await asyncio.gather(
-        asyncio.gather(*map(take_part, site.people)), asyncio.create_task(asyncio.to_thread(meanwhile))
-    )
+    numbers = await asyncio.gather(*map(take_part, site.people))
     ends = await site.await_ends(numbers)
     stop.set()
     for task in watching:
         task.cancel()
     await asyncio.gather(*watching, return_exceptions=True)
     return took, await looks, max(ends.values()) - begun
-
-
-def load_and_kill(site: Site) -> Figures:
-    """Everybody at once, and half-way a process is killed and started again: the site's books beside the provider's."""
-
-    def kill_half_way() -> None:
-        while len(site.provider.list_made() - before) < site.count // 2:
-            time.sleep(0.05)
-        site.kill()
-
-    with site.started(latency=1):
-        before = site.list_known()
-        _, _, seconds = asyncio.run(_gather_crowd(site, meanwhile=kill_half_way))
-        made = site.provider.list_made() - before
-        # Also what somebody has asked for once more: it may be bought, and nobody is told.
-        [(lost,)] = site.read(f"SELECT count(*) FROM {site.table} WHERE ended_at IS NULL")
-        return {
-            "without an outcome": lost,
-            "made, and known to nobody": len(made - site.list_known()),
-            "made beyond what was wanted": max(0, len(made) - site.count),
-            "last end, s": seconds,
-        }
 
 
 # --- The portal alone -------------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ _LIGHT = {0: 40, 1: 10, 5: 3}  # requests one at a time, by the provider's laten
 _IN_LOOP = 320  # requests
 _FORMS, _WATCHED = "16 without a pause", "16 without a pause, who watch"
 _RUSH = "all at once, {} s"
-_KILLED = "all at once, 1 s, a process killed"
 _WORKERS = f"a full queue, 1 s, {loads.SENDERS} threads each"
 _CALLS, _DESKTOPS, _IDLE = f"{loads.CALLS} calls in flight", f"{loads.DESKTOPS} open desktops", "idle"
 
@@ -48,7 +47,6 @@ def list_loads(*, vendor: str, share: float) -> list[Load]:
         Load(_FORMS, _SITES, loads.load_without_pause, many),
         Load(_WATCHED, _PORTAL, loads.load_and_watch, many),
         *(Load(_RUSH.format(latency), _SITES, loads.load_at_once, {"latency": latency}) for latency in (0, 5)),
-        Load(_KILLED, _SITES, loads.load_and_kill, {}),
         Load(_CALLS, _PORTAL, loads.load_calls, {}),
         Load(_DESKTOPS, _PORTAL, loads.load_desktops, {"seconds": max(2.0, share * loads.ALIVE_EVERY)}),
         Load(_IDLE, _PORTAL, idle.measure_idle, {}),
@@ -70,10 +68,6 @@ GOALS = [
     Goal(load=_RUSH.format(5), figure="submit p95, ms", most=2, beside="B", of=_RUSH.format(0)),
     Goal(load=_RUSH.format(5), figure="pages within a second, %", least=100),
     Goal(load=_RUSH.format(5), figure="all done, of the least", most=1.1),
-    *(
-        Goal(load=_KILLED, figure=figure, most=0)
-        for figure in ("without an outcome", "made, and known to nobody", "made beyond what was wanted")
-    ),
     Goal(load=_WORKERS, figure="two of one", least=1.8),
     Goal(load=_CALLS, figure="a call in flight, MB", most=5),
     Goal(load=_IDLE, figure="make run, MB", most=250),

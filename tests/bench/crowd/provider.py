@@ -28,9 +28,6 @@ class Provider:
     def set_latency(self, seconds: float) -> None:
         self._control("faults", {"mix": [{"share": 1, "delay": seconds}]})
 
-    def list_made(self) -> set[str]:
-        return {str(one["uid"]) for one in self._control("record")["workstations"]}
-
     def stop(self) -> None:
         self._actor.end()
 

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -20,7 +18,6 @@ from tests.chaos import stage
 from tests.e2e import proxied
 
 CAP = 16  # calls in flight: the portal's default
-RESTARTED_AFTER = 2.0  # seconds, as README.md tells systemd
 _LOOKED_EVERY = 0.001  # seconds between looks at the database for the end of the one request under way
 _PATIENCE = 3600.0  # seconds; where nothing else tells an outcome it is known after fifteen minutes, maybe twice
 _PEOPLE = """
@@ -56,7 +53,7 @@ class Site:
     manage: Iterable[str] = ()
     settings: Mapping[str, str] = {}
     preparing: Iterable[Iterable[str]] = ()
-    table, uids = "", ""  # of requests; and, as SQL, what was made as far as it knows
+    table = ""  # of requests
 
     def __init__(self, *, folder: Path, vendor: str, provider: Provider, count: int) -> None:
         self.provider, self.folder, self.vendor, self.count = provider, folder, vendor, count
@@ -112,10 +109,6 @@ class Site:
     def start(self) -> None:
         raise NotImplementedError
 
-    def kill(self) -> None:
-        """Kill one of its processes, which is started again."""
-        raise NotImplementedError
-
     async def _warm_up(self) -> None:
         own, *others = await asyncio.gather(*(one.submit() for one in (self.looker, *self.people[:16])))
         await self.await_ends([own, *others])
@@ -132,9 +125,6 @@ class Site:
     def read(self, query: str) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = self._database.execute(query).fetchall()
         return rows
-
-    def list_known(self) -> set[str]:
-        return {row[0] for row in self.read(self.uids) if row[0]}
 
     def count_final(self) -> int:
         return int(self.read(f"SELECT count(*) FROM {self.table} WHERE ended_at IS NOT NULL")[0][0])
@@ -164,15 +154,12 @@ class Afternoon(Site):
     name, threads = "B", 4
     manage, settings = ("-m", "django"), {"DJANGO_SETTINGS_MODULE": "tests.bench.peers.afternoon.settings"}
     preparing = (("migrate", "--verbosity=0"), ("migrate", "--run-syncdb", "--verbosity=0"))
-    table, uids = "afternoon_request", "SELECT uid FROM afternoon_request"
+    table = "afternoon_request"
 
     def start(self) -> None:
         options = ["--workers=2", f"--threads={self.threads}", f"--bind=127.0.0.1:{self.port}", "--no-control-socket"]
         application = "django.core.wsgi:get_wsgi_application()"
-        self._web = self.cast("web", "-m", "gunicorn", "--config=/dev/null", *options, application, port=self.port)
-
-    def kill(self) -> None:
-        os.kill(self._web.list_children()[0], signal.SIGKILL)
+        self.cast("web", "-m", "gunicorn", "--config=/dev/null", *options, application, port=self.port)
 
 
 class Threaded(Afternoon):
@@ -187,7 +174,7 @@ class Portal(Site):
     name = "portal"
     manage = ("manage.py",)
     preparing = (("migrate", "--verbosity=0"), ("collectstatic", "--no-input", "--verbosity=0"))
-    table, uids = "portal_request", "SELECT uid FROM portal_workstation"
+    table = "portal_request"
 
     def start(self) -> None:
         self.cast("web", "-m", "gunicorn", "portal.wsgi", port=self.port)
@@ -200,13 +187,6 @@ class Portal(Site):
         for worker in self.workers:
             worker.end()
             self._actors.remove(worker)
-
-    def kill(self) -> None:
-        """Kill the worker; systemd starts another."""
-        [worker] = self.workers
-        worker.signal(signal.SIGKILL)
-        time.sleep(RESTARTED_AFTER)
-        worker.start()
 
     def open_desktops(self, count: int) -> list[tuple[people.Person, str]]:
         """Of the newest workstations; each with its person, and where its page says that it is open."""
