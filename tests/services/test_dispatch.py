@@ -12,6 +12,7 @@ from portal.services.key import accounts, circuit_breaker
 from portal.services.requests import dispatch, results
 from portal.services.runtime import clients, leases
 from tests import factories
+from tests.services.reconciling import send_late
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -168,11 +169,7 @@ def test_an_attempt_before_its_deadline_is_left_alone(sandbox, alice, lease):
 
 
 def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, lease):
-    portal_request = factories.submit(alice)
-    call = factories.claim()
-    result = dispatch.send_call(call=call, client=clients.make_client())
-    factories.make_overdue(call)
-    factories.recover_requests(lease=lease)
+    portal_request, call, result = send_late(sandbox, alice, lease)
 
     results.record_result(call=call, result=result)
 
@@ -184,11 +181,7 @@ def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, lease):
 
 
 def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, lease):
-    portal_request = factories.submit(alice, workspace_uid="fail-422")
-    call = factories.claim()
-    result = dispatch.send_call(call=call, client=clients.make_client())
-    factories.make_overdue(call)
-    factories.recover_requests(lease=lease)
+    portal_request, call, result = send_late(sandbox, alice, lease, workspace_uid="fail-422")
 
     results.record_result(call=call, result=result)
 
@@ -197,11 +190,7 @@ def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, lease):
 
 
 def test_a_late_200_after_a_close_is_kept_as_an_orphan(sandbox, alice, olga, lease):
-    portal_request = factories.submit(alice)
-    call = factories.claim()
-    result = dispatch.send_call(call=call, client=clients.make_client())
-    factories.make_overdue(call)
-    factories.recover_requests(lease=lease)
+    portal_request, call, result = send_late(sandbox, alice, lease)
     from portal.services.requests import submissions
 
     submissions.close_request(actor=olga, portal_request=portal_request, reason="Given up.")
