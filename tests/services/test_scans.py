@@ -152,6 +152,15 @@ def test_a_page_that_is_too_large_is_asked_for_in_halves(lists, lease):
     assert [call.rpartition("=")[2] for call in lists.calls[:4]] == ["100", "50", "25", "12"]
 
 
+def test_a_later_round_remembers_that_pages_are_too_large(lists, lease):
+    lists.active = [entry(f"W{number}", padding="x" * 1_000_000) for number in range(20)]
+    lists.refuse = lambda number: (429, {"Retry-After": "0"}) if number == 2 else None
+    advance(lease)
+    models.Scan.objects.update(wait_until=None)
+    assert scan(lease).is_whole
+    assert [call.rpartition("=")[2] for call in lists.calls[:3]] == ["100", "50", "50"]
+
+
 def test_an_entry_that_is_too_large_alone_ends_the_scan_with_a_notice(lists, lease):
     lists.active = [entry("W1"), entry("W2", padding="x" * 17_000_000)]
     done = scan(lease)
