@@ -1,5 +1,5 @@
 # The portal's commands. `make run` and `make test` need git, make and any Python 3; all else is brought into .venv.
-.PHONY: run test test-database check format e2e e2e-chromium e2e-else shots bench chaos install lock vendor clean
+.PHONY: run test test-database check format e2e e2e-chromium e2e-else shots slow bench chaos install lock vendor clean
 .DEFAULT_GOAL := run
 SHELL := /bin/sh
 
@@ -67,6 +67,10 @@ chaos: .venv/.installed-dev
 		$(PYTHON) -m tests.chaos.run --database $$database $(if $(REQUESTS),--requests $(REQUESTS)) \
 			$(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGS) || exit 1; \
 	done
+
+# What takes more than a minute by itself, and is no part of CI: half an hour.
+slow:
+	@$(MAKE) --no-print-directory chaos REQUESTS=10000
 
 # How slow pages are while somebody attacks, what lists cost at a million requests (the databases are filled once), and how
 # quick all is when everybody comes at once, beside simpler portals (two hours). One part alone, with its options: make bench PARTS=lists ARGS='--many 2000'
