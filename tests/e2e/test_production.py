@@ -23,7 +23,7 @@ from tests.chaos import stage
 from tests.e2e.conftest import ROOT
 from tests.provider import server
 
-QUIET = 12.0  # seconds: long enough for every job to have used the database twice
+QUIET = 30.0  # seconds: long enough for every thread to have used the database at least once
 PATIENCE = 30.0
 HOST = "portal.example"
 
