@@ -18,6 +18,7 @@ from types import MappingProxyType
 import psycopg
 
 from portal.sandbox import names
+from tests import ports
 from tests.chaos import clocks, habits
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,13 +32,6 @@ DEADLINE = SEND_MARGIN + TOTAL_TIMEOUT + RECORD_MARGIN
 
 class CannotStage(Exception):
     """The run cannot begin; the message is one line for the person who started it."""
-
-
-def find_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(is_true: Callable[[], bool], *, seconds: float) -> bool:
@@ -183,7 +177,7 @@ class Postgres:
     """A PostgreSQL cluster of our own, on a free port. `environment` is for the server alone."""
 
     def __init__(self, folder: Path, *, environment: Mapping[str, str] = MappingProxyType({})) -> None:
-        self._folder, self._port = folder / "cluster", find_port()
+        self._folder, self._port = folder / "cluster", ports.find_port()
         self._environment = [f"{name}={value}" for name, value in environment.items()]
         self._programs = self._find_programs()
         self.url = f"postgres://portal@127.0.0.1:{self._port}/portal"
@@ -262,7 +256,7 @@ class Stage:
         self.database: Sqlite | Postgres = (
             Sqlite(folder) if database == "sqlite" else Postgres(folder, environment=clocked)
         )
-        self.port, self.sandbox_port = find_port(), find_port()
+        self.port, self.sandbox_port = ports.find_port(), ports.find_port()
         self.address, self.provider = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.sandbox_port}"
         self.environment = os.environ | {
             "PYTHONFAULTHANDLER": "1",

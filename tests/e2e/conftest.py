@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, Request, StorageState, sync_playwright
 
+from tests import ports
 from tests.e2e import steps
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -28,17 +28,11 @@ ARGUMENTS = [
 ]
 
 
-def find_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Portal:
     """`make run` in a process group of its own, as from a terminal."""
 
     def __init__(self, folder: Path) -> None:
-        self.port, self.sandbox_port, self.folder = find_port(), find_port(), folder
+        self.port, self.sandbox_port, self.folder = ports.find_port(), ports.find_port(), folder
         self.address = f"http://127.0.0.1:{self.port}"
         self.sandbox = f"http://127.0.0.1:{self.sandbox_port}"
         self.output, self._has_more = "", threading.Condition()

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from portal.sandbox import names
+from tests import ports
 from tests.chaos import stage
 from tests.e2e.conftest import ROOT
 from tests.web.clients import HOST, Client
@@ -65,7 +66,7 @@ class Proxied:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port, self.http_port, self.tls_port = (stage.find_port() for _ in range(3))
+        self.port, self.http_port, self.tls_port = (ports.find_port() for _ in range(3))
         self._environment = make_environment(database_url=f"sqlite:///{folder}/portal.sqlite3", port=self.port)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext
 
-from tests.e2e.conftest import ROOT, find_port
+from tests import ports
+from tests.e2e.conftest import ROOT
 from tests.e2e.pages import Page
 
 
@@ -18,7 +19,7 @@ class Staged:
     """The running server, and the stage behind it."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = find_port()
+        self.port = ports.find_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._environment = os.environ | {
             "PORT": str(self.port),

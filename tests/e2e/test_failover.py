@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from portal.sandbox import names
+from tests import ports
 from tests.chaos import stage
 from tests.provider import server
 
@@ -61,7 +62,7 @@ class Replicated(stage.Postgres):
         self._run(
             "pg_basebackup", "-h", "127.0.0.1", "-p", port, "-U", "portal", "-R", "-c", "fast", "-D", self._replica
         )
-        self._start(self._replica, port=stage.find_port())
+        self._start(self._replica, port=ports.find_port())
 
     def stop_following(self) -> None:
         """End the replica; what it has, it keeps."""

@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from portal.sandbox import names
+from tests import ports
 from tests.chaos import stage
 from tests.e2e.conftest import ROOT
 from tests.provider import server
@@ -39,7 +40,7 @@ class Production:
 
     def __init__(self, folder: Path, provider: server.Sandbox) -> None:
         self.database = stage.Postgres(folder)
-        self.port, self._folder = stage.find_port(), folder
+        self.port, self._folder = ports.find_port(), folder
         (folder / "secret_key").write_text(secrets.token_hex(32))
         (folder / "api_key").write_text(names.DEFAULT_API_KEY)
         for name in ("secret_key", "api_key"):

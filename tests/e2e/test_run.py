@@ -11,7 +11,8 @@ from pathlib import Path
 import requests
 
 from portal.sandbox import names
-from tests.e2e.conftest import ROOT, Portal, find_port
+from tests import ports
+from tests.e2e.conftest import ROOT, Portal
 
 
 def interrupt_group(portal: Portal) -> None:
@@ -73,13 +74,13 @@ def test_a_taken_port_is_said_in_one_line(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        values = {"PORTAL_SANDBOX_PORT": str(find_port()), "DATABASE_URL": f"sqlite:///{tmp_path}/portal.sqlite3"}
+        values = {"PORTAL_SANDBOX_PORT": str(ports.find_port()), "DATABASE_URL": f"sqlite:///{tmp_path}/portal.sqlite3"}
         assert f"Port {port} is taken" in run_make(PORT=port, **values)
 
 
 def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    line = run_make(PORT=str(find_port()), DATABASE_URL=f"sqlite:///{tmp_path}/file/portal.sqlite3")
+    line = run_make(PORT=str(ports.find_port()), DATABASE_URL=f"sqlite:///{tmp_path}/file/portal.sqlite3")
     assert "cannot be written" in line
 
 

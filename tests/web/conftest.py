@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from portal.local import launcher
+from tests import ports
 from tests.chaos import stage
 from tests.web.clients import Client
 
@@ -27,7 +28,7 @@ class Server:
     """A running gunicorn."""
 
     def __init__(self, folder: Path, script: str, *, host: str) -> None:
-        self.port, self._log = stage.find_port(), folder / "log"
+        self.port, self._log = ports.find_port(), folder / "log"
         (folder / "gunicorn.conf.py").write_text(script)
         command = [sys.executable, "-m", "gunicorn", "-c", f"{folder}/gunicorn.conf.py", "tests.web.app:application"]
         with self._log.open("wb") as words:

@@ -3,7 +3,7 @@
 import pytest
 
 from portal.local import launcher
-from tests.chaos import stage
+from tests import ports
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ def test_it_listens_at_one_address(serve, monkeypatch, setting, answering, silen
     assert not launcher.is_port_answering(server.port, host=silent)
 
 
-@pytest.mark.skipif(not launcher.is_port_free(stage.find_port(), host="[::1]"), reason="this machine has no IPv6")
+@pytest.mark.skipif(not launcher.is_port_free(ports.find_port(), host="[::1]"), reason="this machine has no IPv6")
 @pytest.mark.parametrize("setting", ["[::1]", "::1"])
 def test_it_listens_at_an_address_of_ipv6(serve, monkeypatch, setting):
     monkeypatch.setenv("PORTAL_BIND", setting)
@@ -27,4 +27,4 @@ def test_it_listens_at_an_address_of_ipv6(serve, monkeypatch, setting):
 
 
 def test_a_port_that_nobody_has_is_free():
-    assert launcher.is_port_free(stage.find_port())
+    assert launcher.is_port_free(ports.find_port())

@@ -15,6 +15,7 @@ from gunicorn.config import Config
 
 from portal import settings
 from portal.web import worker
+from tests import ports
 from tests.chaos import stage
 from tests.web.clients import FILE_SIZE, HOST, MANY, Client, ask
 
@@ -332,7 +333,7 @@ def test_tls_is_left_to_a_proxy():
     done = subprocess.run(
         [sys.executable, "-m", "gunicorn", *files, "tests.web.app:application"],
         cwd=stage.ROOT,
-        env=os.environ | {"PORT": str(stage.find_port())},
+        env=os.environ | {"PORT": str(ports.find_port())},
         capture_output=True,
         text=True,
         timeout=60,

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 
+from tests import ports
 from tests.bench import figures
 from tests.bench.crowd.stores import KINDS
 from tests.bench.crowd.subjects import Site
@@ -16,7 +17,7 @@ _FOR = 30.0  # seconds
 def measure_idle(site: Site) -> dict[str, float]:
     """Of a portal of its own, beside which nothing else runs."""
     store, folder = KINDS[site.vendor](site.folder, "idle"), site.folder
-    port, sandbox = stage.find_port(), stage.find_port()
+    port, sandbox = ports.find_port(), ports.find_port()
     local = {"PORTAL_LOCAL": "1", "PORT": str(port), "PORTAL_SANDBOX_PORT": str(sandbox), "DATABASE_URL": store.url}
     environment = {**os.environ, "AGENTSTATION_API_KEY": "", "SECRET_KEY": ""} | local
     command = [sys.executable, "manage.py", "run_local"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import requests
 
+from tests import ports
 from tests.chaos import stage
 from tests.provider import control, server
 
@@ -15,7 +16,7 @@ class Provider:
     """Its process, and what directs it."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = stage.find_port()
+        self.port = ports.find_port()
         self.base_url = f"http://127.0.0.1:{self.port}/v1"
         command = [sys.executable, "-m", "tests.bench.crowd.provider", str(self.port)]
         log = folder / "provider.log"

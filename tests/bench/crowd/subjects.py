@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests import ports
 from tests.bench import figures
 from tests.bench.crowd import people, stores
 from tests.bench.crowd.provider import Provider
@@ -58,7 +59,7 @@ class Site:
     def __init__(self, *, folder: Path, vendor: str, provider: Provider, count: int) -> None:
         self.provider, self.folder, self.vendor, self.count = provider, folder, vendor, count
         self.store = stores.KINDS[vendor](folder, self.name.lower().replace("+", "_plus"))
-        self.port = stage.find_port()
+        self.port = ports.find_port()
         self.environment = proxied.make_environment(database_url=self.store.url, port=self.port)
         self.environment |= {"AGENTSTATION_BASE_URL": provider.base_url, **self.settings}
 
