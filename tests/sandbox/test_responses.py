@@ -159,10 +159,6 @@ def test_any_number_of_seconds_up_to_600_may_be_asked_for(uid, seconds):
     assert names.is_reserved(uid) == (seconds is not None)
 
 
-def test_slow_0_is_a_good_answer(alice):
-    assert alice.ask("max", "slow-0").json()["workspace"]["id"] == "slow-0"
-
-
 def test_words_that_the_contract_does_not_know(alice, clock):
     made = alice.ask("python", "unknown-status").json()
     clock.move(10)

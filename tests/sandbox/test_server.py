@@ -11,8 +11,8 @@ import threading
 
 import pytest
 
-from portal.sandbox import handler, names, responses, server
-from tests.sandbox.caller import Caller, list_threads
+from portal.sandbox import names, responses, server
+from tests.sandbox.caller import Caller
 
 SERVE = """
 import sys
@@ -146,53 +146,6 @@ def test_stop_finishes_slow_answers_cuts_the_others_and_joins_every_thread(sandb
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("sandbox")]
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(slow.getpeername())
-
-
-def test_a_connection_is_kept_for_the_next_call(sandbox, alice):
-    for _ in range(3):
-        alice.ask()
-    assert len(list_threads()) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "status"),
-    [
-        (b"rubbish\r\n\r\n", 400),
-        (b"GET / HTTP/x\r\n\r\n", 400),
-        (b"GET / HTTP/3.0\r\n\r\n", 505),
-        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
-        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", 431),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
-        (b"POST /v1/workstations HTTP/1.1\r\nContent-Length: five\r\n\r\n", 400),
-        (b"POST /v1/workstations HTTP/1.1\r\nContent-Length: -5\r\n\r\n", 400),
-        (b"POST /v1/workstations HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
-        (b"POST /v1/workstations HTTP/1.1\r\nContent-Length: 99999999\r\n\r\nxxx", 413),
-    ],
-)
-def test_what_is_not_sound_http_is_refused_in_json(talk, capfd, caplog, text, status):
-    with caplog.at_level(logging.DEBUG):
-        answer = talk(text)
-
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 %d " % status)
-    assert b"Connection: close" in head
-    assert body.startswith(b'{"error": ')
-    assert capfd.readouterr() == ("", "")
-    assert not [line for line in caplog.records if line.levelname == "ERROR"]
-
-
-def test_a_body_of_more_than_a_mebibyte_is_refused_after_it_was_sent(alice):
-    answer = alice.call("POST", "/workstations", data=b" " * (handler.MOST_BYTES + 1))
-
-    assert answer.status_code == 413
-    assert alice.call("POST", "/workstations", data=b'{"type": "max"}' + b" " * 1_000_000).status_code == 200
-
-
-def test_a_client_that_leaves_in_the_middle_of_its_body_has_asked_for_nothing(talk, alice):
-    head = b"POST /v1/workstations HTTP/1.1\r\nAuthorization: Bearer sandbox\r\nContent-Length: 99\r\n\r\n"
-
-    assert talk(head + b'{"type": "max"}') == b""
-    assert alice.uids() == []
 
 
 def test_one_line_a_request_and_never_the_key(alice, caplog, capfd):

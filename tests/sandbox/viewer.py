@@ -10,7 +10,6 @@ from websockets.typing import Subprotocol
 from portal.sandbox import screen
 
 RAW, ZLIB = 0, 6
-CONTROL = 0xFFE3
 BINARY = Subprotocol("binary")
 
 
@@ -59,15 +58,11 @@ class Viewer:
         self._unzip = zlib.decompressobj()
         self.encodings: set[int] = set()
         self.tiles: dict[tuple[int, int], bytes] = {}
-        self.clipboard = ""
 
     def update(self, *, whole: bool = False) -> set[tuple[int, int]]:
         """Ask for what has changed, wait for it, and return where it is."""
         self.line.write(struct.pack("!BBHHHH", 3, not whole, 0, 0, self.width, self.height))
-        while (kind := self.line.read(1)[0]) == 3:
-            (length,) = struct.unpack("!3xI", self.line.read(7))
-            self.clipboard = self.line.read(length).decode("latin-1")
-        assert kind == 0
+        assert self.line.read(1) == b"\0"
         (count,) = struct.unpack("!xH", self.line.read(3))
         return {self._read_tile() for _ in range(count)}
 
@@ -98,9 +93,3 @@ class Viewer:
     def type(self, text: str) -> None:
         for letter in text:
             self.press(ord(letter))
-
-    def point(self, x: int, y: int, buttons: int = 0) -> None:
-        self.line.write(struct.pack("!BBHH", 5, buttons, x, y))
-
-    def copy(self, text: str) -> None:
-        self.line.write(struct.pack("!B3xI", 6, len(text)) + text.encode("latin-1"))
