@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client_address": set(),
     # What gunicorn loads before there is a Django.
     "web": {"web", "environment", "settings"},
-    "failures": {"agentstation"},
+    "failures": {"failures", "agentstation"},
     "db": {"db"},
     "models": {"models", "failures"},
     "services": {"services", "models", "failures", "agentstation", "db", ""},

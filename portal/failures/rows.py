@@ -1,109 +1,11 @@
-"""The failure catalogue: the one source of what a failure means, for pages, admin, docs, retries and pauses."""
+"""The rows of the failure catalogue."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum
-from types import MappingProxyType
-from typing import TYPE_CHECKING
-
-from django.utils.text import format_lazy
-from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from portal import agentstation
+from portal.failures.catalogue import Actor, Failure, Pause, Retry
 
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise as StrPromise
-
-# Text that is put into the reader's language when it is shown.
-type Words = str | StrPromise
-
-
-class _Worded(Enum):
-    """A choice whose value is its English words. Enum needs them plain, so they are translated when they are shown."""
-
-    @property
-    def words(self) -> str:
-        """The words in the reader's language."""
-        return gettext(self.value)
-
-
-class Actor(_Worded):
-    """Who can do something about a failure, in the words of the pages."""
-
-    NOBODY = gettext_noop("no action needed: it resolves by itself")
-    REQUESTER = gettext_noop("you")
-    OPERATOR = gettext_noop("a portal operator")
-    BUDGET_OWNER = gettext_noop("the account owner (billing)")
-    PROVIDER = gettext_noop("AgentStation")
-
-
-class Retry(_Worded):
-    """Whether the portal tries again by itself."""
-
-    NEVER = gettext_noop("no")
-    FEW = gettext_noop("a few times, at growing intervals")
-    # Shown alone: that nothing is sent again before it is known follows from `may_exist`.
-    AFTER_RECONCILIATION = gettext_noop("a few times, each only when it's certain that nothing was created")
-    UNTIL_IT_WORKS = gettext_noop("yes, until it works or has waited too long")
-
-
-class Pause(_Worded):
-    """Whether a failure pauses the key for the whole team."""
-
-    NONE = gettext_noop("no")
-    UNTIL_OPERATOR = gettext_noop("yes, until an operator resumes sending")
-    UNTIL_ACCEPTED = gettext_noop("yes, until AgentStation accepts the key again, or an operator resumes sending")
-    UNTIL_RETRY_AFTER = gettext_noop("yes, until the time that AgentStation named")
-    CONSECUTIVE_FAILURES = gettext_noop("yes, for a short time, after several in a row")
-
-    @property
-    def is_lasting(self) -> bool:
-        """Whether no time ends it."""
-        return self in (Pause.UNTIL_OPERATOR, Pause.UNTIL_ACCEPTED)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """One row of the catalogue. `code` is stored, linked and shown; `may_exist`: a workstation may have been made.
-
-    `operator_steps`: what an operator does, where that is another thing than what the requester does.
-    """
-
-    code: str
-    title: Words
-    cause: Words
-    actor: Actor
-    steps: tuple[Words, ...]
-    again: Words
-    operator_steps: tuple[Words, ...] = ()
-    retry: Retry = Retry.NEVER
-    pause: Pause = Pause.NONE
-    may_exist: bool = False
-    errors: tuple[type[agentstation.AgentStationError], ...] = field(default=(), repr=False)
-
-    def __post_init__(self) -> None:
-        """Refuse a row by which a request that may have made something would be sent again without knowing."""
-        if (self.retry is Retry.AFTER_RECONCILIATION) != self.may_exist or (self.may_exist and self.pause.is_lasting):
-            raise ValueError(f"{self.code}: what may have made something is reconciled first")
-
-    @property
-    def tone(self) -> str:
-        """The colour: amber where the requester can act or nothing is lost yet, red where somebody else must."""
-        return "warn" if self.actor in (Actor.REQUESTER, Actor.NOBODY) else "bad"
-
-    @property
-    def needs_person(self) -> bool:
-        """Whether somebody of the team, other than the requester, has to act."""
-        return self.actor in (Actor.OPERATOR, Actor.BUDGET_OWNER)
-
-    @property
-    def headline(self) -> str:
-        """What stands large beside the explanation: the status code, or a dash where there is none."""
-        return self.code if self.code.isdigit() else "–"
-
-
-_ROWS = (
+ROWS = (
     Failure(
         code="400",
         title=_("Invalid request format"),
@@ -325,23 +227,3 @@ _ROWS = (
         errors=(agentstation.UnexpectedStatus,),
     ),
 )
-
-CATALOGUE: Mapping[str, Failure] = MappingProxyType({failure.code: failure for failure in _ROWS})
-CHOICES = [(failure.code, format_lazy("{}: {}", failure.code, failure.title)) for failure in _ROWS]
-NO_ANSWER = CATALOGUE["no-answer"]
-UNREADABLE = CATALOGUE["unreadable"]
-WAITED_TOO_LONG = CATALOGUE["waited-too-long"]
-
-
-def classify_error(error: agentstation.AgentStationError) -> Failure:
-    """The row of the catalogue for what the client raised."""
-    for failure in _ROWS:
-        if isinstance(error, failure.errors):
-            return failure
-    raise LookupError(f"{type(error).__name__} is not in the catalogue")
-
-
-def make_clause(title: str) -> str:
-    """A title as part of a sentence."""
-    is_name = not title.split()[0][1:].islower()  # AgentStation, API
-    return title if is_name else f"{title[0].lower()}{title[1:]}"
