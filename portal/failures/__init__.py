@@ -16,6 +16,7 @@ CHOICES = [(failure.code, format_lazy("{}: {}", failure.code, failure.title)) fo
 NO_ANSWER = CATALOGUE["no-answer"]
 UNREADABLE = CATALOGUE["unreadable"]
 WAITED_TOO_LONG = CATALOGUE["waited-too-long"]
+NOT_SENT = CATALOGUE["not-sent"]
 
 
 def classify_error(error: agentstation.AgentStationError) -> Failure:

@@ -52,11 +52,20 @@ class Pause(_Worded):
     UNTIL_ACCEPTED = gettext_noop("yes, until AgentStation accepts the key again, or an operator resumes sending")
     UNTIL_RETRY_AFTER = gettext_noop("yes, until the time that AgentStation named")
     CONSECUTIVE_FAILURES = gettext_noop("yes, for a short time, after several in a row")
+    UNLESS_OTHERS_PASS = gettext_noop(
+        "yes, for a short time, after several in a row; and until an operator resumes sending, if another person's "
+        "request then fails in the same way"
+    )
 
     @property
     def is_lasting(self) -> bool:
         """Whether no time ends it."""
         return self in (Pause.UNTIL_OPERATOR, Pause.UNTIL_ACCEPTED)
+
+    @property
+    def counts_in_a_row(self) -> bool:
+        """Whether it takes several of such failures in a row."""
+        return self in (Pause.CONSECUTIVE_FAILURES, Pause.UNLESS_OTHERS_PASS)
 
 
 @dataclass(frozen=True, kw_only=True)

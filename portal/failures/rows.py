@@ -224,6 +224,27 @@ ROWS = (
             _("Read the response as it came, in the audit log. AgentStation may have changed."),
         ),
         again=_("Yes, but it will probably fail in the same way."),
+        pause=Pause.UNLESS_OTHERS_PASS,
         errors=(agentstation.UnexpectedStatus,),
+    ),
+    Failure(
+        code="not-sent",
+        title=_("Database too slow"),
+        cause=_(
+            "The portal's database took so long that it was no longer safe to send the request. Nothing was sent and "
+            "nothing was created."
+        ),
+        actor=Actor.OPERATOR,
+        steps=(
+            _("Wait. The portal tries again by itself."),
+            _("If this goes on, tell a portal operator: the portal's database is too slow."),
+        ),
+        operator_steps=(
+            _("Check the database: its disk, its replicas, and how long a commit takes."),
+            _("A request is sent only if the portal can record within a few seconds that it is about to be sent."),
+        ),
+        again=_("Yes, but there is no need: the portal tries again by itself."),
+        retry=Retry.UNTIL_IT_WORKS,
+        pause=Pause.CONSECUTIVE_FAILURES,
     ),
 )

@@ -1,6 +1,6 @@
 """The pause, step by step, against a model of it in plain Python."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import strategies as st
@@ -16,8 +16,8 @@ from tests.properties import scene
 
 OPEN, PAUSED, RESUMING = "ACTIVE", "PAUSED", "RESUMING"
 OPERATOR, TIMED = ("401", "402"), ("429",)
-SEVERAL = ("500", "502", "503", "no-connection", "no-answer", "unreadable")
-NOTHING = ("400", "422", "other", "not-sent")
+SEVERAL = ("500", "502", "503", "no-connection", "no-answer", "unreadable", "not-sent", "other")
+NOTHING = ("400", "422")
 PERHAPS_MADE = ("500", "502", "no-answer", "unreadable")
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_RETRY_AFTER = 100, 300, 3600  # PORTAL_RETRY_DELAY is 50
 FIRST_PROBE, LONGEST_PROBE = 10, 600
@@ -42,7 +42,8 @@ class Model:
     present: str = KEYS[0]
     accepted: frozenset[str] = frozenset(KEYS[:1])
     asked: tuple[str, ...] = ()
-    seen: int | None = None  # when a worker last showed itself with an accepted key
+    seen: dict[str, int] = field(default_factory=dict)  # when a worker last showed itself with which accepted key
+    refused: int | None = None  # whose attempt last met an answer that is not documented
 
     def hold(self, cause: str, *, until: int | None = None, probe_at: int | None = None) -> None:
         self.state, self.cause, self.until, self.probe_at = PAUSED, cause, until, probe_at
@@ -63,14 +64,19 @@ class Model:
         """A worker's heartbeat, with the key that it has."""
         asks = self.state == PAUSED and self.cause == models.NEW_KEY
         if self.present in self.accepted:
-            self.seen = self.now
+            self.seen[self.present] = self.now
             if asks:
                 self.resume()
             return
         if self.present not in self.asked:
             self.asked += (self.present,)
-        if not asks and (self.seen is None or self.now - self.seen >= SEEN_LATELY):
+        if not asks and not self.has_living():
             self.hold(models.NEW_KEY)
+
+    def has_living(self, *, beside: str = "") -> bool:
+        """Whether a worker lives whose key is accepted, and another than this one."""
+        lately = {key for key, at in self.seen.items() if self.now - at < SEEN_LATELY}
+        return bool(lately & self.accepted - {beside})
 
     def look(self) -> None:
         """What anybody who wants to send finds out first."""
@@ -81,30 +87,39 @@ class Model:
         return attempt.claimed >= self.ended
 
     def end(self, attempt: "Attempt", code: str, retry_after: int | None) -> bool:
-        """What the end of an attempt does to the key. Returns whether this took it from OPEN to PAUSED for good."""
-        if not self.counts(attempt) or code == "not-sent":
-            return False
-        was_open = self.state == OPEN
+        """What the end of an attempt does to the key. Returns whether its request is spared."""
+        if code == "401" and self.has_living(beside=attempt.key):
+            self.asked += (attempt.key,) if attempt.key in self.accepted else ()
+            self.accepted -= {attempt.key}
+            return True
+        before, was_open = self.refused, self.state == OPEN
+        self.refused = attempt.person if code == "other" else before
+        if not self.counts(attempt):
+            return code in (*OPERATOR, "other")
         if code == "200":
             if self.state == RESUMING:
                 self.state, self.cause, self.by_probe = OPEN, "", False
             self.row = self.holds = 0
         elif code in OPERATOR:
             if self.state == PAUSED and self.until is None:
-                return False
+                return True
             probed = code == "401" and not (self.state == RESUMING and self.by_probe)
             if probed:
                 self.probes = 0
             self.hold(code, probe_at=self.now + FIRST_PROBE if probed else None)
-            return was_open
+            return not was_open
         elif code in TIMED:
             self.hold_for(code, min(retry_after or self.next_hold(), LONGEST_RETRY_AFTER))
         elif code in SEVERAL:
             self.row += 1
             code = "no-answer" if code == "502" else code
+            is_spared = code == "other" and self.state == PAUSED
             again = self.state == RESUMING and self.cause == code
-            if again or (self.state != PAUSED and self.row >= 3):
+            if again and code == "other" and before not in (None, attempt.person):
+                self.hold(code)
+            elif again or (self.state != PAUSED and self.row >= 3):
                 self.hold_for(code, self.next_hold())
+            return is_spared
         else:
             self.row = 0
         return False
@@ -118,6 +133,8 @@ class Attempt:
     call: dispatch.Call
     claimed: int
     request: int
+    person: int
+    key: str
 
 
 class Pause(scene.Example):
@@ -160,8 +177,16 @@ class Pause(scene.Example):
         may_send = self.model.state == OPEN or (self.model.state == RESUMING and not busy)
         assert (call is not None) == (may_send and self.model.present in self.model.accepted)
         if call is not None:
-            number = models.Attempt.objects.get(pk=call.attempt_id).request_id
-            self.attempts.append(Attempt(call=call, claimed=self.model.now, request=number))
+            claimed = models.Request.objects.get(attempts=call.attempt_id)
+            self.attempts.append(
+                Attempt(
+                    call=call,
+                    claimed=self.model.now,
+                    request=claimed.pk,
+                    person=claimed.requester_id,
+                    key=self.model.present,
+                )
+            )
 
     @precondition(lambda self: self.attempts)
     @rule(
@@ -190,21 +215,18 @@ class Pause(scene.Example):
         self.attempts.remove(attempt)
         attempt_count = models.Request.objects.get(pk=attempt.request).attempt_count
         results.record_result(call=attempt.call, result=scene.make_result(code, retry_after=retry_after))
-        stopped_key = self.model.end(attempt, code, retry_after)
+        is_spared = self.model.end(attempt, code, retry_after)
         portal_request = models.Request.objects.get(pk=attempt.request)
-        assert portal_request.status == self.expect_status(
-            code, attempt_count=attempt_count + 1, stopped_key=stopped_key
-        )
-        is_back = code == "not-sent" or (code in OPERATOR and not stopped_key)
-        is_free = is_back or code in ("200", "429", "no-connection")
+        assert portal_request.status == self.expect_status(code, attempt_count=attempt_count + 1, is_spared=is_spared)
+        is_free = is_spared or code in ("200", "429", "no-connection", "not-sent")
         assert portal_request.attempt_count == attempt_count + (0 if is_free else 1)
 
     @staticmethod
-    def expect_status(code: str, *, attempt_count: int, stopped_key: bool) -> str:
+    def expect_status(code: str, *, attempt_count: int, is_spared: bool) -> str:
         if code == "200":
             return "SUCCEEDED"
-        if code in OPERATOR:
-            return "FAILED" if stopped_key else "QUEUED"
+        if is_spared:
+            return "QUEUED"
         if code in PERHAPS_MADE:
             return "UNKNOWN"
         if code == "503":
@@ -370,7 +392,7 @@ class Pause(scene.Example):
 def test_the_hold_is_as_its_model(settings):
     settings.USING_SANDBOX = False  # whose keys are replaced without a question
     settings.PORTAL_RETRY_DELAY = FIRST_PAUSE / 2
-    settings.PORTAL_LONGEST_WAIT = settings.PORTAL_RECORD_MARGIN = 10**9
+    settings.PORTAL_LONGEST_WAIT = settings.AGENTSTATION_TOTAL_TIMEOUT = 10**9
     settings.PORTAL_CALLS_IN_FLIGHT = 1000
     Pause.settings = settings
     run_state_machine_as_test(Pause, settings=scene.bounded(examples=40, steps=25))

@@ -1,13 +1,14 @@
 """The pause, rule by rule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 from django.db.models import F
 
-from portal import models
+from portal import agentstation, models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, credentials, probe
@@ -400,7 +401,7 @@ def test_failures_without_a_connection_count_too(sandbox, settings, alice):
     assert state() == ("PAUSED", "no-connection")
 
 
-@pytest.mark.parametrize("between", [None, {"name": "fail-422"}, {"name": "fail-418"}, {"name": "fail-400"}])
+@pytest.mark.parametrize("between", [None, {"name": "fail-422"}, {"name": "fail-400"}])
 def test_a_response_that_makes_sense_breaks_the_row(sandbox, settings, alice, between):
     settings.PORTAL_RETRY_DELAY = 30.0
     for response in ({"name": "fail-503"}, {"name": "fail-500"}, between, {"name": "fail-503"}, {"name": "reset"}):
@@ -408,6 +409,73 @@ def test_a_response_that_makes_sense_breaks_the_row(sandbox, settings, alice, be
     assert state() == ("ACTIVE", "")
     ask(sandbox, alice, {"name": "fail-500"})
     assert state() == ("PAUSED", "500")
+
+
+def refuse_in_a_row(sandbox, requesters: Sequence[models.User]) -> None:
+    """As many answers that are not documented as pause the key."""
+    for requester in requesters:
+        ask(sandbox, requester, {"status": 403})
+
+
+@pytest.mark.parametrize("status", [403, 404, 405])
+def test_a_refusal_that_is_not_documented_fails_three_requests_and_no_more(sandbox, settings, alice, bob, status):
+    settings.PORTAL_RETRY_DELAY = 30.0
+    calls = [*call_all(sandbox, alice, 3), *call_all(sandbox, bob, 3)]
+    waiting = factories.submit(bob)
+
+    ended = [finish(sandbox, call, {"status": status}) for call in calls]
+
+    assert [(one.status, one.attempt_count) for one in ended] == [("FAILED", 1)] * 3 + [("QUEUED", 0)] * 3
+    assert state() == ("PAUSED", "other")
+    assert hold_seconds() == pytest.approx(60, abs=5)
+    assert factories.claim_next() is None
+    waiting.refresh_from_db()
+    assert waiting.status == "QUEUED"
+
+
+def test_a_refusal_that_meets_another_person_too_pauses_until_an_operator_resumes(sandbox, alice, bob, olga):
+    refuse_in_a_row(sandbox, [alice, alice, alice])
+    end_pause()
+    ask(sandbox, bob, {"status": 403})
+    assert (*state(), get_key().operator_only, get_key().paused_until) == ("PAUSED", "other", True, None)
+    resume(olga)
+    assert ask(sandbox, alice).status == "SUCCEEDED"
+    assert state() == ("ACTIVE", "")
+
+
+def test_a_refusal_that_meets_another_type_too_pauses_until_an_operator_resumes(sandbox, alice):
+    refuse_in_a_row(sandbox, [alice, alice, alice])
+    end_pause()
+    factories.submit(alice, type="golang")
+    sandbox.script({"status": 403})
+    factories.send_once()
+    assert get_key().operator_only
+
+
+def test_a_refusal_of_one_person_and_type_alone_only_lengthens_the_pause(sandbox, settings, alice):
+    settings.PORTAL_RETRY_DELAY = 30.0
+    refuse_in_a_row(sandbox, [alice, alice, alice])
+    lengths = [hold_seconds()]
+    for _ in range(2):
+        end_pause()
+        ask(sandbox, alice, {"status": 403})
+        lengths.append(hold_seconds())
+    assert lengths == pytest.approx([60, 120, 240], abs=5)
+    end_pause()
+    ask(sandbox, alice)
+    assert state() == ("ACTIVE", "")
+
+
+def test_three_that_could_not_be_sent_in_time_pause_with_a_cause_of_their_own(sandbox, settings, alice):
+    settings.PORTAL_RETRY_DELAY = 30.0
+    for call in call_all(sandbox, alice, 3):
+        portal_request = finish(sandbox, replace(call, send_before=agentstation.boottime() - 1))
+        assert (portal_request.status, portal_request.attempt_count) == ("QUEUED", 0)
+        assert portal_request.next_attempt_at
+        assert portal_request.next_attempt_at > clock.read_clock() + timedelta(seconds=10)
+    assert state() == ("PAUSED", "not-sent")
+    assert get_key().cause_title == "Database too slow"
+    assert sandbox.record()["posts"] == []
 
 
 def test_pauses_in_a_row_grow_up_to_five_minutes_and_a_success_begins_anew(sandbox, settings, alice):

@@ -9,6 +9,7 @@ from django.db import connection
 
 from portal import models
 from portal.models.clock import Now
+from portal.services.requests import dispatch, results
 from portal.services.runtime import leases, workers
 from tests import factories, pool
 
@@ -68,6 +69,14 @@ def test_long_calls_of_the_whole_team_are_no_stall_but_calls_past_their_deadline
         models.Attempt.objects.update(claimed_at=Now() - timedelta(seconds=150))
     assert ask(client) == (200, [], [])
     models.Attempt.objects.update(deadline_at=Now() - timedelta(seconds=1))
+    assert ask(client) == (503, [STALLED], [])
+
+
+def test_a_call_that_was_never_sent_is_silence(client, alice):
+    submit_long_ago(alice)
+    call = factories.claim()
+    results.record_result(call=call, result=dispatch.Result())
+    models.Request.objects.update(next_attempt_at=None)
     assert ask(client) == (503, [STALLED], [])
 
 

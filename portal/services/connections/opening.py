@@ -16,7 +16,7 @@ from portal.db import release_connection
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.connections import access, hosts, offers
-from portal.services.key import circuit_breaker, pace
+from portal.services.key import circuit_breaker, credentials, pace
 from portal.services.mirrors import sanitize
 from portal.services.runtime import clients
 
@@ -120,7 +120,7 @@ def _describe(
             said=said,
         )
     if failure.pause.is_lasting:
-        circuit_breaker.request_probe(account=workstation.account)
+        credentials.note_refusal(account=workstation.account)
     waits = failure.pause in (failures.Pause.UNTIL_RETRY_AFTER, failures.Pause.CONSECUTIVE_FAILURES)
     if not waits and failure.needs_person:
         who = _("Who can act: %(who)s. Your workstation goes on running.") % {"who": failure.actor.words}

@@ -107,28 +107,51 @@ def note_success(*, key: models.Key, attempt: models.Attempt) -> None:
 def note_failure(
     *, key: models.Key, attempt: models.Attempt, failure: failures.Failure, now: datetime, retry_after: float | None
 ) -> bool:
-    """Pause the locked key where the catalogue says so. Returns whether it was active and now waits for an operator."""
-    if not _counts(key=key, attempt=attempt):
-        return False
+    """Pause the locked key where the catalogue says so.
+
+    Returns whether the request is spared: another one has failed in this way, and the key was paused for it.
+    """
     was_active = key.state == models.Key.State.ACTIVE
+    if not _counts(key=key, attempt=attempt):
+        return failure.pause.is_lasting or failure.pause is failures.Pause.UNLESS_OTHERS_PASS
     if failure.pause.is_lasting:
         has_paused = _pause_for_operator(key=key, failure=failure, now=now, number=attempt.request_id)
-        return was_active and has_paused
+        return not (was_active and has_paused)
     if failure.pause is failures.Pause.UNTIL_RETRY_AFTER:
         # None said, or none left: asked at once with each refusal, the queue would run in a circle.
         seconds = retry_after or _choose_length(key)
         seconds = min(seconds, pace.LONGEST_RETRY_AFTER)
         _pause_for(key=key, failure=failure, now=now, seconds=seconds, number=attempt.request_id)
-    elif failure.pause is failures.Pause.CONSECUTIVE_FAILURES:
-        key.consecutive_failures += 1
-        key.save(update_fields=["consecutive_failures"])
-        fails_again = key.is_resuming and key.cause == failure.code
-        if fails_again or (not key.is_paused and key.consecutive_failures >= FAILURE_THRESHOLD):
-            _pause_for(key=key, failure=failure, now=now, seconds=_choose_length(key), number=attempt.request_id)
+    elif failure.pause.counts_in_a_row:
+        return _note_in_a_row(key=key, attempt=attempt, failure=failure, now=now)
     elif key.consecutive_failures:  # the provider answered sensibly: the row is broken
         key.consecutive_failures = 0
         key.save(update_fields=["consecutive_failures"])
     return False
+
+
+def _note_in_a_row(*, key: models.Key, attempt: models.Attempt, failure: failures.Failure, now: datetime) -> bool:
+    """Pause for a while at the third failure in a row, and at each that follows such a pause. Returns as note_failure.
+
+    Where what refuses everybody is not documented, it may not end by itself: an operator has to look.
+    """
+    is_spared = key.is_paused and failure.pause is failures.Pause.UNLESS_OTHERS_PASS
+    key.consecutive_failures += 1
+    key.save(update_fields=["consecutive_failures"])
+    fails_again, number = key.is_resuming and key.cause == failure.code, attempt.request_id
+    if fails_again and failure.pause is failures.Pause.UNLESS_OTHERS_PASS and _is_another(attempt):
+        _pause_for_operator(key=key, failure=failure, now=now, number=number)
+    elif fails_again or (not key.is_paused and key.consecutive_failures >= FAILURE_THRESHOLD):
+        _pause_for(key=key, failure=failure, now=now, seconds=_choose_length(key), number=number)
+    return is_spared
+
+
+def _is_another(attempt: models.Attempt) -> bool:
+    """Whether the last attempt that met the same failure was another person's, or of another type."""
+    same = models.Attempt.objects.filter(failure=attempt.failure, request__account=attempt.request.account_id)
+    last = same.exclude(pk=attempt.pk).select_related("request").order_by("-ended_tick").first()
+    mine = (attempt.request.requester_id, attempt.request.type)
+    return last is not None and (last.request.requester_id, last.request.type) != mine
 
 
 def _counts(*, key: models.Key, attempt: models.Attempt) -> bool:
@@ -242,13 +265,11 @@ class Probe:
     paused_at: datetime | None
 
 
-@transaction.atomic
-def request_probe(*, account: models.Account) -> None:
-    """Have a worker find out whether the key is still accepted, where a call that was no attempt was refused.
+def request_probe(*, key: models.Key) -> None:
+    """Have a worker find out whether the locked key is still accepted, where a call that was no attempt was refused.
 
     One that is under way may have been answered before: another follows it.
     """
-    key = lock_key(account=account)
     if not key.is_paused:
         key.probes, key.probe_at = 0, clock.read_clock()
         key.save(update_fields=["probes", "probe_at"])

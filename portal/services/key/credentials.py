@@ -71,9 +71,39 @@ def _ask(*, account: models.Account, seen: dict[str, object]) -> None:
         audit.record(Verb.ASK_ACCOUNT, credential, detail=detail)
 
 
-def _has_living(*, account: models.Account) -> bool:
-    """Whether a worker lives whose key is accepted."""
-    return account.credentials.accepted().filter(seen_at__gte=Now() - _SEEN_LATELY).exists()
+def _has_living(*, account: models.Account, beside: str = "") -> bool:
+    """Whether a worker lives whose key is accepted, and is another than the one of the fingerprint `beside`."""
+    living = account.credentials.accepted().filter(seen_at__gte=Now() - _SEEN_LATELY)
+    return living.exclude(fingerprint=beside).exists()
+
+
+def withdraw_key(*, key: models.Key, fingerprint: str) -> bool:
+    """Accept a key no longer that the provider refuses, where a worker lives with another that is accepted.
+
+    Under the locked key. Workers with it send nothing more, and operators are asked about it again. False where it is
+    the only one: then the refusal is of the account's key, and pauses it.
+    """
+    if not _has_living(account=key.account, beside=fingerprint):
+        return False
+    before, refused = _list_accepted(key.account), key.account.credentials.filter(fingerprint=fingerprint).first()
+    accepted = models.Credential.objects.accepted()
+    if refused is not None and refused.update_where(accepted, accepted_at=None, accepted_by=None):
+        detail = {"worker": refused.seen_on, "before": before, "after": _list_accepted(key.account)}
+        audit.record(Verb.WITHDRAW_KEY, refused, detail=detail)
+    return True
+
+
+@transaction.atomic
+def note_refusal(*, account: models.Account) -> None:
+    """A call that was no attempt was refused with this process's key: find out whether it is still accepted."""
+    note_refusal_under_lock(key=circuit_breaker.lock_key(account=account))
+
+
+def note_refusal_under_lock(*, key: models.Key) -> None:
+    """The same under the locked key."""
+    account = key.account
+    if not withdraw_key(key=key, fingerprint=accounts.fingerprint_key(account=account)):
+        circuit_breaker.request_probe(key=key)
 
 
 @transaction.atomic

@@ -1,13 +1,18 @@
 """The probe: a harmless call that shows whether a key that was refused is accepted."""
 
-from portal import agentstation, failures
+from django.db import transaction
+
+from portal import agentstation, failures, models
 from portal.db import release_connection
-from portal.services.key import accounts, circuit_breaker
+from portal.services.key import accounts, circuit_breaker, credentials
 from portal.services.runtime import leases
 
 
 def probe_key(*, lease: leases.Lease, client: agentstation.Client) -> bool:
-    """Make a probe where one is due. True where it passed."""
+    """Make a probe where one is due. True where it passed.
+
+    Raises LeaseLost where the key is refused of this worker alone: another has to try its own.
+    """
     account = accounts.get_current_account()
     if account.key.probe_at is None or not circuit_breaker.is_confirmed(account=account):
         return False
@@ -21,4 +26,13 @@ def probe_key(*, lease: leases.Lease, client: agentstation.Client) -> bool:
     except agentstation.AgentStationError as error:
         failure = failures.classify_error(error)
     circuit_breaker.note_probe(account=account, probe=claimed, failure=failure, lease=lease)
+    if failure is not None and failure.pause is failures.Pause.UNTIL_ACCEPTED and _withdraw_key(account=account):
+        leases.drop_lease(lease=lease)
+        raise leases.LeaseLost("the key of this worker is refused, and another worker has one that may be accepted")
     return failure is None
+
+
+@transaction.atomic
+def _withdraw_key(*, account: models.Account) -> bool:
+    key = circuit_breaker.lock_key(account=account)
+    return credentials.withdraw_key(key=key, fingerprint=accounts.fingerprint_key(account=account))

@@ -17,7 +17,7 @@ from portal import agentstation, models
 from portal.db import clock, is_unable, release_connection
 from portal.models.clock import Now
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, pace
+from portal.services.key import accounts, circuit_breaker, credentials, pace
 from portal.services.mirrors import doubts, mirror, sanitize
 from portal.services.runtime import leases
 
@@ -37,11 +37,15 @@ LONGEST_PAUSE = timedelta(minutes=5)  # between reads of one in doubt
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What was told of a live workstation; without `told` it was not found, or (`has_failed`) nothing was told."""
+    """What was told of a live workstation; without `told` it was not found, or (`has_failed`) nothing was told.
+
+    `is_refused`: because of the key.
+    """
 
     stored: models.Workstation
     told: agentstation.Workstation | None = None
     has_failed: bool = False
+    is_refused: bool = False
 
     @property
     def workspace_uid(self) -> str:
@@ -82,6 +86,8 @@ def refresh_workstations(*, lease: leases.Lease, client: agentstation.Client) ->
     readings = _read_due(due, account=account, lease=lease, client=client.hurried(total_timeout=_LONGEST_CALL))
     news = [reading for reading in readings if reading.is_news]
     _store_news(news=news, account=account, begun_tick=account.key.tick, lease=lease)
+    if any(reading.is_refused for reading in readings):
+        credentials.note_refusal(account=account)
     if readings:
         _note_readings(readings=readings, account=account, lease=lease)
     return len(due)
@@ -150,8 +156,8 @@ def _read(stored: models.Workstation, *, client: agentstation.Client) -> Reading
         told = client.retrieve_workstation(uid=stored.uid)
     except agentstation.AssetNotFound:
         return Reading(stored=stored)
-    except agentstation.AgentStationError:
-        return Reading(stored=stored, has_failed=True)
+    except agentstation.AgentStationError as error:
+        return Reading(stored=stored, has_failed=True, is_refused=isinstance(error, agentstation.InvalidKey))
     return Reading(stored=stored, told=told, has_failed=told.uid != stored.uid)
 
 

@@ -68,5 +68,6 @@ def _is_silent(key: models.Key, *, since: datetime, now: datetime) -> bool:
     attempts = models.Attempt.objects.filter(request__account=key.account)
     if attempts.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=now).exists():
         return False
-    newest = attempts.order_by("-id").first()
+    sent = attempts.exclude(outcome=models.Attempt.Outcome.NOT_SENT)
+    newest = sent.order_by("-id").first()
     return newest is None or newest.claimed_at <= since

@@ -10,7 +10,7 @@ from portal.models.clock import Now
 from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker
+from portal.services.key import accounts, circuit_breaker, credentials
 from portal.services.mirrors import contract_drift, mirror, sanitize
 from portal.services.requests import dispatch, lifecycle, retry_policy, stray
 from portal.services.runtime import hidden
@@ -177,15 +177,14 @@ def _use_result(
     if result.workstation is not None:
         circuit_breaker.note_success(key=key, attempt=attempt)
         return _use_workstation(attempt, workstation=result.workstation, owner=owner)
-    if result.failure is None:
-        mirrors = _take_named(portal_request)
-        if not mirrors:  # nothing was sent: it keeps its place in the queue
-            lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.QUEUED)
-        return mirrors
-    stopped_key = circuit_breaker.note_failure(
-        key=key, attempt=attempt, failure=result.failure, now=attempt.now, retry_after=_retry_after(result)
+    failure, retry_after = result.failure or failures.NOT_SENT, _retry_after(result)
+    is_other_key_s = failure.pause is failures.Pause.UNTIL_ACCEPTED and credentials.withdraw_key(
+        key=key, fingerprint=attempt.key_fingerprint
     )
-    return _move_on(portal_request, failure=result.failure, stopped_key=stopped_key, retry_after=_retry_after(result))
+    is_spared = is_other_key_s or circuit_breaker.note_failure(
+        key=key, attempt=attempt, failure=failure, now=attempt.now, retry_after=retry_after
+    )
+    return _move_on(portal_request, failure=failure, is_spared=is_spared, retry_after=retry_after)
 
 
 def _describe(result: dispatch.Result, *, failure: failures.Failure | None) -> dict[str, object]:
@@ -246,7 +245,7 @@ def _use_workstation(
 
 
 def _move_on(
-    portal_request: models.Request, *, failure: failures.Failure, stopped_key: bool, retry_after: float | None
+    portal_request: models.Request, *, failure: failures.Failure, is_spared: bool, retry_after: float | None
 ) -> list[Model]:
     """Move the request on after a failed or unknown attempt. What an earlier one named late is given to it first."""
     if mirrors := _take_named(portal_request):
@@ -254,7 +253,7 @@ def _move_on(
     step = retry_policy.plan_next(
         failure=failure,
         attempt_count=portal_request.attempt_count + 1,
-        stopped_key=stopped_key,
+        is_spared=is_spared,
         retry_after=retry_after,
     )
     portal_request.attempt_count = F("attempt_count") + 1 if step.counts else F("attempt_count")
@@ -338,7 +337,10 @@ def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failu
         lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
     else:
         step = retry_policy.plan_next(
-            failure=failure, attempt_count=portal_request.attempt_count, stopped_key=False, retry_after=None
+            failure=failure,
+            attempt_count=portal_request.attempt_count,
+            is_spared=failure.pause.is_lasting,
+            retry_after=None,
         )
         lifecycle.move_request(portal_request=portal_request, status=step.status, failure=failure, delay=step.delay)
 

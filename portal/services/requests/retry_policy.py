@@ -21,14 +21,14 @@ class Next:
     to_back: bool = False
 
 
-def plan_next(*, failure: failures.Failure, attempt_count: int, stopped_key: bool, retry_after: float | None) -> Next:
+def plan_next(*, failure: failures.Failure, attempt_count: int, is_spared: bool, retry_after: float | None) -> Next:
     """What the catalogue says for a failure at this number of counted attempts, this one included.
 
-    `stopped_key`: whether this very failure took the key from active to paused; only that request fails with it.
+    `is_spared`: another request has failed in this way already, and the key is paused for it.
     """
     status = models.Request.Status
-    if failure.pause.is_lasting:
-        return Next(status=status.FAILED) if stopped_key else Next(status=status.QUEUED, counts=False, to_back=True)
+    if is_spared:
+        return Next(status=status.QUEUED, counts=False, to_back=True)
     if failure.may_exist:
         return Next(status=status.UNKNOWN)
     if failure.retry is failures.Retry.NEVER or (failure.retry is failures.Retry.FEW and attempt_count >= MAX_ATTEMPTS):
