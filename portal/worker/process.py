@@ -1,10 +1,8 @@
 """A worker process: dispatcher, listener and jobs, from start to drained stop."""
 
 import logging
-import os
 import queue
 import signal
-import socket
 import time
 
 from django.db import Error as DatabaseError
@@ -23,8 +21,7 @@ class Process:
     """One worker. `run` blocks until `stop` is called or SIGTERM or SIGINT arrives, then drains."""
 
     def __init__(self, *, sender_count: int) -> None:
-        # The time makes the name of a restarted process, or of one in another container, a new one.
-        self.name = f"{socket.gethostname()}:{os.getpid()}:{int(time.time())}"
+        self.name = workers.make_name()
         # Not an Event: its lock could be held by the very thread that a signal interrupts.
         self._end: queue.SimpleQueue[None] = queue.SimpleQueue()
         client = clients.make_client()

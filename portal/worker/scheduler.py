@@ -154,6 +154,7 @@ class Scheduler:
     def _show_life(self, thread: watchdog.WatchedThread) -> None:
         workers.note_worker(name=self._name)
         credentials.present_key(worker=self._name)
+        timeouts.end_dead_workers(name=self._name)
 
     def _do(self, job: Job, thread: watchdog.WatchedThread) -> None:
         lease = self._held.pop(job.name, None)

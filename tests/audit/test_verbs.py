@@ -22,9 +22,10 @@ from portal.services.audit import seals, verify, watch
 from portal.services.key import accounts, probe, steady_clock
 from portal.services.mirrors import refreshing, types
 from portal.services.people import membership, setup
+from portal.services.reconciliation import timeouts
 from portal.services.reports import configuration
 from portal.services.requests import dispatch, results
-from portal.services.runtime import clients
+from portal.services.runtime import clients, workers
 from tests import factories
 from tests.audit.pruning import prune_all
 from tests.browser import Browser
@@ -113,9 +114,26 @@ def let_deadline_pass(stage: Stage) -> None:
     pass_deadline()
 
 
+def let_worker_die(stage: Stage) -> None:
+    place = workers.make_name().rsplit(":", 2)[0]
+    dead = f"{place}:999999999:1"  # no process has such a number
+    workers.note_worker(name=dead)
+    factories.submit(stage.alice)
+    assert factories.claim_next(worker=dead)
+    timeouts.end_dead_workers(name=workers.make_name())
+
+
+def withdraw_key(stage: Stage) -> None:
+    factories.present_key()
+    stage.settings.AGENTSTATION_API_KEY = "another-key"
+    factories.ask_whose_key().update_where(models.Credential.objects.all(), accepted_at=Now())
+    factories.submit(stage.alice)
+    stage.sandbox.script({"status": 401})
+    factories.send_once()
+
+
 def wait_too_long(stage: Stage) -> None:
     factories.submit(stage.alice)
-    stage.settings.PORTAL_RECONCILE_GRACE = 0.0  # the clock need not have been steady for long
     models.Request.objects.update(queued_at=Now() - timedelta(days=2))
     assert factories.recover_requests(lease=factories.acquire_lease(name="recover")) == 1
 
@@ -444,6 +462,7 @@ ACTS = [
     Act(verbs=(Verb.CLAIM, Verb.RESPONSE), do=send, has_change=True),
     Act(verbs=(Verb.LATE_RESPONSE,), do=answer_late, has_change=True, staged=("deadline_at",)),
     Act(verbs=(Verb.DEADLINE_PASSED,), do=let_deadline_pass, has_change=True, staged=("deadline_at",)),
+    Act(verbs=(Verb.WORKER_DIED,), do=let_worker_die, has_change=True),
     Act(verbs=(Verb.GIVE_UP,), do=wait_too_long, has_change=True),
     Act(verbs=(Verb.CANCEL,), do=cancel, by="alice", has_change=True),
     Act(verbs=(Verb.REQUEST_CANCEL,), do=wish_cancel, by="alice", has_change=True),
@@ -478,6 +497,7 @@ ACTS = [
     Act(verbs=(Verb.FIRST_KEY,), do=lambda stage: accounts.get_current_account()),
     Act(verbs=(Verb.ASK_ACCOUNT,), do=ask_account, staged=("is_sandbox",)),
     Act(verbs=(Verb.CONFIRM_KEY,), do=confirm_key, by="olga", has_change=True, staged=("is_sandbox",)),
+    Act(verbs=(Verb.WITHDRAW_KEY,), do=withdraw_key, has_change=True, staged=("is_sandbox", "accepted_at")),
     Act(verbs=(Verb.BASELINE_SCAN,), do=look_first, has_change=True),
     Act(verbs=(Verb.CHANGE_TYPES,), do=change_types, has_change=True),
     Act(verbs=(Verb.DISOWN,), do=disown, by="olga", has_change=True, reason="It is another team's."),

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import Q
 
 from portal import agentstation, models
 from portal.models.clock import Now
@@ -357,12 +356,12 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
     paused, go_on = threading.Event(), threading.Event()
     make_unknown = timeouts._make_unknown
 
-    def pause_before_second(*, attempt_id: int, is_over: Q, lease: leases.Lease) -> bool:
+    def pause_before_second(*, lease: leases.Lease, **given: Any) -> bool:
         if lease == old and models.Attempt.objects.filter(outcome="UNKNOWN").exists():
             connection.close()
             paused.set()
             assert go_on.wait(30)
-        return make_unknown(attempt_id=attempt_id, is_over=is_over, lease=lease)
+        return make_unknown(lease=lease, **given)
 
     old, outcome = lease, []
     monkeypatch.setattr(timeouts, "_make_unknown", pause_before_second)

@@ -32,6 +32,8 @@ class SteadyClock:
         self._least_ahead, self._most_ahead = -inf, inf
         self._steady_since = self._observed_at = 0.0
         self._now: datetime | None = None
+        self.step = 0.0  # seconds by which the clock stepped between the last two observations
+        self.interval = 0.0  # seconds between these, at most
         self._ahead: set[int] = set()  # attempts that were claimed in the future
 
     def observe(self, *, token: int) -> datetime:
@@ -41,6 +43,7 @@ class SteadyClock:
         after = self._boottime()
         step = self._compare(least=now.timestamp() - after, most=now.timestamp() - before)
         ahead = set(_find_claimed(after=now + SLACK))
+        self.step, self.interval = (step if token == self._token else 0.0), after - self._observed_at
         if step or token != self._token or ahead - self._ahead:
             self._steady_since = after
         self._ahead = ahead

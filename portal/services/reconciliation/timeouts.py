@@ -16,9 +16,7 @@ from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, steady_clock
 from portal.services.reconciliation import putoff
 from portal.services.requests import lifecycle, submitters
-from portal.services.runtime import leases
-
-_STEADY_GRACES = 15  # how many times the grace the clock must have been steady before a request is given up by it
+from portal.services.runtime import leases, workers
 
 
 def recover_requests(*, lease: leases.Lease, watched: steady_clock.SteadyClock) -> int:
@@ -28,24 +26,45 @@ def recover_requests(*, lease: leases.Lease, watched: steady_clock.SteadyClock) 
     """
     account = accounts.get_current_account()
     watched.observe(token=lease.token)
+    if watched.step:
+        _add_step(account=account, lease=lease, watched=watched)
     putoff.shorten_waits(account=account, lease=lease)
     count = (
         _recover_attempts(lease=lease, watched=watched) + _cancel_foreign(lease=lease) + _cancel_forbidden(lease=lease)
     )
-    if watched.steady_seconds >= _STEADY_GRACES * settings.PORTAL_RECONCILE_GRACE:
-        oldest = Now() - timedelta(seconds=settings.PORTAL_LONGEST_WAIT)
-        waiting = models.Request.objects.filter(
-            account=account, status=models.Request.Status.QUEUED, queued_at__lte=oldest
-        )
-        numbers = waiting.values_list("pk", flat=True)
-        count += sum(_give_up(request_id=pk, account=account, lease=lease) for pk in numbers)
-    return count
+    oldest = Now() - timedelta(seconds=settings.PORTAL_LONGEST_WAIT)
+    waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED, queued_at__lte=oldest)
+    numbers = list(waiting.values_list("pk", flat=True))
+    return count + sum(_give_up(request_id=pk, account=account, lease=lease) for pk in numbers)
+
+
+@transaction.atomic
+def _add_step(*, account: models.Account, lease: leases.Lease, watched: steady_clock.SteadyClock) -> None:
+    """Nobody has waited for what a clock has stepped: it is added to when a request was queued before the step."""
+    circuit_breaker.lock_key(account=account)
+    leases.renew_lease(lease=lease)
+    waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
+    before = waiting.exclude(queued_at__range=(Now() - timedelta(seconds=watched.interval), Now()))
+    before.update(queued_at=F("queued_at") + timedelta(seconds=watched.step))
+
+
+def end_dead_workers(*, name: str) -> None:
+    """Make unknown what workers had under way whose process is gone, and let others have their jobs.
+
+    `name` is the worker that looks. What such a call may have created is looked for at once. That it created nothing is
+    believed only after its deadline.
+    """
+    for dead in workers.list_dead(name=name):
+        for pk in _list_under_way().filter(worker=dead).values_list("pk", flat=True):
+            _make_unknown(attempt_id=pk, is_over=Q(worker=dead), verb=Verb.WORKER_DIED)
+        leases.drop_leases(holder=dead)
+        workers.note_stopped(name=dead)
 
 
 def _recover_attempts(*, lease: leases.Lease, watched: steady_clock.SteadyClock) -> int:
     steady = timedelta(seconds=watched.steady_seconds)
     return sum(
-        _make_unknown(attempt_id=pk, is_over=is_over, lease=lease)
+        _make_unknown(attempt_id=pk, is_over=is_over, verb=Verb.DEADLINE_PASSED, lease=lease)
         for is_over, numbers in ((_is_late(), _find_late()), (_is_stepped(steady), _find_stepped(steady=steady)))
         for pk in numbers
     )
@@ -75,10 +94,11 @@ def _list_under_way() -> QuerySet[models.Attempt]:
 
 
 @transaction.atomic
-def _make_unknown(*, attempt_id: int, is_over: Q, lease: leases.Lease) -> bool:
+def _make_unknown(*, attempt_id: int, is_over: Q, verb: Verb, lease: leases.Lease | None = None) -> bool:
     attempt = models.Attempt.objects.select_related("request__account").get(pk=attempt_id)
     key = circuit_breaker.lock_key(account=attempt.request.account)
-    leases.renew_lease(lease=lease)
+    if lease is not None:
+        leases.renew_lease(lease=lease)
     portal_request = models.Request.objects.select_for_update().get(pk=attempt.request_id)
     is_ours = attempt.update_where(
         _list_under_way().filter(is_over),
@@ -93,7 +113,7 @@ def _make_unknown(*, attempt_id: int, is_over: Q, lease: leases.Lease) -> bool:
     change = lifecycle.move_request(
         portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
     )
-    audit.record(Verb.DEADLINE_PASSED, attempt, detail=change, rows=[attempt, portal_request])
+    audit.record(verb, attempt, detail=change, rows=[attempt, portal_request])
     return True
 
 

@@ -152,13 +152,21 @@ type _Claimable = WithAnnotations[models.Request, _Annotations]
 
 def _read_claimable_now(*, key: models.Key, most: int) -> list[_Claimable]:
     fingerprint = accounts.fingerprint_key(account=key.account)
-    return _read_claimable(account_id=key.account_id, most=most, fingerprint=fingerprint, place=places.choose_sql())
+    return _read_claimable(
+        account_id=key.account_id,
+        most=most,
+        fingerprint=fingerprint,
+        place=places.choose_sql(),
+        margin=_record_margin(),
+    )
 
 
-@compiled(account_id=BigIntegerField(), fingerprint=CharField())
-def _read_claimable(*, account_id: int, most: int, fingerprint: str, place: str) -> QuerySet[_Claimable]:
+@compiled(account_id=BigIntegerField(), fingerprint=CharField(), margin=DurationField())
+def _read_claimable(
+    *, account_id: int, most: int, fingerprint: str, place: str, margin: timedelta
+) -> QuerySet[_Claimable]:
     """Everybody's oldest request, each with all else that a claim depends on, under the locked key: in one query."""
-    in_flight = _list_in_flight(account_id).order_by().values("request__account").annotate(count=Count("pk"))
+    in_flight = _list_in_flight(account_id, margin).order_by().values("request__account").annotate(count=Count("pk"))
     return fair_queue.list_oldest(account_id=account_id, most=most).annotate(
         now=Now(),
         database=Subquery(models.Database.objects.values(facts=JSONObject(**{name: name for name in _FACTS}))),
@@ -168,10 +176,14 @@ def _read_claimable(*, account_id: int, most: int, fingerprint: str, place: str)
     )
 
 
-def _list_in_flight(account_id: int) -> QuerySet[models.Attempt]:
-    """Past its deadline a call is over, whoever has yet to say so: it takes nobody's place."""
+def _record_margin() -> timedelta:
+    return timedelta(seconds=settings.PORTAL_RECORD_MARGIN)
+
+
+def _list_in_flight(account_id: int, margin: timedelta) -> QuerySet[models.Attempt]:
+    """What may be under way. The record margin before its deadline a call is over, whoever has yet to say so."""
     return models.Attempt.objects.filter(
-        request__account=account_id, outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=Now()
+        request__account=account_id, outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=Now() + margin
     )
 
 
@@ -188,7 +200,7 @@ def _count_room(*, key: models.Key, state: _Claimable) -> int:
     room = settings.PORTAL_CALLS_IN_FLIGHT - state.in_flight
     if key.is_resuming:
         # What was in flight when the pause ended was claimed before it.
-        resumed = _list_in_flight(key.account_id).filter(claimed_tick__gte=key.resumed_tick)
+        resumed = _list_in_flight(key.account_id, _record_margin()).filter(claimed_tick__gte=key.resumed_tick)
         room = min(room, 0 if resumed.exists() else 1)
     ahead = pace.count_due_releases(account=key.account)
     return min(room, pace.count_room(account=key.account, now=state.now, ahead=ahead))

@@ -1,6 +1,10 @@
 """What is known of the workers."""
 
+import os
+import socket
+import time
 from datetime import timedelta
+from pathlib import Path
 
 from django.db.models import QuerySet
 
@@ -10,6 +14,47 @@ from portal.models.compiled import compiled
 
 _SEEN_LATELY = timedelta(seconds=30)
 _KEPT = timedelta(days=7)
+
+
+def make_name() -> str:
+    """A name for this process that no other has, by which one of the same machine can tell when it is gone."""
+    boot, namespace = _find_place()
+    return f"{socket.gethostname()}:{boot}:{namespace}:{os.getpid()}:{_find_start(os.getpid()) or int(time.time())}"
+
+
+def list_dead(*, name: str) -> list[str]:
+    """The workers whose process is gone, and that had no time to say so, where the worker `name` can tell.
+
+    It can of those that were started since the machine was, in the same PID namespace.
+    """
+    place = name.rsplit(":", 2)[0]
+    if place.endswith(":"):
+        return []  # this system does not say where a process runs
+    others = models.Worker.objects.filter(name__startswith=f"{place}:", stopped_at=None).exclude(name=name)
+    return [other for other in others.values_list("name", flat=True) if not _is_running(other)]
+
+
+def _is_running(name: str) -> bool:
+    _place, number, start = name.rsplit(":", 2)
+    return _find_start(int(number)) == start
+
+
+def _find_place() -> tuple[str, str]:
+    """The machine's boot and the PID namespace; empty where the system has no /proc."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+        return boot, str(Path("/proc/self/ns/pid").stat().st_ino)
+    except OSError:
+        return "", ""
+
+
+def _find_start(number: int) -> str | None:
+    """When the process was started, in ticks since the machine was; None where there is none, or only its remains."""
+    try:
+        state, *fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if state in ("Z", "X") else fields[18]
 
 
 def note_worker(*, name: str) -> None:
