@@ -23,13 +23,14 @@ from portal.models.usage import DailyCount, MonthlyCount
 from portal.models.user import User, list_time_zones
 from portal.models.worker import Worker
 from portal.models.workspace import File, Log, Workspace
-from portal.models.workstation import Workstation, list_calls_before_listing
+from portal.models.workstation import RELEASES_WAIT, Workstation, list_calls_before_listing
 from portal.models.workstation_type import WorkstationType, label_type
 
 __all__ = [
     "DATABASE_MOVED",
     "LONGEST_TYPE",
     "NEW_KEY",
+    "RELEASES_WAIT",
     "TRANSITIONS",
     "Account",
     "Attempt",

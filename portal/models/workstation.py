@@ -1,5 +1,7 @@
 """Mirrors of the provider's workstations."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
@@ -14,6 +16,7 @@ from portal.models.request import Request
 from portal.models.user import User
 from portal.models.workspace import Mirror, Workspace
 
+RELEASES_WAIT = timedelta(minutes=1)  # for which a 429 to one release is obeyed by the others
 _NEVER = 2**63 - 1  # later than every tick
 
 
@@ -30,10 +33,18 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         return self.filter(ended_at=None, is_nameless=False, account__in=Account.objects.all())
 
     def due_for_release(self, account: Account) -> "WorkstationQuerySet":
-        """Those whose release may be sent now, longest due first. A 429 to one release is obeyed by all of them."""
+        """Those whose release may be sent now: the least tried first, then the longest due.
+
+        A 429 to one release is obeyed by all others for a minute; then one of them shows whether it still holds.
+        """
         asked = self.live().filter(account=account, release_requested_at__isnull=False)
-        refused = asked.filter(release_failure="429", release_due_at__gt=Now())
-        return asked.filter(~Exists(refused), release_due_at__lte=Now()).order_by("release_due_at", "pk")
+        due = asked.filter(~Exists(self.refused_releases(account)), release_due_at__lte=Now())
+        return due.order_by("release_tries", "release_due_at", "pk")
+
+    def refused_releases(self, account: Account) -> "WorkstationQuerySet":
+        """Those whose release met a rate limit that the others still obey."""
+        asked = self.live().filter(account=account, release_requested_at__isnull=False, release_failure="429")
+        return asked.filter(release_due_at__gt=Now(), release_tried_at__gt=Now() - RELEASES_WAIT)
 
     def live_for(self, user: User) -> "WorkstationQuerySet":
         """The live ones of the person's own requests.

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import models
 from portal.services.key import accounts, circuit_breaker, credentials, database_moved
+from portal.services.mirrors import releases
 from portal.services.reconciliation import restore
 from portal.services.runtime import workers
 from portal.views.components import live, pauses
@@ -55,12 +56,14 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
     orphans = list(models.Workstation.objects.orphans().filter(account=account).order_by("id")[:20])
     is_alive = workers.is_worker_alive()
     questions = credentials.list_questions(account=account)
+    releases_wait_until = releases.find_next_try(account=account)
     facts = (
         sorted(counts.items()),
         is_alive,
         [row.pk for row in orphans],
         [row.pk for row in questions],
         account.shared_at,
+        releases_wait_until,
     )
     version = live.read_version(request, facts, key=key)
     return {
@@ -70,6 +73,7 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "unknown": counts.get(states.UNKNOWN, 0),
         "orphans": orphans,
         "questions": questions,
+        "releases_wait_until": releases_wait_until,
         "worker_is_alive": is_alive,
         "database": database_moved.find_doubt() if key.cause == models.DATABASE_MOVED else None,
         "stopping_number": circuit_breaker.find_stopping_request(key=key),

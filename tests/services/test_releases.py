@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from portal import failures, models
+from portal import agentstation, failures, models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.services.mirrors import releases
@@ -117,6 +117,52 @@ def test_a_429_to_a_release_is_obeyed_by_all_of_them_and_by_no_attempt(sandbox, 
 
     make_due()
     assert len(factories.send_releases()) == 2
+
+
+def test_a_429_to_a_release_is_obeyed_by_the_others_for_a_minute_at_most(sandbox, alice, bob, settings):
+    refused, other = ask(alice), ask(bob)
+    models.Workstation.objects.filter(pk=other.pk).update(release_due_at=Now() + timedelta(hours=2))
+    sandbox.script({"on": "DELETE", "status": 429, "headers": {"Retry-After": "3600"}})
+    factories.send_releases()
+    models.Workstation.objects.filter(pk=other.pk).update(release_due_at=Now())
+    account = refused.account
+    next_try = releases.find_next_try(account=account)
+    assert next_try is not None
+    assert 50 < (next_try - clock.read_clock()).total_seconds() <= 60
+    assert factories.send_releases() == []
+
+    models.Workstation.objects.filter(pk=refused.pk).update(release_tried_at=Now() - timedelta(seconds=61))
+    assert releases.find_next_try(account=account) is None
+    assert len(factories.send_releases()) == 1
+    other.refresh_from_db()
+    assert not other.is_live
+
+
+def test_the_least_tried_release_goes_first(sandbox, alice, bob):
+    tried, other = ask(alice), ask(bob)
+    models.Workstation.objects.filter(pk=tried.pk).update(release_tries=1, release_due_at=Now() - timedelta(hours=1))
+    assert factories.claim_release().workstation_id == other.pk
+
+
+def test_a_release_that_hangs_makes_the_next_wait_for_ten_seconds_at_most(sandbox, alice, settings):
+    settings.AGENTSTATION_TOTAL_TIMEOUT = 60.0
+    ask(alice)
+    release = factories.claim_release()
+    assert release.send_before - agentstation.boottime() <= settings.PORTAL_SEND_MARGIN + 10
+
+
+def test_releases_that_fail_again_and_again_leave_half_of_the_pace_to_requests(sandbox, alice, bob, settings):
+    workstations = [ask(alice) for _ in range(8)]
+    models.Workstation.objects.update(release_tries=1, release_tried_at=Now() - timedelta(hours=1))
+    with factories.unprotected():
+        models.Attempt.objects.update(claimed_at=Now() - timedelta(hours=1))
+    settings.PORTAL_CALLS_PER_MINUTE = 6
+    sandbox.script({"on": "DELETE", "status": 500, "times": 20})
+    assert len(factories.send_releases()) == 3
+    for _ in range(3):
+        factories.submit(bob)
+    assert [factories.claim_next() is not None for _ in range(4)] == [True, True, True, False]
+    assert len(workstations) == 8
 
 
 @pytest.mark.parametrize("cause", ["402", "429", "500", "503", "no-connection"])

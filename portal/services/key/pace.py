@@ -13,9 +13,15 @@ _LONGEST_DELAY = 300.0  # seconds
 LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 
 
-def has_room(*, account: models.Account, now: datetime) -> bool:
-    """Whether another call may be made now. Exact under the key's lock."""
-    return count_room(account=account, now=now, ahead=0) > 0
+def has_room_for_release(*, account: models.Account, now: datetime, is_tried: bool) -> bool:
+    """Whether a release may be sent now: at once, or once it was tried in half of the calls. Exact under the lock."""
+    if count_room(account=account, now=now, ahead=0) <= 0:
+        return False
+    limit: int = settings.PORTAL_CALLS_PER_MINUTE
+    if not is_tried or not limit:
+        return True
+    again = account.workstations.filter(release_tried_at__gt=now - MINUTE, release_tries__gt=1)
+    return again.count() < max(1, limit // 2)
 
 
 def count_room(*, account: models.Account, now: datetime, ahead: int) -> int:
@@ -30,8 +36,10 @@ def count_room(*, account: models.Account, now: datetime, ahead: int) -> int:
 
 
 def count_due_releases(*, account: models.Account) -> int:
-    """The releases that go before any attempt."""
-    return models.Workstation.objects.due_for_release(account).count() if settings.PORTAL_CALLS_PER_MINUTE else 0
+    """The releases that go before any attempt: those that have not been tried."""
+    if not settings.PORTAL_CALLS_PER_MINUTE:
+        return 0
+    return models.Workstation.objects.due_for_release(account).filter(release_tries=0).count()
 
 
 def choose_delay(*, attempt_count: int, retry_after: float | None) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -15,10 +15,11 @@ from portal.models.clock import Now
 from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, pace
+from portal.services.key import accounts, circuit_breaker, credentials, pace
 from portal.services.mirrors import contract_drift, doubts
 from portal.services.runtime import notify
 
+_LONGEST_CALL = 10.0  # seconds: a release can be repeated, and others wait for this one
 _NOT_FOUND = "422"  # what was named does not exist for this key
 
 
@@ -86,6 +87,14 @@ def mark_release_requested(
     return True
 
 
+def find_next_try(*, account: models.Account) -> datetime | None:
+    """When releases go on that AgentStation's rate limit has stopped; None where it stops none."""
+    refused = models.Workstation.objects.refused_releases(account).order_by("release_due_at").first()
+    if refused is None or refused.release_due_at is None or refused.release_tried_at is None:
+        return None
+    return min(refused.release_due_at, refused.release_tried_at + models.RELEASES_WAIT)
+
+
 def claim_release() -> Release | None:
     """Take the next release that may be sent now; None where there is none.
 
@@ -103,10 +112,12 @@ def claim_release() -> Release | None:
         key = circuit_breaker.lock_key(account=account)
         if circuit_breaker.stops_all_calls(key=key):
             return None
-        if not pace.has_room(account=account, now=clock.read_clock()):
-            return None
         stored = models.Workstation.objects.due_for_release(account).first()
-        return _claim(stored, boottime=boottime) if stored else None
+        if stored is None or not pace.has_room_for_release(
+            account=account, now=clock.read_clock(), is_tried=stored.release_tries > 0
+        ):
+            return None
+        return _claim(stored, boottime=boottime)
 
 
 @compiled()
@@ -117,7 +128,7 @@ def _find_wished() -> QuerySet[models.Workstation, int]:
 def _claim(stored: models.Workstation, *, boottime: float) -> Release | None:
     """Put the next try off until this one's deadline, unless the workstation has ended in this moment."""
     number = stored.release_tries + 1
-    send_within = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT
+    send_within = settings.PORTAL_SEND_MARGIN + min(_LONGEST_CALL, settings.AGENTSTATION_TOTAL_TIMEOUT)
     unchanged = models.Workstation.objects.filter(pk=stored.pk, ended_at=None, release_tries=stored.release_tries)
     claimed = unchanged.update(
         release_tries=number,
@@ -136,7 +147,8 @@ def send_release(*, release: Release, client: agentstation.Client) -> Result:
         raise RuntimeError("no transaction may be open while the provider is asked")
     release_connection()
     try:
-        return Result(response=client.release_workstation(uid=release.uid, send_before=release.send_before))
+        hurried = client.hurried(total_timeout=_LONGEST_CALL)
+        return Result(response=hurried.release_workstation(uid=release.uid, send_before=release.send_before))
     except agentstation.SendTooLate:
         return Result()
     except agentstation.AgentStationError as error:
@@ -164,6 +176,8 @@ def _try_again(*, key: models.Key, stored: models.Workstation, result: Result) -
     failure = failures.UNREADABLE if result.response is not None else result.failure
     if failure is not None and failure.code == _NOT_FOUND:
         doubts.begin_doubt(key=key, stored=stored, why="release")
+    if failure is not None and failure.pause is failures.Pause.UNTIL_ACCEPTED:
+        credentials.note_refusal_under_lock(key=key)
     delay = pace.choose_delay(attempt_count=stored.release_tries, retry_after=result.retry_after or None)
     # Of a workstation only the last try is counted in the pace, so there may be no more than one a minute.
     if settings.PORTAL_CALLS_PER_MINUTE:
