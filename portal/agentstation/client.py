@@ -235,6 +235,9 @@ class Client:
         if 200 <= response.status < 300:
             return response
         error = class_for(status=response.status, document=document)
+        is_cut = document is None and not received.truncated and body.lstrip()[:1] in (b"{", b"[")
+        if is_cut and not issubclass(error, NoAnswer):
+            error = NoAnswer  # the rest of it is missing: without a length, its end looks like that of a whole one
         raise error(f"{what} was answered with {response.status}", response=_shorten(response))
 
 

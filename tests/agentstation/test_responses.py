@@ -64,6 +64,18 @@ def test_each_status_is_its_error(client_of, fail, serve, status, kind):
         assert (error.response.error, error.response.message) == ("Some Error", "Something is wrong.")
 
 
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 422, 429, 500])
+def test_a_refusal_that_breaks_off_is_no_answer(client_of, fail, serve, status):
+    """Without a length nothing else tells that the connection broke."""
+    whole = http(status, ERROR, "Connection: close").replace(f"Content-Length: {len(ERROR)}\r\n".encode(), b"")
+    assert b"Content-Length" not in whole
+    server = serve(answering(whole[:-20]))
+    error = fail(lambda: OPERATIONS["POST"](client_of(server.url)))
+    assert type(error) is NoAnswer
+    assert error.response is not None
+    assert error.response.status == status
+
+
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 @pytest.mark.parametrize(("status", "kind"), [(401, InvalidKey), (404, UnexpectedStatus), (503, Overloaded)])
 def test_each_operation_raises_them(client_of, fail, serve, operation, status, kind):
