@@ -16,6 +16,7 @@ from portal.services.requests import dispatch, notes, results, submissions
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.services.reconciling import (
+    UNTIL_SURE,
     ask,
     deny_twice,
     entry,
@@ -203,7 +204,7 @@ def test_a_witness_that_the_last_scan_does_not_show_proves_nothing(sandbox, alic
     assert not witness.is_live
     sandbox.set_faults({"lists_empty": True})
 
-    factories.pass_time(61)
+    factories.pass_time(UNTIL_SURE)
     scan(lease)
     scan(lease)
 

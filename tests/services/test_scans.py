@@ -75,6 +75,10 @@ def test_one_that_ends_while_the_lists_are_read_is_kept_once_and_has_ended(sandb
     script_list(sandbox, entry("W1"))
     script_list(sandbox, entry("W1", status="completed"), on=HISTORY)
     assert scan(lease).new_count == 1
+    assert models.Workstation.objects.get().is_live, "the same scan has shown it as active"
+    script_list(sandbox)
+    script_list(sandbox, entry("W1", status="completed"), on=HISTORY)
+    scan(lease)
     assert not models.Workstation.objects.get().is_live
 
 
@@ -189,6 +193,14 @@ def test_a_circle_of_cursors_ends_the_scan(sandbox, lease, circle):
     done = scan(lease)
     assert (done.is_whole, done.problem) == (False, "repeated-cursor")
     assert done.pages <= len(circle)
+
+
+@pytest.mark.parametrize("cursor", ["\ud800", "a\0b"])
+def test_a_cursor_that_no_database_takes_ends_the_scan(sandbox, lease, cursor):
+    factories.mark_baseline_scan()
+    script_list(sandbox, entry("W1"), cursor=cursor)
+    assert scan(lease).problem == "unusable-cursor"
+    assert models.Workstation.objects.count() == 1
 
 
 def test_a_429_in_the_middle_waits_and_goes_on_in_a_later_round(lists, lease):

@@ -1,6 +1,6 @@
 """What a scan lacks: only one that lacks nothing that had to be there says what is not there."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db.models import F
@@ -113,6 +113,60 @@ def test_a_doubt_ends_when_the_history_shows_it(lists, alice, lease):
     scan(lease)
     assert stations(ended_at=None) == {"b"}
     assert models.Event.objects.filter(verb="ended").count() == 1
+
+
+# --- Lists that contradict themselves, and ids that come again ---
+
+
+def test_what_both_lists_show_does_not_end(lists, alice, lease):
+    own(alice, "a")
+    lists.active, lists.history = [entry("a")], [entry("a", status="completed")]
+    for _ in range(3):
+        scan(lease)
+        make_older(minutes=2)
+    assert stations(ended_at=None) == {"a"}
+    assert not models.Event.objects.filter(verb__in=("ended", "reopen")).exists()
+
+
+def release_long_ago(requester: models.User, uid: str) -> models.Workstation:
+    """One that its requester wanted released, and that has ended."""
+    own(requester, uid)
+    models.Workstation.objects.filter(uid=uid).update(
+        created_at=Now() - timedelta(hours=2),
+        release_requested_at=Now() - timedelta(hours=1),
+        release_requested_by=requester,
+        release_due_at=Now() - timedelta(hours=1),
+        ended_at=Now() - timedelta(hours=1),
+    )
+    return models.Workstation.objects.get(uid=uid)
+
+
+def test_an_id_that_comes_again_is_another_workstation_and_nobody_s_wish_ends_it(lists, alice, lease):
+    former = release_long_ago(alice, "a")
+    lists.active = [entry("a", startedAt=datetime.now(UTC).isoformat())]
+    for _ in range(2):
+        scan(lease)
+
+    former.refresh_from_db()
+    assert not former.is_live
+    assert not models.Workstation.objects.due_for_release(former.account).exists()
+    newcomer = models.Workstation.objects.exclude(pk=former.pk).get()
+    assert (newcomer.is_live, newcomer.is_nameless, newcomer.request_id) == (True, True, None)
+    assert models.Notice.objects.filter(kind="a list has a workstation with the id of one that had ended").exists()
+    lists.active, lists.history = [], [entry("a", status="completed", startedAt=lists.active[0]["startedAt"])]
+    scan(lease)
+    newcomer.refresh_from_db()
+    assert not newcomer.is_live
+
+
+def test_what_is_reopened_has_no_old_wish_to_be_released(lists, alice, lease):
+    former = release_long_ago(alice, "a")
+    assert former.created_at
+    lists.active = [entry("a", startedAt=former.created_at.isoformat())]
+    scan(lease)
+    former.refresh_from_db()
+    assert (former.is_live, former.release_requested_at) == (True, None)
+    assert not models.Workstation.objects.due_for_release(former.account).exists()
 
 
 def test_a_doubt_ends_when_two_whole_scans_after_the_grace_lack_it(lists, alice, lease):

@@ -24,11 +24,12 @@ _CLOCK_BEHIND = timedelta(seconds=30)  # a provider's clock may be this much beh
 _CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not tell its time
 _KEPT_IN_VIEW = timedelta(days=1)  # after its end, and of what nobody owns after its start too
 _NAMELESS = "a list has a workstation with an id that cannot be kept"
+_REUSED = "a list has a workstation with the id of one that had ended"
 
 
 def store_entries(*, scan: models.Scan, entries: Iterable[agentstation.Workstation], date: datetime | None) -> None:
     """Store what a batch of a page's entries shows, in the caller's transaction. `date` is when the page was made."""
-    named = {_name_entry(entry): entry for entry in entries}
+    named = _name_entries(account=scan.account, entries=entries)
     rows = models.Workstation.objects.filter(account=scan.account_id, uid__in=named)
     known = list(rows.defer("raw"))
     fresh = {uid: named[uid] for uid in named.keys() - {row.uid for row in known}}
@@ -72,10 +73,29 @@ def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | Non
     doubts.end_workstation(stored=stored, before=before)
 
 
-def _name_entry(entry: agentstation.Workstation) -> str:
-    """Its id where that can be kept, else a digest of what does not change while it lives."""
-    if mirror.has_storable_uid(workstation=entry):
-        return entry.uid
+def _name_entries(
+    *, account: models.Account, entries: Iterable[agentstation.Workstation]
+) -> dict[str, agentstation.Workstation]:
+    """Each under its id where that can be kept and was no other's, else under a digest."""
+    named = {
+        entry.uid if mirror.has_storable_uid(workstation=entry) else _make_digest(entry): entry for entry in entries
+    }
+    ended = models.Workstation.objects.filter(account=account, uid__in=named, ended_at__isnull=False)
+    for uid, began in ended.values_list("uid", "created_at"):
+        if _has_begun_later(named[uid], began=began):
+            entry = named.pop(uid)
+            named[_make_digest(entry)] = entry
+    return named
+
+
+def _has_begun_later(entry: agentstation.Workstation, *, began: datetime | None) -> bool:
+    """Whether it is another than the one that had its id before. Both times are by the provider's clock."""
+    slack = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE) / 2
+    return began is not None and entry.started_at is not None and entry.started_at > began + slack
+
+
+def _make_digest(entry: agentstation.Workstation) -> str:
+    """Of what does not change while it lives."""
     workspace = entry.workspace.uid if entry.workspace else ""
     lasting = json.dumps([entry.raw.get("id"), entry.raw.get("entry"), entry.raw.get("startedAt"), workspace])
     return f"sha256:{hashlib.sha256(lasting.encode()).hexdigest()}"
@@ -100,7 +120,12 @@ def _find_foreign(
 def _note_differences(fresh: Mapping[str, agentstation.Workstation]) -> None:
     deviations = [deviation for entry in fresh.values() for deviation in entry.deviations]
     nameless = [entry for uid, entry in fresh.items() if uid != entry.uid]
-    oddities = [agentstation.Deviation(kind=_NAMELESS, example=entry.raw) for entry in nameless[:1]]
+    oddities = [
+        agentstation.Deviation(
+            kind=_REUSED if mirror.has_storable_uid(workstation=entry) else _NAMELESS, example=entry.raw
+        )
+        for entry in nameless[:1]
+    ]
     contract_drift.note_deviations(deviations=[*oddities, *deviations])
 
 
@@ -108,7 +133,8 @@ def _compare(row: models.Workstation, *, entry: agentstation.Workstation, scan: 
     grace = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)
     is_over = scan.phase == scan.Phase.HISTORY or entry.status in models.Workstation.ENDED_STATUSES
     if row.ended_at is None and is_over:
-        end_listed(row=row, entry=entry)
+        if row.last_scan_id != scan.pk:  # else this scan's active list has just shown it
+            end_listed(row=row, entry=entry)
     elif row.doubted_tick is not None and row.doubted_tick < scan.begun_tick:
         doubts.clear_doubt(stored=models.Workstation.objects.select_for_update().get(pk=row.pk))
     elif not is_over and row.ended_at is not None and row.ended_at < scan.begun_at - grace:
@@ -116,13 +142,19 @@ def _compare(row: models.Workstation, *, entry: agentstation.Workstation, scan: 
 
 
 def _reopen(row: models.Workstation, *, status: str) -> None:
-    """Take an end back: the provider shows it as active, long after."""
+    """Take an end back: the provider shows it as active, long after. Who wanted it released may not want that now."""
     stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
     if stored.is_live:
         return
     before = doubts.describe_life(stored=stored)
     stored.ended_at, stored.status, stored.refresh_due_at = None, sanitize.escape_text(status), Now()
-    stored.save(update_fields=["ended_at", "status", "refresh_due_at"])
+    stored.release_requested_at = stored.release_requested_by = stored.release_due_at = None
+    stored.save(
+        update_fields=[
+            *("ended_at", "status", "refresh_due_at"),
+            *("release_requested_at", "release_requested_by", "release_due_at"),
+        ]
+    )
     audit.record(
         Verb.REOPEN,
         stored,

@@ -23,7 +23,7 @@ class Sent:
     """An attempt whose outcome is unknown.
 
     `proof_from`: from when on the provider is done with it. `span`: how long after the claim that may be, which is
-    waited for anew where the clock has stepped since; zero where a complete response said so.
+    waited for anew where the clock has stepped since.
     """
 
     claimed_at: datetime
@@ -31,7 +31,7 @@ class Sent:
     ended_at: datetime
     ended_tick: int
     proof_from: datetime
-    span: timedelta = timedelta()
+    span: timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,7 +262,8 @@ def _judge_absence(unresolved: Unresolved, *, view: View) -> Decision:
         and view.measure(sent=last_sent, until=scan.begun_at) >= view.allowed_lag
     ]
     if len(proving) < 2:
-        is_overdue = view.measure(sent=last_sent, until=view.now) >= view.longest_wait + view.allowed_lag
+        # Asking is harmless: it need not wait for a clock that is known to be steady.
+        is_overdue = view.now >= last_sent.proof_from + view.longest_wait + view.allowed_lag
         return _ask(notes.NO_SCANS) if is_overdue else Decision(verdict=Verdict.WAIT)
     newest = proving[0]
     if unresolved.obstacle:

@@ -5,6 +5,7 @@ Most often that is nothing: a first look without the lock spares whoever sends t
 """
 
 import itertools
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from django.db import transaction
 from django.db.models import BigIntegerField, Model, QuerySet
 
 from portal import agentstation, failures, models
-from portal.db import clock
+from portal.db import clock, is_unable
 from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
@@ -23,6 +24,8 @@ from portal.services.mirrors import mirror
 from portal.services.reconciliation import listinglag, matching, scans, unresolved
 from portal.services.requests import lifecycle, notes, retry_policy
 from portal.services.runtime import leases, notify
+
+logger = logging.getLogger(__name__)
 
 _ASKED_AT_ONCE = 6  # requests in one transaction: the key is locked for under 50 ms, with 400 newcomers too
 _MOST_NAMED = 50  # newcomers named in an event
@@ -44,7 +47,7 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
     if not circuit_breaker.is_confirmed(account=account):
         return  # the lists may be another account's
     if _is_scan_due(account=account):
-        scans.advance_scan(account=account, lease=lease, client=client)
+        _scan(account=account, lease=lease, client=client)
     now = steady.observe(token=lease.token)
     listinglag.measure_lags(account=account, now=now)
     this_round = Round(lease=lease, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
@@ -57,6 +60,17 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
     done = {number for number in giving if _reconcile([number], this_round=this_round, may_ask=False)}
     for numbers in itertools.batched([number for number in decisions if number not in done], _ASKED_AT_ONCE):
         _reconcile(numbers, this_round=this_round, may_ask=True)
+
+
+def _scan(*, account: models.Account, lease: leases.Lease, client: agentstation.Client) -> None:
+    """Whatever our own code breaks on in the lists, what is known already can be decided and asked."""
+    try:
+        scans.advance_scan(account=account, lease=lease, client=client)
+    except Exception as error:
+        if isinstance(error, leases.LeaseLost) or is_unable(error):
+            raise
+        logger.exception("A scan of the provider's lists broke, and has ended.")
+        scans.end_broken_scan(account=account, lease=lease)
 
 
 def _is_scan_due(*, account: models.Account) -> bool:

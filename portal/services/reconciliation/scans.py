@@ -12,15 +12,15 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Min, Q
+from django.db.models import Max, Q
 
 from portal import agentstation, models
 from portal.db import clock, release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import circuit_breaker
-from portal.services.mirrors import contract_drift
+from portal.services.key import circuit_breaker, credentials
+from portal.services.mirrors import contract_drift, sanitize
 from portal.services.reconciliation import listed, wholeness
 from portal.services.runtime import leases
 
@@ -77,6 +77,12 @@ def has_no_lists(*, account: models.Account, now: datetime) -> bool:
     return not rows.filter(is_whole=True).exists() or now - first.begun_at >= _WITHOUT_LISTS
 
 
+def end_broken_scan(*, account: models.Account, lease: leases.Lease) -> None:
+    """End the scan that is under way, because our own code breaks on what it reads: the next one begins anew."""
+    if (scan := find_open(account=account)) is not None:
+        _end(scan, lease=lease, problem="broke")
+
+
 # --- The beginning ---
 
 
@@ -86,7 +92,7 @@ def _begin(*, account: models.Account, lease: leases.Lease) -> models.Scan:
     models.Scan.objects.filter(pk__in=list(ended.values_list("pk", flat=True)[:_MOST_PRUNED])).delete()
     last = models.Scan.objects.filter(account=account).order_by("-id").first()
     scan = models.Scan(
-        back_to=_find_oldest_unknown(account=account),
+        back_to=_find_oldest_needed(account=account),
         back_to_uid=_find_newest_end(last=last) if last else "",
         paid_until=last.paid_until if last else None,
     )
@@ -100,16 +106,24 @@ def _begin(*, account: models.Account, lease: leases.Lease) -> models.Scan:
     return scan
 
 
-def _find_oldest_unknown(*, account: models.Account) -> datetime | None:
-    """A day before the oldest attempt that may have made something; None where there is none."""
+def _find_oldest_needed(*, account: models.Account) -> datetime | None:
+    """A day before the oldest attempt that may have made something; None where there is none.
+
+    For one that people are asked about, the last whole scan has read what was before it.
+    """
     states = models.Request.Status
     attempts = models.Attempt.objects.filter(
         request__account=account,
         request__status__in=(states.UNKNOWN, states.QUEUED),
         outcome=models.Attempt.Outcome.UNKNOWN,
     )
-    oldest: datetime | None = attempts.aggregate(oldest=Min("claimed_at"))["oldest"]
-    return oldest - _MARGIN if oldest else None
+    asked = attempts.exclude(request__operator_note="").order_by("claimed_at").first()
+    unasked = attempts.filter(request__operator_note="").order_by("claimed_at").first()
+    needed = [unasked.claimed_at - _MARGIN] if unasked else []
+    if asked is not None:
+        whole = models.Scan.objects.filter(account=account, is_whole=True).order_by("-id").first()
+        needed.append(max(whole.begun_at, asked.claimed_at - _MARGIN) if whole else asked.claimed_at - _MARGIN)
+    return min(needed, default=None)
 
 
 def _find_newest_end(*, last: models.Scan) -> str:
@@ -164,6 +178,8 @@ def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client
         _put_off(scan, lease=lease, error=error)
         return False
     except agentstation.AgentStationError as error:
+        if isinstance(error, agentstation.InvalidKey):
+            credentials.note_refusal(account=scan.account)
         if scan.pages and scan.failures < _MOST_FAILURES and _may_pass(error):
             _ask_again(scan, lease=lease)
         elif scan.phase == scan.Phase.CHECK:
@@ -250,6 +266,8 @@ def _turn_page(scan: models.Scan, *, page: agentstation.Page) -> str:
         scan.phase = scan.Phase.HISTORY if scan.phase == scan.Phase.ACTIVE else scan.Phase.CHECK
         scan.cursor, scan.earlier_cursor, scan.list_pages = "", "", 0
         return ""
+    if cursor != sanitize.escape_text(cursor):
+        return "unusable-cursor"
     if cursor == scan.earlier_cursor:
         return "repeated-cursor"
     # Kept at growing distances, one cursor finds every circle soon after it has closed.

@@ -46,8 +46,9 @@ def list_open_attempts(*, account_id: int) -> QuerySet[models.Attempt]:
 
 @compiled(account_id=BigIntegerField())
 def read_newest_end(*, account_id: int) -> QuerySet[models.Attempt, datetime | None]:
-    """When the newest open attempt ended; empty where none is open."""
-    return list_open_attempts(account_id=account_id).order_by("-ended_at").values_list("ended_at", flat=True)[:1]
+    """When the newest open attempt ended that nobody is asked about; empty where there is none."""
+    attempts = list_open_attempts(account_id=account_id).filter(request__operator_note="")
+    return attempts.order_by("-ended_at").values_list("ended_at", flat=True)[:1]
 
 
 class Past:
@@ -108,15 +109,13 @@ def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Resto
         made = [row for row in restores if row.restored_tick >= claimed_tick > row.lost_since_tick]
         claimed_at = min([claimed_at, *(row.lost_since for row in made)])
         claimed_tick = min([claimed_tick, *(row.lost_since_tick for row in made)])
-    # A complete 500 is the provider's own end; after any other, it may be at work until the deadline.
-    is_over = attempt.failure == "500"
     return matching.Sent(
         claimed_at=claimed_at,
         claimed_tick=claimed_tick,
         ended_at=ended_at,
         ended_tick=attempt.ended_tick or 0,
-        proof_from=ended_at if is_over else max(ended_at, attempt.deadline_at),
-        span=timedelta() if is_over else attempt.deadline_at - attempt.claimed_at,
+        proof_from=max(ended_at, attempt.deadline_at),
+        span=attempt.deadline_at - attempt.claimed_at,
     )
 
 
