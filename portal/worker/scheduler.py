@@ -113,6 +113,7 @@ class Scheduler:
         self._name = name
         self._stopping = threading.Event()
         self._held: dict[str, leases.Lease] = {}  # by job; each thread knows only its own
+        self._has_ended_dead = False
         steps: list[tuple[str, float, Step]] = [(job.name, job.interval, partial(self._do, job)) for job in jobs]
         self.threads = [
             watchdog.WatchedThread(name=step_name, target=partial(self._repeat, interval, step), deadline=_DEADLINE)
@@ -154,7 +155,9 @@ class Scheduler:
     def _show_life(self, thread: watchdog.WatchedThread) -> None:
         workers.note_worker(name=self._name)
         credentials.present_key(worker=self._name)
-        timeouts.end_dead_workers(name=self._name)
+        if not self._has_ended_dead:  # once, however long the database is away at first
+            timeouts.end_dead_workers(name=self._name)
+            self._has_ended_dead = True
 
     def _do(self, job: Job, thread: watchdog.WatchedThread) -> None:
         lease = self._held.pop(job.name, None)

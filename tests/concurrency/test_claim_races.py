@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
-from portal import agentstation, models
+from portal import agentstation, failures, models
 from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, probe
 from portal.services.mirrors import mirror
@@ -23,6 +23,7 @@ from tests.concurrency import crowd
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 5  # a race that is lost one time in three is seen
+REFUSED = dispatch.Result(failure=failures.CATALOGUE["422"])  # of which the key learns nothing
 
 
 def claim() -> dispatch.Call | None:
@@ -85,7 +86,7 @@ def test_ten_claimers_with_a_cap_of_one_never_have_two_in_flight(settings, sandb
         assert len(calls) == 1
         assert models.Attempt.objects.filter(outcome="SENDING").count() == 1
         assert models.Attempt.objects.count() == round_number
-        results.record_result(call=calls[0], result=dispatch.Result())
+        results.record_result(call=calls[0], result=REFUSED)
 
 
 def test_a_cap_of_one_holds_at_the_provider_too(settings, sandbox, alice):
@@ -151,7 +152,7 @@ def test_ten_claimers_of_a_key_that_resumes_have_one_in_flight(sandbox, alice, o
     for _ in range(ROUNDS):
         calls = won(crowd.run_together(*[claim] * 10))
         assert len(calls) == 1
-        results.record_result(call=calls[0], result=dispatch.Result())
+        results.record_result(call=calls[0], result=REFUSED)
 
 
 def test_ten_claimers_end_a_hold_whose_time_has_come_once(sandbox, alice):

@@ -234,7 +234,7 @@ def test_signed_out_a_poll_is_told_where_to_sign_in_and_come_back(client, alice,
         ("/workstations/machine/", "live", 4),
         ("/", "live", 5),
         ("/requests/", "live", 4),
-        ("/key/", "live", 6),
+        ("/key/", "live", 7),
         ("/failures/", "pause", 2),
     ],
 )
