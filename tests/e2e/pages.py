@@ -21,8 +21,8 @@ class Page:
 
 
 # The catalogue's codes, and those of them that hold the key: Django is not set up here. A test compares them.
-HOLDING = ("401", "402", "429", "500", "503", "no-connection", "no-answer", "unreadable")
-CODES = (*HOLDING, "400", "422", "waited-too-long", "other")
+HOLDING = ("401", "402", "429", "500", "503", "no-connection", "no-answer", "unreadable", "not-sent", "other")
+CODES = (*HOLDING, "400", "422", "waited-too-long")
 # What the URL map has beside pages.
 NO_PAGES = {
     "request_evidence": "a download",
