@@ -161,7 +161,7 @@ def verify_record() -> list[str]:
 def _read_attempt(row: Any, *, clock: clocks.Clock, after: float) -> books.Attempt:
     late = getattr(row, "late_response", None)
     answer = late if late is not None and row.http_status is None else row
-    _, pid, *_ = row.worker.split(":")
+    pid = row.worker.rsplit(":", 2)[1]
     claimed_at = clock.locate(row.claimed_at.timestamp(), after=after)
     return books.Attempt(
         request=row.request_id,
