@@ -42,7 +42,8 @@ class Model:
     present: str = KEYS[0]
     accepted: frozenset[str] = frozenset(KEYS[:1])
     asked: tuple[str, ...] = ()
-    seen: dict[str, int] = field(default_factory=dict)  # when a worker last showed itself with which accepted key
+    seen: dict[str, int] = field(default_factory=dict)  # when a worker last showed itself with which key
+    unsent: int = -1  # when an attempt last ended that could not be sent
     refused: int | None = None  # whose attempt last met an answer that is not documented
 
     def hold(self, cause: str, *, until: int | None = None, probe_at: int | None = None) -> None:
@@ -63,8 +64,8 @@ class Model:
     def show_life(self) -> None:
         """A worker's heartbeat, with the key that it has."""
         asks = self.state == PAUSED and self.cause == models.NEW_KEY
+        self.seen[self.present] = self.now
         if self.present in self.accepted:
-            self.seen[self.present] = self.now
             if asks:
                 self.resume()
             return
@@ -92,6 +93,7 @@ class Model:
             self.asked += (attempt.key,) if attempt.key in self.accepted else ()
             self.accepted -= {attempt.key}
             return True
+        is_counted, self.unsent = self.unsent > attempt.claimed, self.now if code == "not-sent" else self.unsent
         before, was_open = self.refused, self.state == OPEN
         self.refused = attempt.person if code == "other" else before
         if not self.counts(attempt):
@@ -110,6 +112,8 @@ class Model:
             return not was_open
         elif code in TIMED:
             self.hold_for(code, min(retry_after or self.next_hold(), LONGEST_RETRY_AFTER))
+        elif code == "not-sent" and is_counted:
+            return False
         elif code in SEVERAL:
             self.row += 1
             code = "no-answer" if code == "502" else code

@@ -135,6 +135,8 @@ def _note_in_a_row(*, key: models.Key, attempt: models.Attempt, failure: failure
 
     Where what refuses everybody is not documented, it may not end by itself: an operator has to look.
     """
+    if failure is failures.NOT_SENT and _is_counted(attempt):
+        return False
     is_spared = key.is_paused and failure.pause is failures.Pause.UNLESS_OTHERS_PASS
     key.consecutive_failures += 1
     key.save(update_fields=["consecutive_failures"])
@@ -144,6 +146,12 @@ def _note_in_a_row(*, key: models.Key, attempt: models.Attempt, failure: failure
     elif fails_again or (not key.is_paused and key.consecutive_failures >= FAILURE_THRESHOLD):
         _pause_for(key=key, failure=failure, now=now, seconds=_choose_length(key), number=number)
     return is_spared
+
+
+def _is_counted(attempt: models.Attempt) -> bool:
+    """Whether another attempt has told of the same delay: one slow commit keeps all from being sent that it claims."""
+    unsent = models.Attempt.objects.filter(outcome=models.Attempt.Outcome.NOT_SENT, ended_tick__gt=attempt.claimed_tick)
+    return unsent.filter(request__account=attempt.request.account_id).exclude(pk=attempt.pk).exists()
 
 
 def _is_another(attempt: models.Attempt) -> bool:
