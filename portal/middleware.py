@@ -12,7 +12,8 @@ from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequir
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
-from django.shortcuts import resolve_url
+from django.http.request import split_domain_port
+from django.shortcuts import redirect, resolve_url
 from django.template import loader
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
@@ -33,6 +34,8 @@ _UNUSED = (
 )
 _PERMISSIONS = {"clipboard-write": "(self)", "fullscreen": "(self)", **dict.fromkeys(_UNUSED, "()")}
 _METHODS = ("GET", "HEAD", "POST")
+_MACHINE = ("127.0.0.1", "[::1]", "localhost")
+_HAS_TOKEN = re.compile("/(?:setup|join)/", re.IGNORECASE)
 _ID = re.compile(r"[0-9A-Za-z_.-]{8,64}", re.ASCII)
 
 
@@ -58,7 +61,25 @@ class BrowserLimitsMiddleware(_Middleware):
         permissions = {**_PERMISSIONS, **own}
         response.headers["Permissions-Policy"] = ", ".join(f"{name}={value}" for name, value in permissions.items())
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        if _HAS_TOKEN.search(request.path):
+            # What such a page loads is not told its path: the token would be logged.
+            response.headers["Referrer-Policy"] = "strict-origin"
         return response
+
+
+class LocalHostMiddleware(_Middleware):
+    """Leads browsers from the address of the machine to the name of a local portal: cookies are sent to every port.
+
+    Only where somebody opens a page. Scripts may not find the name, and are answered where they ask.
+    """
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        domain, port = split_domain_port(request.headers.get("Host", ""))
+        asked = [request.method, *(request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest"))]
+        if not settings.LOCAL_HOST or domain not in _MACHINE or asked != ["GET", "navigate", "document"]:
+            return self.get_response(request)
+        host = f"{settings.LOCAL_HOST}:{port}" if port else settings.LOCAL_HOST
+        return redirect(f"{request.scheme}://{host}{request.get_full_path()}")
 
 
 class NoFilesMiddleware(_Middleware):

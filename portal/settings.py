@@ -161,6 +161,7 @@ MIDDLEWARE = [
     # Around all others: what they answer by themselves has these headers, too.
     "portal.middleware.BrowserLimitsMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "portal.middleware.LocalHostMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "portal.middleware.NoFilesMiddleware",  # before anything that could read what was sent
@@ -227,9 +228,12 @@ STORAGES = {
 
 # --- Security ---------------------------------------------------------------------------------------------------------
 
-ALLOWED_HOSTS = environment.read_list(
-    "ALLOWED_HOSTS", default=f"127.0.0.1,localhost,[::1],{PORTAL_BIND}" if PORTAL_LOCAL else ""
-)
+ALLOWED_HOSTS = environment.read_list("ALLOWED_HOSTS")
+LOCAL_HOST = ""
+if PORTAL_LOCAL and not ALLOWED_HOSTS:
+    # No other server of the machine has this name; browsers know by themselves that it is this machine.
+    LOCAL_HOST = secret.read_or_make_host(DATA_DIR / "local_host")
+    ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", PORTAL_BIND, LOCAL_HOST]
 CSRF_TRUSTED_ORIGINS = environment.read_list("CSRF_TRUSTED_ORIGINS")
 CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"
 SECURE_CSP = {
@@ -265,8 +269,8 @@ PORTAL_SUPPORT_CONTACT = environment.read_text("PORTAL_SUPPORT_CONTACT")
 # Seconds without doing anything after which somebody is signed out; at most 30 minutes for who sees everything.
 PORTAL_IDLE_LIMIT = environment.read_number("PORTAL_IDLE_LIMIT", default=4 * 60 * 60, least=1800, most=43_200)
 X_FRAME_OPTIONS = "DENY"
-# What a page loads is not told the page's path, in which the token of the set-up link may stand: it would be logged.
-SECURE_REFERRER_POLICY = "strict-origin"
+# Of one whose path has a token: BrowserLimitsMiddleware.
+SECURE_REFERRER_POLICY = "same-origin"
 
 LOGGING = {
     "version": 1,

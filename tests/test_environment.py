@@ -1,6 +1,7 @@
 """Settings from the environment: what is wrong stops the start with one line that shows no value."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -142,10 +143,22 @@ def test_a_secret_key_is_made_once_and_only_for_its_owner(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_host_name_is_made_once_and_only_for_its_owner(tmp_path):
+    path = tmp_path / "local_host"
+    first = secret.read_or_make_host(path)
+    assert re.fullmatch(r"ws-[a-z0-9]{8}\.localhost", first)
+    assert secret.read_or_make_host(path) == first
+    assert secret.read_or_make_host(tmp_path / "another") != first
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_text("portal.example")
+    with pytest.raises(SystemExit, match="nothing that can be used"):
+        secret.read_or_make_host(path)
+
+
 def test_a_secret_key_made_at_the_same_moment_by_another_is_as_good(tmp_path):
     path = tmp_path / "secret_key"
     first = secret.read_or_make(path)
-    secret._make(path)
+    secret._make(path, "another")
     assert secret.read_or_make(path) == first
 
 
@@ -198,7 +211,7 @@ def test_a_secret_key_of_somebody_else_that_others_can_read_stops(folder):
 def test_an_unusable_secret_key_stops(tmp_path):
     (tmp_path / "short").write_text("abc")
     (tmp_path / "short").chmod(0o600)
-    with pytest.raises(SystemExit, match="no usable secret key"):
+    with pytest.raises(SystemExit, match="nothing that can be used"):
         secret.read_or_make(tmp_path / "short")
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit, match="cannot be written"):

@@ -1,7 +1,9 @@
-"""The SECRET_KEY that a local portal makes for itself, once."""
+"""The SECRET_KEY and the host name that a local portal makes for itself, once."""
 
 import os
+import re
 import secrets
+import string
 from pathlib import Path
 
 from portal import environment
@@ -10,21 +12,31 @@ from portal.local import private
 
 def read_or_make(path: Path) -> str:
     """The key in the file; made there with mode 0600 when there is none. Two processes that start together agree."""
+    return _read_or_make(path, new=secrets.token_urlsafe(64), form=".{50,}")
+
+
+def read_or_make_host(path: Path) -> str:
+    """The same of a name that nobody guesses, so that no page elsewhere leads a browser to another port of it."""
+    letters = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(8))
+    return _read_or_make(path, new=f"ws-{letters}.localhost", form=r"ws-[a-z0-9]{8}\.localhost")
+
+
+def _read_or_make(path: Path, *, new: str, form: str) -> str:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            _make(path)
+            _make(path, new)
         _check_mode(path)
-        key = path.read_text(encoding="ascii").strip()
+        kept = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         environment.stop(f"the folder {path.parent} cannot be written, or its file {path.name} cannot be read.")
-    if len(key) < 50:
-        environment.stop(f"the file {path} holds no usable secret key; delete it and start again.")
-    return key
+    if not re.fullmatch(form, kept):
+        environment.stop(f"the file {path} holds nothing that can be used; delete it and start again.")
+    return kept
 
 
 def _check_mode(path: Path) -> None:
-    """Stop where other users can read the key; only warn where the file system keeps no permissions at all."""
+    """Stop where other users can read the file; only warn where the file system keeps no permissions at all."""
     if not private.is_open(path):
         return
     try:
@@ -35,14 +47,14 @@ def _check_mode(path: Path) -> None:
         environment.warn(f"other users can read {path}: its file system keeps no permissions.")
 
 
-def _make(path: Path) -> None:
+def _make(path: Path, new: str) -> None:
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(64))
+        file.write(new)
         file.flush()
         os.fsync(file.fileno())
     try:
-        os.link(draft, path)  # fails where another process was first; its key is as good
+        os.link(draft, path)  # fails where another process was first; what it made is as good
     except FileExistsError:
         pass
     finally:

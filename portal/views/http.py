@@ -1,12 +1,9 @@
-"""HTTP as views share it: the request of somebody who is signed in, and what browsers tell of the page before.
+"""HTTP as views share it: the request of somebody who is signed in, and the key that its page shows.
 
 Views behind the sign-in middleware get no other request.
 """
 
-from collections.abc import Callable
-from functools import wraps
-
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from portal import models
 from portal.services.key import circuit_breaker
@@ -28,15 +25,3 @@ def keep_key(request: HttpRequest, *, key: models.Key) -> models.Key:
     """Let the rest of the page show this state of the key."""
     request.portal_key = key  # type: ignore[attr-defined]
     return key
-
-
-def with_referrer[**P](view: Callable[P, HttpResponse]) -> Callable[P, HttpResponse]:
-    """The view, whose page browsers name to the portal, and to nobody else, when they ask for what follows it."""
-
-    @wraps(view)
-    def respond(*args: P.args, **values: P.kwargs) -> HttpResponse:
-        response = view(*args, **values)
-        response.headers["Referrer-Policy"] = "same-origin"
-        return response
-
-    return respond

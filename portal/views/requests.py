@@ -21,7 +21,7 @@ from portal.services.requests import fair_queue, notes, submissions
 from portal.views import failure_pages, history, support
 from portal.views.components import choosing, links, live, request_panels, timeline
 from portal.views.components.waiting import describe_waiting
-from portal.views.http import SignedInRequest, keep_key, read_key, with_referrer
+from portal.views.http import SignedInRequest, keep_key, read_key
 
 _SOONEST = 0.3  # seconds between the polls of a page whose request is being sent
 _POLLS_A_SECOND = 50  # of all these pages together: each costs a web process 1 to 2 ms
@@ -29,7 +29,6 @@ _POLLS_A_SECOND = 50  # of all these pages together: each costs a web process 1 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission_required("portal.submit_request", raise_exception=True)
-@with_referrer
 def new(request: SignedInRequest) -> HttpResponse:
     """The form, and its submission."""
     account = read_key(request).account

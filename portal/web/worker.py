@@ -55,7 +55,7 @@ _IS_KNOWN = re.compile(
     % (settings.SESSION_COOKIE_NAME.encode(), settings.BROWSER_COOKIE.encode()),
     re.IGNORECASE,
 )
-# Not a download, which takes long. Browsers name the form where it has led to the page of a request (`with_referrer`).
+# Not a download, which takes long. Browsers name the form where it has led to the page of a request.
 _IS_FORM = re.compile(
     rb"POST (?![^\s?]*/(?:export|evidence)\.)|GET /requests/[0-9]+/ .*\r\nReferer:[^\r\n]*/requests/new/",
     re.IGNORECASE | re.DOTALL,

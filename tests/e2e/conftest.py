@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,12 +29,17 @@ ARGUMENTS = [
 ]
 
 
+def find_address(folder: Path, port: int) -> str:
+    """Where a local portal leads browsers."""
+    return f"http://{(folder / 'local_host').read_text().strip()}:{port}"
+
+
 class Portal:
     """`make run` in a process group of its own, as from a terminal."""
 
     def __init__(self, folder: Path) -> None:
         self.port, self.sandbox_port, self.folder = ports.find_port(), ports.find_port(), folder
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.printed = f"http://127.0.0.1:{self.port}"
         self.sandbox = f"http://127.0.0.1:{self.sandbox_port}"
         self.output, self._has_more = "", threading.Condition()
 
@@ -57,6 +63,7 @@ class Portal:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         self.read_until("Ctrl-C stops everything.")
+        self.address = find_address(self.folder, self.port)
         return self
 
     def _read(self) -> None:
@@ -166,7 +173,8 @@ def collect_complaints(page: Page) -> list[str]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
 
     def check_host(request: Request) -> None:
-        if urlsplit(request.url).hostname not in ("127.0.0.1", "portal.localhost"):
+        host = urlsplit(request.url).hostname or ""
+        if host not in ("127.0.0.1", "localhost") and not host.endswith(".localhost"):
             complaints.append(request.url)
 
     page.on("request", check_host)
@@ -182,3 +190,27 @@ def page(browser) -> Iterator[Page]:
     yield page
     context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def neighbour() -> Iterator[tuple[str, list[str]]]:
+    """The address of another server of this machine, and the cookies that browsers have sent to it."""
+    cookies: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            cookies.append(self.headers.get("Cookie", ""))
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<link rel=icon href=data:,>")
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
+        serving.start()
+        yield f"http://127.0.0.1:{server.server_port}/", cookies
+        server.shutdown()
+        serving.join()

@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext
 
 from tests import ports
-from tests.e2e.conftest import ROOT
+from tests.e2e.conftest import ROOT, find_address
 from tests.e2e.pages import Page
 
 
@@ -19,8 +19,7 @@ class Staged:
     """The running server, and the stage behind it."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = ports.find_port()
-        self.address = f"http://127.0.0.1:{self.port}"
+        self.port, self._folder = ports.find_port(), folder
         self._environment = os.environ | {
             "PORT": str(self.port),
             "PORTAL_LOCAL": "1",
@@ -33,6 +32,7 @@ class Staged:
     def start(self) -> "Staged":
         self._stage = self._run("tests.e2e.stage", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.facts = self._listen()
+        self.address = find_address(self._folder, self.port)
         self._server = self._run("gunicorn", "portal.wsgi")
         while not self._is_up():
             assert self._server.poll() is None, "the web server did not start"
@@ -43,7 +43,7 @@ class Staged:
 
     def _is_up(self) -> bool:
         try:
-            return urllib.request.urlopen(f"{self.address}/healthz", timeout=5).status == 200
+            return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5).status == 200
         except OSError:
             return False
 

@@ -47,6 +47,17 @@ def sign_in(page: Page, address: str, username: str = "ada") -> None:
     page.wait_for_url(f"{address}/")
 
 
+def visit_neighbour(page: Page, *, printed: str, address: str, neighbour: tuple[str, list[str]]) -> None:
+    """Come back by the address that was printed, then look at another port: that one is not given the session."""
+    page.goto(f"{printed}/requests/?search=ada")
+    expect(page).to_have_url(f"{address}/requests/?search=ada")
+    other, cookies = neighbour
+    page.goto(other)
+    page.goto(other.replace("127.0.0.1", "localhost"))
+    assert len(cookies) >= 2
+    assert set(cookies) == {""}
+
+
 def request(page: Page, address: str, *, type: str = "python", workspace: str = "") -> None:
     page.goto(f"{address}/requests/new/")
     page.check(f"[name=type][value={type}]")

@@ -11,7 +11,7 @@ from tests.e2e import checks, firefox
 from tests.e2e.conftest import QUICK, Portal, collect_complaints
 from tests.e2e.pages import PAGES
 from tests.e2e.staged import Staged
-from tests.e2e.steps import PASSWORD, await_status, request, sign_in
+from tests.e2e.steps import PASSWORD, await_status, request, sign_in, visit_neighbour
 
 # One of each kind: forms, what is live, lists, all that unfolds, the admin.
 LOOKED_AT = (
@@ -171,6 +171,11 @@ def test_the_page_of_a_request_is_known_to_follow_the_form(page, portal, adminis
     with page.expect_request(re.compile(r"/requests/[0-9]+/$")) as asked:
         request(page, portal.address)
     assert asked.value.all_headers()["referer"] == f"{portal.address}/requests/new/"
+
+
+def test_no_other_port_of_the_machine_gets_the_session(page, portal, administrator, neighbour):
+    sign_in(page, portal.address)
+    visit_neighbour(page, printed=portal.printed, address=portal.address, neighbour=neighbour)
 
 
 def test_escape_gives_the_focus_back(page, portal, administrator):

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.e2e.steps import await_status, release, request, resume, sign_in
+from tests.e2e.steps import await_status, release, request, resume, sign_in, visit_neighbour
 
 
 def test_the_page_of_a_request_is_known_to_follow_the_form(signed_in, portal):
@@ -12,6 +12,10 @@ def test_the_page_of_a_request_is_known_to_follow_the_form(signed_in, portal):
     with signed_in.expect_request(re.compile(r"/requests/[0-9]+/$")) as asked:
         request(signed_in, portal.address)
     assert asked.value.all_headers()["referer"] == f"{portal.address}/requests/new/"
+
+
+def test_no_other_port_of_the_machine_gets_the_session(signed_in, portal, neighbour):
+    visit_neighbour(signed_in, printed=portal.printed, address=portal.address, neighbour=neighbour)
 
 
 def test_a_workstation_comes_up_shows_its_files_and_is_given_back(signed_in, portal):

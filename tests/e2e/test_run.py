@@ -34,7 +34,7 @@ def test_each_end_ends_every_process_and_each_start_has_the_data_and_a_new_link(
         portal.start()
         links.append(portal.setup_link)
         assert len(portal.list_processes()) >= 4
-        assert urllib.request.urlopen(f"{portal.address}/healthz").status == 200
+        assert urllib.request.urlopen(f"{portal.printed}/healthz").status == 200
         assert [is_there(link) for link in links] == [False] * (len(links) - 1) + [True]
         portal.read_until("has started")  # the worker's own word: before it no signal is caught
 

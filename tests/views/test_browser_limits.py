@@ -38,6 +38,43 @@ def test_nothing_is_around_it():
     assert settings.MIDDLEWARE[0] == "portal.middleware.BrowserLimitsMiddleware"
 
 
+OPENED = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8765", "localhost:8765", "LOCALHOST:8765", "[::1]:8765", "127.0.0.1"])
+def test_browsers_are_led_to_the_name_of_a_local_portal(client, host):
+    response = client.get("/setup/a%20b/?x=1&y=%2F", headers=OPENED | {"Host": host})
+    port = ":8765" if host.endswith(":8765") else ""
+    assert (response.status_code, response.cookies) == (302, {})
+    assert response["Location"] == f"http://{settings.LOCAL_HOST}{port}/setup/a%20b/?x=1&y=%2F"
+    assert response["Referrer-Policy"] == "strict-origin"
+    assert client.get("//other.example/", headers=OPENED | {"Host": host})["Location"].startswith(
+        f"http://{settings.LOCAL_HOST}{port}/"
+    )
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Host": "127.0.0.1"},
+        {"Host": "localhost:8000", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+        {"Host": "localhost:8000", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+        OPENED | {"Host": settings.LOCAL_HOST},
+    ],
+)
+def test_all_else_is_answered_where_it_asks(client, fields):
+    assert client.get("/accounts/login/", headers=fields).status_code == 200
+
+
+def test_a_form_is_answered_where_it_is_sent(client):
+    assert client.post("/accounts/login/", headers=OPENED | {"Host": "127.0.0.1"}).status_code == 200
+
+
+def test_a_portal_with_host_names_of_its_own_leads_nobody_away(client, settings):
+    settings.LOCAL_HOST = ""
+    assert client.get("/accounts/login/", headers=OPENED | {"Host": "127.0.0.1"}).status_code == 200
+
+
 def test_a_browser_forgets_at_sign_out(sign_in, alice):
     browser = sign_in(alice)
     assert "Clear-Site-Data" not in browser.get("/")
