@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -28,12 +29,17 @@ class CannotStart(Exception):
 
 @dataclass(kw_only=True)
 class Part:
-    """One process. `port` of `host`, where given, answers once it is up; it may take `stop_within` seconds to end."""
+    """One process. `port` of `host`, where given, answers once it is up; it may take `stop_within` seconds to end.
+
+    With a `nonce` it is up only when what answers there knows it: by then another process may have taken the port.
+    """
 
     name: str
     command: list[str]
     port: int | None = None
     host: str = "127.0.0.1"
+    setting: str = "PORT"  # which chooses the port
+    nonce: str = ""
     stop_within: float = 30.0
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     started_at: float = field(default=0.0, init=False)
@@ -41,16 +47,23 @@ class Part:
 
     def start(self, *, folder: Path) -> None:
         """Start it in a session of its own, so that Ctrl-C reaches only the launcher, which ends all in order."""
-        self.process = subprocess.Popen(self.command, cwd=folder, start_new_session=True)  # noqa: S603 (our own words)
+        own = os.environ | ({"SANDBOX_NONCE": self.nonce} if self.nonce else {})
+        self.process = subprocess.Popen(self.command, cwd=folder, env=own, start_new_session=True)  # noqa: S603 (our own words)
         self.started_at = time.monotonic()
 
     def is_up(self) -> bool:
         """Whether its port answers; at once where it has none."""
-        return self.port is None or is_port_answering(self.port, host=self.host)
+        return self.port is None or is_port_answering(self.port, host=self.host, nonce=self.nonce)
 
     def has_died(self) -> bool:
         """Whether it has ended by itself."""
         return self.process is not None and self.process.poll() is not None
+
+    def explain(self, what: str) -> str:
+        """What happened to it, and how to go on."""
+        if self.port is not None and self.has_died() and not is_port_free(self.port, host=self.host):
+            return f"{self.name} {what}. {describe_taken(self.port, setting=self.setting)}"
+        return f"{self.name} {what}; its own lines above say why."
 
     def stop(self) -> None:
         """SIGTERM, then SIGKILL for one that does not end in time."""
@@ -106,7 +119,7 @@ class Launcher:
         end = time.monotonic() + _START_WITHIN
         while not part.is_up():
             if part.has_died() or time.monotonic() > end:
-                raise CannotStart(f"{part.name} did not start; its own lines above say why.")
+                raise CannotStart(part.explain("did not start"))
             if self._stopping:
                 return
             time.sleep(_LOOK_EVERY / 4)
@@ -114,7 +127,7 @@ class Launcher:
     def _start_again(self, part: Part) -> None:
         part.short_lives = part.short_lives + 1 if time.monotonic() - part.started_at < _SHORT_LIFE else 0
         if part.short_lives >= _MOST_SHORT_LIVES:
-            raise CannotStart(f"{part.name} ends again and again; its own lines above say why.")
+            raise CannotStart(part.explain("ends again and again"))
         print(f"{part.name} has ended unexpectedly and is started again.", file=sys.stderr, flush=True)  # noqa: T201
         part.start(folder=self._folder)
 
@@ -129,7 +142,7 @@ class Launcher:
 
 def hand_over(*, parts: list[Part], folder: Path, greeting: str) -> NoReturn:
     """Become a process that runs the parts and does nothing else. Files that are to stay open must be inheritable."""
-    keys = ("name", "command", "port", "host", "stop_within")
+    keys = ("name", "command", "port", "host", "setting", "nonce", "stop_within")
     described = [{key: getattr(part, key) for key in keys} for part in parts]
     # Through a pipe: a command line is for everybody to read, and the greeting has a link that is not.
     read, write = os.pipe()
@@ -161,11 +174,20 @@ def _say(words: str) -> None:
     print(words, flush=True)  # noqa: T201
 
 
-def is_port_answering(port: int, *, host: str = "127.0.0.1") -> bool:
-    """Whether something on this machine accepts connections there."""
-    with _open_socket(host) as probe:
+def describe_taken(port: int, *, setting: str) -> str:
+    """What to do about a port that another process has."""
+    return f"Port {port} is taken. Stop what uses it, or choose another: {setting}=... make run"
+
+
+def is_port_answering(port: int, *, host: str = "127.0.0.1", nonce: str = "") -> bool:
+    """Whether something on this machine accepts connections there, and names the nonce in the head of an answer."""
+    with _open_socket(host) as probe, suppress(OSError):
         probe.settimeout(1.0)
-        return probe.connect_ex((host.strip("[]"), port)) == 0
+        probe.connect((host.strip("[]"), port))
+        if nonce:
+            probe.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
+        return not nonce or nonce.encode() in probe.recv(4096)
+    return False
 
 
 def is_port_free(port: int, *, host: str = "127.0.0.1") -> bool:

@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -81,8 +82,8 @@ class Handler(BaseHTTPRequestHandler):
         self._send(reply_error(code if code in (414, 431, 505) else 400, message or ""))
 
     def version_string(self) -> str:
-        """The Server header."""
-        return "sandbox"
+        """The Server header; whoever started the process knows it by a nonce."""
+        return f"sandbox {os.environ.get('SANDBOX_NONCE', '')}".strip()
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """The Date header, by the provider's own clock."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -13,6 +14,7 @@ from django.db import DatabaseError
 from portal import models
 from portal.local import launcher
 from portal.management.commands import run_local
+from portal.sandbox import server
 from portal.services.audit import protection
 from portal.worker import process
 from tests import factories
@@ -115,6 +117,20 @@ def test_a_part_that_ends_at_once_cannot_start(tmp_path, free_port):
         launcher.Launcher(parts=[good, bad], folder=tmp_path).start()
     assert good.process is not None
     assert good.process.poll() is not None
+
+
+def test_nothing_starts_while_the_sandbox_of_another_portal_answers(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    with server.Sandbox() as other:
+        settings.PORTAL_SANDBOX_PORT = urlsplit(other.url).port
+        parts = [run_local.Command()._list_parts(8000)[0], sleeper()]
+        started = launcher.Launcher(parts=parts, folder=settings.BASE_DIR)
+        with pytest.raises(launcher.CannotStart, match=r"is taken.*: PORTAL_SANDBOX_PORT=\.\.\. make run$"):
+            started.start()
+        assert parts[1].process is None
+    started.start()
+    assert [part.has_died() for part in parts] == [False, False]
+    started.stop()
 
 
 def test_a_part_that_ends_again_and_again_is_given_up(tmp_path, capsys):

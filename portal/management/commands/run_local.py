@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import sys
 from typing import Any
 
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         for name, number in wanted.items():
             host = settings.PORTAL_BIND if name == "PORT" else "127.0.0.1"
             if not launcher.is_port_free(number, host=host):
-                raise CommandError(f"Port {number} is taken. Stop what uses it, or choose another: {name}=... make run")
+                raise CommandError(launcher.describe_taken(number, setting=name))
 
     def _lock_data(self) -> None:
         """One portal at a time on one folder; the lock goes with the process."""
@@ -85,7 +86,9 @@ class Command(BaseCommand):
         # Not by manage.py, which would load all of the portal beside it.
         number, data = settings.PORTAL_SANDBOX_PORT, settings.DATA_DIR / "sandbox.sqlite3"
         imitate = [sys.executable, "-m", "portal.sandbox", "--port", str(number), "--data", os.fspath(data)]
-        return [launcher.Part(name="The sandbox", command=imitate, port=number), worker, web]
+        sandbox = launcher.Part(name="The sandbox", command=imitate, port=number, setting="PORTAL_SANDBOX_PORT")
+        sandbox.nonce = secrets.token_hex(8)
+        return [sandbox, worker, web]
 
     def _describe(self, port: int, link: str) -> str:
         address = f"http://{settings.PORTAL_BIND}:{port}"
