@@ -109,8 +109,9 @@ def live_one(request: SignedInRequest, uid: str) -> HttpResponse:
 
 
 def _find(request: SignedInRequest, uid: str) -> models.Workstation:
-    visible = models.Workstation.objects.visible_to(request.user).select_related("request__requester", "workspace")
-    return paging.find_newest(rows=visible, uid=uid)
+    visible = models.Workstation.objects.visible_to(request.user)
+    rows = visible.select_related("request__requester", "workspace", "account")
+    return paging.find_newest(rows=rows, uid=uid)
 
 
 def _read_part(request: SignedInRequest, workstation: models.Workstation) -> live.Part:
@@ -126,23 +127,29 @@ def _read_part(request: SignedInRequest, workstation: models.Workstation) -> liv
 def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part: live.Part) -> dict[str, object]:
     contents = paging.read_contents(workspace=workstation.workspace, user=request.user)
     is_own = _is_own(request, workstation)
+    is_left = workstation.is_live and workstation.account.retired_at is not None
     return {
         "workstation": workstation,
         "workspace": workstation.workspace,
         "live": part if workstation.is_live else None,
         "raw": paging.show_raw(workstation.raw, contents=contents),
         **contents,
-        "may_release": _may_release_now(request, workstation),
+        "may_release": _may_release_now(request, workstation) and not is_left,
         "refusal": _describe_refusal(workstation.release_failure),
         "may_declare_ended": _may_declare_ended(request, workstation),
         "is_own": is_own,
-        "offers": offers.list_offers(workstation=workstation) if _may_release(request, workstation) else [],
+        "is_left": is_left,
+        "declaration": _find_declaration(workstation),
+        "offers": offers.list_offers(workstation=workstation)
+        if _may_release(request, workstation) and not is_left
+        else [],
         "connections": _list_connections(workstation),
         "release": _find_release(workstation),
         "shares": _list_shares(workstation) if is_own else [],
         "share_form": forms.ShareForm(),
         "is_own_running": is_own
         and workstation.is_live
+        and not is_left
         and not workstation.release_requested_at
         and not workstation.doubted_at,
     }
@@ -163,6 +170,12 @@ def _find_release(workstation: models.Workstation) -> models.Event | None:
         return None
     events = models.Event.objects.filter(request_number=workstation.request_id, verb=Verb.REQUEST_RELEASE)
     return events.order_by("-id").first()
+
+
+def _find_declaration(workstation: models.Workstation) -> models.Event | None:
+    """Who said that it is not the team's."""
+    events = models.Event.objects.filter(target=models.name_target(workstation), verb=Verb.DISOWN)
+    return events.order_by("-id").first() if workstation.is_foreign else None
 
 
 def _list_shares(workstation: models.Workstation) -> list[models.Share]:

@@ -248,6 +248,7 @@ PAGES = [
     Page(name="history-all", path="/requests/", url="request_list", person="olga"),
     Page(name="workstations-all", path="/workstations/", url="workstation_list", person="olga"),
     Page(name="workspaces-all", path="/workspaces/", url="workspace_list", person="olga"),
+    Page(name="workstation-elsewhere", path="/workstations/{elsewhere}/", url="workstation_detail", person="olga"),
     Page(name="unknown", path="/unknown/", url="unknown", person="olga"),
     Page(name="unknown-decide", path="/unknown/", url="unknown", person="olga", act=open_main),
     # --- Administrators' ---

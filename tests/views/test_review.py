@@ -347,6 +347,18 @@ def test_an_orphan_that_is_another_teams_is_nobodys_any_more(sign_in, orphan, ol
     answer = {"decision": "disown", "reason": "Theirs."}
     assert "noted as not yours" in read(sign_in(olga).post(path, answer, follow=True))
     assert "orphan-1" not in read(sign_in(olga).get("/unknown/"))
+    assert "Not the team's: declared by <bdi>olga</bdi>" in read(sign_in(olga).get("/workstations/orphan-1/"))
+
+
+def test_the_page_of_what_lives_in_an_account_that_the_key_has_left_says_so(sign_in, orphan, alice, olga):
+    uids = orphan.uid, factories.create_workstation(alice).uid
+    models.Account.objects.update(retired_at=Now())
+    unknown, hers = (read(sign_in(olga).get(f"/workstations/{uid}/")) for uid in uids)
+    assert re.search("Not the team's: of another account, last seen <time[^>]*>[^<]+ UTC</time>", unknown)
+    assert re.search("Of another account, last seen <time[^>]*>[^<]+ UTC</time>", hers)
+    assert [word in hers for word in ("Active", "/terminal/", "/release/")] == [False, False, False]
+    models.Workstation.objects.update(ended_at=Now())
+    assert "nother account" not in read(sign_in(olga).get("/workstations/orphan-1/"))
 
 
 @pytest.mark.parametrize(

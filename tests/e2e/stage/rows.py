@@ -177,7 +177,9 @@ def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
     _create_workspace(mira, "9f3c2d1a-77e0-4b7e-9d62-0a4f5b1c8e33", "")
     shared = {"workspace": atlas, "raw": json.dumps({"id": "ws-1", "type": "python", "status": "active"})}
     leaving = {"release_requested_at": NOW, "release_requested_by": mira, "release_due_at": NOW}
+    former = models.Account.objects.create(base_url="https://former.example/v1", retired_at=NOW)
     uids = {
+        "elsewhere": _create_workstation(None, "ws-elsewhere", account=former, refreshed_at=NOW - timedelta(hours=2)),
         "active": _create_workstation(mira, "5d0f7a52-1c34-4b8e-a9b5-2f6f0f6a7c11", **shared),
         "ended": _create_workstation(mira, "ws-ended", status="completed", ended_at=NOW),
         "errored": _create_workstation(mira, "ws-errored", status="errored", ended_at=NOW),
