@@ -34,6 +34,7 @@ from portal.agentstation.resources import (
     Workspace,
     Workstation,
     WorkstationTypeDescription,
+    escape_text,
     read_json,
 )
 
@@ -67,5 +68,6 @@ __all__ = [
     "Workstation",
     "WorkstationTypeDescription",
     "boottime",
+    "escape_text",
     "read_json",
 ]

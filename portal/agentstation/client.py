@@ -35,12 +35,15 @@ from portal.agentstation.errors import (
     class_for,
 )
 from portal.agentstation.resources import (
+    LONGEST_ADDRESS,
+    LONGEST_WORDS,
     Page,
     Released,
     Reply,
     Response,
     Workstation,
     WorkstationTypeDescription,
+    escape_text,
     read_json,
 )
 
@@ -227,8 +230,8 @@ class Client:
             body=body,
             truncated=received.truncated,
             retry_after=_retry_after(received.retry_after, date=date),
-            error=self._bearer.blot(_string(texts.get("error"))),
-            message=self._bearer.blot(_string(texts.get("message"))),
+            error=self._bearer.cut_words(texts.get("error")),
+            message=self._bearer.cut_words(texts.get("message")),
             date=date,
             deviations=find_in_response(status=received.status, document=None if received.truncated else document),
         )
@@ -251,12 +254,14 @@ class _Bearer(AuthBase):
         request.headers["Authorization"] = f"Bearer {self._key}"
         return request
 
-    def blot(self, text: str) -> str:
-        """Take the key out of what the provider wrote, which is stored and shown to people."""
-        return text.replace(self._key, _BLOT) if len(self._key) >= _SHORTEST_BLOTTED_KEY else text
+    def cut_words(self, words: object) -> str:
+        """The beginning of what the provider says, fit to be stored and shown: without the key, even half of it."""
+        text = words if isinstance(words, str) else ""
+        text = text.replace(self._key, _BLOT) if len(self._key) >= _SHORTEST_BLOTTED_KEY else text
+        return escape_text(text[:LONGEST_WORDS])[:LONGEST_WORDS]
 
     def blot_bytes(self, body: bytes) -> bytes:
-        """The same with a body as it came."""
+        """Take the key out of a body as it came."""
         key = self._key.encode("latin-1")
         return body.replace(key, _BLOT.encode()) if len(key) >= _SHORTEST_BLOTTED_KEY else body
 
@@ -279,8 +284,8 @@ class _Secret(str):
 
 def _read_address(document: Mapping[str, object]) -> str:
     address = document.get("url")
-    if not isinstance(address, str) or not address:
-        raise ValueError("no address")
+    if not isinstance(address, str) or not 0 < len(address) <= LONGEST_ADDRESS:
+        raise ValueError("no address, or one that is too long")
     return _Secret(address)
 
 
@@ -314,10 +319,6 @@ def _shorten(response: Response) -> Response:
     if len(response.body) <= LARGEST_BODY:
         return response
     return replace(response, body=response.body[:LARGEST_BODY], truncated=True)
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else ""
 
 
 def _date(header: str | None) -> datetime | None:

@@ -17,6 +17,8 @@ from portal.agentstation.contract import Deviation, find_deviations
 
 _MOST_COMPARED = 100  # entries of a page, which is as many as are ever asked for
 _MOST_TYPES = 1000  # of a list that are read
+# Characters of texts that are read, beside the raw document; of an address, which would lead elsewhere if it were cut.
+LONGEST_WORDS, _LONGEST_NAME, LONGEST_ADDRESS = 4096, 500, 8192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +28,8 @@ class Response:
     `body` is its first MiB, decompressed, with the API key blotted out should the provider repeat it; `truncated` says
     that there was more. `date` is when the provider says that it answered. `retry_after` is in seconds from then, never
     negative and not capped. Both are None where the header is absent or unreadable. `error` and `message` are the
-    strings of these names in a JSON body, or "". `deviations` are those of a refusal, of what cannot be read, and
-    of the workstation that answers a POST.
+    strings of these names in a JSON body, cut and escaped, or "". `deviations` are those of a refusal, of what cannot
+    be read, and of the workstation that answers a POST.
     """
 
     status: int
@@ -79,7 +81,7 @@ class File:
         return cls(
             uid=_uid(data),
             name=_text(data, "name"),
-            url=_text(data, "url"),
+            url=_address(data),
             size=_integer(data, "size"),
             created_at=_time(data, "createdAt"),
             raw=data,
@@ -104,7 +106,7 @@ class Log:
             uid=_uid(data),
             type=_text(data, "type"),
             level=_text(data, "level"),
-            url=_text(data, "url"),
+            url=_address(data),
             created_at=_time(data, "createdAt"),
             raw=data,
         )
@@ -157,7 +159,7 @@ class Workstation:
         """Read an entry of a list, which may be anything; with `deviations` only where it `is_compared`."""
         data: Mapping[str, object] = entry if isinstance(entry, dict) else {"entry": entry}
         return cls(
-            uid=_text(data, "id"),
+            uid=_string(data, "id"),
             type=_text(data, "type"),
             status=_text(data, "status"),
             workspace=_usable(data.get("workspace"), Workspace.from_dict),
@@ -216,7 +218,7 @@ class WorkstationTypeDescription:
         """Read it; raises ValueError without a usable id."""
         return cls(
             name=_uid(data),
-            description=_text(data, "description"),
+            description=_text(data, "description", longest=LONGEST_WORDS),
             hardware=_texts(data, "hardware"),
             software=_texts(data, "software"),
             models=_texts(data, "models"),
@@ -268,21 +270,37 @@ class Released:
 
 
 def _uid(data: Mapping[str, object]) -> str:
-    uid = _text(data, "id")
+    uid = _string(data, "id")
     if not uid:
         raise ValueError("no usable id")
     return uid
 
 
-def _text(data: Mapping[str, object], key: str) -> str:
+def escape_text(text: str) -> str:
+    r"""The text with what a database refuses, NUL and lone surrogates, written as \x00 and \ud800."""
+    return text.replace("\x00", "\\x00").encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def _string(data: Mapping[str, object], key: str) -> str:
     value = data.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _text(data: Mapping[str, object], key: str, *, longest: int = _LONGEST_NAME) -> str:
+    return escape_text(_string(data, key)[:longest])[:longest]
+
+
+def _address(data: Mapping[str, object]) -> str:
+    """The address of a file or a log; none where it is too long."""
+    address = escape_text(_string(data, "url"))
+    return address if len(address) <= LONGEST_ADDRESS else ""
 
 
 def _texts(data: Mapping[str, object], key: str) -> tuple[str, ...]:
     """The texts of a list; what else is in it is left out."""
     listed = data.get(key)
-    return tuple(text for text in listed if isinstance(text, str)) if isinstance(listed, list) else ()
+    texts = (text[:_LONGEST_NAME] for text in listed if isinstance(text, str)) if isinstance(listed, list) else ()
+    return tuple(map(escape_text, texts))
 
 
 def _integer(data: Mapping[str, object], key: str) -> int | None:

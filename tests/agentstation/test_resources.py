@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from portal import agentstation
 from portal.agentstation import File, Log, Released, Workspace, Workstation
 from tests.agentstation.server import answering, http
 
@@ -105,7 +106,7 @@ def test_nothing_odd_breaks_anything(odd):
         "logs": {"data": [odd, log]},
     }
     read = Workstation.from_dict(dict.fromkeys(WORKSTATION, odd) | {"id": "s", "workspace": workspace})
-    text = odd if isinstance(odd, str) else ""
+    text = agentstation.escape_text(odd) if isinstance(odd, str) else ""
     assert (read.type, read.status, read.started_at) == (text, text, None)
     assert read.workspace is not None
     assert (read.workspace.status, read.workspace.created_at) == (text, None)
@@ -114,6 +115,15 @@ def test_nothing_odd_breaks_anything(odd):
     assert (read.workspace.logs[-1].type, read.workspace.logs[-1].level, read.workspace.logs[-1].url) == (text,) * 3
     assert len(read.workspace.files) == len(read.workspace.logs) == (2 if odd == {"id": "x"} else 1)
     assert read.workspace.raw is workspace
+
+
+def test_a_name_is_cut_and_an_address_is_whole_or_none():
+    for length in (8192, 8193):
+        url = "https://files.example/".ljust(length, "a")
+        file = File.from_dict({"id": "f" * 600, "name": "\x00" * 600, "url": url})
+        assert (file.uid, file.name) == ("f" * 600, "\\x00" * 125)
+        assert file.url == Log.from_dict({"id": "l", "url": url}).url == (url if length == 8192 else "")
+        assert file.raw["url"] == url
 
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)

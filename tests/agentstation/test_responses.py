@@ -209,7 +209,8 @@ def test_numbers_that_are_no_json_numbers_are_none(client_of, serve):
         ({"error": "a", "message": "b", "more": 1}, ("a", "b")),
         ({"error": ["a"], "message": "b"}, ("", "b")),
         ({"error": "a", "message": {"text": "b"}}, ("a", "")),
-        ({"error": "\ud800", "message": "\x00"}, ("\ud800", "\x00")),
+        ({"error": "\ud800", "message": "\x00"}, ("\\ud800", "\\x00")),
+        ({"error": "a" * 9000, "message": "\x00" * 9000}, ("a" * 4096, "\\x00" * 1024)),
         (["error", "message"], ("", "")),
     ],
 )

@@ -1,11 +1,12 @@
 """The key is sent, and shown nowhere. (That no error shows it, the fixture `fail` asserts everywhere.)"""
 
 import http.client
+import json
 import logging
 
 import pytest
 
-from portal.agentstation import Client, InvalidKey, NoAnswer
+from portal.agentstation import Client, InvalidKey, NoAnswer, UnreadableResponse
 from tests.agentstation.conftest import KEY
 from tests.agentstation.server import answering
 from tests.agentstation.server import http as response
@@ -53,6 +54,22 @@ def test_a_response_that_repeats_the_key_has_it_blotted_out(client_of, fail, ser
     assert error.response is not None
     assert error.response.body == body.replace(KEY.encode(), b"[API key]")
     assert error.response.message == "Unknown key [API key], [API key]"
+
+
+def test_no_half_of_the_key_is_left_where_words_are_cut(client_of, fail, serve):
+    body = json.dumps({"error": "No", "message": KEY.rjust(4096 + len(KEY) // 2)}).encode()
+    error = fail(lambda: client_of(serve(answering(response(401, body))).url).request_workstation(type="python"))
+    assert error.response.message.strip() == "[API key]"
+
+
+@pytest.mark.parametrize("length", [8192, 8193])
+def test_the_address_of_a_connection_is_whole_or_refused(client_of, fail, serve, length):
+    body = json.dumps({"url": "wss://x/".ljust(length, "a")}).encode()
+    client = client_of(serve(answering(response(200, body))).url)
+    if length == 8192:
+        assert len(client.open_connection(uid="a", kind="terminal")) == length
+    else:
+        assert type(fail(lambda: client.open_connection(uid="a", kind="terminal"))) is UnreadableResponse
 
 
 def test_a_short_key_is_found_by_chance_and_stays(serve):

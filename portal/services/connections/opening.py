@@ -17,15 +17,15 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.connections import access, hosts, offers
 from portal.services.key import circuit_breaker, credentials, pace
-from portal.services.mirrors import sanitize
-from portal.services.runtime import clients
+from portal.services.runtime import clients, hidden
 
 _MOST_AT_ONCE = 4  # calls of this process, so that a slow provider leaves threads to all other forms
 _LONGEST = 10.0  # seconds
 _BUSY_FOR = 3.0  # seconds, before it is tried again
 _LONGEST_WORDS = 500  # characters of what the provider said
 _NOT_FOR_THIS = frozenset({"400", "422"})  # codes of failures that are told of the workstation, and last
-_ADDRESS = re.compile(r"\S*//\S+|[\w.-]+:[0-9]{2,5}\S*")
+# Each branch begins at the beginning of a word alone, or its time would grow with the square of the longest.
+_ADDRESS = re.compile(r"(?<!\S)\S*//\S+|(?<![\w.-])[\w.-]+:[0-9]{2,5}\S*")
 
 _calls = threading.BoundedSemaphore(_MOST_AT_ONCE)
 
@@ -133,12 +133,11 @@ def _describe(
 
 
 def _read_words(error: agentstation.AgentStationError) -> str:
-    """What the provider said in a refusal, without what may be an address."""
+    """What the provider said in a refusal, without secrets and what may be an address."""
     response = error.response
     if response is None or response.status < 400:
         return ""
-    words = _ADDRESS.sub("[…]", response.message or response.error)
-    return sanitize.escape_text(words)[:_LONGEST_WORDS]
+    return _ADDRESS.sub("[…]", hidden.hide(text=response.message or response.error))[:_LONGEST_WORDS]
 
 
 @transaction.atomic

@@ -19,8 +19,8 @@ def _store_files(told: _Told) -> None:
         (stored.pk, file.uid): models.File(
             workspace=stored,
             uid=file.uid,
-            name=sanitize.escape_text(file.name),
-            url=sanitize.escape_text(file.url),
+            name=file.name,
+            url=file.url,
             size=sanitize.fit_number(file.size),
             created_at=sanitize.fit_time(file.created_at),
             raw=sanitize.write_json(raw=file.raw),
@@ -42,9 +42,9 @@ def _store_logs(told: _Told) -> None:
         (stored.pk, log.uid): models.Log(
             workspace=stored,
             uid=log.uid,
-            type=sanitize.escape_text(log.type),
-            level=sanitize.escape_text(log.level),
-            url=sanitize.escape_text(log.url),
+            type=log.type,
+            level=log.level,
+            url=log.url,
             created_at=sanitize.fit_time(log.created_at),
             raw=sanitize.write_json(raw=log.raw),
         )

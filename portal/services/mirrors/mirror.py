@@ -270,15 +270,15 @@ def _update_workspace(*, stored: models.Workspace, workspace: agentstation.Works
 
 def _describe_workstation(workstation: agentstation.Workstation) -> dict[str, Any]:
     return {
-        "type": sanitize.escape_text(workstation.type),
-        "status": sanitize.escape_text(workstation.status),
+        "type": workstation.type,
+        "status": workstation.status,
         "created_at": sanitize.fit_time(workstation.started_at),
     }
 
 
 def _describe_workspace(workspace: agentstation.Workspace) -> dict[str, Any]:
     return {
-        "status": sanitize.escape_text(workspace.status),
+        "status": workspace.status,
         "created_at": sanitize.fit_time(workspace.created_at),
         "raw": sanitize.write_json(raw=_without_contents(workspace.raw)),
     }

@@ -4,14 +4,12 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
+from portal import agentstation
+
 _LARGEST = 2**63 - 1
 _UID_LENGTH = 200
 
-
-def escape_text(text: str) -> str:
-    r"""The text with what a database refuses, NUL and lone surrogates, written as \x00 and \ud800."""
-    escaped = text.replace("\x00", "\\x00")
-    return escaped.encode("utf-8", errors="backslashreplace").decode("utf-8")
+escape_text = agentstation.escape_text
 
 
 def fit_number(number: int | None) -> int | None:

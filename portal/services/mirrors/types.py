@@ -14,7 +14,7 @@ from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker
-from portal.services.mirrors import contract_drift, sanitize
+from portal.services.mirrors import contract_drift
 from portal.services.runtime import leases
 
 # To a provider without a list of types, `types` may be the id of a workstation that it does not have: 422.
@@ -95,10 +95,10 @@ def _describe(account: models.Account, one: agentstation.WorkstationTypeDescript
     return models.WorkstationType(
         account=account,
         name=one.name,
-        description=sanitize.escape_text(one.description),
-        hardware=[sanitize.escape_text(text) for text in one.hardware],
-        software=[sanitize.escape_text(text) for text in one.software],
-        ai_models=[sanitize.escape_text(text) for text in one.models],
+        description=one.description,
+        hardware=list(one.hardware),
+        software=list(one.software),
+        ai_models=list(one.models),
         raw=json.dumps(one.raw, ensure_ascii=True, default=str),
         listed_at=Now(),
     )

@@ -18,7 +18,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import circuit_breaker
-from portal.services.mirrors import contract_drift, doubts, mirror, sanitize
+from portal.services.mirrors import contract_drift, doubts, mirror
 
 _CLOCK_BEHIND = timedelta(seconds=30)  # a provider's clock may be this much behind its own Date header
 _CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not tell its time
@@ -68,7 +68,7 @@ def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | Non
             account=stored.account, workstation=entry, request_number=stored.request_id, known=stored
         )
     elif entry is not None:
-        stored.status = sanitize.escape_text(entry.status)
+        stored.status = entry.status
         stored.save(update_fields=["status"])
     doubts.end_workstation(stored=stored, before=before)
 
@@ -147,7 +147,7 @@ def _reopen(row: models.Workstation, *, status: str) -> None:
     if stored.is_live:
         return
     before = doubts.describe_life(stored=stored)
-    stored.ended_at, stored.status, stored.refresh_due_at = None, sanitize.escape_text(status), Now()
+    stored.ended_at, stored.status, stored.refresh_due_at = None, status, Now()
     stored.release_requested_at = stored.release_requested_by = stored.release_due_at = None
     stored.save(
         update_fields=[
