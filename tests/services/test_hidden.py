@@ -58,7 +58,7 @@ def test_a_text_under_an_ordinary_name():
         ('{"tok', None),
         ('{"token":', None),
         ('\ufeff {"token": "x"}', '\ufeff {"token": "(not shown)"}'),
-        ('}]{"token": "x"}', None),  # no JSON
+        ('}]{"token": "x"}', '}]{"token": "(not shown)"}'),
         ('{}}]]{"token": "x"}', '{}}]]{"token": "(not shown)"}'),
         ('{"a": "\\": \\"", "token": "x"}', '{"a": "\\": \\"", "token": "(not shown)"}'),
         ("token=hunter2", None),
@@ -91,7 +91,9 @@ def test_json_in_a_text_of_json_whole_and_cut_anywhere():
             '{"message": "see https://a/b, \\"HTTPS://c\\"."}',
             '{"message": "see (address not shown) \\"(address not shown)\\"."}',
         ),
-        ('<a href="https://a/b">', '<a href="https://a/b">'),
+        ('<a href="https://a/b">', '<a href="(address not shown)">'),
+        ('{"https://a/\\"b": 1}', '{"(address not shown)": 1}'),
+        ('{"x": "wss://a/b"}', '{"x": "(address not shown)"}'),
     ],
 )
 def test_addresses_are_hidden_in_json_but_not_from_their_owner(text, shown):
@@ -110,11 +112,15 @@ def test_addresses_are_hidden_in_json_but_not_from_their_owner(text, shown):
             'Refused: {"access_token": "x", "file": "https://a"}',
             'Refused: {"access_token": "(not shown)", "file": "(address not shown)"}',
         ),
+        ('{"note": "see {\\"access_token\\": \\"x\\"}"}', '{"note": "see {\\"access_token\\": \\"(not shown)\\"}"}'),
+        ('Disk 12" of "a" full: {"token": "x"}', 'Disk 12" of "a" full: {"token": "(not shown)"}'),
+        ('The "token": "x" is old', 'The "token": "(not shown)" is old'),
+        ('{"a": ["see {\\"token\\": \\"x', '{"a": ["see {\\"token\\": \\"(not shown)\\""'),
         ("", None),
     ],
 )
 def test_what_the_provider_says_in_words(text, shown):
-    assert hidden.hide_in_sentence(text=text) == (text if shown is None else shown)
+    assert hidden.hide(text=text) == (text if shown is None else shown)
 
 
 texts = st.text(st.sampled_from('ab"\\{}[]:,ä'), max_size=8)

@@ -4,12 +4,10 @@ The client finds them. Nothing breaks by them: they are stored and shown as they
 """
 
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from itertools import islice
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -19,6 +17,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.mirrors import sanitize
+from portal.services.runtime import hidden
 
 _MOST_NUMBERS = 20
 _MOST_KINDS, MOST_NOTICES = 20, 500  # of one response; in all: whoever makes up fields must not fill the audit log
@@ -27,7 +26,6 @@ _LONGEST_KIND = 200
 _LONGEST_TEXT, _LONGEST_EXAMPLE = 100, 4000  # characters
 _DEEPEST, _MOST_PARTS = 4, 100  # objects within objects of an example; fields of it
 _CONTENTS = ("workspace", "files", "logs", "data")
-_SECRET = re.compile("token|secret|passw|key|signature|credential|auth|session|cookie", re.IGNORECASE)
 _NOT_SHOWN = "not shown"
 
 
@@ -59,35 +57,23 @@ def note_deviations(*, deviations: Iterable[agentstation.Deviation], request_num
 
 
 def _write_example(data: Mapping[str, object]) -> str:
-    parts = {key: _redact(key, value) for key, value in islice(data.items(), _MOST_PARTS) if key not in _CONTENTS}
-    return sanitize.escape_text(json.dumps(parts, ensure_ascii=False, indent=1, default=str))[:_LONGEST_EXAMPLE]
+    parts = {key: _cut(value) for key, value in islice(data.items(), _MOST_PARTS) if key not in _CONTENTS}
+    text = hidden.hide(text=json.dumps(parts, ensure_ascii=False, indent=1, default=str))
+    return sanitize.escape_text(text)[:_LONGEST_EXAMPLE]
 
 
-def _redact(name: str, value: object, depth: int = 1) -> object:
-    """Without what may let whoever has it in: values whose names say so, and what follows an address's path."""
-    if _SECRET.search(name):
-        return _NOT_SHOWN
+def _cut(value: object, depth: int = 1) -> object:
     match value:
         case dict() | list() if depth == _DEEPEST:
             return _NOT_SHOWN
         case dict():
-            return {key: _redact(key, part, depth + 1) for key, part in list(value.items())[:_MOST_KINDS]}
+            return {key: _cut(part, depth + 1) for key, part in islice(value.items(), _MOST_KINDS)}
         case list():
-            return [_redact(name, part, depth + 1) for part in value[:_MOST_KINDS]]
+            return [_cut(part, depth + 1) for part in value[:_MOST_KINDS]]
         case str():
-            return _shorten(value)
+            return value[:_LONGEST_TEXT]
         case _:
             return value
-
-
-def _shorten(text: str) -> str:
-    if "://" in text:
-        try:
-            parts = urlsplit(text)
-            text = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
-        except ValueError:
-            return "an address that cannot be read"
-    return text[:_LONGEST_TEXT]
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials
-from portal.services.mirrors import contract_drift, mirror, sanitize
+from portal.services.mirrors import contract_drift, mirror
 from portal.services.requests import dispatch, lifecycle, retry_policy, stray
 from portal.services.runtime import hidden
 
@@ -193,8 +193,8 @@ def _describe(result: dispatch.Result, *, failure: failures.Failure | None) -> d
     return {
         "failure": failure.code if failure else "",
         "http_status": response.status if response else None,
-        "error": sanitize.escape_text(hidden.hide_in_sentence(text=response.error)) if response else "",
-        "message": sanitize.escape_text(hidden.hide_in_sentence(text=response.message)) if response else "",
+        "error": hidden.hide(text=response.error) if response else "",
+        "message": hidden.hide(text=response.message) if response else "",
         "response": response.body if response else None,
     }
 

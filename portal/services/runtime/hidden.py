@@ -14,9 +14,10 @@ _HIDDEN = '"(not shown)"'
 # A JSON string, or the beginning of one where the text was cut; and what opens and closes. Nothing else matters here.
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)("|\\?\Z)|[\[\]{}]', re.DOTALL)
 _COLON = re.compile(r"\s*:")
+_AFTER_STRING = re.compile(r"\s*(?:[,:\]}]|\Z)")
 _CUT_ESCAPE = re.compile(r"\\u[0-9a-f]{0,3}\Z", re.IGNORECASE)
-_ADDRESS = re.compile(r"\s*https?://", re.IGNORECASE)
-_ADDRESS_WITHIN = re.compile(r"""https?://[^\s"'<>]*""", re.IGNORECASE)
+_ADDRESS = re.compile(r"\s*(?:http|ws)s?://", re.IGNORECASE)
+_ADDRESS_WITHIN = re.compile(r"""(?:http|ws)s?://[^\s"'<>]*""", re.IGNORECASE)
 _DEEPEST = 8  # texts that are JSON themselves, within each other
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -46,16 +47,12 @@ _ABOUT_SECRETS = frozenset(
 
 
 def hide(*, text: str, with_addresses: bool = False) -> str:
-    """The JSON text, whole or cut, without secrets, and without web addresses unless `with_addresses`.
+    """The text without secrets, and without web addresses unless `with_addresses`.
 
-    All else stays as it was written. What is no JSON, such as a gateway's page, stays too.
+    It may be JSON, whole or cut, or words that quote some; each text within is read likewise. All else stays as it was
+    written.
     """
     return _hide(text, with_addresses=with_addresses, depth=0)
-
-
-def hide_in_sentence(*, text: str) -> str:
-    """What the provider says in words, without web addresses, and without secrets where it quotes JSON."""
-    return _ADDRESS_WITHIN.sub(_NO_ADDRESS, "".join(_walk(text, with_addresses=False, depth=0)))
 
 
 def is_secret(*, name: str) -> bool:
@@ -67,9 +64,8 @@ def is_secret(*, name: str) -> bool:
 
 
 def _hide(text: str, *, with_addresses: bool, depth: int) -> str:
-    if text.lstrip("\ufeff \t\r\n")[:1] not in ("{", "["):
-        return text
-    return "".join(_walk(text, with_addresses=with_addresses, depth=depth))
+    shown = text if depth > _DEEPEST else "".join(_walk(text, with_addresses=with_addresses, depth=depth))
+    return shown if with_addresses else _ADDRESS_WITHIN.sub(_NO_ADDRESS, shown)
 
 
 def _walk(text: str, *, with_addresses: bool, depth: int) -> Iterator[str]:
@@ -77,7 +73,7 @@ def _walk(text: str, *, with_addresses: bool, depth: int) -> Iterator[str]:
     end = 0
     is_next_secret = False
     within = [False]  # of each list and object that is open: whether it is a secret
-    for match in _TOKEN.finditer(text):
+    while match := _TOKEN.search(text, end):
         yield text[end : match.start()]
         end, token = match.end(), match[0]
         if token in ("{", "["):
@@ -87,12 +83,12 @@ def _walk(text: str, *, with_addresses: bool, depth: int) -> Iterator[str]:
             is_next_secret = False
             if len(within) > 1:
                 within.pop()
-        elif _COLON.match(text, end):
-            is_next_secret = is_secret(name=_decode(match))
+        elif not (is_hidden := within[-1] or is_next_secret) and not _AFTER_STRING.match(text, end):
+            end, token = end - 1, token[:-1]  # words in quotes, or one quote of words: the next may begin a string
         else:
-            is_hidden = within[-1] or is_next_secret
-            token = _show(match, is_secret=is_hidden, with_addresses=with_addresses, depth=depth)
-            is_next_secret = False
+            is_name = _COLON.match(text, end) is not None
+            token = _show(match, is_secret=is_hidden and not is_name, with_addresses=with_addresses, depth=depth)
+            is_next_secret = is_name and is_secret(name=_decode(match))
         yield token
     yield text[end:]
 
@@ -103,9 +99,7 @@ def _show(match: re.Match[str], *, is_secret: bool, with_addresses: bool, depth:
         return token if with_addresses else json.dumps(_NO_ADDRESS)
     if is_secret:
         return _HIDDEN if value else token
-    shown = value if depth == _DEEPEST else _hide(value, with_addresses=with_addresses, depth=depth + 1)
-    if not with_addresses:
-        shown = _ADDRESS_WITHIN.sub(_NO_ADDRESS, shown)
+    shown = _hide(value, with_addresses=with_addresses, depth=depth + 1)
     return token if shown == value else json.dumps(shown)
 
 
