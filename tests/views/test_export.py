@@ -152,7 +152,7 @@ def test_a_page_is_read_only_when_the_one_before_was_taken(sign_in, alice, monke
         with CaptureQueriesContext(connection) as queries:
             assert next(pieces).count(b"\r\n") == 2
         counts.append(len(queries))
-    assert counts[1] == counts[2] == 3
+    assert counts[1] == counts[2] == 4
     with CaptureQueriesContext(connection) as queries:
         response.close()  # the person has gone away
         assert list(pieces) == []
@@ -170,6 +170,21 @@ def test_what_comes_while_it_runs_does_not_prolong_it(sign_in, alice, monkeypatc
         rows.create_request(alice)
         assert len(lines) < 9
     assert len(lines) == 3
+
+
+@pytest.mark.parametrize("change", ["locked out", "sees less"])
+def test_a_reader_who_may_no_more_does_not_get_the_rest(sign_in, alice, anna, monkeypatch, change):
+    monkeypatch.setattr(exporting, "PAGES", (1, 1))
+    for _ in range(3):
+        rows.create_request(alice)
+    pieces = iter(sign_in(anna).post("/requests/export.jsonl").streaming_content)
+    assert next(pieces)
+    if change == "locked out":
+        models.User.objects.filter(pk=anna.pk).update(is_active=False)
+    else:
+        anna.groups.clear()
+    with pytest.raises(ConnectionResetError):
+        next(pieces)
 
 
 @pytest.mark.parametrize("query", ["status=NONSENSE", "q=%25", "since=soon", "longer=x&before=5"])
