@@ -64,6 +64,7 @@ class BrowserLimitsMiddleware(_Middleware):
         if _HAS_TOKEN.search(request.path):
             # What such a page loads is not told its path: the token would be logged.
             response.headers["Referrer-Policy"] = "strict-origin"
+        response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         return response
 
 

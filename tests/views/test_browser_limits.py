@@ -26,6 +26,8 @@ def test_every_response_tells_what_is_not_needed(file, client, path, status):
     assert {"payment=()", "usb=()"} <= {*policy}
     assert len({entry.partition("=")[0] for entry in policy}) == len(policy)
     assert response["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "Access-Control-Allow-Origin" not in response
+    assert {"default-src 'none'", "frame-ancestors 'none'"} <= {*response["Content-Security-Policy"].split("; ")}
     response.close()
 
 
