@@ -291,6 +291,7 @@ LOGGING = {
         "django": {"level": "WARNING"},  # by the root's handler alone: its own would show the token where DEBUG is on
         # Anybody can cause these, as often as they like.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "django.security.DisallowedModelAdminLookup": {"level": "CRITICAL"},
         "django.security.csrf": {"level": "ERROR"},
         "django.request": {"level": "ERROR"},  # what was refused or not found is no news
     },
