@@ -15,6 +15,7 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         """Let Django know the portal's own checks."""
         checks.register(portal_checks.check_files, checks.Tags.security)
+        checks.register(portal_checks.check_hosts, checks.Tags.security, deploy=True)
         checks.register(portal_checks.check_bind, checks.Tags.security, deploy=True)
         checks.register(portal_checks.check_encryption, checks.Tags.security, deploy=True)
         checks.register(portal_checks.check_role, checks.Tags.security, deploy=True)

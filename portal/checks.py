@@ -22,6 +22,12 @@ def check_files(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
     ]
 
 
+def check_hosts(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
+    """Warn where any name is the portal's: the addresses of the links that let people in are made of it."""
+    sentence, hint = "ALLOWED_HOSTS takes every host.", "Name the portal's own host alone."
+    return [checks.Warning(sentence, hint=hint, id="portal.W005")] if "*" in settings.ALLOWED_HOSTS else []
+
+
 def check_bind(app_configs: Any, **options: Any) -> list[checks.CheckMessage]:
     """Warn of plain http on a network, which is how a proxy on another machine asks."""
     if environment.is_loopback(settings.PORTAL_BIND.strip("[]")):

@@ -135,7 +135,8 @@ def read_list(name: str, *, default: str = "") -> list[str]:
     return [part.strip() for part in read_text(name, default=default).split(",") if part.strip()]
 
 
-_HOST = re.compile(r"(\*\.)?[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*(:([0-9]{1,5}|\*))?")
+# Not *.com, which is everybody's.
+_HOST = re.compile(r"(\*\.(?=[^.:]+\.))?[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*(:([0-9]{1,5}|\*))?")
 
 
 def read_hosts(name: str, *, default: str) -> list[str]:

@@ -51,6 +51,14 @@ def test_the_way_past_a_pooler_is_one_too(settings, monkeypatch, url, is_warned)
     assert words == ["PORTAL_LISTEN_URL has no sslmode: it may be read on its way to PostgreSQL."] * is_warned
 
 
+@pytest.mark.parametrize(
+    ("hosts", "is_warned"), [(["*"], True), (["portal.example", "*"], True), ([".example"], False)]
+)
+def test_a_portal_that_takes_any_host_is_warned_of(settings, hosts, is_warned):
+    settings.ALLOWED_HOSTS = hosts
+    assert [message.id for message in checks.check_hosts(None)] == ["portal.W005"] * is_warned
+
+
 def test_sqlite_needs_no_sslmode(monkeypatch):
     connect_to(monkeypatch, ENGINE="django.db.backends.sqlite3")
     assert checks.check_encryption(None) == []
