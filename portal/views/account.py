@@ -163,7 +163,7 @@ def _forget_failures(request: HttpRequest) -> None:
 def confirm(request: SignedInRequest) -> HttpResponse:
     """Ask for the password again, before something that whoever finds an open browser must not do."""
     target = request.POST.get("next") or request.GET.get("next") or ""
-    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
+    if not (target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()})):
         target = resolve_url("account")
     form = forms.ConfirmForm(request.POST or None, person=request.user)
     name, wait = request.user.get_username(), None

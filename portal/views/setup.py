@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from portal import forms
 from portal.services.people import links, setup
-from portal.views import account
+from portal.views import account, browser
 
 
 @login_not_required
@@ -35,4 +35,6 @@ def create(request: HttpRequest, token: str) -> HttpResponse:
         request,
         _("You are signed in as the administrator. Under your name, “People” is where you add the others."),
     )
-    return redirect("home")
+    response = redirect("home")
+    browser.remember_name(request, response, name=user.get_username())
+    return response

@@ -184,6 +184,8 @@ def test_the_password_leads_back_and_is_enough_for_ten_minutes(admin, alice):
 def test_the_page_that_asks_again_leads_nowhere_else_and_is_not_to_be_guessed_at(admin):
     values = {"password": factories.PASSWORD, "next": "https://elsewhere.example/"}
     assert admin.post("/accounts/confirm/", values).url == "/accounts/"
+    values["next"] = "http://testserver/key/"
+    assert admin.post("/accounts/confirm/", values, secure=True).url == "/accounts/"
     statuses = [admin.post("/accounts/confirm/", {"password": "wrong"}).status_code for _ in range(12)]
     assert statuses == [200] * 10 + [429] * 2
 
