@@ -1,5 +1,6 @@
 """Signing in, setting up the portal, and what people set for themselves."""
 
+import unicodedata
 from itertools import groupby
 from typing import Any
 
@@ -102,6 +103,10 @@ class PasswordForm(auth_forms.PasswordChangeForm):
         return password
 
 
+# As Unicode's names of letters begin: scripts that are written beside others, and look like none of them.
+_MIXED_SCRIPTS = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC"})
+
+
 class UsernameForm(forms.Form):
     """Names somebody new."""
 
@@ -119,6 +124,9 @@ class UsernameForm(forms.Form):
 
     def clean_username(self) -> str:
         username: str = models.User.normalize_username(self.cleaned_data["username"])
+        scripts = {unicodedata.name(letter, "?").split("-")[0].split()[0] for letter in username if letter.isalpha()}
+        if len(scripts - _MIXED_SCRIPTS) > 1:
+            raise forms.ValidationError(_("Use letters of one alphabet: those of another may look the same."))
         if models.User.objects.filter(username=username).exists():
             raise forms.ValidationError(_("Somebody has this name already."))
         return username

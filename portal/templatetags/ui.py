@@ -1,6 +1,7 @@
 """Small pieces of pages."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -71,6 +72,7 @@ _LETTERS: Mapping[str, Callable[[datetime], str]] = MappingProxyType(
 )
 _MESSAGE_TONES = MappingProxyType({"success": "ok", "error": "bad", "warning": "warn"})
 _LEVEL_TONES = MappingProxyType({"error": "t-bad", "warn": "t-warn", "warning": "t-warn"})
+_WEB_URL = re.compile(r"https?://[\w.:\[\]-]+([/?#][!-~]*)?", re.ASCII | re.IGNORECASE)
 _BANNER_PAUSE = 15  # seconds between polls for the notice of a pause
 _TYPE_ICONS = MappingProxyType(
     {
@@ -326,8 +328,8 @@ def workspace_link(context: Context, workspace: models.Workspace) -> SafeString:
 
 @register.filter
 def is_web_url(url: str) -> bool:
-    """Whether a URL from outside may be a link."""
-    return url.lower().startswith(("http://", "https://"))
+    """Whether a URL from outside may be a link: one that shows where it leads, without a name before its host."""
+    return _WEB_URL.fullmatch(url) is not None
 
 
 @register.filter

@@ -8,6 +8,7 @@ from portal.models.clock import Now
 from portal.sandbox import names
 from portal.services.key import accounts
 from portal.services.people import setup
+from portal.templatetags import ui
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +35,25 @@ def workstation(alice) -> models.Workstation:
         status="active",
         raw='{"status": "<script>"}',
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "is_link"),
+    [
+        ("https://files.example/a%20b?c=d#e", True),
+        ("HTTP://127.0.0.1:8001/a@b", True),
+        ("https://[::1]:8001", True),
+        ("https://me:secret@files.example/a", False),
+        (r"https://evil.example\@files.example/", False),
+        ("https://\u202eelpmaxe.live/", False),
+        ("https://files.example/\u202etxt.exe", False),
+        ("https://f\u0456les.example/", False),
+        ("https:///a", False),
+        ("javascript:alert(1)", False),
+    ],
+)
+def test_an_address_that_may_mislead_is_no_link(url, is_link):
+    assert ui.is_web_url(url) is is_link
 
 
 @pytest.mark.parametrize("path", ["/workstations/machine/", "/workstations/machine/live/", "/workspaces/space/"])
@@ -140,7 +160,7 @@ def test_the_guide_has_a_page_for_every_failure_and_the_rehearsals(sign_in, alic
     assert "sandbox" not in page
 
 
-def test_the_set_up_link_makes_the_administrator_and_signs_them_in(client):
+def test_the_set_up_link_makes_the_administrator_and_signs_them_in(client, settings):
     token = setup.create_setup_link()
     path = f"/setup/{token}/"
     assert client.get(path).status_code == 200
@@ -149,6 +169,7 @@ def test_the_set_up_link_makes_the_administrator_and_signs_them_in(client):
     assert set(bad.context["form"].errors) == {"username", "password", "password_again"}
     good = {"username": "root", "password": factories.PASSWORD, "password_again": factories.PASSWORD}
     assert client.post(path, good).url == "/"
+    assert settings.BROWSER_COOKIE in client.cookies
     assert "signed in as the administrator" in client.get("/").content.decode()
     assert client.get(path).status_code == 404
     assert client.get("/setup/nonsense/").status_code == 404

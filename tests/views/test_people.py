@@ -210,6 +210,23 @@ def test_somebody_is_deactivated_and_activated_again(admin, root, alice):
     assert admin.get(own).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("name", "is_taken"),
+    [
+        ("\u0430lice", False),
+        ("al\u03b9ce", False),
+        ("\U00017000b", False),
+        ("алиса-2", True),
+        ("山田たろう", True),
+        ("josé", True),
+    ],
+)
+def test_a_name_that_only_looks_like_another_is_refused(admin, alice, name, is_taken):
+    response = admin.post("/people/new/", {"username": name, "role": Group.objects.get(name="Members").pk})
+    assert ("letters of one alphabet" in response.text) is not is_taken
+    assert models.User.objects.filter(username=name).exists() is is_taken
+
+
 def test_an_open_browser_alone_lets_nobody_in(admin, alice):
     session = admin.session
     session["proved"] = 0
