@@ -6,7 +6,15 @@ from typing import Any
 
 from gunicorn import glogging
 
-_TOKEN = re.compile(r"((?:/|%2F)(?:setup|join)(?:/|%2F))[^/\s\"'?#&%]+", re.IGNORECASE)
+
+def _spell(text: str) -> str:
+    """A pattern for the text, each character as it is or as an address may have it, once or several times encoded."""
+    return "".join(f"(?:{re.escape(one)}|%(?:25)*(?:{ord(one):x}|{ord(one.upper()):x}))" for one in text)
+
+
+_SLASH, _DOT = _spell("/"), _spell(".")
+_LINK = f"{_SLASH}(?:{_spell('setup')}|{_spell('join')})(?:{_SLASH}{_DOT}{{0,2}})+"
+_TOKEN = re.compile(rf"({_LINK})(?:(?!{_SLASH})[^\s\"'?#&])+", re.IGNORECASE)
 
 
 def hide_token(text: str) -> str:

@@ -95,6 +95,8 @@ def test_the_token_of_the_link_is_in_no_log(proxied, through_nginx, browser):
     assert read_status(ask(through_nginx(), f"{path[0]}more/")) == 404
     another_link = "/join/12.not-to-be-logged/"
     assert read_status(ask(through_nginx(), another_link)) == 404
+    for odd in ("/%6aoin/12.not-to-be-logged/", "/join%2F12.not-to-be-logged", "/./join//12.not-to-be-logged/"):
+        assert read_status(ask(through_nginx(), odd)) in (301, 404)
     proxied.end("portal")
     for link_path in (path[0], another_link):
         assert read_status(ask(through_nginx(), link_path)) == 502

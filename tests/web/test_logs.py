@@ -21,6 +21,11 @@ TOKEN = "Zk3-_x9TokenTokenTokenTokenTokenToken"
         (f"https://portal.example/setup/{TOKEN}?x=1", "https://portal.example/setup/...?x=1"),
         (f"/accounts/login/?next=%2Fsetup%2F{TOKEN}%2F&x", "/accounts/login/?next=%2Fsetup%2F...%2F&x"),
         (f'"POST /join/12.{TOKEN}/ HTTP/1.1" 302', '"POST /join/.../ HTTP/1.1" 302'),
+        (f"/%6aoin/12.{TOKEN}/ 200", "/%6aoin/.../ 200"),
+        (f"/SET%75p%2f{TOKEN}/?x", "/SET%75p%2f.../?x"),
+        (f"/join%252F{TOKEN}%252F", "/join%252F...%252F"),
+        (f"/./join//./{TOKEN}", "/./join//./..."),
+        (f"/join/%{TOKEN}", "/join/..."),
         ("/setup/ and /requests/1/", "/setup/ and /requests/1/"),
     ],
 )
