@@ -86,6 +86,7 @@ install: .venv/.installed-dev
 lock: .tools/.uv
 	@$(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.12 pyproject.toml -o requirements.txt
 	@$(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.12 pyproject.toml --group dev -o requirements-dev.txt
+	@echo uv | $(UV) pip compile -q --upgrade --universal --generate-hashes --no-annotate --no-emit-index-url --python-version 3.12 - -o requirements-uv.txt
 
 # Writes noVNC and xterm.js into static/vendor/ from package-lock.json. What it writes is committed: nothing else needs npm.
 vendor: node_modules/.installed
@@ -99,7 +100,7 @@ clean:
 	@uv --version >/dev/null 2>&1 || .tools/bin/uv --version >/dev/null 2>&1 || { \
 		python3 -m venv .tools 2>/dev/null \
 			|| { echo "make: 'python3 -m venv' does not work; on Debian: apt install python3-venv" >&2; exit 1; }; \
-		.tools/bin/python -m pip install --quiet --disable-pip-version-check uv \
+		.tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt \
 			|| { echo "make: uv could not be installed; is there a way to the package index?" >&2; exit 1; }; }
 	@touch $@
 
