@@ -122,10 +122,11 @@ def test_no_secret_is_in_an_example(sandbox, alice):
             "at": [{"x": ["hidden"]}],
         },
         "accessToken": "hidden",
+        "status": 'see {"accessToken": "hidden"}',
         "text": "Look at https://files.example/a?token=hidden now.",
     }
     respond(sandbox, alice, **bad)
-    examples = " ".join(models.Notice.objects.values_list("example", flat=True))
+    examples = " ".join(map(" ".join, models.Notice.objects.values_list("kind", "example")))
     assert "hidden" not in examples
     assert "Look at (address not shown) now." in examples
     assert '"accessToken": "(not shown)"' in examples

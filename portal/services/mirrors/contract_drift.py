@@ -43,7 +43,7 @@ def note_deviations(*, deviations: Iterable[agentstation.Deviation], request_num
     expected = {f"{what} has the type {name}" for name in listed for what in ("workstation", "release")}
     kinds = [kind for kind in found if kind not in expected]
     for kind in kinds[:_MOST_KINDS]:
-        shown = sanitize.escape_text(kind)[:_LONGEST_KIND]
+        shown = sanitize.escape_text(hidden.hide(text=kind))[:_LONGEST_KIND]
         if models.Notice.objects.count() >= MOST_NOTICES and not models.Notice.objects.filter(kind=shown).exists():
             shown = _MORE
         example = partial(_write_example, found[kind])  # called where it is new
