@@ -1,5 +1,6 @@
 """An application that does what a client asks of it, behind the portal's gunicorn."""
 
+import errno
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import repeat
@@ -18,11 +19,17 @@ def make_file() -> IO[bytes]:
     return file
 
 
+def cut_off() -> Iterator[bytes]:
+    """As an export whose reader may not have the rest."""
+    yield b"some"
+    raise ConnectionResetError(errno.ECONNRESET, "no more")
+
+
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
     """Answers by the path.
 
-    /body says how long the body was, /page is large, /file larger, /endless never ends, /broken/ fails; all else reads
-    nothing.
+    /body says how long the body was, /page is large, /file larger, /endless never ends, /cut breaks off, /broken/
+    fails; all else reads nothing.
     """
     path = environ["PATH_INFO"]
     if path.startswith("/broken/"):
@@ -30,6 +37,9 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     if path == "/endless":
         start_response("200 OK", [])
         return repeat(PAGE)
+    if path == "/cut":
+        start_response("200 OK", [])
+        return cut_off()
     if path == "/file":
         start_response("200 OK", [("Content-Length", str(FILE_SIZE))])
         file: Iterator[bytes] = environ["wsgi.file_wrapper"](make_file())

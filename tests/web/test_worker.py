@@ -381,3 +381,11 @@ def test_a_process_that_has_few_or_is_flooded_or_alone_hesitates_not(listener, m
     with use_worker(processes=processes, connections=connections) as made:
         made.accept(listener)
     assert slept == []
+
+
+def test_an_answer_that_breaks_off_does_not_look_whole_and_is_no_fault(serve):
+    server = serve()
+    answer = Client(server.port).send_head("/cut").read_all()
+    assert answer.endswith("4\r\nsome\r\n")  # without the chunk that is the last
+    assert ask(server.port) == "200"
+    assert "ConnectionResetError" not in server.read_log()
