@@ -90,6 +90,10 @@ def test_a_hold_comes_and_goes_on_every_page(signed_in, portal):
     other.goto(f"{portal.address}/key/")
     other.get_by_role("button", name="Resume").click()
     page.clock.run_for(16_000)
+    expect(page.locator("#pause")).to_contain_text("Resuming: the next request tests")
+    request(other, portal.address)
+    await_status(other, "succeeded")
+    page.clock.run_for(16_000)
     expect(page.locator("#pause")).to_contain_text("Requests are being sent again")
     assert page.locator("main h1").bounding_box() == place
     page.clock.resume()

@@ -149,7 +149,10 @@ def test_a_pause_comes_with_the_part_that_the_page_has_and_its_end_is_said(sign_
     assert "API key rejected" in other_cause.content.decode()
 
     resume_key()
-    over = browser.get(read_poll(other_cause), headers=POLL)
+    resuming = browser.get(read_poll(other_cause), headers=POLL)
+    assert "Resuming: the next request tests" in resuming.content.decode()
+    models.Key.objects.update(state="ACTIVE", cause="")
+    over = browser.get(read_poll(resuming), headers=POLL)
     assert "Requests are being sent again" in over.content.decode()
     assert browser.get(read_poll(over), headers=POLL).status_code == 204
     assert "Requests are being sent again" not in browser.get(path.format(number=number)).content.decode()

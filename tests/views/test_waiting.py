@@ -7,6 +7,9 @@ import pytest
 from django.utils import timezone
 
 from portal import models
+from portal.models.clock import Now
+from portal.services.requests import dispatch, results
+from portal.services.runtime import clients
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,6 +68,47 @@ def test_between_two_attempts_it_says_what_came_and_when_it_goes_on(sandbox, onl
     assert 'Waiting to try again: AgentStation is overloaded <span class="mono muted">(503)' in page
     assert "Nothing was created. The portal tries again by itself at" in page
     assert "You don't need to do anything now." in page
+
+
+def test_from_its_end_on_a_pause_reads_resuming_on_every_page_and_nothing_is_written(
+    sandbox, online, read, settings, sign_in, alice, olga
+):
+    """Nobody asks: no claim ends the pause."""
+    settings.PORTAL_RETRY_DELAY = 30.0
+    factories.submit(alice, workspace_uid="fail-429-retry-3")
+    factories.send_once()
+    waiting, paths = factories.submit(alice), ("/", "/requests/", "/requests/new/", "/key/", "/failures/", "/usage/")
+    assert "Paused for the whole team" in read(waiting)
+    models.Key.objects.update(paused_until=Now() - timedelta(seconds=1))
+    row = models.Key.objects.values().get()
+    for person in (alice, olga):
+        pages = [read(waiting, person=person), *(sign_in(person).get(path).text for path in paths)]
+        for page in pages:
+            assert 'data-key="resuming"' in page
+            assert "Resuming: the next request tests" in page
+            assert "Requests are paused" not in page
+    assert "Resuming: requests are sent one at a time until one succeeds." in read(waiting)
+    assert "Resuming: the next request tests whether" in sign_in(alice).get("/requests/new/").text.split("<main")[1]
+    assert models.Key.objects.values().get() == row
+
+
+def test_a_pause_lasted_until_its_end_though_the_next_claim_came_late(sandbox, database_clock, online, sign_in, alice):
+    def read_length() -> str:
+        page = sign_in(alice).get("/key/").text
+        return " ".join(re.findall(r"Rate limit reached</span>\s*<span>(.+?)</span>", page, re.DOTALL)[0].split())
+
+    factories.submit(alice)
+    factories.submit(alice)
+    calls = {"3": factories.claim(), "30": factories.claim()}
+    for seconds, call in calls.items():  # the later end replaces the earlier
+        sandbox.script({"status": 429, "headers": {"Retry-After": seconds}})
+        results.record_result(call=call, result=dispatch.send_call(call=call, client=clients.make_client()))
+    assert read_length() == "not resumed yet"
+    database_clock.step(seconds=290)
+    assert read_length() == "30 s, resumed by itself"
+    factories.claim()
+    assert read_length() == "30 s, resumed by itself"
+    assert models.Event.objects.filter(verb="resume").count() == 1
 
 
 def test_in_the_queue_it_tells_its_place(sandbox, online, read, alice, bob):

@@ -45,7 +45,15 @@ def get_key(*, account: models.Account) -> models.Key:
 
 def get_current_key() -> models.Key:
     """The state of the key of the account that this process serves, to be looked at: one query, for every page."""
-    return accounts.get_current_account().key
+    return show_key(key=accounts.get_current_account().key)
+
+
+def show_key(*, key: models.Key) -> models.Key:
+    """The key to be looked at, not saved: from its end on a timed pause is none, though only the next claim ends it."""
+    if key.is_paused and key.paused_until is not None and key.paused_until <= clock.read_clock():
+        key.state, key.pause_ended_at = models.Key.State.RESUMING, key.paused_until
+        key.paused_at = key.paused_until = None
+    return key
 
 
 def lock_key(*, account: models.Account | int) -> models.Key:

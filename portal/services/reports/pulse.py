@@ -42,7 +42,7 @@ def read_pulse(*, number: int) -> Pulse | None:
         return None
     for row in models.Key.objects.raw(_QUERY, [number]):
         found = vars(row)
-        key = row if found["is_present"] else circuit_breaker.get_current_key()
+        key = circuit_breaker.show_key(key=row) if found["is_present"] else circuit_breaker.get_current_key()
         facts = tuple(found[name] for name in ("requester_id", "request_account", "status", "last_event"))
         if found["status"] == models.Request.Status.QUEUED:
             facts += key.tick, found["waiting"]

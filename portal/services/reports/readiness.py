@@ -23,7 +23,7 @@ def find_stall() -> str:
         return "No worker has been seen lately: run `manage.py work`."
     key = circuit_breaker.get_current_key()
     now = clock.read_clock()
-    if _is_paused(key, now=now) or not _is_silent(key, since=now - _SILENCE, now=now):
+    if key.is_paused or not _is_silent(key, since=now - _SILENCE, now=now):
         return ""
     minutes = int(_SILENCE.total_seconds() / 60)
     return f"Requests wait, and for {minutes} minutes none was sent: the workers' logs say why."
@@ -34,7 +34,7 @@ def find_warnings() -> list[str]:
     key = circuit_breaker.get_current_key()
     now = clock.read_clock()
     warnings = []
-    if _is_paused(key, now=now):
+    if key.is_paused:
         warnings.append(f"Sending is paused: {key.cause_clause}.")
     living = workers.list_living()
     asking = [one.seen_on for one in credentials.list_questions(account=key.account) if one.seen_on in living]
@@ -52,18 +52,12 @@ def find_warnings() -> list[str]:
     return warnings + [f"The job {name} makes no progress." for name in overdue]
 
 
-def _is_paused(key: models.Key, *, now: datetime) -> bool:
-    """Whether the pause is still on: one whose time has come is ended by the next claim, if there is any."""
-    return key.is_paused and (key.paused_until is None or key.paused_until > now)
-
-
 def _is_silent(key: models.Key, *, since: datetime, now: datetime) -> bool:
     """Whether something could have been sent all the time since, and nothing was, nor is under way."""
     waiting = models.Request.objects.due(key.account).filter(
         Q(next_attempt_at=None) | Q(next_attempt_at__lte=since), queued_at__lte=since
     )
-    pause_ended_at = key.paused_until or key.pause_ended_at
-    if (pause_ended_at is not None and pause_ended_at > since) or not waiting.exists():
+    if (key.pause_ended_at is not None and key.pause_ended_at > since) or not waiting.exists():
         return False
     attempts = models.Attempt.objects.filter(request__account=key.account)
     if attempts.filter(outcome=models.Attempt.Outcome.SENDING, deadline_at__gt=now).exists():

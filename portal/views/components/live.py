@@ -50,7 +50,7 @@ def has_just_moved(request: HttpRequest, *, key: models.Key) -> bool:
 
 
 def _find_notice(request: HttpRequest, *, key: models.Key) -> str:
-    if key.is_paused:
+    if key.is_paused or key.is_resuming:
         return _SHOWS_PAUSE
     shown = request.GET.get("seen", "").partition(".")[0] if is_poll(request) else ""
     return _SHOWED_PAUSE if shown in (_SHOWS_PAUSE, _SHOWED_PAUSE) else _SHOWS_NONE

@@ -25,7 +25,7 @@ class Pause:
 
     @property
     def seconds(self) -> float | None:
-        return (self.ended_at - self.began_at).total_seconds() if self.ended_at else None
+        return round((self.ended_at - self.began_at).total_seconds(), 1) if self.ended_at else None
 
 
 def read_pauses(*, key: models.Key) -> list[Pause]:
@@ -35,18 +35,22 @@ def read_pauses(*, key: models.Key) -> list[Pause]:
     """
     newest = [event for verb in _VERBS for event in models.Event.objects.filter(verb=verb).order_by("-id")[:_LOOKED_AT]]
     own = [event for event in newest if event.target == models.name_target(key)]
-    return list(_pair(sorted(own, key=lambda event: event.pk, reverse=True)))[:_MOST]
+    own.sort(key=lambda event: event.pk, reverse=True)
+    return list(_pair(own, is_paused=key.is_paused))[:_MOST]
 
 
-def _pair(events: Iterable[models.Event]) -> Iterable[Pause]:
-    """A pause ends with the next event that resumes sending."""
-    end: models.Event | None = None
+def _pair(events: Iterable[models.Event], *, is_paused: bool) -> Iterable[Pause]:
+    """A pause ends at its time, or with an earlier event that resumes sending. Replaced ones are left out."""
+    newer: models.Event | None = None
     for event in events:
-        if event.verb == Verb.PAUSE:
-            cause = models.Key(state=models.Key.State.PAUSED, cause=event.detail.get("cause", "")).cause_title
-            ended_at, ended_by = (end.at, end.actor_name) if end else (None, "")
+        if event.verb == Verb.PAUSE and (newer is None or newer.verb == Verb.RESUME):
+            cause = models.Key(state=models.Key.State.PAUSED, cause=event.detail["cause"]).cause_title
+            ends = [(newer.at, newer.actor_name)] if newer else []
+            if event.detail["until"] and (newer or not is_paused):
+                ends.append((datetime.fromisoformat(event.detail["until"]), ""))
+            ended_at, ended_by = min(ends, default=(None, ""))
             yield Pause(cause=cause, began_at=event.at, ended_at=ended_at, ended_by=ended_by)
-        end = event if event.verb == Verb.RESUME else None
+        newer = event
 
 
 def describe_payment(*, key: models.Key, waiting: int) -> str:

@@ -75,7 +75,7 @@ def _describe_next_attempt(portal_request: models.Request, *, failure: failures.
 
 def _describe_turn(*, key: models.Key, position: int | None) -> Waiting:
     if key.is_resuming:
-        text = _("Requests are sent one at a time until one succeeds.")
+        text = _("Resuming: requests are sent one at a time until one succeeds.")
     else:
         text = _(
             "It is sent as soon as it is its turn, usually within a second. "
