@@ -3,13 +3,14 @@
 import difflib
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from django import forms
 from django.core import validators
 from django.db.models import F
-from django.utils import timezone
+from django.utils import dates, timezone
 from django.utils.text import smart_split
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -27,10 +28,8 @@ _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,6})?)\s*(s|m|min|h|d)?", re.IGNORECASE)
 
 _MOST_PEOPLE = 500
-# By its name or as pages say it, where that is one word.
-_STATUSES = {str(word).casefold(): value for value, label in models.Request.Status.choices for word in (value, label)}
-
 _DAYS = {str(_("today")).casefold(): 0, str(_("yesterday")).casefold(): 1}  # ago
+_DAY = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[0-9]{1,2} [a-z]{3,9}(?: [0-9]{4})?")
 
 
 class DurationField(WholeText):
@@ -94,19 +93,18 @@ def check_order(form: forms.Form, cleaned: dict[str, Any]) -> None:
         form.add_error("until", _("The last day must not be before the first."))
 
 
-def _take_names(text: str) -> tuple[str, dict[str, Any]]:
-    """The text without what names a state, a failure or a day, and what these are. A quoted word is text."""
-    rest, named = list[str](), dict[str, Any]()
-    for word in smart_split(text):
-        if word in failures.CATALOGUE and "failure" not in named:
-            named["failure"] = word
-        elif (status := _STATUSES.get(word.casefold())) and "status" not in named:
-            named["status"] = status
-        elif (days := _DAYS.get(word.casefold())) is not None and "since" not in named:
-            named["since"] = named["until"] = timezone.localdate() - timedelta(days=days)
-        else:
-            rest.append(word)
-    return " ".join(rest), named
+def _read_day(text: str) -> date | None:
+    """The last day of this name, to the reader: today, Tuesday, 24 Nov, 24 November 2025 or 2025-11-24."""
+    today, name = timezone.localdate(), text.casefold()
+    days = {str(day).casefold(): (today.weekday() - number) % 7 for number, day in dates.WEEKDAYS.items()} | _DAYS
+    if name in days:
+        return today - timedelta(days=days[name])
+    for year in ("", f" {today.year}", f" {today.year - 1}") if _DAY.fullmatch(name) else ():
+        with suppress(forms.ValidationError):
+            day: date = choose_day("").clean(text + year)
+            if day <= today or not year:
+                return day
+    return None
 
 
 def explain_nobody(name: str) -> str:
@@ -166,8 +164,9 @@ class RequestFilterForm(ListFilterForm):
         label=_("Search"),
         required=False,
         help_text=_(
-            "A request's number, or words from a note, an error, a name or an ID. A state, a failure's code or a day "
-            "filters: failed, 422, today, yesterday. Quote it to search for it as text."
+            "A request's number (R-42), or words from a note, an error, a name or an ID. A state, a failure's code, a "
+            "type or a day filters: failed, 422, Python, yesterday, Tuesday, 24 Nov, 2026-11-24. Quote it to search it "
+            "as text."
         ),
         # More than may be looked for, so that too much is said to be so; in any script no more than an address takes.
         widget=forms.TextInput(
@@ -202,9 +201,9 @@ class RequestFilterForm(ListFilterForm):
         cleaned = super().clean() or {}
         check_order(self, cleaned)
         text = cleaned.get("q", "")
-        number = models.read_number(text)
+        number = None if text in failures.CATALOGUE else models.read_number(text)
         if number is None:
-            text, named = _take_names(text)
+            text, named = self._take_names(text)
             cleaned |= {name: value for name, value in named.items() if not cleaned.get(name)}
         return {**cleaned, "number": number, "words": self._read_words(text) if number is None else []}
 
@@ -218,6 +217,26 @@ class RequestFilterForm(ListFilterForm):
         if isinstance(self.fields[name], DurationField) and value.strip().isdecimal():
             return gettext("%(seconds)s s") % {"seconds": value.strip()}
         return str(dict(getattr(self.fields[name], "choices", [])).get(value, value))
+
+    def _take_names(self, text: str) -> tuple[str, dict[str, Any]]:
+        """The text without names of states, failures, types, people and days, and what these are. Quotes are text."""
+        words, rest, found = list(smart_split(text)), list[str](), dict[str, Any]()
+        people = models.User.objects.filter(username__in=words) if "person" in self.fields else ()
+        names: dict[str, dict[str, Any]] = {one.username.casefold(): {"person": [one.pk]} for one in people}
+        for field in ("type", "failure", "status"):
+            choices: list[tuple[str, Any]] = self.fields[field].choices  # type: ignore[attr-defined]
+            names |= {str(word).casefold(): {field: pair[0]} for pair in choices if pair[0] for word in pair}
+        while words:
+            for length in (3, 2, 1):
+                day = _read_day(name := " ".join(words[:length]))
+                named = {"since": day, "until": day} if day else names.get(name.casefold())
+                if named and not named.keys() & found.keys():
+                    found |= named
+                    break
+            else:
+                rest.append(words[0])
+            del words[:length]
+        return " ".join(rest), found
 
     def _read_words(self, text: str) -> list[str]:
         try:

@@ -1,7 +1,8 @@
 """The history: searched, filtered, turned round, a page at a time; what cannot be read is said."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -84,6 +85,54 @@ def test_a_day_is_a_word_of_the_search(browse, alice):
     assert browse(alice, "q=today") == [today.pk]
     assert browse(alice, "q=Yesterday") == [yesterday.pk]
     assert browse(alice, "q=%22today%22") == []
+
+
+@pytest.mark.parametrize("code", ["422", "402"])
+def test_a_number_that_is_a_failure_s_code_finds_what_failed_so_and_names_the_request(
+    browse, sign_in, alice, bob, anna, code
+):
+    numbered = rows.create_request(alice, pk=int(code))
+    failed = rows.create_request(bob, status="FAILED", failure=code)
+    assert browse(anna, f"q={code}") == [failed.pk]
+    assert browse(anna, f"q=R-{code}") == [numbered.pk]
+    link = f'<a href="?q=R-{code}">R-{code}</a>'
+    assert link in sign_in(alice).get(f"/requests/?q={code}").text
+    assert link not in sign_in(alice).get(f"/requests/?q=failed+{code}").text
+    assert browse(anna, f"q={failed.pk}") == [failed.pk]
+
+
+def test_types_people_and_days_are_words_of_the_search(browse, alice, bob, anna):
+    now = timezone.now()
+    python = rows.create_request(alice, type="python", note="of go and python", created_at=now)
+    voip = rows.create_request(bob, type="voip", created_at=now - timedelta(days=3))
+    old = rows.create_request(bob, type="python", note="bob", created_at=now - timedelta(days=370))
+    day, year_ago = timezone.localtime(now - timedelta(days=3)), timezone.localtime(now - timedelta(days=370))
+    for query, expected in {
+        "python": [old, python],
+        "Python": [old, python],
+        '"python"': [python],
+        "VoIP": [voip],
+        "bob": [old, voip],
+        '"of go"': [python],
+        f"{day:%A}": [voip],
+        f"{now:%A}".lower(): [python],
+        f"{day:%Y-%m-%d}": [voip],
+        f"{day.day} {day:%b}": [voip],
+        f"{day.day} {day:%B} voip": [voip],
+        f"bob {day.day} {day:%b}": [voip],
+        f"python {year_ago:%d %B %Y} bob": [old],
+        "9999-12-31": [],
+    }.items():
+        assert sorted(browse(anna, urlencode({"q": query}))) == sorted(row.pk for row in expected), query
+    assert browse(alice, "q=bob") == [], "to who sees only their own a name is text"
+
+
+def test_a_day_that_is_named_is_one_of_the_reader_s_zone(browse, bob):
+    bob.time_zone = "Pacific/Kiritimati"
+    bob.save()
+    found = rows.create_request(bob, created_at=datetime(2026, 11, 23, 11, tzinfo=UTC))
+    rows.create_request(bob, created_at=datetime(2026, 11, 24, 11, tzinfo=UTC))
+    assert browse(bob, "q=2026-11-24") == browse(bob, "q=24+Nov+2026") == [found.pk]
 
 
 def test_a_name_that_nobody_has_leads_to_those_that_are_like_it(browse, sign_in, alice, anna):
