@@ -19,6 +19,7 @@ let view; // once it is loaded
 let fields = root.dataset.waits === "true" ? null : {}; // what goes with the opening; null: a reason comes first
 let turn = 0; // grows with each opening and each end: what belongs to an earlier one is over
 let current = null; // the portal's answer without the address
+let last = null; // where the portal says of the last one whether it may go on
 let since = null; // when it was connected
 let heard = 0; // when the portal last answered
 let cuts = 0;
@@ -98,15 +99,30 @@ async function open() {
   if (mine !== turn) return opened ? tellEnd(answer.end) : undefined;
   if (opened) return connect(answer);
   if (!response && cuts) return cut(); // what cut the connection is still there
-  if (OVER.includes(response?.status)) return finish("refused", { words: "forbidden" });
+  if (OVER.includes(response?.status) || answer?.is_gone) {
+    const why = (await explainEnd()) ?? (answer?.is_gone ? answer : { words: "forbidden" });
+    return mine === turn ? finish("refused", why) : undefined;
+  }
   if (answer?.state !== "busy") return finish("refused", answer?.state === "refused" ? answer : { words: "failed" });
   finish("busy", answer);
   busy += 1;
   if (busy < MOST_BUSY) timer = setTimeout(open, wait(answer.retry_after, 3, 1, 300));
 }
 
+// Why there is nothing to open any more: of the last connection the portal still knows.
+async function explainEnd() {
+  if (!last) return null;
+  try {
+    const response = await post(last, {}, { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(WITHIN) });
+    return (await response.json()).ended;
+  } catch {
+    return null;
+  }
+}
+
 function connect({ url, ...answer }) {
   current = answer;
+  last = answer.alive;
   const mine = turn;
   const mineOnly =
     (react) =>

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from portal import forms, models
 from portal.services.connections import access, ending, offers, opening, sharing
 from portal.views import workstations
-from portal.views.components import paging, policy
+from portal.views.components import endings, paging, policy
 from portal.views.http import SignedInRequest
 
 Kind = models.Connection.Kind
@@ -39,7 +39,12 @@ def live_log(request: SignedInRequest, uid: str) -> HttpResponse:
 
 
 def _show(request: SignedInRequest, uid: str, *, kind: models.Connection.Kind, template: str) -> HttpResponse:
-    workstation, allowed = _find(request, uid)
+    try:
+        workstation, allowed = _find(request, uid)
+    except Http404:
+        shared = models.Workstation.objects.filter(shares__person=request.user)
+        why = endings.explain_end(person=request.user, number=paging.find_newest(rows=shared, uid=uid).pk)
+        return render(request, "workstations/over.html", why, status=HTTPStatus.NOT_FOUND)
     if kind not in allowed.kinds:
         raise Http404
     shown = {
@@ -91,14 +96,7 @@ def open_one(request: SignedInRequest, uid: str) -> JsonResponse:
 
 def _refuse(refusal: opening.NotOpened) -> JsonResponse:
     is_busy = isinstance(refusal, opening.Busy)
-    words = {
-        "state": "busy" if is_busy else "refused",
-        "title": refusal.title,
-        "text": refusal.text,
-        "said": refusal.said,
-        "retry_after": refusal.retry_after,
-        "is_gone": isinstance(refusal, opening.Gone),
-    }
+    words = {"state": "busy" if is_busy else "refused", "is_gone": isinstance(refusal, opening.Gone), **vars(refusal)}
     return JsonResponse(words, status=HTTPStatus.SERVICE_UNAVAILABLE if is_busy else HTTPStatus.CONFLICT)
 
 
@@ -111,17 +109,10 @@ def _find_connection(request: SignedInRequest, number: int) -> models.Connection
 @require_POST
 def note_alive(request: SignedInRequest, number: int) -> JsonResponse:
     """Note that the page is open; it is told when it has to close."""
-    if ending.note_alive(connection=_find_connection(request, number)):
+    connection = _find_connection(request, number)
+    if ending.note_alive(connection=connection):
         return JsonResponse({"ended": None})
-    return JsonResponse(
-        {
-            "ended": {
-                "title": _("The connection has ended"),
-                "text": _("The workstation has ended or is being released, or it isn't shared with you any more."),
-                "is_gone": True,
-            }
-        }
-    )
+    return JsonResponse({"ended": endings.explain_end(person=request.user, number=connection.workstation_id)})
 
 
 @require_POST

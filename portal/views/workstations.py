@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal import failures, forms, models
 from portal.models.event import Verb
-from portal.services.connections import offers
+from portal.services.connections import ending, offers
 from portal.services.mirrors import doubts, releases, types
 from portal.views.components import live, paging, tabs
 from portal.views.http import SignedInRequest, read_key
@@ -75,7 +75,8 @@ def _release_several(request: SignedInRequest) -> HttpResponse:
     form = forms.ReasonForm(request.POST if "confirmed" in request.POST else None)
     form.fields["reason"].required = not all(_is_own(request, row) for row in ticked)
     if not form.is_valid():
-        return render(request, "workstations/release_several.html", {"form": form, "rows": ticked})
+        opened = ending.list_open(workstations=ticked, besides=request.user)
+        return render(request, "workstations/release_several.html", {"form": form, "rows": ticked, "opened": opened})
     count = releases.request_releases(actor=request.user, workstations=ticked, reason=str(form.cleaned_data["reason"]))
     done = ngettext("%(count)d workstation is being released.", "%(count)d workstations are being released.", count)
     messages.success(request, done % {"count": count})
@@ -118,7 +119,8 @@ def _read_part(request: SignedInRequest, workstation: models.Workstation) -> liv
     """How the page asks again. Files and logs are in the provider's response; when it was last heard, to the minute."""
     heard = workstation.refreshed_at.replace(second=0, microsecond=0)
     release = workstation.release_requested_at, workstation.release_tries, workstation.release_failure
-    facts = workstation.raw, release, workstation.doubted_at, workstation.ended_at, heard
+    opened = [(row.person_id, row.kind) for row in ending.list_open(workstations=[workstation], besides=request.user)]
+    facts = workstation.raw, release, workstation.doubted_at, workstation.ended_at, heard, opened
     key = read_key(request)
     is_moving = workstation.status != "active" or workstation.release_requested_at is not None
     return live.Part(version=live.read_version(request, facts, key=key), pause=5, is_awaited=is_moving)
@@ -144,6 +146,7 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         if _may_release(request, workstation) and not is_left
         else [],
         "connections": _list_connections(workstation),
+        "opened": ending.list_open(workstations=[workstation], besides=request.user),
         "release": _find_release(workstation),
         "shares": _list_shares(workstation) if is_own else [],
         "share_form": forms.ShareForm(),

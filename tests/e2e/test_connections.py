@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Playwright, expect
 from portal.sandbox import names
 from tests.e2e import checks, firefox, remote
 from tests.e2e.conftest import ARGUMENTS, CHROMIUM, QUICK, Portal
-from tests.e2e.steps import create_administrator, request, sign_in
+from tests.e2e.steps import add_person, create_administrator, join, request, sign_in
 from tests.provider import server
 
 
@@ -138,7 +138,7 @@ def test_a_page_says_that_the_workstation_was_released_and_no_address_is_kept(br
         expect(other.locator("main")).to_contain_text("Ended", timeout=15_000)
     words = page.locator("[data-connection]")
     expect(words).to_have_attribute("data-connection", re.compile("ended|refused"), timeout=30_000)
-    expect(words).to_contain_text("has ended")
+    expect(words).to_contain_text("ada released this workstation at")
     expect(page.get_by_role("button", name="Connect again")).to_be_hidden()
 
     tokens = [url.rpartition("/")[2] for url in opened if "/v1/" in url]
@@ -147,6 +147,37 @@ def test_a_page_says_that_the_workstation_was_released_and_no_address_is_kept(br
         for file in portal.folder.glob("portal.sqlite3*"):
             assert token.encode() not in Path(file).read_bytes(), file.name
     page.context.close()
+
+
+@pytest.mark.parametrize("is_released", [True, False])
+def test_who_works_in_a_shared_workstation_reads_why_it_is_gone(browser, portal, administrator, is_released):
+    owner, guest, name = browser.new_context().new_page(), browser.new_context().new_page(), f"carol{is_released}"
+    owner.goto(f"{portal.address}/accounts/login/")
+    uid = make_one(owner, portal)
+    join(guest, portal.address, add_person(owner, portal.address, name, "Member"))
+    owner.goto(f"{portal.address}/workstations/{uid}/")
+    owner.locator("#share summary").click()
+    owner.fill("#share [name=person]", name)
+    owner.check("#share [name=level][value=work]")
+    owner.locator("#share [type=submit]").click()
+    guest.goto(f"{portal.address}/workstations/{uid}/terminal/")
+    words = guest.locator("[data-connection]")
+    expect(words).to_have_attribute("data-connection", "connected", timeout=15_000)
+    if is_released:
+        owner.locator("#release > summary").click()
+        expect(owner.locator("#release")).to_contain_text(f"{name} has a terminal open.", timeout=15_000)
+        owner.locator("#release").get_by_role("button", name="Release").click()
+        why = re.compile(r"ada released this workstation at \d\d:\d\d UTC, .+\. Its files stay in ada's workspace\.")
+    else:
+        owner.get_by_role("button", name="Stop sharing").click()
+        why = re.compile(r"ada shared this workstation with you until \d\d:\d\d UTC, ")
+    expect(words).to_contain_text(why, timeout=40_000)
+    expect(guest.get_by_role("button", name="Connect again")).to_be_hidden()
+    expect(owner.locator("main")).to_contain_text("Ended" if is_released else "Not shared with", timeout=15_000)
+    guest.reload()
+    expect(guest.locator("main")).to_contain_text(why)
+    owner.context.close()
+    guest.context.close()
 
 
 # --- With a real desktop and a real shell ---

@@ -1,8 +1,11 @@
 """The pages that hold a connection into a workstation, and what they and scripts get."""
 
+import re
+
 import pytest
 
 from portal import models
+from portal.models.clock import Now
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -197,3 +200,75 @@ def test_who_else_opened_it_is_never_left_out(sign_in, alice, bob, uid):
     for _ in range(20):
         models.Connection.objects.create(workstation=workstation, person=alice, kind="terminal")
     assert "<bdi>bob</bdi>" in sign_in(alice).get(f"/workstations/{uid}/").content.decode()
+
+
+# --- Who worked in it is told why it is gone ---
+
+
+@pytest.fixture
+def guest(sandbox, sign_in, alice, bob, uid):
+    """bob, who works in alice's workstation; and where his page says that it is open."""
+    sign_in(alice).post(f"/workstations/{uid}/shares/", {"person": "bob", "level": "work"})
+    browser = sign_in(bob)
+    script(sandbox, status=200, body={"url": SECRET}, times=2)
+    return browser, open_one(browser, uid).json()["alive"]
+
+
+def read_ends(guest, uid: str) -> list[str]:
+    """What bob's page says at its next sign of life, and where he loads it again."""
+    browser, alive = guest
+    again = browser.get(f"/workstations/{uid}/terminal/")
+    assert (open_one(browser, uid).status_code, again.status_code) == (404, 404)
+    texts = [browser.post(alive).json()["ended"]["text"], again.content.decode()]
+    return [" ".join(text.replace("&#x27;", "'").split()) for text in texts]
+
+
+def test_of_a_release_a_guest_reads_by_whom_and_where_the_files_are(sign_in, alice, guest, uid):
+    browser, alive = guest
+    sign_in(alice).post(f"/workstations/{uid}/release/")
+    words = re.compile(r"alice released this workstation at \d\d:\d\d UTC, .+\. Its files stay in alice's workspace\.")
+    assert words.fullmatch(browser.post(alive).json()["ended"]["text"]), "while it is being released"
+    assert open_one(browser, uid).json()["is_gone"]
+    models.Workstation.objects.update(ended_at=Now())
+    assert all(words.search(text) for text in read_ends(guest, uid))
+
+
+def test_of_an_end_that_nobody_asked_for_a_guest_reads_whose_have_the_files(guest, uid):
+    models.Workstation.objects.update(ended_at=Now())
+    assert all("ended by itself. Its files stay in alice's workspace." in text for text in read_ends(guest, uid))
+
+
+@pytest.mark.parametrize("is_over", [{"ended_at": Now()}, {"until": Now()}])
+def test_of_a_share_that_ended_a_guest_reads_that_alone_though_a_release_follows(sign_in, alice, guest, uid, is_over):
+    models.Share.objects.update(**is_over)
+    words = re.compile(r"alice shared this workstation with you until \d\d:\d\d UTC, ")
+    assert all(words.search(text) for text in read_ends(guest, uid))
+    sign_in(alice).post(f"/workstations/{uid}/release/")
+    assert all(words.search(text) and "released" not in text for text in read_ends(guest, uid))
+
+
+def test_who_may_only_look_now_reads_that_and_its_owner_reads_of_the_release(sandbox, sign_in, alice, guest, uid):
+    browser = sign_in(alice)
+    own = open_one(browser, uid).json()["alive"]
+    browser.post(f"/workstations/{uid}/shares/", {"person": "bob", "level": "look"})
+    text = guest[0].post(guest[1]).json()["ended"]["text"]
+    assert text == "You may no longer use this workstation in this way."
+    browser.post(f"/workstations/{uid}/release/")
+    assert browser.post(own).json()["ended"]["text"].startswith("alice released this workstation at ")
+
+
+def test_a_release_asks_with_the_names_of_those_whose_pages_are_open(sign_in, alice, olga, guest, uid):
+    models.Connection.objects.create(workstation=models.Workstation.objects.get(), person=alice, kind="desktop")
+    open_there = "<bdi>bob</bdi> has a terminal open."
+    number = str(models.Workstation.objects.get().pk)
+
+    def read_questions(person: models.User) -> list[str]:
+        browser = sign_in(person)
+        one, several = browser.get(f"/workstations/{uid}/"), browser.post("/workstations/", {"workstation": number})
+        return [" ".join(page.content.decode().split()) for page in (one, several)]
+
+    assert all(page.count(open_there) == 1 for page in read_questions(alice))
+    assert not any("<bdi>alice</bdi> has" in page for page in read_questions(alice))
+    assert all("<bdi>alice</bdi> has a desktop open." in page for page in read_questions(olga))
+    models.Connection.objects.filter(kind="terminal").update(ended_at=Now())
+    assert not any(open_there in page for page in read_questions(alice))

@@ -234,7 +234,7 @@ def test_signed_out_a_poll_is_told_where_to_sign_in_and_come_back(client, alice,
     [
         ("/requests/{number}/", "live", 2),
         ("/requests/sending/", "live", 2),
-        ("/workstations/machine/", "live", 4),
+        ("/workstations/machine/", "live", 5),
         ("/", "live", 5),
         ("/requests/", "live", 4),
         ("/key/", "live", 7),

@@ -1,5 +1,6 @@
 """The end of a connection: its page says so, or is silent for too long, or its workstation has ended."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -39,6 +40,15 @@ def note_alive(*, connection: models.Connection) -> bool:
 def end_connection(*, connection: models.Connection, by: models.User | None) -> None:
     """Note that it has ended now; once. `by` nobody: the portal found out."""
     _end(connection, by=by, ended_at=clock.read_clock(), among=models.Connection.objects.filter(ended_at=None))
+
+
+def list_open(*, workstations: Iterable[models.Workstation], besides: models.User) -> list[models.Connection]:
+    """What others than this person have open there, as far as pages tell."""
+    rows = models.Connection.objects.filter(
+        workstation__in=workstations, kind__in=models.Connection.HELD, ended_at=None
+    )
+    others = rows.exclude(person=besides).select_related("person", "workstation__request")
+    return list(others.order_by("workstation", "person", "kind", "pk"))
 
 
 def end_silent(*, lease: leases.Lease) -> int:
