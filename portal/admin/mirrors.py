@@ -25,6 +25,11 @@ def _find_workspaces(asked: found.Asked) -> set[int]:
     return ids
 
 
+def _show_status(row: models.Workstation) -> failures.Words:
+    """AgentStation's last word, which for what was released or not found is that it is active."""
+    return row.status if row.is_live or row.status in row.ENDED_STATUSES else _("ended")
+
+
 @pages.register(models.Workstation)
 class WorkstationAdmin(readonly.ReadOnlyAdmin):
     """The provider's workstations; without a request, orphans."""
@@ -35,7 +40,7 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
         columns.row_link("request"),
         columns.row_link("request__requester"),
         columns.short_text("type", longest=30),
-        columns.short_text("status", longest=30),
+        columns.make_column(_show_status, field="status"),
         columns.row_link("workspace"),
         columns.moment("ended_at", label=_("ended")),
     )

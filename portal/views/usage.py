@@ -42,6 +42,7 @@ def show(request: SignedInRequest) -> HttpResponse:
         "ready_mostly": usage.find_percentile(seconds=total["seconds"], percent=95),
         "exact_seconds": usage.EXACT_SECONDS,
         "live": _count_live(request.user),
+        "by_week": (until - since).days >= _MOST_COLUMNS,
         "chart": charts.draw_columns(_list_columns(used.statuses, since=since, until=until)),
         "types": charts.draw_bars(_list_types(total, since=since, until=until)),
         "failures": charts.draw_bars(_list_failures(total, since=since, until=until)),
@@ -92,10 +93,7 @@ def _split_period(*, since: date, until: date) -> Iterator[tuple[date, date]]:
 
 
 def _name_period(*, since: date, until: date) -> str:
-    return _("%(since)s to %(until)s") % {
-        "since": date_format(since, "j M Y"),
-        "until": date_format(until, "j M Y"),
-    }
+    return _("%(since)s to %(until)s") % {"since": date_format(since, "j M Y"), "until": date_format(until, "j M Y")}
 
 
 def _list_types(total: usage.Counts, *, since: date, until: date) -> list[tuple[str, str, int]]:

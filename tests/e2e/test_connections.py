@@ -88,6 +88,8 @@ def test_the_terminal_answers(page, portal, uid):
     connect(page, portal, uid, "terminal")
     page.keyboard.type("echo it is alive\n", delay=5)
     expect(page.locator(".xterm-rows > div", has_text=re.compile("^it is alive"))).to_be_visible()
+    black = page.locator(".xterm-viewport").evaluate("bar => getComputedStyle(bar).backgroundColor")
+    assert black == "rgba(0, 0, 0, 0)", "below the last row"
 
 
 def test_the_live_log_shows_a_line_an_entry(page, portal, uid):

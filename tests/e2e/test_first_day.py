@@ -72,7 +72,12 @@ def test_everything_works_without_javascript(browser, portal, people):
         if page.locator("#live").get_attribute("data-request-status") == "succeeded":
             break
         page.reload()
-    expect(page.get_by_text("View workstation")).to_be_visible()
+    page.get_by_text("View workstation").click()
+    page.wait_for_url("**/workstations/*/")
+    page.goto(f"{page.url}terminal/")
+    expect(page.locator("noscript > p")).to_be_visible()
+    expect(page.get_by_text("Connecting…")).to_be_hidden()
+    page.goto(portal.address)
     page.locator(".account > summary").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/accounts/login/**")

@@ -92,7 +92,7 @@ def test_an_operator_decides_by_hand(open_as, portal):
     page.get_by_role("button", name="Resolve").locator("visible=true").click()
     expect(page.locator(".messages")).to_contain_text(f"{label} is resolved")
     page.goto(mine)
-    expect(page.locator("#live")).to_contain_text("A person confirmed: nothing was created")
+    expect(page.locator("#live")).to_contain_text("chose to send it again")
     await_status(page, "unknown")
 
     row = open_row(page, unknown, label)

@@ -152,4 +152,4 @@ def test_its_requester_reads_who_released_it_and_why(sandbox, sign_in, alice, ol
     models.Workstation.objects.update(ended_at=models.clock.Now())
     page = sign_in(alice).get(f"/requests/{workstation.request_id}/").content.decode()
     assert "Workstation released by olga" in page
-    assert "Idle for days. Its files stay in the workspace." in page
+    assert "Its files stay in the workspace. Reason: Idle for days." in page

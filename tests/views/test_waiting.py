@@ -116,7 +116,7 @@ def test_in_the_queue_it_tells_its_place(sandbox, online, read, alice, bob):
     second = factories.submit(alice)
     factories.submit(bob)
     page = read(second)
-    assert "At most 16 calls are under way at one time. Its place in the queue: 3." in page
+    assert "Calls under way at one time: 16 at most. Its place in the queue: 3." in page
 
 
 def test_without_a_worker_it_says_so(sandbox, read, alice):

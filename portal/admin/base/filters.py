@@ -110,7 +110,7 @@ class LevelFilter(ProviderChoices):
 class WorkstationStatusFilter(ProviderChoices):
     """The statuses of the provider's contract."""
 
-    title = _("status")
+    title = _("last status")
     parameter_name = "status"
     options = tuple((status, status) for status in ("active", "completed", "errored"))
 

@@ -54,7 +54,7 @@ GROUPS = (
             Verb.RECONCILE: _("{who} compared {what} with AgentStation's lists"),
             Verb.NEEDS_REVIEW: _("{who} asked for a review of {what}"),
             Verb.ADOPT: _("{who} linked a workstation to {what}"),
-            Verb.NOT_CREATED: _("{who} confirmed that nothing was created for {what}"),
+            Verb.NOT_CREATED: _("{who} chose to send {what} again"),
             Verb.BASELINE_SCAN: _("{who} read AgentStation's lists for the first time, of the {what}"),
         },
     ),

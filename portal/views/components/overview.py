@@ -102,6 +102,7 @@ def _count_day(account: models.Account) -> list[Figure]:
     ended = statuses[_States.SUCCEEDED] + statuses[_States.FAILED]
     code, count = codes.most_common(1)[0] if codes else ("", 0)
     time = usual.read_usual_time(account=account)
+    within = "–" if time is None else _("less than 1 s") if time < 1 else _("%(seconds)d s") % {"seconds": round(time)}
     figures = [
         (_("Requests in 24 hours"), str(statuses.total()), ""),
         (
@@ -109,7 +110,7 @@ def _count_day(account: models.Account) -> list[Figure]:
             f"{100 * statuses[_States.SUCCEEDED] // ended} %" if ended else "–",
             "",
         ),
-        (_("Usually ready within"), _("%(seconds)d s") % {"seconds": round(time)} if time is not None else "–", ""),
+        (_("Usually ready within"), within, ""),
         (_("Most frequent failure"), code if count else "–", links.to_history(failure=code) if count else ""),
     ]
     return [Figure(label=label, value=value, link=link) for label, value, link in figures]

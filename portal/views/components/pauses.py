@@ -59,6 +59,6 @@ def describe_payment(*, key: models.Key, waiting: int) -> str:
         return ""
     return _(
         "AgentStation no longer accepts our team's requests: payment is required (402). The credits are used up, or a "
-        "payment has expired. Please check the billing of our account. %(waiting)d requests are waiting; they are sent "
+        "payment has expired. Please check the billing of our account. Requests that wait: %(waiting)d. They are sent "
         "once an operator resumes sending in the workstation portal."
     ) % {"waiting": waiting}

@@ -138,7 +138,7 @@ def _describe_after_release(request_history: RequestHistory) -> list[Step]:
     for event in request_history.events:
         if event.verb == Verb.REQUEST_RELEASE and event.reason:
             title = _("Workstation released by %(name)s") % {"name": event.actor_name}
-            text = f"{event.reason} {text}"
+            text = _("Its files stay in the workspace. Reason: %(reason)s") % {"reason": event.reason}
     return [Step(title=title, state="off", text=text, at=workstation.ended_at)]
 
 
@@ -216,17 +216,17 @@ def _describe_decision(event: models.Event) -> Step:
         missing = _("AgentStation's lists (%(active)s active, %(ended)s ended) show no workstation for it, twice.")
         title, text = (_("Found"), shown) if found else (_("Nothing was created"), missing)
         return Step(title=title, state="done", text=text % values, at=event.at)
-    titles = {Verb.ADOPT: _("Found by an operator"), Verb.NOT_CREATED: _("A person confirmed: nothing was created")}
+    again = _("%(who)s chose to send it again") % {"who": event.actor_name}
+    titles = {Verb.ADOPT: _("Found by an operator"), Verb.NOT_CREATED: again}
     titles |= {Verb.NEEDS_REVIEW: _("Needs review"), Verb.REQUEST_CANCEL: _("Cancellation requested")}
-    text = ""
-    if event.verb == Verb.REQUEST_CANCEL:
-        text = _("If nothing was created, the request is cancelled. If a workstation was created, you can release it.")
+    cancel = _("If nothing was created, the request is cancelled. If a workstation was created, you can release it.")
+    texts = {Verb.REQUEST_CANCEL: cancel, Verb.NOT_CREATED: _("There may be two workstations, and both are billed.")}
     who = f"{event.actor_name}: " if event.actor_name else ""
     reason = event.reason if event.actor_name else _(event.reason)  # the portal's own reasons are kept in English
     return Step(
         title=titles[Verb(event.verb)],
         state="warn" if event.verb == Verb.NEEDS_REVIEW else "done",
-        text=f"{who}{reason}" if reason else text or event.actor_name,
+        text=f"{who}{reason}" if reason else texts.get(Verb(event.verb), event.actor_name),
         at=event.at,
     )
 

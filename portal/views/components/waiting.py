@@ -79,7 +79,7 @@ def _describe_turn(*, key: models.Key, position: int | None) -> Waiting:
     else:
         text = _(
             "It is sent as soon as it is its turn, usually within a second. "
-            "At most %(count)s calls are under way at one time."
+            "Calls under way at one time: %(count)s at most."
         ) % {"count": settings.PORTAL_CALLS_IN_FLIGHT}
     return Waiting(title=_("Waiting in the queue"), text=text, position=position, is_up_to_worker=True)
 

@@ -1,0 +1,90 @@
+"""Sentences that were once untrue, or not quite English."""
+
+import re
+
+import pytest
+
+from portal import models
+from portal.models.clock import Now
+from portal.services.key import accounts
+from tests import factories
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db
+
+# No space is read where such a tag stands.
+_INLINE = re.compile(r"</?(?:a|b|bdi|code|kbd|span|time|svg|use)\b[^>]*>")
+PATHS = (
+    *("/", "/key/", "/usage/", "/requests/new/", "/requests/", "/requests/?q=zzzz&status=FAILED", "/requests/?after=9"),
+    *("/requests/?type=none", "/workstations/", "/workstations/?type=none", "/workspaces/", "/unknown/", "/people/"),
+    *("/failures/", "/failures/422/", "/accounts/", "/notices/", "/requests/1/", "/requests/2/", "/requests/3/"),
+)
+
+
+def read(browser, path: str) -> str:
+    text = browser.get(path).content.decode().replace("&#x27;", "'")
+    return " ".join(re.sub(r"<[^>]*>", "\n", _INLINE.sub("", text.partition("<body")[2])).split())
+
+
+@pytest.fixture
+def released(alice, olga) -> models.Workstation:
+    """Of alice, by olga, who gave a reason without a full stop."""
+    rows.create_request(alice, status="FAILED", failure="422")
+    rows.create_request(alice, status="QUEUED")
+    return rows.create_workstation(rows.create_request(alice), status="active", uid="machine")
+
+
+@pytest.mark.parametrize("name", ["alice", "olga", "anna"])
+def test_no_space_stands_before_a_full_stop_or_a_comma(sign_in, alice, olga, anna, root, released, name):
+    browser = sign_in(models.User.objects.get(username=name))
+    for path in PATHS:
+        assert not re.findall(r".{30}\w [.,;:](?=\s|$)", read(browser, path)), path
+
+
+def test_a_reason_without_a_full_stop_runs_into_no_other_sentence(sign_in, alice, olga, released):
+    sign_in(olga).post("/workstations/machine/release/", {"reason": "Idle since this morning"})
+    models.Workstation.objects.update(ended_at=Now())
+    page = read(sign_in(alice), f"/requests/{released.request_id}/")
+    assert "Its files stay in the workspace. Reason: Idle since this morning" in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_sends_it_again_is_said_to_have_chosen_so(sandbox, sign_in, alice, anna):
+    unknown = factories.send_until_settled(factories.submit(alice, workspace_uid="reset"))
+    factories.ask_people(unknown)
+    sign_in(alice).post(f"/requests/{unknown.pk}/not-created/")
+    assert "alice chose to send it again" in read(sign_in(alice), f"/requests/{unknown.pk}/")
+    event = models.Event.objects.get(verb="not-created")
+    for path in ("/admin/portal/event/", f"/admin/portal/event/{event.pk}/change/"):
+        assert f"alice chose to send {unknown.label} again" in read(sign_in(anna), path)
+
+
+def test_one_that_waits_is_not_several(sign_in, alice, olga):
+    account = accounts.get_current_account()
+    rows.create_request(alice, account=account, status="QUEUED")
+    models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now(), operator_only=True)
+    page = read(sign_in(olga), "/key/")
+    assert "Requests that wait: 1. " in page
+    assert "1 requests" not in page
+
+
+@pytest.mark.parametrize(("days", "unit"), [(90, "day"), (365, "week")])
+def test_the_chart_of_usage_says_what_its_columns_are(sign_in, alice, days, unit):
+    page = read(sign_in(alice), f"/usage/?days={days}")
+    assert page.count(f"Requests by {unit}") == 2
+    assert page.count("Requests by") == 2
+
+
+def test_what_takes_no_second_takes_less_than_one(sign_in, alice, olga):
+    account = accounts.get_current_account()
+    for _ in range(20):
+        rows.create_request(alice, account=account, took=0.2, created_at=rows.NOW)
+    page = read(sign_in(olga), "/")
+    assert "Usually ready within less than 1 s" in page
+
+
+def test_to_auditors_what_has_ended_is_not_active(sign_in, anna, released):
+    models.Workstation.objects.update(ended_at=Now())
+    page = read(sign_in(anna), "/admin/portal/workstation/").partition("machine")[2]
+    assert "active" not in page.partition("workspace")[0]
+    assert "ended" in page
