@@ -41,6 +41,7 @@ urlpatterns = [
     path("requests/<int:number>/close/", requests.close, name="request_close"),
     path("requests/<int:number>/evidence.json", evidence.download, name="request_evidence"),
     path("workstations/", workstations.index, name="workstation_list"),
+    path("workstations/export.csv", export.download_workstations, name="workstation_export_csv"),
     path("workstations/<str:uid>/", workstations.detail, name="workstation_detail"),
     path("workstations/<str:uid>/live/", workstations.live_one, name="workstation_live"),
     path("workstations/<str:uid>/release/", workstations.release, name="workstation_release"),

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from django import forms
-from django.core import validators
 from django.db.models import F
 from django.utils import dates, timezone
 from django.utils.text import smart_split
@@ -18,10 +17,6 @@ from django.utils.translation import gettext_lazy as _
 from portal import failures, models
 from portal.forms.fields import NOT_IN_LIST, WholeText
 
-_NO_DAY = _("This is not a date. Enter year, month and day, such as 2026-01-31.")
-_FAR = _("Choose a day from 1970 to 2199.")
-# Further out a day has no beginning in some zones.
-_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
 _LONGEST = 366 * 86_400  # seconds: a year
 _LONGEST_TYPED = 800  # characters
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
@@ -81,16 +76,27 @@ def choose(label: Any, choices: Any, **values: Any) -> forms.ChoiceField:
 def choose_day(label: Any) -> forms.DateField:
     """A day that may be left out."""
     widget = forms.DateInput(attrs={"type": "date"})
-    near = [validators.MinValueValidator(_FIRST_DAY, _FAR), validators.MaxValueValidator(_LAST_DAY, _FAR)]
-    errors = {"invalid": _NO_DAY}
-    return forms.DateField(label=label, required=False, error_messages=errors, validators=near, widget=widget)
+    errors = {"invalid": _("This is not a date. Enter year, month and day, such as 2026-01-31.")}
+    return forms.DateField(label=label, required=False, error_messages=errors, validators=[_check_near], widget=widget)
+
+
+def choose_moment(label: Any) -> forms.DateTimeField:
+    """A time of the reader's clock that may be left out."""
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"})
+    return forms.DateTimeField(label=label, required=False, validators=[_check_near], widget=widget)
+
+
+def _check_near(day: date) -> None:
+    """Further out a day has no beginning in some zones."""
+    if not 1970 <= day.year <= 2199:
+        raise forms.ValidationError(_("Choose a day from 1970 to 2199."))
 
 
 def check_order(form: forms.Form, cleaned: dict[str, Any]) -> None:
-    """Say beside the last day where it lies before the first."""
+    """Say beside the end where it lies before the beginning."""
     since, until = cleaned.get("since"), cleaned.get("until")
     if since and until and until < since:
-        form.add_error("until", _("The last day must not be before the first."))
+        form.add_error("until", _("The end must not be before the beginning."))
 
 
 def _read_day(text: str) -> date | None:
@@ -123,15 +129,17 @@ def _list_zones() -> list[tuple[str, str]]:
 
 
 class ListFilterForm(forms.Form):
-    """Has a `type` and a `person`, who is asked for only where everybody's rows are listed."""
+    """Has a `type`, and fields that are there only where everybody's rows are listed."""
+
+    FOR_EVERYBODY: ClassVar[tuple[str, ...]] = ("person",)
 
     def __init__(self, *args: Any, types: Iterable[str], with_person: bool, **kwargs: Any) -> None:
         """`types` are the names of those that the rows may have."""
         super().__init__(*args, **kwargs)
         names = [(name, models.label_type(name)) for name in types]
         self.fields["type"].choices = [("", _("Any")), *names]  # type: ignore[attr-defined]
-        if not with_person:
-            del self.fields["person"]
+        for name in () if with_person else self.FOR_EVERYBODY:
+            del self.fields[name]
 
 
 class PartsForm(forms.Form):

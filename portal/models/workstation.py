@@ -4,19 +4,21 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
-from django.db.models.functions import Coalesce
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, TextField
+from django.db.models.functions import Cast, Coalesce, Length
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
 from portal.models.attempt import Attempt
 from portal.models.beginning import Beginning
-from portal.models.clock import Now
+from portal.models.clock import Now, Seconds
 from portal.models.request import Request
 from portal.models.user import User
 from portal.models.workspace import Mirror, Workspace
 
 RELEASES_WAIT = timedelta(minutes=1)  # for which a 429 to one release is obeyed by the others
+# Of the seconds for which one was seen live: an index tells short runs from long ones by it.
+RUN_DIGITS = Length(Cast(Cast(Seconds("ended_at", "first_seen_at"), BigIntegerField()), TextField()))
 _NEVER = 2**63 - 1  # later than every tick
 
 
@@ -198,6 +200,7 @@ class Workstation(Mirror):
                 condition=Q(release_tried_at__isnull=False),
             ),
             models.Index(F("last_scan_id"), name="workstation_by_scan", condition=Q(last_scan_id__isnull=False)),
+            models.Index(RUN_DIGITS, F("id").desc(), name="workstation_by_length", condition=Q(ended_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -211,3 +214,10 @@ class Workstation(Mirror):
     @property
     def is_live(self) -> bool:
         return self.ended_at is None
+
+    @property
+    def seconds_run(self) -> float | None:
+        """From its start to its end; None where that is not known: it runs, or had ended when it was first seen."""
+        if self.ended_at is None or self.ended_at <= self.first_seen_at:
+            return None
+        return max(0.0, (self.ended_at - (self.created_at or self.first_seen_at)).total_seconds())

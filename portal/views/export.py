@@ -1,7 +1,8 @@
-"""The history as a file: exactly the requests that the filters in the address find."""
+"""Lists as files: exactly the requests, or the workstations, that the filters in the address find."""
 
 from functools import partial
 
+from django.forms import Form
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -9,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from portal.services.search import exporting, finding
 from portal.streams import limit_streams
-from portal.views import history
+from portal.views import history, workstations
 from portal.views.http import SignedInRequest
 
 
@@ -21,17 +22,31 @@ def download(request: SignedInRequest, form: str) -> HttpResponseBase:
     if not asked.is_valid():
         return redirect(f"{reverse('request_list')}?{request.GET.urlencode()}")
     chosen = history.read_filters(user=request.user, values=asked.cleaned_data)
-    pieces = exporting.export_rows(
-        actor=request.user,
-        kind="requests",
-        form=form,
-        asked=history.read_shown(asked, query=request.GET),
-        find=partial(_find, chosen),
-        newest_first=asked.cleaned_data["sort"] != "oldest",
-    )
-    headers = {"Content-Disposition": f'attachment; filename="requests.{form}"'}
-    return StreamingHttpResponse(pieces, content_type=exporting.CONTENT_TYPES[form], headers=headers)
+    return _send(request, "requests", form, asked=asked, find=partial(_find, chosen))
+
+
+@require_POST
+@limit_streams
+def download_workstations(request: SignedInRequest) -> HttpResponseBase:
+    """The same of the list of workstations."""
+    asked = workstations.read_form(request)
+    if not asked.is_valid():
+        return redirect(f"{reverse('workstation_list')}?{request.GET.urlencode()}")
+    return _send(request, "workstations", "csv", asked=asked, find=partial(workstations.find_all, request, asked))
 
 
 def _find(chosen: finding.Filters, part: finding.Slice) -> list[int]:
     return finding.find_requests(filters=chosen, part=part)
+
+
+def _send(request: SignedInRequest, kind: str, form: str, *, asked: Form, find: exporting.Find) -> HttpResponseBase:
+    pieces = exporting.export_rows(
+        actor=request.user,
+        kind=kind,
+        form=form,
+        asked=history.read_shown(asked, query=request.GET),
+        find=find,
+        newest_first=asked.cleaned_data.get("sort") != "oldest",
+    )
+    headers = {"Content-Disposition": f'attachment; filename="{kind}.{form}"'}
+    return StreamingHttpResponse(pieces, content_type=exporting.CONTENT_TYPES[form], headers=headers)

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from django.db.models import F, QuerySet
+from django.forms import Form
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -71,7 +72,7 @@ def read_form(*, user: models.User, query: QueryDict) -> forms.RequestFilterForm
     return forms.RequestFilterForm(query, types=types.list_known_types(), with_person=user.has_perm("portal.see_all"))
 
 
-def read_shown(form: forms.RequestFilterForm, *, query: QueryDict) -> dict[str, str]:
+def read_shown(form: Form, *, query: QueryDict) -> dict[str, str]:
     """What the address says of the form's filters and of the order, as it says it."""
     return {name: str(query[name]) for name in form.fields if query.get(name) and name not in _PAGE_KEYS}
 

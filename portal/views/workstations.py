@@ -1,7 +1,5 @@
 """Workstations: those that a person may see, one of them, and giving it back."""
 
-from collections.abc import Mapping
-
 from django.contrib import messages
 from django.db.models import Case, F, When
 from django.http import Http404, HttpResponse, QueryDict
@@ -12,8 +10,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from portal import failures, forms, models
 from portal.models.event import Verb
+from portal.models.workstation import WorkstationQuerySet
 from portal.services.connections import ending, offers
 from portal.services.mirrors import doubts, releases, types
+from portal.services.search import finding, periods
 from portal.views.components import live, paging, tabs
 from portal.views.http import SignedInRequest, read_key
 
@@ -25,38 +25,55 @@ def index(request: SignedInRequest) -> HttpResponse:
     """The workstations, newest first; several that are ticked are released at once, after a question."""
     if request.method == "POST":
         return _release_several(request)
-    sees_all = request.user.has_perm("portal.see_all")
-    form = forms.WorkstationFilterForm(request.GET, types=types.list_known_types(), with_person=sees_all)
+    form = read_form(request)
     page = _read_page(request, form)
     releasable = {row.pk for row in page.rows if _may_release_now(request, row)}
     links = tabs.list_tabs(form, query=request.GET, kept=("type", "person"))
-    shown = {"page": page, "form": form, "tabs": links, "releasable": releasable}
+    shown = {"page": page, "form": form, "tabs": links, "releasable": releasable, "with_end": form.shown != "running"}
     return render(request, "workstations/list.html", shown)
 
 
+def read_form(request: SignedInRequest) -> forms.WorkstationFilterForm:
+    """The form with what the address says."""
+    sees_all = request.user.has_perm("portal.see_all")
+    return forms.WorkstationFilterForm(request.GET, types=types.list_known_types(), with_person=sees_all)
+
+
+def find_all(request: SignedInRequest, form: forms.WorkstationFilterForm, part: finding.Slice) -> list[int]:
+    """The ids of a part of those that the form finds."""
+    rows, period = _choose_rows(request, form), {name: form.cleaned_data.get(name) for name in ("since", "until")}
+    return finding.find_workstations(rows=rows, **period, part=part)
+
+
+def _choose_rows(request: SignedInRequest, form: forms.WorkstationFilterForm) -> WorkstationQuerySet:
+    """All that the form leaves of what the person may see, but for the period."""
+    rows, shown, values = models.Workstation.objects.all(), form.shown, form.cleaned_data
+    rows = {"running": rows.live(), "ended": rows.exclude(ended_at=None), "all": rows}[shown]
+    rows = rows.filter(type=values["type"]) if values.get("type") else rows
+    people = values.get("person", [request.user.pk])
+    return rows if people is None else rows.alias(whose=F("request__requester") + 0).filter(whose__in=people)
+
+
 def _read_page(request: SignedInRequest, form: forms.WorkstationFilterForm) -> paging.Page[models.Workstation]:
-    values = form.cleaned_data if form.is_valid() else {}
-    people = values.get("person") if request.user.has_perm("portal.see_all") else [request.user.pk]
-    wanted = {"type": values["type"]} if values.get("type") else {}
-    if form.shown == "running":
-        rows = models.Workstation.objects.live().filter(**wanted)
-        rows = rows.alias(whose=F("request__requester") + 0).filter(whose__in=people) if people is not None else rows
-    elif people is None:
-        rows = models.Workstation.objects.filter(**wanted)
-        rows = rows.exclude(ended_at=None) if form.shown == "ended" else rows
-    else:
-        return _read_of_people(people, ended=form.shown == "ended", wanted=wanted, query=request.GET)
-    return paging.read_page(rows=rows.select_related("request__requester", "workspace"), query=request.GET)
+    rows, values = _choose_rows(request, form), form.cleaned_data
+    people = values.get("person", [request.user.pk])
+    if values.get("since") or values.get("until"):
+        below = models.read_number(request.GET.get("before", "")) or periods.LARGEST
+        part = finding.Slice(below=below, limit=paging.PAGE_SIZE + 1)
+        rows = models.Workstation.objects.filter(pk__in=find_all(request, form, part))
+    elif people is not None and form.shown != "running":
+        return _read_of_people(people, ended=form.shown == "ended", type=values.get("type", ""), query=request.GET)
+    rows = rows.select_related("request__requester", "workspace", "release_requested_by")
+    return paging.read_page(rows=rows, query=request.GET)
 
 
-def _read_of_people(
-    people: list[int], *, ended: bool, wanted: Mapping[str, str], query: QueryDict
-) -> paging.Page[models.Workstation]:
+def _read_of_people(people: list[int], *, ended: bool, type: str, query: QueryDict) -> paging.Page[models.Workstation]:
     """Those of the people's own requests, in the order of these, which an index keeps."""
     own = models.Request.objects.filter(requester__in=people, workstation__isnull=False)
-    own = own.filter(**{f"workstation__{name}": value for name, value in wanted.items()})
+    own = own.filter(workstation__type=type) if type else own
     own = own.exclude(workstation__ended_at=None) if ended else own
-    page = paging.read_page(rows=own.select_related("requester", "workstation__workspace"), query=query)
+    own = own.select_related("requester", "workstation__workspace", "workstation__release_requested_by")
+    page = paging.read_page(rows=own, query=query)
     workstations = [row.workstation for row in page.rows]
     return paging.Page(rows=workstations, older=page.older, newest=page.newest, is_first=page.is_first)
 

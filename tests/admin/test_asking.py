@@ -222,7 +222,7 @@ def test_a_search_looks_past_the_newest_where_the_form_narrows_it(ask, log, alic
         ({"request": "'; --"}, "Enter a request's number, such as R-1042 or 1042."),
         ({"since": "Tuesday"}, "This is not a date. Enter year, month and day, such as 2026-01-31."),
         ({"until": "9999-12-31"}, "Choose a day from 1970 to 2199."),
-        ({"since": "2026-03-11", "until": "2026-03-10"}, "The last day must not be before the first."),
+        ({"since": "2026-03-11", "until": "2026-03-10"}, "The end must not be before the beginning."),
         ({"verb": "dance"}, "This is not in the list. Choose one that is."),
         ({"verb": "dance", "person": "ol", "q": "test"}, "This is not in the list. Choose one that is."),
     ],

@@ -28,6 +28,7 @@ NO_PAGES = {
     "request_evidence": "a download",
     "request_export_csv": "a download",
     "request_export_jsonl": "a download",
+    "workstation_export_csv": "a download",
     "admin:portal_request_export_csv": "a download",
     "admin:portal_request_export_jsonl": "a download",
     "admin:portal_event_export_csv": "a download",
@@ -247,6 +248,7 @@ PAGES = [
     # --- Operators' and auditors' ---
     Page(name="history-all", path="/requests/", url="request_list", person="olga"),
     Page(name="workstations-all", path="/workstations/", url="workstation_list", person="olga"),
+    Page(name="workstations-ran", path="/workstations/?since=2020-01-01T00:00", url="workstation_list", person="anna"),
     Page(name="workspaces-all", path="/workspaces/", url="workspace_list", person="olga"),
     Page(name="workstation-elsewhere", path="/workstations/{elsewhere}/", url="workstation_detail", person="olga"),
     Page(name="unknown", path="/unknown/", url="unknown", person="olga"),

@@ -44,6 +44,7 @@ ROWS: dict[str, tuple[str, str]] = {
         (THEIRS, NO_METHOD),
     ),
     **dict.fromkeys(("request_export_csv", "request_export_jsonl", "sessions_end"), (NO_METHOD, ALL)),
+    "workstation_export_csv": (NO_METHOD, ALL),
     **dict.fromkeys(("request_cancel", "request_not_created", "workspace_name"), (NO_METHOD, OWN)),
     **dict.fromkeys(("workstation_release", "workstation_ended"), (NO_METHOD, OWN_OR_OPERATES)),
     **dict.fromkeys(("workstation_desktop", "workstation_log"), (SHARED_TOO, NO_METHOD)),

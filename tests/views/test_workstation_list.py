@@ -1,10 +1,16 @@
 """The list of workstations: its parts, its filters, and releasing several at once."""
 
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.utils import timezone
 
 from portal import models
 from portal.models.event import Verb
+from portal.services.search import periods
+from portal.views.components import paging
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
@@ -12,9 +18,9 @@ pytestmark = pytest.mark.django_db
 LIST = "/workstations/"
 
 
-def create(person, **values) -> models.Workstation:
-    portal_request = rows.create_request(person, status="SUCCEEDED", ended_at=timezone.now())
-    return rows.create_workstation(portal_request, workspace=rows.create_workspace(person), **values)
+def create(person, note="", **values) -> models.Workstation:
+    portal_request = rows.create_request(person, status="SUCCEEDED", ended_at=timezone.now(), note=note)
+    return rows.create_workstation(portal_request, **{"workspace": rows.create_workspace(person)} | values)
 
 
 def list_shown(browser, query="") -> set[int]:
@@ -114,3 +120,117 @@ def test_what_no_box_has_releases_nothing(sign_in, alice, ticked):
     running = create(alice)
     assert sign_in(alice).post(LIST, {"workstation": [ticked], "confirmed": "yes"}).status_code == 302
     assert is_releasing(running) == [False]
+
+
+NOON = datetime(2025, 11, 25, 12, tzinfo=UTC)
+PERIOD = "since=2025-11-25T12:00&until=2025-11-25T14:00"
+
+
+def create_run(
+    person, begins: float, hours: float | None, *, seen: float | None = None, **values
+) -> models.Workstation:
+    """One that ran so long from so many hours after noon; None: still."""
+    begun, first_seen = NOON + timedelta(hours=begins), NOON + timedelta(hours=begins if seen is None else seen)
+    ended = {"ended_at": begun + timedelta(hours=hours), "status": "completed"} if hours is not None else {}
+    return create(person, created_at=begun, first_seen_at=first_seen, **ended, **values)
+
+
+def read_all(browser, query: str) -> list[models.Workstation]:
+    """Of all pages."""
+    found, link = [], f"?{query}"
+    while link:
+        context = browser.get(f"{LIST}{link}").context
+        assert context["form"].shown == "all"
+        found += context["page"].rows
+        link = context["page"].older
+    return found
+
+
+def test_an_auditor_finds_what_ran_in_a_period(sign_in, alice, bob, anna, monkeypatch):
+    monkeypatch.setattr(periods, "NEIGHBOURS", 5)
+    lengths = (0, 0.001, 0.1, 1, 24, 1_000, 20_000, None)
+    runs = [(begins, hours) for begins in (-21_000, -900, -23, -1.5, -0.5, 0, 1, 1.999) for hours in lengths]
+    made = {create_run((alice, bob)[n % 2], *run).pk: run for n, run in enumerate(runs)}
+    late = create_run(alice, 1.9, 9, seen=2.1)
+    made |= {late.pk: (1.9, 9)} | {create_run(bob, *run, type="max").pk: run for run in ((2, 1), (2.5, None), (30, 1))}
+    monkeypatch.setattr(paging, "PAGE_SIZE", 7)
+    browser = sign_in(anna)
+
+    def expect(since: float, until: float) -> list[int]:
+        ran = [pk for pk, (b, hours) in made.items() if b < until and (hours is None or b + hours >= since)]
+        return sorted(ran, reverse=True)
+
+    assert [row.pk for row in read_all(browser, PERIOD)] == expect(0, 2)
+    assert [row.pk for row in read_all(browser, "until=2025-11-25T14:00")] == expect(-1e6, 2)
+    assert [row.pk for row in read_all(browser, "since=2025-11-25T12:00&show=running")] == expect(0, 1e6)
+    assert [row.pk for row in read_all(browser, f"{PERIOD}&person=bob")] == [
+        row.pk for row in read_all(browser, PERIOD) if row.request and row.request.requester == bob
+    ]
+    assert [row.pk for row in read_all(browser, "since=2025-11-25T12:00&type=max")] == expect(0, 1e6)[:3]
+
+
+def test_a_period_is_of_the_reader_s_clock_and_nobody_s_who_sees_their_own_alone(sign_in, alice, anna):
+    run = create_run(alice, 0, 0.5)
+    models.User.objects.filter(pk=anna.pk).update(time_zone="Asia/Kolkata")
+    browser = sign_in(anna)
+    assert list_shown(browser, "?since=2025-11-25T17:59&until=2025-11-25T18:01") == {run.pk}
+    assert list_shown(browser, f"?{PERIOD}") == set()
+    assert list_shown(sign_in(alice), f"?show=ended&{PERIOD.replace('25T', '26T')}") == {run.pk}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["since=soon", "until=0001-01-01T00:00", "since=9999-12-31T23:59", "since=2025-01-02T00:00&until=2025-01-01"],
+)
+def test_a_period_that_cannot_be_read_is_said_to_be_so(sign_in, anna, query):
+    form = sign_in(anna).get(f"{LIST}?{query}").context["form"]
+    assert form.errors
+
+
+def test_it_says_when_each_ended_how_long_it_ran_and_who_released_it(sign_in, alice, anna):
+    create_run(alice, -2.8, 2 + 28 / 60, release_requested_at=NOON, release_requested_by=alice)
+    create_run(alice, -100, 200, seen=100)
+    for browser in (sign_in(alice), sign_in(anna)):
+        page = " ".join(browser.get(f"{LIST}?show=ended").content.decode().split())
+        assert "25 Nov 2025, 11:40" in page
+        assert "2 h 28 min, released by <bdi>alice</bdi>" in page
+        assert 'by <time datetime="2025-11-29T16:00' in page  # it was first seen in the provider's history
+
+
+def test_it_is_taken_away_as_a_file(sign_in, alice, bob, anna):
+    space = rows.create_workspace(alice)
+    run = create_run(
+        alice, -2.8, 2.5, note="=1+1", workspace=space, release_requested_at=NOON, release_requested_by=bob
+    )
+    create_run(bob, 3, 1)  # later
+    models.User.objects.filter(pk=anna.pk).update(time_zone="Asia/Kolkata")
+    browser, query = sign_in(anna), "since=2025-11-25T14:00&until=2025-11-25T16:00"
+    assert f'action="/workstations/export.csv?{query.replace(":", "%3A").replace("&", "&amp;")}"' in (
+        browser.get(f"{LIST}?{query}").content.decode()
+    )
+    response = browser.post(f"/workstations/export.csv?{query}")
+    text = b"".join(response.streaming_content).decode()
+    (row,) = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    assert row == {
+        "workstation": run.uid,
+        "type": "python",
+        "state": "completed",
+        "person": "alice",
+        "request": str(run.request_id),
+        "note": "'=1+1",
+        "workspace": space.uid,
+        "started_at": "2025-11-25T09:12:00.000000+00:00",
+        "ended_at": "2025-11-25T11:42:00.000000+00:00",
+        "ran_seconds": "9000.0",
+        "released_by": "bob",
+        "started_local": "2025-11-25 14:42:00",
+        "ended_local": "2025-11-25 17:12:00",
+    }
+    event = models.Event.objects.get(verb=Verb.EXPORT)
+    assert (event.actor_name, event.target, event.detail["filters"]["since"]) == (
+        *("anna", "workstations"),
+        "2025-11-25T14:00",
+    )
+    assert browser.post("/workstations/export.csv?since=soon").url == "/workstations/?since=soon"
+    response = sign_in(alice).post(f"/workstations/export.csv?show=all&person=bob&{query}")
+    assert b"".join(response.streaming_content).decode().count("alice,") == 1

@@ -8,6 +8,7 @@ import errno
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from datetime import tzinfo
 from typing import Any
 
 from django.db import transaction
@@ -27,7 +28,7 @@ PAGES = (50, 1_000)  # rows of the first, so that it soon begins, and of the oth
 def export_rows(
     *, actor: models.User, kind: str, form: str, asked: Mapping[str, str], find: Find, newest_first: bool = True
 ) -> Iterator[str]:
-    """The file in pieces: `kind` is requests or events, `form` csv or jsonl. Raises KeyError for others.
+    """The file in pieces: `kind` is requests, workstations or events, `form` csv or jsonl. Raises KeyError for others.
 
     `find` gives the ids of a part of the rows. That they are exported, by which filters (`asked`), is recorded at once,
     before the first piece.
@@ -36,7 +37,7 @@ def export_rows(
     write = _FORMS[form]
     with transaction.atomic():
         audit.record(Verb.EXPORT, kind, by=actor, detail={"format": form, "filters": dict(sorted(asked.items()))})
-    pages = (read(ids) for ids in _list_pages(find, actor=actor, newest_first=newest_first))
+    pages = (read(ids, actor.zone) for ids in _list_pages(find, actor=actor, newest_first=newest_first))
     return write(columns=columns, pages=pages)
 
 
@@ -64,10 +65,14 @@ _REQUEST_COLUMNS = (
     *("number", "requested_by", "type", "workspace_asked", "note", "state", "failure", "requested_at", "ended_at"),
     *("took_seconds", "attempts", "was_unknown", "workstation", "workspace", "http_status", "error", "message"),
 )
+_WORKSTATION_COLUMNS = (
+    *("workstation", "type", "state", "person", "request", "note", "workspace"),
+    *("started_at", "ended_at", "ran_seconds", "released_by", "started_local", "ended_local"),
+)
 _EVENT_COLUMNS = ("id", "at", "actor", "address", "http_request", "verb", "target", "request", "reason", "detail")
 
 
-def _read_requests(ids: list[int]) -> Iterator[Row]:
+def _read_requests(ids: list[int], _: tzinfo) -> Iterator[Row]:
     rows = models.Request.objects.filter(pk__in=ids).values(
         *("id", "requester__username", "type", "workspace_uid", "note", "status", "failure", "created_at", "ended_at"),
         *("took", "was_unknown", "workstation__uid", "workstation__workspace__uid"),
@@ -105,24 +110,31 @@ def _describe_request(row: Row, attempts: list[Row]) -> Row:
     }
 
 
-def _read_events(ids: list[int]) -> Iterator[Row]:
+def _read_workstations(ids: list[int], zone: tzinfo) -> Iterator[Row]:
+    related = ("request__requester", "workspace", "release_requested_by")
+    for row in models.Workstation.objects.filter(pk__in=ids).select_related(*related).order_by("-pk"):
+        owned, by, times = row.request, row.release_requested_by, (row.created_at, row.ended_at)
+        local = (f"{time.astimezone(zone):%Y-%m-%d %H:%M:%S}" if time else "" for time in times)
+        values = (
+            *(row.uid, row.type, row.status, owned and owned.requester.get_username(), row.request_id),
+            *(owned and owned.note, row.workspace and row.workspace.uid),
+            *(*times, row.seconds_run, by and by.get_username(), *local),
+        )
+        yield dict(zip(_WORKSTATION_COLUMNS, values, strict=True))
+
+
+def _read_events(ids: list[int], _: tzinfo) -> Iterator[Row]:
     for event in models.Event.objects.filter(pk__in=ids).order_by("id" if ids[0] < ids[-1] else "-id"):
-        yield {
-            "id": event.pk,
-            "at": event.at,
-            "actor": event.actor_name,
-            "address": event.address,
-            "http_request": event.http_request,
-            "verb": event.verb,
-            "target": event.target,
-            "request": event.request_number,
-            "reason": event.reason,
-            "detail": event.detail,
-        }
+        values = (
+            *(event.pk, event.at, event.actor_name, event.address, event.http_request, event.verb, event.target),
+            *(event.request_number, event.reason, event.detail),
+        )
+        yield dict(zip(_EVENT_COLUMNS, values, strict=True))
 
 
-_KINDS: dict[str, tuple[tuple[str, ...], Callable[[list[int]], Iterator[Row]]]] = {
+_KINDS: dict[str, tuple[tuple[str, ...], Callable[[list[int], tzinfo], Iterator[Row]]]] = {
     "requests": (_REQUEST_COLUMNS, _read_requests),
+    "workstations": (_WORKSTATION_COLUMNS, _read_workstations),
     "events": (_EVENT_COLUMNS, _read_events),
 }
 

@@ -1,4 +1,4 @@
-"""Finds requests by what a person is looking for, a page at a time.
+"""Finds requests, and workstations that ran in a period, by what a person is looking for, a page at a time.
 
 django-filter makes one QuerySet of a form's fields. Here a page is a range of numbers that has to bound two tables, and
 words choose by the numbers of which table.
@@ -6,11 +6,13 @@ words choose by the numbers of which table.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from portal import models
+from portal.models.workstation import RUN_DIGITS, WorkstationQuerySet
 from portal.services.search import periods
 
 
@@ -80,3 +82,26 @@ def _filter(filters: Filters) -> QuerySet[models.Request]:
     for word in filters.words:
         rows = rows.filter(search_entry__words__has=word)
     return rows
+
+
+def find_workstations(
+    *, rows: WorkstationQuerySet, since: datetime | None, until: datetime | None, part: Slice
+) -> list[int]:
+    """The ids, in order, of those of the rows that began before the one time and had not ended before the other.
+
+    Those that have ended are looked for by their lengths: what ran for less than 100 s began 100 s before `since` at
+    most. So about ten are read for each that is found, however many there are.
+    """
+    find = partial(periods.find_bounds, model=models.Workstation, column="first_seen_at")
+    rows = rows.filter(Q(first_seen_at__lt=until) | Q(created_at__lt=until)) if until else rows
+    below = min(find(since=None, until=until)[1], part.below)
+    rows = periods.bound_ids(rows=rows, key="pk", above=part.above, below=below)
+    ways = [rows.live() if since else rows]
+    if since:
+        for digits in range(1, 10):
+            above, _ = find(since=since - timedelta(seconds=10**digits), until=None)
+            alike = rows.alias(digits=RUN_DIGITS).filter(digits=digits, ended_at__gte=since)
+            ways.append(periods.bound_ids(rows=alike, key="pk", above=above, below=periods.LARGEST))
+    order = "-pk" if part.newest_first else "pk"
+    found = {pk for way in ways for pk in way.order_by(order).values_list("pk", flat=True)[: part.limit]}
+    return sorted(found, reverse=part.newest_first)[: part.limit]

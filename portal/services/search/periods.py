@@ -18,7 +18,7 @@ def find_bounds(*, model: type[Model], column: str, since: datetime | None, unti
     return above, below
 
 
-def bound_ids(*, rows: QuerySet[Any], key: str, above: int, below: int) -> QuerySet[Any]:
+def bound_ids[Rows: QuerySet[Any]](*, rows: Rows, key: str, above: int, below: int) -> Rows:
     """The rows whose id lies between the two. A bound that is none is left out: SQLite would choose its index by it."""
     rows = rows.filter(**{f"{key}__gt": above}) if above > 0 else rows
     return rows.filter(**{f"{key}__lt": below}) if below < LARGEST else rows
