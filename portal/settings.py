@@ -195,7 +195,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.views.context.portal",
             ],
-            "builtins": ["django.templatetags.i18n", "portal.templatetags.ui"],
+            "builtins": ["django.templatetags.i18n", "portal.templatetags.ui", "portal.templatetags.rows"],
         },
     }
 ]

@@ -265,12 +265,6 @@ def say_when(time: datetime, *, now: datetime) -> str:
 
 
 @register.filter
-def first_used(time: datetime) -> str:
-    """Since when there is a workspace, in words."""
-    return gettext("first used %(when)s") % {"when": _say_exactly(timezone.localtime(time), "j M Y, H:i")}
-
-
-@register.filter
 def duration(seconds: float | None) -> str:
     """Seconds as people say them."""
     if seconds is None:

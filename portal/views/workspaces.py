@@ -66,7 +66,9 @@ def _show_one(request: SignedInRequest, workspace: models.Workspace, *, form: fo
         "workspace": workspace,
         "form": form,
         "raw": paging.show_raw(workspace.raw, contents=contents),
-        "workstations": workstations.select_related("request__requester").order_by("-pk")[: paging.PAGE_SIZE],
+        "workstations": workstations.select_related("request__requester", "workspace").order_by("-pk")[
+            : paging.PAGE_SIZE
+        ],
         **contents,
     }
     return render(request, "workspaces/detail.html", context)

@@ -99,7 +99,7 @@ def _list_running(user: models.User) -> list[models.Workstation]:
 
 def _list_shared(user: models.User) -> list[models.Share]:
     """Others' workstations that the person may open, the newest first."""
-    rows = models.Share.objects.of(user).select_related("workstation__request__requester")
+    rows = models.Share.objects.of(user).select_related("workstation__request__requester", "workstation__workspace")
     return list(rows.order_by("-pk")[:_MOST_RUNNING])
 
 
