@@ -108,6 +108,18 @@ def test_faults_of_a_page_are_found(open_tab, staged):
     assert not any("axe, light, 1440 px: color-contrast" in text for text in complaints)
 
 
+def test_one_box_ticks_all_of_a_list(open_tab, staged):
+    looked_at = next(page for page in PAGES if page.name == "workstations")
+    tab = open_tab(looked_at)
+    tab.goto(staged.find_address(looked_at))
+    every, boxes = tab.get_by_label("Select all shown"), tab.locator("tbody [type=checkbox]")
+    every.check()
+    assert boxes.count() > 1
+    assert all(box.is_checked() for box in boxes.all())
+    boxes.first.uncheck()
+    assert not every.is_checked()
+
+
 def check_bytes(tab: Tab, watch: checks.Watch) -> list[str]:
     """Of a visit: a first one as far as the browser knows nothing yet of what the page needs."""
     first = watch.take_bytes()
