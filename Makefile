@@ -55,9 +55,10 @@ e2e-chromium:
 e2e-else:
 	@$(E2E) tests/e2e $(addprefix --ignore=,$(CHROMIUM)) || [ $$? = 5 ]
 
-# A picture of every page, in light and dark, wide and on a phone; some of them: make shots ONLY=history
+# A picture of every page, in light and dark, wide and on a phone; some of them: make shots ONLY=history. Those of README:
+# make shots ARGS=--readme.
 shots: .venv/.installed-dev
-	@$(PYTHON) -m tests.e2e.shots $(if $(ONLY),--only $(ONLY))
+	@$(PYTHON) -m tests.e2e.shots $(if $(ONLY),--only $(ONLY)) $(ARGS)
 
 # A short run on each database; a long one: make chaos REQUESTS=10000. The same SEED gives the same deeds. Without some
 # of the provider's and the clocks' habits: make chaos ARGS='--without clock-steps'.

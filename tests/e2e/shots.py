@@ -1,4 +1,7 @@
-"""`make shots`: a picture of every page in `shots/`: light and dark, on a desk and on a phone."""
+"""`make shots`: a picture of every page in `shots/`: light and dark, on a desk and on a phone.
+
+`make shots ARGS=--readme`: README's, in docs/images, of an ordinary day, but for `failed.png` and `desktop.png`.
+"""
 
 import argparse
 import tempfile
@@ -29,14 +32,45 @@ def take(browser: Browser, staged: Staged, page: Page, folder: Path) -> None:
     context.close()
 
 
+# Name, path, person, size, colours.
+README = [
+    ("home", "/", "mira", (1200, 800), "light"),
+    ("request", "/requests/new/", "mira", (1200, 800), "light"),
+    ("ready", "/requests/8/", "mira", (1200, 800), "light"),
+    ("overview", "/", "olga", (1360, 860), "light"),
+    ("history", "/requests/", "olga", (1200, 800), "dark"),
+    ("phone", "/", "mira", (390, 844), "light"),
+]
+
+
+def take_readme(browser: Browser, folder: Path) -> None:
+    """The upper part of a few pages."""
+    staged = Staged(folder, "day").start()
+    try:
+        for name, path, person, (width, height), scheme in README:
+            page = Page(name=name, path=path, url="", person=person)
+            context = staged.open_context(browser, page, color_scheme=scheme, reduced_motion="reduce")
+            tab = context.new_page()
+            tab.set_viewport_size({"width": width, "height": height})
+            tab.goto(staged.find_address(page))
+            tab.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")
+            context.close()
+    finally:
+        staged.end()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="pages whose names contain this")
     parser.add_argument("--folder", type=Path, default=ROOT / "shots")
+    parser.add_argument("--readme", action="store_true", help="those of README alone")
     options = parser.parse_args()
     options.folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        if options.readme:
+            take_readme(browser, Path(folder))
+            return
         staged = Staged(Path(folder)).start()
         pages = [*PAGES, *(page for page in staged.list_admin_pages() if is_admin_page(page.url))]
         try:

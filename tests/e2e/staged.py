@@ -18,8 +18,9 @@ from tests.e2e.pages import Page
 class Staged:
     """The running server, and the stage behind it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port, self._folder = ports.find_port(), folder
+    def __init__(self, folder: Path, *words: str) -> None:
+        """`words` say which stage: none is that of all pages."""
+        self.port, self._folder, self._words = ports.find_port(), folder, words
         self._environment = os.environ | {
             "PORT": str(self.port),
             "PORTAL_LOCAL": "1",
@@ -30,7 +31,9 @@ class Staged:
         self._scene_facts: dict[str, Any] = {}
 
     def start(self) -> "Staged":
-        self._stage = self._run("tests.e2e.stage", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._stage = self._run(
+            "tests.e2e.stage", *self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.facts = self._listen()
         self.address = find_address(self._folder, self.port)
         self._server = self._run("gunicorn", "portal.wsgi")

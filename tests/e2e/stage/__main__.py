@@ -1,4 +1,7 @@
-"""`python -m tests.e2e.stage`: builds the stage, then sets a scene for each line that comes in. Speaks JSON lines."""
+"""`python -m tests.e2e.stage`: builds the stage, then sets a scene for each line that comes in. Speaks JSON lines.
+
+With `day` it is an ordinary day.
+"""
 
 import json
 import sys
@@ -16,7 +19,7 @@ django.setup()
 
 from portal import failures, models  # noqa: E402
 from portal.services.people import sessions  # noqa: E402
-from tests.e2e.stage import rows, scenes  # noqa: E402
+from tests.e2e.stage import day, rows, scenes  # noqa: E402
 
 
 def list_names(patterns: list[URLPattern | URLResolver], namespace: str = "") -> Iterator[str]:
@@ -62,6 +65,9 @@ def build() -> dict[str, object]:
     call_command("migrate", verbosity=0, interactive=False)
     call_command("collectstatic", verbosity=0, interactive=False)
     scenes.set_scene("active")
+    if sys.argv[1:] == ["day"]:
+        people = day.create_day()
+        return {"requests": {}, "uids": {}, "sessions": {name: sign_in(user) for name, user in people.items()}}
     people = rows.create_people()
     requests = rows.create_requests(people["mira"], people["olga"])
     uids = rows.create_mirrors(people["mira"], people["olga"])

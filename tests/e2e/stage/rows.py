@@ -76,7 +76,7 @@ def create_requests(mira: models.User, olga: models.User) -> dict[str, int]:
 _TYPES = models.Request.Type.values
 
 
-def _create_request(requester: models.User, hours: int, status: str, **values: object) -> models.Request:
+def _create_request(requester: models.User, hours: float, status: str, **values: object) -> models.Request:
     at = NOW - timedelta(hours=hours)
     is_over = status in ("SUCCEEDED", "FAILED", "CANCELLED")
     ended = {"ended_at": at + timedelta(seconds=31), "took": 31} if is_over else {}
@@ -178,10 +178,18 @@ def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
     shared = {"workspace": atlas, "raw": json.dumps({"id": "ws-1", "type": "python", "status": "active"})}
     leaving = {"release_requested_at": NOW, "release_requested_by": mira, "release_due_at": NOW}
     former = models.Account.objects.create(base_url="https://former.example/v1", retired_at=NOW)
+    begun = NOW - timedelta(hours=2, minutes=28)
+    over = {
+        "status": "completed",
+        "created_at": begun,
+        "first_seen_at": begun,
+        "ended_at": NOW,
+        "note": "Weekly report",
+    }
     uids = {
         "elsewhere": _create_workstation(None, "ws-elsewhere", account=former, refreshed_at=NOW - timedelta(hours=2)),
         "active": _create_workstation(mira, "5d0f7a52-1c34-4b8e-a9b5-2f6f0f6a7c11", **shared),
-        "ended": _create_workstation(mira, "ws-ended", status="completed", ended_at=NOW),
+        "ended": _create_workstation(mira, "ws-ended", **over, release_requested_by=mira, release_requested_at=NOW),
         "errored": _create_workstation(mira, "ws-errored", status="errored", ended_at=NOW),
         "leaving": _create_workstation(mira, "ws-leaving", **leaving),
         "refused": _create_workstation(mira, "ws-refused", **leaving, release_failure="503"),
@@ -229,7 +237,8 @@ def _create_workspace(owner: models.User, uid: str, status: str) -> models.Works
 
 
 def _create_workstation(requester: models.User | None, uid: str, **values: object) -> str:
-    portal_request = _create_request(requester, 3, "SUCCEEDED") if requester else None
+    note = str(values.pop("note", ""))
+    portal_request = _create_request(requester, 3, "SUCCEEDED", note=note) if requester else None
     if portal_request:
         _create_attempt(portal_request, "SUCCEEDED")
     defaults = {"account": accounts.get_current_account(), "type": "python", "status": "active", "created_at": NOW}
@@ -260,8 +269,8 @@ def _create_looks() -> None:
     models.Scan.objects.create(account=account, begun_at=NOW, ended_at=NOW, problem="503: Service unavailable")
 
 
-def create_types() -> None:
-    """The sandbox's list as it is, one with much to say, and one that is not offered any more."""
+def create_types(*, strange: bool = True) -> None:
+    """The sandbox's list as it is; and strange ones: with much to say, and not offered any more."""
     account = accounts.get_current_account()
     for one in workstation_types.list_types()["data"]:
         models.WorkstationType.objects.create(
@@ -271,6 +280,8 @@ def create_types() -> None:
             software=one["software"],
             raw=json.dumps(one),
         )
+    if not strange:
+        return
     software = ["desktop", "terminal", LONG, "chromium", "large-language-model-runtime", "speech-to-text"]
     models.WorkstationType.objects.create(
         account=account, name=LONG, description=f"Everything for {LONG}. " * 5, software=software
@@ -318,7 +329,12 @@ def create_record(olga: models.User) -> None:
     models.StrayResponse.objects.create(
         account=account, attempt_number=9, token=uuid4().hex, outcome="SUCCEEDED", response=b'{"id": "stray"}'
     )
+    seal()
+    write_event(actor_name="mira", verb="sign-in", target="user mira")
+
+
+def seal() -> None:
+    """What there is of events."""
     lease = leases.acquire_lease(name="seal", holder="desk:4711", seconds=60)
     assert lease is not None
     seals.seal_events(lease=lease)
-    write_event(actor_name="mira", verb="sign-in", target="user mira")
