@@ -66,6 +66,7 @@ urlpatterns = [
     path("key/banner/", key.live_banner, name="key_banner"),
     path("key/account/<int:number>/", key.confirm, name="key_confirm"),
     path("key/database/", key.confirm_database, name="key_database"),
+    path("key/unshared/", key.clear_sharing, name="key_unshared"),
     path("unknown/", unknown.index, name="unknown"),
     path("unknown/<int:number>/", unknown.decide, name="unknown_decide"),
     path("unknown/orphans/<str:uid>/", unknown.decide_orphan, name="orphan_decide"),

@@ -43,6 +43,10 @@ class Account(Audited):
         blank=True,
         help_text=_("When a workstation was first seen that no attempt explains: the key is used elsewhere, too."),
     )
+    unshared_tick = models.PositiveBigIntegerField(
+        default=0,
+        help_text=_("The key's tick when an operator said that nobody else uses it: what was listed is known."),
+    )
     longest_lag = models.FloatField(
         default=0, help_text=_("Seconds for which the lists lacked a workstation that lived, at most, of late.")
     )

@@ -37,6 +37,7 @@ class Verb(models.TextChoices):
     CONFIRM_KEY = "confirm-key", _("key confirmed")
     WITHDRAW_KEY = "withdraw-key", _("key no longer accepted")
     NOTE_SHARING = "note-sharing", _("key is used elsewhere")
+    CLEAR_SHARING = "clear-sharing", _("key is not used elsewhere")
     BASELINE_SCAN = "baseline-scan", _("first scan")
     CHANGE_TYPES = "change-types", _("types changed")
     REQUEST_RELEASE = "request-release", _("release requested")

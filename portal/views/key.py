@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import models
-from portal.services.key import accounts, circuit_breaker, credentials, database_moved
+from portal.services.key import accounts, circuit_breaker, credentials, database_moved, sharing
 from portal.services.mirrors import releases
 from portal.services.reconciliation import restore
 from portal.services.runtime import workers
@@ -124,6 +124,21 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
         messages.warning(request, str(error))
     else:
         messages.success(request, _("Noted. Requests are being sent with that key now."))
+    return redirect("key")
+
+
+@require_POST
+@permission_required("portal.resume_key", raise_exception=True)
+def clear_sharing(request: SignedInRequest) -> HttpResponse:
+    """Say that nobody else uses the key."""
+    try:
+        sharing.clear_sharing(actor=request.user, account=accounts.get_current_account())
+    except circuit_breaker.NotPaused as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(
+            request, _("Noted. The portal links by itself again what certainly was created for a request.")
+        )
     return redirect("key")
 
 

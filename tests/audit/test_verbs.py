@@ -324,6 +324,11 @@ def note_sharing(stage: Stage) -> None:
     scan(factories.acquire_lease(name="reconcile"))
 
 
+def clear_sharing(stage: Stage) -> None:
+    note_sharing(stage)
+    stage.post(stage.olga, "/key/unshared/")
+
+
 def restore(stage: Stage) -> None:
     factories.submit(stage.alice)
     call_command("restore")
@@ -503,6 +508,7 @@ ACTS = [
     Act(verbs=(Verb.DISOWN,), do=disown, by="olga", has_change=True, reason="It is another team's."),
     Act(verbs=(Verb.REFUSE_WORKSPACE,), do=refuse_workspace, has_change=True, staged=("owner_id",)),
     Act(verbs=(Verb.NOTE_SHARING,), do=note_sharing, has_change=True),
+    Act(verbs=(Verb.CLEAR_SHARING,), do=clear_sharing, by="olga", has_change=True),
     Act(verbs=(Verb.RECONCILE,), do=reconcile_one, has_change=True, staged=TIMES),
     Act(verbs=(Verb.NEEDS_REVIEW,), do=need_review, has_change=True),
     Act(verbs=(Verb.REQUEST_RELEASE,), do=request_release, by="olga", has_change=True, reason="It is idle."),

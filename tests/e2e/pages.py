@@ -55,6 +55,7 @@ NO_PAGES = {
     "share_end": "POST; leads to workstation_detail",
     "key_confirm": "POST; leads to key",
     "key_database": "POST; leads to key",
+    "key_unshared": "POST; leads to key",
     "key_resume": "POST; leads to key",
     "unknown_decide": "POST; leads to unknown, with an error as the page unknown-refused",
     "orphan_decide": "POST; leads to unknown",

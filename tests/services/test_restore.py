@@ -1,15 +1,18 @@
 """A backup was put back: what may have been sent since then is settled before anything is sent."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.core.management import call_command
 
 from portal import models
 from portal.services.audit import verify
+from portal.services.key import accounts, circuit_breaker, sharing
 from portal.services.reconciliation import operator_actions, restore
 from portal.services.requests import notes, submissions
 from portal.services.runtime import clients, leases
 from tests import factories
-from tests.services.reconciling import UNTIL_SURE, make_unknown
+from tests.services.reconciling import UNTIL_SURE, entry, make_unknown, script_list
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scan_in_every_round")]
 
@@ -129,6 +132,45 @@ def test_the_interval_that_was_lost_is_kept(sandbox, alice):
     assert restored.lost_since == newest.claimed_at < restored.restored_at
     assert restored.lost_since_tick == newest.claimed_tick
     assert restored.restored_tick == models.Key.objects.get().tick > newest.claimed_tick + 1_000_000
+
+
+def list_stranger(sandbox, uid: str, **started: timedelta) -> None:
+    began = datetime.now(UTC) - started.get("ago", timedelta())
+    script_list(sandbox, entry(uid, workspace=f"S-{uid}", startedAt=began.isoformat()))
+
+
+def test_what_a_restore_lost_is_no_sign_that_others_use_the_key(sandbox, alice, lease):
+    factories.send_until_settled(factories.submit(alice))
+    for _ in range(2):
+        buy_elsewhere(alice)
+    restore.restore_requests()
+    look(lease)
+    assert models.Workstation.objects.orphans().count() == 2
+    assert accounts.get_current_account().shared_at is None
+
+    factories.pass_time(3 * 3600)
+    list_stranger(sandbox, "X1")
+    look(lease)
+    assert accounts.get_current_account().shared_at is not None
+
+
+def test_an_operator_takes_back_that_others_use_the_key_until_something_new_shows_it(sandbox, alice, olga, lease):
+    factories.mark_baseline_scan()
+    list_stranger(sandbox, "X1")
+    look(lease)
+    account = accounts.get_current_account()
+    sharing.clear_sharing(actor=olga, account=account)
+    with pytest.raises(circuit_breaker.NotPaused):
+        sharing.clear_sharing(actor=olga, account=account)
+    event = models.Event.objects.get(verb="clear-sharing")
+    assert (event.actor_name, event.target) == ("olga", f"account {account}")
+    list_stranger(sandbox, "X1")
+    look(lease)
+    assert accounts.get_current_account().shared_at is None, "it was known"
+
+    list_stranger(sandbox, "X2")
+    look(lease)
+    assert accounts.get_current_account().shared_at is not None
 
 
 def test_its_page_says_why_it_waits(client, sandbox, alice):

@@ -175,6 +175,9 @@ def test_the_key_page_tells_that_the_key_is_used_elsewhere(sign_in, sandbox, ali
     models.Account.objects.update(shared_at=Now())
     assert "used elsewhere" in sign_in(olga).get("/key/").content.decode()
     assert "used elsewhere" not in sign_in(alice).get("/key/").content.decode()
+    assert "Noted." in sign_in(olga).post("/key/unshared/", follow=True).content.decode()
+    assert "used elsewhere" not in sign_in(olga).get("/key/").content.decode()
+    assert "already said" in sign_in(olga).post("/key/unshared/", follow=True).content.decode()
 
 
 def test_the_key_page_tells_each_state(sign_in, sandbox, olga):

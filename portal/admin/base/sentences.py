@@ -92,6 +92,7 @@ GROUPS = (
             Verb.CONFIRM_KEY: _("{who} said which account is reached by the {what}"),
             Verb.WITHDRAW_KEY: _("{who} no longer accepts {what}: AgentStation refused it"),
             Verb.NOTE_SHARING: _("{who} noticed that the key is used elsewhere, of the {what}"),
+            Verb.CLEAR_SHARING: _("{who} declared that nobody else uses the key, of the {what}"),
         },
     ),
     Group(

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import BigIntegerField, QuerySet
+from django.utils.translation import gettext as _
 
 from portal import models
 from portal.models.clock import Now
@@ -15,11 +16,15 @@ from portal.services.key import circuit_breaker
 _WIDE = timedelta(hours=1)  # by which the provider's clock may be ahead of ours, and begin what was asked for late
 
 
-def note_sharing(*, account: models.Account) -> None:
-    """Note on the account that somebody else uses its key, where a workstation is listed that no attempt explains."""
+def note_sharing(*, account: models.Account, lag: timedelta) -> None:
+    """Note on the account that somebody else uses its key, where a workstation is listed that nothing here explains.
+
+    `lag`: for how long the lists may lack a workstation.
+    """
     if account.shared_at is not None:
         return
-    stranger = next((row for row in _read_orphans(account_id=account.pk) if not _is_explained(row)), None)
+    orphans = _read_orphans(account_id=account.pk, after=account.unshared_tick)
+    stranger = next((row for row in orphans if not (_is_lost(row, lag=lag) or _is_explained(row))), None)
     if stranger is None:
         return
     with transaction.atomic():
@@ -32,10 +37,32 @@ def note_sharing(*, account: models.Account) -> None:
         )
 
 
-@compiled(account_id=BigIntegerField())
-def _read_orphans(*, account_id: int) -> QuerySet[models.Workstation]:
-    orphans = models.Workstation.objects.orphans().filter(account=account_id, listed_tick__isnull=False, made_for=None)
+@transaction.atomic
+def clear_sharing(*, actor: models.User, account: models.Account) -> None:
+    """Say that nobody else uses the key. Only what is listed from now on can show again that somebody does.
+
+    Raises NotPaused where nobody has to say so any more.
+    """
+    key = circuit_breaker.lock_key(account=account)
+    before, tick = key.account.shared_at, circuit_breaker.advance_tick(key=key)
+    if before is None:
+        raise circuit_breaker.NotPaused(_("Somebody has already said that nobody else uses the API key."))
+    models.Account.objects.filter(pk=account.pk).update(shared_at=None, unshared_tick=tick)
+    change = {"before": {"shared_at": before.isoformat()}, "after": {"shared_at": None}}
+    audit.record(Verb.CLEAR_SHARING, key.account, by=actor, detail=change)
+
+
+@compiled(account_id=BigIntegerField(), after=BigIntegerField())
+def _read_orphans(*, account_id: int, after: int) -> QuerySet[models.Workstation]:
+    orphans = models.Workstation.objects.orphans().filter(account=account_id, listed_tick__gt=after, made_for=None)
     return orphans.order_by("id")
+
+
+def _is_lost(stranger: models.Workstation, *, lag: timedelta) -> bool:
+    """Whether a call may have created it that is lost, because a backup was put back."""
+    began = stranger.created_at or stranger.first_seen_at
+    restores = models.Restore.objects.filter(account=stranger.account_id, lost_since__lte=began + _WIDE)
+    return restores.filter(restored_at__gte=began - _WIDE - lag).exists()
 
 
 def _is_explained(stranger: models.Workstation) -> bool:

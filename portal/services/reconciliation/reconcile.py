@@ -51,7 +51,7 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
     now = steady.observe(token=lease.token)
     listinglag.measure_lags(account=account, now=now)
     this_round = Round(lease=lease, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
-    sharing.note_sharing(account=account)
+    sharing.note_sharing(account=account, lag=listinglag.estimate_grace(account=account, now=now))
     decisions = _decide_all(account=account, this_round=this_round)
     if decisions:
         database_moved.check_now()
