@@ -47,6 +47,9 @@ class Account(Audited):
         default=0,
         help_text=_("The key's tick when an operator said that nobody else uses it: what was listed is known."),
     )
+    started_offset = models.FloatField(
+        null=True, blank=True, help_text=_("Seconds by which startedAt is ahead, by the responses to requests.")
+    )
     longest_lag = models.FloatField(
         default=0, help_text=_("Seconds for which the lists lacked a workstation that lived, at most, of late.")
     )

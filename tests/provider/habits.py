@@ -12,6 +12,8 @@ class Habits:
 
     # The clock of the provider: times in answers, windows that are asked for, the Date header, Retry-After as a date.
     clock_off: float = 0.0
+    # Times in its documents alone, as where they are local ones.
+    times_off: float = 0.0
     # From its start until the lists show a workstation, and until it can be read singly.
     shows_after: float = 0.0
     reads_after: float = 0.0
@@ -50,7 +52,7 @@ _SHARES = (
     "strangers",
 )
 _NUMBERS: dict[str, tuple[int, int]] = {
-    "clock_off": (-MOST_SECONDS, MOST_SECONDS),
+    **dict.fromkeys(("clock_off", "times_off"), (-MOST_SECONDS, MOST_SECONDS)),
     **dict.fromkeys(_SECONDS, (0, MOST_SECONDS)),
     **dict.fromkeys(_SHARES, (0, 1)),
 }

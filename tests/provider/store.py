@@ -30,7 +30,7 @@ class Store(store.Store):
         return super().tell_time() + self.faults.habits.clock_off
 
     def write_time(self, seconds: float) -> str:
-        return super().write_time(seconds + self.faults.habits.clock_off)
+        return super().write_time(seconds + self.faults.habits.clock_off + self.faults.habits.times_off)
 
     def reset(self) -> None:
         """Forget everything. Sequences go on, so that a call still in flight cannot be taken for a later one."""

@@ -102,6 +102,16 @@ def test_a_provider_whose_clock_is_an_hour_off_is_believed_all_the_same(sandbox,
     assert statuses(portal_request) == ["SUCCEEDED"]
 
 
+@pytest.mark.parametrize("times_off", [7200, -18_000])
+def test_a_provider_that_writes_local_times_is_understood_by_what_it_has_answered(sandbox, alice, lease, times_off):
+    sandbox.set_faults({"times_off": times_off})
+    make_witness(alice)
+    portal_request = ask(sandbox, alice, "reset-made")
+    scan(lease)
+    assert (statuses(portal_request), portal_request.operator_note) == (["SUCCEEDED"], "")
+    assert accounts.get_current_account().started_offset == pytest.approx(times_off, abs=60)
+
+
 @pytest.mark.parametrize("times", [{"startedAt": None}, {"startedAt": "soon"}, {"startedAt": 7}])
 def test_one_without_a_readable_time_is_for_a_person(sandbox, alice, lease, times):
     portal_request = ask(sandbox, alice, "reset")

@@ -136,6 +136,7 @@ def release_long_ago(requester: models.User, uid: str) -> models.Workstation:
         release_requested_at=Now() - timedelta(hours=1),
         release_requested_by=requester,
         release_due_at=Now() - timedelta(hours=1),
+        release_tries=5,
         ended_at=Now() - timedelta(hours=1),
     )
     return models.Workstation.objects.get(uid=uid)
@@ -159,13 +160,26 @@ def test_an_id_that_comes_again_is_another_workstation_and_nobody_s_wish_ends_it
     assert not newcomer.is_live
 
 
+@pytest.mark.parametrize(("since_end", "is_another"), [(30, True), (-90, False)])
+def test_without_a_start_an_id_that_comes_again_is_judged_by_the_end(lists, alice, lease, since_end, is_another):
+    former = release_long_ago(alice, "a")
+    models.Workstation.objects.update(created_at=None)
+    models.Account.objects.update(started_offset=7200)
+    assert former.ended_at
+    started_at = former.ended_at + timedelta(minutes=since_end, hours=2)
+    lists.active = [entry("a", startedAt=started_at.isoformat())]
+    scan(lease)
+    former.refresh_from_db()
+    assert former.is_live is not is_another
+
+
 def test_what_is_reopened_has_no_old_wish_to_be_released(lists, alice, lease):
     former = release_long_ago(alice, "a")
     assert former.created_at
     lists.active = [entry("a", startedAt=former.created_at.isoformat())]
     scan(lease)
     former.refresh_from_db()
-    assert (former.is_live, former.release_requested_at) == (True, None)
+    assert (former.is_live, former.release_requested_at, former.release_tries) == (True, None, 0)
     assert not models.Workstation.objects.due_for_release(former.account).exists()
 
 

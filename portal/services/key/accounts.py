@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 
 from django.conf import settings
@@ -65,6 +66,18 @@ def fingerprint_key(*, account: models.Account) -> str:
 def _make_fingerprint(*, salt: str, base_url: str, api_key: str) -> str:
     secret = f"{base_url}\n{api_key}".encode()
     return hashlib.scrypt(secret, salt=salt.encode(), n=2**14, r=8, p=1, dklen=8).hex()
+
+
+def learn_offset(*, attempt: models.Attempt, started_at: datetime | None) -> None:
+    """Keep by how much startedAt is ahead of the database's clock: this one was between the claim and now."""
+    if started_at is None:
+        return
+    account = attempt.request.account
+    least, most = ((started_at - moment).total_seconds() for moment in (attempt.now, attempt.claimed_at))
+    offset = min(max(account.started_offset or 0.0, least), most)
+    if offset != account.started_offset:
+        account.started_offset = offset
+        account.save(update_fields=["started_offset"])
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """Whether somebody else uses the key too: then an operator confirms what the portal would adopt by itself."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import BigIntegerField, QuerySet
@@ -55,12 +55,12 @@ def clear_sharing(*, actor: models.User, account: models.Account) -> None:
 @compiled(account_id=BigIntegerField(), after=BigIntegerField())
 def _read_orphans(*, account_id: int, after: int) -> QuerySet[models.Workstation]:
     orphans = models.Workstation.objects.orphans().filter(account=account_id, listed_tick__gt=after, made_for=None)
-    return orphans.order_by("id")
+    return orphans.select_related("account").order_by("id")
 
 
 def _is_lost(stranger: models.Workstation, *, lag: timedelta) -> bool:
     """Whether a call may have created it that is lost, because a backup was put back."""
-    began = stranger.created_at or stranger.first_seen_at
+    began = _find_beginning(stranger) or stranger.first_seen_at
     restores = models.Restore.objects.filter(account=stranger.account_id, lost_since__lte=began + _WIDE)
     return restores.filter(restored_at__gte=began - _WIDE - lag).exists()
 
@@ -75,6 +75,12 @@ def _is_explained(stranger: models.Workstation) -> bool:
     if stranger.type in models.Request.Type.values:
         others = set(models.Request.Type.values) - {stranger.type}
         attempts = attempts.exclude(request__type__in=others)
-    if stranger.created_at is not None:
-        attempts = attempts.filter(deadline_at__gte=stranger.created_at - _WIDE)
+    if (began := _find_beginning(stranger)) is not None:
+        attempts = attempts.filter(deadline_at__gte=began - _WIDE)
     return attempts.exists()
+
+
+def _find_beginning(stranger: models.Workstation) -> datetime | None:
+    """By the database's clock, as far as it is known how that differs from the provider's."""
+    offset = timedelta(seconds=stranger.account.started_offset or 0.0)
+    return stranger.created_at and stranger.created_at - offset

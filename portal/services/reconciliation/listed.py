@@ -81,17 +81,20 @@ def _name_entries(
         entry.uid if mirror.has_storable_uid(workstation=entry) else _make_digest(entry): entry for entry in entries
     }
     ended = models.Workstation.objects.filter(account=account, uid__in=named, ended_at__isnull=False)
-    for uid, began in ended.values_list("uid", "created_at"):
-        if _has_begun_later(named[uid], began=began):
+    offset = None if account.started_offset is None else timedelta(seconds=account.started_offset)
+    for uid, began, end in ended.values_list("uid", "created_at", "ended_at"):
+        # By its own clock; of one that had no time, the end is by the database's.
+        former = began if began or end is None or offset is None else end + offset
+        if _has_begun_later(named[uid], former=former):
             entry = named.pop(uid)
             named[_make_digest(entry)] = entry
     return named
 
 
-def _has_begun_later(entry: agentstation.Workstation, *, began: datetime | None) -> bool:
+def _has_begun_later(entry: agentstation.Workstation, *, former: datetime | None) -> bool:
     """Whether it is another than the one that had its id before. Both times are by the provider's clock."""
     slack = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE) / 2
-    return began is not None and entry.started_at is not None and entry.started_at > began + slack
+    return former is not None and entry.started_at is not None and entry.started_at > former + slack
 
 
 def _make_digest(entry: agentstation.Workstation) -> str:
@@ -113,6 +116,8 @@ def _find_foreign(
         return frozenset(entries)
     # When that was by the provider's clock, at the earliest: its Date may be of another clock, such as a proxy's.
     ahead = min(date - clock.read_clock(), timedelta()) if date else None
+    if account.started_offset is not None:
+        ahead = timedelta(seconds=account.started_offset)
     first += -_CLOCKS_DIFFER if ahead is None else ahead - _CLOCK_BEHIND
     return frozenset(uid for uid, entry in entries.items() if entry.started_at and entry.started_at < first)
 
@@ -149,10 +154,11 @@ def _reopen(row: models.Workstation, *, status: str) -> None:
     before = doubts.describe_life(stored=stored)
     stored.ended_at, stored.status, stored.refresh_due_at = None, status, Now()
     stored.release_requested_at = stored.release_requested_by = stored.release_due_at = None
+    stored.release_tries = 0
     stored.save(
         update_fields=[
             *("ended_at", "status", "refresh_due_at"),
-            *("release_requested_at", "release_requested_by", "release_due_at"),
+            *("release_requested_at", "release_requested_by", "release_due_at", "release_tries"),
         ]
     )
     audit.record(

@@ -96,8 +96,8 @@ class View:
 
     `steady_since`: when that clock was last seen to step, or this process began to watch it. `wait_unit`: what all
     waits are multiples of, a minute; a rehearsal's is shorter. `allowed_lag`: how long the provider's lists may lag: as
-    long, or longer where they do. `clock_offset`: by how much the provider's clock is ahead of it, None where the
-    provider does not say. `documented_types`: those that cannot be taken for one another.
+    long, or longer where they do. `clock_offset`: by how much the provider's startedAt is ahead of it, by its responses
+    or else by its Date; None where it does not say. `documented_types`: those that cannot be taken for one another.
     """
 
     now: datetime

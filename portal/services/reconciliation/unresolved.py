@@ -132,7 +132,8 @@ def read_view(*, account: models.Account, now: datetime, steady_since: datetime)
         )
         for scan in whole
     ]
-    offset = next((scan.clock_offset for scan in whole if scan.clock_offset is not None), None)
+    told = (scan.clock_offset for scan in whole if scan.clock_offset is not None)
+    offset = next(told, None) if account.started_offset is None else account.started_offset
     return matching.View(
         now=now,
         steady_since=steady_since,

@@ -239,6 +239,7 @@ def _use_workstation(
             portal_request.attempt_count = F("attempt_count") + int(portal_request.status == states.SENDING)
             lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
         return []
+    accounts.learn_offset(attempt=attempt, started_at=sanitize.fit_time(workstation.started_at))
     mirrors = mirror.adopt_response(attempt=attempt, workstation=workstation)
     lifecycle.move_request(portal_request=portal_request, status=states.SUCCEEDED)
     return mirrors
