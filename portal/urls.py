@@ -58,6 +58,7 @@ urlpatterns = [
     path("workspaces/", workspaces.index, name="workspace_list"),
     path("workspaces/<str:uid>/", workspaces.detail, name="workspace_detail"),
     path("workspaces/<str:uid>/name/", workspaces.name, name="workspace_name"),
+    path("workspaces/<str:uid>/owner/", workspaces.give, name="workspace_owner"),
     path("usage/", usage.show, name="usage"),
     path("failures/", failure_pages.index, name="failure_list"),
     path("failures/<str:code>/", failure_pages.detail, name="failure_detail"),

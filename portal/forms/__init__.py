@@ -6,7 +6,7 @@ from portal.forms.events import EventFilterForm
 from portal.forms.fields import PortalRenderer
 from portal.forms.filters import PartsForm, RequestFilterForm, UsageForm
 from portal.forms.people import PeopleForm, PersonForm
-from portal.forms.requests import ReasonForm, RequestForm, WorkspaceNameForm
+from portal.forms.requests import ReasonForm, RequestForm, WorkspaceNameForm, WorkspaceOwnerForm
 from portal.forms.review import DecisionForm, NoticesForm, OrphanForm
 from portal.forms.workstations import WorkspaceFilterForm, WorkstationFilterForm
 
@@ -33,5 +33,6 @@ __all__ = [
     "UsageForm",
     "WorkspaceFilterForm",
     "WorkspaceNameForm",
+    "WorkspaceOwnerForm",
     "WorkstationFilterForm",
 ]

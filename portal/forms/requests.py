@@ -128,3 +128,10 @@ class ReasonForm(forms.Form):
         error_messages={"required": _("Say why: the reason is kept in the audit log.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+
+
+class WorkspaceOwnerForm(ReasonForm):
+    """Gives a workspace to one of the people who use it."""
+
+    owner = forms.ModelChoiceField(models.User.objects.none(), label=_("Owner"))
+    field_order = ("owner", "reason")

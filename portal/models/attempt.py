@@ -79,7 +79,9 @@ class Attempt(ProviderResponse):
     key_fingerprint = models.CharField(max_length=16, blank=True, help_text=_("Of the key that it used."))
     names_taken = models.BooleanField(
         default=False,
-        help_text=_("The response named a workstation that belongs to another request, and an operator has to decide."),
+        help_text=_(
+            "The response named another request's workstation, or an older one, and an operator has to decide."
+        ),
     )
     retry_after = models.FloatField(null=True, blank=True, help_text=_("Seconds, as AgentStation asked."))
 

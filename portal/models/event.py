@@ -46,6 +46,7 @@ class Verb(models.TextChoices):
     END_CONNECTION = "end-connection", _("connection ended")
     SHARE = "share", _("shared")
     END_SHARE = "end-share", _("sharing ended")
+    GIVE_WORKSPACE = "give-workspace", _("workspace given an owner")
     NAME_WORKSPACE = "name-workspace", _("workspace named")
     ENDED = "ended", _("ended")
     BEGIN_DOUBT = "begin-doubt", _("in doubt")

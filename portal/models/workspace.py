@@ -24,7 +24,7 @@ class Mirror(Audited):
 
 
 class Workspace(Mirror):
-    """Where files stay. It belongs to whoever first used it here."""
+    """Where files stay. It belongs to whoever first used it here, unless several people were given it unasked."""
 
     AUDITED = ("account_id", "uid", "owner_id", "name")
     PRIVATE = frozenset({"name"})
@@ -35,6 +35,9 @@ class Workspace(Mirror):
     )
     name = models.CharField(
         max_length=60, blank=True, help_text=_("What its owner calls it. Stays here; AgentStation does not see it.")
+    )
+    is_contested = models.BooleanField(
+        default=False, help_text=_("Several people were given it unasked: only an operator gives it an owner.")
     )
     status = models.TextField(blank=True)
 
@@ -49,6 +52,11 @@ class Workspace(Mirror):
 
     def __str__(self) -> str:
         return self.uid
+
+    @property
+    def has_no_owner(self) -> bool:
+        """Whether an operator has to say whose it is."""
+        return self.is_contested and self.owner_id is None
 
 
 class File(Mirror):

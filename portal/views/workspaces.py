@@ -1,8 +1,9 @@
 """Workspaces: those that a person may see, and one of them with its files, logs and workstations."""
 
 from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -59,12 +60,42 @@ def name(request: SignedInRequest, uid: str) -> HttpResponse:
     return redirect("workspace_detail", uid)
 
 
+@require_POST
+@permission_required("portal.close_request", raise_exception=True)
+def give(request: SignedInRequest, uid: str) -> HttpResponse:
+    """Say whose a workspace is that several people were given."""
+    workspace = paging.find_newest(rows=models.Workspace.objects.all(), uid=uid)
+    form = _ask_owner(request, workspace)
+    if form is None:
+        raise Http404
+    if not form.is_valid():
+        return _show_one(request, workspace, form=forms.WorkspaceNameForm())
+    try:
+        naming.give_workspace(actor=request.user, workspace=workspace, **form.cleaned_data)
+    except naming.NotFree as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, _("The workspace has an owner now. Your reason is in the audit log."))
+    return redirect("workspace_detail", uid)
+
+
+def _ask_owner(request: SignedInRequest, workspace: models.Workspace) -> forms.WorkspaceOwnerForm | None:
+    """The question whose it is, where only an operator can say that."""
+    if workspace.has_no_owner and request.user.has_perm("portal.close_request"):
+        form = forms.WorkspaceOwnerForm(request.POST or None)
+        people = models.User.objects.filter(requests__workstation__workspace=workspace)
+        form.fields["owner"].queryset = people.distinct()  # type: ignore[attr-defined]
+        return form
+    return None
+
+
 def _show_one(request: SignedInRequest, workspace: models.Workspace, *, form: forms.WorkspaceNameForm) -> HttpResponse:
     workstations = models.Workstation.objects.visible_to(request.user).filter(workspace=workspace)
     contents = paging.read_contents(workspace=workspace, user=request.user)
     context = {
         "workspace": workspace,
         "form": form,
+        "owner_form": _ask_owner(request, workspace),
         "raw": paging.show_raw(workspace.raw, contents=contents),
         "workstations": workstations.select_related("request__requester", "workspace").order_by("-pk")[
             : paging.PAGE_SIZE

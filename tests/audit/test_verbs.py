@@ -218,6 +218,13 @@ def name_workspace(stage: Stage) -> None:
     stage.post(stage.alice, f"/workspaces/{space.uid}/name/", name="Report")
 
 
+def give_workspace(stage: Stage) -> None:
+    space = factories.get_workspace(send(stage).workstation)
+    models.Workspace.objects.filter(pk=space.pk).update(owner=None, is_contested=True)
+    said = {"owner": str(stage.alice.pk), "reason": "It is hers."}
+    stage.post(stage.olga, f"/workspaces/{space.uid}/owner/", **said)
+
+
 def open_connection(stage: Stage, *, by: str = "olga", reason: str = "She asked.") -> None:
     workstation = send(stage).workstation
     address = {"url": "ws://127.0.0.1:9/secret"}
@@ -544,6 +551,13 @@ ACTS = [
         do=lambda stage: stage.post(stage.alice, "/accounts/", time_zone="Europe/Rome"),
         by="alice",
         has_change=True,
+    ),
+    Act(
+        verbs=(Verb.GIVE_WORKSPACE,),
+        do=give_workspace,
+        by="olga",
+        reason="It is hers.",
+        staged=("owner_id",),
     ),
     Act(verbs=(Verb.NAME_WORKSPACE,), do=name_workspace, by="alice"),
     Act(verbs=(Verb.OPEN_CONNECTION,), do=open_connection, by="olga", reason="She asked."),

@@ -44,6 +44,7 @@ NO_PAGES = {
     "sessions_end": "POST; leads to account",
     "request_cancel": "POST; leads to request_detail",
     "workspace_name": "POST; leads to workspace_detail",
+    "workspace_owner": "POST; leads to workspace_detail",
     "request_close": "POST; leads to request_detail, with an error as the page request-close-refused",
     "workstation_release": "POST; leads to workstation_detail",
     "workstation_ended": "POST; leads to workstation_detail",

@@ -6,11 +6,13 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.requests import dispatch, ownership, results, submissions
+from portal.services.audit import verify
+from portal.services.mirrors import naming
+from portal.services.requests import dispatch, notes, ownership, results, submissions
 from portal.services.runtime import clients
 from tests import factories
 from tests.admin import rows
-from tests.services.reconciling import statuses
+from tests.services.reconciling import ask, entry, scan, script_list, send_late, statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -92,15 +94,45 @@ def test_a_response_that_names_anothers_workstation_is_for_an_operator(sandbox, 
     assert portal_request.attempts.get().names_taken
 
 
-def test_a_response_in_anothers_workspace_leaves_its_contents_alone(sandbox, alice, bob):
-    space = factories.get_workspace(factories.create_workstation(alice))
-    portal_request = factories.submit(bob)
-    sandbox.script({"status": 200, "body": make_entry("W9", space.uid)})
-    factories.send_once()
-    assert statuses(portal_request) == ["SUCCEEDED"]
-    assert not models.File.objects.filter(name="mine").exists()
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_response_that_names_what_a_list_had_shown_before_is_for_an_operator(
+    sandbox, scan_in_every_round, alice, lease, recovering, is_late
+):
+    factories.mark_baseline_scan()
+    script_list(sandbox, entry("X1", workspace="S-x"))
+    scan(lease)
+    sandbox.script({"status": 200, "body": make_entry("X1", "S-x")})
+    if is_late:
+        portal_request, call, result = send_late(sandbox, alice, recovering)
+        results.record_result(call=call, result=result)
+    else:
+        portal_request = ask(sandbox, alice)
+    scan(lease)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.OTHERS)
+    stranger = models.Workstation.objects.select_related("workspace").get(uid="X1")
+    assert (stranger.request, stranger.made_for, factories.get_workspace(stranger).owner) == (None, None, None)
+
+
+def answer_in(sandbox, requester: models.User, uid: str, space: str) -> models.Request:
+    sandbox.script({"status": 200, "body": make_entry(uid, space)})
+    return ask(sandbox, requester)
+
+
+def test_a_workspace_that_two_people_are_given_unasked_is_nobodys_until_an_operator_says(sandbox, alice, bob, olga):
+    requests = [answer_in(sandbox, person, f"W{place}", "all") for place, person in enumerate((alice, bob, alice))]
+    assert statuses(*requests) == ["SUCCEEDED"] * 3
+    space = models.Workspace.objects.get()
+    assert space.owner is None
+    assert models.Notice.objects.get(kind__startswith="responses to several people").numbers == [requests[1].pk]
+
+    naming.give_workspace(actor=olga, workspace=space, owner=alice, reason="It is hers.")
+    with pytest.raises(naming.NotFree):
+        naming.give_workspace(actor=olga, workspace=space, owner=bob, reason="It is his.")
+    answer_in(sandbox, bob, "W9", "all")
     space.refresh_from_db()
     assert space.owner == alice
+    assert models.Event.objects.get(verb="give-workspace").reason == "It is hers."
+    assert [str(one) for one in verify.verify_log().findings if "all" in str(one)] == []
 
 
 def test_two_that_queue_again_in_one_workspace_do_not_wait_for_each_other(alice, bob):

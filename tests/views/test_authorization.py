@@ -60,6 +60,7 @@ ROWS: dict[str, tuple[str, str]] = {
         (NO_METHOD, OPERATES),
     ),
     **dict.fromkeys(("account", "confirm", "password_change", "workstation_list"), (ALL, ALL)),
+    "workspace_owner": (NO_METHOD, "lffffnn"),  # it has one
     "request_new": (REQUESTERS, REQUESTERS),
     "unknown": (SEES_ALL, NO_METHOD),
     "notice_list": (SEES_ALL, OPERATES),

@@ -71,6 +71,21 @@ def test_nobody_else_names_it(request, sign_in, space, person):
     assert space.name == ""
 
 
+def test_an_operator_gives_a_workspace_that_nobody_may_have_to_one_who_uses_it(sign_in, alice, bob, olga, space):
+    address, words = f"/workspaces/{space.uid}/", "to nobody until an operator gives it one owner"
+    assert "owner/" not in sign_in(olga).get(address).content.decode()
+    models.Workspace.objects.update(owner=None, is_contested=True)
+    assert words in sign_in(alice).get(f"/workstations/{space.workstations.get().uid}/").content.decode()
+    browser = sign_in(olga)
+    assert f'action="{address}owner/"' in browser.get(address).content.decode()
+    for owner, reason in ((bob, "He asked."), (alice, "")):
+        assert browser.post(f"{address}owner/", {"owner": owner.pk, "reason": reason}).status_code == 200
+    assert browser.post(f"{address}owner/", {"owner": alice.pk, "reason": "She was first."}).status_code == 302
+    space.refresh_from_db()
+    assert space.owner == alice
+    assert browser.post(f"{address}owner/", {"owner": alice.pk, "reason": "Again."}).status_code == 404
+
+
 def test_a_name_is_not_told_to_who_may_not_see_the_workspace(sign_in, alice, bob, space):
     name(sign_in(alice), space, "Secret plan")
     theirs = rows.create_request(bob, status="SUCCEEDED", ended_at=timezone.now())

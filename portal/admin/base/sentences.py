@@ -68,6 +68,7 @@ GROUPS = (
             Verb.END_CONNECTION: _("{who} ended a connection to the {what}"),
             Verb.SHARE: _("{who} shared the {what}"),
             Verb.END_SHARE: _("{who} stopped sharing the {what}"),
+            Verb.GIVE_WORKSPACE: _("{who} gave an owner to the {what}"),
             Verb.NAME_WORKSPACE: _("{who} named the {what}"),
             Verb.ENDED: _("The {what} ended"),
             Verb.BEGIN_DOUBT: _("{who} did not find the {what}"),

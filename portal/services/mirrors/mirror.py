@@ -11,6 +11,8 @@ from portal import agentstation, models
 from portal.models.clock import Now
 from portal.services.mirrors import contents, contract_drift, sanitize
 
+_CONTESTED = "responses to several people have the same workspace, which none of them named"
+
 
 def has_storable_uid(*, workstation: agentstation.Workstation) -> bool:
     """Whether the workstation can be kept under its name; the contract's have 12 characters."""
@@ -116,6 +118,12 @@ def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Worksta
             fresh.append(workspace)
         elif workspace.owner_id in (None, portal_request.requester_id):
             _update_workspace(stored=workspace, workspace=told)
+        elif not (portal_request.workspace_uid or workspace.is_contested):
+            workspace.owner, workspace.is_contested = None, True
+            workspace.save(update_fields=["owner", "is_contested"])
+            oddity = agentstation.Deviation(kind=_CONTESTED, example={"workspace": workspace.uid})
+            contract_drift.note_deviations(deviations=[oddity], request_number=portal_request.pk)
+            fresh.append(workspace)
     owned = {"request": portal_request, "made_for": None}
     stored = _store(account=account, workstation=workstation, workspace=workspace, known=known, **owned)
     return [*assign_workstation(stored=stored, portal_request=portal_request), *fresh]
@@ -234,7 +242,7 @@ def assign_workstation(*, stored: models.Workstation, portal_request: models.Req
     if (stored.request_id, stored.made_for_id) != (portal_request.pk, None):
         stored.request, stored.made_for = portal_request, None
         stored.save(update_fields=["request", "made_for"])
-    if stored.workspace is None or stored.workspace.owner is not None:
+    if stored.workspace is None or stored.workspace.owner is not None or stored.workspace.is_contested:
         return [stored]
     stored.workspace.owner = portal_request.requester
     stored.workspace.save(update_fields=["owner"])

@@ -56,17 +56,17 @@ class Past:
 
     def __init__(self, *, account: models.Account, numbers: Collection[int]) -> None:
         self._restores = restore.list_restores(account=account)
-        # Late responses that named another request's workstation: events tell of them, ended attempts stay as they are.
+        # Late responses that named what was taken already: events tell of them, ended attempts stay as they are.
         self._late: dict[int, list[dict[str, Any]]] = defaultdict(list)
         denied: dict[int, int] = {}
         for some in itertools.batched(numbers, _BATCH):
             for number, detail in _list_events(some, verbs=(Verb.LATE_RESPONSE,)):
-                if detail.get("owner"):
+                if detail.get("owner") or detail.get("names_taken"):
                     self._late[number].append(detail)
             # By which scan the request was last taken as not created; by none where a person has said so since.
             denied |= {number: detail.get("scan") or 0 for number, detail in _list_events(some, verbs=_DECIDED)}
         # It takes the place of who was given what its call had made, and may have what theirs had made.
-        named = {detail["owner"] for details in self._late.values() for detail in details}
+        named = {detail["owner"] for details in self._late.values() for detail in details if detail["owner"]}
         unknown = models.Attempt.objects.filter(request__in=named, outcome=models.Attempt.Outcome.UNKNOWN)
         self._of_owners = list(unknown.defer("response")) if named else []
         ended = models.Scan.objects.filter(pk__in={scan for scan in denied.values() if scan})

@@ -31,18 +31,18 @@ def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result
         return
     portal_request = attempt.request
     outcome, failure, names_taken = result.outcome, result.failure, False
-    owner = _find_other_owner(attempt)
-    if owner is not None:
+    taken = _find_taken(attempt)
+    if taken is not None:
         outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
-        names_taken = not _may_change_places(portal_request, owner=owner)
+        names_taken = taken.request is None or not _may_change_places(portal_request, owner=taken.request)
     ours = _end_attempt(attempt, key=key, result=result, outcome=outcome, failure=failure, names_taken=names_taken)
     if result.response is not None:
         contract_drift.note_deviations(deviations=result.response.deviations, request_number=portal_request.pk)
     if not ours:
-        _record_late(attempt=attempt, result=result, owner=owner, names_taken=names_taken)
+        _record_late(attempt=attempt, result=result, taken=taken, names_taken=names_taken)
         return
     before = portal_request.status
-    mirrors = _use_result(result, key=key, attempt=attempt, owner=owner)
+    mirrors = _use_result(result, key=key, attempt=attempt, taken=taken)
     # Only now: the event keeps what the rows are after all that followed from the response.
     _record_outcome(attempt, outcome=outcome, failure=failure, before=before, mirrors=mirrors)
 
@@ -170,13 +170,13 @@ def _use_result(
     *,
     key: models.Key,
     attempt: models.Attempt,
-    owner: models.Request | None,
+    taken: models.Workstation | None,
 ) -> list[Model]:
     """All that follows from a response in time. Returns the mirrors that it changed, as do those that it calls."""
     portal_request = attempt.request
     if result.workstation is not None:
         circuit_breaker.note_success(key=key, attempt=attempt)
-        return _use_workstation(attempt, workstation=result.workstation, owner=owner)
+        return _use_workstation(attempt, workstation=result.workstation, taken=taken)
     failure, retry_after = result.failure or failures.NOT_SENT, _retry_after(result)
     is_other_key_s = failure.pause is failures.Pause.UNTIL_ACCEPTED and credentials.withdraw_key(
         key=key, fingerprint=attempt.key_fingerprint
@@ -203,12 +203,13 @@ def _retry_after(result: dispatch.Result) -> float | None:
     return result.response.retry_after if result.response else None
 
 
-def _find_other_owner(attempt: models.Attempt) -> models.Request | None:
-    """The other request that owns the workstation which the response names."""
+def _find_taken(attempt: models.Attempt) -> models.Workstation | None:
+    """What the response names, where another request owns it, or a list had shown it before the claim."""
     if attempt.stored_workstation is None:
         return None
-    owners = models.Request.objects.filter(workstation=attempt.stored_workstation)
-    return owners.exclude(pk=attempt.request_id).first()
+    is_older = Q(request=None, listed_tick__lte=attempt.claimed_tick) & ~Q(made_for=attempt.request_id)
+    rows = models.Workstation.objects.filter(is_older | Q(request__isnull=False), pk=attempt.stored_workstation)
+    return rows.select_related("request").exclude(request=attempt.request_id).first()
 
 
 def _may_change_places(portal_request: models.Request, *, owner: models.Request) -> bool:
@@ -230,11 +231,11 @@ def _may_change_places(portal_request: models.Request, *, owner: models.Request)
 
 
 def _use_workstation(
-    attempt: models.Attempt, *, workstation: agentstation.Workstation, owner: models.Request | None
+    attempt: models.Attempt, *, workstation: agentstation.Workstation, taken: models.Workstation | None
 ) -> list[Model]:
-    """Keep the workstation as the request's. One that another request owns stays with that one, as it is."""
+    """Keep the workstation as the request's. One that is taken stays as it is."""
     portal_request, states = attempt.request, models.Request.Status
-    if owner is not None:
+    if taken is not None:
         if portal_request.status != states.UNKNOWN:
             portal_request.attempt_count = F("attempt_count") + int(portal_request.status == states.SENDING)
             lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
@@ -279,7 +280,7 @@ def _record_late(
     *,
     attempt: models.Attempt,
     result: dispatch.Result,
-    owner: models.Request | None = None,
+    taken: models.Workstation | None = None,
     names_taken: bool = False,
 ) -> None:
     """Keep a response that came after the deadline, and use it where that is still possible."""
@@ -293,9 +294,10 @@ def _record_late(
     if not is_new:
         return
     before, mirrors = portal_request.status, list[Model]()
+    newer = portal_request.attempts.filter(number__gt=attempt.number)
     if result.workstation is not None:
-        mirrors = _use_late_workstation(attempt, workstation=result.workstation, owner=owner)
-    elif portal_request.status == models.Request.Status.UNKNOWN and _is_last(attempt):
+        mirrors = _use_late_workstation(attempt, workstation=result.workstation, taken=taken)
+    elif portal_request.status == models.Request.Status.UNKNOWN and not newer.exists():
         _use_late_refusal(portal_request, failure=result.failure)
     audit.record(
         Verb.LATE_RESPONSE,
@@ -303,7 +305,7 @@ def _record_late(
         detail={
             "outcome": late.outcome,
             "failure": late.failure,
-            "owner": owner.pk if owner else None,
+            "owner": taken.request_id if taken else None,
             "names_taken": names_taken,
             "before": before,
             "after": portal_request.status,
@@ -313,12 +315,12 @@ def _record_late(
 
 
 def _use_late_workstation(
-    attempt: models.Attempt, *, workstation: agentstation.Workstation, owner: models.Request | None
+    attempt: models.Attempt, *, workstation: agentstation.Workstation, taken: models.Workstation | None
 ) -> list[Model]:
     portal_request, states = attempt.request, models.Request.Status
     if portal_request.status in (states.UNKNOWN, states.QUEUED):
-        return _use_workstation(attempt, workstation=workstation, owner=owner)
-    if owner is not None:
+        return _use_workstation(attempt, workstation=workstation, taken=taken)
+    if taken is not None:
         return []
     stored = mirror.store_response(portal_request=portal_request, workstation=workstation)
     if stored.request is None:
@@ -344,7 +346,3 @@ def _use_late_refusal(portal_request: models.Request, *, failure: failures.Failu
             retry_after=None,
         )
         lifecycle.move_request(portal_request=portal_request, status=step.status, failure=failure, delay=step.delay)
-
-
-def _is_last(attempt: models.Attempt) -> bool:
-    return not models.Attempt.objects.filter(request=attempt.request_id, number__gt=attempt.number).exists()
