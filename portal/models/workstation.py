@@ -60,8 +60,8 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         return self.filter(request=None, is_foreign=False).exclude(Exists(list_calls_before_listing()))
 
     def orphans(self) -> "WorkstationQuerySet":
-        """Live ones that are unclaimed."""
-        return self.live().unclaimed()
+        """Those that run and are unclaimed, also where their name is none to be asked about."""
+        return self.filter(ended_at=None, account__in=Account.objects.all()).unclaimed()
 
 
 def list_calls_before_listing() -> models.QuerySet[Attempt]:

@@ -11,7 +11,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services.key import accounts
-from portal.services.reconciliation import restore, review
+from portal.services.reconciliation import operator_actions, restore, review
 from portal.services.requests import notes
 from tests import factories
 from tests.admin import rows
@@ -73,6 +73,49 @@ def test_auditors_see_it_and_only_operators_decide(sign_in, unknown, orphan, ali
             assert sign_in(person).post(f"/unknown/orphans/orphan-1/{end}", {"reason": "r"}).status_code == 403
     assert "orphan-1" in read(sign_in(anna).get("/key/"))
     assert "orphan-1" not in read(sign_in(alice).get("/key/"))
+
+
+# --- Unassigned workstations ---
+
+
+def test_one_whose_id_cannot_be_kept_is_listed_and_marked_as_ended(sign_in, orphan, olga):
+    models.Workstation.objects.update(uid="sha256:0123", is_nameless=True)
+    browser = sign_in(olga)
+    page = read(browser.get("/unknown/"))
+    assert "in its dashboard" in find_section(page, "Unassigned workstations")
+    assert 'value="release"' not in page
+    assert operator_actions.count_open_decisions() == 1
+    path = "/unknown/orphans/sha256:0123/"
+    browser.post(path, {"decision": "release", "reason": "It is idle."})
+    assert models.Workstation.objects.get().release_requested_at is None
+    said = read(browser.post(path, {"decision": "ended", "reason": "Released there."}, follow=True))
+    assert "sha256:0123 is noted as ended" in said
+    assert models.Event.objects.get(verb="declare-ended").reason == "Released there."
+    assert models.Workstation.objects.get().ended_at is not None
+
+
+def test_only_one_whose_id_cannot_be_kept_is_marked_as_ended_before_a_day(sign_in, orphan, olga):
+    page = read(sign_in(olga).get("/unknown/"))
+    assert 'value="ended"' not in page
+    sign_in(olga).post("/unknown/orphans/orphan-1/", {"decision": "ended", "reason": "I say so."})
+    assert models.Workstation.objects.get().ended_at is None
+
+
+def test_that_every_workstation_has_its_request_is_said_only_when_the_lists_were_read_since(sign_in, unknown, olga):
+    def find_words() -> str:
+        return " ".join(find_section(read(sign_in(olga).get("/unknown/")), "Unassigned workstations").split())
+
+    unsure = "None known yet. AgentStation's lists haven't been read completely."
+    assert unsure in find_words()
+    assert "being checked" not in find_words(), "it is asked about"
+    models.Request.objects.update(operator_note="")
+    assert f"{unsure} 1 request is being checked." in find_words()
+    key = models.Key.objects.get()
+    read_at = {"begun_at": Now(), "ended_at": Now(), "begun_tick": key.tick}
+    scan = models.Scan.objects.create(account=key.account, is_whole=True, **read_at)
+    assert "None. Every running workstation belongs to a request." in find_words()
+    models.Scan.objects.filter(pk=scan.pk).update(begun_tick=0)
+    assert re.search(r"lists were last read completely at .*\. 1 request is being checked\.", find_words())
 
 
 # --- What is decided about a request ---

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from portal import models
@@ -72,7 +72,7 @@ def may_be_declared_ended(*, workstation: models.Workstation) -> bool:
 
 @transaction.atomic
 def declare_ended(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
-    """Say that a workstation has ended which nobody has found for a day. Raises NotInDoubt."""
+    """Say that a workstation has ended which nobody has found for a day, or can ask about. Raises NotInDoubt."""
     circuit_breaker.lock_key(account=workstation.account)
     stored = _list_old().select_for_update().filter(pk=workstation.pk).first()
     if stored is None:
@@ -91,4 +91,5 @@ def declare_ended(*, actor: models.User, workstation: models.Workstation, reason
 
 def _list_old() -> QuerySet[models.Workstation]:
     day = timedelta(seconds=_DAY * settings.PORTAL_RECONCILE_GRACE)
-    return models.Workstation.objects.live().filter(doubted_at__lte=Now() - day)
+    is_nameless = Q(is_nameless=True, ended_at=None)
+    return models.Workstation.objects.filter(is_nameless | Q(doubted_at__lte=Now() - day, ended_at=None))

@@ -109,7 +109,7 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     # With another account's key the provider would say that it is gone, while it runs on.
     current = accounts.get_current_account()
     circuit_breaker.lock_key(account=current)  # a request may be about to be given it
-    orphans = models.Workstation.objects.orphans().filter(account=current, release_requested_at=None)
+    orphans = models.Workstation.objects.live().orphans().filter(account=current, release_requested_at=None)
     if not releases.mark_release_requested(workstation=workstation, rows=orphans, actor=actor):
         raise submissions.NotPossible(_("This workstation has ended, has an owner, or is already being released."))
     change = audit.describe_moment(row=workstation, column="release_requested_at")

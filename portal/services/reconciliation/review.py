@@ -162,7 +162,7 @@ def _describe_orphans(orphans: Iterable[models.Workstation]) -> Mapping[int, Seq
     """Those that can be linked, by account."""
     found: dict[int, list[Candidate]] = {}
     for row in orphans:
-        if row.release_requested_at is None:
+        if row.release_requested_at is None and not row.is_nameless:
             candidate = Candidate(
                 uid=row.uid,
                 type=row.type,

@@ -26,7 +26,10 @@ class Section[T]:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewPage:
-    """The whole page. `notices`: how many changes of the API nobody has seen; `refusal`: where its row is shown."""
+    """The whole page. `notices`: how many changes of the API nobody has seen; `refusal`: where its row is shown.
+
+    `is_up_to_date`: nothing was sent since the last complete scan began.
+    """
 
     questions: Sequence[models.Credential]
     needing: Section[RequestRow]
@@ -36,6 +39,8 @@ class ReviewPage:
     scans: Iterable[models.Scan]
     notices: int
     may_be_foreign: bool
+    last_complete: models.Scan | None
+    is_up_to_date: bool
     refusal: Refusal | None
 
 
@@ -51,6 +56,8 @@ def describe_page(request: SignedInRequest, *, refusal: Refusal | None = None) -
     unassigned = _cut(orphans, waiting=[row for row in orphans if row.workstation.release_requested_at is None])
     left = submitters.list_left_workstations(account=account).select_related("request__requester", "workspace")
     scans = models.Scan.objects.filter(account=account, ended_at__isnull=False)
+    complete = scans.filter(is_whole=True).order_by("-id").first()
+    newest = models.Attempt.objects.filter(request__account=account).order_by("-id").first()
     shown: list[Row] = [*needing.rows, *unassigned.rows, *checking.rows]
     return ReviewPage(
         questions=credentials.list_questions(account=account),
@@ -61,6 +68,8 @@ def describe_page(request: SignedInRequest, *, refusal: Refusal | None = None) -
         scans=scans.order_by("-id")[:_LAST_SCANS],
         notices=models.Notice.objects.filter(acknowledged_at=None).count(),
         may_be_foreign=account.baseline_scan == models.Account.BaselineScan.FAILED,
+        last_complete=complete,
+        is_up_to_date=complete is not None and (newest is None or newest.claimed_tick <= complete.begun_tick),
         refusal=refusal if any(row.is_refused for row in shown) else None,
     )
 

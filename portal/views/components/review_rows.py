@@ -233,6 +233,12 @@ def _ask_about_orphan(workstation: models.Workstation, *, refusal: Refusal | Non
         form = refusal.form
     options = [
         Option(
+            value=forms.OrphanForm.ENDED,
+            label=_("It has ended"),
+            leads_to=_("It is no longer listed here. If AgentStation's lists show it again, so does this page."),
+        )
+        if workstation.is_nameless
+        else Option(
             value=forms.OrphanForm.RELEASE,
             label=_("Release"),
             leads_to=_(
