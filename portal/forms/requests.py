@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from portal import models
@@ -133,5 +134,6 @@ class ReasonForm(forms.Form):
 class WorkspaceOwnerForm(ReasonForm):
     """Gives a workspace to one of the people who use it."""
 
-    owner = forms.ModelChoiceField(models.User.objects.none(), label=_("Owner"))
-    field_order = ("owner", "reason")
+    def __init__(self, *args: Any, people: QuerySet[models.User], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["owner"] = forms.ModelChoiceField(people, label=_("Owner"))

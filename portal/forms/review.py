@@ -57,11 +57,11 @@ class DecisionForm(ReasonForm):
 class OrphanForm(ReasonForm):
     """Decides about a workstation that belongs to no request."""
 
-    RELEASE, DISOWN, ENDED = "release", "disown", "ended"
+    RELEASE, DISOWN = "release", "disown"
 
     decision = forms.ChoiceField(
         label=_("What should happen to it?"),
-        choices=[(RELEASE, _("Release")), (DISOWN, _("Not ours")), (ENDED, _("It has ended"))],
+        choices=[(RELEASE, _("Release")), (DISOWN, _("Not ours"))],
         widget=forms.RadioSelect,
         error_messages={"required": _("Choose what should happen."), "invalid_choice": _("Choose what should happen.")},
     )

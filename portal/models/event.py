@@ -54,6 +54,7 @@ class Verb(models.TextChoices):
     DECLARE_ENDED = "declare-ended", _("declared ended")
     REOPEN = "reopen", _("active again")
     DISOWN = "disown", _("declared not ours")
+    LEAVE_OUT = "leave-out", _("left out of scans")
     RELEASE_ORPHAN = "release-orphan", _("unassigned workstation released")
     STRAY_RESPONSE = "stray-response", _("response of no known attempt")
     RESTORE = "restore", _("backup restored")

@@ -53,11 +53,6 @@ class Workspace(Mirror):
     def __str__(self) -> str:
         return self.uid
 
-    @property
-    def has_no_owner(self) -> bool:
-        """Whether an operator has to say whose it is."""
-        return self.is_contested and self.owner_id is None
-
 
 class File(Mirror):
     """A file in a workspace. Its URL comes from outside: a link only if it is http or https."""

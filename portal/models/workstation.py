@@ -107,7 +107,10 @@ class Workstation(Mirror):
     )
     is_foreign = models.BooleanField(
         default=False,
-        help_text=_("Nobody's here: it was there before the portal first used the account, or its request was pruned."),
+        help_text=_(
+            "Nobody's here: it was there before the portal first used the account, or its request was pruned. Of one "
+            "that has a request: no scan need show it."
+        ),
     )
     is_nameless = models.BooleanField(
         default=False,

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from portal import forms, models
 from portal.models.compiled import compiled
 from portal.services.mirrors import types
-from portal.services.reconciliation import operator_actions
+from portal.services.reconciliation import operator_actions, wholeness
 from portal.services.reports import pulse
 from portal.services.requests import fair_queue, notes, submissions
 from portal.views import failure_pages, history, support
@@ -176,9 +176,18 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
         "support": support.describe_request(portal_request=portal_request, attempts=past.attempts) if failure else "",
         "is_own": is_own,
         "may_decide": may_decide,
+        "left_out": _find_left_out(request, portal_request),
         "is_asked": is_own and may_decide and portal_request.status == models.Request.Status.UNKNOWN,
         "reason_form": forms.ReasonForm(),
     }
+
+
+def _find_left_out(request: SignedInRequest, portal_request: models.Request) -> models.Workstation | None:
+    """What is missing from the lists, where that is why a person is asked, as far as the reader may know of it."""
+    if portal_request.operator_note != notes.LEFT_OUT:
+        return None
+    left_out = wholeness.list_left_out(account=portal_request.account).values("pk")
+    return models.Workstation.objects.visible_to(request.user).filter(pk__in=left_out).first()
 
 
 @compiled(number=BigIntegerField())

@@ -8,7 +8,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
-from portal.services.mirrors import doubts
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import submissions
 from portal.views.components import paging, review_page, review_rows
@@ -78,7 +77,7 @@ def decide_orphan(request: SignedInRequest, uid: str, decision: str = "") -> Htt
     if form.is_valid():
         try:
             said = _judge_orphan(request, form, workstation)
-        except (submissions.NotPossible, doubts.NotInDoubt) as error:
+        except submissions.NotPossible as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, said)
@@ -92,10 +91,9 @@ def _judge_orphan(request: SignedInRequest, form: forms.OrphanForm, workstation:
     if form.cleaned_data["decision"] == forms.OrphanForm.RELEASE:
         operator_actions.release_orphan(actor=request.user, workstation=workstation, reason=reason)
         return _("%(uid)s is being released. Your reason is in the audit log.") % values
-    if form.cleaned_data["decision"] == forms.OrphanForm.ENDED:
-        doubts.declare_ended(actor=request.user, workstation=workstation, reason=reason)
-        return _("%(uid)s is noted as ended. Your reason is in the audit log.") % values
     operator_actions.disown_workstation(actor=request.user, workstation=workstation, reason=reason)
+    if workstation.request_id is not None:
+        return _("%(uid)s is left out: scans are complete without it. Your reason is in the audit log.") % values
     return _("%(uid)s is noted as not yours. Your reason is in the audit log.") % values
 
 

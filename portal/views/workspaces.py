@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
@@ -64,10 +64,8 @@ def name(request: SignedInRequest, uid: str) -> HttpResponse:
 @permission_required("portal.close_request", raise_exception=True)
 def give(request: SignedInRequest, uid: str) -> HttpResponse:
     """Say whose a workspace is that several people were given."""
-    workspace = paging.find_newest(rows=models.Workspace.objects.all(), uid=uid)
+    workspace = paging.find_newest(rows=models.Workspace.objects.filter(is_contested=True, owner=None), uid=uid)
     form = _ask_owner(request, workspace)
-    if form is None:
-        raise Http404
     if not form.is_valid():
         return _show_one(request, workspace, form=forms.WorkspaceNameForm())
     try:
@@ -79,14 +77,9 @@ def give(request: SignedInRequest, uid: str) -> HttpResponse:
     return redirect("workspace_detail", uid)
 
 
-def _ask_owner(request: SignedInRequest, workspace: models.Workspace) -> forms.WorkspaceOwnerForm | None:
-    """The question whose it is, where only an operator can say that."""
-    if workspace.has_no_owner and request.user.has_perm("portal.close_request"):
-        form = forms.WorkspaceOwnerForm(request.POST or None)
-        people = models.User.objects.filter(requests__workstation__workspace=workspace)
-        form.fields["owner"].queryset = people.distinct()  # type: ignore[attr-defined]
-        return form
-    return None
+def _ask_owner(request: SignedInRequest, workspace: models.Workspace) -> forms.WorkspaceOwnerForm:
+    people = models.User.objects.filter(requests__workstation__workspace=workspace).distinct()
+    return forms.WorkspaceOwnerForm(request.POST or None, people=people)
 
 
 def _show_one(request: SignedInRequest, workspace: models.Workspace, *, form: forms.WorkspaceNameForm) -> HttpResponse:

@@ -318,6 +318,15 @@ def disown(stage: Stage) -> None:
     stage.post(stage.olga, f"/unknown/orphans/{make_orphan().uid}/disown/", reason="It is another team's.")
 
 
+def leave_out(stage: Stage) -> None:
+    stage.settings.PORTAL_SCAN_INTERVAL = 0.0
+    uid = factories.create_workstation(stage.alice).uid
+    stage.sandbox.set_faults({"omit": [uid]})
+    models.Workstation.objects.update(first_seen_at=Now() - timedelta(hours=1))
+    scan(factories.acquire_lease(name="reconcile"))
+    stage.post(stage.olga, f"/unknown/orphans/{uid}/disown/", reason="It runs.")
+
+
 def refuse_workspace(stage: Stage) -> None:
     factories.submit(stage.alice, workspace_uid="S-W1")
     models.Workspace.objects.filter(pk=factories.get_workspace(make_orphan()).pk).update(owner=stage.root)
@@ -513,6 +522,7 @@ ACTS = [
     Act(verbs=(Verb.BASELINE_SCAN,), do=look_first, has_change=True),
     Act(verbs=(Verb.CHANGE_TYPES,), do=change_types, has_change=True),
     Act(verbs=(Verb.DISOWN,), do=disown, by="olga", has_change=True, reason="It is another team's."),
+    Act(verbs=(Verb.LEAVE_OUT,), do=leave_out, by="olga", has_change=True, reason="It runs.", staged=TIMES),
     Act(verbs=(Verb.REFUSE_WORKSPACE,), do=refuse_workspace, has_change=True, staged=("owner_id",)),
     Act(verbs=(Verb.NOTE_SHARING,), do=note_sharing, has_change=True),
     Act(verbs=(Verb.CLEAR_SHARING,), do=clear_sharing, by="olga", has_change=True),

@@ -513,6 +513,32 @@ def test_once_an_operator_says_that_it_is_not_ours_all_go_on(olga, lease, left):
     assert not models.Workstation.objects.orphans().exists()
 
 
+def test_what_the_lists_leave_out_is_named_and_scans_are_complete_once_an_operator_leaves_it_out_too(
+    sandbox, sign_in, alice, bob, olga, lease
+):
+    left_out = make_witness(alice)
+    portal_request = ask(sandbox, bob, "reset")
+    make_witness(bob)
+    sandbox.set_faults({"omit": [left_out.uid]})
+    factories.pass_time(UNTIL_SURE + 30 * 60)
+    scan(lease)
+    assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.LEFT_OUT)
+    assert left_out.uid in sign_in(olga).get("/unknown/").text
+    assert left_out.uid in sign_in(olga).get(f"/requests/{portal_request.pk}/").text
+    page = sign_in(bob).get(f"/requests/{portal_request.pk}/").text
+    assert "leave out" in page
+    assert left_out.uid not in page, "it is alice's"
+
+    said = sign_in(olga).post(f"/unknown/orphans/{left_out.uid}/disown/", {"reason": "It runs."}, follow=True).text
+    assert "is left out" in said
+    assert "It runs." not in said
+    event = models.Event.objects.get(verb="leave-out")
+    assert (event.actor_name, event.request_number) == ("olga", left_out.request_id)
+    scan(lease)
+    assert scan(lease).is_whole
+    assert statuses(portal_request) == ["QUEUED"]
+
+
 def test_one_that_a_request_owns_cannot_be_disowned(sandbox, alice, olga):
     with pytest.raises(submissions.NotPossible):
         operator_actions.disown_workstation(actor=olga, workstation=make_witness(alice), reason="It is another team's.")

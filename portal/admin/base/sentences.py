@@ -76,6 +76,7 @@ GROUPS = (
             Verb.DECLARE_ENDED: _("{who} declared that the {what} has ended"),
             Verb.REOPEN: _("The {what} is active again"),
             Verb.DISOWN: _("{who} declared that the {what} is not the team's"),
+            Verb.LEAVE_OUT: _("{who} declared that scans are complete without the {what}"),
             Verb.RELEASE_ORPHAN: _("{who} asked to release the unassigned {what}"),
             Verb.CHANGE_TYPES: _("{who} noted other workstation types of the {what}"),
         },

@@ -17,7 +17,9 @@ _MOST, _MOST_MISSING = 200, 20  # workstations that are measured at once: listed
 def choose_grace(*, account: models.Account, now: datetime) -> timedelta:
     """The setting, or three times the longest lag of the last week, of which at most 15 graces count."""
     # What has not been listed yet, though it lives, lags on; what was made first has lagged for longest.
-    live = models.Workstation.objects.live().filter(account=account, listed_tick=None, doubted_at=None)
+    live = models.Workstation.objects.live().filter(
+        account=account, listed_tick=None, doubted_at=None, is_foreign=False
+    )
     missing = live.filter(request__isnull=False).order_by("id")[:_MOST_MISSING]
     estimated = estimate_grace(account=account, now=now)
     return max(estimated, _allow_for(max((_measure(workstation) for workstation in missing), default=timedelta())))

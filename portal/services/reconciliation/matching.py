@@ -98,6 +98,7 @@ class View:
     waits are multiples of, a minute; a rehearsal's is shorter. `allowed_lag`: how long the provider's lists may lag: as
     long, or longer where they do. `clock_offset`: by how much the provider's startedAt is ahead of it, by its responses
     or else by its Date; None where it does not say. `documented_types`: those that cannot be taken for one another.
+    `has_left_out`: the lists lack what runs.
     """
 
     now: datetime
@@ -108,6 +109,7 @@ class View:
     scans: Sequence[WholeScan]
     documented_types: frozenset[str]
     has_no_lists: bool = False
+    has_left_out: bool = False
     is_shared: bool = False
 
     @property
@@ -264,7 +266,8 @@ def _judge_absence(unresolved: Unresolved, *, view: View) -> Decision:
     if len(proving) < 2:
         # Asking is harmless: it need not wait for a clock that is known to be steady.
         is_overdue = view.now >= last_sent.proof_from + view.longest_wait + view.allowed_lag
-        return _ask(notes.NO_SCANS) if is_overdue else Decision(verdict=Verdict.WAIT)
+        why = notes.LEFT_OUT if view.has_left_out else notes.NO_SCANS
+        return _ask(why) if is_overdue else Decision(verdict=Verdict.WAIT)
     newest = proving[0]
     if unresolved.obstacle:
         return _ask(unresolved.obstacle)

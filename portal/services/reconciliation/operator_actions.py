@@ -8,6 +8,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials
 from portal.services.mirrors import mirror, releases
+from portal.services.reconciliation import wholeness
 from portal.services.requests import lifecycle, notes, submissions, submitters
 from portal.services.runtime import notify
 
@@ -92,15 +93,16 @@ def declare_not_created(*, actor: models.User, portal_request: models.Request, r
 def disown_workstation(*, actor: models.User, workstation: models.Workstation, reason: str) -> None:
     """Say that a workstation is not the team's: it is nobody's orphan, and stands in no request's way.
 
-    Raises NotPossible where somebody owns it.
+    Of one of ours that the lists leave out: that no scan need show it. Raises NotPossible where they show it.
     """
     circuit_breaker.lock_key(account=workstation.account)
-    unclaimed = models.Workstation.objects.unclaimed().filter(pk=workstation.pk)
-    rows = models.Workstation.objects.filter(pk__in=unclaimed.values("pk"))
+    is_ours, left_out = workstation.request_id is not None, wholeness.list_left_out(account=workstation.account)
+    concerned = left_out if is_ours else models.Workstation.objects.unclaimed()
+    rows = models.Workstation.objects.filter(pk__in=concerned.filter(pk=workstation.pk).values("pk"))
     if not workstation.update_where(rows, is_foreign=True):
         raise submissions.NotPossible(_("This workstation belongs to a request, or may still turn out to."))
     change = {"before": {"is_foreign": False}, "after": {"is_foreign": True}}
-    audit.record(Verb.DISOWN, workstation, by=actor, detail=change, reason=reason)
+    audit.record(Verb.LEAVE_OUT if is_ours else Verb.DISOWN, workstation, by=actor, detail=change, reason=reason)
 
 
 @transaction.atomic

@@ -24,7 +24,7 @@ from django.db.models.functions import Coalesce
 from portal import models
 from portal.models.compiled import compiled
 from portal.models.event import Verb
-from portal.services.reconciliation import listinglag, matching, restore, scans
+from portal.services.reconciliation import listinglag, matching, restore, scans, wholeness
 from portal.services.requests import notes
 
 _BATCH = 500  # requests in one statement
@@ -143,6 +143,7 @@ def read_view(*, account: models.Account, now: datetime, steady_since: datetime)
         scans=scans_read,
         documented_types=frozenset(models.Request.Type.values),
         has_no_lists=scans.has_no_lists(account=account, now=now),
+        has_left_out=wholeness.list_left_out(account=account).exists(),
         is_shared=account.shared_at is not None,
     )
 

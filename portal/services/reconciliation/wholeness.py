@@ -21,10 +21,18 @@ _MOST_ENDED = 50  # doubts that one scan ends, so that the key is not locked for
 
 def find_lacking(*, scan: models.Scan) -> QuerySet[models.Workstation]:
     """What must be in its lists and was in none: ours, live for longer than the grace before it began, not in doubt,
-    not being released."""
+    not being released, not left out by an operator."""
     grace = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)
-    live = _list_live(scan).filter(doubted_at=None, first_seen_at__lte=scan.begun_at - grace)
+    live = _list_live(scan).filter(doubted_at=None, is_foreign=False, first_seen_at__lte=scan.begun_at - grace)
     return live.exclude(last_scan_id=scan.pk).order_by("pk")
+
+
+def list_left_out(*, account: models.Account) -> QuerySet[models.Workstation]:
+    """What the lists lack though it runs, so that their newest scan proves nothing."""
+    scan = models.Scan.objects.filter(account=account, ended_at__isnull=False).order_by("-id").first()
+    if scan is None or scan.problem != STILL_ACTIVE:
+        return models.Workstation.objects.none()
+    return find_lacking(scan=scan)
 
 
 def check_lacking(
@@ -52,7 +60,7 @@ def check_lacking(
 def find_problem(*, scan: models.Scan) -> str:
     """While all of ours that live are in doubt, a scan proves nothing unless it shows something else of ours."""
     live = _list_live(scan)
-    if not live.exists() or live.filter(doubted_at=None).exists():
+    if not live.exists() or live.filter(doubted_at=None, is_foreign=False).exists():
         return ""
     ours = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk, doubted_at=None)
     return "" if ours.exclude(request=None).exists() else ALL_IN_DOUBT

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_noop
 # Kept in English in the database, and translated where they are shown.
 NO_LISTS = gettext_noop("AgentStation has no lists in which the portal could look for a workstation.")
 NO_SCANS = gettext_noop("AgentStation's lists could not be read completely for some time.")
+LEFT_OUT = gettext_noop("AgentStation's lists leave out a workstation that runs, so the portal can't rely on them.")
 NO_WITNESS = gettext_noop(
     "AgentStation's lists show no workstation for this request. They show no newer workstation of the team either, so "
     "they may be out of date."

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from portal import models
 from portal.services.key import credentials
-from portal.services.reconciliation import review
+from portal.services.reconciliation import review, wholeness
 from portal.services.requests import submitters
 from portal.views.components import review_rows
 from portal.views.components.review_rows import Refusal, RequestRow, Row, WorkstationRow
@@ -28,7 +28,7 @@ class Section[T]:
 class ReviewPage:
     """The whole page. `notices`: how many changes of the API nobody has seen; `refusal`: where its row is shown.
 
-    `is_up_to_date`: nothing was sent since the last complete scan began.
+    `is_up_to_date`: nothing was sent since the last complete scan began; `left_out`: what is missing from the lists.
     """
 
     questions: Sequence[models.Credential]
@@ -41,6 +41,7 @@ class ReviewPage:
     may_be_foreign: bool
     last_complete: models.Scan | None
     is_up_to_date: bool
+    left_out: models.Workstation | None
     refusal: Refusal | None
 
 
@@ -56,7 +57,8 @@ def describe_page(request: SignedInRequest, *, refusal: Refusal | None = None) -
     unassigned = _cut(orphans, waiting=[row for row in orphans if row.workstation.release_requested_at is None])
     left = submitters.list_left_workstations(account=account).select_related("request__requester", "workspace")
     scans = models.Scan.objects.filter(account=account, ended_at__isnull=False)
-    complete = scans.filter(is_whole=True).order_by("-id").first()
+    last_scans = list(scans.order_by("-id")[:_LAST_SCANS])
+    complete = next((scan for scan in last_scans if scan.is_whole), None)
     newest = models.Attempt.objects.filter(request__account=account).order_by("-id").first()
     shown: list[Row] = [*needing.rows, *unassigned.rows, *checking.rows]
     return ReviewPage(
@@ -65,9 +67,10 @@ def describe_page(request: SignedInRequest, *, refusal: Refusal | None = None) -
         orphans=unassigned,
         left=_cut(list(left.order_by("id")[: review.MOST + 1])),
         checking=checking,
-        scans=scans.order_by("-id")[:_LAST_SCANS],
+        scans=last_scans,
         notices=models.Notice.objects.filter(acknowledged_at=None).count(),
         may_be_foreign=account.baseline_scan == models.Account.BaselineScan.FAILED,
+        left_out=wholeness.list_left_out(account=account).select_related("request__requester").first(),
         last_complete=complete,
         is_up_to_date=complete is not None and (newest is None or newest.claimed_tick <= complete.begun_tick),
         refusal=refusal if any(row.is_refused for row in shown) else None,

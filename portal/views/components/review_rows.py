@@ -218,8 +218,9 @@ def make_orphan_form(*, workstation: models.Workstation, data: Data = None) -> f
 
 
 def describe_orphan(workstation: models.Workstation, *, user: models.User, refusal: Refusal | None) -> WorkstationRow:
-    is_open = workstation.release_requested_at is None and user.has_perm("portal.close_request")
-    decision = _ask_about_orphan(workstation, refusal=refusal) if is_open else None
+    is_open = workstation.release_requested_at is None and not workstation.is_nameless
+    may_decide = is_open and user.has_perm("portal.close_request")
+    decision = _ask_about_orphan(workstation, refusal=refusal) if may_decide else None
     return WorkstationRow(workstation=workstation, decision=decision)
 
 
@@ -233,12 +234,6 @@ def _ask_about_orphan(workstation: models.Workstation, *, refusal: Refusal | Non
         form = refusal.form
     options = [
         Option(
-            value=forms.OrphanForm.ENDED,
-            label=_("It has ended"),
-            leads_to=_("It is no longer listed here. If AgentStation's lists show it again, so does this page."),
-        )
-        if workstation.is_nameless
-        else Option(
             value=forms.OrphanForm.RELEASE,
             label=_("Release"),
             leads_to=_(
