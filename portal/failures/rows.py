@@ -210,7 +210,10 @@ ROWS = (
     Failure(
         code="other",
         title=_("Unexpected response"),
-        cause=_("AgentStation's response has a status that it does not document. The response is kept as it came."),
+        cause=_(
+            "The response has a status that AgentStation does not document. Probably nothing was created; a "
+            "workstation that turns up is listed as unassigned. The response is kept as it came."
+        ),
         actor=Actor.OPERATOR,
         steps=(
             _(

@@ -323,3 +323,21 @@ def test_a_page_costs_the_same_queries_at_any_number_of_rows(
     with CaptureQueriesContext(connection) as many:
         assert browser.get(reverse(name)).status_code == 200
     assert len(many) == len(few)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"status": 422, "body": {"error": "Not Found", "message": "No such workspace."}}, "Nothing was created."),
+        ({"status": 422, "body": "<h1>Blocked</h1>"}, "Probably nothing was created"),
+        ({"status": 403, "body": {"error": "Forbidden", "message": "Not from here."}}, "Probably nothing was created"),
+    ],
+)
+def test_what_a_gateway_may_have_refused_was_probably_not_created(sandbox, sign_in, alice, answer, words):
+    sandbox.script(answer)
+    portal_request = factories.send_until_settled(factories.submit(alice))
+    page = sign_in(alice).get(f"/requests/{portal_request.pk}/").text
+    panel = page.partition('aria-labelledby="why"')[2].partition("</section>")[0]
+    assert words in panel
+    assert ("Nothing was created" in panel) == (words == "Nothing was created.")

@@ -33,13 +33,15 @@ class Panel(StrEnum):
 class RequestPage:
     """`panels`: those above the timeline; `operator_panel`: what an operator may do, below it.
 
-    `quote`: what the provider said last. `cancelled`: what is known of a request that was cancelled. `reloads`: the
-    person wants a new page every 10 seconds, without JavaScript. `offers`: what its requester may open of what runs.
+    `quote`: what the provider said last; `cause`: what is said of it in place of the failure's own cause. `cancelled`:
+    what is known of a request that was cancelled. `reloads`: the person wants a new page every 10 seconds, without
+    JavaScript. `offers`: what its requester may open of what runs.
     """
 
     panels: tuple[Panel, ...]
     operator_panel: Panel | None
     quote: str
+    cause: str
     cancelled: str
     reloads: bool
     offers: list[offers.Offer]
@@ -57,6 +59,7 @@ def describe_page(
         panels=tuple(panel for panel in Panel if panel in shown),
         operator_panel=_find_operator_panel(request, past.portal_request, is_own=is_own),
         quote=past.attempts[-1].words if past.attempts else "",
+        cause=_describe_cause(past),
         cancelled=_describe_cancelled(past),
         offers=_list_offers(past.portal_request) if is_own else [],
         reloads=not past.portal_request.is_final and request.GET.get("reload") == "10",
@@ -81,6 +84,18 @@ def _list_told(past: RequestHistory, *, is_rehearsal: bool) -> Iterable[Panel]:
             yield Panel.SENDING
         case states.QUEUED:
             yield Panel.WAITING
+
+
+def _describe_cause(past: RequestHistory) -> str:
+    """A documented refusal that has not the documented form may be a gateway's; empty otherwise."""
+    last = past.attempts[-1] if past.attempts else None
+    if last is None or last.failure != past.portal_request.failure or not last.failure.startswith("4"):
+        return ""
+    doubt = _(
+        "The response doesn't have AgentStation's documented form, so a gateway may have given it. Probably nothing "
+        "was created; a workstation that turns up is listed as unassigned."
+    )
+    return "" if last.error and last.message else doubt
 
 
 def _describe_cancelled(past: RequestHistory) -> str:
