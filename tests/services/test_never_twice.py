@@ -110,8 +110,8 @@ def test_one_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(
 # --- Swapped ---
 
 
-def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, alice, bob, lease, recovering):
-    """Alice was given what Bob's call had made; so Bob's is what hers had made, however long before."""
+def test_who_is_named_what_another_was_given_is_an_operators_whatever_turns_up(sandbox, alice, bob, lease, recovering):
+    """Alice was given what Bob's call had made; an operator may give Bob what hers had made, however long before."""
     older = ask(sandbox, alice, "reset-made")
     models.Account.objects.update(longest_lag=300, longest_lag_at=Now() + timedelta(hours=1))
     sandbox.set_faults({"omit": made(sandbox)})
@@ -125,7 +125,8 @@ def test_who_takes_anothers_place_may_have_what_that_others_call_made(sandbox, a
     factories.pass_time(131 + 900)
     scan(lease)
     scan(lease)
-    assert (statuses(younger), younger.workstation.uid) == (["SUCCEEDED"], made(sandbox)[0])
+    assert (statuses(younger), younger.operator_note) == (["UNKNOWN"], notes.OTHERS)
+    assert models.Workstation.objects.orphans().get().uid == made(sandbox)[0]
 
 
 def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(sandbox, alice, bob, lease, recovering):

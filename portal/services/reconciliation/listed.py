@@ -83,7 +83,6 @@ def _name_entries(
     ended = models.Workstation.objects.filter(account=account, uid__in=named, ended_at__isnull=False)
     offset = None if account.started_offset is None else timedelta(seconds=account.started_offset)
     for uid, began, end in ended.values_list("uid", "created_at", "ended_at"):
-        # By its own clock; of one that had no time, the end is by the database's.
         former = began if began or end is None or offset is None else end + offset
         if _has_begun_later(named[uid], former=former):
             entry = named.pop(uid)

@@ -1,7 +1,6 @@
 """The facts about a request whose outcome is unknown, as `matching` needs them: attempts, scans, newcomers."""
 
 import itertools
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -56,19 +55,14 @@ class Past:
 
     def __init__(self, *, account: models.Account, numbers: Collection[int]) -> None:
         self._restores = restore.list_restores(account=account)
-        # Late responses that named what was taken already: events tell of them, ended attempts stay as they are.
-        self._late: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        # By late responses: events tell of them, ended attempts stay as they are.
+        self._name_taken = set[int]()
         denied: dict[int, int] = {}
         for some in itertools.batched(numbers, _BATCH):
-            for number, detail in _list_events(some, verbs=(Verb.LATE_RESPONSE,)):
-                if detail.get("owner") or detail.get("names_taken"):
-                    self._late[number].append(detail)
+            late = _list_events(some, verbs=(Verb.LATE_RESPONSE,))
+            self._name_taken |= {number for number, detail in late if detail.get("names_taken")}
             # By which scan the request was last taken as not created; by none where a person has said so since.
             denied |= {number: detail.get("scan") or 0 for number, detail in _list_events(some, verbs=_DECIDED)}
-        # It takes the place of who was given what its call had made, and may have what theirs had made.
-        named = {detail["owner"] for details in self._late.values() for detail in details if detail["owner"]}
-        unknown = models.Attempt.objects.filter(request__in=named, outcome=models.Attempt.Outcome.UNKNOWN)
-        self._of_owners = list(unknown.defer("response")) if named else []
         ended = models.Scan.objects.filter(pk__in={scan for scan in denied.values() if scan})
         ticks = dict(ended.values_list("pk", "ended_tick"))
         self._denied_ticks = {number: ticks.get(scan) or 0 for number, scan in denied.items()}
@@ -77,18 +71,14 @@ class Past:
         self, *, portal_request: models.Request, attempts: Sequence[models.Attempt]
     ) -> matching.Unresolved:
         """The request with its open attempts, oldest first, as `matching` decides about it."""
-        late = self._late.get(portal_request.pk, [])
-        has_named_taken = any([attempt.names_taken for attempt in attempts] + [one["names_taken"] for one in late])
-        obstacle = notes.OTHERS if has_named_taken else ""
+        names_taken = portal_request.pk in self._name_taken or any(attempt.names_taken for attempt in attempts)
+        obstacle = notes.OTHERS if names_taken else ""
         if attempts[-1].worker == restore.WORKER:
             obstacle = notes.RESTORED
-        owners = {detail["owner"] for detail in late}
-        sent = [*attempts, *(attempt for attempt in self._of_owners if attempt.request_id in owners)]
-        sent.sort(key=lambda attempt: attempt.claimed_tick)
         return matching.Unresolved(
             type=portal_request.type,
             workspace_uid=portal_request.workspace_uid,
-            attempts=[describe_attempt(attempt=attempt, restores=self._restores) for attempt in sent],
+            attempts=[describe_attempt(attempt=attempt, restores=self._restores) for attempt in attempts],
             is_queued=portal_request.status == models.Request.Status.QUEUED,
             denied_tick=self._denied_ticks.get(portal_request.pk, 0),
             obstacle=obstacle,

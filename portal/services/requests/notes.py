@@ -16,9 +16,7 @@ NEWCOMER = gettext_noop(
 CONFIRM = gettext_noop(
     "AgentStation's lists show a workstation that fits, but others use this API key too: an operator has to confirm it."
 )
-OTHERS = gettext_noop(
-    "AgentStation responded with the ID of a workstation that belongs to another request, or that was there before."
-)
+OTHERS = gettext_noop("AgentStation responded with the ID of another request's workstation, or of an older one.")
 RESTORED = gettext_noop(
     "The portal's database was restored from a backup, so the portal does not know whether this request was sent."
 )

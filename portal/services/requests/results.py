@@ -30,16 +30,15 @@ def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result
         _keep_stray(call=call, result=result)
         return
     portal_request = attempt.request
-    outcome, failure, names_taken = result.outcome, result.failure, False
+    outcome, failure = result.outcome, result.failure
     taken = _find_taken(attempt)
     if taken is not None:
         outcome, failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER
-        names_taken = taken.request is None or not _may_change_places(portal_request, owner=taken.request)
-    ours = _end_attempt(attempt, key=key, result=result, outcome=outcome, failure=failure, names_taken=names_taken)
+    ours = _end_attempt(attempt, key=key, result=result, outcome=outcome, failure=failure, taken=taken)
     if result.response is not None:
         contract_drift.note_deviations(deviations=result.response.deviations, request_number=portal_request.pk)
     if not ours:
-        _record_late(attempt=attempt, result=result, taken=taken, names_taken=names_taken)
+        _record_late(attempt=attempt, result=result, taken=taken)
         return
     before = portal_request.status
     mirrors = _use_result(result, key=key, attempt=attempt, taken=taken)
@@ -120,7 +119,7 @@ def _end_attempt(
     result: dispatch.Result,
     outcome: models.Attempt.Outcome,
     failure: failures.Failure | None,
-    names_taken: bool = False,
+    taken: models.Workstation | None = None,
 ) -> bool:
     """Write the outcome where the attempt is still ours, which it is not past its deadline. Returns whether it was."""
     return attempt.update_where(
@@ -129,7 +128,7 @@ def _end_attempt(
         ended_at=attempt.now,
         ended_tick=circuit_breaker.advance_tick(key=key),
         retry_after=_retry_after(result),
-        names_taken=names_taken,
+        names_taken=taken is not None,
         **_describe(result, failure=failure),
     )
 
@@ -212,24 +211,6 @@ def _find_taken(attempt: models.Attempt) -> models.Workstation | None:
     return rows.select_related("request").exclude(request=attempt.request_id).first()
 
 
-def _may_change_places(portal_request: models.Request, *, owner: models.Request) -> bool:
-    """Whether the portal itself had adopted for the owner what was created for this request: once, each is the other's.
-
-    Otherwise, and where it happens again, the provider's IDs cannot be trusted: an operator decides.
-    """
-    outcomes = models.Attempt.Outcome
-    was_named = owner.attempts.filter(outcome=outcomes.SUCCEEDED) | owner.attempts.filter(
-        late_response__outcome=outcomes.SUCCEEDED
-    )
-    was_assigned = models.Event.objects.filter(request_number=owner.pk, verb=Verb.ADOPT)
-    before = portal_request.attempts.filter(
-        Q(failure=failures.NO_ANSWER.code, http_status__range=(200, 299))
-        | Q(late_response__outcome=outcomes.SUCCEEDED),
-        outcome=outcomes.UNKNOWN,
-    )
-    return not (was_named.exists() or was_assigned.exists() or before.exists())
-
-
 def _use_workstation(
     attempt: models.Attempt, *, workstation: agentstation.Workstation, taken: models.Workstation | None
 ) -> list[Model]:
@@ -281,7 +262,6 @@ def _record_late(
     attempt: models.Attempt,
     result: dispatch.Result,
     taken: models.Workstation | None = None,
-    names_taken: bool = False,
 ) -> None:
     """Keep a response that came after the deadline, and use it where that is still possible."""
     portal_request, description = attempt.request, _describe(result, failure=result.failure)
@@ -306,7 +286,7 @@ def _record_late(
             "outcome": late.outcome,
             "failure": late.failure,
             "owner": taken.request_id if taken else None,
-            "names_taken": names_taken,
+            "names_taken": taken is not None,
             "before": before,
             "after": portal_request.status,
         },
