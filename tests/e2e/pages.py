@@ -254,6 +254,14 @@ PAGES = [
     Page(name="workspaces-all", path="/workspaces/", url="workspace_list", person="olga"),
     Page(name="workstation-elsewhere", path="/workstations/{elsewhere}/", url="workstation_detail", person="olga"),
     Page(name="unknown", path="/unknown/", url="unknown", person="olga"),
+    Page(name="unknown-doubtful", path="/unknown/", url="unknown", person="olga", scene="doubtful", act=open_main),
+    Page(
+        name="workspace-doubtful",
+        path="/workspaces/{workspace}/",
+        url="workspace_detail",
+        person="olga",
+        scene="doubtful",
+    ),
     Page(name="unknown-decide", path="/unknown/", url="unknown", person="olga", act=open_main),
     # --- Administrators' ---
     Page(name="people", path="/people/", url="people_list", person="root", scene="invited"),
