@@ -11,7 +11,7 @@ from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials
-from portal.services.mirrors import contract_drift, mirror
+from portal.services.mirrors import contract_drift, mirror, sanitize
 from portal.services.requests import dispatch, lifecycle, retry_policy, stray
 from portal.services.runtime import hidden
 

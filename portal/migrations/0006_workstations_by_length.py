@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0004_queue_edges'),
+        ('portal', '0005_queue_answers'),
     ]
 
     operations = [
