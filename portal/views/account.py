@@ -102,7 +102,9 @@ def counted_try(request: HttpRequest, *, name: str) -> Iterator[None]:
 
 def _list_subjects(request: HttpRequest, *, name: str) -> list[throttle.Subject]:
     address = client_address.find_network(request)
-    return throttle.list_subjects(name=name, address=address, browser=browser.find_browser(request, name=name))
+    known = browser.find_browser(request, name=name)
+    is_signed_in = request.user.is_authenticated
+    return throttle.list_subjects(name=name, address=address, browser=known, is_signed_in=is_signed_in)
 
 
 class SignOut(auth_views.LogoutView):

@@ -1,8 +1,9 @@
 """Slows down guessing passwords: failures are counted in the database, for all machines together.
 
-A failure counts for the address that it came from and for the name that was tried; where that name has signed in in the
-same browser before, for the browser instead of the name: whoever guesses from elsewhere does not lock its owner out.
-After a few, the next try has to wait, each time twice as long. Names that nobody has are counted as any other.
+A failure counts for the name that was tried and for the address that it came from; where that name has signed in in the
+same browser before, for the browser alone; and while somebody is signed in, for that person alone. So a guesser,
+elsewhere or at the same address, locks nobody out of a browser that they use. After a few, the next try has to wait,
+each time twice as long. Names that nobody has are counted as any other.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,10 +20,10 @@ from portal import models
 from portal.models.event import Verb
 from portal.services import audit
 
-type Kind = Literal["name", "address", "browser"]
+type Kind = Literal["name", "address", "browser", "person"]
 
 # Failures that cost nothing. Many people may share an address.
-_FREE: dict[Kind, int] = {"name": 5, "address": 20, "browser": 10}
+_FREE: dict[Kind, int] = {"name": 5, "address": 20, "browser": 10, "person": 10}
 _FIRST_WAIT = timedelta(seconds=10)
 _LONGEST_WAIT = timedelta(minutes=15)
 _FORGOTTEN_AFTER = timedelta(days=1)
@@ -49,12 +50,13 @@ class Subject:
         return salted_hmac(f"throttle {self.kind}", self.value, algorithm="sha256").hexdigest()
 
 
-def list_subjects(*, name: str, address: str, browser: str) -> list[Subject]:
+def list_subjects(*, name: str, address: str, browser: str, is_signed_in: bool = False) -> list[Subject]:
     """For whom a try counts. `address` is empty for a proxy's own, `browser` where the name never signed in in it."""
-    subjects = [Subject(kind="browser", value=f"{browser} {name}") if browser else Subject(kind="name", value=name)]
-    if address:
-        subjects.append(Subject(kind="address", value=address))
-    return subjects
+    if is_signed_in:
+        return [Subject(kind="person", value=name)]
+    if browser:
+        return [Subject(kind="browser", value=f"{browser} {name}")]
+    return [Subject(kind="name", value=name), *([Subject(kind="address", value=address)] if address else [])]
 
 
 def refuse_waiting(*, subjects: Sequence[Subject]) -> None:
