@@ -23,6 +23,7 @@ from django.utils.functional import SimpleLazyObject
 from portal import client_address, models, sessionstore
 from portal.services.audit import request_context
 from portal.services.people import refusals, sessions
+from portal.services.runtime import limits
 from portal.web.arrival import MOST_BODY
 from portal.web.logs import hide_token
 
@@ -206,7 +207,7 @@ class OriginMiddleware(_Middleware):
 
 
 class RefusalMiddleware(_Middleware):
-    """Notes what somebody who is signed in was refused: a 403, or the address of what is not there for them."""
+    """Notes what somebody was refused: a 403, the address of what is not there for them, or what they did too often."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
@@ -215,6 +216,14 @@ class RefusalMiddleware(_Middleware):
             act = hide_token(f"{request.method} {request.path}")
             refusals.record_refusal(person=request.user, act=act, status=response.status_code)
         return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """429 for one act too many, whatever view it was done by."""
+        if not isinstance(exception, limits.Limited):
+            return None
+        refusals.record_limit(limited=exception)
+        page = loader.render_to_string("429.html", {"limited": exception}, request)
+        return HttpResponse(page, status=429, headers={"Retry-After": str(exception.seconds)})
 
 
 def find_id(request: HttpRequest) -> str:

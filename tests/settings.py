@@ -17,6 +17,7 @@ os.environ |= {
     "PORTAL_RETRY_DELAY": "0.01",
     "PORTAL_REFRESH_INTERVAL": "0.1",
     "PORTAL_JOB_INTERVAL": "0.1",
+    "PORTAL_LIMITS": "off",  # tests of limits switch them on; most others do in a second what takes people an hour
 }
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{FOLDER}/portal.sqlite3")
 

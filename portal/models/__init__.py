@@ -8,6 +8,7 @@ from portal.models.credential import Credential
 from portal.models.database import Database, Restore, StrayResponse
 from portal.models.event import Change, Event, EventNumber, name_target
 from portal.models.lease import Lease
+from portal.models.limit import Limit
 from portal.models.link import SignInLink
 from portal.models.logcheck import Finding, LogCheck
 from portal.models.notice import Notice
@@ -17,7 +18,6 @@ from portal.models.seal import Seal
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words
 from portal.models.session import Session
 from portal.models.share import Share
-from portal.models.throttle import SignInThrottle
 from portal.models.tombstone import Tombstone
 from portal.models.usage import DailyCount, MonthlyCount
 from portal.models.user import User, list_time_zones
@@ -47,6 +47,7 @@ __all__ = [
     "Key",
     "LateResponse",
     "Lease",
+    "Limit",
     "Log",
     "LogCheck",
     "MonthlyCount",
@@ -59,7 +60,6 @@ __all__ = [
     "Session",
     "Share",
     "SignInLink",
-    "SignInThrottle",
     "StrayResponse",
     "Tombstone",
     "UnreadableSearch",

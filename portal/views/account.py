@@ -93,9 +93,8 @@ def counted_try(request: HttpRequest, *, name: str) -> Iterator[None]:
     """Count a password that is looked at within. Raises TooManyFailures, or TooManyHashings before anything is done."""
     subjects = _list_subjects(request, name=name)
     throttle.refuse_waiting(subjects=subjects)
-    is_known = any(subject.kind == "browser" for subject in subjects)
-    unknown = passwords.FRIENDS if is_known else passwords.STRANGERS
-    with (passwords.MEMBERS if request.user.is_authenticated else unknown).enter():
+    gates = {"person": passwords.MEMBERS, "browser": passwords.FRIENDS}
+    with gates.get(subjects[0].kind, passwords.STRANGERS).enter():
         throttle.count_try(subjects=subjects, name=name)
         yield
 
@@ -103,8 +102,7 @@ def counted_try(request: HttpRequest, *, name: str) -> Iterator[None]:
 def _list_subjects(request: HttpRequest, *, name: str) -> list[throttle.Subject]:
     address = client_address.find_network(request)
     known = browser.find_browser(request, name=name)
-    is_signed_in = request.user.is_authenticated
-    return throttle.list_subjects(name=name, address=address, browser=known, is_signed_in=is_signed_in)
+    return throttle.list_subjects(name=name, address=address, browser=known, is_signed_in=request.user.is_authenticated)
 
 
 class SignOut(auth_views.LogoutView):

@@ -18,6 +18,7 @@ from portal.services.mirrors import types
 from portal.services.reconciliation import operator_actions, wholeness
 from portal.services.reports import pulse
 from portal.services.requests import fair_queue, notes, submissions
+from portal.services.runtime import limits
 from portal.views import failure_pages, history, support
 from portal.views.components import choosing, links, live, request_panels, timeline
 from portal.views.components.waiting import describe_waiting
@@ -45,6 +46,8 @@ def new(request: SignedInRequest) -> HttpResponse:
             form.add_error("submission", str(error))
         except submissions.WorkspaceNotFound as error:
             form.add_error("workspace_id" if form.has_typed_workspace else "place", str(error))
+        except limits.Limited as error:
+            form.add_error(None, str(error))
     if "submission" in form.errors:
         _renew_submission(form)
     choices = choosing.read_choices(user=request.user, account=account, offered=offered)

@@ -10,7 +10,7 @@ from django.db import transaction
 from portal import agentstation, models
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import authority, verify
+from portal.services.audit import required, verify
 from portal.services.connections import sharing
 from portal.services.key import accounts, circuit_breaker
 from portal.services.mirrors import contract_drift, naming, releases
@@ -40,7 +40,7 @@ FREE = {
 
 
 def test_of_each_verb_it_is_known_what_right_it_needs():
-    needed, of_others = authority._NEEDED.keys(), authority._OTHERS.keys()
+    needed, of_others = required.ALWAYS.keys(), required.OF_OTHERS.keys()
     assert {*needed, *of_others, *FREE} == set(Verb)
     assert not (needed | of_others) & FREE
 

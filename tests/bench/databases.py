@@ -30,7 +30,13 @@ def prepare(*, vendor: str, requests: int) -> dict[str, str]:
         with psycopg.connect(server, autocommit=True) as connection:
             if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(f"CREATE DATABASE {name}")
-    ours = {"PORTAL_LOCAL": "1", "AGENTSTATION_API_KEY": "", "SECRET_KEY": "", "DATABASE_URL": url}
+    ours = {
+        "PORTAL_LOCAL": "1",
+        "AGENTSTATION_API_KEY": "",
+        "SECRET_KEY": "",
+        "DATABASE_URL": url,
+        "PORTAL_LIMITS": "off",
+    }
     for words in (
         ["manage.py", "migrate", "--verbosity=0"],
         ["-m", "tests.bench.filling", "--requests", str(requests)],

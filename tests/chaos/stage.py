@@ -261,6 +261,7 @@ class Stage:
         self.environment = os.environ | {
             "PYTHONFAULTHANDLER": "1",
             "PORTAL_LOCAL": "1",
+            "PORTAL_LIMITS": "off",
             "SECRET_KEY": secrets.token_hex(32),
             # A copy of the database matters only where the provider is a real one.
             "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY if habits.COPY in enabled else "",

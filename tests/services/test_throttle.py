@@ -20,7 +20,7 @@ def try_name(client, name: str, password: str = "wrong", *, address: str = "203.
 
 
 def let_waits_pass() -> None:
-    models.SignInThrottle.objects.update(blocked_until=timezone.now() - timedelta(seconds=1))
+    models.Limit.objects.update(blocked_until=timezone.now() - timedelta(seconds=1))
 
 
 @pytest.mark.django_db
@@ -112,14 +112,14 @@ def test_the_right_password_takes_back_what_was_counted_against_the_name(client,
     for _ in range(4):
         try_name(client, "alice")
     assert try_name(client, "alice", factories.PASSWORD).status_code == 302
-    assert list(models.SignInThrottle.objects.values_list("kind", "failures", "blocked_until")) == [("address", 4, None)]
+    assert list(models.Limit.objects.values_list("kind", "count", "blocked_until")) == [("address", 4, None)]
 
 
 @pytest.mark.django_db
 def test_a_form_that_lacks_something_is_no_try(client):
     for _ in range(9):
         assert try_name(client, "alice", "").status_code == try_name(client, "", "wrong").status_code == 200
-    assert not models.SignInThrottle.objects.exists()
+    assert not models.Limit.objects.exists()
 
 
 @pytest.mark.django_db
@@ -141,7 +141,7 @@ def test_a_name_that_is_too_long_is_counted_and_not_repeated(client):
 def test_a_name_that_nobody_can_have_is_no_try(client):
     for _ in range(9):
         assert try_name(client, "ali\0ce").status_code == 200
-    assert not models.SignInThrottle.objects.exists()
+    assert not models.Limit.objects.exists()
 
 
 @pytest.mark.django_db
@@ -175,7 +175,7 @@ def test_each_wait_is_an_event_and_operators_see_that_somebody_guesses(client, a
 def test_what_was_counted_by_a_clock_that_was_ahead_blocks_nobody(client, alice):
     for _ in range(5):
         try_name(client, "alice")
-    models.SignInThrottle.objects.update(blocked_until=timezone.now() + timedelta(days=400))
+    models.Limit.objects.update(blocked_until=timezone.now() + timedelta(days=400))
     assert try_name(client, "alice", factories.PASSWORD).status_code == 302
 
 

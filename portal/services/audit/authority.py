@@ -13,24 +13,10 @@ from typing import Any
 from portal import models
 from portal.models import groups
 from portal.models.event import Verb
-from portal.services.audit import canonical, changes, fold, owners, reading, rows
+from portal.services.audit import canonical, changes, fold, owners, reading, required, rows
 from portal.services.audit.report import Report
 from portal.services.audit.signatures import Verdict
 
-_SUPERUSER = "is_superuser"  # what no permission gives
-_CLOSE, _RESUME = "portal.close_request", "portal.resume_key"
-_NEEDED: Mapping[str, str] = {
-    Verb.SUBMIT: "portal.submit_request",
-    **dict.fromkeys((Verb.RESUME, Verb.CONFIRM_KEY, Verb.CONFIRM_DATABASE, Verb.CLEAR_SHARING), _RESUME),
-    **dict.fromkeys((Verb.CLOSE, Verb.ADOPT, Verb.DISOWN, Verb.RELEASE_ORPHAN, Verb.EVIDENCE), _CLOSE),
-    **dict.fromkeys((Verb.ACKNOWLEDGE, Verb.ACKNOWLEDGE_FINDING, Verb.GIVE_WORKSPACE, Verb.LEAVE_OUT), _CLOSE),
-    **dict.fromkeys((Verb.ADD_PERSON, Verb.CHANGE_PERSON, Verb.MAKE_LINK), _SUPERUSER),
-    **dict.fromkeys((Verb.ADD_GROUP, Verb.CHANGE_GROUP, Verb.DELETE_GROUP), _SUPERUSER),
-}
-# What is one's own needs no right.
-_OTHERS: Mapping[str, str] = dict.fromkeys(
-    (Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.DECLARE_ENDED), _CLOSE
-)
 # Whoever may close the requests of others may do the like with workstations, but for this.
 _OWN = (Verb.SHARE, Verb.END_SHARE, Verb.SUBMIT, Verb.NAME_WORKSPACE)
 # Whoever lost a right while they used it may have the later number: so many events may lie between.
@@ -74,17 +60,17 @@ class Authority:
             return
         standings = [self._find_standing(actor, before=event.id - back) for back in (0, _MOST_BETWEEN)]
         rights = frozenset[str]().union(*(standing.rights for standing in standings))
-        needed = _find_needed(event)
+        needed = required.find_right(verb=str(event.read("verb")), number=event.read("request_number"), actor=actor)
         if name not in [standing.name for standing in standings]:
             report.add(
                 "not allowed", f"event {event.id}", f"is of {name}, which nobody was called then, as the log has it."
             )
-        elif needed and not rights & {needed, _SUPERUSER}:
+        elif needed and not rights & {needed, required.SUPERUSER}:
             words = f"is of {name}, who could not do that then, as the log has it: it needs {needed}."
             report.add("not allowed", f"event {event.id}", words)
-        elif (event.read("verb") in _OWN or not rights & {_CLOSE, _SUPERUSER}) and owners.concerns_anothers(
-            event=event, actor=actor, earlier=event.id - _MOST_BETWEEN
-        ):
+        elif (
+            event.read("verb") in _OWN or not rights & {required.CLOSE, required.SUPERUSER}
+        ) and owners.concerns_anothers(event=event, actor=actor, earlier=event.id - _MOST_BETWEEN):
             words = f"is of {name}, and about what was somebody else's then, as the log has it."
             report.add("not allowed", f"event {event.id}", words)
 
@@ -110,20 +96,9 @@ class Authority:
         if state.get("is_active"):
             granted = _list_granted(of_groups)
             rights.update(state.get("permissions", ()), *(granted.get(name, ()) for name in state.get("groups", ())))
-            rights |= {_SUPERUSER} if state.get("is_superuser") else set()
+            rights |= {required.SUPERUSER} if state.get("is_superuser") else set()
         self._standings[key] = _Standing(name=state.get("username"), rights=frozenset(rights))
         return self._standings[key]
-
-
-def _find_needed(event: reading.StoredEvent) -> str:
-    """The right that the event's actor needs; empty where none."""
-    verb, number = str(event.read("verb")), event.read("request_number")
-    if verb not in _OTHERS:
-        return _NEEDED.get(verb, "")
-    if not isinstance(number, int):  # a workstation that nobody had
-        return _OTHERS[verb]
-    requester = models.Request.objects.filter(pk=number).values_list("requester_id", flat=True).first()
-    return "" if requester in (None, event.read("actor_id")) else _OTHERS[verb]  # none: it was pruned
 
 
 def _read_changes(kind: str) -> _Changes:

@@ -12,7 +12,8 @@ from portal import models
 from portal.db import numbers
 from portal.models.compiled import insert_rows
 from portal.models.event import Verb
-from portal.services.audit import canonical, changes, request_context, signatures
+from portal.services.audit import canonical, changes, request_context, required, signatures
+from portal.services.runtime import limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,10 @@ class _Entry:
     described: list[changes.Change]
 
 
+# What has a limit of its own, and the end of what was counted when it began.
+_ASIDE = {Verb.OPEN_CONNECTION, Verb.END_CONNECTION, Verb.END_SESSIONS, Verb.SIGN_OUT, Verb.REFUSED}
+# A stranger at an open browser can do none of these, and must not keep its owner from them.
+_WITH_PASSWORD = {Verb.SIGN_IN, Verb.CHANGE_PASSWORD, Verb.USE_LINK, Verb.SET_UP}
 _COLLECTED: ContextVar[list[_Entry] | None] = ContextVar("collected", default=None)
 
 
@@ -44,7 +49,7 @@ def record(
     It belongs to the request with that number; without, to the one that its target is or belongs to.
     `rows` are those that it changed (without: the target), as the instances have them after the change; `gone` those
     that are deleted with it. `lists`: what changed in the lists of the first row. `told`: what else it says of rows.
-    Must run in the transaction of what it tells of, so that neither is there without the other.
+    Must run in the transaction of what it tells of: neither is there without the other. May raise limits.Limited.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("an event belongs into the transaction of its change")
@@ -62,6 +67,8 @@ def record(
         detail=dict(detail or {}),
         reason=str(reason),
     )
+    if by and source.http_request and not source.is_counted:
+        source.is_counted = _count_act(event, person=by)
     collected, entry = _COLLECTED.get(), _Entry(event=event, described=described)
     if collected is None:
         _write([entry])
@@ -98,6 +105,14 @@ def _write(entries: Sequence[_Entry]) -> None:
     insert_rows([entry.event for entry in entries])
     if kept:
         insert_rows(kept)
+
+
+def _count_act(event: models.Event, *, person: models.User) -> bool:
+    """Count an act of the person, but for those aside and what needs a right: submissions, and operators' decisions."""
+    if event.verb in _ASIDE or required.find_right(verb=event.verb, number=event.request_number, actor=person.pk):
+        return False
+    limits.count_one(kind=limits.SIGN_IN if event.verb in _WITH_PASSWORD else limits.ACT, person=person)
+    return True
 
 
 def sign_event(*, event: models.Event, changes: Sequence[models.Change]) -> str:

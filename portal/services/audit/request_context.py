@@ -6,12 +6,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Origin:
     """The address that an act came from, and the id of the HTTP request; both empty for what no page did."""
 
     address: str = ""
     http_request: str = ""
+    is_counted: bool = False  # by the limit for acts of one person
 
 
 _NOBODY = Origin()

@@ -1,8 +1,8 @@
-"""Acts that were refused: what somebody may not do, or tried to reach and is not theirs."""
+"""Acts that were refused: what somebody may not do, tried to reach and is not theirs, or did too often."""
 
 import logging
-import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.db import DatabaseError, transaction
 
@@ -10,40 +10,39 @@ from portal import models
 from portal.db import describe_failure
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.runtime.process import MEMORY, Refusals
+from portal.services.runtime import limits
 
 logger = logging.getLogger(__name__)
 
-MOST = 10  # events for one person in a minute and process; the others are counted in the next
-_MINUTE = 60.0
 _LONGEST = 300  # characters
-
-
-_lock = threading.Lock()
 
 
 def record_refusal(*, person: models.User, act: str, status: int) -> None:
     """Note that the person was refused: `act` is the HTTP request's method and path. Never raises for the database."""
-    left_out = _count(person.pk, now=time.monotonic())
-    if left_out is None:
-        return
+    try:
+        with _writing():
+            limits.count_one(kind=limits.REFUSAL, person=person)
+            audit.record(Verb.REFUSED, act[:_LONGEST], by=person, detail={"status": status})
+    except limits.Limited as error:
+        record_limit(limited=error, act=act, status=status)
+
+
+def record_limit(*, limited: limits.Limited, act: str = "", status: int = 429) -> None:
+    """Note that it was done too often: one event a window, with the number of the refusals before it that have none."""
+    with _writing():
+        row = limited.rows.select_for_update().get()
+        window_ends = row.at + limits.WINDOW
+        if is_new := row.blocked_until != window_ends:
+            target = act or f"more than {limited.kind.most} {limited.kind.name}s a minute"
+            detail = {"status": status, "left_out": row.left_out}
+            audit.record(Verb.REFUSED, target[:_LONGEST], by=limited.person, detail=detail)
+        limited.rows.update(blocked_until=window_ends, left_out=0 if is_new else row.left_out + 1)
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
     try:
         with transaction.atomic():
-            detail = {"status": status, "left_out": left_out}
-            audit.record(Verb.REFUSED, act[:_LONGEST], by=person, detail=detail)
+            yield
     except DatabaseError as error:
         logger.warning("%s A refusal is not in the audit log.", describe_failure(error))
-
-
-def _count(person_id: int, *, now: float) -> int | None:
-    """How many were left out before this one, or None where this one is left out too."""
-    with _lock:
-        minute = MEMORY.refusals.setdefault(person_id, Refusals(since=now))
-        if now - minute.since >= _MINUTE:
-            minute.since, minute.count = now, 0
-        minute.count += 1
-        if minute.count > MOST:
-            minute.left_out += 1
-            return None
-        left_out, minute.left_out = minute.left_out, 0
-        return left_out

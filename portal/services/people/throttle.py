@@ -61,8 +61,7 @@ def list_subjects(*, name: str, address: str, browser: str, is_signed_in: bool =
 
 def refuse_waiting(*, subjects: Sequence[Subject]) -> None:
     """Raise TooManyFailures where a try has to wait: one query, before it stands in any queue or locks anything."""
-    digests = [subject.digest for subject in subjects]
-    _refuse_waiting(models.SignInThrottle.objects.filter(digest__in=digests))
+    _refuse_waiting(models.Limit.objects.filter(who__in=[subject.digest for subject in subjects]))
 
 
 @transaction.atomic
@@ -72,13 +71,14 @@ def count_try(*, subjects: Sequence[Subject], name: str) -> None:
     Raises TooManyFailures where it has to wait; then it does not count. `name` is only for the audit log.
     """
     # Always in one order: two tries for the same ones would otherwise wait for each other.
-    rows = [(subject, _lock_row(subject)) for subject in sorted(subjects, key=lambda one: one.digest)]
+    ordered, locked = sorted(subjects, key=lambda one: one.digest), models.Limit.objects.select_for_update()
+    rows = [(subject, locked.get_or_create(kind=subject.kind, who=subject.digest)[0]) for subject in ordered]
     _refuse_waiting([row for _, row in rows])
     for subject, row in rows:
         now = timezone.now()
-        is_old = row.last_at < now - _FORGOTTEN_AFTER
-        row.failures, row.last_at, row.blocked_until = (1 if is_old else row.failures + 1), now, None
-        if (excess := row.failures - _FREE[subject.kind]) >= 0:
+        is_old = row.at < now - _FORGOTTEN_AFTER
+        row.count, row.at, row.blocked_until = (1 if is_old else row.count + 1), now, None
+        if (excess := row.count - _FREE[subject.kind]) >= 0:
             row.blocked_until = now + min(_FIRST_WAIT * 2 ** min(excess, 20), _LONGEST_WAIT)
             _note_block(subject, row, name=name)
         row.save()
@@ -88,24 +88,25 @@ def count_try(*, subjects: Sequence[Subject], name: str) -> None:
 def forget_failures(*, subjects: Sequence[Subject]) -> None:
     """After the right password: nothing stands against the name or the browser any more, one try less the address."""
     for subject in sorted(subjects, key=lambda one: one.digest):
-        rows = models.SignInThrottle.objects.filter(digest=subject.digest)
+        rows = models.Limit.objects.filter(kind=subject.kind, who=subject.digest)
         if subject.kind == "address":
-            rows.filter(failures__gt=0).update(failures=F("failures") - 1, blocked_until=None)
+            rows.filter(count__gt=0).update(count=F("count") - 1, blocked_until=None)
         else:
             rows.delete()
 
 
 def prune_throttles() -> None:
-    """Forget what is a day old."""
-    models.SignInThrottle.objects.filter(last_at__lt=timezone.now() - _FORGOTTEN_AFTER).delete()
+    """Forget what is a day old, and is told of in an event."""
+    models.Limit.objects.filter(at__lt=timezone.now() - _FORGOTTEN_AFTER, left_out=0).delete()
 
 
 def count_blocked() -> int:
     """How many names, addresses and browsers were made to wait within the last hour."""
-    return models.SignInThrottle.objects.filter(blocked_until__gt=timezone.now() - timedelta(hours=1)).count()
+    since = timezone.now() - timedelta(hours=1)
+    return models.Limit.objects.filter(kind__in=_FREE, blocked_until__gt=since).count()
 
 
-def _refuse_waiting(rows: Iterable[models.SignInThrottle]) -> None:
+def _refuse_waiting(rows: Iterable[models.Limit]) -> None:
     now = timezone.now()
     waits = [row.blocked_until - now for row in rows if row.blocked_until]
     # A wait beyond the longest was made by a clock that was ahead.
@@ -114,21 +115,11 @@ def _refuse_waiting(rows: Iterable[models.SignInThrottle]) -> None:
         raise TooManyFailures(seconds=int(max(waits).total_seconds()) + 1)
 
 
-def _lock_row(subject: Subject) -> models.SignInThrottle:
-    models.SignInThrottle.objects.get_or_create(
-        digest=subject.digest, defaults={"kind": subject.kind, "last_at": timezone.now()}
-    )
-    return models.SignInThrottle.objects.select_for_update().get(digest=subject.digest)
-
-
-def _note_block(subject: Subject, row: models.SignInThrottle, *, name: str) -> None:
+def _note_block(subject: Subject, row: models.Limit, *, name: str) -> None:
     if subject.kind == "address":
         target: models.User | str = f"address {subject.value}"
     else:
         target = models.User.objects.filter(username=name).first() or "a name that nobody has"
-    detail = {
-        "of": subject.kind,
-        "failures": row.failures,
-        "until": row.blocked_until and row.blocked_until.isoformat(),
-    }
+    until = row.blocked_until and row.blocked_until.isoformat()
+    detail = {"of": subject.kind, "failures": row.count, "until": until}
     audit.record(Verb.SIGN_IN_BLOCKED, target, detail=detail, rows=())

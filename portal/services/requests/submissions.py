@@ -11,8 +11,9 @@ from portal.models.compiled import insert_rows
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker
+from portal.services.people import refusals
 from portal.services.requests import lifecycle, notes, ownership
-from portal.services.runtime import notify
+from portal.services.runtime import limits, notify
 
 
 class Refused(Exception):
@@ -43,7 +44,7 @@ def submit_request(
     """Put a request into the queue; the same submission again gives the same request.
 
     `account`: the present one, where the caller has just read it. Raises SubmissionReused where the values of the same
-    submission differ, WorkspaceNotFound for another person's workspace.
+    submission differ, WorkspaceNotFound for another person's workspace, limits.Limited for one too many a minute.
     """
     values = {"type": type, "workspace_uid": workspace_uid, "note": note}
     account = account or accounts.get_current_account()
@@ -55,6 +56,9 @@ def submit_request(
         earlier = models.Request.objects.filter(requester=requester, submission=submission).first()
         if earlier is None:
             raise
+    except limits.Limited as error:
+        refusals.record_limit(limited=error)
+        raise
     if any(getattr(earlier, name) != value for name, value in values.items()):
         raise SubmissionReused(
             _(
@@ -85,6 +89,7 @@ def _create_request(
         **values,
     )
     insert_rows([portal_request])
+    limits.count_one(kind=limits.SUBMISSION, person=requester)
     audit.record(
         Verb.SUBMIT, portal_request, by=requester, detail={"type": values["type"], "workspace": values["workspace_uid"]}
     )

@@ -7,15 +7,6 @@ from portal import models
 
 
 @dataclass(kw_only=True)
-class Refusals:
-    """What one person was refused since the minute began. `left_out`: how many of these are in no event."""
-
-    since: float
-    count: int = 0
-    left_out: int = 0
-
-
-@dataclass(kw_only=True)
 class Memory:
     """Empty in a process that has just started."""
 
@@ -27,7 +18,6 @@ class Memory:
     seal: models.Seal | None = None
     checks: dict[models.LogCheck.What, models.LogCheck] = field(default_factory=dict)  # how far each has come
     streams: Counter[object] = field(default_factory=Counter)  # answers that are being sent, by the person
-    refusals: dict[int, Refusals] = field(default_factory=dict)  # by the person
 
     def forget(self) -> None:
         """Begin as a process that has just started."""

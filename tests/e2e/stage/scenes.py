@@ -43,7 +43,7 @@ def _set_active() -> None:
     models.Workstation.objects.filter(is_nameless=True).update(is_nameless=False)
     mira = models.User.objects.filter(username="mira").first()
     models.Workspace.objects.filter(is_contested=True).update(is_contested=False, owner=mira)
-    models.SignInThrottle.objects.all().delete()
+    models.Limit.objects.all().delete()
 
 
 def _confirm_everybody() -> None:

@@ -1,0 +1,160 @@
+"""What one person may do within a minute, so that nobody suffers from it: counted for all processes together."""
+
+from datetime import timedelta
+from functools import partial
+from uuid import uuid4
+
+import pytest
+from django.conf import settings as present
+from django.db import transaction
+from django.db.models import F
+
+from portal import models
+from portal.models.clock import Now
+from portal.services.runtime import limits
+from tests import factories
+from tests.concurrency import crowd
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Kind = models.Connection.Kind
+ZONES = ("Europe/Berlin", "Asia/Tokyo", "UTC")
+
+
+@pytest.fixture(autouse=True)
+def _limits(settings) -> None:
+    settings.PORTAL_LIMITS = True
+
+
+@pytest.fixture
+def workstation(sandbox, alice) -> models.Workstation:
+    return factories.send_until_settled(factories.submit(alice, type="max")).workstation
+
+
+def let_window_pass() -> None:
+    models.Limit.objects.update(at=F("at") - limits.WINDOW)
+
+
+def leave_one(person: models.User, kind: limits.Kind) -> None:
+    """As if all places of the present window but one were taken."""
+    models.Limit.objects.create(kind=kind.name, who=str(person.pk), count=kind.most - 1)
+
+
+def list_refusals() -> list[tuple[str, str, int, int]]:
+    rows = models.Event.objects.filter(verb="refused").order_by("id")
+    return [(row.actor_name, row.target, row.detail["status"], row.detail["left_out"]) for row in rows]
+
+
+def change_zone(browser, number: int = 0):
+    return browser.post("/accounts/", {"time_zone": ZONES[number % 3]})
+
+
+def ask(browser, **values: str):
+    return browser.post("/requests/new/", {"type": "python", "submission": str(uuid4())} | values)
+
+
+# --- Submissions and acts ---
+
+
+def test_a_person_submits_sixty_requests_a_minute(sandbox, sign_in, alice, bob):
+    factories.mark_baseline_scan()
+    browser, form = sign_in(alice), str(uuid4())
+    assert ask(browser, submission=form).status_code == 302
+    assert [ask(browser).status_code for _ in range(61)] == [302] * 59 + [200] * 2
+    response = ask(browser, note="Please keep me.")
+    shown = response.content.decode()
+    assert "You can submit 60 requests a minute. Try again in " in shown
+    assert "Nothing was requested yet" in shown
+    assert "Please keep me." in shown
+    assert ask(browser, submission=form).status_code == 302, "the same form again is no request more"
+    assert ask(sign_in(bob)).status_code == 302
+    assert models.Request.objects.filter(requester=alice).count() == 60
+    assert list_refusals() == [("alice", "more than 60 submissions a minute", 429, 0)]
+    assert change_zone(browser).status_code == 302, "acts are counted apart"
+
+    let_window_pass()
+    assert ask(browser).status_code == 302
+    models.Limit.objects.filter(kind="submission", who=str(alice.pk)).update(count=60)
+    assert ask(browser).status_code == 200
+    assert list_refusals()[1:] == [("alice", "more than 60 submissions a minute", 429, 2)]
+
+
+def test_a_person_makes_thirty_changes_a_minute(sign_in, alice, bob):
+    browser = sign_in(alice)
+    assert [change_zone(browser, number).status_code for number in range(32)] == [302] * 30 + [429] * 2
+    response = change_zone(browser)
+    assert 0 < int(response.headers["Retry-After"]) <= 60
+    shown = response.content.decode()
+    assert "You can make 30 changes a minute. Try again in " in shown
+    assert "alice" in shown, "a page like the others"
+    assert models.Event.objects.filter(verb="set-time-zone").count() == 30
+    assert list_refusals() == [("alice", "more than 30 acts a minute", 429, 0)]
+    assert browser.post("/requests/export.csv").status_code == 429
+    assert ask(browser).status_code == 302, "submissions have a limit of their own"
+    assert change_zone(sign_in(bob)).status_code == 302
+    assert browser.post("/accounts/logout/").status_code == 302
+
+    let_window_pass()
+    assert change_zone(sign_in(alice)).status_code == 302
+
+
+def test_what_needs_a_right_is_not_counted_and_one_s_own_is(sign_in, alice, olga, root):
+    others = [factories.submit(alice).pk for _ in range(2)]
+    own = factories.submit(olga).pk
+    for person in (olga, root):
+        models.Limit.objects.create(kind="act", who=str(person.pk), count=30)
+    operator, administrator = sign_in(olga), sign_in(root)
+    assert operator.post(f"/requests/{others[0]}/close/", {"reason": "A drill."}).status_code == 302
+    values = {"username": "carol", "group": "", "is_administrator": ""}
+    assert administrator.post("/people/new/", values).status_code != 429
+    assert operator.post(f"/requests/{own}/cancel/").status_code == 429
+    assert sign_in(alice).post(f"/requests/{others[1]}/cancel/").status_code == 302
+    assert models.Limit.objects.get(kind="act", who=str(alice.pk)).count == 1
+
+
+def test_one_click_is_one_act_and_a_failed_one_none(sandbox, sign_in, alice):
+    workstations = [factories.create_workstation(alice).pk for _ in range(3)]
+    browser = sign_in(alice)
+    browser.post("/workstations/", {"workstation": workstations, "confirmed": "yes"})
+    assert browser.post("/accounts/", {"time_zone": "Nowhere"}).status_code == 200
+    acts = models.Event.objects.filter(actor_name="alice", verb="request-release").count()
+    assert (acts, models.Limit.objects.get(kind="act").count) == (3, 1)
+
+
+def test_a_stranger_at_an_open_browser_keeps_its_owner_from_nothing(client, sign_in, alice):
+    stranger = sign_in(alice)
+    assert [change_zone(stranger, number).status_code for number in range(31)][-1] == 429
+    assert client.post("/accounts/login/", {"username": "alice", "password": factories.PASSWORD}).status_code == 302
+    assert client.post("/accounts/sessions/end/", {"session": "others"}).status_code == 302
+    assert change_zone(stranger).headers["Location"].startswith("/accounts/login/")
+
+
+def test_limits_can_be_off(settings, sign_in, alice):
+    settings.PORTAL_LIMITS = False
+    models.Limit.objects.create(kind="act", who=str(alice.pk), count=30)
+    assert change_zone(sign_in(alice)).status_code == 302
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_the_last_place_is_one_s_alone(alice, is_new):
+    if not is_new:
+        models.Limit.objects.create(kind="refusal", who=str(alice.pk), at=Now() - timedelta(hours=1), count=10)
+
+    @transaction.atomic
+    def count() -> bool:
+        limits.count_one(kind=limits.REFUSAL, person=alice)
+        return True
+
+    done = crowd.run_together(*[count] * 8)
+    done += crowd.run_together(*[count] * 8)
+    assert done.count(True) == 10
+    assert {type(one) for one in done} == {bool, limits.Limited}
+
+
+@pytest.mark.skipif(present.ON_SQLITE, reason="One writes at a time there.")
+def test_who_is_being_counted_keeps_nobody_else_waiting(alice, bob):
+    """The other one's statement would fail after the time that it may wait for a lock."""
+    with transaction.atomic():
+        limits.count_one(kind=limits.ACT, person=alice)
+        count = partial(limits.count_one, kind=limits.ACT, person=bob)
+        assert crowd.run_together(transaction.atomic(count)) == [None]
