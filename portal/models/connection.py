@@ -11,8 +11,17 @@ from portal.models.clock import Now
 from portal.models.workstation import Workstation
 
 
+class _Opened(models.Manager["Connection"]):
+    """Connections. What the provider is being asked to open, or did not open, is none."""
+
+    def get_queryset(self) -> models.QuerySet["Connection"]:
+        return super().get_queryset().filter(is_opening=False)
+
+
 class Connection(models.Model):
     """A way into a workstation that somebody opened. Its address is a secret, and is kept nowhere.
+
+    The row is there before the provider is asked: `is_opening` until there is an address; ended without one, it failed.
 
     The audit log has its beginning and its end; the row lasts as long as the workstation's. `is_view_only`: its page
     sends no input; the address itself would let whoever has it work.
@@ -38,9 +47,16 @@ class Connection(models.Model):
     opened_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now(), help_text=_("When its page last said that it is open."))
     ended_at = models.DateTimeField(null=True, blank=True)
+    is_opening = models.BooleanField(default=False)
+
+    objects = _Opened()
+    calls = models.Manager["Connection"]()
 
     class Meta:
-        indexes = [models.Index(F("seen_at"), name="connection_open", condition=Q(ended_at=None))]
+        indexes = [
+            models.Index(F("seen_at"), name="connection_open", condition=Q(ended_at=None)),
+            models.Index(F("opened_at"), name="connection_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.pk}"

@@ -38,7 +38,8 @@ def provider(browser) -> Iterator[server.Sandbox]:
 def portal(browser, provider, tmp_path_factory) -> Iterator[Portal]:
     """A portal for each browser: its first administrator is made once."""
     variables = {"AGENTSTATION_API_KEY": names.DEFAULT_API_KEY, "AGENTSTATION_BASE_URL": provider.base_url}
-    running = Portal(tmp_path_factory.mktemp("portal")).start(**QUICK, **variables)
+    # One person opens more in a minute than anybody may.
+    running = Portal(tmp_path_factory.mktemp("portal")).start(**QUICK, **variables, PORTAL_LIMITS="off")
     yield running
     running.end()
 

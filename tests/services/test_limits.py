@@ -1,7 +1,9 @@
 """What one person may do within a minute, so that nobody suffers from it: counted for all processes together."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -9,8 +11,10 @@ from django.conf import settings as present
 from django.db import transaction
 from django.db.models import F
 
-from portal import models
+from portal import agentstation, models
 from portal.models.clock import Now
+from portal.services.connections import opening
+from portal.services.key import pace
 from portal.services.runtime import limits
 from tests import factories
 from tests.concurrency import crowd
@@ -138,11 +142,11 @@ def test_limits_can_be_off(settings, sign_in, alice):
 @pytest.mark.parametrize("is_new", [True, False])
 def test_the_last_place_is_one_s_alone(alice, is_new):
     if not is_new:
-        models.Limit.objects.create(kind="refusal", who=str(alice.pk), at=Now() - timedelta(hours=1), count=10)
+        models.Limit.objects.create(kind="opening", who=str(alice.pk), at=Now() - timedelta(hours=1), count=10)
 
     @transaction.atomic
     def count() -> bool:
-        limits.count_one(kind=limits.REFUSAL, person=alice)
+        limits.count_one(kind=limits.OPENING, person=alice)
         return True
 
     done = crowd.run_together(*[count] * 8)
@@ -158,3 +162,89 @@ def test_who_is_being_counted_keeps_nobody_else_waiting(alice, bob):
         limits.count_one(kind=limits.ACT, person=alice)
         count = partial(limits.count_one, kind=limits.ACT, person=bob)
         assert crowd.run_together(transaction.atomic(count)) == [None]
+
+
+# --- Openings ---
+
+
+def open_one(person: models.User, workstation: models.Workstation) -> opening.Opened:
+    return opening.open_connection(person=person, workstation=workstation, kind=Kind.TERMINAL)
+
+
+def while_asked(monkeypatch, act: Callable[[], object]) -> None:
+    """Do something while the provider is asked, once."""
+    asked, acts = agentstation.Client.open_connection, [act]
+
+    def open_late(client: agentstation.Client, **values: Any) -> str:
+        if acts:
+            acts.pop()()
+        return asked(client, **values)
+
+    monkeypatch.setattr(agentstation.Client, "open_connection", open_late)
+
+
+def test_the_row_is_there_before_the_provider_is_asked(sandbox, alice, workstation, monkeypatch):
+    seen = list[tuple[bool, bool]]()
+
+    def look() -> None:
+        seen.extend((row.is_opening, row.ended_at is None) for row in models.Connection.calls.all())
+
+    while_asked(monkeypatch, look)
+    sandbox.script({"on": "POST /workstations/{id}/sandbox/pty", "status": 500})
+    with pytest.raises(opening.NotOpened):
+        open_one(alice, workstation)
+    look()
+    assert seen == [(True, True), (True, False)]
+    assert not models.Connection.objects.exists(), "it is none"
+    assert open_one(alice, workstation).connection == models.Connection.objects.get()
+
+
+def test_a_person_has_two_opened_at_once(alice, workstation, monkeypatch):
+    refused = list[opening.Busy]()
+
+    def open_third() -> None:
+        with pytest.raises(opening.Busy) as caught:
+            open_one(alice, workstation)
+        refused.append(caught.value)
+
+    other = models.Connection(person=alice, workstation=workstation, kind=Kind.DESKTOP, is_opening=True)
+    other.save()
+    while_asked(monkeypatch, open_third)
+    open_one(alice, workstation)
+    assert [one.retry_after for one in refused] == [3.0]
+    assert models.Limit.objects.get(kind="opening").count == 1, "one that has to wait is not counted"
+    while_asked(monkeypatch, lambda: None)
+    open_one(alice, workstation)
+    # Where a process died, its call is over after as long as one may take.
+    models.Connection.calls.update(opened_at=Now() - timedelta(seconds=14), is_opening=True, ended_at=None)
+    open_one(alice, workstation)
+
+
+def test_a_person_opens_ten_a_minute_and_the_page_says_when_to_go_on(sign_in, alice, workstation):
+    leave_one(alice, limits.OPENING)
+    browser, path = sign_in(alice), f"/workstations/{workstation.uid}/connections/"
+    assert [browser.post(path, {"kind": "terminal"}).status_code for _ in range(2)] == [200, 503]
+    told = browser.post(path, {"kind": "terminal"}).json()
+    assert told["state"] == "busy"
+    assert "You can open 10 connections a minute. Try again in " in told["text"]
+    assert 0 < told["retry_after"] <= 60
+    scripts = browser.post(f"/workstations/{workstation.uid}/scripts/", {"kind": "vnc"}).content.decode()
+    assert "You can open 10 connections a minute." in scripts
+    assert list_refusals() == [("alice", "more than 10 openings a minute", 429, 0)]
+    assert models.Connection.calls.count() == 1
+
+
+def test_an_opening_is_one_of_the_team_s_calls_of_the_minute_and_goes_before_requests(settings, alice, workstation):
+    settings.PORTAL_CALLS_PER_MINUTE = 2  # one made the workstation
+    open_one(alice, workstation)
+    factories.submit(alice)
+    assert factories.claim_next() is None
+    with pytest.raises(opening.Busy):
+        open_one(alice, workstation)
+    with factories.unprotected():
+        models.Attempt.objects.update(claimed_at=Now() - pace.MINUTE)
+    assert factories.claim_next() is None, "the place is kept for the opening"
+    open_one(alice, workstation)
+    models.Connection.calls.update(opened_at=Now() - pace.MINUTE)
+    models.Limit.objects.update(at=Now() - timedelta(seconds=5))
+    assert factories.claim_next() is not None

@@ -6,20 +6,25 @@ Its address goes to the person and nowhere else.
 import re
 import threading
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from portal import agentstation, failures, models
-from portal.db import release_connection
+from portal.db import clock, release_connection
+from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.connections import access, hosts, offers
 from portal.services.key import circuit_breaker, credentials, pace
-from portal.services.runtime import clients, hidden
+from portal.services.people import refusals
+from portal.services.runtime import clients, hidden, limits
 
 _MOST_AT_ONCE = 4  # calls of this process, so that a slow provider leaves threads to all other forms
+_MOST_OF_ONE = 2  # calls for one person, of all processes
 _LONGEST = 10.0  # seconds
 _BUSY_FOR = 3.0  # seconds, before it is tried again
 _LONGEST_WORDS = 500  # characters of what the provider said
@@ -68,17 +73,24 @@ def open_connection(
     if database.in_atomic_block:
         raise RuntimeError("no transaction may be open while the provider is asked")
     _check(workstation, kind)
+    if not _calls.acquire(blocking=False):
+        raise Busy(_("Several connections are being opened"), _("Yours is next in a moment."), retry_after=_BUSY_FOR)
     try:
-        address = _ask(workstation, kind)
-    except agentstation.AgentStationError as error:
-        raise _describe(error, workstation=workstation, kind=kind) from None
-    if not hosts.is_known(address=address, is_url=kind != models.Connection.Kind.VNC):
-        raise NotOpened(
-            _("AgentStation gave an address the portal doesn't know"),
-            _("A portal operator can allow its host: PORTAL_CONNECTION_HOSTS lists those that are known."),
-        )
-    connection = _begin(person=person, workstation=workstation, kind=kind, reason=reason)
-    return Opened(connection=connection, address=address)
+        call = models.Connection(person=person, workstation=workstation, kind=kind, is_opening=True)
+        if not _begin(call):
+            pace.keep_room(account=workstation.account)
+            raise Busy(_("All calls of this minute are used"), _("Yours is next in a moment."), retry_after=_BUSY_FOR)
+        try:
+            address = _ask(workstation, kind)
+            return Opened(connection=_open(call, reason=reason), address=address)
+        finally:
+            # Where it is not open by now, it failed.
+            models.Connection.calls.filter(pk=call.pk, is_opening=True).update(ended_at=Now())
+    except limits.Limited as error:
+        refusals.record_limit(limited=error)
+        raise Busy(_("You opened many connections just now"), str(error), retry_after=error.seconds) from None
+    finally:
+        _calls.release()
 
 
 def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> None:
@@ -96,14 +108,36 @@ def _check(workstation: models.Workstation, kind: models.Connection.Kind) -> Non
         )
 
 
+@transaction.atomic
+def _begin(call: models.Connection) -> bool:
+    """Write down the call; False where the team's calls of this minute are used. Raises limits.Limited, or Busy."""
+    account = call.workstation.account
+    if settings.PORTAL_CALLS_PER_MINUTE:
+        circuit_breaker.lock_key(account=account)  # as claims do: the number of calls is exact
+        if pace.count_room(account=account, now=clock.read_clock(), ahead=0) <= 0:
+            return False
+    limits.count_one(kind=limits.OPENING, person=call.person)  # from here on one of the person's at a time
+    lately = Now() - timedelta(seconds=_LONGEST + _BUSY_FOR)  # where a process died, nobody ended its call
+    rows = models.Connection.calls.filter(person=call.person, is_opening=True, ended_at=None, opened_at__gt=lately)
+    if settings.PORTAL_LIMITS and rows.count() >= _MOST_OF_ONE:
+        raise Busy(_("Two of yours are being opened"), _("This one is next in a moment."), retry_after=_BUSY_FOR)
+    call.save()
+    return True
+
+
 def _ask(workstation: models.Workstation, kind: models.Connection.Kind) -> str:
-    if not _calls.acquire(blocking=False):
-        raise Busy(_("Several connections are being opened"), _("Yours is next in a moment."), retry_after=_BUSY_FOR)
+    release_connection()
     try:
-        release_connection()
-        return clients.make_client().hurried(total_timeout=_LONGEST).open_connection(uid=workstation.uid, kind=kind)
-    finally:
-        _calls.release()
+        client = clients.make_client().hurried(total_timeout=_LONGEST)
+        address = client.open_connection(uid=workstation.uid, kind=kind)
+    except agentstation.AgentStationError as error:
+        raise _describe(error, workstation=workstation, kind=kind) from None
+    if not hosts.is_known(address=address, is_url=kind != models.Connection.Kind.VNC):
+        raise NotOpened(
+            _("AgentStation gave an address the portal doesn't know"),
+            _("A portal operator can allow its host: PORTAL_CONNECTION_HOSTS lists those that are known."),
+        )
+    return address
 
 
 def _describe(
@@ -148,22 +182,20 @@ def _remember(workstation: models.Workstation, kind: models.Connection.Kind, wor
 
 
 @transaction.atomic
-def _begin(
-    *, person: models.User, workstation: models.Workstation, kind: models.Connection.Kind, reason: str
-) -> models.Connection:
-    """Write it down, and that there is no refusal any more. Raises NotOpened where the right to it has ended."""
+def _open(opened: models.Connection, *, reason: str) -> models.Connection:
+    """Write down that it is open, and that there is no refusal any more. Raises NotOpened where the right has ended."""
     rows = models.Workstation.objects.select_related("request__requester").select_for_update(of=("self",))
-    stored, person = rows.get(pk=workstation.pk), models.User.objects.get(pk=person.pk)
-    allowed = access.find_access(person=person, workstation=stored)
+    stored, person = rows.get(pk=opened.workstation_id), models.User.objects.get(pk=opened.person_id)
+    kind, allowed = opened.kind, access.find_access(person=person, workstation=stored)
     if allowed is None or kind not in allowed.kinds or not offers.is_open(workstation=stored):
         raise Gone(_("You can't open this any more"), _("It was released, or isn't shared with you any more."))
     if kind in stored.refused_connections:
         stored.refused_connections = {one: said for one, said in stored.refused_connections.items() if one != kind}
         stored.save(update_fields=["refused_connections"])
-    opened = models.Connection(person=person, workstation=stored, kind=kind, is_view_only=allowed.is_view_only)
+    opened.is_opening, opened.is_view_only = False, allowed.is_view_only
     opened.reason = reason if allowed.needs_reason else ""
+    opened.opened_at = opened.seen_at = clock.read_clock()
     opened.save()
-    opened.refresh_from_db(fields=["opened_at", "seen_at"])
     detail = {"kind": kind, "connection": opened.pk, "view_only": opened.is_view_only}
     audit.record(Verb.OPEN_CONNECTION, stored, by=person, detail=detail, reason=opened.reason, rows=())
     return opened

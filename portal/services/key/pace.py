@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from portal import models
+from portal.models.clock import Now
 
 MINUTE = timedelta(minutes=1)
 _LONGEST_DELAY = 300.0  # seconds
+_ROOM, _KEPT_FOR = "room", timedelta(seconds=5)  # longer than a page waits before it tries again
 LONGEST_RETRY_AFTER = 3600.0  # seconds; a provider that asks for more is asked again after an hour
 
 
@@ -32,14 +34,21 @@ def count_room(*, account: models.Account, now: datetime, ahead: int) -> int:
     since = now - MINUTE
     attempts = models.Attempt.objects.filter(request__account=account, claimed_at__gt=since).count()
     releases = account.workstations.filter(release_tried_at__gt=since).count()
-    return limit - attempts - releases - ahead
+    openings = models.Connection.calls.filter(opened_at__gt=since).count()  # with those of an account just left
+    return limit - attempts - releases - openings - ahead
 
 
-def count_due_releases(*, account: models.Account) -> int:
-    """The releases that go before any attempt: those that have not been tried."""
+def keep_room(*, account: models.Account) -> None:
+    """Leave the next call to an opening that found no room: somebody waits for it, and it is tried again soon."""
+    models.Limit.objects.update_or_create(kind=_ROOM, who=str(account.pk), defaults={"at": Now()})
+
+
+def count_ahead(*, account: models.Account) -> int:
+    """The calls that go before any attempt: releases that have not been tried, and an opening that found no room."""
     if not settings.PORTAL_CALLS_PER_MINUTE:
         return 0
-    return models.Workstation.objects.due_for_release(account).filter(release_tries=0).count()
+    kept = models.Limit.objects.filter(kind=_ROOM, who=str(account.pk), at__gt=Now() - _KEPT_FOR)
+    return models.Workstation.objects.due_for_release(account).filter(release_tries=0).count() + kept.count()
 
 
 def choose_delay(*, attempt_count: int, retry_after: float | None) -> float:

@@ -202,7 +202,7 @@ def _count_room(*, key: models.Key, state: _Claimable) -> int:
         # What was in flight when the pause ended was claimed before it.
         resumed = _list_in_flight(key.account_id, _record_margin()).filter(claimed_tick__gte=key.resumed_tick)
         room = min(room, 0 if resumed.exists() else 1)
-    ahead = pace.count_due_releases(account=key.account)
+    ahead = pace.count_ahead(account=key.account)
     return min(room, pace.count_room(account=key.account, now=state.now, ahead=ahead))
 
 

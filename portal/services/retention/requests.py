@@ -127,7 +127,7 @@ def _bury(numbers: Numbers, *, lease: leases.Lease) -> None:
     )
     usage.close_days(days=days)
     mirrored = list(models.Workstation.objects.filter(pk__in=ids["workstation"]))
-    models.Connection.objects.filter(workstation__in=ids["workstation"]).delete()
+    models.Connection.calls.filter(workstation__in=ids["workstation"]).delete()
     for kind in _KINDS:
         _delete(kind, ids[kind])
     _leave_mirrors(mirrored)
