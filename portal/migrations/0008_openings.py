@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0005_limits")]
+    dependencies = [("portal", "0007_limits")]
     operations = [
         migrations.AddField(model_name="connection", name="is_opening", field=models.BooleanField(default=False)),
         migrations.AddIndex(

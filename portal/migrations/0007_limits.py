@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0004_queue_edges")]
+    dependencies = [("portal", "0006_workstations_by_length")]
     operations = [
         migrations.CreateModel(
             name="Limit",
