@@ -118,7 +118,7 @@ def polls(context: Context, name: str, *args: object, **query: str) -> SafeStrin
     if not part:
         return SafeString("")
     more = {"awaited": ""} if part.is_awaited else {}
-    more |= {"soon": f"{part.soon:.1f}"} if part.soon else {}
+    more |= {"soon": f"{part.soon:.2g}"} if part.soon else {}
     return _poll_attributes(reverse(name, args=args), {**query, "seen": part.version}, part.pause, **more)
 
 

@@ -208,11 +208,14 @@ def _make_part(portal_request: models.Request, *, key: models.Key, position: int
 
 def _find_soon(portal_request: models.Request, *, key: models.Key, position: int | None) -> float:
     """Seconds between two polls while an answer may come any moment; 0 where none can."""
-    if portal_request.status == models.Request.Status.SENDING:
-        sending = models.Request.objects.filter(account_id=key.account_id, status=portal_request.status).count()
-        return max(_SOONEST, sending / _POLLS_A_SECOND)
-    is_next = position == 1 and not key.is_paused and portal_request.next_attempt_at is None
-    return _SOONEST if is_next else 0.0
+    states = models.Request.Status
+    may_begin = portal_request.status == states.QUEUED and not key.is_paused and not portal_request.next_attempt_at
+    if portal_request.status != states.SENDING and not may_begin:
+        return 0.0
+    sending, following = fair_queue.count_soon(key=key)
+    if (position or 0) > following:
+        return 0.0
+    return max(_SOONEST, (sending + following) / _POLLS_A_SECOND)
 
 
 @require_POST

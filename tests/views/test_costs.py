@@ -70,7 +70,7 @@ def lose(portal_request) -> None:
 
 @pytest.mark.parametrize(
     ("become", "most"),
-    [(None, 6), (claim, 8), (succeed, 8), (fail, 7), (queue_again, 8), (lose, 8)],
+    [(None, 7), (claim, 8), (succeed, 8), (fail, 7), (queue_again, 8), (lose, 8)],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 @pytest.mark.parametrize("path", ["/requests/{}/", "/requests/{}/live/"])

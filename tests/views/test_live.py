@@ -188,7 +188,8 @@ def read_soon(browser, number: int) -> float:
     return float(found[1]) if found else 0
 
 
-def test_what_is_about_to_change_asks_soon(sign_in, alice):
+def test_what_is_about_to_change_asks_soon(sign_in, alice, settings):
+    settings.PORTAL_CALLS_IN_FLIGHT = 1
     first, second = factories.submit(alice).pk, factories.submit(alice).pk
     browser = sign_in(alice)
     assert [read_soon(browser, number) for number in (first, second)] == [0.3, 0]
@@ -204,10 +205,35 @@ def test_what_is_about_to_change_asks_soon(sign_in, alice):
     assert all(" data-soon" not in browser.get(path).content.decode() for path in ("/", "/requests/", "/key/"))
 
 
+def move_claims(to: timedelta) -> None:
+    with factories.unprotected():
+        models.Attempt.objects.update(claimed_at=Now() + to)
+
+
+def test_all_that_are_sent_within_about_a_second_ask_soon(sign_in, alice):
+    numbers = [factories.submit(alice).pk for _ in range(60)]
+    browser = sign_in(alice)
+
+    def list_soon() -> list[float]:
+        return [soon for number in numbers if (soon := read_soon(browser, number))]
+
+    assert list_soon() == [0.32] * 16, "as many as there are senders"
+    for _ in range(10):
+        factories.claim()
+    move_claims(timedelta(minutes=5))  # however long the pages take
+    soon = list_soon()
+    assert len(soon) == 10 + 6 + 10, "what is being sent, six senders that are free, and as many as began just now"
+    assert sum(1 / seconds for seconds in soon) <= 50
+    move_claims(timedelta(minutes=-5))
+    assert len(list_soon()) == 10 + 6
+    models.Key.objects.update(state="RESUMING", cause="402")
+    assert len(list_soon()) == 10 + 1, "one at a time"
+
+
 def test_the_more_are_being_sent_the_less_often_each_page_asks(sign_in, alice):
     numbers = [factories.submit(alice).pk for _ in range(60)]
     browser = sign_in(alice)
-    for count, seconds in ((15, 0.3), (30, 0.6), (60, 1.2)):
+    for count, seconds in ((15, 0.32), (30, 0.62), (60, 1.2)):
         models.Request.objects.filter(pk__in=numbers[:count]).update(status="SENDING")
         assert read_soon(browser, numbers[0]) == seconds
 

@@ -1,15 +1,19 @@
 """The fair order: in turns between people, oldest first within a person."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import zip_longest
 
+from django.conf import settings
 from django.db.models import BigIntegerField, Count, DateTimeField, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from portal import models
+from portal.models.clock import Now
 from portal.models.compiled import compiled
 from portal.services.requests import submitters
+
+_A_SECOND = timedelta(seconds=1)
 
 
 def list_oldest(*, account_id: int, most: int) -> QuerySet[models.Request]:
@@ -89,3 +93,23 @@ def _count_queued(
     people = queued.order_by().values("requester").annotate(count=Count("pk"), sooner=Count("pk", filter=is_sooner))
     turn = _read_turn(account_id, of="requester")
     return people.annotate(turn=turn).values_list("requester", "count", "sooner", "turn")
+
+
+def count_soon(*, key: models.Key) -> tuple[int, int]:
+    """How many requests are being sent, and how many of those that wait probably are within a second: as many as calls
+    may begin now, and as many again as began in the last one."""
+    rows = _count_under_way(account_id=key.account_id)
+    counts, began = {status: count for status, count, _ in rows}, rows[0][2] if rows else 0
+    sending = counts.get(models.Request.Status.SENDING, 0)
+    following = 1 if key.is_resuming else max(1, began + max(0, settings.PORTAL_CALLS_IN_FLIGHT - sending))
+    return sending, min(counts.get(models.Request.Status.QUEUED, 0), following)
+
+
+@compiled(account_id=BigIntegerField())
+def _count_under_way(*, account_id: int) -> QuerySet[models.Request, tuple[str, int, int]]:
+    """Of each status: how many requests have it, and how many calls began in the last second."""
+    states = (models.Request.Status.QUEUED, models.Request.Status.SENDING)
+    under_way = models.Request.objects.filter(account=account_id, status__in=states).order_by().values("status")
+    lately = models.Attempt.objects.filter(request__account=account_id, claimed_at__gt=Now() - _A_SECOND).order_by()
+    began = Subquery(lately.values("request__account").annotate(count=Count("pk")).values("count"))
+    return under_way.annotate(count=Count("pk"), began=Coalesce(began, 0)).values_list("status", "count", "began")
