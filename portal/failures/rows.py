@@ -13,7 +13,7 @@ ROWS = (
         actor=Actor.OPERATOR,
         steps=(
             _(
-                "Send a portal operator the number of this request. The portal and AgentStation disagree about the "
+                "Send %(operator)s the number of this request. The portal and AgentStation disagree about the "
                 "format, and only the portal can be changed."
             ),
             _("Try again once they tell you that it's fixed."),
@@ -34,7 +34,7 @@ ROWS = (
         ),
         actor=Actor.OPERATOR,
         steps=(
-            _("Tell a portal operator: the team's API key has to be replaced on the server."),
+            _("Tell %(operator)s: the team's API key has to be replaced on the server."),
             _(
                 "Once the key works again, waiting requests are sent automatically. Only a request that has failed "
                 "has to be submitted again."
@@ -61,7 +61,7 @@ ROWS = (
         actor=Actor.BUDGET_OWNER,
         steps=(
             _("Ask the owner of the team's AgentStation account to add credit or update the payment method."),
-            _("A portal operator then resumes sending."),
+            _("Then %(operator)s resumes sending."),
             _("Waiting requests are sent automatically. Only a request that has failed has to be submitted again."),
         ),
         operator_steps=(
@@ -140,7 +140,7 @@ ROWS = (
         steps=(
             _("Wait. The portal tries again by itself."),
             _(
-                "If this goes on, tell a portal operator: the server's connection to AgentStation (network, DNS or "
+                "If this goes on, tell %(operator)s: the server's connection to AgentStation (network, DNS or "
                 "certificate) is broken."
             ),
         ),
@@ -217,7 +217,7 @@ ROWS = (
         actor=Actor.OPERATOR,
         steps=(
             _(
-                "Send a portal operator the number of this request. An address, a proxy or AgentStation itself may "
+                "Send %(operator)s the number of this request. An address, a proxy or AgentStation itself may "
                 "have changed."
             ),
             _("Try again once they tell you that it's fixed."),
@@ -240,7 +240,7 @@ ROWS = (
         actor=Actor.OPERATOR,
         steps=(
             _("Wait. The portal tries again by itself."),
-            _("If this goes on, tell a portal operator: the portal's database is too slow."),
+            _("If this goes on, tell %(operator)s: the portal's database is too slow."),
         ),
         operator_steps=(
             _("Check the database: its disk, its replicas, and how long a commit takes."),

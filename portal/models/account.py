@@ -72,11 +72,11 @@ DATABASE_MOVED = "database-moved"  # another place, or an earlier state: was it 
 _QUESTIONS = {
     NEW_KEY: (
         _("A different API key or base URL has been set"),
-        _("an operator has confirmed which account the new key belongs to"),
+        _("%(operator)s has confirmed which account the new key belongs to"),
     ),
     DATABASE_MOVED: (
         _("The database is not where or what it was"),
-        _("an operator has said whether it was moved or restored"),
+        _("%(operator)s has said whether it was moved or restored"),
     ),
 }
 
@@ -87,7 +87,7 @@ class Key(Audited):
     AUDITED = ("account_id", "state", "cause", "paused_at", "paused_until", "operator_only", "pause_ended_at")
 
     class State(models.TextChoices):
-        ACTIVE = "ACTIVE", _("Active")
+        ACTIVE = "ACTIVE", _("Operational")
         PAUSED = "PAUSED", _("Paused")
         RESUMING = "RESUMING", _("Resuming, one attempt at a time")
 
@@ -167,11 +167,17 @@ class Key(Audited):
 
     @property
     def who_ends(self) -> str:
-        """Who or what ends the pause, after 'until'."""
+        """Who or what ends the pause, after 'until', without a name."""
+        return self.describe_end(gettext("an operator"))
+
+    def describe_end(self, operator: str) -> str:
+        """The same, where operators are called so."""
         if self.paused_until is not None:
             return gettext("its time has passed")
         if self.asks_operator:
-            return str(_QUESTIONS[self.cause][1])
-        if self.operator_only:
-            return gettext("an operator resumes sending")
-        return gettext("an operator resumes sending, or AgentStation accepts the key again")
+            words = _QUESTIONS[self.cause][1]
+        elif self.operator_only:
+            words = _("%(operator)s resumes sending")
+        else:
+            words = _("%(operator)s resumes sending, or AgentStation accepts the key again")
+        return words % {"operator": operator}

@@ -84,7 +84,7 @@ class Request(Audited):
     class Status(models.TextChoices):
         QUEUED = "QUEUED", _("Queued")
         SENDING = "SENDING", _("Sending")
-        SUCCEEDED = "SUCCEEDED", _("Succeeded")
+        SUCCEEDED = "SUCCEEDED", _("Ready")
         FAILED = "FAILED", _("Failed")
         UNKNOWN = "UNKNOWN", _("Checking")
         CANCELLED = "CANCELLED", _("Cancelled")

@@ -6,7 +6,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from portal import models
+from portal import failures, models
 from portal.templatetags import ui
 
 register = template.Library()
@@ -18,6 +18,18 @@ def roles(person: models.User) -> str:
     if person.is_superuser:
         return gettext("Administrator")
     return ", ".join(sorted(group.name for group in person.groups.all())) or gettext("None")
+
+
+@register.filter
+def naming(words: failures.Words, operators: object) -> str:
+    """A sentence of the failure catalogue in which operators are called by their names."""
+    return str(words) % {"operator": operators}
+
+
+@register.filter
+def end_named(key: models.Key, operators: object) -> str:
+    """Who ends the pause, by name."""
+    return key.describe_end(str(operators))
 
 
 @register.simple_tag

@@ -42,7 +42,7 @@ REQUEST_BADGES: Mapping[str, Badge] = MappingProxyType(
     {
         _S.QUEUED: Badge(_("Queued"), "wait", "clock"),
         _S.SENDING: Badge(_("Sending"), "busy", "loader"),
-        _S.SUCCEEDED: Badge(_("Succeeded"), "ok", "circle-check"),
+        _S.SUCCEEDED: Badge(_("Ready"), "ok", "circle-check"),
         _S.FAILED: Badge(_("Failed"), "bad", "circle-x"),
         _S.UNKNOWN: Badge(_("Checking"), "warn", "triangle-alert"),
         _S.CANCELLED: Badge(_("Cancelled"), "off", "circle-minus"),
@@ -211,7 +211,7 @@ def _workstation_badge(workstation: models.Workstation) -> Badge:
     if workstation.doubted_at:
         return Badge(_("Not found"), "warn", "triangle-alert")
     if workstation.status == "active":
-        return Badge(_("Active"), "ok", "circle-check")
+        return Badge(_("Running"), "ok", "circle-check")
     return Badge(workstation.status or _("No status"), "off", "circle-dot")
 
 

@@ -5,9 +5,11 @@ from typing import cast
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from portal import models
 from portal.services.audit import watch
+from portal.services.people import people
 from portal.services.runtime import workers
 from portal.views.components import live, navigation
 from portal.views.http import read_key
@@ -22,6 +24,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "theme": theme if theme in THEMES else "auto",
         "using_sandbox": settings.USING_SANDBOX,
         "support_contact": settings.PORTAL_SUPPORT_CONTACT,
+        "operators": SimpleLazyObject(people.name_operators),  # asked where they are named
         "is_poll": live.is_poll(request),
         "offers_zone": _offers_zone(request),
         "list_navigation": partial(_list_navigation, request),  # called by the one template that shows it

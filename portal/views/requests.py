@@ -1,5 +1,6 @@
 """Requests: the form, the history, one request with its live part, cancelling and closing."""
 
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from portal.services.reports import pulse
 from portal.services.requests import fair_queue, notes, submissions
 from portal.services.runtime import limits
 from portal.views import failure_pages, history, support
-from portal.views.components import choosing, links, live, request_panels, timeline
+from portal.views.components import choosing, links, live, request_panels, review_rows, timeline
 from portal.views.components.waiting import describe_waiting
 from portal.views.http import SignedInRequest, keep_key, read_key
 
@@ -158,9 +159,7 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
     is_own = portal_request.requester_id == request.user.pk
     may_decide = notes.may_requester_decide(note=portal_request.operator_note)
     is_rehearsal = failure_pages.is_rehearsal(workspace_uid=portal_request.workspace_uid)
-    page = request_panels.describe_page(
-        request, past=past, is_rehearsal=is_rehearsal, is_own=is_own, may_decide=may_decide
-    )
+    page = request_panels.describe_page(request, past=past, is_rehearsal=is_rehearsal, is_own=is_own)
     version = live.read_version(request, found.facts, key=key)
     part = _make_part(portal_request, key=key, position=position, version=version)
     return {
@@ -174,13 +173,12 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
         "now": timezone.now(),
         "page": page,
         "ending": past.ending,
-        # The failure's own advice, to wait, lapses where a person is asked.
-        "is_up_to_people": bool(portal_request.operator_note),
         "support": support.describe_request(portal_request=portal_request, attempts=past.attempts) if failure else "",
         "is_own": is_own,
         "may_decide": may_decide,
         "left_out": _find_left_out(request, portal_request),
         "is_asked": is_own and may_decide and portal_request.status == models.Request.Status.UNKNOWN,
+        "list_possible": partial(review_rows.list_possible, portal_request),  # called where its requester is asked
         "reason_form": forms.ReasonForm(),
     }
 

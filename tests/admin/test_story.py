@@ -44,7 +44,7 @@ def test_it_is_told_in_order(alice, olga, read):
     rows.create_workstation(asked, uid="Kx0", workspace=workspace, first_seen_at=seen_at, ended_at=rows.NOW)
     words = [
         *("What was requested", "alice requested a workstation (Python) at", "in workspace Ws1.", "For Friday."),
-        *("Succeeded.", "2 attempts", "Attempt 1 : no response until", "No response from AgentStation"),
+        *("Ready.", "2 attempts", "Attempt 1 : no response until", "No response from AgentStation"),
         *("Attempt 2 : HTTP status 402 at", "after 1.500 s.", "402 : Payment required", "credits are used up"),
         *("What followed", "Late response to attempt 1: succeeded.", "sorry", "olga linked a workstation to"),
         *("adopt", "Event", "It is hers.", "Workstation Kx0 , in workspace Ws1 .", "It ended at"),

@@ -133,7 +133,7 @@ def test_a_first_day_by_keyboard_alone(page, portal, administrator):
     expect(stays).to_be_focused()  # which a page that was loaded anew would not have
 
     press(page, page.get_by_role("link", name="View workstation"))
-    expect(page).to_have_title(re.compile("^Active: Python, workstation "), timeout=20_000)
+    expect(page).to_have_title(re.compile("^Running: Python, workstation "), timeout=20_000)
     question = page.locator("#release > summary")
     press(page, question)
     expect(page.locator("#release")).to_have_attribute("open", "")

@@ -33,14 +33,14 @@ def test_the_tab_tells_the_state_and_nothing_moves(signed_in, portal):
     place = page.locator(".timeline").bounding_box()["y"]
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("busy"))
 
-    expect(page).to_have_title(re.compile("^Succeeded: Python, R-.* – Workstations$"), timeout=20_000)
+    expect(page).to_have_title(re.compile("^Ready: Python, R-.* – Workstations$"), timeout=20_000)
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/ok"))
     expect(page.locator("#live")).not_to_have_attribute("data-hx-trigger", "poll")
     expect(page.locator("#pause")).to_have_attribute("data-hx-trigger", "poll")
     assert page.locator(".timeline").bounding_box()["y"] == place
 
     page.click("text=View workstation")
-    expect(page).to_have_title(re.compile("^Active: Python, workstation "))
+    expect(page).to_have_title(re.compile("^Running: Python, workstation "))
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/ok"))
 
 

@@ -121,7 +121,7 @@ def test_lists_go_on_to_older_pages_and_forgive_an_odd_one(sign_in, alice):
 @pytest.mark.parametrize(
     ("status", "values", "label"),
     [
-        ("active", {}, "Active"),
+        ("active", {}, "Running"),
         ("errored", {"ended_at": Now()}, "Errored"),
         ("active", {"ended_at": Now()}, "Ended"),
         ("hibernating", {}, "hibernating"),

@@ -195,9 +195,12 @@ def test_a_failure_explains_itself(sandbox, sign_in, alice, uid):
     assert f'data-failure="{failure.code}"' in page
     assert str(failure.title) in page
     assert str(failure.cause) in page
-    assert all(str(step) in page for step in failure.steps)
-    assert failure.actor.words.lower() in page.lower()
-    assert str(failure.again) in page
+    if portal_request.status == "UNKNOWN":
+        assert page.count("You don't need to do anything") == 1
+        assert "Request another (you may pay for two)…" in page
+    else:
+        assert all(str(step) % {"operator": "an operator"} in page for step in failure.steps)
+        assert str(failure.again) in page
     for attempt in portal_request.attempts.all():
         assert attempt.message in page
 

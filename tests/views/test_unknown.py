@@ -62,12 +62,29 @@ def test_the_question_says_whose_turn_it_is_and_offers_one_way_to_try_again(sign
     path = f"/requests/{unknown.pk}/"
     page = sign_in(alice).get(path).content.decode()
     assert "Needs your review" in page
-    assert "Request again" not in page  # which would be a second request beside this one
-    assert "Needs review by its requester or a portal operator" in sign_in(olga).get(path).content.decode()
+    assert "Request another" not in page  # which would be a second request beside this one
+    assert "Is it safe" not in page  # the question and its answers say it
+    assert "Needs review by <bdi>alice</bdi> or <bdi>olga</bdi>" in read_words(sign_in(olga).get(path))
     models.Request.objects.update(operator_note=notes.OTHERS)
-    page = sign_in(alice).get(path).content.decode()
-    assert "Needs review by a portal operator" in page
-    assert "Request again" in page
+    page = read_words(sign_in(alice).get(path))
+    assert "Needs review by <bdi>olga</bdi>" in page
+    assert "Request another (you may pay for two)…" in page
+
+
+def read_words(response) -> str:
+    return " ".join(response.text.split()).replace("<bdi >", "<bdi>")
+
+
+@pytest.mark.parametrize(("owner", "place"), [(None, ", workspace S-1"), ("bob", "")])
+def test_a_requester_who_is_asked_sees_what_the_request_may_have_created(sign_in, unknown, alice, bob, owner, place):
+    account = accounts.get_current_account()
+    space = models.Workspace.objects.create(account=account, uid="S-1", owner=bob if owner else None)
+    models.Workstation.objects.create(
+        account=account, uid="likely", type="python", workspace=space, created_at=Now(), listed_tick=10**6
+    )
+    page = read_words(sign_in(alice).get(f"/requests/{unknown.pk}/"))
+    may_be = page.partition("It may have created:")[2].partition("</ul>")[0]
+    assert re.search(rf"<bdi>Python, started [^,<]*, [0-9:]* UTC{place}</bdi>", may_be)
 
 
 def test_before_a_requester_is_asked_nothing_is_offered(sign_in, unknown, alice):

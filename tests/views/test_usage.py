@@ -43,7 +43,7 @@ def test_who_sees_all_sees_everybody_s_and_others_their_own(sign_in, busy_month,
 
     assert read_figures(everybody) == {
         "Requests": 8,
-        "Succeeded": 4,
+        "Ready": 4,
         "Failed": 1,
         "Checking": 1,
         "Cancelled": 1,

@@ -34,12 +34,13 @@ def online(db) -> None:
 @pytest.mark.parametrize(
     ("uid", "title", "actor"),
     [
-        ("fail-401", "Paused for the whole team: API key rejected", "Who can fix this: a portal operator"),
+        ("fail-401", "Paused for the whole team: API key rejected", "Who can fix this: <bdi>olga or oscar</bdi>"),
         ("fail-402", "Paused for the whole team: payment required", "Who can fix this: the account owner (billing)"),
         ("fail-429", "Paused for the whole team: rate limit reached", "You don't need to do anything now."),
     ],
 )
-def test_under_a_pause_it_says_who_can_end_it(sandbox, online, read, settings, alice, uid, title, actor):
+def test_under_a_pause_it_says_who_can_end_it(sandbox, online, read, settings, alice, olga, uid, title, actor):
+    factories.create_user("oscar", "Operators")
     settings.PORTAL_RETRY_DELAY = 30.0
     factories.submit(alice, workspace_uid=uid)
     factories.send_once()
@@ -48,6 +49,14 @@ def test_under_a_pause_it_says_who_can_end_it(sandbox, online, read, settings, a
     assert f'{title} <span class="mono muted">({uid[5:]})' in page
     assert actor in page
     assert "This request has not failed." in page
+    assert uid == "fail-429" or page.count("olga or oscar resumes sending") == 2, "in the notice, and here"
+
+
+def test_of_more_than_three_operators_none_is_named(read, alice, olga):
+    named = [factories.create_user(name, "Operators") for name in ("oscar", "otto", "ottilie")]
+    assert "Who can fix this: <bdi>an operator</bdi>" in read(factories.submit(alice))
+    models.User.objects.filter(pk=named[0].pk).update(is_active=False)
+    assert "Who can fix this: <bdi>olga, ottilie or otto</bdi>" in read(factories.submit(alice))
 
 
 def test_an_operator_is_told_that_it_is_their_turn_and_what_to_do(sandbox, online, read, alice, olga):
@@ -57,7 +66,7 @@ def test_an_operator_is_told_that_it_is_their_turn_and_what_to_do(sandbox, onlin
     assert "Who can fix this: you, as a portal operator" in read(waiting, person=olga)
     page = read(failed, person=olga)
     assert "Replace the API key" in page
-    assert "Tell a portal operator" not in page
+    assert "Tell olga" not in page
 
 
 def test_between_two_attempts_it_says_what_came_and_when_it_goes_on(sandbox, online, read, settings, alice):
@@ -122,7 +131,7 @@ def test_in_the_queue_it_tells_its_place(sandbox, online, read, alice, bob):
 def test_without_a_worker_it_says_so(sandbox, read, alice):
     page = read(factories.submit(alice))
     assert "Waiting: the background worker is offline" in page
-    assert "Who can fix this: a portal operator" in page
+    assert "Who can fix this: <bdi>olga</bdi>" in page
 
 
 def test_where_a_person_has_to_decide_its_state_is_needs_review_everywhere(sandbox, read, sign_in, alice, olga):

@@ -1,10 +1,13 @@
-"""What people set for themselves."""
+"""What people set for themselves, and who is there to help."""
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from portal import models
 from portal.models.event import Verb
 from portal.services import audit
+
+_MOST_NAMED = 3
 
 
 @transaction.atomic
@@ -17,3 +20,12 @@ def set_time_zone(*, person: models.User, time_zone: str) -> None:
     stored.time_zone = time_zone
     stored.save(update_fields=["time_zone"])
     audit.record(Verb.SET_TIME_ZONE, stored, by=stored, detail={"before": before, "after": time_zone})
+
+
+def name_operators() -> str:
+    """Who can resume sending, as part of a sentence: by their names, unless they are many or nobody."""
+    operators = models.User.objects.filter(groups__permissions__codename="resume_key", is_active=True).distinct()
+    names = list(operators.order_by("username").values_list("username", flat=True)[: _MOST_NAMED + 1])
+    if not names or len(names) > _MOST_NAMED:
+        return _("an operator")
+    return _(" or ").join(filter(None, (", ".join(names[:-1]), names[-1])))

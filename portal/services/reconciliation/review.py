@@ -1,7 +1,7 @@
 """What is known of requests whose outcome is unknown, for people who may have to decide: read once for all of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -72,6 +72,17 @@ def read_review(*, account: models.Account, now: datetime) -> Review:
 
 def _list_requests(rows: QuerySet[models.Request]) -> list[models.Request]:
     return list(rows.select_related("requester", "account").order_by("id")[: MOST + 1])
+
+
+def list_possible(*, portal_request: models.Request, now: datetime) -> Sequence[matching.Newcomer]:
+    """What the lists show that this one request may have created, without workspaces that are others' to know of."""
+    facts = _Facts(account=portal_request.account, now=now, rows=[portal_request], orphans=())
+    return [
+        replace(one, workspace_uid=None)
+        if one.is_workspace_taken and one.workspace_uid != portal_request.workspace_uid
+        else one
+        for one in facts.describe(portal_request).possible
+    ]
 
 
 def estimate_known_by(*, proof_from: datetime, allowed_lag: timedelta) -> datetime:

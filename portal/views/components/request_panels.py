@@ -23,15 +23,12 @@ class Panel(StrEnum):
     OUTCOME = "requests/panels/outcome.html"
     SENDING = "requests/panels/sending.html"
     WAITING = "requests/panels/waiting.html"
-    NO_LONGER_WANTED = "requests/panels/no_longer_wanted.html"
     MADE_AFTER_ALL = "requests/panels/made_after_all.html"
-    OPERATOR_CLOSE = "requests/panels/operator_close.html"
-    OPERATOR_CANCEL = "requests/panels/operator_cancel.html"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestPage:
-    """`panels`: those above the timeline; `operator_panel`: what an operator may do, below it.
+    """`panels`: those above the timeline. `may_end`: the person may end it as an operator.
 
     `quote`: what the provider said last; `cause`: what is said of it in place of the failure's own cause. `cancelled`:
     what is known of a request that was cancelled. `reloads`: the person wants a new page every 10 seconds, without
@@ -39,7 +36,7 @@ class RequestPage:
     """
 
     panels: tuple[Panel, ...]
-    operator_panel: Panel | None
+    may_end: bool
     quote: str
     cause: str
     cancelled: str
@@ -47,17 +44,15 @@ class RequestPage:
     offers: list[offers.Offer]
 
 
-def describe_page(
-    request: SignedInRequest, *, past: RequestHistory, is_rehearsal: bool, is_own: bool, may_decide: bool
-) -> RequestPage:
+def describe_page(request: SignedInRequest, *, past: RequestHistory, is_rehearsal: bool, is_own: bool) -> RequestPage:
     """All that is decided for the page of one request."""
     shown = {
         *_list_told(past, is_rehearsal=is_rehearsal),
-        *(_list_own_actions(past.portal_request, may_decide=may_decide) if is_own else ()),
+        *(_list_own_actions(past.portal_request) if is_own else ()),
     }
     return RequestPage(
         panels=tuple(panel for panel in Panel if panel in shown),
-        operator_panel=_find_operator_panel(request, past.portal_request, is_own=is_own),
+        may_end=_may_end(request, past.portal_request, is_own=is_own),
         quote=past.attempts[-1].words if past.attempts else "",
         cause=_describe_cause(past),
         cancelled=_describe_cancelled(past),
@@ -73,7 +68,7 @@ def _list_told(past: RequestHistory, *, is_rehearsal: bool) -> Iterable[Panel]:
         yield Panel.ENDING
     if is_rehearsal:
         yield Panel.REHEARSAL
-    if portal_request.failure_row:
+    if portal_request.failure_row and portal_request.status != states.UNKNOWN:
         yield Panel.GIVEN_UP if past.is_given_up else Panel.FAILURE
     match portal_request.status:
         case states.UNKNOWN:
@@ -104,13 +99,10 @@ def _describe_cancelled(past: RequestHistory) -> str:
     return _("Nothing was created.")
 
 
-def _list_own_actions(portal_request: models.Request, *, may_decide: bool) -> Iterable[Panel]:
+def _list_own_actions(portal_request: models.Request) -> Iterable[Panel]:
     """What its requester alone can do."""
-    states, is_unwanted = models.Request.Status, portal_request.cancel_requested_at is not None
-    if portal_request.status == states.UNKNOWN and not may_decide and not is_unwanted:
-        yield Panel.NO_LONGER_WANTED
     workstation = getattr(portal_request, "workstation", None)
-    if is_unwanted and workstation is not None and workstation.is_live:
+    if portal_request.cancel_requested_at and workstation is not None and workstation.is_live:
         yield Panel.MADE_AFTER_ALL
 
 
@@ -119,11 +111,8 @@ def _list_offers(portal_request: models.Request) -> list[offers.Offer]:
     return offers.list_offers(workstation=workstation) if workstation is not None else []
 
 
-def _find_operator_panel(request: SignedInRequest, portal_request: models.Request, *, is_own: bool) -> Panel | None:
+def _may_end(request: SignedInRequest, portal_request: models.Request, *, is_own: bool) -> bool:
     """Whether an operator may end it is asked only where it can be ended: the answer may cost a query."""
     states = models.Request.Status
-    is_unknown = portal_request.status == states.UNKNOWN
-    can_end = is_unknown or (portal_request.status == states.QUEUED and not is_own)
-    if not can_end or not request.user.has_perm("portal.close_request"):
-        return None
-    return Panel.OPERATOR_CLOSE if is_unknown else Panel.OPERATOR_CANCEL
+    can_end = portal_request.status == states.UNKNOWN or (portal_request.status == states.QUEUED and not is_own)
+    return can_end and request.user.has_perm("portal.close_request")

@@ -12,6 +12,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from portal import forms, models
+from portal.db import clock
 from portal.services.reconciliation import matching, operator_actions, review
 
 _MOST_OPTIONS = 25  # workstations in a list; of more, the ID is typed
@@ -266,14 +267,23 @@ def _finish(options: Sequence[Option], *, form: forms.ReasonForm) -> list[Option
     ]
 
 
+def list_possible(portal_request: models.Request) -> list[str]:
+    """What the lists show that the request may have created, in words for its requester."""
+    return [_sketch(one) for one in review.list_possible(portal_request=portal_request, now=clock.read_clock())]
+
+
 def _describe_candidate(one: review.Candidate | matching.Newcomer) -> str:
-    uid = Truncator(one.uid).chars(_LONGEST)
+    uid, words = Truncator(one.uid).chars(_LONGEST), _sketch(one)
+    return f"{uid} ({words})" if words else uid
+
+
+def _sketch(one: review.Candidate | matching.Newcomer) -> str:
     parts = [Truncator(models.label_type(one.type)).chars(_LONGEST)] if one.type else []
     if one.started_at is not None:
         parts.append(_("started %(when)s") % {"when": _say(one.started_at, _MOMENT)})
     if one.workspace_uid:
         parts.append(_("workspace %(uid)s") % {"uid": Truncator(one.workspace_uid).chars(_LONGEST)})
-    return f"{uid} ({', '.join(parts)})" if parts else uid
+    return ", ".join(parts)
 
 
 def _say(moment: datetime, format: str) -> str:

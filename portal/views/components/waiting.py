@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from portal import failures, models
+from portal.services.people import people
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ def describe_waiting(
 
 def _describe_pause(key: models.Key) -> Waiting:
     text = _("This request has not failed. It is saved, and waits until %(end)s. Then it is sent automatically.")
-    end = _show_time(key.paused_until) if key.paused_until else key.who_ends
+    end = _show_time(key.paused_until) if key.paused_until else key.describe_end(people.name_operators())
     return Waiting(
         title=_("Paused for the whole team: %(cause)s") % {"cause": key.cause_clause},
         text=text % {"end": end},
