@@ -95,7 +95,7 @@ class RequestForm(forms.Form):
         can tell more than its name."""
         self.fields["type"].choices = [(one.name, one) for one in types]  # type: ignore[attr-defined]
         own: dict[str, Any] = {one.uid: one for one in workspaces if _UID.fullmatch(one.uid)}
-        choices = {NEW: _("A new workspace"), **own, OTHER: _("A workspace by its ID")}
+        choices = {NEW: _("A new workspace"), **own, OTHER: _("Another workspace (its ID, from Workspaces)")}
         self.fields["place"].widget.choices = choices.items()
         values = self.data if self.is_bound else self.initial
         if values.get("place") not in choices:

@@ -82,6 +82,7 @@ def test_what_became_of_the_workstation_is_said(sandbox, sign_in, alice):
     workstation = factories.create_workstation(alice)
     path = f"/requests/{workstation.request_id}/"
     page = sign_in(alice).get(path).content.decode()
+    assert re.findall(r'class="btn primary"[^>]*>\s*([\w ]*)', page) == ["Open desktop"]
     assert "View workstation" in page
     assert "given back" not in page
 

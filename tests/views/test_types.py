@@ -40,8 +40,18 @@ def list_cards(response) -> list[str]:
     return [option.data["value"] for option in response.context["form"]["type"]]
 
 
-def test_without_a_list_the_form_has_the_nine(sign_in, alice):
-    assert list_cards(sign_in(alice).get(NEW)) == list(models.Request.Type.values)
+def test_without_a_list_the_form_has_the_nine_and_says_what_each_is_for(sign_in, alice):
+    response = sign_in(alice).get(NEW)
+    assert list_cards(response) == list(models.Request.Type.values)
+    said = re.findall(r'<span\s+class="what"[^>]*>\s*([^<]*?)\s*</span>', response.text)
+    assert len({*filter(None, said)}) == 9
+    assert said[1] == "Joins Zoom meetings, with a browser beside them."
+
+
+def test_the_types_stay_where_they_are(sign_in, alice):
+    factories.submit(alice, type="python")
+    offer("new-one", "python", "max")
+    assert list_cards(sign_in(alice).get(NEW)) == ["max", "python", "new-one"]
 
 
 def test_the_form_offers_what_the_list_has_and_says_what_it_says(sign_in, alice):
@@ -90,7 +100,7 @@ def test_again_with_a_type_that_is_gone_leaves_the_choice_open(sign_in, alice):
     earlier = factories.submit(alice, type="gone")
     offer("default", "max")
     response = sign_in(alice).get(f"{NEW}?again={earlier.pk}")
-    assert list_cards(response) == ["default", "max"]
+    assert list_cards(response) == ["max", "default"]
     assert not is_type_chosen(response)
 
 

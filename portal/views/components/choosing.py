@@ -11,7 +11,6 @@ from portal.services.reports import usual
 from portal.views.components import use
 
 _MOST = 100  # workspaces
-_RECENT = 30  # requests by which types are ordered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,20 +23,14 @@ class Choices:
 
 
 def read_choices(*, user: models.User, account: models.Account, offered: list[models.WorkstationType]) -> Choices:
-    """The types that are offered, what the person used last first; the workspaces likewise. Three queries."""
-    last = _read_last_types(user_id=user.pk)
-    used = {name: place for place, name in reversed(list(enumerate(last)))}
+    """The types in the contract's order, others after them; workspaces by their last use. Two queries."""
+    order = models.Request.Type.values
     newest = _read_newest(user_id=user.pk, account_id=account.pk)
     return Choices(
-        types=sorted(offered, key=lambda one: used.get(one.name, _RECENT)),
+        types=sorted(offered, key=lambda one: order.index(one.name) if one.name in order else len(order)),
         workspaces=sorted(newest, key=attrgetter("last_at"), reverse=True),
         usual_time=usual.read_usual_time(account=account),
     )
-
-
-@compiled(user_id=BigIntegerField())
-def _read_last_types(*, user_id: int) -> QuerySet[models.Request, str]:
-    return models.Request.objects.filter(requester=user_id).order_by("-id").values_list("type", flat=True)[:_RECENT]
 
 
 @compiled(user_id=BigIntegerField(), account_id=BigIntegerField())
