@@ -74,6 +74,7 @@ urlpatterns = [
     path("unknown/orphans/<str:uid>/release/", unknown.decide_orphan, {"decision": "release"}, name="orphan_release"),
     path("unknown/orphans/<str:uid>/disown/", unknown.decide_orphan, {"decision": "disown"}, name="orphan_disown"),
     path("api-changes/", notices.index, name="notice_list"),
+    path("key/pause/", key.pause, name="key_pause"),
     path("key/resume/", key.resume, name="key_resume"),
     path("theme/", theme.choose, name="theme"),
     path("setup/<str:token>/", setup.create, name="setup"),

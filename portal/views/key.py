@@ -1,5 +1,6 @@
-"""The state of the team's key, and the end of a pause."""
+"""The state of the team's key, and the beginning and the end of a pause."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from portal import models
+from portal import forms, models
 from portal.services.key import accounts, circuit_breaker, credentials, database_moved, sharing
 from portal.services.mirrors import releases
 from portal.services.reconciliation import restore
@@ -79,6 +80,7 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "stopping_number": circuit_breaker.find_stopping_request(key=key),
         "tried": _find_tried(account) if key.is_resuming else None,
         "read_pauses": partial(pauses.read_pauses, key=key),  # called by the one template that shows them
+        "reason_form": forms.ReasonForm(),
         "support": pauses.describe_payment(key=key, waiting=counts.get(states.QUEUED, 0)),
         "live": live.Part(version=version, pause=5, is_awaited=key.state != models.Key.State.ACTIVE),
     }
@@ -92,21 +94,26 @@ def _find_tried(account: models.Account) -> models.Attempt | None:
 
 @require_POST
 @permission_required("portal.resume_key", raise_exception=True)
+def pause(request: SignedInRequest) -> HttpResponse:
+    """Pause sending for the whole team, with a reason."""
+    form = forms.ReasonForm(request.POST)
+    if not form.is_valid():
+        return render(request, "key.html", {**_show(request), "reason_form": form, "live": None})
+    account, reason = accounts.get_current_account(), form.cleaned_data["reason"]
+    act = partial(circuit_breaker.pause_key, actor=request.user, account=account, reason=reason)
+    return _do(request, act, lambda _result: _("You have paused sending. Requests are saved and wait."))
+
+
+@require_POST
+@permission_required("portal.resume_key", raise_exception=True)
 def resume(request: SignedInRequest) -> HttpResponse:
     """End the pause."""
-    try:
-        circuit_breaker.resume_key(actor=request.user, account=accounts.get_current_account())
-    except circuit_breaker.NotPaused as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(
-            request,
-            _(
-                "You have resumed sending. Requests are sent one at a time until one succeeds; if the next is refused, "
-                "sending pauses again."
-            ),
-        )
-    return redirect("key")
+    said = _(
+        "You have resumed sending. Requests are sent one at a time until one succeeds; if the next is refused, "
+        "sending pauses again."
+    )
+    act = partial(circuit_breaker.resume_key, actor=request.user, account=accounts.get_current_account())
+    return _do(request, act, lambda _result: said)
 
 
 @require_POST
@@ -118,28 +125,18 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
     if answer not in ("same", "other"):
         messages.warning(request, _("Say whether it is the same account or another."))
         return redirect("key")
-    try:
-        credentials.confirm_key(actor=request.user, credential=credential, is_same_account=answer == "same")
-    except circuit_breaker.NotPaused as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(request, _("Noted. Requests are being sent with that key now."))
-    return redirect("key")
+    is_same = answer == "same"
+    act = partial(credentials.confirm_key, actor=request.user, credential=credential, is_same_account=is_same)
+    return _do(request, act, lambda _result: _("Noted. Requests are being sent with that key now."))
 
 
 @require_POST
 @permission_required("portal.resume_key", raise_exception=True)
 def clear_sharing(request: SignedInRequest) -> HttpResponse:
     """Say that nobody else uses the key."""
-    try:
-        sharing.clear_sharing(actor=request.user, account=accounts.get_current_account())
-    except circuit_breaker.NotPaused as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(
-            request, _("Noted. The portal links by itself again what certainly was created for a request.")
-        )
-    return redirect("key")
+    act = partial(sharing.clear_sharing, actor=request.user, account=accounts.get_current_account())
+    said = _("Noted. The portal links by itself again what certainly was created for a request.")
+    return _do(request, act, lambda _result: said)
 
 
 @require_POST
@@ -150,14 +147,17 @@ def confirm_database(request: SignedInRequest) -> HttpResponse:
     if answer not in ("moved", "put-back"):
         messages.warning(request, _("Say whether the database was moved or restored."))
         return redirect("key")
+    account, was_put_back = accounts.get_current_account(), answer == "put-back"
+    act = partial(restore.confirm_database, actor=request.user, account=account, was_put_back=was_put_back)
+    return _do(request, act, lambda count: _describe_answer(answer, count=count))
+
+
+def _do[Result](request: SignedInRequest, act: Callable[[], Result], describe: Callable[[Result], str]) -> HttpResponse:
+    """Let the key's page say what came of it."""
     try:
-        count = restore.confirm_database(
-            actor=request.user, account=accounts.get_current_account(), was_put_back=answer == "put-back"
-        )
+        messages.success(request, describe(act()))
     except circuit_breaker.NotPaused as error:
         messages.warning(request, str(error))
-    else:
-        messages.success(request, _describe_answer(answer, count=count))
     return redirect("key")
 
 

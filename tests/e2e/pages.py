@@ -21,7 +21,19 @@ class Page:
 
 
 # The catalogue's codes, and those of them that hold the key: Django is not set up here. A test compares them.
-HOLDING = ("401", "402", "429", "500", "503", "no-connection", "no-answer", "unreadable", "not-sent", "other")
+HOLDING = (
+    "401",
+    "402",
+    "429",
+    "500",
+    "503",
+    "no-connection",
+    "no-answer",
+    "unreadable",
+    "not-sent",
+    "other",
+    "by-operator",
+)
 CODES = (*HOLDING, "400", "422", "waited-too-long")
 # What the URL map has beside pages.
 NO_PAGES = {
@@ -57,6 +69,7 @@ NO_PAGES = {
     "key_confirm": "POST; leads to key",
     "key_database": "POST; leads to key",
     "key_unshared": "POST; leads to key",
+    "key_pause": "POST; leads to key, with an error as the page key-pause-refused",
     "key_resume": "POST; leads to key",
     "unknown_decide": "POST; leads to unknown, with an error as the page unknown-refused",
     "orphan_decide": "POST; leads to unknown",
@@ -177,6 +190,7 @@ def _list_keys() -> list[Page]:
     pages = [_show_key(f"paused {cause}") for cause in [*HOLDING, "new-key", "database-moved"]]
     pages += [_show_key(scene) for scene in ("resuming 402", "no-worker")]
     pages += [_show_key(scene, person="olga") for scene in OPERATORS]
+    pages.append(Page(name="key-pause-refused", path="/key/", url="key", person="olga", act=send_empty))
     return pages
 
 

@@ -20,7 +20,8 @@ TABLE = {
     "FAILED": set(),
     "CANCELLED": set(),
 }
-CODES = ["200", "200", "200", "not-sent", "502", *(code for code in failures.CATALOGUE if code != "waited-too-long")]
+NO_ANSWERS = ("waited-too-long", "by-operator")
+CODES = ["200", "200", "200", "not-sent", "502", *(code for code in failures.CATALOGUE if code not in NO_ANSWERS)]
 PERHAPS_MADE = ("200", "500", "502", "no-answer", "unreadable")
 SENT_AGAIN = ("not-sent", "401", "402", "429", "no-connection")
 OPEN_KEY = {"state": "ACTIVE", "cause": "", "paused_at": None, "paused_until": None, "consecutive_failures": 0}

@@ -55,7 +55,7 @@ ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         (
             *("request_close", "request_evidence", "unknown_decide", "orphan_decide", "orphan_release"),
-            *("orphan_disown", "key_resume", "key_confirm", "key_database", "key_unshared"),
+            *("orphan_disown", "key_pause", "key_resume", "key_confirm", "key_database", "key_unshared"),
         ),
         (NO_METHOD, OPERATES),
     ),

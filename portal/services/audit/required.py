@@ -9,7 +9,7 @@ SUPERUSER = "is_superuser"  # what no permission gives
 CLOSE, _RESUME = "portal.close_request", "portal.resume_key"
 ALWAYS: Mapping[str, str] = {
     Verb.SUBMIT: "portal.submit_request",
-    **dict.fromkeys((Verb.RESUME, Verb.CONFIRM_KEY, Verb.CONFIRM_DATABASE, Verb.CLEAR_SHARING), _RESUME),
+    **dict.fromkeys((Verb.PAUSE, Verb.RESUME, Verb.CONFIRM_KEY, Verb.CONFIRM_DATABASE, Verb.CLEAR_SHARING), _RESUME),
     **dict.fromkeys((Verb.CLOSE, Verb.ADOPT, Verb.DISOWN, Verb.RELEASE_ORPHAN, Verb.EVIDENCE), CLOSE),
     **dict.fromkeys((Verb.ACKNOWLEDGE, Verb.ACKNOWLEDGE_FINDING, Verb.GIVE_WORKSPACE, Verb.LEAVE_OUT), CLOSE),
     **dict.fromkeys((Verb.ADD_PERSON, Verb.CHANGE_PERSON, Verb.MAKE_LINK), SUPERUSER),

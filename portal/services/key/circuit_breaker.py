@@ -207,6 +207,8 @@ def _pause(
     until: datetime | None = None,
     operator_only: bool = False,
     number: int | None = None,
+    actor: models.User | None = None,
+    reason: str = "",
 ) -> None:
     change = {"before": key.state, "after": models.Key.State.PAUSED}
     key.state, key.cause, key.paused_until = models.Key.State.PAUSED, cause, until
@@ -216,7 +218,7 @@ def _pause(
     key.probe_at = None if operator_only or until else key.probe_at
     key.save()
     detail = {"cause": cause, "until": until.isoformat() if until else None, "request": number, **change}
-    audit.record(Verb.PAUSE, key, detail=detail)
+    audit.record(Verb.PAUSE, key, by=actor, reason=reason, detail=detail)
     end = f"{until:%Y-%m-%d %H:%M:%S} UTC" if until else key.who_ends
     transaction.on_commit(partial(logger.warning, "Sending is paused until %s: %s.", end, key.cause_clause))
 
@@ -224,6 +226,15 @@ def _pause(
 def pause_with_question(*, key: models.Key, cause: str, now: datetime) -> None:
     """Pause the locked key with a question to operators, which only its own answer ends."""
     _pause(key=key, cause=cause, now=now, operator_only=True)
+
+
+@transaction.atomic
+def pause_key(*, actor: models.User, account: models.Account, reason: str) -> None:
+    """Pause sending until an operator resumes it. Raises NotPaused where it waits for an operator already."""
+    key = lock_key(account=account)
+    if key.is_paused and key.paused_until is None:
+        raise NotPaused(_("Requests are already paused, until %(end)s.") % {"end": key.who_ends})
+    _pause(key=key, cause="by-operator", now=clock.read_clock(), operator_only=True, actor=actor, reason=reason)
 
 
 def end_pause(*, key: models.Key, now: datetime, actor: models.User | None = None, by_probe: bool = False) -> None:

@@ -16,8 +16,9 @@ _VERBS = (Verb.PAUSE, Verb.RESUME)
 
 @dataclass(frozen=True, kw_only=True)
 class Pause:
-    """`ended_at` is empty while it lasts; `ended_by` is empty where nobody but the portal ended it."""
+    """`event`: its beginning. `ended_at` is empty while it lasts; `ended_by` where nobody but the portal ended it."""
 
+    event: models.Event
     cause: str
     began_at: datetime
     ended_at: datetime | None
@@ -44,12 +45,12 @@ def _pair(events: Iterable[models.Event], *, is_paused: bool) -> Iterable[Pause]
     newer: models.Event | None = None
     for event in events:
         if event.verb == Verb.PAUSE and (newer is None or newer.verb == Verb.RESUME):
-            cause = models.Key(state=models.Key.State.PAUSED, cause=event.detail["cause"]).cause_title
+            cause = models.Key(state=models.Key.State.PAUSED, cause=event.detail.get("cause", "")).cause_title
             ends = [(newer.at, newer.actor_name)] if newer else []
-            if event.detail["until"] and (newer or not is_paused):
-                ends.append((datetime.fromisoformat(event.detail["until"]), ""))
+            if (until := event.detail.get("until")) and (newer or not is_paused):
+                ends.append((datetime.fromisoformat(until), ""))
             ended_at, ended_by = min(ends, default=(None, ""))
-            yield Pause(cause=cause, began_at=event.at, ended_at=ended_at, ended_by=ended_by)
+            yield Pause(event=event, cause=cause, began_at=event.at, ended_at=ended_at, ended_by=ended_by)
         newer = event
 
 
