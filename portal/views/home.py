@@ -15,9 +15,8 @@ from portal.views.http import SignedInRequest, read_key
 @require_GET
 def show(request: SignedInRequest) -> HttpResponse:
     """What is a person's own; for whoever sees everything, an overview above it."""
-    account = read_key(request).account
     sees_all = request.user.has_perm("portal.see_all")
-    found = overview.read_overview(user=request.user, account=account) if sees_all else None
+    found = overview.read_overview(user=request.user, key=read_key(request)) if sees_all else None
     return render(request, "home.html", {**_show(request), "overview": found})
 
 

@@ -37,11 +37,38 @@ def test_an_operator_sees_what_goes_on_and_where_it_is_listed(sign_in, alice, ol
     }
     assert links["/requests/?status=QUEUED"] == "Queued: 1"
     assert links["/requests/?status=SENDING"] == "Sending: 0"
-    assert links["/requests/?failure=422"] == "Most frequent failure: 422"
+    assert links["/requests/?failure=422"] == "Most frequent failure: 422 (1)"
     figures = dict(re.findall(r"<dt>(.*?)</dt>\s*<dd>\s*(\d+)\s*</dd>", page))
-    assert figures["Requests in 24 hours"] == "2"
+    assert figures["Requests"] == "2"
     assert 'href="/requests/?status=FAILED"' in page
-    assert re.search(rf'href="/requests/{waiting.pk}/"\s*>{waiting.label}</a> <bdi>alice</bdi>', page)
+    assert "Ready, of 1 that ended" in figures
+    assert "needs you" not in page
+
+
+def test_what_needs_an_operator_comes_first_and_says_what_it_is(sign_in, alice, anna, olga):
+    factories.submit(alice)
+    account = accounts.get_current_account()
+    rows.create_request(
+        alice,
+        account=account,
+        type="chromium",
+        status="UNKNOWN",
+        failure="no-answer",
+        was_unknown=True,
+        operator_note="?",
+    )
+    models.Workstation.objects.create(account=account, uid="nobodys", type="golang")
+    models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now(), operator_only=True)
+    page = " ".join(read_home(sign_in(olga)).split())
+    needed = page.partition('id="needed"')[2].partition("</section>")[0]
+    assert "3 things need you" in needed
+    assert "Paused: payment required," in needed
+    assert "What waits longest was queued" in needed
+    assert "<bdi>alice</bdi>: was <bdi>Chromium</bdi> created?" in needed
+    assert "1 unassigned workstation" in needed
+    assert 'action="/key/resume/"' in needed
+    assert page.index('id="needed"') < page.index('id="overview"') < page.index('id="look-up"')
+    assert "need you" not in read_home(sign_in(anna))
 
 
 @pytest.mark.parametrize(("cause", "can_resume"), [("402", True), ("database-moved", False)])

@@ -13,11 +13,12 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services.audit import seals, watch
+from portal.services.reconciliation import operator_actions
 from portal.services.reports import usual
 from portal.services.search import periods
 from portal.views.components import links
 
-_MOST_WAITING, _MOST_ACTS = 5, 5
+_MOST_ASKED, _MOST_ACTS = 5, 5
 _MOST_COUNTED = 1000  # failed sign-ins
 _LONG, _DAY = timedelta(hours=8), timedelta(days=1)
 _States = models.Request.Status
@@ -45,22 +46,34 @@ class Log:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """`waiting` are those that have waited longest. `log` only for who
-    may look at events."""
+    """`needed`: how much waits for the person, as an operator; of that the requests in `asked`, which are not all, and
+    `unassigned` workstations. `oldest`: what has waited longest. `log` only for who may look at events.
+    """
 
-    figures: list[Figure]
-    waiting: list[models.Request]
+    needed: int
+    asked: list[models.Request]
+    unassigned: int
+    oldest: models.Request | None
+    now: list[Figure]
+    day: list[Figure]
     presets: list[links.Preset]
     log: Log | None
 
 
-def read_overview(*, user: models.User, account: models.Account) -> Overview:
-    """Seven queries; eight more for who reads the audit log."""
+def read_overview(*, user: models.User, key: models.Key) -> Overview:
+    """Seven queries; some more for who decides, and eight for who reads the audit log."""
+    account, decides = key.account, user.has_perm("portal.close_request")
     unassigned = models.Workstation.objects.orphans().filter(account=account).count()
-    queue = models.Request.objects.filter(account=account, status=_States.QUEUED).select_related("requester")
+    queue = models.Request.objects.filter(account=account, status=_States.QUEUED)
+    asked = models.Request.objects.needing_review().select_related("requester").order_by("id")
+    is_stopped = key.is_paused and key.paused_until is None
     return Overview(
-        figures=[*_count_under_way(account), *_count_workstations(account, unassigned), *_count_day(account)],
-        waiting=list(queue.order_by("queued_at", "id")[:_MOST_WAITING]),
+        needed=operator_actions.count_open_decisions() + is_stopped if decides else 0,
+        asked=list(asked[:_MOST_ASKED]) if decides else [],
+        unassigned=unassigned,
+        oldest=queue.order_by("queued_at", "id").first(),
+        now=[*_count_under_way(account), *_count_workstations(account)],
+        day=_count_day(account),
         presets=links.list_presets(),
         log=_read_log(unassigned) if user.has_perm("portal.view_event") else None,
     )
@@ -76,16 +89,14 @@ def _count_under_way(account: models.Account) -> list[Figure]:
     ]
 
 
-def _count_workstations(account: models.Account, unassigned: int) -> list[Figure]:
+def _count_workstations(account: models.Account) -> list[Figure]:
     running = models.Workstation.objects.live().filter(account=account)
     counted = running.aggregate(all=Count("pk"), long=Count("pk", filter=Q(first_seen_at__lt=Now() - _LONG)))
     changes = models.Notice.objects.filter(acknowledged_at=None).count()
-    review = reverse("unknown")
     return [
-        Figure(label=_("Unassigned"), value=str(unassigned), link=review),
-        Figure(label=_("API changes"), value=str(changes), link=reverse("notice_list")),
         Figure(label=_("Running"), value=str(counted["all"]), link=reverse("workstation_list")),
-        Figure(label=_("Running over 8 hours"), value=str(counted["long"])),
+        Figure(label=_("Over 8 hours"), value=str(counted["long"])),
+        Figure(label=_("API changes"), value=str(changes), link=reverse("notice_list")),
     ]
 
 
@@ -100,19 +111,16 @@ def _count_day(account: models.Account) -> list[Figure]:
         statuses[status] += count
         codes[code] += count if status == _States.FAILED else 0
     ended = statuses[_States.SUCCEEDED] + statuses[_States.FAILED]
-    code, count = codes.most_common(1)[0] if codes else ("", 0)
+    (code, count), (_next, next_count) = [*codes.most_common(2), ("", 0), ("", 0)][:2]
     time = usual.read_usual_time(account=account)
     within = "–" if time is None else _("less than 1 s") if time < 1 else _("%(seconds)d s") % {"seconds": round(time)}
     figures = [
-        (_("Requests in 24 hours"), str(statuses.total()), ""),
-        (
-            _("Succeeded, of %(count)s that ended") % {"count": ended},
-            f"{100 * statuses[_States.SUCCEEDED] // ended} %" if ended else "–",
-            "",
-        ),
+        (_("Requests"), str(statuses.total()), ""),
+        (_("Ready, of %(count)s that ended") % {"count": ended}, str(statuses[_States.SUCCEEDED]), ""),
         (_("Usually ready within"), within, ""),
-        (_("Most frequent failure"), code if count else "–", links.to_history(failure=code) if count else ""),
     ]
+    if count > next_count:
+        figures.append((_("Most frequent failure"), f"{code} ({count})", links.to_history(failure=code)))
     return [Figure(label=label, value=value, link=link) for label, value, link in figures]
 
 
