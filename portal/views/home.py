@@ -4,12 +4,14 @@ from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
 
 from portal.services.reports import usual
 from portal.views.components import live, overview, own
 from portal.views.http import SignedInRequest, read_key
+
+_DISMISSED = "dismissed"  # of the session: the newest release that its person has read of
 
 
 @require_GET
@@ -29,6 +31,15 @@ def live_home(request: SignedInRequest) -> HttpResponse:
     return render(request, "home.html#live", shown)
 
 
+@require_POST
+def dismiss(request: SignedInRequest) -> HttpResponse:
+    """Say no more of the releases that home has shown, in this session."""
+    number = request.POST.get("event", "")
+    if number.isascii() and number.isdigit():
+        request.session[_DISMISSED] = int(number)
+    return redirect("home")
+
+
 def _show(request: SignedInRequest) -> dict[str, Any]:
     key = read_key(request)
     found = own.read_own(user=request.user)
@@ -37,6 +48,12 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "own": found,
         "live": live.Part(version=version, pause=5 if found.is_busy else 15),
         # Called where they are shown, which a poll without news does not.
+        "list_released": partial(
+            own.list_released,
+            user=request.user,
+            requests=found.requests,
+            after=request.session.get(_DISMISSED, 0),
+        ),
         "list_again": partial(own.list_again, user=request.user, requests=found.requests),
         "read_usual_time": partial(usual.read_usual_time, account=key.account),
     }

@@ -47,6 +47,7 @@ NO_PAGES = {
     "admin:portal_event_export_jsonl": "a download",
     "admin:portal_seal_checkpoint": "a download",
     "home_live": "a part of home",
+    "home_dismiss": "POST; leads to home",
     "request_list_live": "a part of request_list",
     "request_live": "a part of request_detail",
     "workstation_live": "a part of workstation_detail",

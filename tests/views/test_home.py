@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from portal import models
+from portal.services.mirrors import releases
 from tests import factories
 from tests.admin import rows
 
@@ -89,3 +90,23 @@ def test_nothing_of_anybody_elses_is_there(sign_in, alice, bob):
     page = read_home(sign_in(alice))
     for found in (failed.label, waiting.label, running.uid):
         assert found not in page
+
+
+def test_what_somebody_else_released_is_said_once_with_who_and_why(sign_in, alice, bob, olga):
+    rows.create_workstation(alice_s := rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now()))
+    releases.request_release(actor=olga, workstation=alice_s.workstation, reason="Idle since this morning.")
+    rows.create_workstation(own := rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now()), uid="own")
+    releases.request_release(actor=alice, workstation=own.workstation)
+    browser = sign_in(alice)
+    page = read_home(browser)
+    told = page.partition('id="released"')[2].partition("</section>")[0]
+    assert "<bdi>olga</bdi> released <bdi>Python</bdi>" in told
+    assert re.search(rf"{alice_s.label}</a> .*just now</time>: <bdi>Idle since this morning.</bdi>", told)
+    assert own.label not in told
+    number = re.search(r'name="event" value="(\d+)"', told)
+    assert number
+    assert 'id="released"' not in read_home(sign_in(bob))
+    browser.post("/dismiss/", {"event": "x"})
+    assert 'id="released"' in read_home(browser)
+    browser.post("/dismiss/", {"event": number[1]})
+    assert 'id="released"' not in read_home(browser)

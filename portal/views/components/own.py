@@ -14,11 +14,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal import failures, models
+from portal.models.event import Verb
 from portal.services.connections import offers
 from portal.services.requests import notes
 
 _MOST_RUNNING, _MOST_RECENT, _MOST_URGENT, _MOST_AGAIN = 20, 30, 3, 3
 _STALE = timedelta(days=7)  # a failure that old asks for nothing any more
+_TOLD_FOR = timedelta(days=3)
 _States = models.Request.Status
 
 
@@ -123,6 +125,18 @@ def _describe_urgent(portal_request: models.Request) -> Urgent:
     words = failure.title if failure and portal_request.status == _States.FAILED else _("You need to decide")
     link = reverse("request_detail", args=[portal_request.pk])
     return Urgent(request=portal_request, words=words, action=_("Open request"), link=link)
+
+
+def list_released(
+    *, user: models.User, requests: Iterable[models.Request], after: int
+) -> list[tuple[models.Event, models.Request]]:
+    """What somebody else released of the person's in the last days, the newest first; events up to `after` are left
+    out. One query."""
+    rows = {row.pk: row for row in requests if row.status == _States.SUCCEEDED}
+    events = models.Event.objects.filter(
+        request_number__in=rows, verb=Verb.REQUEST_RELEASE, at__gt=timezone.now() - _TOLD_FOR, pk__gt=after
+    )
+    return [(event, rows[event.request_number]) for event in events.exclude(actor_id=user.pk).order_by("-id")]
 
 
 def list_again(*, user: models.User, requests: Iterable[models.Request]) -> list[Again]:
