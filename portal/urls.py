@@ -28,7 +28,7 @@ from portal.views import (
 
 urlpatterns = [
     path("", home.show, name="home"),
-    path("dismiss/", home.dismiss, name="home_dismiss"),
+    path("dismiss/<int:number>/", home.dismiss, name="home_dismiss"),
     path("live/", home.live_home, name="home_live"),
     path("requests/", requests.index, name="request_list"),
     path("requests/live/", requests.live_rows, name="request_list_live"),

@@ -165,13 +165,8 @@ class Key(Audited):
         """The cause as part of a sentence."""
         return failures.make_clause(self.cause_title)
 
-    @property
-    def who_ends(self) -> str:
-        """Who or what ends the pause, after 'until', without a name."""
-        return self.describe_end(gettext("an operator"))
-
-    def describe_end(self, operator: str) -> str:
-        """The same, where operators are called so."""
+    def describe_end(self, operator: str = "") -> str:
+        """Who or what ends the pause, after 'until', with what operators are called."""
         if self.paused_until is not None:
             return gettext("its time has passed")
         if self.asks_operator:
@@ -180,4 +175,4 @@ class Key(Audited):
             words = _("%(operator)s resumes sending")
         else:
             words = _("%(operator)s resumes sending, or AgentStation accepts the key again")
-        return words % {"operator": operator}
+        return words % {"operator": operator or gettext("an operator")}

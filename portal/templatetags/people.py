@@ -26,12 +26,6 @@ def naming(words: failures.Words, operators: object) -> str:
     return str(words) % {"operator": operators}
 
 
-@register.filter
-def end_named(key: models.Key, operators: object) -> str:
-    """Who ends the pause, by name."""
-    return key.describe_end(str(operators))
-
-
 @register.simple_tag
 def person_state(person: models.User) -> SafeString:
     """The badge of a person, who comes with `link_until`."""

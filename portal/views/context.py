@@ -59,6 +59,7 @@ def _read_key(request: HttpRequest) -> dict[str, object]:
     key = read_key(request)
     return {
         "key": key,
+        "who_ends": SimpleLazyObject(lambda: key.describe_end(people.name_operators())),  # asked where it is said
         "tell_state": cache(partial(_tell_state, key)),  # called where it is shown; it asks once
         "key_version": live.read_version(request, key=key),
         "has_just_moved": live.has_just_moved(request, key=key),

@@ -32,28 +32,22 @@ def live_home(request: SignedInRequest) -> HttpResponse:
 
 
 @require_POST
-def dismiss(request: SignedInRequest) -> HttpResponse:
-    """Say no more of the releases that home has shown, in this session."""
-    number = request.POST.get("event", "")
-    if number.isascii() and number.isdigit():
-        request.session[_DISMISSED] = int(number)
+def dismiss(request: SignedInRequest, number: int) -> HttpResponse:
+    """Say no more of the releases up to this event, in this session."""
+    request.session[_DISMISSED] = number
     return redirect("home")
 
 
 def _show(request: SignedInRequest) -> dict[str, Any]:
     key = read_key(request)
     found = own.read_own(user=request.user)
+    dismissed = request.session.get(_DISMISSED, 0)
     version = live.read_version(request, found.facts, key=key)
     return {
         "own": found,
         "live": live.Part(version=version, pause=5 if found.is_busy else 15),
         # Called where they are shown, which a poll without news does not.
-        "list_released": partial(
-            own.list_released,
-            user=request.user,
-            requests=found.requests,
-            after=request.session.get(_DISMISSED, 0),
-        ),
+        "list_released": partial(own.list_released, found=found, user=request.user, after=dismissed),
         "list_again": partial(own.list_again, user=request.user, requests=found.requests),
         "read_usual_time": partial(usual.read_usual_time, account=key.account),
     }

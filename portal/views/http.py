@@ -3,6 +3,10 @@
 Views behind the sign-in middleware get no other request.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.contrib import messages
 from django.http import HttpRequest
 
 from portal import models
@@ -25,3 +29,12 @@ def keep_key(request: HttpRequest, *, key: models.Key) -> models.Key:
     """Let the rest of the page show this state of the key."""
     request.portal_key = key  # type: ignore[attr-defined]
     return key
+
+
+@contextmanager
+def saying_why(request: HttpRequest, refused: type[Exception]) -> Iterator[None]:
+    """Let the next page say why something was refused, where it is."""
+    try:
+        yield
+    except refused as error:
+        messages.warning(request, str(error))

@@ -1,6 +1,5 @@
 """The state of the team's key, and the beginning and the end of a pause."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,7 +18,7 @@ from portal.services.mirrors import releases
 from portal.services.reconciliation import restore
 from portal.services.runtime import workers
 from portal.views.components import live, pauses
-from portal.views.http import SignedInRequest, read_key
+from portal.views.http import SignedInRequest, read_key, saying_why
 
 
 @require_GET
@@ -100,20 +99,24 @@ def pause(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "key.html", {**_show(request), "reason_form": form, "live": None})
     account, reason = accounts.get_current_account(), form.cleaned_data["reason"]
-    act = partial(circuit_breaker.pause_key, actor=request.user, account=account, reason=reason)
-    return _do(request, act, lambda _result: _("You have paused sending. Requests are saved and wait."))
+    with saying_why(request, circuit_breaker.NotPaused):
+        circuit_breaker.pause_key(actor=request.user, account=account, reason=reason)
+        messages.success(request, _("You have paused sending. Requests are saved and wait."))
+    return redirect("key")
 
 
 @require_POST
 @permission_required("portal.resume_key", raise_exception=True)
 def resume(request: SignedInRequest) -> HttpResponse:
     """End the pause."""
-    said = _(
-        "You have resumed sending. Requests are sent one at a time until one succeeds; if the next is refused, "
-        "sending pauses again."
-    )
-    act = partial(circuit_breaker.resume_key, actor=request.user, account=accounts.get_current_account())
-    return _do(request, act, lambda _result: said)
+    with saying_why(request, circuit_breaker.NotPaused):
+        circuit_breaker.resume_key(actor=request.user, account=accounts.get_current_account())
+        said = _(
+            "You have resumed sending. Requests are sent one at a time until one succeeds; if the next is refused, "
+            "sending pauses again."
+        )
+        messages.success(request, said)
+    return redirect("key")
 
 
 @require_POST
@@ -125,9 +128,10 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
     if answer not in ("same", "other"):
         messages.warning(request, _("Say whether it is the same account or another."))
         return redirect("key")
-    is_same = answer == "same"
-    act = partial(credentials.confirm_key, actor=request.user, credential=credential, is_same_account=is_same)
-    return _do(request, act, lambda _result: _("Noted. Requests are being sent with that key now."))
+    with saying_why(request, circuit_breaker.NotPaused):
+        credentials.confirm_key(actor=request.user, credential=credential, is_same_account=answer == "same")
+        messages.success(request, _("Noted. Requests are being sent with that key now."))
+    return redirect("key")
 
 
 @require_POST
@@ -148,16 +152,9 @@ def confirm_database(request: SignedInRequest) -> HttpResponse:
         messages.warning(request, _("Say whether the database was moved or restored."))
         return redirect("key")
     account, was_put_back = accounts.get_current_account(), answer == "put-back"
-    act = partial(restore.confirm_database, actor=request.user, account=account, was_put_back=was_put_back)
-    return _do(request, act, lambda count: _describe_answer(answer, count=count))
-
-
-def _do[Result](request: SignedInRequest, act: Callable[[], Result], describe: Callable[[Result], str]) -> HttpResponse:
-    """Let the key's page say what came of it."""
-    try:
-        messages.success(request, describe(act()))
-    except circuit_breaker.NotPaused as error:
-        messages.warning(request, str(error))
+    with saying_why(request, circuit_breaker.NotPaused):
+        count = restore.confirm_database(actor=request.user, account=account, was_put_back=was_put_back)
+        messages.success(request, _describe_answer(answer, count=count))
     return redirect("key")
 
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from portal import forms, models
 from portal.services.mirrors import contract_drift
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, saying_why
 
 MOST = 200  # on the page; the oldest first
 
@@ -26,11 +26,8 @@ def _mark(request: SignedInRequest) -> HttpResponse:
     form = forms.NoticesForm(request.POST)
     if not form.is_valid():
         return _show(request, form)
-    try:
+    with saying_why(request, contract_drift.NotOpen):
         count = contract_drift.acknowledge_notices(actor=request.user, numbers=form.cleaned_data["notice"])
-    except contract_drift.NotOpen as error:
-        messages.warning(request, str(error))
-    else:
         said = ngettext(
             "%(count)d API change is marked as reviewed. It stays in the audit log.",
             "%(count)d API changes are marked as reviewed. They stay in the audit log.",

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from portal import forms, models
 from portal.services.people import invitations, sessions
 from portal.views.components import paging
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, saying_why
 
 type View[**P] = Callable[Concatenate[SignedInRequest, P], HttpResponse]
 
@@ -89,10 +89,8 @@ def detail(request: SignedInRequest, number: int) -> HttpResponse:
 def make_link(request: SignedInRequest, number: int) -> HttpResponse:
     """A new link for somebody who has lost theirs, or forgotten the password."""
     person = get_object_or_404(models.User, pk=number)
-    try:
+    with saying_why(request, invitations.NotPossible):
         return _show_link(request, invitations.make_link(actor=request.user, person=person))
-    except invitations.NotPossible as error:
-        messages.warning(request, str(error))
     return redirect("person_detail", number)
 
 
@@ -106,11 +104,8 @@ def _show_link(request: SignedInRequest, invitation: invitations.Invitation) -> 
 def set_active(request: SignedInRequest, number: int, *, is_active: bool) -> HttpResponse:
     """Lock somebody out, or let them in again."""
     person = get_object_or_404(models.User, pk=number)
-    try:
+    with saying_why(request, invitations.NotPossible):
         invitations.set_active(actor=request.user, person=person, is_active=is_active)
-    except invitations.NotPossible as error:
-        messages.warning(request, str(error))
-    else:
         said = _("%(name)s is active again.") if is_active else _("%(name)s is deactivated and signed out everywhere.")
         messages.success(request, said % {"name": person})
     return redirect("person_detail", number)

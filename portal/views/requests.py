@@ -23,7 +23,7 @@ from portal.services.runtime import limits
 from portal.views import failure_pages, history, support
 from portal.views.components import choosing, links, live, request_panels, review_rows, timeline
 from portal.views.components.waiting import describe_waiting
-from portal.views.http import SignedInRequest, keep_key, read_key
+from portal.views.http import SignedInRequest, keep_key, read_key, saying_why
 
 _SOONEST = 0.3  # seconds between the polls of a page whose request is being sent
 _POLLS_A_SECOND = 50  # of all these pages together: each costs a web process 1 to 2 ms
@@ -221,11 +221,8 @@ def cancel(request: SignedInRequest, number: int) -> HttpResponse:
     """Cancel one's own waiting request, or wish for it while the outcome is unknown."""
     portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
     was_sent = portal_request.status == models.Request.Status.UNKNOWN
-    try:
+    with saying_why(request, submissions.NotPossible):
         submissions.cancel_request(actor=request.user, portal_request=portal_request)
-    except submissions.NotPossible as error:
-        messages.warning(request, str(error))
-    else:
         portal_request.refresh_from_db()
         is_cancelled = portal_request.status == models.Request.Status.CANCELLED
         messages.success(request, _describe_cancelling(portal_request, was_sent=was_sent, is_cancelled=is_cancelled))
@@ -247,11 +244,8 @@ def _describe_cancelling(portal_request: models.Request, *, was_sent: bool, is_c
 def declare_not_created(request: SignedInRequest, number: int) -> HttpResponse:
     """Have one's own unknown request sent again, where the portal asks for it."""
     portal_request = get_object_or_404(models.Request, pk=number, requester=request.user)
-    try:
+    with saying_why(request, submissions.NotPossible):
         operator_actions.declare_not_created(actor=request.user, portal_request=portal_request)
-    except submissions.NotPossible as error:
-        messages.warning(request, str(error))
-    else:
         portal_request.refresh_from_db()
         is_cancelled = portal_request.status == models.Request.Status.CANCELLED
         said = _("%(label)s is cancelled.") if is_cancelled else _("%(label)s is in the queue again.")
@@ -268,12 +262,8 @@ def close(request: SignedInRequest, number: int) -> HttpResponse:
     if not form.is_valid():
         shown = _show_one(request, number, _read_pulse(request, number))  # not live: the form is being filled in
         return render(request, "requests/detail.html", shown | {"reason_form": form, "live": None})
-    try:
+    with saying_why(request, submissions.NotPossible):
         submissions.close_request(actor=request.user, portal_request=portal_request, reason=form.cleaned_data["reason"])
-    except submissions.NotPossible as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(
-            request, _("%(label)s is closed. Your reason is in the audit log.") % {"label": portal_request.label}
-        )
+        said = _("%(label)s is closed. Your reason is in the audit log.")
+        messages.success(request, said % {"label": portal_request.label})
     return redirect("request_detail", number)

@@ -219,7 +219,7 @@ def _pause(
     key.save()
     detail = {"cause": cause, "until": until.isoformat() if until else None, "request": number, **change}
     audit.record(Verb.PAUSE, key, by=actor, reason=reason, detail=detail)
-    end = f"{until:%Y-%m-%d %H:%M:%S} UTC" if until else key.who_ends
+    end = f"{until:%Y-%m-%d %H:%M:%S} UTC" if until else key.describe_end()
     transaction.on_commit(partial(logger.warning, "Sending is paused until %s: %s.", end, key.cause_clause))
 
 
@@ -233,7 +233,7 @@ def pause_key(*, actor: models.User, account: models.Account, reason: str) -> No
     """Pause sending until an operator resumes it. Raises NotPaused where it waits for an operator already."""
     key = lock_key(account=account)
     if key.is_paused and key.paused_until is None:
-        raise NotPaused(_("Requests are already paused, until %(end)s.") % {"end": key.who_ends})
+        raise NotPaused(_("Requests are already paused, until %(end)s.") % {"end": key.describe_end()})
     _pause(key=key, cause="by-operator", now=clock.read_clock(), operator_only=True, actor=actor, reason=reason)
 
 
@@ -278,7 +278,8 @@ def resume_key(*, actor: models.User, account: models.Account) -> None:
         raise NotPaused(_("Requests are no longer paused: somebody has already resumed sending."))
     if key.asks_operator:
         raise NotPaused(
-            _("Sending can't be resumed here: it resumes when %(end)s. The status page asks.") % {"end": key.who_ends}
+            _("Sending can't be resumed here: it resumes when %(end)s. The status page asks.")
+            % {"end": key.describe_end()}
         )
     end_pause(key=key, actor=actor, now=clock.read_clock())
     notify.wake_workers()

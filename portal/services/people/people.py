@@ -7,8 +7,6 @@ from portal import models
 from portal.models.event import Verb
 from portal.services import audit
 
-_MOST_NAMED = 3
-
 
 @transaction.atomic
 def set_time_zone(*, person: models.User, time_zone: str) -> None:
@@ -25,7 +23,7 @@ def set_time_zone(*, person: models.User, time_zone: str) -> None:
 def name_operators() -> str:
     """Who can resume sending, as part of a sentence: by their names, unless they are many or nobody."""
     operators = models.User.objects.filter(groups__permissions__codename="resume_key", is_active=True).distinct()
-    names = list(operators.order_by("username").values_list("username", flat=True)[: _MOST_NAMED + 1])
-    if not names or len(names) > _MOST_NAMED:
+    names = list(operators.order_by("username").values_list("username", flat=True)[:4])
+    if not names or len(names) > 3:
         return _("an operator")
     return _(" or ").join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -77,11 +77,10 @@ def _list_requests(rows: QuerySet[models.Request]) -> list[models.Request]:
 def list_possible(*, portal_request: models.Request, now: datetime) -> Sequence[matching.Newcomer]:
     """What the lists show that this one request may have created, without workspaces that are others' to know of."""
     facts = _Facts(account=portal_request.account, now=now, rows=[portal_request], orphans=())
+    found, own = facts.describe(portal_request).possible, portal_request.workspace_uid
     return [
-        replace(one, workspace_uid=None)
-        if one.is_workspace_taken and one.workspace_uid != portal_request.workspace_uid
-        else one
-        for one in facts.describe(portal_request).possible
+        replace(one, workspace_uid=own if one.workspace_uid == own else None) if one.is_workspace_taken else one
+        for one in found
     ]
 
 

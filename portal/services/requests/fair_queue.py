@@ -13,8 +13,6 @@ from portal.models.clock import Now
 from portal.models.compiled import compiled
 from portal.services.requests import submitters
 
-_A_SECOND = timedelta(seconds=1)
-
 
 def list_oldest(*, account_id: int, most: int) -> QuerySet[models.Request]:
     """The oldest request that may be sent of each person, at most so many, in the order of their turns: first of whom
@@ -110,6 +108,7 @@ def _count_under_way(*, account_id: int) -> QuerySet[models.Request, tuple[str, 
     """Of each status: how many requests have it, and how many calls began in the last second."""
     states = (models.Request.Status.QUEUED, models.Request.Status.SENDING)
     under_way = models.Request.objects.filter(account=account_id, status__in=states).order_by().values("status")
-    lately = models.Attempt.objects.filter(request__account=account_id, claimed_at__gt=Now() - _A_SECOND).order_by()
+    since = Now() - timedelta(seconds=1)
+    lately = models.Attempt.objects.filter(request__account=account_id, claimed_at__gt=since).order_by()
     began = Subquery(lately.values("request__account").annotate(count=Count("pk")).values("count"))
     return under_way.annotate(count=Count("pk"), began=Coalesce(began, 0)).values_list("status", "count", "began")

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.db.models import Count, Q
 from django.urls import reverse
@@ -24,12 +25,11 @@ _LONG, _DAY = timedelta(hours=8), timedelta(days=1)
 _States = models.Request.Status
 
 
-@dataclass(frozen=True, kw_only=True)
-class Figure:
+class Figure(NamedTuple):
     """A figure in words, and the list that it counts; the link is empty where there is none."""
 
     label: str
-    value: str
+    value: object
     link: str = ""
 
 
@@ -72,31 +72,25 @@ def read_overview(*, user: models.User, key: models.Key) -> Overview:
         asked=list(asked[:_MOST_ASKED]) if decides else [],
         unassigned=unassigned,
         oldest=queue.order_by("queued_at", "id").first(),
-        now=[*_count_under_way(account), *_count_workstations(account)],
+        now=_count_now(account),
         day=_count_day(account),
         presets=links.list_presets(),
         log=_read_log(unassigned) if user.has_perm("portal.view_event") else None,
     )
 
 
-def _count_under_way(account: models.Account) -> list[Figure]:
+def _count_now(account: models.Account) -> list[Figure]:
     states = (_States.QUEUED, _States.SENDING, _States.UNKNOWN)
     under_way = models.Request.objects.filter(account=account, status__in=states)
     counts = dict(under_way.order_by().values_list("status").annotate(Count("pk")))
-    return [
-        Figure(label=str(state.label), value=str(counts.get(state, 0)), link=links.to_history(status=state))
-        for state in states
-    ]
-
-
-def _count_workstations(account: models.Account) -> list[Figure]:
     running = models.Workstation.objects.live().filter(account=account)
     counted = running.aggregate(all=Count("pk"), long=Count("pk", filter=Q(first_seen_at__lt=Now() - _LONG)))
     changes = models.Notice.objects.filter(acknowledged_at=None).count()
     return [
-        Figure(label=_("Running"), value=str(counted["all"]), link=reverse("workstation_list")),
-        Figure(label=_("Over 8 hours"), value=str(counted["long"])),
-        Figure(label=_("API changes"), value=str(changes), link=reverse("notice_list")),
+        *(Figure(str(state.label), counts.get(state, 0), links.to_history(status=state)) for state in states),
+        Figure(_("Running"), counted["all"], reverse("workstation_list")),
+        Figure(_("Over 8 hours"), counted["long"]),
+        Figure(_("API changes"), changes, reverse("notice_list")),
     ]
 
 
@@ -115,13 +109,13 @@ def _count_day(account: models.Account) -> list[Figure]:
     time = usual.read_usual_time(account=account)
     within = "–" if time is None else _("less than 1 s") if time < 1 else _("%(seconds)d s") % {"seconds": round(time)}
     figures = [
-        (_("Requests"), str(statuses.total()), ""),
-        (_("Ready, of %(count)s that ended") % {"count": ended}, str(statuses[_States.SUCCEEDED]), ""),
-        (_("Usually ready within"), within, ""),
+        Figure(_("Requests"), statuses.total()),
+        Figure(_("Ready, of %(count)s that ended") % {"count": ended}, statuses[_States.SUCCEEDED]),
+        Figure(_("Usually ready within"), within),
     ]
     if count > next_count:
-        figures.append((_("Most frequent failure"), f"{code} ({count})", links.to_history(failure=code)))
-    return [Figure(label=label, value=value, link=link) for label, value, link in figures]
+        figures.append(Figure(_("Most frequent failure"), f"{code} ({count})", links.to_history(failure=code)))
+    return figures
 
 
 def _read_log(unassigned: int) -> Log:
@@ -134,12 +128,8 @@ def _read_log(unassigned: int) -> Log:
         checks=[check for check in watch.list_checks() if check.ended_at],
         acts=list(models.Event.objects.exclude(reason="").exclude(actor_id=None).order_by("-id")[:_MOST_ACTS]),
         exceptions=[
-            Figure(
-                label=_("Outcome unknown, 24 hours"),
-                value=str(ever_unknown),
-                link=f"{reverse('request_list')}?unknown=ever",
-            ),
-            Figure(label=_("Unassigned workstations"), value=str(unassigned), link=reverse("unknown")),
-            Figure(label=_("Failed sign-ins, 24 hours"), value=str(failed.count()), link=sign_ins),
+            Figure(_("Outcome unknown, 24 hours"), ever_unknown, f"{reverse('request_list')}?unknown=ever"),
+            Figure(_("Unassigned workstations"), unassigned, reverse("unknown")),
+            Figure(_("Failed sign-ins, 24 hours"), failed.count(), sign_ins),
         ],
     )

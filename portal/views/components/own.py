@@ -19,8 +19,7 @@ from portal.services.connections import offers
 from portal.services.requests import notes
 
 _MOST_RUNNING, _MOST_RECENT, _MOST_URGENT, _MOST_AGAIN = 20, 30, 3, 3
-_STALE = timedelta(days=7)  # a failure that old asks for nothing any more
-_TOLD_FOR = timedelta(days=3)
+_STALE = timedelta(days=7)  # what is that old asks for nothing any more
 _States = models.Request.Status
 
 
@@ -127,14 +126,11 @@ def _describe_urgent(portal_request: models.Request) -> Urgent:
     return Urgent(request=portal_request, words=words, action=_("Open request"), link=link)
 
 
-def list_released(
-    *, user: models.User, requests: Iterable[models.Request], after: int
-) -> list[tuple[models.Event, models.Request]]:
-    """What somebody else released of the person's in the last days, the newest first; events up to `after` are left
-    out. One query."""
-    rows = {row.pk: row for row in requests if row.status == _States.SUCCEEDED}
+def list_released(*, found: Own, user: models.User, after: int) -> list[tuple[models.Event, models.Request]]:
+    """What others released of the person's in the last days, by events after that one, newest first. One query."""
+    rows = {row.pk: row for row in found.requests if row.status == _States.SUCCEEDED}
     events = models.Event.objects.filter(
-        request_number__in=rows, verb=Verb.REQUEST_RELEASE, at__gt=timezone.now() - _TOLD_FOR, pk__gt=after
+        request_number__in=rows, verb=Verb.REQUEST_RELEASE, at__gt=timezone.now() - _STALE, pk__gt=after
     )
     return [(event, rows[event.request_number]) for event in events.exclude(actor_id=user.pk).order_by("-id")]
 

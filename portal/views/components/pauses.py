@@ -20,13 +20,12 @@ class Pause:
 
     event: models.Event
     cause: str
-    began_at: datetime
     ended_at: datetime | None
     ended_by: str
 
     @property
     def seconds(self) -> float | None:
-        return round((self.ended_at - self.began_at).total_seconds(), 1) if self.ended_at else None
+        return round((self.ended_at - self.event.at).total_seconds(), 1) if self.ended_at else None
 
 
 def read_pauses(*, key: models.Key) -> list[Pause]:
@@ -50,7 +49,7 @@ def _pair(events: Iterable[models.Event], *, is_paused: bool) -> Iterable[Pause]
             if (until := event.detail.get("until")) and (newer or not is_paused):
                 ends.append((datetime.fromisoformat(until), ""))
             ended_at, ended_by = min(ends, default=(None, ""))
-            yield Pause(event=event, cause=cause, began_at=event.at, ended_at=ended_at, ended_by=ended_by)
+            yield Pause(event=event, cause=cause, ended_at=ended_at, ended_by=ended_by)
         newer = event
 
 

@@ -46,10 +46,7 @@ class RequestPage:
 
 def describe_page(request: SignedInRequest, *, past: RequestHistory, is_rehearsal: bool, is_own: bool) -> RequestPage:
     """All that is decided for the page of one request."""
-    shown = {
-        *_list_told(past, is_rehearsal=is_rehearsal),
-        *(_list_own_actions(past.portal_request) if is_own else ()),
-    }
+    shown = {*_list_shown(past, is_rehearsal=is_rehearsal, is_own=is_own)}
     return RequestPage(
         panels=tuple(panel for panel in Panel if panel in shown),
         may_end=_may_end(request, past.portal_request, is_own=is_own),
@@ -61,8 +58,7 @@ def describe_page(request: SignedInRequest, *, past: RequestHistory, is_rehearsa
     )
 
 
-def _list_told(past: RequestHistory, *, is_rehearsal: bool) -> Iterable[Panel]:
-    """What is said to everybody who may see the request."""
+def _list_shown(past: RequestHistory, *, is_rehearsal: bool, is_own: bool) -> Iterable[Panel]:
     portal_request, states = past.portal_request, models.Request.Status
     if past.ending:
         yield Panel.ENDING
@@ -70,6 +66,9 @@ def _list_told(past: RequestHistory, *, is_rehearsal: bool) -> Iterable[Panel]:
         yield Panel.REHEARSAL
     if portal_request.failure_row and portal_request.status != states.UNKNOWN:
         yield Panel.GIVEN_UP if past.is_given_up else Panel.FAILURE
+    workstation = getattr(portal_request, "workstation", None)
+    if is_own and portal_request.cancel_requested_at and workstation is not None and workstation.is_live:
+        yield Panel.MADE_AFTER_ALL
     match portal_request.status:
         case states.UNKNOWN:
             yield Panel.UNKNOWN
@@ -97,13 +96,6 @@ def _describe_cancelled(past: RequestHistory) -> str:
     if past.is_given_up:
         return _("Its outcome was never known. If a workstation turns up after all, operators will see it.")
     return _("Nothing was created.")
-
-
-def _list_own_actions(portal_request: models.Request) -> Iterable[Panel]:
-    """What its requester alone can do."""
-    workstation = getattr(portal_request, "workstation", None)
-    if portal_request.cancel_requested_at and workstation is not None and workstation.is_live:
-        yield Panel.MADE_AFTER_ALL
 
 
 def _list_offers(portal_request: models.Request) -> list[offers.Offer]:
