@@ -41,6 +41,10 @@ class Habits:
     no_cors: bool = False
     # With this share of the POSTs, somebody else makes a workstation with the same key.
     strangers: float = 0.0
+    # Ids that workstations made by a POST are given once more, each after the workstation that has it has ended.
+    reuse: frozenset[str] = frozenset()
+    # Keys that are accepted too.
+    more_keys: frozenset[str] = frozenset()
 
 
 _SECONDS = ("shows_after", "reads_after", "history_shows_after", "shows_ended_for", "release_takes")
@@ -58,7 +62,8 @@ _NUMBERS: dict[str, tuple[int, int]] = {
 }
 _COUNTS: dict[str, tuple[int, int]] = {"more_files": (0, 10_000), "name_length": (0, 1_000_000)}
 _SWITCHES = ("lists_empty", "pages_shift", "endless", "no_cors")
-KEYS = frozenset({*_NUMBERS, *_COUNTS, *_SWITCHES, "omit"})
+_SETS = ("omit", "reuse", "more_keys")
+KEYS = frozenset({*_NUMBERS, *_COUNTS, *_SWITCHES, *_SETS})
 
 
 def read_habits(wish: dict[str, Any]) -> Habits:
@@ -67,11 +72,11 @@ def read_habits(wish: dict[str, Any]) -> Habits:
     for key, value in found.items():
         if key in _SWITCHES:
             require(isinstance(value, bool), f"{key} must be true or false")
-        elif key == "omit":
-            sound = isinstance(value, list) and all(isinstance(uid, str) for uid in value)
-            require(sound, "omit must be a list of UIDs")
+        elif key in _SETS:
+            sound = isinstance(value, list) and all(isinstance(name, str) for name in value)
+            require(sound, f"{key} must be a list of strings")
         else:
             low, high = (_NUMBERS | _COUNTS)[key]
             is_sound = is_count(value) if key in _COUNTS else is_number(value)
             require(is_sound and low <= value <= high, f"{key} must be from {low} to {high}")
-    return Habits(**{**found, "omit": frozenset(found.get("omit", ()))})
+    return Habits(**{**found, **{key: frozenset(found.get(key, ())) for key in _SETS}})

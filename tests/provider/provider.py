@@ -79,6 +79,9 @@ class Provider(provider.Provider):
 
     # --- A call's way ---
 
+    def is_authorized(self, call: Call) -> bool:
+        return super().is_authorized(call) or call.key.removeprefix("Bearer ") in self.store.faults.habits.more_keys
+
     def before_answer(self, call: Call, *, operation: str, uid: str) -> Response:
         faults, post = self.store.faults, None
         with self._received:

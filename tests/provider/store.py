@@ -10,6 +10,10 @@ from portal.sandbox.responses import Response
 from portal.sandbox.store import Document
 from tests.provider import faults, generations, posts
 
+RELEASES = "CREATE TABLE IF NOT EXISTS releases (workstation INTEGER PRIMARY KEY)"
+# Behind the id of one that has ended, where another has the same id by now; no answer shows it.
+FORMER = "~"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked(Response):
@@ -25,6 +29,7 @@ class Store(store.Store):
         self.faults = faults.Faults()
         super().__init__(**options)
         self.posts = posts.Posts(self.database, clock=self.clock)
+        self.database.connection.executescript(RELEASES)
 
     def tell_time(self) -> float:
         return super().tell_time() + self.faults.habits.clock_off
@@ -35,15 +40,16 @@ class Store(store.Store):
     def reset(self) -> None:
         """Forget everything. Sequences go on, so that a call still in flight cannot be taken for a later one."""
         with self.database.lock, self.database.connection as connection:
-            for table in ("items", "workstations", "workspaces", "posts"):
+            for table in ("items", "workstations", "workspaces", "posts", "releases"):
                 connection.execute(f"DELETE FROM {table}")
 
     def record(self) -> Document:
         """Every POST received and every workstation made, oldest first. One without a POST is somebody else's."""
         with self.database.lock:
             workstations = self.database.all(
-                "SELECT workstations.*, posts.sequence AS post FROM workstations LEFT JOIN posts ON made = uid"
-                " ORDER BY workstations.sequence"
+                "SELECT workstations.*, posts.sequence AS post, releases.workstation IS NOT NULL AS released"
+                " FROM workstations LEFT JOIN posts ON made = uid LEFT JOIN releases"
+                " ON releases.workstation = workstations.sequence ORDER BY workstations.sequence"
             )
             received, connections = self.posts.describe(), self.posts.describe_connections()
             now = self.clock()
@@ -57,6 +63,7 @@ class Store(store.Store):
                     "workspace": row["workspace"],
                     "status": "completed" if row["ends_at"] <= now else "active",
                     "post": row["post"],
+                    "released": bool(row["released"]),
                 }
                 for row in workstations
             ],
@@ -66,10 +73,27 @@ class Store(store.Store):
 
     def make(self, *, type: str, workspace: str | None, response: Response) -> Document:
         with self.database.lock:
+            post = response.post if isinstance(response, Asked) else None
+            if post is not None and (uid := self._free_one()):
+                response = replace(response, uid=uid)
             made = super().make(type=type, workspace=workspace, response=response)
-            if isinstance(response, Asked) and response.post is not None:
-                self.posts.link_newest(response.post)
+            if post is not None:
+                self.posts.link_newest(post)
             return made
+
+    def _free_one(self) -> str | None:
+        """One of the ids to be given once more, if the workstation that has it has ended; that one's is changed."""
+        given, now = json.dumps(sorted(self.faults.habits.reuse)), self.clock()
+        with self.database.connection as connection:
+            row = self.database.first(
+                "SELECT * FROM workstations WHERE ends_at <= ? AND uid IN (SELECT value FROM json_each(?))", now, given
+            )
+            if row is None:
+                return None
+            former = f"{row['uid']}{FORMER}{row['sequence']}"
+            connection.execute("UPDATE workstations SET uid = ? WHERE sequence = ?", (former, row["sequence"]))
+            connection.execute("UPDATE posts SET made = ? WHERE made = ?", (former, row["uid"]))
+        return str(row["uid"])
 
     def list_items(self, type: str) -> list[items.Item]:
         habits = self.faults.habits
@@ -93,11 +117,13 @@ class Store(store.Store):
             if row is not None:
                 ends_at = min(row["ends_at"], self.clock() + self.faults.habits.release_takes)
                 connection.execute("UPDATE workstations SET ends_at = ? WHERE uid = ?", (ends_at, uid))
+                connection.execute("INSERT OR IGNORE INTO releases VALUES (?)", (row["sequence"],))
             return kind
 
     def describe(self, row: sqlite3.Row, *, status: str) -> Document:
         self.items.most_shown = items.MOST_SHOWN + self.faults.habits.more_files
-        return super().describe(row, status=status)
+        document = super().describe(row, status=status)
+        return document | {"id": document["id"].partition(FORMER)[0]}
 
     def age(self, seconds: float) -> None:
         """As if every workstation had begun so much earlier; what ends then, and when, stays as it is."""

@@ -225,7 +225,34 @@ def test_an_answer_may_name_a_workstation_that_exists_already(alice, sandbox):
     assert alice.read(other).json()["type"] == "max"
 
 
-# --- The clock, and what a script does to releases and lists ---
+def test_an_id_may_be_given_once_more_after_its_workstation_has_ended(alice, sandbox, clock):
+    former = alice.ask("max").json()["id"]
+    sandbox.set_faults({"reuse": [former]})
+    other = alice.ask("max").json()["id"]
+    release(alice, former)
+    clock.move(1)
+
+    assert alice.ask("python").json()["id"] == former != other
+    assert (alice.read(former).json()["type"], set(alice.uids())) == ("python", {former, other})
+    assert [entry["type"] for entry in alice.page(HISTORY)["data"] if entry["id"] == former] == ["max"]
+    assert alice.ask().json()["id"] not in (former, other)
+    release(alice, other)
+    record = sandbox.record()
+    first, second, third, _ = record["posts"]
+    assert (first["made"].partition("~")[0], second["made"], third["made"]) == (former, other, former)
+    assert [one["uid"] for one in record["workstations"] if one["released"]] == [first["made"], other]
+
+
+# --- The clock, keys, and what a script does to releases and lists ---
+
+
+def test_other_keys_may_be_accepted_for_a_while(alice, sandbox):
+    other = {"headers": {"Authorization": "Bearer old"}}
+    sandbox.set_faults({"more_keys": ["old"]})
+    accepted = [alice.call("GET", "/workstations", **how).status_code for how in ({}, other)]
+    sandbox.set_faults({})
+
+    assert (accepted, alice.call("GET", "/workstations", **other).status_code) == ([200, 200], 401)
 
 
 def test_the_date_header_follows_the_providers_clock(alice, sandbox, clock):
@@ -287,6 +314,8 @@ def test_a_walk_by_place_keeps_its_bounds_and_refuses_a_wrong_limit(alice, sandb
         {"name_length": -1},
         {"omit": "abc"},
         {"omit": [5]},
+        {"reuse": "abc"},
+        {"more_keys": [5]},
         {"lists_empty": 1},
         {"endless": "yes"},
     ],

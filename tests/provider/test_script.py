@@ -197,6 +197,7 @@ def test_the_record_tells_all_but_the_key(alice, sandbox, clock):
             "workspace": made["workspace"]["id"],
             "status": "active",
             "post": 1,
+            "released": False,
         }
     ]
     first, second = record["posts"]
