@@ -176,8 +176,10 @@ def ask_whose_key() -> models.Credential:
 
 
 def recover_requests(*, lease: leases.Lease) -> int:
-    """A round of the duty that ends what nobody ends any more, by a process that has just begun to watch the clock."""
-    return timeouts.recover_requests(lease=lease, watched=steady_clock.SteadyClock())
+    """The second round of the job that ends what nobody ends any more: it has just begun to watch the clock."""
+    watched = steady_clock.SteadyClock()
+    watched.observe(token=lease.token)
+    return timeouts.recover_requests(lease=lease, watched=watched)
 
 
 def create_workstation(requester: models.User, **values: Any) -> models.Workstation:

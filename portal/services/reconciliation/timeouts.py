@@ -27,11 +27,13 @@ def recover_requests(*, lease: leases.Lease, watched: steady_clock.SteadyClock) 
     account = accounts.get_current_account()
     watched.observe(token=lease.token)
     if watched.step:
-        _add_step(account=account, lease=lease, watched=watched)
+        _add_step(account=account, watched=watched)
     putoff.shorten_waits(account=account, lease=lease)
     count = (
         _recover_attempts(lease=lease, watched=watched) + _cancel_foreign(lease=lease) + _cancel_forbidden(lease=lease)
     )
+    if not watched.steady_seconds:
+        return count  # what has just stepped may still be added, by the worker that had the job
     oldest = Now() - timedelta(seconds=settings.PORTAL_LONGEST_WAIT)
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED, queued_at__lte=oldest)
     numbers = list(waiting.values_list("pk", flat=True))
@@ -39,10 +41,12 @@ def recover_requests(*, lease: leases.Lease, watched: steady_clock.SteadyClock) 
 
 
 @transaction.atomic
-def _add_step(*, account: models.Account, lease: leases.Lease, watched: steady_clock.SteadyClock) -> None:
-    """Nobody has waited for what a clock has stepped: it is added to when a request was queued before the step."""
+def _add_step(*, account: models.Account, watched: steady_clock.SteadyClock) -> None:
+    """Nobody has waited for what a clock has stepped: it is added to when a request was queued before the step.
+
+    By whoever has seen the step, though its lease may have run out by that very step.
+    """
     circuit_breaker.lock_key(account=account)
-    leases.renew_lease(lease=lease)
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
     before = waiting.exclude(queued_at__range=(Now() - timedelta(seconds=watched.interval), Now()))
     before.update(queued_at=F("queued_at") + timedelta(seconds=watched.step))
