@@ -83,17 +83,21 @@ def _name_entries(
     ended = models.Workstation.objects.filter(account=account, uid__in=named, ended_at__isnull=False)
     offset = None if account.started_offset is None else timedelta(seconds=account.started_offset)
     for uid, began, end in ended.values_list("uid", "created_at", "ended_at"):
-        former = began if began or end is None or offset is None else end + offset
-        if _has_begun_later(named[uid], former=former):
+        if _is_another(named[uid], began=began, end=end + offset if end and offset is not None else None):
             entry = named.pop(uid)
             named[_make_digest(entry)] = entry
     return named
 
 
-def _has_begun_later(entry: agentstation.Workstation, *, former: datetime | None) -> bool:
-    """Whether it is another than the one that had its id before. Both times are by the provider's clock."""
+def _is_another(entry: agentstation.Workstation, *, began: datetime | None, end: datetime | None) -> bool:
+    """Whether it is another than the one that had its id before, by when that began or else ended.
+
+    All times are by the provider's clock.
+    """
     slack = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE) / 2
-    return former is not None and entry.started_at is not None and entry.started_at > former + slack
+    if entry.started_at is None:
+        return False
+    return abs(entry.started_at - began) > slack if began else end is not None and entry.started_at > end + slack
 
 
 def _make_digest(entry: agentstation.Workstation) -> str:

@@ -1,0 +1,84 @@
+"""What the audit log tells of a run beside the books: pauses, keys that were refused, and ends that were taken back."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tests.chaos import books, clocks, habits
+
+# So long after a step of the clock, workers that live seem not to have been seen lately.
+BLIND = 10.0
+FAILED_IN_A_ROW = 3
+_COUNTED = {
+    "worker-died": "calls of dead workers that were looked for at once",
+    "withdraw-key": "keys that were no longer accepted",
+    "reopen": "ends that were taken back",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """An event. `fingerprint`: of the key that the call had whose answer led to it."""
+
+    at: float
+    verb: str
+    target: str
+    detail: dict[str, Any]
+    fingerprint: str = ""
+
+
+def read_lines(rows: Iterable[Any], *, refused: Iterable[tuple[int, datetime, str]], clock: clocks.Clock) -> list[Line]:
+    """The events in their order, by the real clock. `refused`: request, end and fingerprint of calls that were."""
+    lines: list[Line] = []
+    calls = [*refused]
+    for row in rows:
+        at = clock.locate(row.at.timestamp(), after=lines[-1].at if lines else float("-inf"))
+        of_request = [
+            (abs(ended - row.at), used) for number, ended, used in calls if number == row.detail.get("request")
+        ]
+        used = min(of_request)[1] if of_request else ""
+        lines.append(Line(at=at, verb=row.verb, target=row.target, detail=row.detail, fingerprint=used))
+    return lines
+
+
+def count(lines: Iterable[Line]) -> Counter[str]:
+    """How often what happened, for the table."""
+    found: Counter[str] = Counter()
+    for line in lines:
+        if line.verb == "pause":
+            found[f"paused: {line.detail['cause']}"] += 1
+        elif line.verb in _COUNTED:
+            found[_COUNTED[line.verb]] += 1
+    return found
+
+
+def list_reopened(lines: Iterable[Line]) -> list[tuple[str, float]]:
+    """The ids of workstations whose end was taken back, and when."""
+    return [(line.target.rpartition(" ")[2], line.at) for line in lines if line.verb == "reopen"]
+
+
+def find_burnt(contents: books.Books, *, pauses: int, bursts: int) -> list[str]:
+    """Requests that failed by refusals that are not documented: three fail, then all others wait."""
+    refused = {one.request for one in contents.attempts if one.answered in habits.UNDOCUMENTED}
+    failed = [row.number for row in contents.requests if row.status == "FAILED" and row.number in refused]
+    most = FAILED_IN_A_ROW * (pauses + bursts)
+    return [f"{len(failed)} failed in {bursts} bursts and {pauses} pauses: {failed}"] if len(failed) > most else []
+
+
+def find_stops(lines: Iterable[Line], *, first: str, steps: Iterable[float]) -> list[str]:
+    """Pauses for a key that was refused, though another was accepted. `first`: the fingerprint of the account's first.
+
+    `steps`: when clocks stepped: which workers live is then not known for a moment.
+    """
+    accepted, found = {first}, []
+    for line in lines:
+        if line.verb in ("confirm-key", "withdraw-key"):
+            accepted = set(line.detail["after"])
+        is_refused = line.verb == "pause" and line.detail["cause"] == "401" and line.fingerprint in accepted
+        if is_refused and len(accepted) > 1 and not any(0 <= line.at - step <= BLIND for step in steps):
+            found.append(
+                f"{line.fingerprint} was refused, and all waited, though {len(accepted) - 1} more are accepted"
+            )
+    return found
