@@ -264,8 +264,12 @@ def _judge_absence(unresolved: Unresolved, *, view: View) -> Decision:
         and view.measure(sent=last_sent, until=scan.begun_at) >= view.allowed_lag
     ]
     if len(proving) < 2:
-        # Asking is harmless: it need not wait for a clock that is known to be steady.
-        is_overdue = view.now >= last_sent.proof_from + view.longest_wait + view.allowed_lag
+        # Asking is harmless: it need not wait for a clock that is known to be steady, or until one has caught up.
+        since = min(last_sent.proof_from, last_sent.ended_at + last_sent.span)
+        if since > view.now:
+            after = (scan.begun_at for scan in view.scans_in_order if scan.begun_tick >= last_sent.ended_tick)
+            since = min(after, default=since)
+        is_overdue = view.now >= since + view.longest_wait + view.allowed_lag
         why = notes.LEFT_OUT if view.has_left_out else notes.NO_SCANS
         return _ask(why) if is_overdue else Decision(verdict=Verdict.WAIT)
     newest = proving[0]
