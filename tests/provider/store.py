@@ -10,7 +10,11 @@ from portal.sandbox.responses import Response
 from portal.sandbox.store import Document
 from tests.provider import faults, generations, posts
 
-RELEASES = "CREATE TABLE IF NOT EXISTS releases (workstation INTEGER PRIMARY KEY)"
+# What was released, and by how much the provider's clock was off when what had begun.
+TABLES = """
+CREATE TABLE IF NOT EXISTS releases (workstation INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS offsets (workstation INTEGER PRIMARY KEY, seconds REAL NOT NULL);
+"""
 # Behind the id of one that has ended, where another has the same id by now; no answer shows it.
 FORMER = "~"
 
@@ -29,7 +33,7 @@ class Store(store.Store):
         self.faults = faults.Faults()
         super().__init__(**options)
         self.posts = posts.Posts(self.database, clock=self.clock)
-        self.database.connection.executescript(RELEASES)
+        self.database.connection.executescript(TABLES)
 
     def tell_time(self) -> float:
         return super().tell_time() + self.faults.habits.clock_off
@@ -40,7 +44,7 @@ class Store(store.Store):
     def reset(self) -> None:
         """Forget everything. Sequences go on, so that a call still in flight cannot be taken for a later one."""
         with self.database.lock, self.database.connection as connection:
-            for table in ("items", "workstations", "workspaces", "posts", "releases"):
+            for table in ("items", "workstations", "workspaces", "posts", "releases", "offsets"):
                 connection.execute(f"DELETE FROM {table}")
 
     def record(self) -> Document:
@@ -83,10 +87,15 @@ class Store(store.Store):
 
     def _free_one(self) -> str | None:
         """One of the ids to be given once more, if the workstation that has it has ended; that one's is changed."""
-        given, now = json.dumps(sorted(self.faults.habits.reuse)), self.clock()
+        given, shown_until = (
+            json.dumps(sorted(self.faults.habits.reuse)),
+            self.clock() - self.faults.habits.shows_ended_for,
+        )
         with self.database.connection as connection:
             row = self.database.first(
-                "SELECT * FROM workstations WHERE ends_at <= ? AND uid IN (SELECT value FROM json_each(?))", now, given
+                "SELECT * FROM workstations WHERE ends_at <= ? AND uid IN (SELECT value FROM json_each(?))",
+                shown_until,
+                given,
             )
             if row is None:
                 return None
@@ -94,6 +103,11 @@ class Store(store.Store):
             connection.execute("UPDATE workstations SET uid = ? WHERE sequence = ?", (former, row["sequence"]))
             connection.execute("UPDATE posts SET made = ? WHERE made = ?", (former, row["uid"]))
         return str(row["uid"])
+
+    def insert(self, *values: object) -> None:
+        super().insert(*values)
+        if clock_off := self.faults.habits.clock_off:
+            self.database.connection.execute("INSERT INTO offsets VALUES (last_insert_rowid(), ?)", (clock_off,))
 
     def list_items(self, type: str) -> list[items.Item]:
         habits = self.faults.habits
@@ -123,6 +137,9 @@ class Store(store.Store):
     def describe(self, row: sqlite3.Row, *, status: str) -> Document:
         self.items.most_shown = items.MOST_SHOWN + self.faults.habits.more_files
         document = super().describe(row, status=status)
+        if "startedAt" in document:  # as the clock was then, whatever it is now
+            offset = self.database.first("SELECT seconds FROM offsets WHERE workstation = ?", row["sequence"])
+            document["startedAt"] = paging.write_time(row["started_at"] + (offset["seconds"] if offset else 0.0))
         return document | {"id": document["id"].partition(FORMER)[0]}
 
     def age(self, seconds: float) -> None:
