@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 # Refusals in the provider's words: after one of these nobody looks for a workstation.
 REFUSALS = frozenset({400, 401, 402, 418, 422, 429})
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+WRONG_OWNER, ASKED_NOBODY, BURNT = "wrong owner", "asked nobody", "queue burnt"
+STOPPED, BROKE = "stopped by another key", "broke on what came"
 # What a run must not show.
 KINDS = (
     "lost",
@@ -21,9 +23,13 @@ KINDS = (
     "untold",
     "unexplained POSTs",
     "answers lost",
-    "wrong owner",
+    WRONG_OWNER,
     "running unseen",
     "record",
+    ASKED_NOBODY,
+    BURNT,
+    STOPPED,
+    BROKE,
 )
 # Seconds that the clocks of a database and of the sandbox, on one machine, may seem to differ by.
 SLACK = 0.25
@@ -139,6 +145,8 @@ class Books:
     unseen: list[str] = field(default_factory=list)
     # What verifying the portal's own record finds.
     record: list[str] = field(default_factory=list)
+    # What the run itself has seen, each with its kind.
+    seen: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -167,8 +175,8 @@ def compare(books: Books) -> Report:
     _compare_workstations(books, report, owners)
     _compare_responses(books, report, owners)
     _compare_unseen(books, report, owners)
-    for words in books.record:
-        report.add("record", words)
+    for kind, words in (*(("record", words) for words in books.record), *books.seen):
+        report.add(kind, words)
     _count(books, report)
     return report
 
@@ -259,7 +267,7 @@ def _match_by_time(
         fitting = [
             attempt
             for attempt in free[post.group]
-            if is_like(post, attempt) and _could_send(attempt, at=post.at, books=books)
+            if is_like(post, attempt) and could_send(attempt, at=post.at, books=books)
         ]
         if not fitting:
             rest.append(post)
@@ -275,7 +283,8 @@ def _sends_until(attempt: Attempt, *, books: Books) -> float:
     return min(limit, attempt.ended_at) if attempt.answered and not attempt.late and attempt.ended_at else limit
 
 
-def _could_send(attempt: Attempt, *, at: float, books: Books) -> bool:
+def could_send(attempt: Attempt, *, at: float, books: Books) -> bool:
+    """Whether the attempt may have sent what the provider received at this time."""
     return attempt.claimed_at - SLACK <= at <= _sends_until(attempt, books=books) + SLACK
 
 
@@ -291,11 +300,11 @@ def _compare_workstations(books: Books, report: Report, owners: dict[int, Attemp
     requests = {portal_request.number: portal_request for portal_request in books.requests}
     for uid, number in owned.items():
         if uid in books.strangers:
-            report.add("wrong owner", f"R-{number} owns {uid}, which somebody else made with the same key")
+            report.add(WRONG_OWNER, f"R-{number} owns {uid}, which somebody else made with the same key")
         elif uid not in made:
-            report.add("wrong owner", f"R-{number} owns {uid}, which nobody made")
+            report.add(WRONG_OWNER, f"R-{number} owns {uid}, which nobody made")
         elif made[uid].group != requests[number].group:
-            report.add("wrong owner", f"R-{number} {requests[number].group} owns {uid}, made for {made[uid].group}")
+            report.add(WRONG_OWNER, f"R-{number} {requests[number].group} owns {uid}, made for {made[uid].group}")
     for number in {portal_request.number for portal_request in books.requests if portal_request.status == "SUCCEEDED"}:
         if number not in owned.values():
             report.add("lost", f"R-{number} is SUCCEEDED and owns no workstation")
@@ -320,7 +329,7 @@ def _compare_people(books: Books, report: Report, *, owned: dict[str, int]) -> N
         owner = owned.get(attempt.uid)
         if owner is not None and not attempt.late and members[owner] != members[attempt.request]:
             words = f"R-{owner} of {members[owner]} owns {attempt.uid}, which the answer to R-{attempt.request}"
-            report.add("wrong owner", f"{words} of {members[attempt.request]} had named")
+            report.add(WRONG_OWNER, f"{words} of {members[attempt.request]} had named")
 
 
 def _compare_group_sizes(books: Books, report: Report, doubled: Counter[Group]) -> None:

@@ -9,13 +9,15 @@ from typing import Any
 
 import requests
 
-from tests.chaos import habits
+from tests.chaos import habits, inside
 from tests.provider import control
 
 ACTIVE, HISTORY, ONE = "GET /workstations", "GET /workstations/history", "GET /workstations/{id}"
 CHANGE_EVERY = (2.0, 6.0)
 # A workstation that shows in the lists only after this must still be found: it is less than the grace for settling.
 SHOWS_AFTER = 2.0
+# So long after the portal knows of an end no list shows it any more, and no scan can take it back.
+REUSED_AFTER = 10.0
 
 
 def mix_posts(chance: random.Random, *, clock_off: float) -> list[dict[str, object]]:
@@ -42,8 +44,6 @@ def mix_posts(chance: random.Random, *, clock_off: float) -> list[dict[str, obje
         {"share": 0.02, "name": "slow-1"},
         {"share": 0.01, "status": 504, "made": True},
         {"share": 0.01, "status": 408, "made": False},
-        # The orphans made on purpose: a refusal in the provider's own words, which nobody could doubt, and yet.
-        {"share": 0.002, "status": 422, "made": True},
     ]
     factor = chance.choice((0.1, 0.3, 0.6, 1.0))
     mix = documented + ugly + late
@@ -82,12 +82,18 @@ def draw_faults(chance: random.Random, *, clock_off: float, enabled: frozenset[s
 
 
 class Faults:
-    """A thread that changes the sandbox's faults until it is told to calm down."""
+    """A thread that changes the sandbox's faults until it is told to calm down.
+
+    While the portal is alone with its key, it settles by itself what others make a question; so that is a part of each
+    run. `bursts`: how often all was refused without a documented reason; `accepts_former`: the key of the past.
+    """
 
     def __init__(self, *, provider: str, seed: int, enabled: frozenset[str]) -> None:
         self._url = f"{provider}/control/faults"
         self._chance, self._enabled = random.Random(seed), enabled
+        self.is_alone, self.accepts_former, self.bursts = True, False, 0
         self._clock_off = self._chance.choice((0.0, 0.0, 3600.0, -3600.0))
+        self._ended: dict[str, float] = {}  # since when the portal has known of the end of what was released
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="faults")
 
@@ -99,6 +105,7 @@ class Faults:
         """No faults from now on."""
         self._stopping.set()
         self._thread.join(timeout=30)
+        self.accepts_former = False
         end = time.monotonic() + 30
         # The provider's clock is as wrong as before.
         while not self._send({"clock_off": self._clock_off}) and time.monotonic() < end:
@@ -112,8 +119,19 @@ class Faults:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._send(draw_faults(self._chance, clock_off=self._clock_off, enabled=self._enabled))
+            enabled = self._enabled - {habits.STRANGERS} if self.is_alone else self._enabled
+            faults = draw_faults(self._chance, clock_off=self._clock_off, enabled=enabled)
+            if habits.REUSED_IDS in enabled:
+                faults["reuse"] = self._choose_reused()
+            self.bursts += any(part["share"] for part in faults["mix"] if part.get("status") in habits.UNDOCUMENTED)
+            self.accepts_former = habits.FORMER_KEY in faults.get("more_keys", ())
+            self._send(faults)
             self._stopping.wait(self._chance.uniform(*CHANGE_EVERY))
+
+    def _choose_reused(self) -> list[str]:
+        now = time.monotonic()
+        released = [uid for uid in inside.list_released() if now - self._ended.setdefault(uid, now) > REUSED_AFTER]
+        return self._chance.sample(released, min(2, len(released)))
 
     def _send(self, faults: dict[str, object]) -> bool:
         try:

@@ -1,18 +1,46 @@
-"""What a run may have or go without: habits of the provider, of the clocks, and of whoever copies the database."""
+"""What a run may have or go without: habits of the provider, of clocks and machines, and of whoever runs the portal."""
 
 import argparse
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tests.provider import script
+
 type Faults = dict[str, Any]
 
 # One and a half times the grace for settling.
 LONG_LAG = 4.5
+# Refusals that the provider does not document.
+UNDOCUMENTED = (403, 404, 405)
+FORMER_KEY = "former"
 
 
 def _draw_strangers(chance: random.Random) -> Faults:
-    return {"strangers": chance.choice((0.0, 0.01, 0.05))}
+    # An orphan made on purpose: a refusal in the provider's own words, which nobody could doubt, and yet.
+    share = chance.choice((0.0, 0.01, 0.05))
+    return {"strangers": share, "mix": [{"share": share / 10, "status": 422, "made": True}]}
+
+
+def _draw_undocumented(chance: random.Random) -> Faults:
+    share = chance.choice((*[0.0] * 5, 0.95))
+    return {"mix": [{"share": share, "status": chance.choice(UNDOCUMENTED)}]}
+
+
+def _draw_odd_cursors(chance: random.Random) -> Faults:
+    share = chance.choice((0.0, 0.0, 0.3))
+    page: Faults = {"object": "list", "data": [], "previous_cursor": None}
+    return {
+        "mix": [
+            {"on": on, "share": share / 2, "status": 200, "body": page | {"next_cursor": cursor}}
+            for on in script.LISTS
+            for cursor in ("\ud800", "a\0b")
+        ]
+    }
+
+
+def _draw_keys(chance: random.Random) -> Faults:
+    return {"more_keys": chance.choice(([FORMER_KEY], [FORMER_KEY], []))}
 
 
 def _draw_lag(chance: random.Random) -> Faults:
@@ -34,7 +62,8 @@ def _draw_rate_limit(chance: random.Random) -> Faults:
 
 
 def _draw_clock_of_provider(chance: random.Random) -> Faults:
-    return {"clock_off": chance.choice((0, 0, 3600, -3600))}
+    # Seldom: what was called before a step is a question to people, and so is all of it where there are many.
+    return {"clock_off": chance.choice((*[0] * 8, 3600, -3600))}
 
 
 def _draw_pages(chance: random.Random) -> Faults:
@@ -57,9 +86,15 @@ FAULTS: dict[str, Callable[[random.Random], Faults]] = {
     "provider-clock": _draw_clock_of_provider,
     "pages": _draw_pages,
     "odd-ids": _draw_odd_ids,
+    "undocumented": _draw_undocumented,
+    "odd-cursors": _draw_odd_cursors,
+    "former-key": _draw_keys,
 }
-CLOCK_STEPS, COPY, STRANGERS = "clock-steps", "copy", "strangers"
-NAMES = (*FAULTS, CLOCK_STEPS, COPY)
+CLOCK_STEPS, COPY, STRANGERS, KEYS = "clock-steps", "copy", "strangers", "former-key"
+# The provider gives ids of released workstations once more; workers restart all the time, while nothing else is wrong;
+# they are killed while they call; commits take longer than the send margin, which PostgreSQL alone can be made to do.
+REUSED_IDS, RESTARTS, KILLED_CALLS, SLOW_COMMITS = "reused-ids", "restarts", "killed-calls", "slow-commits"
+NAMES = (*FAULTS, CLOCK_STEPS, COPY, REUSED_IDS, RESTARTS, KILLED_CALLS, SLOW_COMMITS)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.db.models import Count
 
-from tests.chaos import books, clocks, unknowns
+from tests.chaos import books, clocks, told, unknowns
 
 _LONG_PAUSE = 60.0  # seconds
 
@@ -86,25 +86,70 @@ def read_state() -> dict[str, Any] | None:
         return None
 
 
-def is_shared() -> bool:
-    """Whether the portal has noticed that somebody else uses the key."""
+def make_account() -> None:
+    """Make the account, with this process's key."""
+    from portal.services.key import accounts  # only now is Django set up
+
+    accounts.get_current_account()
+
+
+def _list(rows: Any) -> list[Any]:
+    """The rows; none while the database cannot be asked."""
     try:
-        return bool(_model("Account").exclude(shared_at=None).exists())
+        return list(rows)
     except DatabaseError:
         connections.close_all()
-        return False
+        return []
+
+
+def is_shared() -> bool:
+    """Whether the portal has noticed that somebody else uses the key."""
+    return bool(_list(_model("Account").exclude(shared_at=None)))
 
 
 def list_asked() -> dict[str, list[int]]:
     """The numbers of the unknown requests about which a person is asked, by requester."""
     rows = _model("Request").filter(status="UNKNOWN").exclude(operator_note="")
     asked: dict[str, list[int]] = {}
+    for name, number in _list(rows.values_list("requester__username", "pk")):
+        asked.setdefault(name, []).append(number)
+    return asked
+
+
+def list_unasked() -> set[int] | None:
+    """The numbers of the unknown requests about which nobody is asked; None while the database cannot be asked."""
     try:
-        for name, number in rows.values_list("requester__username", "pk"):
-            asked.setdefault(name, []).append(number)
+        return set(_model("Request").filter(status="UNKNOWN", operator_note="").values_list("pk", flat=True))
     except DatabaseError:
         connections.close_all()
-    return asked
+        return None
+
+
+def list_questions() -> list[tuple[int, bool]]:
+    """The keys that an operator is asked about, each with whether it is another than this process's."""
+    from portal.services.key import accounts  # only now is Django set up
+
+    rows = _list(_model("Credential").filter(accepted_at=None, account__retired_at=None).select_related("account"))
+    return [(row.pk, row.fingerprint != accounts.fingerprint_key(account=row.account)) for row in rows]
+
+
+def list_released() -> list[str]:
+    """Workstations whose release was wanted, and that the portal knows to have ended."""
+    rows = _model("Workstation").filter(release_requested_at__isnull=False, ended_at__isnull=False)
+    return _list(rows.order_by("-pk").values_list("uid", flat=True)[:20])
+
+
+def list_calling() -> set[int]:
+    """The processes of workers that have calls in flight."""
+    return {_find_process(worker) for worker in _list(_calls().values_list("worker", flat=True))}
+
+
+def _calls() -> Any:
+    return _model("Attempt").filter(outcome="SENDING")
+
+
+def _find_process(worker: str) -> int:
+    return int(worker.rsplit(":", 2)[1])
 
 
 def list_live() -> set[str]:
@@ -150,6 +195,19 @@ def read_unknowns(*, clock: clocks.Clock) -> list[unknowns.Unknown]:
     return unknowns.follow(rows.values_list("request_number", "at", "actor_id", "detail").iterator(), clock=clock)
 
 
+def read_lines(*, clock: clocks.Clock) -> list[told.Line]:
+    """The events about the key and about ends that were taken back."""
+    refused = _model("Attempt").filter(failure="401").values_list("request", "ended_at", "key_fingerprint")
+    verbs = ("pause", "confirm-key", "withdraw-key", "worker-died", "reopen")
+    rows = _model("Event").filter(verb__in=verbs).order_by("pk")
+    return told.read_lines(rows, refused=refused, clock=clock)
+
+
+def read_first_key() -> str:
+    """The fingerprint of the account's first key."""
+    return str(_model("Credential").order_by("pk").values_list("fingerprint", flat=True)[0])
+
+
 def verify_record() -> list[str]:
     """What does not agree with the audit log that the portal kept and sealed."""
     from portal.services.audit import verify  # only now is Django set up
@@ -161,11 +219,10 @@ def verify_record() -> list[str]:
 def _read_attempt(row: Any, *, clock: clocks.Clock, after: float) -> books.Attempt:
     late = getattr(row, "late_response", None)
     answer = late if late is not None and row.http_status is None else row
-    pid = row.worker.rsplit(":", 2)[1]
     claimed_at = clock.locate(row.claimed_at.timestamp(), after=after)
     return books.Attempt(
         request=row.request_id,
-        worker=int(pid),
+        worker=_find_process(row.worker),
         claimed_at=claimed_at,
         ended_at=clock.locate(row.ended_at.timestamp(), after=claimed_at) if row.ended_at else None,
         outcome=row.outcome,

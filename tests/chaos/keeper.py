@@ -1,23 +1,26 @@
-"""The operator on duty: ends pauses that a person has to end or that are long, and requests that nobody can settle."""
+"""The operator on duty: ends pauses that a person has to end or that are long, confirms keys, and ends requests that
+nobody can settle."""
 
 import re
 import threading
 import time
+from collections.abc import Callable
 
 import requests
 
 from tests.chaos import clients, inside
 
-_EVERY = 10.0  # seconds between two looks at what waits for a person
+_EVERY = 20.0  # seconds between two looks at what waits for a person; it may be known by itself meanwhile
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 class Keeper:
     """A thread that looks at the key twice a second, and then at one request."""
 
-    def __init__(self, *, address: str, session_key: str) -> None:
+    def __init__(self, *, address: str, session_key: str, accepts_former: Callable[[], bool]) -> None:
         self.book = clients.Book()
-        self.resumed = self.closed = 0
+        self.resumed = self.closed = self.confirmed = 0
+        self._accepts_former = accepts_former
         self.decides = True  # about requests; pauses are ended in any case
         self._waiting, self._asked = list[int](), set[int]()
         self._review_at = time.monotonic() + _EVERY
@@ -40,6 +43,9 @@ class Keeper:
     def _run(self) -> None:
         while not self._stopping.wait(0.5 if not self._waiting else 0.1):
             state = inside.read_state()
+            for number, is_former in inside.list_questions():
+                if not is_former or self._accepts_former():
+                    self._confirm(number)
             if state is not None and state["needs_operator"]:
                 self._resume()
             elif self._waiting and self.decides:
@@ -52,6 +58,11 @@ class Keeper:
         token = _find_token(page)
         if token and self._browser.ask("POST", "/key/resume/", csrfmiddlewaretoken=token) is not None:
             self.resumed += 1
+
+    def _confirm(self, number: int) -> None:
+        said = {"csrfmiddlewaretoken": _find_token(self._browser.ask("GET", "/key/")), "account": "same"}
+        if self._browser.ask("POST", f"/key/account/{number}/", **said) is not None:
+            self.confirmed += 1
 
     def _review(self) -> None:
         """Find what has waited for a person since the last look: left alone, it would pile up."""

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.chaos import habits, stage
+from tests.chaos import habits, inside, slowness, stage
 
 # Longer than an attempt's deadline and the grace for settling: what wakes up finds that the others went on.
 LONG_STOP = stage.DEADLINE + stage.SETTLE_GRACE + 2.0
@@ -21,6 +21,8 @@ _THREADS_AT_WORK = 16  # a worker has them once it has begun to send
 _SETTLED_AFTER = 3.0  # seconds
 DAY = 86_400
 DAYS_AHEAD_FOR = 10.0
+SLOW_FOR = (3.0, 8.0)
+WORKS_FOR = 6.0  # two graces
 
 
 @dataclass(kw_only=True)
@@ -34,6 +36,8 @@ class Deeds:
     troubles: list[tuple[float, float]] = field(default_factory=list)
     # (from, until): when a process of a web server was frozen.
     web_stops: list[tuple[float, float]] = field(default_factory=list)
+    # When the clock of the machines stepped.
+    steps: list[float] = field(default_factory=list)
     # Processes that did not end within stage.END_WITHIN of a SIGTERM.
     lingering: list[str] = field(default_factory=list)
 
@@ -62,12 +66,18 @@ class Killer:
             (2, self._restart_sandbox),
         ]
         if habits.CLOCK_STEPS in scene.habits:
-            self._repertoire.append((6, self._step_clock))
+            self._repertoire.append((2, self._step_clock))
         if habits.COPY in scene.habits:
             self._repertoire.append((4, self._start_copy))
+        if habits.KILLED_CALLS in scene.habits:
+            self._repertoire.append((10, self._kill_callers))
+        if habits.SLOW_COMMITS in scene.habits and isinstance(scene.database, stage.Postgres):
+            self._repertoire.append((4, self._slow_commits))
         self._seen: dict[int, float] = {}  # since when there are the processes of the web server
         # When a clock that is days ahead is put right again.
         self._right_at = math.inf
+        # When commits that are slow are quick again.
+        self._quick_at = math.inf
 
     def start(self) -> None:
         """Begin."""
@@ -81,12 +91,24 @@ class Killer:
             _signal(pid, signal.SIGCONT)
         if self._right_at < math.inf:
             self._right_clock()
+        while self._quick_at < math.inf:
+            self._be_quick()
         if self._stage.copy is not None:
             self._stage.copy.end()
-        for actor in self._stage.actors:
-            if actor.ending_since and not stage.wait_until(actor.has_ended, seconds=stage.END_WITHIN):
-                self._note_lingering(actor)
-            self._bring_back(actor)
+        self._bring_all_back()
+
+    def restart_in_turn(self, *, seconds: float, is_over: Callable[[], bool]) -> None:
+        """In the calm: end each worker when it has worked for a while, so that none does for as long as four graces."""
+        end, since = time.monotonic() + seconds, dict[int, float]()
+        while not is_over() and time.monotonic() < end:
+            for actor in self._stage.workers:
+                self._bring_back(actor)
+                if actor.count_threads() <= _THREADS_AT_WORK:
+                    continue
+                if time.monotonic() - since.setdefault(actor.pid, time.monotonic()) > WORKS_FOR:
+                    self._end(actor)
+            time.sleep(0.5)
+        self._bring_all_back()
 
     def abandon(self) -> None:
         """Do nothing more, and leave everything as it is."""
@@ -100,6 +122,8 @@ class Killer:
             self._thaw_due()
             if time.monotonic() >= self._right_at:
                 self._right_clock()
+            if time.monotonic() >= self._quick_at:
+                self._be_quick()
             for actor in self._stage.actors:
                 self._bring_back(actor)
             for pid in self._stage.web.list_children():
@@ -110,6 +134,12 @@ class Killer:
                 due = time.monotonic() + self._every * self._chance.uniform(0.4, 1.6)
 
     # --- Bringing back ---
+
+    def _bring_all_back(self) -> None:
+        for actor in self._stage.actors:
+            if actor.ending_since and not stage.wait_until(actor.has_ended, seconds=stage.END_WITHIN):
+                self._note_lingering(actor)
+            self._bring_back(actor)
 
     def _bring_back(self, actor: stage.Actor) -> None:
         if not actor.is_alive():
@@ -151,9 +181,22 @@ class Killer:
 
     def _end_worker(self) -> None:
         if actor := self._choose_worker():
+            self._end(actor)
+
+    def _end(self, actor: stage.Actor) -> None:
+        if not actor.ending_since:
             self.deeds.counts["worker SIGTERM"] += 1
             actor.ending_since = time.monotonic()
             actor.signal(signal.SIGTERM)
+
+    def _kill_callers(self) -> None:
+        """All workers that have calls in flight, as where a machine dies; each is started again at once."""
+        calling = inside.list_calling()
+        for actor in self._stage.workers:
+            if actor.is_alive() and actor.pid in calling:
+                self.deeds.counts["worker SIGKILL in a call"] += 1
+                self.deeds.disturbed.add(actor.pid)
+                actor.signal_group(signal.SIGKILL)
 
     def _freeze_worker(self, seconds: float) -> None:
         if actor := self._choose_worker():
@@ -219,15 +262,28 @@ class Killer:
         """PostgreSQL's limits are moments: a step forward ends who was idle in a transaction just then."""
         self._stage.clock.step(offset)
         self.deeds.troubles.append((time.time(), time.time()))
+        self.deeds.steps.append(time.time())
 
     def _start_copy(self) -> None:
         """Once, a worker begins with a copy of the database."""
-        if self._stage.copy is not None:
-            return
+        is_known = habits.STRANGERS not in self._stage.habits or inside.is_shared()
+        if self._stage.copy is not None or not is_known:
+            return  # what it makes has to be known as others'
         self.deeds.counts["worker on a copy"] += 1
         begun = time.time()
         self._stage.start_copy()
         self.deeds.troubles.append((begun, time.time()))
+
+    def _slow_commits(self) -> None:
+        if self._quick_at == math.inf and slowness.begin(self._stage.database.url):
+            self.deeds.counts["slow commits"] += 1
+            seconds = self._chance.uniform(*SLOW_FOR)
+            self._quick_at = time.monotonic() + seconds
+            self.deeds.troubles.append((time.time(), time.time() + seconds + slowness.SECONDS))
+
+    def _be_quick(self) -> None:
+        if slowness.end(self._stage.database.url):
+            self._quick_at = math.inf
 
     def _trouble_database(self) -> None:
         begun = time.time()

@@ -1,10 +1,10 @@
 """`python -m tests.chaos.run --seed N --requests N --seconds N --database sqlite|postgres`; `make chaos` runs both."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import random
-import re
 import shutil
 import signal
 import sys
@@ -16,8 +16,9 @@ from typing import Any
 
 import requests
 
-from tests.chaos import books, clients, faults, habits, inside, keeper, killer, stage, unknowns
+from tests.chaos import books, clients, faults, habits, inside, keeper, killer, lives, logs, stage, told, unknowns
 from tests.provider import control
+from tests.provider.store import FORMER
 
 OPEN = ("QUEUED", "SENDING", "UNKNOWN")
 PATIENCE = 3.0  # seconds: as in settings.DATABASE
@@ -26,6 +27,9 @@ STANDSTILL = 330.0
 LONGEST_ID = 200  # characters, of a mirror
 # So long after everything has settled, the portal may not have seen yet what runs at the provider.
 SEEN_WITHIN = 60.0
+# Fifteen graces and the lists' longest lag, which may be as much.
+ASKED_WITHIN = 32 * stage.SETTLE_GRACE + stage.DEADLINE
+OTHERS_EVERY = 15.0
 
 
 class Run:
@@ -42,11 +46,15 @@ class Run:
         self.lingering: list[str] = []
         self.unseen: set[str] = set()
         self.unknowns: dict[str, str] = {}
+        self.unasked: set[int] = set()
+        self.events: Counter[str] = Counter()
+        self._others_at = 0.0
 
     def prepare(self) -> None:
         """Everything up to the first request."""
         self.stage.prepare()
         inside.open_portal(self.stage.environment)
+        inside.make_account()
         names = [f"member-{number}" for number in range(1, self._options.members + 1)]
         sessions = inside.make_sessions(names, group="Members")
         (operator,) = inside.make_sessions(["olga"], group="Operators").values()
@@ -54,18 +62,15 @@ class Run:
         self._crowd = clients.Crowd(
             address=self.stage.address, sessions=sessions, tickets=self._options.requests, seed=self._options.seed
         )
-        self._keeper = keeper.Keeper(address=self.stage.address, session_key=operator)
+        self._keeper = keeper.Keeper(
+            address=self.stage.address, session_key=operator, accepts_former=lambda: self._faults.accepts_former
+        )
         if habits.STRANGERS in self.stage.habits:
             self._direct("history", count=500, every=10)
             self._direct("strangers", count=3, started_ago=5)
         # A first look that fails leaves the first unknown requests to an operator: not what is tried here.
         if not stage.wait_until(self._has_looked, seconds=stage.START_WITHIN):
             raise stage.CannotStage("no worker has made its first look")
-        if habits.STRANGERS in self.stage.habits:
-            # The first stranger of all nobody could tell from what the portal itself made.
-            self._direct("strangers", count=1)
-            if not stage.wait_until(inside.is_shared, seconds=SEEN_WITHIN + stage.START_WITHIN):
-                raise stage.CannotStage("no worker has noticed that the key is used elsewhere")
 
     @staticmethod
     def _has_looked() -> bool:
@@ -81,11 +86,38 @@ class Run:
         while time.monotonic() < end:
             time.sleep(1.0)
             state = inside.read_state()
+            if self._faults.is_alone and time.monotonic() > self._begun + self._options.seconds / 2:
+                self._let_others_in()
             if state is not None and time.monotonic() - spoken > 10:
                 spoken = time.monotonic()
                 self._say(state)
             if self._crowd.is_done() and state is not None and _count_open(state) * 50 <= self._options.requests:
                 break
+
+    def _let_others_in(self) -> None:
+        """Somebody else uses the key too, once the portal has seen the first workstation that nobody asked for.
+
+        The first of all nobody could tell from what the portal itself made, but for its type.
+        """
+        if inside.is_shared():
+            self._faults.is_alone = False
+        elif habits.STRANGERS in self.stage.habits and time.monotonic() > self._others_at:
+            self._others_at = time.monotonic() + OTHERS_EVERY
+            with contextlib.suppress(requests.RequestException):  # it is being restarted
+                self._direct("strangers", count=1, types=[clients.OTHERS_TYPE])
+
+    def _restart_workers(self) -> None:
+        """Workers restart all the time. Proofs may wait until one lives on; whoever has to be asked is asked."""
+        self.unasked = inside.list_unasked() or set()
+
+        def is_nobody_left() -> bool:
+            unasked = inside.list_unasked()
+            self.unasked &= self.unasked if unasked is None else unasked
+            return not self.unasked
+
+        self._keeper.decides = False  # what is asked here may be known by itself later
+        self._killer.restart_in_turn(seconds=ASKED_WITHIN, is_over=is_nobody_left)
+        self._keeper.decides = True
 
     def settle(self) -> None:
         """Calm: nothing is killed, the provider is well; wait until nothing is open, then until it stays so.
@@ -98,6 +130,9 @@ class Run:
         self._faults.calm()
         changed = time.monotonic()
         self._crowd.join(seconds=60)
+        if habits.RESTARTS in self.stage.habits:
+            self._restart_workers()
+            calm_since = changed = time.monotonic()
         before: dict[str, Any] | None = None
         while time.monotonic() - calm_since < self._options.settle and time.monotonic() - changed < STANDSTILL:
             self._crowd.give_up()
@@ -117,7 +152,7 @@ class Run:
     def look_for_unseen(self) -> None:
         """Wait until the portal shows whatever runs at the provider: what was made last, and a few strangers."""
         if habits.STRANGERS in self.stage.habits:
-            self._direct("strangers", count=3)
+            self._direct("strangers", count=3, types=[clients.OTHERS_TYPE])
         running = self._list_running()
         shown: set[str] = set()
 
@@ -138,9 +173,11 @@ class Run:
         return state is not None and not _count_open(state)
 
     def _list_running(self) -> set[str]:
-        running = {row["uid"] for row in self._read_record()["workstations"] if row["status"] == "active"}
-        # One whose id cannot be kept is shown under a digest.
-        return {uid for uid in running if "\0" not in uid and len(uid) <= LONGEST_ID}
+        rows = self._read_record()["workstations"]
+        running = {row["uid"] for row in rows if row["status"] == "active"}
+        # One whose id cannot be kept is shown under a digest, as one that has the id of another.
+        reused = {row["uid"].partition(FORMER)[0] for row in rows if FORMER in row["uid"]}
+        return {uid for uid in running - reused if "\0" not in uid and len(uid) <= LONGEST_ID}
 
     def _read_record(self) -> dict[str, Any]:
         url = f"{self.stage.provider}/control/record"
@@ -161,7 +198,7 @@ class Run:
         book = inside.read_book(clock=self.stage.clock)
         asked = frozenset(row.number for row in book["requests"] if row.status == "UNKNOWN" and row.reason)
         self.unknowns = unknowns.describe(inside.read_unknowns(clock=self.stage.clock), asked=asked)
-        return books.Books(
+        contents = books.Books(
             strangers=frozenset(row["uid"] for row in record["workstations"] if row["post"] is None),
             unseen=sorted(self.unseen),
             submissions=self._crowd.book.submissions,
@@ -173,6 +210,22 @@ class Run:
             record=inside.verify_record(),
             **book,
         )
+        contents = lives.name_lives(contents)
+        return dataclasses.replace(contents, seen=self._look_back(contents, record=record))
+
+    def _look_back(self, contents: books.Books, *, record: dict[str, Any]) -> list[tuple[str, str]]:
+        """What the habits should not have led to, each with its kind."""
+        lines = inside.read_lines(clock=self.stage.clock)
+        self.events = told.count(lines)
+        released = frozenset(row["uid"] for row in record["workstations"] if row["released"])
+        found = {
+            books.WRONG_OWNER: lives.find_mixups(contents, released=released, reopened=told.list_reopened(lines)),
+            books.ASKED_NOBODY: [f"R-{number} is unknown, and nobody is asked" for number in sorted(self.unasked)],
+            books.BURNT: told.find_burnt(contents, pauses=self.events["paused: other"], bursts=self._faults.bursts),
+            books.STOPPED: told.find_stops(lines, first=inside.read_first_key(), steps=self._killer.deeds.steps),
+            books.BROKE: logs.find_not_storable(logs.read_errors(self._folder)),
+        }
+        return [(kind, words) for kind, sentences in found.items() for words in sentences]
 
     def report(self, report: books.Report) -> bool:
         """Print the table; returns whether the run was without fault."""
@@ -185,6 +238,7 @@ class Run:
         rows |= {"answers 5xx": len(errors), "answers 5xx while the database was well": unexplained.total()}
         rows |= {"processes that did not end": len(self.lingering), "key resumed": self._keeper.resumed}
         rows["requests that the operator marked as failed"] = self._keeper.closed
+        rows |= {"keys confirmed": self._keeper.confirmed} | dict(sorted(self.events.items()))
         rows |= {f"did: {deed}": count for deed, count in sorted(self._killer.deeds.counts.items())}
         _print(f"\n{self._options.database}, seed {self._options.seed}, {time.monotonic() - self._begun:.0f} s")
         for name, value in rows.items():
@@ -196,7 +250,7 @@ class Run:
             _print(f"  did not end: {name}; its log shows where it stood")
         for path, count in (unexplained + self._crowd.book.odd).most_common(10):
             _print(f"  answered oddly: {count} x {path}")
-        for line, count in read_errors(self._folder).most_common(15):
+        for line, count in logs.read_errors(self._folder).most_common(15):
             _print(f"  in the logs: {count} x {line}")
         return report.is_clean and not self.lingering and not unexplained and self.settled_in is not None
 
@@ -226,22 +280,6 @@ def _count_open(state: dict[str, Any]) -> int:
 
 def _print(line: str) -> None:
     print(line.replace("\0", "\\0"), flush=True)  # noqa: T201 (a command's own words)
-
-
-def read_errors(folder: Path) -> Counter[str]:
-    """The last line of every traceback in the logs, and every line of level ERROR, numbers left out."""
-    found: Counter[str] = Counter()
-    for log in folder.glob("*.log"):
-        inside_traceback = False
-        for line in log.read_text(errors="replace").splitlines():
-            if line.startswith("Traceback"):
-                inside_traceback = True
-            elif inside_traceback and line and not line.startswith((" ", "\t")):
-                inside_traceback = False
-                found[f"{log.stem}: {re.sub('[0-9]+', 'N', line)[:200]}"] += 1
-            elif " ERROR " in line or "[ERROR]" in line or "[CRITICAL]" in line:
-                found[f"{log.stem}: {re.sub('[0-9]+', 'N', line)[:200]}"] += 1
-    return found
 
 
 def save(folder: Path, contents: books.Books) -> None:

@@ -16,13 +16,23 @@ CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON portal_attempt DEFERRABLE INITIAL
 """
 
 
-def begin(url: str) -> None:
-    """Let each commit of a claim take so long."""
-    with psycopg.connect(url) as connection:
-        connection.execute(_SLOW)
+_QUICK = "DROP TRIGGER IF EXISTS slow ON portal_attempt; DROP FUNCTION IF EXISTS be_slow"
 
 
-def end(url: str) -> None:
-    """Let them be as quick as before."""
-    with psycopg.connect(url) as connection:
-        connection.execute("DROP TRIGGER slow ON portal_attempt; DROP FUNCTION be_slow")
+def begin(url: str) -> bool:
+    """Let each commit of a claim take so long; False where somebody holds the table."""
+    return _change(url, _SLOW)
+
+
+def end(url: str) -> bool:
+    """Let them be as quick as before; False where somebody holds the table."""
+    return _change(url, _QUICK)
+
+
+def _change(url: str, statements: str) -> bool:
+    try:
+        with psycopg.connect(url, options="-c lock_timeout=1s") as connection:
+            connection.execute(statements)
+    except psycopg.OperationalError:
+        return False
+    return True

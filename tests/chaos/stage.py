@@ -263,8 +263,8 @@ class Stage:
             "PORTAL_LOCAL": "1",
             "PORTAL_LIMITS": "off",
             "SECRET_KEY": secrets.token_hex(32),
-            # A copy of the database matters only where the provider is a real one.
-            "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY if habits.COPY in enabled else "",
+            # A copy of the database, or another key, matters only where the provider is a real one.
+            "AGENTSTATION_API_KEY": names.DEFAULT_API_KEY if enabled & {habits.COPY, habits.KEYS} else "",
             "AGENTSTATION_BASE_URL": f"{self.provider}/v1",
             "DATABASE_URL": self.database.url,
             "PORT": str(self.port),
@@ -291,6 +291,9 @@ class Stage:
         self.workers = [
             self._cast(f"worker-{number}", [*manage, "work"], more=clocked) for number in range(1, workers + 1)
         ]
+        if habits.KEYS in enabled:
+            former = clocked | {"AGENTSTATION_API_KEY": habits.FORMER_KEY}
+            self.workers.append(self._cast("worker-former", [*manage, "work"], more=former))
 
     def _cast(
         self, name: str, command: list[str], port: int | None = None, more: Mapping[str, str] | None = None

@@ -84,6 +84,10 @@ def test_doubled_a_submission_that_became_two_requests():
     assert find(submissions=[replace(SUBMISSION, numbers=(1, 2))], requests=[REQUEST, cancelled])["doubled"] == 2
 
 
+def test_what_the_run_has_seen_is_a_finding():
+    assert find(seen=[(books.BURNT, "Eight failed."), (books.BURNT, "Nine failed.")]) == {books.BURNT: 2}
+
+
 def test_told_twice_the_same_number_is_no_doubling():
     assert find(submissions=[replace(SUBMISSION, numbers=(1, 1))]) == {}
 

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from tests.chaos import books, lives
-from tests.chaos.books import Workstation
-from tests.chaos.test_books import AGREEING, ATTEMPT, POST, REQUEST, SUBMISSION, WORKSTATION
+from tests.chaos.test_books import AGREEING, ATTEMPT, POST, REQUEST, SUBMISSION
 
 # Alice's has ended, and was released; Bob's POST was answered with its id, which is a question to an operator.
 FORMER = replace(POST, made="workstation1~4")
@@ -45,11 +44,3 @@ def test_an_end_that_is_taken_back_for_another_s_workstation_is_noticed():
         lives.name_lives(REUSED), released=frozenset(), reopened=[("workstation1", 31.0), ("elsewhere", 31.0)]
     )
     assert words == "the end of ['workstation1~4'] was taken back, though workstation1 is another"
-
-
-def test_a_row_of_one_person_with_the_life_of_another_is_noticed():
-    given = replace(REUSED, workstations=[Workstation(uid=WORKSTATION.uid, request=2)])
-
-    report = books.compare(lives.name_lives(replace(given, posts=[replace(FORMER, type="max"), POST_OF_BOB])))
-
-    assert report.findings["lost"] == ["R-1 is SUCCEEDED and owns no workstation"]

@@ -30,6 +30,7 @@ def test_each_time_is_followed_to_its_end(tmp_path):
     ]
     assert unknowns.describe(found, asked=frozenset({1})) == {
         "unknown ones that needed a person": "2 of 3 (66.7%)",
+        "the others": "0 found, 1 not created",
         "the others were known after": "4.0 s (median), 4.0 s (9 of 10), 4.0 s (all)",
     }
     assert unknowns.describe(found, asked=frozenset())["unknown ones that needed a person"] == "1 of 3 (33.3%)"
