@@ -138,9 +138,11 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
 @permission_required("portal.resume_key", raise_exception=True)
 def clear_sharing(request: SignedInRequest) -> HttpResponse:
     """Say that nobody else uses the key."""
-    act = partial(sharing.clear_sharing, actor=request.user, account=accounts.get_current_account())
-    said = _("Noted. The portal links by itself again what certainly was created for a request.")
-    return _do(request, act, lambda _result: said)
+    with saying_why(request, circuit_breaker.NotPaused):
+        sharing.clear_sharing(actor=request.user, account=accounts.get_current_account())
+        said = _("Noted. The portal links by itself again what certainly was created for a request.")
+        messages.success(request, said)
+    return redirect("key")
 
 
 @require_POST

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0004_queue_edges'),
+        ('portal', "0008_openings"),
     ]
 
     operations = [
