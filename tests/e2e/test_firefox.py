@@ -194,6 +194,7 @@ def test_typed_text_focus_and_the_caret_survive_news(page, portal, administrator
     request(page, portal.address, workspace="reset")
     await_status(page, "unknown")
     reason = page.locator("[name=reason]")
+    press(page, page.locator("summary", has_text="Close it as failed"))
     reach(page, reason)
     page.keyboard.type("The list does not show it.")
     for _ in range(9):

@@ -57,6 +57,7 @@ def test_an_unknown_outcome_is_said_plainly_and_closed_with_a_reason(signed_in, 
     live = page.locator("#live")
     await_status(page, "unknown")
     expect(live).to_have_attribute("data-failure", "no-answer")
+    page.locator("summary", has_text="Close it as failed").click()
     page.fill("[name=reason]", "The provider's list does not show it.")
     page.get_by_role("button", name="Close").click()
     expect(live).to_have_attribute("data-request-status", "failed")

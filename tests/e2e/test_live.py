@@ -48,6 +48,7 @@ def test_typed_text_focus_and_the_caret_survive_news(signed_in, portal):
     page = signed_in
     request(page, portal.address, workspace="reset")
     await_status(page, "unknown")
+    page.locator("summary", has_text="Close it as failed").click()
     page.fill("[name=reason]", "The provider's list does not show it.")
     page.evaluate("document.querySelector('[name=reason]').setSelectionRange(4, 12)")
     other = page.context.new_page()
