@@ -63,7 +63,7 @@ def test_what_needs_an_operator_comes_first_and_says_what_it_is(sign_in, alice, 
     needed = page.partition('id="needed"')[2].partition("</section>")[0]
     assert "3 things need you" in needed
     assert "Paused: payment required," in needed
-    assert "What waits longest was queued" in needed
+    assert "1 waiting, the oldest since" in needed
     assert "<bdi>alice</bdi>: was <bdi>Chromium</bdi> created?" in needed
     assert "1 unassigned workstation" in needed
     assert 'action="/key/resume/"' in needed
