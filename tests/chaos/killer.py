@@ -91,8 +91,8 @@ class Killer:
             _signal(pid, signal.SIGCONT)
         if self._right_at < math.inf:
             self._right_clock()
-        while self._quick_at < math.inf:
-            self._be_quick()
+        if isinstance(self._stage.database, stage.Postgres):
+            slowness.clear(self._stage.database.url)
         if self._stage.copy is not None:
             self._stage.copy.end()
         self._bring_all_back()
@@ -282,8 +282,8 @@ class Killer:
             self.deeds.troubles.append((time.time(), time.time() + seconds + slowness.SECONDS))
 
     def _be_quick(self) -> None:
-        if slowness.end(self._stage.database.url):
-            self._quick_at = math.inf
+        slowness.end(self._stage.database.url)
+        self._quick_at = math.inf
 
     def _trouble_database(self) -> None:
         begun = time.time()
