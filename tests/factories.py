@@ -20,6 +20,7 @@ from portal.services.people import invitations, sessions, setup
 from portal.services.reconciliation import reconcile, timeouts
 from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import clients, leases
+from tests import claiming
 from tests.provider import server
 
 PASSWORD = "correct horse battery staple"
@@ -118,7 +119,7 @@ def mark_baseline_scan() -> None:
 
 def claim_next(*, worker: str = "test-worker") -> dispatch.Call | None:
     """One request, where one may be sent now."""
-    calls = dispatch.claim_requests(worker=worker, most=1)
+    calls = claiming.claim_requests(worker=worker, most=1)
     return calls[0] if calls else None
 
 

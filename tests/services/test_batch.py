@@ -10,7 +10,7 @@ from portal.services.audit import verify
 from portal.services.key import accounts
 from portal.services.requests import batch, dispatch, results
 from portal.services.runtime import clients
-from tests import factories
+from tests import claiming, factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,7 +23,7 @@ def patient(monkeypatch) -> None:
 
 def bring(count: int) -> list[batch.Delivery]:
     client = clients.make_client()
-    calls = dispatch.claim_requests(worker="w", most=count)
+    calls = claiming.claim_requests(worker="w", most=count)
     return [batch.Delivery(call=call, result=dispatch.send_call(call=call, client=client)) for call in calls]
 
 
@@ -126,9 +126,9 @@ def test_a_result_of_another_account_s_call_is_left_to_a_transaction_of_its_own(
 def test_what_a_transaction_claimed_that_was_not_confirmed_is_told_by_its_tokens(sandbox, alice):
     for _ in range(2):
         factories.submit(alice)
-    [kept] = dispatch.claim_requests(worker="w", most=1)
+    [kept] = claiming.claim_requests(worker="w", most=1)
     with transaction.atomic():
-        [lost] = dispatch.claim_requests(worker="w", most=1)
+        [lost] = claiming.claim_requests(worker="w", most=1)
         transaction.set_rollback(True)
 
     assert dispatch.find_claimed(calls=[kept, lost]) == [kept]

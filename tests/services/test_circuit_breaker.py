@@ -14,7 +14,7 @@ from portal.models.clock import Now
 from portal.services.key import accounts, circuit_breaker, credentials, probe
 from portal.services.requests import dispatch, results, submissions
 from portal.services.runtime import clients, leases
-from tests import factories
+from tests import claiming, factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -358,8 +358,8 @@ def test_what_is_in_flight_while_a_timed_pause_ends_keeps_nobody_waiting(sandbox
     finish(sandbox, refused, {"status": 429, "headers": {"Retry-After": "3"}})
     factories.submit(alice)
     models.Key.objects.update(paused_until=Now())
-    assert len(dispatch.claim_requests(worker="w", most=5)) == 1
-    assert dispatch.claim_requests(worker="w", most=5) == []
+    assert len(claiming.claim_requests(worker="w", most=5)) == 1
+    assert claiming.claim_requests(worker="w", most=5) == []
 
 
 def test_a_provider_that_always_says_at_once_is_asked_ever_more_rarely(sandbox, settings, alice):

@@ -122,8 +122,8 @@ def test_there_is_one_row(db):
 # --- A copy ---
 
 CLAIM_ALL = """
-from portal.services.requests import dispatch
-print(len(dispatch.claim_requests(worker="copy", most=5)), "claimed")
+from tests import claiming
+print(len(claiming.claim_requests(worker="copy", most=5)), "claimed")
 """
 
 

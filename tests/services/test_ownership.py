@@ -10,7 +10,7 @@ from portal.services.audit import verify
 from portal.services.mirrors import naming
 from portal.services.requests import dispatch, notes, ownership, results, submissions
 from portal.services.runtime import clients
-from tests import factories
+from tests import claiming, factories
 from tests.admin import rows
 from tests.services.reconciling import ask, entry, scan, script_list, send_late, statuses
 
@@ -145,7 +145,7 @@ def test_two_that_queue_again_in_one_workspace_do_not_wait_for_each_other(alice,
 
 def test_of_two_that_are_claimed_together_for_one_workspace_the_first_is_sent(alice, bob):
     waiting = [factories.submit(person, workspace_uid="w-nobody-s") for person in (alice, bob)]
-    calls = dispatch.claim_requests(worker="w", most=16)
+    calls = claiming.claim_requests(worker="w", most=16)
     assert [call.attempt_id for call in calls] == [waiting[0].attempts.get().pk]
     assert statuses(*waiting) == ["SENDING", "QUEUED"]
 
@@ -153,11 +153,11 @@ def test_of_two_that_are_claimed_together_for_one_workspace_the_first_is_sent(al
 def test_many_that_wait_for_workspaces_are_put_off_by_one_statement(alice, bob):
     for number in range(12):
         factories.submit(alice, workspace_uid=f"space-{number}")
-    assert len(dispatch.claim_requests(worker="w", most=16)) == 12
+    assert len(claiming.claim_requests(worker="w", most=16)) == 12
     waiting = [factories.submit(bob, workspace_uid=f"space-{number}") for number in range(12)]
 
     with CaptureQueriesContext(connection) as captured:
-        assert not dispatch.claim_requests(worker="w", most=16)
+        assert not claiming.claim_requests(worker="w", most=16)
 
     assert statuses(*waiting) == ["QUEUED"] * 12
     assert sum("next_attempt_at" in query["sql"] and query["sql"].startswith("UPDATE") for query in captured) == 1

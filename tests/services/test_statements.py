@@ -17,7 +17,7 @@ from portal.services.reconciliation import reconcile, timeouts
 from portal.services.requests import batch, dispatch, results
 from portal.services.runtime import clients, workers
 from portal.worker import dispatcher
-from tests import factories
+from tests import claiming, factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,7 +50,7 @@ _CLAIM = 1 + 8
 
 def count_claim(*, most: int) -> int:
     with CaptureQueriesContext(connection) as queries:
-        calls = dispatch.claim_requests(worker="w", most=most)
+        calls = claiming.claim_requests(worker="w", most=most)
     assert len(calls) == most
     return count(queries)
 
@@ -80,7 +80,7 @@ def test_a_claim_of_what_was_told_of_takes_no_look(alice):
 
 def test_where_what_was_told_of_is_gone_nothing_is_claimed(alice):
     account = factories.submit(alice).account
-    dispatch.claim_requests(worker="another", most=1)
+    claiming.claim_requests(worker="another", most=1)
     present = batch.Batch(brought=[], most=1, account=account)
     batch.commit_batch(batch=present, worker="w")
     assert present.claimed == []
@@ -105,7 +105,7 @@ def test_a_claim_with_a_paused_key_reads_and_locks_no_request(alice):
     factories.submit(alice)
     models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now(), operator_only=True)
     with CaptureQueriesContext(connection) as queries:
-        assert dispatch.claim_requests(worker="w", most=1) == []
+        assert claiming.claim_requests(worker="w", most=1) == []
     assert not [query for query in queries if query["sql"].startswith('SELECT "portal_request"')]
 
 
@@ -129,7 +129,7 @@ def test_further_results_of_a_batch_take_fewer(alice, client, monkeypatch):
     monkeypatch.setattr(batch, "LONGEST", 60.0)
     for _ in range(5):
         factories.submit(alice)
-    brought = deliver(dispatch.claim_requests(worker="w", most=5), client)
+    brought = deliver(claiming.claim_requests(worker="w", most=5), client)
     counts = []
     for part in (brought[:1], brought[1:]):
         present = batch.Batch(brought=part, most=0)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import (
     BigIntegerField,
     Case,
@@ -78,21 +78,6 @@ class Result:
         if self.failure is None:
             return models.Attempt.Outcome.NOT_SENT
         return models.Attempt.Outcome.UNKNOWN if self.failure.may_exist else models.Attempt.Outcome.FAILED
-
-
-def claim_requests(*, worker: str, most: int) -> list[Call]:
-    """Take the next requests that may be sent now, at most so many, and write their attempts.
-
-    Looks without a lock first, so that an idle worker does not take SQLite's only write lock.
-    """
-    # Read before the lock is waited for: the wait shortens the time to send, and never moves it past the deadline.
-    boottime = agentstation.boottime()
-    account, is_any_due = look_for_requests()
-    if not is_any_due:
-        return []
-    with transaction.atomic():
-        key = circuit_breaker.lock_key(account=account)
-        return claim_with_key(key=key, worker=worker, most=most, boottime=boottime)
 
 
 def look_for_requests() -> tuple[models.Account, bool]:
