@@ -159,8 +159,8 @@ def test_a_set_up_link_is_not_made_in_the_database(record, root):
         "UPDATE portal_workspace SET owner_id = {alice} WHERE uid = 'found'",
         "UPDATE portal_workstation SET request_id = NULL, made_for_id = {request}, is_foreign = {false} WHERE uid = "
         "'found'",
-        "INSERT INTO portal_workspace (account_id, uid, raw, status, name, owner_id, first_seen_at) SELECT account_id, "
-        "'more', '', '', '', {alice}, first_seen_at FROM portal_workspace LIMIT 1",
+        "INSERT INTO portal_workspace (account_id, uid, raw, status, name, is_contested, owner_id, first_seen_at) SELECT "
+        "account_id, 'more', '', '', '', is_contested, {alice}, first_seen_at FROM portal_workspace LIMIT 1",
     ],
 )
 def test_rows_that_no_event_tells_of(record, alice, sql):
