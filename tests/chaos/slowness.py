@@ -23,7 +23,7 @@ def begin(url: str) -> bool:
     try:
         with psycopg.connect(url, options="-c lock_timeout=1s") as connection:
             connection.execute(_FUNCTION.format(seconds=SECONDS))
-            if not connection.execute("SELECT FROM pg_trigger WHERE tgname = 'slow'").fetchone():
+            if not connection.execute("SELECT 1 FROM pg_trigger WHERE tgname = 'slow'").fetchone():
                 connection.execute(_TRIGGER)
     except psycopg.OperationalError:
         return False

@@ -68,7 +68,7 @@ def find_burnt(contents: books.Books, *, pauses: int, bursts: int) -> list[str]:
 
 
 def find_stops(lines: Iterable[Line], *, first: str, steps: Iterable[float]) -> list[str]:
-    """Pauses for a key that was refused, though another was accepted. `first`: the fingerprint of the account's first.
+    """Pauses for a former key that was refused, though the account's first was accepted, whose workers always live.
 
     `steps`: when clocks stepped: which workers live is then not known for a moment.
     """
@@ -76,9 +76,7 @@ def find_stops(lines: Iterable[Line], *, first: str, steps: Iterable[float]) -> 
     for line in lines:
         if line.verb in ("confirm-key", "withdraw-key"):
             accepted = set(line.detail["after"])
-        is_refused = line.verb == "pause" and line.detail["cause"] == "401" and line.fingerprint in accepted
-        if is_refused and len(accepted) > 1 and not any(0 <= line.at - step <= BLIND for step in steps):
-            found.append(
-                f"{line.fingerprint} was refused, and all waited, though {len(accepted) - 1} more are accepted"
-            )
+        is_refused = line.verb == "pause" and line.detail["cause"] == "401" and line.fingerprint not in ("", first)
+        if is_refused and first in accepted and not any(0 <= line.at - step <= BLIND for step in steps):
+            found.append(f"{line.fingerprint} was refused, and all waited, though {first} is accepted")
     return found
