@@ -22,6 +22,7 @@ _SETTLED_AFTER = 3.0  # seconds
 DAY = 86_400
 DAYS_AHEAD_FOR = 10.0
 SLOW_FOR = (3.0, 8.0)
+LOCK_TIMEOUT = 8.0  # seconds: as in settings.DATABASE
 WORKS_FOR = 6.0  # two graces
 
 
@@ -279,7 +280,7 @@ class Killer:
             self.deeds.counts["slow commits"] += 1
             seconds = self._chance.uniform(*SLOW_FOR)
             self._quick_at = time.monotonic() + seconds
-            self.deeds.troubles.append((time.time(), time.time() + seconds + slowness.SECONDS))
+            self.deeds.troubles.append((time.time(), time.time() + seconds + LOCK_TIMEOUT))
 
     def _be_quick(self) -> None:
         slowness.end(self._stage.database.url)

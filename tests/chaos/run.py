@@ -27,8 +27,8 @@ STANDSTILL = 330.0
 LONGEST_ID = 200  # characters, of a mirror
 # So long after everything has settled, the portal may not have seen yet what runs at the provider.
 SEEN_WITHIN = 60.0
-# Fifteen graces and the lists' longest lag, which may be as much.
-ASKED_WITHIN = 32 * stage.SETTLE_GRACE + stage.DEADLINE
+# Fifteen graces and the lists' longest lag, which may be as much, and as long again for rounds that restarts break off.
+ASKED_WITHIN = 60 * stage.SETTLE_GRACE
 OTHERS_EVERY = 15.0
 
 
