@@ -106,8 +106,8 @@ class Store(store.Store):
 
     def insert(self, *values: object) -> None:
         super().insert(*values)
-        if clock_off := self.faults.habits.clock_off:
-            self.database.connection.execute("INSERT INTO offsets VALUES (last_insert_rowid(), ?)", (clock_off,))
+        if off := self.faults.habits.clock_off + self.faults.habits.times_off:
+            self.database.connection.execute("INSERT INTO offsets VALUES (last_insert_rowid(), ?)", (off,))
 
     def list_items(self, type: str) -> list[items.Item]:
         habits = self.faults.habits
