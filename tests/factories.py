@@ -87,10 +87,16 @@ def submit(
     workspace_uid: str = "",
     note: str = "",
     submission: UUID | None = None,
+    workspace_name: str = "",
 ) -> models.Request:
     mark_baseline_scan()
     return submissions.submit_request(
-        requester=requester, submission=submission or uuid4(), type=type, workspace_uid=workspace_uid, note=note
+        requester=requester,
+        submission=submission or uuid4(),
+        type=type,
+        workspace_uid=workspace_uid,
+        workspace_name=workspace_name,
+        note=note,
     )
 
 

@@ -107,7 +107,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
                 "fields": (
                     columns.name(label=_("number")),
                     columns.row_link("requester"),
-                    ("type", columns.value("workspace_uid", label=_("workspace ID"))),
+                    ("type", columns.value("workspace_uid", label=_("workspace ID")), "workspace_name"),
                     "note",
                     ("status", columns.failure()),
                     _COUNTED,

@@ -1,8 +1,8 @@
 """The searchable text of each request, which the database keeps up to date by triggers of its own.
 
-It is made of the request's workspace and note, its requester's names, the UIDs of what it got, and the errors of its
-attempts. A dozen services write one or the other of these: triggers need fewer lines than a call in each, and nobody
-can forget them. Both databases run the same statements.
+It is made of the request's workspace (its UID, or the name of a new one) and note, its requester's names, the UIDs of
+what it got, and the errors of its attempts. A dozen services write one or the other of these: triggers need fewer
+lines than a call in each, and nobody can forget them. Both databases run the same statements.
 """
 
 from django.db import connection, transaction
@@ -16,6 +16,7 @@ _LONGEST_ERROR = 500  # characters of each text of an error
 # --- What is said in SQL ---
 
 
+_SUBMITTED = "{row}.workspace_uid || {row}.workspace_name || ' ' || {row}.note"  # a new one has no UID
 _NAMES = "u.username || ' ' || u.first_name || ' ' || u.last_name"
 _WORKSPACE = "coalesce((SELECT s.uid FROM portal_workspace s WHERE s.id = {workspace_id}), '')"
 
@@ -33,7 +34,7 @@ def _select_words() -> str:
     workspace = _WORKSPACE.format(workspace_id="w.workspace_id")
     return f"""(
         SELECT {_fold(gathered)} FROM (
-            SELECT r.workspace_uid || ' ' || r.note AS piece
+            SELECT {_SUBMITTED.format(row="r")} AS piece
             UNION SELECT {_NAMES} FROM portal_user u WHERE u.id = r.requester_id
             UNION SELECT w.uid || ' ' || {workspace}
                 FROM portal_workstation w WHERE w.request_id = r.id OR w.made_for_id = r.id
@@ -46,7 +47,7 @@ def _select_words() -> str:
 
 def _insert_new() -> str:
     """Of a request that is just being made, of which nothing else tells yet: gathering would take much longer."""
-    words = _fold(f"NEW.workspace_uid || ' ' || NEW.note || ' ' || {_NAMES}")
+    words = _fold(f"{_SUBMITTED.format(row='NEW')} || ' ' || {_NAMES}")
     return (
         f"INSERT INTO portal_searchentry (rowid, words) SELECT NEW.id, {words}"  # noqa: S608
         " FROM portal_user u WHERE u.id = NEW.requester_id"

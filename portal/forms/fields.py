@@ -26,6 +26,8 @@ LENGTHS = {
 class WholeText(forms.CharField):
     """A text that is refused where it is too long. A browser that knows the limit would cut it without a word."""
 
+    widget = forms.TextInput(attrs={"autocomplete": "off"})
+
     def __init__(self, *, error_messages: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(error_messages=LENGTHS | (error_messages or {}), **kwargs)
 

@@ -26,16 +26,15 @@ class WorkspaceChoices(forms.RadioSelect):
     template_name = "forms/widgets/workspace_choices.html"
 
 
+def _make_name_field(label: Any) -> WholeText:
+    help_text = _("Shown instead of the ID, up to 60 characters. AgentStation doesn't see it.")
+    return WholeText(label=label, required=False, max_length=60, help_text=help_text)
+
+
 class WorkspaceNameForm(forms.Form):
     """Names a workspace."""
 
-    name = WholeText(
-        label=_("Name"),
-        required=False,
-        max_length=60,
-        help_text=_("Shown instead of the ID, up to 60 characters. AgentStation doesn't see it."),
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
+    name = _make_name_field(_("Name"))
 
 
 NEW, OTHER = "+new", "+other"  # no workspace can have these as its ID
@@ -62,6 +61,7 @@ class RequestForm(forms.Form):
         validators=[RegexValidator(rf"\A(\{NEW}|\{OTHER}|{_UID.pattern})\Z", NOT_IN_LIST)],
         widget=WorkspaceChoices,
     )
+    workspace_name = _make_name_field(_("Name of the new workspace (optional)"))
     workspace_id = WholeText(
         label=_("Workspace ID"),
         required=False,
@@ -73,7 +73,6 @@ class RequestForm(forms.Form):
         required=False,
         max_length=500,
         help_text=_("For you and your team, up to 500 characters. AgentStation doesn't see it."),
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     submission = forms.UUIDField(
         widget=forms.HiddenInput,
@@ -116,6 +115,8 @@ class RequestForm(forms.Form):
         if place and place != OTHER:
             self.errors.pop("workspace_id", None)  # of a field that is not shown
             cleaned["workspace_id"] = "" if place == NEW else place
+        if cleaned.get("workspace_name") and (cleaned.get("workspace_id") or place == OTHER):
+            self.add_error("workspace_name", _("Only a new workspace gets a name. Choose one, or clear this."))
         return cleaned
 
 
@@ -127,7 +128,6 @@ class ReasonForm(forms.Form):
         max_length=500,
         help_text=_("Why, or what you found out, for the audit log, up to 500 characters. It cannot be changed later."),
         error_messages={"required": _("Say why: the reason is kept in the audit log.")},
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
 

@@ -63,22 +63,12 @@ class RequestQuerySet(models.QuerySet["Request"]):
 class Request(Audited):
     """One submission of the form, shown as R-<number>. Its number is its id."""
 
+    SUBMITTED = ("type", "workspace_uid", "workspace_name", "note")  # what the form says; it never changes
     AUDITED = (
-        "account_id",
-        "requester_id",
-        "submission",
-        "type",
-        "workspace_uid",
-        "note",
-        "created_at",
-        "status",
-        "failure",
-        "attempt_count",
-        "ended_at",
-        "cancel_requested_at",
-        "operator_note",
+        *("account_id", "requester_id", "submission", *SUBMITTED, "created_at"),
+        *("status", "failure", "attempt_count", "ended_at", "cancel_requested_at", "operator_note"),
     )
-    PRIVATE = frozenset({"note"})
+    PRIVATE = frozenset({"workspace_name", "note"})
     BEGINS = True
 
     class Status(models.TextChoices):
@@ -112,6 +102,9 @@ class Request(Audited):
     type = models.CharField(max_length=LONGEST_TYPE)
     workspace_uid = models.CharField(
         max_length=64, blank=True, help_text=_("The workspace asked for; empty: a new one.")
+    )
+    workspace_name = models.CharField(
+        max_length=60, blank=True, help_text=_("What the new workspace is to be called. AgentStation does not see it.")
     )
     note = models.CharField(max_length=500, blank=True, help_text=_("Stays here; AgentStation does not see it."))
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
@@ -149,6 +142,9 @@ class Request(Audited):
         ]
         constraints = [
             models.UniqueConstraint(fields=["requester", "submission"], name="request_submission_once"),
+            models.CheckConstraint(
+                name="request_names_new_workspace", condition=Q(workspace_uid="") | Q(workspace_name="")
+            ),
             models.CheckConstraint(
                 name="request_failure_where_failed",
                 condition=(Q(status__in=["FAILED", "UNKNOWN"]) & ~Q(failure=""))

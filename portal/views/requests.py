@@ -67,6 +67,7 @@ def _fill(request: SignedInRequest) -> dict[str, object]:
             # A workspace that was refused would be refused again.
             workspace = "" if earlier.failure == "422" else earlier.workspace_uid
             values |= {"type": earlier.type, "workspace_id": workspace, "note": earlier.note}
+            values["workspace_name"] = earlier.workspace_name
             values["refused_workspace"] = earlier.workspace_uid if workspace != earlier.workspace_uid else ""
     return values
 
@@ -77,6 +78,7 @@ def _submit(request: SignedInRequest, form: forms.RequestForm) -> models.Request
         submission=form.cleaned_data["submission"],
         type=form.cleaned_data["type"],
         workspace_uid=form.cleaned_data["workspace_id"],
+        workspace_name=form.cleaned_data["workspace_name"],
         note=form.cleaned_data["note"],
         account=read_key(request).account,
     )

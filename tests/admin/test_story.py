@@ -117,11 +117,12 @@ def test_details_and_bytes_are_folded(alice, anna, sign_in):
 def test_it_tells_whoever_looks_no_more_than_they_may_see(alice, olga, sign_in):
     guest = factories.create_user("guest")
     guest.user_permissions.set(Permission.objects.filter(codename__in=("see_all", "view_request")))
-    asked = rows.create_request(alice, note="For Friday.")
+    asked = rows.create_request(alice, note="For Friday.", workspace_name="Plan")
     rows.create_attempt(asked)
     rows.create_event(olga, verb="close", request_number=asked.pk, target=f"request {asked.label}", reason="secret")
     page = sign_in(guest).get(f"/admin/portal/request/{asked.pk}/change/").text
     assert "For Friday." in page
+    assert "in a new workspace, to be called <bdi>Plan</bdi>." in " ".join(page.split())
     assert "secret" not in page
     assert "credits are used up" not in page
 

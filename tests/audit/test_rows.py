@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
     ("table", "column", "value"),
     [
         ("request", "note", "another"),
+        ("workspace", "name", "another"),
         ("request", "type", "max"),
         ("request", "workspace_uid", "w"),
         ("request", "attempt_count", 7),

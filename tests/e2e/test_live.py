@@ -136,6 +136,26 @@ def test_an_ended_session_is_said_and_takes_nothing_away(shaky, portal):
     shaky.wait_for_url(f"{portal.address}/requests/new/?again=1")
 
 
+def test_the_name_of_a_workspace_is_asked_for_where_a_new_one_is_chosen(signed_in, portal):
+    page = signed_in
+    page.goto(f"{portal.address}/requests/new/")
+    name, uid = page.locator("[name=workspace_name]"), page.locator("[name=workspace_id]")
+    name.fill("Rehearsal room")
+    expect(uid).to_be_hidden()
+    page.check('[name=place][value="+other"]')
+    expect(name).to_be_hidden()
+    uid.fill("slow-1")
+    page.check("[name=type][value=python]")
+    page.click("main form button[type=submit]")
+    expect(page.locator(".errorlist")).to_have_text("Only a new workspace gets a name. Choose one, or clear this.")
+    expect(name).to_have_value("Rehearsal room")
+    assert not checks.check_axe(page)
+    page.check('[name=place][value="+new"]')
+    page.click("main form button[type=submit]")
+    await_status(page, "succeeded")
+    expect(page.get_by_role("complementary").get_by_role("link", name="Rehearsal room")).to_be_visible()
+
+
 def count_polls(page: Page) -> list[str]:
     polls: list[str] = []
 

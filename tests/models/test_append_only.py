@@ -63,6 +63,7 @@ def refuse(sql: str) -> None:
         "UPDATE portal_attempt SET outcome = 'SENDING', ended_at = NULL",
         "DELETE FROM portal_attempt",
         "UPDATE portal_request SET note = 'another'",
+        "UPDATE portal_request SET workspace_name = 'another'",
         "UPDATE portal_request SET type = 'max'",
         "UPDATE portal_request SET workspace_uid = 'w'",
         "UPDATE portal_request SET requester_id = requester_id + 1",

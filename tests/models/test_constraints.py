@@ -65,6 +65,10 @@ def test_a_request_s_columns_agree_with_its_status(alice, values):
     refuse(lambda: models.Request.objects.filter(pk=portal_request.pk).update(**values))
 
 
+def test_only_a_new_workspace_is_given_a_name(alice):
+    refuse(lambda: factories.submit(alice, workspace_uid="w", workspace_name="Plan"))
+
+
 def test_a_submission_is_one_request_of_its_requester(alice):
     first = factories.submit(alice)
     values = {"account": first.account, "requester": alice, "submission": first.submission, "type": "max"}

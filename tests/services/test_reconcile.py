@@ -1,5 +1,6 @@
 """Unknown requests are reconciled by scans of the provider's lists: found, sent again, or put before a person."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -82,6 +83,29 @@ def test_what_was_made_unsaid_is_adopted_by_one_look_and_never_asked_for_again(
         "after": "SUCCEEDED",
     }
     assert not models.Workstation.objects.orphans().exists()
+
+
+@pytest.mark.parametrize("way", ["in time", "late", "reconciled"])
+def test_the_new_workspace_gets_the_name_that_was_asked_for_and_keeps_the_one_it_has(
+    sandbox, alice, lease, recovering, way
+):
+    if way == "late":
+        portal_request, call, result = send_late(sandbox, alice, recovering, workspace_name="Plan")
+        results.record_result(call=call, result=result)
+    else:
+        portal_request = ask(sandbox, alice, "" if way == "in time" else "reset-made", workspace_name="Plan")
+    scan(lease)
+
+    assert statuses(portal_request) == ["SUCCEEDED"]
+    space = factories.get_workspace(portal_request.workstation)
+    assert (space.owner, space.name) == (alice, "Plan")
+    assert [json.loads(post["body"]) for post in sandbox.record()["posts"]] == [{"type": "python"}]
+    told = [change.columns for event in models.Event.objects.all() for change in event.changes]
+    assert any("name" in columns for columns in told)
+    assert "Plan" not in str(told)
+    ask(sandbox, alice, workspace_uid=space.uid)
+    space.refresh_from_db()
+    assert space.name == "Plan"
 
 
 def test_a_workstation_that_ended_before_we_looked_is_adopted_and_not_live(sandbox, alice, lease):

@@ -51,6 +51,7 @@ def test_a_row_says_all_of_its_request(download, alice, anna):
         "requested_by": "alice",
         "type": "python",
         "workspace_asked": "space-1",
+        "workspace_name": "",
         "note": "für Zürich",
         "state": "FAILED",
         "failure": "402",
@@ -123,8 +124,9 @@ def test_a_cell_that_would_be_a_formula_is_defused(download, alice, text, defuse
 
 
 def test_quotes_commas_and_lines_stay_in_their_cell(download, alice):
-    rows.create_request(alice, note='a "quoted", note;\nof two lines\u2028')
-    assert download(alice)[0]["note"] == 'a "quoted", note;\nof two lines\u2028'
+    rows.create_request(alice, note='a "quoted", note;\nof two lines\u2028', workspace_name="Plan, B")
+    (row,) = download(alice)
+    assert (row["note"], row["workspace_name"]) == ('a "quoted", note;\nof two lines\u2028', "Plan, B")
 
 
 def test_it_is_recorded_before_the_first_byte(sign_in, alice, anna):

@@ -40,6 +40,10 @@ def test_a_good_form_leads_to_the_request_s_page(sign_in, alice):
         ({"workspace_id": "abc\x00"}, "This has a character that can&#x27;t be stored."),
         ({"workspace_id": "abc\u202e"}, "A workspace ID has 1 to 64"),
         ({"workspace_id": "ümlaut"}, "A workspace ID has 1 to 64"),
+        ({"workspace_name": "x" * 61}, "Shorten it to 60 or fewer."),
+        ({"workspace_name": "Plan", "workspace_id": "abc"}, "Only a new workspace gets a name."),
+        ({"workspace_name": "Plan", "place": "abc"}, "Only a new workspace gets a name."),
+        ({"workspace_name": "Plan", "place": "+other"}, "Only a new workspace gets a name."),
         ({"note": "x" * 501}, "Shorten it to 500 or fewer."),
         ({"note": "a\x00b"}, "This has a character that can&#x27;t be stored."),
         ({"submission": ""}, "lost its number"),
@@ -70,13 +74,25 @@ def test_the_same_form_again_leads_to_the_same_request(sign_in, alice):
     assert models.Request.objects.count() == 1
 
 
-def test_the_same_number_with_other_values_gives_the_form_with_a_new_one(sign_in, alice):
-    browser, values = sign_in(alice), fill()
+@pytest.mark.parametrize("changes", [{"type": "max"}, {"workspace_name": "Another"}])
+def test_the_same_number_with_other_values_gives_the_form_with_a_new_one(sign_in, alice, changes):
+    browser, values = sign_in(alice), fill(workspace_name="Plan")
     browser.post(NEW, values)
-    response = browser.post(NEW, values | {"type": "max"})
+    response = browser.post(NEW, values | changes)
     assert response.status_code == 200
     assert "already submitted with other values" in response.content.decode()
     assert response.context["form"]["submission"].value() != values["submission"]
+
+
+@pytest.mark.parametrize("place", [{}, {"place": "+new", "workspace_id": "left-over"}])
+def test_a_new_workspace_may_be_given_a_name(sign_in, alice, place):
+    browser = sign_in(alice)
+    shown = browser.post(NEW, fill(workspace_name="Plan <b>", **place), follow=True)
+    portal_request = models.Request.objects.get()
+    assert (portal_request.workspace_uid, portal_request.workspace_name) == ("", "Plan <b>")
+    assert "Plan &lt;b&gt;" in shown.content.decode()
+    assert browser.get(f"{NEW}?again={portal_request.pk}").context["form"]["workspace_name"].value() == "Plan <b>"
+    assert [row.pk for row in browser.get("/requests/?q=plan").context["page"].requests] == [portal_request.pk]
 
 
 def test_marks_that_turn_the_writing_are_kept_in_a_note(sign_in, alice):

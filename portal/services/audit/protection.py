@@ -54,7 +54,7 @@ def list_rules() -> list[Rule]:
     """All of them, for the database in use."""
     of_attempt = "(SELECT a.request_id FROM portal_attempt a WHERE a.id = OLD.attempt_id)"
     claim = ("id", "request_id", "number", "worker", "token", "key_fingerprint", "claimed_at", "claimed_tick")
-    submission = ("id", "account_id", "requester_id", "submission", "type", "workspace_uid", "note", "created_at")
+    submission = ("id", "account_id", "requester_id", "submission", *models.Request.SUBMITTED, "created_at")
     skips = f"NEW.last NOT BETWEEN OLD.last + 1 AND OLD.last + {_MOST_NUMBERS}"
     rules = [
         Rule(table="portal_event", act="UPDATE"),

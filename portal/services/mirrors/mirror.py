@@ -111,9 +111,9 @@ def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Worksta
         if attempt.stored_workspace is not None:
             workspace = models.Workspace.objects.filter(pk=attempt.stored_workspace).first()
         if workspace is None:
-            workspace = models.Workspace.objects.create(
-                account=account, uid=told.uid, owner=portal_request.requester, **_describe_workspace(told)
-            )
+            values = {"owner": portal_request.requester, "name": portal_request.workspace_name}
+            values |= _describe_workspace(told)
+            workspace = models.Workspace.objects.create(account=account, uid=told.uid, **values)
             contents.store_contents(told=[(workspace, told)])
             fresh.append(workspace)
         elif workspace.owner_id in (None, portal_request.requester_id):
@@ -231,8 +231,8 @@ def store_listed(
 def assign_workstation(*, stored: models.Workstation, portal_request: models.Request) -> list[Model]:
     """Make the request the workstation's owner, and its requester the owner of a workspace that has none.
 
-    A named workspace is theirs even where the provider's response leaves it out. Returns the rows that this changed,
-    for the event.
+    That one gets the name that the request has for it. One that was asked for is theirs even where the provider's
+    response leaves it out. Returns the rows that this changed, for the event.
     """
     if stored.workspace is None and portal_request.workspace_uid:
         stored.workspace, _ = models.Workspace.objects.get_or_create(
@@ -244,8 +244,8 @@ def assign_workstation(*, stored: models.Workstation, portal_request: models.Req
         stored.save(update_fields=["request", "made_for"])
     if stored.workspace is None or stored.workspace.owner is not None or stored.workspace.is_contested:
         return [stored]
-    stored.workspace.owner = portal_request.requester
-    stored.workspace.save(update_fields=["owner"])
+    stored.workspace.owner, stored.workspace.name = portal_request.requester, portal_request.workspace_name
+    stored.workspace.save(update_fields=["owner", "name"])
     return [stored, stored.workspace]
 
 

@@ -39,14 +39,16 @@ def submit_request(
     type: str,
     workspace_uid: str,
     note: str,
+    workspace_name: str = "",
     account: models.Account | None = None,
 ) -> models.Request:
     """Put a request into the queue; the same submission again gives the same request.
 
-    `account`: the present one, where the caller has just read it. Raises SubmissionReused where the values of the same
-    submission differ, WorkspaceNotFound for another person's workspace, limits.Limited for one too many a minute.
+    `workspace_name`: of a new one. `account`: the present one, where the caller has just read it. Raises
+    SubmissionReused where the values of the same submission differ, WorkspaceNotFound for another person's workspace,
+    limits.Limited for one too many a minute.
     """
-    values = {"type": type, "workspace_uid": workspace_uid, "note": note}
+    values = dict(zip(models.Request.SUBMITTED, (type, workspace_uid, workspace_name, note), strict=True))
     account = account or accounts.get_current_account()
     try:
         _check_workspace(account=account, requester=requester, uid=workspace_uid)

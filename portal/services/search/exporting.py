@@ -62,7 +62,8 @@ def _may_read_on(actor: models.User) -> bool:
 # --- What a row says ---
 
 _REQUEST_COLUMNS = (
-    *("number", "requested_by", "type", "workspace_asked", "note", "state", "failure", "requested_at", "ended_at"),
+    *("number", "requested_by", "type", "workspace_asked", "workspace_name", "note"),
+    *("state", "failure", "requested_at", "ended_at"),
     *("took_seconds", "attempts", "was_unknown", "workstation", "workspace", "http_status", "error", "message"),
 )
 _WORKSTATION_COLUMNS = (
@@ -74,7 +75,7 @@ _EVENT_COLUMNS = ("id", "at", "actor", "address", "http_request", "verb", "targe
 
 def _read_requests(ids: list[int], _: tzinfo) -> Iterator[Row]:
     rows = models.Request.objects.filter(pk__in=ids).values(
-        *("id", "requester__username", "type", "workspace_uid", "note", "status", "failure", "created_at", "ended_at"),
+        *("id", "requester__username", *models.Request.SUBMITTED, "status", "failure", "created_at", "ended_at"),
         *("took", "was_unknown", "workstation__uid", "workstation__workspace__uid"),
     )
     found = {row["id"]: row for row in rows}
@@ -89,25 +90,14 @@ def _read_requests(ids: list[int], _: tzinfo) -> Iterator[Row]:
 
 def _describe_request(row: Row, attempts: list[Row]) -> Row:
     last = attempts[-1] if attempts else {"http_status": None, "error": "", "message": ""}
-    return {
-        "number": row["id"],
-        "requested_by": row["requester__username"],
-        "type": row["type"],
-        "workspace_asked": row["workspace_uid"],
-        "note": row["note"],
-        "state": row["status"],
-        "failure": row["failure"],
-        "requested_at": row["created_at"],
-        "ended_at": row["ended_at"],
-        "took_seconds": None if row["took"] is None else round(row["took"], 3),
-        "attempts": len(attempts),
-        "was_unknown": row["was_unknown"],
-        "workstation": row["workstation__uid"] or "",
-        "workspace": row["workstation__workspace__uid"] or "",
-        "http_status": last["http_status"],
-        "error": last["error"],
-        "message": last["message"],
-    }
+    values = (
+        *(row["id"], row["requester__username"], *(row[name] for name in models.Request.SUBMITTED)),
+        *(row["status"], row["failure"], row["created_at"], row["ended_at"]),
+        *(None if row["took"] is None else round(row["took"], 3), len(attempts), row["was_unknown"]),
+        *(row["workstation__uid"] or "", row["workstation__workspace__uid"] or ""),
+        *(last["http_status"], last["error"], last["message"]),
+    )
+    return dict(zip(_REQUEST_COLUMNS, values, strict=True))
 
 
 def _read_workstations(ids: list[int], zone: tzinfo) -> Iterator[Row]:
