@@ -29,10 +29,14 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         """Those that the person may see: of their own requests, or all with the permission to see all."""
         return self if user.has_perm("portal.see_all") else self.filter(request__requester=user)
 
-    def live(self) -> "WorkstationQuerySet":
-        """Those that still run, as far as is known, and have a name to be asked about."""
+    def running(self) -> "WorkstationQuerySet":
+        """Those that still run, as far as is known."""
         # Of all accounts: SQLite takes the index of live ones only for an account, else it walks through all there are.
-        return self.filter(ended_at=None, is_nameless=False, account__in=Account.objects.all())
+        return self.filter(ended_at=None, account__in=Account.objects.all())
+
+    def live(self) -> "WorkstationQuerySet":
+        """Those that still run and have a name to be asked about."""
+        return self.running().filter(is_nameless=False)
 
     def due_for_release(self, account: Account) -> "WorkstationQuerySet":
         """Those whose release may be sent now: the least tried first, then the longest due.

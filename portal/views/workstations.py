@@ -48,7 +48,7 @@ def find_all(request: SignedInRequest, form: forms.WorkstationFilterForm, part: 
 def _choose_rows(request: SignedInRequest, form: forms.WorkstationFilterForm) -> WorkstationQuerySet:
     """All that the form leaves of what the person may see, but for the period."""
     rows, shown, values = models.Workstation.objects.all(), form.shown, form.cleaned_data
-    rows = {"running": rows.live(), "ended": rows.exclude(ended_at=None), "all": rows}[shown]
+    rows = {"running": rows.running(), "ended": rows.exclude(ended_at=None), "all": rows}[shown]
     rows = rows.filter(type=values["type"]) if values.get("type") else rows
     people = values.get("person", [request.user.pk])
     return rows if people is None else rows.alias(whose=F("request__requester") + 0).filter(whose__in=people)

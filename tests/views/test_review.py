@@ -229,7 +229,7 @@ def test_without_an_unassigned_workstation_none_can_be_linked(sign_in, unknown, 
     page = read(sign_in(olga).get("/unknown/"))
     option = find_option(page, "adopt")
     assert "disabled" in option
-    assert "Not now: No unassigned workstation is known" in option
+    assert "Not now: None of the unassigned can be linked" in option
     assert 'name="workstation"' not in page
     # The first answer that can be chosen is the one that an error leads to.
     assert f'id="request-{unknown.pk}-decision_0"' in find_option(page, "not-created")

@@ -106,8 +106,9 @@ def _read_workstations(ids: list[int], zone: tzinfo) -> Iterator[Row]:
         owned, by, times = row.request, row.release_requested_by, (row.created_at, row.ended_at)
         local = (f"{time.astimezone(zone):%Y-%m-%d %H:%M:%S}" if time else "" for time in times)
         values = (
-            *(row.uid, row.type, row.status, owned and owned.requester.get_username(), row.request_id),
-            *(owned and owned.note, row.workspace and row.workspace.uid),
+            *(row.uid, row.type, row.status if row.is_live or row.status in row.ENDED_STATUSES else "ended"),
+            *(owned and owned.requester.get_username(), row.request_id, owned and owned.note),
+            *(row.workspace and row.workspace.uid,),
             *(*times, row.seconds_run, by and by.get_username(), *local),
         )
         yield dict(zip(_WORKSTATION_COLUMNS, values, strict=True))

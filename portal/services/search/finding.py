@@ -96,7 +96,7 @@ def find_workstations(
     rows = rows.filter(Q(first_seen_at__lt=until) | Q(created_at__lt=until)) if until else rows
     below = min(find(since=None, until=until)[1], part.below)
     rows = periods.bound_ids(rows=rows, key="pk", above=part.above, below=below)
-    ways = [rows.live() if since else rows]
+    ways = [rows.running() if since else rows]
     if since:
         for digits in range(1, 10):
             above, _ = find(since=since - timedelta(seconds=10**digits), until=None)

@@ -83,7 +83,7 @@ def _count_now(account: models.Account) -> list[Figure]:
     states = (_States.QUEUED, _States.SENDING, _States.UNKNOWN)
     under_way = models.Request.objects.filter(account=account, status__in=states)
     counts = dict(under_way.order_by().values_list("status").annotate(Count("pk")))
-    running = models.Workstation.objects.live().filter(account=account)
+    running = models.Workstation.objects.running().filter(account=account)
     counted = running.aggregate(all=Count("pk"), long=Count("pk", filter=Q(first_seen_at__lt=Now() - _LONG)))
     changes = models.Notice.objects.filter(acknowledged_at=None).count()
     return [

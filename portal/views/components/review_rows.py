@@ -170,7 +170,7 @@ def _ask_about_request(case: review.Case, *, user: models.User, expectation: str
 
 
 def _list_answers(case: review.Case, *, user: models.User, expectation: str) -> list[Option]:
-    none_known = _("No unassigned workstation is known. One can be linked as soon as AgentStation's lists show it.")
+    none_known = _("None of the unassigned can be linked. One can be as soon as AgentStation's lists show its ID.")
     obstacle = operator_actions.find_obstacle(actor=user, portal_request=case.portal_request)
     return [
         Option(
@@ -197,6 +197,8 @@ def _describe_not_created(case: review.Case) -> Option:
         )
         return Option(value=value, label=_("Not created: send again"), leads_to=leads_to)
     leads_to = _("The request is cancelled: the account that it was sent to is no longer in use.")
+    if not case.portal_request.requester.is_active:
+        leads_to = _("The request is cancelled: its requester may no longer request workstations.")
     if case.portal_request.cancel_requested_at is not None:
         leads_to = _("The request is cancelled, as its requester wants.")
     return Option(value=value, label=_("Not created: cancel"), leads_to=leads_to)
