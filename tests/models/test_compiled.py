@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @compiled(person=BigIntegerField(), since=DateTimeField(), submission=UUIDField())
 def find_requests(*, person: int, since: datetime, submission: UUID) -> QuerySet[models.Request]:
-    others = models.Request.objects.filter(requester=person, created_at__lt=Now()).exclude(pk=OuterRef("pk"))
+    others = models.Request.objects.filter(requester=person, created_at__lte=Now()).exclude(pk=OuterRef("pk"))
     rows = models.Request.objects.filter(created_at__gte=since, submission=submission)
     rows = rows.annotate(has_more=Exists(others))  # type: ignore[no-redef]
     return rows.filter(requester=person).select_related("requester")
