@@ -253,7 +253,7 @@ ROWS = (
     Failure(
         code="by-operator",
         title=_("An operator paused sending"),
-        cause=_("Sending is paused on purpose: the status page says by whom and why. Requests are saved and wait."),
+        cause=_("Sending is paused on purpose; the status page lists by whom and why. Requests are saved and wait."),
         actor=Actor.OPERATOR,
         steps=(_("Wait. Requests are sent automatically once %(operator)s resumes sending."),),
         operator_steps=(_("Resume sending on the status page. Waiting requests are sent automatically."),),

@@ -61,7 +61,12 @@ def _pause(cause: str) -> None:
     now = timezone.now().replace(microsecond=0)
     until = now + timedelta(hours=1) if cause in UNTIL_A_TIME else None
     values = {"paused_at": now, "paused_until": until, "pause_seconds": 3600 if until else 0}
-    _change_key(state="PAUSED", cause=cause, operator_only=cause in ("402", "new-key", "database-moved"), **values)
+    _change_key(
+        state="PAUSED",
+        cause=cause,
+        operator_only=cause in ("402", "by-operator", "new-key", "database-moved"),
+        **values,
+    )
     if cause == models.NEW_KEY:
         models.Credential.objects.create(
             account=accounts.get_current_account(),
