@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,3 +103,16 @@ def test_each_job_is_named():
     names = [job.name for job in scheduler.list_jobs(client=clients.make_client())]
     for path in (SETTINGS, next((ROOT / "docs/decisions").glob("0007-*.md"))):
         assert not [name for name in names if f"`{name}`" not in path.read_text()], path
+
+
+def test_the_files_that_the_asvs_list_names_are_there():
+    named = set(re.findall(r"`((?!/)[\w./-]+(?:\.py|\.html|\.conf|/))`", (ROOT / "docs" / "asvs.csv").read_text()))
+    assert len(named) > 40
+    assert [name for name in named if not any((folder / name).exists() for folder in (ROOT, ROOT / "portal"))] == []
+
+
+def test_the_asvs_list_is_printed_whole():
+    printed = subprocess.run(
+        [sys.executable, ROOT / "docs" / "asvs.py"], capture_output=True, text=True, check=True
+    ).stdout
+    assert [printed.count(f"| {verdict} |") for verdict in ("pass", "part", "FAIL")] == [124, 41, 1]
