@@ -23,19 +23,13 @@ class User(Audited, AbstractUser):
     """A person. People are deactivated, never deleted: their requests are kept."""
 
     AUDITED = (
-        "username",
-        "first_name",
-        "last_name",
-        "email",
-        "password",
-        "is_active",
-        "is_staff",
-        "is_superuser",
-        "time_zone",
+        *("username", "first_name", "last_name", "email", "password"),
+        *("is_active", "is_staff", "is_superuser", "time_zone"),
     )
     PRIVATE = frozenset({"first_name", "last_name", "email", "password"})
 
     time_zone = models.CharField(max_length=64, blank=True, help_text=_("Of the times they see; empty: the portal's."))
+    last_read_release = models.BigIntegerField(default=0, editable=False)  # the event of the newest that they dismissed
 
     _granted: frozenset[str] | None = None
 

@@ -4,14 +4,14 @@ from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from portal import models
+from portal.services.people import people
 from portal.services.reports import usual
 from portal.views.components import live, overview, own
 from portal.views.http import SignedInRequest, read_key
-
-_DISMISSED = "dismissed"  # of the session: the newest release that its person has read of
 
 
 @require_GET
@@ -33,21 +33,20 @@ def live_home(request: SignedInRequest) -> HttpResponse:
 
 @require_POST
 def dismiss(request: SignedInRequest, number: int) -> HttpResponse:
-    """Say no more of the releases up to this event, in this session."""
-    request.session[_DISMISSED] = number
+    """Say no more of the releases up to this event."""
+    people.dismiss_releases(person=request.user, until=get_object_or_404(models.Event, pk=number))
     return redirect("home")
 
 
 def _show(request: SignedInRequest) -> dict[str, Any]:
     key = read_key(request)
     found = own.read_own(user=request.user)
-    dismissed = request.session.get(_DISMISSED, 0)
     version = live.read_version(request, found.facts, key=key)
     return {
         "own": found,
         "live": live.Part(version=version, pause=5 if found.is_busy else 15),
         # Called where they are shown, which a poll without news does not.
-        "list_released": partial(own.list_released, found=found, user=request.user, after=dismissed),
+        "list_released": partial(own.list_released, found=found, user=request.user),
         "list_again": partial(own.list_again, user=request.user, requests=found.requests),
         "read_usual_time": partial(usual.read_usual_time, account=key.account),
     }

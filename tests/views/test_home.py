@@ -108,3 +108,20 @@ def test_what_somebody_else_released_is_said_once_with_who_and_why(sign_in, alic
     assert 'id="released"' not in read_home(sign_in(bob))
     browser.post(link[1])
     assert 'id="released"' not in read_home(browser)
+    assert 'id="released"' not in read_home(sign_in(alice))
+
+
+def test_a_later_release_is_said_though_an_earlier_one_was_dismissed(sign_in, alice, olga):
+    dismissed: list[str] = []
+    for uid in ("first", "second"):
+        rows.create_workstation(one := rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now()), uid=uid)
+        releases.request_release(actor=olga, workstation=one.workstation, reason="Idle.")
+        browser = sign_in(alice)
+        told = read_home(browser).partition('id="released"')[2].partition("</section>")[0]
+        assert one.label in told
+        assert not any(f"{label}<" in told for label in dismissed)
+        link = re.search(r'action="(/dismiss/[0-9]*/)"', told)
+        assert link
+        browser.post(link[1])
+        dismissed.append(one.label)
+    assert sign_in(alice).post(f"/dismiss/{2**64}/").status_code == 404

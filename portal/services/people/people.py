@@ -20,6 +20,11 @@ def set_time_zone(*, person: models.User, time_zone: str) -> None:
     audit.record(Verb.SET_TIME_ZONE, stored, by=stored, detail={"before": before, "after": time_zone})
 
 
+def dismiss_releases(*, person: models.User, until: models.Event) -> None:
+    """Say no more to the person of what others released of theirs, up to this event."""
+    models.User.objects.filter(pk=person.pk, last_read_release__lt=until.pk).update(last_read_release=until.pk)
+
+
 def name_operators() -> str:
     """Who can resume sending, as part of a sentence: by their names, unless they are many or nobody."""
     operators = models.User.objects.filter(groups__permissions__codename="resume_key", is_active=True).distinct()

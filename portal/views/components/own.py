@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from itertools import takewhile
+from operator import attrgetter
 
 from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
@@ -67,14 +68,9 @@ class Own:
     @property
     def facts(self) -> tuple[object, ...]:
         """What tells whether it has changed."""
-        return (
-            [(row.pk, row.status, row.failure, row.operator_note) for row in self.requests],
-            [
-                (row.pk, row.status, row.type, row.workspace_id, row.release_requested_at, row.doubted_at)
-                for row in self.workstations
-            ],
-            [(share.pk, share.level) for share in self.shared],
-        )
+        requests = [(row.pk, row.status, row.failure, row.operator_note) for row in self.requests]
+        columns = attrgetter("pk", "status", "type", "workspace_id", "release_requested_at", "doubted_at")
+        return requests, list(map(columns, self.workstations)), [(share.pk, share.level) for share in self.shared]
 
 
 def read_own(*, user: models.User) -> Own:
@@ -126,13 +122,12 @@ def _describe_urgent(portal_request: models.Request) -> Urgent:
     return Urgent(request=portal_request, words=words, action=_("Open request"), link=link)
 
 
-def list_released(*, found: Own, user: models.User, after: int) -> list[tuple[models.Event, models.Request]]:
-    """What others released of the person's in the last days, by events after that one, newest first. One query."""
+def list_released(*, found: Own, user: models.User) -> list[tuple[models.Event, models.Request]]:
+    """What others released of the person's in the last days and they have not dismissed, newest first. One query."""
     rows = {row.pk: row for row in found.requests if row.status == _States.SUCCEEDED}
-    events = models.Event.objects.filter(
-        request_number__in=rows, verb=Verb.REQUEST_RELEASE, at__gt=timezone.now() - _STALE, pk__gt=after
-    )
-    return [(event, rows[event.request_number]) for event in events.exclude(actor_id=user.pk).order_by("-id")]
+    events = models.Event.objects.filter(request_number__in=rows, verb=Verb.REQUEST_RELEASE)
+    news = events.filter(at__gt=timezone.now() - _STALE, pk__gt=user.last_read_release).exclude(actor_id=user.pk)
+    return [(event, rows[event.request_number]) for event in news.order_by("-id")]
 
 
 def list_again(*, user: models.User, requests: Iterable[models.Request]) -> list[Again]:

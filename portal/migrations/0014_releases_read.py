@@ -1,0 +1,14 @@
+"""A person is told once of a release of somebody else's, in whichever browser they are."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("portal", "0010_workspace_names")]
+    operations = [
+        migrations.AddField(
+            model_name="user",
+            name="last_read_release",
+            field=models.BigIntegerField(default=0, editable=False),
+        ),
+    ]
