@@ -55,6 +55,14 @@ class RequestQuerySet(models.QuerySet["Request"]):
         """Unknown ones that only a person can settle: the portal says so, or it has left their account."""
         return self.filter(status=Request.Status.UNKNOWN).exclude(operator_note="", account__retired_at=None)
 
+    def count_under_way(self, account: Account) -> dict[str, int]:
+        """How many of the account's stand in each of the states that have an end to come."""
+        counts: dict[str, int] = dict.fromkeys(
+            (Request.Status.QUEUED, Request.Status.SENDING, Request.Status.UNKNOWN), 0
+        )
+        rows = self.filter(account=account, status__in=counts).order_by()
+        return counts | dict(rows.values_list("status").annotate(models.Count("pk")))
+
     def being_checked(self) -> "RequestQuerySet":
         """Unknown ones that the portal settles by itself, as far as it knows."""
         return self.filter(status=Request.Status.UNKNOWN, operator_note="", account__retired_at=None)

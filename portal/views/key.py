@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
-from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -48,29 +47,17 @@ def live_banner(request: SignedInRequest) -> HttpResponse:
 def _show(request: SignedInRequest) -> dict[str, Any]:
     key = read_key(request)
     account = key.account
-    states = models.Request.Status
-    under_way = models.Request.objects.filter(
-        account=account, status__in=(states.QUEUED, states.SENDING, states.UNKNOWN)
-    )
-    counts = dict(under_way.order_by().values_list("status").annotate(Count("pk")))
+    counts = models.Request.objects.count_under_way(account)
     orphans = list(models.Workstation.objects.orphans().filter(account=account).order_by("id")[:20])
     is_alive = workers.is_worker_alive()
     questions = credentials.list_questions(account=account)
     releases_wait_until = releases.find_next_try(account=account)
-    facts = (
-        sorted(counts.items()),
-        is_alive,
-        [row.pk for row in orphans],
-        [row.pk for row in questions],
-        account.shared_at,
-        releases_wait_until,
-    )
+    numbers = [[row.pk for row in rows] for rows in (orphans, questions)]
+    facts = sorted(counts.items()), is_alive, numbers, account.shared_at, releases_wait_until
     version = live.read_version(request, facts, key=key)
     return {
         "account": account,
-        "queued": counts.get(states.QUEUED, 0),
-        "sending": counts.get(states.SENDING, 0),
-        "unknown": counts.get(states.UNKNOWN, 0),
+        "counts": counts,
         "orphans": orphans,
         "questions": questions,
         "releases_wait_until": releases_wait_until,
@@ -80,7 +67,7 @@ def _show(request: SignedInRequest) -> dict[str, Any]:
         "tried": _find_tried(account) if key.is_resuming else None,
         "read_pauses": partial(pauses.read_pauses, key=key),  # called by the one template that shows them
         "reason_form": forms.ReasonForm(),
-        "support": pauses.describe_payment(key=key, waiting=counts.get(states.QUEUED, 0)),
+        "support": pauses.describe_payment(key=key, waiting=counts[models.Request.Status.QUEUED]),
         "live": live.Part(version=version, pause=5, is_awaited=key.state != models.Key.State.ACTIVE),
     }
 

@@ -9,7 +9,10 @@ from django.utils.html import strip_tags
 
 from portal import models
 from portal.models.clock import Now
+from portal.models.event import Verb
+from portal.services import audit
 from portal.services.key import accounts
+from portal.services.reconciliation import review
 from tests import factories
 from tests.admin import rows
 
@@ -62,13 +65,48 @@ def test_what_needs_an_operator_comes_first_and_says_what_it_is(sign_in, alice, 
     page = " ".join(read_home(sign_in(olga)).split())
     needed = page.partition('id="needed"')[2].partition("</section>")[0]
     assert "3 things need you" in needed
-    assert "Paused: payment required," in needed
+    assert "Paused: payment required, since" in needed
     assert "1 waiting, the oldest since" in needed
     assert "<bdi>alice</bdi>: was <bdi>Chromium</bdi> created?" in needed
     assert "1 unassigned workstation" in needed
     assert 'action="/key/resume/"' in needed
     assert page.index('id="needed"') < page.index('id="overview"') < page.index('id="look-up"')
     assert "need you" not in read_home(sign_in(anna))
+
+
+def test_it_says_which_request_paused_sending_and_since_when_people_are_asked(sign_in, alice, olga):
+    now, values = timezone.now(), {"status": "UNKNOWN", "failure": "no-answer", "was_unknown": True}
+    cause = factories.submit(alice)
+    asked = rows.create_request(alice, account=cause.account, operator_note="?", **values)
+    audit.record(Verb.NEEDS_REVIEW, asked)
+    keys = models.Key.objects.filter(account=cause.account)
+    keys.update(state="PAUSED", cause="402", paused_at=now, operator_only=True)
+    audit.record(Verb.PAUSE, keys.get(), detail={"cause": "402", "request": cause.pk})
+    needed = read_home(sign_in(olga)).partition('id="needed"')[2].partition("</section>")[0]
+    words = " ".join(strip_tags(needed).split())
+    assert f"Caused by {cause.label}." in words
+    assert f'href="/requests/{cause.pk}/"' in needed
+    assert re.search(rf"{asked.label} alice: was Python created\? asked since \d+ [A-Z][a-z]+, \d\d:\d\d UTC", words)
+
+
+def test_it_says_when_all_is_known_that_is_checked_and_what_runs_for_long(sign_in, alice, olga):
+    account, now = accounts.get_current_account(), timezone.now()
+    portal_request = rows.create_request(alice, account=account, status="UNKNOWN", failure="no-answer")
+    attempt = rows.create_attempt(portal_request, outcome="UNKNOWN", failure="no-answer", deadline_at=now)
+    rows.create_workstation(rows.create_request(alice, account=account, status="SUCCEEDED", ended_at=now), uid="long")
+    models.Workstation.objects.update(account=account, first_seen_at=Now() - timedelta(hours=9))
+
+    def read_figures() -> str:
+        page = read_home(sign_in(olga))
+        return " ".join(strip_tags(page.partition('id="overview"')[2].partition("Last 24 hours")[0]).split())
+
+    known_by = review.find_known_by(account=account, now=now)
+    assert known_by is not None
+    assert known_by > attempt.deadline_at
+    assert f"Checking: 1 (by {known_by:%H:%M} UTC)" in read_figures()
+    assert "Running: 1 (over 8 h: 1)" in read_figures()
+    models.Request.objects.filter(pk=portal_request.pk).update(operator_note="?")
+    assert "(by" not in read_figures()
 
 
 @pytest.mark.parametrize(("cause", "can_resume"), [("402", True), ("database-moved", False)])

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import Max, QuerySet
@@ -15,8 +16,7 @@ MOST = 200  # of each kind; the oldest first
 _MOST_SCANS = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An unassigned workstation that may be linked to a request. `is_likely`: the request may have created it."""
 
     uid: str
@@ -76,7 +76,7 @@ def _list_requests(rows: QuerySet[models.Request]) -> list[models.Request]:
 
 def list_possible(*, portal_request: models.Request, now: datetime) -> Sequence[matching.Newcomer]:
     """What the lists show that this one request may have created, without workspaces that are others' to know of."""
-    facts = _Facts(account=portal_request.account, now=now, rows=[portal_request], orphans=())
+    facts = _Facts(account=portal_request.account, now=now, rows=[portal_request], orphans=[])
     found, own = facts.describe(portal_request).possible, portal_request.workspace_uid
     return [
         replace(one, workspace_uid=own if one.workspace_uid == own else None) if one.is_workspace_taken else one
@@ -90,20 +90,34 @@ def estimate_known_by(*, proof_from: datetime, allowed_lag: timedelta) -> dateti
     return proof_from + allowed_lag + 2 * between
 
 
+def list_asked(*, rows: Iterable[models.Request]) -> Mapping[int, datetime]:
+    """Since when a person is asked about a request."""
+    asked = [row.pk for row in rows if row.operator_note]
+    events = models.Event.objects.filter(request_number__in=asked, verb=Verb.NEEDS_REVIEW)
+    return dict(events.order_by().values_list("request_number").annotate(at=Max("at"))) if asked else {}
+
+
+def find_known_by(*, account: models.Account, now: datetime) -> datetime | None:
+    """When the portal should know of all whose outcome is unknown; None: never by itself, or late already."""
+    attempts = unresolved.list_open_attempts(account_id=account.pk).filter(
+        request__status=models.Request.Status.UNKNOWN
+    )
+    note, *ends = attempts.aggregate(Max("request__operator_note"), Max("ended_at"), Max("deadline_at")).values()
+    if note or None in ends:
+        return None
+    known_by = estimate_known_by(proof_from=max(ends), allowed_lag=listinglag.estimate_grace(account=account, now=now))
+    return known_by if known_by > now else None
+
+
 class _Facts:
     """What was read for all of the requests."""
 
     def __init__(
-        self,
-        *,
-        account: models.Account,
-        now: datetime,
-        rows: Sequence[models.Request],
-        orphans: Sequence[models.Workstation],
+        self, *, account: models.Account, now: datetime, rows: list[models.Request], orphans: list[models.Workstation]
     ) -> None:
         self._account, self._others = account, _describe_orphans(orphans)
         self._attempts = _list_attempts(rows)
-        self._asked = _list_asked(rows)
+        self._asked = list_asked(rows=rows)
         whole = models.Scan.objects.filter(account=account, is_whole=True).order_by("-id")
         self._scans = list(whole[:_MOST_SCANS]) if rows else []
         self._view = _sketch_view(account=account, now=now)
@@ -145,13 +159,7 @@ class _Facts:
     ) -> list[Candidate]:
         """What can be linked: what the request may have created, even if it has ended, and else what runs."""
         likely = {
-            one.uid: Candidate(
-                uid=one.uid,
-                type=one.type,
-                workspace_uid=one.workspace_uid or "",
-                started_at=one.started_at,
-                is_likely=True,
-            )
+            one.uid: Candidate(one.uid, one.type, one.workspace_uid or "", one.started_at, is_likely=True)
             for one in possible
             if not one.is_nameless and not one.is_in_flight
         }
@@ -173,13 +181,8 @@ def _describe_orphans(orphans: Iterable[models.Workstation]) -> Mapping[int, Seq
     found: dict[int, list[Candidate]] = {}
     for row in orphans:
         if row.release_requested_at is None and not row.is_nameless:
-            candidate = Candidate(
-                uid=row.uid,
-                type=row.type,
-                workspace_uid=row.workspace.uid if row.workspace else "",
-                started_at=row.created_at,
-                is_likely=False,
-            )
+            workspace_uid = row.workspace.uid if row.workspace else ""
+            candidate = Candidate(row.uid, row.type, workspace_uid, row.created_at, is_likely=False)
             found.setdefault(row.account_id, []).append(candidate)
     return found
 
@@ -191,13 +194,6 @@ def _list_attempts(rows: Sequence[models.Request]) -> Mapping[int, Sequence[mode
     for attempt in attempts.select_related("late_response").defer("response", "late_response__response"):
         found.setdefault(attempt.request_id, []).append(attempt)
     return {number: sorted(own, key=lambda one: one.number) for number, own in found.items()}
-
-
-def _list_asked(rows: Iterable[models.Request]) -> Mapping[int, datetime]:
-    """Since when a person is asked about a request."""
-    asked = [row.pk for row in rows if row.operator_note]
-    events = models.Event.objects.filter(request_number__in=asked, verb=Verb.NEEDS_REVIEW)
-    return dict(events.order_by().values_list("request_number").annotate(at=Max("at"))) if asked else {}
 
 
 def _sketch_view(*, account: models.Account, now: datetime) -> matching.View:

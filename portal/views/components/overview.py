@@ -1,12 +1,15 @@
 """What the home page of who sees everything begins with: what goes on, and, for auditors, the audit log."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Count, Q
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from portal import models
@@ -14,7 +17,8 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services.audit import seals, watch
-from portal.services.reconciliation import operator_actions
+from portal.services.key import circuit_breaker
+from portal.services.reconciliation import operator_actions, review
 from portal.services.reports import usual
 from portal.services.search import periods
 from portal.views.components import links
@@ -26,11 +30,12 @@ _States = models.Request.Status
 
 
 class Figure(NamedTuple):
-    """A figure in words, and the list that it counts; the link is empty where there is none."""
+    """A figure in words, and the list that it counts; the link is empty where there is none. `more`: in brackets."""
 
     label: str
     value: object
     link: str = ""
+    more: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +51,15 @@ class Log:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """`needed`: how much waits for the person, as an operator; of that the requests in `asked`, which are not all, and
-    `unassigned` workstations. `oldest`: what has waited longest. `log` only for who may look at events.
+    """`needed`: how much waits for the person, as an operator; of that the requests in `asked`, which are not all, each
+    `since` when a person is asked, and `unassigned` workstations. `stopping_number`: the request that paused sending;
+    `oldest`: what has waited longest. `log` only for who may look at events.
     """
 
     needed: int
+    stopping_number: int | None
     asked: list[models.Request]
+    since: Mapping[int, datetime]
     unassigned: int
     oldest: models.Request | None
     now: list[Figure]
@@ -61,15 +69,18 @@ class Overview:
 
 
 def read_overview(*, user: models.User, key: models.Key) -> Overview:
-    """Seven queries; some more for who decides, and eight for who reads the audit log."""
+    """Seven queries; more for who decides, and while something is checked, and eight for who reads the audit log."""
     account, decides = key.account, user.has_perm("portal.close_request")
     unassigned = models.Workstation.objects.orphans().filter(account=account).count()
     queue = models.Request.objects.filter(account=account, status=_States.QUEUED)
-    asked = models.Request.objects.needing_review().select_related("requester").order_by("id")
+    needing = models.Request.objects.needing_review().select_related("requester").order_by("id")
+    asked = list(needing[:_MOST_ASKED]) if decides else []
     is_stopped = key.is_paused and key.paused_until is None
     return Overview(
         needed=operator_actions.count_open_decisions() + is_stopped if decides else 0,
-        asked=list(asked[:_MOST_ASKED]) if decides else [],
+        stopping_number=circuit_breaker.find_stopping_request(key=key) if decides and is_stopped else None,
+        asked=asked,
+        since=review.list_asked(rows=asked),
         unassigned=unassigned,
         oldest=queue.order_by("queued_at", "id").first(),
         now=_count_now(account),
@@ -80,16 +91,19 @@ def read_overview(*, user: models.User, key: models.Key) -> Overview:
 
 
 def _count_now(account: models.Account) -> list[Figure]:
-    states = (_States.QUEUED, _States.SENDING, _States.UNKNOWN)
-    under_way = models.Request.objects.filter(account=account, status__in=states)
-    counts = dict(under_way.order_by().values_list("status").annotate(Count("pk")))
+    counts = models.Request.objects.count_under_way(account)
     running = models.Workstation.objects.running().filter(account=account)
     counted = running.aggregate(all=Count("pk"), long=Count("pk", filter=Q(first_seen_at__lt=Now() - _LONG)))
     changes = models.Notice.objects.filter(acknowledged_at=None).count()
+    known_by = review.find_known_by(account=account, now=timezone.now()) if counts[_States.UNKNOWN] else None
+    when = _("by %(when)s") % {"when": date_format(timezone.localtime(known_by), "H:i T")} if known_by else ""
+    long = _("over 8 h: %(count)d") % {"count": counted["long"]} if counted["long"] else ""
     return [
-        *(Figure(str(state.label), counts.get(state, 0), links.to_history(status=state)) for state in states),
-        Figure(_("Running"), counted["all"], reverse("workstation_list")),
-        Figure(_("Over 8 hours"), counted["long"]),
+        *(
+            Figure(str(_States(state).label), count, links.to_history(status=state), more)
+            for (state, count), more in zip(counts.items(), ("", "", when), strict=True)
+        ),
+        Figure(_("Running"), counted["all"], reverse("workstation_list"), long),
         Figure(_("API changes"), changes, reverse("notice_list")),
     ]
 
