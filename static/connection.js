@@ -109,12 +109,13 @@ async function open() {
   if (busy < MOST_BUSY) timer = setTimeout(open, wait(answer.retry_after, 3, 1, 300));
 }
 
-// Why there is nothing to open any more: of the last connection the portal still knows.
+// Why there is nothing to open any more, if so: of the last connection the portal still knows.
 async function explainEnd() {
   if (!last) return null;
   try {
     const response = await post(last, {}, { headers: { "HX-Request": "true" }, signal: AbortSignal.timeout(WITHIN) });
-    return (await response.json()).ended;
+    const { ended } = await response.json();
+    return ended?.is_gone ? ended : null;
   } catch {
     return null;
   }
@@ -147,8 +148,14 @@ function connect({ url, ...answer }) {
   }
 }
 
-// Anew through the portal: an address that was cut is not used again.
-function cut() {
+// Anew through the portal, if it lets this person: an address that was cut is not used again.
+async function cut() {
+  const mine = (turn += 1);
+  clearTimeout(poll);
+  show("connecting");
+  const why = await explainEnd();
+  if (mine !== turn) return;
+  if (why) return finish("ended", why);
   if (since !== null && performance.now() - since >= LONG) cuts = 0;
   if (cuts === MOST_CUTS) {
     cuts = 0;

@@ -112,7 +112,8 @@ def note_alive(request: SignedInRequest, number: int) -> JsonResponse:
     connection = _find_connection(request, number)
     if ending.note_alive(connection=connection):
         return JsonResponse({"ended": None})
-    return JsonResponse({"ended": endings.explain_end(person=request.user, number=connection.workstation_id)})
+    why = endings.explain_end(person=request.user, number=connection.workstation_id, connection=connection)
+    return JsonResponse({"ended": why})
 
 
 @require_POST

@@ -1,6 +1,7 @@
 """A workstation opened in the browser: desktop, terminal, live log, and addresses for scripts."""
 
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -176,6 +177,9 @@ def test_who_works_in_a_shared_workstation_reads_why_it_is_gone(browser, portal,
         why = re.compile(r"ada shared this workstation with you until \d\d:\d\d UTC, ")
     expect(words).to_contain_text(why, timeout=40_000)
     expect(guest.get_by_role("button", name="Connect again")).to_be_hidden()
+    with closing(sqlite3.connect(portal.folder / "portal.sqlite3", timeout=30)) as database:
+        events = database.execute("SELECT verb FROM portal_event WHERE actor_name = ?", [name])
+        assert not {"refused", "end-connection"} & {verb for (verb,) in events}
     expect(owner.locator("main")).to_contain_text("Ended" if is_released else "Not shared with", timeout=15_000)
     guest.reload()
     expect(guest.locator("main")).to_contain_text(why)

@@ -6,6 +6,7 @@ import pytest
 
 from portal import models
 from portal.models.clock import Now
+from portal.models.event import Verb
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -107,7 +108,8 @@ def test_a_page_says_that_it_lives_and_that_it_ends(sandbox, sign_in, alice, bob
     assert sign_in(bob).post(told["alive"]).status_code == 404
     assert sign_in(bob).post(told["end"]).status_code == 404
     assert browser.post(told["end"]).status_code == 204
-    assert browser.post(told["alive"]).json()["ended"]["title"]
+    ended = browser.post(told["alive"]).json()["ended"]
+    assert (ended["text"], ended["is_gone"]) == ("The portal heard nothing of this page for some time.", False)
     assert "less than 1 s" in browser.get(f"/workstations/{uid}/").content.decode()
 
 
@@ -228,6 +230,8 @@ def test_of_a_release_a_guest_reads_by_whom_and_where_the_files_are(sign_in, ali
     sign_in(alice).post(f"/workstations/{uid}/release/")
     words = re.compile(r"alice released this workstation at \d\d:\d\d UTC, .+\. Its files stay in alice's workspace\.")
     assert words.fullmatch(browser.post(alive).json()["ended"]["text"]), "while it is being released"
+    assert models.Event.objects.get(verb=Verb.END_CONNECTION).actor_id is None, "the portal found out"
+    assert not models.Event.objects.filter(verb=Verb.REFUSED).exists()
     assert open_one(browser, uid).json()["is_gone"]
     models.Workstation.objects.update(ended_at=Now())
     assert all(words.search(text) for text in read_ends(guest, uid))
@@ -251,8 +255,8 @@ def test_who_may_only_look_now_reads_that_and_its_owner_reads_of_the_release(san
     browser = sign_in(alice)
     own = open_one(browser, uid).json()["alive"]
     browser.post(f"/workstations/{uid}/shares/", {"person": "bob", "level": "look"})
-    text = guest[0].post(guest[1]).json()["ended"]["text"]
-    assert text == "You may no longer use this workstation in this way."
+    ended = guest[0].post(guest[1]).json()["ended"]
+    assert (ended["text"], ended["is_gone"]) == ("You may no longer use this workstation in this way.", True)
     browser.post(f"/workstations/{uid}/release/")
     assert browser.post(own).json()["ended"]["text"].startswith("alice released this workstation at ")
 
