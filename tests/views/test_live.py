@@ -5,6 +5,7 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
+from django.utils import timezone
 
 from portal import models
 from portal.models.clock import Now
@@ -135,6 +136,7 @@ def test_news_bring_the_title_and_the_icon(sign_in, alice):
 @pytest.mark.parametrize("path", ["/", "/requests/", "/requests/{number}/", "/workstations/machine/", "/key/"])
 def test_a_pause_comes_with_the_part_that_the_page_has_and_its_end_is_said(sign_in, alice, workstation, path):
     number = factories.submit(alice).pk
+    models.Worker.objects.create(name="one", seen_at=timezone.now() + timedelta(days=1))
     browser = sign_in(alice)
     page = browser.get(path.format(number=number))
     assert "data-late" in page.content.decode()
@@ -156,6 +158,19 @@ def test_a_pause_comes_with_the_part_that_the_page_has_and_its_end_is_said(sign_
     assert "Requests are being sent again" in over.content.decode()
     assert browser.get(read_poll(over), headers=POLL).status_code == 204
     assert "Requests are being sent again" not in browser.get(path.format(number=number)).content.decode()
+
+
+@pytest.mark.parametrize("path", ["/", "/requests/", "/requests/new/", "/key/"])
+def test_nobody_is_told_to_send_as_usual_while_no_worker_sends(sign_in, alice, path):
+    factories.submit(alice)
+    pause_key()
+    resume_key()
+    page = " ".join(sign_in(alice).get(path).content.decode().split())
+    assert "The background worker is offline" in page
+    assert "as usual" not in page
+    assert "one at a time" not in page
+    models.Worker.objects.create(name="one", seen_at=timezone.now() + timedelta(days=1))
+    assert "as usual" in sign_in(alice).get(path).content.decode()
 
 
 def test_the_history_keeps_the_rows_that_it_shows(sign_in, alice, bob):

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from portal import models
 from portal.models.clock import Now
@@ -45,7 +46,7 @@ def test_what_its_requester_no_longer_wants_is_said_to_be_cancelled_and_not_to_q
 
 def test_a_requester_who_is_asked_cancels_it_at_once(sign_in, unknown, alice):
     page = sign_in(alice).post(f"/requests/{unknown.pk}/cancel/", follow=True).content.decode()
-    assert "If a workstation turns up after all" in page
+    assert "If a workstation was created for it" in page
     unknown.refresh_from_db()
     assert unknown.status == "CANCELLED"
 
@@ -199,6 +200,7 @@ def test_the_key_page_tells_that_the_key_is_used_elsewhere(sign_in, sandbox, ali
 
 def test_the_key_page_tells_each_state(sign_in, sandbox, olga):
     accounts.get_current_account()
+    models.Worker.objects.create(name="one", seen_at=timezone.now() + timedelta(days=1))
     states: list[tuple[dict[str, Any], str]] = [
         ({"state": "PAUSED", "cause": "401", "paused_at": Now()}, "or AgentStation accepts the key again"),
         ({"state": "PAUSED", "cause": "402", "paused_at": Now(), "operator_only": True}, "an operator resumes sending"),
