@@ -10,6 +10,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts
 from tests import factories
+from tests.admin import rows
 from tests.browser import Browser
 
 pytestmark = pytest.mark.django_db
@@ -219,6 +220,19 @@ def test_a_failure_explains_itself(sandbox, sign_in, alice, uid):
         assert str(failure.again) in page
     for attempt in portal_request.attempts.all():
         assert attempt.message in page
+
+
+def test_a_failure_whose_pause_is_over_speaks_of_it_no_longer(sign_in, alice):
+    account = accounts.get_current_account()
+    failed = rows.create_request(alice, account=account, status="FAILED", failure="402")
+    models.Key.objects.update(state="PAUSED", cause="402", paused_at=Now(), operator_only=True)
+    page = sign_in(alice).get(f"/requests/{failed.pk}/").content.decode()
+    assert "Ask the owner of the team" in page
+    models.Key.objects.update(state="RESUMING", paused_at=None, operator_only=False)
+    page = sign_in(alice).get(f"/requests/{failed.pk}/").content.decode()
+    assert "Ask the owner of the team" not in page
+    assert "The pause that this began is over." in page
+    assert "Ask the owner of the team" in sign_in(alice).get("/failures/402/").content.decode()
 
 
 @pytest.mark.django_db(transaction=True)
