@@ -1,4 +1,4 @@
-// When live parts ask for themselves again, and what is known of the connection.
+// When live parts ask for themselves again, what is known of the connection, and times that age.
 "use strict";
 (() => {
   const PAUSES = [2, 3, 5, 10, 15]; // seconds between polls, while nothing changes
@@ -72,6 +72,22 @@
     for (const part of findAll()) if (!parts.has(part)) plan(part);
   });
 
+  // Times of today, as the server says them and by its clock: of all parts the newest tells how far this one is ahead.
+  const ago = new Intl.RelativeTimeFormat("en-GB");
+  let ahead = Infinity; // seconds
+
+  function age() {
+    const now = Date.now() / 1000;
+    const times = document.querySelectorAll("time[data-now]");
+    for (const time of times) ahead = Math.min(ahead, now - time.dataset.now);
+    for (const time of times) {
+      const minutes = Math.floor((now - ahead - Date.parse(time.dateTime) / 1000) / 60);
+      if (minutes >= 60) time.textContent = ago.format(-Math.floor(minutes / 60), "hour");
+      else if (minutes > 0) time.textContent = ago.format(-minutes, "minute");
+    }
+  }
+
+  setInterval(age, 15_000);
   for (const name of ["online", "offline"]) addEventListener(name, wake);
   document.addEventListener("visibilitychange", wake);
   for (const part of findAll()) plan(part);

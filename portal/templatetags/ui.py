@@ -239,7 +239,9 @@ def draw_moment(time: datetime, *, now: datetime, format: str = "") -> SafeStrin
     """The same of two times in the reader's zone. There is nothing in it but figures, a zone and the portal's words."""
     exactly = _say_exactly(time, "j M Y, H:i:s T")
     shown = _say_exactly(time, format) if format else say_when(time, now=now)
-    return SafeString(f'<time datetime="{time.isoformat(timespec="seconds")}" title="{exactly}">{shown}</time>')
+    # What a page says of the same day ages while it is open.
+    ages = "" if format or time.date() != now.date() else f' data-now="{now.timestamp():.0f}"'
+    return SafeString(f'<time datetime="{time.isoformat(timespec="seconds")}" title="{exactly}"{ages}>{shown}</time>')
 
 
 def _say_exactly(time: datetime, format: str) -> str:

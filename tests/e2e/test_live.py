@@ -44,6 +44,20 @@ def test_the_tab_tells_the_state_and_nothing_moves(signed_in, portal):
     expect(page.locator("#icon")).to_have_attribute("href", re.compile("icons/ok"))
 
 
+def test_times_age_while_nothing_changes(signed_in, portal):
+    page = signed_in
+    page.clock.install()
+    request(page, portal.address)
+    await_status(page, "succeeded")
+    page.goto(f"{portal.address}/requests/")
+    time = page.locator("tbody time[data-now]").first
+    expect(time).to_have_text("just now")
+    page.clock.fast_forward("02:30")
+    expect(time).to_have_text("2 minutes ago")
+    page.clock.fast_forward("58:00")
+    expect(time).to_have_text("1 hour ago")
+
+
 def test_typed_text_focus_and_the_caret_survive_news(signed_in, portal):
     page = signed_in
     request(page, portal.address, workspace="reset")
