@@ -238,7 +238,7 @@ def _describe_cancelling(portal_request: models.Request, *, was_sent: bool, is_c
             "Noted. If nothing was created, the request is cancelled. If a workstation was created, you can release it."
         )
     if was_sent:
-        return _("%(label)s is cancelled. If a workstation turns up after all, operators will see it.") % values
+        return _("%(label)s is cancelled. If a workstation was created for it, operators see it.") % values
     return _("%(label)s is cancelled. Nothing was created.") % values
 
 

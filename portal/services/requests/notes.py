@@ -7,8 +7,7 @@ NO_LISTS = gettext_noop("AgentStation has no lists in which the portal could loo
 NO_SCANS = gettext_noop("AgentStation's lists could not be read completely for some time.")
 LEFT_OUT = gettext_noop("AgentStation's lists leave out a workstation that runs, so the portal can't rely on them.")
 NO_WITNESS = gettext_noop(
-    "AgentStation's lists show no workstation for this request. They show no newer workstation of the team either, so "
-    "they may be out of date."
+    "AgentStation's lists show no workstation for this request, but nothing in them proves that they are up to date."
 )
 NEWCOMER = gettext_noop(
     "AgentStation's lists show a workstation that this request may have created. The portal cannot tell whose it is."

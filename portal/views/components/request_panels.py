@@ -94,7 +94,7 @@ def _describe_cause(past: RequestHistory) -> str:
 
 def _describe_cancelled(past: RequestHistory) -> str:
     if past.is_given_up:
-        return _("Its outcome was never known. If a workstation turns up after all, operators will see it.")
+        return _("Its outcome was never known. If a workstation was created for it, operators see it.")
     return _("Nothing was created.")
 
 
