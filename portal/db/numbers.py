@@ -16,10 +16,6 @@ _TAKE = {
     " SELECT array_agg(nextval(pg_get_serial_sequence('portal_event', 'id'))), statement_timestamp()"
     " FROM locked, generate_series(1, %s)",
 }
-_GIVEN = {
-    "sqlite": "SELECT max(last) FROM portal_eventnumber",
-    "postgresql": "SELECT pg_sequence_last_value(pg_get_serial_sequence('portal_event', 'id'))",
-}
 
 
 def take_event_numbers(*, count: int) -> tuple[list[int], datetime]:
@@ -33,14 +29,6 @@ def take_event_numbers(*, count: int) -> tuple[list[int], datetime]:
     taken, at = row
     found = range(taken - count + 1, taken + 1) if connection.vendor == "sqlite" else sorted(taken)
     return list(found), clock.parse_time(at)
-
-
-def find_given() -> int | None:
-    """The number that was given last to an event; None where none was since the counter was made or set."""
-    with connection.cursor() as cursor:
-        cursor.execute(_GIVEN[connection.vendor])
-        (given,) = cursor.fetchone()
-    return given if given is None else int(given)
 
 
 def wait_for_writers(*, within: str) -> None:

@@ -1,6 +1,6 @@
 """Triggers, written for both databases from one description: django-pgtrigger writes PostgreSQL's alone."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -9,9 +9,7 @@ from django.db import connection, transaction
 _ROW, _BEFORE = 1, 2
 _ACTS = {"INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 _READ = {
-    "sqlite": """
-        SELECT CAST(name AS BLOB), CAST(tbl_name AS BLOB), CAST(sql AS BLOB) FROM sqlite_master WHERE type = 'trigger'
-    """,
+    "sqlite": "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'",
     # What keeps it from firing, or lets its body mean another thing, tells before the body.
     "postgresql": """
         SELECT tgname, tgrelid::regclass::text, concat_ws(' ', tgtype, tgenabled, (
@@ -113,25 +111,8 @@ def _fires_none() -> bool:
         return bool(cursor.fetchone()[0] == "replica")
 
 
-def find_strangers(*, tables: Container[str], known: Iterable[Trigger]) -> list[str]:
-    """Triggers on these tables that are not those that are known, as sentences."""
-    ours = {(trigger.name, trigger.table, trigger.describe()) for trigger in known}
-    # All of SQLite's file is the portal's: its full-text search has tables that no model has.
-    present = [one for one in _read_present() if connection.vendor == "sqlite" or one[1] in tables]
-    strange = sorted(one[:2] for one in present if one not in ours)
-    return [f"The trigger {name} on {table} is not the portal's." for name, table in strange]
-
-
-def _read_present() -> list[tuple[str, ...]]:
+def _read_present() -> list[tuple[str, str, str]]:
     """Name, table and description of each that is there."""
-    return read_catalog(_READ[connection.vendor])
-
-
-def read_catalog(sql: str) -> list[tuple[str, ...]]:
-    """Rows of texts. Bytes are taken for texts: SQLite's schema may hold what is none."""
     with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return [
-            tuple(one.decode("utf-8", "backslashreplace") if isinstance(one, bytes) else one for one in row)
-            for row in cursor.fetchall()
-        ]
+        cursor.execute(_READ[connection.vendor])
+        return list(cursor.fetchall())

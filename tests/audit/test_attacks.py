@@ -15,7 +15,7 @@ from portal import agentstation, models
 from portal.db import clock
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import canonical, checkpoints, protection, reading, report, verify, watch
+from portal.services.audit import canonical, checkpoints, reading, report, verify, watch
 from portal.services.people import links, membership, people, setup
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import dispatch, results
@@ -268,182 +268,6 @@ def test_a_sealed_event_that_names_an_unknown_key_is_changed(record, capsys):
     assert verify_all(capsys).endswith("/ 1")
 
 
-def test_other_triggers_are_named(record):
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute(
-                "CREATE TRIGGER quiet BEFORE INSERT ON portal_event WHEN NEW.verb = 'export' BEGIN SELECT "
-                "RAISE(IGNORE); END"
-            )
-        else:
-            cursor.execute("CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$")
-            cursor.execute(
-                "CREATE TRIGGER quiet BEFORE INSERT ON portal_event FOR EACH ROW WHEN (NEW.verb = 'export') EXECUTE "
-                "FUNCTION quiet()"
-            )
-    count = models.Event.objects.count()
-    add_event("everything")
-    assert models.Event.objects.count() == count
-    assert protection.find_strangers()
-
-
-QUIET = "BEGIN IF NEW.verb = 'export' THEN RETURN NULL; END IF; RETURN NEW; END"
-STRANGE = {
-    "a table before ours": "CREATE SCHEMA evil; CREATE TABLE evil.portal_scan (LIKE portal_scan); SET search_path = evil, public",
-    "a function before PostgreSQL's": "CREATE SCHEMA evil; CREATE FUNCTION evil.to_char(timestamp, text) RETURNS text LANGUAGE sql AS $$ SELECT 'x'::text $$; SET search_path = evil, pg_catalog, public",
-    "a function that fits better": "CREATE FUNCTION nextval(text) RETURNS bigint LANGUAGE sql AS $$ SELECT 7::bigint $$",
-    "an operator that fits better": "CREATE FUNCTION never(bigint, integer) RETURNS boolean LANGUAGE sql AS $$ SELECT false $$; CREATE OPERATOR = (FUNCTION = never, LEFTARG = bigint, RIGHTARG = integer)",
-    "a function that a default calls": "CREATE FUNCTION quiet() RETURNS timestamptz LANGUAGE sql AS $$ SELECT now() $$; ALTER TABLE portal_scan ALTER COLUMN begun_at SET DEFAULT quiet()",
-    "a function that a constraint calls": "CREATE FUNCTION quiet() RETURNS boolean LANGUAGE sql AS $$ SELECT true $$; ALTER TABLE portal_lease ADD CHECK (quiet())",
-    "a function that an index calls": "CREATE FUNCTION quiet(text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'x' $$; CREATE INDEX evil ON portal_lease (quiet(name))",
-    "another path by a default": "ALTER TABLE portal_lease ALTER COLUMN holder SET DEFAULT set_config('search_path', 'evil', false)",
-    "another path by a constraint": "ALTER TABLE portal_lease ADD CHECK (set_config('search_path', 'public', false) <> '')",
-    "a column that is computed": "ALTER TABLE portal_user DROP COLUMN is_staff; ALTER TABLE portal_user ADD COLUMN is_staff boolean GENERATED ALWAYS AS (id > 5) STORED",
-    "a condition that runs what it is told": "ALTER TABLE portal_lease ADD CHECK (query_to_xml('SELECT 1', true, true, '') IS NOT NULL)",
-    "a type with a condition": "CREATE DOMAIN quiet AS text CHECK (VALUE <> 'export'); ALTER TABLE portal_notice ALTER COLUMN kind TYPE quiet",
-    "another type": "ALTER TABLE portal_event ALTER COLUMN detail TYPE json",
-    "a shorter type": "ALTER TABLE portal_share ALTER COLUMN level TYPE varchar(7)",
-    "a column that may be empty": "ALTER TABLE portal_event ALTER COLUMN verb DROP NOT NULL",
-    "a column more": "ALTER TABLE portal_lease ADD COLUMN quiet integer",
-    "a condition that is gone": "ALTER TABLE portal_eventnumber DROP CONSTRAINT event_number_is_one",
-    "an index that is gone": "DROP INDEX change_by_row",
-    "other rows": "CREATE RULE quiet AS ON INSERT TO portal_lease WHERE new.name = 'seal' DO INSTEAD NOTHING",
-    "a table that inherits": "CREATE TABLE evil () INHERITS (portal_lease)",
-    "a table that is inherited from": "CREATE TABLE evil (name varchar(32) NOT NULL); ALTER TABLE portal_lease INHERIT evil",
-    "numbers in steps": "ALTER SEQUENCE portal_event_id_seq CACHE 100",
-    "a cast": "CREATE FUNCTION quiet(uuid) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT 'x'::text $$; CREATE CAST (uuid AS text) WITH FUNCTION quiet(uuid) AS IMPLICIT",
-    "an operator as an extension's": "CREATE FUNCTION never(bigint, integer) RETURNS boolean LANGUAGE sql AS $$ SELECT false $$; CREATE OPERATOR = (FUNCTION = never, LEFTARG = bigint, RIGHTARG = integer); ALTER EXTENSION pg_trgm ADD OPERATOR = (bigint, integer)",
-    "triggers switched off": "SET session_replication_role = replica",
-    "a condition": "DROP TRIGGER portal_keep_event_update ON portal_event; CREATE TRIGGER portal_keep_event_update BEFORE UPDATE ON portal_event FOR EACH ROW WHEN (OLD.id < 0) EXECUTE FUNCTION portal_keep_event_update()",
-    "some columns": "DROP TRIGGER portal_keep_event_update ON portal_event; CREATE TRIGGER portal_keep_event_update BEFORE UPDATE OF reason ON portal_event FOR EACH ROW EXECUTE FUNCTION portal_keep_event_update()",
-    "another path for the function": "ALTER FUNCTION portal_keep_event_delete() SET search_path = evil",
-    "a trigger that says it is PostgreSQL's own": f"CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS $$ {QUIET} $$; CREATE TRIGGER quiet BEFORE INSERT ON portal_event FOR EACH ROW EXECUTE FUNCTION quiet(); UPDATE pg_trigger SET tgisinternal = true WHERE tgname = 'quiet'",
-    "our name on another table": f"CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS $$ {QUIET} $$; CREATE TRIGGER portal_keep_user_delete BEFORE INSERT ON portal_event FOR EACH ROW EXECUTE FUNCTION quiet()",
-    "our name for another function": f"CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS $$ {QUIET} $$; DROP TRIGGER portal_find_attempt_insert ON portal_attempt; CREATE TRIGGER portal_find_attempt_insert BEFORE INSERT ON portal_event FOR EACH ROW EXECUTE FUNCTION quiet()",
-}
-
-
-@pytest.mark.skipif(ON_POSTGRES, reason="PostgreSQL's schemas and triggers")
-@pytest.mark.parametrize("sql", STRANGE.values(), ids=STRANGE)
-def test_what_stands_before_the_portals_own_is_named_within_the_hour(record, monkeypatch, sql):
-    watching.check()
-    assert protection.find_faults() == protection.find_strangers() == []
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-    try:
-        assert protection.find_faults() or protection.find_strangers()
-        watching.check_hour_later(monkeypatch)
-        assert ("protection", "the database:") in watching.list_found()
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SET search_path TO DEFAULT; SET session_replication_role = origin")
-
-
-@pytest.mark.skipif(ON_SQLITE, reason="SQLite's search has tables of its own")
-def test_a_trigger_on_a_table_that_no_model_has_is_named(record):
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TRIGGER quiet AFTER INSERT ON portal_searchentry_docsize BEGIN SELECT 1; END")
-    assert protection.find_strangers() == ["The trigger quiet on portal_searchentry_docsize is not the portal's."]
-
-
-@pytest.mark.skipif(ON_SQLITE, reason="SQLite's columns")
-def test_a_column_that_is_computed_is_named(record):
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE portal_user ADD COLUMN evil AS (id)")
-    assert "portal_user is not the table that the portal made" in " ".join(protection.find_strangers())
-
-
-REDEFINED = {
-    "a key that swallows events": ("portal_event", "NOT NULL PRIMARY KEY", "NOT NULL PRIMARY KEY ON CONFLICT IGNORE"),
-    "a column that swallows events": (
-        "portal_event",
-        '"verb" varchar(32) NOT NULL',
-        '"verb" varchar(32) NOT NULL ON CONFLICT IGNORE',
-    ),
-    "a condition that is gone": ("portal_eventnumber", 'CHECK ("id" = 1)', "CHECK (true)"),
-    "another type": ("portal_event", '"at" datetime', '"at" blob'),
-    "a virtual table": ("portal_lease", "CREATE TABLE", "CREATE VIRTUAL TABLE"),
-    "an index for some rows": ("change_by_row", '"as_of")', '"as_of") WHERE kind = 1'),
-}
-
-
-HIDDEN = {
-    "a type in another case": "type = 'TRIGGER'",
-    "a type that goes on after its end": "type = 'trigger' || char(0)",
-    "a table that goes on after its end": "tbl_name = 'portal_event' || char(0) || 'x'",
-    "what is no text": "sql = sql || CAST(x'2d2dff' AS text)",
-}
-
-
-@pytest.mark.skipif(ON_SQLITE, reason="SQLite's schema is a table")
-@pytest.mark.parametrize("change", HIDDEN.values(), ids=HIDDEN)
-def test_a_trigger_that_hides_is_named(record, change):
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TRIGGER portal_searchentry_quiet BEFORE INSERT ON portal_event BEGIN SELECT 1; END")
-        cursor.execute("PRAGMA writable_schema = ON")
-        cursor.execute(f"UPDATE sqlite_master SET {change} WHERE name = 'portal_searchentry_quiet'")
-        cursor.execute("PRAGMA writable_schema = OFF")
-    (words,) = protection.find_strangers()
-    assert "portal_searchentry_quiet" in words
-
-
-@pytest.mark.skipif(ON_SQLITE, reason="All of SQLite's file is the portal's")
-@pytest.mark.parametrize("on", ["portal_finding", "evil"])
-def test_an_index_or_a_table_more_is_named(record, on):
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE evil (kind text)")
-        cursor.execute(f"CREATE INDEX portal_searchentry_x ON {on} (kind)")
-    assert "portal_searchentry_x" in " ".join(protection.find_strangers())
-
-
-@pytest.mark.skipif(ON_POSTGRES, reason="PostgreSQL's schemas")
-def test_a_schema_may_have_any_name(record):
-    with connection.cursor() as cursor:
-        cursor.execute('CREATE SCHEMA "Portal. a"; SET search_path = public, "Portal. a"')
-        try:
-            assert protection.find_strangers() == []
-        finally:
-            cursor.execute("SET search_path TO DEFAULT")
-
-
-@pytest.mark.skipif(ON_SQLITE, reason="SQLite's schema is text")
-@pytest.mark.parametrize(("name", "was", "now"), REDEFINED.values(), ids=REDEFINED)
-def test_a_table_that_is_defined_otherwise_is_named_within_the_hour(record, monkeypatch, name, was, now):
-    watching.check()
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA writable_schema = ON")
-        cursor.execute(
-            "UPDATE sqlite_master SET sql = replace(sql, %s, %s) WHERE name = %s AND sql LIKE %s",
-            [was, now, name, f"%{was}%"],
-        )
-        assert cursor.rowcount == 1
-    assert "is not the table that the portal made" in " ".join(protection.find_strangers())
-    watching.check_hour_later(monkeypatch)
-    assert ("protection", "the database:") in watching.list_found()
-
-
-def test_numbers_that_were_set_back_are_named(record):
-    assert protection.find_strangers() == []
-    newest = models.Event.objects.latest("id").pk
-    set_number(record[3].pk)
-    try:
-        (words,) = protection.find_strangers()
-    finally:  # PostgreSQL's counter is no part of the test's transaction
-        set_number(newest)
-    assert f"the number {record[4].pk}, which was given before" in words
-
-
-@pytest.mark.skipif(ON_SQLITE, reason="SQLite's triggers have names that no other has")
-def test_a_trigger_under_the_name_of_another_of_ours_is_named(record):
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TRIGGER portal_find_attempt_insert")
-        cursor.execute(
-            "CREATE TRIGGER portal_find_attempt_insert BEFORE INSERT ON portal_event WHEN NEW.verb = 'export' BEGIN "
-            "SELECT RAISE(IGNORE); END"
-        )
-    assert protection.find_strangers()
-
-
 @pytest.mark.skipif(ON_POSTGRES, reason="PostgreSQL's times")
 def test_a_time_before_christ_is_another(record):
     tamper("UPDATE portal_event SET at = (at::text || ' BC')::timestamptz WHERE id = %s", record[3].pk)
@@ -467,14 +291,6 @@ def test_the_bytes_of_a_time_are_not_the_time(record):
     assert read() == "2026-01-01 00:00:00.000000"
     tamper("UPDATE portal_event SET at = cast(at AS blob) WHERE id = %s", record[3].pk)
     assert read() == b"2026-01-01 00:00:00"
-
-
-@pytest.mark.skipif(ON_SQLITE, reason="SQLite's names")
-def test_a_view_in_another_case_is_named(record):
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE portal_share RENAME TO evil")
-        cursor.execute("CREATE VIEW Portal_Share AS SELECT * FROM evil")
-    assert "portal_share is not the table that the portal made: its table is missing." in protection.find_strangers()
 
 
 def take_primary_key(table: str) -> None:
@@ -507,18 +323,6 @@ def test_a_second_row_with_one_number_is_found(record):
     newest = models.Workspace.objects.latest("id").pk
     copy_row("portal_workspace", id=newest, uid="mine", other=10_000)
     assert "holds several rows (workspace) with one number." in list_words()
-
-
-def test_a_temporary_superuser_changes_nobody(record, alice, bob, sign_in):
-    people.set_time_zone(person=alice, time_zone="Europe/Rome")
-    tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", True, alice.pk)
-    browser = sign_in(alice)
-    browser.post(
-        reverse("admin:portal_user_change", args=[bob.pk]),
-        {"username": "bob", "is_active": "on", "is_superuser": "on", "groups": [g.pk for g in bob.groups.all()]},
-    )
-    tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", False, alice.pk)
-    assert find() or not models.User.objects.get(username="bob").is_superuser
 
 
 def test_pruning_keeps_what_did_not_fit(record, much_later, alice, seal):
@@ -653,16 +457,6 @@ def copy_row(table: str, **values: object) -> None:
 def test_a_row_with_the_lowest_of_all_numbers_is_found(record, table, values):
     copy_row(table, **values)
     assert find()
-
-
-@pytest.mark.skipif(ON_POSTGRES, reason="SQLite's rows have numbers that no other has")
-def test_a_second_row_with_the_number_of_another_is_found(cast, alice):
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE portal_user DROP CONSTRAINT portal_user_pkey CASCADE")
-        cursor.execute("CREATE TABLE copied AS SELECT * FROM portal_user WHERE id = %s", [alice.pk])
-        cursor.execute("UPDATE copied SET username = 'mallory', is_superuser = true")
-        cursor.execute("INSERT INTO portal_user SELECT * FROM copied")
-    assert "its constraint portal_user_pkey is missing" in " ".join(protection.find_strangers())
 
 
 @pytest.mark.skipif(ON_SQLITE, reason="SQLite's file")

@@ -38,7 +38,7 @@ class Command(BaseCommand):
         report = verify.verify_log(
             checkpoint=checkpoint, on_progress=partial(self._draw, "events"), on_rows=partial(self._draw, "requests")
         )
-        faults = [*protection.find_faults(), *protection.find_strangers(), *places.find_damage()]
+        faults = [*protection.find_faults(), *places.find_damage()]
         for words in [*report.findings, *faults, *_summarize(report)]:
             self.stdout.write(str(words))
         if not report.findings and not faults:

@@ -6,11 +6,10 @@ SQL that SQLite and PostgreSQL share; `OLD` and `NEW` are the row before and aft
 
 from dataclasses import dataclass
 
-from django.apps import apps
 from django.db import connection
 
 from portal import models
-from portal.db import definitions, names, numbers, search_index, triggers
+from portal.db import triggers
 
 _PREFIX = "portal_keep_"
 _MOST_NUMBERS = 1000  # that are taken, or left out, at once
@@ -138,33 +137,6 @@ def remove_triggers() -> None:
 def find_faults() -> list[str]:
     """What is missing or other than it must be, as sentences; empty where the audit log is protected."""
     return triggers.find_faults(triggers=_list_triggers())
-
-
-def find_strangers() -> list[str]:
-    """What somebody has put between the portal and its tables, as sentences.
-
-    A trigger that is not the portal's, or a table that is defined otherwise, can keep an event from being written; a
-    view, a rule or row security can show to one what it hides from another. On PostgreSQL a table or a function of the
-    same name can take the place of ours.
-    """
-    tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
-    tables |= {"portal_searchentry", "django_migrations"}
-    known = [*_list_triggers(), *search_index.list_triggers()]
-    return [
-        *triggers.find_strangers(tables=tables, known=known),
-        *definitions.find_differences(),
-        *names.find_strangers(tables=tables),
-        *_find_repeating(),
-    ]
-
-
-def _find_repeating() -> list[str]:
-    """Whether numbers of sealed events would be given again."""
-    sealed = models.Seal.objects.order_by("-number").values_list("last_id", flat=True).first() or 0
-    given = numbers.find_given()  # after the seal: both go up meanwhile
-    if given is None or given >= sealed:
-        return []
-    return [f"The next event would have the number {given + 1}, which was given before."]
 
 
 def _list_triggers() -> list[triggers.Trigger]:

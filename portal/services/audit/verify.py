@@ -10,7 +10,6 @@ from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet, Sum
 from portal import models
 from portal.models.event import Verb
 from portal.services.audit import (
-    authority,
     canonical,
     chain,
     marks,
@@ -144,7 +143,6 @@ class _Walk:
     report: Report
     links: chain.Chain
     gone: pruned.Ranges = field(default_factory=pruned.Ranges)
-    rights: authority.Authority = field(default_factory=authority.Authority)
     latest: str = ""  # time of any event so far
 
     def check_events(self, on_progress: Progress | None) -> None:
@@ -178,7 +176,6 @@ class _Walk:
             self.report.add("inserted", f"event {event.id}", "is there, although it was pruned.")
         if event.verdict is Verdict.AUTHENTIC:
             self._note_time(event)
-            self.rights.check_event(report=self.report, event=event)
             if event.read("verb") == Verb.CHECKED:
                 check_sealed(report=self.report, event=event)
             if mark is None and is_sealed:

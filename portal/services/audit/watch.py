@@ -20,7 +20,6 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services.audit import (
-    authority,
     checkpoints,
     checkstate,
     events,
@@ -91,7 +90,6 @@ def find_warnings(*, now: datetime) -> list[str]:
         warnings.append(
             "Events of the audit log have waited for their seal for minutes: those could be removed unseen."
         )
-    warnings += protection.find_strangers()
     return [*warnings, *filter(None, [checkpoints.find_warning(now=now)])]
 
 
@@ -133,13 +131,11 @@ def _begin_new(now: datetime, report: Report) -> models.LogCheck:
 def _check_new(check: models.LogCheck, report: Report) -> None:
     """The next events since the last check, and the rows that they tell of."""
     told: dict[str, set[int]] = defaultdict(set)
-    rights = authority.Authority()
     last, number = None, 0
     for number, event in enumerate(reading.walk_events(after=check.position), start=1):
         verify.check_alone(report=report, event=event)
         if event.verdict is signatures.Verdict.AUTHENTIC:
             last = event.id
-            rights.check_event(report=report, event=event)
             for change in event.changes:
                 told[change[2]].add(change[3])
         if number == EVENTS:
@@ -155,7 +151,7 @@ def _check_new(check: models.LogCheck, report: Report) -> None:
     check.position, check.phase = (check.position, "") if last is None else (last, _EVENTS_PHASE)
     if not check.phase:
         _check_seals(report)
-        for words in [*protection.find_faults(), *protection.find_strangers()]:
+        for words in protection.find_faults():
             report.add("protection", "the database:", words)
 
 
