@@ -185,17 +185,6 @@ def read_url(name: str, *, default: str) -> str:
     return value
 
 
-def read_target(name: str) -> str:
-    """Where something is to be delivered: file:///FOLDER/FILE, an https URL, or nowhere."""
-    value = read_text(name)
-    parts, host = _split_url(name, value)
-    is_file = parts.scheme == "file" and not host and parts.path.startswith("/")
-    is_https = host and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
-    if value and not is_file and not is_https:
-        stop(f"{name} must be file:///FOLDER/FILE or start with https://.")
-    return value
-
-
 def _split_url(name: str, value: str) -> tuple[SplitResult, str]:
     """The URL's parts and its host; stops the start where it is no URL."""
     try:

@@ -58,8 +58,6 @@ SECRET_KEY_FALLBACKS = environment.read_secrets("SECRET_KEY_FALLBACKS")
 PORTAL_AUDIT_KEY = environment.read_secret("PORTAL_AUDIT_KEY")
 # Former ones, and former SECRET_KEYs where those stood for it: what was sealed with them is checked with them.
 PORTAL_AUDIT_KEY_OLD = environment.read_list("PORTAL_AUDIT_KEY_OLD")
-# Where checkpoints go by themselves: file:///FOLDER/FILE or an https address. Empty: nowhere.
-PORTAL_CHECKPOINT_URL = environment.read_target("PORTAL_CHECKPOINT_URL")
 
 # --- The provider -----------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from django.db import connection
 
 from portal import agentstation
 from portal.db import describe_failure, release_connection
-from portal.services.audit import checkpoints, seals, watch
+from portal.services.audit import seals, watch
 from portal.services.connections import ending
 from portal.services.key import accounts, circuit_breaker, credentials, probe, steady_clock
 from portal.services.mirrors import refreshing, types
@@ -36,7 +36,6 @@ _TYPES_ROUNDS = 24  # of other jobs for one reading of the list of types, which 
 _USAGE_ROUNDS = 12  # of other jobs for one of counting: days end seldom
 _SEAL_ROUNDS = 12  # likewise: what is not sealed yet is at most a minute old
 _CHECK_ROUNDS = 12  # likewise: a check of everything takes a few seconds of each minute
-_CHECKPOINT_ROUNDS = 180  # a quarter of an hour
 _PRUNE_ROUNDS = 60  # a few thousand requests in each, so about a million a day
 
 
@@ -96,11 +95,6 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_usage(lease=lease)),
         Job(name="seal", interval=_SEAL_ROUNDS * interval, run=lambda lease: seals.seal_events(lease=lease)),
         Job(name="check", interval=_CHECK_ROUNDS * interval, run=lambda lease: watch.check_log(lease=lease)),
-        Job(
-            name="checkpoint",
-            interval=_CHECKPOINT_ROUNDS * interval,
-            run=lambda lease: checkpoints.send_checkpoint(lease=lease),
-        ),
         Job(name="sessions", interval=_PRUNE_ROUNDS * interval, run=lambda lease: sessions.prune_sessions(lease=lease)),
         Job(name="prune", interval=_PRUNE_ROUNDS * interval, run=lambda lease: prune.prune_old(lease=lease)),
     ]

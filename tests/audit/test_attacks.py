@@ -15,7 +15,7 @@ from portal import agentstation, models
 from portal.db import clock
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import canonical, checkpoints, reading, report, verify, watch
+from portal.services.audit import canonical, reading, report, verify, watch
 from portal.services.people import links, membership, people, setup
 from portal.services.reconciliation import operator_actions
 from portal.services.requests import dispatch, results
@@ -566,18 +566,6 @@ def test_a_check_that_never_ends_is_a_warning_whatever_its_state_says(record, mo
         "The audit log has not been checked as a whole",
         "What is new in the audit log has not been checked",
     ]
-
-
-def test_a_checkpoint_is_sent_whatever_somebody_says_was_sent(record, settings, tmp_path):
-    file = tmp_path / "checkpoints"
-    settings.PORTAL_CHECKPOINT_URL = f"file://{file}"
-    newest = models.Seal.objects.latest("number").pk
-    models.LogCheck.objects.create(what="SENT", position=newest, ended_at="9999-01-01 00:00:00Z")
-    lease = factories.acquire_lease(name="checkpoint", seconds=60)
-    later = record[0].at + timedelta(days=2)
-    assert watch.find_warnings(now=later)[-1].startswith("No checkpoint")
-    checkpoints.send_checkpoint(lease=lease)
-    assert f'"number": {newest}' in file.read_text()
 
 
 @pytest.mark.parametrize(

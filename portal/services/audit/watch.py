@@ -20,7 +20,6 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services.audit import (
-    checkpoints,
     checkstate,
     events,
     protection,
@@ -90,7 +89,7 @@ def find_warnings(*, now: datetime) -> list[str]:
         warnings.append(
             "Events of the audit log have waited for their seal for minutes: those could be removed unseen."
         )
-    return [*warnings, *filter(None, [checkpoints.find_warning(now=now)])]
+    return warnings
 
 
 @transaction.atomic
