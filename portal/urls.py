@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from portal.views import (
     account,
+    audit_log,
     connections,
     evidence,
     export,
@@ -75,6 +76,8 @@ urlpatterns = [
     path("unknown/orphans/<str:uid>/release/", unknown.decide_orphan, {"decision": "release"}, name="orphan_release"),
     path("unknown/orphans/<str:uid>/disown/", unknown.decide_orphan, {"decision": "disown"}, name="orphan_disown"),
     path("api-changes/", notices.index, name="notice_list"),
+    path("audit-log/", audit_log.show, name="audit_log"),
+    path("audit-log/check/", audit_log.ask_check, name="audit_log_check"),
     path("key/pause/", key.pause, name="key_pause"),
     path("key/resume/", key.resume, name="key_resume"),
     path("theme/", theme.choose, name="theme"),

@@ -1,12 +1,11 @@
 """Django admin: the audit log for auditors, read-only; people and groups for superusers. Importing it registers all."""
 
-from portal.admin import accounts, connections, events, findings, identity, mirrors, people, requests, seals, site
+from portal.admin import accounts, connections, events, identity, mirrors, people, requests, seals, site
 
 __all__ = [
     "accounts",
     "connections",
     "events",
-    "findings",
     "identity",
     "mirrors",
     "people",

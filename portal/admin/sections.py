@@ -50,7 +50,6 @@ SECTIONS = (
         label=_("Audit log"),
         models={
             models.Event: _("Who did what to what, and when."),
-            models.Finding: _("What a check found to be different from what the log says."),
             models.Seal: _("Each batch of events that was closed, so that a missing one is noticed."),
             models.Tombstone: _("What was deleted because of its age, named and counted."),
         },

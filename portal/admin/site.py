@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from portal import models
 from portal.admin import sections
 from portal.admin.base import asking, columns, pages
-from portal.services.audit import protection, seals, watch
+from portal.services.audit import nightly, protection, seals
 from portal.services.people import throttle
 
 
@@ -62,13 +62,12 @@ class PortalAdminSite(admin.AdminSite):
         tasks = {
             "days": [(words, columns.list_url(models.Event, **days)) for words, days in asking.list_days()],
             "all_events": columns.list_url(models.Event),
-            "open_findings": columns.list_url(models.Finding, state="open"),
         }
         state = {
             "audit_log": seals.describe_state(),
             "faults": protection.find_faults(),
             "blocked": throttle.count_blocked(),
-            "checks": watch.list_checks(),
+            "check": nightly.read_check(),
         }
         return super().index(request, {**(extra_context or {}), **tasks, **state})
 

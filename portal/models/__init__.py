@@ -10,7 +10,7 @@ from portal.models.event import Change, Event, EventNumber, name_target
 from portal.models.lease import Lease
 from portal.models.limit import Limit
 from portal.models.link import SignInLink
-from portal.models.logcheck import Finding, LogCheck
+from portal.models.logcheck import LogCheck
 from portal.models.notice import Notice
 from portal.models.request import LONGEST_TYPE, TRANSITIONS, Request, check_transition
 from portal.models.scan import Scan
@@ -43,7 +43,6 @@ __all__ = [
     "Event",
     "EventNumber",
     "File",
-    "Finding",
     "Key",
     "LateResponse",
     "Lease",

@@ -81,8 +81,6 @@ class Verb(models.TextChoices):
     CHANGE_GROUP = "change-group", _("group changed")
     DELETE_GROUP = "delete-group", _("group deleted")
     CHECKED = "checked", _("audit log checked")
-    FINDING = "finding", _("finding in the audit log")
-    ACKNOWLEDGE_FINDING = "acknowledge-finding", _("finding acknowledged")
     EVIDENCE = "evidence", _("audit bundle downloaded")
     REFUSED = "refused", _("refused")
     EXPORT = "export", _("exported")

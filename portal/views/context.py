@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from portal import models
-from portal.services.audit import watch
 from portal.services.people import people
 from portal.services.runtime import workers
 from portal.views.components import live, navigation
@@ -28,7 +27,6 @@ def portal(request: HttpRequest) -> dict[str, object]:
         "is_poll": live.is_poll(request),
         "offers_zone": _offers_zone(request),
         "list_navigation": partial(_list_navigation, request),  # called by the one template that shows it
-        "count_open_findings": cache(partial(_count_findings, request)),  # likewise, by two on one page
         **_read_key(request),
     }
 
@@ -44,12 +42,6 @@ def _list_navigation(request: HttpRequest) -> list[navigation.Entry]:
     match = request.resolver_match
     user = cast(models.User, request.user)  # the template asks only where somebody is signed in
     return navigation.list_entries(user=user, here=match.url_name or "" if match else "")
-
-
-def _count_findings(request: HttpRequest) -> int:
-    """Of the audit log, for whoever may see it; for others nothing is asked."""
-    may_see = request.user.has_perms(("portal.see_all", "portal.view_event"))
-    return watch.count_open() if may_see else 0
 
 
 def _read_key(request: HttpRequest) -> dict[str, object]:

@@ -13,7 +13,7 @@ from django.db import connection
 
 from portal import agentstation
 from portal.db import describe_failure, release_connection
-from portal.services.audit import seals, watch
+from portal.services.audit import nightly, seals
 from portal.services.connections import ending
 from portal.services.key import accounts, circuit_breaker, credentials, probe, steady_clock
 from portal.services.mirrors import refreshing, types
@@ -35,7 +35,7 @@ _STOP_WITHIN = 5.0  # seconds; what a job has not finished by then is undone by 
 _TYPES_ROUNDS = 24  # of other jobs for one reading of the list of types, which seldom changes: two minutes
 _USAGE_ROUNDS = 12  # of other jobs for one of counting: days end seldom
 _SEAL_ROUNDS = 12  # likewise: what is not sealed yet is at most a minute old
-_CHECK_ROUNDS = 12  # likewise: a check of everything takes a few seconds of each minute
+_CHECK_ROUNDS = 12  # likewise: it looks whether a check is due
 _PRUNE_ROUNDS = 60  # a few thousand requests in each, so about a million a day
 
 
@@ -94,7 +94,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         Job(name="connections", interval=interval, run=lambda lease: ending.end_silent(lease=lease)),
         Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_usage(lease=lease)),
         Job(name="seal", interval=_SEAL_ROUNDS * interval, run=lambda lease: seals.seal_events(lease=lease)),
-        Job(name="check", interval=_CHECK_ROUNDS * interval, run=lambda lease: watch.check_log(lease=lease)),
+        Job(name="check", interval=_CHECK_ROUNDS * interval, run=lambda lease: nightly.check_log(lease=lease)),
         Job(name="sessions", interval=_PRUNE_ROUNDS * interval, run=lambda lease: sessions.prune_sessions(lease=lease)),
         Job(name="prune", interval=_PRUNE_ROUNDS * interval, run=lambda lease: prune.prune_old(lease=lease)),
     ]

@@ -118,7 +118,6 @@ def create_rest(account: models.Account) -> dict[str, Model]:
         "notice": models.Notice.objects.get_or_create(kind='workstation has a field "color"')[0],
         "workstationtype": create_type(account),
         "seal": create_seal(),
-        "finding": create_finding(),
         "database": models.Database.objects.get_or_create(pk=1, defaults={"identity": "d" * 32, "place": "file 7"})[0],
         "restore": models.Restore.objects.create(account=account, lost_since=NOW, lost_since_tick=1, restored_tick=2),
         "strayresponse": models.StrayResponse.objects.create(
@@ -133,13 +132,6 @@ def create_rest(account: models.Account) -> dict[str, Model]:
 def create_type(account: models.Account) -> models.WorkstationType:
     """Another one each time."""
     return models.WorkstationType.objects.create(account=account, name=f"type-{models.WorkstationType.objects.count()}")
-
-
-def create_finding(**values: object) -> models.Finding:
-    """Another one each time."""
-    number = models.Finding.objects.count() + 1
-    defaults = {"kind": "row changed", "what": f"account {number}", "words": 'has base_url "x": event 1 left "y".'}
-    return models.Finding.objects.create(**defaults | values)
 
 
 def create_seal() -> models.Seal:

@@ -3,7 +3,6 @@
 # ruff: noqa: E501  (SQL in one line)
 
 import json
-from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
@@ -12,17 +11,15 @@ from django.db import connection, transaction
 from django.urls import reverse
 
 from portal import agentstation, models
-from portal.db import clock
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import canonical, reading, report, verify, watch
+from portal.services.audit import canonical, reading, report, verify
 from portal.services.people import links, membership, people, setup
 from portal.services.reconciliation import operator_actions
+from portal.services.reports import readiness
 from portal.services.requests import dispatch, results
 from portal.services.retention.prune import prune_old
-from portal.services.runtime.process import MEMORY
 from tests import factories
-from tests.audit import watching
 from tests.audit.conftest import find, tamper
 
 pytestmark = pytest.mark.django_db
@@ -337,57 +334,6 @@ def test_pruning_keeps_what_did_not_fit(record, much_later, alice, seal):
     assert find()
 
 
-def test_an_acknowledged_finding_does_not_hide_the_next(record, alice, monkeypatch):
-    people.set_time_zone(person=alice, time_zone="Europe/Rome")
-    tamper("UPDATE portal_user SET time_zone = 'UTC' WHERE id = %s", alice.pk)
-    watching.check_hour_later(monkeypatch, 40)
-    watch.acknowledge_finding(
-        actor=models.User.objects.get(pk=alice.pk), finding=models.Finding.objects.get(), reason="x"
-    )
-    tamper("UPDATE portal_user SET is_superuser = %s WHERE id = %s", True, alice.pk)
-    watching.check_hour_later(monkeypatch, 80)
-    assert watch.count_open()
-
-
-def forge_finding(finding: report.Finding | None = None, **values: object) -> None:
-    words = {"kind": finding.kind, "what": finding.what, "words": finding.words} if finding else {}
-    models.Finding.objects.create(**{"kind": "x", "what": "x", "words": "x"} | words | values)
-
-
-def test_forged_findings_keep_no_other_out(record, monkeypatch):
-    watching.check()
-    for number in range(watch._MOST_OPEN + 1):
-        forge_finding(words=f"x{number}")
-    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)
-    watching.check_hour_later(monkeypatch, 40)
-    assert ("row changed", f"request R-{record[1].request_number}") in watching.list_found()
-
-
-def list_open() -> list[models.Finding]:
-    return list(models.Finding.objects.filter(acknowledged_at=None).order_by("id"))
-
-
-def test_a_finding_that_was_forged_as_acknowledged_does_not_hide_what_is_found(record, monkeypatch, alice):
-    watching.check()
-    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)
-    (finding,) = verify.verify_log().findings
-    forge_finding(finding, acknowledged_at=record[0].at, acknowledged_by=alice)
-    watching.check_hour_later(monkeypatch, 40)
-    assert list_open()[0].words == finding.words
-    assert models.Event.objects.filter(verb="finding", detail__words=finding.words).count() == 1
-
-
-def test_a_finding_that_sql_has_acknowledged_is_open_again(record, monkeypatch, alice):
-    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", record[1].request_number)
-    watching.check()
-    (found,) = list_open()
-    tamper("UPDATE portal_finding SET acknowledged_at = %s, acknowledged_by_id = %s", found.found_at, alice.pk)
-    assert list_open() == []
-    for hours in (40, 80):
-        watching.check_hour_later(monkeypatch, hours)
-        assert found in list_open()
-
-
 def remove_without_trace(event: models.Event) -> None:
     """An event and all seals since: a worker seals anew what is left."""
     first = models.Seal.objects.filter(last_id__gte=event.pk).earliest("number").number
@@ -395,27 +341,14 @@ def remove_without_trace(event: models.Event) -> None:
     tamper("DELETE FROM portal_event WHERE id = %s", event.pk)
 
 
-def test_seals_made_anew_do_not_hide_what_was_removed_before_the_last_night(record, seal):
+def test_a_worker_does_not_seal_anew_what_it_has_sealed_and_says_so(record, seal, caplog):
     victim = add_event("everything")
-    seal()
-    watching.check()
-    remove_without_trace(victim)
-    MEMORY.forget()  # another worker
-    seal()
-    assert ("seal", f"seal {models.Seal.objects.filter(last_id__gte=victim.pk).earliest('number').pk}") in find()
-
-
-def test_a_worker_does_not_seal_anew_what_it_has_sealed_and_says_so(record, seal, monkeypatch, caplog):
-    victim = add_event("everything")
-    watching.check()
     seal()
     number = models.Seal.objects.latest("number").pk
     remove_without_trace(victim)
     add_event("other")
     assert seal() == 0
     assert f"Seal {number}" in caplog.text
-    watching.check_hour_later(monkeypatch)
-    assert ("seal", f"seal {number}") in watching.list_found()
 
 
 def test_a_worker_seals_on_in_a_database_that_was_put_back(record, seal):
@@ -494,96 +427,6 @@ def test_a_notice_or_a_type_that_no_event_tells_of_is_found(record, table, value
     assert find()
 
 
-def test_many_forged_events_keep_the_check_from_no_later_one(record, monkeypatch, alice):
-    monkeypatch.setattr(watch, "EVENTS", 5)
-    watching.check()
-    last = models.Event.objects.latest("id").pk
-    set_number(last + 100)
-    models.Event.objects.bulk_create(models.Event(pk=last + n, verb="x", target="x") for n in range(1, 12))
-    portal_request = factories.submit(alice)
-    tamper("UPDATE portal_request SET type = 'max' WHERE id = %s", portal_request.pk)
-    watching.check_hour_later(monkeypatch)
-    assert ("row changed", f"request R-{portal_request.pk}") in watching.list_found()
-
-
-def copy_state() -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM portal_logcheck")
-        return cursor.fetchall()
-
-
-def put_back(states: list[tuple]) -> None:
-    tamper("DELETE FROM portal_logcheck")
-    for state in states:
-        tamper(f"INSERT INTO portal_logcheck VALUES ({', '.join(['%s'] * len(state))})", *state)
-
-
-FORGED = {
-    "removed": lambda states: tamper("DELETE FROM portal_logcheck"),
-    "put back": put_back,
-    "begun again": lambda states: tamper("UPDATE portal_logcheck SET phase = 'events', position = 0"),
-    "at its end": lambda states: tamper(
-        "UPDATE portal_logcheck SET phase = 'finding', position = 99, ended_at = begun_at"
-    ),
-}
-
-
-@pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
-def test_a_check_whose_state_is_written_over_each_minute_ends_and_says_so(record, monkeypatch, forge):
-    watching.check()
-    tamper("UPDATE portal_workspace SET owner_id = NULL")
-    monkeypatch.setattr(watch, "ROUND", 0.0)
-    with monkeypatch.context() as patch:
-        watching.move_clock(patch, hours=40)
-        watching.check_one_step(monkeypatch)
-        states = copy_state()
-        for _ in range(60):
-            forge(states)
-            watching.check_one_step(monkeypatch)
-    assert models.Event.objects.filter(verb="checked").count() == 2
-    found = watching.list_found()
-    assert ("check", "log check ALL") in found
-    assert ("row changed", f"workspace {models.Workspace.objects.earliest('id').pk}") in found
-    assert len([what for what in found if what == ("check", "log check ALL")]) == 1, "once a day"
-
-
-def test_a_check_that_never_ends_is_a_warning_whatever_its_state_says(record, monkeypatch):
-    """Whoever puts a former state back each minute needs no key, and another worker does not remember a later one."""
-    watching.check()
-    states, now = copy_state(), models.Event.objects.get(verb="checked").at
-    assert watch.find_warnings(now=now + timedelta(minutes=1)) == []
-    for hours in range(24, 73, 24):
-        put_back(states)
-        MEMORY.forget()
-        with monkeypatch.context() as patch:
-            watching.move_clock(patch, hours=hours)
-            patch.setattr(watch, "ROUND", 0.0)
-            watching.check_one_step(monkeypatch)
-    later = now + timedelta(hours=72)
-    assert "as a whole since" in watch.find_warnings(now=later)[-2]
-    tamper("UPDATE portal_logcheck SET ended_at = %s", later)
-    assert [words.partition(" since")[0] for words in watch.find_warnings(now=later)[-2:]] == [
-        "The audit log has not been checked as a whole",
-        "What is new in the audit log has not been checked",
-    ]
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"phase": "nothing", "begun_at": "9999-01-01 00:00:00"},
-        {"begun_at": "9999-01-01 00:00:00", "ended_at": "9999-01-01 00:00:00"},
-    ],
-)
-def test_a_forged_check_does_not_end_checking(record, alice, monkeypatch, values):
-    watching.check()
-    for name, value in values.items():
-        tamper(f"UPDATE portal_logcheck SET {name} = %s", value)
-    tamper("UPDATE portal_request SET type = 'max'")
-    watching.check_hour_later(monkeypatch, 80)
-    assert watch.count_open()
-
-
 def test_a_superuser_who_came_after_pruning_is_found(record, cast, much_later, alice, seal):
     seal()
     prune(record, much_later)
@@ -652,7 +495,6 @@ def test_an_event_that_is_pruned_while_it_is_read_is_not_taken_for_changed(recor
 
 def test_where_nothing_is_sealed_any_more_it_is_told(record, settings):
     settings.PORTAL_JOB_INTERVAL = -1  # any event that waits has waited long
-    now = clock.read_clock()
-    assert not any("seal" in words for words in watch.find_warnings(now=now))
+    assert not any("seal" in words for words in readiness.find_warnings())
     add_event("everything")
-    assert any("seal" in words for words in watch.find_warnings(now=now))
+    assert any("seal" in words for words in readiness.find_warnings())

@@ -18,7 +18,7 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import seals, verify, watch
+from portal.services.audit import nightly, seals, verify
 from portal.services.key import accounts, probe, steady_clock
 from portal.services.mirrors import refreshing, types
 from portal.services.people import membership, setup
@@ -382,18 +382,6 @@ def acknowledge(stage: Stage) -> None:
     stage.post(stage.olga, "/api-changes/", notice=str(raise_notice(stage).pk))
 
 
-def find_tampering(stage: Stage) -> models.Finding:
-    portal_request = factories.submit(stage.alice)
-    with factories.unprotected():
-        models.Request.objects.filter(pk=portal_request.pk).update(type="max")
-    watch.check_log(lease=factories.acquire_lease(name="check"))
-    return models.Finding.objects.get()
-
-
-def acknowledge_finding(stage: Stage) -> None:
-    stage.post(stage.olga, f"/admin/portal/finding/{find_tampering(stage).pk}/acknowledge/", reason="A drill.")
-
-
 def start(stage: Stage) -> None:
     assert configuration.note_settings()
 
@@ -544,9 +532,7 @@ ACTS = [
     Act(verbs=(Verb.NOTICE,), do=raise_notice),
     Act(verbs=(Verb.ACKNOWLEDGE,), do=acknowledge, by="olga", has_change=True),
     Act(verbs=(Verb.REFUSED,), do=lambda stage: stage.browse(stage.alice).post("/key/resume/"), by="alice"),
-    Act(verbs=(Verb.CHECKED,), do=lambda stage: watch.check_log(lease=factories.acquire_lease(name="check"))),
-    Act(verbs=(Verb.FINDING,), do=find_tampering, staged=("type",)),
-    Act(verbs=(Verb.ACKNOWLEDGE_FINDING,), do=acknowledge_finding, by="olga", reason="A drill.", staged=("type",)),
+    Act(verbs=(Verb.CHECKED,), do=lambda stage: nightly.check_log(lease=factories.acquire_lease(name="check"))),
     Act(verbs=(Verb.SETTINGS,), do=start),
     Act(verbs=(Verb.CLOCK_STEP,), do=step_clock),
     Act(verbs=(Verb.SIGN_IN,), do=sign_in, by="alice"),

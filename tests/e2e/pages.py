@@ -53,7 +53,7 @@ NO_PAGES = {
     "workstation_live": "a part of workstation_detail",
     "key_live": "a part of key",
     "key_banner": "a part of every page",
-    "admin:portal_finding_acknowledge": "POST; leads to admin:portal_finding_changelist",
+    "audit_log_check": "POST; leads to audit_log",
     "sessions_end": "POST; leads to account",
     "request_cancel": "POST; leads to request_detail",
     "workspace_name": "POST; leads to workspace_detail",
@@ -294,6 +294,9 @@ PAGES = [
     Page(name="api-changes-auditor", path="/api-changes/", url="notice_list", person="anna"),
     # --- The key ---
     *_list_keys(),
+    Page(name="audit-log-check", path="/audit-log/", url="audit_log", person="anna"),
+    Page(name="audit-log-check-not-intact", path="/audit-log/", url="audit_log", person="anna", scene="not-intact"),
+    Page(name="home-not-intact", path="/", url="home", person="anna", scene="not-intact"),
     Page(name="home-paused", path="/", url="home", scene="paused 402"),
     Page(name="request-new-paused", path="/requests/new/", url="request_new", scene="paused 402"),
     Page(name="request-waiting", path="/requests/{r_queued}/", url="request_detail", scene="paused 402"),

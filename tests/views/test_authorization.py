@@ -63,6 +63,8 @@ ROWS: dict[str, tuple[str, str]] = {
     "workspace_owner": (NO_METHOD, "lffffnn"),  # it has one
     "request_new": (REQUESTERS, REQUESTERS),
     "unknown": (SEES_ALL, NO_METHOD),
+    "audit_log": (SEES_ALL, NO_METHOD),
+    "audit_log_check": (NO_METHOD, SEES_ALL),
     "notice_list": (SEES_ALL, OPERATES),
     "theme": ("mmmmmmm", "aaaaaaa"),
     "setup": ("nnnnnnn", "nnnnnnn"),  # there is an administrator
@@ -93,7 +95,6 @@ ROWS: dict[str, tuple[str, str]] = {
         (f"admin:portal_{kind}_export_{form}" for kind in ("request", "event") for form in ("csv", "jsonl")),
         (NO_METHOD_ADMIN, SEES_ALL),
     ),
-    "admin:portal_finding_acknowledge": (NO_METHOD_ADMIN, OPERATES),
     "admin:portal_user_changelist": (SEES_ALL, SEES_ALL),
     "admin:portal_user_change": (SEES_ALL, ADMINISTERS),
     "admin:portal_user_history": (SEES_ALL, SEES_ALL),
@@ -170,9 +171,6 @@ def values(sandbox, alice, bob, anna, olga, root) -> Mapping[str, object]:
             models.Connection.objects.create(workstation=succeeded.workstation, person=alice, kind="desktop").pk,
         ),
         "workspace": factories.get_workspace(succeeded.workstation).uid,
-        "admin:portal_finding_acknowledge": models.Finding.objects.create(
-            kind="changed", what="event 1", words="was changed."
-        ).pk,
         "key_confirm": models.Credential.objects.latest("pk").pk,
         "setup": setup.create_setup_link() or "none",
         "join": invitations.make_link(actor=root, person=alice).link.token,

@@ -166,15 +166,6 @@ class ActorFilter(_YesOrNo):
     options = (("portal", _("The portal itself")), ("person", _("A person")))
 
 
-class OpenFilter(_YesOrNo):
-    """What somebody has acknowledged, and what nobody has."""
-
-    title = _("state")
-    parameter_name = "state"
-    column = "acknowledged_at"
-    options = (("open", _("Open")), ("acknowledged", _("Acknowledged")))
-
-
 class _OfRow(admin.SimpleListFilter):
     """Rows of one other row. Shown only where a link has chosen it, so that it costs nothing elsewhere."""
 

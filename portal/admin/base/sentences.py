@@ -124,8 +124,6 @@ GROUPS = (
         label=_("Audit log and retention"),
         sentences={
             Verb.CHECKED: _("{who} checked {what} as a whole"),
-            Verb.FINDING: _("{who} found something wrong: {what}"),
-            Verb.ACKNOWLEDGE_FINDING: _("{who} acknowledged what was found: {what}"),
             Verb.EVIDENCE: _("{who} downloaded the audit bundle of {what}"),
             Verb.EXPORT: _("{who} exported {what}"),
             Verb.PRUNE: _("{who} deleted what was old enough, and named it in the {what}"),

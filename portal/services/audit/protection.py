@@ -74,8 +74,6 @@ def list_rules() -> list[Rule]:
             for name in ("strayresponse", "restore", "tombstone", "seal")
             for act in ("UPDATE", "DELETE")
         ),
-        Rule(table="portal_finding", act="UPDATE", condition=_changes("id", "kind", "what", "words")),
-        Rule(table="portal_finding", act="DELETE"),
         # People are deactivated, never deleted, nor does one take the place of another.
         Rule(table="portal_user", act="DELETE"),
         Rule(table="portal_user", act="UPDATE", condition=_moves_person()),
@@ -104,7 +102,6 @@ def _list_replacing() -> list[Rule]:
         "portal_restore": ("id",),
         "portal_tombstone": ("id",),
         "portal_seal": ("number",),
-        "portal_finding": ("id", "kind, what, words"),
         "portal_user": ("id", "username"),
     }
     taken = {table: _is_taken(table, unique) for table, unique in keys.items()}

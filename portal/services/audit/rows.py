@@ -55,7 +55,6 @@ KINDS: Mapping[str, Kind] = {
         _declare("notice", models.Notice),
         _declare("workstation-type", models.WorkstationType),
         _declare("tombstone", models.Tombstone),
-        _declare("finding", models.Finding),
     )
 }
 _BY_MODEL = {kind.model: kind for kind in KINDS.values()}

@@ -8,7 +8,6 @@ from typing import Any
 from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet, Sum
 
 from portal import models
-from portal.models.event import Verb
 from portal.services.audit import (
     canonical,
     chain,
@@ -127,15 +126,6 @@ def _has_gone(event: reading.StoredEvent) -> bool:
     return event.verdict is Verdict.WRONG and not models.Event.objects.filter(pk=event.id).exists()
 
 
-def check_sealed(*, report: Report, event: reading.StoredEvent) -> None:
-    """Report that the seal is not there which was the newest when a check of everything came to its end."""
-    detail = event.row[canonical.EVENT.names.index("detail")]
-    number, digest = detail.get("seal_number"), detail.get("seal_digest")
-    if number is not None and not models.Seal.objects.filter(number=number, digest=digest).exists():
-        words = f"is not the one that event {event.id} tells of: it was removed, and perhaps made anew."
-        report.add("seal", f"seal {number}", words)
-
-
 @dataclass(kw_only=True)
 class _Walk:
     """Events and marks side by side, both in the order of their numbers."""
@@ -176,8 +166,6 @@ class _Walk:
             self.report.add("inserted", f"event {event.id}", "is there, although it was pruned.")
         if event.verdict is Verdict.AUTHENTIC:
             self._note_time(event)
-            if event.read("verb") == Verb.CHECKED:
-                check_sealed(report=self.report, event=event)
             if mark is None and is_sealed:
                 words = f"was inserted after its neighbours were sealed: {event.at} UTC."
                 self.report.add("inserted", f"event {event.id}", words)

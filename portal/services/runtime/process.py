@@ -16,7 +16,6 @@ class Memory:
     given: set[str] = field(default_factory=set)  # identities of databases; one that was not committed is nobody's
     # The newest that this process has made: whoever removes it must not get another in its place.
     seal: models.Seal | None = None
-    checks: dict[models.LogCheck.What, models.LogCheck] = field(default_factory=dict)  # how far each has come
     streams: Counter[object] = field(default_factory=Counter)  # answers that are being sent, by the person
 
     def forget(self) -> None:

@@ -26,6 +26,7 @@ _BELOW = {
     "workstation_list": ("workstation_detail",),
     "workspace_list": ("workspace_detail",),
     "unknown": ("notice_list", "unknown_decide", "orphan_decide"),
+    "admin:index": ("audit_log",),
     "failure_list": ("failure_detail",),
 }
 

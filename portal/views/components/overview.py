@@ -16,7 +16,7 @@ from portal import models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
-from portal.services.audit import seals, watch
+from portal.services.audit import nightly, seals
 from portal.services.key import circuit_breaker
 from portal.services.reconciliation import operator_actions, review
 from portal.services.reports import usual
@@ -44,7 +44,7 @@ class Log:
     ordinary."""
 
     state: seals.State
-    checks: list[models.LogCheck]
+    check: models.LogCheck
     acts: list[models.Event]
     exceptions: list[Figure]
 
@@ -139,7 +139,7 @@ def _read_log(unassigned: int) -> Log:
     sign_ins = f"{reverse('admin:portal_event_changelist')}?verb={Verb.SIGN_IN_FAILED}"
     return Log(
         state=seals.describe_state(),
-        checks=[check for check in watch.list_checks() if check.ended_at],
+        check=nightly.read_check(),
         acts=list(models.Event.objects.exclude(reason="").exclude(actor_id=None).order_by("-id")[:_MOST_ACTS]),
         exceptions=[
             Figure(_("Outcome unknown, 24 hours"), ever_unknown, f"{reverse('request_list')}?unknown=ever"),

@@ -28,6 +28,7 @@ def create_day() -> dict[str, models.User]:
         _create_workstation(people[name], kind, note, hours=hours, lasted=lasted, workspace=workspace)
     rows.create_types(strange=False)
     rows.seal()
+    rows.check()
     return people
 
 

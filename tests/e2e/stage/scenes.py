@@ -44,6 +44,9 @@ def _set_active() -> None:
     mira = models.User.objects.filter(username="mira").first()
     models.Workspace.objects.filter(is_contested=True).update(is_contested=False, owner=mira)
     models.Limit.objects.all().delete()
+    for check in models.LogCheck.objects.all():
+        check.findings, check.counts["findings"], check.asked_at, check.asked_by = [], 0, None, None
+        check.save()
 
 
 def _confirm_everybody() -> None:
@@ -128,6 +131,16 @@ def _lock_out(_: str) -> dict[str, str]:
     return facts
 
 
+def _change_row(_: str) -> None:
+    """The check of the night has found changed rows, and somebody has asked for another."""
+    check = models.LogCheck.objects.get()
+    check.findings = [f'Request R-{number} has type "max": event {40 + number} left "python".' for number in range(100)]
+    check.findings[1] = f"Event 4711 was removed; it was of 2026-01-01 00:00:00.000000 UTC: {'x' * 300}"
+    check.counts["findings"] = 1_204
+    check.asked_at, check.asked_by = timezone.now(), models.User.objects.get(username="olga")
+    check.save()
+
+
 def _break(_: str) -> None:
     """A row that every page needs is gone: a fault that no code foresees."""
     models.Key.objects.all().delete()
@@ -161,6 +174,7 @@ _SCENES = {
     "guessed": _guess,
     "invited": _invite,
     "locked-out": _lock_out,
+    "not-intact": _change_row,
     "broken": _break,
     "away": _take_away,
 }

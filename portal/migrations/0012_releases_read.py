@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0010_workspace_names")]
+    dependencies = [("portal", "0011_nightly_check")]
     operations = [
         migrations.AddField(
             model_name="user",

@@ -1,0 +1,27 @@
+"""What the last check of the audit log has found, and asking for another."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from portal.services.audit import nightly
+from portal.views.http import SignedInRequest
+
+
+@require_GET
+@permission_required(("portal.see_all", "portal.view_event"), raise_exception=True)
+def show(request: SignedInRequest) -> HttpResponse:
+    """The result of the last check."""
+    return render(request, "audit_log.html", {"check": nightly.read_check(), "most": nightly.MOST_KEPT})
+
+
+@require_POST
+@permission_required(("portal.see_all", "portal.view_event"), raise_exception=True)
+def ask_check(request: SignedInRequest) -> HttpResponse:
+    """Let a worker check it now."""
+    nightly.ask_check(actor=request.user)
+    messages.success(request, _("Check requested. Its result will be on this page."))
+    return redirect("audit_log")
