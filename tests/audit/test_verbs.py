@@ -265,7 +265,7 @@ def release(stage: Stage) -> None:
 
 def miss(stage: Stage) -> models.Workstation:
     stored = send(stage).workstation
-    stage.sandbox.script({"on": "GET /workstations/{id}", "status": 422})
+    stage.sandbox.script([{"on": "GET /workstations", "status": 404}, {"on": "GET /workstations/{id}", "status": 422}])
     refresh(stage)
     return stored
 
@@ -306,7 +306,8 @@ def scan_as(status: str, *, doubted: bool = False, ended: bool = False) -> Calla
 def end(stage: Stage) -> None:
     uid = send(stage).workstation.uid
     body = {"id": uid, "type": "python", "status": "completed", "startedAt": "2026-01-02T03:04:05Z"}
-    stage.sandbox.script({"on": "GET /workstations/{id}", "status": 200, "body": body})
+    read = {"on": "GET /workstations/{id}", "status": 200, "body": body}
+    stage.sandbox.script([{"on": "GET /workstations", "status": 404}, read])
     refresh(stage)
 
 

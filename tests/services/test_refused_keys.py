@@ -98,7 +98,7 @@ def test_a_list_that_is_refused_has_the_key_probed(sandbox, lease):
 def test_a_read_that_is_refused_has_the_key_probed(sandbox, alice, lease):
     factories.create_workstation(alice)
     models.Workstation.objects.update(refresh_due_at=Now())
-    sandbox.script({"on": "GET /workstations/{id}", **REVOKED})
+    sandbox.script({"on": "GET /workstations", **REVOKED})
     refreshing.refresh_workstations(lease=lease, client=clients.make_client())
     assert find_probe()
 

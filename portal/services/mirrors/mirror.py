@@ -1,11 +1,11 @@
 """Writes what the provider answered into its mirrors: the same thing twice is an update."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Manager, Model, Subquery
+from django.db.models import Model, Subquery
 
 from portal import agentstation, models
 from portal.models.clock import Now
@@ -35,31 +35,6 @@ def store_workstation(
     workspace = _store_workspace(account=account, workspace=workstation.workspace)
     known = known or _lock_known(account=account, uid=workstation.uid)
     return _store(account=account, workstation=workstation, workspace=workspace, known=known)
-
-
-def update_workstations(*, told: Sequence[tuple[models.Workstation, agentstation.Workstation]]) -> None:
-    """Update workstations that live on in their workspaces, with files and logs: in a few statements for all.
-
-    The caller has locked both. No two are in the same workspace.
-    """
-    stations = [(row, _describe_workstation(one) | {"raw": sanitize.write_json(raw=one.raw)}) for row, one in told]
-    _save_changed(models.Workstation.objects, stations)
-    models.Workstation.objects.filter(pk__in=[row.pk for row, _ in told]).update(**_note_reading())
-    spaces = [(row.workspace, one.workspace) for row, one in told if row.workspace and one.workspace]
-    _save_changed(models.Workspace.objects, [(row, _describe_workspace(one)) for row, one in spaces])
-    contents.store_contents(told=spaces)
-
-
-def _save_changed[Row: models.Workstation | models.Workspace](
-    objects: Manager[Row], rows: Sequence[tuple[Row, Mapping[str, Any]]]
-) -> None:
-    """Give rows of one table these values, in one statement."""
-    changed = {name for row, values in rows for name, value in values.items() if getattr(row, name) != value}
-    for row, values in rows:
-        for name in changed:
-            setattr(row, name, values[name])
-    if changed:
-        objects.bulk_update([row for row, _ in rows], sorted(changed))
 
 
 def _note_reading() -> dict[str, Any]:

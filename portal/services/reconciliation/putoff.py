@@ -22,7 +22,7 @@ def shorten_waits(*, account: models.Account, lease: leases.Lease) -> None:
     """Make due now what is put off for longer than anything ever is. Where that is early, it is put off again."""
     call = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
     release = max(timedelta(seconds=max(pace.LONGEST_RETRY_AFTER, call)), pace.MINUTE)
-    read = max(timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL), refreshing.LONGEST_PAUSE)
+    read = max(timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL), refreshing.PATIENCE)
     retry = timedelta(seconds=max(pace.LONGEST_RETRY_AFTER, matching.LONGEST_WAIT * settings.PORTAL_RECONCILE_GRACE))
     if _find_requests(account_id=account.pk, longest=retry):
         requests = _list_requests(account_id=account.pk, longest=retry)
