@@ -145,10 +145,7 @@ class NoticeAdmin(readonly.ReadOnlyAdmin):
     list_display = (
         columns.name(label=_("difference")),
         columns.moment("first_at", label=_("first seen")),
-        columns.moment("acknowledged_at", label=_("acknowledged")),
-        columns.row_link("acknowledged_by"),
     )
-    list_select_related = ("acknowledged_by",)
     search_fields = ("kind",)
     search_help_text = ""
     fieldsets = (
@@ -160,7 +157,6 @@ class NoticeAdmin(readonly.ReadOnlyAdmin):
                     columns.moment("first_at"),
                     "example",
                     "numbers",
-                    (columns.moment("acknowledged_at"), columns.row_link("acknowledged_by")),
                 )
             },
         ),

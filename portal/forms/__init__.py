@@ -7,7 +7,7 @@ from portal.forms.fields import PortalRenderer
 from portal.forms.filters import PartsForm, RequestFilterForm, UsageForm
 from portal.forms.people import PeopleForm, PersonForm
 from portal.forms.requests import ReasonForm, RequestForm, WorkspaceNameForm, WorkspaceOwnerForm
-from portal.forms.review import DecisionForm, NoticesForm, OrphanForm
+from portal.forms.review import DecisionForm, OrphanForm
 from portal.forms.workstations import WorkspaceFilterForm, WorkstationFilterForm
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "DecisionForm",
     "EventFilterForm",
     "NewPasswordForm",
-    "NoticesForm",
     "OrphanForm",
     "PartsForm",
     "PasswordForm",

@@ -66,23 +66,3 @@ class OrphanForm(ReasonForm):
         error_messages={"required": _("Choose what should happen."), "invalid_choice": _("Choose what should happen.")},
     )
     field_order = ("decision", "reason")
-
-
-class _Numbers(forms.TypedMultipleChoiceField):
-    """Numbers of rows, whichever there are."""
-
-    def valid_value(self, value: Any) -> bool:
-        return str(value).isascii() and str(value).isdigit() and len(str(value)) < 19
-
-
-class NoticesForm(forms.Form):
-    """Which of the notices somebody has seen."""
-
-    notice = _Numbers(
-        coerce=int,
-        widget=forms.CheckboxSelectMultiple,
-        error_messages={
-            "required": _("Tick what you have reviewed."),
-            "invalid_choice": _("This is not in the list. Tick what you have reviewed."),
-        },
-    )

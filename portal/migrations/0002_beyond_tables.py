@@ -22,7 +22,9 @@ SEARCH = {
 
 def make_groups(apps, schema_editor):
     # On a new database Django makes the permissions only after the last migration, too late for here.
-    create_permissions(global_apps.get_app_config("portal"), apps=apps, verbosity=0, using=schema_editor.connection.alias)
+    create_permissions(
+        global_apps.get_app_config("portal"), apps=apps, verbosity=0, using=schema_editor.connection.alias
+    )
     group_model, permission_model = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     for name, codenames in PERMISSIONS.items():
         permissions = permission_model.objects.filter(content_type__app_label="portal", codename__in=codenames)

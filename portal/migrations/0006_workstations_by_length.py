@@ -7,14 +7,25 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('portal', '0005_queue_answers'),
+        ("portal", "0005_queue_answers"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='workstation',
-            index=models.Index(django.db.models.functions.text.Length(django.db.models.functions.comparison.Cast(django.db.models.functions.comparison.Cast(portal.models.clock.Seconds('ended_at', 'first_seen_at'), models.BigIntegerField()), models.TextField())), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('ended_at__isnull', False)), name='workstation_by_length'),
+            model_name="workstation",
+            index=models.Index(
+                django.db.models.functions.text.Length(
+                    django.db.models.functions.comparison.Cast(
+                        django.db.models.functions.comparison.Cast(
+                            portal.models.clock.Seconds("ended_at", "first_seen_at"), models.BigIntegerField()
+                        ),
+                        models.TextField(),
+                    )
+                ),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("ended_at__isnull", False)),
+                name="workstation_by_length",
+            ),
         ),
     ]

@@ -4,20 +4,38 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('portal', "0008_openings"),
+        ("portal", "0008_openings"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='key',
-            name='state',
-            field=models.CharField(choices=[('ACTIVE', 'Operational'), ('PAUSED', 'Paused'), ('RESUMING', 'Resuming, one attempt at a time')], default='ACTIVE', max_length=8),
+            model_name="key",
+            name="state",
+            field=models.CharField(
+                choices=[
+                    ("ACTIVE", "Operational"),
+                    ("PAUSED", "Paused"),
+                    ("RESUMING", "Resuming, one attempt at a time"),
+                ],
+                default="ACTIVE",
+                max_length=8,
+            ),
         ),
         migrations.AlterField(
-            model_name='request',
-            name='status',
-            field=models.CharField(choices=[('QUEUED', 'Queued'), ('SENDING', 'Sending'), ('SUCCEEDED', 'Ready'), ('FAILED', 'Failed'), ('UNKNOWN', 'Checking'), ('CANCELLED', 'Cancelled')], default='QUEUED', max_length=16),
+            model_name="request",
+            name="status",
+            field=models.CharField(
+                choices=[
+                    ("QUEUED", "Queued"),
+                    ("SENDING", "Sending"),
+                    ("SUCCEEDED", "Ready"),
+                    ("FAILED", "Failed"),
+                    ("UNKNOWN", "Checking"),
+                    ("CANCELLED", "Cancelled"),
+                ],
+                default="QUEUED",
+                max_length=16,
+            ),
         ),
     ]

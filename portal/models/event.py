@@ -64,7 +64,6 @@ class Verb(models.TextChoices):
     CLOCK_STEP = "clock-step", _("clock stepped")
     SETTINGS = "settings", _("settings changed")
     NOTICE = "notice", _("API change noticed")
-    ACKNOWLEDGE = "acknowledge", _("API change reviewed")
     SIGN_IN = "sign-in", _("signed in")
     SIGN_IN_FAILED = "sign-in-failed", _("sign-in failed")
     SIGN_IN_BLOCKED = "sign-in-blocked", _("sign-in blocked")

@@ -302,9 +302,7 @@ def told(record, alice, root) -> dict[str, list[int]]:
     late = models.LateResponse.objects.create(
         attempt=attempt, outcome="FAILED", failure="422", response=b"late", message="late"
     )
-    notice = models.Notice.objects.create(
-        kind="workstation has a field color", acknowledged_at=Now(), acknowledged_by=root
-    )
+    notice = models.Notice.objects.create(kind="workstation has a field color")
     kind = models.WorkstationType.objects.create(account=account, name="default", withdrawn_at=Now())
     key = models.Key.objects.get()
     restored = models.Restore.objects.create(account=account, lost_since=Now(), lost_since_tick=1, restored_tick=2)

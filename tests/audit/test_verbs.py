@@ -371,16 +371,11 @@ def answer_nobody(stage: Stage) -> None:
     results.record_result(call=call, result=dispatch.Result(workstation=reply.value))
 
 
-def raise_notice(stage: Stage) -> models.Notice:
+def raise_notice(stage: Stage) -> None:
     body = {"id": "w1", "type": "quantum", "status": "active", "startedAt": "2026-01-02T03:04:05Z"}
     stage.sandbox.script({"status": 200, "body": body})
     factories.submit(stage.alice)
     factories.send_once()
-    return models.Notice.objects.get()
-
-
-def acknowledge(stage: Stage) -> None:
-    stage.post(stage.olga, "/api-changes/", notice=str(raise_notice(stage).pk))
 
 
 def start(stage: Stage) -> None:
@@ -531,7 +526,6 @@ ACTS = [
     Act(verbs=(Verb.STRAY_RESPONSE,), do=answer_nobody),
     Act(verbs=(Verb.PRUNE,), do=prune_old),
     Act(verbs=(Verb.NOTICE,), do=raise_notice),
-    Act(verbs=(Verb.ACKNOWLEDGE,), do=acknowledge, by="olga", has_change=True),
     Act(verbs=(Verb.REFUSED,), do=lambda stage: stage.browse(stage.alice).post("/key/resume/"), by="alice"),
     Act(verbs=(Verb.CHECKED,), do=lambda stage: nightly.check_log(lease=factories.acquire_lease(name="check"))),
     Act(verbs=(Verb.SETTINGS,), do=start),

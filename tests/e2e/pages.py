@@ -289,9 +289,6 @@ PAGES = [
     Page(name="person-out", path="/people/{number}/", url="person_detail", person="root", scene="locked-out"),
     Page(name="unknown-refused", path="/unknown/", url="unknown", person="olga", act=send_empty),
     Page(name="unknown-auditor", path="/unknown/", url="unknown", person="anna", act=open_main),
-    Page(name="api-changes", path="/api-changes/", url="notice_list", person="olga", act=open_main),
-    Page(name="api-changes-refused", path="/api-changes/", url="notice_list", person="olga", act=send_empty),
-    Page(name="api-changes-auditor", path="/api-changes/", url="notice_list", person="anna"),
     # --- The key ---
     *_list_keys(),
     Page(name="audit-log-check", path="/audit-log/", url="audit_log", person="anna"),

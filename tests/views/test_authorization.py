@@ -65,7 +65,6 @@ ROWS: dict[str, tuple[str, str]] = {
     "unknown": (SEES_ALL, NO_METHOD),
     "audit_log": (SEES_ALL, NO_METHOD),
     "audit_log_check": (NO_METHOD, SEES_ALL),
-    "notice_list": (SEES_ALL, OPERATES),
     "theme": ("mmmmmmm", "aaaaaaa"),
     "setup": ("nnnnnnn", "nnnnnnn"),  # there is an administrator
     "join": ("aaaaaaa", "aaaaaaa"),

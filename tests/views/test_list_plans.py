@@ -182,7 +182,7 @@ def test_no_list_of_an_operator_walks(record, olga, sign_in):
     for since, until in ((FIRST, LAST), (MANY - 10, MANY - 5)):  # of less than a page, with those that run
         period = f"/workstations/?since={at(since):%Y-%m-%dT%H:%M}&until={at(until):%Y-%m-%dT%H:%M}"
         more += [period, *(f"{period}&{one}" for one in ("person=alice", "type=voip", "type=max"))]
-    for address in (*STATIONS, *more, *SPACES, "/unknown/", "/api-changes/", "/key/", "/usage/"):
+    for address in (*STATIONS, *more, *SPACES, "/unknown/", "/key/", "/usage/"):
         check_cost(browser, address)
     check_cost(browser, "/failures/402/")
 

@@ -98,7 +98,7 @@ def test_every_page_with_all_of_the_queries(browser, record):
 def test_each_query_by_itself(browser, record):
     paths = (
         *("/requests/", "/requests/live/", "/requests/new/", "/requests/export.csv", "/usage/", "/workstations/"),
-        *("/workspaces/", "/live/", "/key/", "/unknown/", "/api-changes/", "/accounts/login/", "/admin/login/"),
+        *("/workspaces/", "/live/", "/key/", "/unknown/", "/accounts/login/", "/admin/login/"),
         *("/admin/autocomplete/", "/admin/portal/request/", "/admin/portal/request/export.csv"),
         *("/admin/portal/event/", "/admin/portal/event/export.jsonl"),
         *("/admin/portal/user/", "/admin/portal/log/", "/admin/auth/group/"),

@@ -31,6 +31,8 @@ def test_an_operator_sees_what_goes_on_and_where_it_is_listed(sign_in, alice, ol
     waiting = factories.submit(alice)
     now = timezone.now()
     rows.create_request(alice, account=waiting.account, status="FAILED", failure="422", created_at=now, ended_at=now)
+    for kind, days in (("list has a field total", 1), ("workstation has a field color", 8)):
+        models.Notice.objects.create(kind=kind, first_at=now - timedelta(days=days))
 
     page = read_home(sign_in(olga))
 
@@ -41,6 +43,7 @@ def test_an_operator_sees_what_goes_on_and_where_it_is_listed(sign_in, alice, ol
     assert links["/requests/?status=QUEUED"] == "Queued: 1"
     assert links["/requests/?status=SENDING"] == "Sending: 0"
     assert links["/requests/?failure=422"] == "Most frequent failure: 422 (1)"
+    assert links["/admin/portal/notice/"] == "New API changes: 1", "of the last seven days"
     figures = dict(re.findall(r"<dt>(.*?)</dt>\s*<dd>\s*(\d+)\s*</dd>", page))
     assert figures["Requests"] == "2"
     assert 'href="/requests/?status=FAILED"' in page

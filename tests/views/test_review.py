@@ -459,7 +459,6 @@ def add_rows(alice: models.User, number: int) -> None:
     space = models.Workspace.objects.create(account=account, uid=f"S-{number}")
     values = {"account": account, "type": "python", "workspace": space, "listed_tick": 10**6}
     models.Workstation.objects.create(uid=f"W-{number}", made_for=row, **values)
-    models.Notice.objects.create(kind=f"field {number}", example="{}")
 
 
 def test_what_is_more_than_a_page_has_is_counted_as_such(sign_in, unknown, olga, monkeypatch):

@@ -140,7 +140,6 @@ GROUPS = (
             Verb.CLOCK_STEP: _("{who} noticed a step of {what}"),
             Verb.SETTINGS: _("{who} started with other {what}"),
             Verb.NOTICE: _("{who} noticed an API change: {what}"),
-            Verb.ACKNOWLEDGE: _("{who} reviewed an API change: {what}"),
         },
     ),
 )

@@ -11,7 +11,7 @@ ALWAYS: Mapping[str, str] = {
     Verb.SUBMIT: "portal.submit_request",
     **dict.fromkeys((Verb.PAUSE, Verb.RESUME, Verb.CONFIRM_KEY, Verb.CONFIRM_DATABASE, Verb.CLEAR_SHARING), _RESUME),
     **dict.fromkeys((Verb.CLOSE, Verb.ADOPT, Verb.DISOWN, Verb.RELEASE_ORPHAN, Verb.EVIDENCE), CLOSE),
-    **dict.fromkeys((Verb.ACKNOWLEDGE, Verb.GIVE_WORKSPACE, Verb.LEAVE_OUT), CLOSE),
+    **dict.fromkeys((Verb.GIVE_WORKSPACE, Verb.LEAVE_OUT), CLOSE),
     **dict.fromkeys((Verb.ADD_PERSON, Verb.CHANGE_PERSON, Verb.MAKE_LINK), SUPERUSER),
     **dict.fromkeys((Verb.ADD_GROUP, Verb.CHANGE_GROUP, Verb.DELETE_GROUP), SUPERUSER),
 }

@@ -4,16 +4,11 @@ The client finds them. Nothing breaks by them: they are stored and shown as they
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
-from itertools import islice
 from typing import Any
 
-from django.db import transaction
-from django.utils.translation import gettext as _
-
 from portal import agentstation, models
-from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.mirrors import sanitize
@@ -23,14 +18,8 @@ _MOST_NUMBERS = 20
 _MOST_KINDS, MOST_NOTICES = 20, 500  # of one response; in all: whoever makes up fields must not fill the audit log
 _MORE = "more differences than are kept"
 _LONGEST_KIND = 200
-_LONGEST_TEXT, _LONGEST_EXAMPLE = 100, 4000  # characters
-_DEEPEST, _MOST_PARTS = 4, 100  # objects within objects of an example; fields of it
-_CONTENTS = ("workspace", "files", "logs", "data")
-_NOT_SHOWN = "not shown"
-
-
-class NotOpen(Exception):
-    """Somebody has acknowledged the notices already; the message is fit for the person."""
+_LONGEST_EXAMPLE = 4000  # characters
+_CONTENTS = ("workspace", "files", "logs", "data")  # which only their owners see
 
 
 def note_deviations(*, deviations: Iterable[agentstation.Deviation], request_number: int | None = None) -> None:
@@ -57,38 +46,6 @@ def note_deviations(*, deviations: Iterable[agentstation.Deviation], request_num
 
 
 def _write_example(data: Mapping[str, object]) -> str:
-    parts = {key: _cut(value) for key, value in islice(data.items(), _MOST_PARTS) if key not in _CONTENTS}
-    text = hidden.hide(text=json.dumps(parts, ensure_ascii=False, indent=1, default=str))
-    return sanitize.escape_text(text)[:_LONGEST_EXAMPLE]
-
-
-def _cut(value: object, depth: int = 1) -> object:
-    match value:
-        case dict() | list() if depth == _DEEPEST:
-            return _NOT_SHOWN
-        case dict():
-            return {key: _cut(part, depth + 1) for key, part in islice(value.items(), _MOST_KINDS)}
-        case list():
-            return [_cut(part, depth + 1) for part in value[:_MOST_KINDS]]
-        case str():
-            return value[:_LONGEST_TEXT]
-        case _:
-            return value
-
-
-@transaction.atomic
-def acknowledge_notices(*, actor: models.User, numbers: Collection[int]) -> int:
-    """Note that somebody has seen them, so that they are shown no more. Returns how many were open until now.
-
-    Raises NotOpen where none was.
-    """
-    open_ones = models.Notice.objects.filter(acknowledged_at=None)
-    count = 0
-    for notice in open_ones.filter(pk__in=numbers).order_by("pk"):
-        if notice.update_where(open_ones, acknowledged_at=Now(), acknowledged_by=actor):
-            change = audit.describe_moment(row=notice, column="acknowledged_at")
-            audit.record(Verb.ACKNOWLEDGE, notice, by=actor, detail=change)
-            count += 1
-    if not count:
-        raise NotOpen(_("Somebody has already marked this as reviewed."))
-    return count
+    parts = {name: value for name, value in data.items() if name not in _CONTENTS}
+    text = json.dumps(parts, ensure_ascii=False, default=str)[:_LONGEST_EXAMPLE]
+    return sanitize.escape_text(hidden.hide(text=text))[:_LONGEST_EXAMPLE]

@@ -25,7 +25,7 @@ from portal.views.components import links
 
 _MOST_ASKED, _MOST_ACTS = 5, 5
 _MOST_COUNTED = 1000  # failed sign-ins
-_LONG, _DAY = timedelta(hours=8), timedelta(days=1)
+_LONG, _DAY, _LATELY = timedelta(hours=8), timedelta(days=1), timedelta(days=7)
 _States = models.Request.Status
 
 
@@ -94,7 +94,7 @@ def _count_now(account: models.Account) -> list[Figure]:
     counts = models.Request.objects.count_under_way(account)
     running = models.Workstation.objects.running().filter(account=account)
     counted = running.aggregate(all=Count("pk"), long=Count("pk", filter=Q(first_seen_at__lt=Now() - _LONG)))
-    changes = models.Notice.objects.filter(acknowledged_at=None).count()
+    changes = models.Notice.objects.filter(first_at__gt=Now() - _LATELY).count()
     known_by = review.find_known_by(account=account, now=timezone.now()) if counts[_States.UNKNOWN] else None
     when = _("by %(when)s") % {"when": date_format(timezone.localtime(known_by), "H:i T")} if known_by else ""
     long = _("over 8 h: %(count)d") % {"count": counted["long"]} if counted["long"] else ""
@@ -104,7 +104,7 @@ def _count_now(account: models.Account) -> list[Figure]:
             for (state, count), more in zip(counts.items(), ("", "", when), strict=True)
         ),
         Figure(_("Running"), counted["all"], reverse("workstation_list"), long),
-        Figure(_("API changes"), changes, reverse("notice_list")),
+        Figure(_("New API changes"), changes, reverse("admin:portal_notice_changelist")),
     ]
 
 

@@ -26,7 +26,7 @@ class Section[T]:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewPage:
-    """The whole page. `notices`: how many changes of the API nobody has seen; `refusal`: where its row is shown.
+    """The whole page. `refusal`: where its row is shown.
 
     `is_up_to_date`: nothing was sent since the last complete scan began; `left_out`: what is missing from the lists.
     """
@@ -37,7 +37,6 @@ class ReviewPage:
     left: Section[models.Workstation]
     checking: Section[RequestRow]
     scans: Iterable[models.Scan]
-    notices: int
     may_be_foreign: bool
     last_complete: models.Scan | None
     is_up_to_date: bool
@@ -68,7 +67,6 @@ def describe_page(request: SignedInRequest, *, refusal: Refusal | None = None) -
         left=_cut(list(left.order_by("id")[: review.MOST + 1])),
         checking=checking,
         scans=last_scans,
-        notices=models.Notice.objects.filter(acknowledged_at=None).count(),
         may_be_foreign=account.baseline_scan == models.Account.BaselineScan.FAILED,
         left_out=wholeness.list_left_out(account=account).select_related("request__requester").first(),
         last_complete=complete,
