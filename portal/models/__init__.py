@@ -19,7 +19,7 @@ from portal.models.search import SearchEntry, UnreadableSearch, check_words, rea
 from portal.models.session import Session
 from portal.models.share import Share
 from portal.models.tombstone import Tombstone
-from portal.models.usage import DailyCount, MonthlyCount
+from portal.models.usage import DailyCount
 from portal.models.user import User, list_time_zones
 from portal.models.worker import Worker
 from portal.models.workspace import File, Log, Workspace
@@ -49,7 +49,6 @@ __all__ = [
     "Limit",
     "Log",
     "LogCheck",
-    "MonthlyCount",
     "Notice",
     "Request",
     "Restore",

@@ -92,7 +92,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
             uses_key=True,
         ),
         Job(name="connections", interval=interval, run=lambda lease: ending.end_silent(lease=lease)),
-        Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_usage(lease=lease)),
+        Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_days(lease=lease)),
         Job(name="seal", interval=_SEAL_ROUNDS * interval, run=lambda lease: seals.seal_events(lease=lease)),
         Job(name="check", interval=_CHECK_ROUNDS * interval, run=lambda lease: nightly.check_log(lease=lease)),
         Job(name="sessions", interval=_PRUNE_ROUNDS * interval, run=lambda lease: sessions.prune_sessions(lease=lease)),

@@ -1,7 +1,6 @@
-"""The counts of days: right before the duty has counted them, after it, and when what was open has ended since."""
+"""The counts of days: before the job has counted them, and after it."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -44,7 +43,7 @@ def total(person=None) -> usage.Counts:
 
 def count_all(lease) -> int:
     rounds = 0
-    while usage.count_usage(lease=lease):
+    while usage.count_days(lease=lease):
         rounds += 1
         assert rounds < 20
     return rounds
@@ -74,10 +73,11 @@ def test_counted_days_are_read_from_their_rows(alice, lease):
     assert read()[LONG_AGO.date()]["status"] == {"SUCCEEDED": 1}
 
 
-def test_what_ends_after_its_day_was_counted_is_shown_and_the_day_counted_anew(alice, bob, lease):
+def test_a_day_is_counted_once_all_its_requests_have_ended_and_right_meanwhile(alice, bob, lease):
     waiting = factories.create_past_request(alice, LONG_AGO, status="UNKNOWN", failure="no-answer")
     factories.create_past_request(bob, LONG_AGO)
     count_all(lease)
+    assert not models.DailyCount.objects.filter(day=LONG_AGO).exists()
     assert read()[LONG_AGO.date()]["status"] == {"UNKNOWN": 1, "SUCCEEDED": 1}
 
     lifecycle.move_request(portal_request=waiting, status=models.Request.Status.CANCELLED)
@@ -86,19 +86,9 @@ def test_what_ends_after_its_day_was_counted_is_shown_and_the_day_counted_anew(a
     assert "failure" not in read()[LONG_AGO.date()]
 
     assert usage.count_days(lease=lease) == 1
-    row = models.DailyCount.objects.get(day=LONG_AGO, person=None)
-    assert (row.has_open, row.open_numbers) == (False, [])
+    assert models.DailyCount.objects.filter(day=LONG_AGO).count() == 3
     assert read()[LONG_AGO.date()]["status"] == {"CANCELLED": 1, "SUCCEEDED": 1}
     assert usage.count_days(lease=lease) == 0
-
-
-def test_a_day_with_very_many_open_requests_waits_and_is_right_meanwhile(alice, lease, monkeypatch):
-    monkeypatch.setattr(usage, "MOST_OPEN", 1)
-    for _ in range(2):
-        factories.create_past_request(alice, LONG_AGO, status="UNKNOWN", failure="500")
-    usage.count_days(lease=lease)
-    assert not models.DailyCount.objects.filter(day=LONG_AGO).exists()
-    assert read()[LONG_AGO.date()]["status"] == {"UNKNOWN": 2}
 
 
 def test_neither_today_nor_a_day_that_ended_less_than_an_hour_ago_is_counted(alice, lease):
@@ -108,102 +98,6 @@ def test_neither_today_nor_a_day_that_ended_less_than_an_hour_ago_is_counted(ali
     counted = set(models.DailyCount.objects.filter(person=None).values_list("day", flat=True))
     assert (timezone.now() - timedelta(days=2)).date() in counted
     assert max(counted) < (timezone.now() - timedelta(hours=1)).date()
-
-
-# --- Whole months ---
-
-PERIODS = [
-    (date(2026, 3, 1), date(2026, 3, 31)),
-    (date(2026, 3, 1), date(2026, 3, 29)),
-    (date(2026, 3, 29), date(2026, 4, 30)),
-    (date(2026, 2, 15), date(2026, 5, 2)),
-    (date(2026, 4, 1), date(2026, 4, 30)),
-]
-
-
-def create_spring(alice, bob) -> None:
-    for day in (0, 1, 2, 5, 12, 40):
-        factories.create_past_request(alice, LONG_AGO + timedelta(days=day), seconds=day)
-    factories.create_past_request(bob, LONG_AGO + timedelta(days=3), status="FAILED", failure="402", type="max")
-    factories.create_past_request(bob, LONG_AGO + timedelta(days=13), status="CANCELLED")
-
-
-def read_periods(alice, bob) -> list[usage.Usage]:
-    found = (
-        usage.read_usage(since=since, until=until, person=person)
-        for since, until in PERIODS
-        for person in (None, alice, bob)
-    )
-    return [replace(one, statuses={day: values for day, values in one.statuses.items() if values}) for one in found]
-
-
-def test_months_that_are_summed_up_say_the_same_as_their_days(alice, bob, lease):
-    create_spring(alice, bob)
-    before = read_periods(alice, bob)
-    assert [one.total["status"].total() for one in before[::3]] == [4, 2, 6, 7, 3]
-    count_all(lease)
-    assert models.MonthlyCount.objects.filter(month=date(2026, 3, 1)).count() == 3
-    assert read_periods(alice, bob) == before
-
-
-def test_a_month_that_lies_within_the_period_is_read_from_its_row(alice, lease):
-    factories.create_past_request(alice, LONG_AGO)
-    count_all(lease)
-    models.MonthlyCount.objects.filter(month=date(2026, 3, 1)).update(counts={"type": {"max": 99}})
-    since = date(2026, 3, 1)
-    for person in (None, alice):
-        assert usage.read_usage(since=since, until=date(2026, 4, 2), person=person).total["type"] == Counter(max=99)
-        assert usage.read_usage(since=since, until=date(2026, 3, 30), person=person).total["type"] == Counter(python=1)
-        later = usage.read_usage(since=date(2026, 3, 2), until=date(2026, 4, 2), person=person)
-        assert later.total["type"] == Counter(python=1)
-
-
-def test_a_month_with_open_requests_is_summed_up_when_they_have_ended(alice, bob, lease):
-    waiting = factories.create_past_request(alice, LONG_AGO, status="UNKNOWN", failure="no-answer")
-    factories.create_past_request(bob, LONG_AGO)
-    count_all(lease)
-    march = models.MonthlyCount.objects.filter(month=date(2026, 3, 1))
-    assert not march.exists()
-    assert models.MonthlyCount.objects.filter(month=date(2026, 4, 1)).exists()
-    lifecycle.move_request(portal_request=waiting, status=models.Request.Status.CANCELLED)
-    count_all(lease)
-    assert march.get(person=None).counts["status"] == {"SUCCEEDED": 1, "CANCELLED": 1}
-
-
-def test_a_month_is_not_summed_up_before_it_is_over(alice, lease):
-    """Also where pruning has left nothing of its first days."""
-    first = timezone.localdate().replace(day=1)
-    factories.create_past_request(alice, timezone.now() - timedelta(hours=2))
-    days = usage.list_days(since=first, until=first + timedelta(days=20))
-    models.DailyCount.objects.bulk_create(
-        models.DailyCount(day=day, zone="elsewhere", counts={"status": {"SUCCEEDED": 1}}, is_final=True) for day in days
-    )
-    count_all(lease)
-    assert not models.MonthlyCount.objects.filter(month=first).exists()
-
-
-def test_nothing_is_summed_up_where_pruning_has_left_no_request(lease):
-    """The month may go on."""
-    day = timezone.localdate().replace(day=1)
-    models.DailyCount.objects.create(day=day, zone="elsewhere", counts={"status": {"SUCCEEDED": 1}}, is_final=True)
-    count_all(lease)
-    assert not models.MonthlyCount.objects.exists()
-
-
-def test_months_of_another_zone_count_for_nothing_and_are_replaced(alice, lease, settings):
-    factories.create_past_request(alice, datetime(2026, 3, 31, 23, 30, tzinfo=UTC))
-    count_all(lease)
-    march, april = ((date(2026, 3, 1), date(2026, 3, 31)), (date(2026, 4, 1), date(2026, 4, 30)))
-
-    def count(period: tuple[date, date]) -> int:
-        return usage.read_usage(since=period[0], until=period[1], person=None).total["status"].total()
-
-    assert (count(march), count(april)) == (1, 0)
-    settings.TIME_ZONE = "Europe/Berlin"
-    assert (count(march), count(april)) == (0, 1)
-    count_all(lease)
-    assert (count(march), count(april)) == (0, 1)
-    assert set(models.MonthlyCount.objects.filter(month__gte=april[0]).values_list("zone")) == {("Europe/Berlin",)}
 
 
 @pytest.mark.parametrize("person", [None, "alice"])
@@ -219,9 +113,8 @@ def test_many_days_that_are_not_counted_or_have_open_requests_take_no_more_queri
     before = count_queries(LONG_AGO)
     assert [count_queries(LONG_AGO + timedelta(days=2 * number)) for number in range(1, 4)] == [before] * 3
     assert usage.count_days(lease=lease)
-    counted = count_queries(timezone.now() - timedelta(seconds=50))
     factories.create_past_request(bob, timezone.now(), status="QUEUED")
-    assert counted <= before + 2
+    assert count_queries(timezone.now() - timedelta(seconds=50)) == before + 1
     days, first = read(reader), LONG_AGO.date()
     assert all(days[first + timedelta(days=2 * number)]["status"] == {"UNKNOWN": 1} for number in range(4))
 

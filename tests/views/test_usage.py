@@ -176,7 +176,6 @@ def test_the_page_costs_the_same_queries_at_any_number_of_rows(sign_in, alice, a
     usage.count_days(lease=lease)
     few = count_queries()
     models.DailyCount.objects.all().delete()
-    models.MonthlyCount.objects.all().delete()
     for days in range(80):
         factories.create_past_request(alice, days_ago(days))
     usage.count_days(lease=lease)

@@ -1,11 +1,17 @@
-"""What differs from the contract is read in the admin, and nobody has to acknowledge it."""
+"""Nobody has to acknowledge what differs from the contract; only days of which nothing is open are counted."""
 
 from django.db import migrations, models
 
 
+def _delete_open_days(apps, schema_editor):
+    rows = apps.get_model("portal", "DailyCount").objects
+    days = list(rows.filter(has_open=True).values_list("day", flat=True))
+    rows.filter(day__in=days, is_final=False).delete()
+
+
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0010_workspace_names"),
+        ("portal", "0012_releases_read"),
     ]
 
     operations = [
@@ -89,8 +95,6 @@ class Migration(migrations.Migration):
                     ("change-group", "group changed"),
                     ("delete-group", "group deleted"),
                     ("checked", "audit log checked"),
-                    ("finding", "finding in the audit log"),
-                    ("acknowledge-finding", "finding acknowledged"),
                     ("evidence", "audit bundle downloaded"),
                     ("refused", "refused"),
                     ("export", "exported"),
@@ -113,5 +117,15 @@ class Migration(migrations.Migration):
         migrations.RemoveField(
             model_name="notice",
             name="acknowledged_by",
+        ),
+        migrations.DeleteModel(name="MonthlyCount"),
+        migrations.RunPython(_delete_open_days, migrations.RunPython.noop),
+        migrations.RemoveField(
+            model_name="dailycount",
+            name="has_open",
+        ),
+        migrations.RemoveField(
+            model_name="dailycount",
+            name="open_numbers",
         ),
     ]
