@@ -202,8 +202,8 @@ class RequestFilterForm(ListFilterForm):
         widget=forms.HiddenInput,
     )
     sort = choose(_("Order"), [("", _("Newest first")), ("oldest", _("Oldest first"))], widget=forms.HiddenInput)
-    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
-    after = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
+    before = forms.IntegerField(required=False, min_value=1, max_value=models.MAX_ID, widget=forms.HiddenInput)
+    after = forms.IntegerField(required=False, min_value=0, max_value=models.MAX_ID, widget=forms.HiddenInput)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

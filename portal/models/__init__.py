@@ -7,6 +7,7 @@ from portal.models.connection import Connection
 from portal.models.credential import Credential
 from portal.models.database import Database, Restore, StrayResponse
 from portal.models.event import Change, Event, EventNumber, name_target
+from portal.models.ids import MAX_ID, parse_id
 from portal.models.lease import Lease
 from portal.models.limit import Limit
 from portal.models.link import SignInLink
@@ -29,6 +30,7 @@ from portal.models.workstation_type import WorkstationType, label_type
 __all__ = [
     "DATABASE_MOVED",
     "LONGEST_TYPE",
+    "MAX_ID",
     "NEW_KEY",
     "RELEASES_WAIT",
     "TRANSITIONS",
@@ -72,6 +74,7 @@ __all__ = [
     "list_calls_before_listing",
     "list_time_zones",
     "name_target",
+    "parse_id",
     "read_number",
     "read_words",
 ]

@@ -12,6 +12,7 @@ from portal.models.account import Account
 from portal.models.attempt import Attempt
 from portal.models.beginning import Beginning
 from portal.models.clock import Now, Seconds
+from portal.models.ids import MAX_ID
 from portal.models.request import Request
 from portal.models.user import User
 from portal.models.workspace import Mirror, Workspace
@@ -19,7 +20,6 @@ from portal.models.workspace import Mirror, Workspace
 RELEASES_WAIT = timedelta(minutes=1)  # for which a 429 to one release is obeyed by the others
 # Of the seconds for which one was seen live: an index tells short runs from long ones by it.
 RUN_DIGITS = Length(Cast(Cast(Seconds("ended_at", "first_seen_at"), BigIntegerField()), TextField()))
-_NEVER = 2**63 - 1  # later than every tick
 
 
 class WorkstationQuerySet(models.QuerySet["Workstation"]):
@@ -76,7 +76,7 @@ def list_calls_before_listing() -> models.QuerySet[Attempt]:
     return Attempt.objects.filter(
         outcome=Attempt.Outcome.SENDING,
         request__account=OuterRef("account"),
-        claimed_tick__lte=Coalesce(OuterRef("listed_tick"), _NEVER),
+        claimed_tick__lte=Coalesce(OuterRef("listed_tick"), MAX_ID),
     )
 
 

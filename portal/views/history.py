@@ -79,7 +79,7 @@ def read_shown(form: Form, *, query: QueryDict) -> dict[str, str]:
 
 def read_rows(*, user: models.User, numbers: str) -> list[models.Request]:
     """Those of the numbers, with commas between them, that the person may see: a page at most, newest first."""
-    wanted = [int(word) for word in numbers.split(",") if word.isascii() and word.isdigit() and len(word) < 19]
+    wanted = [number for word in numbers.split(",") if (number := models.parse_id(word)) is not None]
     rows = models.Request.objects.visible_to(user).filter(pk__in=wanted[:PAGE_SIZE])
     return list(_narrow(rows, user=user).order_by("-id"))
 

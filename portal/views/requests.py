@@ -60,9 +60,9 @@ def new(request: SignedInRequest) -> HttpResponse:
 def _fill(request: SignedInRequest) -> dict[str, object]:
     """A new form's values: those that a link names, or of an earlier request that is to be made again."""
     values: dict[str, object] = {"submission": uuid4(), "workspace_id": request.GET.get("workspace_id", "")}
-    again = request.GET.get("again", "")
-    if again.isascii() and again.isdigit() and len(again) < 19:
-        earlier = models.Request.objects.visible_to(request.user).filter(pk=int(again)).first()
+    again = models.parse_id(request.GET.get("again", ""))
+    if again is not None:
+        earlier = models.Request.objects.visible_to(request.user).filter(pk=again).first()
         if earlier is not None:
             # A workspace that was refused would be refused again.
             workspace = "" if earlier.failure == "422" else earlier.workspace_uid

@@ -82,7 +82,7 @@ def _release_several(request: SignedInRequest) -> HttpResponse:
     """Ask once, with the reason that others' need; the second time do it. Others than the person may release are not
     found."""
     texts = request.POST.getlist("workstation")[: paging.PAGE_SIZE]
-    numbers = [int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 19]
+    numbers = [number for text in texts if (number := models.parse_id(text)) is not None]
     visible = models.Workstation.objects.visible_to(request.user).select_related("request__requester", "workspace")
     rows = visible.filter(pk__in=numbers).order_by("-pk")
     ticked = [row for row in rows if _may_release_now(request, row)]

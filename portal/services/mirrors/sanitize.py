@@ -4,9 +4,8 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
-from portal import agentstation
+from portal import agentstation, models
 
-_LARGEST = 2**63 - 1
 _UID_LENGTH = 200
 
 escape_text = agentstation.escape_text
@@ -14,7 +13,7 @@ escape_text = agentstation.escape_text
 
 def fit_number(number: int | None) -> int | None:
     """The number, or None where a database column of 64 bits cannot hold it."""
-    return number if number is not None and -_LARGEST <= number <= _LARGEST else None
+    return number if number is not None and -models.MAX_ID <= number <= models.MAX_ID else None
 
 
 def fit_time(time: datetime | None) -> datetime | None:

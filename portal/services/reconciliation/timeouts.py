@@ -113,9 +113,11 @@ def _make_unknown(*, attempt_id: int, is_over: Q, verb: Verb, lease: leases.Leas
     )
     if not is_ours:
         return False  # its worker recorded it at the last moment
-    portal_request.attempt_count = F("attempt_count") + 1
     change = lifecycle.move_request(
-        portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failures.NO_ANSWER
+        portal_request=portal_request,
+        status=models.Request.Status.UNKNOWN,
+        failure=failures.NO_ANSWER,
+        count_attempt=True,
     )
     audit.record(verb, attempt, detail=change, rows=[attempt, portal_request])
     return True

@@ -17,10 +17,12 @@ def move_request(
     failure: failures.Failure | None = None,
     delay: float = 0.0,
     to_back: bool = False,
+    count_attempt: bool = False,
 ) -> Change:
     """Give the request its next status; the failure stays where the status has one; `delay` in seconds when queued.
 
-    `to_back`: it queues anew, behind the others of its requester. Returns what changed, for the event.
+    `to_back`: it queues anew, behind the others of its requester. `count_attempt`: it has had one more. Returns what
+    changed, for the event.
     """
     change: Change = {"before": portal_request.status, "after": str(status)}
     models.check_transition(before=portal_request.status, after=status)
@@ -37,6 +39,8 @@ def move_request(
     if to_back and status == states.QUEUED:
         portal_request.queued_at = Now()
         portal_request.paused_seconds_before = portal_request.account.key.paused_seconds
+    if count_attempt:
+        portal_request.attempt_count = F("attempt_count") + 1
     portal_request.save(
         update_fields=[
             "status",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from django.db import transaction
-from django.db.models import BigIntegerField, CharField, F, Model, Q, QuerySet
+from django.db.models import BigIntegerField, CharField, Model, Q, QuerySet
 
 from portal import agentstation, failures, models
 from portal.models.clock import Now
@@ -61,8 +61,9 @@ def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
         _record_late(attempt=attempt, result=kept)
         return
     portal_request, before = attempt.request, attempt.request.status
-    portal_request.attempt_count = F("attempt_count") + 1
-    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failure)
+    lifecycle.move_request(
+        portal_request=portal_request, status=models.Request.Status.UNKNOWN, failure=failure, count_attempt=True
+    )
     _record_outcome(attempt, outcome=kept.outcome, failure=failure, before=before, mirrors=[])
 
 
@@ -218,8 +219,12 @@ def _use_workstation(
     portal_request, states = attempt.request, models.Request.Status
     if taken is not None:
         if portal_request.status != states.UNKNOWN:
-            portal_request.attempt_count = F("attempt_count") + int(portal_request.status == states.SENDING)
-            lifecycle.move_request(portal_request=portal_request, status=states.UNKNOWN, failure=failures.NO_ANSWER)
+            lifecycle.move_request(
+                portal_request=portal_request,
+                status=states.UNKNOWN,
+                failure=failures.NO_ANSWER,
+                count_attempt=portal_request.status == states.SENDING,
+            )
         return []
     accounts.learn_offset(attempt=attempt, started_at=sanitize.fit_time(workstation.started_at))
     mirrors = mirror.adopt_response(attempt=attempt, workstation=workstation)
@@ -239,9 +244,13 @@ def _move_on(
         is_spared=is_spared,
         retry_after=retry_after,
     )
-    portal_request.attempt_count = F("attempt_count") + 1 if step.counts else F("attempt_count")
     lifecycle.move_request(
-        portal_request=portal_request, status=step.status, failure=failure, delay=step.delay, to_back=step.to_back
+        portal_request=portal_request,
+        status=step.status,
+        failure=failure,
+        delay=step.delay,
+        to_back=step.to_back,
+        count_attempt=step.counts,
     )
     return []
 
@@ -251,9 +260,8 @@ def _take_named(portal_request: models.Request) -> list[Model]:
     named_late = portal_request.named_late.filter(request=None).first()
     if named_late is None:
         return []
-    portal_request.attempt_count = F("attempt_count") + 1
     mirrors = mirror.assign_workstation(stored=named_late, portal_request=portal_request)
-    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED)
+    lifecycle.move_request(portal_request=portal_request, status=models.Request.Status.SUCCEEDED, count_attempt=True)
     return mirrors
 
 

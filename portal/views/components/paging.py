@@ -27,13 +27,12 @@ class Page[Row]:
 def read_page[Row: Model](*, rows: QuerySet[Row], query: QueryDict) -> Page[Row]:
     """The page below the `before` of the query; one that is no number gives the first. Links keep all else of it."""
     kept = query.dict()
-    before = str(kept.pop("before", ""))
-    is_first = not (before.isascii() and before.isdigit() and len(before) < 19)
-    if not is_first:
-        rows = rows.filter(pk__lt=int(before))
+    before = models.parse_id(str(kept.pop("before", "")))
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
     shown = list(rows.order_by("-pk")[: PAGE_SIZE + 1])
     older = f"?{urlencode(kept | {'before': shown[PAGE_SIZE - 1].pk})}" if len(shown) > PAGE_SIZE else ""
-    return Page(rows=shown[:PAGE_SIZE], older=older, newest=f"?{urlencode(kept)}", is_first=is_first)
+    return Page(rows=shown[:PAGE_SIZE], older=older, newest=f"?{urlencode(kept)}", is_first=before is None)
 
 
 def find_newest[Row: Model](*, rows: QuerySet[Row], uid: str) -> Row:
