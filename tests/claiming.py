@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from portal import agentstation
-from portal.services.key import circuit_breaker
+from portal.services.key import key_lock
 from portal.services.requests import dispatch
 
 
@@ -14,5 +14,5 @@ def claim_requests(*, worker: str, most: int) -> list[dispatch.Call]:
     if not is_any_due:
         return []
     with transaction.atomic():
-        key = circuit_breaker.lock_key(account=account)
+        key = key_lock.lock_key(account=account)
         return dispatch.claim_with_key(key=key, worker=worker, most=most, boottime=boottime)

@@ -9,7 +9,7 @@ from django.db import transaction
 from portal import models
 from portal.db import clock
 from portal.models.clock import Now
-from portal.services.key import accounts, circuit_breaker, credentials
+from portal.services.key import accounts, circuit_breaker, credentials, key_lock
 from portal.services.mirrors import refreshing, releases
 from portal.services.reconciliation import scans
 from portal.services.runtime import clients, leases
@@ -266,7 +266,7 @@ def test_a_new_key_after_a_402_is_accepted_and_resumes_nothing(real, settings, a
 def test_another_question_to_operators_is_not_replaced_by_this_one(waiting, settings):
     account = accounts.get_current_account()
     with transaction.atomic():
-        key = circuit_breaker.lock_key(account=account)
+        key = key_lock.lock_key(account=account)
         now = clock.read_clock()
         circuit_breaker.pause_with_question(key=key, cause=models.DATABASE_MOVED, now=now)
     worker_dies()

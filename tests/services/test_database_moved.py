@@ -18,7 +18,7 @@ from django.db import IntegrityError, connection, transaction
 from portal import models
 from portal.db import places
 from portal.services.audit import verify
-from portal.services.key import accounts, circuit_breaker, database_moved
+from portal.services.key import accounts, circuit_breaker, database_moved, key_lock
 from portal.services.reconciliation import restore
 from portal.services.requests import dispatch, results
 from portal.services.runtime import clients
@@ -545,7 +545,7 @@ def move_deadline(call: dispatch.Call) -> None:
 
 def pause_for_database(call: dispatch.Call) -> None:
     with transaction.atomic():
-        key = circuit_breaker.lock_key(account=accounts.get_current_account())
+        key = key_lock.lock_key(account=accounts.get_current_account())
         database_moved.doubt_database(key=key, what="place")
 
 

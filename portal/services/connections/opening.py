@@ -19,7 +19,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.connections import access, hosts, offers
-from portal.services.key import circuit_breaker, credentials, pace
+from portal.services.key import circuit_breaker, credentials, key_lock, pace
 from portal.services.people import refusals
 from portal.services.runtime import clients, hidden, limits
 
@@ -113,7 +113,7 @@ def _begin(call: models.Connection) -> bool:
     """Write down the call; False where the team's calls of this minute are used. Raises limits.Limited, or Busy."""
     account = call.workstation.account
     if settings.PORTAL_CALLS_PER_MINUTE:
-        circuit_breaker.lock_key(account=account)  # as claims do: the number of calls is exact
+        key_lock.lock_key(account=account)  # as claims do: the number of calls is exact
         if pace.count_room(account=account, now=clock.read_clock(), ahead=0) <= 0:
             return False
     limits.count_one(kind=limits.OPENING, person=call.person)  # from here on one of the person's at a time

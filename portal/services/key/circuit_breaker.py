@@ -7,15 +7,13 @@ from functools import partial
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import BigIntegerField, QuerySet
 from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.db import clock
-from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, pace, steady_clock
+from portal.services.key import accounts, key_lock, pace, steady_clock
 from portal.services.runtime import leases, notify
 
 logger = logging.getLogger(__name__)
@@ -54,26 +52,6 @@ def show_key(*, key: models.Key) -> models.Key:
         key.state, key.pause_ended_at = models.Key.State.RESUMING, key.paused_until
         key.paused_at = key.paused_until = None
     return key
-
-
-def lock_key(*, account: models.Account | int) -> models.Key:
-    """The key's row, of the account or its id, locked until the transaction ends. Always a transaction's first lock."""
-    found = _lock_keys(account_id=account if isinstance(account, int) else account.pk)
-    if not found:
-        raise models.Key.DoesNotExist
-    return found[0]
-
-
-@compiled(account_id=BigIntegerField())
-def _lock_keys(*, account_id: int) -> QuerySet[models.Key]:
-    return models.Key.objects.select_related("account").select_for_update(of=("self",)).filter(account=account_id)
-
-
-def advance_tick(*, key: models.Key) -> int:
-    """The locked key's next tick: what has a higher one happened later, whatever the clocks say."""
-    key.tick += 1
-    key.save(update_fields=["tick"])
-    return key.tick
 
 
 def stops_all_calls(*, key: models.Key) -> bool:
@@ -231,7 +209,7 @@ def pause_with_question(*, key: models.Key, cause: str, now: datetime) -> None:
 @transaction.atomic
 def pause_key(*, actor: models.User, account: models.Account, reason: str) -> None:
     """Pause sending until an operator resumes it. Raises NotPaused where it waits for an operator already."""
-    key = lock_key(account=account)
+    key = key_lock.lock_key(account=account)
     if key.is_paused and key.paused_until is None:
         raise NotPaused(_("Requests are already paused, until %(end)s.") % {"end": key.describe_end()})
     _pause(key=key, cause="by-operator", now=clock.read_clock(), operator_only=True, actor=actor, reason=reason)
@@ -273,7 +251,7 @@ def find_stopping_request(*, key: models.Key) -> int | None:
 @transaction.atomic
 def resume_key(*, actor: models.User, account: models.Account) -> None:
     """End a pause. Raises NotPaused where there is none, or where a new key has to be confirmed first."""
-    key = lock_key(account=account)
+    key = key_lock.lock_key(account=account)
     if not key.is_paused:
         raise NotPaused(_("Requests are no longer paused: somebody has already resumed sending."))
     if key.asks_operator:
@@ -306,7 +284,7 @@ def request_probe(*, key: models.Key) -> None:
 @transaction.atomic
 def claim_probe(*, account: models.Account, lease: leases.Lease) -> Probe | None:
     """Take the probe that is due, if one is, and put off the next one, so that no two are made at once."""
-    key = lock_key(account=account)
+    key = key_lock.lock_key(account=account)
     leases.renew_lease(lease=lease)
     now = clock.read_clock()
     end_timed_pause(key=key, now=now)
@@ -329,7 +307,7 @@ def _probe_interval(key: models.Key) -> float:
 def note_probe(*, account: models.Account, probe: Probe, failure: failures.Failure | None, lease: leases.Lease) -> None:
     """What a probe found. One that passed ends the pause in which it was made, unless that has become an operator's;
     one whose key was refused begins one. Of another pause it tells nothing."""
-    key = lock_key(account=account)
+    key = key_lock.lock_key(account=account)
     leases.renew_lease(lease=lease)
     audit.record(Verb.PROBE, key, detail={"passed": failure is None}, rows=())
     if key.probe_at is None or key.paused_at != probe.paused_at:

@@ -11,7 +11,7 @@ from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker
+from portal.services.key import accounts, circuit_breaker, key_lock
 from portal.services.runtime import notify
 
 _SEEN_LATELY = timedelta(seconds=30)  # of a worker that lives: it shows itself each five
@@ -96,7 +96,7 @@ def withdraw_key(*, key: models.Key, fingerprint: str) -> bool:
 @transaction.atomic
 def note_refusal(*, account: models.Account) -> None:
     """A call that was no attempt was refused with this process's key: find out whether it is still accepted."""
-    note_refusal_under_lock(key=circuit_breaker.lock_key(account=account))
+    note_refusal_under_lock(key=key_lock.lock_key(account=account))
 
 
 def note_refusal_under_lock(*, key: models.Key) -> None:
@@ -108,7 +108,7 @@ def note_refusal_under_lock(*, key: models.Key) -> None:
 
 @transaction.atomic
 def _pause(*, account: models.Account) -> None:
-    key = circuit_breaker.lock_key(account=account)
+    key = key_lock.lock_key(account=account)
     # Looked at again behind the lock: a worker with an accepted key may have come meanwhile.
     if not key.asks_operator and not _has_living(account=account):
         circuit_breaker.pause_with_question(key=key, cause=models.NEW_KEY, now=clock.read_clock())
@@ -117,7 +117,7 @@ def _pause(*, account: models.Account) -> None:
 @transaction.atomic
 def _end_question(*, account: models.Account) -> None:
     """A worker whose key is accepted lives again."""
-    key = circuit_breaker.lock_key(account=account)
+    key = key_lock.lock_key(account=account)
     if key.asks_for_account:
         circuit_breaker.end_pause(key=key, actor=None, now=clock.read_clock())
         notify.wake_workers()
@@ -126,7 +126,7 @@ def _end_question(*, account: models.Account) -> None:
 @transaction.atomic
 def _leave_sandbox(*, credential: models.Credential) -> None:
     """Nobody need be asked: what waits for the sandbox is never meant for another provider."""
-    circuit_breaker.lock_key(account=credential.account)
+    key_lock.lock_key(account=credential.account)
     if _is_open(credential=credential):
         _change_account(credential=credential, actor=None)
 
@@ -137,7 +137,7 @@ def confirm_key(*, actor: models.User, credential: models.Credential, is_same_ac
 
     Raises NotPaused where nobody has to say that any more.
     """
-    key = circuit_breaker.lock_key(account=credential.account)
+    key = key_lock.lock_key(account=credential.account)
     if not _is_open(credential=credential):
         raise circuit_breaker.NotPaused(_("Somebody has already confirmed which account the key belongs to."))
     if not is_same_account:

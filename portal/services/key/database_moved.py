@@ -16,7 +16,7 @@ from portal.db import clock, numbers, places
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, databases
+from portal.services.key import accounts, circuit_breaker, databases, key_lock
 from portal.services.runtime.process import MEMORY
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ _NUMBER_GAP = 1_000
 @transaction.atomic
 def check_now() -> list[str]:
     """Look before anything is done, whether anything waits or not. Returns what is unsafe, as sentences."""
-    pause_if_moved(key=circuit_breaker.lock_key(account=accounts.get_current_account()))
+    pause_if_moved(key=key_lock.lock_key(account=accounts.get_current_account()))
     return places.find_warnings()
 
 

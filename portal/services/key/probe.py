@@ -4,7 +4,7 @@ from django.db import transaction
 
 from portal import agentstation, failures, models
 from portal.db import release_connection
-from portal.services.key import accounts, circuit_breaker, credentials
+from portal.services.key import accounts, circuit_breaker, credentials, key_lock
 from portal.services.runtime import leases
 
 
@@ -34,5 +34,5 @@ def probe_key(*, lease: leases.Lease, client: agentstation.Client) -> bool:
 
 @transaction.atomic
 def _withdraw_key(*, account: models.Account) -> bool:
-    key = circuit_breaker.lock_key(account=account)
+    key = key_lock.lock_key(account=account)
     return credentials.withdraw_key(key=key, fingerprint=accounts.fingerprint_key(account=account))

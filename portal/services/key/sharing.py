@@ -11,7 +11,7 @@ from portal.models.clock import Now
 from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import circuit_breaker
+from portal.services.key import circuit_breaker, key_lock
 
 _WIDE = timedelta(hours=1)  # by which the provider's clock may be ahead of ours, and begin what was asked for late
 
@@ -28,7 +28,7 @@ def note_sharing(*, account: models.Account, lag: timedelta) -> None:
     if stranger is None:
         return
     with transaction.atomic():
-        circuit_breaker.lock_key(account=account)
+        key_lock.lock_key(account=account)
         models.Account.objects.filter(pk=account.pk).update(shared_at=Now())
         audit.record(
             Verb.NOTE_SHARING,
@@ -43,8 +43,8 @@ def clear_sharing(*, actor: models.User, account: models.Account) -> None:
 
     Raises NotPaused where nobody has to say so any more.
     """
-    key = circuit_breaker.lock_key(account=account)
-    before, tick = key.account.shared_at, circuit_breaker.advance_tick(key=key)
+    key = key_lock.lock_key(account=account)
+    before, tick = key.account.shared_at, key_lock.advance_tick(key=key)
     if before is None:
         raise circuit_breaker.NotPaused(_("Somebody has already said that nobody else uses the API key."))
     models.Account.objects.filter(pk=account.pk).update(shared_at=None, unshared_tick=tick)

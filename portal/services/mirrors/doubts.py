@@ -11,7 +11,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import circuit_breaker
+from portal.services.key import key_lock
 from portal.services.mirrors import mirror
 
 _DAY = 1440  # times the grace, which is a minute: rehearsals shorten both together
@@ -25,7 +25,7 @@ def begin_doubt(*, key: models.Key, stored: models.Workstation, why: str) -> Non
     """Note under the locked key that a live workstation was not found. `why` names the call that did not find it."""
     if stored.ended_at is not None or stored.doubted_at is not None:
         return
-    stored.doubted_at, stored.doubted_tick = Now(), circuit_breaker.advance_tick(key=key)
+    stored.doubted_at, stored.doubted_tick = Now(), key_lock.advance_tick(key=key)
     stored.save(update_fields=["doubted_at", "doubted_tick"])
     audit.record(
         Verb.BEGIN_DOUBT,
@@ -73,7 +73,7 @@ def may_be_declared_ended(*, workstation: models.Workstation) -> bool:
 @transaction.atomic
 def declare_ended(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
     """Say that a workstation has ended which nobody has found for a day, or can ask about. Raises NotInDoubt."""
-    circuit_breaker.lock_key(account=workstation.account)
+    key_lock.lock_key(account=workstation.account)
     stored = _list_old().select_for_update().filter(pk=workstation.pk).first()
     if stored is None:
         raise NotInDoubt(_("This workstation has already ended, was found again, or has been missing for under a day."))

@@ -14,7 +14,7 @@ from portal import agentstation, models
 from portal.db import clock, is_unable, release_connection
 from portal.models.clock import Now
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, credentials, pace
+from portal.services.key import accounts, circuit_breaker, credentials, key_lock, pace
 from portal.services.mirrors import doubts, mirror
 from portal.services.runtime import leases
 
@@ -136,7 +136,7 @@ def _store(
     """Write what has changed of one, in a transaction of its own: what cannot be stored stops no other."""
     try:
         with transaction.atomic(), audit.collect_events():
-            key = circuit_breaker.lock_key(account=account)
+            key = key_lock.lock_key(account=account)
             leases.renew_lease(lease=lease)
             _save(stored.pk, entry, key=key, begun_tick=begun_tick)
     except Exception as error:

@@ -15,7 +15,7 @@ from portal.models.clock import Now
 from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, credentials, pace
+from portal.services.key import accounts, circuit_breaker, credentials, key_lock, pace
 from portal.services.mirrors import contract_drift, doubts
 from portal.services.runtime import notify
 
@@ -109,7 +109,7 @@ def claim_release() -> Release | None:
     ):
         return None
     with transaction.atomic():
-        key = circuit_breaker.lock_key(account=account)
+        key = key_lock.lock_key(account=account)
         if circuit_breaker.stops_all_calls(key=key):
             return None
         stored = models.Workstation.objects.due_for_release(account).first()
@@ -160,7 +160,7 @@ def send_release(*, release: Release, client: agentstation.Client) -> Result:
 def record_release(*, release: Release, result: Result) -> None:
     """Write what came of it: the end, a doubt, or when it is tried again. Safe to repeat after an error."""
     account = models.Account.objects.get(workstations=release.workstation_id)
-    key = circuit_breaker.lock_key(account=account)
+    key = key_lock.lock_key(account=account)
     stored = models.Workstation.objects.select_for_update().get(pk=release.workstation_id)
     if result.response is not None:
         contract_drift.note_deviations(deviations=result.response.deviations, request_number=stored.request_id)

@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 
 from portal import models
-from portal.services.key import accounts, circuit_breaker
+from portal.services.key import accounts, key_lock
 from portal.services.people import links, membership
 
 LIFETIME = timedelta(hours=1)
@@ -33,7 +33,7 @@ def check_setup_link(*, token: str) -> None:
 def create_administrator(*, token: str, username: str, password: str) -> models.User:
     """Make the first administrator, in all groups, and use the link up. Raises LinkNotValid."""
     # Two people with the same link: the second waits here, then finds it used.
-    circuit_breaker.lock_key(account=accounts.get_current_account())
+    key_lock.lock_key(account=accounts.get_current_account())
     check_setup_link(token=token)
     models.SignInLink.objects.filter(person=None).delete()
     user = models.User.objects.create_superuser(username=username, password=password)

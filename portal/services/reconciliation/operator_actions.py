@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from portal import models
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, credentials
+from portal.services.key import accounts, credentials, key_lock
 from portal.services.mirrors import mirror, releases
 from portal.services.reconciliation import wholeness
 from portal.services.requests import lifecycle, notes, submissions, submitters
@@ -96,7 +96,7 @@ def disown_workstation(*, actor: models.User, workstation: models.Workstation, r
 
     Of one of ours that the lists leave out: that no scan need show it. Raises NotPossible where they show it.
     """
-    circuit_breaker.lock_key(account=workstation.account)
+    key_lock.lock_key(account=workstation.account)
     is_ours, left_out = workstation.request_id is not None, wholeness.list_left_out(account=workstation.account)
     concerned = left_out if is_ours else models.Workstation.objects.unclaimed()
     rows = models.Workstation.objects.filter(pk__in=concerned.filter(pk=workstation.pk).values("pk"))
@@ -111,7 +111,7 @@ def release_orphan(*, actor: models.User, workstation: models.Workstation, reaso
     """Release a workstation that nobody owns. Raises NotPossible where it has ended or somebody owns it."""
     # With another account's key the provider would say that it is gone, while it runs on.
     current = accounts.get_current_account()
-    circuit_breaker.lock_key(account=current)  # a request may be about to be given it
+    key_lock.lock_key(account=current)  # a request may be about to be given it
     orphans = models.Workstation.objects.live().orphans().filter(account=current, release_requested_at=None)
     if not releases.mark_release_requested(workstation=workstation, rows=orphans, actor=actor):
         raise submissions.NotPossible(_("This workstation has ended, has an owner, or is already being released."))

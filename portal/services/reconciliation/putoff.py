@@ -9,7 +9,7 @@ from django.db.models import BigIntegerField, DurationField, Exists, OuterRef, Q
 from portal import models
 from portal.models.clock import Now
 from portal.models.compiled import compiled
-from portal.services.key import circuit_breaker, pace, steady_clock
+from portal.services.key import key_lock, pace, steady_clock
 from portal.services.mirrors import refreshing
 from portal.services.reconciliation import matching
 from portal.services.requests import ownership
@@ -35,7 +35,7 @@ def shorten_waits(*, account: models.Account, lease: leases.Lease) -> None:
 
 @transaction.atomic
 def _make_due(rows: _Rows, *, field: str, account: models.Account, lease: leases.Lease) -> None:
-    circuit_breaker.lock_key(account=account)
+    key_lock.lock_key(account=account)
     leases.renew_lease(lease=lease)
     rows.update(**{field: Now()})
 

@@ -19,7 +19,7 @@ from portal.db import clock, is_unable
 from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, database_moved, sharing, steady_clock
+from portal.services.key import accounts, circuit_breaker, database_moved, key_lock, sharing, steady_clock
 from portal.services.mirrors import mirror
 from portal.services.reconciliation import listinglag, matching, scans, unresolved
 from portal.services.requests import lifecycle, notes, retry_policy
@@ -134,7 +134,7 @@ def _reconcile(numbers: Sequence[int], *, this_round: Round, may_ask: bool) -> b
 
     Behind the first to which something is given, all others wait for the next round: the facts are no longer so.
     """
-    account = circuit_breaker.lock_key(account=models.Account.objects.get(requests=numbers[0])).account
+    account = key_lock.lock_key(account=models.Account.objects.get(requests=numbers[0])).account
     leases.renew_lease(lease=this_round.lease)
     if database_moved.find_doubt() is not None:
         return True  # what is unknown here may be known, and in use, in the database that this one was

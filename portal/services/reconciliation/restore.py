@@ -10,7 +10,7 @@ from portal import failures, models
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, database_moved
+from portal.services.key import accounts, circuit_breaker, database_moved, key_lock
 from portal.services.requests import lifecycle
 from portal.services.runtime import notify
 
@@ -26,7 +26,7 @@ def list_restores(*, account: models.Account) -> list[models.Restore]:
 @transaction.atomic
 def restore_requests() -> int:
     """Make all requests that have not ended unknown, and take the database as it is. Returns how many."""
-    key = circuit_breaker.lock_key(account=accounts.get_current_account())
+    key = key_lock.lock_key(account=accounts.get_current_account())
     return _restore(key=key)
 
 
@@ -37,7 +37,7 @@ def confirm_database(*, actor: models.User, account: models.Account, was_put_bac
     What was put back is restored. Returns the number of requests that this made unknown. Raises NotPaused where nobody
     has to say so any more.
     """
-    key = circuit_breaker.lock_key(account=account)
+    key = key_lock.lock_key(account=account)
     row = database_moved.find_doubt()
     if row is None:
         raise circuit_breaker.NotPaused(_("Somebody has already said what happened to the database."))
@@ -87,7 +87,7 @@ def _make_unknown(portal_request: models.Request, *, key: models.Key) -> bool:
     if portal_request.status == models.Request.Status.UNKNOWN and last is not None and last.worker == WORKER:
         return False
     rows = [_end_attempt(last, key=key)] if last and last.outcome == models.Attempt.Outcome.SENDING else []
-    tick = circuit_breaker.advance_tick(key=key)
+    tick = key_lock.advance_tick(key=key)
     attempt = models.Attempt.objects.create(
         request=portal_request,
         number=portal_request.attempts.count() + 1,
@@ -112,6 +112,6 @@ def _make_unknown(portal_request: models.Request, *, key: models.Key) -> bool:
 def _end_attempt(attempt: models.Attempt, *, key: models.Key) -> models.Attempt:
     """Of an attempt that was under way when the backup was made, the outcome is unknown."""
     attempt.outcome, attempt.failure = models.Attempt.Outcome.UNKNOWN, failures.NO_ANSWER.code
-    attempt.ended_at, attempt.ended_tick = Now(), circuit_breaker.advance_tick(key=key)
+    attempt.ended_at, attempt.ended_tick = Now(), key_lock.advance_tick(key=key)
     attempt.save(update_fields=["outcome", "failure", "ended_at", "ended_tick"])
     return attempt

@@ -19,7 +19,7 @@ from portal.db import clock, release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import circuit_breaker, credentials
+from portal.services.key import credentials, key_lock
 from portal.services.mirrors import contract_drift, sanitize
 from portal.services.reconciliation import listed, wholeness
 from portal.services.runtime import leases
@@ -97,9 +97,9 @@ def _begin(*, account: models.Account, lease: leases.Lease) -> models.Scan:
         paid_until=last.paid_until if last else None,
     )
     with transaction.atomic():
-        key = circuit_breaker.lock_key(account=account)
+        key = key_lock.lock_key(account=account)
         leases.renew_lease(lease=lease)
-        scan.account, scan.begun_tick = key.account, circuit_breaker.advance_tick(key=key)
+        scan.account, scan.begun_tick = key.account, key_lock.advance_tick(key=key)
         scan.begun_at = clock.read_clock()
         scan.reads_all = key.account.baseline_scan != models.Account.BaselineScan.DONE
         scan.save()
@@ -312,7 +312,7 @@ def _end(
     error: agentstation.AgentStationError | None = None,
 ) -> None:
     """Make the scan count: what it lacks, if it is whole, is not there from now on."""
-    key = circuit_breaker.lock_key(account=scan.account)
+    key = key_lock.lock_key(account=scan.account)
     leases.renew_lease(lease=lease)
     if not problem and wholeness.find_lacking(scan=scan).exists():
         return  # somebody was given one in this moment
@@ -324,7 +324,7 @@ def _end(
     scan.own_count = shown.exclude(request=None).count()
     made = models.Attempt.objects.filter(request__workstation__in=shown, outcome=models.Attempt.Outcome.SUCCEEDED)
     scan.witness_tick = made.aggregate(newest=Max("claimed_tick"))["newest"] or 0
-    scan.ended_at, scan.ended_tick = clock.read_clock(), circuit_breaker.advance_tick(key=key)
+    scan.ended_at, scan.ended_tick = clock.read_clock(), key_lock.advance_tick(key=key)
     scan.save()
     if scan.is_whole:
         wholeness.end_doubts(scan=scan)

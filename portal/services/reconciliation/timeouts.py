@@ -13,7 +13,7 @@ from portal.models.clock import Now
 from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, steady_clock
+from portal.services.key import accounts, key_lock, steady_clock
 from portal.services.reconciliation import putoff
 from portal.services.requests import lifecycle, submitters
 from portal.services.runtime import leases, workers
@@ -46,7 +46,7 @@ def _add_step(*, account: models.Account, watched: steady_clock.SteadyClock) -> 
 
     By whoever has seen the step, though its lease may have run out by that very step.
     """
-    circuit_breaker.lock_key(account=account)
+    key_lock.lock_key(account=account)
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
     before = waiting.exclude(queued_at__range=(Now() - timedelta(seconds=watched.interval), Now()))
     before.update(queued_at=F("queued_at") + timedelta(seconds=watched.step))
@@ -100,7 +100,7 @@ def _list_under_way() -> QuerySet[models.Attempt]:
 @transaction.atomic
 def _make_unknown(*, attempt_id: int, is_over: Q, verb: Verb, lease: leases.Lease | None = None) -> bool:
     attempt = models.Attempt.objects.select_related("request__account").get(pk=attempt_id)
-    key = circuit_breaker.lock_key(account=attempt.request.account)
+    key = key_lock.lock_key(account=attempt.request.account)
     if lease is not None:
         leases.renew_lease(lease=lease)
     portal_request = models.Request.objects.select_for_update().get(pk=attempt.request_id)
@@ -109,7 +109,7 @@ def _make_unknown(*, attempt_id: int, is_over: Q, verb: Verb, lease: leases.Leas
         outcome=models.Attempt.Outcome.UNKNOWN,
         failure=failures.NO_ANSWER.code,
         ended_at=Now(),
-        ended_tick=circuit_breaker.advance_tick(key=key),
+        ended_tick=key_lock.advance_tick(key=key),
     )
     if not is_ours:
         return False  # its worker recorded it at the last moment
@@ -125,7 +125,7 @@ def _make_unknown(*, attempt_id: int, is_over: Q, verb: Verb, lease: leases.Leas
 
 @transaction.atomic
 def _give_up(*, request_id: int, account: models.Account, lease: leases.Lease) -> bool:
-    key = circuit_breaker.lock_key(account=account)
+    key = key_lock.lock_key(account=account)
     leases.renew_lease(lease=lease)
     portal_request = models.Request.objects.select_for_update().get(pk=request_id)
     now = clock.read_clock()
@@ -166,7 +166,7 @@ def _find_forbidden() -> QuerySet[models.Request, int]:
 
 @transaction.atomic
 def _cancel(*, request_id: int, reason: str, lease: leases.Lease) -> bool:
-    circuit_breaker.lock_key(account=models.Account.objects.get(requests=request_id))
+    key_lock.lock_key(account=models.Account.objects.get(requests=request_id))
     leases.renew_lease(lease=lease)
     portal_request = models.Request.objects.select_for_update().get(pk=request_id)
     if portal_request.status != models.Request.Status.QUEUED:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from portal import agentstation, models
 from portal.db import clock
-from portal.services.key import circuit_breaker
+from portal.services.key import key_lock
 from portal.services.mirrors import doubts
 from portal.services.reconciliation import listed, listinglag
 from portal.services.runtime import leases
@@ -86,7 +86,7 @@ def _list_live(scan: models.Scan) -> QuerySet[models.Workstation]:
 
 @transaction.atomic
 def _begin_doubt(*, scan: models.Scan, row: models.Workstation, lease: leases.Lease) -> None:
-    key = circuit_breaker.lock_key(account=scan.account)
+    key = key_lock.lock_key(account=scan.account)
     leases.renew_lease(lease=lease)
     stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
     doubts.begin_doubt(key=key, stored=stored, why="read")

@@ -10,7 +10,7 @@ from django.db import transaction
 from portal import models
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker
+from portal.services.key import accounts, key_lock
 
 _OURS = ("PORTAL_", "AGENTSTATION_")
 _DJANGO = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASES", "DEBUG", "SECRET_KEY", "TIME_ZONE")
@@ -19,7 +19,7 @@ _DJANGO = ("ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASES", "DEBUG", "SECRE
 @transaction.atomic
 def note_settings() -> list[str]:
     """Record which settings differ from those of the last start; returns their names."""
-    circuit_breaker.lock_key(account=accounts.get_current_account())  # one start after the other
+    key_lock.lock_key(account=accounts.get_current_account())  # one start after the other
     names = [name for name in dir(settings) if name.startswith(_OURS)]
     present = {name: _digest(name, getattr(settings, name)) for name in sorted([*names, *_DJANGO])}
     last = models.Event.objects.filter(verb=Verb.SETTINGS).order_by("-id").first()

@@ -10,7 +10,7 @@ from django.db import transaction
 from portal import agentstation, models
 from portal.db import is_unable
 from portal.services import audit
-from portal.services.key import circuit_breaker
+from portal.services.key import key_lock
 from portal.services.requests import dispatch, results
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def commit_batch(*, batch: Batch, worker: str) -> None:
     if not (batch.brought or may_claim):
         return
     with transaction.atomic(), audit.collect_events():
-        key = _save_results(batch, key=circuit_breaker.lock_key(account=batch.account))
+        key = _save_results(batch, key=key_lock.lock_key(account=batch.account))
         if may_claim:
             most = min(batch.most, LARGEST)
             batch.claimed += dispatch.claim_with_key(key=key, worker=worker, most=most, boottime=boottime)
@@ -77,7 +77,7 @@ def _save_results(batch: Batch, *, key: models.Key) -> models.Key:
                 raise
             logger.info("The response to attempt %d is recorded by itself: %s", delivery.call.attempt_id, error)
             batch.broken.append(delivery)
-            key = circuit_breaker.lock_key(account=key.account)  # as it was before
+            key = key_lock.lock_key(account=key.account)  # as it was before
         else:
             batch.recorded.append(delivery)
     return key

@@ -10,7 +10,7 @@ from portal.models.clock import Now
 from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, credentials
+from portal.services.key import accounts, circuit_breaker, credentials, key_lock
 from portal.services.mirrors import contract_drift, mirror, sanitize
 from portal.services.requests import dispatch, lifecycle, retry_policy, stray
 from portal.services.runtime import hidden
@@ -70,9 +70,9 @@ def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
 def _lock_key(call: dispatch.Call) -> models.Key:
     """The key of the call's account; the current one's where the database has gone back to before that account."""
     try:
-        return circuit_breaker.lock_key(account=call.account_id)
+        return key_lock.lock_key(account=call.account_id)
     except models.Key.DoesNotExist:
-        return circuit_breaker.lock_key(account=accounts.get_current_account())
+        return key_lock.lock_key(account=accounts.get_current_account())
 
 
 def _lock_attempt(
@@ -127,7 +127,7 @@ def _end_attempt(
         models.Attempt.objects.filter(outcome=models.Attempt.Outcome.SENDING),
         outcome=outcome,
         ended_at=attempt.now,
-        ended_tick=circuit_breaker.advance_tick(key=key),
+        ended_tick=key_lock.advance_tick(key=key),
         retry_after=_retry_after(result),
         names_taken=taken is not None,
         **_describe(result, failure=failure),

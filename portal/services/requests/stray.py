@@ -7,7 +7,7 @@ from django.db.models import Model
 from portal import agentstation, models
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, database_moved
+from portal.services.key import accounts, database_moved, key_lock
 from portal.services.mirrors import mirror
 
 
@@ -26,7 +26,7 @@ def keep_response(
     if outcome == models.Attempt.Outcome.NOT_SENT:
         return  # nothing was sent: there is nothing to keep
     account = accounts.get_current_account()
-    key = circuit_breaker.lock_key(account=account)
+    key = key_lock.lock_key(account=account)
     stray, is_new = models.StrayResponse.objects.get_or_create(
         token=token,
         defaults={"account": account, "attempt_number": attempt_number, "outcome": outcome, **description},

@@ -10,7 +10,7 @@ from portal.models.clock import Now
 from portal.models.compiled import insert_rows
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker
+from portal.services.key import accounts, key_lock
 from portal.services.people import refusals
 from portal.services.requests import lifecycle, notes, ownership
 from portal.services.runtime import limits, notify
@@ -139,6 +139,6 @@ def close_request(*, actor: models.User, portal_request: models.Request, reason:
 
 def lock_request(*, portal_request: models.Request) -> models.Request:
     """The request's row, locked behind its key's, as it is now."""
-    circuit_breaker.lock_key(account=portal_request.account)
+    key_lock.lock_key(account=portal_request.account)
     rows = models.Request.objects.select_related("account__key", "requester").select_for_update(of=("self",))
     return rows.get(pk=portal_request.pk)

@@ -1,0 +1,26 @@
+"""The lock of the key's row, which orders all that is claimed, recorded and decided of an account, and its tick."""
+
+from django.db.models import BigIntegerField, QuerySet
+
+from portal import models
+from portal.models.compiled import compiled
+
+
+def lock_key(*, account: models.Account | int) -> models.Key:
+    """The key's row, of the account or its id, locked until the transaction ends. Always a transaction's first lock."""
+    found = _lock_keys(account_id=account if isinstance(account, int) else account.pk)
+    if not found:
+        raise models.Key.DoesNotExist
+    return found[0]
+
+
+@compiled(account_id=BigIntegerField())
+def _lock_keys(*, account_id: int) -> QuerySet[models.Key]:
+    return models.Key.objects.select_related("account").select_for_update(of=("self",)).filter(account=account_id)
+
+
+def advance_tick(*, key: models.Key) -> int:
+    """The locked key's next tick: what has a higher one happened later, whatever the clocks say."""
+    key.tick += 1
+    key.save(update_fields=["tick"])
+    return key.tick
