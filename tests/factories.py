@@ -81,23 +81,10 @@ def sign_in(client: Client, person: models.User) -> None:
 
 
 def submit(
-    requester: models.User,
-    *,
-    type: str = "python",
-    workspace_uid: str = "",
-    note: str = "",
-    submission: UUID | None = None,
-    workspace_name: str = "",
+    requester: models.User, *, submission: UUID | None = None, type: str = "python", **submitted: Any
 ) -> models.Request:
     mark_baseline_scan()
-    return submissions.submit_request(
-        requester=requester,
-        submission=submission or uuid4(),
-        type=type,
-        workspace_uid=workspace_uid,
-        workspace_name=workspace_name,
-        note=note,
-    )
+    return submissions.submit_request(requester=requester, submission=submission or uuid4(), type=type, **submitted)
 
 
 def create_past_request(

@@ -96,7 +96,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         filters.RequesterFilter,
         filters.AccountFilter,
     )
-    search_fields = ("workspace_uid", "note", *_person_fields("requester"))
+    search_fields = ("workspace_uid", *models.Request.TEXTS, *_person_fields("requester"))
     number_lookup = "pk"
     inlines = (AttemptInline,)
     fieldsets = (
@@ -108,7 +108,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
                     columns.name(label=_("number")),
                     columns.row_link("requester"),
                     ("type", columns.value("workspace_uid", label=_("workspace ID")), "workspace_name"),
-                    "note",
+                    *models.Request.TEXTS,
                     ("status", columns.failure()),
                     _COUNTED,
                     columns.row_link("workstation"),

@@ -5,6 +5,7 @@ what it got, and the errors of its attempts. A dozen services write one or the o
 lines than a call in each, and nobody can forget them. Both databases run the same statements.
 """
 
+from django.apps import apps
 from django.db import connection, transaction
 
 from portal.db import triggers
@@ -15,10 +16,12 @@ _LONGEST_ERROR = 500  # characters of each text of an error
 
 # --- What is said in SQL ---
 
-
-_SUBMITTED = "{row}.workspace_uid || {row}.workspace_name || ' ' || {row}.note"  # a new one has no UID
 _NAMES = "u.username || ' ' || u.first_name || ' ' || u.last_name"
 _WORKSPACE = "coalesce((SELECT s.uid FROM portal_workspace s WHERE s.id = {workspace_id}), '')"
+
+
+def _join_words(row: str) -> str:
+    return " || ' ' || ".join(f"{row}.{name}" for name in apps.get_model("portal.Request").WORDS)
 
 
 def _fold(text: str) -> str:
@@ -34,7 +37,7 @@ def _select_words() -> str:
     workspace = _WORKSPACE.format(workspace_id="w.workspace_id")
     return f"""(
         SELECT {_fold(gathered)} FROM (
-            SELECT {_SUBMITTED.format(row="r")} AS piece
+            SELECT {_join_words("r")} AS piece
             UNION SELECT {_NAMES} FROM portal_user u WHERE u.id = r.requester_id
             UNION SELECT w.uid || ' ' || {workspace}
                 FROM portal_workstation w WHERE w.request_id = r.id OR w.made_for_id = r.id
@@ -47,7 +50,7 @@ def _select_words() -> str:
 
 def _insert_new() -> str:
     """Of a request that is just being made, of which nothing else tells yet: gathering would take much longer."""
-    words = _fold(f"{_SUBMITTED.format(row='NEW')} || ' ' || {_NAMES}")
+    words = _fold(f"{_join_words('NEW')} || ' ' || {_NAMES}")
     return (
         f"INSERT INTO portal_searchentry (rowid, words) SELECT NEW.id, {words}"  # noqa: S608
         " FROM portal_user u WHERE u.id = NEW.requester_id"

@@ -39,6 +39,8 @@ class WorkspaceNameForm(forms.Form):
 
 NEW, OTHER = "+new", "+other"  # no workspace can have these as its ID
 _UID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+# The field of each submitted column.
+_FIELDS = {name: "workspace_id" if name == "workspace_uid" else name for name in models.Request.SUBMITTED}
 _NO_UID = _("A workspace ID has 1 to 64 letters, digits, hyphens or underscores.")
 
 
@@ -101,6 +103,21 @@ class RequestForm(forms.Form):
             uid = values.get("workspace_id", "")
             place = NEW if not uid else uid if uid in own else OTHER
             self.data, self.initial = {**self.data, "place": place}, {**self.initial, "place": place}
+
+    @staticmethod
+    def repeat(earlier: models.Request) -> dict[str, object]:
+        """The values with which the request is made again."""
+        return {field: getattr(earlier, name) for name, field in _FIELDS.items()}
+
+    @property
+    def submitted(self) -> dict[str, str]:
+        """What it says, by the request's columns."""
+        return {name: self.cleaned_data[field] for name, field in _FIELDS.items()}
+
+    @property
+    def texts(self) -> list[forms.BoundField]:
+        """The fields of what its requester writes for people."""
+        return [self[name] for name in models.Request.TEXTS]
 
     @property
     def has_typed_workspace(self) -> bool:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from django.conf import settings
 from django.db import models
 from django.db.models import F, OrderBy, OuterRef, Q
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -71,12 +72,15 @@ class RequestQuerySet(models.QuerySet["Request"]):
 class Request(Audited):
     """One submission of the form, shown as R-<number>. Its number is its id."""
 
-    SUBMITTED = ("type", "workspace_uid", "workspace_name", "note")  # what the form says; it never changes
+    # What the form says, which never changes. The texts are for people, and shown as they are; the words are searched.
+    TEXTS = ("note",)
+    WORDS = ("workspace_uid", "workspace_name", *TEXTS)
+    SUBMITTED = ("type", *WORDS)
     AUDITED = (
         *("account_id", "requester_id", "submission", *SUBMITTED, "created_at"),
         *("status", "failure", "attempt_count", "ended_at", "cancel_requested_at", "operator_note"),
     )
-    PRIVATE = frozenset({"workspace_name", "note"})
+    PRIVATE = frozenset({"workspace_name", *TEXTS})
     BEGINS = True
 
     class Status(models.TextChoices):
@@ -195,6 +199,12 @@ class Request(Audited):
     def label(self) -> str:
         """The number as people say it."""
         return f"R-{self.pk}"
+
+    @property
+    def texts(self) -> list[tuple[failures.Words, str]]:
+        """What its requester wrote for people, each with its name."""
+        fields = [field for field in self._meta.fields if field.name in self.TEXTS]
+        return [(capfirst(field.verbose_name), text) for field in fields if (text := getattr(self, field.name))]
 
     @property
     def is_final(self) -> bool:

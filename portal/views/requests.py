@@ -64,11 +64,9 @@ def _fill(request: SignedInRequest) -> dict[str, object]:
     if again is not None:
         earlier = models.Request.objects.visible_to(request.user).filter(pk=again).first()
         if earlier is not None:
-            # A workspace that was refused would be refused again.
-            workspace = "" if earlier.failure == "422" else earlier.workspace_uid
-            values |= {"type": earlier.type, "workspace_id": workspace, "note": earlier.note}
-            values["workspace_name"] = earlier.workspace_name
-            values["refused_workspace"] = earlier.workspace_uid if workspace != earlier.workspace_uid else ""
+            values |= forms.RequestForm.repeat(earlier)
+            if earlier.failure == "422":  # a workspace that was refused would be refused again
+                values |= {"workspace_id": "", "refused_workspace": earlier.workspace_uid}
     return values
 
 
@@ -76,11 +74,8 @@ def _submit(request: SignedInRequest, form: forms.RequestForm) -> models.Request
     return submissions.submit_request(
         requester=request.user,
         submission=form.cleaned_data["submission"],
-        type=form.cleaned_data["type"],
-        workspace_uid=form.cleaned_data["workspace_id"],
-        workspace_name=form.cleaned_data["workspace_name"],
-        note=form.cleaned_data["note"],
         account=read_key(request).account,
+        **form.submitted,
     )
 
 

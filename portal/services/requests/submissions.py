@@ -33,26 +33,19 @@ class NotPossible(Exception):
 
 
 def submit_request(
-    *,
-    requester: models.User,
-    submission: UUID,
-    type: str,
-    workspace_uid: str,
-    note: str,
-    workspace_name: str = "",
-    account: models.Account | None = None,
+    *, requester: models.User, submission: UUID, account: models.Account | None = None, **submitted: str
 ) -> models.Request:
     """Put a request into the queue; the same submission again gives the same request.
 
-    `workspace_name`: of a new one. `account`: the present one, where the caller has just read it. Raises
-    SubmissionReused where the values of the same submission differ, WorkspaceNotFound for another person's workspace,
-    limits.Limited for one too many a minute.
+    `account`: the present one, where the caller has just read it. `submitted`: the columns of `Request.SUBMITTED`.
+    Raises SubmissionReused where they differ from those of the same submission, WorkspaceNotFound for another person's
+    workspace, limits.Limited for one too many a minute.
     """
-    values = dict(zip(models.Request.SUBMITTED, (type, workspace_uid, workspace_name, note), strict=True))
     account = account or accounts.get_current_account()
+    wanted = models.Request(account=account, requester=requester, submission=submission, **submitted)
     try:
-        _check_workspace(account=account, requester=requester, uid=workspace_uid)
-        return _create_request(account=account, requester=requester, submission=submission, values=values)
+        _check_workspace(account=account, requester=requester, uid=wanted.workspace_uid)
+        return _create_request(wanted)
     except (IntegrityError, WorkspaceNotFound):
         # Tried first and looked for afterwards: hardly any form is sent twice.
         earlier = models.Request.objects.filter(requester=requester, submission=submission).first()
@@ -61,7 +54,7 @@ def submit_request(
     except limits.Limited as error:
         refusals.record_limit(limited=error)
         raise
-    if any(getattr(earlier, name) != value for name, value in values.items()):
+    if any(getattr(earlier, name) != getattr(wanted, name) for name in models.Request.SUBMITTED):
         raise SubmissionReused(
             _(
                 "This form was already submitted with other values, as %(label)s. Check that request, then submit "
@@ -80,21 +73,12 @@ def _check_workspace(*, account: models.Account, requester: models.User, uid: st
 
 
 @transaction.atomic
-def _create_request(
-    *, account: models.Account, requester: models.User, submission: UUID, values: dict[str, str]
-) -> models.Request:
-    portal_request = models.Request(
-        account=account,
-        requester=requester,
-        submission=submission,
-        paused_seconds_before=account.key.paused_seconds,
-        **values,
-    )
+def _create_request(portal_request: models.Request) -> models.Request:
+    portal_request.paused_seconds_before = portal_request.account.key.paused_seconds
     insert_rows([portal_request])
-    limits.count_one(kind=limits.SUBMISSION, person=requester)
-    audit.record(
-        Verb.SUBMIT, portal_request, by=requester, detail={"type": values["type"], "workspace": values["workspace_uid"]}
-    )
+    limits.count_one(kind=limits.SUBMISSION, person=portal_request.requester)
+    detail = {"type": portal_request.type, "workspace": portal_request.workspace_uid}
+    audit.record(Verb.SUBMIT, portal_request, by=portal_request.requester, detail=detail)
     notify.wake_workers(work=notify.Work.REQUESTS)
     return portal_request
 

@@ -62,7 +62,8 @@ def _may_read_on(actor: models.User) -> bool:
 # --- What a row says ---
 
 _REQUEST_COLUMNS = (
-    *("number", "requested_by", "type", "workspace_asked", "workspace_name", "note"),
+    *("number", "requested_by"),
+    *("workspace_asked" if name == "workspace_uid" else name for name in models.Request.SUBMITTED),
     *("state", "failure", "requested_at", "ended_at"),
     *("took_seconds", "attempts", "was_unknown", "workstation", "workspace", "http_status", "error", "message"),
 )
