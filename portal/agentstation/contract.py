@@ -12,11 +12,12 @@ from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
+from portal.agentstation.errors import REFUSALS
+
 _DEEPEST = 6  # objects and lists within each other, which is as far as the contract goes
 _MOST_FIELDS = _MOST_ENTRIES = 100  # of an object, beside the contract's own; of a list
 _LONGEST_TEXT = 500  # characters
 _MOST_ERRORS, _MOST_KINDS = 200, 20  # of one document
-_REFUSALS = (400, 401, 402, 422, 429, 500)  # whose bodies the contract describes; any other 503 may be a gateway's
 
 _CONTRACT = json.loads((Path(__file__).parent / "contract.json").read_text())
 _FIELDS = frozenset(name for schema in _CONTRACT["$defs"].values() for name in schema.get("properties", ()))
@@ -63,7 +64,7 @@ def find_deviations(*, name: str, document: Mapping[str, object]) -> tuple[Devia
 
 def find_in_response(*, status: int, document: object) -> tuple[Deviation, ...]:
     """What differs in a response, whatever it was asked for; `document` is its body as JSON, None where it is none."""
-    is_success, is_refusal = 200 <= status < 300, status in _REFUSALS
+    is_success, is_refusal = 200 <= status < 300, status in REFUSALS
     example = {"status": status}
     if isinstance(document, dict) and is_refusal:
         return find_deviations(name="error", document=document)

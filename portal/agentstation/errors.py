@@ -20,17 +20,25 @@ AgentStationError
 No text here ever holds the API key, nor anything that the provider wrote: that is in `response`.
 """
 
-from portal.agentstation.resources import Response
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from portal.agentstation.resources import Response
+
+_NO_SUCH_PATH = (404, 501)
 
 
 class AgentStationError(Exception):
     """The base of all that a call raises; `response` is the provider's complete response, None where none came."""
 
-    response: Response | None
-
-    def __init__(self, message: str, *, response: Response | None = None) -> None:
+    def __init__(self, message: str, *, response: "Response | None" = None) -> None:
         super().__init__(message)
         self.response = response
+
+    @property
+    def has_no_such_path(self) -> bool:
+        """Whether the provider says that there is nothing at the call's address, whatever it is called with."""
+        return self.response is not None and self.response.status in _NO_SUCH_PATH
 
 
 class NothingSent(AgentStationError):
@@ -104,6 +112,8 @@ _BY_STATUS: dict[int, type[AgentStationError]] = {
     429: RateLimited,
     500: InternalError,
 }
+# Whose bodies the contract describes; any other 503 may be a gateway's.
+REFUSALS = frozenset(status for status, error in _BY_STATUS.items() if error is not GatewayResponse)
 
 
 def class_for(*, status: int, document: object) -> type[AgentStationError]:

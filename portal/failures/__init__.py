@@ -13,6 +13,7 @@ __all__ = ["Actor", "Failure", "Pause", "Retry", "Words"]
 
 CATALOGUE: Mapping[str, Failure] = MappingProxyType({failure.code: failure for failure in rows.ROWS})
 CHOICES = [(failure.code, format_lazy("{}: {}", failure.code, failure.title)) for failure in rows.ROWS]
+WORKSPACE_NOT_FOUND = CATALOGUE["422"]
 NO_ANSWER = CATALOGUE["no-answer"]
 UNREADABLE = CATALOGUE["unreadable"]
 WAITED_TOO_LONG = CATALOGUE["waited-too-long"]

@@ -43,6 +43,11 @@ class Retry(_Worded):
     AFTER_RECONCILIATION = gettext_noop("a few times, each only when it's certain that nothing was created")
     UNTIL_IT_WORKS = gettext_noop("yes, until it works or has waited too long")
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether it is tried again, but a few times only."""
+        return self in (Retry.FEW, Retry.AFTER_RECONCILIATION)
+
 
 class Pause(_Worded):
     """Whether a failure pauses the key for the whole team."""
@@ -72,7 +77,11 @@ class Pause(_Worded):
 class Failure:
     """One row of the catalogue. `code` is stored, linked and shown; `may_exist`: a workstation may have been made.
 
-    `operator_steps`: what an operator does, where that is another thing than what the requester does.
+    `operator_steps`: what an operator does, where that is another thing than what the requester does. What the failure
+    means where others have no meaning: `stops_reads`, while it pauses the key reads and releases stop too;
+    `begins_doubt`, a live workstation that was asked for is missing; `no_such_list`, the provider lists no types;
+    `refuses_workspace`, the same workspace would be refused again; `refuses_connection`, the workstation does not have
+    this kind of connection.
     """
 
     code: str
@@ -85,6 +94,11 @@ class Failure:
     retry: Retry = Retry.NEVER
     pause: Pause = Pause.NONE
     may_exist: bool = False
+    stops_reads: bool = False
+    begins_doubt: bool = False
+    no_such_list: bool = False
+    refuses_workspace: bool = False
+    refuses_connection: bool = False
     errors: tuple[type[agentstation.AgentStationError], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:

@@ -1,9 +1,34 @@
 """The rows of the failure catalogue."""
 
+from dataclasses import replace
+
 from django.utils.translation import gettext_lazy as _
 
 from portal import agentstation
 from portal.failures.catalogue import Actor, Failure, Pause, Retry
+
+_NO_ANSWER = Failure(
+    code="no-answer",
+    title=_("No response from AgentStation"),
+    cause=_(
+        "The request was sent, but no usable response came back: the connection broke, the time ran out, or a "
+        "gateway responded instead. A workstation may have been created. The portal never sends a request twice "
+        "without knowing, because a second workstation would be billed."
+    ),
+    actor=Actor.NOBODY,
+    steps=(
+        _(
+            "You don't need to do anything. The portal looks for the workstation in AgentStation's lists, and "
+            "sends the request again only when it's certain that none was created."
+        ),
+        _("If you need a workstation right now, submit another request. You may end up with two."),
+    ),
+    again=_("Not yet: it may create a second workstation, which would be billed."),
+    may_exist=True,
+    retry=Retry.AFTER_RECONCILIATION,
+    pause=Pause.CONSECUTIVE_FAILURES,
+    errors=(agentstation.errors.NoAnswer,),
+)
 
 ROWS = (
     Failure(
@@ -23,7 +48,8 @@ ROWS = (
             _("The format can be changed only by a newer version of the portal: update it, or report the problem."),
         ),
         again=_("Yes, but it will fail in the same way until the portal is fixed."),
-        errors=(agentstation.InvalidRequest,),
+        refuses_connection=True,
+        errors=(agentstation.errors.InvalidRequest,),
     ),
     Failure(
         code="401",
@@ -49,7 +75,8 @@ ROWS = (
         ),
         again=_("Yes. A new request waits until the key works."),
         pause=Pause.UNTIL_ACCEPTED,
-        errors=(agentstation.InvalidKey,),
+        stops_reads=True,
+        errors=(agentstation.errors.InvalidKey,),
     ),
     Failure(
         code="402",
@@ -70,7 +97,7 @@ ROWS = (
         ),
         again=_("Yes. A new request waits until the account is paid."),
         pause=Pause.UNTIL_OPERATOR,
-        errors=(agentstation.PaymentRequired,),
+        errors=(agentstation.errors.PaymentRequired,),
     ),
     Failure(
         code="422",
@@ -82,7 +109,12 @@ ROWS = (
             _("Try again with another workspace, or with a new one."),
         ),
         again=_("Yes, with another workspace or a new one."),
-        errors=(agentstation.AssetNotFound,),
+        begins_doubt=True,
+        # Without a list, its address is read as that of a workstation.
+        no_such_list=True,
+        refuses_workspace=True,
+        refuses_connection=True,
+        errors=(agentstation.errors.AssetNotFound,),
     ),
     Failure(
         code="429",
@@ -119,7 +151,7 @@ ROWS = (
         may_exist=True,
         retry=Retry.AFTER_RECONCILIATION,
         pause=Pause.CONSECUTIVE_FAILURES,
-        errors=(agentstation.InternalError,),
+        errors=(agentstation.errors.InternalError,),
     ),
     Failure(
         code="503",
@@ -130,7 +162,7 @@ ROWS = (
         again=_("Yes."),
         retry=Retry.FEW,
         pause=Pause.CONSECUTIVE_FAILURES,
-        errors=(agentstation.Overloaded,),
+        errors=(agentstation.errors.Overloaded,),
     ),
     Failure(
         code="no-connection",
@@ -151,50 +183,18 @@ ROWS = (
         again=_("Yes, but there is no need: the portal tries again by itself."),
         retry=Retry.UNTIL_IT_WORKS,
         pause=Pause.CONSECUTIVE_FAILURES,
-        errors=(agentstation.NoConnection,),
+        errors=(agentstation.errors.NoConnection,),
     ),
-    Failure(
-        code="no-answer",
-        title=_("No response from AgentStation"),
-        cause=_(
-            "The request was sent, but no usable response came back: the connection broke, the time ran out, or a "
-            "gateway responded instead. A workstation may have been created. The portal never sends a request twice "
-            "without knowing, because a second workstation would be billed."
-        ),
-        actor=Actor.NOBODY,
-        steps=(
-            _(
-                "You don't need to do anything. The portal looks for the workstation in AgentStation's lists, and "
-                "sends the request again only when it's certain that none was created."
-            ),
-            _("If you need a workstation right now, submit another request. You may end up with two."),
-        ),
-        again=_("Not yet: it may create a second workstation, which would be billed."),
-        may_exist=True,
-        retry=Retry.AFTER_RECONCILIATION,
-        pause=Pause.CONSECUTIVE_FAILURES,
-        errors=(agentstation.NoAnswer,),
-    ),
-    Failure(
+    _NO_ANSWER,
+    replace(
+        _NO_ANSWER,
         code="unreadable",
         title=_("Unreadable response"),
         cause=_(
             "AgentStation accepted the request, but its response can't be read. A workstation has probably been "
             "created. The response is kept as it came."
         ),
-        actor=Actor.NOBODY,
-        steps=(
-            _(
-                "You don't need to do anything. The portal looks for the workstation in AgentStation's lists, and "
-                "sends the request again only when it's certain that none was created."
-            ),
-            _("If you need a workstation right now, submit another request. You may end up with two."),
-        ),
-        again=_("Not yet: it may create a second workstation, which would be billed."),
-        may_exist=True,
-        retry=Retry.AFTER_RECONCILIATION,
-        pause=Pause.CONSECUTIVE_FAILURES,
-        errors=(agentstation.UnreadableResponse,),
+        errors=(agentstation.errors.UnreadableResponse,),
     ),
     Failure(
         code="waited-too-long",
@@ -228,7 +228,7 @@ ROWS = (
         ),
         again=_("Yes, but it will probably fail in the same way."),
         pause=Pause.UNLESS_OTHERS_PASS,
-        errors=(agentstation.UnexpectedStatus,),
+        errors=(agentstation.errors.UnexpectedStatus,),
     ),
     Failure(
         code="not-sent",

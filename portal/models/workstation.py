@@ -8,6 +8,7 @@ from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, TextField
 from django.db.models.functions import Cast, Coalesce, Length
 from django.utils.translation import gettext_lazy as _
 
+from portal import failures
 from portal.models.account import Account
 from portal.models.attempt import Attempt
 from portal.models.beginning import Beginning
@@ -17,7 +18,8 @@ from portal.models.request import Request
 from portal.models.user import User
 from portal.models.workspace import Mirror, Workspace
 
-RELEASES_WAIT = timedelta(minutes=1)  # for which a 429 to one release is obeyed by the others
+RELEASES_WAIT = timedelta(minutes=1)  # for which a rate limit that one release met is obeyed by the others
+_LIMITS = [code for code, row in failures.CATALOGUE.items() if row.pause is failures.Pause.UNTIL_RETRY_AFTER]
 # Of the seconds for which one was seen live: an index tells short runs from long ones by it.
 RUN_DIGITS = Length(Cast(Cast(Seconds("ended_at", "first_seen_at"), BigIntegerField()), TextField()))
 
@@ -49,7 +51,7 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
 
     def refused_releases(self, account: Account) -> "WorkstationQuerySet":
         """Those whose release met a rate limit that the others still obey."""
-        asked = self.live().filter(account=account, release_requested_at__isnull=False, release_failure="429")
+        asked = self.live().filter(account=account, release_requested_at__isnull=False, release_failure__in=_LIMITS)
         return asked.filter(release_due_at__gt=Now(), release_tried_at__gt=Now() - RELEASES_WAIT)
 
     def live_for(self, user: User) -> "WorkstationQuerySet":

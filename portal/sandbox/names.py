@@ -16,6 +16,12 @@ class Name:
     description: str
 
     @property
+    def status(self) -> int:
+        """The HTTP status that its name says; 0 where it says none."""
+        match = re.fullmatch(r"fail-([0-9]{3})", self.uid)
+        return int(match[1]) if match else 0
+
+    @property
     def is_silent(self) -> bool:
         """Whether it leaves the outcome unknown and makes nothing, so that no list can tell what became of it."""
         return self.uid in _SILENT

@@ -104,7 +104,7 @@ def _page(status: int, title: str) -> Reply:
 
 
 BY_NAME: dict[str, Response] = {
-    **{f"fail-{status}": _fail(reply_error(status)) for status in (400, 401, 402, 418, 422, 429, 500, 503)},
+    **{name.uid: _fail(reply_error(name.status)) for name in names.RESERVED if name.status},
     "fail-429-retry-3": _fail(reply_error(429, Retry_After="3")),
     "fail-500-made": _fail(reply_error(500), made=True),
     "fail-502": _fail(_page(502, "502 Bad Gateway")),

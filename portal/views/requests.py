@@ -65,7 +65,7 @@ def _fill(request: SignedInRequest) -> dict[str, object]:
         earlier = models.Request.objects.visible_to(request.user).filter(pk=again).first()
         if earlier is not None:
             values |= forms.RequestForm.repeat(earlier)
-            if earlier.failure == "422":  # a workspace that was refused would be refused again
+            if (failure := earlier.failure_row) and failure.refuses_workspace:
                 values |= {"workspace_id": "", "refused_workspace": earlier.workspace_uid}
     return values
 

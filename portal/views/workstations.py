@@ -227,10 +227,11 @@ def _may_declare_ended(request: SignedInRequest, workstation: models.Workstation
 
 
 def _describe_refusal(code: str) -> failures.Words:
-    """What the last try to release it met. The catalogue says of a 422 what it means to a request."""
-    if code == "422":
-        return _("AgentStation doesn't find it")
-    return failures.CATALOGUE[code].title if code in failures.CATALOGUE else code
+    """What the last try to release it met. The catalogue says what it means to a request."""
+    failure = failures.CATALOGUE.get(code)
+    if failure is None:
+        return code
+    return _("AgentStation doesn't find it") if failure.begins_doubt else failure.title
 
 
 def _read_reason(request: SignedInRequest, workstation: models.Workstation) -> str | None:

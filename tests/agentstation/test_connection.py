@@ -7,14 +7,8 @@ import time
 
 import pytest
 
-from portal.agentstation import (
-    GatewayResponse,
-    NoAnswer,
-    NoConnection,
-    SendTooLate,
-    UnreadableResponse,
-    boottime,
-)
+from portal.agentstation import SendTooLate, boottime
+from portal.agentstation.errors import GatewayResponse, NoAnswer, NoConnection, UnreadableResponse
 from tests.agentstation.server import (
     Connection,
     answering,

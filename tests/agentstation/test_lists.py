@@ -6,7 +6,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from portal.agentstation import InternalError, NoAnswer, PageTooLarge, UnreadableResponse
+from portal.agentstation import PageTooLarge
+from portal.agentstation.errors import InternalError, NoAnswer, UnreadableResponse
 from tests.agentstation.server import answering, http, reset_after_request
 
 MIB = 1024 * 1024

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 import pytest
 
 from portal import agentstation
-from portal.agentstation import (
+from portal.agentstation import RateLimited
+from portal.agentstation.errors import (
     AssetNotFound,
     GatewayResponse,
     InternalError,
@@ -20,7 +21,6 @@ from portal.agentstation import (
     NoAnswer,
     Overloaded,
     PaymentRequired,
-    RateLimited,
     UnexpectedStatus,
     UnreadableResponse,
 )
@@ -122,9 +122,8 @@ def test_an_overload_may_have_empty_words(client_of, fail, serve):
 
 
 def test_the_tree_is_as_drawn():
-    flat = {name: getattr(agentstation, name) for name in agentstation.__all__}
-    errors = {name: kind for name, kind in flat.items() if isinstance(kind, type) and issubclass(kind, Exception)}
-    parents = {name: kind.__mro__[1].__name__ for name, kind in errors.items()}
+    kinds = [kind for kind in vars(agentstation.errors).values() if isinstance(kind, type)]
+    parents = {kind.__name__: kind.__mro__[1].__name__ for kind in kinds}
     drawn = {}
     stack = [(-1, "Exception")]
     lines = agentstation.errors.__doc__.split("\n\n")[1].splitlines()

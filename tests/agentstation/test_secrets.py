@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from portal.agentstation import Client, InvalidKey, NoAnswer, UnreadableResponse
+from portal.agentstation import Client
+from portal.agentstation.errors import InvalidKey, NoAnswer, UnreadableResponse
 from tests.agentstation.conftest import KEY
 from tests.agentstation.server import answering
 from tests.agentstation.server import http as response

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from portal.agentstation import AssetNotFound, UnexpectedStatus, UnreadableResponse, WorkstationTypeDescription
+from portal.agentstation import WorkstationTypeDescription
+from portal.agentstation.errors import AssetNotFound, UnexpectedStatus, UnreadableResponse
 from tests.agentstation.server import answering, http
 
 DEFAULT = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal import failures, models
+from portal import agentstation, failures, models
 from portal.services.key import accounts
 from portal.services.requests import dispatch, results
 from portal.services.runtime import clients
@@ -150,12 +150,10 @@ def test_every_row_has_words_for_the_person():
 
 
 def test_every_error_of_the_client_that_ends_an_attempt_is_in_the_catalogue():
-    from portal import agentstation
-
-    unclassified = {agentstation.AgentStationError, agentstation.NothingSent, agentstation.SendTooLate}
+    unclassified = {agentstation.AgentStationError, agentstation.errors.NothingSent, agentstation.SendTooLate}
     classes = {
         value
-        for value in vars(agentstation).values()
+        for value in vars(agentstation.errors).values()
         if isinstance(value, type) and issubclass(value, agentstation.AgentStationError)
     }
     for error in classes - unclassified:

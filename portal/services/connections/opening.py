@@ -28,7 +28,6 @@ _MOST_OF_ONE = 2  # calls for one person, of all processes
 _LONGEST = 10.0  # seconds
 _BUSY_FOR = 3.0  # seconds, before it is tried again
 _LONGEST_WORDS = 500  # characters of what the provider said
-_NOT_FOR_THIS = frozenset({"400", "422"})  # codes of failures that are told of the workstation, and last
 # Each branch begins at the beginning of a word alone, or its time would grow with the square of the longest.
 _ADDRESS = re.compile(r"(?<!\S)\S*//\S+|(?<![\w.-])[\w.-]+:[0-9]{2,5}\S*")
 
@@ -146,7 +145,7 @@ def _describe(
     """What the person is told, in the catalogue's words; and what is remembered of it."""
     failure = failures.classify_error(error)
     said = _read_words(error)
-    if failure.code in _NOT_FOR_THIS:
+    if failure.refuses_connection:
         _remember(workstation, kind, said or _("AgentStation gave no reason."))
         return NotOpened(
             _("AgentStation doesn't open this"),

@@ -27,11 +27,6 @@ _PAUSE_LEFT, _PROBE_LEFT = (
 )  # of this process: no step of a clock moves them
 
 
-# With a refused key, or another account's, the provider would say that it has nothing of ours; and a database that
-# moved may tell of wishes that were fulfilled long ago.
-_STOPPING_CAUSES = frozenset({"401", models.NEW_KEY, models.DATABASE_MOVED})
-
-
 class NotPaused(Exception):
     """The key is not paused, or not in this way; the message is fit for the person."""
 
@@ -55,8 +50,12 @@ def show_key(*, key: models.Key) -> models.Key:
 
 
 def stops_all_calls(*, key: models.Key) -> bool:
-    """Whether the pause stops reads and releases too. Others stop only what would cost money."""
-    return key.is_paused and key.cause in _STOPPING_CAUSES
+    """Whether the pause stops reads and releases too. Others stop only what would cost money.
+
+    With a refused key, or another account's, the provider would say that it has nothing of ours; and a database that
+    moved may tell of wishes that were fulfilled long ago.
+    """
+    return key.asks_operator or (key.is_paused and key.failure is not None and key.failure.stops_reads)
 
 
 def is_confirmed(*, account: models.Account) -> bool:

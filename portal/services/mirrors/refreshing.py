@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from portal import agentstation, models
+from portal import agentstation, failures, models
 from portal.db import clock, is_unable, release_connection
 from portal.models.clock import Now
 from portal.services import audit
@@ -66,10 +66,9 @@ def _read(
             shown[stored] = _read_singly(stored, lease=lease, client=client)
     except agentstation.RateLimited:
         asked = due  # who goes on asking makes it worse
-    except agentstation.InvalidKey:
-        credentials.note_refusal(account=account)
-    except agentstation.AgentStationError:
-        pass  # the next round goes on with the others
+    except agentstation.AgentStationError as error:  # the next round goes on with the others
+        if failures.classify_error(error).stops_reads:
+            credentials.note_refusal(account=account)
     return shown, [stored for stored in asked if stored not in shown]
 
 
@@ -81,9 +80,11 @@ def _read_list(*, account: models.Account, lease: leases.Lease, client: agentsta
         _go_on(lease)
         try:
             page = client.list_page(cursor=cursor, limit=_ON_A_PAGE)
-        except (agentstation.RateLimited, agentstation.InvalidKey):
+        except agentstation.RateLimited:
             raise
-        except agentstation.AgentStationError:
+        except agentstation.AgentStationError as error:
+            if failures.classify_error(error).stops_reads:
+                raise
             break
         entries |= {entry.uid: entry for entry in page.entries if mirror.has_storable_uid(workstation=entry)}
         if not (cursor := page.next_cursor):
@@ -104,10 +105,12 @@ def _read_singly(
     _go_on(lease)
     try:
         entry = client.retrieve_workstation(uid=stored.uid)
-    except agentstation.AssetNotFound:
-        return None
+    except agentstation.AgentStationError as error:
+        if failures.classify_error(error).begins_doubt:
+            return None
+        raise
     if entry.uid != stored.uid:
-        raise agentstation.UnreadableResponse("the response is about another workstation")
+        raise agentstation.errors.UnreadableResponse("the response is about another workstation")
     return entry
 
 

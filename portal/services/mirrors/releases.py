@@ -20,7 +20,6 @@ from portal.services.mirrors import contract_drift, doubts
 from portal.services.runtime import notify
 
 _LONGEST_CALL = 10.0  # seconds: a release can be repeated, and others wait for this one
-_NOT_FOUND = "422"  # what was named does not exist for this key
 
 
 class NotLive(Exception):
@@ -174,7 +173,7 @@ def record_release(*, release: Release, result: Result) -> None:
 
 def _try_again(*, key: models.Key, stored: models.Workstation, result: Result) -> None:
     failure = failures.UNREADABLE if result.response is not None else result.failure
-    if failure is not None and failure.code == _NOT_FOUND:
+    if failure is not None and failure.begins_doubt:
         doubts.begin_doubt(key=key, stored=stored, why="release")
     if failure is not None and failure.pause is failures.Pause.UNTIL_ACCEPTED:
         credentials.note_refusal_under_lock(key=key)

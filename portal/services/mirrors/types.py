@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import BigIntegerField, QuerySet
 
-from portal import agentstation, models
+from portal import agentstation, failures, models
 from portal.db import release_connection
 from portal.models.clock import Now
 from portal.models.compiled import compiled
@@ -17,8 +17,6 @@ from portal.services.key import accounts, circuit_breaker
 from portal.services.mirrors import contract_drift
 from portal.services.runtime import leases
 
-# To a provider without a list of types, `types` may be the id of a workstation that it does not have: 422.
-_NO_LIST = (404, 422, 501)
 _TRUSTED_FOR = timedelta(hours=1)  # one refusal is no proof that a list that was read is gone
 _MOST = 100  # types of one list: the form shows each as a card
 
@@ -55,19 +53,19 @@ def read_types(*, lease: leases.Lease, client: agentstation.Client) -> None:
     try:
         described = client.list_types()
     except agentstation.AgentStationError as error:
-        _note_refusal(account=account, lease=lease, response=error.response)
+        _note_refusal(account=account, lease=lease, error=error)
     else:
         _store_list(account=account, lease=lease, described=described)
 
 
 @transaction.atomic
-def _note_refusal(*, account: models.Account, lease: leases.Lease, response: agentstation.Response | None) -> None:
+def _note_refusal(*, account: models.Account, lease: leases.Lease, error: agentstation.AgentStationError) -> None:
     """Where the provider says that it has no list, forget the one that it had, if that was read long ago."""
     leases.renew_lease(lease=lease)
-    if response is None or 200 <= response.status < 300:
+    if error.response is None or 200 <= error.response.status < 300:
         return
-    if response.status not in _NO_LIST:
-        contract_drift.note_deviations(deviations=response.deviations)
+    if not error.has_no_such_path and not failures.classify_error(error).no_such_list:
+        contract_drift.note_deviations(deviations=error.response.deviations)
         return
     rows = models.WorkstationType.objects.filter(account=account, withdrawn_at=None)
     if not rows.filter(listed_at__gt=Now() - _TRUSTED_FOR).exists():

@@ -8,13 +8,12 @@ import itertools
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from http import HTTPStatus
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Q
 
-from portal import agentstation, models
+from portal import agentstation, failures, models
 from portal.db import clock, release_connection
 from portal.models.clock import Now
 from portal.models.event import Verb
@@ -37,12 +36,6 @@ _KEPT = timedelta(days=7)
 _MOST_PRUNED = 500
 _WITHOUT_LISTS = timedelta(hours=1)  # of 404, before a provider that had lists has none any more
 _MOST_FAILURES = 3  # in a row, behind the first page: a long scan meets some, and would begin anew each time
-_MAY_PASS = (
-    agentstation.NoAnswer,
-    agentstation.InternalError,
-    agentstation.Overloaded,
-    agentstation.UnreadableResponse,
-)
 _TOO_LARGE = "a list has an entry that is too large to be read"
 
 
@@ -178,9 +171,11 @@ def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client
         _put_off(scan, lease=lease, error=error)
         return False
     except agentstation.AgentStationError as error:
-        if isinstance(error, agentstation.InvalidKey):
+        failure = failures.classify_error(error)
+        if failure.stops_reads:
             credentials.note_refusal(account=scan.account)
-        if scan.pages and scan.failures < _MOST_FAILURES and _may_pass(error):
+        may_pass = failure.retry.is_limited and not error.has_no_such_path
+        if scan.pages and scan.failures < _MOST_FAILURES and may_pass:
             _ask_again(scan, lease=lease)
         elif scan.phase == scan.Phase.CHECK:
             _end(scan, lease=lease, problem=wholeness.NOT_TOLD)
@@ -188,12 +183,6 @@ def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client
             status = f"{error.response.status} " if error.response else ""
             _end(scan, lease=lease, problem=f"{status}{type(error).__name__}", error=error)
     return True
-
-
-def _may_pass(error: agentstation.AgentStationError) -> bool:
-    """Whether the same call may succeed a moment later."""
-    has_no_list = error.response is not None and error.response.status == HTTPStatus.NOT_IMPLEMENTED
-    return isinstance(error, _MAY_PASS) and not has_no_list
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from portal import agentstation, models
+from portal import agentstation, failures, models
 from portal.db import clock
 from portal.services.key import key_lock
 from portal.services.mirrors import doubts
@@ -44,7 +44,9 @@ def check_lacking(
     """
     try:
         told = client.retrieve_workstation(uid=row.uid)
-    except agentstation.AssetNotFound:
+    except agentstation.AgentStationError as error:
+        if not failures.classify_error(error).begins_doubt:
+            raise
         _begin_doubt(scan=scan, row=row, lease=lease)
         return ""
     if told.uid != row.uid:

@@ -77,6 +77,6 @@ def _refuse(portal_request: models.Request) -> None:
     change = lifecycle.move_request(
         portal_request=portal_request,
         status=models.Request.Status.FAILED,
-        failure=failures.CATALOGUE["422"],
+        failure=failures.WORKSPACE_NOT_FOUND,
     )
     audit.record(Verb.REFUSE_WORKSPACE, portal_request, detail={"workspace": portal_request.workspace_uid, **change})

@@ -115,7 +115,7 @@ def _describe_urgent(portal_request: models.Request) -> Urgent:
     failure, again = portal_request.failure_row, f"{reverse('request_new')}?again={portal_request.pk}"
     if portal_request.status == _States.FAILED and failure and not failure.may_exist:
         # The form leaves a workspace that was refused empty.
-        action = _("Try again with a new workspace") if failure.code == "422" else _("Request again")
+        action = _("Try again with a new workspace") if failure.refuses_workspace else _("Request again")
         return Urgent(request=portal_request, words=failure.title, action=action, link=again)
     words = failure.title if failure and portal_request.status == _States.FAILED else _("You need to decide")
     link = reverse("request_detail", args=[portal_request.pk])

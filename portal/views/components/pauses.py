@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from portal import models
+from portal import failures, models
 from portal.models.event import Verb
 
 _MOST = 5
@@ -55,10 +55,10 @@ def _pair(events: Iterable[models.Event], *, is_paused: bool) -> Iterable[Pause]
 
 def describe_payment(*, key: models.Key, waiting: int) -> str:
     """A message to whoever pays for the account, where the pause waits for that; else empty."""
-    if key.cause != "402" or not key.is_paused:
+    if not key.is_paused or key.failure is None or key.failure.actor is not failures.Actor.BUDGET_OWNER:
         return ""
     return _(
-        "AgentStation no longer accepts our team's requests: payment is required (402). The credits are used up, or a "
-        "payment has expired. Please check the billing of our account. Requests that wait: %(waiting)d. They are sent "
-        "once an operator resumes sending in the workstation portal."
-    ) % {"waiting": waiting}
+        "AgentStation no longer accepts our team's requests: payment is required (%(code)s). The credits are used up, "
+        "or a payment has expired. Please check the billing of our account. Requests that wait: %(waiting)d. They are "
+        "sent once an operator resumes sending in the workstation portal."
+    ) % {"waiting": waiting, "code": key.cause}
