@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
-from django.urls import path
+from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
 from portal.views import (
@@ -26,6 +26,8 @@ from portal.views import (
     workstations,
 )
 
+register_converter(connections.HeldConverter, "held")
+
 urlpatterns = [
     path("", home.show, name="home"),
     path("dismiss/<int:number>/", home.dismiss, name="home_dismiss"),
@@ -47,9 +49,7 @@ urlpatterns = [
     path("workstations/<str:uid>/live/", workstations.live_one, name="workstation_live"),
     path("workstations/<str:uid>/release/", workstations.release, name="workstation_release"),
     path("workstations/<str:uid>/ended/", workstations.declare_ended, name="workstation_ended"),
-    path("workstations/<str:uid>/desktop/", connections.desktop, name="workstation_desktop"),
-    path("workstations/<str:uid>/terminal/", connections.terminal, name="workstation_terminal"),
-    path("workstations/<str:uid>/log/", connections.live_log, name="workstation_log"),
+    path("workstations/<str:uid>/<held:kind>/", connections.show, name="workstation_connection"),
     path("workstations/<str:uid>/scripts/", connections.scripts, name="workstation_scripts"),
     path("workstations/<str:uid>/connections/", connections.open_one, name="connection_open"),
     path("workstations/<str:uid>/shares/", connections.share, name="share"),

@@ -77,7 +77,12 @@ def test_the_key_is_nowhere_after_every_failure(after_every_failure, caplog, sig
     ]
     addresses += [
         reverse(name, args=[uid])
-        for name in ("workstation_detail", "workstation_terminal", "workstation_scripts")
+        for name in ("workstation_detail", "workstation_scripts")
+        for uid in models.Connection.objects.values_list("workstation__uid", flat=True).distinct()
+    ]
+    addresses += [
+        reverse("workstation_connection", args=[uid, kind])
+        for kind in models.Connection.HELD
         for uid in models.Connection.objects.values_list("workstation__uid", flat=True).distinct()
     ]
     addresses += [

@@ -5,14 +5,9 @@ Knows nothing of Django or of the portal; no name of the HTTP library leaves thi
 
 from portal.agentstation import errors
 from portal.agentstation._transport import boottime
-from portal.agentstation.client import CONNECTIONS, Client
+from portal.agentstation.client import Client
 from portal.agentstation.contract import Deviation
-from portal.agentstation.errors import (
-    AgentStationError,
-    PageTooLarge,
-    RateLimited,
-    SendTooLate,
-)
+from portal.agentstation.errors import AgentStationError, PageTooLarge, RateLimited, SendTooLate
 from portal.agentstation.resources import (
     File,
     Log,
@@ -28,7 +23,6 @@ from portal.agentstation.resources import (
 )
 
 __all__ = [
-    "CONNECTIONS",
     "AgentStationError",
     "Client",
     "Deviation",

@@ -47,14 +47,6 @@ from portal.agentstation.resources import (
     read_json,
 )
 
-# Each kind of connection, as models.Connection.Kind has it, and the end of the call's path that opens it.
-CONNECTIONS = {
-    "desktop": "vncwss",
-    "terminal": "sandbox/pty",
-    "log": "log/stream",
-    "vnc": "vnc",
-    "cdp": "browser/cdp",
-}
 _BLOT = "[API key]"
 # A shorter key is a test's, and would be found by chance in any body.
 _SHORTEST_BLOTTED_KEY = 8
@@ -167,13 +159,13 @@ class Client:
         path = f"{_workstation_path(uid)}/release"
         return _read(self._call(method="DELETE", path=path, send_before=send_before), Released.from_dict)
 
-    def open_connection(self, *, uid: str, kind: str) -> str:
-        """Open a way into a workstation: `kind` is one of CONNECTIONS. Returns its address, which is a secret.
+    def open_connection(self, *, uid: str, path: str) -> str:
+        """Open a way into a workstation: `path` is the end of its call's. Returns its address, which is a secret.
 
         Raises AgentStationError, and ValueError where no path can name `uid`. What UnreadableResponse holds is
         not to be shown or stored: the address may be in it.
         """
-        response = self._call(method="POST", path=f"{_workstation_path(uid)}/{CONNECTIONS[kind]}")
+        response = self._call(method="POST", path=f"{_workstation_path(uid)}/{path}")
         return _read(response, _read_address)
 
     def _call(

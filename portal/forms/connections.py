@@ -15,7 +15,7 @@ from portal.forms.requests import ReasonForm
 class ConnectionForm(ReasonForm):
     """What to open; and why, where the workstation is somebody else's."""
 
-    kind = forms.TypedChoiceField(coerce=models.Connection.Kind)
+    kind = forms.TypedChoiceField(coerce=models.Connection.Kind.read)
 
     def __init__(self, *args: Any, needs_reason: bool, kinds: Iterable[models.Connection.Kind], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -3,7 +3,7 @@
 from portal.models.account import DATABASE_MOVED, NEW_KEY, Account, Key
 from portal.models.attempt import Attempt, LateResponse
 from portal.models.beginning import Beginning
-from portal.models.connection import Connection
+from portal.models.connection import Connection, Way
 from portal.models.credential import Credential
 from portal.models.database import Database, Restore, StrayResponse
 from portal.models.event import Change, Event, EventNumber, name_target
@@ -64,6 +64,7 @@ __all__ = [
     "Tombstone",
     "UnreadableSearch",
     "User",
+    "Way",
     "Worker",
     "Workspace",
     "Workstation",

@@ -1,14 +1,43 @@
 """Connections: open ways into a workstation."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.clock import Now
 from portal.models.workstation import Workstation
+
+_SCREEN, _BROWSERS = ("desktop", "vnc"), ("browser", "chrome", "chromium")
+_IMAGES = {"img-src": [CSP.SELF, "data:"]}
+# xterm.js writes its colours and sizes into elements of its own.
+_STYLES = {"style-src": [CSP.SELF, CSP.NONCE], "style-src-attr": [CSP.UNSAFE_INLINE]}
+
+
+@dataclass(frozen=True)
+class Way:
+    """What is particular to a kind of connection.
+
+    `path`: the end of the call's path that opens it. `software`: it needs any of these of its type's; none: nothing.
+    `is_held`: a page of the portal holds it open, whose template is called like the kind; of others only the address is
+    shown. `is_for_looking`: also who may only look may open it. `is_minor`: it is left out where there is little room.
+    `csp` and `uses_clipboard`: what its page allows browsers.
+    """
+
+    path: str
+    software: tuple[str, ...] = ()
+    is_held: bool = True
+    is_url: bool = True
+    is_for_looking: bool = False
+    is_minor: bool = False
+    csp: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    uses_clipboard: bool = True
 
 
 class _Opened(models.Manager["Connection"]):
@@ -28,16 +57,27 @@ class Connection(models.Model):
     """
 
     class Kind(models.TextChoices):
-        """What it leads to. Its values are the keys of `agentstation.CONNECTIONS`."""
+        """What a connection leads to."""
 
-        DESKTOP = "desktop", _("Desktop")
-        TERMINAL = "terminal", _("Terminal")
-        LOG = "log", _("Live log")
-        VNC = "vnc", _("VNC address")
-        CDP = "cdp", _("Browser address")
+        DESKTOP = "desktop", Way("vncwss", software=_SCREEN, is_for_looking=True, csp=_IMAGES), _("Desktop")
+        TERMINAL = "terminal", Way("sandbox/pty", software=("terminal", "ssh"), csp=_STYLES), _("Terminal")
+        LOG = "log", Way("log/stream", is_for_looking=True, is_minor=True, uses_clipboard=False), _("Live log")
+        VNC = "vnc", Way("vnc", software=_SCREEN, is_held=False, is_url=False), _("VNC address")
+        CDP = "cdp", Way("browser/cdp", software=_BROWSERS, is_held=False), _("Browser address")
 
-    # A page of the portal holds these open, and says so; of the others only the address is known to have been shown.
-    HELD = (Kind.DESKTOP, Kind.TERMINAL, Kind.LOG)
+        way: Way
+
+        def __new__(cls, value: str, way: Way) -> Self:
+            member = str.__new__(cls, value)
+            member._value_, member.way = value, way
+            return member
+
+        @classmethod
+        def read(cls, value: str) -> Self:
+            """The kind of this value."""
+            return next(kind for kind in cls if kind == value)
+
+    HELD = tuple(kind for kind in Kind if kind.way.is_held)
 
     workstation = models.ForeignKey(Workstation, on_delete=models.CASCADE, related_name="connections")
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -60,6 +100,11 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk}"
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a page holds it open, and says so; of others only the address is known to have been shown."""
+        return self.kind in self.HELD
 
     @property
     def length(self) -> timedelta | None:

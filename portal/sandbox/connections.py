@@ -6,7 +6,7 @@ import re
 import secrets
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -16,6 +16,14 @@ from portal.sandbox.machines import Machine
 from portal.sandbox.store import Store
 
 LOGS, BROWSERS = "/v1/log/sse/", "/v1/cdp/"
+# By the ends of the calls' paths: the software that each needs, and how the path of its address begins.
+CONNECTIONS: Mapping[str, tuple[str, str]] = {
+    "vncwss": ("desktop", sockets.DESKTOP),
+    "vnc": ("desktop", ""),
+    "sandbox/pty": ("terminal", sockets.TERMINAL),
+    "browser/cdp": ("chromium", BROWSERS),
+    "log/stream": ("", LOGS),
+}
 # Workstations end by a release, a reset, or by the clock; only of the first two anybody says so.
 _LOOK_EVERY = 0.25
 _TOKEN = re.compile(r"(/v1/(?:vnc|pty|cdp|log/sse)/).+")
@@ -63,18 +71,11 @@ class Connections:
     def open(self, way: str, *, uid: str, type: str) -> str:
         """Open a way into a live workstation; returns its address."""
         machine = self._find_machine(uid, type)
-        match way:
-            case "vncwss":
-                return f"ws://{self._sockets.place}{self._add_path(sockets.DESKTOP, machine)}"
-            case "sandbox/pty":
-                return f"ws://{self._sockets.place}{self._add_path(sockets.TERMINAL, machine)}"
-            case "vnc":
-                # Our own port, where nobody speaks VNC: another might be somebody's.
-                return self._sockets.place
-            case "browser/cdp":
-                return self._url + self._add_path(BROWSERS, machine)
-            case _:
-                return self._url + self._add_path(LOGS, machine)
+        _, start = CONNECTIONS[way]
+        if not start:
+            return self._sockets.place  # our own port, where nobody speaks VNC: another might be somebody's
+        place = f"ws://{self._sockets.place}" if start in (sockets.DESKTOP, sockets.TERMINAL) else self._url
+        return place + self._add_path(start, machine)
 
     def find(self, path: str) -> Machine | None:
         """The machine to which a path leads that was given out, while it lives."""

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import unquote
 
-from portal.sandbox import contents, paging, responses, workstation_types
+from portal.sandbox import connections, contents, paging, responses, workstation_types
 from portal.sandbox.calls import Call, Exchange, RefusalError, Task, read_request
-from portal.sandbox.connections import BROWSERS, LOGS, Connections
 from portal.sandbox.responses import Reply, Response, reply_json
 from portal.sandbox.store import Store
 
 POST = "POST /workstations"
-CONNECTIONS = {way: f"{POST}/{{id}}/{way}" for way in workstation_types.CONNECTIONS}
+CONNECTIONS = {way: f"{POST}/{{id}}/{way}" for way in connections.CONNECTIONS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +39,7 @@ class Provider:
     `before_answer` is where another provider can be made of this one.
     """
 
-    def __init__(self, *, store: Store, connections: Connections, api_key: str) -> None:
+    def __init__(self, *, store: Store, connections: connections.Connections, api_key: str) -> None:
         self.store, self.connections = store, connections
         # Set when the server stops: delays end at once, and what never would have ended is cut.
         self.stopping = threading.Event()
@@ -63,8 +62,8 @@ class Provider:
                 make_route(f"POST /v1/workstations/([^/]+)/{way}", partial(self.open_connection, way=way), operation)
                 for way, operation in CONNECTIONS.items()
             ),
-            make_route(f"GET {LOGS}([^/]+)", self.stream_log),
-            make_route(f"GET {BROWSERS}(.+)", self.refuse_browser),
+            make_route(f"GET {connections.LOGS}([^/]+)", self.stream_log),
+            make_route(f"GET {connections.BROWSERS}(.+)", self.refuse_browser),
             make_route("GET /files/([^/]+)", partial(self.download, kind="file")),
             make_route("GET /logs/([^/]+)", partial(self.download, kind="log")),
         ]
@@ -173,7 +172,7 @@ class Provider:
         kind = self.store.find_type(task.uid)
         if kind is None:
             raise RefusalError.make(422)
-        needed = workstation_types.CONNECTIONS[way]
+        needed, _ = connections.CONNECTIONS[way]
         if needed not in ("", *self.list_software(kind)):
             raise RefusalError.make(422, f"Unprocessable Entity - a workstation of type {kind} has no {needed}.")
         return reply_json({"url": self.connections.open(way, uid=task.uid, type=kind)})

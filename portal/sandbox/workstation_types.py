@@ -1,4 +1,4 @@
-"""The types of workstation, as the list of them describes each, and the connections into one of each type."""
+"""The types of workstation, as the list of them describes each."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,14 +16,6 @@ _TYPES: Mapping[str, tuple[str, list[str]]] = {
     "python": ("Runs Python programs.", ["terminal", "ssh", "python"]),
     "nodejs": ("Runs Node.js programs.", ["terminal", "ssh", "nodejs"]),
     "golang": ("Builds and runs Go programs.", ["terminal", "ssh", "golang"]),
-}
-# The connections into a workstation, by the ends of their addresses, each with the software that it needs.
-CONNECTIONS: Mapping[str, str] = {
-    "vncwss": "desktop",
-    "vnc": "desktop",
-    "sandbox/pty": "terminal",
-    "browser/cdp": "chromium",
-    "log/stream": "",
 }
 
 

@@ -2,43 +2,39 @@
 
 from http import HTTPStatus
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse, JsonResponse
 from django.middleware.csp import get_nonce
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.urls.converters import StringConverter
 from django.utils.translation import gettext as _
+from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
-from portal.services.connections import access, ending, offers, opening, sharing
+from portal.services.connections import access, ending, hosts, offers, opening, sharing
 from portal.views import workstations
-from portal.views.components import endings, paging, policy
+from portal.views.components import endings, paging
 from portal.views.http import SignedInRequest
 
 Kind = models.Connection.Kind
-_FOR_SCRIPTS = (Kind.VNC, Kind.CDP)
+_FOR_SCRIPTS = tuple(kind for kind in Kind if not kind.way.is_held)
+
+
+class HeldConverter(StringConverter):
+    """In an address, a kind of connection that a page holds."""
+
+    regex = "|".join(models.Connection.HELD)
+
+    def to_python(self, value: str) -> models.Connection.Kind:
+        return Kind.read(value)
 
 
 @require_GET
-def desktop(request: SignedInRequest, uid: str) -> HttpResponse:
-    """The workstation's screen, keyboard and pointer."""
-    return _show(request, uid, kind=Kind.DESKTOP, template="workstations/desktop.html")
-
-
-@require_GET
-def terminal(request: SignedInRequest, uid: str) -> HttpResponse:
-    """A shell in the workstation."""
-    return _show(request, uid, kind=Kind.TERMINAL, template="workstations/terminal.html")
-
-
-@require_GET
-def live_log(request: SignedInRequest, uid: str) -> HttpResponse:
-    """The workstation's log as it is written."""
-    return _show(request, uid, kind=Kind.LOG, template="workstations/live_log.html")
-
-
-def _show(request: SignedInRequest, uid: str, *, kind: models.Connection.Kind, template: str) -> HttpResponse:
+def show(request: SignedInRequest, uid: str, kind: models.Connection.Kind) -> HttpResponse:
+    """The page that holds such a connection."""
     try:
         workstation, allowed = _find(request, uid)
     except Http404:
@@ -56,7 +52,17 @@ def _show(request: SignedInRequest, uid: str, *, kind: models.Connection.Kind, t
         "view_only": allowed.is_view_only,
         "nonce": get_nonce(request),
     }
-    return policy.allow_connection(request, render(request, template, shown), kind=kind)
+    return _allow_connection(request, render(request, f"workstations/{kind}.html", shown), way=kind.way)
+
+
+def _allow_connection(request: SignedInRequest, response: HttpResponse, *, way: models.Way) -> HttpResponse:
+    """The response, from whose page the browser may reach a workstation, and may say nowhere where it came from."""
+    policy = {**settings.SECURE_CSP, **way.csp}
+    policy["connect-src"] = [*policy["connect-src"], *hosts.list_sources()]
+    if way.uses_clipboard:
+        response.headers["Permissions-Policy"] = "clipboard-read=(self)"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return csp_override(policy)(lambda _request: response)(request)
 
 
 def _find(request: SignedInRequest, uid: str) -> tuple[models.Workstation, access.Access]:

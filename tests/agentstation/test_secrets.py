@@ -68,9 +68,9 @@ def test_the_address_of_a_connection_is_whole_or_refused(client_of, fail, serve,
     body = json.dumps({"url": "wss://x/".ljust(length, "a")}).encode()
     client = client_of(serve(answering(response(200, body))).url)
     if length == 8192:
-        assert len(client.open_connection(uid="a", kind="terminal")) == length
+        assert len(client.open_connection(uid="a", path="sandbox/pty")) == length
     else:
-        assert type(fail(lambda: client.open_connection(uid="a", kind="terminal"))) is UnreadableResponse
+        assert type(fail(lambda: client.open_connection(uid="a", path="sandbox/pty"))) is UnreadableResponse
 
 
 def test_a_short_key_is_found_by_chance_and_stays(serve):

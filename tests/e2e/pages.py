@@ -61,9 +61,7 @@ NO_PAGES = {
     "request_close": "POST; leads to request_detail, with an error as the page request-close-refused",
     "workstation_release": "POST; leads to workstation_detail",
     "workstation_ended": "POST; leads to workstation_detail",
-    **dict.fromkeys(
-        ("workstation_desktop", "workstation_terminal", "workstation_log"), "looked at while it holds a connection"
-    ),
+    "workstation_connection": "looked at while it holds a connection",
     **dict.fromkeys(("connection_open", "connection_alive", "connection_end"), "JSON"),
     "share": "POST; leads to workstation_detail",
     "share_end": "POST; leads to workstation_detail",

@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from portal.sandbox import server
-from portal.sandbox.workstation_types import CONNECTIONS
+from portal.sandbox.connections import CONNECTIONS
 from tests.sandbox.caller import Caller
 from tests.sandbox.viewer import BINARY, Viewer, read_to_end
 
@@ -35,7 +35,7 @@ def test_a_type_without_what_it_needs_says_so(alice, way, type):
 
     assert answer.status_code == 422
     assert answer.json()["message"] == (
-        f"Unprocessable Entity - a workstation of type {type} has no {CONNECTIONS[way]}."
+        f"Unprocessable Entity - a workstation of type {type} has no {CONNECTIONS[way][0]}."
     )
 
 

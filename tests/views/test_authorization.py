@@ -47,9 +47,11 @@ ROWS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("sessions_end", "home_dismiss"), (NO_METHOD, ALL)),
     **dict.fromkeys(("request_cancel", "request_not_created", "workspace_name"), (NO_METHOD, OWN)),
     **dict.fromkeys(("workstation_release", "workstation_ended"), (NO_METHOD, OWN_OR_OPERATES)),
-    **dict.fromkeys(("workstation_desktop", "workstation_log"), (SHARED_TOO, NO_METHOD)),
+    **{
+        f"workstation_connection/{kind}": (SHARED_TOO if kind.way.is_for_looking else OWN_OR_OPERATES, NO_METHOD)
+        for kind in models.Connection.HELD
+    },
     "connection_open": (NO_METHOD, SHARED_TOO),
-    "workstation_terminal": (OWN_OR_OPERATES, NO_METHOD),
     "workstation_scripts": (OWN_OR_OPERATES, OWN_OR_OPERATES),
     **dict.fromkeys(("connection_alive", "connection_end", "share", "share_end"), (NO_METHOD, OWN)),
     **dict.fromkeys(
@@ -125,7 +127,10 @@ def list_urls(patterns: list[URLPattern | URLResolver], namespace: str = "") -> 
         if isinstance(pattern, URLResolver):
             yield from list_urls(pattern.url_patterns, f"{pattern.namespace}:" if pattern.namespace else namespace)
         else:
-            yield namespace + (pattern.name or str(pattern.pattern)), tuple(pattern.pattern.converters)
+            name, arguments = namespace + (pattern.name or str(pattern.pattern)), tuple(pattern.pattern.converters)
+            # Who may open a connection depends on its kind.
+            kinds = [f"/{kind}" for kind in models.Connection.HELD] if "kind" in arguments else [""]
+            yield from ((name + kind, arguments) for kind in kinds)
 
 
 URLS = dict(list_urls(get_resolver().url_patterns))
@@ -191,7 +196,10 @@ def find_path(name: str, values: Mapping[str, object]) -> str:
     special["number"] = values.get(name, values["person" if kind == "person" else "number"])
     if URLS[name] in (("object_id",), ("id",)):
         special |= dict.fromkeys(URLS[name], find_object(name) or 1)
-    return reverse(name, kwargs={argument: {**values, **special}[argument] for argument in URLS[name]})
+    arguments = URLS[name]
+    if "kind" in arguments:
+        name, _, special["kind"] = name.partition("/")
+    return reverse(name, kwargs={argument: {**values, **special}[argument] for argument in arguments})
 
 
 def classify(response: HttpResponseBase) -> str:

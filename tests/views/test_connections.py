@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SECRET = "ws://127.0.0.1:9/v1/secret-token-of-this-test"
 _HOSTS = [f"{way}://{host}:*" for host in ("127.0.0.1", "localhost") for way in ("ws", "http")]
-PAGES = ("desktop", "terminal", "log")
+PAGES = tuple(models.Connection.HELD)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from portal import models
 from portal.services.connections import sharing
 
 Kind = models.Connection.Kind
-_LOOKING = (Kind.DESKTOP, Kind.LOG)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,5 +51,5 @@ def find_access(*, person: models.User, workstation: models.Workstation) -> Acce
     share = sharing.find_share(person=person, workstation=workstation)
     if share is None or not workstation.request.requester.is_active:
         return None
-    is_view_only = share.is_for_looking
-    return Access(kinds=_LOOKING if is_view_only else models.Connection.HELD, is_view_only=is_view_only)
+    kinds = (kind for kind in models.Connection.HELD if kind.way.is_for_looking or not share.is_for_looking)
+    return Access(kinds=tuple(kinds), is_view_only=share.is_for_looking)

@@ -7,13 +7,6 @@ from dataclasses import dataclass
 from portal import models
 
 Kind = models.Connection.Kind
-# Any of these in the list of a type's software. A live log needs none.
-_NEEDS: Mapping[Kind, frozenset[str]] = {
-    Kind.DESKTOP: frozenset({"desktop", "vnc"}),
-    Kind.VNC: frozenset({"desktop", "vnc"}),
-    Kind.TERMINAL: frozenset({"terminal", "ssh"}),
-    Kind.CDP: frozenset({"browser", "chrome", "chromium"}),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +45,7 @@ def _choose(workstation: models.Workstation, software: set[str]) -> list[Offer]:
     return [
         Offer(kind=kind, refusal=workstation.refused_connections.get(kind, ""))
         for kind in Kind
-        if not software or kind not in _NEEDS or software & _NEEDS[kind]
+        if not software or not kind.way.software or software.intersection(kind.way.software)
     ]
 
 

@@ -128,10 +128,10 @@ def _ask(workstation: models.Workstation, kind: models.Connection.Kind) -> str:
     release_connection()
     try:
         client = clients.make_client().hurried(total_timeout=_LONGEST)
-        address = client.open_connection(uid=workstation.uid, kind=kind)
+        address = client.open_connection(uid=workstation.uid, path=kind.way.path)
     except agentstation.AgentStationError as error:
         raise _describe(error, workstation=workstation, kind=kind) from None
-    if not hosts.is_known(address=address, is_url=kind != models.Connection.Kind.VNC):
+    if not hosts.is_known(address=address, is_url=kind.way.is_url):
         raise NotOpened(
             _("AgentStation gave an address the portal doesn't know"),
             _("A portal operator can allow its host: PORTAL_CONNECTION_HOSTS lists those that are known."),
