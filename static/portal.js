@@ -87,6 +87,7 @@
     }
   }
 
+  age();
   setInterval(age, 15_000);
   for (const name of ["online", "offline"]) addEventListener(name, wake);
   document.addEventListener("visibilitychange", wake);

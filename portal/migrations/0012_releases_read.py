@@ -9,6 +9,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="user",
             name="last_read_release",
-            field=models.BigIntegerField(default=0, editable=False),
+            field=models.BigIntegerField(db_default=0, default=0, editable=False),
         ),
     ]

@@ -57,10 +57,9 @@ class RequestQuerySet(models.QuerySet["Request"]):
         return self.filter(status=Request.Status.UNKNOWN).exclude(operator_note="", account__retired_at=None)
 
     def count_under_way(self, account: Account) -> dict[str, int]:
-        """How many of the account's stand in each of the states that have an end to come."""
-        counts: dict[str, int] = dict.fromkeys(
-            (Request.Status.QUEUED, Request.Status.SENDING, Request.Status.UNKNOWN), 0
-        )
+        """How many of the account's stand in each state that is not an end."""
+        states = Request.Status
+        counts: dict[str, int] = dict.fromkeys((states.QUEUED, states.SENDING, states.UNKNOWN), 0)
         rows = self.filter(account=account, status__in=counts).order_by()
         return counts | dict(rows.values_list("status").annotate(models.Count("pk")))
 

@@ -29,7 +29,8 @@ class User(Audited, AbstractUser):
     PRIVATE = frozenset({"first_name", "last_name", "email", "password"})
 
     time_zone = models.CharField(max_length=64, blank=True, help_text=_("Of the times they see; empty: the portal's."))
-    last_read_release = models.BigIntegerField(default=0, editable=False)  # the event of the newest that they dismissed
+    # The event of the newest release by others that they dismissed.
+    last_read_release = models.BigIntegerField(default=0, db_default=0, editable=False)
 
     _granted: frozenset[str] | None = None
 

@@ -57,8 +57,8 @@ def test_a_sealed_event_replaced_by_a_later_one_with_its_number_is_found(record,
 def insert_person(pk: int) -> None:
     tamper(
         "INSERT INTO portal_user (id, password, is_superuser, username, first_name, last_name, email, is_staff,"
-        " is_active, date_joined, time_zone)"
-        " SELECT %s, password, %s, 'mallory', '', '', '', is_staff, is_active, date_joined, ''"
+        " is_active, date_joined, time_zone, last_read_release)"
+        " SELECT %s, password, %s, 'mallory', '', '', '', is_staff, is_active, date_joined, '', 0"
         " FROM portal_user LIMIT 1",
         pk,
         True,

@@ -212,8 +212,9 @@ def test_a_superuser_whom_sql_inserted_is_found(alice, root, sign_in):
     assert find() == []
     tamper(
         "INSERT INTO portal_user (id, username, password, first_name, last_name, email, time_zone, is_superuser,"
-        " is_staff, is_active, date_joined) SELECT id + 100, 'mallory', password, '', '', '', '', %s, %s,"
-        " is_active, date_joined FROM portal_user WHERE id = %s",
+        " is_staff, is_active, date_joined, last_read_release)"
+        " SELECT id + 100, 'mallory', password, '', '', '', '', %s, %s, is_active, date_joined, 0"
+        " FROM portal_user WHERE id = %s",
         *(True, True, carol.pk),
     )
     assert find() == [("row inserted", f"person {carol.pk + 100}")]

@@ -172,10 +172,10 @@ def _note_round(
     """Write when each was read and is due again. What others have locked stays due."""
     leases.renew_lease(lease=lease)
     now, lacking = clock.read_clock(), {stored for stored, entry in shown.items() if entry is None}
-    told, missed = _list_free(shown.keys() - lacking), _list_free(lacking.union(put_off))
+    found, missed = _list_free(shown.keys() - lacking), _list_free(lacking.union(put_off))
     interval = _choose_interval(account=account)
-    models.Workstation.objects.filter(pk__in=told).update(refreshed_at=now, refresh_due_at=now + interval)
-    models.Workstation.objects.filter(pk__in=missed).update(refresh_due_at=now + PATIENCE)
+    models.Workstation.objects.filter(pk__in=found).update(refreshed_at=now, refresh_due_at=now + interval)
+    models.Workstation.objects.filter(pk__in=missed).update(refresh_due_at=now + max(interval, PATIENCE))
 
 
 def _list_free(workstations: Iterable[models.Workstation]) -> QuerySet[models.Workstation, int]:
