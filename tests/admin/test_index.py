@@ -80,7 +80,7 @@ def test_the_days_of_the_presets_are_those_of_the_persons_zone(alice, anna, sign
 def test_what_is_open_is_linked_and_what_can_be_taken_is_offered(alice, anna, seal, sign_in):
     browser = sign_in(anna)
     page = browser.get("/admin/").text
-    assert re.search(r'<a href="/audit-log/">\s*Not checked yet', page)
+    assert re.search(r"Not checked yet.\s*<a href=./audit-log/.>Audit log check</a>", page)
     assert "Download a checkpoint" not in page
     factories.submit(alice)
     seal()
