@@ -27,11 +27,10 @@ def store_events(told: Iterable[tuple[models.Event, Sequence[Model]]]) -> list[m
     stored, kept, listed = [], [], list(told)
     for number, (event, rows) in enumerate(listed, start=take_numbers(len(listed))):
         described = changes.describe_changes(changed=rows, gone=(), lists={})
-        own = changes.sign_changes(event_id=number, changes=described)
         event.id, event.http_request = number, ""
-        event.signature = events.sign_event(event=event, changes=own)
+        events.sign_event(event=event, described=described)
+        kept += described
         stored.append(event)
-        kept += own
     models.Change.objects.bulk_create(kept)
     return models.Event.objects.bulk_create(stored)
 

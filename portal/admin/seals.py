@@ -33,13 +33,13 @@ _COUNTS = columns.make_column(
 _IDS = columns.make_column(
     lambda tombstone: responses.show_text(json.dumps(tombstone.ids) if tombstone.ids else ""),
     field="ids",
-    label=_("requests by number"),
+    label=_("by number"),
 )
 
 
 @pages.register(models.Seal)
 class SealAdmin(readonly.ReadOnlyAdmin):
-    """Each batch of events that was closed, with what it proves them by. The marks are for verify_audit alone."""
+    """Each batch of events that was closed, with what it proves them by."""
 
     list_display = (
         _NUMBER,
@@ -51,7 +51,7 @@ class SealAdmin(readonly.ReadOnlyAdmin):
         columns.short_text("digest", longest=20),
     )
     ordering = ("-number",)
-    deferred = ("marks",)
+    deferred = ("ids",)
     search_help_text = ""
     fieldsets = (
         (
@@ -63,6 +63,7 @@ class SealAdmin(readonly.ReadOnlyAdmin):
                     ("count", "first_id", "last_id"),
                     "key_id",
                     "previous",
+                    "signatures",
                     "digest",
                 )
             },
@@ -113,7 +114,7 @@ class TombstoneAdmin(readonly.ReadOnlyAdmin):
         _COUNTS,
     )
     list_filter = ("kind", ("made_at", filters.TimeFilter))
-    deferred = ("ids",)
+    deferred = ("ids", "kept")
     search_help_text = ""
     fieldsets = (
         (
@@ -125,6 +126,7 @@ class TombstoneAdmin(readonly.ReadOnlyAdmin):
                     ("first_id", "last_id"),
                     _COUNTS,
                     _IDS,
+                    ("seal_number", "seal_digest"),
                 )
             },
         ),

@@ -17,6 +17,11 @@ _TAKE = {
     " FROM locked, generate_series(1, %s)",
 }
 
+_GIVEN = {
+    "sqlite": "SELECT max(last) FROM portal_eventnumber",
+    "postgresql": "SELECT pg_sequence_last_value(pg_get_serial_sequence('portal_event', 'id'))",
+}
+
 
 def take_event_numbers(*, count: int) -> tuple[list[int], datetime]:
     """The numbers of the next events, in ascending order, and the time by the database.
@@ -31,16 +36,18 @@ def take_event_numbers(*, count: int) -> tuple[list[int], datetime]:
     return list(found), clock.parse_time(at)
 
 
-def wait_for_writers(*, within: str) -> None:
-    """Wait until whoever has taken a number has committed: whoever takes one after that gets a higher one.
+def find_settled(*, within: str) -> int:
+    """The number that was given last, where whoever has taken one up to it has committed or never will.
 
     In the caller's transaction, until whose end nobody else takes one. Raises OperationalError where somebody is still
     writing after that time. On SQLite one writer follows the other.
     """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [within])
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        cursor.execute(_GIVEN[connection.vendor])
+        return int(cursor.fetchone()[0] or 0)
 
 
 def skip_numbers(*, table: str, count: int) -> None:

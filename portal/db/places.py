@@ -22,7 +22,6 @@ _SYSTEM = "(SELECT system_identifier FROM pg_control_system())"
 _FILE_SIZE = 4096
 _NETWORK_DISKS = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "ceph", "gluster", "glusterfs")
 _MOUNTS = Path("/proc/self/mounts")
-_MOST_DAMAGE = 10  # told of at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,18 +130,6 @@ def find_warnings() -> list[str]:
         mode = cursor.fetchone()[0]
     waits = f"SQLite's journal_mode is {mode}, not wal: pages and workers wait for each other." if mode != "wal" else ""
     return [warning for warning in (waits, describe_disk(path=_get_path())) if warning]
-
-
-def find_damage() -> list[str]:
-    """What SQLite finds wrong with its file when it reads all of it, as sentences; nothing on PostgreSQL.
-
-    An index that lacks a row hides it from whoever looks for it by that index.
-    """
-    if connection.vendor != "sqlite":
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(f"PRAGMA integrity_check({_MOST_DAMAGE})")
-        return [f"SQLite finds its file damaged: {words}." for (words,) in cursor.fetchall() if words != "ok"]
 
 
 def describe_disk(*, path: Path, mounts: Path = _MOUNTS) -> str:

@@ -5,19 +5,12 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-# PostgreSQL's own bits.
-_ROW, _BEFORE = 1, 2
-_ACTS = {"INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 _READ = {
     "sqlite": "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'",
-    # What keeps it from firing, or lets its body mean another thing, tells before the body.
+    # Whether it fires at all tells before the body.
     "postgresql": """
-        SELECT tgname, tgrelid::regclass::text, concat_ws(' ', tgtype, tgenabled, (
-            SELECT string_agg(attname, ', ' ORDER BY attname) FROM pg_attribute
-            WHERE attrelid = tgrelid AND attnum = ANY(tgattr)
-        ), tgqual, proconfig, nullif(lanname, 'plpgsql'), nullif(prosecdef, false), prosrc)
-        FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid JOIN pg_language ON pg_language.oid = prolang
-        WHERE NOT (tgisinternal AND tgfoid < 16384)
+        SELECT tgname, tgrelid::regclass::text, concat_ws(' ', tgenabled, tgqual, prosrc)
+        FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal
     """,
 }
 
@@ -54,11 +47,7 @@ class Trigger:
 
     def describe(self) -> str:
         """What the database tells of it while it is as it must be."""
-        if connection.vendor == "sqlite":
-            return self.write()[0]
-        act, _, columns = self.act.partition(" OF ")
-        bits = _ACTS[act] + _BEFORE * self.is_before + _ROW * (act != "TRUNCATE")
-        return " ".join(filter(None, [f"{bits} O", ", ".join(sorted(columns.split(", "))), self._write_body()]))
+        return self.write()[0] if connection.vendor == "sqlite" else f"O {self._write_body()}"
 
 
 def refuse(words: str) -> str:
@@ -84,7 +73,7 @@ def install_triggers(*, triggers: Sequence[Trigger], prefix: str) -> None:
 def remove_triggers(*, prefix: str) -> None:
     """Take them away: before a migration on SQLite, which cannot rebuild a table that a trigger names."""
     with connection.cursor() as cursor:
-        for name, table, _ in _read_present():
+        for name, table in _read_present():
             if name.startswith(prefix):
                 on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
                 cursor.execute(f"DROP TRIGGER {name}{on_table}")
@@ -92,8 +81,7 @@ def remove_triggers(*, prefix: str) -> None:
 
 def find_faults(*, triggers: Iterable[Trigger]) -> list[str]:
     """Which are missing, or other than they must be, as sentences."""
-    present = {(name, table): description for name, table, description in _read_present()}
-    faults = ["The database fires no triggers for the portal's role."] * _fires_none()
+    present, faults = _read_present(), []
     for trigger in triggers:
         if (place := (trigger.name, trigger.table)) not in present:
             faults.append(f"The trigger {trigger.name} is missing.")
@@ -102,17 +90,8 @@ def find_faults(*, triggers: Iterable[Trigger]) -> list[str]:
     return faults
 
 
-def _fires_none() -> bool:
-    """A superuser of PostgreSQL may say so for a role."""
-    if connection.vendor == "sqlite":
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW session_replication_role")
-        return bool(cursor.fetchone()[0] == "replica")
-
-
-def _read_present() -> list[tuple[str, str, str]]:
-    """Name, table and description of each that is there."""
+def _read_present() -> dict[tuple[str, str], str]:
+    """What the database tells of each that is there, by its name and table."""
     with connection.cursor() as cursor:
         cursor.execute(_READ[connection.vendor])
-        return list(cursor.fetchall())
+        return {(name, table): description for name, table, description in cursor.fetchall()}

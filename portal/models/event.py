@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from django.utils.text import camel_case_to_spaces
 from django.utils.translation import gettext_lazy as _
 
+from portal.models.canonical_json import CanonicalJSONField
 from portal.models.clock import Now
 
 
@@ -111,7 +112,7 @@ class Event(models.Model):
     verb = models.CharField(max_length=32, choices=Verb)
     target = models.CharField(max_length=300, help_text=_("Kind and name of what it was done to."))
     request_number = models.BigIntegerField(null=True, blank=True, help_text=_("The request that it belongs to."))
-    detail = models.JSONField(default=dict, blank=True)
+    detail = CanonicalJSONField(default=dict, blank=True)
     reason = models.TextField(blank=True)
     http_request = models.CharField(
         max_length=64,
@@ -170,13 +171,12 @@ class EventNumber(models.Model):
 
 
 class Change(models.Model):
-    """What one event changed about one row: the audited columns before and after."""
+    """What one event changed about one row: the audited columns before and after. The event's signature covers it."""
 
     class Act(models.TextChoices):
         ADDED = "ADDED", _("added")
         CHANGED = "CHANGED", _("changed")
         REMOVED = "REMOVED", _("removed")
-        KEPT = "KEPT", _("kept")  # told anew, for the events that told it were pruned
 
     pk = models.CompositePrimaryKey("event_id", "position")
     event_id = models.BigIntegerField()
@@ -184,16 +184,12 @@ class Change(models.Model):
     kind = models.CharField(max_length=32, help_text=_("Of the row."))
     row_id = models.BigIntegerField()
     act = models.CharField(max_length=8, choices=Act)
-    as_of = models.BigIntegerField(
-        help_text=_("The event after which it was so: an earlier one where that was pruned.")
-    )
-    columns = models.JSONField(default=dict, help_text=_("Of each column what was there before, and after."))
-    signature = models.CharField(max_length=48, help_text=_("Of all this, with the audit key."))
+    columns = CanonicalJSONField(default=dict, help_text=_("Of each column what was there before, and after."))
 
     objects = EventQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(F("kind"), F("row_id"), F("as_of"), name="change_by_row")]
+        indexes = [models.Index(F("kind"), F("row_id"), F("event_id"), name="change_by_row")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.row_id}, by event {self.event_id}"

@@ -14,7 +14,8 @@ class Seal(models.Model):
     count = models.PositiveIntegerField(help_text=_("Events in it; ids between them may be missing from the start."))
     key_id = models.CharField(max_length=8, help_text=_("Of the audit key; tells nothing of it."))
     previous = models.CharField(max_length=64, blank=True, help_text=_("The digest of the seal before it."))
-    marks = models.BinaryField(help_text=_("For each event its id, its time and a digest of all of it."))
+    ids = models.JSONField(help_text=_("Of its events, as ranges."))
+    signatures = models.CharField(max_length=64, help_text=_("The SHA-256 of its events' signatures."))
     digest = models.CharField(max_length=64, help_text=_("Of all this, with the audit key."))
 
     class Meta:

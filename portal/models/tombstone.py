@@ -8,9 +8,12 @@ from portal.models.clock import Now
 
 
 class Tombstone(Audited):
-    """One batch that is pruned: events by their range of ids, requests (with all attempts) and workstations by each."""
+    """One batch that is pruned: events by ranges of ids, requests (with all attempts) and workstations by each.
 
-    AUDITED = ("made_at", "kind", "first_id", "last_id", "ids", "counts")
+    With events go their seals, up to `seal_number`, whose digest the chain of seals goes on from.
+    """
+
+    AUDITED = ("made_at", "kind", "first_id", "last_id", "ids", "kept", "counts", "seal_number", "seal_digest")
     BEGINS = True
 
     class Kind(models.TextChoices):
@@ -22,8 +25,12 @@ class Tombstone(Audited):
     kind = models.CharField(max_length=12, choices=Kind)
     first_id = models.BigIntegerField()
     last_id = models.BigIntegerField()
-    ids = models.JSONField(default=list, blank=True, help_text=_("Of each; empty for events, where the range counts."))
+    ids = models.JSONField(default=list, blank=True, help_text=_("Of each; of events as ranges."))
+    kept = models.JSONField(default=list, blank=True, help_text=_("Events of those seals that stay, as ranges."))
     counts = models.JSONField(default=dict, help_text=_("Rows by kind."))
+    seal_number = models.BigIntegerField(default=0)
+    seal_digest = models.CharField(max_length=64, blank=True)
+    signature = models.CharField(max_length=48, help_text=_("Of all this, with the audit key."))
 
     class Meta:
         verbose_name = _("deletion record")

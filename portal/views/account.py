@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import client_address, forms, models, passwords, sessionstore
-from portal.services.people import membership, people, sessions, throttle
+from portal.services.people import people, sessions, throttle
 from portal.views import browser, errors
 from portal.views.http import SignedInRequest
 
@@ -49,9 +49,6 @@ class SignIn(auth_views.LoginView):
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         person = form.get_user()
-        if not membership.may_sign_in(person=person):
-            form.add_error(None, _("This account was changed outside the portal. Ask an administrator for help."))
-            return self.form_invalid(form)
         subjects = _list_subjects(self.request, name=person.get_username())
         with transaction.atomic():
             throttle.forget_failures(subjects=subjects)

@@ -143,6 +143,7 @@ def create_seal() -> models.Seal:
         first_id=newest,
         last_id=newest,
         count=1,
-        marks=b"m" * 32,
+        ids=[[1, 9]],
+        signatures="0" * 64,
         digest="d" * 64,
     )

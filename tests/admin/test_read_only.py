@@ -131,7 +131,7 @@ def test_no_page_reads_the_marks_of_a_seal(name, record, anna, sign_in):
         ):
             assert browser.get(address).status_code == 200
     assert any("portal_seal" in query["sql"] for query in queries)
-    assert not [query["sql"] for query in queries if '"portal_seal"."marks"' in query["sql"]]
+    assert not [query["sql"] for query in queries if '"portal_seal"."ids"' in query["sql"]]
 
 
 def test_an_event_leads_to_its_seal(record, alice, anna, sign_in):

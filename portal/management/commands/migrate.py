@@ -10,9 +10,12 @@ from django.core.management.commands import migrate
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
+from portal import models
 from portal.db import search_index
 from portal.services.audit import protection
 from portal.services.people import membership
+
+_FORM = "0013_audit_log"  # the migration that came with the present form of events
 
 
 class Command(migrate.Command):
@@ -25,6 +28,11 @@ class Command(migrate.Command):
             raise CommandError(
                 f"This database is of a draft of the portal, or of a newer version (it has {min(unknown)}): it cannot"
                 " be migrated. Begin with a new database, or install the version that made this one."
+            )
+        if applied and _FORM not in applied and models.Event.objects.exists():
+            raise CommandError(
+                "This database has audit events in the form of before the first release, which nothing can verify any"
+                " more: set it aside with its audit key, and begin with a new one."
             )
         if connection.vendor == "sqlite":
             protection.remove_triggers()

@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from django.db import transaction
 from django.db.models import Model
 
 from portal import models
 from portal.db import numbers
+from portal.models.canonical_json import write_json
 from portal.models.compiled import insert_rows
 from portal.models.event import Verb
-from portal.services.audit import canonical, changes, request_context, required, signatures
+from portal.services.audit import canonical, changes, reading, request_context, required
 from portal.services.runtime import limits
 
 
@@ -21,13 +22,14 @@ class _Entry:
     """An event that has no number yet, and what it says of rows."""
 
     event: models.Event
-    described: list[changes.Change]
+    described: list[models.Change]
 
 
 # What has a limit of its own, and the end of what was counted when it began.
 _ASIDE = {Verb.OPEN_CONNECTION, Verb.END_CONNECTION, Verb.END_SESSIONS, Verb.SIGN_OUT, Verb.REFUSED}
 # A stranger at an open browser can do none of these, and must not keep its owner from them.
 _WITH_PASSWORD = {Verb.SIGN_IN, Verb.CHANGE_PASSWORD, Verb.USE_LINK, Verb.SET_UP}
+_SIGNED = {field.name for field in fields(reading.StoredEvent)} - {"signature", "changes"}
 _COLLECTED: ContextVar[list[_Entry] | None] = ContextVar("collected", default=None)
 
 
@@ -42,19 +44,19 @@ def record(
     rows: Sequence[Model] | None = None,
     gone: Sequence[Model] = (),
     lists: Mapping[str, tuple[object, object]] | None = None,
-    told: Sequence[changes.Change] = (),
+    more: Sequence[models.Change] = (),
 ) -> None:
     """Add an event. `by` nobody: the portal itself. A target without a row is named in words.
 
     It belongs to the request with that number; without, to the one that its target is or belongs to.
     `rows` are those that it changed (without: the target), as the instances have them after the change; `gone` those
-    that are deleted with it. `lists`: what changed in the lists of the first row. `told`: what else it says of rows.
+    that are deleted with it. `lists`: what changed in the lists of the first row. `more`: what else it changed.
     Must run in the transaction of what it tells of: neither is there without the other. May raise limits.Limited.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("an event belongs into the transaction of its change")
     changed = _list_rows(target) if rows is None else rows
-    described = [*changes.describe_changes(changed=changed, gone=gone, lists=lists or {}), *told]
+    described = [*changes.describe_changes(changed=changed, gone=gone, lists=lists or {}), *more]
     source = request_context.get_origin()
     event = models.Event(
         actor_id=by.pk if by else None,
@@ -96,34 +98,30 @@ def collect_events() -> Iterator[None]:
 
 def _write(entries: Sequence[_Entry]) -> None:
     taken, at = numbers.take_event_numbers(count=len(entries))
-    kept = []
     for number, entry in zip(taken, entries, strict=True):
         entry.event.pk, entry.event.at = number, at
-        signed = changes.sign_changes(event_id=number, changes=entry.described)
-        entry.event.signature = sign_event(event=entry.event, changes=signed)
-        kept += signed
+        sign_event(event=entry.event, described=entry.described)
     insert_rows([entry.event for entry in entries])
-    if kept:
+    if kept := [change for entry in entries for change in entry.described]:
         insert_rows(kept)
+
+
+def sign_event(*, event: models.Event, described: Sequence[models.Change]) -> None:
+    """Sign an event that has its number and time, with what it changed."""
+    values = {name: canonical.fit(value=value) for name, value in event.__dict__.items() if name in _SIGNED}
+    values["detail"] = write_json(event.detail)
+    stored = [reading.StoredChange(one.kind, one.row_id, one.act, write_json(one.columns)) for one in described]
+    event.signature = reading.StoredEvent(**values, signature="", changes=stored).sign()
+    for position, change in enumerate(described):
+        change.event_id, change.position = event.pk, position
 
 
 def _count_act(event: models.Event, *, person: models.User) -> bool:
     """Count an act of the person, but for those aside and what needs a right: submissions, and operators' decisions."""
-    if event.verb in _ASIDE or required.find_right(verb=event.verb, number=event.request_number, actor=person.pk):
+    if event.verb in _ASIDE or required.needs_right(verb=event.verb, number=event.request_number, actor=person.pk):
         return False
     limits.count_one(kind=limits.SIGN_IN if event.verb in _WITH_PASSWORD else limits.ACT, person=person)
     return True
-
-
-def sign_event(*, event: models.Event, changes: Sequence[models.Change]) -> str:
-    """The signature of the event and of all that it changed."""
-    values = [canonical.fit(value=getattr(event, name)) for name in canonical.EVENT.names[:-1]]
-    return signatures.sign(what="event", values=[*values, [change.signature for change in changes]])
-
-
-def check_event(*, row: canonical.Row, changes: Sequence[str]) -> signatures.Verdict:
-    """Whether the portal has written the event as it is stored, with changes of these signatures."""
-    return signatures.check(signature=row[-1], what="event", values=[*row[:-1], list(changes)])
 
 
 def _find_number(target: Model | str) -> int | None:

@@ -36,13 +36,15 @@ def check_log(*, lease: leases.Lease) -> None:
         leases.renew_lease(lease=lease)
         check, _ = models.LogCheck.objects.update_or_create(pk=1, defaults={"begun_at": begun_at})
     renew = _make_renewal(lease)
-    report = verify.verify_log(on_progress=renew, on_rows=renew)
+    report = verify.verify_log(rows=True, on_progress=renew)
     faults = protection.find_faults()
     check.counts = {
         "seals": report.seals,
         "events": report.events,
         "pruned": report.pruned,
         "unsealed": report.unsealed,
+        "rows": report.rows,
+        "not_judged": report.not_judged,
         "findings": report.count + len(faults),
     }
     check.findings = [str(words) for words in (*report.findings, *faults)][:MOST_KEPT]

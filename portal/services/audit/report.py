@@ -3,18 +3,17 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-KEY = "key"  # the kind of findings that tell of a key that is missing
+KEY = "key"  # the kind of findings that tell that something cannot be judged, and of nothing that was changed
 MOST_KEPT = 1000  # findings of a kind: where one thing is wrong, all may be
-_LONGEST = 1000  # characters of a finding
+_LONGEST = 500  # characters of a finding
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """Something that is not as it was.
 
-    `kind`: of events changed, removed, inserted, re-dated; of the chain seal, checkpoint, key; of rows row changed,
-    row removed, row inserted. A worker also finds that it was kept from checking (check), and that the database does
-    not protect the log (protection).
+    `kind`: of events changed, removed, inserted; of the chain seal, tombstone, checkpoint, key; of rows row changed,
+    row removed, row inserted.
     """
 
     kind: str
@@ -33,7 +32,10 @@ def _escape(words: str) -> str:
 
 @dataclass(kw_only=True)
 class Report:
-    """What was found, in the order of the log, and what was looked at. `count`: of all findings, named or not."""
+    """What was found, in the order of the log, and what was looked at. `count`: of all findings, named or not.
+
+    `unfit`: the events that are not as the portal wrote them. `newest`: when the newest seal was made.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     count: int = 0
@@ -41,9 +43,10 @@ class Report:
     events: int = 0
     pruned: int = 0
     unsealed: int = 0
+    rows: int = 0
+    not_judged: int = 0
     newest: str = ""
-    misdated: int = 0
-    first_misdated: str = ""
+    unfit: set[int] = field(default_factory=set)
     _kept: Counter[str] = field(default_factory=Counter)  # by their kinds: anybody can make up as many of one
     _missing_keys: set[str] = field(default_factory=set)
 
@@ -54,8 +57,18 @@ class Report:
         if self._kept[kind] <= MOST_KEPT:
             self.findings.append(Finding(kind=kind, what=_escape(what), words=_escape(words)))
 
-    def add_key(self, key_id: str, what: str) -> None:
+    def add_key(self, signature: str, what: str) -> None:
         """Note, once for each key, that it is missing."""
+        key_id = signature.partition(":")[0]
         if key_id not in self._missing_keys:
             self._missing_keys.add(key_id)
             self.add(KEY, what, f"cannot be checked: its audit key {key_id} is not in PORTAL_AUDIT_KEY_OLD.")
+
+    def take(self, other: "Report") -> None:
+        """Add what another has found and looked at."""
+        for finding in other.findings:
+            self.add(finding.kind, finding.what, finding.words)
+        self.count += other.count - len(other.findings)
+        self.seals, self.events = self.seals + other.seals, self.events + other.events
+        self.newest = other.newest or self.newest
+        self.unfit |= other.unfit

@@ -1,31 +1,20 @@
-"""Which right an act needs, by the verb of its event."""
-
-from collections.abc import Mapping
+"""Which acts need a right, by the verb of their event."""
 
 from portal import models
 from portal.models.event import Verb
 
-SUPERUSER = "is_superuser"  # what no permission gives
-CLOSE, _RESUME = "portal.close_request", "portal.resume_key"
-ALWAYS: Mapping[str, str] = {
-    Verb.SUBMIT: "portal.submit_request",
-    **dict.fromkeys((Verb.PAUSE, Verb.RESUME, Verb.CONFIRM_KEY, Verb.CONFIRM_DATABASE, Verb.CLEAR_SHARING), _RESUME),
-    **dict.fromkeys((Verb.CLOSE, Verb.ADOPT, Verb.DISOWN, Verb.RELEASE_ORPHAN, Verb.EVIDENCE), CLOSE),
-    **dict.fromkeys((Verb.GIVE_WORKSPACE, Verb.LEAVE_OUT), CLOSE),
-    **dict.fromkeys((Verb.ADD_PERSON, Verb.CHANGE_PERSON, Verb.MAKE_LINK), SUPERUSER),
-    **dict.fromkeys((Verb.ADD_GROUP, Verb.CHANGE_GROUP, Verb.DELETE_GROUP), SUPERUSER),
+_ALWAYS = {
+    *(Verb.SUBMIT, Verb.PAUSE, Verb.RESUME, Verb.CONFIRM_KEY, Verb.CONFIRM_DATABASE, Verb.CLEAR_SHARING, Verb.CLOSE),
+    *(Verb.ADOPT, Verb.DISOWN, Verb.LEAVE_OUT, Verb.EVIDENCE, Verb.GIVE_WORKSPACE),
+    *(Verb.ADD_PERSON, Verb.CHANGE_PERSON, Verb.MAKE_LINK, Verb.ADD_GROUP, Verb.CHANGE_GROUP, Verb.DELETE_GROUP),
+    Verb.RELEASE_ORPHAN,
 }
-# What is one's own needs no right.
-OF_OTHERS: Mapping[str, str] = dict.fromkeys(
-    (Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.DECLARE_ENDED), CLOSE
-)
+_OF_OTHERS = {Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.DECLARE_ENDED}
 
 
-def find_right(*, verb: str, number: object, actor: object) -> str:
-    """The right that an act of the actor needs, about the request with this number; empty where none."""
-    if verb not in OF_OTHERS:
-        return ALWAYS.get(verb, "")
-    if not isinstance(number, int):  # a workstation that nobody had
-        return OF_OTHERS[verb]
+def needs_right(*, verb: str, number: int | None, actor: int) -> bool:
+    """Whether an act of the actor needs one, about the request with this number: what is one's own needs none."""
+    if verb not in _OF_OTHERS or number is None:
+        return verb in _ALWAYS or verb in _OF_OTHERS
     requester = models.Request.objects.filter(pk=number).values_list("requester_id", flat=True).first()
-    return "" if requester in (None, actor) else OF_OTHERS[verb]  # none: it was pruned
+    return requester not in (None, actor)  # none: it was pruned

@@ -25,11 +25,6 @@ class Kind:
     begins: bool = False
     lists: tuple[str, ...] = ()
 
-    @property
-    def form(self) -> canonical.Form:
-        """How its rows are read."""
-        return canonical.Form(model=self.model, names=("id", *self.columns))
-
 
 def _declare(name: str, model: type[Audited], *, lists: tuple[str, ...] = ()) -> Kind:
     return Kind(name=name, model=model, columns=model.AUDITED, private=model.PRIVATE, begins=model.BEGINS, lists=lists)
@@ -70,7 +65,7 @@ def describe(*, kind: Kind, values: Mapping[str, Any]) -> Columns:
     described = {}
     for name in kind.columns:
         if name in values:
-            value = canonical.find_field(form=kind.form, name=name).to_python(values[name])
+            value = canonical.find_field(model=kind.model, name=name).to_python(values[name])
             described[name] = hide(kind=kind, column=name, value=canonical.fit(value=value))
     return described
 
@@ -83,8 +78,8 @@ def hide(*, kind: Kind, column: str, value: object, key_id: str = "") -> object:
 def read_rows(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
     """The rows that are there, as they are stored: private values too."""
     wanted = list(ids)
-    places = ", ".join(["%s"] * len(wanted))
-    stored = canonical.read_rows(form=kind.form, where=f"id IN ({places})", values=wanted, limit=len(wanted))
+    where = f"id IN ({', '.join(['%s'] * len(wanted))})"
+    stored = canonical.read_rows(model=kind.model, names=("id", *kind.columns), where=where, values=wanted)
     found: dict[int, Columns] = {row[0]: dict(zip(kind.columns, row[1:], strict=True)) for row in stored}
     for number, lists in read_lists(kind=kind, ids=found).items():
         found[number] |= lists

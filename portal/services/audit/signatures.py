@@ -1,14 +1,14 @@
 """Signatures: a keyed code over all that something says, which nobody can make without the audit key."""
 
-import hashlib
 import hmac
-from collections.abc import Sequence
+from dataclasses import asdict
 from enum import Enum
+from typing import ClassVar
 
-from portal.services.audit import canonical, keys
+from portal.models.canonical_json import write_json
+from portal.services.audit import keys
 
-CODE = 16  # bytes: half of an HMAC-SHA256
-_LABEL = "portal audit 2"
+_CODE = 32  # digits: half of an HMAC-SHA256
 
 
 class Verdict(Enum):
@@ -19,23 +19,18 @@ class Verdict(Enum):
     UNKNOWN_KEY = "unknown key"
 
 
-def sign(*, what: str, values: Sequence[object]) -> str:
-    """The signature of these values with the present key, which it names; `what` keeps one thing from being another."""
-    return _sign(keys.get_key(), what, values)
+def sign(*, what: str, text: str) -> str:
+    """The signature of the text with the present key, which it names; `what` keeps one thing from being another."""
+    return _sign(keys.get_key(), what, text)
 
 
-def check(*, signature: object, what: str, values: Sequence[object]) -> Verdict:
-    """Whether the signature is of these values, with the present key or a former one."""
-    key_id, _, code = str(signature).partition(":")
+def check(*, signature: object, what: str, text: str) -> Verdict:
+    """Whether the signature is of the text, with the present key or a former one."""
+    key_id = read_key_id(signature=signature)
     key = keys.find_key(key_id=key_id)
     if key is None:
-        return Verdict.UNKNOWN_KEY if _is_code(code) else Verdict.WRONG
-    return Verdict.AUTHENTIC if _sign(key, what, values) == signature else Verdict.WRONG
-
-
-def read_code(*, signature: str) -> bytes:
-    """The code in an authentic signature."""
-    return bytes.fromhex(signature.partition(":")[2])
+        return Verdict.UNKNOWN_KEY if key_id else Verdict.WRONG
+    return Verdict.AUTHENTIC if _sign(key, what, text) == signature else Verdict.WRONG
 
 
 def digest(*, column: str, value: object, key_id: str = "") -> object:
@@ -46,19 +41,38 @@ def digest(*, column: str, value: object, key_id: str = "") -> object:
     if value is None or value == "":
         return value
     key = keys.find_key(key_id=key_id) if key_id else keys.get_key()
-    return value if key is None else _sign(key, "private", [column, value])
+    return value if key is None else _sign(key, "private", write_json([column, value]))
 
 
-def read_key_id(*, digest: object) -> str:
-    """The id of the key that a private value was digested with; empty where it is no digest."""
-    key_id, _, code = str(digest).partition(":")
-    return key_id if _is_code(code) else ""
+def read_key_id(*, signature: object) -> str:
+    """The id of the key that a signature or a digest was made with; empty where it is none."""
+    key_id, _, code = str(signature).partition(":")
+    return key_id if len(code) == _CODE and set(code) <= set("0123456789abcdef") else ""
 
 
-def _is_code(text: str) -> bool:
-    return len(text) == 2 * CODE and set(text) <= set("0123456789abcdef")
+def _sign(key: keys.AuditKey, what: str, text: str) -> str:
+    message = f"portal {what} 1\n{text}".encode("utf-8", "surrogatepass")
+    return f"{key.id}:{hmac.digest(key.secret, message, 'sha256').hex()[:_CODE]}"
 
 
-def _sign(key: keys.AuditKey, what: str, values: Sequence[object]) -> str:
-    message = canonical.encode(row=[_LABEL, what, *values])
-    return f"{key.id}:{hmac.digest(key.secret, message, hashlib.sha256)[:CODE].hex()}"
+class Signed:
+    """A row in its canonical form, signed as a whole: for a frozen dataclass of its columns."""
+
+    __slots__ = ()
+    WHAT: ClassVar[str]
+    SIGNATURE: ClassVar[str] = "signature"
+
+    def describe(self) -> dict[str, object]:
+        """All of it, fit for JSON."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    def sign(self) -> str:
+        """The signature that it must have."""
+        return sign(what=self.WHAT, text=self._write_signed())
+
+    def check(self) -> Verdict:
+        """Whether the portal has written it, as it is."""
+        return check(what=self.WHAT, text=self._write_signed(), signature=getattr(self, self.SIGNATURE))
+
+    def _write_signed(self) -> str:
+        return write_json({name: value for name, value in self.describe().items() if name != self.SIGNATURE})

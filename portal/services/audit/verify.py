@@ -1,210 +1,253 @@
-"""Verifying: is the audit log as it was written, and is each row as the log says? What differs is named."""
+"""Verifying: is the audit log as the portal wrote it, and is each row as the log says? What differs is named.
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+In constant memory, and while the portal runs: seals are read before their events, which were there before them, and
+what seems wrong in a part that was pruned meanwhile is read again from where the chain begins by then.
+"""
 
-from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet, Sum
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from django.db.models import Exists, OuterRef, Sum
 
 from portal import models
-from portal.services.audit import (
-    canonical,
-    chain,
-    marks,
-    pruned,
-    reading,
-    rows,
-    seals,
-    signatures,
-    verifyrows,
-)
-from portal.services.audit.report import Report
+from portal.services.audit import ranges, reading, rowcheck, seals, tombstones
+from portal.services.audit.report import KEY, Report
 from portal.services.audit.signatures import Verdict
 
-_MOST_LATE = timedelta(hours=1)  # by which an event may be dated before events with lower ids: transactions overlap
+_SEALS = 20  # at once
 
 type Progress = Callable[[int, int], None]
 
 
-def verify_log(
-    *,
-    checkpoint: chain.Checkpoint | None = None,
-    on_progress: Progress | None = None,
-    on_rows: Progress | None = None,
-) -> Report:
-    """Check every seal, every event, and every row that events tell of.
+@dataclass(frozen=True, kw_only=True)
+class _Link:
+    """How far the chain of seals has been walked. `begin`: the number above which all events are in the next seal; None
+    where a seal between cannot be believed."""
 
-    `on_progress` hears how many events of how many are done, then `on_rows` up to which request of which.
+    number: int
+    digest: str
+    last_id: int
+    begin: int | None
+
+
+def verify_log(
+    *, checkpoint: seals.Checkpoint | None = None, rows: bool = False, on_progress: Progress | None = None
+) -> Report:
+    """Check every seal and event, and with `rows` every row that events tell of.
+
+    `on_progress` hears how many events, or rows, of how many are done.
     """
-    report = Report()
-    _Walk(report=report, links=chain.Chain(report=report, checkpoint=checkpoint)).check_events(on_progress)
-    find_headless(report=report)
-    verifyrows.compare_rows(report=report, on_progress=on_rows)
+    report, start = Report(), tombstones.find_start()
+    total = int(models.Seal.objects.aggregate(total=Sum("count"))["total"] or 0) if on_progress else 0
+    _check_tombstones(report)
+    link = _check_kept(report, start)
+    if checkpoint is not None:
+        _check_checkpoint(report, checkpoint, start)
+    while group := seals.read_seals(after=link.number, limit=_SEALS):
+        check = _Check(link=link)
+        check.check_group(group)
+        if check.report.findings and (now := tombstones.find_start()).number > link.number:
+            link = _begin(now)
+            continue
+        report.take(check.report)
+        link = check.link
+        if on_progress is not None:
+            on_progress(report.events, total)
+    _check_unsealed(report, link)
+    _find_headless(report)
+    report.pruned = tombstones.find_start().pruned
+    if rows:
+        rowcheck.compare_rows(report=report, on_progress=on_progress)
     return report
 
 
-def verify_seals(*, report: Report, after: int, most: int) -> int | None:
-    """Check the events of so many seals behind that number, and at the end those that are not sealed yet.
-
-    Returns the number of the last seal, or None at the end.
-    """
-    numbers = models.Seal.objects.filter(number__gt=after).order_by("number").values_list("number", flat=True)[:most]
-    until = max(numbers) if len(numbers) == most else chain.LAST
-    before = next(iter(seals.read_seals(after=after - 1, limit=1)), None) if after else None
-    if before is not None and before.number != after:
-        report.add("seal", f"seal {after}", "was removed.")
-        before = None
-    _Walk(report=report, links=chain.Chain(report=report, before=before, until=until)).check_events(None)
-    return None if until == chain.LAST else until
+def _begin(start: tombstones.Start) -> _Link:
+    return _Link(number=start.number, digest=start.digest, last_id=start.last_id, begin=start.last_id)
 
 
-def find_headless(*, report: Report) -> None:
-    """Report changes whose event is not there, for who removed it has left them; and requests without any event."""
+def _check_tombstones(report: Report) -> None:
+    for stone in tombstones.walk_tombstones():
+        what = f"tombstone of {stone.made_at} UTC"
+        match stone.check():
+            case Verdict.WRONG:
+                report.add("tombstone", what, "was altered, or not written by the portal.")
+            case Verdict.UNKNOWN_KEY:
+                report.add_key(stone.signature, what)
+
+
+def _check_kept(report: Report, start: tombstones.Start) -> _Link:
+    """The events that stayed when others of their seals were pruned."""
+    found = Report()
+    if start.number:
+        events = reading.walk_events(after=reading.LOWEST, until=start.last_id)
+        _Run(report=found, expected=ranges.unpack(ranges=start.kept), begin=reading.LOWEST).take(events)
+    if found.findings and (now := tombstones.find_start()) != start:
+        return _check_kept(report, now)
+    report.take(found)
+    return _begin(start)
+
+
+def _check_checkpoint(report: Report, checkpoint: seals.Checkpoint, start: tombstones.Start) -> None:
+    what = f"seal {checkpoint.number}"
+    stored = models.Seal.objects.filter(number=checkpoint.number).values_list("digest", flat=True).first()
+    digest = start.digest if checkpoint.number == start.number else stored
+    if checkpoint.number < start.number:
+        report.add(KEY, what, "of the checkpoint was pruned: take a newer one.")
+    elif digest is None:
+        report.add("checkpoint", what, "of the checkpoint is not in the log.")
+    elif digest != checkpoint.digest:
+        report.add("checkpoint", what, "is another one than the checkpoint's: the log up to it was made anew.")
+
+
+def _check_unsealed(report: Report, link: _Link) -> None:
+    """Those behind the last seal: each by itself."""
+    for event in reading.walk_events(after=link.last_id):
+        report.events += 1
+        verdict = event.check()
+        report.unsealed += verdict is Verdict.AUTHENTIC
+        _judge(report, event, verdict)
+
+
+def _judge(report: Report, event: reading.StoredEvent, verdict: Verdict) -> None:
+    what = f"event {event.id}"
+    if verdict is Verdict.WRONG:
+        report.unfit.add(event.id)
+        report.add("changed", what, f"of {event.at} UTC was changed, or not written by the portal.")
+    elif verdict is Verdict.UNKNOWN_KEY:
+        report.add_key(event.signature, what)
+
+
+def _find_headless(report: Report) -> None:
+    """Report changes whose event is not there: who removed or invented it has left them."""
     if not models.Event.objects.exists() and models.Request.objects.exists():
         report.add("removed", "the audit log", "is empty, although there are requests.")
-    for words, misfits in _list_misfits():
-        if misfits.exists():
-            report.add("changed", "the audit log", f"holds {words}.")
     events = models.Event.objects.filter(pk=OuterRef("event_id"))
-    headless = (
-        models.Change.objects.filter(~Exists(events), event_id__lte=seals.HIGHEST_ID)
-        .order_by("event_id")
-        .values_list("event_id", flat=True)
-    )
+    headless = models.Change.objects.filter(~Exists(events)).order_by("event_id").values_list("event_id", flat=True)
     known = {finding.what for finding in report.findings}
     for event_id in headless.distinct().iterator():
+        report.unfit.add(event_id)
         if f"event {event_id}" not in known:
             report.add("removed", f"event {event_id}", "is not there, though what it says of rows is.")
 
 
-def _list_misfits() -> list[tuple[str, QuerySet[Any, Any]]]:
-    """Rows that no walk meets, or not all of those with one number.
+@dataclass(kw_only=True)
+class _Check:
+    """Checks some seals that follow each other, with their events."""
 
-    SQLite stores texts where numbers belong: to it they are above all numbers. Without its primary key a table takes
-    rows without a number, and several with one.
-    """
-    above = seals.HIGHEST_ID
-    changes = models.Change.objects.filter(Q(event_id__gt=above) | Q(row_id__gt=above) | Q(position__gt=above))
-    numbered: dict[str, type[Model]] = {
-        "event": models.Event,
-        "seal": models.Seal,
-        **{kind.name: kind.model for kind in rows.KINDS.values()},
-    }
-    return [
-        ("a change with a number that is none", changes),
-        ("a seal with a number that is none", models.Seal.objects.filter(number__gt=above)),
-        *(
-            # Behind the lowest number every walk begins.
-            (f"a row ({name}) with a number that is none", model._default_manager.filter(pk=reading.LOWEST))
-            for name, model in numbered.items()
-        ),
-        *(
-            (f"a row ({name}) without a number", model._default_manager.filter(pk__isnull=True))
-            for name, model in numbered.items()
-        ),
-        *((f"several rows ({name}) with one number", _list_repeated(model)) for name, model in numbered.items()),
-    ]
+    link: _Link
+    report: Report = field(default_factory=Report)
+
+    def check_group(self, group: list[seals.StoredSeal]) -> None:
+        """Report what is wrong with these seals and their events, and move the link behind them."""
+        believed = {seal.number for seal in group if self._is_authentic(seal)}
+        until = max((seal.last_id for seal in group if seal.number in believed), default=self.link.last_id)
+        events = _Events(reading.walk_events(after=self.link.last_id, until=until))
+        for seal in group:
+            self.report.seals, self.report.newest = self.report.seals + 1, seal.made_at
+            is_joined = self._check_link(seal)
+            if seal.number in believed:
+                self._check_events(seal, events, begin=self.link.begin if is_joined else None)
+                self.link = replace(self.link, last_id=seal.last_id, begin=seal.last_id)
+            else:
+                self.link = replace(self.link, begin=None)
+            self.link = replace(self.link, number=seal.number, digest=seal.digest)
+
+    def _is_authentic(self, seal: seals.StoredSeal) -> bool:
+        verdict = seal.check()
+        if verdict is Verdict.WRONG:
+            self.report.add("seal", f"seal {seal.number}", "was altered.")
+        elif verdict is Verdict.UNKNOWN_KEY:
+            self.report.add_key(seal.digest, f"seal {seal.number}")
+        return verdict is Verdict.AUTHENTIC
+
+    def _check_link(self, seal: seals.StoredSeal) -> bool:
+        """Whether the seal follows the one before it."""
+        expected = self.link.number + 1
+        if seal.number != expected:
+            is_one = seal.number == expected + 1
+            missing = f"seal {expected}" if is_one else f"seals {expected} to {seal.number - 1}"
+            self.report.add("seal", missing, "was removed." if is_one else "were removed.")
+            return False
+        if seal.previous != self.link.digest:
+            words = "does not follow the seal before it: one of the two was replaced."
+            self.report.add("seal", f"seal {seal.number}", words)
+            return False
+        return True
+
+    def _check_events(self, seal: seals.StoredSeal, events: "_Events", *, begin: int | None) -> None:
+        # Where the seal before it cannot be believed, this one alone says where it begins.
+        begin = seal.first_id - 1 if begin is None else begin
+        run = _Run(report=self.report, expected=ranges.unpack(ranges=seal.ids), begin=begin)
+        run.take(events.take_until(seal.last_id))
+        run.close(seal)
 
 
-def _list_repeated(model: type[Model]) -> QuerySet[Any, Any]:
-    counted: QuerySet[Any, Any] = model._default_manager.order_by().values("pk").annotate(count=Count("*"))
-    return counted.filter(count__gt=1)
+class _Events:
+    """Events in their order, as far as somebody wants them."""
 
+    def __init__(self, events: Iterator[reading.StoredEvent]) -> None:
+        self._events = events
+        self._next = next(events, None)
 
-def check_alone(*, report: Report, event: reading.StoredEvent) -> None:
-    """Report an event that the portal has not written as it is, without regard to seals."""
-    what = f"event {event.id}"
-    if event.verdict is Verdict.UNKNOWN_KEY:
-        report.add_key(str(event.row[-1]).partition(":")[0], what)
-    elif event.verdict is Verdict.WRONG:
-        report.add("inserted", what, f"was not written by the portal, or was changed; it says {event.at} UTC.")
-
-
-def _has_gone(event: reading.StoredEvent) -> bool:
-    """Whether it was pruned after it was read, and before its changes were."""
-    return event.verdict is Verdict.WRONG and not models.Event.objects.filter(pk=event.id).exists()
+    def take_until(self, last_id: int) -> Iterator[reading.StoredEvent]:
+        while (event := self._next) is not None and event.id <= last_id:
+            self._next = next(self._events, None)
+            yield event
 
 
 @dataclass(kw_only=True)
-class _Walk:
-    """Events and marks side by side, both in the order of their numbers."""
+class _Run:
+    """Compares events with the numbers that must be there, both in their order."""
 
     report: Report
-    links: chain.Chain
-    gone: pruned.Ranges = field(default_factory=pruned.Ranges)
-    latest: str = ""  # time of any event so far
+    expected: Iterator[int]
+    begin: int
+    _lines: list[str] = field(default_factory=list)
+    _unknown: list[reading.StoredEvent] = field(default_factory=list)
+    _is_whole: bool = True
 
-    def check_events(self, on_progress: Progress | None) -> None:
-        """Every event by its signature and by its mark; every mark by its event."""
-        total = int(models.Seal.objects.aggregate(total=Sum("count"))["total"] or 0) if on_progress else 0
-        ends = models.Seal.objects.filter(number=self.links.until).values_list("last_id", flat=True)
-        after, last = self.links.end, next(iter(ends), None)
-        marked = self.links.walk_marks()
-        mark = next(marked, None)
-        for event in reading.walk_events(after=after, until=last):
-            while mark is not None and mark.id < event.id:
-                self._note_missing(mark)
-                mark = next(marked, None)
-            own = mark if mark is not None and mark.id == event.id else None
-            if own is not None and _has_gone(event):
-                self._note_missing(own)
+    def take(self, events: Iterable[reading.StoredEvent]) -> None:
+        """Report which events are missing, which are too many, and which were changed."""
+        wanted = next(self.expected, None)
+        for event in events:
+            self.report.events += 1
+            while wanted is not None and wanted < event.id:
+                wanted = self._miss(wanted)
+            if event.id == wanted:
+                self._check(event)
+                wanted = next(self.expected, None)
+            elif event.id <= self.begin:  # of a seal that cannot be believed
+                _judge(self.report, event, event.check())
             else:
-                self._check_event(event, mark=own, is_sealed=self.links.covers(event.id))
-            mark = next(marked, None) if own is not None else mark
-            if on_progress is not None:
-                on_progress(self.report.events, total)
-        while mark is not None:
-            self._note_missing(mark)
-            mark = next(marked, None)
-
-    def _check_event(self, event: reading.StoredEvent, *, mark: marks.Mark | None, is_sealed: bool) -> None:
-        self.report.events += 1
-        self.report.unsealed += int(event.id > self.links.end)
-        # It may have gone since it was read.
-        if self.gone.name(event.id) and models.Event.objects.filter(pk=event.id).exists():
-            self.report.add("inserted", f"event {event.id}", "is there, although it was pruned.")
-        if event.verdict is Verdict.AUTHENTIC:
-            self._note_time(event)
-            if mark is None and is_sealed:
-                words = f"was inserted after its neighbours were sealed: {event.at} UTC."
+                self.report.unfit.add(event.id)
+                words = f"of {event.at} UTC was inserted: no seal has it."
                 self.report.add("inserted", f"event {event.id}", words)
-            elif mark is not None and mark.code != signatures.read_code(signature=event.row[-1]):
-                words = f"is another one than was sealed, of {mark.at} UTC: its number was given again."
-                self.report.add("changed", f"event {event.id}", words)
-        elif event.verdict is Verdict.UNKNOWN_KEY and mark is not None:
-            # Its seal, whose key is known, was made by who could check it.
+        while wanted is not None:
+            wanted = self._miss(wanted)
+
+    def _miss(self, wanted: int) -> int | None:
+        self._is_whole = False
+        self.report.add("removed", f"event {wanted}", "was removed.")
+        return next(self.expected, None)
+
+    def _check(self, event: reading.StoredEvent) -> None:
+        self._lines.append(event.signature)
+        verdict = event.check()
+        if verdict is Verdict.UNKNOWN_KEY:
+            self._unknown.append(event)
+        elif verdict is Verdict.WRONG:
+            self._is_whole = False
+            _judge(self.report, event, verdict)
+
+    def close(self, seal: seals.StoredSeal) -> None:
+        """Compare the signatures with the seal, which was made by who could check them all."""
+        if seals.hash_signatures(lines=self._lines) == seal.signatures:
+            return
+        for event in self._unknown:
+            self.report.unfit.add(event.id)
             words = f"of {event.at} UTC was changed: it names an audit key that its seal was not made with."
             self.report.add("changed", f"event {event.id}", words)
-        elif event.verdict is Verdict.WRONG and mark is not None and mark.at != event.at:
-            self._name_new_date(event, mark=mark)
-        elif event.verdict is Verdict.WRONG and mark is not None:
-            self.report.add("changed", f"event {event.id}", f"of {event.at} UTC was changed.")
-        else:
-            check_alone(report=self.report, event=event)
-
-    def _name_new_date(self, event: reading.StoredEvent, *, mark: marks.Mark) -> None:
-        times = f"it was of {mark.at} UTC and says {event.at} UTC."
-        dated_back = [event.row[0], mark.at, *event.row[2:]]
-        if event.check(row=dated_back) is Verdict.AUTHENTIC:
-            self.report.add("re-dated", f"event {event.id}", f"was re-dated: {times}")
-        else:
-            self.report.add("changed", f"event {event.id}", f"was changed, and not its time alone: {times}")
-
-    def _note_missing(self, mark: marks.Mark) -> None:
-        if self.gone.cover(mark.id):
-            self.report.pruned += 1
-            self.report.events += 1
-        else:
-            self.report.add("removed", f"event {mark.id}", f"was removed; it was of {mark.at} UTC.")
-
-    def _note_time(self, event: reading.StoredEvent) -> None:
-        """Count events that say they were long before earlier ones: a clock was set back."""
-        try:
-            edge = canonical.write_time(time=datetime.fromisoformat(f"{self.latest}+00:00") - _MOST_LATE)
-        except (ValueError, OverflowError):  # no event came before, or its time is none
-            edge = ""
-        if event.at < edge:
-            self.report.misdated += 1
-            self.report.first_misdated = self.report.first_misdated or f"event {event.id} of {event.at} UTC"
-        self.latest = max(self.latest, event.at)
+        if self._is_whole and not self._unknown:
+            ids = f"{seal.first_id} to {seal.last_id}"
+            words = f"has another event than it was made of: a number of {ids} was given again."
+            self.report.add("seal", f"seal {seal.number}", words)

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import Group
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from portal import models
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import fold, rows, verifyrows
 
 type State = dict[str, object]
 
@@ -35,7 +33,6 @@ def _list_permissions(permissions: object) -> list[str]:
 @transaction.atomic
 def record_addition(*, actor: models.User, target: models.User | Group) -> None:
     """Note a new person or group."""
-    check_actor(actor=actor)
     after = describe(target=target)
     lists = _list_changes(before={}, after=after)
     audit.record(Verb(f"add-{_name(target)}"), target, by=actor, detail={"after": _hide(after)}, lists=lists)
@@ -79,8 +76,6 @@ def record_change(*, actor: models.User | None, target: models.User | Group, bef
     changed = [name for name in after if after[name] != before.get(name)]
     if not changed:
         return
-    if actor is not None:
-        check_actor(actor=actor)
     detail = {
         "before": _hide({name: before.get(name) for name in changed}),
         "after": _hide({name: after[name] for name in changed}),
@@ -111,40 +106,6 @@ def record_deletion(*, actor: models.User, target: Group) -> None:
     for person, state in members:
         record_change(actor=actor, target=person, before=state)
     audit.record(Verb.DELETE_GROUP, target, by=actor, detail={"before": before}, rows=(), gone=[target])
-
-
-def check_actor(*, actor: models.User) -> None:
-    """Raise PermissionDenied where SQL has changed who acts: what was given for a moment would be signed for good.
-
-    But for their groups: a superuser needs none, and one of them may be what changes here.
-    """
-    if (state := _read_state(actor)) is None:
-        return
-    stored = rows.read_rows(kind=state.kind, ids=[actor.pk])[actor.pk]
-    if any(state.compare(stored | {"groups": state.columns["groups"]})):
-        raise PermissionDenied
-
-
-def may_sign_in(*, person: models.User) -> bool:
-    """Whether the log has the password that the person has typed, and the person as active: SQL lets nobody in."""
-    state = _read_state(person)
-    stored = (person.stored or {}).get("password", person.password)  # signing in may have hashed it anew
-    return state is None or (state.fits("password", stored) and state.fits("is_active", True))
-
-
-def is_active_in_log(*, person: models.User) -> bool:
-    """Whether the log has the person as active, as far as it tells of them."""
-    state = _read_state(person)
-    return state is None or state.fits("is_active", True)
-
-
-def _read_state(person: models.User) -> fold.Fold | None:
-    """What the log tells of the person now, whatever did not fit before; None where it does not."""
-    kind = rows.KINDS["person"]
-    changes = verifyrows.read_changes(kind=kind, ids=[person.pk]).get(person.pk, ())
-    state = fold.Fold(kind=kind).take_all(changes)
-    state.differences.clear()
-    return state if changes else None
 
 
 def _list_changes(*, before: Mapping[str, object], after: State) -> dict[str, tuple[object, object]]:

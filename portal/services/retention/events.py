@@ -1,133 +1,84 @@
-"""Pruning events: by whole seals, so that of each seal either all events can still be checked or a tombstone names all.
+"""Pruning events: whole seals go from the beginning of the chain, with their events, and a tombstone says what went.
 
-A seal's events go when they are all old enough and none belongs to a request that is still there: a request keeps its
-history. What they tell of rows that stay (people, groups, keys, workspaces) is told anew by the tombstone's event, so
-that these rows can be compared as before. The seals stay, for ever.
+Of a request that is there all events stay, and the newest that tells of settings: the next start compares them with it.
 """
 
-import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from portal import models
+from portal.db import clock
 from portal.models.event import Verb
-from portal.services.audit import canonical, changes, fold, marks, reading, rows, seals, verifyrows
-from portal.services.retention import tombstones
+from portal.services.audit import ranges, tombstones
 from portal.services.runtime import leases
 
-logger = logging.getLogger(__name__)
-
 BATCH = 2000  # events that go in one transaction, unless one seal has more
-_ID, _AT, _NUMBER = (canonical.EVENT.names.index(name) for name in ("id", "at", "request_number"))
-
-
-@dataclass(kw_only=True)
-class _Run:
-    """Seals that follow each other, and all of whose events may go. `end`: of the last event that was looked at."""
-
-    rows: list[canonical.Row] = field(default_factory=list)
-    end: int
 
 
 def prune_events(*, lease: leases.Lease, before: datetime, most: int) -> int:
-    """Prune whole seals of events from before then, in at most so many batches. Returns how many events went."""
-    total = batches = 0
-    after = seals.LOWEST_ID
-    while batches < most and (run := _find_run(after=after, before=before)) is not None:
-        if run.rows:
-            _bury(run.rows, lease=lease)
-            total, batches = total + len(run.rows), batches + 1
-        after = run.end
+    """Prune seals that were made before then, in at most so many batches. Returns how many events went."""
+    total = 0
+    for _ in range(most):
+        chosen = _choose_seals(before=before)
+        total += _prune(chosen, lease=lease)
+        if not chosen:
+            break
     return total
 
 
-def _find_run(*, after: int, before: datetime) -> _Run | None:
-    """What may go together, from the next event on; without rows where the next seal must stay. None: nothing is left
-    that is old enough."""
-    first = models.Event.objects.filter(id__gt=after).order_by("id").values_list("id", flat=True).first()
-    if first is None:
-        return None
-    ends = models.Seal.objects.filter(last_id__gte=first).order_by("last_id")
-    number = ends.values_list("number", flat=True).first()
-    if number is None:
-        return None
-    # Where the first seal begins: behind the one before it, if there is one.
-    former = models.Seal.objects.filter(number=number - 1).values_list("last_id", flat=True)
-    run, edge = _Run(end=next(iter(former), seals.LOWEST_ID)), canonical.write_time(time=before)
-    for seal in seals.walk_seals(after=number - 1):
-        is_full = run.rows and len(run.rows) + seal.count > BATCH
-        last = next(marks.split_marks(marks=seal.marks[-marks.SIZE :]), None)
-        if is_full or (last is not None and last.at >= edge):
+def _choose_seals(*, before: datetime) -> list[models.Seal]:
+    """The next that are old enough: but for the newest of all, which the next one follows."""
+    newest = models.Seal.objects.aggregate(newest=Max("number"))["newest"] or 0
+    chosen, count = list[models.Seal](), 0
+    for seal in models.Seal.objects.filter(made_at__lt=before, number__lt=newest).order_by("number")[:BATCH]:
+        count += seal.count
+        if chosen and count > BATCH:
             break
-        found = reading.read_authentic(after=run.end, until=seal.last_id, limit=seal.count + 1)
-        if not found or not _may_go(seal, found, after=run.end, edge=edge):
-            return run if run.rows else _Run(end=seal.last_id)
-        run.rows += found
-        run.end = seal.last_id
-    return run if run.rows else None
-
-
-def _may_go(seal: seals.StoredSeal, found: Sequence[canonical.Row], *, after: int, edge: str) -> bool:
-    numbers = {row[_NUMBER] for row in found if row[_NUMBER] is not None}
-    if models.Request.objects.filter(pk__in=numbers).exists():
-        return False
-    # The newest that tells of settings stays: the next start compares them with it.
-    newest = models.Event.objects.filter(verb=Verb.SETTINGS).order_by("-id").values_list("id", flat=True).first()
-    if any(row[_ID] == newest for row in found):
-        return False
-    present = models.Event.objects.filter(id__gt=after, id__lte=seal.last_id).count()
-    if present != len(found) or not seals.is_intact(seal=seal, rows=found):
-        logger.warning("The events of seal %d are not pruned: they are not as they were sealed.", seal.number)
-        return False
-    if any(row[_AT] >= edge for row in found):
-        return False
-    if missing := verifyrows.find_differing(kind="request", ids=numbers):
-        logger.warning("The events of seal %d are not pruned: R-%d was removed.", seal.number, min(missing))
-        return False
-    # What somebody changed would be forgotten with the events that say otherwise.
-    told = _list_told(found[0][_ID], seal.last_id)
-    if any(verifyrows.find_differing(kind=kind, ids=ids) for kind, ids in told.items()):
-        logger.warning("The events of seal %d are not pruned: rows are not as they have left them.", seal.number)
-        return False
-    return True
-
-
-def _list_told(first_id: int, last_id: int) -> dict[str, set[int]]:
-    """The ids of rows of which the events tell, by kind."""
-    by_kind: dict[str, set[int]] = {}
-    told = models.Change.objects.filter(event_id__range=(first_id, last_id))
-    for kind, row_id in told.values_list("kind", "row_id").distinct():
-        by_kind.setdefault(kind, set()).add(row_id)
-    return by_kind
+        chosen.append(seal)
+    return chosen
 
 
 @transaction.atomic
-def _bury(found: Sequence[canonical.Row], *, lease: leases.Lease) -> None:
+def _prune(chosen: Sequence[models.Seal], *, lease: leases.Lease) -> int:
+    """Prune these seals with their events, and what stayed of former ones and need not stay any more."""
     leases.renew_lease(lease=lease)
-    first_id, last_id = found[0][_ID], found[-1][_ID]
+    kinds = models.Tombstone.Kind
+    former = models.Tombstone.objects.filter(kind=kinds.EVENTS).order_by("-id").first()
+    edge = former.last_id if former else 0
+    going = list(_list_events(until=edge).exclude(_stays()).values_list("id", flat=True)[:BATCH])
+    kept = list[int]()
+    if chosen:
+        new = _list_events(until=chosen[-1].last_id).filter(id__gt=edge)
+        kept = list(new.filter(_stays()).values_list("id", flat=True))
+        going += new.exclude(id__in=kept).values_list("id", flat=True)
+    elif former is None or not going:
+        return 0
     stone = models.Tombstone(
-        kind=models.Tombstone.Kind.EVENTS, first_id=first_id, last_id=last_id, counts={"event": len(found)}
+        made_at=clock.read_clock(),
+        kind=kinds.EVENTS,
+        first_id=min([*going, *kept]),
+        last_id=chosen[-1].last_id if chosen else edge,
+        ids=ranges.pack(numbers=going),
+        kept=ranges.pack(numbers=kept),
+        counts={"event": len(going)},
+        seal_number=chosen[-1].number if chosen else former.seal_number,  # type: ignore[union-attr]
+        seal_digest=chosen[-1].digest if chosen else former.seal_digest,  # type: ignore[union-attr]
     )
-    tombstones.bury(stones=[stone], told=list(_list_kept(first_id, last_id)))
-    models.Change.objects.filter(event_id__range=(first_id, last_id))._raw_delete("default")
-    models.Event.objects.filter(id__range=(first_id, last_id))._raw_delete("default")
+    tombstones.bury(stones=[stone])
+    models.Event.objects.filter(id__in=going)._raw_delete("default")
+    left = models.Change.objects.filter(event_id__range=(stone.first_id, stone.last_id))
+    left.filter(~Exists(models.Event.objects.filter(pk=OuterRef("event_id"))))._raw_delete("default")
+    models.Seal.objects.filter(number__lte=stone.seal_number)._raw_delete("default")
+    return len(going)
 
 
-def _list_kept(first_id: int, last_id: int) -> Iterator[changes.Change]:
-    """What the events tell of rows that stay, as of the last of them that tells of the row."""
-    for name, ids in _list_told(first_id, last_id).items():
-        for row_id, said in verifyrows.read_changes(kind=rows.KINDS[name], ids=sorted(ids)).items():
-            if any(change[4] == models.Change.Act.REMOVED for change in said):
-                continue  # no other row gets its id after it
-            pruned = [change for change in said if change[0] <= last_id]
-            state = fold.Fold(kind=rows.KINDS[name]).take_all(pruned)
-            yield changes.Change(
-                kind=name,
-                row_id=row_id,
-                act=models.Change.Act.KEPT,
-                columns={column: (None, value) for column, value in state.columns.items()},
-                as_of=max(state.by.values(), default=last_id),
-            )
+def _list_events(*, until: int) -> QuerySet[models.Event]:
+    return models.Event.objects.filter(id__lte=until).order_by("id")
+
+
+def _stays() -> Q:
+    newest = models.Event.objects.filter(verb=Verb.SETTINGS).order_by("-id").values_list("id", flat=True).first()
+    return Q(pk=newest) | Q(Exists(models.Request.objects.filter(pk=OuterRef("request_number"))))

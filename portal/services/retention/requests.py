@@ -1,40 +1,27 @@
 """Pruning requests: those that ended long ago go, with all that is theirs alone, batch by batch.
 
-A request stays, however old, while anything of it is open or young, while its day of usage may be counted anew, and
-while it is not as its events say: pruning must not hide that somebody changed it.
+A request stays, however old, while anything of it is open or young, and while its day of usage may be counted anew.
 """
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import Q, QuerySet
 
 from portal import models
+from portal.db import clock
 from portal.models.clock import Now
-from portal.services.audit import changes, verifyrows
+from portal.services.audit import tombstones
 from portal.services.audit.rows import KINDS
 from portal.services.reports import usage
-from portal.services.retention import tombstones
 from portal.services.runtime import leases
-
-logger = logging.getLogger(__name__)
 
 BATCH = 50  # requests that go in one transaction at most
 _FINAL = [status for status, following in models.request.TRANSITIONS.items() if not following]
 # In the order in which they go: what refers to a row goes before it.
 _KINDS = ("late-response", "attempt", "share", "workstation", "request")
-# Whose a row is, by its kind.
-_OWNERS = {
-    "request": F("pk"),
-    "attempt": F("request"),
-    "late-response": F("attempt__request"),
-    "share": Coalesce("workstation__request", "workstation__made_for"),
-    "workstation": Coalesce("request", "made_for"),
-}
 
 type Numbers = Sequence[int]
 
@@ -44,27 +31,12 @@ def prune_requests(*, lease: leases.Lease, before: datetime, most: int) -> int:
     total = batches = 0
     for page in _walk(before=before):
         going = _choose(page, before=before)
-        if differing := _find_differing(going):
-            logger.warning(
-                "Not pruned, because they are not as events have left them: %s. verify_audit tells more.",
-                ", ".join(f"R-{number}" for number in sorted(differing)),
-            )
-        going = [number for number in going if number not in differing]
         if going:
             _bury(going, lease=lease)
             total, batches = total + len(going), batches + 1
         if batches == most:
             break
     return total
-
-
-def _find_differing(numbers: Numbers) -> set[int]:
-    """Those that are not as events have left them, or of which something is not."""
-    found: set[int] = set()
-    for kind, rows in _list_rows(numbers).items():
-        owners = dict(rows.annotate(owner=_OWNERS[kind]).values_list("pk", "owner"))
-        found |= {owners[row_id] for row_id in verifyrows.find_differing(kind=kind, ids=owners)}
-    return found
 
 
 def _walk(*, before: datetime) -> Iterator[list[int]]:
@@ -121,9 +93,7 @@ def _bury(numbers: Numbers, *, lease: leases.Lease) -> None:
     removed = models.Change.Act.REMOVED
     tombstones.bury(
         stones=stones,
-        told=[
-            changes.Change(kind=kind, row_id=row_id, act=removed, columns={}) for kind in _KINDS for row_id in ids[kind]
-        ],
+        more=[models.Change(kind=kind, row_id=row_id, act=removed) for kind in _KINDS for row_id in ids[kind]],
     )
     usage.close_days(days=days)
     mirrored = list(models.Workstation.objects.filter(pk__in=ids["workstation"]))
@@ -153,6 +123,7 @@ def _list_rows(numbers: Numbers) -> Mapping[str, QuerySet[Any]]:
 def _make_stone(kind: str, ids: Mapping[str, Sequence[int]], *, kinds: Sequence[str]) -> models.Tombstone:
     named = ids[kinds[0]]
     return models.Tombstone(
+        made_at=clock.read_clock(),
         kind=kind,
         first_id=named[0],
         last_id=named[-1],

@@ -3,8 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from portal import models
-
 
 @dataclass(kw_only=True)
 class Memory:
@@ -14,8 +12,6 @@ class Memory:
     timeline: int = 0
     ticks: dict[str, int] = field(default_factory=dict)  # the highest of each key that was seen, by the key's id
     given: set[str] = field(default_factory=set)  # identities of databases; one that was not committed is nobody's
-    # The newest that this process has made: whoever removes it must not get another in its place.
-    seal: models.Seal | None = None
     streams: Counter[object] = field(default_factory=Counter)  # answers that are being sent, by the person
 
     def forget(self) -> None:

@@ -12,12 +12,11 @@ from portal import failures, models
 from portal.models.event import Verb
 from portal.sandbox import workstation_types
 from portal.services import audit
-from portal.services.audit import seals
+from portal.services.audit import seals, tombstones
 from portal.services.connections import sharing
 from portal.services.key import accounts
 from portal.services.people import membership
 from portal.services.requests import lifecycle, notes
-from portal.services.retention import tombstones
 from portal.services.runtime import leases
 from tests import factories
 from tests.signing import write_event
@@ -311,8 +310,8 @@ def create_record(olga: models.User) -> None:
     models.Notice.objects.create(kind=f"workstation has a field {LONG}", example=example, numbers=list(range(1, 21)))
     ids, kind = [-3, -2], models.Tombstone.Kind.REQUESTS
     counts = {"request": 2, "attempt": 3, "late-response": 0}
-    stone = models.Tombstone(kind=kind, first_id=ids[0], last_id=ids[-1], ids=ids, counts=counts)
-    tombstones.bury(stones=[stone], told=())
+    stone = models.Tombstone(made_at=NOW, kind=kind, first_id=ids[0], last_id=ids[-1], ids=ids, counts=counts)
+    tombstones.bury(stones=[stone])
     account = accounts.get_current_account()
     models.Restore.objects.create(account=account, lost_since=NOW, lost_since_tick=1, restored_tick=2)
     models.StrayResponse.objects.create(

@@ -1,0 +1,188 @@
+"""Verifying rows: is each as the newest change of each of its columns says?
+
+Kind by kind, in ranges of ids, so that memory stays the same however many there are. The portal may run meanwhile:
+what seems wrong is looked at again until no event has come between.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from django.db.models import Min
+
+from portal import models
+from portal.models.canonical_json import read_json, write_json
+from portal.services.audit import canonical, groups, keys, reading, rows, signatures, tombstones
+from portal.services.audit.report import Report
+
+_PAGE = 500  # rows at once
+_LOOKS = 5  # at what changes while it is looked at
+_Act = models.Change.Act
+
+type Difference = tuple[str, str]  # a finding's kind and words
+
+
+def compare_rows(*, report: Report, on_progress: Callable[[int, int], None] | None = None) -> None:
+    """Report every row that is not as events have left it. `on_progress` hears how many of how many are done."""
+    managers = [kind.model._default_manager for kind in rows.KINDS.values()]
+    total = sum(manager.count() for manager in managers) if on_progress else 0
+    for kind in rows.KINDS.values():
+        comparison = _Comparison(kind=kind, report=report)
+        after = reading.LOWEST
+        while page := comparison.list_next(after):
+            comparison.compare(page)
+            after = page[-1]
+            if on_progress is not None:
+                on_progress(report.rows, total)
+
+
+@dataclass(kw_only=True)
+class _State:
+    """A row as events have left it: of each column the value, and the event that left it so."""
+
+    kind: rows.Kind
+    columns: dict[str, tuple[object, int]] = field(default_factory=dict)
+    begins: bool = False
+    is_gone: bool = False
+    differences: list[Difference] = field(default_factory=list)
+
+    def take(self, event_id: int, act: str, text: str) -> None:
+        """Take in one change. What was there before must be what the change before it has left."""
+        columns = read_json(text)
+        if self.kind.name == "group" and not self.columns:
+            former = groups.describe_group(name=str(columns.get("name", [None])[0])) or {}
+            self.columns = {name: (value, 0) for name, value in former.items()}
+        self.begins |= act == _Act.ADDED
+        self.is_gone = act == _Act.REMOVED
+        for name, (before, after) in columns.items():
+            if act == _Act.CHANGED and name in self.columns and not self._is_same(name, before):
+                words = f"had {_show(name, before)} before event {event_id}: {self._tell(name)}."
+                self.differences.append(("row changed", words))
+            self.columns[name] = (after, event_id)
+
+    def _is_same(self, name: str, before: object) -> bool:
+        left = self.columns[name][0]
+        key_ids = {signatures.read_key_id(signature=value) for value in (before, left) if value}
+        return before == left or (name in self.kind.private and len(key_ids) == 2)
+
+    def compare(self, stored: rows.Columns | None) -> Iterator[Difference]:
+        """What did not fit, and how the row that is stored differs."""
+        yield from self.differences
+        if stored is None:
+            if not self.is_gone:
+                newest = max((event_id for _, event_id in self.columns.values()), default=0)
+                yield "row removed", f"was removed; event {newest} tells of it."
+        elif self.is_gone:
+            yield "row inserted", "is there, though an event says that it was removed."
+        else:
+            for name in self.columns:
+                found = self._hide(name, stored.get(name))
+                if found is not None and found[0] != self.columns[name][0]:
+                    yield "row changed", f"has {_show(name, found[0])}: {self._tell(name)}."
+
+    def _hide(self, name: str, value: object) -> tuple[object] | None:
+        """The stored value as the log would have it; nothing where the key is missing that tells."""
+        key_id = signatures.read_key_id(signature=self.columns[name][0])
+        if name in self.kind.private and key_id and keys.find_key(key_id=key_id) is None:
+            return None
+        return (rows.hide(kind=self.kind, column=name, value=value, key_id=key_id),)
+
+    def _tell(self, name: str) -> str:
+        value, event_id = self.columns[name]
+        return f"{f'event {event_id} left' if event_id else 'the portal makes it with'} {_show('', value)}"
+
+
+@dataclass(kw_only=True)
+class _Comparison:
+    """Compares rows of one kind."""
+
+    kind: rows.Kind
+    report: Report
+
+    def __post_init__(self) -> None:
+        self._note_pruned()
+
+    def _note_pruned(self) -> None:
+        """Events that stayed though others of their time were pruned tell only a part: they are left out."""
+        self._after_event = tombstones.find_start().last_id
+        added = models.Change.objects.filter(kind=self.kind.name, act=_Act.ADDED, event_id__gt=self._after_event)
+        self._lowest: int | None = added.aggregate(lowest=Min("row_id"))["lowest"]
+
+    def list_next(self, after: int) -> list[int]:
+        """The next ids, of rows that are gone too: events tell of them."""
+        told = models.Change.objects.filter(kind=self.kind.name, row_id__gt=after).order_by("row_id")
+        present = self.kind.model._default_manager.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
+        return sorted({*told.values_list("row_id", flat=True).distinct()[:_PAGE], *present[:_PAGE]})[:_PAGE]
+
+    def compare(self, ids: list[int]) -> None:
+        """Report what is wrong with these rows."""
+        self.report.rows += len(ids)
+        for row_id in sorted({row_id for row_id, _ in self._compare(ids)}):
+            for kind, words in self._compare_steadily(row_id):
+                self.report.add(kind, name_row(kind=self.kind.name, row_id=row_id), words)
+
+    def _compare_steadily(self, row_id: int) -> list[Difference]:
+        """The differences of one row, seen while no event about it came between."""
+        found: list[Difference] = []
+        own = models.Change.objects.filter(kind=self.kind.name, row_id=row_id)
+        for _ in range(_LOOKS):
+            before = own.count()
+            self._note_pruned()
+            found = [difference for _, difference in self._compare([row_id])]
+            if not found or own.count() == before:
+                break
+        return found
+
+    def _compare(self, ids: list[int]) -> Iterator[tuple[int, Difference]]:
+        told = self._read_changes(ids)
+        stored = rows.read_rows(kind=self.kind, ids=ids)
+        for row_id in ids:
+            differences = self._judge(row_id, told.get(row_id), stored.get(row_id))
+            yield from ((row_id, difference) for difference in differences)
+
+    def _read_changes(self, ids: list[int]) -> dict[int, _State]:
+        found: dict[int, _State] = defaultdict(lambda: _State(kind=self.kind))
+        for row_id, event_id, act, text in canonical.read_rows(
+            model=models.Change,
+            names=("row_id", "event_id", "act", "columns"),
+            where=f"kind = %s AND row_id IN ({', '.join(['%s'] * len(ids))}) AND event_id > %s",
+            values=[self.kind.name, *ids, self._after_event],
+            order="row_id, event_id, position",
+        ):
+            if event_id not in self.report.unfit:
+                found[row_id].take(event_id, act, text)
+        return found
+
+    def _judge(self, row_id: int, state: _State | None, stored: rows.Columns | None) -> Iterator[Difference]:
+        expected = groups.describe_group(name=str(stored["name"])) if stored and self.kind.name == "group" else None
+        if state is None and expected is not None:
+            # One that the portal makes with its tables is as the code says before an event tells of it.
+            state = _State(kind=self.kind, columns={name: (value, 0) for name, value in expected.items()})
+        if stored is not None and not expected and self._must_begin(state) and self._is_told(row_id):
+            yield "row inserted", "was not begun by an event: it was inserted outside the portal."
+        elif state is None:
+            self.report.not_judged += stored is not None
+        else:
+            yield from state.compare(stored)
+
+    def _must_begin(self, state: _State | None) -> bool:
+        """Whether an event should have begun the row, and none has. The first person comes with the set-up."""
+        if self.kind.begins:
+            return state is None or not state.begins
+        return state is None and (
+            self.kind.name == "group" or (self.kind.name == "person" and self._lowest is not None)
+        )
+
+    def _is_told(self, row_id: int) -> bool:
+        """Whether the event that begins the row would still be there."""
+        return self._after_event == reading.LOWEST or (self._lowest is not None and row_id > self._lowest)
+
+
+def _show(name: str, value: object) -> str:
+    text = write_json(value)
+    return f"{name} {text if len(text) <= 80 else f'{text[:77]}...'}".strip()
+
+
+def name_row(*, kind: str, row_id: int) -> str:
+    """The row as a finding names it."""
+    return f"request R-{row_id}" if kind == "request" else f"{kind.replace('-', ' ')} {row_id}"
