@@ -185,6 +185,27 @@ def read_url(name: str, *, default: str) -> str:
     return value
 
 
+def read_stream(name: str, *, may_be_plain: bool) -> str:
+    """Where the audit log is sent, or nowhere. `may_be_plain`: by http, to this machine."""
+    value = read_text(name)
+    parts, host = _split_url(name, value)
+    is_path = not parts.netloc and not parts.query and parts.path.startswith("/")
+    is_host = bool(host) and "@" not in parts.netloc
+    fits = {
+        "": not value,
+        "stdout": value == "stdout:",
+        "file": is_path,
+        "syslog+unix": is_path,
+        "syslog+tls": is_host and parts.port is not None and not parts.path and not parts.query,
+        "https": is_host,
+        "http": may_be_plain and is_loopback(host),
+    }
+    if not fits.get(parts.scheme) or not value.isascii() or " " in value or "#" in value:
+        forms = "stdout:, file:///FOLDER/FILE, syslog+unix:///dev/log, syslog+tls://HOST:PORT or https://HOST/PATH"
+        stop(f"{name} must be {forms}.")
+    return value
+
+
 def _split_url(name: str, value: str) -> tuple[SplitResult, str]:
     """The URL's parts and its host; stops the start where it is no URL."""
     try:

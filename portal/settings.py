@@ -58,6 +58,11 @@ SECRET_KEY_FALLBACKS = environment.read_secrets("SECRET_KEY_FALLBACKS")
 PORTAL_AUDIT_KEY = environment.read_secret("PORTAL_AUDIT_KEY")
 # Former ones, and former SECRET_KEYs where those stood for it: what was sealed with them is checked with them.
 PORTAL_AUDIT_KEY_OLD = environment.read_list("PORTAL_AUDIT_KEY_OLD")
+# Where every event goes once it is sealed, and the bearer for an https address. Empty: nowhere.
+PORTAL_AUDIT_STREAM = environment.read_stream("PORTAL_AUDIT_STREAM", may_be_plain=PORTAL_LOCAL)
+PORTAL_AUDIT_STREAM_TOKEN = environment.read_text("PORTAL_AUDIT_STREAM_TOKEN")
+if not PORTAL_AUDIT_STREAM_TOKEN.isascii():
+    environment.stop("PORTAL_AUDIT_STREAM_TOKEN must have ASCII characters only.")
 
 # --- The provider -----------------------------------------------------------------------------------------------------
 

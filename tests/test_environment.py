@@ -58,6 +58,22 @@ def read(monkeypatch):
         ("read_url", "http://provider.example/v1", {"default": ""}),
         ("read_url", "https://host:port/", {"default": ""}),
         ("read_url", "https://[/", {"default": ""}),
+        *(
+            ("read_stream", value, {"may_be_plain": False})
+            for value in (
+                *(
+                    SECRET,
+                    "stdout:x",
+                    "file:log",
+                    "file://host/log",
+                    "syslog+unix:///dev/log?x",
+                    "syslog://127.0.0.1:514",
+                ),
+                *("syslog+tls://host", "syslog+tls://host:6514/x", "http://127.0.0.1/", "https:///events"),
+                *(f"https://user:{SECRET}@host/", "https://host/a b", "https://host/#x", "https://host:port/"),
+            )
+        ),
+        ("read_stream", "http://host/", {"may_be_plain": True}),
         ("read_address", SECRET, {"default": ""}),
         ("read_address", "localhost", {"default": ""}),
         ("read_address", "127.0.0.1:8000", {"default": ""}),
@@ -96,6 +112,13 @@ def test_a_wrong_value_stops_with_one_line_that_does_not_show_it(read, reader, v
             "10.0.0.2, 10.1.0.0/16,::1",
             {"default": ""},
             [ip_network("10.0.0.2"), ip_network("10.1.0.0/16"), ip_network("::1")],
+        ),
+        *(
+            ("read_stream", value, {"may_be_plain": True}, value)
+            for value in (
+                *("", "stdout:", "file:///var/log/portal", "syslog+unix:///dev/log", "syslog+tls://[::1]:6514"),
+                *("https://host:8443/events?from=portal", "https://host", "http://127.0.0.1:8088/"),
+            )
         ),
         ("read_text", "", {"default": "d"}, "d"),
         ("read_flag", "", {"default": True}, True),

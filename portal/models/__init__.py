@@ -19,6 +19,7 @@ from portal.models.seal import Seal
 from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words
 from portal.models.session import Session
 from portal.models.share import Share
+from portal.models.stream import StreamPosition
 from portal.models.tombstone import Tombstone
 from portal.models.usage import DailyCount
 from portal.models.user import User, list_time_zones
@@ -61,6 +62,7 @@ __all__ = [
     "Share",
     "SignInLink",
     "StrayResponse",
+    "StreamPosition",
     "Tombstone",
     "UnreadableSearch",
     "User",

@@ -13,9 +13,9 @@ from django.db import connection
 
 from portal import agentstation
 from portal.db import describe_failure, release_connection
-from portal.services.audit import nightly, seals
+from portal.services.audit import destinations, nightly, seals, stream
 from portal.services.connections import ending
-from portal.services.key import accounts, circuit_breaker, credentials, probe, steady_clock
+from portal.services.key import accounts, circuit_breaker, credentials, database_moved, probe, steady_clock
 from portal.services.mirrors import refreshing, types
 from portal.services.people import sessions
 from portal.services.reconciliation import reconcile, timeouts
@@ -44,19 +44,20 @@ class Job:
     """Something done from time to time; `interval` in seconds.
 
     `run` does one bounded round and checks its lease at each step. One that `uses_key` asks the provider: its lease is
-    asked for only where the key is known to be the account's, which it checks itself before each call, and outlasts
-    one call.
+    asked for only where the key is known to be the account's, which it checks itself before each call. A lease
+    outlasts one call, of `call_seconds` where it is not the provider that is called.
     """
 
     name: str
     interval: float
     run: Callable[[leases.Lease], object]
     uses_key: bool = False
+    call_seconds: float = 0.0
 
     @property
     def lease_seconds(self) -> float:
         """How long a lease lasts: until the next round, and while a step of one takes."""
-        return LEASE + self.interval + (settings.AGENTSTATION_TOTAL_TIMEOUT if self.uses_key else 0.0)
+        return LEASE + self.interval + (settings.AGENTSTATION_TOTAL_TIMEOUT if self.uses_key else self.call_seconds)
 
 
 def list_jobs(*, client: agentstation.Client) -> list[Job]:
@@ -95,8 +96,24 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
         Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_days(lease=lease)),
         Job(name="seal", interval=_SEAL_ROUNDS * interval, run=lambda lease: seals.seal_events(lease=lease)),
         Job(name="check", interval=_CHECK_ROUNDS * interval, run=lambda lease: nightly.check_log(lease=lease)),
+        *_list_streams(interval=interval),
         Job(name="sessions", interval=_PRUNE_ROUNDS * interval, run=lambda lease: sessions.prune_sessions(lease=lease)),
         Job(name="prune", interval=_PRUNE_ROUNDS * interval, run=lambda lease: prune.prune_old(lease=lease)),
+    ]
+
+
+def _list_streams(*, interval: float) -> list[Job]:
+    """The job that sends the audit log away, where the settings say to where."""
+    if not settings.PORTAL_AUDIT_STREAM:
+        return []
+    log = stream.Stream(destination=destinations.make_destination())
+    return [
+        Job(
+            name="stream",
+            interval=interval,
+            run=lambda lease: log.send_events(lease=lease, is_unchanged=database_moved.is_unchanged),
+            call_seconds=destinations.LONGEST,
+        )
     ]
 
 

@@ -1,7 +1,6 @@
 """The cast: a raw server, a client of it, and a certificate that nobody trusts unless told to."""
 
 import ssl
-import subprocess
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from portal.agentstation import AgentStationError, Client
-from tests.agentstation.server import Handler, Server
+from tests.agentstation.server import Handler, Server, make_certificate
 
 KEY = "sk-live-0123456789abcdef"
 
@@ -68,15 +67,7 @@ def fail() -> Fail:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with a private key and the certificate it has signed itself, for 127.0.0.1."""
-    folder = tmp_path_factory.mktemp("certificate")
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=provider"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
-    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
-    subprocess.run(command, check=True, capture_output=True)
-    both = folder / "both.pem"
-    both.write_text((folder / "key.pem").read_text() + (folder / "certificate.pem").read_text())
-    return both
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ import queue
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 type Handler = Callable[["Connection"], None]
 
@@ -146,3 +148,14 @@ def read_to_end(connection: Connection) -> None:
 def reset_after_request(connection: Connection) -> None:
     connection.read_request()
     connection.reset()
+
+
+def make_certificate(folder: Path) -> Path:
+    """A file with a private key and the certificate it has signed itself, for 127.0.0.1."""
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=provider"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "keyUsage=critical,digitalSignature,keyCertSign"]
+    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
+    subprocess.run(command, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_text((folder / "key.pem").read_text() + (folder / "certificate.pem").read_text())
+    return both

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import django
@@ -210,11 +211,15 @@ def read_first_key() -> str:
     return str(_model("Credential").order_by("pk").values_list("fingerprint", flat=True)[0])
 
 
-def verify_record() -> list[str]:
-    """What does not agree with the audit log that the portal kept and sealed."""
-    from portal.services.audit import verify  # only now is Django set up
+def verify_record(sent: Path) -> list[str]:
+    """What does not agree with the audit log that the portal kept, sealed and sent to this file."""
+    from portal.services.audit import comparison, verify  # only now is Django set up
 
     report = verify.verify_log()
+    try:
+        comparison.compare_sent(path=sent, report=report)
+    except (OSError, comparison.NothingSent) as error:
+        return [str(error)]
     return [str(finding) for finding in report.findings] or ([] if report.seals else ["Nothing was sealed."])
 
 

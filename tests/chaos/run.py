@@ -207,7 +207,7 @@ class Run:
             call_within=stage.TOTAL_TIMEOUT,
             disturbed=frozenset(self._killer.deeds.disturbed),
             key_is_paused=state.get("key") == "PAUSED",
-            record=inside.verify_record(),
+            record=inside.verify_record(self.stage.sent),
             **book,
         )
         contents = lives.name_lives(contents)

@@ -258,7 +258,9 @@ class Stage:
         )
         self.port, self.sandbox_port = ports.find_port(), ports.find_port()
         self.address, self.provider = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.sandbox_port}"
+        self.sent = folder / "sent"
         self.environment = os.environ | {
+            "PORTAL_AUDIT_STREAM": f"file://{self.sent}",
             "PYTHONFAULTHANDLER": "1",
             "PORTAL_LOCAL": "1",
             "PORTAL_LIMITS": "off",

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.services.audit import protection, seals, verify
+from portal.services.audit import comparison, protection, seals, verify
 from portal.services.audit.report import KEY, Report
 
 _CHANGED, _UNCHECKED = 1, 2  # what the command ends with
@@ -20,17 +20,20 @@ class Command(BaseCommand):
     help = (
         "Check that nothing in the audit log was changed, removed, inserted or re-dated since it was written. Ends with"
         " 0 where all is well; with 1 where something is not as it was, or where the database would not refuse to"
-        " change it; with 2 where not all can be checked, because a former audit key is missing or the checkpoint"
-        " cannot be read."
+        " change it; with 2 where not all can be checked, because a former audit key is missing, or the checkpoint or"
+        " what was sent cannot be read."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="what export_checkpoint printed once")
+        parser.add_argument("--against", type=Path, metavar="FILE", help="what PORTAL_AUDIT_STREAM has sent")
         parser.add_argument("--rows", action="store_true", help="also compare each row with what events tell of it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         checkpoint = _read_checkpoint(options["checkpoint"]) if options["checkpoint"] else None
         report = verify.verify_log(checkpoint=checkpoint, rows=options["rows"])
+        if options["against"]:
+            _compare(options["against"], report)
         faults = protection.find_faults()
         for words in [*report.findings, *faults, *_summarize(report)]:
             self.stdout.write(str(words))
@@ -48,6 +51,13 @@ def _read_checkpoint(path: Path) -> seals.Checkpoint:
         raise CommandError(str(error), returncode=_UNCHECKED) from None
 
 
+def _compare(path: Path, report: Report) -> None:
+    try:
+        comparison.compare_sent(path=path, report=report)
+    except (OSError, comparison.NothingSent) as error:
+        raise CommandError(f"What was sent cannot be compared: {error}", returncode=_UNCHECKED) from None
+
+
 def _summarize(report: Report) -> list[str]:
     lines = [f"Checked: {_count(report.seals, 'seal')} over {_count(report.events, 'event')}."]
     if report.rows:
@@ -55,6 +65,9 @@ def _summarize(report: Report) -> list[str]:
         lines.append(f"Compared: {_count(report.rows, 'row')}; {told}.")
     if report.pruned:
         lines.append(f"Pruned: {_count(report.pruned, 'event')}, as tombstones say.")
+    if report.sent:
+        lost = f", of which a restore explains {report.lost:,} that it lost" if report.lost else ""
+        lines.append(f"Compared with what was sent: {_count(report.sent, 'event')}{lost}.")
     if report.newest:
         lines.append(f"The newest seal is of {report.newest} UTC.")
     if report.unsealed:

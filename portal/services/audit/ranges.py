@@ -1,5 +1,6 @@
 """Numbers in order as ranges, which take little room: [[1, 2000], [2003, 2003]]."""
 
+import bisect
 from collections.abc import Iterable, Iterator
 
 type Ranges = list[list[int]]
@@ -14,6 +15,12 @@ def pack(*, numbers: Iterable[int]) -> Ranges:
         else:
             found.append([number, number])
     return found
+
+
+def contain(*, ranges: Ranges, number: int) -> bool:
+    """Whether the number is in one of the ranges, which are in their order."""
+    place = bisect.bisect_right(ranges, number, key=lambda ends: ends[0])
+    return place > 0 and number <= ranges[place - 1][1]
 
 
 def unpack(*, ranges: Ranges) -> Iterator[int]:

@@ -13,7 +13,7 @@ class Finding:
     """Something that is not as it was.
 
     `kind`: of events changed, removed, inserted; of the chain seal, tombstone, checkpoint, key; of rows row changed,
-    row removed, row inserted.
+    row removed, row inserted; of what was sent stream.
     """
 
     kind: str
@@ -32,7 +32,8 @@ def _escape(words: str) -> str:
 
 @dataclass(kw_only=True)
 class Report:
-    """What was found, in the order of the log, and what was looked at. `count`: of all findings, named or not.
+    """What was found, in the order of the log, and what was looked at. `count`: of all findings, named or not. `sent`:
+    compared with what was sent; `lost`: of these, by a restore.
 
     `unfit`: the events that are not as the portal wrote them. `newest`: when the newest seal was made.
     """
@@ -45,6 +46,8 @@ class Report:
     unsealed: int = 0
     rows: int = 0
     not_judged: int = 0
+    sent: int = 0
+    lost: int = 0
     newest: str = ""
     unfit: set[int] = field(default_factory=set)
     _kept: Counter[str] = field(default_factory=Counter)  # by their kinds: anybody can make up as many of one

@@ -72,6 +72,15 @@ def find_start() -> Start:
     )
 
 
+def list_pruned() -> ranges.Ranges:
+    """The events that are gone, as tombstones say that the portal has written."""
+    found: ranges.Ranges = []
+    for stone in walk_tombstones():
+        if stone.kind == _Kind.EVENTS and stone.check() is signatures.Verdict.AUTHENTIC:
+            found += stone.ids  # type: ignore[arg-type]
+    return sorted(found)
+
+
 def bury(*, stones: Sequence[models.Tombstone], more: Sequence[models.Change] = ()) -> None:
     """Sign and insert tombstones that have their times, and the event that tells of them. `more`: which rows go."""
     for stone in stones:

@@ -26,11 +26,17 @@ _TICK_GAP = 1_000_000_000
 _NUMBER_GAP = 1_000
 
 
-@transaction.atomic
 def check_now() -> list[str]:
     """Look before anything is done, whether anything waits or not. Returns what is unsafe, as sentences."""
-    pause_if_moved(key=key_lock.lock_key(account=accounts.get_current_account()))
+    is_unchanged()
     return places.find_warnings()
+
+
+@transaction.atomic
+def is_unchanged() -> bool:
+    """Look, whether anything waits or not: False where an operator has to say what became of the database."""
+    pause_if_moved(key=key_lock.lock_key(account=accounts.get_current_account()))
+    return find_doubt() is None
 
 
 def pause_if_moved(*, key: models.Key, row: models.Database | None = None, place: places.Place | None = None) -> None:
@@ -62,6 +68,7 @@ def accept_database(*, key: models.Key) -> models.Database:
     row.place, row.timeline, row.timeline_tick = place.name, place.timeline, key.tick
     row.doubt, row.doubted_at = "", None
     row.save()
+    models.StreamPosition.objects.update(place=place.name)
     if key.is_paused and key.cause == models.DATABASE_MOVED:
         circuit_breaker.end_pause(key=key, now=clock.read_clock())
     transaction.on_commit(partial(_remember, row=row, key=key))

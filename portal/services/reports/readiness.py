@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from portal import models
 from portal.db import clock
-from portal.services.audit import nightly, seals
+from portal.services.audit import nightly, seals, stream
 from portal.services.key import circuit_breaker, credentials
 from portal.services.people import throttle
 from portal.services.runtime import leases, workers
@@ -47,7 +47,7 @@ def find_warnings() -> list[str]:
         warnings.append(f"The provider's lists have not been read completely since {since:%Y-%m-%d %H:%M} UTC.")
     if blocked := throttle.count_blocked():
         warnings.append(f"Somebody may guess passwords: {blocked} names, addresses or browsers had to wait this hour.")
-    warnings += nightly.find_warnings(now=now)
+    warnings += nightly.find_warnings(now=now) + stream.find_warnings(now=now)
     if seals.describe_state().is_late:
         warnings.append("Events of the audit log have waited for their seal for minutes: they could be removed unseen.")
     overdue = leases.list_overdue(holders=living)
