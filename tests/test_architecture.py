@@ -58,7 +58,7 @@ LIBRARY = {"requests", "urllib3"}
 # The packages of services, lowest first: each imports only from those before it.
 SERVICE_PACKAGES = (
     *("runtime", "audit", "key"),
-    *("mirrors", "search", "people"),
+    *("search", "mirrors", "people"),
     "connections",
     *("requests", "reports"),
     *("reconciliation", "retention"),

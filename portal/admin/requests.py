@@ -17,17 +17,12 @@ from portal.services.requests import retry_policy
 
 _LONGEST_START = 4096  # bytes of each response on the request's page
 _HTTP_STATUS = columns.value("http_status", label=_("HTTP status"))
-_PERSON = ("username", "first_name", "last_name")
 # Those that paused the key, or were only put off, are attempts too, but do not use up the few tries of a failure.
 _COUNTED = columns.make_column(
     lambda row: _("%(count)s of %(most)s") % {"count": row.attempt_count, "most": retry_policy.MAX_ATTEMPTS},
     field="attempt_count",
     label=_("attempts that count"),
 )
-
-
-def _person_fields(prefix: str) -> tuple[str, ...]:
-    return tuple(f"{prefix}__{field}" for field in _PERSON)
 
 
 class AttemptInline(readonly.ReadOnlyInline):
@@ -96,7 +91,7 @@ class RequestAdmin(export.ExportMixin, readonly.ReadOnlyAdmin):
         filters.RequesterFilter,
         filters.AccountFilter,
     )
-    search_fields = ("workspace_uid", *models.Request.TEXTS, *_person_fields("requester"))
+    search_fields = ("workspace_uid", *models.Request.TEXTS)
     number_lookup = "pk"
     inlines = (AttemptInline,)
     fieldsets = (
@@ -193,7 +188,7 @@ class AttemptAdmin(readonly.ReadOnlyAdmin):
     search_fields = ("error", "message", "key_fingerprint")
     search_help_text = _(
         "R-1042 finds by the request's number; words find the attempts of requests that have all of them in a note, an "
-        "error, a name or an ID; a key's fingerprint finds the attempts that used it."
+        "error, a workspace's name or an ID; a key's fingerprint finds the attempts that used it."
     )
     number_lookup = "request_id"
     deferred = ("response",)
@@ -250,7 +245,7 @@ class LateResponseAdmin(readonly.ReadOnlyAdmin):
     search_fields = ("error", "message")
     search_help_text = _(
         "R-1042 finds by the request's number; words find the late responses of requests that have all of them in a "
-        "note, an error, a name or an ID."
+        "note, an error, a workspace's name or an ID."
     )
     number_lookup = "attempt__request_id"
     deferred = ("response", "attempt__response")

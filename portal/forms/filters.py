@@ -172,9 +172,9 @@ class RequestFilterForm(ListFilterForm):
         label=_("Search"),
         required=False,
         help_text=_(
-            "A request's number (R-42), or words from a note, an error, a name or an ID. A state, a failure's code, a "
-            "type or a day filters: failed, 422, Python, yesterday, Tuesday, 24 Nov, 2026-11-24. Quote it to search it "
-            "as text."
+            "A request's number (R-42), or words from a note, an error, a workspace's name or an ID. A state, a "
+            "failure's code, a type or a day filters: failed, 422, Python, yesterday, Tuesday, 24 Nov, 2026-11-24. "
+            "Quote it to search it as text."
         ),
         # More than may be looked for, so that too much is said to be so; in any script no more than an address takes.
         widget=forms.TextInput(

@@ -16,7 +16,7 @@ from portal.models.notice import Notice
 from portal.models.request import LONGEST_TYPE, TRANSITIONS, Request, check_transition
 from portal.models.scan import Scan
 from portal.models.seal import Seal
-from portal.models.search import SearchEntry, UnreadableSearch, check_words, read_number, read_words
+from portal.models.search import SearchEntry, UnreadableSearch, check_words, fold, read_number, read_words
 from portal.models.session import Session
 from portal.models.share import Share
 from portal.models.stream import StreamPosition
@@ -73,6 +73,7 @@ __all__ = [
     "WorkstationType",
     "check_transition",
     "check_words",
+    "fold",
     "label_type",
     "list_calls_before_listing",
     "list_time_zones",

@@ -2,11 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import models
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.sql.compiler import SQLCompiler
 from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext_lazy as _
 
@@ -21,50 +18,26 @@ _INVISIBLE = " \t\r\n\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u206
 _FINDABLE = re.compile(r"[^\W_]{2}")
 
 
-class Has(models.Lookup):
-    """`words__has`: where the text has the word or phrase, in capitals or not, by the index of the database in use."""
-
-    lookup_name = "has"
-
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-        column, values = self.process_lhs(compiler, connection)
-        return f"{column} MATCH %s", [*values, '"{}"'.format(str(self.rhs).replace('"', '""'))]
-
-    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-        column, values = self.process_lhs(compiler, connection)
-        return f"{column} LIKE %s", [*values, f"%{connection.ops.prep_for_like_query(str(self.rhs).lower())}%"]
-
-
 class SearchEntry(models.Model):
-    """The texts by which a request is found.
+    """The text by which a request is found, folded; services/search/text.py writes it. None: it says nothing.
 
-    The database writes them itself, by the triggers of db/search_index.py. The table lies in SQLite's
-    full-text index, or is indexed by PostgreSQL's, which is why a migration makes it and not Django.
+    On PostgreSQL a migration gives it an index of trigrams.
     """
 
-    request = models.OneToOneField(
-        Request,
-        on_delete=models.DO_NOTHING,
-        primary_key=True,
-        db_column="rowid",
-        db_constraint=False,
-        related_name="search_entry",
-    )
+    request = models.OneToOneField(Request, on_delete=models.CASCADE, primary_key=True, related_name="search_entry")
     words = models.TextField()
-
-    class Meta:
-        managed = False
-        db_table = "portal_searchentry"
 
     def __str__(self) -> str:
         return f"R-{self.pk}"
 
 
-SearchEntry._meta.get_field("words").register_lookup(Has)
-
-
 class UnreadableSearch(Exception):
     """Nothing can be looked for by this; the message is fit for the person."""
+
+
+def fold(text: str) -> str:
+    """The text without the difference of capitals, as it is kept and looked for."""
+    return text.casefold()
 
 
 def read_number(text: str) -> int | None:

@@ -8,6 +8,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from portal import models
+from portal.services.search import text
 from tests.signing import write_event
 
 NASTY = "<script>alert(1)</script>"
@@ -32,7 +33,9 @@ def create_request(requester: models.User, **values: Any) -> models.Request:
         "ended_at": ended_at,
         "took": (ended_at - values.get("created_at", ended_at)).total_seconds() if ended_at else None,
     }
-    return models.Request.objects.create(requester=requester, **defaults | values)
+    portal_request = models.Request.objects.create(requester=requester, **defaults | values)
+    text.save_text(number=portal_request.pk, rows=[portal_request])
+    return portal_request
 
 
 def create_attempt(portal_request: models.Request, **values: object) -> models.Attempt:
@@ -49,12 +52,16 @@ def create_attempt(portal_request: models.Request, **values: object) -> models.A
         "message": "credits are used up",
         "response": b'{"error": "Payment required"}',
     }
-    return models.Attempt.objects.create(request=portal_request, **defaults | values)
+    attempt = models.Attempt.objects.create(request=portal_request, **defaults | values)
+    text.save_text(number=portal_request.pk, rows=[attempt])
+    return attempt
 
 
 def create_late_response(attempt: models.Attempt, **values: object) -> models.LateResponse:
     defaults = {"outcome": "SUCCEEDED", "http_status": 200, "response": b'{"id": "late"}'}
-    return models.LateResponse.objects.create(attempt=attempt, **defaults | values)
+    late = models.LateResponse.objects.create(attempt=attempt, **defaults | values)
+    text.save_text(number=attempt.request_id, rows=[late])
+    return late
 
 
 def create_workspace(owner: models.User | None, **values: object) -> models.Workspace:
@@ -64,7 +71,10 @@ def create_workspace(owner: models.User | None, **values: object) -> models.Work
 
 def create_workstation(portal_request: models.Request | None, **values: object) -> models.Workstation:
     defaults = {"account": create_account(), "uid": f"station-{uuid4().hex[:8]}", "type": "python", "status": "active"}
-    return models.Workstation.objects.create(request=portal_request, **defaults | values)
+    workstation = models.Workstation.objects.create(request=portal_request, **defaults | values)
+    if portal_request is not None:
+        text.save_text(number=portal_request.pk, rows=[workstation])
+    return workstation
 
 
 def create_file(workspace: models.Workspace, **values: object) -> models.File:

@@ -54,11 +54,9 @@ def test_a_request_is_found_by_its_number_and_no_other(alice, browse):
 
 
 @pytest.mark.parametrize(
-    "query", ["alice", "Liddell", "space-7", "demo", "station-9", "credits are", "Payment", "too late", "alice demo"]
+    "query", ["space-7", "demo", "station-9", "credits are", "Payment", "too late", "credits demo"]
 )
-def test_a_request_is_found_by_person_uid_note_and_error_text_once(query, alice, bob, browse):
-    alice.last_name = "Liddell"
-    alice.save(update_fields=["last_name"])
+def test_a_request_is_found_by_uid_note_and_error_text_once(query, alice, bob, browse):
     wanted = rows.create_request(alice, workspace_uid="space-7", note="for the demo")
     first = rows.create_attempt(wanted)
     rows.create_attempt(wanted)
@@ -70,14 +68,14 @@ def test_a_request_is_found_by_person_uid_note_and_error_text_once(query, alice,
 
 
 def test_all_words_must_be_found(alice, bob, browse):
-    rows.create_request(alice, note="green")
+    rows.create_attempt(rows.create_request(alice, note="green"), error="", message="broken")
 
-    assert browse("request", q="alice green") != []
-    assert browse("request", q="bob green") == []
-    assert browse("request", q='"alice green"') == []
+    assert browse("request", q="broken green") != []
+    assert browse("request", q="broken blue") == []
+    assert browse("request", q='"broken green"') == []
 
 
-@pytest.mark.parametrize("query", ["number", "alice", "credits", "3f9a77c0d1e2"])
+@pytest.mark.parametrize("query", ["number", "credits", "3f9a77c0d1e2"])
 def test_an_attempt_is_found(query, alice, bob, browse):
     wanted = rows.create_attempt(rows.create_request(alice), key_fingerprint="3f9a77c0d1e2")
     rows.create_attempt(rows.create_request(bob), message="", key_fingerprint="000000000000")
@@ -89,7 +87,7 @@ def test_an_attempt_is_found(query, alice, bob, browse):
 def test_a_late_response_is_found(alice, browse):
     wanted = rows.create_late_response(rows.create_attempt(rows.create_request(alice)), message="sorry")
 
-    for query in (wanted.attempt.request.label, "alice", "sorry"):
+    for query in (wanted.attempt.request.label, "sorry"):
         assert browse("lateresponse", q=query) == [wanted.pk]
     assert browse("lateresponse", q="R-999999") == []
 
@@ -99,7 +97,7 @@ def test_a_workstation_is_found(alice, bob, browse):
     wanted = rows.create_workstation(portal_request, uid="Kx0", workspace=rows.create_workspace(alice, uid="Ws1"))
     rows.create_workstation(rows.create_request(bob))
 
-    for query in (portal_request.label, "alice", "kx0", "Ws1"):
+    for query in (portal_request.label, "kx0", "Ws1"):
         assert browse("workstation", q=query) == [wanted.pk]
 
 

@@ -311,6 +311,7 @@ def test_a_forged_tombstone_of_requests_hides_nothing(old):
     stone = forge(gone.pk, kind="REQUESTS", ids=[gone.pk])
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM portal_attempt WHERE request_id = %s", [gone.pk])
+        cursor.execute("DELETE FROM portal_searchentry WHERE request_id = %s", [gone.pk])
         cursor.execute("DELETE FROM portal_request WHERE id = %s", [gone.pk])
     assert {name(stone), ("row removed", f"request R-{gone.pk}")} < set(find())
 

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from portal import checks as portal_checks
 from portal import models
-from portal.db import places, search_index
+from portal.db import places
 from portal.services.audit import grants, protection, seals, verify
 from portal.services.people import membership
 from portal.worker import process
@@ -113,13 +113,6 @@ def test_a_backup_is_put_back(sandbox, as_role, alice):
     assert portal_request.status == "UNKNOWN"
     assert factories.submit(alice).pk == portal_request.pk + 1001
     assert models.Event.objects.filter(id__gt=first).earliest("id").pk == first + 1001
-
-
-@on_postgresql
-def test_a_search_entry_is_kept_by_triggers_of_the_owner(as_role, alice):
-    portal_request = factories.submit(alice, note="for the demonstration")
-    assert "demonstration" in models.SearchEntry.objects.get(pk=portal_request.pk).words
-    assert search_index.index_missing() == 0
 
 
 @on_postgresql

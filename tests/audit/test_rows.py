@@ -73,6 +73,7 @@ def test_removed_rows_are_found(record):
     attempt = request.attempts.get()
     tamper("DELETE FROM portal_attempt WHERE id = %s", attempt.pk)
     assert find() == [("row removed", f"attempt {attempt.pk}")]
+    tamper("DELETE FROM portal_searchentry WHERE request_id = %s", request.pk)
     tamper("DELETE FROM portal_request WHERE id = %s", request.pk)
     assert set(find()) == {("row removed", f"attempt {attempt.pk}"), ("row removed", f"request R-{request.pk}")}
 

@@ -21,7 +21,6 @@ _HISTORY: dict[str, dict[str, str]] = {
 _SEARCHES = {
     "a frequent word": "payroll",
     "two words": "payroll test",
-    "a person": "{person}",
     "UID of a workstation": "{workstation}",
     "what is nowhere": "xylophonist",
 }

@@ -26,11 +26,11 @@ if not apps.ready:  # models can be read only now
 from django.contrib.auth.models import Group
 
 from portal import models
-from portal.db import search_index
 from portal.models.event import Verb
 from portal.services.audit import seals
 from portal.services.key import accounts
 from portal.services.runtime import leases
+from portal.services.search import text
 from tests.signing import store_events, write_event
 
 _FILLED = "fill-history"  # verb of the first event of a database that was filled
@@ -48,11 +48,7 @@ def fill_history(*, requests: int, report: Callable[[str], None] = lambda _: Non
     begin, step = _begin(requests), timedelta(days=_DAYS) / requests
     account = models.Account.objects.get()
     people = list(models.User.objects.filter(username__startswith="member-").order_by("username"))
-    done = models.Request.objects.count()
-    if done < requests:
-        search_index.remove_triggers()
-        search_index.drop_index()
-    for first in range(done, requests, _BATCH):
+    for first in range(models.Request.objects.count(), requests, _BATCH):
         places = range(first, min(first + _BATCH, requests))
         made = [
             _make_request(place, at=begin + place * step, account=account, requester=people[place // 10 % _MEMBERS])
@@ -117,6 +113,8 @@ def _write(requests: list[models.Request], *, live_from: datetime) -> None:
         _make_workstation(one, is_live=one.created_at >= live_from) for one in answered
     )
     tried, started = {row.request_id: row for row in attempts}, {row.request_id: row for row in workstations}
+    for one in requests:
+        text.save_text(number=one.pk, rows=filter(None, [one, tried.get(one.pk), started.get(one.pk)]))
     store_events(event for one in requests for event in _list_events(one, tried.get(one.pk), started.get(one.pk)))
 
 
@@ -153,12 +151,8 @@ def _list_events(one: Any, attempt: Any, workstation: Any) -> Iterator[tuple[mod
 
 
 def _finish() -> None:
-    """Index and seal what was written, as a worker would have by now."""
+    """Seal what was written, as a worker would have by now."""
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")  # without which PostgreSQL reads whole tables for the text of each request
-        search_index.index_missing()
-        search_index.make_index()
-        search_index.install_triggers()
         lease = leases.acquire_lease(name="seal", holder=_FILLED, seconds=3600)
         assert lease is not None, "a worker uses this database"
         while seals.seal_events(lease=lease):

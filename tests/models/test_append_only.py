@@ -242,6 +242,7 @@ def test_a_request_that_a_tombstone_names_may_go_with_all_that_is_its_own(sandbo
         for sql in (
             "DELETE FROM portal_lateresponse WHERE attempt_id IN (SELECT id FROM portal_attempt WHERE request_id = %s)",
             "DELETE FROM portal_attempt WHERE request_id = %s",
+            "DELETE FROM portal_searchentry WHERE request_id = %s",
             "DELETE FROM portal_request WHERE id = %s",
         ):
             cursor.execute(sql, [history.pk])

@@ -1,4 +1,4 @@
-"""`manage.py migrate`: Django's, which ends by putting all triggers back and gathering the texts that are missing.
+"""`manage.py migrate`: Django's, which ends by putting all triggers back.
 
 What it changed about groups is in the audit log. A database of a draft from before the first release is refused.
 """
@@ -11,11 +11,11 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
 from portal import models
-from portal.db import search_index
+from portal.db import triggers
 from portal.services.audit import protection
 from portal.services.people import membership
 
-_FORM = "0013_audit_log"  # the migration that came with the present form of events
+_FORM = "0014_audit_log"  # the migration that came with the present form of events
 
 
 class Command(migrate.Command):
@@ -35,14 +35,10 @@ class Command(migrate.Command):
                 " more: set it aside with its audit key, and begin with a new one."
             )
         if connection.vendor == "sqlite":
-            protection.remove_triggers()
-            search_index.remove_triggers()
+            triggers.remove_triggers(prefix="portal_")
         before = _describe_groups()
         super().handle(*args, **options)
         protection.install_triggers()
-        search_index.install_triggers()
-        search_index.index_missing()
-        search_index.make_index()
         if before and _describe_groups() != before:
             membership.record_migration(before=before)
 

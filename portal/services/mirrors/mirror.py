@@ -10,6 +10,7 @@ from django.db.models import Model, Subquery
 from portal import agentstation, models
 from portal.models.clock import Now
 from portal.services.mirrors import contents, contract_drift, sanitize
+from portal.services.search import text
 
 _CONTESTED = "responses to several people have the same workspace, which none of them named"
 
@@ -34,7 +35,10 @@ def store_workstation(
     contract_drift.note_deviations(deviations=workstation.deviations, request_number=request_number)
     workspace = _store_workspace(account=account, workspace=workstation.workspace)
     known = known or _lock_known(account=account, uid=workstation.uid)
-    return _store(account=account, workstation=workstation, workspace=workspace, known=known)
+    stored = _store(account=account, workstation=workstation, workspace=workspace, known=known)
+    if stored.request_id is not None:
+        text.save_text(number=stored.request_id, rows=[stored])
+    return stored
 
 
 def _note_reading() -> dict[str, Any]:
@@ -217,6 +221,7 @@ def assign_workstation(*, stored: models.Workstation, portal_request: models.Req
     if (stored.request_id, stored.made_for_id) != (portal_request.pk, None):
         stored.request, stored.made_for = portal_request, None
         stored.save(update_fields=["request", "made_for"])
+    text.save_text(number=portal_request.pk, rows=[stored])
     if stored.workspace is None or stored.workspace.owner is not None or stored.workspace.is_contested:
         return [stored]
     stored.workspace.owner, stored.workspace.name = portal_request.requester, portal_request.workspace_name

@@ -14,6 +14,7 @@ from portal.services.key import accounts, circuit_breaker, credentials, key_lock
 from portal.services.mirrors import contract_drift, mirror, sanitize
 from portal.services.requests import dispatch, lifecycle, retry_policy, stray
 from portal.services.runtime import hidden
+from portal.services.search import text
 
 
 @transaction.atomic
@@ -142,6 +143,7 @@ def _record_outcome(
     before: str,
     mirrors: list[Model],
 ) -> None:
+    text.save_text(number=attempt.request_id, rows=[attempt])
     audit.record(
         Verb.RESPONSE,
         attempt,
@@ -287,6 +289,7 @@ def _record_late(
         mirrors = _use_late_workstation(attempt, workstation=result.workstation, taken=taken)
     elif portal_request.status == models.Request.Status.UNKNOWN and not newer.exists():
         _use_late_refusal(portal_request, failure=result.failure)
+    text.save_text(number=portal_request.pk, rows=[late, *mirrors])
     audit.record(
         Verb.LATE_RESPONSE,
         attempt,

@@ -98,6 +98,7 @@ def _bury(numbers: Numbers, *, lease: leases.Lease) -> None:
     usage.close_days(days=days)
     mirrored = list(models.Workstation.objects.filter(pk__in=ids["workstation"]))
     models.Connection.calls.filter(workstation__in=ids["workstation"]).delete()
+    models.SearchEntry.objects.filter(pk__in=numbers).delete()
     for kind in _KINDS:
         _delete(kind, ids[kind])
     _leave_mirrors(mirrored)

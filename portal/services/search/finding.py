@@ -57,13 +57,11 @@ def find_requests(*, filters: Filters, part: Slice) -> list[int]:
         model=models.Request, column="created_at", since=filters.since, until=filters.until
     )
     above, below = max(above, part.above), min(below, part.below)
-    # By the numbers of the texts, where words are looked for: SQLite's full-text index has them in this order. And by
-    # those of both tables: PostgreSQL does not see that what bounds the one bounds the other.
-    key = "search_entry__pk" if filters.words else "pk"
     rows = _filter(filters)
-    for name in dict.fromkeys(("pk", key)):
-        rows = periods.bound_ids(rows=rows, key=name, above=above, below=below)
-    return list(rows.order_by(f"-{key}" if part.newest_first else key).values_list(key, flat=True)[: part.limit])
+    # PostgreSQL does not see that what bounds the requests bounds their texts.
+    for key in ("pk", *(["search_entry__pk"] if filters.words else [])):
+        rows = periods.bound_ids(rows=rows, key=key, above=above, below=below)
+    return list(rows.order_by("-pk" if part.newest_first else "pk").values_list("pk", flat=True)[: part.limit])
 
 
 def _filter(filters: Filters) -> QuerySet[models.Request]:
@@ -80,7 +78,7 @@ def _filter(filters: Filters) -> QuerySet[models.Request]:
     }
     rows = models.Request.objects.filter(**{name: value for name, value in conditions.items() if value is not None})
     for word in filters.words:
-        rows = rows.filter(search_entry__words__has=word)
+        rows = rows.filter(search_entry__words__contains=models.fold(word))
     return rows
 
 
