@@ -24,25 +24,70 @@ if PORTAL_LOCAL and not environment.is_loopback(PORTAL_BIND.strip("[]")):
     environment.stop("PORTAL_BIND must be an address of this machine alone, because `make run` speaks plain http.")
 PORTAL_TRUSTED_PROXY = environment.read_networks("PORTAL_TRUSTED_PROXY", default="127.0.0.1,::1")
 
+# --- Database ---------------------------------------------------------------------------------------------------------
+
 DATABASE: dict[str, Any] = environment.read_database(
     "DATABASE_URL", default=f"sqlite:///{BASE_DIR}/data/portal.sqlite3"
 )
 ON_SQLITE = DATABASE["ENGINE"].endswith("sqlite3")
-DATA_DIR = Path(DATABASE["NAME"]).absolute().parent if ON_SQLITE else BASE_DIR / "data"
 if ON_SQLITE:
+    DATA_DIR = Path(DATABASE["NAME"]).absolute().parent
     private.protect_files(database=Path(DATABASE["NAME"]).absolute(), owned=BASE_DIR / "data")
+    # IMMEDIATE takes the write lock at once and waits for it; begun as a reader, a transaction that later writes fails
+    # with "database is locked". FULL keeps an accepted request through a power cut.
+    DATABASE |= {
+        "ENGINE": "portal.db.sqlite3",
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        },
+    }
+else:
+    DATA_DIR = BASE_DIR / "data"
+    # A worker that is paused while it holds the key row would stop all others: PostgreSQL ends its transaction, before
+    # the others give up waiting for the lock. Its compiler costs more than it saves where queries are short. A server
+    # that vanished without a word is noticed within half a minute; by itself TCP waits for hours.
+    # While idle only the dispatcher holds a connection, so a few serve many threads. A web process has fewer
+    # (WEB_CONNECTIONS).
+    # A claim that a crash takes back would be sent twice: a commit is on disk before it counts, whatever the role says.
+    DATABASE |= {
+        "OPTIONS": {
+            "connect_timeout": 10,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 25_000,  # milliseconds
+            **DATABASE.get("OPTIONS", {}),
+            # After five minutes, which is the default, the pool's next try would be as many minutes away. What a rush
+            # has opened is closed soon, one connection every `max_idle` seconds: a pool uses all it has in turn, and
+            # the more there are, the longer each has slept.
+            "pool": {"min_size": 1, "max_size": 10, "timeout": 20, "reconnect_timeout": 20, "max_idle": 5},
+            # Two threads of a frozen worker may keep the key's lock one after the other: less than others wait for it.
+            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=3s -c jit=off "
+            "-c synchronous_commit=on",
+        },
+        "CONN_HEALTH_CHECKS": True,
+    }
+DATABASES = {"default": DATABASE}
+# Of the web server alone: it is wsgi.py that sets it. A migration or a worker's job may take its time.
+PORTAL_STATEMENT_TIMEOUT = environment.read_number("PORTAL_STATEMENT_TIMEOUT", default=15, least=0, most=3600)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# A page is work for the processor, of which a process uses one core at a time. On SQLite they wait for one writer.
+# Where a pooler stands between, LISTEN needs a way of its own; without it workers look once a second.
+PORTAL_LISTEN_URL = environment.read_text("PORTAL_LISTEN_URL")
+
+# --- Processes --------------------------------------------------------------------------------------------------------
+
+# A page is work for the processor, of which a process uses one core at a time.
 WEB_PROCESSES = environment.read_whole_number(
-    "WEB_CONCURRENCY",
-    default=1 if PORTAL_LOCAL else min(environment.count_cores(), 2 if ON_SQLITE else 8),
-    least=1,
-    most=64,
+    "WEB_CONCURRENCY", default=1 if PORTAL_LOCAL else min(environment.count_cores(), 8), least=1, most=64
 )
 WEB_THREADS = 16  # of each web process
 # Of each, too, at most. Four workers may have 44 of PostgreSQL's 100, and the web processes of a machine as many, which
 # leaves some to people. Fewer than threads: a thread has one only while it makes a page.
-WEB_CONNECTIONS = WEB_THREADS if ON_SQLITE else max(2, min(10, 44 // WEB_PROCESSES))
+WEB_CONNECTIONS = max(2, min(10, 44 // WEB_PROCESSES))
 
 SECRET_KEY = environment.read_secret("SECRET_KEY", least=50)
 if not SECRET_KEY and PORTAL_LOCAL:
@@ -102,53 +147,6 @@ PORTAL_JOB_INTERVAL = environment.read_number("PORTAL_JOB_INTERVAL", default=5, 
 # whoever asked for it on a Friday wants to read on Monday what became of it.
 PORTAL_KEEP_DAYS = environment.read_days("PORTAL_KEEP_DAYS", least=7, most=36_500)
 PORTAL_REFRESH_INTERVAL = environment.read_number("PORTAL_REFRESH_INTERVAL", default=5, least=0.1, most=3600)
-
-# --- Database ---------------------------------------------------------------------------------------------------------
-
-if ON_SQLITE:
-    # IMMEDIATE takes the write lock at once and waits for it; begun as a reader, a transaction that later writes fails
-    # with "database is locked". FULL keeps an accepted request through a power cut.
-    DATABASE |= {
-        "ENGINE": "portal.db.sqlite3",
-        "CONN_MAX_AGE": None,
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-        },
-    }
-else:
-    # A worker that is paused while it holds the key row would stop all others: PostgreSQL ends its transaction, before
-    # the others give up waiting for the lock. Its compiler costs more than it saves where queries are short. A server
-    # that vanished without a word is noticed within half a minute; by itself TCP waits for hours.
-    # While idle only the dispatcher holds a connection, so a few serve many threads. A web process has fewer
-    # (WEB_CONNECTIONS).
-    # A claim that a crash takes back would be sent twice: a commit is on disk before it counts, whatever the role says.
-    DATABASE |= {
-        "OPTIONS": {
-            "connect_timeout": 10,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 25_000,  # milliseconds
-            **DATABASE.get("OPTIONS", {}),
-            # After five minutes, which is the default, the pool's next try would be as many minutes away. What a rush
-            # has opened is closed soon, one connection every `max_idle` seconds: a pool uses all it has in turn, and
-            # the more there are, the longer each has slept.
-            "pool": {"min_size": 1, "max_size": 10, "timeout": 20, "reconnect_timeout": 20, "max_idle": 5},
-            # Two threads of a frozen worker may keep the key's lock one after the other: less than others wait for it.
-            "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=3s -c jit=off "
-            "-c synchronous_commit=on",
-        },
-        "CONN_HEALTH_CHECKS": True,
-    }
-DATABASES = {"default": DATABASE}
-# Of the web server alone: it is wsgi.py that sets it. A migration or a worker's job may take its time.
-PORTAL_STATEMENT_TIMEOUT = environment.read_number("PORTAL_STATEMENT_TIMEOUT", default=15, least=0, most=3600)
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
-# Where a pooler stands between, LISTEN needs a way of its own; without it workers look once a second.
-PORTAL_LISTEN_URL = environment.read_text("PORTAL_LISTEN_URL")
 
 # --- Application ------------------------------------------------------------------------------------------------------
 

@@ -25,8 +25,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     return response
 
 
-if not settings.ON_SQLITE:
-    _options = connections.settings["default"]["OPTIONS"]
+_options = connections.settings["default"]["OPTIONS"]
+if "pool" in _options:
     _options["pool"] |= {"max_size": settings.WEB_CONNECTIONS, "connection_class": PreparedConnection}
     if settings.PORTAL_STATEMENT_TIMEOUT:
         # No page may keep the database busy for longer; whoever asked for it is told (views/errors.py).

@@ -6,7 +6,6 @@ from portal.db.connection import (
     is_pool_exhausted,
     is_unable,
     open_connection,
-    prepare_connection,
     release_connection,
 )
 
@@ -16,6 +15,5 @@ __all__ = [
     "is_pool_exhausted",
     "is_unable",
     "open_connection",
-    "prepare_connection",
     "release_connection",
 ]

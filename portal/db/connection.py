@@ -38,13 +38,6 @@ def release_connection() -> None:
         connection.close()
 
 
-def prepare_connection() -> None:
-    """Open this thread's connection to SQLite before anybody waits for it: that takes longer than a question does."""
-    if connection.vendor == "sqlite":
-        with suppress(DatabaseError):  # whoever asks then is told
-            connection.ensure_connection()
-
-
 def open_connection(*, url: str = "") -> psycopg.Connection[tuple[Any, ...]]:
     """A connection to PostgreSQL outside the pool, by the settings or by a URL of its own."""
     if url:

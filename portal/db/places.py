@@ -34,7 +34,7 @@ class Place:
 
 def read_place(*, told: list[Any] | None = None) -> Place:
     """Where the database is now. `told`: what the query of `choose_sql` says, where the caller has read it."""
-    if connection.vendor == "sqlite":
+    if has_file():
         path, name = _get_path(), "no file"
         with contextlib.suppress(OSError):  # the file's number, and its file system's: a copy has another
             name = f"file {path.stat().st_ino} of file system {os.statvfs(path).f_fsid:x}"
@@ -51,7 +51,7 @@ def read_place(*, told: list[Any] | None = None) -> Place:
 def choose_sql() -> str:
     """A query for where the database is, as JSON: with PostgreSQL's system identifier and timeline, where the role may
     read them. SQLite knows nothing of it."""
-    if connection.vendor == "sqlite":
+    if has_file():
         return "SELECT NULL"
     query = f"SELECT jsonb_build_array({_NAMES}, {_TIMELINE}, {_SYSTEM})"
     try:
@@ -66,7 +66,7 @@ def choose_sql() -> str:
 
 
 def has_file() -> bool:
-    """Whether this database has a file beside it that remembers it."""
+    """Whether the database is a file: SQLite's, with another beside it that remembers it."""
     return connection.vendor == "sqlite"
 
 
@@ -123,7 +123,7 @@ def _get_file() -> Path:
 
 def find_warnings() -> list[str]:
     """What makes SQLite unsafe here, as sentences; nothing on PostgreSQL."""
-    if connection.vendor != "sqlite":
+    if not has_file():
         return []
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA journal_mode")

@@ -7,6 +7,6 @@ class Beginning(Func):
     """The first LENGTH characters of a text; the values of the provider's contract are shorter."""
 
     LENGTH = 40
-    # Written out: by a parameter SQLite would not know the index.
+    # Written out, as in the index.
     template = f"substr(%(expressions)s, 1, {LENGTH})"
     output_field = CharField()

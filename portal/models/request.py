@@ -103,9 +103,9 @@ class Request(Audited):
         NODEJS = "nodejs", _("Node.js")
         GOLANG = "golang", _("Go")
 
-    # Without an index: there are few accounts, and SQLite would take it and walk through all requests of one.
+    # Without an index: there are few accounts.
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="requests", db_index=False)
-    # Without an index of its own: two others begin with it, and SQLite would take it and go to the table from there.
+    # Without an index of its own: two others begin with it.
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests", db_index=False
     )

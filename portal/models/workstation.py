@@ -33,8 +33,7 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
 
     def running(self) -> "WorkstationQuerySet":
         """Those that still run, as far as is known."""
-        # Of all accounts: SQLite takes the index of live ones only for an account, else it walks through all there are.
-        return self.filter(ended_at=None, account__in=Account.objects.all())
+        return self.filter(ended_at=None)
 
     def live(self) -> "WorkstationQuerySet":
         """Those that still run and have a name to be asked about."""
@@ -55,11 +54,8 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
         return asked.filter(release_due_at__gt=Now(), release_tried_at__gt=Now() - RELEASES_WAIT)
 
     def live_for(self, user: User) -> "WorkstationQuerySet":
-        """The live ones of the person's own requests.
-
-        Each that is live is asked whose it is: they are few, and a person's requests may be many.
-        """
-        return self.live().alias(whose=F("request__requester") + 0).filter(whose=user.pk)
+        """The live ones of the person's own requests."""
+        return self.live().filter(request__requester=user)
 
     def unclaimed(self) -> "WorkstationQuerySet":
         """Those that no request owns, that are not foreign, and that a call under way cannot have created."""
@@ -67,7 +63,7 @@ class WorkstationQuerySet(models.QuerySet["Workstation"]):
 
     def orphans(self) -> "WorkstationQuerySet":
         """Those that run and are unclaimed, also where their name is none to be asked about."""
-        return self.filter(ended_at=None, account__in=Account.objects.all()).unclaimed()
+        return self.running().unclaimed()
 
 
 def list_calls_before_listing() -> models.QuerySet[Attempt]:
@@ -192,7 +188,6 @@ class Workstation(Mirror):
             models.Index(Beginning("type"), F("id").desc(), name="workstation_by_type"),
             models.Index(Beginning("type"), Beginning("status"), F("id").desc(), name="workstation_by_both"),
             models.Index(F("account"), F("type"), name="workstation_unowned", condition=Q(request=None)),
-            # Almost all are made for nobody else: SQLite would not believe an index with these in it.
             models.Index(F("made_for"), name="workstation_made_for", condition=Q(made_for__isnull=False)),
             models.Index(F("account"), F("listed_tick"), name="workstation_by_listing"),
             models.Index(F("account"), F("refresh_due_at"), name="workstation_live", condition=Q(ended_at=None)),

@@ -1,7 +1,7 @@
 """Workstations: those that a person may see, one of them, and giving it back."""
 
 from django.contrib import messages
-from django.db.models import Case, F, When
+from django.db.models import Case, When
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -51,7 +51,7 @@ def _choose_rows(request: SignedInRequest, form: forms.WorkstationFilterForm) ->
     rows = {"running": rows.running(), "ended": rows.exclude(ended_at=None), "all": rows}[shown]
     rows = rows.filter(type=values["type"]) if values.get("type") else rows
     people = values.get("person", [request.user.pk])
-    return rows if people is None else rows.alias(whose=F("request__requester") + 0).filter(whose__in=people)
+    return rows if people is None else rows.filter(request__requester__in=people)
 
 
 def _read_page(request: SignedInRequest, form: forms.WorkstationFilterForm) -> paging.Page[models.Workstation]:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from django.conf import settings
 
 from portal import agentstation
-from portal.db import prepare_connection
 from portal.services.requests import dispatch
 from portal.worker import watchdog
 
@@ -54,7 +53,6 @@ class SenderPool:
         return sum(thread.is_stuck for thread in self.threads)
 
     def _run(self, thread: watchdog.WatchedThread) -> None:
-        prepare_connection()
         while (call := self._calls.get()) is not None:
             thread.advance()
             self._deliver(call, dispatch.send_call(call=call, client=self._client))

@@ -47,7 +47,7 @@ def test_one_for_each_core_and_four_workers_leave_some_of_postgresql_s_connectio
     assert count * connections + WORKERS * OF_A_WORKER < MOST
 
 
-def test_on_postgresql_there_is_one_for_each_core():
+def test_there_is_one_for_each_core():
     assert ask(**POSTGRES)[0] == min(environment.count_cores(), 8)
 
 
@@ -55,8 +55,7 @@ def test_with_more_of_them_each_has_few_connections():
     assert ask(**POSTGRES, WEB_CONCURRENCY="64") == [64, 2, 2]
 
 
-def test_on_sqlite_there_are_two_at_most_and_in_make_run_one(tmp_path):
-    assert ask(DATABASE_URL=f"sqlite:///{tmp_path}/portal.sqlite3") == [min(environment.count_cores(), 2), 16, 0]
+def test_in_make_run_there_is_one():
     assert ask(**POSTGRES, PORTAL_LOCAL="1") == [1, 10, 10]
 
 

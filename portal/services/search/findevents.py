@@ -91,22 +91,19 @@ def _merge(ways: list[_Way], *, narrow: str, values: list[Any], part: finding.Sl
 def _list_ways(word: str) -> list[_Way]:
     """The ways in to events with the word: one of them fits each that has it."""
     names = [word, *models.User.objects.filter(username__iexact=word).values_list("username", flat=True)[:5]]
-    like = "LIKE" if connection.vendor == "sqlite" else "ILIKE"
     pattern = f"%{connection.ops.prep_for_like_query(word)}%"
-    # What the indexes of http_request and reason leave out is said as they say it, else SQLite does not know them.
+    # What the indexes of http_request and reason leave out is said as they say it.
     return [
         *(_be("actor_name", name) for name in dict.fromkeys(names)),
         *(_be("target", target) for target in (word, *(f"{kind} {word}" for kind in _KINDS))),
         _be("http_request", word, also="NOT (e.http_request = '') AND "),
-        _Way(condition=f"NOT (e.reason = '') AND e.reason {like} %s ESCAPE '\\'", value=pattern),
+        _Way(condition="NOT (e.reason = '') AND upper(e.reason) LIKE upper(%s) ESCAPE '\\'", value=pattern),
     ]
 
 
 def _be(column: str, value: str | int, *, also: str = "") -> _Way:
     # PostgreSQL must not know that it is one value alone: it would order by the number alone, for which it may take
     # another index and walk past all that do not fit.
-    on_sqlite = connection.vendor == "sqlite"
-    condition = f"{also}e.{column} = {'%s' if on_sqlite else 'ANY(%s)'}"
     return _Way(
-        condition=condition, value=value if on_sqlite else [value], order=f"e.{column} {{back}}, e.id {{onwards}}"
+        condition=f"{also}e.{column} IN (%s, NULL)", value=value, order=f"e.{column} {{back}}, e.id {{onwards}}"
     )

@@ -19,9 +19,8 @@ def find_bounds(*, model: type[Model], column: str, since: datetime | None, unti
 
 
 def bound_ids[Rows: QuerySet[Any]](*, rows: Rows, key: str, above: int, below: int) -> Rows:
-    """The rows whose id lies between the two. A bound that is none is left out: SQLite would choose its index by it."""
-    rows = rows.filter(**{f"{key}__gt": above}) if above > 0 else rows
-    return rows.filter(**{f"{key}__lt": below}) if below < LARGEST else rows
+    """The rows whose id lies between the two."""
+    return rows.filter(**{f"{key}__gt": above, f"{key}__lt": below})
 
 
 def find_first(*, model: type[Model], column: str, moment: datetime) -> int:

@@ -13,14 +13,12 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from portal import models
-from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services.audit import nightly, seals
 from portal.services.key import circuit_breaker
 from portal.services.reconciliation import operator_actions, review
 from portal.services.reports import usual
-from portal.services.search import periods
 from portal.views.components import links
 
 _MOST_ASKED, _MOST_ACTS = 5, 5
@@ -109,11 +107,7 @@ def _count_now(account: models.Account) -> list[Figure]:
 
 
 def _count_day(account: models.Account) -> list[Figure]:
-    # By the numbers first: SQLite would walk through all requests, in the order that it groups by.
-    since, _end = periods.find_bounds(
-        model=models.Request, column="created_at", since=clock.read_clock() - _DAY, until=None
-    )
-    recent = models.Request.objects.filter(account=account, pk__gt=since, created_at__gte=Now() - _DAY).order_by()
+    recent = models.Request.objects.filter(account=account, created_at__gte=Now() - _DAY).order_by()
     statuses, codes = Counter[str](), Counter[str]()
     for status, code, count in recent.values_list("status", "failure").annotate(Count("pk")):
         statuses[status] += count
