@@ -36,7 +36,6 @@ if ON_SQLITE:
     # IMMEDIATE takes the write lock at once and waits for it; begun as a reader, a transaction that later writes fails
     # with "database is locked". FULL keeps an accepted request through a power cut.
     DATABASE |= {
-        "ENGINE": "portal.db.sqlite3",
         "CONN_MAX_AGE": None,
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
