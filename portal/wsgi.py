@@ -9,8 +9,6 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from django.urls import reverse
 
-from portal.db import PreparedConnection
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 _django = get_wsgi_application()
@@ -27,7 +25,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 _options = connections.settings["default"]["OPTIONS"]
 if "pool" in _options:
-    _options["pool"] |= {"max_size": settings.WEB_CONNECTIONS, "connection_class": PreparedConnection}
+    _options["pool"]["max_size"] = settings.WEB_CONNECTIONS
     if settings.PORTAL_STATEMENT_TIMEOUT:
         # No page may keep the database busy for longer; whoever asked for it is told (views/errors.py).
         _options["options"] += f" -c statement_timeout={int(settings.PORTAL_STATEMENT_TIMEOUT * 1000)}ms"

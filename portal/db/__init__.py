@@ -1,7 +1,6 @@
 """What is particular to a database."""
 
 from portal.db.connection import (
-    PreparedConnection,
     describe_failure,
     is_pool_exhausted,
     is_unable,
@@ -10,7 +9,6 @@ from portal.db.connection import (
 )
 
 __all__ = [
-    "PreparedConnection",
     "describe_failure",
     "is_pool_exhausted",
     "is_unable",

@@ -1,35 +1,11 @@
 """Connections: given back while a thread does something else, and opened outside the pool."""
 
-from contextlib import suppress
-from typing import Any, Self
+from typing import Any
 
 import psycopg
 import psycopg_pool
 from django.db import DataError, IntegrityError, connection
 from django.db import Error as DatabaseError
-
-# PostgreSQL reads definitions of tables and indexes, and loads its extensions, when a connection first needs them. This
-# names all that the form that asks for a workstation writes to, and finds nothing. A migration that has locked one of
-# these tables must not wait for the others.
-_READ_DEFINITIONS = """
-DO $$ BEGIN
-    PERFORM set_config('lock_timeout', '50ms', true);
-    PERFORM similarity('', '')
-    FROM portal_request, portal_searchentry, portal_user, portal_event, portal_change WHERE false;
-END $$
-"""
-_KEPT_BY_DJANGO = ("pool", "cursor_factory", "context", "prepare_threshold")
-
-
-class PreparedConnection(psycopg.Connection[Any]):
-    """A connection that reads definitions when it is opened, in the pool's own thread, and not while somebody waits."""
-
-    @classmethod
-    def connect(cls, conninfo: str = "", **parameters: Any) -> Self:
-        opened = super().connect(conninfo, **parameters)
-        with suppress(psycopg.Error):  # the tables may not be there yet
-            opened.execute(_READ_DEFINITIONS)
-        return opened
 
 
 def release_connection() -> None:
@@ -43,7 +19,7 @@ def open_connection(*, url: str = "") -> psycopg.Connection[tuple[Any, ...]]:
     if url:
         return psycopg.connect(url, autocommit=True)
     parameters = connection.get_connection_params()
-    for name in _KEPT_BY_DJANGO:
+    for name in ("pool", "cursor_factory", "context", "prepare_threshold"):  # what Django keeps
         parameters.pop(name, None)
     return psycopg.connect(**parameters, autocommit=True)
 
