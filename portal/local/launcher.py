@@ -128,7 +128,7 @@ class Launcher:
         part.short_lives = part.short_lives + 1 if time.monotonic() - part.started_at < _SHORT_LIFE else 0
         if part.short_lives >= _MOST_SHORT_LIVES:
             raise CannotStart(part.explain("ends again and again"))
-        print(f"{part.name} has ended unexpectedly and is started again.", file=sys.stderr, flush=True)  # noqa: T201
+        _say(f"{part.name} has ended unexpectedly and is started again.")
         part.start(folder=self._folder)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -171,7 +171,8 @@ def main() -> None:
 
 
 def _say(words: str) -> None:
-    print(words, flush=True)  # noqa: T201
+    with suppress(OSError):  # whoever read it may be gone: a closed terminal, or the next command of a pipe
+        print(words, flush=True)  # noqa: T201
 
 
 def describe_taken(port: int, *, setting: str) -> str:
