@@ -75,7 +75,7 @@ def test_an_event_that_was_edited_is_named(record, script, name):
 
 
 def test_a_change_that_was_edited_is_named(record, script):
-    lines = list(export.walk_log())
+    lines: list[dict] = list(export.walk_log())
     edited = next(line for line in lines if is_event(line) and line["verb"] == "submit")
     changes: Any = edited["changes"]
     changes[0]["columns"]["type"] = [None, "max"]

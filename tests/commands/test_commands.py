@@ -58,7 +58,7 @@ def test_no_worker_starts_on_a_record_that_is_not_protected():
 def test_a_database_with_events_of_the_former_form_is_not_migrated(alice):
     factories.submit(alice)
     recorder = MigrationRecorder(connection)
-    recorder.record_unapplied("portal", "0013_audit_log")
+    recorder.record_unapplied("portal", "0014_audit_log")
     with pytest.raises(CommandError, match="set it aside with its audit key, and begin with a new one") as raised:
         call_command("migrate")
     assert "\n" not in str(raised.value)
@@ -151,7 +151,7 @@ def test_a_part_that_ends_again_and_again_is_given_up(tmp_path, capsys):
     parts.start()
     with pytest.raises(launcher.CannotStart, match="again and again"):
         parts.run()
-    assert capsys.readouterr().err.count("is started again") == 2
+    assert capsys.readouterr().out.count("is started again") == 2
 
 
 def test_a_part_that_does_not_end_is_killed(tmp_path):

@@ -271,10 +271,10 @@ def test_a_trigger_that_was_dropped_or_changed_is_found_and_put_back():
 def test_migrate_puts_back_what_rebuilding_a_table_dropped(history):
     with connection.schema_editor() as editor:
         if connection.vendor == "sqlite":
-            editor._remake_table(models.LateResponse)  # type: ignore[attr-defined]  # SQLite's alone has it
+            editor._remake_table(models.Restore)  # type: ignore[attr-defined]  # SQLite's alone has it
         else:
-            editor.execute("DROP TRIGGER portal_keep_lateresponse_update ON portal_lateresponse")
+            editor.execute("DROP TRIGGER portal_keep_restore_update ON portal_restore")
     assert protection.find_faults()
     call_command("migrate", verbosity=0)
     assert protection.find_faults() == []
-    refuse("UPDATE portal_lateresponse SET message = 'yes'")
+    refuse("UPDATE portal_restore SET lost_since_tick = 0")

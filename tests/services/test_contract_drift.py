@@ -119,7 +119,7 @@ def test_no_secret_is_in_an_example(sandbox, alice):
         "deep": {
             "link": "https://anna:hidden@files.example/a?sig=hidden",
             "api_key": "hidden",
-            "at": [{"x": ["hidden"]}],
+            "tokens": [{"x": ["hidden"]}],
         },
         "accessToken": "hidden",
         "status": 'see {"accessToken": "hidden"}',

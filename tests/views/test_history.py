@@ -249,7 +249,7 @@ def test_a_page_of_everybody_s_requests_asks_for_nobody_alone(sign_in, alice, bo
         rows.create_request(bob, note="demo")
     with CaptureQueriesContext(connection) as many:
         browser.get("/requests/")
-    assert len(few) == len(many) == 8
+    assert len(few) == len(many) == 7
 
 
 # --- What cannot be read ---

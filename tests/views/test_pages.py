@@ -225,7 +225,7 @@ def test_what_is_not_there_is_said(sign_in, alice, path):
 def test_every_page_needs_somebody_signed_in_but_the_open_ones(client):
     from portal.urls import urlpatterns
 
-    arguments = {"number": 1, "uid": "x", "code": "400", "token": "x"}
+    arguments = {"number": 1, "uid": "x", "code": "400", "token": "x", "kind": "desktop"}
     open_pages = {"login", "setup", "join", "theme", "healthz", "readyz", "logout"}
     for pattern in urlpatterns:
         name = getattr(pattern, "name", None)
