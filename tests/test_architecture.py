@@ -60,8 +60,8 @@ SERVICE_PACKAGES = (
     *("runtime", "audit", "key"),
     *("search", "mirrors", "people"),
     "connections",
-    *("requests", "reports"),
-    *("reconciliation", "retention"),
+    *("requests", "reconciliation"),
+    *("reports", "retention"),
 )
 
 

@@ -17,11 +17,11 @@ from portal import forms, models
 from portal.models.compiled import compiled
 from portal.services.mirrors import types
 from portal.services.reconciliation import operator_actions, wholeness
-from portal.services.reports import pulse
+from portal.services.reports import pulse, timeline
 from portal.services.requests import fair_queue, notes, submissions
 from portal.services.runtime import limits
 from portal.views import failure_pages, history, support
-from portal.views.components import choosing, links, live, request_panels, review_rows, timeline
+from portal.views.components import choosing, links, live, request_panels, review_rows
 from portal.views.components.waiting import describe_waiting
 from portal.views.http import SignedInRequest, keep_key, read_key, saying_why
 
@@ -164,7 +164,7 @@ def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict
         "live": None if portal_request.is_final else part,
         "is_settled": is_failed and not past.is_given_up and failure and failure.may_exist,
         "attempts": past.attempts,
-        "steps": timeline.fold_steps(timeline.list_steps(request_history=past)),
+        "steps": timeline.fold_steps(steps=timeline.list_steps(request_history=past)),
         "waiting": describe_waiting(portal_request, key=key, last=last, position=position) if is_waiting else None,
         "known_by": past.known_by,
         "now": timezone.now(),

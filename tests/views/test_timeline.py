@@ -9,7 +9,7 @@ from django.conf import settings
 from portal import models
 from portal.models.clock import Now
 from portal.services.mirrors import releases
-from portal.views.components import timeline
+from portal.services.reports import timeline
 from tests import factories
 from tests.admin import rows
 
@@ -60,7 +60,7 @@ def test_what_the_lists_lag_puts_off_when_the_outcome_can_be_known(sandbox, alic
 @pytest.mark.parametrize(("number", "folded"), [(12, 0), (13, 4), (47, 38)])
 def test_many_stations_are_folded_in_the_middle_and_none_is_left_out(number, folded):
     steps = [timeline.Step(title=str(index), state="done") for index in range(number)]
-    first, middle, last = timeline.fold_steps(steps)
+    first, middle, last = timeline.fold_steps(steps=steps)
     assert len(middle) == folded
     assert [*first, *middle, *last] == steps
 

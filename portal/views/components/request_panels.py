@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from portal import models
 from portal.services.connections import offers
-from portal.views.components.timeline import RequestHistory
+from portal.services.reports.timeline import RequestHistory
 from portal.views.http import SignedInRequest
 
 

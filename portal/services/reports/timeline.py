@@ -1,4 +1,4 @@
-"""The steps of a request, from its receipt to its end, as its page shows them."""
+"""The steps of a request, from its receipt to its end, as its pages show them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -120,7 +120,7 @@ def list_steps(*, request_history: RequestHistory) -> list[Step]:
     return [*steps, *_describe_after_release(request_history)]
 
 
-def fold_steps(steps: Sequence[Step]) -> tuple[Sequence[Step], Sequence[Step], Sequence[Step]]:
+def fold_steps(*, steps: Sequence[Step]) -> tuple[Sequence[Step], Sequence[Step], Sequence[Step]]:
     """The first steps, those in the middle that nobody reads unless asked to, and the last ones."""
     if len(steps) <= _MOST_SHOWN:
         return steps, (), ()
