@@ -3,6 +3,7 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 from django.core import checks
+from django.utils.module_loading import autodiscover_modules
 
 from portal import checks as portal_checks
 
@@ -25,3 +26,7 @@ class PortalAdminConfig(AdminConfig):
     """Django admin with the portal's rule of who may enter."""
 
     default_site = "portal.admin.site.PortalAdminSite"
+
+    def ready(self) -> None:
+        super().ready()
+        autodiscover_modules("admin.register")

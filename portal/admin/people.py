@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
@@ -15,7 +15,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
-from portal.admin.base import columns, history, offered, pages
+from portal.admin.base import changelist, columns, history
 from portal.services.people import membership, sessions
 
 if TYPE_CHECKING:
@@ -46,7 +46,10 @@ _SINGLE: Any = (
         "description": _("Beside those of the groups. Seldom needed."),
     },
 )
-_TIMES = (columns.moment("last_login", label=_("last sign-in")), columns.moment("date_joined"))
+_LAST_LOGIN = columns.make_column(
+    lambda row: columns.show_time(row.last_login), field="last_login", label=_("last sign-in")
+)
+_TIMES = (_LAST_LOGIN, columns.make_column(lambda row: columns.show_time(row.date_joined), field="date_joined"))
 _DATES: Any = (_("Important dates"), {"fields": _TIMES})
 
 
@@ -83,7 +86,7 @@ def _ask_again(request: HttpRequest) -> HttpResponse | None:
     return redirect(f"{reverse('confirm')}?{query}")
 
 
-class RecordedMixin(history.HistoryMixin, offered.OfferedMixin):
+class RecordedMixin(history.HistoryMixin, changelist.OfferedLookupsMixin):
     """Every change is an event, beside Django's own log, which an administrator could edit."""
 
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -110,7 +113,7 @@ class RecordedMixin(history.HistoryMixin, offered.OfferedMixin):
         return super().log_deletions(request, queryset)  # type: ignore[misc]
 
 
-@pages.register(models.User)
+@admin.register(models.User)
 class UserAdmin(ConfirmedMixin, RecordedMixin, _UserAdmin):
     """A person. `is_staff` is not shown: it means nothing here."""
 
@@ -122,7 +125,7 @@ class UserAdmin(ConfirmedMixin, RecordedMixin, _UserAdmin):
         "email",
         "is_active",
         "is_superuser",
-        columns.moment("last_login"),
+        _LAST_LOGIN,
     )
     list_filter = ("is_active", "is_superuser", "groups")
     fieldsets = ((None, {"fields": ("username", "password")}), _PERSONAL, _PERMISSIONS, _SINGLE, _DATES)
@@ -140,11 +143,10 @@ class UserAdmin(ConfirmedMixin, RecordedMixin, _UserAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("portal.see_all")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return _is_superuser(request)
-
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _is_superuser(request)
+
+    has_add_permission = has_change_permission
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody: people are deactivated."""
@@ -174,21 +176,15 @@ class UserAdmin(ConfirmedMixin, RecordedMixin, _UserAdmin):
         return {"q": f'"{row.username}"'}
 
 
-@pages.register(Group)
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
 class GroupAdmin(ConfirmedMixin, RecordedMixin, auth_admin.GroupAdmin):
     """A group, for superusers alone."""
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return _is_superuser(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _is_superuser(request)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return _is_superuser(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _is_superuser(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _is_superuser(request)
+    has_module_permission = has_add_permission = has_view_permission
+    has_change_permission = has_delete_permission = has_view_permission

@@ -1,9 +1,8 @@
 """What protects the audit log: its seals, and what was pruned from it. docs/audit-log.md."""
 
-import json
 from typing import Any
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
@@ -12,63 +11,16 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from portal import failures, models
-from portal.admin.base import columns, filters, pages, readonly, responses
+from portal.admin.base import columns, filters, readonly
 from portal.services.audit import seals
 
-_NUMBER = columns.make_column(lambda seal: seal.pk, field="number", label=_("number"))
-_KINDS = {
-    "event": _("events"),
-    "request": _("requests"),
-    "attempt": _("attempts"),
-    "late-response": _("late responses"),
-    "workstation": _("workstations"),
-}
-_COUNTS = columns.make_column(
-    lambda tombstone: ", ".join(
-        f"{_KINDS.get(kind, kind)}: {count:,}" for kind, count in tombstone.counts.items() if count
-    ),
-    field="counts",
-    label=_("what went"),
-)
-_IDS = columns.make_column(
-    lambda tombstone: responses.show_text(json.dumps(tombstone.ids) if tombstone.ids else ""),
-    field="ids",
-    label=_("by number"),
-)
 
-
-@pages.register(models.Seal)
+@admin.register(models.Seal)
 class SealAdmin(readonly.ReadOnlyAdmin):
     """Each batch of events that was closed, with what it proves them by."""
 
-    list_display = (
-        _NUMBER,
-        columns.moment("made_at", label=_("made")),
-        "count",
-        "first_id",
-        "last_id",
-        "key_id",
-        columns.short_text("digest", longest=20),
-    )
-    ordering = ("-number",)
-    deferred = ("ids",)
-    search_help_text = ""
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    _NUMBER,
-                    columns.moment("made_at", label=_("made")),
-                    ("count", "first_id", "last_id"),
-                    "key_id",
-                    "previous",
-                    "signatures",
-                    "digest",
-                )
-            },
-        ),
-    )
+    list_display = ("__str__", "made_at", "count", "first_id", "last_id", "key_id", "digest")
+    fields = ("number", "made_at", ("count", "first_id", "last_id"), "key_id", "previous", "signatures", "digest")
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(require_POST(self.download_checkpoint))
@@ -101,36 +53,12 @@ class SealAdmin(readonly.ReadOnlyAdmin):
         return [(labels[seal.pk], columns.url_of(seal)) for seal in near]
 
 
-@pages.register(models.Tombstone)
+@admin.register(models.Tombstone)
 class TombstoneAdmin(readonly.ReadOnlyAdmin):
     """What was pruned, batch by batch: named and counted before it went."""
 
-    list_display = (
-        columns.name(label=_("deletion record")),
-        columns.moment("made_at", label=_("made")),
-        "kind",
-        "first_id",
-        "last_id",
-        _COUNTS,
-    )
+    list_display = ("__str__", "made_at", "kind", "first_id", "last_id", "counts")
     list_filter = ("kind", ("made_at", filters.TimeFilter))
-    deferred = ("ids", "kept")
-    search_help_text = ""
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    columns.moment("made_at", label=_("made")),
-                    "kind",
-                    ("first_id", "last_id"),
-                    _COUNTS,
-                    _IDS,
-                    ("seal_number", "seal_digest"),
-                )
-            },
-        ),
-    )
 
     def find_events(self, row: models.Tombstone) -> dict[str, object]:
         """The one of the pruning that it was made by, where it is the first of it."""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import models
 from portal.admin import sections
-from portal.admin.base import asking, columns, pages
+from portal.admin.base import columns, event_filter
 from portal.services.audit import nightly, protection, seals
 from portal.services.people import throttle
 
@@ -25,11 +25,7 @@ class PortalAdminSite(admin.AdminSite):
     site_title = _("Workstations: audit log")
     index_title = _("Audit log")
     enable_nav_sidebar = False
-
-    def __init__(self, name: str = "admin") -> None:
-        super().__init__(name)
-        for model, page in pages.PAGES.items():
-            self.register(model, page)
+    empty_value_display = columns.NOTHING
 
     def has_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and request.user.has_perm("portal.see_all"))
@@ -60,7 +56,7 @@ class PortalAdminSite(admin.AdminSite):
     def index(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """What people come for, and then all there is."""
         tasks = {
-            "days": [(words, columns.list_url(models.Event, **days)) for words, days in asking.list_days()],
+            "days": [(words, columns.list_url(models.Event, **days)) for words, days in event_filter.list_days()],
             "all_events": columns.list_url(models.Event),
         }
         state = {

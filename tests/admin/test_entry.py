@@ -63,23 +63,3 @@ def test_the_admins_own_log_out_works_by_post_alone(anna, sign_in):
 )
 def test_passwords_are_changed_in_the_portal(anna, sign_in, theirs, ours):
     assert sign_in(anna).get(f"/admin/{theirs}").url == ours
-
-
-def test_the_index_names_every_model_and_no_set_up_link(anna, sign_in):
-    page = sign_in(anna).get("/admin/").content.decode()
-
-    for model in (
-        "request",
-        "attempt",
-        "lateresponse",
-        "workstation",
-        "workspace",
-        "file",
-        "log",
-        "event",
-        "account",
-        "key",
-    ):
-        assert f"/admin/portal/{model}/" in page
-    assert "signinlink" not in page
-    assert "/admin/auth/group/" not in page

@@ -58,13 +58,6 @@ def test_the_page_of_an_app_is_the_first_page(anna, alice, sign_in):
         assert sign_in(alice).get(address).status_code == 403
 
 
-def test_a_request_is_looked_up_by_its_number(alice, anna, sign_in):
-    browser, wanted = sign_in(anna), rows.create_request(alice)
-    rows.create_request(alice)
-    assert 'action="/admin/portal/request/"' in browser.get("/admin/").text
-    assert list(browser.get("/admin/portal/request/", {"q": wanted.label}).context["cl"].result_list) == [wanted]
-
-
 def test_the_days_of_the_presets_are_those_of_the_persons_zone(alice, anna, sign_in, monkeypatch):
     anna.time_zone = "Pacific/Kiritimati"  # 14 hours ahead
     anna.save(update_fields=["time_zone"])

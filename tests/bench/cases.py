@@ -26,7 +26,7 @@ _SEARCHES = {
 }
 _DATES = "{0}__gte={{since}}+00:00:00%2B00:00&{0}__lt={{until}}+00:00:00%2B00:00"
 _ADMIN = {
-    "request": {"state": "status__exact=FAILED", "type": "type__exact=python", "failure": "failure=503"},
+    "request": {"state": "status__exact=FAILED", "type": "type=python", "failure": "failure=503"},
     "attempt": {"outcome": "outcome__exact=UNKNOWN", "failure": "failure=503"},
     "event": {"verb": "verb=cancel", "actor": "actor=person"},
     "workstation": {"state": "status=active", "type": "type=python"},

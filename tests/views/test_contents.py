@@ -100,7 +100,6 @@ def test_what_is_named_as_a_secret_is_shown_to_nobody(sandbox, alice, anna, olga
         (alice, f"/workspaces/{space.uid}/"),
         (anna, "/workstations/hers/"),
         (anna, f"/admin/portal/attempt/{attempt.pk}/change/"),
-        (anna, f"/admin/portal/request/{portal_request.pk}/change/"),
         (anna, f"/admin/portal/workstation/{workstation.pk}/change/"),
         (root, f"/admin/portal/workspace/{space.pk}/change/"),
         (olga, f"/requests/{portal_request.pk}/evidence.json"),

@@ -111,7 +111,7 @@ QUESTIONS = [
     *("event/?verb=checking&at__lt={early}", "event/?verb=checking&since=2025-01-01&until=2025-01-01"),
     *("event/?q=nobody", "event/?q=alice", "event/?q=alice+adopt"),
     *("event/?at__lt={early}", "event/?verb=claim&at__gte={soon}&at__lt={early}", "event/?actor=person&verb=adopt"),
-    *("workstation/?status=errored", "workstation/?type=voip", "workstation/?type=max&status=stopped"),
+    *("workstation/?status=errored", "workstation/?type=voip", "workstation/?type=max&status=completed"),
     *("workstation/?life=live", "workstation/?orphan=yes", "workstation/?workspace={space}"),
     *("workstation/?first_seen_at__lt={early}", "workstation/?type=python&first_seen_at__lt={early}"),
     *("workspace/?status=archived", "workspace/?owner={alice}", "workspace/?status=active&owner={alice}"),

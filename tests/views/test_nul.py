@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from urllib.parse import quote, urlencode
 
 import pytest
+from django.contrib import admin
 from django.urls import URLPattern, get_resolver
 from django.urls.resolvers import RegexPattern
 
 from portal import models
-from portal.admin.base import pages
 from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
@@ -82,7 +82,7 @@ def test_paths_that_there_are_not(browser, path):
 @pytest.mark.parametrize("key", ["_00", "1_00", "_5F00"])
 def test_what_the_admin_reads_as_nul(browser, record, key):
     """It has an escape of its own for keys in paths."""
-    for model in pages.PAGES:
+    for model in admin.site._registry:
         opts = model._meta
         for page in ("change", "history", "delete"):
             response = browser.get(f"/admin/{opts.app_label}/{opts.model_name}/{key}/{page}/")
@@ -112,7 +112,5 @@ def test_each_query_by_itself(browser, record):
 
 
 def test_nothing_is_exported_by_a_search_that_cannot_be_read(browser, record):
-    response = browser.post("/admin/portal/event/export.csv?q=%00", follow=True)
-    assert response.redirect_chain == [("/admin/portal/event/", 302)]
-    assert "Null characters are not allowed" in response.text
+    assert browser.post("/admin/portal/event/export.csv?q=%00").status_code == 400
     assert not models.Event.objects.filter(verb="export").exists()

@@ -154,10 +154,10 @@ def test_an_odd_type_breaks_no_page(sign_in, alice, olga):
     assert browser.get(f"/requests/?{query}").status_code == 200
     for path in ("/requests/export.csv", "/requests/export.jsonl"):
         assert browser.post(f"{path}?{query}").status_code == 200
-    for name, parameter in (("request", "type__exact"), ("workstation", "type")):
-        response = sign_in(olga).get(f"/admin/portal/{name}/", {parameter: ODD})
+    for name in ("request", "workstation"):
+        response = sign_in(olga).get(f"/admin/portal/{name}/", {"type": ODD})
         assert response.context["cl"].result_count == 1
-        assert sign_in(olga).get(f"/admin/portal/{name}/", {parameter: "none"}).context["cl"].result_count == 0
+        assert sign_in(olga).get(f"/admin/portal/{name}/", {"type": "none"}).context["cl"].result_count == 0
 
 
 def test_auditors_see_in_the_admin_what_was_ever_offered(sign_in, anna):
@@ -176,7 +176,7 @@ def test_the_filters_of_the_admin_have_every_known_type(sign_in, anna):
     offer("default")
     page = sign_in(anna).get("/admin/portal/request/").content.decode()
     for name in ("gone", "default", "python"):
-        assert f"?type__exact={name}" in page
+        assert f"?type={name}" in page
 
 
 def test_the_list_may_change_between_the_form_and_its_submission(sign_in, alice):

@@ -27,21 +27,19 @@ def show_changes(changes: Iterable[models.Change]) -> Shown:
     """The changes of events as a list: each with its row and its columns."""
     listed = list(changes)
     people = read_people(listed)
-    told = ((_say_what(change), show_columns(change, people)) for change in listed)
-    shown = format_html_join("", "<li>{}{}</li>", told)
+    lines = (
+        (change.kind.replace("-", " "), change.row_id, change.get_act_display(), show_columns(change, people))
+        for change in listed
+    )
+    shown = format_html_join("", "<li>{} {} {}{}</li>", lines)
     return format_html('<ul class="changes">{}</ul>', shown) if shown else columns.NOTHING
 
 
-def _say_what(change: models.Change) -> str:
-    return f"{change.kind.replace('-', ' ')} {change.row_id} {change.get_act_display()}"
-
-
 def show_columns(change: models.Change, people: People) -> SafeString:
-    """What differs; where nothing does, what the event tells of a row that was there before."""
-    pairs = _read_pairs(change)
-    told = [pair for pair in pairs if pair[1] != pair[2]] or pairs
-    told = [pair for pair in told if not (_is_empty(pair[1]) and _is_empty(pair[2]))]
-    lines = format_html_join("", "<li>{}: {}</li>", (_tell(change, people, *pair) for pair in told))
+    """What differs; where nothing does, what the event says of a row that was there before."""
+    pairs = [pair for pair in _read_pairs(change) if not (_is_empty(pair[1]) and _is_empty(pair[2]))]
+    pairs = [pair for pair in pairs if pair[1] != pair[2]] or pairs
+    lines = format_html_join("", "<li>{}: {}</li>", (_show_column(change, people, *pair) for pair in pairs))
     return format_html("<ul>{}</ul>", lines) if lines else lines
 
 
@@ -57,9 +55,9 @@ def read_people(changes: Iterable[models.Change]) -> People:
 
 def _read_pairs(change: models.Change) -> list[tuple[str, Any, Any]]:
     """Each column with what was there before, and after; in whatever shape somebody has written them."""
-    told = change.columns if isinstance(change.columns, dict) else {"columns": change.columns}
-    is_pair = {name: isinstance(value, list) and len(value) == 2 for name, value in told.items()}
-    return [(name, *(value if is_pair[name] else (value, value))) for name, value in told.items()]
+    values = change.columns if isinstance(change.columns, dict) else {"columns": change.columns}
+    is_pair = {name: isinstance(value, list) and len(value) == 2 for name, value in values.items()}
+    return [(name, *(value if is_pair[name] else (value, value))) for name, value in values.items()]
 
 
 def _find_field(change: models.Change, name: str) -> "Field[Any, Any] | None":
@@ -68,18 +66,20 @@ def _find_field(change: models.Change, name: str) -> "Field[Any, Any] | None":
     return next((field for field in fields if field.attname == name), None)
 
 
-def _tell(change: models.Change, people: People, name: str, before: object, after: object) -> tuple[Shown, Shown]:
+def _show_column(
+    change: models.Change, people: People, name: str, before: object, after: object
+) -> tuple[Shown, Shown]:
     field = _find_field(change, name)
     label = str(field.verbose_name) if field else name.replace("_", " ")
     if any(signatures.read_key_id(signature=value) for value in (before, after)):
-        return label, _tell_digest(change, before, after)
+        return label, _show_digest(change, before, after)
     shown = _show(after, field, people)
     if before == after or change.act == models.Change.Act.ADDED:
         return label, shown
     return label, format_html("{} → {}", _show(before, field, people), shown)
 
 
-def _tell_digest(change: models.Change, before: object, after: object) -> str:
+def _show_digest(change: models.Change, before: object, after: object) -> str:
     if _is_empty(after):
         return gettext("emptied")
     if before == after or change.act == models.Change.Act.ADDED:
@@ -111,10 +111,10 @@ def _write(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _link_to(key: Any, model: type[Any], people: People) -> SafeString:
+def _link_to(key: Any, model: type[Any], people: People) -> Shown:
     names = {models.Request: f"R-{key}", models.User: people.get(key)}
     name = names.get(model) or f"{model._meta.verbose_name} {key}"
-    return format_html('<a href="{}">{}</a>', columns.url_of(model(pk=key)), name)
+    return columns.link_to(model(pk=key), name)
 
 
 def _show_time(value: object) -> Shown:

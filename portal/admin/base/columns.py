@@ -1,12 +1,14 @@
-"""The columns of lists and the facts of pages: times, links and texts, each made for a field."""
+"""The columns of lists and the facts of pages: each shows a field as its type asks for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db.models import Model
+from django.contrib.admin.utils import get_fields_from_path
+from django.db.models import BinaryField, CharField, DateTimeField, Model, TextField
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -18,35 +20,93 @@ from portal.services.runtime import hidden
 from portal.templatetags import ui
 
 NOTHING = "–"
-# What is given to Django is a callable; its type stubs allow callables in lists, but not among the fields of a page.
+LONGEST = 60  # characters of a text in a list
+# What is given to Django is a name or a callable; its type stubs allow no callables among the fields of a page.
 type Column = Any
 type Show = Callable[[Any], Any]
 
+# Fields that are called otherwise on pages, and those that are shown in a way of their own.
+_LABELS = {
+    "uid": "ID",
+    "id": "number",
+    "workspace_uid": "workspace ID",
+    "http_status": "HTTP status",
+    "http_request": "HTTP request",
+    "at": "when",
+    "actor_name": "who",
+    "verb": "act",
+    "is_whole": "complete",
+    "doubted_at": "not found since",
+}
+
 
 def make_column(show: Show, *, field: str, label: failures.Words = "", ordering: str | None = None) -> Column:
-    """A column that shows something of the field; named after it, so that it gets its help text."""
+    """A column that shows something of the row; named after a field, so that it gets its help text."""
 
     def column(row: Any) -> Any:
         return show(row)
 
     column.__name__ = field
-    return admin.display(description=label or field.replace("_", " "), ordering=ordering)(column)
+    return admin.display(description=label or _find_label(field), ordering=ordering)(column)
 
 
-def name(*, label: failures.Words, show: Show = str) -> Column:
-    """The row's own name, sorted by its id: the column that links to its page."""
-    return make_column(show, field="name", label=label, ordering="id")
+@cache
+def find_column(model: type[Model], path: str, *, is_list: bool) -> Column:
+    """How a field is shown, which may be one of another row that relations lead to; where Django does well, its name.
+
+    The row's own name is what alone sorts a list: any other order of a million rows would be made for each page.
+    """
+    if path in ("__str__", "pk"):
+        show_name: Show = str if path == "__str__" else lambda row: row.pk
+        return make_column(show_name, field="name", label=model._meta.verbose_name or "", ordering=model._meta.pk.name)
+    field = get_fields_from_path(model, path)[-1]
+    show = _find_show(field, is_list=is_list)
+    return path if show is None else make_column(lambda row: show(_follow(row, path)), field=path)
 
 
-def value(field: str, *, label: failures.Words) -> Column:
-    """The field as it is, under a better name than its own."""
-    return make_column(lambda row: getattr(row, field) or NOTHING, field=field, label=label)
+def list_large(model: type[Model], related: Iterable[str] = ()) -> list[str]:
+    """Columns that only the page reads which shows them; also of the rows to which the relations lead."""
+    fields = model._meta.concrete_fields
+    large = [field.name for field in fields if isinstance(field, BinaryField) or field.name in ("raw", "ids", "kept")]
+    for path in related:
+        first, _, rest = path.partition("__")
+        other: Any = model._meta.get_field(first).related_model
+        large += [f"{first}__{name}" for name in list_large(other, [rest] if rest else [])]
+    return large
 
 
-def moment(field: str, *, label: failures.Words = "") -> Column:
-    """A time to the second."""
-    label = label or field.removesuffix("_at").replace("_", " ")
-    return make_column(lambda row: show_time(getattr(row, field)), field=field, label=label)
+def _find_show(field: Any, *, is_list: bool) -> Show | None:
+    if field.name in ("failure", "cause", "release_failure"):
+        return show_failure
+    if field.is_relation:
+        return link_to
+    if isinstance(field, DateTimeField):
+        return show_time
+    if isinstance(field, BinaryField):
+        return responses.show_response
+    if field.name == "raw":
+        return lambda text: responses.show_text(hidden.hide(text=text))
+    if field.name == "size":
+        return ui.file_size
+    if is_list and isinstance(field, CharField | TextField) and not field.choices:
+        return shorten
+    return (lambda value: NOTHING if value in ("", None) else value) if field.name in _LABELS else None
+
+
+def _find_label(path: str) -> str:
+    name = path.split("__")[-1]
+    return _LABELS.get(name) or name.removesuffix("_at").replace("_", " ")
+
+
+def _follow(row: Any, path: str) -> Any:
+    for name in path.split("__"):
+        row = getattr(row, name, None)  # a reverse one-to-one that is not there raises an AttributeError too
+    return row
+
+
+def shorten(text: str) -> str:
+    """The beginning of a text that may be long."""
+    return Truncator(text or NOTHING).chars(LONGEST)
 
 
 def show_time(time: datetime | None) -> SafeString | str:
@@ -54,73 +114,25 @@ def show_time(time: datetime | None) -> SafeString | str:
     return ui.moment(time, "j M Y, H:i:s")
 
 
-def short_text(field: str, *, label: failures.Words = "", longest: int = 100) -> Column:
-    """The beginning of a text that may be long."""
-    return make_column(short(field, longest=longest), field=field, label=label)
-
-
-def short(field: str, *, longest: int = 100) -> Show:
-    """Shows the beginning of a text."""
-    return lambda row: Truncator(getattr(row, field) or NOTHING).chars(longest)
-
-
-def laid_out(field: str, *, label: failures.Words = "") -> Column:
-    """What the provider wrote, as JSON where it is, without what is hidden."""
-    show = lambda row: responses.show_text(hidden.hide(text=getattr(row, field)))  # noqa: E731
-    return make_column(show, field=field, label=label)
-
-
-def response(field: str = "response") -> Column:
-    """The body of a response."""
-    return make_column(lambda row: responses.show_response(getattr(row, field)), field=field)
-
-
-def failure(field: str = "failure") -> Column:
-    """A failure with its title; a code that the catalogue does not know as it came."""
-    return make_column(lambda row: show_failure(getattr(row, field)), field=field)
-
-
 def show_failure(code: str) -> SafeString | str:
-    """A failure's code and title, linked to the guide."""
+    """A failure's code and title, linked to the guide; a code that the catalogue does not know as it came."""
     if code not in failures.CATALOGUE:
         return code or NOTHING
     url = reverse("failure_detail", args=[code])
     return format_html('<a href="{}">{}</a>: {}', url, code, failures.CATALOGUE[code].title)
 
 
-def file_size(field: str = "size") -> Column:
-    """Bytes as people say them."""
-    return make_column(lambda row: ui.file_size(getattr(row, field)), field=field)
+def link_to(row: Model | None, words: object = "") -> SafeString | str:
+    """A link to the row's page in the admin, by its own name or under other words."""
+    return NOTHING if row is None else format_html('<a href="{}">{}</a>', url_of(row), words or row)
 
 
-def row_link(field: str, *, label: failures.Words = "") -> Column:
-    """A link to the page of another row; `field` may lead over several relations."""
-    last = field.split("__")[-1].replace("_", " ")
-    return make_column(lambda row: link_to(_follow(row, field)), field=field, label=label or last)
-
-
-def link_to(row: Model | None) -> SafeString | str:
-    """A link to the row's page in the admin."""
-    return NOTHING if row is None else link_to_words(row, row)
-
-
-def link_to_words(row: Model, words: object) -> SafeString:
-    """The same link under other words than the row's own name."""
-    return format_html('<a href="{}">{}</a>', url_of(row), words)
-
-
-def url_of(row: Model) -> str:
+def url_of(row: Model, page: str = "change") -> str:
     """Where the row's page in the admin is."""
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[row.pk])
 
 
 def list_url(model: type[Model], **parameters: object) -> str:
     """Where the model's list is, with search (`q`) or filters."""
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return f"{url}?{urlencode(parameters)}" if parameters else url
-
-
-def _follow(row: Any, path: str) -> Any:
-    for name in path.split("__"):
-        row = getattr(row, name, None)  # a reverse one-to-one that is not there raises an AttributeError too
-    return row

@@ -6,13 +6,11 @@ from typing import Any
 from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -60,59 +58,43 @@ class HistoryMixin:
         if kind is None and row is not None:
             return redirect(self._events_url(row))
         row_id = row.pk if row else _read_id(object_id)
-        told = models.Change.objects.filter(kind=kind.name if kind else "", row_id=row_id)
-        if row is None and not told.exists():
+        found = models.Change.objects.filter(kind=kind.name if kind else "", row_id=row_id)
+        if row is None and not found.exists():
             raise Http404
-        context = self._describe_object(request, row, row_id) | _describe_page(told, request.GET.get(PAGE_VAR))
-        return TemplateResponse(request, "admin/object_history.html", context)
-
-    def _describe_object(self, request: HttpRequest, row: Model | None, row_id: int) -> dict[str, object]:
+        pages = Paginator(found.order_by("-event_id", "-position"), _PER_PAGE)
+        page = pages.get_page(request.GET.get(PAGE_VAR))
         name = str(row) if row else f"{self.opts.verbose_name} {row_id}"
-        may_see = self.has_view_permission(request, row)  # type: ignore[attr-defined]
-        return {
+        context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "module_name": capfirst(self.opts.verbose_name_plural),
-            "has_view_permission": may_see,
-            "object": row if may_see else None,
+            "has_view_permission": self.has_view_permission(request, row),  # type: ignore[attr-defined]
+            "object": row,
             "name": name,
             "title": _("History of %(name)s") % {"name": name},
             "links": [(_("Events"), self._events_url(row))] if row else [],
+            "page": page,
+            "page_var": PAGE_VAR,
+            "page_range": pages.get_elided_page_range(page.number),
+            "lines": _read_lines(list(page.object_list)),
         }
+        return TemplateResponse(request, "admin/object_history.html", context)
 
     def _list_past(self, row: Model) -> list[tuple[failures.Words, str]]:
         events = (gettext_lazy("Events"), self._events_url(row))
         if rows.find_kind(row=row) is None:
             return [events]
-        return [events, (gettext_lazy("History"), history_url(type(row), row.pk))]
+        return [events, (gettext_lazy("History"), columns.url_of(row, "history"))]
 
     def _events_url(self, row: Model) -> str:
         return columns.list_url(models.Event, **self.find_events(row))
-
-
-def history_url(model: type[Model], row_id: int) -> str:
-    """Where the history of the row is, which need not be there any more."""
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_history", args=[row_id])
 
 
 def _read_id(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else 0
 
 
-def _describe_page(told: QuerySet[models.Change], number: str | None) -> dict[str, object]:
-    """One page of a row's changes, newest first, for the template."""
-    pages = Paginator(told.order_by("-event_id", "-position"), _PER_PAGE)
-    page = pages.get_page(number)
-    return {
-        "page": page,
-        "page_var": PAGE_VAR,
-        "page_range": pages.get_elided_page_range(page.number),
-        "lines": _read_lines(list(page.object_list)),
-    }
-
-
-def _read_lines(told: Sequence[models.Change]) -> list[tuple[models.Change, models.Event | None, SafeString]]:
+def _read_lines(found: Sequence[models.Change]) -> list[tuple[models.Change, models.Event | None, SafeString]]:
     """Each change with its event, if that is there, and in words."""
-    events = models.Event.objects.in_bulk([change.event_id for change in told])
-    people = changes.read_people(told)
-    return [(change, events.get(change.event_id), changes.show_columns(change, people)) for change in told]
+    events = models.Event.objects.in_bulk([change.event_id for change in found])
+    people = changes.read_people(found)
+    return [(change, events.get(change.event_id), changes.show_columns(change, people)) for change in found]

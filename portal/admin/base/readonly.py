@@ -1,65 +1,41 @@
-"""What the portal wrote can be read here and nothing else, by superusers too; fast however much there is."""
+"""What the portal wrote can be read here and nothing else, by superusers too."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin import utils
-from django.contrib.admin.views.main import ChangeList
-from django.core.paginator import Paginator
+from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.admin.views.main import ChangeList as AnyChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils.functional import cached_property
-from django.utils.translation import gettext_lazy as _
 
-from portal import failures, models
-from portal.admin.base import found, history, offered
+from portal import models
+from portal.admin.base import changelist, columns, history
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
-    _StackedInline = admin.StackedInline[Any, Any]
-    _Paginator = Paginator[Any]
 else:
-    _ModelAdmin, _StackedInline, _Paginator = admin.ModelAdmin, admin.StackedInline, Paginator
+    _ModelAdmin = admin.ModelAdmin
 
 
-class BoundedPaginator(_Paginator):
-    """Counts no further than an auditor pages."""
+class ReadOnlyAdmin(history.HistoryMixin, changelist.OfferedLookupsMixin, _ModelAdmin):
+    """A list, newest first, and pages of which each field is shown as its type asks for.
 
-    LIMIT: ClassVar[int] = 10_000
-    whole: Any  # the rows with what belongs to them, in order and not filtered
+    Nobody adds, changes or deletes; whoever has Django's permission to view the model reads.
+    """
 
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list
-        return int(rows.order_by().values("pk")[: self.LIMIT].count())
-
-    def page(self, number: Any) -> Any:
-        """The rows of a page by their ids, which an index finds: what belongs to them is joined to no others."""
-        page: Any = super().page(number)
-        page.object_list = self.read_whole(page.object_list)
-        return page
-
-    def read_whole(self, rows: Any) -> Any:
-        """The same rows, of which there are so many at most, read by their ids alone."""
-        return self.whole.filter(pk__in=rows.values("pk"))
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether there may be more rows than were counted."""
-        return self.count >= self.LIMIT or self.count == found.MOST
-
-
-class BoundedChangeList(offered.OfferedChangeList):
-    """A list whose every query says how many rows it wants; without, PostgreSQL may walk through all there are."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        if self.result_count <= self.list_per_page or (self.show_all and self.can_show_all):
-            self.result_list = self.paginator.read_whole(self.queryset[: self.list_max_show_all])
-
-
-class _NoChanges:
-    """Nobody adds, changes or deletes."""
+    actions = None
+    list_per_page = 50
+    list_max_show_all = 0
+    ordering = ("-pk",)
+    paginator = changelist.UncountedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    # Where a row's request is, and its person: a search by a request's number, or by a user name, goes there alone.
+    number_lookup: ClassVar[str] = ""
+    person_lookup: ClassVar[str] = ""
+    # A single word that is one of these as it is written goes there alone, too.
+    name_lookups: ClassVar[tuple[str, ...]] = ()
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -70,56 +46,39 @@ class _NoChanges:
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-
-class ReadOnlyInline(_NoChanges, _StackedInline):
-    """Rows shown on the page of what they belong to."""
-
-    extra = 0
-    can_delete = False
-    show_change_link = True
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Those that are named, or all of the model."""
+        every = [field.name for field in self.opts.concrete_fields if field.name not in ("id", *(self.exclude or ()))]
+        return [
+            tuple(map(self._find_column, line)) if isinstance(line, tuple) else self._find_column(line)
+            for line in self.fields or every
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return utils.flatten(self.fields or ())
+        return utils.flatten(self.get_fields(request, obj))
 
-
-class ReadOnlyAdmin(history.HistoryMixin, offered.OfferedMixin, _NoChanges, _ModelAdmin):
-    """A list, newest first, and pages, for whoever has Django's permission to view the model."""
-
-    actions = None
-    list_per_page = 50
-    ordering = ("-id",)
-    paginator = BoundedPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
-    search_help_text: ClassVar[failures.Words] = _(
-        "R-1042 or 1042 finds by the request's number alone. Of several words each must be found; "
-        'quote a number or a phrase to look for it as text: "1042".'
-    )
-    # Where a row's request is, for a search by its number.
-    number_lookup: ClassVar[str] = ""
-    # Large columns, read only on the page that shows them.
-    deferred: ClassVar[tuple[str, ...]] = ()
+    def _find_column(self, column: Any, *, is_list: bool = False) -> Any:
+        is_field = isinstance(column, str) and (column == "__str__" or not hasattr(type(self), column))
+        return columns.find_column(self.opts.model, column, is_list=is_list) if is_field else column
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer(*self.deferred)
+        related: Any = self.list_select_related or ()
+        return super().get_queryset(request).defer(*columns.list_large(self.model, related))
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return utils.flatten_fieldsets(self.get_fieldsets(request, obj))
-
-    def get_paginator(self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any) -> Any:
-        """One that knows how to read whole rows."""
-        paginator: Any = super().get_paginator(request, queryset, per_page, *args)
-        rows = self.get_queryset(request).order_by(*queryset.query.order_by)
-        related: Any = self.list_select_related
-        paginator.whole = rows.select_related(*related) if related else rows
-        return paginator
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return [self._find_column(column, is_list=True) for column in self.list_display]
 
     def get_sortable_by(self, request: HttpRequest) -> Any:
-        """By id alone: at a million rows any other order would have to be made anew for each page."""
-        return [column for column in self.list_display if getattr(column, "admin_order_field", None) == "id"]
+        return [column for column in self.get_list_display(request) if getattr(column, "admin_order_field", None)]
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return BoundedChangeList
+    def get_paginator(self, request: HttpRequest, queryset: QuerySet[Any], per_page: int, *args: Any) -> Any:
+        paginator: Any = super().get_paginator(request, queryset, per_page, *args)
+        page = request.GET.get(PAGE_VAR, "1")
+        paginator.first = (int(page[:9]) - 1) * per_page if page.isdecimal() else 0
+        return paginator
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[AnyChangeList]:
+        return changelist.UncountedChangeList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -127,24 +86,39 @@ class ReadOnlyAdmin(history.HistoryMixin, offered.OfferedMixin, _NoChanges, _Mod
         """Rows of the request with that number, or with all of the words. Never twice the same row."""
         number = models.read_number(search_term) if self.number_lookup else None
         if number is not None:
-            return queryset.filter(self.find_number(number)), False
+            return self.find_number(queryset, number), False
         try:
-            return queryset.filter(self.search(found.read_search(request.GET, search_term))), False
+            for word in models.read_words(search_term):
+                queryset = self.search(queryset, word)
         except models.UnreadableSearch as error:
             self.message_user(request, str(error), messages.WARNING)
             return queryset.none(), False
+        return queryset, False
 
-    def search(self, asked: found.Asked) -> Q:
-        """Where the rows are that are looked for. Raises UnreadableSearch."""
-        return self.find_words(asked) if asked.words else Q()
+    def find_number(self, rows: QuerySet[Any], number: int) -> QuerySet[Any]:
+        """The rows of the request."""
+        return rows.filter(**{self.number_lookup: number})
 
-    def find_words(self, asked: found.Asked) -> Q:
-        """Where each of the words is in one of the fields that are searched."""
-        places = Q()
-        for word in asked.words:
-            places &= Q.create([(f"{field}__icontains", word) for field in self.search_fields], connector=Q.OR)
-        return places
+    def search(self, rows: QuerySet[Any], word: str) -> QuerySet[Any]:
+        """The rows that have the word. Raises UnreadableSearch."""
+        people = models.User.objects.filter(username__iexact=word) if self.person_lookup else models.User.objects.none()
+        if people:
+            return rows.filter(**{f"{self.person_lookup}__in": people})
+        for lookup in self.name_lookups:
+            if (named := rows.filter(**{lookup: word})).exists():
+                return named
+        return self.search_text(rows, word)
 
-    def find_number(self, number: int) -> Q:
-        """Where the rows of the request are."""
-        return Q((self.number_lookup, number))
+    def search_text(self, rows: QuerySet[Any], word: str) -> QuerySet[Any]:
+        """The rows that have the word in one of the fields that are searched."""
+        if any(_is_search_text(field) for field in self.search_fields):
+            models.check_words([word])
+        places: Any = [
+            (f"{field}__contains", models.fold(word)) if _is_search_text(field) else (f"{field}__icontains", word)
+            for field in self.search_fields
+        ]
+        return rows.filter(Q.create(places, connector=Q.OR)) if places else rows.none()
+
+
+def _is_search_text(field: str) -> bool:
+    return field.endswith("search_entry__words")

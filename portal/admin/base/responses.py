@@ -1,8 +1,6 @@
 """Shows what the provider wrote: laid out where it is JSON, escaped, and never more than a page can bear."""
 
 import json
-import re
-from collections.abc import Iterator
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -12,8 +10,6 @@ from portal.services.mirrors import sanitize
 from portal.services.runtime import hidden
 
 LONGEST = 64 * 1024
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
-_DEEPEST = 40  # further in, lines are indented no more
 
 
 def show_response(
@@ -34,9 +30,9 @@ def show_text(text: str, *, longest: int = LONGEST) -> SafeString | str:
 
 
 def _show(text: str, *, missing: int, longest: int) -> SafeString:
-    shown, used = _lay_out(text, longest=longest) if not missing and _is_json(text) else (text[:longest], longest)
-    missing += len(text[used:].encode(errors="backslashreplace"))
-    box = format_html('<pre class="response" tabindex="0">{}</pre>', sanitize.escape_text(shown))
+    shown = text if missing else _lay_out(text, longest=longest)
+    missing += len(text[longest:].encode(errors="backslashreplace")) if shown is text else 0
+    box = format_html('<pre class="response" tabindex="0">{}</pre>', sanitize.escape_text(shown[:longest]))
     return box if not missing else format_html('{}<p class="cut">{}</p>', box, _say_missing(missing))
 
 
@@ -46,44 +42,11 @@ def _say_missing(missing: int) -> str:
     }
 
 
-def _is_json(text: str) -> bool:
+def _lay_out(text: str, *, longest: int) -> str:
+    """JSON with a line for each member, where that fits and changes nothing but white space; else as it came."""
     try:
-        json.loads(text)
+        laid_out = json.dumps(json.loads(text), indent=2, ensure_ascii=False) if len(text) <= longest else ""
     except (ValueError, RecursionError):  # not JSON, a number with too many digits, or too deep
-        return False
-    return True
-
-
-def _lay_out(text: str, *, longest: int) -> tuple[str, int]:
-    """The JSON text with a line for each member, and how much of it was used.
-
-    Only white space differs from what came: numbers, escapes and repeated names stay as they were written.
-    """
-    pieces: list[str] = []
-    size = 0
-    for piece, position in _indent(text):
-        size += len(piece)
-        if size > longest:
-            return "".join(pieces) or text[:longest], position if pieces else longest
-        pieces.append(piece)
-    return "".join(pieces), len(text)
-
-
-def _indent(text: str) -> Iterator[tuple[str, int]]:
-    """The words with white space before or after them, each with its place in the text."""
-    depth = 0
-    before = ""
-    for match in _TOKEN.finditer(text):
-        word = match.group()
-        if word in "]}":
-            depth -= 1
-            gap = "" if before in ("[", "{") else _break(depth)
-        else:
-            gap = _break(depth) if before in ("[", "{", ",") else " " * (before == ":")
-        depth += word in "[{"
-        before = word
-        yield gap + word, match.start()
-
-
-def _break(depth: int) -> str:
-    return "\n" + "  " * min(depth, _DEEPEST)
+        return text
+    is_same = len(laid_out) <= longest and "".join(laid_out.split()) == "".join(text.split())
+    return laid_out if is_same else text

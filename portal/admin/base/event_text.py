@@ -1,4 +1,4 @@
-"""What an event tells, in a sentence with links: for lists, for the event's own page and for the story of a request."""
+"""What an event says, in a sentence with links: for lists and for the event's own page."""
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -32,37 +32,23 @@ def list_choices() -> list[tuple[str, list[tuple[str, str]]]]:
     ]
 
 
-def tell(event: models.Event) -> SafeString:
-    """Who did what to what, and how it came out."""
-    told = format_html(
-        str(sentences.find_sentence(event.verb)), who=show_actor(event), what=_show_target(event), verb=event.verb
-    )
-    more = _tell_more(event)
-    return format_html("{}: {}", told, more) if more else told
-
-
-def tell_with_code(event: models.Event) -> SafeString:
-    """The same with the verb's code behind it: people search for that."""
-    return format_html('{} <code class="verb">{}</code>', tell(event), event.verb)
+def describe_event(event: models.Event) -> SafeString:
+    """Who did what to what, and how it came out; the verb's code stands behind it."""
+    words = str(sentences.find_sentence(event.verb))
+    sentence = format_html(words, who=show_actor(event), what=_show_target(event), verb=event.verb)
+    outcome = _describe_outcome(event)
+    sentence = format_html("{}: {}", sentence, outcome) if outcome else sentence
+    return format_html('{} <code class="verb">{}</code>', sentence, event.verb)
 
 
 def show_actor(event: models.Event) -> Shown:
     """The person, linked; or the portal, or who called a command on the server."""
     if event.actor_id is not None:
-        url = columns.url_of(models.User(pk=event.actor_id))
-        return format_html('<a href="{}">{}</a>', url, event.actor_name)
+        return columns.link_to(models.User(pk=event.actor_id), event.actor_name)
     caller = event.detail.get("system_user") if isinstance(event.detail, dict) else None
     if caller:
         return _("%(name)s on the server") % {"name": caller}
     return event.actor_name or _("The portal")
-
-
-def show_request(number: int | None) -> Shown:
-    """By number: an event holds no keys to other rows."""
-    if number is None:
-        return columns.NOTHING
-    portal_request = models.Request(pk=number)
-    return format_html('<a href="{}">{}</a>', columns.url_of(portal_request), portal_request.label)
 
 
 def _show_target(event: models.Event) -> Shown:
@@ -70,7 +56,7 @@ def _show_target(event: models.Event) -> Shown:
     name = _name_target(event.target)
     if event.request_number is None:
         return name
-    link, label = show_request(event.request_number), models.Request(pk=event.request_number).label
+    link, label = columns.link_to(models.Request(pk=event.request_number)), f"R-{event.request_number}"
     before, found, after = name.partition(label)
     if found and not after[:1].isdigit():
         return format_html("{}{}{}", before, link, after)
@@ -88,12 +74,12 @@ def _name_target(target: str) -> str:
     return f"{_OTHERWISE[kind]} {name}" if kind in _OTHERWISE else target
 
 
-def _tell_more(event: models.Event) -> Shown:
+def _describe_outcome(event: models.Event) -> Shown:
     """What the event's detail says of how it came out, for those verbs whose sentences leave that open."""
     detail = event.detail if isinstance(event.detail, dict) else {}
     match event.verb:
         case Verb.RESPONSE | Verb.LATE_RESPONSE | Verb.STRAY_RESPONSE:
-            return tell_outcome(str(detail.get("outcome", "")), str(detail.get("failure", "")))
+            return _join_outcome(str(detail.get("outcome", "")), str(detail.get("failure", "")))
         case Verb.PAUSE:
             return columns.show_failure(str(detail.get("cause", ""))) if detail.get("cause") else ""
         case Verb.PROBE if "passed" in detail:
@@ -114,10 +100,8 @@ def _tell_more(event: models.Event) -> Shown:
     return ""
 
 
-def tell_outcome(outcome: str, failure: str) -> Shown:
+def _join_outcome(outcome: str, failure: str) -> Shown:
     """An outcome as people say it, with the failure's code and title."""
     said = str(dict(models.Attempt.Outcome.choices).get(outcome, outcome)).lower()
-    if not failure:
-        return said
-    shown = columns.show_failure(failure)
-    return format_html("{}, {}", said, shown) if said else shown
+    shown = columns.show_failure(failure) if failure else ""
+    return format_html("{}, {}", said, shown) if said and shown else shown or said

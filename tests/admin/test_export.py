@@ -1,0 +1,73 @@
+"""Lists as files: what is searched and filtered, in full."""
+
+import json
+
+import pytest
+
+from portal import models
+from tests.admin import rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def download(anna, sign_in):
+    def download(name: str, query: str = "") -> list[int]:
+        """The ids of the file's rows."""
+        response = sign_in(anna).post(f"/admin/portal/{name}/export.jsonl?{query}")
+        assert response.status_code == 200
+        lines = [json.loads(line) for line in b"".join(response.streaming_content).splitlines()]
+        return [line.get("number") or line["id"] for line in lines]
+
+    return download
+
+
+def test_a_list_is_downloaded_as_it_is_searched_and_filtered_and_in_full(alice, bob, download, monkeypatch):
+    monkeypatch.setattr("portal.services.search.exporting.PAGES", (1, 2))
+    mine = [rows.create_request(alice, note="demo", status="CANCELLED").pk for _ in range(5)]
+    theirs = [rows.create_request(bob, note="demo").pk for _ in range(4)]
+    events = [rows.create_event(alice, verb="adopt", reason=f"demo {number}").pk for number in range(5)]
+
+    assert download("request") == [*theirs[::-1], *mine[::-1]]
+    assert download("request", "o=0&q=demo") == [*mine, *theirs]
+    assert download("request", "status__exact=CANCELLED&type=python") == mine[::-1]
+    assert download("request", f"q={mine[2]}") == [mine[2]]
+    assert download("request", f"q={mine[2]}&status__exact=CANCELLED&type=python") == [mine[2]]
+    assert download("request", "q=ab") == []  # too short to look for, which the page of the list says
+    assert download("request", f"q=demo&requester={bob.pk}&o=0") == theirs
+    assert download("event", "q=demo") == events[::-1]
+    assert download("event", "verb=adopt&o=0") == events
+
+
+def test_a_download_from_the_admin_is_recorded(alice, anna, download, sign_in):
+    rows.create_request(alice)
+    download("request", "status__exact=SUCCEEDED")
+    event = models.Event.objects.get(verb="export")
+    assert (event.actor_name, event.target) == ("anna", "requests")
+    assert event.detail == {"format": "jsonl", "filters": {"status__exact": "SUCCEEDED"}}
+    response = sign_in(anna).post("/admin/portal/event/export.csv?verb=export")
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert (
+        b"".join(response.streaming_content)
+        .decode()
+        .startswith("\ufeffid,at,actor,address,http_request,verb,target,request,")
+    )
+
+
+def test_the_lists_link_to_their_files_with_what_was_chosen(anna, sign_in, alice):
+    for name in ("request", "event"):
+        page = sign_in(anna).get(f"/admin/portal/{name}/?q=alice+demo&o=0").content.decode()
+        assert 'action="export.csv?q=alice+demo&amp;o=0"' in page
+        assert 'action="export.jsonl?q=alice+demo&amp;o=0"' in page
+    assert "export.csv" not in sign_in(anna).get("/admin/portal/attempt/").content.decode()
+
+
+def test_a_file_is_for_those_who_may_see_the_list(alice, sign_in, client):
+    assert sign_in(alice).post("/admin/portal/event/export.csv").status_code == 403
+    assert client.post("/admin/portal/event/export.csv").status_code == 302
+    assert not models.Event.objects.filter(verb="export").exists()
+
+
+def test_a_filter_that_means_nothing_gives_no_file(anna, sign_in):
+    assert sign_in(anna).post("/admin/portal/request/export.csv?nonsense=1").status_code == 400
+    assert not models.Event.objects.filter(verb="export").exists()
