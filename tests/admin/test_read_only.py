@@ -110,7 +110,7 @@ def test_events_are_of_just_that_object(record, alice, anna, sign_in):
 
 
 @pytest.mark.parametrize("name", ["seal", "event"])
-def test_no_page_reads_the_marks_of_a_seal(name, record, anna, sign_in):
+def test_no_page_reads_the_ids_in_a_seal(name, record, anna, sign_in):
     browser = sign_in(anna)
     with CaptureQueriesContext(connection) as queries:
         for address in (

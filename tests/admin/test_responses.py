@@ -61,10 +61,6 @@ def test_no_answer_is_a_dash():
     assert responses.show_response(None) == responses.show_text("") == "–"
 
 
-def test_of_the_beginning_of_a_response_it_is_said_how_much_there_is():
-    assert "96 bytes more are not shown" in str(responses.show_response(b'{"a"', length=100))
-
-
 @pytest.mark.django_db
 def test_the_pages_of_attempt_and_late_response_show_the_response(alice, anna, sign_in):
     attempt = rows.create_attempt(rows.create_request(alice))

@@ -57,14 +57,10 @@ def _narrow(rows: QuerySet[models.Event], form: forms.EventFilterForm) -> QueryS
     asked = form.cleaned_data
     fits = {
         "request_number": asked["request"],
-        "actor_name": asked["person"],
-        "verb": sentences.list_verbs(asked["verb"]),
+        "actor_name__in": asked["person"],
+        "verb__in": sentences.list_verbs(asked["verb"]),
     }
-    for field, value in fits.items():
-        if isinstance(value, (list, tuple)) and value:
-            rows = rows.filter(**({field: value[0]} if len(value) == 1 else {f"{field}__in": value}))
-        elif isinstance(value, int):
-            rows = rows.filter(**{field: value})
+    rows = rows.filter(**{lookup: value for lookup, value in fits.items() if value not in (None, [], ())})
     since, until = asked["since"], asked["until"] and asked["until"] + timedelta(days=1)
     return filters.filter_period(rows, column="at", since=_start_of(since), until=_start_of(until))
 

@@ -12,28 +12,21 @@ from portal.services.runtime import hidden
 LONGEST = 64 * 1024
 
 
-def show_response(
-    body: bytes | memoryview | None, *, length: int | None = None, longest: int = LONGEST
-) -> SafeString | str:
-    """A body as text, without what is hidden. `length`: how long it is in all, where `body` is only its start."""
-    if body is None:
-        return "–"
-    body = bytes(body)
-    missing = (length or len(body)) - len(body)
-    text = hidden.hide(text=body.decode("utf-8", errors="backslashreplace"))
-    return _show(text, missing=missing, longest=longest)
+def show_response(body: bytes | memoryview | None) -> SafeString | str:
+    """A body as text, without what is hidden."""
+    return "–" if body is None else _show(hidden.hide(text=bytes(body).decode("utf-8", errors="backslashreplace")))
 
 
-def show_text(text: str, *, longest: int = LONGEST) -> SafeString | str:
+def show_text(text: str) -> SafeString | str:
     """Stored text, laid out and cut off as a response's body is; nothing in it is hidden."""
-    return _show(text, missing=0, longest=longest) if text else "–"
+    return _show(text) if text else "–"
 
 
-def _show(text: str, *, missing: int, longest: int) -> SafeString:
-    shown = text if missing else _lay_out(text, longest=longest)
-    missing += len(text[longest:].encode(errors="backslashreplace")) if shown is text else 0
-    box = format_html('<pre class="response" tabindex="0">{}</pre>', sanitize.escape_text(shown[:longest]))
-    return box if not missing else format_html('{}<p class="cut">{}</p>', box, _say_missing(missing))
+def _show(text: str) -> SafeString:
+    shown = _lay_out(text)
+    missing = len(text[LONGEST:].encode(errors="backslashreplace")) if shown is text else 0
+    box = format_html('<pre class="response" tabindex="0">{}</pre>', sanitize.escape_text(shown[:LONGEST]))
+    return format_html('{}<p class="cut">{}</p>', box, _say_missing(missing)) if missing else box
 
 
 def _say_missing(missing: int) -> str:
@@ -42,11 +35,11 @@ def _say_missing(missing: int) -> str:
     }
 
 
-def _lay_out(text: str, *, longest: int) -> str:
+def _lay_out(text: str) -> str:
     """JSON with a line for each member, where that fits and changes nothing but white space; else as it came."""
     try:
-        laid_out = json.dumps(json.loads(text), indent=2, ensure_ascii=False) if len(text) <= longest else ""
+        laid_out = json.dumps(json.loads(text), indent=2, ensure_ascii=False) if len(text) <= LONGEST else ""
     except (ValueError, RecursionError):  # not JSON, a number with too many digits, or too deep
         return text
-    is_same = len(laid_out) <= longest and "".join(laid_out.split()) == "".join(text.split())
+    is_same = len(laid_out) <= LONGEST and "".join(laid_out.split()) == "".join(text.split())
     return laid_out if is_same else text

@@ -132,7 +132,7 @@ def hash_signatures(*, lines: list[str]) -> str:
 
 
 def _read_newest() -> models.Seal | None:
-    return models.Seal.objects.order_by("-number").first()
+    return models.Seal.objects.defer("ids").order_by("-number").first()
 
 
 def find_sealed() -> int:
@@ -179,7 +179,7 @@ def describe_state() -> State:
 
 def find_seal(*, event_id: int) -> models.Seal | None:
     """The seal that an event is under; None where it is not sealed yet, or its seal was pruned."""
-    later = models.Seal.objects.filter(last_id__gte=event_id).order_by("last_id").first()
+    later = models.Seal.objects.defer("ids").filter(last_id__gte=event_id).order_by("last_id").first()
     return later if later is not None and later.first_id <= event_id else None
 
 
