@@ -56,7 +56,7 @@ def test_it_goes_on_where_it_was_stopped():
         filling.fill_history(requests=REQUESTS)
 
     assert models.Request.objects.count() == REQUESTS
-    assert verify.verify_log().findings == []
+    assert verify.verify_log(rows=True).findings == []
     with pytest.raises(filling.Refused, match="another number"):
         filling.fill_history(requests=REQUESTS + 1)
 

@@ -215,7 +215,7 @@ def verify_record(sent: Path) -> list[str]:
     """What does not agree with the audit log that the portal kept, sealed and sent to this file."""
     from portal.services.audit import comparison, verify  # only now is Django set up
 
-    report = verify.verify_log()
+    report = verify.verify_log(rows=True)
     try:
         comparison.compare_sent(path=sent, report=report)
     except (OSError, comparison.NothingSent) as error:

@@ -48,7 +48,7 @@ def test_results_are_recorded_before_requests_are_claimed(sandbox, settings, ali
     expected = [("response", number) for number in find_numbers(brought)]
     expected += [("claim", call_number(call)) for call in present.claimed]
     assert list(reversed(events)) == expected
-    assert not verify.verify_log().findings
+    assert not verify.verify_log(rows=True).findings
 
 
 def find_numbers(brought: list[batch.Delivery]) -> list[int]:
@@ -80,7 +80,7 @@ def test_a_result_that_cannot_be_recorded_stops_no_other_and_leaves_nothing(sand
     assert models.Key.objects.get().tick == after == before + 1
 
     assert commit([second]).recorded == [second]
-    assert not verify.verify_log().findings
+    assert not verify.verify_log(rows=True).findings
 
 
 def break_late(delivery: batch.Delivery) -> batch.Delivery:

@@ -421,7 +421,7 @@ def test_a_database_that_was_moved_goes_on(sandbox, doubted, olga):
     event = models.Event.objects.get(verb="confirm-database")
     assert (event.actor_name, event.detail) == ("olga", {"before": "place", "after": "moved"})
     assert list_changes() == ["place"]
-    assert verify.verify_log().findings == []
+    assert verify.verify_log(rows=True).findings == []
 
 
 def test_a_database_that_was_put_back_is_restored(sandbox, doubted, olga):
@@ -430,7 +430,7 @@ def test_a_database_that_was_put_back_is_restored(sandbox, doubted, olga):
     assert (doubted.status, doubted.attempts.get().worker) == ("UNKNOWN", restore.WORKER)
     assert models.Restore.objects.count() == 1
     assert not models.Key.objects.get().is_paused
-    assert verify.verify_log().findings == []
+    assert verify.verify_log(rows=True).findings == []
 
 
 def test_whatever_other_processes_remember_the_response_holds(sandbox, doubted, olga):

@@ -132,7 +132,7 @@ def test_a_workspace_that_two_people_are_given_unasked_is_nobodys_until_an_opera
     space.refresh_from_db()
     assert space.owner == alice
     assert models.Event.objects.get(verb="give-workspace").reason == "It is hers."
-    assert [str(one) for one in verify.verify_log().findings if "all" in str(one)] == []
+    assert [str(one) for one in verify.verify_log(rows=True).findings if "all" in str(one)] == []
 
 
 def test_two_that_queue_again_in_one_workspace_do_not_wait_for_each_other(alice, bob):

@@ -189,10 +189,10 @@ def test_who_lost_the_lease_changes_nothing(sandbox, read, lease):
 def test_the_record_tells_which_types_are_offered_and_notices_a_change(read):
     read({"id": "a"}, {"id": "b"})
     read({"id": "a"})
-    assert not list(verify.verify_log().findings)
+    assert not list(verify.verify_log(rows=True).findings)
 
     models.WorkstationType.objects.filter(name="b").update(withdrawn_at=None)
-    assert "workstation type" in str(verify.verify_log().findings)
+    assert "workstation type" in str(verify.verify_log(rows=True).findings)
 
 
 def test_a_type_of_the_list_is_no_difference_from_the_contract(sandbox, read, alice):
