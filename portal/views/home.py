@@ -4,10 +4,9 @@ from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from portal import models
 from portal.services.people import people
 from portal.services.reports import usual
 from portal.views.components import live, overview, own
@@ -34,7 +33,7 @@ def live_home(request: SignedInRequest) -> HttpResponse:
 @require_POST
 def dismiss(request: SignedInRequest, number: int) -> HttpResponse:
     """Say no more of the releases up to this event."""
-    people.dismiss_releases(person=request.user, until=get_object_or_404(models.Event, pk=number))
+    people.dismiss_releases(person=request.user, until=number)
     return redirect("home")
 
 

@@ -1,6 +1,7 @@
 """What people set for themselves, and who is there to help."""
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from portal import models
@@ -20,9 +21,10 @@ def set_time_zone(*, person: models.User, time_zone: str) -> None:
     audit.record(Verb.SET_TIME_ZONE, stored, by=stored, detail={"before": before, "after": time_zone})
 
 
-def dismiss_releases(*, person: models.User, until: models.Event) -> None:
-    """Say no more to the person of what others released of theirs, up to this event."""
-    models.User.objects.filter(pk=person.pk, last_read_release__lt=until.pk).update(last_read_release=until.pk)
+def dismiss_releases(*, person: models.User, until: int) -> None:
+    """Say no more to the person of what others released of theirs, up to the event with this number."""
+    last = models.Event.objects.filter(pk__lte=until).aggregate(last=Max("pk"))["last"] or 0
+    models.User.objects.filter(pk=person.pk, last_read_release__lt=last).update(last_read_release=last)
 
 
 def name_operators() -> str:
