@@ -207,10 +207,9 @@ def _find_soon(portal_request: models.Request, *, key: models.Key, position: int
     may_begin = portal_request.status == states.QUEUED and not key.is_paused and not portal_request.next_attempt_at
     if portal_request.status != states.SENDING and not may_begin:
         return 0.0
-    sending, following = fair_queue.count_soon(key=key)
-    if (position or 0) > following:
-        return 0.0
-    return max(_SOONEST, (sending + following) / _POLLS_A_SECOND)
+    # What was waiting when it was read may be sent by now, so that fewer wait than its position says.
+    asking, following = fair_queue.count_soon(key=key)
+    return max(_SOONEST, asking / _POLLS_A_SECOND) if (position or 0) <= following else 0.0
 
 
 @require_POST

@@ -10,7 +10,7 @@ from django.utils import timezone
 from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts
-from portal.services.requests import submissions
+from portal.services.requests import fair_queue, submissions
 from portal.services.runtime import workers
 from tests import factories
 
@@ -243,6 +243,14 @@ def test_all_that_are_sent_within_about_a_second_ask_soon(sign_in, alice):
     assert len(list_soon()) == 10 + 6
     models.Key.objects.update(state="RESUMING", cause="402")
     assert len(list_soon()) == 10 + 1, "one at a time"
+
+
+def test_a_position_counts_though_the_requests_before_it_have_been_claimed_meanwhile(alice):
+    factories.submit(alice)
+    factories.claim()
+    assert fair_queue.count_soon(key=models.Key.objects.get()) == (1, 16), (
+        "15 places are free, and one call began just now"
+    )
 
 
 def test_the_more_are_being_sent_the_less_often_each_page_asks(sign_in, alice):

@@ -94,13 +94,13 @@ def _count_queued(
 
 
 def count_soon(*, key: models.Key) -> tuple[int, int]:
-    """How many requests are being sent, and how many of those that wait probably are within a second: as many as calls
-    may begin now, and as many again as began in the last one."""
+    """How many requests are being sent or probably are within a second, and up to which position that holds: as many as
+    calls may begin now, and as many again as began in the last one."""
     rows = _count_under_way(account_id=key.account_id)
     counts, began = {status: count for status, count, _ in rows}, rows[0][2] if rows else 0
     sending = counts.get(models.Request.Status.SENDING, 0)
     following = 1 if key.is_resuming else max(1, began + max(0, settings.PORTAL_CALLS_IN_FLIGHT - sending))
-    return sending, min(counts.get(models.Request.Status.QUEUED, 0), following)
+    return sending + min(counts.get(models.Request.Status.QUEUED, 0), following), following
 
 
 @compiled(account_id=BigIntegerField())
