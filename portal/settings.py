@@ -79,9 +79,12 @@ PORTAL_LISTEN_URL = environment.read_text("PORTAL_LISTEN_URL")
 
 # --- Processes --------------------------------------------------------------------------------------------------------
 
-# A page is work for the processor, of which a process uses one core at a time.
+# A page is work for the processor, of which a process uses one core at a time. On SQLite they wait for one writer.
 WEB_PROCESSES = environment.read_whole_number(
-    "WEB_CONCURRENCY", default=1 if PORTAL_LOCAL else min(environment.count_cores(), 8), least=1, most=64
+    "WEB_CONCURRENCY",
+    default=1 if PORTAL_LOCAL else min(environment.count_cores(), 2 if ON_SQLITE else 8),
+    least=1,
+    most=64,
 )
 WEB_THREADS = 16  # of each web process
 # Of each, too, at most. Four workers may have 44 of PostgreSQL's 100, and the web processes of a machine as many, which
