@@ -324,7 +324,15 @@ def create_record(olga: models.User) -> None:
 
 def check() -> None:
     """As if the audit log had been verified in the night, and was intact."""
-    counts = {"seals": 1_204, "events": 98_765, "pruned": 1_000, "unsealed": 2, "findings": 0}
+    counts = {
+        "seals": 1_204,
+        "events": 98_765,
+        "pruned": 1_000,
+        "unsealed": 2,
+        "rows": 31_415,
+        "not_judged": 12,
+        "findings": 0,
+    }
     ended_at = timezone.now().replace(hour=3, minute=10)
     models.LogCheck.objects.create(begun_at=ended_at - timedelta(minutes=1), ended_at=ended_at, counts=counts)
 
