@@ -163,27 +163,27 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     # Around all others: what they answer by themselves has these headers, too.
-    "portal.middleware.BrowserLimitsMiddleware",
+    "portal.web.middleware.BrowserLimitsMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "portal.middleware.LocalHostMiddleware",
+    "portal.web.middleware.LocalHostMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
-    "portal.middleware.NoFilesMiddleware",  # before anything that could read what was sent
+    "portal.web.middleware.NoFilesMiddleware",  # before anything that could read what was sent
     # Pages are compressed, with a filler of random length: what a page holds cannot be guessed from its size.
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "portal.middleware.PersonMiddleware",
-    "portal.middleware.OriginMiddleware",
-    "portal.middleware.RefusalMiddleware",
-    "portal.middleware.SessionLimitMiddleware",
-    "portal.middleware.SignedInMiddleware",
-    "portal.middleware.TimeZoneMiddleware",
+    "portal.web.middleware.PersonMiddleware",
+    "portal.web.middleware.OriginMiddleware",
+    "portal.web.middleware.RefusalMiddleware",
+    "portal.web.middleware.SessionLimitMiddleware",
+    "portal.web.middleware.SignedInMiddleware",
+    "portal.web.middleware.TimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "portal.middleware.PrivatePagesMiddleware",
-    "portal.middleware.PossiblePathMiddleware",
+    "portal.web.middleware.PrivatePagesMiddleware",
+    "portal.web.middleware.PossiblePathMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -264,7 +264,7 @@ _PREFIX = "__Host-" if PORTAL_HTTPS else ""
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_PREFIX}sessionid", f"{_PREFIX}csrftoken"
 THEME_COOKIE, BROWSER_COOKIE, MESSAGE_COOKIE = f"{_PREFIX}theme", f"{_PREFIX}browser", f"{_PREFIX}messages"
 MESSAGE_STORAGE = "portal.views.messages.MessageStorage"
-SESSION_ENGINE = "portal.sessionstore"
+SESSION_ENGINE = "portal.web.sessionstore"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PORTAL_HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

@@ -19,25 +19,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "environment": set(),
     "local": {"local", "environment"},
     "checks": {"environment", "db"},
-    "client_address": set(),
-    # What gunicorn loads before there is a Django.
-    "web": {"web", "environment", "settings"},
+    "web": {"web", "environment", "settings", "services", "models"},
     "failures": {"failures", "agentstation"},
     "db": {"db"},
     "models": {"models", "failures"},
     "services": {"services", "models", "failures", "agentstation", "db", ""},
     "worker": {"worker", "services", "agentstation", "db", ""},
     "passwords": set(),
-    "sessionstore": {"models"},
     "forms": {"forms", "models", "failures", "passwords"},
     "templatetags": {"templatetags", "models", "failures"},
-    "middleware": {"services", "models", "client_address", "sessionstore", "web"},
-    "streams": {"services"},
-    "views": {
-        *("views", "forms", "services", "failures", "models", "sandbox", "db", ""),
-        *("client_address", "passwords", "sessionstore", "streams"),
-    },
-    "admin": {"streams", "admin", "forms", "services", "failures", "models", "templatetags"},
+    "views": {"views", "web", "forms", "services", "failures", "models", "sandbox", "db", "passwords", ""},
+    "admin": {"web", "admin", "forms", "services", "failures", "models", "templatetags"},
     "management": {"services", "worker", "sandbox", "models", "db", "environment", "local"},
     "settings": {"environment", "local", "sandbox"},
     "urls": {"views"},
@@ -52,7 +44,6 @@ PLAIN = {
     # The catalogue knows nothing of Django but how a text waits for its reader's language.
     "failures": {"django.utils.translation", "django.utils.text", "django.utils.functional"},
     "local": set(),
-    "web": {"gunicorn"},
 }
 LIBRARY = {"requests", "urllib3"}
 # The packages of services, lowest first: each imports only from those before it.

@@ -20,10 +20,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal import client_address, forms, models, passwords, sessionstore
+from portal import forms, models, passwords
 from portal.services.people import people, sessions, throttle
 from portal.views import browser, errors
 from portal.views.http import SignedInRequest
+from portal.web import client_address, sessionstore
 
 _LONGEST_NAME = 150  # characters; nobody has a longer one
 

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from portal.services.search import exporting, finding
-from portal.streams import limit_streams
 from portal.views import history, workstations
 from portal.views.http import SignedInRequest
+from portal.web.streams import limit_streams
 
 
 @require_POST

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from portal import models, sessionstore
+from portal import models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
@@ -26,6 +26,7 @@ from portal.services.reconciliation import timeouts
 from portal.services.reports import configuration
 from portal.services.requests import dispatch, results
 from portal.services.runtime import clients, workers
+from portal.web import sessionstore
 from tests import factories
 from tests.audit.pruning import prune_all
 from tests.browser import Browser

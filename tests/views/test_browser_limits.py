@@ -37,7 +37,7 @@ def test_what_is_refused_tells_it_too(client):
 
 
 def test_nothing_is_around_it():
-    assert settings.MIDDLEWARE[0] == "portal.middleware.BrowserLimitsMiddleware"
+    assert settings.MIDDLEWARE[0] == "portal.web.middleware.BrowserLimitsMiddleware"
 
 
 OPENED = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}

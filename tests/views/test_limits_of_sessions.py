@@ -8,8 +8,9 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 
-from portal import models, sessionstore
+from portal import models
 from portal.services.people import sessions
+from portal.web import sessionstore
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,9 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import RequestFactory
 
-from portal import client_address, middleware, models
+from portal import models
 from portal.services.audit import request_context
+from portal.web import client_address, middleware
 from tests import factories
 
 

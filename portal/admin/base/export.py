@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from portal.admin.base import changelist
 from portal.services.search import exporting
-from portal.streams import limit_streams
+from portal.web.streams import limit_streams
 
 
 class ExportMixin:

@@ -14,7 +14,7 @@ from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.people import invitations, setup, throttle
 from portal.services.reconciliation import wholeness
-from portal.sessionstore import SessionStore
+from portal.web.sessionstore import SessionStore
 
 _SESSIONS, _AWAY = "portal_session", "portal_session_away"
 UNTIL_A_TIME = ("429", "500", "503", "no-connection", "no-answer", "unreadable")

@@ -20,10 +20,11 @@ from django.utils.cache import add_never_cache_headers, patch_vary_headers
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 
-from portal import client_address, models, sessionstore
+from portal import models
 from portal.services.audit import request_context
 from portal.services.people import refusals, sessions
 from portal.services.runtime import limits
+from portal.web import client_address, sessionstore
 from portal.web.arrival import MOST_BODY
 from portal.web.logs import hide_token
 
