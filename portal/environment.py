@@ -19,15 +19,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import environ
 
 _source = environ.FileAwareMapping(os.environ)
-_LEAST_SECRET = 32
 # A random secret has more different characters than that, in whatever way it is written down.
 _LEAST_DIFFERENT = 8
 _SECRET_NAMES = ("SECRET_KEY", "PORTAL_", "AGENTSTATION_", "DATABASE_URL", "EMAIL_URL")
-_FORMER_NAMES = {
-    "PORTAL_SETTLE_GRACE": "PORTAL_RECONCILE_GRACE",
-    "PORTAL_LOOK_INTERVAL": "PORTAL_SCAN_INTERVAL",
-    "PORTAL_DUTY_INTERVAL": "PORTAL_JOB_INTERVAL",
-}
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -41,14 +35,6 @@ def warn(sentence: str) -> None:
     print(f"portal: {sentence}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def warn_of_former_names() -> None:
-    """Say of each setting that has been given under its former name that it is not read, and what it is called now."""
-    for former, present in _FORMER_NAMES.items():
-        for suffix in ("", "_FILE"):
-            if former + suffix in os.environ:
-                warn(f"{former}{suffix} is not read any more: set {present}{suffix} instead.")
-
-
 def read_text(name: str, *, default: str = "") -> str:
     """The setting without surrounding white space, or the default where it is missing or empty."""
     try:
@@ -60,27 +46,16 @@ def read_text(name: str, *, default: str = "") -> str:
     return value or default
 
 
-def read_secret(name: str, *, least: int = _LEAST_SECRET) -> str:
+def read_secret(name: str, *, least: int = 32) -> str:
     """A secret of ours: empty, or not to be guessed, and without a comma, which separates former ones."""
     value = read_text(name)
-    if value:
-        _check_secret(name, value, least=least)
-    return value
-
-
-def read_secrets(name: str) -> list[str]:
-    """Former secrets of ours, with commas between them."""
-    values = read_list(name)
-    for value in values:
-        _check_secret(name, value, least=_LEAST_SECRET)
-    return values
-
-
-def _check_secret(name: str, value: str, *, least: int) -> None:
+    if not value:
+        return value
     if len(value) < least or "," in value:
         stop(f"{name} needs at least {least} characters and no comma, such as `openssl rand -hex 32` prints.")
     if len(set(value)) < _LEAST_DIFFERENT or value.startswith("django-insecure-"):
         stop(f"{name} can be guessed: take a random one, such as `openssl rand -hex 32` prints.")
+    return value
 
 
 def list_open_files() -> list[str]:

@@ -13,7 +13,6 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- How it runs ------------------------------------------------------------------------------------------------------
 
-environment.warn_of_former_names()
 PORTAL_LOCAL = environment.read_flag("PORTAL_LOCAL", default=False)
 PORTAL_HTTPS = environment.read_flag("PORTAL_HTTPS", default=not PORTAL_LOCAL)
 DEBUG = environment.read_flag("DEBUG", default=False)
@@ -70,8 +69,6 @@ else:
         "CONN_HEALTH_CHECKS": True,
     }
 DATABASES = {"default": DATABASE}
-# Of the web server alone: it is wsgi.py that sets it. A migration or a worker's job may take its time.
-PORTAL_STATEMENT_TIMEOUT = environment.read_number("PORTAL_STATEMENT_TIMEOUT", default=15, least=0, most=3600)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Where a pooler stands between, LISTEN needs a way of its own; without it workers look once a second.
@@ -96,8 +93,6 @@ if not SECRET_KEY and PORTAL_LOCAL:
     SECRET_KEY = secret.read_or_make(DATA_DIR / "secret_key")
 if not SECRET_KEY:
     environment.stop("SECRET_KEY is not set. (`make run` needs none: it makes one beside its database.)")
-# Former ones: who is signed in stays so when SECRET_KEY is replaced. Links that were sent end all the same.
-SECRET_KEY_FALLBACKS = environment.read_secrets("SECRET_KEY_FALLBACKS")
 
 # --- The audit log --------------------------------------------------------------------------------------------------
 
@@ -138,9 +133,7 @@ AGENTSTATION_TOTAL_TIMEOUT = environment.read_number("AGENTSTATION_TOTAL_TIMEOUT
 PORTAL_SEND_MARGIN = environment.read_number("PORTAL_SEND_MARGIN", default=5, least=0.1, most=60)
 PORTAL_RECORD_MARGIN = environment.read_number("PORTAL_RECORD_MARGIN", default=60, least=0.1, most=600)
 PORTAL_CALLS_IN_FLIGHT = environment.read_whole_number("PORTAL_CALLS_IN_FLIGHT", default=16, least=1, most=1000)
-PORTAL_RETRY_DELAY = environment.read_number("PORTAL_RETRY_DELAY", default=2, least=0.01, most=300)
 PORTAL_CALLS_PER_MINUTE = environment.read_whole_number("PORTAL_CALLS_PER_MINUTE", default=0, least=0, most=100_000)
-PORTAL_LIMITS = environment.read_flag("PORTAL_LIMITS", default=True)
 PORTAL_RECONCILE_GRACE = environment.read_number("PORTAL_RECONCILE_GRACE", default=60, least=0.1, most=3600)
 PORTAL_SCAN_INTERVAL = environment.read_number("PORTAL_SCAN_INTERVAL", default=300, least=0.1, most=86_400)
 PORTAL_LONGEST_WAIT = environment.read_number("PORTAL_LONGEST_WAIT", default=86_400, least=1, most=31_536_000)
@@ -148,7 +141,8 @@ PORTAL_JOB_INTERVAL = environment.read_number("PORTAL_JOB_INTERVAL", default=5, 
 # A week at least: what is a few days old may still change. A late response may come, a scan may show a workstation, and
 # whoever asked for it on a Friday wants to read on Monday what became of it.
 PORTAL_KEEP_DAYS = environment.read_days("PORTAL_KEEP_DAYS", least=7, most=36_500)
-PORTAL_REFRESH_INTERVAL = environment.read_number("PORTAL_REFRESH_INTERVAL", default=5, least=0.1, most=3600)
+# Constants, but for tests and measurements.
+PORTAL_RETRY_DELAY, PORTAL_REFRESH_INTERVAL, PORTAL_LIMITS = 2.0, 5.0, True
 
 # --- Application ------------------------------------------------------------------------------------------------------
 
@@ -210,7 +204,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "portal.passwords.NotLikeTheirName"},
     {"NAME": "portal.passwords.LongEnough", "OPTIONS": {"min_length": 10}},
     {"NAME": "portal.passwords.NotCommon"},
-    {"NAME": "portal.passwords.NotOurWords", "OPTIONS": {"words": environment.read_list("PORTAL_PASSWORD_WORDS")}},
+    {"NAME": "portal.passwords.NotOurWords"},
     {"NAME": "portal.passwords.NotOnlyDigits"},
 ]
 PASSWORD_HASHERS = ["portal.passwords.GatedHasher"]
@@ -256,7 +250,6 @@ SECURE_CSP = {
 SECURE_SSL_REDIRECT = PORTAL_HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes come over plain http from inside
 SECURE_HSTS_SECONDS = 31_536_000 if PORTAL_HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.read_flag("PORTAL_HSTS_SUBDOMAINS", default=False)
 # Only the owner of the whole domain can decide about its other hosts, or about a list built into browsers.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # No other host of the domain can set these, nor read them, where https is in use.

@@ -26,9 +26,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 _options = connections.settings["default"]["OPTIONS"]
 if "pool" in _options:
     _options["pool"]["max_size"] = settings.WEB_CONNECTIONS
-    if settings.PORTAL_STATEMENT_TIMEOUT:
-        # No page may keep the database busy for longer; whoever asked for it is told (views/errors.py).
-        _options["options"] += f" -c statement_timeout={int(settings.PORTAL_STATEMENT_TIMEOUT * 1000)}ms"
+    # No page may keep the database busy for longer; views/errors.py says so. Migrations and jobs may take their time.
+    _options["options"] += " -c statement_timeout=15s"
 
 # All views are imported by this, and not while the first person waits.
 reverse("home")

@@ -14,10 +14,7 @@ os.environ |= {
     "PORTAL_LOCAL": "1",
     "SECRET_KEY": "only-for-tests-" + "x" * 50,
     "AGENTSTATION_API_KEY": "",
-    "PORTAL_RETRY_DELAY": "0.01",
-    "PORTAL_REFRESH_INTERVAL": "0.1",
     "PORTAL_JOB_INTERVAL": "0.1",
-    "PORTAL_LIMITS": "off",  # tests of limits switch them on; most others do in a second what takes people an hour
 }
 os.environ.setdefault("DATABASE_URL", f"sqlite:///{FOLDER}/portal.sqlite3")
 
@@ -27,6 +24,8 @@ from portal.settings import DATABASE, ON_SQLITE  # noqa: E402
 if ON_SQLITE:
     # In a file: other threads and processes see it, and WAL is what runs in earnest.
     DATABASE["TEST"] = {"NAME": f"{FOLDER}/test.sqlite3"}
+PORTAL_RETRY_DELAY, PORTAL_REFRESH_INTERVAL = 0.01, 0.1
+PORTAL_LIMITS = False  # tests of limits switch them on; most others do in a second what takes people an hour
 STATIC_ROOT = FOLDER / "static"
 STATIC_ROOT.mkdir()
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from portal import environment
 from portal.services.audit import rows
 from portal.services.runtime import clients
 from portal.worker import scheduler
@@ -64,11 +63,6 @@ def test_a_number_s_default_and_limits_are_those_of_the_code():
         default, limits, _ = table[name]
         assert limits.startswith(f"{given['least']} to {given['most']}"), name
         assert default == given.get("default", "for ever"), name
-
-
-def test_former_names_are_documented_with_the_settings():
-    text = SETTINGS.read_text()
-    assert not [name for name in environment._FORMER_NAMES if f"`{name}`" not in text]
 
 
 def test_all_kinds_of_audited_rows_are_documented():

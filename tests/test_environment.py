@@ -37,7 +37,6 @@ def read(monkeypatch):
         ("read_secret", "x" * 50, {}),
         ("read_secret", f"django-insecure-{SECRET * 3}", {}),
         ("read_secret", f"{SECRET * 3}", {"least": 50}),
-        ("read_secrets", f"abcdefgh{SECRET * 3},{SECRET}", {}),
         ("read_networks", f"proxy-{SECRET}", {"default": ""}),
         ("read_networks", "10.0.0.2/16", {"default": ""}),
         ("read_networks", "fe80::1%eth0", {"default": ""}),
@@ -47,9 +46,6 @@ def read(monkeypatch):
         ("read_number", "3", {"default": 1, "least": 0, "most": 2}),
         ("read_number", "nan", {"default": 1, "least": 0, "most": 2}),
         ("read_whole_number", "1.5", {"default": 1, "least": 0, "most": 2}),
-        ("read_days", SECRET, {"least": 7, "most": 9}),
-        ("read_days", "0", {"least": 7, "most": 9}),
-        ("read_days", "-7", {"least": 7, "most": 9}),
         ("read_days", "6", {"least": 7, "most": 9}),
         ("read_days", "10", {"least": 7, "most": 9}),
         ("read_days", "7.5", {"least": 7, "most": 9}),
@@ -105,8 +101,6 @@ def test_a_wrong_value_stops_with_one_line_that_does_not_show_it(read, reader, v
         ("read_text", "  $x \n", {}, "$x"),
         ("read_secret", "", {}, ""),
         ("read_secret", "0123456789abcdef" * 2, {}, "0123456789abcdef" * 2),
-        ("read_secrets", "", {}, []),
-        ("read_secrets", f"{'abcdefgh' * 4}, {'hgfedcba' * 4}", {}, ["abcdefgh" * 4, "hgfedcba" * 4]),
         (
             "read_networks",
             "10.0.0.2, 10.1.0.0/16,::1",
@@ -149,18 +143,6 @@ def test_a_value_may_come_from_a_file(monkeypatch, tmp_path):
     assert environment.read_text("KEPT") == "from-a-file"
     with pytest.raises(SystemExit, match="GONE_FILE"):
         environment.read_text("GONE")
-
-
-def test_a_former_name_is_told_with_the_present_one(monkeypatch, capsys):
-    monkeypatch.setenv("PORTAL_SETTLE_GRACE", "30")
-    monkeypatch.setenv("PORTAL_DUTY_INTERVAL_FILE", "/somewhere")
-
-    environment.warn_of_former_names()
-
-    assert capsys.readouterr().err.splitlines() == [
-        "portal: PORTAL_SETTLE_GRACE is not read any more: set PORTAL_RECONCILE_GRACE instead.",
-        "portal: PORTAL_DUTY_INTERVAL_FILE is not read any more: set PORTAL_JOB_INTERVAL_FILE instead.",
-    ]
 
 
 def test_a_secret_key_is_made_once_and_only_for_its_owner(tmp_path):

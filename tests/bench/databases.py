@@ -35,6 +35,7 @@ def prepare(*, vendor: str, requests: int) -> dict[str, str]:
         "AGENTSTATION_API_KEY": "",
         "SECRET_KEY": "",
         "DATABASE_URL": url,
+        "DJANGO_SETTINGS_MODULE": "tests.rehearsal",
         "PORTAL_LIMITS": "off",
     }
     for words in (

@@ -26,7 +26,6 @@ _LONG_PAUSE = 60.0  # seconds
 def open_portal(environment: dict[str, str]) -> None:
     """Set Django up with the environment of the portal's processes. Once in a process."""
     os.environ.update(environment)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "portal.settings"
     django.setup()
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # what it says of a crash is known here
 

@@ -263,6 +263,7 @@ class Stage:
             "PORTAL_AUDIT_STREAM": f"file://{self.sent}",
             "PYTHONFAULTHANDLER": "1",
             "PORTAL_LOCAL": "1",
+            "DJANGO_SETTINGS_MODULE": "tests.rehearsal",
             "PORTAL_LIMITS": "off",
             "SECRET_KEY": secrets.token_hex(32),
             # A copy of the database, or another key, matters only where the provider is a real one.

@@ -48,6 +48,7 @@ class Portal:
             "PORT": str(self.port),
             "PORTAL_SANDBOX_PORT": str(self.sandbox_port),
             "DATABASE_URL": f"sqlite:///{self.folder}/portal.sqlite3",
+            "DJANGO_SETTINGS_MODULE": "tests.rehearsal",
             "AGENTSTATION_TOTAL_TIMEOUT": "8",
             "PORTAL_RETRY_DELAY": "0.2",
         }

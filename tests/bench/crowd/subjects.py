@@ -61,7 +61,8 @@ class Site:
         self.store = stores.KINDS[vendor](folder, self.name.lower().replace("+", "_plus"))
         self.port = ports.find_port()
         self.environment = proxied.make_environment(database_url=self.store.url, port=self.port)
-        self.environment |= {"AGENTSTATION_BASE_URL": provider.base_url, "PORTAL_LIMITS": "off", **self.settings}
+        self.environment |= {"DJANGO_SETTINGS_MODULE": "tests.rehearsal", "PORTAL_LIMITS": "off"}
+        self.environment |= {"AGENTSTATION_BASE_URL": provider.base_url, **self.settings}
 
     def prepare(self) -> None:
         """Make all that does not belong to a measurement."""
