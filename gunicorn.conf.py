@@ -5,9 +5,7 @@ import os
 # Settings are read here, too, so that a wrong one stops the start and not one worker process after the other.
 from portal import environment, settings
 
-_local = environment.read_flag("PORTAL_LOCAL", default=False)
 _port = environment.read_whole_number("PORT", default=8000, least=1, most=65535)
-
 bind = f"{settings.PORTAL_BIND}:{_port}"
 # Threads, because a page waits for the database and not for the processor; none of them waits for a client.
 worker_class = "portal.web.worker.Worker"
@@ -26,7 +24,7 @@ forwarder_headers = ""
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (heartbeats must not wait for a disk)
 logger_class = "portal.web.logs.Logger"
-accesslog = None if _local else "-"
+accesslog = None if settings.PORTAL_LOCAL else "-"
 # gunicorn's own format, and the id by which the events of a page are found.
 access_log_format = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s" %({x-request-id}o)s'
-loglevel = "warning" if _local else "info"
+loglevel = "warning" if settings.PORTAL_LOCAL else "info"

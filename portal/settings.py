@@ -46,10 +46,8 @@ else:
     DATA_DIR = BASE_DIR / "data"
     # A worker that is paused while it holds the key row would stop all others: PostgreSQL ends its transaction, before
     # the others give up waiting for the lock. Its compiler costs more than it saves where queries are short. A server
-    # that vanished without a word is noticed within half a minute; by itself TCP waits for hours.
-    # While idle only the dispatcher holds a connection, so a few serve many threads. A web process has fewer
-    # (WEB_CONNECTIONS).
-    # A claim that a crash takes back would be sent twice: a commit is on disk before it counts, whatever the role says.
+    # that vanished without a word is noticed within half a minute; by itself TCP waits for hours. A claim that a crash
+    # takes back would be sent twice: a commit is on disk before it counts, whatever the role says.
     DATABASE |= {
         "OPTIONS": {
             "connect_timeout": 10,
@@ -58,9 +56,8 @@ else:
             "keepalives_count": 3,
             "tcp_user_timeout": 25_000,  # milliseconds
             **DATABASE.get("OPTIONS", {}),
-            # After five minutes, which is the default, the pool's next try would be as many minutes away. What a rush
-            # has opened is closed soon, one connection every `max_idle` seconds: a pool uses all it has in turn, and
-            # the more there are, the longer each has slept.
+            # By default a pool tries again after minutes. What a rush has opened is closed soon: a pool uses all
+            # connections in turn, and the more there are, the longer each has slept.
             "pool": {"min_size": 1, "max_size": 10, "timeout": 20, "reconnect_timeout": 20, "max_idle": 5},
             # Two threads of a frozen worker may keep the key's lock one after the other: less than others wait for it.
             "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=3s -c jit=off "
@@ -84,8 +81,8 @@ WEB_PROCESSES = environment.read_whole_number(
     most=64,
 )
 WEB_THREADS = 16  # of each web process
-# Of each, too, at most. Four workers may have 44 of PostgreSQL's 100, and the web processes of a machine as many, which
-# leaves some to people. Fewer than threads: a thread has one only while it makes a page.
+# Of each, at most. Four workers may have 44 of PostgreSQL's 100, the web processes of a machine as many. Fewer than
+# threads: a thread has one only while it makes a page.
 WEB_CONNECTIONS = max(2, min(10, 44 // WEB_PROCESSES))
 
 SECRET_KEY = environment.read_secret("SECRET_KEY", least=50)
@@ -138,8 +135,7 @@ PORTAL_RECONCILE_GRACE = environment.read_number("PORTAL_RECONCILE_GRACE", defau
 PORTAL_SCAN_INTERVAL = environment.read_number("PORTAL_SCAN_INTERVAL", default=300, least=0.1, most=86_400)
 PORTAL_LONGEST_WAIT = environment.read_number("PORTAL_LONGEST_WAIT", default=86_400, least=1, most=31_536_000)
 PORTAL_JOB_INTERVAL = environment.read_number("PORTAL_JOB_INTERVAL", default=5, least=0.1, most=3600)
-# A week at least: what is a few days old may still change. A late response may come, a scan may show a workstation, and
-# whoever asked for it on a Friday wants to read on Monday what became of it.
+# A week at least: what is a few days old may still change, by a late response for example.
 PORTAL_KEEP_DAYS = environment.read_days("PORTAL_KEEP_DAYS", least=7, most=36_500)
 # Constants, but for tests and measurements.
 PORTAL_RETRY_DELAY, PORTAL_REFRESH_INTERVAL, PORTAL_LIMITS = 2.0, 5.0, True
