@@ -66,7 +66,6 @@ else:
         "CONN_HEALTH_CHECKS": True,
     }
 DATABASES = {"default": DATABASE}
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Where a pooler stands between, LISTEN needs a way of its own; without it workers look once a second.
 PORTAL_LISTEN_URL = environment.read_text("PORTAL_LISTEN_URL")
@@ -210,7 +209,6 @@ LOGOUT_REDIRECT_URL = "login"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = environment.read_time_zone("PORTAL_TIME_ZONE", default="UTC")
-USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
@@ -255,16 +253,12 @@ THEME_COOKIE, BROWSER_COOKIE, MESSAGE_COOKIE = f"{_PREFIX}theme", f"{_PREFIX}bro
 MESSAGE_STORAGE = "portal.views.messages.MessageStorage"
 SESSION_ENGINE = "portal.web.sessionstore"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PORTAL_HTTPS
-SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 60 * 60
 # Whom people turn to, in words: a name, a mail address, a channel.
 PORTAL_SUPPORT_CONTACT = environment.read_text("PORTAL_SUPPORT_CONTACT")
 # Seconds without doing anything after which somebody is signed out; at most 30 minutes for who sees everything.
 PORTAL_IDLE_LIMIT = environment.read_number("PORTAL_IDLE_LIMIT", default=4 * 60 * 60, least=1800, most=43_200)
-X_FRAME_OPTIONS = "DENY"
-# Of one whose path has a token: BrowserLimitsMiddleware.
-SECURE_REFERRER_POLICY = "same-origin"
 
 LOGGING = {
     "version": 1,
