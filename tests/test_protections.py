@@ -16,7 +16,7 @@ from portal import models
 from portal.db import clock
 from portal.services.key import circuit_breaker
 from portal.services.reconciliation import matching, reconcile
-from portal.services.requests import dispatch, fair_queue, results, retry_policy
+from portal.services.requests import dispatch, results, retry_policy
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.chaos import books, clocks, inside
@@ -189,15 +189,9 @@ def claim_unconditionally(monkeypatch) -> None:
 
 def take_all_for_due(monkeypatch) -> None:
     monkeypatch.setattr(models.Request.objects.none().__class__, "due", lambda self, account: self.order_by("id"))
-    # Their SQL, with the condition, may have been written already.
-    for module, name in (
-        (dispatch, "_read_accounts"),
-        (dispatch, "_read_claimable"),
-        (fair_queue, "read_oldest"),
-        (fair_queue, "_read_own"),
-    ):
-        make: Callable[..., QuerySet[Any]] = vars(module)[name].__wrapped__
-        monkeypatch.setattr(module, name, lambda make=make, **given: list(make(**given)))
+    # Its SQL, with the condition, may have been written already.
+    make: Callable[..., QuerySet[Any]] = vars(dispatch)["_read_claimable"].__wrapped__
+    monkeypatch.setattr(dispatch, "_read_claimable", lambda **given: list(make(**given)))
 
 
 def write_attempt_after_the_call(monkeypatch) -> None:

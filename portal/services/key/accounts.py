@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import BigIntegerField, CharField, QuerySet
+from django.db.models import QuerySet
 
 from portal import models
 from portal.models.clock import Now
@@ -43,16 +43,13 @@ def get_current_account(*, among: Sequence[models.Account] | None = None) -> mod
 
 def is_key_accepted(*, account: models.Account) -> bool:
     """Whether this process's key is known to reach the account, and the account is in use."""
-    return bool(_read_accepted(account_id=account.pk, fingerprint=fingerprint_key(account=account)))
+    return list_accepted(account_id=account.pk, fingerprint=fingerprint_key(account=account)).exists()
 
 
 def list_accepted(*, account_id: int, fingerprint: str) -> QuerySet[models.Credential]:
     """A key as one that the account is known to accept: one row, or none."""
     accepted = models.Credential.objects.accepted().filter(account=account_id, account__retired_at=None)
     return accepted.filter(fingerprint=fingerprint)
-
-
-_read_accepted = compiled(account_id=BigIntegerField(), fingerprint=CharField())(list_accepted)
 
 
 def fingerprint_key(*, account: models.Account) -> str:

@@ -3,12 +3,11 @@
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import BigIntegerField, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from portal import models
 from portal.models.clock import Now
-from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import circuit_breaker, key_lock
@@ -23,8 +22,7 @@ def note_sharing(*, account: models.Account, lag: timedelta) -> None:
     """
     if account.shared_at is not None:
         return
-    orphans = _read_orphans(account_id=account.pk, after=account.unshared_tick)
-    stranger = next((row for row in orphans if not (_is_lost(row, lag=lag) or _is_explained(row))), None)
+    stranger = next((row for row in _list_orphans(account) if not (_is_lost(row, lag=lag) or _is_explained(row))), None)
     if stranger is None:
         return
     with transaction.atomic():
@@ -52,10 +50,10 @@ def clear_sharing(*, actor: models.User, account: models.Account) -> None:
     audit.record(Verb.CLEAR_SHARING, key.account, by=actor, detail=change)
 
 
-@compiled(account_id=BigIntegerField(), after=BigIntegerField())
-def _read_orphans(*, account_id: int, after: int) -> QuerySet[models.Workstation]:
-    orphans = models.Workstation.objects.orphans().filter(account=account_id, listed_tick__gt=after, made_for=None)
-    return orphans.select_related("account").order_by("id")
+def _list_orphans(account: models.Account) -> QuerySet[models.Workstation]:
+    """Those that were listed since an operator said that nobody else uses the key."""
+    orphans = models.Workstation.objects.orphans().filter(account=account, made_for=None)
+    return orphans.filter(listed_tick__gt=account.unshared_tick).select_related("account").order_by("id")
 
 
 def _is_lost(stranger: models.Workstation, *, lag: timedelta) -> bool:

@@ -5,11 +5,9 @@ from datetime import datetime, timedelta
 from math import inf
 
 from django.db import transaction
-from django.db.models import DateTimeField, QuerySet
 
 from portal import agentstation, models
 from portal.db import clock
-from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 
@@ -42,7 +40,7 @@ class SteadyClock:
         now = clock.read_clock()
         after = self._boottime()
         step = self._compare(least=now.timestamp() - after, most=now.timestamp() - before)
-        ahead = set(_find_claimed(after=now + SLACK))
+        ahead = set(models.Attempt.objects.filter(claimed_at__gt=now + SLACK).values_list("pk", flat=True))
         self.step, self.interval = (step if token == self._token else 0.0), after - self._observed_at
         if step or token != self._token or ahead - self._ahead:
             self._steady_since = after
@@ -71,11 +69,6 @@ class SteadyClock:
             least, most = max(least, self._least_ahead), min(most, self._most_ahead)
         self._least_ahead, self._most_ahead = least, most
         return gap if abs(gap) > _STEP else 0.0
-
-
-@compiled(after=DateTimeField())
-def _find_claimed(*, after: datetime) -> QuerySet[models.Attempt, int]:
-    return models.Attempt.objects.filter(claimed_at__gt=after).values_list("pk", flat=True)
 
 
 @transaction.atomic

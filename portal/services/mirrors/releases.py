@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from portal import agentstation, failures, models
 from portal.db import clock, release_connection
 from portal.models.clock import Now
-from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials, key_lock, pace
@@ -100,7 +99,7 @@ def claim_release() -> Release | None:
     Looks without a lock first, so that an idle sender does not take SQLite's only write lock.
     """
     boottime = agentstation.boottime()
-    if not _find_wished():
+    if not models.Workstation.objects.live().filter(release_requested_at__isnull=False).exists():
         return None  # an idle sender asks for no more
     account = accounts.get_current_account()
     if not models.Workstation.objects.due_for_release(account).exists() or not circuit_breaker.is_confirmed(
@@ -117,11 +116,6 @@ def claim_release() -> Release | None:
         ):
             return None
         return _claim(stored, boottime=boottime)
-
-
-@compiled()
-def _find_wished() -> QuerySet[models.Workstation, int]:
-    return models.Workstation.objects.live().filter(release_requested_at__isnull=False).values_list("pk", flat=True)[:1]
 
 
 def _claim(stored: models.Workstation, *, boottime: float) -> Release | None:

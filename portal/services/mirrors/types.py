@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import BigIntegerField, QuerySet
 
 from portal import agentstation, failures, models
 from portal.db import release_connection
 from portal.models.clock import Now
-from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker
@@ -27,15 +25,10 @@ def list_offered_types(*, account: models.Account | None = None) -> list[models.
     These have no rows.
     """
     account = account or accounts.get_current_account()
-    return _read_listed(account_id=account.pk) or [
+    listed = models.WorkstationType.objects.filter(account=account, withdrawn_at=None)
+    return list(listed.defer("raw").order_by("id")) or [
         models.WorkstationType(account=account, name=name) for name in models.Request.Type.values
     ]
-
-
-@compiled(account_id=BigIntegerField())
-def _read_listed(*, account_id: int) -> QuerySet[models.WorkstationType]:
-    listed = models.WorkstationType.objects.filter(account=account_id, withdrawn_at=None)
-    return listed.defer("raw").order_by("id")
 
 
 def list_known_types() -> list[str]:

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import BigIntegerField, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import models
-from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services.reconciliation import listinglag, restore, review, unresolved
 
@@ -80,23 +78,12 @@ def read_request_history(*, portal_request: models.Request, was_claimed: bool = 
     """
     if not was_claimed and portal_request.status == models.Request.Status.QUEUED:
         return RequestHistory(portal_request=portal_request, attempts=(), events=())
-    events = _read_events(number=portal_request.pk)
-    attempts = _read_attempts(number=portal_request.pk)
+    events = list(models.Event.objects.filter(request_number=portal_request.pk).order_by("id"))
+    rows = models.Attempt.objects.filter(request=portal_request).defer("response").order_by("number")
+    read_with = ("late_response", "request__requester", "request__account", "request__workstation__workspace")
+    attempts = list(rows.select_related(*read_with))
     now = attempts[-1].request if attempts else portal_request
     return RequestHistory(portal_request=now, attempts=attempts, events=events)
-
-
-@compiled(number=BigIntegerField())
-def _read_events(*, number: int) -> QuerySet[models.Event]:
-    return models.Event.objects.filter(request_number=number).order_by("id")
-
-
-@compiled(number=BigIntegerField())
-def _read_attempts(*, number: int) -> QuerySet[models.Attempt]:
-    rows = models.Attempt.objects.filter(request=number).defer("response").order_by("number")
-    return rows.select_related(
-        "late_response", "request__requester", "request__account", "request__workstation__workspace"
-    )
 
 
 def list_steps(*, request_history: RequestHistory) -> list[Step]:

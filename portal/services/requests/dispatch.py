@@ -82,12 +82,11 @@ class Result:
 
 def look_for_requests() -> tuple[models.Account, bool]:
     """The account that this process serves, and whether a request of it waits for nothing but its turn."""
-    account = accounts.get_current_account(among=_read_accounts())
+    account = accounts.get_current_account(among=list(_list_accounts()))
     return account, getattr(account, "is_any_due", False)  # one that was made just now has none
 
 
-@compiled()
-def _read_accounts() -> QuerySet[models.Account]:
+def _list_accounts() -> QuerySet[models.Account]:
     return accounts.list_in_use().annotate(is_any_due=Exists(models.Request.objects.due(OuterRef("pk"))))
 
 
@@ -111,7 +110,7 @@ def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) 
         if len(admitted) == len(found):
             break
         # One has left the queue, and its requester's next may be due.
-        oldest = fair_queue.read_oldest(account_id=key.account_id, most=room - len(calls))
+        oldest = list(fair_queue.list_oldest(account_id=key.account_id, most=room - len(calls)))
     return calls
 
 

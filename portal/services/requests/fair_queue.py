@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 from itertools import zip_longest
 
 from django.conf import settings
-from django.db.models import BigIntegerField, Count, DateTimeField, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from portal import models
 from portal.models.clock import Now
-from portal.models.compiled import compiled
 from portal.services.requests import submitters
 
 
@@ -29,9 +28,6 @@ def list_oldest(*, account_id: int, most: int) -> QuerySet[models.Request]:
     return _lock_due(account_id).filter(pk__in=heads).order_by(_read_turn(account_id, of="requester"), "requester")
 
 
-read_oldest = compiled(account_id=BigIntegerField())(list_oldest)
-
-
 def add_further(*, oldest: Sequence[models.Request], most: int) -> list[models.Request]:
     """The next requests, at most so many: everybody's oldest, which are given, and what else these people have.
 
@@ -41,7 +37,7 @@ def add_further(*, oldest: Sequence[models.Request], most: int) -> list[models.R
         return list(oldest[:most])
     # Each of the others gets one at least, so nobody can need more than this.
     left = most - len(oldest) + 1
-    queues = [_read_own(account_id=row.account_id, requester_id=row.requester_id, most=left) for row in oldest]
+    queues = [_lock_due(row.account_id).filter(requester=row.requester_id)[:left] for row in oldest]
     # Whoever has had a turn is behind all others: first everybody's oldest, then everybody's second.
     return [row for turn in zip_longest(*queues) for row in turn if row is not None][:most]
 
@@ -52,13 +48,8 @@ def _read_turn(account_id: int, *, of: str) -> Coalesce:
     return Coalesce(Subquery(claimed.order_by("-claimed_tick").values("claimed_tick")[:1]), 0)
 
 
-@compiled(account_id=BigIntegerField(), requester_id=BigIntegerField())
-def _read_own(*, account_id: int, requester_id: int, most: int) -> QuerySet[models.Request]:
-    """A person's, oldest first."""
-    return _lock_due(account_id).filter(requester=requester_id)[:most]
-
-
 def _lock_due(account_id: int) -> QuerySet[models.Request]:
+    """Those that are due, a person's oldest first."""
     due = models.Request.objects.due(account_id)
     last = models.Attempt.objects.filter(request=OuterRef("pk")).order_by("-number").values("number")[:1]
     has_more = Exists(due.filter(requester=OuterRef("requester")).exclude(pk=OuterRef("pk")))
@@ -81,7 +72,6 @@ def find_position(*, portal_request: models.Request) -> int:
     return place + before
 
 
-@compiled(account_id=BigIntegerField(), queued_at=DateTimeField(), number=BigIntegerField())
 def _count_queued(
     *, account_id: int, queued_at: datetime, number: int
 ) -> QuerySet[models.Request, tuple[int, int, int, int]]:
@@ -103,7 +93,6 @@ def count_soon(*, key: models.Key) -> tuple[int, int]:
     return sending + min(counts.get(models.Request.Status.QUEUED, 0), following), following
 
 
-@compiled(account_id=BigIntegerField())
 def _count_under_way(*, account_id: int) -> QuerySet[models.Request, tuple[str, int, int]]:
     """Of each status: how many requests have it, and how many calls began in the last second."""
     states = (models.Request.Status.QUEUED, models.Request.Status.SENDING)

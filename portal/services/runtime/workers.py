@@ -6,11 +6,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from django.db.models import QuerySet
-
 from portal import models
 from portal.models.clock import Now
-from portal.models.compiled import compiled
 
 _SEEN_LATELY = timedelta(seconds=30)
 _KEPT = timedelta(days=7)
@@ -73,11 +70,10 @@ def prune_workers() -> None:
     models.Worker.objects.filter(seen_at__lt=Now() - _KEPT).delete()
 
 
-@compiled()
-def list_living() -> QuerySet[models.Worker, str]:
+def list_living() -> list[str]:
     """The names of the workers that have been seen in the last half minute."""
     living = models.Worker.objects.filter(stopped_at=None, seen_at__gte=Now() - _SEEN_LATELY)
-    return living.order_by("name").values_list("name", flat=True)
+    return list(living.order_by("name").values_list("name", flat=True))
 
 
 def is_worker_alive() -> bool:
