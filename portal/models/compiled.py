@@ -1,26 +1,20 @@
-"""Queries and inserts whose SQL is written once, for those that run all the time.
+"""Queries whose SQL is written once, for those that run all the time.
 
 Django takes longer to write the SQL of a query than a database to answer it, and writes it anew for each run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, wraps
-from itertools import batched
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Field, Model, QuerySet
-from django.db.models.expressions import DatabaseDefault
-from django.db.models.sql import InsertQuery
+from django.db.models import Expression, Field, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.transaction import TransactionManagementError
 
 _Given = ParamSpec("_Given")
 _Row = TypeVar("_Row")
-type _Fields = tuple["Field[Any, Any]", ...]
-
-_MOST_INSERTED = 16  # rows at once
 
 
 def compiled(
@@ -102,57 +96,3 @@ def _copy[Kind](one: Kind, **changes: object) -> Kind:
     new = object.__new__(type(one))
     vars(new).update(vars(one), **changes)
     return new
-
-
-def insert_rows(rows: Sequence[Model]) -> None:
-    """Insert new rows of one model, as `bulk_create` does.
-
-    All leave the same columns to the database, or it raises ValueError. Values are no expressions.
-    """
-    left = _list_left(rows[0])
-    if any(_list_left(row) != left for row in rows):
-        raise ValueError("the rows leave different columns to the database")
-    insert = _write_insert(type(rows[0]), left)
-    for some in batched(rows, _MOST_INSERTED, strict=False):
-        insert.run(some)
-
-
-def _list_left(row: Model) -> _Fields:
-    """The columns that the database is to choose: those with its default, and the id of a new row."""
-    return tuple(field for field in row._meta.concrete_fields if _is_left(getattr(row, field.attname), field=field))
-
-
-def _is_left(value: Any, *, field: "Field[Any, Any]") -> bool:
-    return isinstance(value, DatabaseDefault) or (field.primary_key and value is None)
-
-
-@cache
-def _write_insert(model: type[Model], left: _Fields) -> "_Insert":
-    return _Insert(model, left)
-
-
-class _Insert:
-    """An insert, and its SQL. Runs share both, and change neither."""
-
-    def __init__(self, model: type[Model], left: _Fields) -> None:
-        self._left, self._given = left, [field for field in model._meta.concrete_fields if field not in left]
-        quote, table = connection.ops.quote_name, model._meta.db_table
-        columns = ", ".join(quote(str(field.column)) for field in self._given)
-        self._into = f"INSERT INTO {quote(table)} ({columns}) VALUES "  # noqa: S608 (our own names)
-        self._row = f"({', '.join(['%s'] * len(self._given))})"
-        self._returning = f" {connection.ops.returning_columns(left)[0]}"
-        self._compiler = InsertQuery(model).get_compiler(connection=connection)
-        self._converters = self._compiler.get_converters([field.get_col(table) for field in left])
-
-    def run(self, rows: Sequence[Model]) -> None:
-        """Insert the rows, and give them what the database chose."""
-        sql = self._into + ", ".join([self._row] * len(rows)) + self._returning
-        own = connections[DEFAULT_DB_ALIAS]  # Django's `connection` looks for it at each use
-        params = [field.get_db_prep_save(getattr(row, field.attname), own) for row in rows for field in self._given]
-        with own.cursor() as cursor:
-            cursor.execute(sql, params)
-            chosen = cursor.fetchall() if self._left else [()] * len(rows)
-        for row, values in zip(rows, self._compiler.apply_converters(chosen, self._converters), strict=True):
-            for field, value in zip(self._left, values, strict=True):
-                setattr(row, field.attname, value)
-            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS

@@ -1,19 +1,18 @@
-"""Queries and inserts whose SQL is written once do what Django's do."""
+"""Queries whose SQL is written once do what Django's do."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import BigIntegerField, CharField, DateTimeField, Exists, OuterRef, QuerySet, UUIDField
 from django.db.models.sql.compiler import SQLCompiler
 from django.test.utils import CaptureQueriesContext
 
 from portal import models
 from portal.models.clock import Now
-from portal.models.compiled import compiled, insert_rows
-from portal.services.key import accounts
+from portal.models.compiled import compiled
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -132,56 +131,3 @@ def test_rows_are_locked_in_a_transaction_only(alice):
         assert lock_requests(person=alice.pk) == [hers]
     with pytest.raises(transaction.TransactionManagementError):
         lock_requests(person=alice.pk)
-
-
-def read_columns(row):
-    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
-
-
-def test_rows_are_inserted_as_django_inserts_them(alice):
-    account = accounts.get_current_account()
-    values = {"account": account, "requester": alice, "type": "python", "workspace_uid": ""}
-    rows = [models.Request(submission=uuid4(), note=f"number {number} ' \u00e9", **values) for number in range(20)]
-    with CaptureQueriesContext(connection) as queries:
-        insert_rows(rows)
-
-    assert len(queries) == 2
-    assert [row.pk for row in rows] == sorted(models.Request.objects.values_list("pk", flat=True))
-    for row in rows:
-        assert not row._state.adding
-        assert read_columns(row) == read_columns(models.Request.objects.get(pk=row.pk))
-        assert isinstance(row.created_at, datetime)
-
-
-@pytest.mark.parametrize("response", [None, b"\x00\xff"])
-def test_values_are_stored_in_the_database_s_form(alice, response):
-    portal_request = factories.submit(alice)
-    moment = portal_request.created_at + timedelta(minutes=1)
-    attempt = models.Attempt(
-        request=portal_request, number=1, worker="w", claimed_at=moment, deadline_at=moment, response=response
-    )
-    insert_rows([attempt])
-    event = models.Event(pk=1000, at=moment, verb="claim", target="t", detail={"a": [1, {"b": None}]}, http_request="x")
-    insert_rows([event])
-
-    stored = models.Attempt.objects.get()
-    assert (stored.claimed_at, stored.deadline_at) == (moment, moment)
-    assert (stored.response and bytes(stored.response)) == response
-    found = models.Event.objects.get(pk=1000)
-    assert (found.at, found.detail, found.http_request, found.signature) == (moment, event.detail, "x", "")
-
-
-def test_rows_that_leave_different_columns_to_the_database_are_not_inserted_together(alice):
-    """The value of the second would be lost."""
-    moment = factories.submit(alice).created_at
-    values = {"verb": "claim", "target": "t", "at": moment}
-    with pytest.raises(ValueError, match="different columns"):
-        insert_rows([models.Event(pk=1000, **values), models.Event(**values)])
-    assert not models.Event.objects.filter(target="t").exists()
-
-
-def test_an_insert_that_a_constraint_refuses_says_so(alice):
-    portal_request = factories.submit(alice)
-    values = {name: getattr(portal_request, name) for name in ("account", "requester", "submission", "type")}
-    with pytest.raises(IntegrityError), transaction.atomic():
-        insert_rows([models.Request(**values)])

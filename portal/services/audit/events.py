@@ -11,7 +11,6 @@ from django.db.models import Model
 from portal import models
 from portal.db import numbers
 from portal.models.canonical_json import write_json
-from portal.models.compiled import insert_rows
 from portal.models.event import Verb
 from portal.services.audit import canonical, changes, reading, request_context, required
 from portal.services.runtime import limits
@@ -101,9 +100,8 @@ def _write(entries: Sequence[_Entry]) -> None:
     for number, entry in zip(taken, entries, strict=True):
         entry.event.pk, entry.event.at = number, at
         sign_event(event=entry.event, described=entry.described)
-    insert_rows([entry.event for entry in entries])
-    if kept := [change for entry in entries for change in entry.described]:
-        insert_rows(kept)
+    models.Event.objects.bulk_create([entry.event for entry in entries])
+    models.Change.objects.bulk_create([change for entry in entries for change in entry.described])
 
 
 def sign_event(*, event: models.Event, described: Sequence[models.Change]) -> None:

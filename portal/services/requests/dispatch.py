@@ -35,7 +35,7 @@ from django.db.models.functions import Coalesce, JSONObject
 from portal import agentstation, failures, models
 from portal.db import clock, places, release_connection
 from portal.models.clock import Now
-from portal.models.compiled import compiled, insert_rows
+from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, database_moved, pace
@@ -212,7 +212,7 @@ def _create_attempts(
         )
         for portal_request in portal_requests
     ]
-    insert_rows(attempts)
+    models.Attempt.objects.bulk_create(attempts)
     key.tick += len(attempts)
     key.save(update_fields=["tick"])
     _record_claims(attempts)

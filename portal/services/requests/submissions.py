@@ -7,7 +7,6 @@ from django.utils.translation import gettext as _
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.models.compiled import insert_rows
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, key_lock
@@ -76,7 +75,7 @@ def _check_workspace(*, account: models.Account, requester: models.User, uid: st
 @transaction.atomic
 def _create_request(portal_request: models.Request) -> models.Request:
     portal_request.paused_seconds_before = portal_request.account.key.paused_seconds
-    insert_rows([portal_request])
+    portal_request.save(force_insert=True)
     text.save_text(number=portal_request.pk, rows=[portal_request])
     limits.count_one(kind=limits.SUBMISSION, person=portal_request.requester)
     detail = {"type": portal_request.type, "workspace": portal_request.workspace_uid}
