@@ -43,14 +43,14 @@ _PRUNE_ROUNDS = 60  # a few thousand requests in each, so about a million a day
 class Job:
     """Something done from time to time; `interval` in seconds.
 
-    `run` does one bounded round and checks its lease at each step. One that `uses_key` asks the provider: its lease is
+    `run` does one bounded round and renews its lease at each step. One that `uses_key` asks the provider: its lease is
     asked for only where the key is known to be the account's, which it checks itself before each call. A lease
     outlasts one call, of `call_seconds` where it is not the provider that is called.
     """
 
     name: str
     interval: float
-    run: Callable[[leases.Lease], object]
+    run: Callable[[], object]
     uses_key: bool = False
     call_seconds: float = 0.0
 
@@ -66,39 +66,41 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
     watched, steady = steady_clock.SteadyClock(), steady_clock.SteadyClock()
     return [
         Job(
-            name="recover", interval=interval, run=lambda lease: timeouts.recover_requests(lease=lease, watched=watched)
+            name="recover",
+            interval=interval,
+            run=lambda: timeouts.recover_requests(lease=leases.get_lease(), watched=watched),
         ),
         Job(
             name="reconcile",
             interval=interval,
-            run=lambda lease: reconcile.reconcile_requests(lease=lease, client=client, steady=steady),
+            run=lambda: reconcile.reconcile_requests(lease=leases.get_lease(), client=client, steady=steady),
             uses_key=True,
         ),
         Job(
             name="probe",
             interval=min(interval, 2.0),
-            run=lambda lease: probe.probe_key(lease=lease, client=client),
+            run=partial(probe.probe_key, client=client),
             uses_key=True,
         ),
         Job(
             name="refresh",
             interval=min(settings.PORTAL_REFRESH_INTERVAL, 2.0),
-            run=lambda lease: refreshing.refresh_workstations(lease=lease, client=client),
+            run=partial(refreshing.refresh_workstations, client=client),
             uses_key=True,
         ),
         Job(
             name="types",
             interval=_TYPES_ROUNDS * interval,
-            run=lambda lease: types.read_types(lease=lease, client=client),
+            run=partial(types.read_types, client=client),
             uses_key=True,
         ),
-        Job(name="connections", interval=interval, run=lambda lease: ending.end_silent(lease=lease)),
-        Job(name="usage", interval=_USAGE_ROUNDS * interval, run=lambda lease: usage.count_days(lease=lease)),
-        Job(name="seal", interval=_SEAL_ROUNDS * interval, run=lambda lease: seals.seal_events(lease=lease)),
-        Job(name="check", interval=_CHECK_ROUNDS * interval, run=lambda lease: nightly.check_log(lease=lease)),
+        Job(name="connections", interval=interval, run=ending.end_silent),
+        Job(name="usage", interval=_USAGE_ROUNDS * interval, run=usage.count_days),
+        Job(name="seal", interval=_SEAL_ROUNDS * interval, run=seals.seal_events),
+        Job(name="check", interval=_CHECK_ROUNDS * interval, run=nightly.check_log),
         *_list_streams(interval=interval),
-        Job(name="sessions", interval=_PRUNE_ROUNDS * interval, run=lambda lease: sessions.prune_sessions(lease=lease)),
-        Job(name="prune", interval=_PRUNE_ROUNDS * interval, run=lambda lease: prune.prune_old(lease=lease)),
+        Job(name="sessions", interval=_PRUNE_ROUNDS * interval, run=sessions.prune_sessions),
+        Job(name="prune", interval=_PRUNE_ROUNDS * interval, run=prune.prune_old),
     ]
 
 
@@ -111,7 +113,7 @@ def _list_streams(*, interval: float) -> list[Job]:
         Job(
             name="stream",
             interval=interval,
-            run=lambda lease: log.send_events(lease=lease, is_unchanged=database_moved.is_unchanged),
+            run=partial(log.send_events, is_unchanged=database_moved.is_unchanged),
             call_seconds=destinations.LONGEST,
         )
     ]
@@ -175,7 +177,7 @@ class Scheduler:
         if lease is None or not lease.is_fresh:
             lease = self._acquire(job, thread)
         if lease is not None:
-            job.run(lease)
+            lease.run(job.run)
             # Not after an error: it may be that the lease is another worker's.
             self._held[job.name] = lease
 

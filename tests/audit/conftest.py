@@ -21,7 +21,7 @@ def make_seal() -> Callable[[], int]:
     """Seals all there is, as a worker's duty does."""
 
     def seal() -> int:
-        return seals.seal_events(lease=factories.acquire_lease(name="seal"))
+        return factories.acquire_lease(name="seal").run(seals.seal_events)
 
     return seal
 

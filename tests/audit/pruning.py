@@ -11,10 +11,10 @@ from tests import factories
 
 def prune_all() -> int:
     """Rounds of the duties until nothing more goes."""
-    while usage.count_days(lease=factories.acquire_lease(name="usage")):
+    while factories.acquire_lease(name="usage").run(usage.count_days):
         pass
     total = 0
-    while count := prune.prune_old(lease=factories.acquire_lease(name="prune")):
+    while count := factories.acquire_lease(name="prune").run(prune.prune_old):
         total += count
     return total
 

@@ -21,7 +21,7 @@ PAGE = "/audit-log/"
 
 def check() -> None:
     """One round of the job, as a worker does it each minute."""
-    nightly.check_log(lease=factories.acquire_lease(name="check"))
+    factories.acquire_lease(name="check").run(nightly.check_log)
 
 
 def count_checks() -> int:
@@ -139,7 +139,7 @@ def test_a_check_that_ends_early_is_done_again(record, set_time, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(time, "monotonic", map(float, count()).__next__)
         with pytest.raises(leases.LeaseLost):
-            nightly.check_log(lease=lease)
+            lease.run(nightly.check_log)
     assert (count_checks(), nightly.read_check().is_under_way) == (0, True)
     leases.drop_leases(holder="one")
     for hour in (14.1, 14.2, 14.4):

@@ -131,10 +131,10 @@ def test_rounds_are_short_and_go_on(old, monkeypatch):
     monkeypatch.setattr(prune, "REQUEST_BATCHES", 1)
     monkeypatch.setattr(prune, "EVENT_BATCHES", 1)
     monkeypatch.setattr(pruneevents, "BATCH", 6)
-    while usage.count_days(lease=factories.acquire_lease(name="usage")):
+    while factories.acquire_lease(name="usage").run(usage.count_days):
         pass
     left = []
-    while prune.prune_old(lease=factories.acquire_lease(name="prune")):
+    while factories.acquire_lease(name="prune").run(prune.prune_old):
         left.append(models.Request.objects.count())
         assert find() == []
     assert left[:3] == [3, 1, 0]
@@ -142,13 +142,13 @@ def test_rounds_are_short_and_go_on(old, monkeypatch):
 
 
 def test_a_worker_that_lost_its_duty_prunes_nothing(old):
-    while usage.count_days(lease=factories.acquire_lease(name="usage")):
+    while factories.acquire_lease(name="usage").run(usage.count_days):
         pass
     lease = factories.acquire_lease(name="prune", holder="first", seconds=-1)
     assert leases.acquire_lease(name="prune", holder="second", seconds=60)
     before = count_rows()
     with pytest.raises(leases.LeaseLost):
-        prune.prune_old(lease=lease)
+        lease.run(prune.prune_old)
     assert count_rows() == before
     assert not models.Tombstone.objects.exists()
 
@@ -208,7 +208,7 @@ def test_usage_still_counts_what_went(old, alice, settings):
     assert models.DailyCount.objects.filter(day=day, is_final=False).count() == 0
     for zone in ("UTC", "Asia/Tokyo"):
         settings.TIME_ZONE = zone
-        while usage.count_days(lease=factories.acquire_lease(name="usage")):
+        while factories.acquire_lease(name="usage").run(usage.count_days):
             pass
         days = usage.read_days(days={day}, person=None)
         assert days[day]["status"] == {"SUCCEEDED": 4, "FAILED": 1}
@@ -356,7 +356,7 @@ def test_a_checkpoint_that_was_pruned_proves_nothing(old, capsys, tmp_path):
 
 def test_a_crash_leaves_nothing_half(old, monkeypatch):
     """After the tombstone and its event, before all has gone: the next round begins anew."""
-    while usage.count_days(lease=factories.acquire_lease(name="usage")):
+    while factories.acquire_lease(name="usage").run(usage.count_days):
         pass
     before, delete = count_rows(), prunerequests._delete
 
@@ -368,7 +368,7 @@ def test_a_crash_leaves_nothing_half(old, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(prunerequests, "_delete", crash)
         with pytest.raises(ConnectionError), transaction.atomic():
-            prune.prune_old(lease=factories.acquire_lease(name="prune"))
+            factories.acquire_lease(name="prune").run(prune.prune_old)
     assert count_rows() == before
     assert not models.Tombstone.objects.exists()
     assert find() == []

@@ -57,10 +57,10 @@ def make_record(alice, settings, monkeypatch) -> leases.Lease:
         )
         for request in made
     )
-    seals.seal_events(lease=factories.acquire_lease(name="seal"))
+    factories.acquire_lease(name="seal").run(seals.seal_events)
     with factories.unprotected():
         models.Seal.objects.filter(number=1).update(made_at=now - timedelta(days=90))
-    while usage.count_days(lease=factories.acquire_lease(name="usage")):
+    while factories.acquire_lease(name="usage").run(usage.count_days):
         pass
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -70,7 +70,7 @@ def make_record(alice, settings, monkeypatch) -> leases.Lease:
 
 def test_no_question_of_the_duty_walks_through_a_table(lease):
     with CaptureQueriesContext(connection) as queries:
-        assert [prune.prune_old(lease=lease) for _ in range(3)] == [10, 10, 0]
+        assert [lease.run(prune.prune_old) for _ in range(3)] == [10, 10, 0]
     statements = [query["sql"] for query in queries if re.match("SELECT|DELETE|UPDATE", query["sql"])]
     assert len(statements) > 20
     assert [sql for sql in statements if plans.list_walked(sql) & LARGE] == []

@@ -185,7 +185,7 @@ def is_refused(opened: psycopg.Connection, statement: str) -> bool:
 @on_postgresql
 def test_what_is_granted_the_triggers_still_hold(role, alice):
     respond(factories.submit(alice), uid="w1")
-    seals.seal_events(lease=factories.acquire_lease(name="seal"))
+    factories.acquire_lease(name="seal").run(seals.seal_events)
     with roles.connect(user=role, password="test") as opened:
         for statement in (
             "DELETE FROM portal_event",

@@ -59,7 +59,7 @@ def test_a_worker_that_lost_its_duty_seals_nothing(db):
     lease = factories.acquire_lease(name="seal", holder="first", seconds=-1)
     assert leases.acquire_lease(name="seal", holder="second", seconds=60)
     with pytest.raises(leases.LeaseLost):
-        seals.seal_events(lease=lease)
+        lease.run(seals.seal_events)
     assert not models.Seal.objects.exists()
 
 

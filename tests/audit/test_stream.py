@@ -59,7 +59,7 @@ def send(settings) -> Iterator[Callable[..., None]]:
             settings.PORTAL_AUDIT_STREAM = url or settings.PORTAL_AUDIT_STREAM
             streams.append(stream.Stream(destination=destinations.make_destination()))
         held = lease or factories.acquire_lease(name="stream")
-        streams[-1].send_events(lease=held, is_unchanged=database_moved.is_unchanged)
+        held.run(streams[-1].send_events, is_unchanged=database_moved.is_unchanged)
 
     yield send
     for one in streams:
@@ -263,7 +263,7 @@ class Looking(destinations.File):
 def test_no_connection_to_the_database_is_held_while_something_is_sent(log, tmp_path):
     numbers, file = log(600), Looking(urlsplit(f"file://{tmp_path}/log"))
     lease = factories.acquire_lease(name="stream")
-    stream.Stream(destination=file).send_events(lease=lease, is_unchanged=database_moved.is_unchanged)
+    lease.run(stream.Stream(destination=file).send_events, is_unchanged=database_moved.is_unchanged)
     assert find_position() == numbers[-1]
     assert not file.held
 
@@ -286,7 +286,7 @@ def test_the_memory_that_it_takes_does_not_grow_with_the_log(log, send, tmp_path
 SEND = """
 from tests.audit.test_stream import factories, stream, destinations
 lease = factories.acquire_lease(name="stream")
-stream.Stream(destination=destinations.make_destination()).send_events(lease=lease, is_unchanged=lambda: True)
+lease.run(stream.Stream(destination=destinations.make_destination()).send_events, is_unchanged=lambda: True)
 """
 
 

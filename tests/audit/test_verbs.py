@@ -170,7 +170,7 @@ def open_key(stage: Stage) -> None:
 def probe_key(stage: Stage) -> None:
     stage.pause_key()
     models.Key.objects.update(probe_at=Now() - timedelta(seconds=1))
-    probe.probe_key(lease=factories.acquire_lease(name="probe"), client=clients.make_client())
+    factories.acquire_lease(name="probe").run(probe.probe_key, client=clients.make_client())
 
 
 def ask_account(stage: Stage) -> None:
@@ -192,7 +192,7 @@ def look_first(stage: Stage) -> None:
 
 def change_types(stage: Stage) -> None:
     accounts.get_current_account()
-    types.read_types(lease=factories.acquire_lease(name="types"), client=clients.make_client())
+    factories.acquire_lease(name="types").run(types.read_types, client=clients.make_client())
 
 
 def reconcile_one(stage: Stage) -> None:
@@ -256,7 +256,7 @@ def end_share(stage: Stage) -> None:
 
 def refresh(stage: Stage) -> None:
     models.Workstation.objects.update(refresh_due_at=Now())
-    refreshing.refresh_workstations(lease=factories.acquire_lease(name="refresh"), client=clients.make_client())
+    factories.acquire_lease(name="refresh").run(refreshing.refresh_workstations, client=clients.make_client())
 
 
 def release(stage: Stage) -> None:
@@ -426,7 +426,7 @@ def edit_group(page: str, **values: object) -> Callable[[Stage], None]:
 
 def prune_old(stage: Stage) -> None:
     cancel(stage)
-    seals.seal_events(lease=factories.acquire_lease(name="seal"))
+    factories.acquire_lease(name="seal").run(seals.seal_events)
     stage.settings.PORTAL_KEEP_DAYS = 30
     read_clock = clock.read_clock
     with pytest.MonkeyPatch.context() as patch:
@@ -528,7 +528,7 @@ ACTS = [
     Act(verbs=(Verb.PRUNE,), do=prune_old),
     Act(verbs=(Verb.NOTICE,), do=raise_notice),
     Act(verbs=(Verb.REFUSED,), do=lambda stage: stage.browse(stage.alice).post("/key/resume/"), by="alice"),
-    Act(verbs=(Verb.CHECKED,), do=lambda stage: nightly.check_log(lease=factories.acquire_lease(name="check"))),
+    Act(verbs=(Verb.CHECKED,), do=lambda stage: factories.acquire_lease(name="check").run(nightly.check_log)),
     Act(verbs=(Verb.SETTINGS,), do=start),
     Act(verbs=(Verb.CLOCK_STEP,), do=step_clock),
     Act(verbs=(Verb.SIGN_IN,), do=sign_in, by="alice"),

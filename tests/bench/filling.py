@@ -155,7 +155,7 @@ def _finish() -> None:
     with connection.cursor() as cursor:
         lease = leases.acquire_lease(name="seal", holder=_FILLED, seconds=3600)
         assert lease is not None, "a worker uses this database"
-        while seals.seal_events(lease=lease):
+        while lease.run(seals.seal_events):
             pass
         leases.drop_leases(holder=_FILLED)
         cursor.execute("VACUUM (ANALYZE)" if connection.vendor == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)")

@@ -331,7 +331,7 @@ def test_two_probes_of_one_hold_make_one_call(sandbox, alice):
         calls.clear()
         models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now(), paused_until=None, probe_at=Now())
 
-        passed = won(crowd.run_together(*[lambda: probe.probe_key(lease=lease, client=client)] * 5))
+        passed = won(crowd.run_together(*[lambda: lease.run(probe.probe_key, client=client)] * 5))
 
         assert len(calls) == 1
         assert sorted(passed) == [False, False, False, False, True]
@@ -357,12 +357,12 @@ def test_a_duty_whose_lease_is_taken_over_while_it_works_changes_nothing_more(sa
     paused, go_on = threading.Event(), threading.Event()
     make_unknown = timeouts._make_unknown
 
-    def pause_before_second(*, lease: leases.Lease, **given: Any) -> bool:
-        if lease == old and models.Attempt.objects.filter(outcome="UNKNOWN").exists():
+    def pause_before_second(**given: Any) -> bool:
+        if leases.get_lease() == old and models.Attempt.objects.filter(outcome="UNKNOWN").exists():
             connection.close()
             paused.set()
             assert go_on.wait(30)
-        return make_unknown(lease=lease, **given)
+        return make_unknown(**given)
 
     old, outcome = lease, []
     monkeypatch.setattr(timeouts, "_make_unknown", pause_before_second)
@@ -397,8 +397,8 @@ def test_a_lease_cannot_be_taken_while_its_duty_s_transaction_is_open(sandbox, a
     order: list[leases.Lease | str | None] = []
     check = leases.renew_lease
 
-    def check_and_stop(*, lease: leases.Lease) -> None:
-        check(lease=lease)
+    def check_and_stop(**given: Any) -> None:
+        check(**given)
         inside.set()
         assert go_on.wait(30)
 

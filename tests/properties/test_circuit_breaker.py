@@ -266,18 +266,14 @@ class Pause(scene.Example):
         model = self.model
         model.look()
         is_due = model.state == PAUSED and model.probe_at is not None and model.probe_at <= model.now
-        claimed = circuit_breaker.claim_probe(account=self.account, lease=self.lease)
+        claimed = self.lease.run(circuit_breaker.claim_probe, account=self.account)
         assert (claimed is not None) == is_due
         if claimed is not None:
             model.probes += 1
             model.probe_at = model.now + min(FIRST_PROBE * 2**model.probes, LONGEST_PROBE)
-            assert not circuit_breaker.claim_probe(account=self.account, lease=self.lease)
-            circuit_breaker.note_probe(
-                account=self.account,
-                probe=claimed,
-                failure=None if passed else failures.CATALOGUE["401"],
-                lease=self.lease,
-            )
+            assert not self.lease.run(circuit_breaker.claim_probe, account=self.account)
+            failure = None if passed else failures.CATALOGUE["401"]
+            self.lease.run(circuit_breaker.note_probe, account=self.account, probe=claimed, failure=failure)
             if passed:
                 model.resume(by_probe=True)
 

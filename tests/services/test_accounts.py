@@ -149,7 +149,7 @@ def test_workstations_are_neither_refreshed_nor_given_back_with_another_key(real
     station = factories.create_workstation(alice)
     releases.request_release(actor=alice, workstation=station)
     ask(settings, api_key="another key")
-    assert refreshing.refresh_workstations(lease=take("refresh"), client=clients.make_client()) == 0
+    assert take("refresh").run(refreshing.refresh_workstations, client=clients.make_client()) == 0
     assert releases.claim_release() is None
     station.refresh_from_db()
     assert station.is_live

@@ -72,7 +72,7 @@ def make_probe_due() -> None:
 
 
 def make_probe(lease: leases.Lease) -> bool:
-    return probe.probe_key(lease=lease, client=clients.make_client())
+    return lease.run(probe.probe_key, client=clients.make_client())
 
 
 def next_probe_in() -> float:
@@ -294,12 +294,12 @@ def test_a_probe_that_passes_when_the_pause_has_become_an_operator_s_ends_nothin
     ask(sandbox, alice, {"name": "fail-401"})
     account = accounts.get_current_account()
     make_probe_due()
-    claimed = circuit_breaker.claim_probe(account=account, lease=lease)
+    claimed = lease.run(circuit_breaker.claim_probe, account=account)
     assert claimed is not None
     settings.AGENTSTATION_API_KEY = "another key"
     factories.ask_whose_key()
 
-    circuit_breaker.note_probe(account=account, probe=claimed, failure=None, lease=lease)
+    lease.run(circuit_breaker.note_probe, account=account, probe=claimed, failure=None)
 
     assert state() == ("PAUSED", "new-key")
 

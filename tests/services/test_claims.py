@@ -125,7 +125,7 @@ def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, 
     lease = factories.acquire_lease(name="refresh", seconds=60)
     models.Workstation.objects.update(refresh_due_at=workstation.first_seen_at)
 
-    assert refreshing.refresh_workstations(lease=lease, client=clients.make_client()) == 0
+    assert lease.run(refreshing.refresh_workstations, client=clients.make_client()) == 0
     workstation.refresh_from_db()
     assert workstation.is_live
 
@@ -133,13 +133,13 @@ def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, 
 def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
     lease = factories.acquire_lease(name="long", holder="mine", seconds=60)
     models.Lease.objects.update(expires_at=Now())
-    leases.renew_lease(lease=lease)
+    lease.run(leases.renew_lease)
     assert leases.acquire_lease(name="long", holder="other", seconds=60) is None
 
     models.Lease.objects.update(expires_at=Now())
     assert leases.acquire_lease(name="long", holder="other", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
-        leases.renew_lease(lease=lease)
+        lease.run(leases.renew_lease)
 
 
 def test_a_worker_that_asks_again_renews_its_lease():

@@ -155,7 +155,7 @@ def test_a_refused_key_is_probed_before_anything_is_paused(sandbox, alice, works
     if not is_accepted:
         sandbox.script({"on": "GET /workstations", "status": status})
     taken = factories.acquire_lease(name="probe")
-    assert probe.probe_key(lease=taken, client=clients.make_client()) is is_accepted
+    assert taken.run(probe.probe_key, client=clients.make_client()) is is_accepted
 
     key = circuit_breaker.get_current_key()
     assert key.is_paused is not is_accepted
@@ -249,7 +249,7 @@ def test_a_probe_tells_nothing_of_what_came_after_it(sandbox, alice, workstation
     refuse(alice, workstation)
     taken = factories.acquire_lease(name="probe")
     account = workstation.account
-    claimed = circuit_breaker.claim_probe(account=account, lease=taken)
+    claimed = taken.run(circuit_breaker.claim_probe, account=account)
     assert claimed is not None
     if seen == "in a later pause":
         sandbox.script({"on": "POST /workstations", "status": 401})
@@ -259,7 +259,7 @@ def test_a_probe_tells_nothing_of_what_came_after_it(sandbox, alice, workstation
         script(sandbox, status=401)
         refuse(alice, workstation)
 
-    circuit_breaker.note_probe(account=account, probe=claimed, failure=None, lease=taken)
+    taken.run(circuit_breaker.note_probe, account=account, probe=claimed, failure=None)
 
     key = circuit_breaker.get_current_key()
     assert key.is_paused is (seen == "in a later pause")
@@ -300,7 +300,7 @@ def test_a_silent_page_ended_at_its_last_sign_of_life(alice, workstation, lease)
     models.Connection.objects.exclude(pk=alive.pk).update(
         opened_at=F("opened_at") - 2 * ago, seen_at=F("seen_at") - ago
     )
-    assert ending.end_silent(lease=lease) == 1
+    assert lease.run(ending.end_silent) == 1
     silent.refresh_from_db()
     assert silent.length == ago
     assert read_end() == ("", "desktop", 600)
@@ -312,7 +312,7 @@ def test_the_end_of_a_workstation_ends_all_that_is_open(alice, workstation, leas
     models.Workstation.objects.update(ended_at=Now())
     held.refresh_from_db()
     assert not ending.note_alive(connection=models.Connection.objects.get(pk=held.pk))
-    assert ending.end_silent(lease=lease) == 1
+    assert lease.run(ending.end_silent) == 1
     shown.refresh_from_db()
     assert shown.ended_at is not None
     assert models.Event.objects.filter(verb="end-connection").count() == 2

@@ -26,7 +26,7 @@ READ, LIST = "GET /workstations/{id}", "GET /workstations"
 def refresh(lease: leases.Lease) -> int:
     """A round in which all are due."""
     models.Workstation.objects.update(refresh_due_at=Now() - timedelta(seconds=1))
-    return refreshing.refresh_workstations(lease=lease, client=clients.make_client())
+    return lease.run(refreshing.refresh_workstations, client=clients.make_client())
 
 
 def list_verbs() -> list[str]:
@@ -75,7 +75,7 @@ def test_one_that_cannot_be_refreshed_is_left_for_a_minute_and_the_next_round_re
     sandbox.script({"on": READ, "status": 500, "body": {"error": "e", "message": "m"}})
 
     for due in (3, 2):
-        assert refreshing.refresh_workstations(lease=lease, client=clients.make_client()) == due
+        assert lease.run(refreshing.refresh_workstations, client=clients.make_client()) == due
 
     first.refresh_from_db()
     assert first.is_live
@@ -171,7 +171,7 @@ def test_nothing_is_written_where_nothing_changed_but_when_it_was_read(sandbox, 
     models.Workstation.objects.update(refresh_due_at=Now() - timedelta(seconds=1))
 
     with CaptureQueriesContext(connection) as queries:
-        refreshing.refresh_workstations(lease=lease, client=clients.make_client())
+        lease.run(refreshing.refresh_workstations, client=clients.make_client())
 
     written = [sql for query in queries if (sql := query["sql"]).startswith(("UPDATE", "INSERT", "DELETE"))]
     written = [sql for sql in written if "portal_lease" not in sql]
@@ -261,7 +261,7 @@ def test_the_list_clears_a_doubt_too(sandbox, alice, lease):
 def test_one_whose_release_is_asked_while_it_is_read_is_not_in_doubt(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
     releases.request_release(actor=alice, workstation=workstation)
-    refreshing._store(workstation, None, account=accounts.get_current_account(), begun_tick=99, lease=lease)
+    lease.run(refreshing._store, workstation, None, account=accounts.get_current_account(), begun_tick=99)
     assert list_verbs() == []
 
 
@@ -320,7 +320,7 @@ def test_what_cannot_be_stored_stops_no_other(sandbox, alice, lease, caplog):
     models.Workspace.objects.update(status="elsewhere")
 
     for stored, entry in zip(workstations, shown, strict=True):
-        refreshing._store(stored, entry, account=account, begun_tick=99, lease=lease)
+        lease.run(refreshing._store, stored, entry, account=account, begun_tick=99)
 
     statuses = models.Workstation.objects.order_by("pk").values_list("status", flat=True)
     assert [status == "elsewhere" for status in statuses] == [False, True, False]
@@ -339,7 +339,7 @@ def test_what_changed_meanwhile_is_not_overwritten(sandbox, alice, lease):
     of(pk=moved.pk).update(workspace=factories.get_workspace(doubted))
 
     for stored, entry in shown.items():
-        refreshing._store(stored, entry, account=account, begun_tick=account.key.tick, lease=lease)
+        lease.run(refreshing._store, stored, entry, account=account, begun_tick=account.key.tick)
 
     assert of(status="elsewhere").get() == ended
     assert of(doubted_at__isnull=False).get() == doubted, "it was missed after the reading began"
@@ -354,5 +354,5 @@ def test_one_that_somebody_else_writes_to_stays_due_and_keeps_nobody_waiting(san
     models.Workstation.objects.update(refresh_due_at=Now() - timedelta(minutes=1))
     with open_connection() as other, other.transaction():
         other.execute(f"SELECT FROM portal_workstation WHERE id = {busy.pk} FOR UPDATE")
-        refreshing.refresh_workstations(lease=lease, client=clients.make_client())
+        lease.run(refreshing.refresh_workstations, client=clients.make_client())
     assert make_due_in(busy) < 0 < make_due_in(free)

@@ -69,13 +69,13 @@ def test_a_worker_whose_probe_is_refused_leaves_it_to_another(sandbox, settings,
     models.Key.objects.update(state="PAUSED", cause="401", paused_at=Now(), probe_at=Now())
     held = factories.acquire_lease(name="probe", holder="former")
     with pytest.raises(leases.LeaseLost):
-        probe.probe_key(lease=held, client=clients.make_client())
+        held.run(probe.probe_key, client=clients.make_client())
     assert read_state() == "PAUSED"
 
     use_good_key(settings)
     taken = factories.acquire_lease(name="probe", holder="good")
     models.Key.objects.update(probe_at=Now())
-    assert probe.probe_key(lease=taken, client=clients.make_client())
+    assert taken.run(probe.probe_key, client=clients.make_client())
     assert read_state() == "RESUMING"
 
 
@@ -99,7 +99,7 @@ def test_a_read_that_is_refused_has_the_key_probed(sandbox, alice, lease):
     factories.create_workstation(alice)
     models.Workstation.objects.update(refresh_due_at=Now())
     sandbox.script({"on": "GET /workstations", **REVOKED})
-    refreshing.refresh_workstations(lease=lease, client=clients.make_client())
+    lease.run(refreshing.refresh_workstations, client=clients.make_client())
     assert find_probe()
 
 
@@ -114,6 +114,6 @@ def test_a_probe_that_is_refused_then_pauses_before_anybody_s_request_fails(sand
     factories.mark_baseline_scan()
     sandbox.script({"on": "*", "times": 2, **REVOKED})
     scan(lease)
-    assert not probe.probe_key(lease=factories.acquire_lease(name="probe"), client=clients.make_client())
+    assert not factories.acquire_lease(name="probe").run(probe.probe_key, client=clients.make_client())
     assert read_state() == "PAUSED"
     assert statuses(factories.submit(alice)) == ["QUEUED"]

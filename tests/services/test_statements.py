@@ -168,7 +168,7 @@ def test_an_idle_sender_of_releases_asks_once(idle):
 def test_jobs_that_come_each_two_seconds_ask_once_while_idle(idle, client, do):
     lease = factories.acquire_lease(name="job")
     with CaptureQueriesContext(connection) as queries:
-        assert not do(lease=lease, client=client)
+        assert not lease.run(do, client=client)
     assert len(queries) == 1
 
 

@@ -30,7 +30,7 @@ def read(sandbox, lease):
             response = {"status": 200, "body": {"object": "list", "data": list(entries)}}
         if response:
             sandbox.script({"on": LIST, **response})
-        types.read_types(lease=lease, client=clients.make_client())
+        lease.run(types.read_types, client=clients.make_client())
         return list_offered()
 
     accounts.get_current_account()

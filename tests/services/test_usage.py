@@ -43,7 +43,7 @@ def total(person=None) -> usage.Counts:
 
 def count_all(lease) -> int:
     rounds = 0
-    while usage.count_days(lease=lease):
+    while lease.run(usage.count_days):
         rounds += 1
         assert rounds < 20
     return rounds
@@ -53,7 +53,7 @@ def test_counted_days_say_the_same_as_uncounted_ones(alice, bob, lease):
     create_some(alice, bob)
     before = read(), read(alice), read(bob)
 
-    assert usage.count_days(lease=lease) == 100  # a round has its bound
+    assert lease.run(usage.count_days) == 100  # a round has its bound
     assert (read(), read(alice), read(bob)) == before
     count_all(lease)
     assert (read(), read(alice), read(bob)) == before
@@ -85,10 +85,10 @@ def test_a_day_is_counted_once_all_its_requests_have_ended_and_right_meanwhile(a
     assert read(alice)[LONG_AGO.date()]["status"] == {"CANCELLED": 1}
     assert "failure" not in read()[LONG_AGO.date()]
 
-    assert usage.count_days(lease=lease) == 1
+    assert lease.run(usage.count_days) == 1
     assert models.DailyCount.objects.filter(day=LONG_AGO).count() == 3
     assert read()[LONG_AGO.date()]["status"] == {"CANCELLED": 1, "SUCCEEDED": 1}
-    assert usage.count_days(lease=lease) == 0
+    assert lease.run(usage.count_days) == 0
 
 
 def test_neither_today_nor_a_day_that_ended_less_than_an_hour_ago_is_counted(alice, lease):
@@ -112,7 +112,7 @@ def test_many_days_that_are_not_counted_or_have_open_requests_take_no_more_queri
 
     before = count_queries(LONG_AGO)
     assert [count_queries(LONG_AGO + timedelta(days=2 * number)) for number in range(1, 4)] == [before] * 3
-    assert usage.count_days(lease=lease)
+    assert lease.run(usage.count_days)
     factories.create_past_request(bob, timezone.now(), status="QUEUED")
     assert count_queries(timezone.now() - timedelta(seconds=50)) == before + 1
     days, first = read(reader), LONG_AGO.date()
@@ -120,7 +120,7 @@ def test_many_days_that_are_not_counted_or_have_open_requests_take_no_more_queri
 
 
 def test_without_requests_there_is_nothing_to_count(lease, alice):
-    assert usage.count_days(lease=lease) == 0
+    assert lease.run(usage.count_days) == 0
     assert read() == read(alice) == {}
 
 
@@ -144,7 +144,7 @@ def test_a_worker_that_lost_the_duty_counts_nothing(alice, lease):
     factories.create_past_request(alice, LONG_AGO)
     models.Lease.objects.update(token=lease.token + 1)
     with pytest.raises(leases.LeaseLost):
-        usage.count_days(lease=lease)
+        lease.run(usage.count_days)
     assert not models.DailyCount.objects.exists()
 
 

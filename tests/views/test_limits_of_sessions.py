@@ -139,7 +139,7 @@ def test_sessions_that_are_over_are_deleted(client, alice, bob):
         sign_in(type(client)(), name)
     models.Session.objects.filter(user=bob).update(expire_date="2020-01-01T00:00:00Z")
     lease = factories.acquire_lease(name="sessions", holder="me", seconds=60)
-    sessions.prune_sessions(lease=lease)
+    lease.run(sessions.prune_sessions)
     assert models.Session.objects.get().user == alice
 
 

@@ -92,7 +92,7 @@ def record(alice, bob, monkeypatch) -> dict[str, object]:
         "level": "error" if is_rare else "info", "first_seen_at": at(number),
     })  # fmt: skip
     # What is not sealed yet is counted for each page of the admin.
-    assert seals.seal_events(lease=factories.acquire_lease(name="seal"))
+    assert factories.acquire_lease(name="seal").run(seals.seal_events)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL default_statistics_target = 1000")  # of all rows, where a sample is chosen by lot
         cursor.execute("ANALYZE")

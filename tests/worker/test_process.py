@@ -152,8 +152,8 @@ def test_a_job_that_uses_the_key_is_left_to_a_worker_whose_key_is_known(sandbox,
     models.Credential.objects.update(is_sandbox=False)
     done, begun = [], threading.Event()
 
-    def run(lease: leases.Lease) -> None:
-        done.append(lease.name)
+    def run() -> None:
+        done.append(leases.get_lease().name)
         begun.set()
 
     jobs = [scheduler.Job(name=name, interval=0.01, run=run, uses_key=name == "with-key") for name in ("with-key", "b")]
@@ -169,13 +169,13 @@ def test_a_job_that_uses_the_key_is_left_to_a_worker_whose_key_is_known(sandbox,
 def test_a_job_that_blocks_loses_its_lease_and_writes_nothing_more(transactional_db, caplog):
     blocked, go_on, lost = threading.Event(), threading.Event(), []
 
-    def block(lease: leases.Lease) -> None:
+    def block() -> None:
         blocked.set()
         go_on.wait()
         try:
-            leases.renew_lease(lease=lease)
-        except leases.LeaseLost:
-            lost.append(lease)
+            leases.renew_lease()
+        except leases.LeaseLost as error:
+            lost.append(error)
             raise
 
     first = scheduler.Scheduler(name="first", jobs=[scheduler.Job(name="j", interval=60, run=block)])
@@ -183,9 +183,7 @@ def test_a_job_that_blocks_loses_its_lease_and_writes_nothing_more(transactional
     assert blocked.wait(20)
     models.Lease.objects.update(expires_at=Now())
     taken = threading.Event()
-    second = scheduler.Scheduler(
-        name="second", jobs=[scheduler.Job(name="j", interval=0.01, run=lambda lease: taken.set())]
-    )
+    second = scheduler.Scheduler(name="second", jobs=[scheduler.Job(name="j", interval=0.01, run=taken.set)])
     second.start()
     assert taken.wait(20)
     go_on.set()
@@ -206,8 +204,8 @@ def run_jobs(*jobs: scheduler.Job, until: threading.Event) -> None:
 def test_a_job_asks_for_its_lease_once_and_not_in_each_round(transactional_db):
     rounds, enough = [], threading.Event()
 
-    def run(lease: leases.Lease) -> None:
-        rounds.append(lease.asked_at)
+    def run() -> None:
+        rounds.append(leases.get_lease().asked_at)
         if len(rounds) == 5:
             enough.set()
 
@@ -220,9 +218,9 @@ def test_a_job_asks_for_its_lease_again_once_half_of_it_is_over(transactional_db
     monkeypatch.setattr(scheduler, "LEASE", 0.05)
     rounds, enough = [], threading.Event()
 
-    def run(lease: leases.Lease) -> None:
-        rounds.append(lease)
-        if lease.asked_at > rounds[0].asked_at:
+    def run() -> None:
+        rounds.append(leases.get_lease())
+        if rounds[-1].asked_at > rounds[0].asked_at:
             enough.set()
 
     run_jobs(scheduler.Job(name="j", interval=0.001, run=run), until=enough)
@@ -231,17 +229,17 @@ def test_a_job_asks_for_its_lease_again_once_half_of_it_is_over(transactional_db
 
 
 def test_a_job_whose_lease_another_has_taken_is_not_done_until_that_one_ends(transactional_db):
-    rounds, others, enough = [], [], threading.Event()
+    rounds, others, enough = list[leases.Lease](), list[None](), threading.Event()
 
-    def run(lease: leases.Lease) -> None:
-        rounds.append(lease)
+    def run() -> None:
+        rounds.append(leases.get_lease())
         if len(rounds) == 2:
-            models.Lease.objects.filter(name="j").update(holder="another", token=lease.token + 1)
-        leases.renew_lease(lease=lease)
+            models.Lease.objects.filter(name="j").update(holder="another", token=rounds[-1].token + 1)
+        leases.renew_lease()
 
-    def count(lease: leases.Lease) -> None:
+    def count() -> None:
         if len(rounds) >= 2:
-            others.append(lease)
+            others.append(None)
         if len(others) == 5:
             enough.set()
 
@@ -255,10 +253,10 @@ def test_a_job_whose_lease_another_has_taken_is_not_done_until_that_one_ends(tra
 
 
 def test_a_job_that_fails_is_tried_again(caplog, transactional_db):
-    rounds, stop = [], threading.Event()
+    rounds, stop = list[None](), threading.Event()
 
-    def run(lease) -> None:
-        rounds.append(lease)
+    def run() -> None:
+        rounds.append(None)
         if len(rounds) == 3:
             stop.set()
         raise {1: ValueError("odd"), 2: OperationalError("away")}.get(len(rounds), leases.LeaseLost("gone"))

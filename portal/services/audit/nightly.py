@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.utils import timezone
 
 from portal import models
@@ -26,16 +25,15 @@ _NOT_CHECKED = timedelta(hours=48)  # a warning
 _RENEWAL = 1.0  # seconds between two renewals of the lease
 
 
-def check_log(*, lease: leases.Lease) -> None:
+def check_log() -> None:
     """Verify the audit log where that is due. Where the worker ends first, it is done again by the next."""
     check = read_check()
     begun_at = clock.read_clock()
     if not _is_due(check, now=begun_at):
         return
-    with transaction.atomic():
-        leases.renew_lease(lease=lease)
+    with leases.transaction():
         check, _ = models.LogCheck.objects.update_or_create(pk=1, defaults={"begun_at": begun_at})
-    renew = _make_renewal(lease)
+    renew = _make_renewal()
     report = verify.verify_log(rows=True, on_progress=renew)
     faults = protection.find_faults()
     check.counts = {
@@ -48,7 +46,7 @@ def check_log(*, lease: leases.Lease) -> None:
         "findings": report.count + len(faults),
     }
     check.findings = [str(words) for words in (*report.findings, *faults)][:MOST_KEPT]
-    _end(check, lease=lease)
+    _end(check)
 
 
 def ask_check(*, actor: models.User) -> None:
@@ -82,22 +80,21 @@ def _is_due(check: models.LogCheck, *, now: datetime) -> bool:
     return age >= _OVERDUE or (is_night and age >= _NIGHT_LENGTH) or (is_wanted and age >= _LEAST_BETWEEN)
 
 
-def _make_renewal(lease: leases.Lease) -> Callable[[int, int], None]:
+def _make_renewal() -> Callable[[int, int], None]:
     """What verifying calls at each step; raises LeaseLost to end it."""
     renewed_at = time.monotonic()
 
     def renew(done: int, total: int) -> None:
         nonlocal renewed_at
         if (now := time.monotonic()) - renewed_at >= _RENEWAL:
-            leases.renew_lease(lease=lease)
+            leases.renew_lease()
             renewed_at = now
 
     return renew
 
 
-@transaction.atomic
-def _end(check: models.LogCheck, *, lease: leases.Lease) -> None:
-    leases.renew_lease(lease=lease)
+@leases.transaction()
+def _end(check: models.LogCheck) -> None:
     check.ended_at = clock.read_clock()
     check.save(update_fields=["ended_at", "counts", "findings"])
     # Whoever has asked meanwhile gets another check.

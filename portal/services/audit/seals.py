@@ -64,14 +64,14 @@ def read_seals(*, after: int, limit: int) -> list[StoredSeal]:
     return [StoredSeal(*row) for row in rows]
 
 
-def seal_events(*, lease: leases.Lease) -> int:
+def seal_events() -> int:
     """Seal all events beneath which nothing can be added any more. Returns how many.
 
     Where the table is busy, nothing is sealed: the next round will do it.
     """
     until, total = _find_horizon(), 0
     for _ in range(_MOST_SEALS):
-        count = _seal_batch(until=until, lease=lease)
+        count = _seal_batch(until=until)
         total += count
         if count < BATCH:
             break
@@ -92,7 +92,7 @@ def _find_horizon() -> int:
         return 0
 
 
-def _seal_batch(*, until: int, lease: leases.Lease) -> int:
+def _seal_batch(*, until: int) -> int:
     newest = _read_newest()
     found = reading.walk_events(after=newest.last_id if newest else 0, until=until)
     signed = (event for event in found if event.check() is signatures.Verdict.AUTHENTIC)
@@ -100,8 +100,7 @@ def _seal_batch(*, until: int, lease: leases.Lease) -> int:
     if not batch:
         return 0
     seal = _make_seal(batch, newest=newest)
-    with transaction.atomic():
-        leases.renew_lease(lease=lease)
+    with leases.transaction():
         seal.save(force_insert=True)
     logger.info(
         "Seal %d: %d events, %d to %d, digest %s.", seal.number, seal.count, seal.first_id, seal.last_id, seal.digest

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
 
 from portal import models
 from portal.db import places, release_connection
@@ -38,16 +37,16 @@ class Stream:
         self._in_doubt: deque[tuple[float, int]] = deque()  # until when, by CLOCK_MONOTONIC, and up to which event
         self._is_away = False
 
-    def send_events(self, *, lease: leases.Lease, is_unchanged: Callable[[], bool]) -> None:
+    def send_events(self, *, is_unchanged: Callable[[], bool]) -> None:
         """Send what is sealed and was not sent yet; what fails is tried again in the next round.
 
         `is_unchanged`: whether the database is the one that it was. Of a copy or an older state nothing is sent.
         """
         try:
             while lines := self._read_next(is_unchanged):
-                self._send(lines, lease=lease)
+                self._send(lines)
             if self._in_doubt:
-                self._send([], lease=lease)
+                self._send([])
         except FAILURES as error:
             self._restart(self._kept)
             self._most = max(1, self._most // 2)  # it may be too much at once for the destination
@@ -65,7 +64,7 @@ class Stream:
             raise OSError("nobody has said yet what became of the database")
         return list_lines(after=self._sent, most=self._most)
 
-    def _send(self, lines: Sequence[Line], *, lease: leases.Lease) -> None:
+    def _send(self, lines: Sequence[Line]) -> None:
         release_connection()
         self._destination.send(lines)
         now = time.monotonic()
@@ -74,8 +73,7 @@ class Stream:
             self._in_doubt.append((now + self._destination.in_doubt, self._sent))
             self._most, self._is_away = min(MOST, self._most + 10), False
         settled = [last_id for until, last_id in self._in_doubt if until <= now]
-        with transaction.atomic():
-            leases.renew_lease(lease=lease)
+        with leases.transaction():
             if settled:
                 models.StreamPosition.objects.update(last_id=settled[-1])
         for self._kept in settled:

@@ -51,7 +51,7 @@ def list_open(*, workstations: Iterable[models.Workstation], besides: models.Use
     return list(others.order_by("workstation", "person", "kind", "pk"))
 
 
-def end_silent(*, lease: leases.Lease) -> int:
+def end_silent() -> int:
     """End those whose page is silent, at its last sign of life, and those of workstations that have ended.
 
     Returns how many.
@@ -61,8 +61,7 @@ def end_silent(*, lease: leases.Lease) -> int:
     found = rows.annotate(over_at=Coalesce("workstation__ended_at", F("seen_at"))).select_related("workstation")
     ended = 0
     for connection in found.order_by("seen_at")[:_BATCH]:
-        with transaction.atomic():
-            leases.renew_lease(lease=lease)
+        with leases.transaction():
             # A page that has said meanwhile that it is open goes on.
             ended += _end(connection, by=None, ended_at=min(connection.over_at, clock.read_clock()), among=rows)
     return ended

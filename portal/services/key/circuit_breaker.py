@@ -281,10 +281,10 @@ def request_probe(*, key: models.Key) -> None:
 
 
 @transaction.atomic
-def claim_probe(*, account: models.Account, lease: leases.Lease) -> Probe | None:
+def claim_probe(*, account: models.Account) -> Probe | None:
     """Take the probe that is due, if one is, and put off the next one, so that no two are made at once."""
     key = key_lock.lock_key(account=account)
-    leases.renew_lease(lease=lease)
+    leases.renew_lease()
     now = clock.read_clock()
     end_timed_pause(key=key, now=now)
     if key.probe_at is None:
@@ -303,11 +303,11 @@ def _probe_interval(key: models.Key) -> float:
 
 
 @transaction.atomic
-def note_probe(*, account: models.Account, probe: Probe, failure: failures.Failure | None, lease: leases.Lease) -> None:
+def note_probe(*, account: models.Account, probe: Probe, failure: failures.Failure | None) -> None:
     """What a probe found. One that passed ends the pause in which it was made, unless that has become an operator's;
     one whose key was refused begins one. Of another pause it tells nothing."""
     key = key_lock.lock_key(account=account)
-    leases.renew_lease(lease=lease)
+    leases.renew_lease()
     audit.record(Verb.PROBE, key, detail={"passed": failure is None}, rows=())
     if key.probe_at is None or key.paused_at != probe.paused_at:
         return

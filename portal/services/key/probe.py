@@ -8,7 +8,7 @@ from portal.services.key import accounts, circuit_breaker, credentials, key_lock
 from portal.services.runtime import leases
 
 
-def probe_key(*, lease: leases.Lease, client: agentstation.Client) -> bool:
+def probe_key(*, client: agentstation.Client) -> bool:
     """Make a probe where one is due. True where it passed.
 
     Raises LeaseLost where the key is refused of this worker alone: another has to try its own.
@@ -16,7 +16,7 @@ def probe_key(*, lease: leases.Lease, client: agentstation.Client) -> bool:
     account = accounts.get_current_account()
     if account.key.probe_at is None or not circuit_breaker.is_confirmed(account=account):
         return False
-    claimed = circuit_breaker.claim_probe(account=account, lease=lease)
+    claimed = circuit_breaker.claim_probe(account=account)
     if claimed is None:
         return False
     release_connection()
@@ -25,9 +25,9 @@ def probe_key(*, lease: leases.Lease, client: agentstation.Client) -> bool:
         client.check_key()
     except agentstation.AgentStationError as error:
         failure = failures.classify_error(error)
-    circuit_breaker.note_probe(account=account, probe=claimed, failure=failure, lease=lease)
+    circuit_breaker.note_probe(account=account, probe=claimed, failure=failure)
     if failure is not None and failure.pause is failures.Pause.UNTIL_ACCEPTED and _withdraw_key(account=account):
-        leases.drop_lease(lease=lease)
+        leases.drop_lease()
         raise leases.LeaseLost("the key of this worker is refused, and another worker has one that may be accepted")
     return failure is None
 

@@ -30,7 +30,7 @@ PATIENCE = timedelta(seconds=60)  # before one that was not found, or could not 
 type _Shown = dict[models.Workstation, agentstation.Workstation | None]
 
 
-def refresh_workstations(*, lease: leases.Lease, client: agentstation.Client) -> int:
+def refresh_workstations(*, client: agentstation.Client) -> int:
     """Ask the provider about the live workstations once one of them is due. Returns how many were due."""
     # One that is being released shows its end by that; in doubt, it is read as well.
     is_wanted = Q(release_requested_at=None) | Q(doubted_at__isnull=False)
@@ -45,25 +45,25 @@ def refresh_workstations(*, lease: leases.Lease, client: agentstation.Client) ->
     if not circuit_breaker.is_confirmed(account=account):
         return 0
     begun_tick = account.key.tick
-    shown, put_off = _read(due, account=account, lease=lease, client=client.hurried(total_timeout=_LONGEST_CALL))
+    shown, put_off = _read(due, account=account, client=client.hurried(total_timeout=_LONGEST_CALL))
     for stored, entry in shown.items():
         if _is_news(stored, entry):
-            _store(stored, entry, account=account, begun_tick=begun_tick, lease=lease)
-    _note_round(shown=shown, put_off=put_off, account=account, lease=lease)
+            _store(stored, entry, account=account, begun_tick=begun_tick)
+    _note_round(shown=shown, put_off=put_off, account=account)
     return len(due)
 
 
 def _read(
-    due: list[models.Workstation], *, account: models.Account, lease: leases.Lease, client: agentstation.Client
+    due: list[models.Workstation], *, account: models.Account, client: agentstation.Client
 ) -> tuple[_Shown, list[models.Workstation]]:
     """What the provider shows, and those that it was asked about in vain."""
     shown: _Shown = {}
     asked = due
     try:
-        shown |= _read_list(account=account, lease=lease, client=client)
+        shown |= _read_list(account=account, client=client)
         for stored in islice((one for one in due if one not in shown), _MOST_SINGLY):
             asked = [stored]
-            shown[stored] = _read_singly(stored, lease=lease, client=client)
+            shown[stored] = _read_singly(stored, client=client)
     except agentstation.RateLimited:
         asked = due  # who goes on asking makes it worse
     except agentstation.AgentStationError as error:  # the next round goes on with the others
@@ -72,12 +72,12 @@ def _read(
     return shown, [stored for stored in asked if stored not in shown]
 
 
-def _read_list(*, account: models.Account, lease: leases.Lease, client: agentstation.Client) -> _Shown:
+def _read_list(*, account: models.Account, client: agentstation.Client) -> _Shown:
     """What the active list shows of live ones, also of those that are not due. That it lacks one says nothing."""
     entries: dict[str, agentstation.Workstation] = {}
     cursor = ""
     for _ in range(2 * _count_pages(account=account)):
-        _go_on(lease)
+        _go_on()
         try:
             page = client.list_page(cursor=cursor, limit=_ON_A_PAGE)
         except agentstation.RateLimited:
@@ -99,10 +99,8 @@ def _count_pages(*, account: models.Account) -> int:
     return math.ceil(models.Workstation.objects.live().filter(account=account).count() / _ON_A_PAGE)
 
 
-def _read_singly(
-    stored: models.Workstation, *, lease: leases.Lease, client: agentstation.Client
-) -> agentstation.Workstation | None:
-    _go_on(lease)
+def _read_singly(stored: models.Workstation, *, client: agentstation.Client) -> agentstation.Workstation | None:
+    _go_on()
     try:
         entry = client.retrieve_workstation(uid=stored.uid)
     except agentstation.AgentStationError as error:
@@ -114,10 +112,9 @@ def _read_singly(
     return entry
 
 
-def _go_on(lease: leases.Lease) -> None:
+def _go_on() -> None:
     """Before each call, for which no connection is held."""
-    with transaction.atomic():
-        leases.renew_lease(lease=lease)
+    leases.renew_lease()
     release_connection()
 
 
@@ -134,13 +131,12 @@ def _store(
     *,
     account: models.Account,
     begun_tick: int,
-    lease: leases.Lease,
 ) -> None:
     """Write what has changed of one, in a transaction of its own: what cannot be stored stops no other."""
     try:
         with transaction.atomic(), audit.collect_events():
             key = key_lock.lock_key(account=account)
-            leases.renew_lease(lease=lease)
+            leases.renew_lease()
             _save(stored.pk, entry, key=key, begun_tick=begun_tick)
     except Exception as error:
         if isinstance(error, leases.LeaseLost) or is_unable(error):
@@ -165,12 +161,9 @@ def _save(number: int, entry: agentstation.Workstation | None, *, key: models.Ke
         doubts.clear_doubt(stored=stored)
 
 
-@transaction.atomic
-def _note_round(
-    *, shown: _Shown, put_off: Iterable[models.Workstation], account: models.Account, lease: leases.Lease
-) -> None:
+@leases.transaction()
+def _note_round(*, shown: _Shown, put_off: Iterable[models.Workstation], account: models.Account) -> None:
     """Write when each was read and is due again. What others have locked stays due."""
-    leases.renew_lease(lease=lease)
     now, lacking = clock.read_clock(), {stored for stored, entry in shown.items() if entry is None}
     found, missed = _list_free(shown.keys() - lacking), _list_free(lacking.union(put_off))
     interval = _choose_interval(account=account)

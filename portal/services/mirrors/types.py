@@ -4,8 +4,6 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db import transaction
-
 from portal import agentstation, failures, models
 from portal.db import release_connection
 from portal.models.clock import Now
@@ -37,7 +35,7 @@ def list_known_types() -> list[str]:
     return list(dict.fromkeys([*models.Request.Type.values, *names]))
 
 
-def read_types(*, lease: leases.Lease, client: agentstation.Client) -> None:
+def read_types(*, client: agentstation.Client) -> None:
     """Read the provider's list and keep what it says; whatever else is answered leaves things as they are."""
     account = accounts.get_current_account()
     if not circuit_breaker.is_confirmed(account=account):
@@ -46,15 +44,14 @@ def read_types(*, lease: leases.Lease, client: agentstation.Client) -> None:
     try:
         described = client.list_types()
     except agentstation.AgentStationError as error:
-        _note_refusal(account=account, lease=lease, error=error)
+        _note_refusal(account=account, error=error)
     else:
-        _store_list(account=account, lease=lease, described=described)
+        _store_list(account=account, described=described)
 
 
-@transaction.atomic
-def _note_refusal(*, account: models.Account, lease: leases.Lease, error: agentstation.AgentStationError) -> None:
+@leases.transaction()
+def _note_refusal(*, account: models.Account, error: agentstation.AgentStationError) -> None:
     """Where the provider says that it has no list, forget the one that it had, if that was read long ago."""
-    leases.renew_lease(lease=lease)
     if error.response is None or 200 <= error.response.status < 300:
         return
     if not error.has_no_such_path and not failures.classify_error(error).no_such_list:
@@ -65,12 +62,9 @@ def _note_refusal(*, account: models.Account, lease: leases.Lease, error: agents
         _change_offer(account=account, rows=[])
 
 
-@transaction.atomic
-def _store_list(
-    *, account: models.Account, lease: leases.Lease, described: Sequence[agentstation.WorkstationTypeDescription]
-) -> None:
+@leases.transaction()
+def _store_list(*, account: models.Account, described: Sequence[agentstation.WorkstationTypeDescription]) -> None:
     """An empty list is not believed: it would leave nothing to ask for."""
-    leases.renew_lease(lease=lease)
     contract_drift.note_deviations(deviations=[deviation for one in described for deviation in one.deviations])
     usable: dict[str, agentstation.WorkstationTypeDescription] = {}
     for one in described:

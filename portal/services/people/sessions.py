@@ -91,10 +91,9 @@ def end_sessions(*, person: models.User, chosen: Sequence[str]) -> int:
     return len(ended)
 
 
-@transaction.atomic
-def prune_sessions(*, lease: leases.Lease) -> None:
+@leases.transaction()
+def prune_sessions() -> None:
     """Delete sessions that are over, and what was counted against guessing a day ago."""
-    leases.renew_lease(lease=lease)
     models.Session.objects.filter(expire_date__lt=timezone.now()).delete()
     throttle.prune_throttles()
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -83,11 +82,11 @@ def find_percentile(*, seconds: Mapping[str, int], percent: int) -> int | None:
     return None
 
 
-def count_days(*, lease: leases.Lease) -> int:
+def count_days() -> int:
     """Count days that are over and settled. Returns how many."""
     days = _find_uncounted()[:_MOST_DAYS]
     for day in days:
-        _count_day(day=day, lease=lease)
+        _count_day(day=day)
     return len(days)
 
 
@@ -103,10 +102,9 @@ def _find_uncounted() -> list[date]:
     return [day for day in list_days(since=first, until=last) if day not in left_out]
 
 
-def _count_day(*, day: date, lease: leases.Lease) -> None:
+def _count_day(*, day: date) -> None:
     people = _count_by_day(models.Request.objects.filter(_within([day]))).get(day, {})
-    with transaction.atomic():
-        leases.renew_lease(lease=lease)
+    with leases.transaction():
         models.DailyCount.objects.filter(day=day).delete()
         models.DailyCount.objects.bulk_create(
             models.DailyCount(

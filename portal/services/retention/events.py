@@ -6,7 +6,6 @@ Of a request that is there all events stay, and the newest that tells of setting
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from portal import models
@@ -18,12 +17,12 @@ from portal.services.runtime import leases
 BATCH = 2000  # events that go in one transaction, unless one seal has more
 
 
-def prune_events(*, lease: leases.Lease, before: datetime, most: int) -> int:
+def prune_events(*, before: datetime, most: int) -> int:
     """Prune seals that were made before then, in at most so many batches. Returns how many events went."""
     total = 0
     for _ in range(most):
         chosen = _choose_seals(before=before)
-        total += _prune(chosen, lease=lease)
+        total += _prune(chosen)
         if not chosen:
             break
     return total
@@ -41,10 +40,9 @@ def _choose_seals(*, before: datetime) -> list[models.Seal]:
     return chosen
 
 
-@transaction.atomic
-def _prune(chosen: Sequence[models.Seal], *, lease: leases.Lease) -> int:
+@leases.transaction()
+def _prune(chosen: Sequence[models.Seal]) -> int:
     """Prune these seals with their events, and what stayed of former ones and need not stay any more."""
-    leases.renew_lease(lease=lease)
     kinds = models.Tombstone.Kind
     former = models.Tombstone.objects.filter(kind=kinds.EVENTS).order_by("-id").first()
     edge = former.last_id if former else 0

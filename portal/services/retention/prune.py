@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from portal.db import clock
 from portal.services.retention import events, requests
-from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +18,7 @@ logger = logging.getLogger(__name__)
 REQUEST_BATCHES, EVENT_BATCHES = 100, 20
 
 
-def prune_old(*, lease: leases.Lease) -> int:
+def prune_old() -> int:
     """Prune some batches of what is old enough, each in a transaction of its own. Returns how many rows were named.
 
     Nothing without PORTAL_KEEP_DAYS.
@@ -30,9 +29,9 @@ def prune_old(*, lease: leases.Lease) -> int:
     zone = timezone.get_default_timezone()
     day = clock.read_clock().astimezone(zone).date() - timedelta(days=settings.PORTAL_KEEP_DAYS)
     before = datetime.combine(day, time.min, tzinfo=zone)
-    count = requests.prune_requests(lease=lease, before=before, most=REQUEST_BATCHES)
+    count = requests.prune_requests(before=before, most=REQUEST_BATCHES)
     # Events go after their requests: to look for some while there are requests left is to look through all.
-    more = 0 if count else events.prune_events(lease=lease, before=before, most=EVENT_BATCHES)
+    more = 0 if count else events.prune_events(before=before, most=EVENT_BATCHES)
     if count or more:
         logger.info("Pruned %d requests and %d events from before %s.", count, more, before.date())
     return count + more

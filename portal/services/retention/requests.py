@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from portal import models
@@ -26,13 +25,13 @@ _KINDS = ("late-response", "attempt", "share", "workstation", "request")
 type Numbers = Sequence[int]
 
 
-def prune_requests(*, lease: leases.Lease, before: datetime, most: int) -> int:
+def prune_requests(*, before: datetime, most: int) -> int:
     """Prune requests of which nothing is younger than `before`, in at most so many batches. Returns how many went."""
     total = batches = 0
     for page in _walk(before=before):
         going = _choose(page, before=before)
         if going:
-            _bury(going, lease=lease)
+            _bury(going)
             total, batches = total + len(going), batches + 1
         if batches == most:
             break
@@ -79,9 +78,8 @@ def _find_young(numbers: Numbers, *, before: datetime) -> set[int]:
     }
 
 
-@transaction.atomic
-def _bury(numbers: Numbers, *, lease: leases.Lease) -> None:
-    leases.renew_lease(lease=lease)
+@leases.transaction()
+def _bury(numbers: Numbers) -> None:
     locked = models.Request.objects.filter(pk__in=numbers).select_for_update().order_by("pk")
     days = {usage.get_day(at=portal_request.created_at) for portal_request in locked}
     rows = _list_rows(numbers)

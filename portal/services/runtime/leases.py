@@ -1,9 +1,12 @@
 """Leases: a job is done by one worker at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from django.db import transaction as database
 from django.db.models import Q
 
 from portal import agentstation, models
@@ -43,6 +46,30 @@ class Lease:
         """
         return agentstation.boottime() - self.asked_at < self.seconds / 2
 
+    def run[**Given, Result](self, do: Callable[Given, Result], *args: Given.args, **given: Given.kwargs) -> Result:
+        """Do a round of the job, whose transactions renew this lease."""
+        token = _HELD.set(self)
+        try:
+            return do(*args, **given)
+        finally:
+            _HELD.reset(token)
+
+
+_HELD: ContextVar[Lease] = ContextVar("held")  # of the job that is being done
+
+
+def get_lease() -> Lease:
+    """The lease of the job that is being done. Raises LookupError where none is."""
+    return _HELD.get()
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """A transaction of the job that is being done, which renews its lease."""
+    with database.atomic():
+        renew_lease()
+        yield
+
 
 def acquire_lease(
     *, name: str, holder: str, seconds: float, before_renewal: Callable[[], None] = _go_on
@@ -62,11 +89,12 @@ def acquire_lease(
     return Lease(name=name, token=token, seconds=seconds, asked_at=asked_at, before_renewal=before_renewal)
 
 
-def renew_lease(*, lease: Lease) -> None:
-    """Renew the lease, which stays ours until the caller's transaction ends. Raises LeaseLost where it is not ours.
+def renew_lease(*, lease: Lease | None = None) -> None:
+    """Renew the job's lease, which stays ours until the caller's transaction ends. Raises LeaseLost where it is not.
 
     Called at each step of a job: one that does not come forward loses its lease.
     """
+    lease = lease or get_lease()
     lease.before_renewal()
     renewed = models.Lease.objects.filter(name=lease.name, token=lease.token).update(
         expires_at=Now() + timedelta(seconds=lease.seconds)
@@ -75,8 +103,9 @@ def renew_lease(*, lease: Lease) -> None:
         raise LeaseLost(f"another worker has taken over the job {lease.name}")
 
 
-def drop_lease(*, lease: Lease) -> None:
+def drop_lease() -> None:
     """Let another worker have the job at once."""
+    lease = get_lease()
     models.Lease.objects.filter(name=lease.name, token=lease.token).update(expires_at=Now())
 
 

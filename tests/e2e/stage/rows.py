@@ -341,4 +341,4 @@ def seal() -> None:
     """What there is of events."""
     lease = leases.acquire_lease(name="seal", holder="desk:4711", seconds=60)
     assert lease is not None
-    seals.seal_events(lease=lease)
+    lease.run(seals.seal_events)
