@@ -21,25 +21,3 @@ from portal.agentstation.resources import (
     escape_text,
     read_json,
 )
-
-__all__ = [
-    "AgentStationError",
-    "Client",
-    "Deviation",
-    "File",
-    "Log",
-    "Page",
-    "PageTooLarge",
-    "RateLimited",
-    "Released",
-    "Reply",
-    "Response",
-    "SendTooLate",
-    "Workspace",
-    "Workstation",
-    "WorkstationTypeDescription",
-    "boottime",
-    "errors",
-    "escape_text",
-    "read_json",
-]

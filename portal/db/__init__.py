@@ -7,11 +7,3 @@ from portal.db.connection import (
     open_connection,
     release_connection,
 )
-
-__all__ = [
-    "describe_failure",
-    "is_pool_exhausted",
-    "is_unable",
-    "open_connection",
-    "release_connection",
-]
