@@ -191,8 +191,8 @@ def get_workspace(workstation: models.Workstation | None) -> models.Workspace:
 
 def get_named(result: dispatch.Result) -> agentstation.Workstation:
     """The one that the provider named when it said that it had made it."""
-    assert result.workstation is not None, f"{result} names none"
-    return result.workstation
+    assert result.value is not None, f"{result} names none"
+    return result.value
 
 
 def read_response(stored: models.Attempt | models.LateResponse) -> bytes:

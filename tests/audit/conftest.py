@@ -81,7 +81,7 @@ def record_response(call: dispatch.Call, portal_request: models.Request, *, uid:
         status=int(failure or 200), body=body, truncated=False, retry_after=None, error="", message=""
     )
     result = dispatch.Result(
-        workstation=agentstation.Workstation.from_dict(data) if uid else None,
+        value=agentstation.Workstation.from_dict(data) if uid else None,
         failure=failures.CATALOGUE[failure] if failure else None,
         response=given,
     )

@@ -369,7 +369,7 @@ def answer_nobody(stage: Stage) -> None:
     factories.submit(stage.alice)
     call = replace(factories.claim(), token="lost")
     reply = clients.make_client().request_workstation(type="python")
-    results.record_result(call=call, result=dispatch.Result(workstation=reply.value))
+    results.record_result(call=call, result=dispatch.Result(value=reply.value))
 
 
 def raise_notice(stage: Stage) -> None:

@@ -70,6 +70,6 @@ def make_result(code: str, *, retry_after: float | None = None, uid: str = "") -
         )
     if code == "200":
         raw = {"id": uid or f"W{next(_uids)}", "type": "python", "status": "active"}
-        return dispatch.Result(workstation=agentstation.Workstation.from_dict(raw), response=response)
+        return dispatch.Result(value=agentstation.Workstation.from_dict(raw), response=response)
     failure = failures.NO_ANSWER if code == "502" else failures.CATALOGUE[code]
     return dispatch.Result(failure=failure, response=response)

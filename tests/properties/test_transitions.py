@@ -106,8 +106,8 @@ class Life(scene.Example):
     def tell(self, call: dispatch.Call, result: dispatch.Result) -> None:
         results.record_result(call=call, result=result)
         self.told.append((call, result))
-        if result.workstation is not None:
-            self.named.add(result.workstation.uid)
+        if result.value is not None:
+            self.named.add(result.value.uid)
 
     @precondition(lambda self: self.told)
     @rule(data=st.data())

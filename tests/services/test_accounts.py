@@ -295,7 +295,7 @@ def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(waiti
     assert old_url in models.Event.objects.get(verb="cancel").reason
     scans.advance_scan(account=accounts.get_current_account(), lease=take("reconcile"), client=clients.make_client())
     factories.submit(alice)
-    assert factories.send_once().workstation is not None
+    assert factories.send_once().value is not None
 
 
 def test_the_worker_of_the_left_account_waits_and_is_asked_about_in_its_turn(waiting, settings, olga):

@@ -92,7 +92,7 @@ def break_late(delivery: batch.Delivery) -> batch.Delivery:
         delivery,
         result=replace(
             result,
-            workstation=replace(factories.get_named(result), status=None),  # type: ignore[arg-type]
+            value=replace(factories.get_named(result), status=None),  # type: ignore[arg-type]
             response=replace(result.response, deviations=(deviation,)),
         ),
     )

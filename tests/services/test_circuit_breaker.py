@@ -264,7 +264,7 @@ def test_a_401_right_after_a_probe_that_passed_needs_an_operator(sandbox, alice,
     assert (key.state, key.cause, key.probe_at, key.operator_only) == ("PAUSED", "401", None, True)
     assert make_probe(lease) is False
     resume(olga)
-    assert factories.send_once().workstation is not None  # the one that had gone back
+    assert factories.send_once().value is not None  # the one that had gone back
     assert state() == ("ACTIVE", "")
 
 
@@ -558,7 +558,7 @@ def test_whatever_that_attempt_ends_in_the_key_can_still_be_opened(sandbox, alic
         resume(olga)
     elif is_timed:
         end_pause()
-    assert factories.send_once().workstation is not None
+    assert factories.send_once().value is not None
     assert state() == ("ACTIVE", "")
 
 
@@ -578,7 +578,7 @@ def test_an_attempt_given_back_lets_the_next_try(sandbox, alice, olga):
     call = resume_with_one_in_flight(alice, olga)
     results.record_result(call=call, result=dispatch.Result())
     assert state() == ("RESUMING", "402")
-    assert factories.send_once().workstation is not None
+    assert factories.send_once().value is not None
     assert state() == ("ACTIVE", "")
 
 
@@ -592,7 +592,7 @@ def test_an_attempt_whose_worker_was_killed_lets_the_next_try_after_its_deadline
         factories.recover_requests(lease=lease)
 
     assert state() == ("RESUMING", "402")
-    assert factories.send_once().workstation is not None
+    assert factories.send_once().value is not None
     assert state() == ("ACTIVE", "")
 
 

@@ -163,7 +163,7 @@ def test_what_a_late_response_named_goes_to_the_request_that_lacks_one(sandbox, 
         results.record_result(call=call, result=nothing)
     factories.reconcile_once(lease)
     reply = client.request_workstation(type="python")  # as if it had been on its way for so long
-    late = dispatch.Result(workstation=reply.value, response=reply.response)
+    late = dispatch.Result(value=reply.value, response=reply.response)
     results.record_result(call=late_call, result=late)
     factories.reconcile_once(lease)
 

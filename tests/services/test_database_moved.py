@@ -283,7 +283,7 @@ def test_against_the_sandbox_a_change_is_an_event_and_no_pause(settings, sandbox
     models.Database.objects.update(place="elsewhere")
     for _ in range(2):
         factories.submit(alice)
-        assert factories.send_once().workstation is not None
+        assert factories.send_once().value is not None
     assert list_changes() == ["place"]
 
 
@@ -302,7 +302,7 @@ def test_a_promotion_that_lost_nothing_is_an_event(sandbox, alice):
     promote_earlier()
     MEMORY.timeline = 0
     factories.submit(alice)
-    assert factories.send_once().workstation is not None
+    assert factories.send_once().value is not None
     assert list_changes() == ["promotion"]
     assert models.Database.objects.get().timeline > 0
 
@@ -476,7 +476,7 @@ def make_stray(alice: models.User, *, token: str = "lost") -> tuple[dispatch.Cal
     """A call whose id is that of another's attempt, which waits for its own response."""
     factories.submit(alice)
     call = factories.claim()
-    return replace(call, token=token), dispatch.Result(workstation=buy())
+    return replace(call, token=token), dispatch.Result(value=buy())
 
 
 def buy():
@@ -501,7 +501,7 @@ def test_one_person_s_request_never_gets_another_s_workstation(sandbox, alice):
 def test_a_response_to_an_id_that_is_not_there_is_kept_too(sandbox, alice):
     factories.submit(alice)
     call = replace(factories.claim(), attempt_id=999_999)
-    results.record_result(call=call, result=dispatch.Result(workstation=buy()))
+    results.record_result(call=call, result=dispatch.Result(value=buy()))
     assert models.StrayResponse.objects.get().attempt_number == 999_999
     assert_is_paused(for_="lost-attempt")
 
@@ -511,7 +511,7 @@ def test_an_owned_mirror_is_not_touched_by_a_stray_response(sandbox, alice, bob)
     factories.submit(alice)
     call = replace(factories.claim(), token="lost")
     told = clients.make_client().retrieve_workstation(uid=owned.uid)
-    results.record_result(call=call, result=dispatch.Result(workstation=replace(told, type="max")))
+    results.record_result(call=call, result=dispatch.Result(value=replace(told, type="max")))
     owned.refresh_from_db()
     assert owned.request is not None
     assert (owned.type, owned.request.requester) == ("python", bob)

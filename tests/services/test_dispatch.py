@@ -36,7 +36,7 @@ def test_no_transaction_is_open_during_the_call_and_on_postgresql_no_connection_
     factories.submit(alice)
     client = Looking()
 
-    assert factories.send_once(client=client).workstation is not None
+    assert factories.send_once(client=client).value is not None
 
     assert client.in_transaction is False
     assert client.holds_connection is (connection.vendor == "sqlite")

@@ -272,7 +272,7 @@ def test_what_was_under_way_in_the_backup_is_given_to_nobody_without_an_operator
     unknown = ask(sandbox, alice, "reset")
     under_way = factories.submit(bob)
     result = dispatch.send_call(call=factories.claim(), client=clients.make_client())
-    assert result.workstation is not None
+    assert result.value is not None
     factories.pass_time(50)
     factories.submit(bob, type="max")
     factories.claim()

@@ -58,7 +58,7 @@ def test_what_the_lists_do_not_show_is_sent_again_only_when_a_person_says_so(san
 
     operator_actions.declare_not_created(actor=alice, portal_request=portal_request)
 
-    assert factories.send_once().workstation is not None
+    assert factories.send_once().value is not None
     assert len(sandbox.record()["posts"]) == 2
 
 

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from portal import agentstation, failures, models
-from portal.db import clock, release_connection
+from portal.db import clock
 from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials, key_lock, pace
 from portal.services.mirrors import contract_drift, doubts
-from portal.services.runtime import notify
+from portal.services.runtime import calls, notify
 
 _LONGEST_CALL = 10.0  # seconds: a release can be repeated, and others wait for this one
 
@@ -35,13 +35,7 @@ class Release:
     send_before: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What the provider answered, or the failure, or (neither) that nothing was sent in time."""
-
-    response: agentstation.Released | None = None
-    failure: failures.Failure | None = None
-    retry_after: float | None = None
+Result = calls.Result[agentstation.Released]
 
 
 @transaction.atomic
@@ -121,32 +115,23 @@ def claim_release() -> Release | None:
 def _claim(stored: models.Workstation, *, boottime: float) -> Release | None:
     """Put the next try off until this one's deadline, unless the workstation has ended in this moment."""
     number = stored.release_tries + 1
-    send_within = settings.PORTAL_SEND_MARGIN + min(_LONGEST_CALL, settings.AGENTSTATION_TOTAL_TIMEOUT)
     unchanged = models.Workstation.objects.filter(pk=stored.pk, ended_at=None, release_tries=stored.release_tries)
     claimed = unchanged.update(
         release_tries=number,
         release_tried_at=Now(),
         release_failure="",
-        release_due_at=Now() + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),
+        release_due_at=Now() + calls.get_time_limit(longest=_LONGEST_CALL),
     )
     if not claimed:
         return None
-    return Release(workstation_id=stored.pk, uid=stored.uid, number=number, send_before=boottime + send_within)
+    send_before = boottime + calls.get_send_seconds(longest=_LONGEST_CALL)
+    return Release(workstation_id=stored.pk, uid=stored.uid, number=number, send_before=send_before)
 
 
 def send_release(*, release: Release, client: agentstation.Client) -> Result:
     """Tell the provider. No transaction may be open, and on PostgreSQL no connection is held meanwhile."""
-    if connection.in_atomic_block:
-        raise RuntimeError("no transaction may be open while the provider is asked")
-    release_connection()
-    try:
-        hurried = client.hurried(total_timeout=_LONGEST_CALL)
-        return Result(response=hurried.release_workstation(uid=release.uid, send_before=release.send_before))
-    except agentstation.SendTooLate:
-        return Result()
-    except agentstation.AgentStationError as error:
-        retry_after = error.response.retry_after if error.response else None
-        return Result(failure=failures.classify_error(error), retry_after=retry_after)
+    hurried = client.hurried(total_timeout=_LONGEST_CALL)
+    return calls.make_call(call=lambda: hurried.release_workstation(uid=release.uid, send_before=release.send_before))
 
 
 @transaction.atomic
@@ -155,18 +140,18 @@ def record_release(*, release: Release, result: Result) -> None:
     account = models.Account.objects.get(workstations=release.workstation_id)
     key = key_lock.lock_key(account=account)
     stored = models.Workstation.objects.select_for_update().get(pk=release.workstation_id)
-    if result.response is not None:
-        contract_drift.note_deviations(deviations=result.response.deviations, request_number=stored.request_id)
+    if result.value is not None:
+        contract_drift.note_deviations(deviations=result.value.deviations, request_number=stored.request_id)
     if stored.ended_at is not None:
         return
-    if result.response is not None and result.response.released:
+    if result.value is not None and result.value.released:
         doubts.end_workstation(stored=stored, before=doubts.describe_life(stored=stored))
     elif stored.release_tries == release.number:  # else it was tried again since, which tells more
         _try_again(key=key, stored=stored, result=result)
 
 
 def _try_again(*, key: models.Key, stored: models.Workstation, result: Result) -> None:
-    failure = failures.UNREADABLE if result.response is not None else result.failure
+    failure = failures.UNREADABLE if result.value is not None else result.failure
     if failure is not None and failure.begins_doubt:
         doubts.begin_doubt(key=key, stored=stored, why="release")
     if failure is not None and failure.pause is failures.Pause.UNTIL_ACCEPTED:

@@ -5,7 +5,6 @@ between them has no transaction open, and on PostgreSQL holds no connection but 
 byte. All locks are taken in one order: the key, then the request.
 """
 
-import logging
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection
 from django.db.models import (
     BigIntegerField,
     Case,
@@ -41,11 +39,10 @@ from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, database_moved, pace
 from portal.services.mirrors import mirror
 from portal.services.requests import fair_queue, ownership
+from portal.services.runtime import calls
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
-
-logger = logging.getLogger(__name__)
 
 _FACTS = ("identity", "place", "timeline", "timeline_tick", "doubt")  # of the database's row
 
@@ -63,17 +60,13 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """What a call ended in: the workstation, or the failure, or (neither) that nothing was sent in time."""
-
-    workstation: agentstation.Workstation | None = None
-    failure: failures.Failure | None = None
-    response: agentstation.Response | None = None
+class Result(calls.Result[agentstation.Workstation]):
+    """What a POST ended in."""
 
     @property
     def outcome(self) -> models.Attempt.Outcome:
         """The attempt's outcome."""
-        if self.workstation is not None:
+        if self.value is not None:
             return models.Attempt.Outcome.SUCCEEDED
         if self.failure is None:
             return models.Attempt.Outcome.NOT_SENT
@@ -101,17 +94,17 @@ def claim_with_key(*, key: models.Key, worker: str, most: int, boottime: float) 
     state = claimable[0]
     _check_database(key=key, state=state)
     oldest: Sequence[models.Request] = claimable
-    calls, room = list[Call](), min(most, _count_room(key=key, state=state))
-    while (left := room - len(calls)) > 0:
+    claimed, room = list[Call](), min(most, _count_room(key=key, state=state))
+    while (left := room - len(claimed)) > 0:
         found = fair_queue.add_further(oldest=oldest, most=left)
         admitted = ownership.admit_requests(portal_requests=found)
         if admitted:
-            calls += _create_attempts(admitted, key=key, worker=worker, now=state.now, boottime=boottime)
+            claimed += _create_attempts(admitted, key=key, worker=worker, now=state.now, boottime=boottime)
         if len(admitted) == len(found):
             break
         # One has left the queue, and its requester's next may be due.
-        oldest = list(fair_queue.list_oldest(account_id=key.account_id, most=room - len(calls)))
-    return calls
+        oldest = list(fair_queue.list_oldest(account_id=key.account_id, most=room - len(claimed)))
+    return claimed
 
 
 def find_claimed(*, calls: Sequence[Call]) -> list[Call]:
@@ -141,7 +134,7 @@ def _read_claimable_now(*, key: models.Key, most: int) -> list[_Claimable]:
         most=most,
         fingerprint=fingerprint,
         place=places.choose_sql(),
-        margin=_record_margin(),
+        margin=calls.get_margin(),
     )
 
 
@@ -158,10 +151,6 @@ def _read_claimable(
         is_accepted=Exists(accounts.list_accepted(account_id=account_id, fingerprint=fingerprint)),
         in_flight=Coalesce(Subquery(in_flight.values("count")), 0),
     )
-
-
-def _record_margin() -> timedelta:
-    return timedelta(seconds=settings.PORTAL_RECORD_MARGIN)
 
 
 def _list_in_flight(account_id: int, margin: timedelta) -> QuerySet[models.Attempt]:
@@ -184,7 +173,7 @@ def _count_room(*, key: models.Key, state: _Claimable) -> int:
     room = settings.PORTAL_CALLS_IN_FLIGHT - state.in_flight
     if key.is_resuming:
         # What was in flight when the pause ended was claimed before it.
-        resumed = _list_in_flight(key.account_id, _record_margin()).filter(claimed_tick__gte=key.resumed_tick)
+        resumed = _list_in_flight(key.account_id, calls.get_margin()).filter(claimed_tick__gte=key.resumed_tick)
         room = min(room, 0 if resumed.exists() else 1)
     ahead = pace.count_ahead(account=key.account)
     return min(room, pace.count_room(account=key.account, now=state.now, ahead=ahead))
@@ -197,7 +186,6 @@ def _create_attempts(
     for tick, portal_request in enumerate(portal_requests, start=key.tick + 1):
         portal_request.claimed_tick = tick
     _begin_sending(portal_requests)
-    send_within = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT
     fingerprint = accounts.fingerprint_key(account=key.account)
     attempts = [
         models.Attempt(
@@ -208,7 +196,7 @@ def _create_attempts(
             claimed_at=now,
             claimed_tick=portal_request.claimed_tick,
             key_fingerprint=fingerprint,
-            deadline_at=now + timedelta(seconds=send_within + settings.PORTAL_RECORD_MARGIN),
+            deadline_at=now + calls.get_time_limit(),
         )
         for portal_request in portal_requests
     ]
@@ -216,7 +204,8 @@ def _create_attempts(
     key.tick += len(attempts)
     key.save(update_fields=["tick"])
     _record_claims(attempts)
-    return [_make_call(attempt, send_before=boottime + send_within) for attempt in attempts]
+    send_before = boottime + calls.get_send_seconds()
+    return [_make_call(attempt, send_before=send_before) for attempt in attempts]
 
 
 def _begin_sending(portal_requests: Sequence[models.Request]) -> None:
@@ -255,36 +244,21 @@ def _make_call(attempt: models.Attempt, *, send_before: float) -> Call:
 
 
 def send_call(*, call: Call, client: agentstation.Client) -> Result:
-    """Make the one POST. Sends nothing if the attempt is no longer ours when the connection stands, or too old.
-
-    Whatever breaks ends in a result: only whoever records it decides what follows.
-    """
-    if connection.in_atomic_block:
-        raise RuntimeError("no transaction may be open while the provider is asked")
-    # A call takes up to a minute: on PostgreSQL others use the connection meanwhile.
-    release_connection()
-    try:
-        return _send(call=call, client=client)
-    except Exception:
-        logger.exception("The call of attempt %d broke in our own code; its outcome is unknown.", call.attempt_id)
-        return Result(failure=failures.NO_ANSWER)
-
-
-def _send(*, call: Call, client: agentstation.Client) -> Result:
-    try:
-        reply = client.request_workstation(
+    """Make the one POST. Sends nothing if the attempt is no longer ours when the connection stands, or too old."""
+    sent = calls.make_call(
+        call=lambda: client.request_workstation(
             type=call.type,
             workspace_id=call.workspace_uid or None,
             send_before=call.send_before,
             may_send=lambda seconds: _is_ours(call, seconds=seconds),
         )
-    except agentstation.SendTooLate:
-        return Result()
-    except agentstation.AgentStationError as error:
-        return Result(failure=failures.classify_error(error), response=error.response)
-    if not mirror.has_storable_uid(workstation=reply.value):
-        return Result(failure=failures.UNREADABLE, response=reply.response)
-    return Result(workstation=reply.value, response=reply.response)
+    )
+    if sent.value is None:
+        return Result(failure=sent.failure, response=sent.response)
+    workstation, response = sent.value.value, sent.value.response
+    if not mirror.has_storable_uid(workstation=workstation):
+        return Result(failure=failures.UNREADABLE, response=response)
+    return Result(value=workstation, response=response)
 
 
 def _is_ours(call: Call, *, seconds: float) -> bool:
@@ -295,7 +269,7 @@ def _is_ours(call: Call, *, seconds: float) -> bool:
     meanwhile, nor where the database says nothing for as long as the send margin.
     """
     asked_at = agentstation.boottime()
-    left = timedelta(seconds=max(seconds, 0.0) + settings.PORTAL_RECORD_MARGIN)
+    left = timedelta(seconds=max(seconds, 0.0)) + calls.get_margin()
     try:
         ours = _find_ours(attempt_id=call.attempt_id, token=call.token, left=left)
         return bool(ours) and agentstation.boottime() - asked_at <= settings.PORTAL_SEND_MARGIN

@@ -26,7 +26,7 @@ def record_result(*, call: dispatch.Call, result: dispatch.Result) -> None:
 @transaction.atomic
 def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result) -> None:
     """Write what the call ended in, under its account's locked key and in the caller's transaction: all, or nothing."""
-    attempt = _lock_attempt(call, key=key, workstation=result.workstation)
+    attempt = _lock_attempt(call, key=key, workstation=result.value)
     if attempt is None:
         _keep_stray(call=call, result=result)
         return
@@ -129,7 +129,7 @@ def _end_attempt(
         outcome=outcome,
         ended_at=attempt.now,
         ended_tick=key_lock.advance_tick(key=key),
-        retry_after=_retry_after(result),
+        retry_after=result.retry_after,
         names_taken=taken is not None,
         **_describe(result, failure=failure),
     )
@@ -162,7 +162,7 @@ def _keep_stray(*, call: dispatch.Call, result: dispatch.Result) -> None:
         attempt_number=call.attempt_id,
         token=call.token,
         outcome=result.outcome,
-        workstation=result.workstation,
+        workstation=result.value,
         description=_describe(result, failure=result.failure),
     )
 
@@ -176,10 +176,10 @@ def _use_result(
 ) -> list[Model]:
     """All that follows from a response in time. Returns the mirrors that it changed, as do those that it calls."""
     portal_request = attempt.request
-    if result.workstation is not None:
+    if result.value is not None:
         circuit_breaker.note_success(key=key, attempt=attempt)
-        return _use_workstation(attempt, workstation=result.workstation, taken=taken)
-    failure, retry_after = result.failure or failures.NOT_SENT, _retry_after(result)
+        return _use_workstation(attempt, workstation=result.value, taken=taken)
+    failure, retry_after = result.failure or failures.NOT_SENT, result.retry_after
     is_other_key_s = failure.pause is failures.Pause.UNTIL_ACCEPTED and credentials.withdraw_key(
         key=key, fingerprint=attempt.key_fingerprint
     )
@@ -199,10 +199,6 @@ def _describe(result: dispatch.Result, *, failure: failures.Failure | None) -> d
         "message": hidden.hide(text=response.message) if response else "",
         "response": response.body if response else None,
     }
-
-
-def _retry_after(result: dispatch.Result) -> float | None:
-    return result.response.retry_after if result.response else None
 
 
 def _find_taken(attempt: models.Attempt) -> models.Workstation | None:
@@ -285,8 +281,8 @@ def _record_late(
         return
     before, mirrors = portal_request.status, list[Model]()
     newer = portal_request.attempts.filter(number__gt=attempt.number)
-    if result.workstation is not None:
-        mirrors = _use_late_workstation(attempt, workstation=result.workstation, taken=taken)
+    if result.value is not None:
+        mirrors = _use_late_workstation(attempt, workstation=result.value, taken=taken)
     elif portal_request.status == models.Request.Status.UNKNOWN and not newer.exists():
         _use_late_refusal(portal_request, failure=result.failure)
     text.save_text(number=portal_request.pk, rows=[late, *mirrors])
