@@ -42,6 +42,12 @@ class Audited(models.Model):
                 if name in self.__dict__:
                     self._stored.setdefault(name, self.__dict__[name])
 
+    def change(self, **values: Any) -> None:
+        """Write these columns and no others."""
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.save(update_fields=values)
+
     def update_where(self, rows: models.QuerySet[Self], **values: Any) -> bool:
         """Change the row where it is still among these, and the instance with it. Returns whether it was."""
         if not rows.filter(pk=self.pk).update(**values):

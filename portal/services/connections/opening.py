@@ -176,8 +176,7 @@ def _read_words(error: agentstation.AgentStationError) -> str:
 @transaction.atomic
 def _remember(workstation: models.Workstation, kind: models.Connection.Kind, words: str) -> None:
     stored = models.Workstation.objects.select_for_update().get(pk=workstation.pk)
-    stored.refused_connections = {**stored.refused_connections, kind: words}
-    stored.save(update_fields=["refused_connections"])
+    stored.change(refused_connections={**stored.refused_connections, kind: words})
 
 
 @transaction.atomic
@@ -189,8 +188,8 @@ def _open(opened: models.Connection, *, reason: str) -> models.Connection:
     if allowed is None or kind not in allowed.kinds or not offers.is_open(workstation=stored):
         raise Gone(_("You can't open this any more"), _("It was released, or isn't shared with you any more."))
     if kind in stored.refused_connections:
-        stored.refused_connections = {one: said for one, said in stored.refused_connections.items() if one != kind}
-        stored.save(update_fields=["refused_connections"])
+        others = {one: said for one, said in stored.refused_connections.items() if one != kind}
+        stored.change(refused_connections=others)
     opened.is_opening, opened.is_view_only = False, allowed.is_view_only
     opened.reason = reason if allowed.needs_reason else ""
     opened.opened_at = opened.seen_at = clock.read_clock()

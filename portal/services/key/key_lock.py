@@ -21,6 +21,5 @@ def _lock_keys(*, account_id: int) -> QuerySet[models.Key]:
 
 def advance_tick(*, key: models.Key) -> int:
     """The locked key's next tick: what has a higher one happened later, whatever the clocks say."""
-    key.tick += 1
-    key.save(update_fields=["tick"])
+    key.change(tick=key.tick + 1)
     return key.tick

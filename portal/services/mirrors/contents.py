@@ -1,60 +1,37 @@
-"""Files and logs of workspaces, as the provider told of them."""
+"""Files and logs of workspaces, as the provider described them."""
 
-from collections.abc import Sequence
+from typing import Any
 
 from portal import agentstation, models
 from portal.services.mirrors import sanitize
 
-type _Told = Sequence[tuple[models.Workspace, agentstation.Workspace]]
 
-
-def store_contents(*, told: _Told) -> None:
-    """Insert or update the files and logs of these workspaces. What is told of twice is stored as it was told last."""
-    _store_files(told)
-    _store_logs(told)
-
-
-def _store_files(told: _Told) -> None:
-    rows = {
-        (stored.pk, file.uid): models.File(
-            workspace=stored,
-            uid=file.uid,
-            name=file.name,
-            url=file.url,
-            size=sanitize.fit_number(file.size),
-            created_at=sanitize.fit_time(file.created_at),
-            raw=sanitize.write_json(raw=file.raw),
-        )
-        for stored, workspace in told
+def store_contents(*, stored: models.Workspace, workspace: agentstation.Workspace) -> None:
+    """Insert or update a workspace's files and logs. Of one that is described twice the last description is stored."""
+    files = [
+        models.File(name=file.name, size=sanitize.fit_number(file.size), **_describe(stored, file))
         for file in workspace.files
-        if sanitize.is_storable(uid=file.uid)
-    }
-    models.File.objects.bulk_create(
-        rows.values(),
-        update_conflicts=True,
-        unique_fields=["workspace", "uid"],
-        update_fields=["name", "url", "size", "created_at", "raw"],
-    )
+    ]
+    logs = [models.Log(type=log.type, level=log.level, **_describe(stored, log)) for log in workspace.logs]
+    _store(models.File, files, columns=["name", "size"])
+    _store(models.Log, logs, columns=["type", "level"])
 
 
-def _store_logs(told: _Told) -> None:
-    rows = {
-        (stored.pk, log.uid): models.Log(
-            workspace=stored,
-            uid=log.uid,
-            type=log.type,
-            level=log.level,
-            url=log.url,
-            created_at=sanitize.fit_time(log.created_at),
-            raw=sanitize.write_json(raw=log.raw),
-        )
-        for stored, workspace in told
-        for log in workspace.logs
-        if sanitize.is_storable(uid=log.uid)
+def _describe(stored: models.Workspace, entry: agentstation.File | agentstation.Log) -> dict[str, Any]:
+    return {
+        "workspace": stored,
+        "uid": entry.uid,
+        "url": entry.url,
+        "created_at": sanitize.fit_time(entry.created_at),
+        "raw": sanitize.write_json(raw=entry.raw),
     }
-    models.Log.objects.bulk_create(
-        rows.values(),
+
+
+def _store[Row: (models.File, models.Log)](model: type[Row], rows: list[Row], *, columns: list[str]) -> None:
+    named = {row.uid: row for row in rows if sanitize.is_storable(uid=row.uid)}
+    model.objects.bulk_create(
+        named.values(),
         update_conflicts=True,
         unique_fields=["workspace", "uid"],
-        update_fields=["type", "level", "url", "created_at", "raw"],
+        update_fields=[*columns, "url", "created_at", "raw"],
     )

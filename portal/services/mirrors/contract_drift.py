@@ -41,8 +41,7 @@ def note_deviations(*, deviations: Iterable[agentstation.Deviation], request_num
         if is_new:
             audit.record(Verb.NOTICE, notice, request_number=request_number)
         elif request_number and request_number not in notice.numbers and len(notice.numbers) < _MOST_NUMBERS:
-            notice.numbers.append(request_number)
-            notice.save(update_fields=["numbers"])
+            notice.change(numbers=[*notice.numbers, request_number])
 
 
 def _write_example(data: Mapping[str, object]) -> str:

@@ -25,8 +25,7 @@ def begin_doubt(*, key: models.Key, stored: models.Workstation, why: str) -> Non
     """Note under the locked key that a live workstation was not found. `why` names the call that did not find it."""
     if stored.ended_at is not None or stored.doubted_at is not None:
         return
-    stored.doubted_at, stored.doubted_tick = Now(), key_lock.advance_tick(key=key)
-    stored.save(update_fields=["doubted_at", "doubted_tick"])
+    stored.change(doubted_at=Now(), doubted_tick=key_lock.advance_tick(key=key))
     audit.record(
         Verb.BEGIN_DOUBT,
         stored,
@@ -39,8 +38,7 @@ def clear_doubt(*, stored: models.Workstation) -> None:
     if stored.doubted_at is None:
         return
     before = stored.doubted_at.isoformat()
-    stored.doubted_at = stored.doubted_tick = None
-    stored.save(update_fields=["doubted_at", "doubted_tick"])
+    stored.change(doubted_at=None, doubted_tick=None)
     audit.record(
         Verb.CLEAR_DOUBT,
         stored,

@@ -15,11 +15,6 @@ from portal.services.search import text
 _CONTESTED = "responses to several people have the same workspace, which none of them named"
 
 
-def has_storable_uid(*, workstation: agentstation.Workstation) -> bool:
-    """Whether the workstation can be kept under its name; the contract's have 12 characters."""
-    return sanitize.is_storable(uid=workstation.uid)
-
-
 def store_workstation(
     *,
     account: models.Account,
@@ -41,21 +36,22 @@ def store_workstation(
     return stored
 
 
-def _note_reading() -> dict[str, Any]:
-    now, interval = Now(), timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL)
-    return {"refreshed_at": now, "refresh_due_at": now + interval}
-
-
-def store_response(*, portal_request: models.Request, workstation: agentstation.Workstation) -> models.Workstation:
-    """Insert or update what a POST's response names, in the caller's transaction.
+def store_response(
+    *, account: models.Account, workstation: agentstation.Workstation, portal_request: models.Request | None
+) -> models.Workstation:
+    """Insert or update what the response to a POST names, of a request or of none, in the caller's transaction.
 
     A workstation that another request owns stays as it is, and so do the contents of somebody else's workspace.
     """
-    account = portal_request.account
-    named = models.Workstation.objects.filter(account=account, uid=workstation.uid).first()
-    if named is not None and named.request_id not in (None, portal_request.pk):
-        return named
-    return _store_response(account=account, workstation=workstation, requester_id=portal_request.requester_id)
+    number, requester_id = (portal_request.pk, portal_request.requester_id) if portal_request else (None, None)
+    known = _lock_known(account=account, uid=workstation.uid)
+    if known is not None and known.request_id not in (None, number):
+        return known
+    told = workstation.workspace
+    workspace = models.Workspace.objects.filter(account=account, uid=told.uid).first() if told else None
+    if workspace is None or workspace.owner_id in (None, requester_id):
+        workspace = _store_workspace(account=account, workspace=told)
+    return _store(account=account, workstation=workstation, workspace=workspace, known=known)
 
 
 def find_uids(*, workstation: agentstation.Workstation | None) -> tuple[str, str]:
@@ -93,37 +89,18 @@ def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Worksta
             values = {"owner": portal_request.requester, "name": portal_request.workspace_name}
             values |= _describe_workspace(told)
             workspace = models.Workspace.objects.create(account=account, uid=told.uid, **values)
-            contents.store_contents(told=[(workspace, told)])
+            contents.store_contents(stored=workspace, workspace=told)
             fresh.append(workspace)
         elif workspace.owner_id in (None, portal_request.requester_id):
             _update_workspace(stored=workspace, workspace=told)
         elif not (portal_request.workspace_uid or workspace.is_contested):
-            workspace.owner, workspace.is_contested = None, True
-            workspace.save(update_fields=["owner", "is_contested"])
+            workspace.change(owner=None, is_contested=True)
             oddity = agentstation.Deviation(kind=_CONTESTED, example={"workspace": workspace.uid})
             contract_drift.note_deviations(deviations=[oddity], request_number=portal_request.pk)
             fresh.append(workspace)
     owned = {"request": portal_request, "made_for": None}
     stored = _store(account=account, workstation=workstation, workspace=workspace, known=known, **owned)
     return [*assign_workstation(stored=stored, portal_request=portal_request), *fresh]
-
-
-def store_stray(*, account: models.Account, workstation: agentstation.Workstation) -> models.Workstation:
-    """Store a response that belongs to no request; the caller has seen that nobody owns its workstation."""
-    contract_drift.note_deviations(deviations=workstation.deviations)
-    return _store_response(account=account, workstation=workstation, requester_id=None)
-
-
-def _store_response(
-    *, account: models.Account, workstation: agentstation.Workstation, requester_id: int | None
-) -> models.Workstation:
-    """Store it with the workspace, whose contents are left as they are where it is another person's."""
-    told = workstation.workspace
-    workspace = models.Workspace.objects.filter(account=account, uid=told.uid).first() if told else None
-    if workspace is None or workspace.owner_id in (None, requester_id):
-        workspace = _store_workspace(account=account, workspace=told)
-    known = _lock_known(account=account, uid=workstation.uid)
-    return _store(account=account, workstation=workstation, workspace=workspace, known=known)
 
 
 def is_known(*, stored: models.Workstation, workstation: agentstation.Workstation) -> bool:
@@ -144,7 +121,8 @@ def _store(
         **_describe_workstation(workstation),
         **owned,
         "raw": sanitize.write_json(raw=workstation.raw),
-        **_note_reading(),
+        "refreshed_at": Now(),
+        "refresh_due_at": Now() + timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL),
     }
     if workspace is not None:
         values["workspace"] = workspace
@@ -152,9 +130,7 @@ def _store(
         stored = models.Workstation.objects.create(account=account, uid=workstation.uid, **values)
     else:
         stored = known
-        for name, value in values.items():
-            setattr(stored, name, value)
-        stored.save(update_fields=values)
+        stored.change(**values)
     if stored.is_live and workstation.status in models.Workstation.ENDED_STATUSES:
         end_workstation(stored=stored)
     return stored
@@ -214,25 +190,20 @@ def assign_workstation(*, stored: models.Workstation, portal_request: models.Req
     response leaves it out. Returns the rows that this changed, for the event.
     """
     if stored.workspace is None and portal_request.workspace_uid:
-        stored.workspace, _ = models.Workspace.objects.get_or_create(
-            account=stored.account, uid=portal_request.workspace_uid
-        )
-        stored.save(update_fields=["workspace"])
+        workspace, _ = models.Workspace.objects.get_or_create(account=stored.account, uid=portal_request.workspace_uid)
+        stored.change(workspace=workspace)
     if (stored.request_id, stored.made_for_id) != (portal_request.pk, None):
-        stored.request, stored.made_for = portal_request, None
-        stored.save(update_fields=["request", "made_for"])
+        stored.change(request=portal_request, made_for=None)
     text.save_text(number=portal_request.pk, rows=[stored])
     if stored.workspace is None or stored.workspace.owner is not None or stored.workspace.is_contested:
         return [stored]
-    stored.workspace.owner, stored.workspace.name = portal_request.requester, portal_request.workspace_name
-    stored.workspace.save(update_fields=["owner", "name"])
+    stored.workspace.change(owner=portal_request.requester, name=portal_request.workspace_name)
     return [stored, stored.workspace]
 
 
 def end_workstation(*, stored: models.Workstation) -> None:
     """Note that the workstation has ended."""
-    stored.ended_at, stored.doubted_at, stored.doubted_tick = Now(), None, None
-    stored.save(update_fields=["ended_at", "doubted_at", "doubted_tick"])
+    stored.change(ended_at=Now(), doubted_at=None, doubted_tick=None)
 
 
 def _store_workspace(*, account: models.Account, workspace: agentstation.Workspace | None) -> models.Workspace | None:
@@ -242,18 +213,15 @@ def _store_workspace(*, account: models.Account, workspace: agentstation.Workspa
     # Not update_or_create: its lock stops whoever commits a workstation in the workspace, whom this one may wait for.
     stored, is_new = models.Workspace.objects.get_or_create(account=account, uid=workspace.uid, defaults=values)
     if is_new:
-        contents.store_contents(told=[(stored, workspace)])
+        contents.store_contents(stored=stored, workspace=workspace)
     else:
         _update_workspace(stored=stored, workspace=workspace)
     return stored
 
 
 def _update_workspace(*, stored: models.Workspace, workspace: agentstation.Workspace) -> None:
-    values = _describe_workspace(workspace)
-    for name, value in values.items():
-        setattr(stored, name, value)
-    stored.save(update_fields=values)
-    contents.store_contents(told=[(stored, workspace)])
+    stored.change(**_describe_workspace(workspace))
+    contents.store_contents(stored=stored, workspace=workspace)
 
 
 def _describe_workstation(workstation: agentstation.Workstation) -> dict[str, Any]:

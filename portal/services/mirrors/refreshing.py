@@ -15,7 +15,7 @@ from portal.db import clock, is_unable, release_connection
 from portal.models.clock import Now
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials, key_lock, pace
-from portal.services.mirrors import doubts, mirror
+from portal.services.mirrors import doubts, mirror, sanitize
 from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def _read_list(*, account: models.Account, client: agentstation.Client) -> _Show
             if failures.classify_error(error).stops_reads:
                 raise
             break
-        entries |= {entry.uid: entry for entry in page.entries if mirror.has_storable_uid(workstation=entry)}
+        entries |= {entry.uid: entry for entry in page.entries if sanitize.is_storable(uid=entry.uid)}
         if not (cursor := page.next_cursor):
             break
     rows = models.Workstation.objects.live().filter(account=account, uid__in=entries)

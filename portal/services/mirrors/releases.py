@@ -160,6 +160,5 @@ def _try_again(*, key: models.Key, stored: models.Workstation, result: Result) -
     # Of a workstation only the last try is counted in the pace, so there may be no more than one a minute.
     if settings.PORTAL_CALLS_PER_MINUTE:
         delay = max(delay, pace.MINUTE.total_seconds())
-    stored.release_failure = failure.code if failure else ""
-    stored.release_due_at = Now() + timedelta(seconds=delay) if failure else Now()
-    stored.save(update_fields=["release_failure", "release_due_at"])
+    due_at = Now() + timedelta(seconds=delay) if failure else Now()
+    stored.change(release_failure=failure.code if failure else "", release_due_at=due_at)

@@ -18,7 +18,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import circuit_breaker
-from portal.services.mirrors import contract_drift, doubts, mirror
+from portal.services.mirrors import contract_drift, doubts, mirror, sanitize
 
 _CLOCK_BEHIND = timedelta(seconds=30)  # a provider's clock may be this much behind its own Date header
 _CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not tell its time
@@ -77,9 +77,7 @@ def _name_entries(
     *, account: models.Account, entries: Iterable[agentstation.Workstation]
 ) -> dict[str, agentstation.Workstation]:
     """Each under its id where that can be kept and was no other's, else under a digest."""
-    named = {
-        entry.uid if mirror.has_storable_uid(workstation=entry) else _make_digest(entry): entry for entry in entries
-    }
+    named = {entry.uid if sanitize.is_storable(uid=entry.uid) else _make_digest(entry): entry for entry in entries}
     ended = models.Workstation.objects.filter(account=account, uid__in=named, ended_at__isnull=False)
     offset = None if account.started_offset is None else timedelta(seconds=account.started_offset)
     for uid, began, end in ended.values_list("uid", "created_at", "ended_at"):
@@ -129,9 +127,7 @@ def _note_differences(fresh: Mapping[str, agentstation.Workstation]) -> None:
     deviations = [deviation for entry in fresh.values() for deviation in entry.deviations]
     nameless = [entry for uid, entry in fresh.items() if uid != entry.uid]
     oddities = [
-        agentstation.Deviation(
-            kind=_REUSED if mirror.has_storable_uid(workstation=entry) else _NAMELESS, example=entry.raw
-        )
+        agentstation.Deviation(kind=_REUSED if sanitize.is_storable(uid=entry.uid) else _NAMELESS, example=entry.raw)
         for entry in nameless[:1]
     ]
     contract_drift.note_deviations(deviations=[*oddities, *deviations])

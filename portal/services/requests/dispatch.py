@@ -37,7 +37,7 @@ from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, database_moved, pace
-from portal.services.mirrors import mirror
+from portal.services.mirrors import sanitize
 from portal.services.requests import fair_queue, ownership
 from portal.services.runtime import calls
 
@@ -201,8 +201,7 @@ def _create_attempts(
         for portal_request in portal_requests
     ]
     models.Attempt.objects.bulk_create(attempts)
-    key.tick += len(attempts)
-    key.save(update_fields=["tick"])
+    key.change(tick=key.tick + len(attempts))
     _record_claims(attempts)
     send_before = boottime + calls.get_send_seconds()
     return [_make_call(attempt, send_before=send_before) for attempt in attempts]
@@ -256,7 +255,7 @@ def send_call(*, call: Call, client: agentstation.Client) -> Result:
     if sent.value is None:
         return Result(failure=sent.failure, response=sent.response)
     workstation, response = sent.value.value, sent.value.response
-    if not mirror.has_storable_uid(workstation=workstation):
+    if not sanitize.is_storable(uid=workstation.uid):
         return Result(failure=failures.UNREADABLE, response=response)
     return Result(value=workstation, response=response)
 

@@ -309,10 +309,10 @@ def _use_late_workstation(
         return _use_workstation(attempt, workstation=workstation, taken=taken)
     if taken is not None:
         return []
-    stored = mirror.store_response(portal_request=portal_request, workstation=workstation)
+    account = portal_request.account
+    stored = mirror.store_response(account=account, workstation=workstation, portal_request=portal_request)
     if stored.request is None:
-        stored.made_for, stored.is_foreign = portal_request, False
-        stored.save(update_fields=["made_for", "is_foreign"])
+        stored.change(made_for=portal_request, is_foreign=False)
     return [stored]
 
 

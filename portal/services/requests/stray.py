@@ -8,7 +8,7 @@ from portal import agentstation, models
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, database_moved, key_lock
-from portal.services.mirrors import mirror
+from portal.services.mirrors import contract_drift, mirror
 
 
 def keep_response(
@@ -43,10 +43,9 @@ def keep_response(
 
 def _keep_orphan(*, account: models.Account, workstation: agentstation.Workstation) -> list[Model]:
     """The mirror, unless somebody owns it already. It was made here, so it is not foreign."""
-    known = models.Workstation.objects.filter(account=account, uid=workstation.uid)
-    if known.exclude(request=None).exists():
+    contract_drift.note_deviations(deviations=workstation.deviations)
+    stored = mirror.store_response(account=account, workstation=workstation, portal_request=None)
+    if stored.request_id is not None:
         return []
-    stored = mirror.store_stray(account=account, workstation=workstation)
-    stored.is_foreign = False
-    stored.save(update_fields=["is_foreign"])
+    stored.change(is_foreign=False)
     return [stored]
