@@ -23,7 +23,7 @@ _LONGEST_REST = 0.1  # seconds between two batches: one may have taken long beca
 _DEADLINE = 120.0  # seconds without progress; one try at a database that does not answer takes up to half a minute
 
 
-class Dispatcher:
+class Dispatcher(watchdog.Part):
     """Claims for as many senders as are idle. Once stopped it claims nothing more, and ends when all is recorded."""
 
     def __init__(self, *, name: str, size: int, client: agentstation.Client) -> None:
@@ -36,16 +36,11 @@ class Dispatcher:
         self._stubborn: set[int] = set()  # the attempts of those for which no way of recording has worked
         self._unconfirmed: list[dispatch.Call] = []  # claimed, unless the commit that was not confirmed has failed
         self._wrote_for = 0.0  # seconds of the last batch, where it was one of several
-        self._stopping, self._wake_up = threading.Event(), threading.Event()
+        self._wake_up = threading.Event()
         self._is_told = False  # of a request that was queued just now
         self._last: batch.Batch | None = None  # unless it failed, or claimed without a look, and nothing
         self._thread = watchdog.WatchedThread(name="dispatcher", target=self._run, deadline=_DEADLINE)
-        self.threads = [self._thread, *self._senders.threads]
-
-    def start(self) -> None:
-        """Begin to claim."""
-        self._senders.start()
-        self._thread.start()
+        super().__init__([*self._senders.threads, self._thread])
 
     def wake(self, *, is_told: bool) -> None:
         """Look for requests now, or claim at once where one is told of."""
@@ -54,7 +49,7 @@ class Dispatcher:
 
     def stop(self) -> None:
         """Claim nothing more."""
-        self._stopping.set()
+        super().stop()
         self._wake_up.set()
 
     def has_ended(self) -> bool:

@@ -2,7 +2,6 @@
 
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 
@@ -23,7 +22,7 @@ _PAUSE = 1.0  # seconds before a lost connection is made anew
 _DEADLINE = 120.0  # seconds without progress; opening a connection takes up to ten
 
 
-class Listener:
+class Listener(watchdog.Part):
     """A thread that calls `wake` whenever another connection may have put work into the database, with what is known
     of it.
 
@@ -32,17 +31,8 @@ class Listener:
 
     def __init__(self, *, wake: Callable[[str], None]) -> None:
         self._wake = wake
-        self._stopping = threading.Event()
         self._thread = watchdog.WatchedThread(name="listener", target=self._run, deadline=_DEADLINE)
-        self.threads = [self._thread]
-
-    def start(self) -> None:
-        """Begin to listen."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Listen no more."""
-        self._stopping.set()
+        super().__init__([self._thread])
 
     def _run(self, thread: watchdog.WatchedThread) -> None:
         listen = self._listen if connection.vendor == "postgresql" else self._look

@@ -4,13 +4,13 @@ import logging
 import threading
 import time
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import connection
 
 from portal import agentstation
 from portal.db import describe_failure, release_connection
 from portal.services.mirrors import releases
+from portal.services.runtime import calls
 from portal.worker import watchdog
 
 logger = logging.getLogger(__name__)
@@ -20,19 +20,15 @@ _REST = 0.1  # seconds between looks at the least: whatever is written to the da
 PAUSE = 1.0  # seconds before the database is tried again
 
 
-class ReleaseSender:
+class ReleaseSender(watchdog.Part):
     """A thread that tells the provider of one release after the other until it is told to stop."""
 
     def __init__(self, *, client: agentstation.Client) -> None:
         self._client = client
-        self._stopping, self._wake_up = threading.Event(), threading.Event()
-        deadline = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
+        self._wake_up = threading.Event()
+        deadline = calls.get_time_limit().total_seconds()
         self._thread = watchdog.WatchedThread(name="release-sender", target=self._run, deadline=deadline)
-        self.threads = [self._thread]
-
-    def start(self) -> None:
-        """Begin to claim."""
-        self._thread.start()
+        super().__init__([self._thread])
 
     def wake(self) -> None:
         """Look for releases now."""
@@ -40,12 +36,8 @@ class ReleaseSender:
 
     def stop(self) -> None:
         """Claim nothing more."""
-        self._stopping.set()
+        super().stop()
         self._wake_up.set()
-
-    def has_ended(self) -> bool:
-        """Whether the call in flight has ended and is recorded, after `stop`, or never will be."""
-        return self._thread.is_stuck or not self._thread.is_alive()
 
     def _run(self, thread: watchdog.WatchedThread) -> None:
         while not self._stopping.is_set():

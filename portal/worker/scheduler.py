@@ -1,7 +1,6 @@
 """The scheduler of a worker's jobs: each has a thread, and a lease, so that one worker at a time does it."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,14 +31,9 @@ LEASE = 15.0  # seconds; the job of a worker that died is taken over after that
 _HEARTBEAT = 5.0  # seconds
 _DEADLINE = 1800.0  # seconds without progress; a lease is lost much sooner, to whichever worker can do better
 _STOP_WITHIN = 5.0  # seconds; what a job has not finished by then is undone by the database
-_TYPES_ROUNDS = 24  # of other jobs for one reading of the list of types, which seldom changes: two minutes
-_USAGE_ROUNDS = 12  # of other jobs for one of counting: days end seldom
-_SEAL_ROUNDS = 12  # likewise: what is not sealed yet is at most a minute old
-_CHECK_ROUNDS = 12  # likewise: it looks whether a check is due
-_PRUNE_ROUNDS = 60  # a few thousand requests in each, so about a million a day
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Job:
     """Something done from time to time; `interval` in seconds.
 
@@ -64,83 +58,51 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
     """All jobs of a worker."""
     interval = settings.PORTAL_JOB_INTERVAL
     watched, steady = steady_clock.SteadyClock(), steady_clock.SteadyClock()
-    return [
+    refresh = partial(refreshing.refresh_workstations, client=client)
+    jobs = [
+        Job("recover", interval, lambda: timeouts.recover_requests(lease=leases.get_lease(), watched=watched)),
         Job(
-            name="recover",
-            interval=interval,
-            run=lambda: timeouts.recover_requests(lease=leases.get_lease(), watched=watched),
-        ),
-        Job(
-            name="reconcile",
-            interval=interval,
-            run=lambda: reconcile.reconcile_requests(lease=leases.get_lease(), client=client, steady=steady),
+            "reconcile",
+            interval,
+            lambda: reconcile.reconcile_requests(lease=leases.get_lease(), client=client, steady=steady),
             uses_key=True,
         ),
-        Job(
-            name="probe",
-            interval=min(interval, 2.0),
-            run=partial(probe.probe_key, client=client),
-            uses_key=True,
-        ),
-        Job(
-            name="refresh",
-            interval=min(settings.PORTAL_REFRESH_INTERVAL, 2.0),
-            run=partial(refreshing.refresh_workstations, client=client),
-            uses_key=True,
-        ),
-        Job(
-            name="types",
-            interval=_TYPES_ROUNDS * interval,
-            run=partial(types.read_types, client=client),
-            uses_key=True,
-        ),
-        Job(name="connections", interval=interval, run=ending.end_silent),
-        Job(name="usage", interval=_USAGE_ROUNDS * interval, run=usage.count_days),
-        Job(name="seal", interval=_SEAL_ROUNDS * interval, run=seals.seal_events),
-        Job(name="check", interval=_CHECK_ROUNDS * interval, run=nightly.check_log),
-        *_list_streams(interval=interval),
-        Job(name="sessions", interval=_PRUNE_ROUNDS * interval, run=sessions.prune_sessions),
-        Job(name="prune", interval=_PRUNE_ROUNDS * interval, run=prune.prune_old),
+        Job("probe", min(interval, 2.0), partial(probe.probe_key, client=client), uses_key=True),
+        Job("refresh", min(settings.PORTAL_REFRESH_INTERVAL, 2.0), refresh, uses_key=True),
+        # The list seldom changes: two minutes.
+        Job("types", 24 * interval, partial(types.read_types, client=client), uses_key=True),
+        Job("connections", interval, ending.end_silent),
+        # Days end seldom; what is not sealed yet is at most a minute old; and whether a check is due is soon seen.
+        Job("usage", 12 * interval, usage.count_days),
+        Job("seal", 12 * interval, seals.seal_events),
+        Job("check", 12 * interval, nightly.check_log),
+        # A few thousand requests in each round are about a million a day.
+        Job("sessions", 60 * interval, sessions.prune_sessions),
+        Job("prune", 60 * interval, prune.prune_old),
     ]
+    if settings.PORTAL_AUDIT_STREAM:
+        log = stream.Stream(destination=destinations.make_destination())
+        send = partial(log.send_events, is_unchanged=database_moved.is_unchanged)
+        jobs.append(Job("stream", interval, send, call_seconds=destinations.LONGEST))
+    return jobs
 
 
-def _list_streams(*, interval: float) -> list[Job]:
-    """The job that sends the audit log away, where the settings say to where."""
-    if not settings.PORTAL_AUDIT_STREAM:
-        return []
-    log = stream.Stream(destination=destinations.make_destination())
-    return [
-        Job(
-            name="stream",
-            interval=interval,
-            run=partial(log.send_events, is_unchanged=database_moved.is_unchanged),
-            call_seconds=destinations.LONGEST,
-        )
-    ]
-
-
-class Scheduler:
+class Scheduler(watchdog.Part):
     """Does jobs until it is told to stop, and shows that the worker lives."""
 
     def __init__(self, *, name: str, jobs: list[Job]) -> None:
         self._name = name
-        self._stopping = threading.Event()
         self._held: dict[str, leases.Lease] = {}  # by job; each thread knows only its own
         self._has_ended_dead = False
         steps: list[tuple[str, float, Step]] = [(job.name, job.interval, partial(self._do, job)) for job in jobs]
-        self.threads = [
+        super().__init__(
             watchdog.WatchedThread(name=step_name, target=partial(self._repeat, interval, step), deadline=_DEADLINE)
             for step_name, interval, step in [*steps, ("heartbeat", _HEARTBEAT, self._show_life)]
-        ]
-
-    def start(self) -> None:
-        """Start the threads of all jobs."""
-        for thread in self.threads:
-            thread.start()
+        )
 
     def stop(self) -> None:
         """End each job at its next step, and leave the leases to the next worker; one that hangs is not waited for."""
-        self._stopping.set()
+        super().stop()
         until = time.monotonic() + _STOP_WITHIN
         for thread in self.threads:
             thread.join(max(0.0, until - time.monotonic()))

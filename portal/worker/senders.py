@@ -3,10 +3,9 @@
 import queue
 from collections.abc import Callable
 
-from django.conf import settings
-
 from portal import agentstation
 from portal.services.requests import dispatch
+from portal.services.runtime import calls
 from portal.worker import watchdog
 
 
@@ -28,16 +27,11 @@ class SenderPool:
         self._calls: queue.SimpleQueue[dispatch.Call | None] = queue.SimpleQueue()
         # A call is bounded by its total time, but for the resolution of the provider's name. Past its attempt's
         # deadline nobody waits for it any more.
-        deadline = settings.PORTAL_SEND_MARGIN + settings.AGENTSTATION_TOTAL_TIMEOUT + settings.PORTAL_RECORD_MARGIN
+        deadline = calls.get_time_limit().total_seconds()
         self.threads = [
             watchdog.WatchedThread(name=f"sender-{number}", target=self._run, deadline=deadline)
             for number in range(size)
         ]
-
-    def start(self) -> None:
-        """Start the threads, which wait for calls."""
-        for thread in self.threads:
-            thread.start()
 
     def stop(self) -> None:
         """End each sender after its call."""

@@ -49,6 +49,27 @@ class WatchedThread(threading.Thread):
         return "".join(traceback.format_stack(frame)) if frame else "It has ended.\n"
 
 
+class Part:
+    """What a worker consists of beside its main thread: some threads, which are to end once it is `_stopping`."""
+
+    def __init__(self, threads: Iterable[WatchedThread]) -> None:
+        self.threads = list(threads)
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._stopping.set()
+
+    def has_ended(self) -> bool:
+        """Whether all that was under way has ended, after `stop`, or never will."""
+        return all(thread.is_stuck or not thread.is_alive() for thread in self.threads)
+
+
 class Watchdog:
     """Looks after threads from the main thread, which does nothing else."""
 

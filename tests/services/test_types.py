@@ -216,7 +216,7 @@ def test_the_body_that_is_sent_has_the_type_as_it_is(sandbox, read, alice):
 def test_a_worker_reads_the_list_among_its_other_jobs(sandbox, lease):
     (job,) = [job for job in scheduler.list_jobs(client=clients.make_client()) if job.name == "types"]
     sandbox.change_types("default")
-    job.run(lease)
+    lease.run(job.run)
     assert list_offered() == ["default"]
 
 

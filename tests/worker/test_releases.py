@@ -116,7 +116,7 @@ def test_whatever_a_release_raises_does_not_end_the_sender(sandbox, alice, caplo
     releases.request_release(actor=alice, workstation=workstation)
     kept = sender.ReleaseSender(client=clients.make_client())
     kept.start()
-    await_that(lambda: "A release failed" in caplog.text)
+    await_that(lambda: "A call broke in our own code" in caplog.text)
 
     models.Workstation.objects.update(uid=workstation.uid, release_due_at=Now())
     kept.wake()
