@@ -15,6 +15,13 @@ _READ = {
 }
 
 
+_DROP = {"sqlite": "DROP TRIGGER {name}", "postgresql": "DROP TRIGGER {name} ON {table}"}
+_REFUSE = {
+    "sqlite": "SELECT RAISE(ABORT, '{words}')",
+    "postgresql": "RAISE EXCEPTION '{words}' USING ERRCODE = 'integrity_constraint_violation'",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trigger:
     """Runs `statement` for each row where the condition holds, before or after `act` on the table.
@@ -52,9 +59,7 @@ class Trigger:
 
 def refuse(words: str) -> str:
     """The statement that ends whatever was tried, with these words."""
-    if connection.vendor == "sqlite":
-        return f"SELECT RAISE(ABORT, '{words}')"
-    return f"RAISE EXCEPTION '{words}' USING ERRCODE = 'integrity_constraint_violation'"
+    return _REFUSE[connection.vendor].format(words=words)
 
 
 @transaction.atomic
@@ -75,8 +80,7 @@ def remove_triggers(*, prefix: str) -> None:
     with connection.cursor() as cursor:
         for name, table in _read_present():
             if name.startswith(prefix):
-                on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
-                cursor.execute(f"DROP TRIGGER {name}{on_table}")
+                cursor.execute(_DROP[connection.vendor].format(name=name, table=table))
 
 
 def find_faults(*, triggers: Iterable[Trigger]) -> list[str]:
