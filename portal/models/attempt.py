@@ -16,6 +16,7 @@ class ProviderResponse(Audited):
     """A response as it came: `response` has the bytes; in `error` and `message` what a database refuses is escaped."""
 
     PRIVATE = frozenset({"error", "message", "response"})
+    COLUMNS = ("outcome", "failure", "http_status", "error", "message", "response")
 
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     error = models.TextField(blank=True, help_text=_("AgentStation's own word for the error."))
@@ -37,20 +38,8 @@ class Attempt(ProviderResponse):
     """One POST made for a request. Written before anything is sent: it tells of calls that nobody came back from."""
 
     AUDITED = (
-        "request_id",
-        "number",
-        "worker",
-        "claimed_at",
-        "deadline_at",
-        "ended_at",
-        "outcome",
-        "failure",
-        "key_fingerprint",
-        "retry_after",
-        "http_status",
-        "error",
-        "message",
-        "response",
+        *("request_id", "number", "worker", "claimed_at", "deadline_at", "ended_at", "key_fingerprint", "retry_after"),
+        *ProviderResponse.COLUMNS,
     )
     BEGINS = True
 
@@ -124,16 +113,25 @@ class Attempt(ProviderResponse):
         return failures.CATALOGUE.get(self.failure)
 
 
-class LateResponse(ProviderResponse):
-    """A response that came after its attempt's deadline. Never dropped: it may name a workstation that costs money."""
+class UnawaitedResponse(ProviderResponse):
+    """A response that no attempt waits for any more. Never dropped: it may name a workstation that costs money."""
 
-    AUDITED = ("attempt_id", "came_at", "outcome", "failure", "http_status", "error", "message", "response")
     BEGINS = True
 
-    attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="late_response")
     came_at = models.DateTimeField(db_default=Now())
     outcome = models.CharField(max_length=16, choices=Attempt.Outcome)
     failure = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class LateResponse(UnawaitedResponse):
+    """A response that came after its attempt's deadline."""
+
+    AUDITED = ("attempt_id", "came_at", *ProviderResponse.COLUMNS)
+
+    attempt = models.OneToOneField(Attempt, on_delete=models.PROTECT, related_name="late_response")
 
     def __str__(self) -> str:
         return f"late response to {self.attempt}"

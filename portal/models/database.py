@@ -5,7 +5,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.models.account import Account
-from portal.models.attempt import Attempt, ProviderResponse
+from portal.models.attempt import ProviderResponse, UnawaitedResponse
 from portal.models.audited import Audited
 from portal.models.clock import Now
 
@@ -73,29 +73,14 @@ class Restore(Audited):
         return f"restore {self.pk}"
 
 
-class StrayResponse(ProviderResponse):
-    """A response to an attempt that is not in the database, which has gone back since it was claimed. Never dropped."""
+class StrayResponse(UnawaitedResponse):
+    """A response to an attempt that is not in the database, which has gone back since it was claimed."""
 
-    AUDITED = (
-        "account_id",
-        "attempt_number",
-        "token",
-        "came_at",
-        "outcome",
-        "failure",
-        "http_status",
-        "error",
-        "message",
-        "response",
-    )
-    BEGINS = True
+    AUDITED = ("account_id", "attempt_number", "token", "came_at", *ProviderResponse.COLUMNS)
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="stray_responses")
     attempt_number = models.PositiveBigIntegerField(help_text=_("The id that the attempt had."))
     token = models.CharField(max_length=32, unique=True, help_text=_("The attempt's own."))
-    came_at = models.DateTimeField(db_default=Now())
-    outcome = models.CharField(max_length=16, choices=Attempt.Outcome)
-    failure = models.CharField(max_length=32, blank=True)
 
     def __str__(self) -> str:
         return f"response {self.pk} to an attempt that is lost"
