@@ -1,7 +1,5 @@
 """The audit record: who did what to what, when."""
 
-from typing import Any, NoReturn
-
 from django.db import models
 from django.db.models import F, Q
 from django.utils.text import camel_case_to_spaces
@@ -92,16 +90,6 @@ def name_target(row: models.Model) -> str:
     return f"{camel_case_to_spaces(row._meta.object_name or '')} {row}"
 
 
-class EventQuerySet(models.QuerySet[Any]):
-    """Events are read and added, nothing else."""
-
-    def update(self, **kwargs: Any) -> NoReturn:
-        raise TypeError("events are never changed")
-
-    def delete(self) -> NoReturn:
-        raise TypeError("events are never deleted")
-
-
 class Event(models.Model):
     """A line of the audit log, written in the transaction that it tells of. No foreign keys: it outlives all others."""
 
@@ -124,8 +112,6 @@ class Event(models.Model):
         max_length=48, blank=True, db_default="", help_text=_("Of all this and of what it changed, with the audit key.")
     )
 
-    objects = EventQuerySet.as_manager()
-
     class Meta:
         indexes = [
             models.Index(F("request_number"), F("id"), name="event_of_request"),
@@ -143,14 +129,6 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk}: {self.actor_name or 'the portal'}, {self.get_verb_display()}, {self.target}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise TypeError("events are never changed")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError("events are never deleted")
 
     @property
     def changes(self) -> "models.QuerySet[Change]":
@@ -185,8 +163,6 @@ class Change(models.Model):
     row_id = models.BigIntegerField()
     act = models.CharField(max_length=8, choices=Act)
     columns = CanonicalJSONField(default=dict, help_text=_("Of each column what was there before, and after."))
-
-    objects = EventQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(F("kind"), F("row_id"), F("event_id"), name="change_by_row")]

@@ -136,11 +136,13 @@ def test_postgresql_has_no_way_round(history, sql):
 
 # Each as somebody would write it in a shell.
 IN_A_SHELL = [
-    "models.Event._base_manager.update(verb='x')",
-    "models.Event._base_manager.all().delete()",
-    "models.Event._base_manager.bulk_update([models.Event(pk=event.pk, verb='x')], ['verb'])",
+    "models.Event.objects.update(verb='x')",
+    "models.Event.objects.all().delete()",
+    "event.save()",
+    "event.delete()",
+    "models.Event.objects.bulk_update([models.Event(pk=event.pk, verb='x')], ['verb'])",
     "models.Event(pk=event.pk, verb='x').save_base(force_update=True)",
-    "models.Event._base_manager.bulk_create([models.Event(pk=event.pk, verb='x', target='x')], update_conflicts=True,"
+    "models.Event.objects.bulk_create([models.Event(pk=event.pk, verb='x', target='x')], update_conflicts=True,"
     " unique_fields=['id'], update_fields=['verb'])",
     "models.LateResponse.objects.all().delete()",
     "models.LateResponse.objects.update(message='x')",
@@ -167,10 +169,6 @@ def test_the_shell_cannot_change_it_either(history, line):
 
 
 def test_the_orm_says_so_first_where_it_can(history, alice):
-    event = models.Event.objects.earliest("id")
-    for change in (event.save, event.delete, models.Event.objects.all().delete, models.Event.objects.update):
-        with pytest.raises(TypeError, match="never"):
-            change()
     for row in (alice, history, history.attempts.get()):
         with pytest.raises(ProtectedError):
             row.delete()

@@ -2,7 +2,6 @@
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
 
 from portal import models
 from portal.models.clock import Now
@@ -132,22 +131,6 @@ def test_a_key_is_known_once_to_an_account_and_nobody_accepts_it_without_a_time(
 def test_a_hold_has_a_cause_and_a_start(values):
     accounts.get_current_account()
     refuse(lambda: models.Key.objects.update(**values))
-
-
-def test_people_who_asked_for_something_cannot_be_deleted(alice):
-    factories.submit(alice)
-    with pytest.raises(ProtectedError):
-        alice.delete()
-
-
-def test_events_are_neither_changed_nor_deleted(alice):
-    factories.submit(alice)
-    event = models.Event.objects.get(verb="submit")
-    for forbidden in (event.save, event.delete, models.Event.objects.all().delete):
-        with pytest.raises(TypeError):
-            forbidden()
-    with pytest.raises(TypeError):
-        models.Event.objects.update(verb="nothing")
 
 
 @pytest.mark.django_db(transaction=True)

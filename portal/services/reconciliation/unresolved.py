@@ -85,7 +85,7 @@ class Past:
         )
 
 
-def _list_events(numbers: Collection[int], *, verbs: Collection[Verb]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _list_events(numbers: Collection[int], *, verbs: Collection[Verb]) -> Iterator[tuple[Any, Any]]:
     """The details of what was done to the requests, oldest first."""
     events = models.Event.objects.filter(request_number__in=numbers, verb__in=verbs).order_by("id")
     yield from events.values_list("request_number", "detail")

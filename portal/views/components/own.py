@@ -127,7 +127,7 @@ def list_released(*, found: Own, user: models.User) -> list[tuple[models.Event, 
     rows = {row.pk: row for row in found.requests if row.status == _States.SUCCEEDED}
     events = models.Event.objects.filter(request_number__in=rows, verb=Verb.REQUEST_RELEASE)
     news = events.filter(at__gt=timezone.now() - _STALE, pk__gt=user.last_read_release).exclude(actor_id=user.pk)
-    return [(event, rows[event.request_number]) for event in news.order_by("-id")]
+    return [(event, rows[event.request_number or 0]) for event in news.order_by("-id")]
 
 
 def list_again(*, user: models.User, requests: Iterable[models.Request]) -> list[Again]:
