@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from portal.agentstation import AgentStationError, Client
-from tests.agentstation.server import Handler, Server, make_certificate
+from portal.agentstation import AgentStationError, Client, Reply, Workstation
+from tests.agentstation.server import Handler, Server, answering, make_certificate, over_tls
 
 KEY = "sk-live-0123456789abcdef"
 
@@ -63,6 +63,37 @@ def fail() -> Fail:
         return error
 
     return catch
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def reach(request, client_of, serve, tls, trusted) -> Callable[..., tuple[Server, Client]]:
+    """Starts a server, once plain and once over TLS, and gives it with a client of it."""
+
+    def start(handler: Handler, **options: float) -> tuple[Server, Client]:
+        if request.param == "plain":
+            server = serve(handler)
+            return server, client_of(server.url, **options)
+        server = serve(over_tls(tls, handler))
+        return server, client_of(server.tls_url, **options)
+
+    return start
+
+
+@pytest.fixture
+def post(client_of, serve) -> Callable[[bytes | Handler], Reply[Workstation]]:
+    """What a client makes of such a response to its POST."""
+
+    def send(response: bytes | Handler) -> Reply[Workstation]:
+        server = serve(answering(response) if isinstance(response, bytes) else response)
+        return client_of(server.url).request_workstation(type="python")
+
+    return send
+
+
+@pytest.fixture
+def refuse(post, fail) -> Callable[[bytes | Handler], AgentStationError]:
+    """The error of a POST that is answered so."""
+    return lambda response: fail(lambda: post(response))
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,13 @@ def test_a_name_that_is_not_found_is_no_connection(client_of, fail):
     assert type(fail(lambda: client.request_workstation(type="python"))) is NoConnection
 
 
+def test_a_missing_ca_bundle_is_no_connection(client_of, fail, monkeypatch):
+    monkeypatch.setenv("CURL_CA_BUNDLE", "missing.pem")
+    error = fail(lambda: client_of("https://127.0.0.1:9/v1").request_workstation(type="python"))
+    assert type(error) is NoConnection
+    assert "CA bundle" in str(error)
+
+
 def test_a_name_without_an_address_is_no_connection(client_of, fail, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: [])
     error = fail(lambda: client_of("http://provider.test/v1").list_page(limit=20))
@@ -107,58 +114,31 @@ def test_a_plain_server_on_https_is_no_connection(client_of, fail, serve):
     assert type(fail(lambda: client_of(server.tls_url).request_workstation(type="python"))) is NoConnection
 
 
-def test_a_missing_ca_bundle_is_no_connection(client_of, fail, serve, monkeypatch, tmp_path):
-    monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path / "missing.pem"))
-    server = serve(read_to_end)
-    assert type(fail(lambda: client_of(server.tls_url).request_workstation(type="python"))) is NoConnection
-    assert server.connections() == 0
-
-
-def test_past_send_before_not_a_byte_goes_out(client_of, fail, serve):
-    server = serve(read_to_end)
-    client = client_of(server.url)
+def test_past_send_before_not_a_byte_goes_out(fail, reach):
+    server, client = reach(read_to_end)
     error = fail(lambda: client.request_workstation(type="python", send_before=boottime() - 1))
-    assert type(error) is SendTooLate
-    assert error.response is None
+    assert (type(error), error.response) == (SendTooLate, None)
     assert server.received() == b""
 
 
-def test_past_send_before_not_a_byte_goes_out_over_tls(client_of, fail, serve, tls, trusted):
-    server = serve(over_tls(tls, read_to_end))
-    client = client_of(server.tls_url)
-    error = fail(lambda: client.request_workstation(type="python", send_before=boottime() - 1))
-    assert type(error) is SendTooLate
-    assert server.received() == b""
-
-
-def test_who_may_not_send_any_more_sends_not_a_byte(client_of, fail, serve):
-    server = serve(read_to_end)
+def test_who_may_not_send_any_more_sends_not_a_byte(fail, reach):
+    server, client = reach(read_to_end, total_timeout=30.0)
     asked: list[float] = []
-    client = client_of(server.url, total_timeout=30.0)
     assert type(fail(lambda: client.request_workstation(type="python", may_send=asked.append))) is SendTooLate
     assert server.received() == b""
     (seconds,) = asked
     assert 0 < seconds <= 30
 
 
-def test_who_may_not_send_any_more_sends_not_a_byte_over_tls(client_of, fail, serve, tls, trusted):
-    server = serve(over_tls(tls, read_to_end))
-    client = client_of(server.tls_url)
-    error = fail(lambda: client.request_workstation(type="python", may_send=lambda seconds: False))
-    assert type(error) is SendTooLate
-    assert server.received() == b""
-
-
-def test_it_is_asked_once_and_when_the_connection_stands(client_of, serve, tls, trusted):
-    server = serve(over_tls(tls, answering(http(200, WORKSTATION))))
-
+def test_it_is_asked_once_and_when_the_connection_stands(reach):
+    server, client = reach(answering(http(200, WORKSTATION)))
     asked: list[int] = []
 
     def may_send(seconds: float) -> bool:
         asked.append(server.connections())
         return True
 
-    assert client_of(server.tls_url).request_workstation(type="python", may_send=may_send).response.status == 200
+    assert client.request_workstation(type="python", may_send=may_send).response.status == 200
     assert asked == [1]
     assert server.received().endswith(b'{"type": "python"}')
 
@@ -225,17 +205,9 @@ INCOMPLETE = {
 
 
 @pytest.mark.parametrize("handler", INCOMPLETE.values(), ids=INCOMPLETE.keys())
-def test_an_incomplete_response_is_no_answer(client_of, fail, serve, handler):
-    server = serve(handler)
-    error = fail(lambda: client_of(server.url).request_workstation(type="python"))
-    assert type(error) is NoAnswer
-    assert b"POST" in server.received()
-
-
-@pytest.mark.parametrize("handler", INCOMPLETE.values(), ids=INCOMPLETE.keys())
-def test_an_incomplete_response_over_tls_is_no_response(client_of, fail, serve, tls, trusted, handler):
-    server = serve(over_tls(tls, handler))
-    assert type(fail(lambda: client_of(server.tls_url).request_workstation(type="python"))) is NoAnswer
+def test_an_incomplete_response_is_no_answer(fail, reach, handler):
+    _, client = reach(handler)
+    assert type(fail(lambda: client.request_workstation(type="python"))) is NoAnswer
 
 
 def test_garbage_inside_tls_is_no_response(client_of, fail, serve, tls, trusted):
@@ -276,17 +248,11 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("handler", ENDLESS.values(), ids=ENDLESS.keys())
-def test_the_total_time_bounds_the_response(client_of, fail, serve, handler):
-    client = client_of(serve(handler).url, total_timeout=0.4)
+def test_the_total_time_bounds_the_response(fail, reach, handler):
+    _, client = reach(handler, total_timeout=0.6)
     error = fail(lambda: client.request_workstation(type="python"))
     assert type(error) is NoAnswer
     assert "in time" in str(error)
-
-
-@pytest.mark.parametrize("handler", ENDLESS.values(), ids=ENDLESS.keys())
-def test_the_total_time_bounds_the_response_over_tls(client_of, fail, serve, tls, trusted, handler):
-    client = client_of(serve(over_tls(tls, handler)).tls_url, total_timeout=0.6)
-    assert type(fail(lambda: client.request_workstation(type="python"))) is NoAnswer
 
 
 def test_the_total_time_bounds_a_tls_record_that_drips(client_of, fail, serve, tls, trusted):
@@ -306,11 +272,6 @@ def test_the_total_time_bounds_a_tls_record_that_drips(client_of, fail, serve, t
 # Answers.
 
 
-def test_a_response_over_tls_is_read(client_of, serve, tls, trusted):
-    server = serve(over_tls(tls, answering(http(200, WORKSTATION))))
-    assert client_of(server.tls_url).request_workstation(type="python").response.body == WORKSTATION
-
-
 @pytest.mark.parametrize(
     "response",
     [
@@ -323,18 +284,18 @@ def test_a_response_over_tls_is_read(client_of, serve, tls, trusted):
         http(200, WORKSTATION, "Set-Cookie: a=b; expires=never", "Content-Type: \xff"),
     ],
 )
-def test_every_framing_of_a_body_is_read(client_of, serve, response):
-    reply = client_of(serve(answering(response)).url).request_workstation(type="python")
+def test_every_framing_of_a_body_is_read(post, response):
+    reply = post(response)
     assert reply.response.body == WORKSTATION
     assert reply.response.truncated is False
 
 
-def test_a_response_given_before_the_request_was_read_is_read(client_of, serve):
+def test_a_response_given_before_the_request_was_read_is_read(post):
     def handle(connection):
         connection.send(http(200, WORKSTATION))
         connection.read_to_end()
 
-    assert client_of(serve(handle).url).request_workstation(type="python").value.uid == "Il4lMTpQUC3L"
+    assert post(handle).value.uid == "Il4lMTpQUC3L"
 
 
 def test_every_call_has_a_connection_of_its_own(client_of, serve):
@@ -364,17 +325,16 @@ def test_no_redirect_is_followed(client_of, fail, serve):
     assert (server.connections(), elsewhere.connections()) == (1, 0)
 
 
-def test_a_body_of_one_mebibyte_is_read_whole(client_of, serve):
+def test_a_body_of_one_mebibyte_is_read_whole(post):
     body = WORKSTATION.ljust(MEBIBYTE)
-    response = client_of(serve(answering(http(200, body))).url).request_workstation(type="python").response
-    assert response.body == body
-    assert response.truncated is False
+    response = post(http(200, body)).response
+    assert (response.body, response.truncated) == (body, False)
 
 
 @pytest.mark.parametrize(
     ("status", "kind"), [(200, UnreadableResponse), (502, GatewayResponse), (302, GatewayResponse)]
 )
-def test_of_a_longer_body_only_the_first_mebibyte_is_read(client_of, fail, serve, status, kind):
+def test_of_a_longer_body_only_the_first_mebibyte_is_read(refuse, status, kind):
     def handle(connection):
         connection.read_request()
         connection.send(b"HTTP/1.1 %d Whatever\r\nLocation: /\r\n\r\n" % status + WORKSTATION)
@@ -382,7 +342,7 @@ def test_of_a_longer_body_only_the_first_mebibyte_is_read(client_of, fail, serve
         while not connection.stopping.is_set():
             connection.send(b" " * 65536)
 
-    error = fail(lambda: client_of(serve(handle).url).request_workstation(type="python"))
+    error = refuse(handle)
     assert type(error) is kind
     assert error.response.body == WORKSTATION.ljust(MEBIBYTE)
     assert error.response.truncated is True

@@ -52,9 +52,8 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize(("status", "kind"), STATUSES)
-def test_each_status_is_its_error(client_of, fail, serve, status, kind):
-    server = serve(answering(http(status, ERROR, "Location: /elsewhere")))
-    error = fail(lambda: OPERATIONS["POST"](client_of(server.url)))
+def test_each_status_is_its_error(refuse, status, kind):
+    error = refuse(http(status, ERROR, "Location: /elsewhere"))
     assert type(error) is kind
     assert error.response.status == status
     assert str(error) == f"POST /workstations was answered with {status}"
@@ -65,12 +64,11 @@ def test_each_status_is_its_error(client_of, fail, serve, status, kind):
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 422, 429, 500])
-def test_a_refusal_that_breaks_off_is_no_answer(client_of, fail, serve, status):
+def test_a_refusal_that_breaks_off_is_no_answer(refuse, status):
     """Without a length nothing else tells that the connection broke."""
     whole = http(status, ERROR, "Connection: close").replace(f"Content-Length: {len(ERROR)}\r\n".encode(), b"")
     assert b"Content-Length" not in whole
-    server = serve(answering(whole[:-20]))
-    error = fail(lambda: OPERATIONS["POST"](client_of(server.url)))
+    error = refuse(whole[:-20])
     assert type(error) is NoAnswer
     assert error.response is not None
     assert error.response.status == status
@@ -84,9 +82,8 @@ def test_each_operation_raises_them(client_of, fail, serve, operation, status, k
 
 
 @pytest.mark.parametrize(("status", "kind"), [pair for pair in STATUSES if pair[0] != 503])
-def test_for_a_status_other_than_503_the_body_does_not_matter(client_of, fail, serve, status, kind):
-    server = serve(answering(http(status, b"<h1>Go away</h1>")))
-    error = fail(lambda: OPERATIONS["POST"](client_of(server.url)))
+def test_for_a_status_other_than_503_the_body_does_not_matter(refuse, status, kind):
+    error = refuse(http(status, b"<h1>Go away</h1>"))
     assert type(error) is kind
     assert (error.response.error, error.response.message) == ("", "")
 
@@ -111,14 +108,12 @@ def test_for_a_status_other_than_503_the_body_does_not_matter(client_of, fail, s
         ERROR.ljust(1024 * 1024 - 1) + b"{}",
     ],
 )
-def test_a_503_in_any_other_form_may_be_a_gateway_s(client_of, fail, serve, body):
-    server = serve(answering(http(503, body)))
-    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is GatewayResponse
+def test_a_503_in_any_other_form_may_be_a_gateway_s(refuse, body):
+    assert type(refuse(http(503, body))) is GatewayResponse
 
 
-def test_an_overload_may_have_empty_words(client_of, fail, serve):
-    server = serve(answering(http(503, b'{"message": "", "error": ""}')))
-    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is Overloaded
+def test_an_overload_may_have_empty_words(refuse):
+    assert type(refuse(http(503, b'{"message": "", "error": ""}'))) is Overloaded
 
 
 def test_the_tree_is_as_drawn():
@@ -178,9 +173,8 @@ def test_a_workstation_without_an_id_is_unreadable(client_of, fail, serve, opera
         assert type(fail(lambda url=server.url: operation(client_of(url)))) is UnreadableResponse
 
 
-def test_a_204_is_unreadable(client_of, fail, serve):
-    server = serve(answering(b"HTTP/1.1 204 No Content\r\n\r\n"))
-    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is UnreadableResponse
+def test_a_204_is_unreadable(refuse):
+    assert type(refuse(b"HTTP/1.1 204 No Content\r\n\r\n")) is UnreadableResponse
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 299])
@@ -191,9 +185,8 @@ def test_every_2xx_that_can_be_read_is_a_success(client_of, serve, status):
     assert (reply.response.error, reply.response.message, reply.response.retry_after) == ("", "", None)
 
 
-def test_a_byte_order_mark_is_no_obstacle(client_of, serve):
-    server = serve(answering(http(200, b"\xef\xbb\xbf" + WORKSTATION)))
-    assert OPERATIONS["POST"](client_of(server.url)).value.uid == "a"
+def test_a_byte_order_mark_is_no_obstacle(post):
+    assert post(http(200, b"\xef\xbb\xbf" + WORKSTATION)).value.uid == "a"
 
 
 def test_numbers_that_are_no_json_numbers_are_none(client_of, serve):
@@ -213,19 +206,17 @@ def test_numbers_that_are_no_json_numbers_are_none(client_of, serve):
         (["error", "message"], ("", "")),
     ],
 )
-def test_error_and_message_are_strings_or_empty(client_of, fail, serve, document, expected):
-    server = serve(answering(http(400, json.dumps(document).encode())))
-    response = fail(lambda: OPERATIONS["POST"](client_of(server.url))).response
+def test_error_and_message_are_strings_or_empty(refuse, document, expected):
+    response = refuse(http(400, json.dumps(document).encode())).response
     assert (response.error, response.message) == expected
 
 
 # Retry-After.
 
 
-def retry_after(client_of, fail, serve, value):
+def retry_after(refuse, value):
     header = [] if value is None else [f"Retry-After: {value}"]
-    server = serve(answering(http(429, ERROR, *header)))
-    return fail(lambda: OPERATIONS["POST"](client_of(server.url))).response.retry_after
+    return refuse(http(429, ERROR, *header)).response.retry_after
 
 
 @pytest.mark.parametrize(
@@ -255,59 +246,53 @@ def retry_after(client_of, fail, serve, value):
         ("Wed, 21 Oct 2015 07:28:00 +9999999999", None),
     ],
 )
-def test_retry_after_is_read(client_of, fail, serve, value, seconds):
+def test_retry_after_is_read(refuse, value, seconds):
     if value is not None:
         value = value.encode().decode("latin-1")
-    assert retry_after(client_of, fail, serve, value) == seconds
+    assert retry_after(refuse, value) == seconds
 
 
-def test_a_date_to_come_is_read_as_seconds_from_now(client_of, fail, serve):
-    soon = retry_after(client_of, fail, serve, email.utils.formatdate(time.time() + 3600, usegmt=True))
+def test_a_date_to_come_is_read_as_seconds_from_now(refuse):
+    soon = retry_after(refuse, email.utils.formatdate(time.time() + 3600, usegmt=True))
     assert 3300 < soon <= 3600
-    assert retry_after(client_of, fail, serve, "Thu, 31 Dec 2099 23:59:59 GMT") > 1e8
+    assert retry_after(refuse, "Thu, 31 Dec 2099 23:59:59 GMT") > 1e8
 
 
 @pytest.mark.parametrize("hours", [-3, 3])
-def test_a_date_to_come_counts_from_the_response_s_own_date(client_of, fail, serve, hours):
+def test_a_date_to_come_counts_from_the_response_s_own_date(refuse, hours):
     answered = time.time() + hours * 3600
     dates = [email.utils.formatdate(moment, usegmt=True) for moment in (answered, answered + 30)]
-    server = serve(answering(http(429, ERROR, f"Date: {dates[0]}", f"Retry-After: {dates[1]}")))
-    response = fail(lambda: OPERATIONS["POST"](client_of(server.url))).response
+    response = refuse(http(429, ERROR, f"Date: {dates[0]}", f"Retry-After: {dates[1]}")).response
     assert response.retry_after == 30.0
     assert response.date == datetime.fromtimestamp(int(answered), UTC)
 
 
 @pytest.mark.parametrize("header", [[], ["Date: yesterday"], ["Date: "]])
-def test_a_date_that_is_missing_or_unreadable_is_none(client_of, serve, header):
-    server = serve(answering(http(200, WORKSTATION, *header)))
-    assert OPERATIONS["POST"](client_of(server.url)).response.date is None
+def test_a_date_that_is_missing_or_unreadable_is_none(post, header):
+    assert post(http(200, WORKSTATION, *header)).response.date is None
 
 
-def test_a_success_may_have_one_too(client_of, serve):
-    server = serve(answering(http(200, WORKSTATION, "Retry-After: 3")))
-    assert OPERATIONS["POST"](client_of(server.url)).response.retry_after == 3.0
+def test_a_success_may_have_one_too(post):
+    assert post(http(200, WORKSTATION, "Retry-After: 3")).response.retry_after == 3.0
 
 
 # Compression, which nobody asked for.
 
 
 @pytest.mark.parametrize(("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-def test_a_compressed_answer_is_read_all_the_same(client_of, serve, encoding, compress):
-    server = serve(answering(http(200, compress(WORKSTATION), f"Content-Encoding: {encoding}")))
-    assert OPERATIONS["POST"](client_of(server.url)).response.body == WORKSTATION
+def test_a_compressed_answer_is_read_all_the_same(post, encoding, compress):
+    assert post(http(200, compress(WORKSTATION), f"Content-Encoding: {encoding}")).response.body == WORKSTATION
 
 
 @pytest.mark.parametrize(("status", "kind"), [(200, UnreadableResponse), (401, InvalidKey), (503, GatewayResponse)])
-def test_what_cannot_be_decompressed_is_kept_as_it_came(client_of, fail, serve, status, kind):
-    server = serve(answering(http(status, b"\x1f\x8bnonsense", "Content-Encoding: gzip")))
-    error = fail(lambda: OPERATIONS["POST"](client_of(server.url)))
+def test_what_cannot_be_decompressed_is_kept_as_it_came(refuse, status, kind):
+    error = refuse(http(status, b"\x1f\x8bnonsense", "Content-Encoding: gzip"))
     assert type(error) is kind
     assert error.response.body == b"\x1f\x8bnonsense"
 
 
-def test_a_compressed_answer_cut_short_inside_is_unreadable(client_of, fail, serve):
-    server = serve(answering(http(200, gzip.compress(WORKSTATION)[:-20], "Content-Encoding: gzip")))
-    assert type(fail(lambda: OPERATIONS["POST"](client_of(server.url)))) is UnreadableResponse
+def test_a_compressed_answer_cut_short_inside_is_unreadable(refuse):
+    assert type(refuse(http(200, gzip.compress(WORKSTATION)[:-20], "Content-Encoding: gzip"))) is UnreadableResponse
 
 
 def test_a_small_answer_that_grows_is_cut_at_one_mebibyte(client_of, fail, serve):
