@@ -91,11 +91,13 @@ def _cut(value: object, depth: int = 0) -> object:
 
 
 def _describe(error: Any, *, name: str, document: Mapping[str, object]) -> Iterator[Deviation]:
-    """A ValidationError in words. That a value is of another type is not told: it is read as missing."""
+    """A ValidationError in words. That a value is of another type is no deviation: it is read as missing."""
     path = list(error.absolute_path)
     match error.validator:
         case "additionalProperties":
-            words = [f"has a field {key}" for key in sorted(error.instance.keys() - error.schema["properties"].keys())]
+            words = [
+                f"has a field {added}" for added in sorted(error.instance.keys() - error.schema["properties"].keys())
+            ]
         case "required":
             words = [f"lacks {error.message}"]
         case "enum" | "const" if error.instance is not None:

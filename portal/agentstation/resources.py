@@ -281,13 +281,13 @@ def escape_text(text: str) -> str:
     return text.replace("\x00", "\\x00").encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
-def _string(data: Mapping[str, object], key: str) -> str:
-    value = data.get(key)
+def _string(data: Mapping[str, object], name: str) -> str:
+    value = data.get(name)
     return value if isinstance(value, str) else ""
 
 
-def _text(data: Mapping[str, object], key: str, *, longest: int = _LONGEST_NAME) -> str:
-    return escape_text(_string(data, key)[:longest])[:longest]
+def _text(data: Mapping[str, object], name: str, *, longest: int = _LONGEST_NAME) -> str:
+    return escape_text(_string(data, name)[:longest])[:longest]
 
 
 def _address(data: Mapping[str, object]) -> str:
@@ -296,23 +296,23 @@ def _address(data: Mapping[str, object]) -> str:
     return address if len(address) <= LONGEST_ADDRESS else ""
 
 
-def _texts(data: Mapping[str, object], key: str) -> tuple[str, ...]:
+def _texts(data: Mapping[str, object], name: str) -> tuple[str, ...]:
     """The texts of a list; what else is in it is left out."""
-    listed = data.get(key)
+    listed = data.get(name)
     texts = (text[:_LONGEST_NAME] for text in listed if isinstance(text, str)) if isinstance(listed, list) else ()
     return tuple(map(escape_text, texts))
 
 
-def _integer(data: Mapping[str, object], key: str) -> int | None:
-    value = data.get(key)
+def _integer(data: Mapping[str, object], name: str) -> int | None:
+    value = data.get(name)
     # In Python True is an int; in JSON it is not.
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _time(data: Mapping[str, object], key: str) -> datetime | None:
+def _time(data: Mapping[str, object], name: str) -> datetime | None:
     """An aware time in UTC; one without a zone is taken as UTC."""
     try:
-        time = datetime.fromisoformat(_text(data, key))
+        time = datetime.fromisoformat(_text(data, name))
         time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -330,9 +330,9 @@ def _usable[T](value: object, read: Callable[[Mapping[str, object]], T]) -> T | 
         return None
 
 
-def _entries[T](data: Mapping[str, object], key: str, read: Callable[[Mapping[str, object]], T]) -> tuple[T, ...]:
+def _entries[T](data: Mapping[str, object], name: str, read: Callable[[Mapping[str, object]], T]) -> tuple[T, ...]:
     """The usable entries of a nested list: {"object": "list", "data": [...]}."""
-    listed = data.get(key)
+    listed = data.get(name)
     entries = listed.get("data") if isinstance(listed, dict) else None
     if not isinstance(entries, list):
         return ()

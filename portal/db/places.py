@@ -32,18 +32,18 @@ class Place:
     timeline: int
 
 
-def read_place(*, told: list[Any] | None = None) -> Place:
-    """Where the database is now. `told`: what the query of `choose_sql` says, where the caller has read it."""
+def read_place(*, row: list[Any] | None = None) -> Place:
+    """Where the database is now. `row`: what the query of `choose_sql` says, where the caller has read it."""
     if has_file():
         path, name = _get_path(), "no file"
         with contextlib.suppress(OSError):  # the file's number, and its file system's: a copy has another
             name = f"file {path.stat().st_ino} of file system {os.statvfs(path).f_fsid:x}"
         return Place(name=name, timeline=0)
-    if told is None:
+    if row is None:
         with connection.cursor() as cursor:
             cursor.execute(choose_sql())
-            told = json.loads(cursor.fetchone()[0])
-    name, oid, table, timeline, system = told
+            row = json.loads(cursor.fetchone()[0])
+    name, oid, table, timeline, system = row
     return Place(name=f"PostgreSQL {system}, database {name} ({oid}), table {table}", timeline=timeline)
 
 

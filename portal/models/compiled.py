@@ -34,12 +34,12 @@ def compiled(
         def run(*unnamed: _Given.args, **given: _Given.kwargs) -> list[_Row]:
             if unnamed:
                 raise TypeError("the arguments are given by name")
-            key = frozenset((name, value) for name, value in given.items() if name not in fields)
-            query = written.get(key)
+            parts = frozenset((name, value) for name, value in given.items() if name not in fields)
+            query = written.get(parts)
             if query is None:
                 parameters = {name: _Parameter(name=name, field=field) for name, field in fields.items()}
                 # Two threads may write the same one at the same time: either serves.
-                query = written[key] = _Query(cast(Any, make)(**given | parameters))
+                query = written[parts] = _Query(cast(Any, make)(**given | parameters))
             return query.run(given)
 
         return run

@@ -148,7 +148,7 @@ def _make_unknown(document: dict[str, Any]) -> dict[str, Any]:
 _ANOMALIES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "unknown-status": _make_unknown,
     "new-fields": lambda document: {**document, "region": "eu-moon-1", "labels": {"tier": 3, "tags": ["new", None]}},
-    "no-workspace": lambda document: {key: value for key, value in document.items() if key != "workspace"},
+    "no-workspace": lambda document: {name: value for name, value in document.items() if name != "workspace"},
 }
 
 
@@ -159,7 +159,7 @@ def add_anomaly(anomaly: str, document: Any) -> Any:
     if isinstance(document, list):
         return [add_anomaly(anomaly, item) for item in document]
     if isinstance(document, dict):
-        return _ANOMALIES[anomaly]({key: add_anomaly(anomaly, value) for key, value in document.items()})
+        return _ANOMALIES[anomaly]({name: add_anomaly(anomaly, value) for name, value in document.items()})
     return document
 
 

@@ -37,14 +37,14 @@ class Dispatcher(watchdog.Part):
         self._unconfirmed: list[dispatch.Call] = []  # claimed, unless the commit that was not confirmed has failed
         self._wrote_for = 0.0  # seconds of the last batch, where it was one of several
         self._wake_up = threading.Event()
-        self._is_told = False  # of a request that was queued just now
+        self._is_notified = False  # of a request that was queued just now
         self._last: batch.Batch | None = None  # unless it failed, or claimed without a look, and nothing
         self._thread = watchdog.WatchedThread(name="dispatcher", target=self._run, deadline=_DEADLINE)
         super().__init__([*self._senders.threads, self._thread])
 
-    def wake(self, *, is_told: bool) -> None:
-        """Look for requests now, or claim at once where one is told of."""
-        self._is_told |= is_told
+    def wake(self, *, is_notified: bool) -> None:
+        """Look for requests now, or claim at once where one was just queued."""
+        self._is_notified |= is_notified
         self._wake_up.set()
 
     def stop(self) -> None:
@@ -112,8 +112,8 @@ class Dispatcher(watchdog.Part):
             self._unrecorded.append(self._brought.get())
             self._idle += 1
         begun = time.monotonic()
-        account = self._last.account if self._last and self._is_told else None
-        self._is_told, self._last = False, None
+        account = self._last.account if self._last and self._is_notified else None
+        self._is_notified, self._last = False, None
         most = 0 if self._stopping.is_set() else self._idle
         present = batch.Batch(brought=list(self._unrecorded), most=most, account=account)
         try:

@@ -35,7 +35,7 @@ class Process:
     def _wake(self, work: str) -> None:
         """There may be work for the dispatcher, for the sender of releases, or for both."""
         if work != notify.Work.RELEASES:
-            self._dispatcher.wake(is_told=work == notify.Work.REQUESTS)
+            self._dispatcher.wake(is_notified=work == notify.Work.REQUESTS)
         if work != notify.Work.REQUESTS:
             self._releases.wake()
 

@@ -21,7 +21,7 @@ PAUSE = 1.0  # seconds before the database is tried again
 
 
 class ReleaseSender(watchdog.Part):
-    """A thread that tells the provider of one release after the other until it is told to stop."""
+    """A thread that sends one release after the other until it is stopped."""
 
     def __init__(self, *, client: agentstation.Client) -> None:
         self._client = client

@@ -88,7 +88,7 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
 
 
 class Scheduler(watchdog.Part):
-    """Does jobs until it is told to stop, and shows that the worker lives."""
+    """Does jobs until it is stopped, and shows that the worker lives."""
 
     def __init__(self, *, name: str, jobs: list[Job]) -> None:
         self._name = name

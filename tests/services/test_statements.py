@@ -95,7 +95,7 @@ def test_what_is_told_of_right_after_the_account_was_left_is_claimed(alice):
 
     claimed = []
     for _ in range(2):
-        worker.wake(is_told=True)
+        worker.wake(is_notified=True)
         claimed.append(worker._commit_batch())
 
     assert claimed == [False, True]

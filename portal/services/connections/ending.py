@@ -43,7 +43,7 @@ def end_connection(*, connection: models.Connection, by: models.User | None) -> 
 
 
 def list_open(*, workstations: Iterable[models.Workstation], besides: models.User) -> list[models.Connection]:
-    """What others than this person have open there, as far as pages tell."""
+    """What others than this person have open there, as far as pages say."""
     rows = models.Connection.objects.filter(
         workstation__in=workstations, kind__in=models.Connection.HELD, ended_at=None
     )

@@ -39,7 +39,7 @@ def _read_software(types: Collection[str]) -> Mapping[tuple[int, str], set[str]]
 
 
 def _choose(workstation: models.Workstation, software: set[str]) -> list[Offer]:
-    """Of some types AgentStation tells no software: these may have it all."""
+    """Of some types AgentStation lists no software: these may have it all."""
     if not is_open(workstation=workstation):
         return []
     return [

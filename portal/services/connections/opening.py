@@ -142,7 +142,7 @@ def _ask(workstation: models.Workstation, kind: models.Connection.Kind) -> str:
 def _describe(
     error: agentstation.AgentStationError, *, workstation: models.Workstation, kind: models.Connection.Kind
 ) -> NotOpened:
-    """What the person is told, in the catalogue's words; and what is remembered of it."""
+    """What the person reads, in the catalogue's words; and what is remembered of it."""
     failure = failures.classify_error(error)
     said = _read_words(error)
     if failure.refuses_connection:

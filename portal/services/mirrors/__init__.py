@@ -1,1 +1,1 @@
-"""What the provider has, as it told of it."""
+"""What the provider has, as it described it."""

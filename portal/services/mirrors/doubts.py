@@ -59,7 +59,7 @@ def end_workstation(*, stored: models.Workstation, before: dict[str, str | None]
 
 
 def describe_life(*, stored: models.Workstation) -> dict[str, str | None]:
-    """What the events of its end tell of a workstation."""
+    """What the events of its end say of a workstation."""
     return {"status": stored.status, "ended_at": stored.ended_at.isoformat() if stored.ended_at else None}
 
 

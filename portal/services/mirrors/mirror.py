@@ -47,10 +47,10 @@ def store_response(
     known = _lock_known(account=account, uid=workstation.uid)
     if known is not None and known.request_id not in (None, number):
         return known
-    told = workstation.workspace
-    workspace = models.Workspace.objects.filter(account=account, uid=told.uid).first() if told else None
+    entry = workstation.workspace
+    workspace = models.Workspace.objects.filter(account=account, uid=entry.uid).first() if entry else None
     if workspace is None or workspace.owner_id in (None, requester_id):
-        workspace = _store_workspace(account=account, workspace=told)
+        workspace = _store_workspace(account=account, workspace=entry)
     return _store(account=account, workstation=workstation, workspace=workspace, known=known)
 
 
@@ -59,8 +59,8 @@ def find_uids(*, workstation: agentstation.Workstation | None) -> tuple[str, str
     return _find_uid(workstation), _find_uid(workstation.workspace if workstation else None)
 
 
-def _find_uid(told: agentstation.Workstation | agentstation.Workspace | None) -> str:
-    return told.uid if told is not None and sanitize.is_storable(uid=told.uid) else ""
+def _find_uid(entry: agentstation.Workstation | agentstation.Workspace | None) -> str:
+    return entry.uid if entry is not None and sanitize.is_storable(uid=entry.uid) else ""
 
 
 def describe_stored(*, account_id: int, workstation: str, workspace: str) -> dict[str, Subquery]:
@@ -78,21 +78,21 @@ def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Worksta
 
     Under the key's lock, yet a scan may insert the same at this moment: IntegrityError, and the caller begins again.
     """
-    portal_request, told = attempt.request, workstation.workspace
+    portal_request, entry = attempt.request, workstation.workspace
     account, known, workspace, fresh = portal_request.account, None, None, list[Model]()
     if attempt.stored_workstation is not None:
         known = _lock_known(account=account, uid=workstation.uid)
-    if told is not None and sanitize.is_storable(uid=told.uid):
+    if entry is not None and sanitize.is_storable(uid=entry.uid):
         if attempt.stored_workspace is not None:
             workspace = models.Workspace.objects.filter(pk=attempt.stored_workspace).first()
         if workspace is None:
             values = {"owner": portal_request.requester, "name": portal_request.workspace_name}
-            values |= _describe_workspace(told)
-            workspace = models.Workspace.objects.create(account=account, uid=told.uid, **values)
-            contents.store_contents(stored=workspace, workspace=told)
+            values |= _describe_workspace(entry)
+            workspace = models.Workspace.objects.create(account=account, uid=entry.uid, **values)
+            contents.store_contents(stored=workspace, workspace=entry)
             fresh.append(workspace)
         elif workspace.owner_id in (None, portal_request.requester_id):
-            _update_workspace(stored=workspace, workspace=told)
+            _update_workspace(stored=workspace, workspace=entry)
         elif not (portal_request.workspace_uid or workspace.is_contested):
             workspace.change(owner=None, is_contested=True)
             oddity = agentstation.Deviation(kind=_CONTESTED, example={"workspace": workspace.uid})
@@ -104,7 +104,7 @@ def adopt_response(*, attempt: models.Attempt, workstation: agentstation.Worksta
 
 
 def is_known(*, stored: models.Workstation, workstation: agentstation.Workstation) -> bool:
-    """Whether the provider told just the same, files and logs too, when the workstation was last stored."""
+    """Whether the provider described just the same, files and logs too, when the workstation was last stored."""
     return stored.raw == sanitize.write_json(raw=workstation.raw)
 
 
@@ -246,4 +246,4 @@ def _leave_out_contents(workstation: Mapping[str, object]) -> Mapping[str, objec
 
 
 def _without_contents(workspace: Mapping[str, object]) -> Mapping[str, object]:
-    return {key: value for key, value in workspace.items() if key not in ("files", "logs")}
+    return {name: value for name, value in workspace.items() if name not in ("files", "logs")}

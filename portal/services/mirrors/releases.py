@@ -40,7 +40,7 @@ Result = calls.Result[agentstation.Released]
 
 @transaction.atomic
 def request_release(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
-    """Note that a workstation is to be released; a worker tells the provider. Raises NotLive where it has ended.
+    """Note that a workstation is to be released; a worker sends it. Raises NotLive where it has ended.
 
     Whoever releases what somebody else asked for says why.
     """
@@ -146,7 +146,7 @@ def record_release(*, release: Release, result: Result) -> None:
         return
     if result.value is not None and result.value.released:
         doubts.end_workstation(stored=stored, before=doubts.describe_life(stored=stored))
-    elif stored.release_tries == release.number:  # else it was tried again since, which tells more
+    elif stored.release_tries == release.number:  # else it was tried again since, which says more
         _try_again(key=key, stored=stored, result=result)
 
 

@@ -112,7 +112,7 @@ def _change_offer(*, account: models.Account, rows: list[models.WorkstationType]
 
 
 def _read_anew(known: models.WorkstationType | None, row: models.WorkstationType) -> models.WorkstationType:
-    """The row that was there before, with what is stored now, so that the event can tell the difference."""
+    """The row that was there before, with what is stored now, so that the event has the difference."""
     if known is None:
         row.note_added()
         return row

@@ -162,7 +162,7 @@ def _list_in_flight(account_id: int, margin: timedelta) -> QuerySet[models.Attem
 
 def _check_database(*, key: models.Key, state: _Claimable) -> None:
     row = models.Database(**state.database) if state.database else None
-    database_moved.pause_if_moved(key=key, row=row, place=places.read_place(told=state.place))
+    database_moved.pause_if_moved(key=key, row=row, place=places.read_place(row=state.place))
 
 
 def _count_room(*, key: models.Key, state: _Claimable) -> int:

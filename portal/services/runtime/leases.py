@@ -21,7 +21,7 @@ class LeaseLost(Exception):
 
 
 def _go_on() -> None:
-    """Do nothing: what a job does before a renewal unless it is told otherwise."""
+    """Nothing is done before a renewal."""
 
 
 @dataclass(frozen=True, kw_only=True)
