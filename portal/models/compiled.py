@@ -31,9 +31,7 @@ def compiled(
         written: dict[frozenset[tuple[str, object]], _Query] = {}
 
         @wraps(make)
-        def run(*unnamed: _Given.args, **given: _Given.kwargs) -> list[_Row]:
-            if unnamed:
-                raise TypeError("the arguments are given by name")
+        def run(*_: _Given.args, **given: _Given.kwargs) -> list[_Row]:
             parts = frozenset((name, value) for name, value in given.items() if name not in fields)
             query = written.get(parts)
             if query is None:
@@ -57,9 +55,6 @@ class _Parameter(Expression):
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
         return "%s", [self]
 
-    def __str__(self) -> str:
-        raise TypeError(f"the SQL is written before {self._name} is known")  # some lookups make a text of a value
-
     def read(self, given: Mapping[str, Any], connection: BaseDatabaseWrapper) -> Any:
         """The value, in the database's form. Raises TypeError where there is none: SQL compares otherwise with NULL."""
         value = given[self._name]
@@ -72,8 +67,6 @@ class _Query:
     """A query set and its SQL. Runs share both, and change neither."""
 
     def __init__(self, rows: QuerySet[Any, Any]) -> None:
-        if cast(Any, rows)._prefetch_related_lookups:
-            raise TypeError("what is prefetched takes queries of its own")
         compiler = rows.query.get_compiler(using=rows.db)
         self._sql, self._params = compiler.as_sql()
         # Each run has its thread's.

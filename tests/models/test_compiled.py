@@ -75,31 +75,9 @@ def test_what_is_no_parameter_is_a_part_of_the_query(alice, bob):
     assert list_first(after="alice", most=2) == [bob]
 
 
-@compiled(name=CharField())
-def find_in_any_case(*, name: str) -> QuerySet[models.User]:
-    return models.User.objects.filter(username__iexact=name)
-
-
-@compiled()
-def list_with_requests() -> QuerySet[models.User]:
-    return models.User.objects.prefetch_related("requests")
-
-
 def test_what_would_be_another_query_is_refused(alice):
     with pytest.raises(TypeError, match="person is None"):
         find_requests(person=None, since=alice.date_joined, submission=uuid4())  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="prefetched"):
-        list_with_requests()
-    with pytest.raises(TypeError, match="by name"):
-        list_first("", 1)  # type: ignore[call-arg]
-
-
-def test_a_lookup_that_needs_the_value_for_its_sql_is_refused(alice):
-    if connection.vendor == "postgresql":  # which takes the value as it is
-        assert find_in_any_case(name="ALICE") == [alice]
-    else:
-        with pytest.raises(TypeError, match="before name is known"):
-            find_in_any_case(name="ALICE")
 
 
 def test_the_sql_is_written_once(alice, bob, monkeypatch):
