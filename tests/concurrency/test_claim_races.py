@@ -59,16 +59,6 @@ def won[T](results: Sequence[T | Exception | None]) -> list[T]:
 # --- Claims ---
 
 
-def test_two_workers_send_one_request_once(sandbox, alice):
-    for _ in range(ROUNDS):
-        portal_request = factories.submit(alice)
-        counts = won(crowd.run_together(work, work))
-        assert sum(counts) == 1
-        portal_request.refresh_from_db()
-        assert portal_request.status == "SUCCEEDED"
-    assert len(sandbox.record()["posts"]) == models.Attempt.objects.count() == ROUNDS
-
-
 def test_two_workers_send_everything_once_and_neither_waits_for_the_other(sandbox, alice, bob):
     requests = [factories.submit(person) for person in (alice, bob) * 6]
     # Neither returns before all is sent or being sent.

@@ -4,7 +4,6 @@ import pytest
 
 from portal import failures, models
 from portal.models.clock import Now
-from portal.services.mirrors import refreshing
 from portal.services.requests import dispatch, notes, results, submissions
 from portal.services.runtime import clients, leases
 from tests import factories
@@ -119,17 +118,6 @@ def test_a_late_refusal_is_used_as_if_it_had_come_in_time(sandbox, alice, name, 
     assert portal_request.status == status
 
 
-def test_another_account_s_key_does_not_end_our_workstations(sandbox, settings, alice):
-    workstation = factories.create_workstation(alice)
-    settings.AGENTSTATION_API_KEY = "another"
-    lease = factories.acquire_lease(name="refresh", seconds=60)
-    models.Workstation.objects.update(refresh_due_at=workstation.first_seen_at)
-
-    assert lease.run(refreshing.refresh_workstations, client=clients.make_client()) == 0
-    workstation.refresh_from_db()
-    assert workstation.is_live
-
-
 def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
     lease = factories.acquire_lease(name="long", holder="mine", seconds=60)
     models.Lease.objects.update(expires_at=Now())
@@ -140,13 +128,6 @@ def test_a_job_keeps_its_lease_as_long_as_it_comes_forward_and_no_longer():
     assert leases.acquire_lease(name="long", holder="other", seconds=60) is not None
     with pytest.raises(leases.LeaseLost):
         lease.run(leases.renew_lease)
-
-
-def test_a_worker_that_asks_again_renews_its_lease():
-    lease = factories.acquire_lease(name="long", holder="mine", seconds=60)
-    models.Lease.objects.update(expires_at=Now())
-    assert leases.acquire_lease(name="long", holder="mine", seconds=60) == lease
-    assert leases.acquire_lease(name="long", holder="other", seconds=60) is None
 
 
 def test_what_a_late_response_named_goes_to_the_request_that_lacks_one(sandbox, settings, alice):

@@ -1,6 +1,5 @@
 """Claim, call, record."""
 
-import threading
 from dataclasses import replace
 
 import pytest
@@ -93,28 +92,6 @@ def test_no_more_calls_are_in_flight_than_the_team_may_have(settings, sandbox, a
     assert factories.claim_next(worker="w") is not None
 
 
-def test_ten_claimers_take_one_request_once(sandbox, alice):
-    factories.submit(alice)
-    barrier, calls = threading.Barrier(10), []
-
-    def claim() -> None:
-        barrier.wait()
-        try:
-            calls.append(factories.claim_next(worker=threading.current_thread().name))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=claim) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert len(calls) == 10
-    assert sum(call is not None for call in calls) == 1
-    assert models.Attempt.objects.count() == 1
-
-
 def test_requests_of_another_base_url_are_never_sent(sandbox, settings, alice):
     waiting = factories.submit(alice)
     settings.AGENTSTATION_BASE_URL = "https://elsewhere.example/v1"
@@ -180,15 +157,6 @@ def test_a_late_200_makes_an_unknown_request_succeed(sandbox, alice, lease):
     assert portal_request.attempts.get().outcome == "UNKNOWN"
 
 
-def test_a_late_refusal_fails_an_unknown_request(sandbox, alice, lease):
-    portal_request, call, result = send_late(sandbox, alice, lease, workspace_uid="fail-422")
-
-    results.record_result(call=call, result=result)
-
-    portal_request.refresh_from_db()
-    assert (portal_request.status, portal_request.failure) == ("FAILED", "422")
-
-
 def test_a_late_200_after_a_close_is_kept_as_an_orphan(sandbox, alice, olga, lease):
     portal_request, call, result = send_late(sandbox, alice, lease)
     from portal.services.requests import submissions
@@ -237,18 +205,6 @@ def test_time_under_a_pause_is_no_waiting(sandbox, settings, alice, bob, lease):
     models.Request.objects.filter(pk=waiting.pk).update(queued_at=two_hours_ago)
 
     assert factories.recover_requests(lease=lease) == 0
-
-
-def test_a_duty_whose_lease_was_taken_over_changes_nothing(sandbox, alice, lease):
-    portal_request = factories.submit(alice)
-    factories.make_overdue(factories.claim())
-    models.Lease.objects.update(expires_at=Now())
-    assert leases.acquire_lease(name=lease.name, holder="another", seconds=60) is not None
-
-    with pytest.raises(leases.LeaseLost):
-        factories.recover_requests(lease=lease)
-    portal_request.refresh_from_db()
-    assert portal_request.status == "SENDING"
 
 
 def test_a_lease_is_one_worker_s_until_it_expires_or_is_dropped():

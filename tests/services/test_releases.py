@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
 
 from portal import agentstation, failures, models
 from portal.db import clock
@@ -225,13 +224,6 @@ def test_nothing_is_sent_too_late(sandbox, alice):
     releases.record_release(release=late, result=result)
     assert read_wait(workstation) <= 0
     assert sandbox.record()["workstations"][0]["status"] == "active"
-
-
-def test_no_transaction_is_open_while_the_provider_is_asked(sandbox, alice):
-    ask(alice)
-    release = factories.claim_release()
-    with transaction.atomic(), pytest.raises(RuntimeError, match="no transaction"):
-        releases.send_release(release=release, client=clients.make_client())
 
 
 # --- The pace ---

@@ -73,11 +73,6 @@ def test_the_list_is_offered_with_what_it_says_and_when(sandbox, read):
     assert list_changes() == [([], ["default"])]
 
 
-def test_the_nine_of_the_list_are_described_too(read):
-    assert read() == NINE
-    assert all(one.description for one in types.list_offered_types())
-
-
 def test_a_type_that_vanished_is_known_and_not_offered_until_it_is_back(sandbox, read):
     read({"id": "a", "description": "old"}, {"id": "b"})
     age_list(minutes=5)

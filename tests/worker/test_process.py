@@ -166,33 +166,6 @@ def test_a_job_that_uses_the_key_is_left_to_a_worker_whose_key_is_known(sandbox,
     assert not models.Lease.objects.filter(name="with-key").exists()
 
 
-def test_a_job_that_blocks_loses_its_lease_and_writes_nothing_more(transactional_db, caplog):
-    blocked, go_on, lost = threading.Event(), threading.Event(), []
-
-    def block() -> None:
-        blocked.set()
-        go_on.wait()
-        try:
-            leases.renew_lease()
-        except leases.LeaseLost as error:
-            lost.append(error)
-            raise
-
-    first = scheduler.Scheduler(name="first", jobs=[scheduler.Job(name="j", interval=60, run=block)])
-    first.start()
-    assert blocked.wait(20)
-    models.Lease.objects.update(expires_at=Now())
-    taken = threading.Event()
-    second = scheduler.Scheduler(name="second", jobs=[scheduler.Job(name="j", interval=0.01, run=taken.set)])
-    second.start()
-    assert taken.wait(20)
-    go_on.set()
-    first.stop()
-    second.stop()
-
-    assert len(lost) == 1
-
-
 def run_jobs(*jobs: scheduler.Job, until: threading.Event) -> None:
     """Do the jobs as the worker `w` until the event comes."""
     running = scheduler.Scheduler(name="w", jobs=list(jobs))
