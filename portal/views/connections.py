@@ -14,7 +14,7 @@ from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal import forms, models
-from portal.services.connections import access, ending, hosts, offers, opening, sharing
+from portal.services.connections import access, ending, hosts, offers, opening, shares
 from portal.views import workstations
 from portal.views.components import endings, paging
 from portal.views.http import SignedInRequest
@@ -156,11 +156,11 @@ def share(request: SignedInRequest, uid: str) -> HttpResponse:
         return workstations.show_one(request, workstation, refused=form)
     wanted = {"name": form.cleaned_data["person"], "level": form.cleaned_data["level"], "lasts": form.lasts}
     try:
-        made = sharing.share_workstation(owner=request.user, workstation=workstation, **wanted)
-    except sharing.Ended as error:
+        made = shares.share_workstation(owner=request.user, workstation=workstation, **wanted)
+    except shares.Ended as error:
         messages.error(request, str(error))
         return redirect("workstation_detail", uid)
-    except sharing.NotShared as error:
+    except shares.NotShared as error:
         form.add_error("person", str(error))
         return workstations.show_one(request, workstation, refused=form)
     messages.success(request, _("Shared with %(name)s.") % {"name": made.person.get_username()})
@@ -172,7 +172,7 @@ def end_share(request: SignedInRequest, number: int) -> HttpResponse:
     """Stop sharing one's own workstation with somebody."""
     own = models.Share.objects.filter(workstation__request__requester=request.user)
     found = get_object_or_404(own.select_related("workstation", "person"), pk=number)
-    sharing.end_share(share=found, by=request.user)
+    shares.end_share(share=found, by=request.user)
     messages.success(
         request,
         _(

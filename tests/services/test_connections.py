@@ -11,7 +11,7 @@ from django.db.models import F
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.services.connections import access, ending, hosts, offers, opening, sharing
+from portal.services.connections import access, ending, hosts, offers, opening, shares
 from portal.services.key import circuit_breaker, probe
 from portal.services.mirrors import releases
 from portal.services.runtime import clients
@@ -227,7 +227,7 @@ def give_meanwhile(sandbox, monkeypatch, change: Callable[[], object]) -> None:
 def test_nobody_gets_the_address_who_may_no_longer_have_it(sandbox, alice, bob, workstation, monkeypatch, change):
     made = share(alice, workstation, level=models.Share.Level.WORK)
     changes: dict[str, Callable[[], object]] = {
-        "taken back": lambda: sharing.end_share(share=made, by=alice),
+        "taken back": lambda: shares.end_share(share=made, by=alice),
         "look only": lambda: share(alice, workstation, level=models.Share.Level.LOOK),
         "deactivated": lambda: models.User.objects.filter(pk=bob.pk).update(is_active=False),
         "out of all groups": lambda: bob.groups.clear(),
@@ -341,7 +341,7 @@ def find_kinds(person: models.User, workstation: models.Workstation) -> set[str]
 
 def share(alice, workstation, **values: Any) -> models.Share:
     wish: dict[str, Any] = {"name": "bob", "level": models.Share.Level.LOOK, **values}
-    return sharing.share_workstation(owner=alice, workstation=workstation, **wish)
+    return shares.share_workstation(owner=alice, workstation=workstation, **wish)
 
 
 def test_its_owner_may_all_and_nobody_else_anything(alice, bob, anna, olga, workstation):
@@ -383,7 +383,7 @@ def test_what_was_opened_for_work_ends_where_only_looking_is_left(alice, bob, wo
 )
 def test_nobody_can_be_let_in_who_is_not_there_or_may_anyway(alice, olga, workstation, name, words):
     factories.create_user("carol", "Members", is_active=False)
-    with pytest.raises(sharing.NotShared, match=words):
+    with pytest.raises(shares.NotShared, match=words):
         share(alice, workstation, name=name)
 
 
@@ -403,7 +403,7 @@ def test_a_name_with_other_capitals_is_one_person_s_alone(alice, bob, workstatio
     assert share(alice, workstation, name="BOB").person == bob
     capital = factories.create_user("Bob", "Members")
     assert share(alice, workstation, name="Bob").person == capital
-    with pytest.raises(sharing.NotShared):
+    with pytest.raises(shares.NotShared):
         share(alice, workstation, name="BOB")
 
 

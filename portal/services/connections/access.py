@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from django.db.models import Q, QuerySet
 
 from portal import models
-from portal.services.connections import sharing
 
 Kind = models.Connection.Kind
 
@@ -48,7 +47,7 @@ def find_access(*, person: models.User, workstation: models.Workstation) -> Acce
         return Access(kinds=tuple(Kind))
     if person.has_perm("portal.close_request"):
         return Access(kinds=tuple(Kind), needs_reason=True)
-    share = sharing.find_share(person=person, workstation=workstation)
+    share = models.Share.objects.of(person).filter(workstation=workstation).first()
     if share is None or not workstation.request.requester.is_active:
         return None
     kinds = (kind for kind in models.Connection.HELD if kind.way.is_for_looking or not share.is_for_looking)

@@ -13,7 +13,7 @@ from portal.models.event import Verb
 from portal.sandbox import workstation_types
 from portal.services import audit
 from portal.services.audit import seals, tombstones
-from portal.services.connections import sharing
+from portal.services.connections import shares
 from portal.services.key import accounts
 from portal.services.people import membership
 from portal.services.requests import lifecycle, notes
@@ -216,7 +216,7 @@ def _open_connections(mira: models.User, olga: models.User, *, uid: str) -> None
     workstation.save()
     level = models.Share.Level.LOOK
     factories.create_user("kim", "Members")
-    sharing.share_workstation(owner=mira, workstation=workstation, name="kim", level=level, lasts=timedelta(hours=8))
+    shares.share_workstation(owner=mira, workstation=workstation, name="kim", level=level, lasts=timedelta(hours=8))
     connections, reason = models.Connection.objects, "She could not find the button that ends her long computation."
     looked = {"opened_at": NOW - timedelta(minutes=4), "ended_at": NOW}
     connections.create(workstation=workstation, person=olga, kind="terminal", reason=reason, **looked)

@@ -73,8 +73,3 @@ def end_share(*, share: models.Share, by: models.User) -> None:
     detail = {"person": share.person.get_username(), "level": share.level}
     share.refresh_from_db(fields=["ended_at"])
     audit.record(Verb.END_SHARE, share.workstation, by=by, detail=detail, rows=[share])
-
-
-def find_share(*, person: models.User, workstation: models.Workstation) -> models.Share | None:
-    """What lets the person into somebody else's workstation now."""
-    return models.Share.objects.of(person).filter(workstation=workstation).first()
