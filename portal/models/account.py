@@ -32,15 +32,12 @@ class Account(Audited):
 
     base_url = models.URLField(max_length=500)
     created_at = models.DateTimeField(db_default=Now())
-    retired_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("When an operator said that the key is another's.")
-    )
+    retired_at = models.DateTimeField(null=True, help_text=_("When an operator said that the key is another's."))
     baseline_scan = models.CharField(max_length=8, choices=BaselineScan, default=BaselineScan.WANTED)
     salt = models.CharField(max_length=32, default=make_salt, help_text=_("Of the fingerprints of its keys."))
 
     shared_at = models.DateTimeField(
         null=True,
-        blank=True,
         help_text=_("When a workstation was first seen that no attempt explains: the key is used elsewhere, too."),
     )
     unshared_tick = models.PositiveBigIntegerField(
@@ -48,12 +45,12 @@ class Account(Audited):
         help_text=_("The key's tick when an operator said that nobody else uses it: what was listed is known."),
     )
     started_offset = models.FloatField(
-        null=True, blank=True, help_text=_("Seconds by which startedAt is ahead, by the responses to requests.")
+        null=True, help_text=_("Seconds by which startedAt is ahead, by the responses to requests.")
     )
     longest_lag = models.FloatField(
         default=0, help_text=_("Seconds for which the lists lacked a workstation that lived, at most, of late.")
     )
-    longest_lag_at = models.DateTimeField(null=True, blank=True)
+    longest_lag_at = models.DateTimeField(null=True)
     lag_tick = models.PositiveBigIntegerField(default=0, help_text=_("Up to which tick the lag has been measured."))
 
     class Meta:
@@ -93,14 +90,12 @@ class Key(Audited):
 
     account = models.OneToOneField(Account, on_delete=models.PROTECT, related_name="key")
     state = models.CharField(max_length=8, choices=State, default=State.ACTIVE)
-    cause = models.CharField(max_length=32, blank=True, help_text=_("Code of the failure that pauses the key."))
-    paused_at = models.DateTimeField(null=True, blank=True)
-    paused_until = models.DateTimeField(
-        null=True, blank=True, help_text=_("Empty: until an operator or a probe ends it.")
-    )
+    cause = models.CharField(max_length=32, help_text=_("Code of the failure that pauses the key."))
+    paused_at = models.DateTimeField(null=True)
+    paused_until = models.DateTimeField(null=True, help_text=_("Empty: until an operator or a probe ends it."))
     pause_seconds = models.FloatField(default=0, help_text=_("How long the pause lasts, where it has an end."))
     operator_only = models.BooleanField(default=False, help_text=_("No time and no probe ends this pause."))
-    pause_ended_at = models.DateTimeField(null=True, blank=True)
+    pause_ended_at = models.DateTimeField(null=True)
     # How long the queue has stood still in all, in seconds: time under a pause does not count as waiting.
     paused_seconds = models.FloatField(default=0)
     consecutive_failures = models.PositiveIntegerField(
@@ -108,7 +103,7 @@ class Key(Audited):
     )
     consecutive_pauses = models.PositiveIntegerField(default=0, help_text=_("Timed pauses since the last success."))
     probes = models.PositiveIntegerField(default=0, help_text=_("Probes made in this pause."))
-    probe_at = models.DateTimeField(null=True, blank=True, help_text=_("When the next probe is due."))
+    probe_at = models.DateTimeField(null=True, help_text=_("When the next probe is due."))
     resumed_by_probe = models.BooleanField(default=False)
     tick = models.PositiveBigIntegerField(
         default=0,

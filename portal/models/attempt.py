@@ -18,10 +18,10 @@ class ProviderResponse(Audited):
     PRIVATE = frozenset({"error", "message", "response"})
     COLUMNS = ("outcome", "failure", "http_status", "error", "message", "response")
 
-    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
-    error = models.TextField(blank=True, help_text=_("AgentStation's own word for the error."))
-    message = models.TextField(blank=True, help_text=_("AgentStation's own sentence."))
-    response = models.BinaryField(null=True, blank=True, help_text=_("The response's body, at most its first 1 MiB."))
+    http_status = models.PositiveSmallIntegerField(null=True)
+    error = models.TextField(help_text=_("AgentStation's own word for the error."))
+    message = models.TextField(help_text=_("AgentStation's own sentence."))
+    response = models.BinaryField(null=True, help_text=_("The response's body, at most its first 1 MiB."))
 
     class Meta:
         abstract = True
@@ -54,25 +54,23 @@ class Attempt(ProviderResponse):
     number = models.PositiveIntegerField(help_text=_("1 for the request's first attempt."))
     worker = models.CharField(max_length=200, help_text=_("Machine and process that made it."))
     token = models.CharField(
-        max_length=32, blank=True, help_text=_("Random: tells this attempt from another that was given its id.")
+        max_length=32, help_text=_("Random: tells this attempt from another that was given its id.")
     )
     claimed_at = models.DateTimeField(db_default=Now())
     claimed_tick = models.PositiveBigIntegerField(default=0, help_text=_("The key's tick when it was claimed."))
-    ended_tick = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text=_("The key's tick when its end was recorded.")
-    )
+    ended_tick = models.PositiveBigIntegerField(null=True, help_text=_("The key's tick when its end was recorded."))
     deadline_at = models.DateTimeField(help_text=_("From then on the outcome is unknown, unless it was recorded."))
-    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SENDING)
-    failure = models.CharField(max_length=32, blank=True)
-    key_fingerprint = models.CharField(max_length=16, blank=True, help_text=_("Of the key that it used."))
+    failure = models.CharField(max_length=32)
+    key_fingerprint = models.CharField(max_length=16, help_text=_("Of the key that it used."))
     names_taken = models.BooleanField(
         default=False,
         help_text=_(
             "The response named another request's workstation, or an older one, and an operator has to decide."
         ),
     )
-    retry_after = models.FloatField(null=True, blank=True, help_text=_("Seconds, as AgentStation asked."))
+    retry_after = models.FloatField(null=True, help_text=_("Seconds, as AgentStation asked."))
 
     # Where it was locked to record what came:
     now: datetime  # by the database
@@ -120,7 +118,7 @@ class UnawaitedResponse(ProviderResponse):
 
     came_at = models.DateTimeField(db_default=Now())
     outcome = models.CharField(max_length=16, choices=Attempt.Outcome)
-    failure = models.CharField(max_length=32, blank=True)
+    failure = models.CharField(max_length=32)
 
     class Meta:
         abstract = True

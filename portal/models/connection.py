@@ -88,10 +88,10 @@ class Connection(models.Model):
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=8, choices=list_kinds)
     is_view_only = models.BooleanField(default=False)
-    reason = models.TextField(blank=True, help_text=_("Why somebody else than its owner opened it."))
+    reason = models.TextField(help_text=_("Why somebody else than its owner opened it."))
     opened_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now(), help_text=_("When its page last said that it is open."))
-    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True)
     is_opening = models.BooleanField(default=False)
 
     objects = _Opened()

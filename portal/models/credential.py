@@ -36,17 +36,16 @@ class Credential(Audited):
     base_url = models.URLField(max_length=500)
     is_sandbox = models.BooleanField(default=False, help_text=_("It reaches our imitation of AgentStation."))
     asked_at = models.DateTimeField(db_default=Now(), help_text=_("When a process first came with it."))
-    accepted_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(null=True)
     accepted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
         null=True,
-        blank=True,
         related_name="+",
         help_text=_("Empty: it was the account's first."),
     )
-    seen_at = models.DateTimeField(null=True, blank=True, help_text=_("When a worker last showed that it has it."))
-    seen_on = models.CharField(max_length=200, blank=True, help_text=_("That worker."))
+    seen_at = models.DateTimeField(null=True, help_text=_("When a worker last showed that it has it."))
+    seen_on = models.CharField(max_length=200, help_text=_("That worker."))
 
     objects = CredentialQuerySet.as_manager()
 

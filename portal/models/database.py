@@ -22,9 +22,9 @@ class Database(Audited):
         default=0, help_text=_("The key's tick when the timeline was taken as it is.")
     )
     doubt = models.CharField(
-        max_length=32, blank=True, help_text=_("What changed, until an operator says what became of the database.")
+        max_length=32, help_text=_("What changed, until an operator says what became of the database.")
     )
-    doubted_at = models.DateTimeField(null=True, blank=True)
+    doubted_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

@@ -94,22 +94,21 @@ class Event(models.Model):
     """A line of the audit log, written in the transaction that it tells of. No foreign keys: it outlives all others."""
 
     at = models.DateTimeField(db_default=Now())
-    actor_id = models.BigIntegerField(null=True, blank=True, help_text=_("Empty: the portal itself."))
-    actor_name = models.CharField(max_length=150, blank=True)
-    address = models.CharField(max_length=45, blank=True, help_text=_("Where the actor's HTTP request came from."))
+    actor_id = models.BigIntegerField(null=True, help_text=_("Empty: the portal itself."))
+    actor_name = models.CharField(max_length=150)
+    address = models.CharField(max_length=45, help_text=_("Where the actor's HTTP request came from."))
     verb = models.CharField(max_length=32, choices=Verb)
     target = models.CharField(max_length=300, help_text=_("Kind and name of what it was done to."))
-    request_number = models.BigIntegerField(null=True, blank=True, help_text=_("The request that it belongs to."))
-    detail = CanonicalJSONField(default=dict, blank=True)
-    reason = models.TextField(blank=True)
+    request_number = models.BigIntegerField(null=True, help_text=_("The request that it belongs to."))
+    detail = CanonicalJSONField(default=dict)
+    reason = models.TextField()
     http_request = models.CharField(
         max_length=64,
-        blank=True,
         db_default="",
         help_text=_("Id of the HTTP request that did it: all that one click did has the same. Empty: no page did it."),
     )
     signature = models.CharField(
-        max_length=48, blank=True, db_default="", help_text=_("Of all this and of what it changed, with the audit key.")
+        max_length=48, db_default="", help_text=_("Of all this and of what it changed, with the audit key.")
     )
 
     class Meta:

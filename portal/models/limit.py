@@ -14,7 +14,7 @@ class Limit(models.Model):
     who = models.CharField(max_length=64)
     count = models.PositiveIntegerField(default=0)
     at = models.DateTimeField(db_default=Now())  # when the window began; of failures to sign in, the last one
-    blocked_until = models.DateTimeField(null=True, blank=True)
+    blocked_until = models.DateTimeField(null=True)
     left_out = models.PositiveIntegerField(default=0)  # refusals since the last event that told of one
 
     class Meta:

@@ -11,7 +11,7 @@ class SignInLink(models.Model):
     """
 
     person = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="sign_in_link"
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="sign_in_link"
     )
     token_hash = models.CharField(max_length=64, unique=True)
     valid_until = models.DateTimeField()

@@ -10,12 +10,10 @@ class LogCheck(models.Model):
     """The one row of it."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    asked_at = models.DateTimeField(null=True, blank=True, help_text=_("Of a check that has not ended yet."))
-    asked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
-    )
-    begun_at = models.DateTimeField(null=True, blank=True, help_text=_("Of the check under way, or of the last."))
-    ended_at = models.DateTimeField(null=True, blank=True, help_text=_("Of the last check that came to its end."))
+    asked_at = models.DateTimeField(null=True, help_text=_("Of a check that has not ended yet."))
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    begun_at = models.DateTimeField(null=True, help_text=_("Of the check under way, or of the last."))
+    ended_at = models.DateTimeField(null=True, help_text=_("Of the last check that came to its end."))
     counts = models.JSONField(default=dict, help_text=_("What the last check verified, and how much it found."))
     findings = models.JSONField(default=list, help_text=_("The first things it found, as sentences."))
 

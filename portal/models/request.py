@@ -111,34 +111,28 @@ class Request(Audited):
     )
     submission = models.UUIDField(help_text=_("Names one filled-in form, so that sending it twice makes one request."))
     type = models.CharField(max_length=LONGEST_TYPE)
-    workspace_uid = models.CharField(
-        max_length=64, blank=True, help_text=_("The workspace asked for; empty: a new one.")
-    )
+    workspace_uid = models.CharField(max_length=64, help_text=_("The workspace asked for; empty: a new one."))
     workspace_name = models.CharField(
-        max_length=60, blank=True, help_text=_("What the new workspace is to be called. AgentStation does not see it.")
+        max_length=60, help_text=_("What the new workspace is to be called. AgentStation does not see it.")
     )
-    note = models.CharField(max_length=500, blank=True, help_text=_("Stays here; AgentStation does not see it."))
+    note = models.CharField(max_length=500, help_text=_("Stays here; AgentStation does not see it."))
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
-    failure = models.CharField(max_length=32, blank=True, help_text=_("Code of the failure that it ended in."))
+    failure = models.CharField(max_length=32, help_text=_("Code of the failure that it ended in."))
     attempt_count = models.PositiveIntegerField(
         default=0, help_text=_("Attempts that count against the limit of tries.")
     )
     created_at = models.DateTimeField(db_default=Now())
     queued_at = models.DateTimeField(db_default=Now(), help_text=_("When it was last put into the queue."))
     paused_seconds_before = models.FloatField(default=0, help_text=_("The key's paused_seconds when it was queued."))
-    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    next_attempt_at = models.DateTimeField(null=True)
     claimed_tick = models.PositiveBigIntegerField(
         default=0, help_text=_("The key's tick when it was last claimed: people's turns are ordered by it.")
     )
-    ended_at = models.DateTimeField(null=True, blank=True)
-    took = models.FloatField(null=True, blank=True, help_text=_("Seconds from its receipt to its end."))
+    ended_at = models.DateTimeField(null=True)
+    took = models.FloatField(null=True, help_text=_("Seconds from its receipt to its end."))
     was_unknown = models.BooleanField(default=False, help_text=_("Whether its outcome was unknown at some time."))
-    cancel_requested_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("Wanted while the outcome was unknown.")
-    )
-    operator_note = models.CharField(
-        max_length=300, blank=True, help_text=_("Why a person has to decide what became of it.")
-    )
+    cancel_requested_at = models.DateTimeField(null=True, help_text=_("Wanted while the outcome was unknown."))
+    operator_note = models.CharField(max_length=300, help_text=_("Why a person has to decide what became of it."))
 
     objects = RequestQuerySet.as_manager()
 

@@ -13,7 +13,7 @@ class Seal(models.Model):
     last_id = models.BigIntegerField()
     count = models.PositiveIntegerField(help_text=_("Events in it; ids between them may be missing from the start."))
     key_id = models.CharField(max_length=8, help_text=_("Of the audit key; tells nothing of it."))
-    previous = models.CharField(max_length=64, blank=True, help_text=_("The digest of the seal before it."))
+    previous = models.CharField(max_length=64, help_text=_("The digest of the seal before it."))
     ids = models.JSONField(help_text=_("Of its events, as ranges."))
     signatures = models.CharField(max_length=64, help_text=_("The SHA-256 of its events' signatures."))
     digest = models.CharField(max_length=64, help_text=_("Of all this, with the audit key."))

@@ -11,13 +11,11 @@ from django.db import models
 class Session(AbstractBaseSession):
     """A browser in which somebody is signed in. Its key is kept hashed: who reads the table cannot sign in with it."""
 
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="sessions"
-    )
-    address = models.CharField(max_length=45, blank=True)
-    browser = models.CharField(max_length=200, blank=True, help_text="What the browser says of itself.")
-    began_at = models.DateTimeField(null=True, blank=True)
-    seen_at = models.DateTimeField(null=True, blank=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="sessions")
+    address = models.CharField(max_length=45)
+    browser = models.CharField(max_length=200, help_text="What the browser says of itself.")
+    began_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
 
     class Meta(AbstractBaseSession.Meta):
         abstract = False

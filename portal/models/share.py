@@ -39,14 +39,14 @@ class Share(Audited):
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="shares")
     level = models.CharField(max_length=8, choices=Level)
     created_at = models.DateTimeField(db_default=Now())
-    until = models.DateTimeField(null=True, blank=True, help_text=_("Empty: for as long as the workstation lives."))
-    ended_at = models.DateTimeField(null=True, blank=True, help_text=_("When it was taken back."))
+    until = models.DateTimeField(null=True, help_text=_("Empty: for as long as the workstation lives."))
+    ended_at = models.DateTimeField(null=True, help_text=_("When it was taken back."))
 
     objects = ShareQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(F("workstation"), F("person"), name="share_once", condition=Q(ended_at=None)),
+            models.UniqueConstraint(F("workstation"), F("person"), name="share_once", condition=Q(ended_at=None))
         ]
 
     def __str__(self) -> str:

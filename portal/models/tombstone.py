@@ -25,11 +25,11 @@ class Tombstone(Audited):
     kind = models.CharField(max_length=12, choices=Kind)
     first_id = models.BigIntegerField()
     last_id = models.BigIntegerField()
-    ids = models.JSONField(default=list, blank=True, help_text=_("Of each; of events as ranges."))
-    kept = models.JSONField(default=list, blank=True, help_text=_("Events of those seals that stay, as ranges."))
+    ids = models.JSONField(default=list, help_text=_("Of each; of events as ranges."))
+    kept = models.JSONField(default=list, help_text=_("Events of those seals that stay, as ranges."))
     counts = models.JSONField(default=dict, help_text=_("Rows by kind."))
     seal_number = models.BigIntegerField(default=0)
-    seal_digest = models.CharField(max_length=64, blank=True)
+    seal_digest = models.CharField(max_length=64)
     signature = models.CharField(max_length=48, help_text=_("Of all this, with the audit key."))
 
     class Meta:

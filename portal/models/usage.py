@@ -15,7 +15,7 @@ class DailyCount(models.Model):
     day = models.DateField(help_text="A day of the site's zone; requests belong to the day on which they were made.")
     zone = models.CharField(max_length=64, help_text="The site's zone when the day was counted.")
     person = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
     counts = models.JSONField(default=dict, help_text="For each kind (status, type, ...) how many of each value.")
     is_final = models.BooleanField(

@@ -11,7 +11,7 @@ class Worker(models.Model):
     name = models.CharField(max_length=200, primary_key=True)
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
-    stopped_at = models.DateTimeField(null=True, blank=True)
+    stopped_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.name

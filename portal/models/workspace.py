@@ -15,9 +15,9 @@ class Mirror(Audited):
     """Something that the provider has. `raw` is its JSON as it came; what a column cannot hold is null beside it."""
 
     uid = models.CharField(max_length=200)
-    created_at = models.DateTimeField(null=True, blank=True, help_text=_("By AgentStation's clock."))
+    created_at = models.DateTimeField(null=True, help_text=_("By AgentStation's clock."))
     first_seen_at = models.DateTimeField(db_default=Now())
-    raw = models.TextField(blank=True)
+    raw = models.TextField()
 
     class Meta:
         abstract = True
@@ -30,16 +30,14 @@ class Workspace(Mirror):
     PRIVATE = frozenset({"name"})
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="workspaces")
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="workspaces"
-    )
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="workspaces")
     name = models.CharField(
-        max_length=60, blank=True, help_text=_("What its owner calls it. Stays here; AgentStation does not see it.")
+        max_length=60, help_text=_("What its owner calls it. Stays here; AgentStation does not see it.")
     )
     is_contested = models.BooleanField(
         default=False, help_text=_("Several people were given it unasked: only an operator gives it an owner.")
     )
-    status = models.TextField(blank=True)
+    status = models.TextField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "uid"], name="workspace_uid_once")]
@@ -58,9 +56,9 @@ class File(Mirror):
     """A file in a workspace. Its URL comes from outside: a link only if it is http or https."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="files")
-    name = models.TextField(blank=True)
-    url = models.TextField(blank=True)
-    size = models.BigIntegerField(null=True, blank=True, help_text=_("Bytes."))
+    name = models.TextField()
+    url = models.TextField()
+    size = models.BigIntegerField(null=True, help_text=_("Bytes."))
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "uid"], name="file_uid_once")]
@@ -77,9 +75,9 @@ class Log(Mirror):
     """A log in a workspace: a type, a level, a time and perhaps a URL; the provider gives no message."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="logs")
-    type = models.TextField(blank=True)
-    level = models.TextField(blank=True)
-    url = models.TextField(blank=True)
+    type = models.TextField()
+    level = models.TextField()
+    url = models.TextField()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "uid"], name="log_uid_once")]

@@ -95,15 +95,12 @@ class Workstation(Mirror):
     ENDED_STATUSES = frozenset({"completed", "errored"})
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="workstations", db_index=False)
-    request = models.OneToOneField(Request, on_delete=models.PROTECT, null=True, blank=True, related_name="workstation")
-    workspace = models.ForeignKey(
-        Workspace, on_delete=models.PROTECT, null=True, blank=True, related_name="workstations"
-    )
+    request = models.OneToOneField(Request, on_delete=models.PROTECT, null=True, related_name="workstation")
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, null=True, related_name="workstations")
     made_for = models.ForeignKey(
         Request,
         on_delete=models.PROTECT,
         null=True,
-        blank=True,
         related_name="named_late",
         help_text=_("The request whose late response named it, when that had ended otherwise."),
     )
@@ -118,42 +115,38 @@ class Workstation(Mirror):
         default=False,
         help_text=_("AgentStation listed it under an id that cannot be kept, or under none: `uid` is a digest."),
     )
-    listed_at = models.DateTimeField(null=True, blank=True, help_text=_("When a scan first showed it."))
+    listed_at = models.DateTimeField(null=True, help_text=_("When a scan first showed it."))
     listed_tick = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text=_("The key's tick then: whatever was claimed later has not made it.")
+        null=True, help_text=_("The key's tick then: whatever was claimed later has not made it.")
     )
     # No foreign key: scans are pruned.
     last_scan_id = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text=_("The newest scan that showed it, noted until a day after its end.")
+        null=True, help_text=_("The newest scan that showed it, noted until a day after its end.")
     )
-    type = models.TextField(blank=True)
-    status = models.TextField(blank=True)
+    type = models.TextField()
+    status = models.TextField()
     refreshed_at = models.DateTimeField(db_default=Now(), help_text=_("When AgentStation last told about it."))
     refresh_due_at = models.DateTimeField(db_default=Now())
-    release_requested_at = models.DateTimeField(null=True, blank=True)
+    release_requested_at = models.DateTimeField(null=True)
     release_requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     release_due_at = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text=_("When AgentStation is next told to release it; while it is told, a deadline."),
+        null=True, help_text=_("When AgentStation is next told to release it; while it is told, a deadline.")
     )
-    release_tried_at = models.DateTimeField(null=True, blank=True, help_text=_("When AgentStation was last told."))
+    release_tried_at = models.DateTimeField(null=True, help_text=_("When AgentStation was last told."))
     release_tries = models.PositiveIntegerField(default=0, help_text=_("How often AgentStation was told."))
     release_failure = models.CharField(
-        max_length=32, blank=True, help_text=_("Code of the failure that the last try to release it met.")
+        max_length=32, help_text=_("Code of the failure that the last try to release it met.")
     )
     refused_connections = models.JSONField(
-        default=dict, blank=True, help_text=_("AgentStation's words by kind of connection, where it opened none.")
+        default=dict, help_text=_("AgentStation's words by kind of connection, where it opened none.")
     )
     doubted_at = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text=_("Since when AgentStation no longer finds it, though nothing says that it ended."),
+        null=True, help_text=_("Since when AgentStation no longer finds it, though nothing says that it ended.")
     )
-    doubted_tick = models.PositiveBigIntegerField(null=True, blank=True, help_text=_("The key's tick then."))
-    ended_at = models.DateTimeField(null=True, blank=True, help_text=_("When the portal learned that it had ended."))
+    doubted_tick = models.PositiveBigIntegerField(null=True, help_text=_("The key's tick then."))
+    ended_at = models.DateTimeField(null=True, help_text=_("When the portal learned that it had ended."))
 
     objects = WorkstationQuerySet.as_manager()
 

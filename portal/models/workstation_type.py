@@ -25,15 +25,15 @@ class WorkstationType(Audited):
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="workstation_types")
     name = models.CharField(max_length=LONGEST_TYPE)
-    description = models.TextField(blank=True)
-    hardware = models.JSONField(default=list, blank=True)
-    software = models.JSONField(default=list, blank=True)
-    ai_models = models.JSONField(_("AI models"), default=list, blank=True)
-    raw = models.TextField(blank=True, help_text=_("As AgentStation's list described it."))
+    description = models.TextField()
+    hardware = models.JSONField(default=list)
+    software = models.JSONField(default=list)
+    ai_models = models.JSONField(_("AI models"), default=list)
+    raw = models.TextField(help_text=_("As AgentStation's list described it."))
     first_listed_at = models.DateTimeField(db_default=Now())
     listed_at = models.DateTimeField(db_default=Now(), help_text=_("When AgentStation's list last had it."))
     withdrawn_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("Since when it is not offered any more. Empty: it is offered.")
+        null=True, help_text=_("Since when it is not offered any more. Empty: it is offered.")
     )
 
     class Meta:
