@@ -17,6 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from portal import models
+from portal.admin.base.readonly import ReadOnlyAdmin
 from tests import factories
 from tests.admin import rows
 
@@ -70,13 +71,15 @@ def choose(addresses: list[str]) -> list[str]:
     kinds: dict[tuple[str, ...], list[str]] = {}
     for address in addresses:
         path, _, query = address.partition("?")
-        kinds.setdefault((path, *(name for name, _ in parse_qsl(query, keep_blank_values=True))), []).append(address)
+        names = sorted({name for name, _ in parse_qsl(query, keep_blank_values=True)} - {"q"})
+        kinds.setdefault((path, *names), []).append(address)
     return sorted({address for kind in kinds.values() for address in (kind[0], kind[-1])})
 
 
-def test_every_link_of_a_list_and_to_it_works(alice, root, sign_in):
+def test_every_link_of_a_list_and_to_it_works(alice, root, sign_in, monkeypatch):
     record = rows.create_all(alice) | {"user": alice, "group": Group.objects.get(name="Members")}
-    for number in range(60):  # a second page
+    monkeypatch.setattr(ReadOnlyAdmin, "list_per_page", 3)
+    for number in range(5):  # a second page
         rows.create_event(alice, target=f"request R-{number}")
     browser = sign_in(root)
     for model in admin.site._registry:

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.apps import apps
 from django.db import transaction
-from django.http import HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware import csrf
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from portal import models
+from portal import models, urls
 from portal.services.people import invitations, setup
 from tests import factories
 from tests.services.reconciling import make_orphan, make_unknown
@@ -209,23 +210,39 @@ def classify(response: HttpResponseBase) -> str:
     return {403: "f", 404: "n", 405: "m"}.get(status, "a" if status < 500 else f"<{status}>")
 
 
+def refuse(request: HttpRequest, *args: object, status: int = 403, **kwargs: object) -> HttpResponse:
+    return HttpResponse(status=status)
+
+
+@pytest.fixture
+def short_refusals(settings, monkeypatch) -> None:
+    """What the pages for 403 and 404 say is tested elsewhere, and most of the answers here are one of them."""
+    settings.CSRF_FAILURE_VIEW = f"{__name__}.refuse"
+    for status in (403, 404):
+        monkeypatch.setattr(urls, f"handler{status}", partial(refuse, status=status), raising=False)
+
+
+# One for everybody: a browser of Django's loads all middleware before its first request.
+BROWSER = Client(enforce_csrf_checks=True, raise_request_exception=False)
+
+
 def ask(path: str, method: str, *, session: str, has_token: bool) -> str:
     """What somebody gets; what it changed is undone."""
-    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
-    client.cookies.load({"sessionid": session} if session else {})
+    BROWSER.cookies.clear()
+    BROWSER.cookies.load({"sessionid": session} if session else {})
     headers = {}
     if has_token:
         headers["X-CSRFToken"] = secret = csrf._get_new_csrf_string()
-        client.cookies["csrftoken"] = secret
+        BROWSER.cookies["csrftoken"] = secret
     with transaction.atomic():
-        response = client.generic(method, path, headers=headers)
+        response = BROWSER.generic(method, path, headers=headers)
         transaction.set_rollback(True)
     response.close()  # within the transaction it would close the connection
     return classify(response)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_everybody_gets_what_the_table_says(values):
+def test_everybody_gets_what_the_table_says(values, short_refusals):
     sessions = {"": ""}
     for role in ROLES[1:]:
         factories.sign_in(client := Client(), models.User.objects.get(username=role))

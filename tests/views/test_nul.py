@@ -16,13 +16,16 @@ from tests.admin import rows
 pytestmark = pytest.mark.django_db
 
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
-# Of forms, lists and live parts; Django's own of sign-in and admin.
-NAMES = (
-    *("q", "status", "type", "failure", "person", "unknown", "longer", "since", "until", "zone", "sort"),
-    *("before", "after", "again", "workspace_id", "numbers", "seen", "period", "next", "\x00"),
+# Of forms, lists and live parts; of the admin's lists.
+PORTAL_NAMES = (
+    *("q", "status", "type", "failure", "person", "unknown", "longer", "since", "until", "zone", "sort", "days"),
+    *("show", "name", "before", "after", "again", "workspace_id", "numbers", "seen", "next", "\x00"),
+)
+ADMIN_NAMES = (
+    *("q", "since", "until", "person", "type", "status", "failure", "next", "note", "\x00"),
     *("o", "p", "e", "all", "_facets", "_popup", "_to_field", "_changelist_filters", "_source_model", "term"),
     *("app_label", "model_name", "field_name", "request", "requester", "owner", "target", "key", "verb", "level"),
-    *("type__exact", "status__exact", "created_at__gte", "at__lt", "groups__id__exact", "is_active__exact", "note"),
+    *("type__exact", "status__exact", "created_at__gte", "at__lt", "groups__id__exact", "is_active__exact"),
 )
 
 
@@ -90,20 +93,23 @@ def test_what_the_admin_reads_as_nul(browser, record, key):
 
 
 def test_every_page_with_all_of_the_queries(browser, record):
-    query = urlencode(dict.fromkeys(NAMES, "a\x00b"))
+    query = urlencode(dict.fromkeys((*PORTAL_NAMES, *ADMIN_NAMES), "a\x00b"))
     for route in ROUTES:
         assert browser.get(f"{fill(route, **record)}?{query}").status_code != 500, route
 
 
 def test_each_query_by_itself(browser, record):
-    paths = (
+    portal_paths = (
         *("/requests/", "/requests/live/", "/requests/new/", "/requests/export.csv", "/usage/", "/workstations/"),
-        *("/workspaces/", "/live/", "/key/", "/unknown/", "/accounts/login/", "/admin/login/"),
-        *("/admin/autocomplete/", "/admin/portal/request/", "/admin/portal/request/export.csv"),
+        *("/workstations/export.csv", "/workspaces/", "/people/", "/live/", "/key/", "/unknown/", "/accounts/login/"),
+    )
+    admin_paths = (
+        *("/admin/login/", "/admin/autocomplete/", "/admin/portal/request/", "/admin/portal/request/export.csv"),
         *("/admin/portal/event/", "/admin/portal/event/export.jsonl"),
         *("/admin/portal/user/", "/admin/portal/log/", "/admin/auth/group/"),
     )
-    for path, name in itertools.product(paths, NAMES):
+    asked = *itertools.product(portal_paths, PORTAL_NAMES), *itertools.product(admin_paths, ADMIN_NAMES)
+    for path, name in asked:
         send = browser.post if "export" in path else browser.get
         response = send(f"{path}?{name}=%00")
         assert response.status_code < 500, (path, name)
