@@ -1,8 +1,11 @@
 """Usage: how much was requested in a period, what became of it, and what it was. Every number leads to its requests."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
+from itertools import accumulate, count
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -15,12 +18,34 @@ from django.views.decorators.http import require_GET
 from portal import failures, forms, models
 from portal.services.key import accounts
 from portal.services.reports import usage
-from portal.views.components import charts, links
+from portal.views.components import links
 from portal.views.http import SignedInRequest
 
 _MOST_COLUMNS = 92  # a longer period is shown by weeks
+_MOST_STEPS = 5  # lines across the chart, without the one at 0
 MOST_PEOPLE = 20
 _S = models.Request.Status
+
+type Bars = list[tuple[str, str, int]]  # names, links and numbers, the largest first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """The requests of a day or a week, by the tones in which they are drawn one upon another."""
+
+    label: str
+    link: str
+    numbers: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.numbers.values())
+
+    @property
+    def pieces(self) -> list[tuple[str, int, int]]:
+        """Each tone with where its piece ends and how high it is, from the bottom up."""
+        ends = accumulate(self.numbers.values())
+        return [(tone, end, number) for (tone, number), end in zip(self.numbers.items(), ends, strict=True) if number]
 
 
 @require_GET
@@ -30,35 +55,38 @@ def show(request: SignedInRequest) -> HttpResponse:
     form = forms.UsageForm(request.GET, today=timezone.localdate(timezone=timezone.get_default_timezone()))
     since, until = form.period
     used = usage.read_usage(since=since, until=until, person=None if sees_all else request.user)
-    total = used.total
+    total, columns = used.total, list(_list_columns(used.statuses, since=since, until=until))
+    link_to = partial(links.to_history, since=since, until=until)
     context = {
         "form": form,
         "since": since,
         "until": until,
         "sees_all": sees_all,
         "zone": timezone.get_default_timezone_name(),
-        "figures": _list_figures(total, since=since, until=until),
+        "figures": _list_figures(total["status"], link_to),
         "ready_usually": usage.find_percentile(seconds=total["seconds"], percent=50),
         "ready_mostly": usage.find_percentile(seconds=total["seconds"], percent=95),
         "exact_seconds": usage.EXACT_SECONDS,
         "live": _count_live(request.user),
-        "by_week": (until - since).days >= _MOST_COLUMNS,
-        "chart": charts.draw_columns(_list_columns(used.statuses, since=since, until=until)),
-        "types": charts.draw_bars(_list_types(total, since=since, until=until)),
-        "failures": charts.draw_bars(_list_failures(total, since=since, until=until)),
-        "people": charts.draw_bars(_list_people(total, since=since, until=until)) if sees_all else None,
+        "by_week": _is_by_week(since=since, until=until),
+        "columns": columns,
+        "middle": len(columns) // 2,
+        "ticks": list_ticks(most=max(column.total for column in columns)),
+        "types": [(models.label_type(kind), link_to(type=kind), n) for kind, n in total["type"].most_common()],
+        "failures": [(_name_failure(code), link_to(failure=code), n) for code, n in total["failure"].most_common()],
+        "people": _list_people(total["person"], link_to) if sees_all else None,
     }
     return render(request, "usage.html", context)
 
 
-def _list_figures(total: usage.Counts, *, since: date, until: date) -> list[tuple[str, int, str]]:
-    """Each with its name and its link; the link is empty where the history has no filter for it."""
-    status = total["status"]
-    figures = [(_("Requests"), status.total(), links.to_history(since=since, until=until))]
-    for state in (_S.SUCCEEDED, _S.FAILED, _S.UNKNOWN, _S.CANCELLED):
-        link = links.to_history(status=state, since=since, until=until)
-        figures.append((str(state.label), status[state], link))
-    return [*figures, (_("Under way"), status[_S.QUEUED] + status[_S.SENDING], "")]
+def _list_figures(status: Counter[str], link_to: Callable[..., str]) -> Bars:
+    """The link is empty where the history has no filter for it."""
+    states = (_S.SUCCEEDED, _S.FAILED, _S.UNKNOWN, _S.CANCELLED)
+    return [
+        (_("Requests"), link_to(), status.total()),
+        *((str(state.label), link_to(status=state), status[state]) for state in states),
+        (_("Under way"), "", status[_S.QUEUED] + status[_S.SENDING]),
+    ]
 
 
 def _count_live(user: models.User) -> int:
@@ -68,60 +96,51 @@ def _count_live(user: models.User) -> int:
     return live.filter(account=accounts.get_current_account()).count()
 
 
-def _list_columns(
-    statuses: Mapping[date, Mapping[str, int]], *, since: date, until: date
-) -> list[tuple[str, str, dict[str, int]]]:
-    columns = []
-    for first, last in _split_period(since=since, until=until):
-        status: Counter[str] = Counter()
-        for day in usage.list_days(since=first, until=last):
-            status.update(statuses.get(day, {}))
-        succeeded, failed = status[_S.SUCCEEDED], status[_S.FAILED]
-        numbers = {"ok": succeeded, "bad": failed, "rest": status.total() - succeeded - failed}
-        label = date_format(first, "j M Y") if first == last else _name_period(since=first, until=last)
-        columns.append((label, links.to_history(since=first, until=last), numbers))
-    return columns
+def _is_by_week(*, since: date, until: date) -> bool:
+    return (until - since).days >= _MOST_COLUMNS
 
 
-def _split_period(*, since: date, until: date) -> Iterator[tuple[date, date]]:
-    """Days, or where they are too many the calendar's weeks; the first and the last may be shorter."""
-    by_week = (until - since).days >= _MOST_COLUMNS
+def _list_columns(statuses: Mapping[date, Mapping[str, int]], *, since: date, until: date) -> Iterator[Column]:
+    """One for each day, or where they are too many for each calendar week; the first and the last may be shorter."""
+    by_week = _is_by_week(since=since, until=until)
     while since <= until:
         last = min(until, since + timedelta(days=6 - since.weekday())) if by_week else since
-        yield since, last
+        status: Counter[str] = Counter()
+        for day in usage.list_days(since=since, until=last):
+            status.update(statuses.get(day, {}))
+        succeeded, failed = status[_S.SUCCEEDED], status[_S.FAILED]
+        yield Column(
+            label=_name_period(since=since, until=last),
+            link=links.to_history(since=since, until=last),
+            numbers={"ok": succeeded, "bad": failed, "rest": status.total() - succeeded - failed},
+        )
         since = last + timedelta(days=1)
 
 
 def _name_period(*, since: date, until: date) -> str:
-    return _("%(since)s to %(until)s") % {"since": date_format(since, "j M Y"), "until": date_format(until, "j M Y")}
+    first, last = date_format(since, "j M Y"), date_format(until, "j M Y")
+    return first if since == until else _("%(since)s to %(until)s") % {"since": first, "until": last}
 
 
-def _list_types(total: usage.Counts, *, since: date, until: date) -> list[tuple[str, str, int]]:
-    return [
-        (models.label_type(kind), links.to_history(type=kind, since=since, until=until), number)
-        for kind, number in total["type"].most_common()
-    ]
+def list_ticks(*, most: int) -> list[int]:
+    """The lines across a chart, from the top down: in steps of 1, 2, 5, 10, 20 ... a few up to the largest number."""
+    steps = (digit * 10**power for power in count() for digit in (1, 2, 5))
+    step = next(step for step in steps if step * _MOST_STEPS >= most)
+    return [step * number for number in range(-(-most // step) or 1, -1, -1)]
 
 
-def _list_failures(total: usage.Counts, *, since: date, until: date) -> list[tuple[str, str, int]]:
-    return [
-        (
-            f"{code}: {failures.CATALOGUE[code].title}" if code in failures.CATALOGUE else code,
-            links.to_history(failure=code, since=since, until=until),
-            number,
-        )
-        for code, number in total["failure"].most_common()
-    ]
+def _name_failure(code: str) -> str:
+    return f"{code}: {failures.CATALOGUE[code].title}" if code in failures.CATALOGUE else code
 
 
-def _list_people(total: usage.Counts, *, since: date, until: date) -> list[tuple[str, str, int]]:
-    """Those with the most requests, and the others together."""
-    people = total["person"].most_common()
+def _list_people(person: Counter[str], link_to: Callable[..., str]) -> Bars:
+    """Those with the most requests, and, without a link, the others together."""
+    people = person.most_common()
     shown, others = people[:MOST_PEOPLE], people[MOST_PEOPLE:]
     users = models.User.objects.in_bulk([int(number) for number, _count in shown])
     names = [(users[int(number)].get_username(), count) for number, count in shown]
-    rows = [(name, links.to_history(person=name, since=since, until=until), count) for name, count in names]
+    bars = [(name, link_to(person=name), count) for name, count in names]
     if others:
         name = ngettext("%(count)s other person", "%(count)s other people", len(others)) % {"count": len(others)}
-        rows.append((name, "", sum(count for _number, count in others)))
-    return rows
+        bars.append((name, "", sum(count for _number, count in others)))
+    return bars
