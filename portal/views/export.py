@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from portal.services.search import exporting, finding
+from portal.services.search import exporting
 from portal.views import history, workstations
 from portal.views.http import SignedInRequest
 from portal.web.streams import limit_streams
@@ -21,8 +21,8 @@ def download(request: SignedInRequest, form: str) -> HttpResponseBase:
     asked = history.read_form(user=request.user, query=request.GET)
     if not asked.is_valid():
         return redirect(f"{reverse('request_list')}?{request.GET.urlencode()}")
-    chosen = history.read_filters(user=request.user, values=asked.cleaned_data)
-    return _send(request, "requests", form, asked=asked, find=partial(_find, chosen))
+    find = partial(history.find, request.user, asked.cleaned_data)
+    return _send(request, "requests", form, asked=asked, find=find)
 
 
 @require_POST
@@ -33,10 +33,6 @@ def download_workstations(request: SignedInRequest) -> HttpResponseBase:
     if not asked.is_valid():
         return redirect(f"{reverse('workstation_list')}?{request.GET.urlencode()}")
     return _send(request, "workstations", "csv", asked=asked, find=partial(workstations.find_all, request, asked))
-
-
-def _find(chosen: finding.Filters, part: finding.Slice) -> list[int]:
-    return finding.find_requests(filters=chosen, part=part)
 
 
 def _send(request: SignedInRequest, kind: str, form: str, *, asked: Form, find: exporting.Find) -> HttpResponseBase:

@@ -84,28 +84,23 @@ def read_rows(*, user: models.User, numbers: str) -> list[models.Request]:
     return list(_narrow(rows, user=user).order_by("-id"))
 
 
-def read_filters(*, user: models.User, values: Mapping[str, Any]) -> finding.Filters:
-    """What a valid form asks for, of what the person may see."""
+def find(user: models.User, values: Mapping[str, Any], part: finding.Slice) -> list[int]:
+    """The numbers of the requests for which a valid form asks, of what the person may see."""
     zone = ZoneInfo(values["zone"]) if values["zone"] else None
-    return finding.Filters(
-        number=values["number"],
-        words=values["words"],
-        status=values["status"],
-        type=values["type"],
-        failure=values["failure"],
-        people=_list_people(user, ids=values.get("person")),
-        since=_start_of(values["since"], zone=zone) if values["since"] else None,
-        until=_start_of(values["until"] + timedelta(days=1), zone=zone) if values["until"] else None,
-        was_unknown=bool(values["unknown"]),
-        longer_than=values["longer"],
-    )
-
-
-def _list_people(user: models.User, *, ids: list[int] | None) -> list[int] | None:
-    """Whose requests are looked for: their ids; None for everybody's."""
-    if not user.has_perm("portal.see_all"):
-        return [user.pk]
-    return ids
+    people = values["person"] if user.has_perm("portal.see_all") else [user.pk]
+    lookups = {
+        "pk": values["number"],
+        "status": values["status"] or None,
+        "type": values["type"] or None,
+        "failure": values["failure"] or None,
+        "requester__in": people,
+        "created_at__gte": _start_of(values["since"], zone=zone) if values["since"] else None,
+        "created_at__lt": _start_of(values["until"] + timedelta(days=1), zone=zone) if values["until"] else None,
+        "was_unknown": bool(values["unknown"]) or None,
+        "took__gt": values["longer"],
+    }
+    asked = {lookup: value for lookup, value in lookups.items() if value is not None}
+    return finding.find_requests(lookups=asked, words=values["words"], part=part)
 
 
 def _start_of(day: date, *, zone: ZoneInfo | None) -> datetime:
@@ -125,7 +120,7 @@ def _read_rows(
         part = finding.Slice(below=before, newest_first=True, limit=PAGE_SIZE + 1)
     elif after is not None:
         part = finding.Slice(above=after, newest_first=False, limit=PAGE_SIZE + 1)
-    found = finding.find_requests(filters=read_filters(user=user, values=values), part=part)
+    found = find(user, values, part)
     has_more, came_from = len(found) > PAGE_SIZE, before is not None or after is not None
     has_newer, has_older = (came_from, has_more) if goes_down else (has_more, came_from)
     shown = found[:PAGE_SIZE]

@@ -411,7 +411,7 @@ def test_pages_go_on_without_what_went(old, alice, anna, root, sign_in):
     assert browser.get(reverse("workstation_detail", args=[mirror.uid])).status_code == 200
     for name in ("request", "event", "attempt", "workstation"):
         assert sign_in(root).get(reverse(f"admin:portal_{name}_changelist")).status_code == 200, name
-    assert finding.find_requests(filters=finding.Filters(words=["demo"]), part=finding.Slice(limit=9)) == []
+    assert finding.find_requests(lookups={}, words=["demo"], part=finding.Slice(limit=9)) == []
     body = b"".join(browser.post(reverse("request_export_jsonl")).streaming_content)
     assert body.count(b"\n") == 1
     assert f'"number": {kept.pk}'.encode() in body

@@ -4,35 +4,17 @@ django-filter makes one QuerySet of a form's fields. Here a page is a range of n
 words choose by the numbers of which table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from portal import models
 from portal.models.workstation import RUN_DIGITS, WorkstationQuerySet
 from portal.services.search import periods
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filters:
-    """What is looked for; all of it must fit. Empty values ask for nothing.
-
-    `people` are ids; None is everybody. `longer_than` is in seconds, from the submission to the end.
-    """
-
-    number: int | None = None
-    words: Sequence[str] = ()
-    status: str = ""
-    type: str = ""
-    failure: str = ""
-    people: Sequence[int] | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    was_unknown: bool = False
-    longer_than: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,37 +31,21 @@ class Slice:
         return "DESC" if self.newest_first else "ASC"
 
 
-def find_requests(*, filters: Filters, part: Slice) -> list[int]:
-    """The numbers of the requests that fit, in order."""
-    if filters.failure and filters.status not in ("", models.Request.Status.FAILED, models.Request.Status.UNKNOWN):
+def find_requests(*, lookups: Mapping[str, Any], words: Sequence[str] = (), part: Slice) -> list[int]:
+    """The numbers of the requests that fit all of the lookups and have all of the words, in order."""
+    states = models.Request.Status
+    if lookups.get("failure") and lookups.get("status", states.FAILED) not in (states.FAILED, states.UNKNOWN):
         return []  # a constraint of the database: none of the others has a failure
-    above, below = periods.find_bounds(
-        model=models.Request, column="created_at", since=filters.since, until=filters.until
-    )
+    since, until = lookups.get("created_at__gte"), lookups.get("created_at__lt")
+    above, below = periods.find_bounds(model=models.Request, column="created_at", since=since, until=until)
     above, below = max(above, part.above), min(below, part.below)
-    rows = _filter(filters)
+    rows = models.Request.objects.filter(**lookups)
+    for word in words:
+        rows = rows.filter(search_entry__words__contains=models.fold(word))
     # PostgreSQL does not see that what bounds the requests bounds their texts.
-    for key in ("pk", *(["search_entry__pk"] if filters.words else [])):
+    for key in ("pk", *(["search_entry__pk"] if words else [])):
         rows = periods.bound_ids(rows=rows, key=key, above=above, below=below)
     return list(rows.order_by("-pk" if part.newest_first else "pk").values_list("pk", flat=True)[: part.limit])
-
-
-def _filter(filters: Filters) -> QuerySet[models.Request]:
-    conditions = {
-        "pk": filters.number,
-        "status": filters.status or None,
-        "type": filters.type or None,
-        "failure": filters.failure or None,
-        "requester__in": filters.people,
-        "created_at__gte": filters.since,
-        "created_at__lt": filters.until,
-        "was_unknown": filters.was_unknown or None,
-        "took__gt": filters.longer_than,
-    }
-    rows = models.Request.objects.filter(**{name: value for name, value in conditions.items() if value is not None})
-    for word in filters.words:
-        rows = rows.filter(search_entry__words__contains=models.fold(word))
-    return rows
 
 
 def find_workstations(
