@@ -8,8 +8,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from portal.services.people import people
-from portal.services.reports import usual
-from portal.views.components import live, overview, own
+from portal.services.reports import typical_duration
+from portal.views.components import home_page, live, overview
 from portal.views.http import SignedInRequest, read_key
 
 
@@ -39,13 +39,13 @@ def dismiss(request: SignedInRequest, number: int) -> HttpResponse:
 
 def _show(request: SignedInRequest) -> dict[str, Any]:
     key = read_key(request)
-    found = own.read_own(user=request.user)
+    found = home_page.read_home_page(user=request.user)
     version = live.read_version(request, found.facts, key=key)
     return {
-        "own": found,
+        "home_page": found,
         "live": live.Part(version=version, pause=5 if found.is_busy else 15),
         # Called where they are shown, which a poll without news does not.
-        "list_released": partial(own.list_released, found=found, user=request.user),
-        "list_again": partial(own.list_again, user=request.user, requests=found.requests),
-        "read_usual_time": partial(usual.read_usual_time, account=key.account),
+        "list_released": partial(home_page.list_released, found=found, user=request.user),
+        "list_again": partial(home_page.list_again, user=request.user, requests=found.requests),
+        "read_typical_duration": partial(typical_duration.read_typical_duration, account=key.account),
     }

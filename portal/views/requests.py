@@ -17,11 +17,11 @@ from portal import forms, models
 from portal.models.compiled import compiled
 from portal.services.mirrors import types
 from portal.services.reconciliation import operator_actions, wholeness
-from portal.services.reports import pulse, timeline
+from portal.services.reports import timeline, typical_duration, version_query
 from portal.services.requests import fair_queue, notes, submissions
 from portal.services.runtime import limits
 from portal.views import failure_pages, history, support
-from portal.views.components import choosing, links, live, request_panels, review_rows
+from portal.views.components import form_choices, links, live, request_panels, review_rows
 from portal.views.components.waiting import describe_waiting
 from portal.views.http import SignedInRequest, keep_key, read_key, saying_why
 
@@ -51,10 +51,14 @@ def new(request: SignedInRequest) -> HttpResponse:
             form.add_error(None, str(error))
     if "submission" in form.errors:
         _renew_submission(form)
-    choices = choosing.read_choices(user=request.user, account=account, offered=offered)
-    form.offer(types=choices.types, workspaces=choices.workspaces)
-    is_rehearsal = failure_pages.is_rehearsal(workspace_uid=form["workspace_id"].value() or "")
-    return render(request, "requests/new.html", {"form": form, "is_rehearsal": is_rehearsal, "choices": choices})
+    own = form_choices.read_workspaces(user=request.user, account=account)
+    form.offer(types=form_choices.sort_types(offered), workspaces=own)
+    shown = {
+        "form": form,
+        "is_rehearsal": failure_pages.is_rehearsal(workspace_uid=form["workspace_id"].value() or ""),
+        "typical_duration": typical_duration.read_typical_duration(account=account),
+    }
+    return render(request, "requests/new.html", shown)
 
 
 def _fill(request: SignedInRequest) -> dict[str, object]:
@@ -119,20 +123,20 @@ def _show_rows(request: SignedInRequest, rows: list[models.Request]) -> dict[str
 @require_GET
 def detail(request: SignedInRequest, number: int) -> HttpResponse:
     """One request."""
-    return render(request, "requests/detail.html", _show_one(request, number, _read_pulse(request, number)))
+    return render(request, "requests/detail.html", _show_one(request, number, _read_version(request, number)))
 
 
 @require_GET
 def live_one(request: SignedInRequest, number: int) -> HttpResponse:
     """The part of the page that changes; it says by itself whether it wants to be asked for again."""
-    found = _read_pulse(request, number)
+    found = _read_version(request, number)
     if live.is_seen(request, live.read_version(request, found.facts, key=found.key)):
         return HttpResponse(status=204)
     return render(request, "requests/detail.html#live", _show_one(request, number, found))
 
 
-def _read_pulse(request: SignedInRequest, number: int) -> pulse.Pulse:
-    found = pulse.read_pulse(number=number)
+def _read_version(request: SignedInRequest, number: int) -> version_query.RequestVersion:
+    found = version_query.read_request_version(number=number)
     # Whose own it is needs no permission, which would be one more query.
     if found is None or (found.requester_id != request.user.pk and not request.user.has_perm("portal.see_all")):
         raise Http404
@@ -140,8 +144,8 @@ def _read_pulse(request: SignedInRequest, number: int) -> pulse.Pulse:
     return found
 
 
-def _show_one(request: SignedInRequest, number: int, found: pulse.Pulse) -> dict[str, object]:
-    """All that the page shows, read after its pulse: it may be newer than the version says, and never older."""
+def _show_one(request: SignedInRequest, number: int, found: version_query.RequestVersion) -> dict[str, object]:
+    """All that the page shows, read after its version: it may be newer than the version says, and never older."""
     rows = _read_request(number=number)
     if not rows:  # it was deleted since
         raise Http404
@@ -256,7 +260,7 @@ def close(request: SignedInRequest, number: int) -> HttpResponse:
     portal_request = get_object_or_404(models.Request.objects.visible_to(request.user), pk=number)
     form = forms.ReasonForm(request.POST)
     if not form.is_valid():
-        shown = _show_one(request, number, _read_pulse(request, number))  # not live: the form is being filled in
+        shown = _show_one(request, number, _read_version(request, number))  # not live: the form is being filled in
         return render(request, "requests/detail.html", shown | {"reason_form": form, "live": None})
     with saying_why(request, submissions.NotPossible):
         submissions.close_request(actor=request.user, portal_request=portal_request, reason=form.cleaned_data["reason"])

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.services.mirrors import naming
-from portal.views.components import paging, tabs, use
+from portal.views.components import paging, tabs, workspace_use
 from portal.views.http import SignedInRequest
 
 
@@ -24,7 +24,7 @@ def index(request: SignedInRequest) -> HttpResponse:
     """The workspaces, newest first."""
     form = forms.WorkspaceFilterForm(request.GET)
     rows = _visible(request).only("uid", "name", "status", "owner__username")
-    rows = use.annotate_use(_choose_part(rows, form.shown))
+    rows = workspace_use.annotate_use(_choose_part(rows, form.shown))
     page = paging.read_page(rows=rows, query=request.GET)
     shown = {"page": page, "form": form, "tabs": tabs.list_tabs(form, query=request.GET)}
     return render(request, "workspaces/list.html", shown)

@@ -8,8 +8,6 @@ from functools import cached_property
 from itertools import takewhile
 from operator import attrgetter
 
-from django.db.models import Count, OuterRef, Subquery
-from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -18,6 +16,7 @@ from portal import failures, models
 from portal.models.event import Verb
 from portal.services.connections import offers
 from portal.services.requests import notes
+from portal.views.components import workspace_use
 
 _MOST_RUNNING, _MOST_RECENT, _MOST_URGENT, _MOST_AGAIN = 20, 30, 3, 3
 _STALE = timedelta(days=7)  # what is that old asks for nothing any more
@@ -43,7 +42,7 @@ class Urgent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Own:
+class HomePage:
     """Of `requests`, the person's newest, those that are under way and those that ask for something are named again.
 
     `more_urgent`: how many more ask for something.
@@ -73,11 +72,11 @@ class Own:
         return requests, list(map(columns, self.workstations)), [(share.pk, share.level) for share in self.shared]
 
 
-def read_own(*, user: models.User) -> Own:
+def read_home_page(*, user: models.User) -> HomePage:
     """What the person's home page shows: workstations, and requests with what needs them first. Three queries."""
     recent = list(models.Request.objects.filter(requester=user).order_by("-id")[:_MOST_RECENT])
     asking = [*filter(_is_asked, recent), *_list_failed(recent)]
-    return Own(
+    return HomePage(
         workstations=_list_running(user),
         shared=_list_shared(user),
         under_way=[row for row in recent if not row.is_final and not _is_asked(row)],
@@ -88,9 +87,8 @@ def read_own(*, user: models.User) -> Own:
 
 
 def _list_running(user: models.User) -> list[models.Workstation]:
-    files = models.File.objects.filter(workspace=OuterRef("workspace")).order_by().values("workspace")
     rows = models.Workstation.objects.live_for(user).select_related("workspace", "request")
-    rows = rows.annotate(file_count=Coalesce(Subquery(files.values(number=Count("pk"))), 0))
+    rows = rows.annotate(file_count=workspace_use.count_files("workspace"))
     return list(rows.order_by("-id")[:_MOST_RUNNING])
 
 
@@ -122,7 +120,7 @@ def _describe_urgent(portal_request: models.Request) -> Urgent:
     return Urgent(request=portal_request, words=words, action=_("Open request"), link=link)
 
 
-def list_released(*, found: Own, user: models.User) -> list[tuple[models.Event, models.Request]]:
+def list_released(*, found: HomePage, user: models.User) -> list[tuple[models.Event, models.Request]]:
     """What others released of the person's in the last days and they have not dismissed, newest first. One query."""
     rows = {row.pk: row for row in found.requests if row.status == _States.SUCCEEDED}
     events = models.Event.objects.filter(request_number__in=rows, verb=Verb.REQUEST_RELEASE)

@@ -5,15 +5,15 @@ import pytest
 from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts
-from portal.services.reports import pulse
+from portal.services.reports import version_query
 from portal.services.requests import submissions
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 
 
-def read(portal_request: models.Request) -> pulse.Pulse:
-    found = pulse.read_pulse(number=portal_request.pk)
+def read(portal_request: models.Request) -> version_query.RequestVersion:
+    found = version_query.read_request_version(number=portal_request.pk)
     assert found
     return found
 
@@ -35,7 +35,7 @@ def test_it_tells_whose_the_request_is_and_the_state_of_the_key(waiting, alice):
 
 @pytest.mark.parametrize("number", [404, 2**63 - 1, 2**63, 10**20])
 def test_of_a_request_that_there_is_not_it_tells_nothing(waiting, number):
-    assert pulse.read_pulse(number=number) is None
+    assert version_query.read_request_version(number=number) is None
 
 
 def test_it_stays_while_nothing_happens_and_changes_with_the_request(waiting):

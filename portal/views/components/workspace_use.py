@@ -6,13 +6,18 @@ from django.db.models.functions import Coalesce
 from portal import models
 
 
+def count_files(workspace: str) -> Coalesce:
+    """Of the workspace whose id this column has."""
+    files = models.File.objects.filter(workspace=OuterRef(workspace)).order_by().values("workspace")
+    return Coalesce(Subquery(files.values(number=Count("pk"))), 0)
+
+
 def annotate_use(rows: QuerySet[models.Workspace]) -> QuerySet[models.Workspace]:
     """The rows with `file_count`, `last_type` and `last_at`. Asked for each that is shown: a join would do it for all
     of them first."""
-    files = models.File.objects.filter(workspace=OuterRef("pk")).order_by().values("workspace")
     ran = models.Workstation.objects.filter(workspace=OuterRef("pk")).order_by("-id")
     return rows.annotate(
-        file_count=Coalesce(Subquery(files.values(number=Count("pk"))), 0),
+        file_count=count_files("pk"),
         last_type=Subquery(ran.values("type")[:1]),
         last_at=Coalesce(Subquery(ran.values("first_seen_at")[:1]), "first_seen_at"),
     )

@@ -24,7 +24,7 @@ _QUERY = """
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pulse:
+class RequestVersion:
     """A request at one moment: whose it is, and whether there was an attempt; and the state of the present key.
 
     `facts` differ wherever what is to be shown of the request differs, its place in the queue too.
@@ -36,7 +36,7 @@ class Pulse:
     facts: tuple[object, ...]
 
 
-def read_pulse(*, number: int) -> Pulse | None:
+def read_request_version(*, number: int) -> RequestVersion | None:
     """None where there is no such request."""
     if number > BigIntegerField.MAX_BIGINT:
         return None
@@ -46,5 +46,7 @@ def read_pulse(*, number: int) -> Pulse | None:
         facts = tuple(found[name] for name in ("requester_id", "request_account", "status", "last_event"))
         if found["status"] == models.Request.Status.QUEUED:
             facts += key.tick, found["waiting"]
-        return Pulse(requester_id=found["requester_id"], was_claimed=bool(found["was_claimed"]), key=key, facts=facts)
+        return RequestVersion(
+            requester_id=found["requester_id"], was_claimed=bool(found["was_claimed"]), key=key, facts=facts
+        )
     return None
