@@ -80,6 +80,11 @@ def sign_in(client: Client, person: models.User) -> None:
     session.save()
 
 
+def fill_form(**changes: object) -> dict[str, object]:
+    """A good form that asks for a workstation, with the changes."""
+    return {"type": "python", "workspace_id": "", "note": "", "submission": str(uuid4())} | changes
+
+
 def submit(
     requester: models.User, *, submission: UUID | None = None, type: str = "python", **submitted: Any
 ) -> models.Request:

@@ -1,7 +1,7 @@
 """What pages ask of the database: how often, and not what they have asked before."""
 
 from collections import Counter
-from uuid import uuid4
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -10,7 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts
+from portal.views import history
 from tests import factories
+from tests.admin import rows
 
 pytestmark = pytest.mark.django_db
 
@@ -88,7 +90,7 @@ def test_asking_for_a_workstation_costs_the_session_the_choices_and_the_rows(sig
     account = accounts.get_current_account()
     models.Workspace.objects.create(account=account, owner=alice, uid="space")
     browser = sign_in(alice)
-    values = {"type": "python", "workspace_id": workspace, "note": "", "submission": str(uuid4())}
+    values = factories.fill_form(workspace_id=workspace)
     wake = connection.vendor == "postgresql"  # where the workers are told
     check_cost(lambda: browser.post("/requests/new/", values), most=8 + more + wake)
 
@@ -97,3 +99,25 @@ def test_the_form_asks_once_for_each_thing_that_it_offers(sign_in, alice, portal
     models.Workspace.objects.create(account=accounts.get_current_account(), owner=alice, uid="space")
     browser = sign_in(alice)
     check_cost(lambda: browser.get("/requests/new/"), most=8)
+
+
+def test_pages_cost_the_same_queries_at_any_number_of_rows(sign_in, alice, olga):
+    lists = ("", "?status=CANCELLED", "?status=CANCELLED&type=max", "?q=demo&longer=0")
+    paths = [f"/requests/{query}" for query in lists]
+    paths += ["/", "/workstations/", "/workspaces/", "/key/", "/failures/"]
+    browsers = [sign_in(person) for person in (alice, olga)]
+
+    def count_queries() -> list[int]:
+        return [len(list_queries(partial(browser.get, path))) for browser in browsers for path in paths]
+
+    def add_rows(count: int) -> None:
+        for _ in range(count):
+            made = rows.create_request(alice, type="max", note="demo")
+            rows.create_workstation(made, workspace=rows.create_workspace(alice), status="active")
+            rows.create_request(alice, type="max", status="CANCELLED", note="demo")
+
+    add_rows(2)
+    count_queries()
+    few = count_queries()
+    add_rows(history.PAGE_SIZE)
+    assert count_queries() == few

@@ -61,7 +61,7 @@ def test_a_fault_of_ours_is_a_500_that_says_so(browser, monkeypatch):
     assert "The fault is ours, not yours." in response.text
 
 
-@pytest.mark.parametrize("name", ["500.html", "503.html", "slow.html", "busy.html", "413.html", "415.html"])
+@pytest.mark.parametrize("name", ["400.html", "500.html", "503.html", "slow.html", "busy.html", "413.html", "415.html"])
 def test_the_pages_of_a_server_error_ask_the_database_nothing(name, django_assert_num_queries):
     with django_assert_num_queries(0):
         assert "<h1>" in render_to_string(name)

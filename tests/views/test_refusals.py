@@ -33,7 +33,8 @@ def test_a_form_without_its_token_is_recorded(alice):
     browser = Browser(enforce_csrf_checks=True)
     factories.sign_in(browser, alice)
     browser.cookies["csrftoken"] = "x" * 32
-    assert browser.post("/requests/new/", {"type": "python"}).status_code == 403
+    response = browser.post("/requests/new/", {"type": "python"})
+    assert (response.status_code, "Go back" in response.text) == (403, True)
     assert list_refusals() == [("alice", "POST /requests/new/", 403)]
 
 

@@ -2,7 +2,6 @@
 
 import re
 from urllib.parse import urlencode
-from uuid import uuid4
 
 import pytest
 from django.db import transaction
@@ -26,10 +25,6 @@ def offer(*names: str, **values: object) -> None:
         models.WorkstationType.objects.update_or_create(
             account=accounts.get_current_account(), name=name, defaults={"withdrawn_at": None, **values}
         )
-
-
-def fill(**changes: object) -> dict[str, object]:
-    return {"type": "python", "workspace_id": "", "note": "", "submission": str(uuid4())} | changes
 
 
 def is_type_chosen(response) -> bool:
@@ -62,7 +57,7 @@ def test_the_form_offers_what_the_list_has_and_says_what_it_says(sign_in, alice)
     assert list_cards(response) == ["default"]
     assert "A desktop &amp; more." in page
     assert "Software: ssh, &lt;b&gt;chromium&lt;/b&gt;" in page
-    assert sign_in(alice).post(NEW, fill(type="default")).status_code == 302
+    assert sign_in(alice).post(NEW, factories.fill_form(type="default")).status_code == 302
     assert models.Request.objects.get().type == "default"
 
 
@@ -86,7 +81,7 @@ def test_the_only_type_is_chosen_already(sign_in, alice):
 def test_a_type_that_is_not_offered_is_refused_beside_the_field(sign_in, alice, name):
     offer("default")
     offer("max")
-    response = sign_in(alice).post(NEW, fill(type=name, note="kept"))
+    response = sign_in(alice).post(NEW, factories.fill_form(type=name, note="kept"))
 
     assert response.status_code == 200
     (error,) = response.context["form"].errors["type"]
@@ -129,15 +124,15 @@ def test_usage_counts_a_type_as_it_came_and_leads_to_its_requests(sign_in, alice
     offer("default")
     portal_request = factories.submit(alice, type="default")
     browser = sign_in(alice)
-    (bar,) = browser.get("/usage/").context["types"]
-    assert (bar.name, bar.number) == ("default", 1)
-    assert [row.pk for row in browser.get(bar.link).context["page"].requests] == [portal_request.pk]
+    ((name, link, number),) = browser.get("/usage/").context["types"]
+    assert (name, number) == ("default", 1)
+    assert [row.pk for row in browser.get(link).context["page"].requests] == [portal_request.pk]
 
 
 def test_an_odd_type_breaks_no_page(sign_in, alice, olga):
     offer(ODD, "max", description=ODD * 20, software=[ODD] * 20)
     browser = sign_in(alice)
-    assert browser.post(NEW, fill(type=ODD)).status_code == 302
+    assert browser.post(NEW, factories.fill_form(type=ODD)).status_code == 302
     portal_request = models.Request.objects.get(type=ODD)
     models.Workstation.objects.create(
         account=portal_request.account, uid="w1", request=portal_request, type=ODD, status="active"
@@ -181,7 +176,7 @@ def test_the_filters_of_the_admin_have_every_known_type(sign_in, anna):
 
 def test_the_list_may_change_between_the_form_and_its_submission(sign_in, alice):
     browser = sign_in(alice)
-    values = fill(type="python")
+    values = factories.fill_form(type="python")
     with transaction.atomic():
         offer("default")
     response = browser.post(NEW, values)
