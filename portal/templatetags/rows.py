@@ -1,12 +1,10 @@
 """Rows of tables with what their cells say: a template would look it up, translate and format it for each row anew."""
 
 from collections.abc import Iterable
-from typing import TypedDict
 
 from django import template
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 
@@ -16,24 +14,10 @@ from portal.templatetags import ui
 register = template.Library()
 
 
-class RequestRow(TypedDict):
-    """A request. A dictionary, in which templates find things at once."""
-
-    label: str
-    link: str
-    type: str
-    workspace: str
-    person: str
-    state: SafeString
-    failure: str
-    failure_link: str
-    requested: SafeString
-    took: str
-
-
 @register.filter
-def request_rows(requests: Iterable[models.Request]) -> list[RequestRow]:
-    """The requests; where they come with the name of a `person`, with that."""
+def request_rows(requests: Iterable[models.Request]) -> list[dict[str, str]]:
+    """The requests as dictionaries, in which templates find things at once; where they come with the name of a
+    `person`, with that."""
     every, now = list(requests), timezone.localtime()
     badges = {(row.status, row.needs_review): row for row in every}
     states = {state: ui.request_state(row) for state, row in badges.items()}
@@ -41,18 +25,18 @@ def request_rows(requests: Iterable[models.Request]) -> list[RequestRow]:
     links = {code: reverse("failure_detail", args=[code]) for code in {row.failure for row in every} if code}
     start = reverse("request_list")
     return [
-        RequestRow(
-            label=row.label,
-            link=f"{start}{row.pk}/",
-            type=types[row.type],
-            workspace=row.workspace_uid,
-            person=vars(row).get("person", ""),
-            state=states[row.status, row.needs_review],
-            failure=row.failure,
-            failure_link=links.get(row.failure, ""),
-            requested=ui.draw_moment(row.created_at.astimezone(now.tzinfo), now=now),
-            took=ui.took(row),
-        )
+        {
+            "label": row.label,
+            "link": f"{start}{row.pk}/",
+            "type": types[row.type],
+            "workspace": row.workspace_uid,
+            "person": vars(row).get("person", ""),
+            "state": states[row.status, row.needs_review],
+            "failure": row.failure,
+            "failure_link": links.get(row.failure, ""),
+            "requested": ui.draw_moment(row.created_at.astimezone(now.tzinfo), now=now),
+            "took": ui.took(row),
+        }
         for row in every
     ]
 

@@ -100,7 +100,7 @@ def _judge_orphan(request: SignedInRequest, form: forms.OrphanForm, workstation:
 def _answer_again(request: SignedInRequest, refusal: review_rows.Refusal) -> HttpResponse:
     """The page with the form as it was sent; what is no longer on the page, or not yet, is said in a message."""
     page = review_page.describe_page(request, refusal=refusal)
-    if page.refusal is not None:
+    if page["refusal"] is not None:
         return render(request, "unknown.html", {"page": page})
     for errors in refusal.form.errors.values():
         said = {"label": refusal.label, "errors": " ".join(str(error) for error in errors)}

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from portal import forms, models
 from portal.services.mirrors import naming
 from portal.views.components import paging, tabs, workspace_use
-from portal.views.http import SignedInRequest
+from portal.views.http import SignedInRequest, saying_why
 
 
 def _visible(request: SignedInRequest) -> QuerySet[models.Workspace]:
@@ -68,11 +68,8 @@ def give(request: SignedInRequest, uid: str) -> HttpResponse:
     form = _ask_owner(request, workspace)
     if not form.is_valid():
         return _show_one(request, workspace, form=forms.WorkspaceNameForm())
-    try:
+    with saying_why(request, naming.NotFree):
         naming.give_workspace(actor=request.user, workspace=workspace, **form.cleaned_data)
-    except naming.NotFree as error:
-        messages.warning(request, str(error))
-    else:
         messages.success(request, _("The workspace has an owner now. Your reason is in the audit log."))
     return redirect("workspace_detail", uid)
 

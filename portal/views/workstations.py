@@ -15,7 +15,7 @@ from portal.services.connections import ending, offers
 from portal.services.mirrors import doubts, releases, types
 from portal.services.search import finding, periods
 from portal.views.components import live, paging, tabs
-from portal.views.http import SignedInRequest, read_key
+from portal.views.http import SignedInRequest, read_key, saying_why
 
 _MOST_CONNECTIONS = 10
 
@@ -253,11 +253,8 @@ def release(request: SignedInRequest, uid: str) -> HttpResponse:
     reason = _read_reason(request, workstation)
     if reason is None:
         return redirect("workstation_detail", uid)
-    try:
+    with saying_why(request, releases.NotLive):
         releases.request_release(actor=request.user, workstation=workstation, reason=reason)
-    except releases.NotLive as error:
-        messages.warning(request, str(error))
-    else:
         messages.success(request, _("The workstation is being released. Its files stay in the workspace."))
     return redirect("workstation_detail", uid)
 
@@ -271,10 +268,7 @@ def declare_ended(request: SignedInRequest, uid: str) -> HttpResponse:
     reason = _read_reason(request, workstation)
     if reason is None:
         return redirect("workstation_detail", uid)
-    try:
+    with saying_why(request, doubts.NotInDoubt):
         doubts.declare_ended(actor=request.user, workstation=workstation, reason=reason)
-    except doubts.NotInDoubt as error:
-        messages.warning(request, str(error))
-    else:
         messages.success(request, _("Noted: this workstation has ended."))
     return redirect("workstation_detail", uid)

@@ -24,14 +24,6 @@ _States = models.Request.Status
 
 
 @dataclass(frozen=True, kw_only=True)
-class Again:
-    """A combination that worked before: the words of a button, and the number of the request to repeat."""
-
-    words: str
-    number: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Urgent:
     """A request that asks something of its requester: what happened, and the words and the link of what to do."""
 
@@ -128,8 +120,9 @@ def list_released(*, found: HomePage, user: models.User) -> list[tuple[models.Ev
     return [(event, rows[event.request_number or 0]) for event in news.order_by("-id")]
 
 
-def list_again(*, user: models.User, requests: Iterable[models.Request]) -> list[Again]:
-    """The last that succeeded, each combination of type and workspace once. One query more for workspaces' names."""
+def list_again(*, user: models.User, requests: Iterable[models.Request]) -> list[tuple[str, int]]:
+    """The last that succeeded, each combination of type and workspace once, as words and the number of the request.
+    One query more for workspaces' names."""
     chosen: dict[tuple[str, str], models.Request] = {}
     for row in requests:
         if row.status == _States.SUCCEEDED:
@@ -138,7 +131,7 @@ def list_again(*, user: models.User, requests: Iterable[models.Request]) -> list
     uids = {row.workspace_uid for row in last if row.workspace_uid}
     named = models.Workspace.objects.filter(owner=user, uid__in=uids).exclude(name="").values_list("uid", "name")
     names = dict(named) if uids else {}
-    return [Again(words=_name(row, names=names), number=row.pk) for row in last]
+    return [(_name(row, names=names), row.pk) for row in last]
 
 
 def _name(portal_request: models.Request, *, names: Mapping[str, str]) -> str:

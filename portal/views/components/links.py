@@ -1,6 +1,5 @@
 """Links from other pages into the history: the one place that names its parameters outside of it."""
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from urllib.parse import parse_qsl, urlencode
 
@@ -11,41 +10,25 @@ from django.utils.translation import gettext as _
 from portal import models
 
 
-def to_history(
-    *,
-    status: str = "",
-    type: str = "",
-    failure: str = "",
-    person: str = "",
-    since: date | None = None,
-    until: date | None = None,
-) -> str:
-    """Where the requests are listed that all of these fit.
+def to_history(*, since: date | None = None, until: date | None = None, **filters: str) -> str:
+    """Where the requests are listed that all of the filters fit.
 
     `since` and `until` are whole days of the portal's zone, both included; it is named where the person has another.
     """
-    values = {"status": status, "type": type, "failure": failure, "person": person}
-    days = {"since": since.isoformat() if since else "", "until": until.isoformat() if until else ""}
     zone = timezone.get_default_timezone_name()
-    if (since or until) and zone != timezone.get_current_timezone_name():
-        days["zone"] = zone
-    return f"{reverse('request_list')}?{urlencode({name: value for name, value in (values | days).items() if value})}"
+    if since and until:
+        filters |= {"since": since.isoformat(), "until": until.isoformat()}
+        if zone != timezone.get_current_timezone_name():
+            filters["zone"] = zone
+    return f"{reverse('request_list')}?{urlencode(filters)}"
 
 
 _DAYS = {"since", "until", "zone"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Preset:
-    """A list that is looked for often: the words of its link, and whether it is the one that is shown."""
-
-    words: str
-    link: str
-    is_current: bool
-
-
-def list_presets(*, query: str = "") -> list[Preset]:
-    """What is looked for most, beside what the address of the page asks for: its `query`."""
+def list_presets(*, query: str = "") -> list[tuple[str, str, bool]]:
+    """What is looked for most, beside what the address of the page asks for, its `query`: words, a link, and whether
+    it is the list that is shown."""
     today = timezone.localdate(timezone=timezone.get_default_timezone())
     yesterday = today - timedelta(days=1)
     lists = [
@@ -58,10 +41,10 @@ def list_presets(*, query: str = "") -> list[Preset]:
     return [_add_to_query(words, link=link, query=query) for words, link in lists]
 
 
-def _add_to_query(words: str, *, link: str, query: str) -> Preset:
-    """The preset of a list, narrowed as the page is; days replace days."""
+def _add_to_query(words: str, *, link: str, query: str) -> tuple[str, str, bool]:
+    """The list, narrowed as the page is; days replace days."""
     address, _mark, own = link.partition("?")
     shown, wanted = dict(parse_qsl(query)), dict(parse_qsl(own))
     kept = {name: value for name, value in shown.items() if not (name in _DAYS and _DAYS & wanted.keys())}
     is_current = wanted.items() <= shown.items()
-    return Preset(words=words, link=f"{address}?{urlencode(kept | wanted)}", is_current=is_current)
+    return words, f"{address}?{urlencode(kept | wanted)}", is_current

@@ -1,9 +1,7 @@
 """What the home page of who sees everything begins with: what goes on, and, for auditors, the audit log."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from django.db.models import Count, Q
@@ -36,56 +34,32 @@ class Figure(NamedTuple):
     more: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Log:
-    """How far the audit log is sealed and checked, people's newest acts that needed a reason, and what is out of the
-    ordinary."""
+def read_overview(*, user: models.User, key: models.Key) -> dict[str, object]:
+    """What the template shows, by its names. Seven queries; more for who decides, and while something is checked, and
+    eight for who reads the audit log.
 
-    state: seals.State
-    check: models.LogCheck
-    acts: list[models.Event]
-    exceptions: list[Figure]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overview:
-    """`needed`: how much waits for the person, as an operator; of that the requests in `asked`, which are not all, each
+    `needed`: how much waits for the person, as an operator; of that the requests in `asked`, which are not all, each
     `since` when a person is asked, and `unassigned` workstations. `stopping_number`: the request that paused sending;
     `oldest`: what has waited longest. `log` only for who may look at events.
     """
-
-    needed: int
-    stopping_number: int | None
-    asked: list[models.Request]
-    since: Mapping[int, datetime]
-    unassigned: int
-    oldest: models.Request | None
-    now: list[Figure]
-    day: list[Figure]
-    presets: list[links.Preset]
-    log: Log | None
-
-
-def read_overview(*, user: models.User, key: models.Key) -> Overview:
-    """Seven queries; more for who decides, and while something is checked, and eight for who reads the audit log."""
     account, decides = key.account, user.has_perm("portal.close_request")
     unassigned = models.Workstation.objects.orphans().filter(account=account).count()
     queue = models.Request.objects.filter(account=account, status=_States.QUEUED)
     needing = models.Request.objects.needing_review().select_related("requester").order_by("id")
     asked = list(needing[:_MOST_ASKED]) if decides else []
     is_stopped = key.is_paused and key.paused_until is None
-    return Overview(
-        needed=operator_actions.count_open_decisions() + is_stopped if decides else 0,
-        stopping_number=circuit_breaker.find_stopping_request(key=key) if decides and is_stopped else None,
-        asked=asked,
-        since=review.list_asked(rows=asked),
-        unassigned=unassigned,
-        oldest=queue.order_by("queued_at", "id").first(),
-        now=_count_now(account),
-        day=_count_day(account),
-        presets=links.list_presets(),
-        log=_read_log(unassigned) if user.has_perm("portal.view_event") else None,
-    )
+    return {
+        "needed": operator_actions.count_open_decisions() + is_stopped if decides else 0,
+        "stopping_number": circuit_breaker.find_stopping_request(key=key) if decides and is_stopped else None,
+        "asked": asked,
+        "since": review.list_asked(rows=asked),
+        "unassigned": unassigned,
+        "oldest": queue.order_by("queued_at", "id").first(),
+        "now": _count_now(account),
+        "day": _count_day(account),
+        "presets": links.list_presets(),
+        "log": _read_log(unassigned) if user.has_perm("portal.view_event") else None,
+    }
 
 
 def _count_now(account: models.Account) -> list[Figure]:
@@ -126,18 +100,19 @@ def _count_day(account: models.Account) -> list[Figure]:
     return figures
 
 
-def _read_log(unassigned: int) -> Log:
+def _read_log(unassigned: int) -> dict[str, object]:
+    """How far it is sealed and checked, people's newest acts that needed a reason, and what is out of the ordinary."""
     newest = models.Event.objects.filter(verb=Verb.SIGN_IN_FAILED).order_by("-id").values("pk")[:_MOST_COUNTED]
     failed = models.Event.objects.filter(pk__in=list(newest.values_list("pk", flat=True)), at__gte=Now() - _DAY)
     ever_unknown = models.Request.objects.filter(was_unknown=True, created_at__gte=Now() - _DAY).count()
     sign_ins = f"{reverse('admin:portal_event_changelist')}?verb={Verb.SIGN_IN_FAILED}"
-    return Log(
-        state=seals.describe_state(),
-        check=nightly.read_check(),
-        acts=list(models.Event.objects.exclude(reason="").exclude(actor_id=None).order_by("-id")[:_MOST_ACTS]),
-        exceptions=[
+    return {
+        "state": seals.describe_state(),
+        "check": nightly.read_check(),
+        "acts": list(models.Event.objects.exclude(reason="").exclude(actor_id=None).order_by("-id")[:_MOST_ACTS]),
+        "exceptions": [
             Figure(_("Outcome unknown, 24 hours"), ever_unknown, f"{reverse('request_list')}?unknown=ever"),
             Figure(_("Unassigned workstations"), unassigned, reverse("unknown")),
             Figure(_("Failed sign-ins, 24 hours"), failed.count(), sign_ins),
         ],
-    )
+    }

@@ -1,6 +1,6 @@
 """What the page "Needs review" shows: decided here, and its templates only say it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -10,7 +10,7 @@ from portal.services.key import credentials
 from portal.services.reconciliation import review, wholeness
 from portal.services.requests import submitters
 from portal.views.components import review_rows
-from portal.views.components.review_rows import Refusal, RequestRow, Row, WorkstationRow
+from portal.views.components.review_rows import Refusal, Row
 from portal.views.http import SignedInRequest, read_key
 
 _LAST_SCANS = 5
@@ -24,28 +24,12 @@ class Section[T]:
     count: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReviewPage:
-    """The whole page. `refusal`: where its row is shown.
+def describe_page(request: SignedInRequest, *, refusal: Refusal | None = None) -> dict[str, object]:
+    """All that is decided for the page, for who may decide and for who may only look.
 
-    `is_up_to_date`: nothing was sent since the last complete scan began; `left_out`: what is missing from the lists.
+    `is_up_to_date`: nothing was sent since the last complete scan began; `left_out`: what is missing from the lists;
+    `refusal` only where its row is shown.
     """
-
-    questions: Sequence[models.Credential]
-    needing: Section[RequestRow]
-    orphans: Section[WorkstationRow]
-    left: Section[models.Workstation]
-    checking: Section[RequestRow]
-    scans: Iterable[models.Scan]
-    may_be_foreign: bool
-    last_complete: models.Scan | None
-    is_up_to_date: bool
-    left_out: models.Workstation | None
-    refusal: Refusal | None
-
-
-def describe_page(request: SignedInRequest, *, refusal: Refusal | None = None) -> ReviewPage:
-    """All that is decided for the page, for who may decide and for who may only look."""
     user, account, now = request.user, read_key(request).account, timezone.now()
     found = review.read_review(account=account, now=now)
     needing, checking = (
@@ -60,19 +44,19 @@ def describe_page(request: SignedInRequest, *, refusal: Refusal | None = None) -
     complete = next((scan for scan in last_scans if scan.is_whole), None)
     newest = models.Attempt.objects.filter(request__account=account).order_by("-id").first()
     shown: list[Row] = [*needing.rows, *unassigned.rows, *checking.rows]
-    return ReviewPage(
-        questions=credentials.list_questions(account=account),
-        needing=needing,
-        orphans=unassigned,
-        left=_cut(list(left.order_by("id")[: review.MOST + 1])),
-        checking=checking,
-        scans=last_scans,
-        may_be_foreign=account.baseline_scan == models.Account.BaselineScan.FAILED,
-        left_out=wholeness.list_left_out(account=account).select_related("request__requester").first(),
-        last_complete=complete,
-        is_up_to_date=complete is not None and (newest is None or newest.claimed_tick <= complete.begun_tick),
-        refusal=refusal if any(row.is_refused for row in shown) else None,
-    )
+    return {
+        "questions": credentials.list_questions(account=account),
+        "needing": needing,
+        "orphans": unassigned,
+        "left": _cut(list(left.order_by("id")[: review.MOST + 1])),
+        "checking": checking,
+        "scans": last_scans,
+        "may_be_foreign": account.baseline_scan == models.Account.BaselineScan.FAILED,
+        "left_out": wholeness.list_left_out(account=account).select_related("request__requester").first(),
+        "last_complete": complete,
+        "is_up_to_date": complete is not None and (newest is None or newest.claimed_tick <= complete.begun_tick),
+        "refusal": refusal if any(row.is_refused for row in shown) else None,
+    }
 
 
 def _cut[T](rows: Sequence[T], *, waiting: Sequence[T] | None = None) -> Section[T]:
