@@ -9,6 +9,8 @@ from django.middleware.csp import get_nonce
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.urls.converters import StringConverter
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -16,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from portal import forms, models
 from portal.services.connections import access, ending, hosts, offers, opening, shares
 from portal.views import workstations
-from portal.views.components import endings, paging
+from portal.views.components import paging
 from portal.views.http import SignedInRequest
 
 Kind = models.Connection.Kind
@@ -39,7 +41,7 @@ def show(request: SignedInRequest, uid: str, kind: models.Connection.Kind) -> Ht
         workstation, allowed = _find(request, uid)
     except Http404:
         shared = models.Workstation.objects.filter(shares__person=request.user)
-        why = endings.explain_end(person=request.user, number=paging.find_newest(rows=shared, uid=uid).pk)
+        why = _explain_end(person=request.user, number=paging.find_newest(rows=shared, uid=uid).pk)
         return render(request, "workstations/over.html", why, status=HTTPStatus.NOT_FOUND)
     if kind not in allowed.kinds:
         raise Http404
@@ -118,7 +120,7 @@ def note_alive(request: SignedInRequest, number: int) -> JsonResponse:
     connection = _find_connection(request, number)
     if ending.note_alive(connection=connection):
         return JsonResponse({"ended": None})
-    why = endings.explain_end(person=request.user, number=connection.workstation_id, connection=connection)
+    why = _explain_end(person=request.user, number=connection.workstation_id, connection=connection)
     return JsonResponse({"ended": why})
 
 
@@ -187,3 +189,27 @@ def end_share(request: SignedInRequest, number: int) -> HttpResponse:
 def _find_own(request: SignedInRequest, uid: str) -> models.Workstation:
     rows = models.Workstation.objects.filter(request__requester=request.user)
     return paging.find_newest(rows=rows, uid=uid)
+
+
+def _explain_end(*, person: models.User, number: int, connection: models.Connection | None = None) -> dict[str, object]:
+    """What ended first: the workstation with this primary key, or its share with the person.
+
+    Nothing is gone where the person may still hold the connection, which has ended because its page was silent.
+    """
+    rows = models.Workstation.objects.select_related("release_requested_by", "request__requester")
+    row, now = rows.get(pk=number), timezone.now()
+    share = models.Share.objects.filter(person=person, workstation=row).order_by("-pk").first()
+    released = _("%(by)s released this workstation at %(time)s. Its files stay in %(owner)s's workspace.")
+    forbidden = _("You may no longer use this workstation in this way.")
+    allowed = access.find_access(person=person, workstation=row)
+    may_hold = connection is not None and allowed is not None and allowed.allows(connection)
+    ends = [
+        (share and (share.ended_at or share.until), _("%(owner)s shared this workstation with you until %(time)s.")),
+        (row.release_requested_at, released),
+        (row.ended_at, _("AgentStation ended it, or it ended by itself. Its files stay in %(owner)s's workspace.")),
+        (now, _("The portal heard nothing of this page for some time.") if may_hold else forbidden),
+    ]
+    at, text = min((at, text) for at, text in ends if at)
+    owner, time = row.request and row.request.requester, date_format(timezone.localtime(at), "H:i T, j M")
+    values = {"owner": owner, "by": row.release_requested_by, "time": time}
+    return {"title": _("The connection was closed"), "text": text % values, "is_gone": at < now or not may_hold}

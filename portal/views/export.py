@@ -2,12 +2,15 @@
 
 from functools import partial
 
+from django.contrib.auth.decorators import permission_required
 from django.forms import Form
-from django.http import HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import redirect
+from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
+from portal import models
+from portal.services.reports import evidence
 from portal.services.search import exporting
 from portal.views import history, workstations
 from portal.views.http import SignedInRequest
@@ -46,3 +49,17 @@ def _send(request: SignedInRequest, kind: str, form: str, *, asked: Form, find: 
     )
     headers = {"Content-Disposition": f'attachment; filename="{kind}.{form}"'}
     return StreamingHttpResponse(pieces, content_type=exporting.CONTENT_TYPES[form], headers=headers)
+
+
+@require_POST
+@permission_required("portal.close_request", raise_exception=True)
+def download_evidence(request: SignedInRequest, number: int) -> HttpResponse:
+    """Everything that is stored about a request, as a file. Each download is recorded."""
+    portal_request = get_object_or_404(models.Request.objects.visible_to(request.user), pk=number)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{portal_request.label}-evidence.json"',
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    }
+    bundle = evidence.take_evidence(actor=request.user, portal_request=portal_request)
+    return JsonResponse(bundle, json_dumps_params={"indent": 2}, headers=headers)

@@ -22,7 +22,6 @@ from portal.services.requests import fair_queue, notes, submissions
 from portal.services.runtime import limits
 from portal.views import failure_pages, history, support
 from portal.views.components import form_choices, links, live, request_panels, review_rows
-from portal.views.components.waiting import describe_waiting
 from portal.views.http import SignedInRequest, keep_key, read_key, saying_why
 
 _SOONEST = 0.3  # seconds between the polls of a page whose request is being sent
@@ -154,7 +153,6 @@ def _show_one(request: SignedInRequest, number: int, found: version_query.Reques
     portal_request, key = past.portal_request, found.key
     is_waiting = portal_request.status == models.Request.Status.QUEUED
     position = fair_queue.find_position(portal_request=portal_request) if is_waiting else None
-    last = past.attempts[-1] if past.attempts else None
     failure = portal_request.failure_row
     is_failed = portal_request.status == models.Request.Status.FAILED
     is_own = portal_request.requester_id == request.user.pk
@@ -169,7 +167,7 @@ def _show_one(request: SignedInRequest, number: int, found: version_query.Reques
         "is_settled": is_failed and not past.is_given_up and failure and failure.may_exist,
         "attempts": past.attempts,
         "steps": timeline.fold_steps(steps=timeline.list_steps(request_history=past)),
-        "waiting": describe_waiting(portal_request, key=key, last=last, position=position) if is_waiting else None,
+        "waiting": request_panels.describe_waiting(past, key=key, position=position),
         "known_by": past.known_by,
         "now": timezone.now(),
         "page": page,

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.services.mirrors import naming
-from portal.views.components import paging, tabs, workspace_use
+from portal.views.components import paging, workspace_use
 from portal.views.http import SignedInRequest, saying_why
 
 
@@ -26,7 +26,7 @@ def index(request: SignedInRequest) -> HttpResponse:
     rows = _visible(request).only("uid", "name", "status", "owner__username")
     rows = workspace_use.annotate_use(_choose_part(rows, form.shown))
     page = paging.read_page(rows=rows, query=request.GET)
-    shown = {"page": page, "form": form, "tabs": tabs.list_tabs(form, query=request.GET)}
+    shown = {"page": page, "form": form, "tabs": paging.list_tabs(form, query=request.GET)}
     return render(request, "workspaces/list.html", shown)
 
 

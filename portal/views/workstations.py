@@ -14,7 +14,7 @@ from portal.models.workstation import WorkstationQuerySet
 from portal.services.connections import ending, offers
 from portal.services.mirrors import doubts, releases, types
 from portal.services.search import finding, periods
-from portal.views.components import live, paging, tabs
+from portal.views.components import live, paging
 from portal.views.http import SignedInRequest, read_key, saying_why
 
 _MOST_CONNECTIONS = 10
@@ -28,7 +28,7 @@ def index(request: SignedInRequest) -> HttpResponse:
     form = read_form(request)
     page = _read_page(request, form)
     releasable = {row.pk for row in page.rows if _may_release_now(request, row)}
-    links = tabs.list_tabs(form, query=request.GET, kept=("type", "person"))
+    links = paging.list_tabs(form, query=request.GET, kept=("type", "person"))
     shown = {"page": page, "form": form, "tabs": links, "releasable": releasable, "with_end": form.shown != "running"}
     return render(request, "workstations/list.html", shown)
 

@@ -1,5 +1,6 @@
 """What lists and pages of mirrors have in common."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -7,7 +8,7 @@ from urllib.parse import urlencode
 from django.db.models import Model, QuerySet
 from django.http import Http404, QueryDict
 
-from portal import models
+from portal import forms, models
 from portal.services.runtime import hidden
 
 PAGE_SIZE = 50
@@ -61,3 +62,9 @@ def show_raw(raw: str, *, contents: dict[str, Any]) -> str:
     if contents["is_closed"]:
         return ""
     return hidden.hide(text=raw, with_addresses=contents["has_addresses"])
+
+
+def list_tabs(form: forms.PartsForm, *, query: QueryDict, kept: Sequence[str] = ()) -> list[tuple[Any, str, bool]]:
+    """Words, a link, and whether it is the one that is shown. Links keep what the query has of `kept`."""
+    others = {name: query[name] for name in kept if query.get(name)}
+    return [(words, f"?{urlencode({**others, 'show': name})}", name == form.shown) for name, words in form.PARTS]

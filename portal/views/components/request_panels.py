@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
+from django.conf import settings
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from portal import models
+from portal import failures, models
 from portal.services.connections import offers
+from portal.services.people import people
 from portal.services.reports.timeline import RequestHistory
 from portal.views.http import SignedInRequest
 
@@ -26,36 +31,26 @@ class Panel(StrEnum):
     MADE_AFTER_ALL = "requests/panels/made_after_all.html"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RequestPage:
+def describe_page(
+    request: SignedInRequest, *, past: RequestHistory, is_rehearsal: bool, is_own: bool
+) -> dict[str, object]:
     """`panels`: those above the timeline. `may_end`: the person may end it as an operator.
 
     `quote`: what the provider said last; `cause`: what is said of it in place of the failure's own cause. `cancelled`:
     what is known of a request that was cancelled. `reloads`: the person wants a new page every 10 seconds, without
     JavaScript. `offers`: what its requester may open of what runs.
     """
-
-    panels: tuple[Panel, ...]
-    may_end: bool
-    quote: str
-    cause: str
-    cancelled: str
-    reloads: bool
-    offers: list[offers.Offer]
-
-
-def describe_page(request: SignedInRequest, *, past: RequestHistory, is_rehearsal: bool, is_own: bool) -> RequestPage:
-    """All that is decided for the page of one request."""
     shown = {*_list_shown(past, is_rehearsal=is_rehearsal, is_own=is_own)}
-    return RequestPage(
-        panels=tuple(panel for panel in Panel if panel in shown),
-        may_end=_may_end(request, past.portal_request, is_own=is_own),
-        quote=past.attempts[-1].words if past.attempts else "",
-        cause=_describe_cause(past),
-        cancelled=_describe_cancelled(past),
-        offers=_list_offers(past.portal_request) if is_own else [],
-        reloads=not past.portal_request.is_final and request.GET.get("reload") == "10",
-    )
+    workstation = getattr(past.portal_request, "workstation", None)
+    return {
+        "panels": [panel for panel in Panel if panel in shown],
+        "may_end": _may_end(request, past.portal_request, is_own=is_own),
+        "quote": past.attempts[-1].words if past.attempts else "",
+        "cause": _describe_cause(past),
+        "cancelled": _describe_cancelled(past),
+        "offers": offers.list_offers(workstation=workstation) if is_own and workstation is not None else [],
+        "reloads": not past.portal_request.is_final and request.GET.get("reload") == "10",
+    }
 
 
 def _list_shown(past: RequestHistory, *, is_rehearsal: bool, is_own: bool) -> Iterable[Panel]:
@@ -98,13 +93,88 @@ def _describe_cancelled(past: RequestHistory) -> str:
     return _("Nothing was created.")
 
 
-def _list_offers(portal_request: models.Request) -> list[offers.Offer]:
-    workstation = getattr(portal_request, "workstation", None)
-    return offers.list_offers(workstation=workstation) if workstation is not None else []
-
-
 def _may_end(request: SignedInRequest, portal_request: models.Request, *, is_own: bool) -> bool:
     """Whether an operator may end it is asked only where it can be ended: the answer may cost a query."""
     states = models.Request.Status
     can_end = portal_request.status == states.UNKNOWN or (portal_request.status == states.QUEUED and not is_own)
     return can_end and request.user.has_perm("portal.close_request")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """`title`: what it waits for; `text`: when it is sent; `actor`: who can do something about it, where anybody can.
+
+    `failure`: the code of what it waits for. `position`: its place in the queue, where that is what it waits for.
+    `is_up_to_worker`: nothing else keeps it from being sent in time.
+    """
+
+    title: str
+    text: str
+    actor: failures.Actor = failures.Actor.NOBODY
+    failure: str = ""
+    position: int | None = None
+    is_up_to_worker: bool = False
+
+    @property
+    def needs_person(self) -> bool:
+        return self.actor is not failures.Actor.NOBODY
+
+
+def describe_waiting(past: RequestHistory, *, key: models.Key, position: int | None) -> Waiting | None:
+    """None of a request that is not queued."""
+    portal_request = past.portal_request
+    if portal_request.status != models.Request.Status.QUEUED:
+        return None
+    if portal_request.account_id != key.account_id:
+        text = _("It was meant for another AgentStation account, and isn't sent with the current key.")
+        return Waiting(title=_("Not sent with the current key"), text=text, actor=failures.Actor.OPERATOR)
+    if key.is_paused:
+        return _describe_pause(key)
+    failure = past.attempts[-1].failure_row if past.attempts else None
+    if portal_request.next_attempt_at is not None and failure:
+        return _describe_next_attempt(portal_request, failure=failure)
+    return _describe_turn(key=key, position=position)
+
+
+def _describe_pause(key: models.Key) -> Waiting:
+    text = _("This request has not failed. It is saved, and waits until %(end)s. Then it is sent automatically.")
+    end = _show_time(key.paused_until) if key.paused_until else key.describe_end(people.name_operators())
+    return Waiting(
+        title=_("Paused for the whole team: %(cause)s") % {"cause": key.cause_clause},
+        text=text % {"end": end},
+        actor=_find_actor(key),
+        failure=key.cause if key.failure else "",
+    )
+
+
+def _find_actor(key: models.Key) -> failures.Actor:
+    """Who ends a pause: nobody has to where it has a time."""
+    if key.paused_until is not None:
+        return failures.Actor.NOBODY
+    return key.failure.actor if key.failure and key.failure.needs_person else failures.Actor.OPERATOR
+
+
+def _describe_next_attempt(portal_request: models.Request, *, failure: failures.Failure) -> Waiting:
+    at = portal_request.next_attempt_at
+    text = _("Nothing was created. The portal tries again by itself.")
+    if at is not None and at > timezone.now():
+        text = _("Nothing was created. The portal tries again by itself at %(time)s.") % {"time": _show_time(at)}
+    title = _("Waiting to try again: %(cause)s") % {"cause": failures.make_clause(str(failure.title))}
+    return Waiting(title=title, text=text, failure=failure.code, is_up_to_worker=True)
+
+
+def _describe_turn(*, key: models.Key, position: int | None) -> Waiting:
+    if key.is_resuming:
+        text = _("Resuming: requests are sent one at a time until one succeeds.")
+    else:
+        text = _(
+            "It is sent as soon as it is its turn, usually within a second. "
+            "Calls under way at one time: %(count)s at most."
+        ) % {"count": settings.PORTAL_CALLS_IN_FLIGHT}
+    return Waiting(title=_("Waiting in the queue"), text=text, position=position, is_up_to_worker=True)
+
+
+def _show_time(at: datetime) -> str:
+    local = timezone.localtime(at)
+    is_today = local.date() == timezone.localdate()
+    return date_format(local, "H:i:s T" if is_today else "j M, H:i:s T")
