@@ -7,13 +7,13 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import models
 from portal.forms.fields import WholeText
-from portal.forms.filters import check_order, choose, choose_day, explain_nobody
+from portal.forms.filters import PeriodForm, choose, choose_day, explain_nobody
 
 MOST_PEOPLE = 50  # whose events are looked for one by one
 _TYPED = {"autocomplete": "off", "spellcheck": "false"}
 
 
-class EventFilterForm(forms.Form):
+class EventFilterForm(PeriodForm):
     """Narrows the list of events. Every field is optional, and all that are filled in must fit.
 
     `person` is cleaned to the names that events may have, `request` to its number.
@@ -63,8 +63,3 @@ class EventFilterForm(forms.Form):
         if text and number is None:
             raise forms.ValidationError(_("Enter a request's number, such as R-1042 or 1042."))
         return number
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        check_order(self, cleaned)
-        return cleaned

@@ -92,11 +92,16 @@ def _check_near(day: date) -> None:
         raise forms.ValidationError(_("Choose a day from 1970 to 2199."))
 
 
-def check_order(form: forms.Form, cleaned: dict[str, Any]) -> None:
-    """Say beside the end where it lies before the beginning."""
-    since, until = cleaned.get("since"), cleaned.get("until")
-    if since and until and until < since:
-        form.add_error("until", _("The end must not be before the beginning."))
+class PeriodForm(forms.Form):
+    """Has fields `since` and `until`."""
+
+    def clean(self) -> dict[str, Any]:
+        """Says beside the end where it lies before the beginning."""
+        cleaned = super().clean() or {}
+        since, until = cleaned.get("since"), cleaned.get("until")
+        if since and until and until < since:
+            self.add_error("until", _("The end must not be before the beginning."))
+        return cleaned
 
 
 def _read_day(text: str) -> date | None:
@@ -161,7 +166,7 @@ class PartsForm(forms.Form):
         return chosen or self.PARTS[0][0]
 
 
-class RequestFilterForm(ListFilterForm):
+class RequestFilterForm(ListFilterForm, PeriodForm):
     """Narrows the history. Every field is optional.
 
     Beside the fields `cleaned_data` has what `q` asks for: the `number` of a request, or `words`. `zone` is that of the
@@ -206,8 +211,7 @@ class RequestFilterForm(ListFilterForm):
     after = forms.IntegerField(required=False, min_value=0, max_value=models.MAX_ID, widget=forms.HiddenInput)
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        check_order(self, cleaned)
+        cleaned = super().clean()
         text = cleaned.get("q", "")
         number = None if text in failures.CATALOGUE else models.read_number(text)
         if number is None:

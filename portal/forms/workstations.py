@@ -4,10 +4,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from portal.forms.filters import ListFilterForm, PartsForm, check_order, choose, choose_moment, choose_person
+from portal.forms.filters import ListFilterForm, PartsForm, PeriodForm, choose, choose_moment, choose_person
 
 
-class WorkstationFilterForm(PartsForm, ListFilterForm):
+class WorkstationFilterForm(PartsForm, ListFilterForm, PeriodForm):
     """Narrows the list of workstations. Who sees everybody's may ask for those that ran in a period, ended or not."""
 
     FOR_EVERYBODY = ("person", "since", "until")
@@ -19,8 +19,7 @@ class WorkstationFilterForm(PartsForm, ListFilterForm):
     until = choose_moment(_("and"))
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        check_order(self, cleaned)
+        cleaned = super().clean()
         return {**cleaned, "show": "all"} if cleaned.get("since") or cleaned.get("until") else cleaned
 
 

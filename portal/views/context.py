@@ -52,13 +52,13 @@ def _read_key(request: HttpRequest) -> dict[str, object]:
     return {
         "key": key,
         "who_ends": SimpleLazyObject(lambda: key.describe_end(people.name_operators())),  # asked where it is said
-        "tell_state": cache(partial(_tell_state, key)),  # called where it is shown; it asks once
+        "sending_state": cache(partial(_read_sending_state, key)),  # called where it is shown; it asks once
         "key_version": live.read_version(request, key=key),
         "has_just_moved": live.has_just_moved(request, key=key),
     }
 
 
-def _tell_state(key: models.Key) -> str:
+def _read_sending_state(key: models.Key) -> str:
     """Whether requests go out, in the words that machines read."""
     if key.is_paused:
         return "paused"

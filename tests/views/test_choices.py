@@ -13,9 +13,9 @@ CHOICES = [("", "Any"), ("a<b", "<b>"), (1000, 2000), ("Europe", [("x", "X"), ("
 @pytest.mark.parametrize("chosen", ["", "a<b", "1000", "y", "nowhere", None])
 def test_a_list_of_choices_is_drawn_as_django_draws_it(chosen):
     widget = forms.Select(attrs={"id": "place", "required": True, "disabled": False}, choices=CHOICES)
-    drawn, told = (
+    drawn, by_django = (
         parse_html(widget.render("place", chosen, renderer=renderer))
         for renderer in (PortalRenderer(), DjangoTemplates())
     )
-    assert drawn == told
+    assert drawn == by_django
     assert "disabled" not in str(drawn)

@@ -77,9 +77,9 @@ def test_a_refusal_is_told_in_words(sandbox, sign_in, alice, uid):
     script(sandbox, status=422, body={"error": "No terminal", "message": "This type has no terminal."})
     browser = sign_in(alice)
     response = open_one(browser, uid)
-    told = response.json()
+    opened = response.json()
     assert response.status_code == 409
-    assert (told["state"], told["said"]) == ("refused", "This type has no terminal.")
+    assert (opened["state"], opened["said"]) == ("refused", "This type has no terminal.")
     assert "This type has no terminal." in browser.get(f"/workstations/{uid}/").content.decode()
 
 
@@ -103,12 +103,12 @@ def test_an_operator_says_why_and_the_owner_reads_it(sandbox, sign_in, alice, ol
 def test_a_page_says_that_it_lives_and_that_it_ends(sandbox, sign_in, alice, bob, uid):
     script(sandbox, status=200, body={"url": SECRET})
     browser = sign_in(alice)
-    told = open_one(browser, uid).json()
-    assert browser.post(told["alive"]).json() == {"ended": None}
-    assert sign_in(bob).post(told["alive"]).status_code == 404
-    assert sign_in(bob).post(told["end"]).status_code == 404
-    assert browser.post(told["end"]).status_code == 204
-    ended = browser.post(told["alive"]).json()["ended"]
+    opened = open_one(browser, uid).json()
+    assert browser.post(opened["alive"]).json() == {"ended": None}
+    assert sign_in(bob).post(opened["alive"]).status_code == 404
+    assert sign_in(bob).post(opened["end"]).status_code == 404
+    assert browser.post(opened["end"]).status_code == 204
+    ended = browser.post(opened["alive"]).json()["ended"]
     assert (ended["text"], ended["is_gone"]) == ("The portal heard nothing of this page for some time.", False)
     assert "less than 1 s" in browser.get(f"/workstations/{uid}/").content.decode()
 
@@ -116,9 +116,9 @@ def test_a_page_says_that_it_lives_and_that_it_ends(sandbox, sign_in, alice, bob
 def test_a_page_is_told_when_the_workstation_is_released(sandbox, sign_in, alice, uid):
     script(sandbox, status=200, body={"url": SECRET})
     browser = sign_in(alice)
-    told = open_one(browser, uid).json()
+    opened = open_one(browser, uid).json()
     browser.post(f"/workstations/{uid}/release/")
-    assert browser.post(told["alive"]).json()["ended"]
+    assert browser.post(opened["alive"]).json()["ended"]
     assert models.Event.objects.filter(verb="end-connection").count() == 1
 
 
@@ -146,12 +146,12 @@ def test_who_shares_lets_somebody_look_and_takes_it_back(sandbox, sign_in, alice
         assert guest.get(f"/workstations/{uid}/{page}/").status_code == 404
     assert guest.get(f"/workstations/{uid}/").status_code == 404, "files and logs are not shared"
     script(sandbox, "vncwss", status=200, body={"url": SECRET})
-    told = open_one(guest, uid, kind="desktop").json()
-    assert told["view_only"] is True
+    opened = open_one(guest, uid, kind="desktop").json()
+    assert opened["view_only"] is True
     assert "bob" in owner.get(f"/workstations/{uid}/").content.decode()
 
     owner.post(f"/shares/{models.Share.objects.get().pk}/end/")
-    assert guest.post(told["alive"]).json()["ended"]
+    assert guest.post(opened["alive"]).json()["ended"]
     assert guest.get(f"/workstations/{uid}/desktop/").status_code == 404
     assert "Shared with you by" not in guest.get("/").content.decode()
 

@@ -1,4 +1,4 @@
-"""What machines that watch the portal are told: 503 takes the site out of a balancer, a warning does not."""
+"""What machines that watch the portal are answer: 503 takes the site out of a balancer, a warning does not."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +26,9 @@ def worker(sandbox) -> None:
 
 def ask(client) -> tuple[int, list[str], list[str]]:
     response = client.get("/readyz")
-    told = response.json()
-    assert told["ready"] is (response.status_code == 200)
-    return response.status_code, told["reasons"], told["warnings"]
+    answer = response.json()
+    assert answer["ready"] is (response.status_code == 200)
+    return response.status_code, answer["reasons"], answer["warnings"]
 
 
 def submit_long_ago(alice) -> None:

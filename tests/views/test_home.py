@@ -99,11 +99,11 @@ def test_what_somebody_else_released_is_said_once_with_who_and_why(sign_in, alic
     releases.request_release(actor=alice, workstation=own.workstation)
     browser = sign_in(alice)
     page = read_home(browser)
-    told = page.partition('id="released"')[2].partition("</section>")[0]
-    assert "<bdi>olga</bdi> released <bdi>Python</bdi>" in told
-    assert re.search(rf"{alice_s.label}</a> .*just now</time>: <bdi>Idle since this morning.</bdi>", told)
-    assert own.label not in told
-    link = re.search(r'action="(/dismiss/[0-9]*/)"', told)
+    section = page.partition('id="released"')[2].partition("</section>")[0]
+    assert "<bdi>olga</bdi> released <bdi>Python</bdi>" in section
+    assert re.search(rf"{alice_s.label}</a> .*just now</time>: <bdi>Idle since this morning.</bdi>", section)
+    assert own.label not in section
+    link = re.search(r'action="(/dismiss/[0-9]*/)"', section)
     assert link
     assert 'id="released"' not in read_home(sign_in(bob))
     browser.post(link[1])
@@ -117,10 +117,10 @@ def test_a_later_release_is_said_though_an_earlier_one_was_dismissed(sign_in, al
         rows.create_workstation(one := rows.create_request(alice, status="SUCCEEDED", ended_at=timezone.now()), uid=uid)
         releases.request_release(actor=olga, workstation=one.workstation, reason="Idle.")
         browser = sign_in(alice)
-        told = read_home(browser).partition('id="released"')[2].partition("</section>")[0]
-        assert one.label in told
-        assert not any(f"{label}<" in told for label in dismissed)
-        link = re.search(r'action="(/dismiss/[0-9]*/)"', told)
+        section = read_home(browser).partition('id="released"')[2].partition("</section>")[0]
+        assert one.label in section
+        assert not any(f"{label}<" in section for label in dismissed)
+        link = re.search(r'action="(/dismiss/[0-9]*/)"', section)
         assert link
         browser.post(link[1])
         dismissed.append(one.label)

@@ -8,7 +8,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 
-def told() -> list[tuple[str, str, str, str]]:
+def read_events() -> list[tuple[str, str, str, str]]:
     rows = models.Event.objects.exclude(verb="first-key").order_by("pk")
     return list(rows.values_list("verb", "actor_name", "target", "address"))
 
@@ -21,7 +21,7 @@ def test_signing_in_and_out_is_recorded(client, alice):
     assert sign_in(client, "alice").status_code == 302
     assert client.get("/accounts/logout/").url == "/"
     assert "You are signed out." in client.post("/accounts/logout/", follow=True).content.decode()
-    assert told() == [
+    assert read_events() == [
         ("sign-in", "alice", "user alice", "203.0.113.9"),
         ("sign-out", "alice", "user alice", "127.0.0.1"),
     ]
@@ -32,7 +32,7 @@ def test_who_is_turned_away_is_recorded_and_a_name_that_nobody_has_is_not_kept(c
     for username, password in (("alice", "wrong"), ("alice", factories.PASSWORD), (factories.PASSWORD, "alice")):
         assert sign_in(client, username, password).status_code == 200
     assert sign_in(client, "", "").status_code == 200
-    assert told() == [
+    assert read_events() == [
         ("sign-in-failed", "", "user alice", "203.0.113.9"),
         ("sign-in-failed", "", "user alice", "203.0.113.9"),
         ("sign-in-failed", "", "a name that nobody has", "203.0.113.9"),
@@ -45,7 +45,7 @@ def test_a_changed_password_is_recorded_and_one_that_stays_is_not(client, alice)
     for former in ("wrong", factories.PASSWORD):
         data = {"old_password": former, "new_password1": new, "new_password2": new}
         client.post("/accounts/password/", data)
-    assert told() == [
+    assert read_events() == [
         ("sign-in-failed", "", "user alice", "127.0.0.1"),
         ("change-password", "alice", "user alice", "127.0.0.1"),
     ]

@@ -50,8 +50,8 @@ def test_a_time_is_told_as_people_say_it(time, words):
 
 def test_what_is_told_of_today_says_when_it_was_told_for_it_ages():
     now = NOON.astimezone(ROME)
-    told = f' data-now="{NOON.timestamp():.0f}"'
-    assert told in ui.draw_moment(at("2026-11-25 11:59:00"), now=now)
+    made_at = f' data-now="{NOON.timestamp():.0f}"'
+    assert made_at in ui.draw_moment(at("2026-11-25 11:59:00"), now=now)
     assert "data-now" not in ui.draw_moment(at("2026-11-24 11:59:00"), now=now)
     assert "data-now" not in ui.draw_moment(at("2026-11-25 11:59:00"), now=now, format="H:i")
 

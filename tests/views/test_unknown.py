@@ -116,7 +116,7 @@ def test_an_operator_says_whose_account_a_new_key_reaches(sign_in, sandbox, sett
     assert sign_in(anna).post(url, {"account": answer}).status_code == 403
     assert "Sending can&#x27;t be resumed here" in sign_in(olga).post("/key/resume/", follow=True).content.decode()
     page = sign_in(olga).get("/key/").content.decode()
-    assert all(told in page for told in (url, asked.fingerprint, asked.base_url, asked.seen_on))
+    assert all(words in page for words in (url, asked.fingerprint, asked.base_url, asked.seen_on))
     assert "Resume sending" not in page
     assert "has an API key that nobody has confirmed" in sign_in(olga).get("/unknown/").content.decode()
     assert operator_actions.count_open_decisions() == 1
