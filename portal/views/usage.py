@@ -54,8 +54,8 @@ def show(request: SignedInRequest) -> HttpResponse:
     sees_all = request.user.has_perm("portal.see_all")
     form = forms.UsageForm(request.GET, today=timezone.localdate(timezone=timezone.get_default_timezone()))
     since, until = form.period
-    used = usage.read_usage(since=since, until=until, person=None if sees_all else request.user)
-    total, columns = used.total, list(_list_columns(used.statuses, since=since, until=until))
+    days = usage.read_usage(since=since, until=until, person=None if sees_all else request.user)
+    total, columns = usage.sum_counts(counts=days.values()), list(_list_columns(days, since=since, until=until))
     link_to = partial(links.to_history, since=since, until=until)
     context = {
         "form": form,
@@ -100,14 +100,13 @@ def _is_by_week(*, since: date, until: date) -> bool:
     return (until - since).days >= _MOST_COLUMNS
 
 
-def _list_columns(statuses: Mapping[date, Mapping[str, int]], *, since: date, until: date) -> Iterator[Column]:
+def _list_columns(days: Mapping[date, usage.Numbers], *, since: date, until: date) -> Iterator[Column]:
     """One for each day, or where they are too many for each calendar week; the first and the last may be shorter."""
     by_week = _is_by_week(since=since, until=until)
     while since <= until:
         last = min(until, since + timedelta(days=6 - since.weekday())) if by_week else since
-        status: Counter[str] = Counter()
-        for day in usage.list_days(since=since, until=last):
-            status.update(statuses.get(day, {}))
+        shown = (days.get(day, {}) for day in usage.list_days(since=since, until=last))
+        status = usage.sum_counts(counts=shown)["status"]
         succeeded, failed = status[_S.SUCCEEDED], status[_S.FAILED]
         yield Column(
             label=_name_period(since=since, until=last),

@@ -210,9 +210,9 @@ def test_usage_still_counts_what_went(old, alice, settings):
         settings.TIME_ZONE = zone
         while factories.acquire_lease(name="usage").run(usage.count_days):
             pass
-        days = usage.read_days(days={day}, person=None)
+        days = usage.read_usage(since=day, until=day, person=None)
         assert days[day]["status"] == {"SUCCEEDED": 4, "FAILED": 1}
-        assert usage.read_days(days={day}, person=alice)[day]["status"] == {"SUCCEEDED": 2, "FAILED": 1}
+        assert usage.read_usage(since=day, until=day, person=alice)[day]["status"] == {"SUCCEEDED": 2, "FAILED": 1}
 
 
 def test_workspaces_stay_and_workstations_as_bare_mirrors(old):

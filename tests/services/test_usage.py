@@ -31,14 +31,14 @@ def create_some(alice, bob) -> None:
 
 def read(person=None) -> dict[date, dict[str, dict[str, int]]]:
     """The days that have something, without empty kinds."""
-    period = set(usage.list_days(since=date(2026, 3, 1), until=timezone.localdate()))
-    days = usage.read_days(days=period, person=person)
+    days = usage.read_usage(since=date(2026, 3, 1), until=timezone.localdate(), person=person)
     shown = {day: {kind: dict(values) for kind, values in counts.items() if values} for day, counts in days.items()}
     return {day: counts for day, counts in shown.items() if counts}
 
 
 def total(person=None) -> usage.Counts:
-    return usage.read_usage(since=date(2026, 3, 1), until=timezone.localdate(), person=person).total
+    days = usage.read_usage(since=date(2026, 3, 1), until=timezone.localdate(), person=person)
+    return usage.sum_counts(counts=days.values())
 
 
 def count_all(lease) -> int:

@@ -9,8 +9,7 @@ day of which requests were pruned is final: it is not counted anew, in whatever 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 
 from django.conf import settings
@@ -32,26 +31,12 @@ type Numbers = Mapping[str, Mapping[str, int]]
 type Counts = dict[str, Counter[str]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Usage:
-    """What a period's requests were: all of them, and how many there were on each day by their status."""
-
-    total: Counts
-    statuses: Mapping[date, Mapping[str, int]]
-
-
-def read_usage(*, since: date, until: date, person: models.User | None) -> Usage:
-    """The usage of a period, by one person or (None) by everybody."""
-    days = read_days(days=set(list_days(since=since, until=until)), person=person)
-    statuses = {day: counts.get("status", {}) for day, counts in days.items()}
-    return Usage(total=sum_counts(counts=days.values()), statuses=statuses)
-
-
-def read_days(*, days: Collection[date], person: models.User | None) -> dict[date, Numbers]:
-    """The counts of each of the days that has any, by one person or (None) by everybody.
+def read_usage(*, since: date, until: date, person: models.User | None) -> dict[date, Numbers]:
+    """The counts of each day of the period that has any, by one person or (None) by everybody.
 
     A kind that has no numbers may be missing from a day.
     """
+    days = set(list_days(since=since, until=until))
     rows = models.DailyCount.objects.filter(_is_valid(), day__in=days)
     counted = set(rows.filter(person=None).values_list("day", flat=True))
     found: dict[date, Numbers] = dict(rows.filter(person=person, day__in=counted).values_list("day", "counts"))
