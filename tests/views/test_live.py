@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 from html import unescape
 
 import pytest
@@ -60,20 +61,13 @@ def change_workstation() -> None:
     models.Workstation.objects.update(raw='{"status": "odd"}', status="odd")
 
 
-def see_worker() -> None:
-    workers.note_worker(name="w")
-
-
-PARTS = [
-    ("/", change_request),
-    ("/requests/", change_request),
-    ("/requests/{number}/", change_request),
-    ("/key/", see_worker),
-    ("/failures/", pause_key),
-]
-
-
-@pytest.mark.parametrize(("path", "change"), PARTS)
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        *((path, change_request) for path in ("/", "/requests/", "/requests/{number}/")),
+        *(("/key/", partial(workers.note_worker, name="w")), ("/failures/", pause_key)),
+    ],
+)
 def test_a_poll_without_news_is_empty_and_one_with_news_brings_the_part(sign_in, alice, path, change):
     number = factories.submit(alice).pk
     browser = sign_in(alice)
@@ -188,9 +182,11 @@ def test_the_history_keeps_the_rows_that_it_shows(sign_in, alice, bob):
     assert list(odd.context["rows"]) == []
 
 
-def test_whoever_waits_at_the_end_of_the_queue_asks_seldom(sign_in, alice):
-    numbers = [factories.submit(alice).pk for _ in range(30)]
+def test_whoever_waits_at_the_end_of_the_queue_asks_seldom_and_so_does_home_without_any(sign_in, alice):
     browser = sign_in(alice)
+    assert browser.get("/").context["live"].pause == 15
+    numbers = [factories.submit(alice).pk for _ in range(30)]
+    assert browser.get("/").context["live"].pause == 5
     pauses = [browser.get(f"/requests/{number}/").context["live"].pause for number in (*numbers[:4], numbers[-1])]
     assert pauses == [2, 3, 3, 4, 17]
 
@@ -259,13 +255,6 @@ def test_the_more_are_being_sent_the_less_often_each_page_asks(sign_in, alice):
     for count, seconds in ((15, 0.32), (30, 0.62), (60, 1.2)):
         models.Request.objects.filter(pk__in=numbers[:count]).update(status="SENDING")
         assert read_soon(browser, numbers[0]) == seconds
-
-
-def test_home_asks_seldom_while_nothing_is_under_way(sign_in, alice):
-    browser = sign_in(alice)
-    assert browser.get("/").context["live"].pause == 15
-    factories.submit(alice)
-    assert browser.get("/").context["live"].pause == 5
 
 
 @pytest.mark.parametrize(

@@ -54,10 +54,9 @@ def test_a_bad_form_comes_back_with_words_beside_the_field(sign_in, alice, chang
     assert models.Request.objects.count() == 0
 
 
-@pytest.mark.parametrize("submission", ["", "17"])
-def test_a_form_whose_number_is_bad_gets_a_new_one_and_then_works(sign_in, alice, submission):
+def test_a_form_whose_number_is_bad_gets_a_new_one_and_then_works(sign_in, alice):
     browser = sign_in(alice)
-    form = browser.post(NEW, factories.fill_form(submission=submission, note="kept")).context["form"]
+    form = browser.post(NEW, factories.fill_form(submission="17", note="kept")).context["form"]
     assert form["note"].value() == "kept"
     assert browser.post(NEW, factories.fill_form(submission=form["submission"].value())).status_code == 302
 

@@ -68,13 +68,6 @@ def test_one_that_waits_is_not_several(sign_in, alice, olga):
     assert "1 requests" not in page
 
 
-@pytest.mark.parametrize(("days", "unit"), [(90, "day"), (365, "week")])
-def test_the_chart_of_usage_says_what_its_columns_are(sign_in, alice, days, unit):
-    page = read(sign_in(alice), f"/usage/?days={days}")
-    assert page.count(f"Requests by {unit}") == 2
-    assert page.count("Requests by") == 2
-
-
 def test_what_takes_no_second_takes_less_than_one(sign_in, alice, olga):
     account = accounts.get_current_account()
     for _ in range(20):
