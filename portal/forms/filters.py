@@ -260,7 +260,7 @@ class RequestFilterForm(ListFilterForm, PeriodForm):
         return words
 
 
-class UsageForm(forms.Form):
+class UsageForm(PeriodForm):
     """Chooses a period: the last days up to today, or from one day to another. None is the last 30 days."""
 
     PERIODS = (7, 30, 90, 365)
@@ -273,8 +273,8 @@ class UsageForm(forms.Form):
         widget=forms.HiddenInput,
         error_messages={"invalid_choice": _("Choose the last 7, 30, 90 or 365 days, or name two days.")},
     )
-    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    since = choose_day(_("From"))
+    until = choose_day(_("To"))
 
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -295,7 +295,7 @@ class UsageForm(forms.Form):
         return 0 if self.cleaned_data["since"] else int(self.cleaned_data["days"] or self.DEFAULT)
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
+        cleaned = super().clean()
         since, until = cleaned.get("since"), cleaned.get("until")
         if "since" in self.errors or "until" in self.errors:
             return cleaned
@@ -305,8 +305,6 @@ class UsageForm(forms.Form):
             self.add_error("until", _("This day is in the future."))
         elif since and since > self.today:
             self.add_error("since", _("This day is in the future."))
-        elif since and until and until < since:
-            self.add_error("until", _("The last day must not be before the first."))
         elif since and ((until or self.today) - since).days >= self.LONGEST:
             self.add_error("since", _("A period can be two years at most."))
         return cleaned

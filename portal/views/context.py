@@ -1,5 +1,6 @@
 """What every page shows: the theme, whether the sandbox is in use, and a pause of the key."""
 
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import cast
 
@@ -38,7 +39,7 @@ def _offers_zone(request: HttpRequest) -> bool:
     return user is not None and user.is_authenticated and not user.time_zone and not is_choosing
 
 
-def _list_navigation(request: HttpRequest) -> list[navigation.Entry]:
+def _list_navigation(request: HttpRequest) -> Iterator[tuple[str, str, str, int]]:
     match = request.resolver_match
     user = cast(models.User, request.user)  # the template asks only where somebody is signed in
     return navigation.list_entries(user=user, here=match.url_name or "" if match else "")

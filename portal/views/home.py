@@ -28,15 +28,7 @@ _MOST_RUNNING, _MOST_RECENT, _MOST_URGENT, _MOST_AGAIN = 20, 30, 3, 3
 _STALE = timedelta(days=7)  # what is that old asks for nothing any more
 _States = models.Request.Status
 
-
-@dataclass(frozen=True, kw_only=True)
-class Urgent:
-    """A request that asks something of its requester: what happened, and the words and the link of what to do."""
-
-    request: models.Request
-    words: failures.Words
-    action: str
-    link: str
+type Urgent = tuple[models.Request, failures.Words, str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,14 +100,14 @@ def _list_failed(recent: Iterable[models.Request]) -> list[models.Request]:
 
 
 def _describe_urgent(portal_request: models.Request) -> Urgent:
+    """What happened, and the words and the link of what its requester can do."""
     failure, again = portal_request.failure_row, f"{reverse('request_new')}?again={portal_request.pk}"
     if portal_request.status == _States.FAILED and failure and not failure.may_exist:
         # The form leaves a workspace that was refused empty.
         action = _("Try again with a new workspace") if failure.refuses_workspace else _("Request again")
-        return Urgent(request=portal_request, words=failure.title, action=action, link=again)
+        return portal_request, failure.title, action, again
     words = failure.title if failure and portal_request.status == _States.FAILED else _("You need to decide")
-    link = reverse("request_detail", args=[portal_request.pk])
-    return Urgent(request=portal_request, words=words, action=_("Open request"), link=link)
+    return portal_request, words, _("Open request"), reverse("request_detail", args=[portal_request.pk])
 
 
 def list_released(*, found: HomePage, user: models.User) -> list[tuple[models.Event, models.Request]]:

@@ -136,7 +136,7 @@ def _describe_page(request: SignedInRequest, *, refusal: review_rows.Refusal | N
         for cases in (found.needing, found.checking)
     )
     orphans = [review_rows.describe_orphan(row, user=user, refusal=refusal) for row in found.orphans]
-    unassigned = _cut(orphans, waiting=[row for row in orphans if row.workstation.release_requested_at is None])
+    unassigned = _cut(orphans, count=sum(row.release_requested_at is None for row in found.orphans))
     left = submitters.list_left_workstations(account=account).select_related("request__requester", "workspace")
     scans = models.Scan.objects.filter(account=account, ended_at__isnull=False)
     last_scans = list(scans.order_by("-id")[:_LAST_SCANS])
@@ -158,7 +158,7 @@ def _describe_page(request: SignedInRequest, *, refusal: review_rows.Refusal | N
     }
 
 
-def _cut[T](rows: Sequence[T], *, waiting: Sequence[T] | None = None) -> _Section[T]:
-    """As many as a page has; `waiting`: those that are counted, where that is not all."""
-    count = len(rows if waiting is None else waiting)
+def _cut[T](rows: Sequence[T], *, count: int | None = None) -> _Section[T]:
+    """As many as a page has; `count`: how many wait, where these are not all."""
+    count = len(rows) if count is None else count
     return _Section(rows=rows[: review.MOST], count=f"{review.MOST}+" if count > review.MOST else str(count))

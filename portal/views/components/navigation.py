@@ -1,24 +1,12 @@
 """The entries of the bar, which differ by what somebody is here for."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from portal import models
 from portal.services.reconciliation import operator_actions
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """`current` is the value of aria-current: "page" on the page itself, "true" on one below it."""
-
-    words: str
-    link: str
-    current: str
-    count: int = 0
-
 
 # What lies below an entry: names of addresses.
 _BELOW = {
@@ -31,9 +19,14 @@ _BELOW = {
 }
 
 
-def list_entries(*, user: models.User, here: str) -> list[Entry]:
-    """The entries for a person on the page whose address has the name `here`. One query more for an operator."""
-    return [_make_entry(words, name, here=here, count=count) for words, name, count in _choose(user)]
+def list_entries(*, user: models.User, here: str) -> Iterator[tuple[str, str, str, int]]:
+    """The entries for a person on the page whose address has the name `here`. One query more for an operator.
+
+    Words, the link, the value of aria-current ("page" on the page itself, "true" on one below it), and what waits.
+    """
+    for words, name, count in _choose(user):
+        current = "page" if here == name else "true" if here in _BELOW.get(name, ()) else ""
+        yield words, reverse(name), current, count
 
 
 def _choose(user: models.User) -> Iterator[tuple[str, str, int]]:
@@ -52,8 +45,3 @@ def _choose(user: models.User) -> Iterator[tuple[str, str, int]]:
     elif sees_all:
         yield _("Audit log"), "admin:index", 0
     yield _("Help"), "failure_list", 0
-
-
-def _make_entry(words: str, name: str, *, here: str, count: int) -> Entry:
-    current = "page" if here == name else "true" if here in _BELOW.get(name, ()) else ""
-    return Entry(words=words, link=reverse(name), current=current, count=count)

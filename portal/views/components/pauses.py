@@ -1,7 +1,6 @@
 """The last pauses of the key, from the audit log, and what to tell who can end one."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
@@ -14,22 +13,10 @@ _LOOKED_AT = 50  # events of each verb; few are of other accounts' keys
 _VERBS = (Verb.PAUSE, Verb.RESUME)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pause:
-    """`event`: its beginning. `ended_at` is empty while it lasts; `ended_by` where nobody but the portal ended it."""
-
-    event: models.Event
-    cause: str
-    ended_at: datetime | None
-    ended_by: str
-
-    @property
-    def seconds(self) -> float | None:
-        return round((self.ended_at - self.event.at).total_seconds(), 1) if self.ended_at else None
-
-
-def read_pauses(*, key: models.Key) -> list[Pause]:
+def read_pauses(*, key: models.Key) -> list[dict[str, object]]:
     """The key's last pauses, newest first. Two queries.
+
+    `event`: its beginning. `ended_at` is empty while it lasts; `ended_by` where nobody but the portal ended it.
 
     Each by its verb alone: PostgreSQL takes verb and key for independent, and would sort all pauses that ever were.
     """
@@ -39,7 +26,7 @@ def read_pauses(*, key: models.Key) -> list[Pause]:
     return list(_pair(own, is_paused=key.is_paused))[:_MOST]
 
 
-def _pair(events: Iterable[models.Event], *, is_paused: bool) -> Iterable[Pause]:
+def _pair(events: Iterable[models.Event], *, is_paused: bool) -> Iterable[dict[str, object]]:
     """A pause ends at its time, or with an earlier event that resumes sending. Replaced ones are left out."""
     newer: models.Event | None = None
     for event in events:
@@ -49,7 +36,8 @@ def _pair(events: Iterable[models.Event], *, is_paused: bool) -> Iterable[Pause]
             if (until := event.detail.get("until")) and (newer or not is_paused):
                 ends.append((datetime.fromisoformat(until), ""))
             ended_at, ended_by = min(ends, default=(None, ""))
-            yield Pause(event=event, cause=cause, ended_at=ended_at, ended_by=ended_by)
+            seconds = round((ended_at - event.at).total_seconds(), 1) if ended_at else None
+            yield {"event": event, "cause": cause, "ended_at": ended_at, "ended_by": ended_by, "seconds": seconds}
         newer = event
 
 

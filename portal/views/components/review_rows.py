@@ -1,6 +1,6 @@
 """The rows of the page "Needs review": what is known, what can be said of it now, and what follows from that."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,7 +20,6 @@ _LONGEST = 60  # characters of what AgentStation says, in a list
 _CLOCK, _MOMENT = "H:i T", "j M, H:i:s T"
 
 type Data = Mapping[str, object] | None
-type Facts = Iterable[tuple[str, str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,29 +47,21 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What a person may decide about. `decision` only for who may, and while it is open."""
+    """What a person may decide about: the case of an unknown request, or an unassigned workstation.
+
+    `decision` only for who may, and while it is open. Of a request `expectation` says since when it waits, or until
+    when, and `facts` what is known, with labels.
+    """
 
     decision: Decision | None
+    case: review.Case | None = None
+    workstation: models.Workstation | None = None
+    expectation: str = ""
+    facts: Sequence[tuple[str, str]] = ()
 
     @property
     def is_refused(self) -> bool:
         return self.decision is not None and self.decision.form.is_bound
-
-
-@dataclass(frozen=True, kw_only=True)
-class RequestRow(Row):
-    """An unknown request. `expectation`: since when it waits, or until when; `facts`: what is known, with labels."""
-
-    case: review.Case
-    expectation: str
-    facts: Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkstationRow(Row):
-    """An unassigned workstation."""
-
-    workstation: models.Workstation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +85,10 @@ def make_request_form(*, user: models.User, portal_request: models.Request, data
     )
 
 
-def describe_request(case: review.Case, *, user: models.User, now: datetime, refusal: Refusal | None) -> RequestRow:
+def describe_request(case: review.Case, *, user: models.User, now: datetime, refusal: Refusal | None) -> Row:
     expectation = _describe_expectation(case, now=now)
     may_decide = user.has_perm("portal.close_request")
-    return RequestRow(
+    return Row(
         case=case,
         expectation=expectation,
         facts=[*_list_facts(case)],
@@ -117,32 +108,25 @@ def _describe_expectation(case: review.Case, *, now: datetime) -> str:
     return _("It takes longer than usual.")
 
 
-def _list_facts(case: review.Case) -> Facts:
+def _list_facts(case: review.Case) -> Iterator[tuple[str, str]]:
     """What happened to the request, and what has been found since."""
     if case.attempt is None:
         return
-    yield _("Sent"), _describe_sending(case, attempt=case.attempt)
-    if not case.was_restored:
-        yield _("Outcome"), _describe_outcome(case.attempt)
-    late = getattr(case.attempt, "late_response", None)
+    attempt = case.attempt
+    if case.was_restored:
+        yield _("Sent"), _("Not known: the database was restored from a backup")
+    else:
+        values = {"when": _say(attempt.claimed_at, _MOMENT), "number": attempt.number}
+        yield _("Sent"), _("%(when)s, attempt %(number)s") % values
+        title = attempt.failure_row.title if attempt.failure_row else attempt.failure
+        codes = [attempt.failure, f"HTTP {attempt.http_status}" if attempt.http_status else ""]
+        yield _("Outcome"), f"{title} ({', '.join(filter(None, codes))})"
+    late = getattr(attempt, "late_response", None)
     if late is not None:
         yield _("Late response"), f"{_say(late.came_at, _MOMENT)}: {late.words or late.get_outcome_display()}"
     yield _("Complete scans since then"), _describe_scans(case.scans)
     found = "; ".join(_describe_candidate(one) for one in case.possible)
     yield _("May have been created for it"), found or _("No workstation that AgentStation lists")
-
-
-def _describe_sending(case: review.Case, *, attempt: models.Attempt) -> str:
-    if case.was_restored:
-        return _("Not known: the database was restored from a backup")
-    values = {"when": _say(attempt.claimed_at, _MOMENT), "number": attempt.number}
-    return _("%(when)s, attempt %(number)s") % values
-
-
-def _describe_outcome(attempt: models.Attempt) -> str:
-    title = attempt.failure_row.title if attempt.failure_row else attempt.failure
-    codes = [attempt.failure, f"HTTP {attempt.http_status}" if attempt.http_status else ""]
-    return f"{title} ({', '.join(code for code in codes if code)})"
 
 
 def _describe_scans(scans: Sequence[models.Scan]) -> str:
@@ -220,11 +204,11 @@ def make_orphan_form(*, workstation: models.Workstation, data: Data = None) -> f
     return forms.OrphanForm(data, auto_id=f"workstation-{workstation.pk}-%s")
 
 
-def describe_orphan(workstation: models.Workstation, *, user: models.User, refusal: Refusal | None) -> WorkstationRow:
+def describe_orphan(workstation: models.Workstation, *, user: models.User, refusal: Refusal | None) -> Row:
     is_open = workstation.release_requested_at is None and not workstation.is_nameless
     may_decide = is_open and user.has_perm("portal.close_request")
     decision = _ask_about_orphan(workstation, refusal=refusal) if may_decide else None
-    return WorkstationRow(workstation=workstation, decision=decision)
+    return Row(workstation=workstation, decision=decision)
 
 
 def _ask_about_orphan(workstation: models.Workstation, *, refusal: Refusal | None) -> Decision | None:
