@@ -1,10 +1,11 @@
-"""Triggers, written for both databases from one description: django-pgtrigger writes PostgreSQL's alone."""
+"""Triggers that refuse a write, for both databases from one description: django-pgtrigger writes PostgreSQL's alone."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+_PREFIX = "portal_"  # of all our own, and of those that former versions made
 _READ = {
     "sqlite": "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'",
     # Whether it fires at all tells before the body.
@@ -15,82 +16,74 @@ _READ = {
 }
 
 
-_DROP = {"sqlite": "DROP TRIGGER {name}", "postgresql": "DROP TRIGGER {name} ON {table}"}
-_REFUSE = {
-    "sqlite": "SELECT RAISE(ABORT, '{words}')",
-    "postgresql": "RAISE EXCEPTION '{words}' USING ERRCODE = 'integrity_constraint_violation'",
-}
-
-
 @dataclass(frozen=True, kw_only=True)
-class Trigger:
-    """Runs `statement` for each row where the condition holds, before or after `act` on the table.
+class Rule:
+    """Refuses `act` (UPDATE, DELETE, or PostgreSQL's TRUNCATE, which has no rows) on a table where the condition holds;
+    empty: always. `OLD` and `NEW` are the row before and after."""
 
-    `OLD` and `NEW` are the row before and after. The act is INSERT, DELETE, UPDATE, UPDATE OF some columns, or
-    PostgreSQL's TRUNCATE, which has no rows.
-    """
-
-    name: str
     table: str
     act: str
-    statement: str
-    is_before: bool
     condition: str = ""
 
+    @property
+    def name(self) -> str:
+        """The name of its trigger."""
+        return f"{_PREFIX}keep_{self.table.removeprefix('portal_')}_{self.act.lower()}"
+
     def write(self) -> list[str]:
-        """The SQL statements that create the trigger."""
-        head = f"CREATE TRIGGER {self.name} {'BEFORE' if self.is_before else 'AFTER'} {self.act} ON {self.table}"
+        """The SQL statements that create its trigger."""
+        head = f"CREATE TRIGGER {self.name} BEFORE {self.act} ON {self.table}"
         if connection.vendor == "sqlite":
             when = f" WHEN {self.condition}" if self.condition else ""
-            return [f"{head}{when} BEGIN {self.statement}; END"]
+            return [f"{head}{when} BEGIN SELECT RAISE(ABORT, '{self._words}'); END"]
         each = "STATEMENT" if self.act == "TRUNCATE" else "ROW"
         made = f"CREATE OR REPLACE FUNCTION {self.name}() RETURNS trigger LANGUAGE plpgsql"
         return [f"{made} AS $body${self._write_body()}$body$", f"{head} FOR EACH {each} EXECUTE FUNCTION {self.name}()"]
 
     def _write_body(self) -> str:
-        done = f"IF {self.condition} THEN {self.statement}; END IF;" if self.condition else f"{self.statement};"
-        row = "NULL" if not self.is_before else "OLD" if self.act == "DELETE" else "NEW"
-        return f" BEGIN {done} RETURN {row}; END "
+        refusal = f"RAISE EXCEPTION '{self._words}' USING ERRCODE = 'integrity_constraint_violation';"
+        done = f"IF {self.condition} THEN {refusal} END IF;" if self.condition else refusal
+        return f" BEGIN {done} RETURN {'OLD' if self.act == 'DELETE' else 'NEW'}; END "
+
+    @property
+    def _words(self) -> str:
+        return f"{self.act} of {self.table} is refused: the audit log is append-only"
 
     def describe(self) -> str:
-        """What the database tells of it while it is as it must be."""
+        """What the database tells of its trigger while that is as it must be."""
         return self.write()[0] if connection.vendor == "sqlite" else f"O {self._write_body()}"
 
 
-def refuse(words: str) -> str:
-    """The statement that ends whatever was tried, with these words."""
-    return _REFUSE[connection.vendor].format(words=words)
-
-
 @transaction.atomic
-def install_triggers(*, triggers: Sequence[Trigger], prefix: str) -> None:
-    """Put all whose names begin so as they must be. Nothing where the tables are not all there yet."""
-    if not {trigger.table for trigger in triggers} <= set(connection.introspection.table_names()):
+def install_triggers(*, rules: Sequence[Rule]) -> None:
+    """Put our triggers as they must be. Nothing where the tables are not all there yet."""
+    if not {rule.table for rule in rules} <= set(connection.introspection.table_names()):
         return
-    remove_triggers(prefix=prefix)
+    remove_triggers()
     with connection.cursor() as cursor:
-        for trigger in triggers:
-            for statement in trigger.write():
+        for rule in rules:
+            for statement in rule.write():
                 cursor.execute(statement)
 
 
 @transaction.atomic
-def remove_triggers(*, prefix: str) -> None:
-    """Take them away: before a migration on SQLite, which cannot rebuild a table that a trigger names."""
+def remove_triggers() -> None:
+    """Take ours away: before a migration on SQLite, which cannot rebuild a table that a trigger names."""
     with connection.cursor() as cursor:
         for name, table in _read_present():
-            if name.startswith(prefix):
-                cursor.execute(_DROP[connection.vendor].format(name=name, table=table))
+            if name.startswith(_PREFIX):
+                on_table = f" ON {table}" if connection.vendor == "postgresql" else ""
+                cursor.execute(f"DROP TRIGGER {name}{on_table}")
 
 
-def find_faults(*, triggers: Iterable[Trigger]) -> list[str]:
-    """Which are missing, or other than they must be, as sentences."""
+def find_faults(*, rules: Iterable[Rule]) -> list[str]:
+    """Whose triggers are missing, or other than they must be, as sentences."""
     present, faults = _read_present(), []
-    for trigger in triggers:
-        if (place := (trigger.name, trigger.table)) not in present:
-            faults.append(f"The trigger {trigger.name} is missing.")
-        elif present[place] != trigger.describe():
-            faults.append(f"The trigger {trigger.name} is not as the portal made it.")
+    for rule in rules:
+        if (place := (rule.name, rule.table)) not in present:
+            faults.append(f"The trigger {rule.name} is missing.")
+        elif present[place] != rule.describe():
+            faults.append(f"The trigger {rule.name} is not as the portal made it.")
     return faults
 
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from portal.services.audit import protection, seals
+from portal.db import triggers
+from portal.services.audit import seals
 from tests import factories
 from tests.admin import rows
 from tests.audit.conftest import make_seal  # noqa: F401 (a fixture)
@@ -70,7 +71,7 @@ def test_an_auditor_takes_the_newest_seal_as_a_checkpoint(anna, alice, seal, sig
 
 def test_a_record_that_is_not_protected_is_said(read):
     assert "its triggers are all in place" in read()
-    protection.remove_triggers()
+    triggers.remove_triggers()
     words = read()
     assert "must run manage.py migrate" in words
     assert "The trigger portal_keep_event_update is missing." in words

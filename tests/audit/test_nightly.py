@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 
 from portal import models
-from portal.db import clock
-from portal.services.audit import nightly, protection
+from portal.db import clock, triggers
+from portal.services.audit import nightly
 from portal.services.reports import readiness
 from portal.services.runtime import leases
 from tests import factories
@@ -75,7 +75,7 @@ def test_what_the_page_keeps_is_bounded(record, monkeypatch):
 
 
 def test_a_trigger_that_is_missing_is_a_finding(record):
-    protection.remove_triggers()
+    triggers.remove_triggers()
     check()
     assert "The trigger portal_keep_event_update is missing." in models.LogCheck.objects.get().findings
 

@@ -9,9 +9,10 @@ from django.core.management import CommandError, call_command
 from django.db import close_old_connections, connection, transaction
 
 from portal import models
+from portal.db import triggers
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import keys, protection, seals
+from portal.services.audit import keys, seals
 from portal.services.runtime import leases
 from tests import factories
 from tests.audit.conftest import find, find_in_chain
@@ -214,7 +215,7 @@ def test_a_missing_key_is_no_tampering(record, settings, tmp_path):
 
 
 def test_a_record_without_its_triggers_is_not_well(record, capsys):
-    protection.remove_triggers()
+    triggers.remove_triggers()
     with pytest.raises(CommandError, match=r"would not refuse it: run .manage.py migrate") as raised:
         call_command("verify_audit")
     assert raised.value.returncode == 1

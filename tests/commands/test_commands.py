@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from portal import models
+from portal.db import triggers
 from portal.local import launcher
 from portal.management.commands import run_local
 from portal.sandbox import server
@@ -49,7 +50,7 @@ def test_work_works_until_it_is_stopped(sandbox, alice, monkeypatch):
 
 @pytest.mark.django_db
 def test_no_worker_starts_on_a_record_that_is_not_protected():
-    protection.remove_triggers()
+    triggers.remove_triggers()
     with pytest.raises(CommandError, match="puts the triggers of the audit log back"):
         call_command("work")
 

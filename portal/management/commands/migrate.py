@@ -35,7 +35,7 @@ class Command(migrate.Command):
                 " more: set it aside with its audit key, and begin with a new one."
             )
         if connection.vendor == "sqlite":
-            triggers.remove_triggers(prefix="portal_")
+            triggers.remove_triggers()
         before = _describe_groups()
         super().handle(*args, **options)
         protection.install_triggers()

@@ -4,39 +4,17 @@ They hold for whoever writes: the portal, a shell, psql. Each rule is one condit
 SQL that SQLite and PostgreSQL share; `OLD` and `NEW` are the row before and after.
 """
 
-from dataclasses import dataclass
-
 from django.db import connection
 
 from portal import models
 from portal.db import triggers
+from portal.db.triggers import Rule
 
-_PREFIX = "portal_keep_"
 _MOST_NUMBERS = 1000  # that are taken, or left out, at once
 _CONTAINS = {
     "sqlite": "{row} IN (SELECT value FROM json_each(t.ids))",
     "postgresql": "t.ids @> to_jsonb({row})",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """Refuses `act` (UPDATE, DELETE or TRUNCATE) on a table where the condition holds; empty: always."""
-
-    table: str
-    act: str
-    condition: str = ""
-
-    def make_trigger(self) -> triggers.Trigger:
-        """The trigger that refuses it."""
-        return triggers.Trigger(
-            name=f"{_PREFIX}{self.table.removeprefix('portal_')}_{self.act.lower()}",
-            table=self.table,
-            act=self.act,
-            condition=self.condition,
-            is_before=True,
-            statement=triggers.refuse(f"{self.act} of {self.table} is refused: the audit log is append-only"),
-        )
 
 
 def list_rules() -> list[Rule]:
@@ -93,18 +71,9 @@ def _is_named(kind: str, row: str) -> str:
 
 def install_triggers() -> None:
     """Put the triggers back as they must be. Nothing where the tables are not all there yet."""
-    triggers.install_triggers(triggers=_list_triggers(), prefix=_PREFIX)
-
-
-def remove_triggers() -> None:
-    """Take them away: before a migration on SQLite."""
-    triggers.remove_triggers(prefix=_PREFIX)
+    triggers.install_triggers(rules=list_rules())
 
 
 def find_faults() -> list[str]:
     """What is missing or other than it must be, as sentences; empty where the audit log is protected."""
-    return triggers.find_faults(triggers=_list_triggers())
-
-
-def _list_triggers() -> list[triggers.Trigger]:
-    return [rule.make_trigger() for rule in list_rules()]
+    return triggers.find_faults(rules=list_rules())
