@@ -21,7 +21,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 
 from portal import models
-from portal.services.audit import request_context
+from portal.services import audit
 from portal.services.people import refusals, sessions
 from portal.services.runtime import limits
 from portal.web import client_address, sessionstore
@@ -201,7 +201,7 @@ class OriginMiddleware(_Middleware):
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         number = find_id(request)
-        with request_context.acting_from(address=client_address.find_address(request), http_request=number):
+        with audit.acting_from(address=client_address.find_address(request), http_request=number):
             response = self.get_response(request)
         response.headers["X-Request-ID"] = number
         return response

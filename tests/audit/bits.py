@@ -24,7 +24,7 @@ def flip_columns(
     done = 0
     while done < bits:
         number, name = chance.choice(ids), chance.choice(names)
-        column = canonical.find_field(model=model, name=name).column
+        column: str = model._meta.get_field(name).column  # type: ignore[union-attr, assignment]
         stored = _read(model, number, f'"{column}"')
         was = _read_canonical(model, number, name)
         if was in (None, "", b"") or not _write(model, number, column, _flip(stored, chance)):
@@ -46,9 +46,8 @@ def _read(model: type[Model], number: int, column: str) -> Any:
 
 
 def _read_canonical(model: type[Model], number: int, name: str) -> Any:
-    key = model._meta.pk.attname
-    (row,) = canonical.read_rows(model=model, names=(key, name), where=f"{key} = %s", values=[number])
-    return row[1]
+    ((value,),) = canonical.read_rows(rows=model._base_manager.filter(pk=number), names=[name])
+    return value
 
 
 def _flip(value: object, chance: random.Random) -> object:

@@ -12,7 +12,7 @@ from portal import models
 from portal.db import triggers
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import keys, seals
+from portal.services.audit import seals, signatures
 from portal.services.runtime import leases
 from tests import factories
 from tests.audit.conftest import find, find_in_chain
@@ -78,11 +78,11 @@ def test_verifying_says_what_is_well_and_what_is_not_sealed_yet(record, capsys):
 
 
 def test_a_new_key_seals_on_and_the_former_checks_what_it_sealed(record, seal, settings):
-    former = keys.get_key().id
+    former = signatures.get_key().id
     settings.PORTAL_AUDIT_KEY = "another-audit-key-" + "y" * 32  # SECRET_KEY, which stood for it, is still known
     add_event()
     seal()
-    assert models.Seal.objects.latest("number").key_id == keys.get_key().id != former
+    assert models.Seal.objects.latest("number").key_id == signatures.get_key().id != former
     assert find() == []
 
     settings.PORTAL_AUDIT_KEY_OLD = [settings.PORTAL_AUDIT_KEY, settings.SECRET_KEY]
@@ -99,7 +99,7 @@ def test_a_new_key_seals_on_and_the_former_checks_what_it_sealed(record, seal, s
 
 
 def test_without_the_key_of_the_newest_seal_nothing_starts(record, settings, client):
-    missing = keys.get_key().id
+    missing = signatures.get_key().id
     settings.SECRET_KEY = "another-secret-key-" + "x" * 50
     with pytest.raises(CommandError, match=f"with the audit key {missing}, which is not set") as raised:
         call_command("work")
@@ -110,7 +110,7 @@ def test_without_the_key_of_the_newest_seal_nothing_starts(record, settings, cli
 
 
 def test_the_id_of_a_key_tells_nothing_and_its_secret_is_not_shown(settings):
-    key = keys.get_key()
+    key = signatures.get_key()
     assert len(key.id) == 8
     assert key.secret.hex() not in repr(key)
     assert repr(key.secret) not in repr(key)

@@ -11,7 +11,7 @@ from portal import models
 from portal.models.canonical_json import write_json
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.audit import events, keys, reading, report, seals, verify
+from portal.services.audit import events, reading, report, seals, signatures, verify
 from tests import factories
 from tests.audit.bits import flip_columns
 from tests.audit.conftest import find, find_in_chain, tamper
@@ -325,7 +325,7 @@ def test_what_is_signed_is_all_of_an_event(record):
     event = next(reading.walk_events(after=record[0].pk))
     assert event.describe().keys() == names | {"changes"}
     assert event.signature == models.Event.objects.get(pk=event.id).signature
-    assert event.signature.startswith(keys.get_key().id)
+    assert event.signature.startswith(signatures.get_key().id)
 
 
 # --- A hundred single bits ---

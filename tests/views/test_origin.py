@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 from django.test import RequestFactory
 
 from portal import models
-from portal.services.audit import request_context
+from portal.services.audit import events
 from portal.web import client_address, middleware
 from tests import factories
 
@@ -42,7 +42,7 @@ def test_an_act_is_recorded_with_its_address_and_what_the_portal_does_without(sa
     sign_in(alice).post(f"/requests/{portal_request.pk}/cancel/", REMOTE_ADDR="203.0.113.9")
     addresses = dict(models.Event.objects.values_list("verb", "address"))
     assert (addresses["submit"], addresses["cancel"]) == ("", "203.0.113.9")
-    assert request_context.get_origin() == request_context.Origin()
+    assert events._ORIGIN.get() == events.Origin()
 
 
 @pytest.mark.parametrize(

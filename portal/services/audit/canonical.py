@@ -1,7 +1,6 @@
 """The canonical form: how what is signed is written down, byte by byte. docs/audit-log.md.
 
-Both databases give the same form. It is read with SQL of our own, not with the ORM: what is signed is what is stored,
-not what Django makes of it, and a table of millions is read in seconds.
+Both databases give the same form, of what is stored and not of what Django makes of it.
 """
 
 import json
@@ -11,75 +10,54 @@ from typing import Any
 from uuid import UUID
 
 from django.db import DatabaseError, connection
-from django.db.models import Model
+from django.db.models import F, Func, QuerySet, TextField
 
-type Row = list[Any]
+type Row = Sequence[Any]
 
-_TIME_WITHOUT_FRACTION = 19  # characters
+_AS_STORED = "%(expressions)s"
+_FORMS = {
+    "sqlite": {
+        "": f"+{_AS_STORED}",  # an expression has no type of its own, by which a value would be made another
+        # A time without a fraction has 19 characters.
+        "DateTimeField": f"{_AS_STORED} || CASE length({_AS_STORED}) WHEN 19 THEN '.000000' ELSE '' END",
+    },
+    "postgresql": {
+        "": _AS_STORED,
+        "DateTimeField": f"to_char({_AS_STORED} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
+        f" || CASE WHEN {_AS_STORED} < '0001-01-02Z' THEN ' BC' ELSE '' END",
+        "UUIDField": f"replace({_AS_STORED}::text, '-', '')",
+        "JSONField": f"{_AS_STORED}::text",
+    },
+}
 
 
-def read_rows(
-    *,
-    model: type[Model],
-    names: Sequence[str],
-    where: str = "true",
-    values: Sequence[object] = (),
-    order: str = "",
-    limit: int | None = None,
-) -> list[Row]:
-    """Rows with these columns in canonical form, by the first of them. `where` is SQL of ours with a placeholder for
-    each of the values."""
-    fields = [find_field(model=model, name=name) for name in names]
-    columns = ", ".join(_select(field) for field in fields)
-    sql = f"SELECT {columns} FROM {model._meta.db_table} WHERE {where} ORDER BY {order or names[0]}"  # noqa: S608
-    rows = read_anyhow(read=lambda: _fetch(sql if limit is None else f"{sql} LIMIT {int(limit)}", values))
+def read_rows(*, rows: QuerySet[Any], names: Sequence[str]) -> list[Row]:
+    """These columns of the rows in canonical form."""
+    fields: list[Any] = [rows.model._meta.get_field(name) for name in names]
+    found: Any = read_anyhow(rows=rows.values_list(*map(_select, fields)))
     for place, field in enumerate(fields):
         if (read := _READERS.get(field.get_internal_type())) is not None:
-            for row in rows:
-                row[place] = read(row[place])
-    return rows
+            found = [(*row[:place], read(row[place]), *row[place + 1 :]) for row in found]
+    return found  # type: ignore[no-any-return]
 
 
-def find_field(*, model: type[Model], name: str) -> Any:
-    """The field of the column, by the name that an instance has for it."""
-    return next(field for field in model._meta.concrete_fields if field.attname == name)
-
-
-def _select(field: Any) -> str:
+def _select(field: Any) -> Func:
     """The column as both databases give it: times as text in UTC to the microsecond."""
-    column, kind = f'"{field.column}"', field.get_internal_type()
-    if connection.vendor == "sqlite":
-        if kind != "DateTimeField":
-            return f"+{column}"  # an expression has no type of its own, by which a value would be made another
-        return f"{column} || CASE length({column}) WHEN {_TIME_WITHOUT_FRACTION} THEN '.000000' ELSE '' END"
-    match kind:
-        case "DateTimeField":
-            written = f"to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
-            return f"{written} || CASE WHEN {column} < '0001-01-02Z' THEN ' BC' ELSE '' END"
-        case "UUIDField":
-            return f"replace({column}::text, '-', '')"
-        case "JSONField":
-            return f"{column}::text"
-        case _:
-            return column
+    forms = _FORMS[connection.vendor]
+    template = forms.get(field.get_internal_type(), forms[""])
+    return Func(F(field.attname), template=template, output_field=TextField())
 
 
-def _fetch(sql: str, values: Sequence[Any]) -> list[Row]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return [list(row) for row in cursor.fetchall()]
-
-
-def read_anyhow[T](*, read: Callable[[], T]) -> T:
-    """What `read` reads, though somebody may have written bytes that are no text where SQLite should have one."""
+def read_anyhow(*, rows: QuerySet[Any, Any]) -> list[Any]:
+    """The rows, though somebody may have written bytes that are no text where SQLite should have one."""
     try:
-        return read()
+        return list(rows.all())
     except DatabaseError:
         if connection.vendor != "sqlite":
             raise
     connection.connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
     try:
-        return read()
+        return list(rows.all())
     finally:
         connection.connection.text_factory = str
 
@@ -105,7 +83,7 @@ def write_time(*, time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
 
 
-def fit(*, value: Any) -> Any:
+def convert_value(*, value: Any) -> Any:
     """A value of Python's as the canonical form has it."""
     match value:
         case datetime():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from portal import models
 from portal.models.canonical_json import write_json
-from portal.services.audit import canonical, ranges, reading, stream, tombstones
+from portal.services.audit import canonical, reading, stream, tombstones
 from portal.services.audit.report import Report
 
 type _Row = tuple[int, str, str, bool]  # an event's number, digest and time, and whether it is stored or was sent
@@ -30,18 +30,18 @@ def compare_sent(*, path: Path, report: Report) -> None:
     The file has CloudEvents, one a line, or syslog's lines with them, in any order and any number of times. What is
     not sealed or not sent yet is not looked at. Raises OSError, and NothingSent.
     """
-    restores, pruned = list(_list_restores()), tombstones.list_pruned()
+    restores = list(_list_restores())
     with closing(sqlite3.connect("")) as table, path.open("rb") as file:  # "": on disk, until it is closed
         table.execute(_TABLE)
         table.executemany("INSERT OR IGNORE INTO sent VALUES (?, ?, ?)", _read_lines(file, source=stream.name_source()))
         first, last = table.execute("SELECT min(id), max(id) FROM sent").fetchone()
         if first is None:
             raise NothingSent(f"{path} has no event of this portal.")
+        table.executemany("DELETE FROM sent WHERE id BETWEEN ? AND ?", tombstones.list_pruned())
         sent = table.execute("SELECT id, digest, at, 0 FROM sent ORDER BY id")
         rows = heapq.merge(sent, _read_log(after=first - 1, until=last), key=itemgetter(0))
         for number, found in groupby(rows, key=itemgetter(0)):
-            words = _judge(list(found), restores=restores, report=report)
-            if words and not ranges.contain(ranges=pruned, number=number):
+            if words := _judge(list(found), restores=restores, report=report):
                 report.add("stream", f"event {number}", words)
 
 

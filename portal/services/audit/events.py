@@ -12,8 +12,17 @@ from portal import models
 from portal.db import numbers
 from portal.models.canonical_json import write_json
 from portal.models.event import Verb
-from portal.services.audit import canonical, changes, reading, request_context, required
+from portal.services.audit import canonical, changes, reading
 from portal.services.runtime import limits
+
+
+@dataclass(kw_only=True)
+class Origin:
+    """Where an act comes from: its address, and the id of the HTTP request; both empty for what no page did."""
+
+    address: str = ""
+    http_request: str = ""
+    is_counted: bool = False  # by the limit for acts of one person
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +33,19 @@ class _Entry:
     described: list[models.Change]
 
 
+# What needs a right, whoever does it to what, and what needs one only for what is somebody else's.
+_ALWAYS = {
+    *(Verb.SUBMIT, Verb.PAUSE, Verb.RESUME, Verb.CONFIRM_KEY, Verb.CONFIRM_DATABASE, Verb.CLEAR_SHARING, Verb.CLOSE),
+    *(Verb.ADOPT, Verb.DISOWN, Verb.LEAVE_OUT, Verb.EVIDENCE, Verb.GIVE_WORKSPACE, Verb.RELEASE_ORPHAN),
+    *(Verb.ADD_PERSON, Verb.CHANGE_PERSON, Verb.MAKE_LINK, Verb.ADD_GROUP, Verb.CHANGE_GROUP, Verb.DELETE_GROUP),
+}
+_OF_OTHERS = {Verb.CANCEL, Verb.REQUEST_CANCEL, Verb.NOT_CREATED, Verb.REQUEST_RELEASE, Verb.DECLARE_ENDED}
 # What has a limit of its own, and the end of what was counted when it began.
 _ASIDE = {Verb.OPEN_CONNECTION, Verb.END_CONNECTION, Verb.END_SESSIONS, Verb.SIGN_OUT, Verb.REFUSED}
 # A stranger at an open browser can do none of these, and must not keep its owner from them.
 _WITH_PASSWORD = {Verb.SIGN_IN, Verb.CHANGE_PASSWORD, Verb.USE_LINK, Verb.SET_UP}
 _SIGNED = {field.name for field in fields(reading.StoredEvent)} - {"signature", "changes"}
+_ORIGIN: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 (nobody changes it)
 _COLLECTED: ContextVar[list[_Entry] | None] = ContextVar("collected", default=None)
 
 
@@ -56,7 +73,7 @@ def record(
         raise RuntimeError("an event belongs into the transaction of its change")
     changed = _list_rows(target) if rows is None else rows
     described = [*changes.describe_changes(changed=changed, gone=gone, lists=lists or {}), *more]
-    source = request_context.get_origin()
+    source = _ORIGIN.get()
     event = models.Event(
         actor_id=by.pk if by else None,
         actor_name=by.get_username() if by else "",
@@ -75,6 +92,16 @@ def record(
         _write([entry])
     else:
         collected.append(entry)
+
+
+@contextmanager
+def acting_from(*, address: str, http_request: str) -> Iterator[None]:
+    """Whatever is recorded within comes from there."""
+    token = _ORIGIN.set(Origin(address=address, http_request=http_request))
+    try:
+        yield
+    finally:
+        _ORIGIN.reset(token)
 
 
 @contextmanager
@@ -106,7 +133,7 @@ def _write(entries: Sequence[_Entry]) -> None:
 
 def sign_event(*, event: models.Event, described: Sequence[models.Change]) -> None:
     """Sign an event that has its number and time, with what it changed."""
-    values = {name: canonical.fit(value=value) for name, value in event.__dict__.items() if name in _SIGNED}
+    values = {name: canonical.convert_value(value=value) for name, value in event.__dict__.items() if name in _SIGNED}
     values["detail"] = write_json(event.detail)
     stored = [reading.StoredChange(one.kind, one.row_id, one.act, write_json(one.columns)) for one in described]
     event.signature = reading.StoredEvent(**values, signature="", changes=stored).sign()
@@ -116,10 +143,18 @@ def sign_event(*, event: models.Event, described: Sequence[models.Change]) -> No
 
 def _count_act(event: models.Event, *, person: models.User) -> bool:
     """Count an act of the person, but for those aside and what needs a right: submissions, and operators' decisions."""
-    if event.verb in _ASIDE or required.needs_right(verb=event.verb, number=event.request_number, actor=person.pk):
+    if event.verb in _ASIDE or _needs_right(event, person=person):
         return False
     limits.count_one(kind=limits.SIGN_IN if event.verb in _WITH_PASSWORD else limits.ACT, person=person)
     return True
+
+
+def _needs_right(event: models.Event, *, person: models.User) -> bool:
+    """Whether an act of the person needs one, about this request: what is one's own needs none."""
+    if event.verb not in _OF_OTHERS or event.request_number is None:
+        return event.verb in _ALWAYS or event.verb in _OF_OTHERS
+    requester = models.Request.objects.filter(pk=event.request_number).values_list("requester_id", flat=True).first()
+    return requester not in (None, person.pk)  # none: it was pruned
 
 
 def _find_number(target: Model | str) -> int | None:

@@ -9,7 +9,7 @@ _SEALS = 100  # read at once
 
 def walk_log() -> Iterator[dict[str, object]]:
     """Tombstones; what stayed of pruned seals; then each seal behind its events; then the events that no seal has."""
-    yield from (stone.describe() for stone in tombstones.walk_tombstones())
+    yield from (tombstone.describe() for tombstone in tombstones.walk_tombstones())
     start = tombstones.find_start()
     number, after = start.number, reading.LOWEST
     while page := seals.read_seals(after=number, limit=_SEALS):

@@ -34,7 +34,7 @@ def check_log() -> None:
     with leases.transaction():
         check, _ = models.LogCheck.objects.update_or_create(pk=1, defaults={"begun_at": begun_at})
     renew = _make_renewal()
-    report = verify.verify_log(rows=True, on_progress=renew)
+    report = verify.verify_log(rows=True, on_step=renew)
     faults = protection.find_faults()
     check.counts = {
         "seals": report.seals,
@@ -80,11 +80,11 @@ def _is_due(check: models.LogCheck, *, now: datetime) -> bool:
     return age >= _OVERDUE or (is_night and age >= _NIGHT_LENGTH) or (is_wanted and age >= _LEAST_BETWEEN)
 
 
-def _make_renewal() -> Callable[[int, int], None]:
+def _make_renewal() -> Callable[[], None]:
     """What verifying calls at each step; raises LeaseLost to end it."""
     renewed_at = time.monotonic()
 
-    def renew(done: int, total: int) -> None:
+    def renew() -> None:
         nonlocal renewed_at
         if (now := time.monotonic()) - renewed_at >= _RENEWAL:
             leases.renew_lease()

@@ -1,7 +1,6 @@
 """Numbers in order as ranges, which take little room: [[1, 2000], [2003, 2003]]."""
 
-import bisect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 type Ranges = list[list[int]]
 
@@ -17,13 +16,6 @@ def pack(*, numbers: Iterable[int]) -> Ranges:
     return found
 
 
-def contain(*, ranges: Ranges, number: int) -> bool:
-    """Whether the number is in one of the ranges, which are in their order."""
-    place = bisect.bisect_right(ranges, number, key=lambda ends: ends[0])
-    return place > 0 and number <= ranges[place - 1][1]
-
-
-def unpack(*, ranges: Ranges) -> Iterator[int]:
+def unpack(*, ranges: Ranges) -> set[int]:
     """The numbers in the ranges."""
-    for first, last in ranges:
-        yield from range(first, last + 1)
+    return {number for first, last in ranges for number in range(first, last + 1)}

@@ -14,7 +14,7 @@ _PAGE = 1000
 _CHANGE = ("event_id", "kind", "row_id", "act", "columns")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StoredChange:
     """What an event changed about one row: the canonical JSON of each audited column before and after."""
 
@@ -23,8 +23,17 @@ class StoredChange:
     act: str
     columns: str
 
+    def describe(self) -> dict[str, object]:
+        """All of it, fit for JSON."""
+        return {"act": self.act, "columns": read_json(self.columns), "kind": self.kind, "row_id": self.row_id}
 
-@dataclass(frozen=True, slots=True)
+    def write(self) -> str:
+        """Its canonical form, with the columns as they are stored."""
+        act, kind, row_id = map(write_json, (self.act, self.kind, self.row_id))
+        return f'{{"act":{act},"columns":{self.columns},"kind":{kind},"row_id":{row_id}}}'
+
+
+@dataclass(slots=True)
 class StoredEvent(signatures.Signed):
     """An event in its canonical form."""
 
@@ -46,62 +55,41 @@ class StoredEvent(signatures.Signed):
 
     def describe(self) -> dict[str, object]:
         """All of it, fit for JSON."""
-        changes = [
-            {"act": one.act, "columns": read_json(one.columns), "kind": one.kind, "row_id": one.row_id}
-            for one in self.changes
-        ]
-        return {
-            **{name: getattr(self, name) for name in _EVENT},
-            "detail": read_json(self.detail),
-            "changes": changes,
-        }
+        values = {name: getattr(self, name) for name in _EVENT}
+        return values | {"detail": read_json(self.detail), "changes": [one.describe() for one in self.changes]}
 
     def check(self) -> signatures.Verdict:
         """Whether the portal has written it, as it is. What is no JSON by itself could hide that another is missing."""
-        if not all(map(is_json, (self.detail, *(one.columns for one in self.changes)))):
-            return signatures.Verdict.WRONG
-        return signatures.Signed.check(self)
+        if is_json(self.detail) and all(is_json(one.columns) for one in self.changes):
+            return signatures.Signed.check(self)
+        return signatures.Verdict.WRONG
 
     def _write_signed(self) -> str:
         """With the texts as they are stored, so that a million of them are checked quickly."""
-        head = write_json(
-            {"actor_id": self.actor_id, "actor_name": self.actor_name, "address": self.address, "at": self.at}
-        )
-        changes = ",".join(
-            f'{{"act":{write_json(one.act)},"columns":{one.columns},'
-            f'"kind":{write_json(one.kind)},"row_id":{write_json(one.row_id)}}}'
-            for one in self.changes
-        )
-        tail = write_json(
-            {
-                "http_request": self.http_request,
-                "id": self.id,
-                "reason": self.reason,
-                "request_number": self.request_number,
-                "target": self.target,
-                "verb": self.verb,
-            }
-        )
-        return f'{head[:-1]},"changes":[{changes}],"detail":{self.detail},{tail[1:]}'
+        written = {name: write_json(getattr(self, name)) for name in _PLAIN}
+        written["changes"] = f"[{','.join([one.write() for one in self.changes])}]"
+        written["detail"] = self.detail
+        return f"{{{','.join([f'"{name}":{written[name]}' for name in _SIGNED])}}}"
 
 
 _EVENT = tuple(field.name for field in fields(StoredEvent) if field.name != "changes")
+_PLAIN = tuple(name for name in _EVENT if name not in ("detail", "signature"))
+_SIGNED = sorted((*_PLAIN, "changes", "detail"))
 
 
 def walk_events(*, after: int, until: int | None = None) -> Iterator[StoredEvent]:
     """Those with ids above `after`, and not above `until`, in their order, read in pages."""
-    where, most = "id > %s AND id <= %s", 2**63 - 1 if until is None else until
-    while page := canonical.read_rows(model=models.Event, names=_EVENT, where=where, values=[after, most], limit=_PAGE):
+    found = models.Event.objects.order_by("id")
+    found = found if until is None else found.filter(id__lte=until)
+    while page := canonical.read_rows(rows=found.filter(id__gt=after)[:_PAGE], names=_EVENT):
         after, by_event = page[-1][0], _read_changes(first=page[0][0], last=page[-1][0])
         for row in page:
-            yield StoredEvent(*(*row, by_event.get(row[0], [])))
+            yield StoredEvent(*row, by_event.get(row[0], []))
 
 
 def _read_changes(*, first: int, last: int) -> dict[int, list[StoredChange]]:
-    found = defaultdict(list)
-    where, order = "event_id BETWEEN %s AND %s", "event_id, position"
-    for event_id, *values in canonical.read_rows(
-        model=models.Change, names=_CHANGE, where=where, values=[first, last], order=order
-    ):
-        found[event_id].append(StoredChange(*values))
-    return found
+    by_event = defaultdict(list)
+    found = models.Change.objects.filter(event_id__range=(first, last)).order_by("event_id", "position")
+    for event_id, *values in canonical.read_rows(rows=found, names=_CHANGE):
+        by_event[event_id].append(StoredChange(*values))
+    return by_event

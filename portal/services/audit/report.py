@@ -32,14 +32,15 @@ def _escape(words: str) -> str:
 
 @dataclass(kw_only=True)
 class Report:
-    """What was found, in the order of the log, and what was looked at. `count`: of all findings, named or not. `sent`:
-    compared with what was sent; `lost`: of these, by a restore.
+    """What was found, in the order of the log, and what was looked at.
 
-    `unfit`: the events that are not as the portal wrote them. `newest`: when the newest seal was made.
+    `kinds`: how many findings of each, kept or not; anybody can make up as many of one as they like. `unfit`: the
+    events that are not as the portal wrote them. `newest`: when the newest seal was made. `sent`: compared with what
+    was sent; `lost`: of these, by a restore.
     """
 
     findings: list[Finding] = field(default_factory=list)
-    count: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     seals: int = 0
     events: int = 0
     pruned: int = 0
@@ -50,14 +51,21 @@ class Report:
     lost: int = 0
     newest: str = ""
     unfit: set[int] = field(default_factory=set)
-    _kept: Counter[str] = field(default_factory=Counter)  # by their kinds: anybody can make up as many of one
     _missing_keys: set[str] = field(default_factory=set)
+
+    @property
+    def count(self) -> int:
+        """Of all findings."""
+        return self.kinds.total()
+
+    def count_broken(self) -> int:
+        """Of events that are missing or not as they were."""
+        return self.kinds["removed"] + self.kinds["changed"]
 
     def add(self, kind: str, what: str, words: str) -> None:
         """Count a finding, and keep it unless too many of its kind are kept already."""
-        self.count += 1
-        self._kept[kind] += 1
-        if self._kept[kind] <= MOST_KEPT:
+        self.kinds[kind] += 1
+        if self.kinds[kind] <= MOST_KEPT:
             self.findings.append(Finding(kind=kind, what=_escape(what), words=_escape(words)))
 
     def add_key(self, signature: str, what: str) -> None:
@@ -68,10 +76,10 @@ class Report:
             self.add(KEY, what, f"cannot be checked: its audit key {key_id} is not in PORTAL_AUDIT_KEY_OLD.")
 
     def take(self, other: "Report") -> None:
-        """Add what another has found and looked at."""
+        """Add what another has found and looked at of events and seals."""
         for finding in other.findings:
             self.add(finding.kind, finding.what, finding.words)
-        self.count += other.count - len(other.findings)
+        self.kinds += other.kinds - Counter(finding.kind for finding in other.findings)
         self.seals, self.events = self.seals + other.seals, self.events + other.events
         self.newest = other.newest or self.newest
         self.unfit |= other.unfit

@@ -5,35 +5,34 @@ what seems wrong is looked at again until no event has come between.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from django.db.models import Min
 
 from portal import models
+from portal.models import groups
 from portal.models.canonical_json import read_json, write_json
-from portal.services.audit import canonical, groups, keys, reading, rows, signatures, tombstones
+from portal.services.audit import canonical, reading, rows, signatures, tombstones
 from portal.services.audit.report import Report
 
 _PAGE = 500  # rows at once
+_CHANGE = ("row_id", "event_id", "act", "columns")
 _LOOKS = 5  # at what changes while it is looked at
 _Act = models.Change.Act
 
 type Difference = tuple[str, str]  # a finding's kind and words
 
 
-def compare_rows(*, report: Report, on_progress: Callable[[int, int], None] | None = None) -> None:
-    """Report every row that is not as events have left it. `on_progress` hears how many of how many are done."""
-    managers = [kind.model._default_manager for kind in rows.KINDS.values()]
-    total = sum(manager.count() for manager in managers) if on_progress else 0
+def compare_rows(*, report: Report, on_step: Callable[[], None]) -> None:
+    """Report every row that is not as events have left it."""
     for kind in rows.KINDS.values():
         comparison = _Comparison(kind=kind, report=report)
         after = reading.LOWEST
         while page := comparison.list_next(after):
             comparison.compare(page)
             after = page[-1]
-            if on_progress is not None:
-                on_progress(report.rows, total)
+            on_step()
 
 
 @dataclass(kw_only=True)
@@ -50,7 +49,7 @@ class _State:
         """Take in one change. What was there before must be what the change before it has left."""
         columns = read_json(text)
         if self.kind.name == "group" and not self.columns:
-            former = groups.describe_group(name=str(columns.get("name", [None])[0])) or {}
+            former = _describe_group(name=str(columns.get("name", [None])[0])) or {}
             self.columns = {name: (value, 0) for name, value in former.items()}
         self.begins |= act == _Act.ADDED
         self.is_gone = act == _Act.REMOVED
@@ -83,13 +82,21 @@ class _State:
     def _hide(self, name: str, value: object) -> tuple[object] | None:
         """The stored value as the log would have it; nothing where the key is missing that tells."""
         key_id = signatures.read_key_id(signature=self.columns[name][0])
-        if name in self.kind.private and key_id and keys.find_key(key_id=key_id) is None:
+        if name in self.kind.private and key_id and signatures.find_key(key_id=key_id) is None:
             return None
         return (rows.hide(kind=self.kind, column=name, value=value, key_id=key_id),)
 
     def _tell(self, name: str) -> str:
         value, event_id = self.columns[name]
         return f"{f'event {event_id} left' if event_id else 'the portal makes it with'} {_show('', value)}"
+
+
+def _describe_group(*, name: str) -> dict[str, object] | None:
+    """What one of the portal's own groups may do before an administrator changes it; None for another."""
+    permissions: Mapping[str, tuple[str, ...]] = groups.PERMISSIONS
+    if name not in permissions:
+        return None
+    return {"name": name, "permissions": sorted(f"portal.{codename}" for codename in permissions[name])}
 
 
 @dataclass(kw_only=True)
@@ -142,19 +149,15 @@ class _Comparison:
 
     def _read_changes(self, ids: list[int]) -> dict[int, _State]:
         found: dict[int, _State] = defaultdict(lambda: _State(kind=self.kind))
-        for row_id, event_id, act, text in canonical.read_rows(
-            model=models.Change,
-            names=("row_id", "event_id", "act", "columns"),
-            where=f"kind = %s AND row_id IN ({', '.join(['%s'] * len(ids))}) AND event_id > %s",
-            values=[self.kind.name, *ids, self._after_event],
-            order="row_id, event_id, position",
-        ):
+        own = models.Change.objects.filter(kind=self.kind.name, row_id__in=ids, event_id__gt=self._after_event)
+        ordered = own.order_by("row_id", "event_id", "position")
+        for row_id, event_id, act, text in canonical.read_rows(rows=ordered, names=_CHANGE):
             if event_id not in self.report.unfit:
                 found[row_id].take(event_id, act, text)
         return found
 
     def _judge(self, row_id: int, state: _State | None, stored: rows.Columns | None) -> Iterator[Difference]:
-        expected = groups.describe_group(name=str(stored["name"])) if stored and self.kind.name == "group" else None
+        expected = _describe_group(name=str(stored["name"])) if stored and self.kind.name == "group" else None
         if state is None and expected is not None:
             # One that the portal makes with its tables is as the code says before an event tells of it.
             state = _State(kind=self.kind, columns={name: (value, 0) for name, value in expected.items()})

@@ -65,8 +65,8 @@ def describe(*, kind: Kind, values: Mapping[str, Any]) -> Columns:
     described = {}
     for name in kind.columns:
         if name in values:
-            value = canonical.find_field(model=kind.model, name=name).to_python(values[name])
-            described[name] = hide(kind=kind, column=name, value=canonical.fit(value=value))
+            value = kind.model._meta.get_field(name).to_python(values[name])
+            described[name] = hide(kind=kind, column=name, value=canonical.convert_value(value=value))
     return described
 
 
@@ -77,9 +77,7 @@ def hide(*, kind: Kind, column: str, value: object, key_id: str = "") -> object:
 
 def read_rows(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
     """The rows that are there, as they are stored: private values too."""
-    wanted = list(ids)
-    where = f"id IN ({', '.join(['%s'] * len(wanted))})"
-    stored = canonical.read_rows(model=kind.model, names=("id", *kind.columns), where=where, values=wanted)
+    stored = canonical.read_rows(rows=kind.model._base_manager.filter(pk__in=ids), names=("id", *kind.columns))
     found: dict[int, Columns] = {row[0]: dict(zip(kind.columns, row[1:], strict=True)) for row in stored}
     for number, lists in read_lists(kind=kind, ids=found).items():
         found[number] |= lists
@@ -88,16 +86,13 @@ def read_rows(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
 
 def read_lists(*, kind: Kind, ids: Iterable[int]) -> dict[int, Columns]:
     """The groups and permissions of people, the permissions of groups, each by name and in order."""
-    wanted = list(ids)
-    lists: dict[int, Columns] = {number: {name: [] for name in kind.lists} for number in wanted} if kind.lists else {}
-    if "groups" in kind.lists:
-        named = Group.objects.filter(user__in=wanted).order_by("name").values_list("user", "name")
-        for number, name in canonical.read_anyhow(read=lambda: list(named)):
-            lists[number]["groups"].append(name)  # type: ignore[attr-defined]
-    if "permissions" in kind.lists:
-        owner = "user" if kind.model is models.User else "group"
-        granted = Permission.objects.filter(**{f"{owner}__in": wanted}).order_by()
-        by_name = granted.values_list(owner, "content_type__app_label", "codename")
-        for number, app, codename in canonical.read_anyhow(read=lambda: list(by_name)):
-            lists[number]["permissions"].append(f"{app}.{codename}")  # type: ignore[attr-defined]
-    return {number: {name: sorted(names) for name, names in own.items()} for number, own in lists.items()}  # type: ignore[call-overload]
+    lists: dict[int, dict[str, list[str]]] = {number: {name: [] for name in kind.lists} for number in ids}
+    owner = str(kind.model._meta.model_name)
+    for name in kind.lists:
+        model, columns = (
+            (Group, ["name"]) if name == "groups" else (Permission, ["content_type__app_label", "codename"])
+        )
+        own: Any = model._default_manager.filter(**{f"{owner}__in": lists}).order_by()
+        for number, *words in canonical.read_anyhow(rows=own.values_list(owner, *columns)):
+            lists[number][name].append(".".join(words))
+    return {number: {name: sorted(words) for name, words in own.items()} for number, own in lists.items()}

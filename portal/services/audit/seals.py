@@ -15,7 +15,7 @@ from django.db import OperationalError, transaction
 
 from portal import models
 from portal.db import clock, numbers
-from portal.services.audit import canonical, keys, ranges, reading, signatures
+from portal.services.audit import canonical, ranges, reading, signatures
 from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class NotACheckpoint(Exception):
     """The file is none; the message is fit for the person."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StoredSeal(signatures.Signed):
     """A seal in its canonical form."""
 
@@ -60,8 +60,8 @@ _NAMES = tuple(field.name for field in fields(StoredSeal))
 
 def read_seals(*, after: int, limit: int) -> list[StoredSeal]:
     """Seals with numbers above `after`, in their order."""
-    rows = canonical.read_rows(model=models.Seal, names=_NAMES, where="number > %s", values=[after], limit=limit)
-    return [StoredSeal(*row) for row in rows]
+    found = models.Seal.objects.filter(number__gt=after).order_by("number")[:limit]
+    return [StoredSeal(*row) for row in canonical.read_rows(rows=found, names=_NAMES)]
 
 
 def seal_events() -> int:
@@ -115,12 +115,12 @@ def _make_seal(batch: list[tuple[int, str]], *, newest: models.Seal | None) -> m
         first_id=batch[0][0],
         last_id=batch[-1][0],
         count=len(batch),
-        key_id=keys.get_key().id,
+        key_id=signatures.get_key().id,
         previous=newest.digest if newest else "",
         ids=ranges.pack(numbers=(number for number, _ in batch)),
         signatures=hash_signatures(lines=[signature for _, signature in batch]),
     )
-    values = {name: canonical.fit(value=getattr(seal, name)) for name in _NAMES}
+    values = {name: canonical.convert_value(value=getattr(seal, name)) for name in _NAMES}
     seal.digest = StoredSeal(**values).sign()
     return seal
 
@@ -143,7 +143,7 @@ def find_sealed() -> int:
 def find_fault() -> str:
     """Why the audit log cannot be sealed on, as a sentence; empty where it can."""
     newest = _read_newest()
-    if newest is None or keys.find_key(key_id=newest.key_id) is not None:
+    if newest is None or signatures.find_key(key_id=newest.key_id) is not None:
         return ""
     return (
         f"The audit log was last sealed with the audit key {newest.key_id}, which is not set: put the former"

@@ -1,14 +1,23 @@
-"""Signatures: a keyed code over all that something says, which nobody can make without the audit key."""
+"""Signatures: a keyed code over all that something says, which nobody can make without the audit key.
 
+The audit key is not in the database: who can write there lacks it.
+"""
+
+import hashlib
 import hmac
-from dataclasses import asdict
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import ClassVar
 
+from django.conf import settings
+
 from portal.models.canonical_json import write_json
-from portal.services.audit import keys
 
 _CODE = 32  # digits: half of an HMAC-SHA256
+_SIGNATURE = re.compile(rf"([0-9a-f]{{8}}):[0-9a-f]{{{_CODE}}}")
 
 
 class Verdict(Enum):
@@ -19,18 +28,35 @@ class Verdict(Enum):
     UNKNOWN_KEY = "unknown key"
 
 
-def sign(*, what: str, text: str) -> str:
-    """The signature of the text with the present key, which it names; `what` keeps one thing from being another."""
-    return _sign(keys.get_key(), what, text)
+@dataclass(frozen=True, kw_only=True)
+class AuditKey:
+    """A key with its id, which names it and tells nothing of it."""
+
+    id: str
+    secret: bytes = field(repr=False)
 
 
-def check(*, signature: object, what: str, text: str) -> Verdict:
-    """Whether the signature is of the text, with the present key or a former one."""
-    key_id = read_key_id(signature=signature)
-    key = keys.find_key(key_id=key_id)
-    if key is None:
-        return Verdict.UNKNOWN_KEY if key_id else Verdict.WRONG
-    return Verdict.AUTHENTIC if _sign(key, what, text) == signature else Verdict.WRONG
+def get_key() -> AuditKey:
+    """The audit key that signatures are made with now."""
+    return _derive(settings.PORTAL_AUDIT_KEY or settings.SECRET_KEY)
+
+
+def find_key(*, key_id: str) -> AuditKey | None:
+    """The present audit key or a former one, by its id; None where the settings do not have it."""
+    # While no audit key was set, SECRET_KEY stood for it.
+    return _list_keys((settings.PORTAL_AUDIT_KEY, settings.SECRET_KEY, *settings.PORTAL_AUDIT_KEY_OLD)).get(key_id)
+
+
+@lru_cache(maxsize=8)
+def _list_keys(values: tuple[str, ...]) -> Mapping[str, AuditKey]:
+    return {key.id: key for key in map(_derive, filter(None, values))}
+
+
+@lru_cache(maxsize=64)
+def _derive(value: str) -> AuditKey:
+    """One way for all: a former SECRET_KEY that stood for the audit key is then as good as a former audit key."""
+    secret = hmac.digest(value.encode(), b"portal audit key", hashlib.sha256)
+    return AuditKey(id=hmac.digest(secret, b"portal audit key id", hashlib.sha256).hex()[:8], secret=secret)
 
 
 def digest(*, column: str, value: object, key_id: str = "") -> object:
@@ -40,23 +66,24 @@ def digest(*, column: str, value: object, key_id: str = "") -> object:
     """
     if value is None or value == "":
         return value
-    key = keys.find_key(key_id=key_id) if key_id else keys.get_key()
+    key = find_key(key_id=key_id) if key_id else get_key()
     return value if key is None else _sign(key, "private", write_json([column, value]))
 
 
 def read_key_id(*, signature: object) -> str:
-    """The id of the key that a signature or a digest was made with; empty where it is none."""
-    key_id, _, code = str(signature).partition(":")
-    return key_id if len(code) == _CODE and set(code) <= set("0123456789abcdef") else ""
+    """The id of the audit key that a signature or a digest was made with; empty where it is none."""
+    found = _SIGNATURE.fullmatch(str(signature))
+    return found[1] if found else ""
 
 
-def _sign(key: keys.AuditKey, what: str, text: str) -> str:
+def _sign(key: AuditKey, what: str, text: str) -> str:
+    """The signature of the text, which names its key; `what` keeps one thing from being another."""
     message = f"portal {what} 1\n{text}".encode("utf-8", "surrogatepass")
     return f"{key.id}:{hmac.digest(key.secret, message, 'sha256').hex()[:_CODE]}"
 
 
 class Signed:
-    """A row in its canonical form, signed as a whole: for a frozen dataclass of its columns."""
+    """A row in its canonical form, signed as a whole: for a dataclass of its columns."""
 
     __slots__ = ()
     WHAT: ClassVar[str]
@@ -68,11 +95,16 @@ class Signed:
 
     def sign(self) -> str:
         """The signature that it must have."""
-        return sign(what=self.WHAT, text=self._write_signed())
+        return _sign(get_key(), self.WHAT, self._write_signed())
 
     def check(self) -> Verdict:
         """Whether the portal has written it, as it is."""
-        return check(what=self.WHAT, text=self._write_signed(), signature=getattr(self, self.SIGNATURE))
+        signature = getattr(self, self.SIGNATURE)
+        key_id = read_key_id(signature=signature)
+        key = find_key(key_id=key_id)
+        if key is None:
+            return Verdict.UNKNOWN_KEY if key_id else Verdict.WRONG
+        return Verdict.AUTHENTIC if _sign(key, self.WHAT, self._write_signed()) == signature else Verdict.WRONG
 
     def _write_signed(self) -> str:
         return write_json({name: value for name, value in self.describe().items() if name != self.SIGNATURE})

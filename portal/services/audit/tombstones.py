@@ -1,17 +1,17 @@
 """Tombstones: what is pruned, named and signed before it goes; the chain of seals goes on from the last that went."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
 
 from portal import models
 from portal.models.event import Verb
 from portal.services.audit import canonical, events, ranges, reading, signatures
 
-_Kind = models.Tombstone.Kind
+_EVENTS = models.Tombstone.Kind.EVENTS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StoredTombstone(signatures.Signed):
     """A tombstone in its canonical form, which its id is no part of."""
 
@@ -21,9 +21,9 @@ class StoredTombstone(signatures.Signed):
     kind: str
     first_id: int
     last_id: int
-    ids: object
-    kept: object
-    counts: object
+    ids: Any
+    kept: Any
+    counts: Any
     seal_number: int
     seal_digest: str
     signature: str
@@ -32,60 +32,53 @@ class StoredTombstone(signatures.Signed):
 _NAMES = tuple(field.name for field in fields(StoredTombstone))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Start:
     """Where the chain begins: behind the last seal that was pruned, if one was. `kept`: ids of older events."""
 
     number: int = 0
     digest: str = ""
     last_id: int = reading.LOWEST
-    kept: ranges.Ranges
+    kept: set[int] = field(default_factory=set)
     pruned: int = 0
 
 
-def walk_tombstones(*, kind: str = "%") -> Iterator[StoredTombstone]:
-    """All there are, or those of a kind, oldest first."""
-    after, where, names = reading.LOWEST, "id > %s AND kind LIKE %s", ("id", *_NAMES)
-    while page := canonical.read_rows(
-        model=models.Tombstone, names=names, where=where, values=[after, kind], limit=100
-    ):
+def walk_tombstones() -> Iterator[StoredTombstone]:
+    """All there are, oldest first."""
+    after, found = reading.LOWEST, models.Tombstone.objects.order_by("id")
+    while page := canonical.read_rows(rows=found.filter(id__gt=after)[:100], names=("id", *_NAMES)):
         yield from (StoredTombstone(*values) for _, *values in page)
         after = page[-1][0]
 
 
+def _walk_events() -> Iterator[StoredTombstone]:
+    """Those of events that the portal has written."""
+    for tombstone in walk_tombstones():
+        if tombstone.kind == _EVENTS and tombstone.check() is signatures.Verdict.AUTHENTIC:
+            yield tombstone
+
+
 def find_start() -> Start:
     """Where the chain of seals begins, as tombstones say that the portal has written."""
-    newest, kept, pruned = None, set[int](), 0
-    for stone in walk_tombstones(kind=_Kind.EVENTS):
-        if stone.check() is signatures.Verdict.AUTHENTIC:
-            newest, pruned = stone, pruned + stone.counts["event"]  # type: ignore[index]
-            kept |= set(ranges.unpack(ranges=stone.kept))  # type: ignore[arg-type]
-            kept -= set(ranges.unpack(ranges=stone.ids))  # type: ignore[arg-type]
-    if newest is None:
-        return Start(kept=[])
-    return Start(
-        number=newest.seal_number,
-        digest=newest.seal_digest,
-        last_id=newest.last_id,
-        kept=ranges.pack(numbers=sorted(kept)),
-        pruned=pruned,
-    )
+    start = Start()
+    for tombstone in _walk_events():
+        start.number, start.digest = tombstone.seal_number, tombstone.seal_digest
+        start.last_id, start.pruned = tombstone.last_id, start.pruned + tombstone.counts["event"]
+        start.kept |= ranges.unpack(ranges=tombstone.kept)
+        start.kept -= ranges.unpack(ranges=tombstone.ids)
+    return start
 
 
 def list_pruned() -> ranges.Ranges:
     """The events that are gone, as tombstones say that the portal has written."""
-    found: ranges.Ranges = []
-    for stone in walk_tombstones():
-        if stone.kind == _Kind.EVENTS and stone.check() is signatures.Verdict.AUTHENTIC:
-            found += stone.ids  # type: ignore[arg-type]
-    return sorted(found)
+    return [ends for tombstone in _walk_events() for ends in tombstone.ids]
 
 
-def bury(*, stones: Sequence[models.Tombstone], more: Sequence[models.Change] = ()) -> None:
+def add_tombstones(*, tombstones: Sequence[models.Tombstone], more: Sequence[models.Change] = ()) -> None:
     """Sign and insert tombstones that have their times, and the event that tells of them. `more`: which rows go."""
-    for stone in stones:
-        values = {name: canonical.fit(value=getattr(stone, name)) for name in _NAMES}
-        stone.signature = StoredTombstone(**values).sign()
-        stone.save(force_insert=True)
-    detail = {stone.kind.lower(): {"tombstone": stone.pk, "counts": stone.counts} for stone in stones}
-    events.record(Verb.PRUNE, f"tombstone {stones[0].pk}", detail=detail, rows=stones, more=more)
+    for tombstone in tombstones:
+        values = {name: canonical.convert_value(value=getattr(tombstone, name)) for name in _NAMES}
+        tombstone.signature = StoredTombstone(**values).sign()
+        tombstone.save(force_insert=True)
+    detail = {one.kind.lower(): {"tombstone": one.pk, "counts": one.counts} for one in tombstones}
+    events.record(Verb.PRUNE, f"tombstone {tombstones[0].pk}", detail=detail, rows=tombstones, more=more)

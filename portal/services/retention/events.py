@@ -54,7 +54,7 @@ def _prune(chosen: Sequence[models.Seal]) -> int:
         going += new.exclude(id__in=kept).values_list("id", flat=True)
     elif former is None or not going:
         return 0
-    stone = models.Tombstone(
+    tombstone = models.Tombstone(
         made_at=clock.read_clock(),
         kind=kinds.EVENTS,
         first_id=min([*going, *kept]),
@@ -65,11 +65,11 @@ def _prune(chosen: Sequence[models.Seal]) -> int:
         seal_number=chosen[-1].number if chosen else former.seal_number,  # type: ignore[union-attr]
         seal_digest=chosen[-1].digest if chosen else former.seal_digest,  # type: ignore[union-attr]
     )
-    tombstones.bury(stones=[stone])
+    tombstones.add_tombstones(tombstones=[tombstone])
     models.Event.objects.filter(id__in=going)._raw_delete("default")
-    left = models.Change.objects.filter(event_id__range=(stone.first_id, stone.last_id))
+    left = models.Change.objects.filter(event_id__range=(tombstone.first_id, tombstone.last_id))
     left.filter(~Exists(models.Event.objects.filter(pk=OuterRef("event_id"))))._raw_delete("default")
-    models.Seal.objects.filter(number__lte=stone.seal_number)._raw_delete("default")
+    models.Seal.objects.filter(number__lte=tombstone.seal_number)._raw_delete("default")
     return len(going)
 
 

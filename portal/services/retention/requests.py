@@ -31,7 +31,7 @@ def prune_requests(*, before: datetime, most: int) -> int:
     for page in _walk(before=before):
         going = _choose(page, before=before)
         if going:
-            _bury(going)
+            _prune(going)
             total, batches = total + len(going), batches + 1
         if batches == most:
             break
@@ -79,18 +79,18 @@ def _find_young(numbers: Numbers, *, before: datetime) -> set[int]:
 
 
 @leases.transaction()
-def _bury(numbers: Numbers) -> None:
+def _prune(numbers: Numbers) -> None:
     locked = models.Request.objects.filter(pk__in=numbers).select_for_update().order_by("pk")
     days = {usage.get_day(at=portal_request.created_at) for portal_request in locked}
     rows = _list_rows(numbers)
     ids = {kind: sorted(found.values_list("pk", flat=True)) for kind, found in rows.items()}
     kinds = models.Tombstone.Kind
-    stones = [_make_stone(kinds.REQUESTS, ids, kinds=("request", "attempt", "late-response"))]
+    added = [_make_tombstone(kinds.REQUESTS, ids, kinds=("request", "attempt", "late-response"))]
     if ids["workstation"]:
-        stones.append(_make_stone(kinds.WORKSTATIONS, ids, kinds=("workstation", "share")))
+        added.append(_make_tombstone(kinds.WORKSTATIONS, ids, kinds=("workstation", "share")))
     removed = models.Change.Act.REMOVED
-    tombstones.bury(
-        stones=stones,
+    tombstones.add_tombstones(
+        tombstones=added,
         more=[models.Change(kind=kind, row_id=row_id, act=removed) for kind in _KINDS for row_id in ids[kind]],
     )
     usage.close_days(days=days)
@@ -119,7 +119,7 @@ def _list_rows(numbers: Numbers) -> Mapping[str, QuerySet[Any]]:
     }
 
 
-def _make_stone(kind: str, ids: Mapping[str, Sequence[int]], *, kinds: Sequence[str]) -> models.Tombstone:
+def _make_tombstone(kind: str, ids: Mapping[str, Sequence[int]], *, kinds: Sequence[str]) -> models.Tombstone:
     named = ids[kinds[0]]
     return models.Tombstone(
         made_at=clock.read_clock(),

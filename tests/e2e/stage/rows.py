@@ -310,8 +310,8 @@ def create_record(olga: models.User) -> None:
     models.Notice.objects.create(kind=f"workstation has a field {LONG}", example=example, numbers=list(range(1, 21)))
     ids, kind = [-3, -2], models.Tombstone.Kind.REQUESTS
     counts = {"request": 2, "attempt": 3, "late-response": 0}
-    stone = models.Tombstone(made_at=NOW, kind=kind, first_id=ids[0], last_id=ids[-1], ids=ids, counts=counts)
-    tombstones.bury(stones=[stone])
+    tombstone = models.Tombstone(made_at=NOW, kind=kind, first_id=ids[0], last_id=ids[-1], ids=ids, counts=counts)
+    tombstones.add_tombstones(tombstones=[tombstone])
     account = accounts.get_current_account()
     models.Restore.objects.create(account=account, lost_since=NOW, lost_since_tick=1, restored_tick=2)
     models.StrayResponse.objects.create(
