@@ -15,7 +15,7 @@ from portal.services import audit
 from portal.services.audit import rowcheck, rows, verify
 from portal.services.key import accounts, circuit_breaker
 from portal.services.mirrors import releases
-from portal.services.people import membership, people, sessions, setup
+from portal.services.people import membership, people, sessions
 from portal.services.requests import submissions
 from tests import factories
 from tests.audit.bits import BITS, flip_columns
@@ -23,59 +23,6 @@ from tests.audit.changing import change_by_form
 from tests.audit.conftest import find, respond, tamper
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.mark.parametrize(
-    ("table", "column", "value"),
-    [
-        ("request", "note", "another"),
-        ("workspace", "name", "another"),
-        ("request", "type", "max"),
-        ("request", "workspace_uid", "w"),
-        ("request", "attempt_count", 7),
-        ("request", "created_at", "2020-02-02 02:02:02.000002"),
-        ("request", "ended_at", "2020-02-02 02:02:02.000002"),
-        ("request", "operator_note", "another"),
-        ("attempt", "worker", "another"),
-        ("attempt", "http_status", 201),
-        ("attempt", "response", b"{}"),
-        ("attempt", "message", "another"),
-        ("attempt", "claimed_at", "2020-02-02 02:02:02.000002"),
-        ("attempt", "key_fingerprint", "another"),
-        ("workstation", "request_id", None),
-        ("workstation", "uid", "another"),
-        ("workstation", "is_foreign", True),
-        ("workspace", "owner_id", None),
-    ],
-)
-def test_a_changed_column_is_found(record, table, column, value):
-    row_id = models.Workstation.objects.latest("id").pk if table == "workstation" else _find_newest(table)
-    tamper(f"UPDATE portal_{table} SET {column} = %s WHERE id = %s", value, row_id)
-    what = f"request R-{row_id}" if table == "request" else f"{table} {row_id}"
-    assert find() == [("row changed", what)]
-
-
-def _find_newest(table: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT max(id) FROM portal_{table}")
-        return cursor.fetchone()[0]
-
-
-def test_a_workstation_that_was_given_to_another_request_is_found(record):
-    stored = models.Workstation.objects.latest("id")
-    without = models.Request.objects.get(workstation=None)
-    tamper("UPDATE portal_workstation SET request_id = %s WHERE id = %s", without.pk, stored.pk)
-    assert find() == [("row changed", f"workstation {stored.pk}")]
-
-
-def test_removed_rows_are_found(record):
-    request = models.Request.objects.get(workstation=None)
-    attempt = request.attempts.get()
-    tamper("DELETE FROM portal_attempt WHERE id = %s", attempt.pk)
-    assert find() == [("row removed", f"attempt {attempt.pk}")]
-    tamper("DELETE FROM portal_searchentry WHERE request_id = %s", request.pk)
-    tamper("DELETE FROM portal_request WHERE id = %s", request.pk)
-    assert set(find()) == {("row removed", f"attempt {attempt.pk}"), ("row removed", f"request R-{request.pk}")}
 
 
 def test_rows_that_were_inserted_past_the_portal_are_found(record, alice):
@@ -150,25 +97,12 @@ def test_what_sql_changed_is_not_made_good_by_what_the_portal_does_next(record, 
 # --- People, groups, keys ---
 
 
-def test_what_an_administrator_changes_is_told_and_what_sql_changes_is_found(alice, root, sign_in):
+def test_what_an_administrator_changes_raises_no_false_alarm(alice, root, sign_in):
     browser = sign_in(root)
     change_by_form(browser, alice, first_name="Alice")
     change_by_form(browser, alice, groups=[group.pk for group in Group.objects.all()])
     people.set_time_zone(person=alice, time_zone="Europe/Rome")
     assert find() == []
-    for sql in (
-        "UPDATE portal_user SET is_superuser = NOT is_superuser WHERE id = %s",
-        "UPDATE portal_user SET username = 'mallory' WHERE id = %s",
-        "DELETE FROM portal_user_groups WHERE user_id = %s",
-    ):
-        tamper(sql, alice.pk)
-        assert set(find()) == {("row changed", f"person {alice.pk}")}
-
-
-def test_a_permission_that_was_slipped_to_a_person_is_found(alice, root, sign_in):
-    change_by_form(sign_in(root), alice, first_name="Alice")
-    tamper("INSERT INTO portal_user_user_permissions (user_id, permission_id) VALUES (%s, 1)", alice.pk)
-    assert find() == [("row changed", f"person {alice.pk}")]
 
 
 def test_what_people_do_every_day_raises_no_false_alarm(alice, root, sign_in, client):
@@ -203,21 +137,6 @@ def test_a_group_and_its_deletion(alice, root, sign_in):
     lost = models.Event.objects.filter(verb="change-person").latest("id")
     assert lost.detail == {"before": {"groups": ["Testers"]}, "after": {"groups": []}}
     assert find() == []
-
-
-def test_a_group_that_sql_changed_or_inserted_after_the_set_up_is_found(db):
-    setup.create_administrator(token=factories.create_setup_link(), username="root", password=factories.PASSWORD)
-    assert find() == []
-    members = Group.objects.get(name="Members")
-    tamper(
-        "INSERT INTO auth_group_permissions (group_id, permission_id) SELECT %s, permission_id FROM"
-        " auth_group_permissions WHERE permission_id NOT IN (SELECT permission_id FROM auth_group_permissions"
-        " WHERE group_id = %s) GROUP BY permission_id",
-        *(members.pk, members.pk),
-    )
-    assert find() == [("row changed", f"group {members.pk}")]
-    tamper("INSERT INTO auth_group (id, name) VALUES (4711, 'Slipped in')")
-    assert find() == [("row changed", f"group {members.pk}"), ("row inserted", "group 4711")]
 
 
 def test_a_group_that_sql_deleted_is_found(root, sign_in):
@@ -320,18 +239,6 @@ def test_a_hundred_random_bits_in_rows_are_found(told):
         named = [rowcheck.name_row(kind=kind.name, row_id=row) for kind, row in zip(kinds, numbers, strict=True)]
         assert {("row changed", what) for what in named} <= set(find())
     assert find() == []
-
-
-def test_a_superuser_whom_sql_inserted_is_found(record, root):
-    membership.record_set_up(person=root)
-    for number in (-1, root.pk + 100):
-        tamper(
-            "INSERT INTO portal_user (id, username, password, first_name, last_name, email, time_zone, is_superuser,"
-            " is_staff, is_active, date_joined) SELECT %s, %s, password, '', '', '', '', is_superuser, is_staff,"
-            " is_active, date_joined FROM portal_user WHERE id = %s",
-            *(number, f"mallory {number}", root.pk),
-        )
-        assert ("row inserted", f"person {number}") in find()
 
 
 @pytest.mark.django_db(transaction=True)
