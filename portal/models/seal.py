@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 class Seal(models.Model):
     """One batch of events: all from the end of the seal before it up to `last_id`. docs/audit-log.md has its form."""
 
+    SIGNATURE = "digest"
+
     number = models.BigIntegerField(primary_key=True, help_text=_("1, 2, 3 ...: none is left out."))
     made_at = models.DateTimeField()
     first_id = models.BigIntegerField()

@@ -15,6 +15,7 @@ class Tombstone(Audited):
 
     AUDITED = ("made_at", "kind", "first_id", "last_id", "ids", "kept", "counts", "seal_number", "seal_digest")
     BEGINS = True
+    SIGNATURE = "signature"
 
     class Kind(models.TextChoices):
         EVENTS = "EVENTS", "Events"

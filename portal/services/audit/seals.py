@@ -5,17 +5,17 @@ Only what the portal has signed is sealed: an event that somebody wrote past it 
 
 import hashlib
 import logging
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import ClassVar
 
 from django.conf import settings
 from django.db import OperationalError, transaction
 
 from portal import models
 from portal.db import clock, numbers
-from portal.services.audit import canonical, ranges, reading, signatures
+from portal.services.audit import canonical, ranges, reading, signatures, signed
 from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
@@ -36,32 +36,9 @@ class NotACheckpoint(Exception):
     """The file is none; the message is fit for the person."""
 
 
-@dataclass(slots=True)
-class StoredSeal(signatures.Signed):
-    """A seal in its canonical form."""
-
-    WHAT: ClassVar[str] = "seal"
-    SIGNATURE: ClassVar[str] = "digest"
-
-    number: int
-    made_at: str
-    first_id: int
-    last_id: int
-    count: int
-    key_id: str
-    previous: str
-    ids: ranges.Ranges
-    signatures: str
-    digest: str
-
-
-_NAMES = tuple(field.name for field in fields(StoredSeal))
-
-
-def read_seals(*, after: int, limit: int) -> list[StoredSeal]:
-    """Seals with numbers above `after`, in their order."""
-    found = models.Seal.objects.filter(number__gt=after).order_by("number")[:limit]
-    return [StoredSeal(*row) for row in canonical.read_rows(rows=found, names=_NAMES)]
+def read_seals(*, after: int, limit: int) -> Sequence[models.Seal]:
+    """Seals with numbers above `after`, in their order, in canonical form."""
+    return signed.read_signed(rows=models.Seal.objects.filter(number__gt=after).order_by("number")[:limit])
 
 
 def seal_events() -> int:
@@ -95,8 +72,8 @@ def _find_horizon() -> int:
 def _seal_batch(*, until: int) -> int:
     newest = _read_newest()
     found = reading.walk_events(after=newest.last_id if newest else 0, until=until)
-    signed = (event for event in found if event.check() is signatures.Verdict.AUTHENTIC)
-    batch = [(event.id, event.signature) for event in islice(signed, BATCH)]
+    authentic = (event for event in found if event.check() is signatures.Verdict.AUTHENTIC)
+    batch = [(event.id, event.signature) for event in islice(authentic, BATCH)]
     if not batch:
         return 0
     seal = _make_seal(batch, newest=newest)
@@ -120,8 +97,7 @@ def _make_seal(batch: list[tuple[int, str]], *, newest: models.Seal | None) -> m
         ids=ranges.pack(numbers=(number for number, _ in batch)),
         signatures=hash_signatures(lines=[signature for _, signature in batch]),
     )
-    values = {name: canonical.convert_value(value=getattr(seal, name)) for name in _NAMES}
-    seal.digest = StoredSeal(**values).sign()
+    signed.sign(row=seal)
     return seal
 
 

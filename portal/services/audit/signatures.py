@@ -7,10 +7,9 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from typing import ClassVar
 
 from django.conf import settings
 
@@ -77,34 +76,19 @@ def read_key_id(*, signature: object) -> str:
 
 
 def _sign(key: AuditKey, what: str, text: str) -> str:
-    """The signature of the text, which names its key; `what` keeps one thing from being another."""
     message = f"portal {what} 1\n{text}".encode("utf-8", "surrogatepass")
     return f"{key.id}:{hmac.digest(key.secret, message, 'sha256').hex()[:_CODE]}"
 
 
-class Signed:
-    """A row in its canonical form, signed as a whole: for a dataclass of its columns."""
+def sign(*, what: str, text: str) -> str:
+    """The signature of the text with the present audit key; `what` keeps one thing from being another."""
+    return _sign(get_key(), what, text)
 
-    __slots__ = ()
-    WHAT: ClassVar[str]
-    SIGNATURE: ClassVar[str] = "signature"
 
-    def describe(self) -> dict[str, object]:
-        """All of it, fit for JSON."""
-        return asdict(self)  # type: ignore[call-overload, no-any-return]
-
-    def sign(self) -> str:
-        """The signature that it must have."""
-        return _sign(get_key(), self.WHAT, self._write_signed())
-
-    def check(self) -> Verdict:
-        """Whether the portal has written it, as it is."""
-        signature = getattr(self, self.SIGNATURE)
-        key_id = read_key_id(signature=signature)
-        key = find_key(key_id=key_id)
-        if key is None:
-            return Verdict.UNKNOWN_KEY if key_id else Verdict.WRONG
-        return Verdict.AUTHENTIC if _sign(key, self.WHAT, self._write_signed()) == signature else Verdict.WRONG
-
-    def _write_signed(self) -> str:
-        return write_json({name: value for name, value in self.describe().items() if name != self.SIGNATURE})
+def check(*, what: str, text: str, signature: object) -> Verdict:
+    """Whether the signature is of the text, with the present audit key or a former one."""
+    key_id = read_key_id(signature=signature)
+    key = find_key(key_id=key_id)
+    if key is None:
+        return Verdict.UNKNOWN_KEY if key_id else Verdict.WRONG
+    return Verdict.AUTHENTIC if _sign(key, what, text) == signature else Verdict.WRONG

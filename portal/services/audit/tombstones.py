@@ -1,35 +1,12 @@
 """Tombstones: what is pruned, named and signed before it goes; the chain of seals goes on from the last that went."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
 
 from portal import models
 from portal.models.event import Verb
-from portal.services.audit import canonical, events, ranges, reading, signatures
-
-_EVENTS = models.Tombstone.Kind.EVENTS
-
-
-@dataclass(slots=True)
-class StoredTombstone(signatures.Signed):
-    """A tombstone in its canonical form, which its id is no part of."""
-
-    WHAT: ClassVar[str] = "tombstone"
-
-    made_at: str
-    kind: str
-    first_id: int
-    last_id: int
-    ids: Any
-    kept: Any
-    counts: Any
-    seal_number: int
-    seal_digest: str
-    signature: str
-
-
-_NAMES = tuple(field.name for field in fields(StoredTombstone))
+from portal.services.audit import events, ranges, reading, signed
+from portal.services.audit.signatures import Verdict
 
 
 @dataclass(kw_only=True)
@@ -43,18 +20,18 @@ class Start:
     pruned: int = 0
 
 
-def walk_tombstones() -> Iterator[StoredTombstone]:
-    """All there are, oldest first."""
+def walk_tombstones() -> Iterator[models.Tombstone]:
+    """All there are, oldest first, in canonical form."""
     after, found = reading.LOWEST, models.Tombstone.objects.order_by("id")
-    while page := canonical.read_rows(rows=found.filter(id__gt=after)[:100], names=("id", *_NAMES)):
-        yield from (StoredTombstone(*values) for _, *values in page)
-        after = page[-1][0]
+    while page := signed.read_signed(rows=found.filter(id__gt=after)[:100]):
+        yield from page
+        after = page[-1].pk
 
 
-def _walk_events() -> Iterator[StoredTombstone]:
+def _walk_events() -> Iterator[models.Tombstone]:
     """Those of events that the portal has written."""
     for tombstone in walk_tombstones():
-        if tombstone.kind == _EVENTS and tombstone.check() is signatures.Verdict.AUTHENTIC:
+        if tombstone.kind == models.Tombstone.Kind.EVENTS and signed.check(row=tombstone) is Verdict.AUTHENTIC:
             yield tombstone
 
 
@@ -77,8 +54,7 @@ def list_pruned() -> ranges.Ranges:
 def add_tombstones(*, tombstones: Sequence[models.Tombstone], more: Sequence[models.Change] = ()) -> None:
     """Sign and insert tombstones that have their times, and the event that tells of them. `more`: which rows go."""
     for tombstone in tombstones:
-        values = {name: canonical.convert_value(value=getattr(tombstone, name)) for name in _NAMES}
-        tombstone.signature = StoredTombstone(**values).sign()
+        signed.sign(row=tombstone)
         tombstone.save(force_insert=True)
     detail = {one.kind.lower(): {"tombstone": one.pk, "counts": one.counts} for one in tombstones}
     events.record(Verb.PRUNE, f"tombstone {tombstones[0].pk}", detail=detail, rows=tombstones, more=more)

@@ -4,15 +4,15 @@ In constant memory, and while the portal runs: seals are read before their event
 what seems wrong in a part that was pruned meanwhile is read again from where the chain begins by then.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef
 
 from portal import models
-from portal.services.audit import ranges, reading, rowcheck, seals, tombstones
+from portal.services.audit import ranges, reading, rowcheck, seals, signed, tombstones
 from portal.services.audit.report import KEY, Report
-from portal.services.audit.signatures import Signed, Verdict
+from portal.services.audit.signatures import Verdict
 
 _SEALS = 20  # at once
 
@@ -93,9 +93,9 @@ def _check_unsealed(report: Report, link: _Link) -> None:
         _judge_event(report, event, verdict)
 
 
-def _judge(report: Report, row: Signed, kind: str, what: str, words: str) -> bool:
+def _judge(report: Report, row: signed.Signed, kind: str, what: str, words: str) -> bool:
     """Report a row that was changed, or that names an audit key that is missing. Returns whether it is authentic."""
-    verdict = row.check()
+    verdict = signed.check(row=row)
     if verdict is Verdict.WRONG:
         report.add(kind, what, words)
     elif verdict is Verdict.UNKNOWN_KEY:
@@ -128,9 +128,9 @@ def _find_headless(report: Report) -> None:
             report.add("removed", f"event {event_id}", "is not there, though what it says of rows is.")
 
 
-def _check_group(group: list[seals.StoredSeal], link: _Link) -> tuple[Report, _Link]:
+def _check_group(group: Sequence[models.Seal], link: _Link) -> tuple[Report, _Link]:
     """What is wrong with these seals and their events, and the link behind them."""
-    report = Report(seals=len(group), newest=group[-1].made_at)
+    report = Report(seals=len(group), newest=str(group[-1].made_at))
     believed = [seal for seal in group if _judge(report, seal, "seal", f"seal {seal.number}", "was altered.")]
     until = max((seal.last_id for seal in believed), default=link.last_id)
     events = _Events(reading.walk_events(after=link.last_id, until=until))
@@ -146,7 +146,7 @@ def _check_group(group: list[seals.StoredSeal], link: _Link) -> tuple[Report, _L
     return report, link
 
 
-def _check_link(report: Report, seal: seals.StoredSeal, link: _Link) -> bool:
+def _check_link(report: Report, seal: models.Seal, link: _Link) -> bool:
     """Whether the seal follows the one before it."""
     expected = link.number + 1
     if seal.number == expected + 1:
@@ -174,7 +174,7 @@ class _Events:
             yield event
 
 
-def _check_seal(report: Report, seal: seals.StoredSeal, events: _Events, *, begin: int) -> None:
+def _check_seal(report: Report, seal: models.Seal, events: _Events, *, begin: int) -> None:
     """Compare the events with the seal, which was made by who could check them all."""
     broken, expected = report.count_broken(), ranges.unpack(ranges=seal.ids)
     signatures, unknown = _check_events(report, events.take_until(seal.last_id), expected=expected, begin=begin)
