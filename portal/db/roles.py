@@ -1,9 +1,6 @@
 """PostgreSQL's roles: who may do what with the tables, whatever the triggers say."""
 
-from dataclasses import dataclass
-
 from django.db import connection
-from psycopg import sql
 
 from portal.db.connection import open_connection
 
@@ -21,17 +18,8 @@ _POWERS = r"""
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Home:
-    """Where the tables are, and who owns the first of them."""
-
-    database: str
-    schema: str
-    owner: str
-
-
-def read_home(*, table: str) -> Home:
-    """Where a table is that must be there."""
+def read_home(*, table: str) -> tuple[str, str, str]:
+    """The database and the schema of a table that must be there, and the role that owns it."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_database(), schemaname, tableowner FROM pg_tables"
@@ -39,19 +27,15 @@ def read_home(*, table: str) -> Home:
             [table],
         )
         database, schema, owner = cursor.fetchone()
-    return Home(database=database, schema=schema, owner=owner)
+    return database, schema, owner
 
 
-def has_role(*, role: str) -> bool:
-    """Whether the server knows it."""
+def is_owner(*, role: str) -> bool | None:
+    """Whether a role may act as an owner: it is one, belongs to one, or is a superuser. None: there is no such role."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_roles WHERE rolname = %s", [role])
-        return bool(cursor.fetchone()[0])
-
-
-def is_owner(*, role: str) -> bool:
-    """Whether a role may act as an owner: it is one, belongs to one, or is a superuser."""
-    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+        if cursor.fetchone() is None:
+            return None
         cursor.execute(_POWERS, {"role": role})
         return bool(cursor.fetchone()[0])
 
@@ -74,8 +58,3 @@ def list_sequences(*, table: str) -> list[str]:
     """The sequences that number the rows of a table."""
     with connection.cursor() as cursor:
         return [found["name"] for found in connection.introspection.get_sequences(cursor, table)]
-
-
-def quote(*, name: str) -> str:
-    """A name as SQL has it, whatever is in it."""
-    return sql.Identifier(name).as_string(None)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from django.apps import apps
 from django.db import connection
+from psycopg import sql
 
 from portal.db import roles
 from portal.services.audit import protection
@@ -38,21 +39,21 @@ def write_grants(*, role: str) -> list[str]:
     """The statements that leave to the role what it needs and take everything else. Raises NotPossible."""
     privileges = list_privileges()
     _check_role(role, tables=privileges.keys())
-    home, name = roles.read_home(table="portal_event"), roles.quote(name=role)
-    schema, database = roles.quote(name=home.schema), roles.quote(name=home.database)
+    home = roles.read_home(table="portal_event")
+    database, schema, owner, name = map(_quote, (*home, role))
     statements = [
         # Where everybody may create, that may be the only right that the owner has.
-        f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {roles.quote(name=home.owner)}",
+        f"GRANT USAGE, CREATE ON SCHEMA {schema} TO {owner}",
         f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {name}",
         f"REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM PUBLIC, {name}",
         f"GRANT CONNECT ON DATABASE {database} TO {name}",
         f"GRANT USAGE ON SCHEMA {schema} TO {name}",
     ]
     for table, granted in privileges.items():
-        where = f"{schema}.{roles.quote(name=table)}"
+        where = f"{schema}.{_quote(table)}"
         statements += [f"REVOKE ALL ON {where} FROM PUBLIC, {name}", f"GRANT {', '.join(granted)} ON {where} TO {name}"]
         for sequence in roles.list_sequences(table=table):
-            numbers = f"SEQUENCE {schema}.{roles.quote(name=sequence)}"
+            numbers = f"SEQUENCE {schema}.{_quote(sequence)}"
             statements.append(f"REVOKE ALL ON {numbers} FROM PUBLIC, {name}")
             # UPDATE would let it set a sequence back.
             if "INSERT" in granted:
@@ -60,14 +61,19 @@ def write_grants(*, role: str) -> list[str]:
     return statements
 
 
+def _quote(name: str) -> str:
+    """A name as SQL has it, whatever is in it."""
+    return sql.Identifier(name).as_string(None)
+
+
 def _check_role(role: str, *, tables: Iterable[str]) -> None:
     if connection.vendor != "postgresql":
         raise NotPossible("SQLite has no roles: whoever may write in its file may do everything in it.")
     if missing := set(tables) - set(connection.introspection.table_names()):
         raise NotPossible(f"The table {min(missing)} is not there yet: run `manage.py migrate` first.")
-    if not roles.has_role(role=role):
+    if (is_owner := roles.is_owner(role=role)) is None:
         raise NotPossible(f"There is no role {role}: make it first, such as by `createuser --pwprompt {role}`.")
-    if roles.is_owner(role=role):
+    if is_owner:
         raise NotPossible(
             f"The role {role} owns the database, its schema or its tables, belongs to a role that does, or is a"
             " superuser: nothing can be kept from it. docs/database.md says how to give them to another role."

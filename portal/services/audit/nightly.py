@@ -33,18 +33,10 @@ def check_log() -> None:
         return
     with leases.transaction():
         check, _ = models.LogCheck.objects.update_or_create(pk=1, defaults={"begun_at": begun_at})
-    renew = _make_renewal()
-    report = verify.verify_log(rows=True, on_step=renew)
+    report = verify.verify_log(rows=True, on_step=_make_renewal())
     faults = protection.find_faults()
-    check.counts = {
-        "seals": report.seals,
-        "events": report.events,
-        "pruned": report.pruned,
-        "unsealed": report.unsealed,
-        "rows": report.rows,
-        "not_judged": report.not_judged,
-        "findings": report.count + len(faults),
-    }
+    looked_at = ("seals", "events", "pruned", "unsealed", "rows", "not_judged")
+    check.counts = {name: getattr(report, name) for name in looked_at} | {"findings": report.count + len(faults)}
     check.findings = [str(words) for words in (*report.findings, *faults)][:MOST_KEPT]
     _end(check)
 

@@ -28,34 +28,29 @@ def list_rules() -> list[Rule]:
     has_gone = "NOT EXISTS (SELECT 1 FROM portal_event e WHERE e.id = OLD.event_id)"
     is_pruned = "EXISTS (SELECT 1 FROM portal_tombstone t WHERE t.kind = 'EVENTS' AND t.seal_number >= OLD.number)"
     change_is_pruned = f"{has_gone} AND {_is_named('EVENTS', 'OLD.event_id')}"
-    rules = [
-        Rule(table="portal_event", act="UPDATE"),
-        Rule(table="portal_event", act="DELETE", condition=f"{is_needed} OR NOT {_is_named('EVENTS', 'OLD.id')}"),
-        Rule(table="portal_change", act="UPDATE"),
-        Rule(table="portal_change", act="DELETE", condition=f"NOT ({change_is_pruned})"),
+    conditions = {
+        "event": {"UPDATE": "", "DELETE": f"{is_needed} OR NOT {_is_named('EVENTS', 'OLD.id')}"},
+        "change": {"UPDATE": "", "DELETE": f"NOT ({change_is_pruned})"},
         # A number that is set back would be given again.
-        Rule(table="portal_eventnumber", act="UPDATE", condition=skips),
-        Rule(table="portal_eventnumber", act="DELETE"),
-        Rule(table="portal_seal", act="UPDATE"),
-        Rule(table="portal_seal", act="DELETE", condition=f"NOT {is_pruned}"),
-        Rule(table="portal_lateresponse", act="UPDATE"),
-        Rule(table="portal_lateresponse", act="DELETE", condition=f"NOT {_is_named('REQUESTS', of_attempt)}"),
-        Rule(table="portal_attempt", act="UPDATE", condition=f"OLD.outcome <> 'SENDING' OR {_changes(*claim)}"),
-        Rule(table="portal_attempt", act="DELETE", condition=f"NOT {_is_named('REQUESTS', 'OLD.request_id')}"),
-        Rule(table="portal_request", act="UPDATE", condition=_changes(*submission)),
-        Rule(table="portal_request", act="DELETE", condition=f"NOT {_is_named('REQUESTS', 'OLD.id')}"),
-        *(
-            Rule(table=f"portal_{name}", act=act)
-            for name in ("strayresponse", "restore", "tombstone")
-            for act in ("UPDATE", "DELETE")
-        ),
+        "eventnumber": {"UPDATE": skips, "DELETE": ""},
+        "seal": {"UPDATE": "", "DELETE": f"NOT {is_pruned}"},
+        "lateresponse": {"UPDATE": "", "DELETE": f"NOT {_is_named('REQUESTS', of_attempt)}"},
+        "attempt": {
+            "UPDATE": f"OLD.outcome <> 'SENDING' OR {_changes(*claim)}",
+            "DELETE": f"NOT {_is_named('REQUESTS', 'OLD.request_id')}",
+        },
+        "request": {"UPDATE": _changes(*submission), "DELETE": f"NOT {_is_named('REQUESTS', 'OLD.id')}"},
+        **{table: {"UPDATE": "", "DELETE": ""} for table in ("strayresponse", "restore", "tombstone")},
         # People are deactivated, never deleted.
-        Rule(table="portal_user", act="DELETE"),
-    ]
-    if connection.vendor == "sqlite":
-        return rules
+        "user": {"DELETE": ""},
+    }
     # PostgreSQL's TRUNCATE fires no trigger of a row.
-    return rules + [Rule(table=table, act="TRUNCATE") for table in dict.fromkeys(rule.table for rule in rules)]
+    truncation = {"TRUNCATE": ""} if connection.vendor == "postgresql" else {}
+    return [
+        Rule(table=f"portal_{table}", act=act, condition=condition)
+        for table, refused in conditions.items()
+        for act, condition in (refused | truncation).items()
+    ]
 
 
 def _changes(*columns: str) -> str:

@@ -55,7 +55,7 @@ class _State:
         self.is_gone = act == _Act.REMOVED
         for name, (before, after) in columns.items():
             if act == _Act.CHANGED and name in self.columns and not self._is_same(name, before):
-                words = f"had {_show(name, before)} before event {event_id}: {self._tell(name)}."
+                words = f"had {_show(name, before)} before event {event_id}: {self._describe(name)}."
                 self.differences.append(("row changed", words))
             self.columns[name] = (after, event_id)
 
@@ -74,19 +74,15 @@ class _State:
         elif self.is_gone:
             yield "row inserted", "is there, though an event says that it was removed."
         else:
-            for name in self.columns:
-                found = self._hide(name, stored.get(name))
-                if found is not None and found[0] != self.columns[name][0]:
-                    yield "row changed", f"has {_show(name, found[0])}: {self._tell(name)}."
+            for name, (left, _) in self.columns.items():
+                is_private, key_id = name in self.kind.private, signatures.read_key_id(signature=left)
+                if is_private and key_id and signatures.find_key(key_id=key_id) is None:
+                    continue  # nobody can tell
+                found = rows.hide(kind=self.kind, column=name, value=stored.get(name), key_id=key_id)
+                if found != left:
+                    yield "row changed", f"has {_show(name, found)}: {self._describe(name)}."
 
-    def _hide(self, name: str, value: object) -> tuple[object] | None:
-        """The stored value as the log would have it; nothing where the key is missing that tells."""
-        key_id = signatures.read_key_id(signature=self.columns[name][0])
-        if name in self.kind.private and key_id and signatures.find_key(key_id=key_id) is None:
-            return None
-        return (rows.hide(kind=self.kind, column=name, value=value, key_id=key_id),)
-
-    def _tell(self, name: str) -> str:
+    def _describe(self, name: str) -> str:
         value, event_id = self.columns[name]
         return f"{f'event {event_id} left' if event_id else 'the portal makes it with'} {_show('', value)}"
 
@@ -117,9 +113,9 @@ class _Comparison:
 
     def list_next(self, after: int) -> list[int]:
         """The next ids, of rows that are gone too: events tell of them."""
-        told = models.Change.objects.filter(kind=self.kind.name, row_id__gt=after).order_by("row_id")
+        changed = models.Change.objects.filter(kind=self.kind.name, row_id__gt=after).order_by("row_id")
         present = self.kind.model._default_manager.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
-        return sorted({*told.values_list("row_id", flat=True).distinct()[:_PAGE], *present[:_PAGE]})[:_PAGE]
+        return sorted({*changed.values_list("row_id", flat=True).distinct()[:_PAGE], *present[:_PAGE]})[:_PAGE]
 
     def compare(self, ids: list[int]) -> None:
         """Report what is wrong with these rows."""
@@ -141,13 +137,13 @@ class _Comparison:
         return found
 
     def _compare(self, ids: list[int]) -> Iterator[tuple[int, Difference]]:
-        told = self._read_changes(ids)
+        states = self._read_states(ids)
         stored = rows.read_rows(kind=self.kind, ids=ids)
         for row_id in ids:
-            differences = self._judge(row_id, told.get(row_id), stored.get(row_id))
+            differences = self._judge(row_id, states.get(row_id), stored.get(row_id))
             yield from ((row_id, difference) for difference in differences)
 
-    def _read_changes(self, ids: list[int]) -> dict[int, _State]:
+    def _read_states(self, ids: list[int]) -> dict[int, _State]:
         found: dict[int, _State] = defaultdict(lambda: _State(kind=self.kind))
         own = models.Change.objects.filter(kind=self.kind.name, row_id__in=ids, event_id__gt=self._after_event)
         ordered = own.order_by("row_id", "event_id", "position")
@@ -161,7 +157,7 @@ class _Comparison:
         if state is None and expected is not None:
             # One that the portal makes with its tables is as the code says before an event tells of it.
             state = _State(kind=self.kind, columns={name: (value, 0) for name, value in expected.items()})
-        if stored is not None and not expected and self._must_begin(state) and self._is_told(row_id):
+        if stored is not None and not expected and self._must_begin(state) and self._is_kept(row_id):
             yield "row inserted", "was not begun by an event: it was inserted outside the portal."
         elif state is None:
             self.report.not_judged += stored is not None
@@ -176,7 +172,7 @@ class _Comparison:
             self.kind.name == "group" or (self.kind.name == "person" and self._lowest is not None)
         )
 
-    def _is_told(self, row_id: int) -> bool:
+    def _is_kept(self, row_id: int) -> bool:
         """Whether the event that begins the row would still be there."""
         return self._after_event == reading.LOWEST or (self._lowest is not None and row_id > self._lowest)
 
