@@ -1,4 +1,7 @@
-"""Accounts at the provider, and the state of their keys. The key itself is nowhere in the database."""
+"""Accounts at the provider and the state of their keys, and what the portal knows of its own database.
+
+The key itself is nowhere in the database.
+"""
 
 from django.contrib import admin
 from django.urls import reverse
@@ -96,3 +99,24 @@ class WorkstationTypeAdmin(readonly.ReadOnlyAdmin):
     def find_events(self, row: models.WorkstationType) -> dict[str, object]:
         """Those of its account that say which types are offered."""
         return {"verb": "change-types", "target": f"account {row.account}"}
+
+
+@admin.register(models.Database)
+class DatabaseAdmin(readonly.ReadOnlyAdmin):
+    """Which database this is, and whether an operator has to say what became of it."""
+
+    list_display = ("__str__", "place", "timeline", "doubt", "doubted_at")
+
+
+@admin.register(models.Restore)
+class RestoreAdmin(readonly.ReadOnlyAdmin):
+    """Backups that were put back, and what of the past was lost with it."""
+
+    list_display = ("__str__", "restored_at", "lost_since")
+
+
+@admin.register(models.StrayResponse)
+class StrayResponseAdmin(readonly.ReadOnlyAdmin):
+    """Responses to attempts that the database lost."""
+
+    list_display = ("__str__", "came_at", "outcome", "http_status", "failure")

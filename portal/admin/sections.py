@@ -1,7 +1,6 @@
 """What the first page lists: every model in a section, with a line that says what it is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -10,21 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
 
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """Models that are read together, in their order; `slug` names it in the page."""
-
-    slug: str
-    label: failures.Words
-    models: Mapping[type[Model], failures.Words]
-
-
-SECTIONS = (
-    Section(
-        slug="requests",
-        label=_("Requests and responses"),
-        models={
+# By the name that the page gives it: its heading, and its models in their order.
+SECTIONS: Mapping[str, tuple[failures.Words, Mapping[type[Model], failures.Words]]] = {
+    "requests": (
+        _("Requests and responses"),
+        {
             models.Request: _("What people requested, and what became of it."),
             models.Attempt: _("Each time a request was sent to AgentStation, and the response."),
             models.LateResponse: _("Responses that came after the portal had stopped waiting."),
@@ -32,10 +21,9 @@ SECTIONS = (
             models.Scan: _("Each reading of AgentStation's lists, by which unclear outcomes are resolved."),
         },
     ),
-    Section(
-        slug="workstations",
-        label=_("Workstations and workspaces"),
-        models={
+    "workstations": (
+        _("Workstations and workspaces"),
+        {
             models.Workstation: _("The machines, running and ended, and who requested them."),
             models.Connection: _("Who opened a desktop, a terminal or a log, and for how long."),
             models.Share: _("Whom the owner of a workstation let look or work."),
@@ -45,19 +33,17 @@ SECTIONS = (
             models.WorkstationType: _("The types that AgentStation offers, or once offered."),
         },
     ),
-    Section(
-        slug="audit-log",
-        label=_("Audit log"),
-        models={
+    "audit-log": (
+        _("Audit log"),
+        {
             models.Event: _("Who did what to what, and when."),
             models.Seal: _("Each batch of events that was closed, so that a missing one is noticed."),
             models.Tombstone: _("What was deleted because of its age, named and counted."),
         },
     ),
-    Section(
-        slug="accounts",
-        label=_("Accounts and people"),
-        models={
+    "accounts": (
+        _("Accounts and people"),
+        {
             models.User: _("Who may sign in, and the groups that each person is in."),
             Group: _("What the members of each group may do."),
             models.Account: _("The AgentStation accounts whose workstations the portal manages."),
@@ -65,16 +51,15 @@ SECTIONS = (
             models.Credential: _("Fingerprints of the API keys in use, and who accepted them."),
         },
     ),
-    Section(
-        slug="changes",
-        label=_("API changes and backups"),
-        models={
+    "changes": (
+        _("API changes and backups"),
+        {
             models.Notice: _("Responses that differ from AgentStation's documentation."),
             models.Database: _("Which database this is, and whether it was moved."),
             models.Restore: _("Backups that were restored, and what was lost with them."),
         },
     ),
-)
+}
 
 
 def arrange_models(shown: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -82,10 +67,10 @@ def arrange_models(shown: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     known = {each["model"]: each for each in shown}
     return [
         {
-            "name": section.label,
-            "app_label": section.slug,
-            "models": [{**known[model], "words": words} for model, words in section.models.items() if model in known],
+            "name": label,
+            "app_label": slug,
+            "models": [{**known[model], "words": words} for model, words in listed.items() if model in known],
         }
-        for section in SECTIONS
-        if section.models.keys() & known.keys()
+        for slug, (label, listed) in SECTIONS.items()
+        if listed.keys() & known.keys()
     ]

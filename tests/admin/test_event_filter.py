@@ -212,21 +212,19 @@ def test_a_file_has_what_the_list_has(anna, sign_in, log, monkeypatch):
 
 
 def test_every_verb_is_in_one_group_with_a_sentence():
-    listed = [verb for group in sentences.GROUPS for verb in group.sentences]
-    assert sorted(listed) == sorted(Verb)
-    assert all(
-        "{who}" in str(words) or "{what}" in str(words) for g in sentences.GROUPS for words in g.sentences.values()
-    )
+    listed = [one for _label, group in sentences.GROUPS.values() for one in group.items()]
+    assert sorted(verb for verb, _ in listed) == sorted(Verb)
+    assert all("{who}" in str(words) or "{what}" in str(words) for _, words in listed)
     choices = [code for _label, codes in event_text.list_choices() for code, _words in codes]
-    assert sorted(choices) == sorted([*Verb.values, *(group.code for group in sentences.GROUPS)])
+    assert sorted(choices) == sorted([*Verb.values, *sentences.GROUPS])
     assert len(choices) == len(set(choices))
 
 
 def test_the_filter_shows_groups_and_words(anna, sign_in):
     page = sign_in(anna).get("/admin/portal/event/").text
-    for group in sentences.GROUPS:
-        assert f'<optgroup label="{group.label}">' in page
-        assert re.search(rf'<option value="{group.code}">\s*{group.label}: all\s*</option>', page)
+    for code, (label, _) in sentences.GROUPS.items():
+        assert f'<optgroup label="{label}">' in page
+        assert re.search(rf'<option value="{code}">\s*{label}: all\s*</option>', page)
     assert re.search(r'<option value="sign-in-failed">\s*Sign-in failed\s*</option>', page)
 
 

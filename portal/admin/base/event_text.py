@@ -22,13 +22,13 @@ def list_choices() -> list[tuple[str, list[tuple[str, str]]]]:
     """All verbs in their groups, as a field offers them: the whole group first."""
     return [
         (
-            str(group.label),
+            str(label),
             [
-                (group.code, _("%(group)s: all") % {"group": group.label}),
-                *((verb.value, capfirst(str(verb.label))) for verb in group.sentences),
+                (code, _("%(group)s: all") % {"group": label}),
+                *((verb.value, capfirst(str(verb.label))) for verb in verbs),
             ],
         )
-        for group in sentences.GROUPS
+        for code, (label, verbs) in sentences.GROUPS.items()
     ]
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import failures, models
 from portal.admin.base import columns
+from portal.models.ids import parse_id
 from portal.services.mirrors import types
 from portal.services.search import periods
 
@@ -91,9 +92,9 @@ def filter_row(parameter: str, model: type[Model], narrow: Callable[[Rows, int],
 
 
 def _read_id(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+    if (number := parse_id(text)) is None:
         raise IncorrectLookupParameters
-    return int(text)
+    return number
 
 
 def _of_workspace(rows: Rows, workspace: int) -> Rows:

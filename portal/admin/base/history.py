@@ -16,10 +16,10 @@ from django.utils.translation import gettext_lazy
 
 from portal import failures, models
 from portal.admin.base import changes, columns
+from portal.models.ids import parse_id
 from portal.services.audit import rows
 
 _PER_PAGE = 100
-_MOST_DIGITS = 18  # of an id that every database takes
 
 
 class HistoryMixin:
@@ -57,7 +57,7 @@ class HistoryMixin:
         kind = rows.find_kind(row=self.model())
         if kind is None and row is not None:
             return redirect(self._events_url(row))
-        row_id = row.pk if row else _read_id(object_id)
+        row_id = row.pk if row else parse_id(object_id) or 0
         found = models.Change.objects.filter(kind=kind.name if kind else "", row_id=row_id)
         if row is None and not found.exists():
             raise Http404
@@ -87,10 +87,6 @@ class HistoryMixin:
 
     def _events_url(self, row: Model) -> str:
         return columns.list_url(models.Event, **self.find_events(row))
-
-
-def _read_id(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else 0
 
 
 def _read_lines(found: Sequence[models.Change]) -> list[tuple[models.Change, models.Event | None, SafeString]]:

@@ -40,11 +40,7 @@ class ReadOnlyAdmin(history.HistoryMixin, changelist.OfferedLookupsMixin, _Model
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    has_change_permission = has_delete_permission = has_add_permission
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Those that are named, or all of the model."""

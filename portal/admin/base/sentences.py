@@ -5,28 +5,17 @@ does not say that.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
 from portal import failures
 from portal.models.event import Verb
 
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """Verbs that an auditor looks for together, each with its sentence; `code` is the group's in an address."""
-
-    code: str
-    label: failures.Words
-    sentences: Mapping[Verb, failures.Words]
-
-
-GROUPS = (
-    Group(
-        code="requests",
-        label=_("Requests"),
-        sentences={
+# Verbs that an auditor looks for together, by what an address calls them: a label, and the sentence of each verb.
+GROUPS: Mapping[str, tuple[failures.Words, Mapping[Verb, failures.Words]]] = {
+    "requests": (
+        _("Requests"),
+        {
             Verb.SUBMIT: _("{who} submitted {what}"),
             Verb.CANCEL: _("{who} cancelled {what}"),
             Verb.REQUEST_CANCEL: _("{who} asked to cancel {what}"),
@@ -35,10 +24,9 @@ GROUPS = (
             Verb.REFUSE_WORKSPACE: _("{who} refused {what}: its workspace is somebody else's"),
         },
     ),
-    Group(
-        code="sending",
-        label=_("Sending"),
-        sentences={
+    "sending": (
+        _("Sending"),
+        {
             Verb.CLAIM: _("{who} began to send {what}"),
             Verb.RESPONSE: _("{who} recorded the outcome of {what}"),
             Verb.LATE_RESPONSE: _("AgentStation responded late to {what}"),
@@ -47,10 +35,9 @@ GROUPS = (
             Verb.STRAY_RESPONSE: _("{who} kept the {what}"),
         },
     ),
-    Group(
-        code="checking",
-        label=_("Checking what was created"),
-        sentences={
+    "checking": (
+        _("Checking what was created"),
+        {
             Verb.RECONCILE: _("{who} compared {what} with AgentStation's lists"),
             Verb.NEEDS_REVIEW: _("{who} asked for a review of {what}"),
             Verb.ADOPT: _("{who} linked a workstation to {what}"),
@@ -58,10 +45,9 @@ GROUPS = (
             Verb.BASELINE_SCAN: _("{who} read AgentStation's lists for the first time, of the {what}"),
         },
     ),
-    Group(
-        code="workstations",
-        label=_("Workstations"),
-        sentences={
+    "workstations": (
+        _("Workstations"),
+        {
             Verb.REQUEST_RELEASE: _("{who} asked to release the {what}"),
             Verb.RELEASED: _("The {what} was released"),
             Verb.OPEN_CONNECTION: _("{who} opened a connection to the {what}"),
@@ -81,10 +67,9 @@ GROUPS = (
             Verb.CHANGE_TYPES: _("{who} noted other workstation types of the {what}"),
         },
     ),
-    Group(
-        code="key",
-        label=_("Key and account"),
-        sentences={
+    "key": (
+        _("Key and account"),
+        {
             Verb.PAUSE: _("{who} paused sending with the {what}"),
             Verb.RESUME: _("{who} resumed sending with the {what}"),
             Verb.ACTIVATE: _("{who} made the {what} active again"),
@@ -97,10 +82,9 @@ GROUPS = (
             Verb.CLEAR_SHARING: _("{who} declared that nobody else uses the key, of the {what}"),
         },
     ),
-    Group(
-        code="people",
-        label=_("People and sign-in"),
-        sentences={
+    "people": (
+        _("People and sign-in"),
+        {
             Verb.SIGN_IN: _("{who} signed in"),
             Verb.SIGN_IN_FAILED: _("Somebody failed to sign in as {what}"),
             Verb.SIGN_IN_BLOCKED: _("Signing in was blocked for {what}"),
@@ -119,20 +103,18 @@ GROUPS = (
             Verb.REFUSED: _("{who} was refused {what}"),
         },
     ),
-    Group(
-        code="audit-log",
-        label=_("Audit log and retention"),
-        sentences={
+    "audit-log": (
+        _("Audit log and retention"),
+        {
             Verb.CHECKED: _("{who} checked {what} as a whole"),
             Verb.EVIDENCE: _("{who} downloaded the audit bundle of {what}"),
             Verb.EXPORT: _("{who} exported {what}"),
             Verb.PRUNE: _("{who} deleted what was old enough, and named it in the {what}"),
         },
     ),
-    Group(
-        code="upkeep",
-        label=_("Backups, settings and API changes"),
-        sentences={
+    "upkeep": (
+        _("Backups, settings and API changes"),
+        {
             Verb.RESTORE: _("{who} noted that a backup was restored: {what}"),
             Verb.RESTORED: _("{who} has to check {what}, because a backup was restored"),
             Verb.DATABASE_CHANGED: _("{who} noticed a change of the {what}"),
@@ -142,18 +124,16 @@ GROUPS = (
             Verb.NOTICE: _("{who} noticed an API change: {what}"),
         },
     ),
-)
+}
 # Of a verb that this version of the portal does not know.
 OTHER = _("{who}: {verb}, {what}")
 
-_SENTENCES = {verb.value: words for group in GROUPS for verb, words in group.sentences.items()}
-
-_VERBS = {group.code: tuple(verb.value for verb in group.sentences) for group in GROUPS}
+_SENTENCES = {verb.value: words for _label, listed in GROUPS.values() for verb, words in listed.items()}
 
 
 def list_verbs(code: str) -> tuple[str, ...]:
     """Those of the group with the code; of a verb's own code that one."""
-    return _VERBS.get(code, (code,) if code else ())
+    return tuple(GROUPS[code][1]) if code in GROUPS else (code,) if code else ()
 
 
 def find_sentence(verb: str) -> failures.Words:
