@@ -60,15 +60,15 @@ class ScanAdmin(readonly.ReadOnlyAdmin):
     """Readings of the provider's lists: the evidence by which unknown requests are settled."""
 
     list_display = (
-        *("__str__", "begun_at", "ended_at", "is_whole", "problem"),
+        *("__str__", "begun_at", "ended_at", "is_complete", "problem"),
         *("active_count", "history_count", "new_count"),
     )
-    list_filter = ("is_whole",)
+    list_filter = ("is_complete",)
     search_fields = ("problem",)
     fields = (
         "account",
         ("begun_at", "ended_at"),
-        ("is_whole", "problem"),
+        ("is_complete", "problem"),
         ("active_count", "history_count", "new_count"),
     )
 

@@ -11,7 +11,7 @@ class Scan(models.Model):
     """One walk through the active list and then the history, over as many rounds as it takes.
 
     Its row says how far it has come, so that any worker can go on with it. One that ended early is kept too: what it
-    showed is there, but only a whole one says what is not.
+    showed is there, but only a complete one says what is not.
     """
 
     class Phase(models.TextChoices):
@@ -26,10 +26,10 @@ class Scan(models.Model):
     ended_at = models.DateTimeField(null=True, help_text=_("Empty: it goes on in the next round."))
     begun_tick = models.PositiveBigIntegerField(default=0, help_text=_("The key's tick when it began."))
     ended_tick = models.PositiveBigIntegerField(null=True, help_text=_("The key's tick when it ended."))
-    is_whole = models.BooleanField(
+    is_complete = models.BooleanField(
         default=False, help_text=_("It came to its end and lacked nothing that had to be there.")
     )
-    problem = models.CharField(max_length=200, help_text=_("Why it is not whole."))
+    problem = models.CharField(max_length=200, help_text=_("Why it is not complete."))
     active_count = models.PositiveIntegerField(default=0)
     history_count = models.PositiveIntegerField(default=0)
     own_count = models.PositiveIntegerField(default=0, help_text=_("Workstations of requests that it showed."))
@@ -62,7 +62,8 @@ class Scan(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["account"], name="scan_one_open", condition=Q(ended_at=None)),
             models.CheckConstraint(
-                name="scan_whole_has_ended", condition=Q(is_whole=False) | Q(ended_at__isnull=False, problem="")
+                name="scan_complete_has_ended",
+                condition=Q(is_complete=False) | Q(ended_at__isnull=False, problem=""),
             ),
         ]
         indexes = [models.Index(F("account"), F("id").desc(), name="scan_by_account")]

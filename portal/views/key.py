@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
-from portal.services.key import accounts, circuit_breaker, credentials, database_moved, sharing
+from portal.services.key import accounts, circuit_breaker, credentials, database_moved, key_sharing
 from portal.services.mirrors import releases
 from portal.services.reconciliation import restore
 from portal.services.runtime import workers
@@ -126,7 +126,7 @@ def confirm(request: SignedInRequest, number: int) -> HttpResponse:
 def clear_sharing(request: SignedInRequest) -> HttpResponse:
     """Say that nobody else uses the key."""
     with saying_why(request, circuit_breaker.NotPaused):
-        sharing.clear_sharing(actor=request.user, account=accounts.get_current_account())
+        key_sharing.clear_sharing(actor=request.user, account=accounts.get_current_account())
         said = _("Noted. The portal links by itself again what certainly was created for a request.")
         messages.success(request, said)
     return redirect("key")

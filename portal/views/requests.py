@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from portal import forms, models
 from portal.models.compiled import compiled
 from portal.services.mirrors import types
-from portal.services.reconciliation import operator_actions, wholeness
+from portal.services.reconciliation import completeness, operator_actions
 from portal.services.reports import timeline, typical_duration, version_query
 from portal.services.requests import fair_queue, notes, submissions
 from portal.services.runtime import limits
@@ -186,7 +186,7 @@ def _find_left_out(request: SignedInRequest, portal_request: models.Request) -> 
     """What is missing from the lists, where that is why a person is asked, as far as the reader may know of it."""
     if portal_request.operator_note != notes.LEFT_OUT:
         return None
-    left_out = wholeness.list_left_out(account=portal_request.account).values("pk")
+    left_out = completeness.list_left_out(account=portal_request.account).values("pk")
     return models.Workstation.objects.visible_to(request.user).filter(pk__in=left_out).first()
 
 

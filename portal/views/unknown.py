@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from portal import forms, models
 from portal.services.key import credentials
-from portal.services.reconciliation import operator_actions, review, wholeness
+from portal.services.reconciliation import completeness, operator_actions, review
 from portal.services.requests import submissions, submitters
 from portal.views.components import paging, review_rows
 from portal.views.http import SignedInRequest, read_key
@@ -140,7 +140,7 @@ def _describe_page(request: SignedInRequest, *, refusal: review_rows.Refusal | N
     left = submitters.list_left_workstations(account=account).select_related("request__requester", "workspace")
     scans = models.Scan.objects.filter(account=account, ended_at__isnull=False)
     last_scans = list(scans.order_by("-id")[:_LAST_SCANS])
-    complete = next((scan for scan in last_scans if scan.is_whole), None)
+    complete = next((scan for scan in last_scans if scan.is_complete), None)
     newest = models.Attempt.objects.filter(request__account=account).order_by("-id").first()
     shown: list[review_rows.Row] = [*needing.rows, *unassigned.rows, *checking.rows]
     return {
@@ -151,7 +151,7 @@ def _describe_page(request: SignedInRequest, *, refusal: review_rows.Refusal | N
         "checking": checking,
         "scans": last_scans,
         "may_be_foreign": account.baseline_scan == models.Account.BaselineScan.FAILED,
-        "left_out": wholeness.list_left_out(account=account).select_related("request__requester").first(),
+        "left_out": completeness.list_left_out(account=account).select_related("request__requester").first(),
         "last_complete": complete,
         "is_up_to_date": complete is not None and (newest is None or newest.claimed_tick <= complete.begun_tick),
         "refusal": refusal if any(row.is_refused for row in shown) else None,

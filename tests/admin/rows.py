@@ -124,7 +124,7 @@ def create_rest(account: models.Account) -> dict[str, Model]:
     """What belongs to no request."""
     return {
         "credential": models.Credential.objects.create(account=account, fingerprint=uuid4().hex[:16], accepted_at=NOW),
-        "scan": models.Scan.objects.create(account=account, begun_at=NOW, ended_at=NOW, is_whole=True),
+        "scan": models.Scan.objects.create(account=account, begun_at=NOW, ended_at=NOW, is_complete=True),
         "notice": models.Notice.objects.get_or_create(kind='workstation has a field "color"')[0],
         "workstationtype": create_type(account),
         "seal": create_seal(),

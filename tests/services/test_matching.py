@@ -19,7 +19,7 @@ def at(seconds: float) -> datetime:
 
 
 # Claimed at second 0 and tick 10, ended at second 20 and tick 20; the provider is done with it at second 100.
-SENT = matching.Sent(
+SENT = matching.SentAttempt(
     claimed_at=at(0),
     claimed_tick=10,
     ended_at=at(20),
@@ -34,11 +34,11 @@ NEWCOMER = matching.Newcomer(
 )
 
 
-def scan(number: int, *, begun: float, tick: int = 100, own: int = 1, witness: int = 21) -> matching.WholeScan:
-    return matching.WholeScan(id=number, begun_at=at(begun), begun_tick=tick, own_count=own, witness_tick=witness)
+def scan(number: int, *, begun: float, tick: int = 100, own: int = 1, witness: int = 21) -> matching.CompleteScan:
+    return matching.CompleteScan(id=number, begun_at=at(begun), begun_tick=tick, own_count=own, witness_tick=witness)
 
 
-VIEW = matching.View(
+STATE = matching.AccountState(
     now=at(5_000),
     steady_since=at(-100_000),
     allowed_lag=MINUTE,
@@ -49,8 +49,8 @@ VIEW = matching.View(
 )
 
 
-def decide(request=REQUEST, *newcomers, view=VIEW, **changes) -> tuple[Verdict, str]:
-    decision = matching.decide(unresolved=request, newcomers=newcomers, view=replace(view, **changes))
+def decide(request=REQUEST, *newcomers, state=STATE, **changes) -> tuple[Verdict, str]:
+    decision = matching.decide(unresolved=request, newcomers=newcomers, state=replace(state, **changes))
     return decision.verdict, decision.note
 
 
@@ -137,12 +137,12 @@ def test_a_rehearsal_shortens_the_slack_of_clocks_too():
 
 def test_of_two_that_fit_the_one_that_started_first_is_taken():
     other = replace(NEWCOMER, id=2, started_at=at(3))
-    decision = matching.decide(unresolved=REQUEST, newcomers=[NEWCOMER, other], view=VIEW)
+    decision = matching.decide(unresolved=REQUEST, newcomers=[NEWCOMER, other], state=STATE)
     assert decision.newcomer == other
 
 
 def test_a_second_attempts_time_counts_as_well():
-    second = matching.Sent(
+    second = matching.SentAttempt(
         claimed_at=at(1000),
         claimed_tick=40,
         ended_at=at(1010),

@@ -11,7 +11,7 @@ from portal import models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts
-from portal.services.reconciliation import listinglag, operator_actions, restore, scans
+from portal.services.reconciliation import lag, operator_actions, restore, scans
 from portal.services.requests import dispatch, notes, results, submissions
 from portal.services.runtime import clients, leases
 from tests import factories
@@ -239,7 +239,7 @@ def test_the_lag_of_the_oldest_that_is_not_listed_counts_however_many_came_since
     sandbox.set_faults({"lists_empty": True})
     scan(lease)
     account = accounts.get_current_account()
-    assert listinglag.choose_grace(account=account, now=clock.read_clock()) >= timedelta(seconds=900)
+    assert lag.choose_grace(account=account, now=clock.read_clock()) >= timedelta(seconds=900)
 
 
 # --- Foreign ---

@@ -12,7 +12,7 @@ from portal import models
 from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, steady_clock
-from portal.services.reconciliation import listed, operator_actions, reconcile, scans
+from portal.services.reconciliation import operator_actions, reconcile, scans, sync
 from portal.services.requests import dispatch, notes, results, submissions
 from portal.services.runtime import clients, leases
 from tests import factories
@@ -486,7 +486,7 @@ def test_lists_that_were_not_read_to_their_end_prove_nothing(sandbox, alice, bob
 
     incomplete = scan(lease)
 
-    assert (incomplete.is_whole, incomplete.problem) == (False, problem)
+    assert (incomplete.is_complete, incomplete.problem) == (False, problem)
     assert statuses(portal_request) == ["UNKNOWN"]
     scan(lease)
     assert statuses(portal_request) == ["QUEUED"]
@@ -559,7 +559,7 @@ def test_what_the_lists_leave_out_is_named_and_scans_are_complete_once_an_operat
     event = models.Event.objects.get(verb="leave-out")
     assert (event.actor_name, event.request_number) == ("olga", left_out.request_id)
     scan(lease)
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
     assert statuses(portal_request) == ["QUEUED"]
 
 
@@ -814,7 +814,7 @@ def test_whatever_breaks_a_scan_what_is_known_is_decided_and_asked(sandbox, alic
     def break_off(**_: object) -> None:
         raise ValueError("a page that breaks our code")
 
-    monkeypatch.setattr(listed, "store_entries", break_off)
+    monkeypatch.setattr(sync, "store_entries", break_off)
     factories.pass_time(UNTIL_SURE + 15 * 60)
     assert scan(lease).problem == "broke"
     assert (statuses(lost), lost.operator_note) == (["UNKNOWN"], notes.NO_SCANS)

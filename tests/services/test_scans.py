@@ -53,7 +53,7 @@ def test_a_scan_says_when_it_was_and_how_much_it_saw(sandbox, lease):
 
     first = scan(lease)
 
-    assert (first.is_whole, first.problem) == (True, "")
+    assert (first.is_complete, first.problem) == (True, "")
     assert first.ended_at is not None
     assert first.ended_tick is not None
     assert first.begun_at <= first.ended_at
@@ -120,7 +120,7 @@ def test_one_round_ends_and_the_next_goes_on_from_its_cursor(lists, lease):
     assert len(rounds) >= 1
     assert rounds[0] <= 200
     assert models.Workstation.objects.exclude(listed_at=None).count() == 1_200
-    assert (done.is_whole, done.history_count, len(lists.calls)) == (True, 1_200, 241)
+    assert (done.is_complete, done.history_count, len(lists.calls)) == (True, 1_200, 241)
 
 
 def test_another_worker_goes_on_where_the_first_one_stopped(lists, lease):
@@ -144,7 +144,7 @@ def test_twenty_workstations_with_sixty_files_each_are_read(lists, lease):
     for number in range(20):
         space = {"id": f"S{number}", "status": "active", "files": {"object": "list", "data": files}}
         lists.active = [*lists.active, entry(f"W{number}") | {"workspace": space}]
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
     assert models.Workstation.objects.count() == 20
     assert "F59" not in models.Workstation.objects.get(uid="W0").raw, "what is nobody's keeps no files"
 
@@ -152,7 +152,7 @@ def test_twenty_workstations_with_sixty_files_each_are_read(lists, lease):
 def test_a_page_that_is_too_large_is_asked_for_in_halves(lists, lease):
     lists.active = [entry(f"W{number}", padding="x" * 1_000_000) for number in range(40)]
     done = scan(lease)
-    assert (done.is_whole, done.active_count, done.page_size) == (True, 40, 12)
+    assert (done.is_complete, done.active_count, done.page_size) == (True, 40, 12)
     assert [call.rpartition("=")[2] for call in lists.calls[:4]] == ["100", "50", "25", "12"]
 
 
@@ -161,14 +161,14 @@ def test_a_later_round_remembers_that_pages_are_too_large(lists, lease):
     lists.refuse = lambda number: (429, {"Retry-After": "0"}) if number == 2 else None
     advance(lease)
     models.Scan.objects.update(wait_until=None)
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
     assert [call.rpartition("=")[2] for call in lists.calls[:3]] == ["100", "50", "50"]
 
 
 def test_an_entry_that_is_too_large_alone_ends_the_scan_with_a_notice(lists, lease):
     lists.active = [entry("W1"), entry("W2", padding="x" * 17_000_000)]
     done = scan(lease)
-    assert (done.is_whole, done.problem) == (False, "entry-too-large")
+    assert (done.is_complete, done.problem) == (False, "entry-too-large")
     assert models.Workstation.objects.get().uid == "W1"
     assert models.Notice.objects.filter(kind__contains="too large").count() == 1
 
@@ -181,7 +181,7 @@ def test_an_endless_list_ends_every_round_and_in_the_end_the_scan(lists, lease):
     assert models.Scan.objects.get().pages <= 200
     models.Scan.objects.update(pages=9_950)
     done = scan(lease)
-    assert (done.is_whole, done.problem, done.pages) == (False, "endless", 10_000)
+    assert (done.is_complete, done.problem, done.pages) == (False, "endless", 10_000)
     assert accounts.get_current_account().baseline_scan == "FAILED"
 
 
@@ -191,7 +191,7 @@ def test_a_circle_of_cursors_ends_the_scan(sandbox, lease, circle):
     for cursor in circle:
         script_list(sandbox, cursor=cursor)
     done = scan(lease)
-    assert (done.is_whole, done.problem) == (False, "repeated-cursor")
+    assert (done.is_complete, done.problem) == (False, "repeated-cursor")
     assert done.pages <= len(circle)
 
 
@@ -214,7 +214,7 @@ def test_a_429_in_the_middle_waits_and_goes_on_in_a_later_round(lists, lease):
     assert not advance(lease).is_over
     assert len(lists.calls) == 2, "it waits"
     models.Scan.objects.update(wait_until=Now())
-    assert (scan(lease).is_whole, len(lists.calls)) == (True, 5)
+    assert (scan(lease).is_complete, len(lists.calls)) == (True, 5)
 
 
 def test_a_scan_that_takes_too_long_is_given_up(lists, lease):
@@ -296,7 +296,7 @@ def test_ugly_entries_do_not_break_a_scan_and_are_newcomers(lists, lease):
         entry("W4") | {"size": 10**30, "startedAt": "0001-01-01"},
     ]
     seen = scan(lease)
-    assert (seen.is_whole, seen.active_count, seen.new_count) == (True, 10, 10)
+    assert (seen.is_complete, seen.active_count, seen.new_count) == (True, 10, 10)
     named = models.Workstation.objects.filter(is_nameless=False)
     assert set(named.values_list("uid", flat=True)) == {"W1", "W2", "W3", "W4"}
     assert models.Workstation.objects.filter(is_nameless=True, uid__startswith="sha256:", ended_at=None).count() == 6
@@ -402,7 +402,7 @@ def test_a_scan_that_failed_is_kept_with_its_problem_and_what_it_showed(
 
     failed = scan(lease)
 
-    assert (failed.is_whole, failed.problem) == (False, problem)
+    assert (failed.is_complete, failed.problem) == (False, problem)
     assert has_no_lists() is not has_lists
     assert models.Workstation.objects.get().is_foreign
     assert accounts.get_current_account().baseline_scan == "FAILED"
@@ -420,7 +420,7 @@ def test_a_page_behind_the_first_is_asked_for_again_three_times(sandbox, lease, 
 
     seen = scan(lease)
 
-    assert (seen.is_whole, seen.active_count, seen.failures) == (True, 2, 0)
+    assert (seen.is_complete, seen.active_count, seen.failures) == (True, 2, 0)
 
 
 def test_a_first_page_that_is_refused_ends_the_scan_at_once(sandbox, lease):
@@ -429,7 +429,7 @@ def test_a_first_page_that_is_refused_ends_the_scan_at_once(sandbox, lease):
 
 
 def test_a_provider_that_had_lists_has_none_after_an_hour_of_404s(lists, lease):
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
     lists.refuse = lambda _: (404, {})
     scan(lease)
     assert not has_no_lists()

@@ -112,7 +112,7 @@ def test_that_every_workstation_has_its_request_is_said_only_when_the_lists_were
     assert f"{unsure} 1 request is being checked." in find_words()
     key = models.Key.objects.get()
     read_at = {"begun_at": Now(), "ended_at": Now(), "begun_tick": key.tick}
-    scan = models.Scan.objects.create(account=key.account, is_whole=True, **read_at)
+    scan = models.Scan.objects.create(account=key.account, is_complete=True, **read_at)
     assert "None. Every running workstation belongs to a request." in find_words()
     models.Scan.objects.filter(pk=scan.pk).update(begun_tick=0)
     assert re.search(r"lists were last read completely at .*\. 1 request is being checked\.", find_words())
@@ -331,9 +331,9 @@ def test_the_evidence_stands_beside_it(sign_in, sandbox, alice, olga):
     at = rows.NOW.replace(hour=22, minute=20, second=7)
     write_event(at=at, verb=Verb.NEEDS_REVIEW, request_number=portal_request.pk, reason=notes.NO_WITNESS)
     account, counts = accounts.get_current_account(), {"active_count": 4, "history_count": 31}
-    for tick, is_whole in ((0, True), (10**6, True), (10**6 + 1, True), (10**6 + 2, False)):
+    for tick, is_complete in ((0, True), (10**6, True), (10**6 + 1, True), (10**6 + 2, False)):
         models.Scan.objects.create(
-            account=account, begun_at=at, ended_at=at, begun_tick=tick, is_whole=is_whole, **counts
+            account=account, begun_at=at, ended_at=at, begun_tick=tick, is_complete=is_complete, **counts
         )
     page = find_section(read(sign_in(olga).get("/unknown/")), "Requests that need review")
     assert "show no workstation for this request" in page

@@ -35,7 +35,7 @@ _LABELS = {
     "at": "when",
     "actor_name": "who",
     "verb": "act",
-    "is_whole": "complete",
+    "is_complete": "complete",
     "doubted_at": "not found since",
 }
 

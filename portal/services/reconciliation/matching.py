@@ -19,7 +19,7 @@ LONGEST_WAIT = 15  # times PORTAL_RECONCILE_GRACE, which is a minute
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sent:
+class SentAttempt:
     """An attempt whose outcome is unknown.
 
     `proof_from`: from when on the provider is done with it. `span`: how long after the claim that may be, which is
@@ -45,7 +45,7 @@ class Unresolved:
 
     type: str
     workspace_uid: str
-    attempts: Sequence[Sent]
+    attempts: Sequence[SentAttempt]
     is_queued: bool = False
     denied_tick: int = 0
     obstacle: str = ""
@@ -58,7 +58,8 @@ class Newcomer:
     `workspace_tick` is the tick at which a scan first listed another workstation in its workspace, None where there is
     none; `is_workspace_taken`: somebody owns the workspace, or has named it. `is_nameless`: its ID cannot be kept.
     `is_in_flight`: a call under way may have created it. `must_confirm`: an operator has to confirm whose it is.
-    `is_told`: a late response has named it for this very request. `is_spare`: for one that has another by now.
+    `named_by_late_response`: one has named it for this very request. `for_other_request`: for one that has another by
+    now.
     """
 
     id: int
@@ -72,12 +73,12 @@ class Newcomer:
     is_nameless: bool = False
     is_in_flight: bool = False
     must_confirm: bool = False
-    is_told: bool = False
-    is_spare: bool = False
+    named_by_late_response: bool = False
+    for_other_request: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class WholeScan:
+class CompleteScan:
     """A scan that showed everything that it had to.
 
     `own_count`: how many workstations of ours it showed; `witness_tick`: the tick at which the newest was claimed.
@@ -91,7 +92,7 @@ class WholeScan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class AccountState:
     """What is known of the account at this moment, by the database's clock.
 
     `steady_since`: when that clock was last seen to step, or this process began to watch it. `wait_unit`: what all
@@ -106,7 +107,7 @@ class View:
     wait_unit: timedelta
     allowed_lag: timedelta
     clock_offset: timedelta | None
-    scans: Sequence[WholeScan]
+    scans: Sequence[CompleteScan]
     documented_types: frozenset[str]
     has_no_lists: bool = False
     has_left_out: bool = False
@@ -127,7 +128,7 @@ class View:
         """The tolerance where the provider sends no Date."""
         return 10 * self.wait_unit
 
-    def measure(self, *, sent: Sent, until: datetime) -> timedelta:
+    def measure(self, *, sent: SentAttempt, until: datetime) -> timedelta:
         """For how long the provider has certainly been done with an attempt: a step of the clock begins that anew."""
         # What is in the future was written before the clock stepped back, and tells nothing but that.
         latest = self.now + _SLACK
@@ -139,7 +140,7 @@ class View:
         return until - max(since)
 
     @property
-    def scans_in_order(self) -> Sequence[WholeScan]:
+    def scans_in_order(self) -> Sequence[CompleteScan]:
         """The scans, newest first, without those that began before the clock stepped back."""
         latest, kept = self.now + _SLACK, []
         for scan in sorted(self.scans, key=lambda scan: scan.id, reverse=True):
@@ -165,44 +166,44 @@ class Decision:
     verdict: Verdict
     note: str = ""
     newcomer: Newcomer | None = None
-    scan: WholeScan | None = None
+    scan: CompleteScan | None = None
 
 
-def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], view: View) -> Decision:
+def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: AccountState) -> Decision:
     """What the scans tell of the request now."""
-    if told := next((one for one in newcomers if one.is_told), None):
-        return Decision(verdict=Verdict.FOUND, newcomer=told)
+    if named := next((one for one in newcomers if one.named_by_late_response), None):
+        return Decision(verdict=Verdict.FOUND, newcomer=named)
     if unresolved.obstacle == notes.OTHERS and not unresolved.is_queued:
         return _ask(notes.OTHERS)
-    fitting = [one for one in newcomers if _fits(unresolved, newcomer=one, view=view)]
+    fitting = [one for one in newcomers if _fits(unresolved, newcomer=one, state=state)]
     if fitting:
         found = min(fitting, key=lambda one: (one.started_at, one.id))
-        if found.must_confirm or view.is_shared:
+        if found.must_confirm or state.is_shared:
             return _ask(notes.CONFIRM) if _is_news(unresolved, newcomer=found) else Decision(verdict=Verdict.WAIT)
         return Decision(verdict=Verdict.FOUND, newcomer=found)
-    if view.has_no_lists and not unresolved.is_queued:
+    if state.has_no_lists and not unresolved.is_queued:
         return _ask(notes.NO_LISTS)
-    possible = list_possible(unresolved=unresolved, newcomers=newcomers, view=view)
+    possible = list_possible(unresolved=unresolved, newcomers=newcomers, state=state)
     if unresolved.is_queued:
         is_new = any(not one.is_in_flight and _is_news(unresolved, newcomer=one) for one in possible)
         return _ask(notes.NEWCOMER) if is_new else Decision(verdict=Verdict.WAIT)
     if possible:
         is_early = all(one.is_in_flight or one.listed_tick is None for one in possible)
         return Decision(verdict=Verdict.WAIT) if is_early else _ask(notes.NEWCOMER)
-    return _judge_absence(unresolved, view=view)
+    return _judge_absence(unresolved, state=state)
 
 
-def list_possible(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], view: View) -> list[Newcomer]:
+def list_possible(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: AccountState) -> list[Newcomer]:
     """Those that the request may have created, in the widest reading."""
-    return [one for one in newcomers if _is_possible(unresolved, newcomer=one, view=view)]
+    return [one for one in newcomers if _is_possible(unresolved, newcomer=one, state=state)]
 
 
-def is_within(*, started_at: datetime | None, since: datetime, until: datetime, view: View) -> bool:
+def is_within(*, started_at: datetime | None, since: datetime, until: datetime, state: AccountState) -> bool:
     """Whether something may have started between two moments, by the provider's clock; without a time it may."""
     if started_at is None:
         return True
-    moment = started_at - (view.clock_offset or timedelta())
-    slack = view.wide if view.clock_offset is None else view.early
+    moment = started_at - (state.clock_offset or timedelta())
+    slack = state.wide if state.clock_offset is None else state.early
     return since - slack <= moment <= until + slack
 
 
@@ -213,19 +214,19 @@ def _is_news(unresolved: Unresolved, *, newcomer: Newcomer) -> bool:
     return 0 < unresolved.denied_tick < (newcomer.listed_tick or 0)
 
 
-def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> bool:
+def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, state: AccountState) -> bool:
     """Whether the workstation could be the request's in the widest reading: any workspace, and a type nobody knows."""
     first = unresolved.attempts[0]
-    if newcomer.is_spare:  # what that request has may have been made for this one, however long after
+    if newcomer.for_other_request:  # what that request has may have been made for this one, however long after
         return True
     # Not by when it started: either clock may have stepped since, and a scan before the claim would have listed it.
     if newcomer.listed_tick is not None and newcomer.listed_tick <= first.claimed_tick:
         return False
     types = {newcomer.type, unresolved.type}
-    return len(types) == 1 or not types <= view.documented_types
+    return len(types) == 1 or not types <= state.documented_types
 
 
-def _fits(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> bool:
+def _fits(unresolved: Unresolved, *, newcomer: Newcomer, state: AccountState) -> bool:
     """Whether the workstation is of the request, or of one that is just like it, and of no other."""
     if (
         newcomer.is_in_flight
@@ -238,46 +239,46 @@ def _fits(unresolved: Unresolved, *, newcomer: Newcomer, view: View) -> bool:
         return False
     if not unresolved.workspace_uid and newcomer.is_workspace_taken:
         return False
-    return any(_fits_attempt(unresolved, sent=sent, newcomer=newcomer, view=view) for sent in unresolved.attempts)
+    return any(_fits_attempt(unresolved, sent=sent, newcomer=newcomer, state=state) for sent in unresolved.attempts)
 
 
-def _fits_attempt(unresolved: Unresolved, *, sent: Sent, newcomer: Newcomer, view: View) -> bool:
+def _fits_attempt(unresolved: Unresolved, *, sent: SentAttempt, newcomer: Newcomer, state: AccountState) -> bool:
     if newcomer.listed_tick is None or newcomer.listed_tick <= sent.claimed_tick or newcomer.started_at is None:
         return False
     was_known = newcomer.workspace_tick is not None and newcomer.workspace_tick <= sent.claimed_tick
     if not unresolved.workspace_uid and was_known:
         return False
-    offset = view.clock_offset
-    early, late = (view.wide, view.wide) if offset is None else (view.early, view.allowed_lag)
+    offset = state.clock_offset
+    early, late = (state.wide, state.wide) if offset is None else (state.early, state.allowed_lag)
     started_at = newcomer.started_at - (offset or timedelta())
     return sent.claimed_at - early <= started_at <= sent.ended_at + late
 
 
-def _judge_absence(unresolved: Unresolved, *, view: View) -> Decision:
+def _judge_absence(unresolved: Unresolved, *, state: AccountState) -> Decision:
     """What follows when nothing that was listed could be the request's."""
     last_sent = unresolved.attempts[-1]
     # Each scan had to begin when the provider was done with the attempt and whatever its lists lag had passed.
     proving = [
         scan
-        for scan in view.scans_in_order
+        for scan in state.scans_in_order
         if scan.begun_tick >= last_sent.ended_tick
-        and view.measure(sent=last_sent, until=scan.begun_at) >= view.allowed_lag
+        and state.measure(sent=last_sent, until=scan.begun_at) >= state.allowed_lag
     ]
     if len(proving) < 2:
         # Asking is harmless: it need not wait for a clock that is known to be steady, or until one has caught up.
         since = min(last_sent.proof_from, last_sent.ended_at + last_sent.span)
-        if since > view.now:
-            after = (scan.begun_at for scan in view.scans_in_order if scan.begun_tick >= last_sent.ended_tick)
+        if since > state.now:
+            after = (scan.begun_at for scan in state.scans_in_order if scan.begun_tick >= last_sent.ended_tick)
             since = min(after, default=since)
-        is_overdue = view.now >= since + view.longest_wait + view.allowed_lag
-        why = notes.LEFT_OUT if view.has_left_out else notes.NO_SCANS
+        is_overdue = state.now >= since + state.longest_wait + state.allowed_lag
+        why = notes.LEFT_OUT if state.has_left_out else notes.NO_SCANS
         return _ask(why) if is_overdue else Decision(verdict=Verdict.WAIT)
     newest = proving[0]
     if unresolved.obstacle:
         return _ask(unresolved.obstacle)
-    waited = view.measure(sent=last_sent, until=newest.begun_at)
+    waited = state.measure(sent=last_sent, until=newest.begun_at)
     is_witnessed = newest.witness_tick > last_sent.ended_tick
-    if is_witnessed or (newest.own_count and waited >= view.longest_wait):
+    if is_witnessed or (newest.own_count and waited >= state.longest_wait):
         return Decision(verdict=Verdict.NOT_CREATED, scan=newest)
     return _ask(notes.NO_WITNESS)
 

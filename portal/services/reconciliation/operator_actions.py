@@ -8,7 +8,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, credentials, key_lock
 from portal.services.mirrors import mirror, releases
-from portal.services.reconciliation import wholeness
+from portal.services.reconciliation import completeness
 from portal.services.requests import lifecycle, notes, submissions, submitters
 from portal.services.runtime import notify
 
@@ -97,7 +97,7 @@ def disown_workstation(*, actor: models.User, workstation: models.Workstation, r
     Of one of ours that the lists leave out: that no scan need show it. Raises NotPossible where they show it.
     """
     key_lock.lock_key(account=workstation.account)
-    is_ours, left_out = workstation.request_id is not None, wholeness.list_left_out(account=workstation.account)
+    is_ours, left_out = workstation.request_id is not None, completeness.list_left_out(account=workstation.account)
     concerned = left_out if is_ours else models.Workstation.objects.unclaimed()
     rows = models.Workstation.objects.filter(pk__in=concerned.filter(pk=workstation.pk).values("pk"))
     if not workstation.update_where(rows, is_foreign=True):

@@ -19,9 +19,9 @@ from portal.db import clock, is_unable
 from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, circuit_breaker, database_moved, key_lock, sharing, steady_clock
+from portal.services.key import accounts, circuit_breaker, database_moved, key_lock, key_sharing, steady_clock
 from portal.services.mirrors import mirror
-from portal.services.reconciliation import listinglag, matching, scans, unresolved
+from portal.services.reconciliation import lag, matching, scans, unresolved
 from portal.services.requests import lifecycle, notes, retry_policy
 from portal.services.runtime import leases, notify
 
@@ -49,9 +49,9 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
     if _is_scan_due(account=account):
         _scan(account=account, lease=lease, client=client)
     now = steady.observe(token=lease.token)
-    listinglag.measure_lags(account=account, now=now)
+    lag.measure_lags(account=account, now=now)
     this_round = Round(lease=lease, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
-    sharing.note_sharing(account=account, lag=listinglag.estimate_grace(account=account, now=now))
+    key_sharing.note_sharing(account=account, lag=lag.estimate_grace(account=account, now=now))
     decisions = _decide_all(account=account, this_round=this_round)
     if decisions:
         database_moved.check_now()
@@ -102,18 +102,18 @@ def _decide_all(*, account: models.Account, this_round: Round) -> dict[int, matc
     by_request = _group_attempts(account=account)
     if not by_request:
         return {}
-    view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
-    past = unresolved.Past(account=account, numbers=by_request)
+    state = unresolved.read_account_state(account=account, now=this_round.now, steady_since=this_round.steady_since)
+    history = unresolved.RequestHistory(account=account, numbers=by_request)
     described = [
-        (own[0].request, past.describe_request(portal_request=own[0].request, attempts=own))
+        (own[0].request, history.describe_request(portal_request=own[0].request, attempts=own))
         for own in by_request.values()
     ]
     since = min(facts.attempts[0].claimed_tick for _, facts in described)
-    survey = unresolved.Survey(account=account, view=view, since=since)
+    candidates = unresolved.Candidates(account=account, state=state, since=since)
     decided = {}
     for portal_request, facts in described:
-        newcomers = survey.list_newcomers(portal_request=portal_request, since=facts.attempts[0].claimed_tick)
-        decision = matching.decide(unresolved=facts, newcomers=newcomers, view=view)
+        newcomers = candidates.list_newcomers(portal_request=portal_request, since=facts.attempts[0].claimed_tick)
+        decision = matching.decide(unresolved=facts, newcomers=newcomers, state=state)
         if _has_something_to_do(portal_request, decision=decision):
             decided[portal_request.pk] = decision.verdict
     return decided
@@ -142,22 +142,23 @@ def _reconcile(numbers: Sequence[int], *, this_round: Round, may_ask: bool) -> b
     found = rows.in_bulk(numbers)
     # Read under the lock: before it, a request may have been sent again, of which no scan can tell yet.
     by_request = _group_attempts(account=account, numbers=numbers)
-    past = unresolved.Past(account=account, numbers=by_request)
+    history = unresolved.RequestHistory(account=account, numbers=by_request)
     facts = {
-        number: past.describe_request(portal_request=found[number], attempts=own) for number, own in by_request.items()
+        number: history.describe_request(portal_request=found[number], attempts=own)
+        for number, own in by_request.items()
     }
     if not facts:
         return True
-    view = unresolved.read_view(account=account, now=this_round.now, steady_since=this_round.steady_since)
+    state = unresolved.read_account_state(account=account, now=this_round.now, steady_since=this_round.steady_since)
     since = min(one.attempts[0].claimed_tick for one in facts.values())
-    survey = unresolved.Survey(account=account, view=view, since=since)
+    candidates = unresolved.Candidates(account=account, state=state, since=since)
     for number, one in facts.items():
-        newcomers = survey.list_newcomers(portal_request=found[number], since=one.attempts[0].claimed_tick)
-        decision = matching.decide(unresolved=one, newcomers=newcomers, view=view)
+        newcomers = candidates.list_newcomers(portal_request=found[number], since=one.attempts[0].claimed_tick)
+        decision = matching.decide(unresolved=one, newcomers=newcomers, state=state)
         is_question = decision.verdict is matching.Verdict.ASK
         if is_question and decision.note != found[number].operator_note and not may_ask:
             return False
-        evidence = _describe_evidence(attempt=by_request[number][-1], newcomers=newcomers, view=view)
+        evidence = _describe_evidence(attempt=by_request[number][-1], newcomers=newcomers, state=state)
         _carry_out(found[number], decision=decision, failed=len(by_request[number]), evidence=evidence)
         if not is_question and decision.verdict is not matching.Verdict.WAIT:
             break
@@ -188,10 +189,10 @@ _read_attempts = compiled(account_id=BigIntegerField())(_list_attempts)
 
 
 def _describe_evidence(
-    *, attempt: models.Attempt, newcomers: Sequence[matching.Newcomer], view: matching.View
+    *, attempt: models.Attempt, newcomers: Sequence[matching.Newcomer], state: matching.AccountState
 ) -> dict[str, object]:
-    """What the decision goes by: the newest whole scan, and what it showed that nobody owns."""
-    newest = models.Scan.objects.filter(pk=view.scans[0].id).first() if view.scans else None
+    """What the decision goes by: the newest complete scan, and what it showed that nobody owns."""
+    newest = models.Scan.objects.filter(pk=state.scans[0].id).first() if state.scans else None
     return {
         "attempt": attempt.number,
         "scan": newest.pk if newest else None,
@@ -199,7 +200,7 @@ def _describe_evidence(
         "active": newest.active_count if newest else None,
         "history": newest.history_count if newest else None,
         "newcomers": [one.uid for one in newcomers[:_MOST_NAMED]],
-        "grace": view.allowed_lag.total_seconds(),
+        "grace": state.allowed_lag.total_seconds(),
         "is_witnessed": newest is not None and newest.witness_tick > (attempt.ended_tick or 0),
     }
 

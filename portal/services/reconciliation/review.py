@@ -10,7 +10,7 @@ from django.db.models import Max, QuerySet
 
 from portal import models
 from portal.models.event import Verb
-from portal.services.reconciliation import listinglag, matching, reconcile, restore, unresolved
+from portal.services.reconciliation import lag, matching, reconcile, restore, unresolved
 
 MOST = 200  # of each kind; the oldest first
 _MOST_SCANS = 20
@@ -105,7 +105,7 @@ def find_known_by(*, account: models.Account, now: datetime) -> datetime | None:
     note, *ends = attempts.aggregate(Max("request__operator_note"), Max("ended_at"), Max("deadline_at")).values()
     if note or None in ends:
         return None
-    known_by = estimate_known_by(proof_from=max(ends), allowed_lag=listinglag.estimate_grace(account=account, now=now))
+    known_by = estimate_known_by(proof_from=max(ends), allowed_lag=lag.estimate_grace(account=account, now=now))
     return known_by if known_by > now else None
 
 
@@ -118,16 +118,18 @@ class _Facts:
         self._account, self._others = account, _describe_orphans(orphans)
         self._attempts = _list_attempts(rows)
         self._asked = list_asked(rows=rows)
-        whole = models.Scan.objects.filter(account=account, is_whole=True).order_by("-id")
-        self._scans = list(whole[:_MOST_SCANS]) if rows else []
-        self._view = _sketch_view(account=account, now=now)
+        complete = models.Scan.objects.filter(account=account, is_complete=True).order_by("-id")
+        self._scans = list(complete[:_MOST_SCANS]) if rows else []
+        self._state = _sketch_state(account=account, now=now)
         since = [own[0].claimed_tick for own in self._attempts.values()]
-        self._survey = unresolved.Survey(account=account, view=self._view, since=min(since)) if since else None
+        self._candidates = (
+            unresolved.Candidates(account=account, state=self._state, since=min(since)) if since else None
+        )
 
     def describe(self, portal_request: models.Request) -> Case:
         attempts = self._attempts.get(portal_request.pk, [])
         is_present = portal_request.account_id == self._account.pk
-        restores = self._survey.restores if self._survey else []
+        restores = self._candidates.restores if self._candidates else []
         sent = [unresolved.describe_attempt(attempt=attempt, restores=restores) for attempt in attempts]
         possible = self._list_possible(portal_request, sent=sent)
         ended_tick = sent[-1].ended_tick if sent else 0
@@ -146,13 +148,13 @@ class _Facts:
         )
 
     def _list_possible(
-        self, portal_request: models.Request, *, sent: Sequence[matching.Sent]
+        self, portal_request: models.Request, *, sent: Sequence[matching.SentAttempt]
     ) -> list[matching.Newcomer]:
-        if self._survey is None or not sent or portal_request.account_id != self._account.pk:
+        if self._candidates is None or not sent or portal_request.account_id != self._account.pk:
             return []
         facts = matching.Unresolved(type=portal_request.type, workspace_uid=portal_request.workspace_uid, attempts=sent)
-        newcomers = self._survey.list_newcomers(portal_request=portal_request, since=sent[0].claimed_tick)
-        return matching.list_possible(unresolved=facts, newcomers=newcomers, view=self._view)
+        newcomers = self._candidates.list_newcomers(portal_request=portal_request, since=sent[0].claimed_tick)
+        return matching.list_possible(unresolved=facts, newcomers=newcomers, state=self._state)
 
     def _list_candidates(
         self, portal_request: models.Request, *, possible: Iterable[matching.Newcomer]
@@ -168,12 +170,12 @@ class _Facts:
             *(one for one in self._others.get(portal_request.account_id, ()) if one.uid not in likely),
         ]
 
-    def _estimate(self, sent: matching.Sent | None) -> tuple[datetime | None, datetime | None]:
+    def _estimate(self, sent: matching.SentAttempt | None) -> tuple[datetime | None, datetime | None]:
         """When two scans have begun that can prove something, and when people are asked without them."""
         if sent is None:
             return None, None
-        known_by = estimate_known_by(proof_from=sent.proof_from, allowed_lag=self._view.allowed_lag)
-        return known_by, sent.proof_from + self._view.allowed_lag + self._view.longest_wait
+        known_by = estimate_known_by(proof_from=sent.proof_from, allowed_lag=self._state.allowed_lag)
+        return known_by, sent.proof_from + self._state.allowed_lag + self._state.longest_wait
 
 
 def _describe_orphans(orphans: Iterable[models.Workstation]) -> Mapping[int, Sequence[Candidate]]:
@@ -196,13 +198,13 @@ def _list_attempts(rows: Sequence[models.Request]) -> Mapping[int, Sequence[mode
     return {number: sorted(own, key=lambda one: one.number) for number, own in found.items()}
 
 
-def _sketch_view(*, account: models.Account, now: datetime) -> matching.View:
+def _sketch_state(*, account: models.Account, now: datetime) -> matching.AccountState:
     """As far as a page needs it: nothing is decided by it, so that no lag need be measured."""
-    return matching.View(
+    return matching.AccountState(
         now=now,
         steady_since=now,
         wait_unit=timedelta(seconds=settings.PORTAL_RECONCILE_GRACE),
-        allowed_lag=listinglag.estimate_grace(account=account, now=now),
+        allowed_lag=lag.estimate_grace(account=account, now=now),
         clock_offset=None,
         scans=(),
         documented_types=frozenset(models.Request.Type.values),

@@ -20,7 +20,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import credentials, key_lock
 from portal.services.mirrors import contract_drift, sanitize
-from portal.services.reconciliation import listed, wholeness
+from portal.services.reconciliation import completeness, sync
 from portal.services.runtime import leases
 
 _ROUND = 5.0  # seconds; a new account waits for one round before anything is sent
@@ -29,7 +29,7 @@ _MOST_PAGES = 10_000  # of one scan: 1,000,000 entries, if the provider gives as
 _LONGEST = timedelta(hours=1)  # from its first round to its last
 _BATCH = 50  # entries in one transaction: SQLite lets nobody else write meanwhile
 _MARGIN = timedelta(days=1)  # how much further back than the oldest unknown attempt the history is read
-_UNTOLD_WAIT, _LONGEST_WAIT = 30.0, 300.0  # seconds after a 429 to a GET
+_UNASKED_WAIT, _LONGEST_WAIT = 30.0, 300.0  # seconds after a 429 to a GET
 _SHARE = 3  # of the calls a minute: reads have a third as many beside the POSTs
 _SAVED_UP = timedelta(seconds=10)  # of that share, for one round
 _KEPT = timedelta(days=7)
@@ -67,7 +67,7 @@ def has_no_lists(*, account: models.Account, now: datetime) -> bool:
     first = rows.filter(refused, id__gt=other.pk if other else 0).order_by("id").first()
     if first is None:
         return False
-    return not rows.filter(is_whole=True).exists() or now - first.begun_at >= _WITHOUT_LISTS
+    return not rows.filter(is_complete=True).exists() or now - first.begun_at >= _WITHOUT_LISTS
 
 
 def end_broken_scan(*, account: models.Account, lease: leases.Lease) -> None:
@@ -102,7 +102,7 @@ def _begin(*, account: models.Account, lease: leases.Lease) -> models.Scan:
 def _find_oldest_needed(*, account: models.Account) -> datetime | None:
     """A day before the oldest attempt that may have made something; None where there is none.
 
-    For one that people are asked about, the last whole scan has read what was before it.
+    For one that people are asked about, the last complete scan has read what was before it.
     """
     states = models.Request.Status
     attempts = models.Attempt.objects.filter(
@@ -114,8 +114,8 @@ def _find_oldest_needed(*, account: models.Account) -> datetime | None:
     unasked = attempts.filter(request__operator_note="").order_by("claimed_at").first()
     needed = [unasked.claimed_at - _MARGIN] if unasked else []
     if asked is not None:
-        whole = models.Scan.objects.filter(account=account, is_whole=True).order_by("-id").first()
-        needed.append(max(whole.begun_at, asked.claimed_at - _MARGIN) if whole else asked.claimed_at - _MARGIN)
+        complete = models.Scan.objects.filter(account=account, is_complete=True).order_by("-id").first()
+        needed.append(max(complete.begun_at, asked.claimed_at - _MARGIN) if complete else asked.claimed_at - _MARGIN)
     return min(needed, default=None)
 
 
@@ -159,7 +159,7 @@ def _price() -> timedelta:
 
 
 def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> bool:
-    """Make one call and store what it told. True where the round may go on."""
+    """Make one call and store what it showed. True where the round may go on."""
     if settings.PORTAL_CALLS_PER_MINUTE and scan.paid_until is not None:
         scan.paid_until += _price()
     try:
@@ -178,7 +178,7 @@ def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client
         if scan.pages and scan.failures < _MOST_FAILURES and may_pass:
             _ask_again(scan, lease=lease)
         elif scan.phase == scan.Phase.CHECK:
-            _end(scan, lease=lease, problem=wholeness.NOT_TOLD)
+            _end(scan, lease=lease, problem=completeness.NOT_READABLE)
         else:
             status = f"{error.response.status} " if error.response else ""
             _end(scan, lease=lease, problem=f"{status}{type(error).__name__}", error=error)
@@ -196,7 +196,7 @@ def _ask_again(scan: models.Scan, *, lease: leases.Lease) -> None:
 def _put_off(scan: models.Scan, *, lease: leases.Lease, error: agentstation.RateLimited) -> None:
     leases.renew_lease(lease=lease)
     asked = error.response.retry_after if error.response else None
-    scan.wait_until = Now() + timedelta(seconds=min(asked or _UNTOLD_WAIT, _LONGEST_WAIT))
+    scan.wait_until = Now() + timedelta(seconds=min(asked or _UNASKED_WAIT, _LONGEST_WAIT))
     scan.save(update_fields=["wait_until", "paid_until"])
 
 
@@ -214,11 +214,11 @@ def _read_page(scan: models.Scan, *, lease: leases.Lease, client: agentstation.C
     for batch in batches:
         with transaction.atomic():
             leases.renew_lease(lease=lease)
-            listed.store_entries(scan=scan, entries=batch, date=page.date)
+            sync.store_entries(scan=scan, entries=batch, date=page.date)
     with transaction.atomic():
         leases.renew_lease(lease=lease)
         contract_drift.note_deviations(deviations=page.deviations)
-        listed.store_entries(scan=scan, entries=last, date=page.date)
+        sync.store_entries(scan=scan, entries=last, date=page.date)
         problem = _turn_page(scan, page=page)
         scan.save()
     if problem:
@@ -282,12 +282,12 @@ def _has_read_enough(scan: models.Scan, *, entries: Sequence[agentstation.Workst
 
 def _check_next(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> None:
     """Read one of ours that the lists lack, or end the scan where they lack none."""
-    row = wholeness.find_lacking(scan=scan).first()
+    row = completeness.find_lacking(scan=scan).first()
     if row is None:
         _end(scan, lease=lease)
         return
     release_connection()
-    if problem := wholeness.check_lacking(scan=scan, row=row, lease=lease, client=client):
+    if problem := completeness.check_lacking(scan=scan, row=row, lease=lease, client=client):
         _end(scan, lease=lease, problem=problem)
     scan.failures = 0
 
@@ -300,23 +300,23 @@ def _end(
     problem: str = "",
     error: agentstation.AgentStationError | None = None,
 ) -> None:
-    """Make the scan count: what it lacks, if it is whole, is not there from now on."""
+    """Make the scan count: what it lacks, if it is complete, is not there from now on."""
     key = key_lock.lock_key(account=scan.account)
     leases.renew_lease(lease=lease)
-    if not problem and wholeness.find_lacking(scan=scan).exists():
+    if not problem and completeness.find_lacking(scan=scan).exists():
         return  # somebody was given one in this moment
     if error is not None and error.response is not None and not 200 <= error.response.status < 300:
         contract_drift.note_deviations(deviations=error.response.deviations)
-    scan.problem = problem or wholeness.find_problem(scan=scan)
-    scan.is_whole = not scan.problem
+    scan.problem = problem or completeness.find_problem(scan=scan)
+    scan.is_complete = not scan.problem
     shown = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk)
     scan.own_count = shown.exclude(request=None).count()
     made = models.Attempt.objects.filter(request__workstation__in=shown, outcome=models.Attempt.Outcome.SUCCEEDED)
     scan.witness_tick = made.aggregate(newest=Max("claimed_tick"))["newest"] or 0
     scan.ended_at, scan.ended_tick = clock.read_clock(), key_lock.advance_tick(key=key)
     scan.save()
-    if scan.is_whole:
-        wholeness.end_doubts(scan=scan)
+    if scan.is_complete:
+        completeness.end_doubts(scan=scan)
     is_read = scan.phase == scan.Phase.CHECK
     _note_baseline_scan(
         scan, result=models.Account.BaselineScan.DONE if is_read else models.Account.BaselineScan.FAILED

@@ -23,12 +23,12 @@ from django.db.models.functions import Coalesce
 from portal import models
 from portal.models.compiled import compiled
 from portal.models.event import Verb
-from portal.services.reconciliation import listinglag, matching, restore, scans, wholeness
+from portal.services.reconciliation import completeness, lag, matching, restore, scans
 from portal.services.requests import notes
 
 _BATCH = 500  # requests in one statement
 _DECIDED = (Verb.RECONCILE, Verb.NOT_CREATED)
-_MOST_SCANS = 20  # whole scans that are looked at; two are enough where nothing steps
+_MOST_SCANS = 20  # complete scans that are looked at; two are enough where nothing steps
 
 
 def list_open_attempts(*, account_id: int) -> QuerySet[models.Attempt]:
@@ -50,7 +50,7 @@ def read_newest_end(*, account_id: int) -> QuerySet[models.Attempt, datetime | N
     return attempts.order_by("-ended_at").values_list("ended_at", flat=True)[:1]
 
 
-class Past:
+class RequestHistory:
     """What is known of requests beside their attempts: read once, for many of them."""
 
     def __init__(self, *, account: models.Account, numbers: Collection[int]) -> None:
@@ -91,7 +91,7 @@ def _list_events(numbers: Collection[int], *, verbs: Collection[Verb]) -> Iterat
     yield from events.values_list("request_number", "detail")
 
 
-def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Restore]) -> matching.Sent:
+def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Restore]) -> matching.SentAttempt:
     """When the attempt was made and from when on the provider is done with it."""
     ended_at = attempt.ended_at or attempt.deadline_at
     claimed_at, claimed_tick = attempt.claimed_at, attempt.claimed_tick
@@ -99,7 +99,7 @@ def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Resto
         made = [row for row in restores if row.restored_tick >= claimed_tick > row.lost_since_tick]
         claimed_at = min([claimed_at, *(row.lost_since for row in made)])
         claimed_tick = min([claimed_tick, *(row.lost_since_tick for row in made)])
-    return matching.Sent(
+    return matching.SentAttempt(
         claimed_at=claimed_at,
         claimed_tick=claimed_tick,
         ended_at=ended_at,
@@ -109,39 +109,39 @@ def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Resto
     )
 
 
-def read_view(*, account: models.Account, now: datetime, steady_since: datetime) -> matching.View:
-    """What is known of the account now: its newest whole scans, its lists' lag, and its provider's clock."""
-    whole = list(models.Scan.objects.filter(account=account, is_whole=True).order_by("-id")[:_MOST_SCANS])
+def read_account_state(*, account: models.Account, now: datetime, steady_since: datetime) -> matching.AccountState:
+    """What is known of the account now: its newest complete scans, its lists' lag, and its provider's clock."""
+    complete = list(models.Scan.objects.filter(account=account, is_complete=True).order_by("-id")[:_MOST_SCANS])
     scans_read = [
-        matching.WholeScan(
+        matching.CompleteScan(
             id=scan.pk,
             begun_at=scan.begun_at,
             begun_tick=scan.begun_tick,
             own_count=scan.own_count,
             witness_tick=scan.witness_tick,
         )
-        for scan in whole
+        for scan in complete
     ]
-    told = (scan.clock_offset for scan in whole if scan.clock_offset is not None)
-    offset = next(told, None) if account.started_offset is None else account.started_offset
-    return matching.View(
+    offsets = (scan.clock_offset for scan in complete if scan.clock_offset is not None)
+    offset = next(offsets, None) if account.started_offset is None else account.started_offset
+    return matching.AccountState(
         now=now,
         steady_since=steady_since,
-        allowed_lag=listinglag.choose_grace(account=account, now=now),
+        allowed_lag=lag.choose_grace(account=account, now=now),
         wait_unit=timedelta(seconds=settings.PORTAL_RECONCILE_GRACE),
         clock_offset=None if offset is None else timedelta(seconds=offset),
         scans=scans_read,
         documented_types=frozenset(models.Request.Type.values),
         has_no_lists=scans.has_no_lists(account=account, now=now),
-        has_left_out=wholeness.list_left_out(account=account).exists(),
+        has_left_out=completeness.list_left_out(account=account).exists(),
         is_shared=account.shared_at is not None,
     )
 
 
-class Survey:
+class Candidates:
     """Workstations that no request owns and no scan had listed by the tick `since`: read once, for many requests."""
 
-    def __init__(self, *, account: models.Account, view: matching.View, since: int) -> None:
+    def __init__(self, *, account: models.Account, state: matching.AccountState, since: int) -> None:
         rows = models.Workstation.objects.filter(account=account, request=None).exclude(listed_tick__lte=since)
         others = models.Workstation.objects.filter(workspace=OuterRef("workspace")).exclude(pk=OuterRef("pk"))
         named = models.Request.objects.filter(account=account, workspace_uid=OuterRef("workspace__uid"))
@@ -158,7 +158,7 @@ class Survey:
         )
         self.restores = restore.list_restores(account=account)
         self._found = [
-            (row, _describe_newcomer(row, restores=self.restores, view=view))
+            (row, _describe_newcomer(row, restores=self.restores, state=state))
             for row in rows.select_related("workspace").defer("raw").order_by("id")
         ]
 
@@ -168,8 +168,12 @@ class Survey:
         One that a late response named is that request's, unless it has another.
         """
         return [
-            replace(newcomer, is_told=row.made_for_id == portal_request.pk, is_spare=is_spare)
-            if (is_spare := row.made_for_id not in (None, portal_request.pk)) or row.made_for_id
+            replace(
+                newcomer,
+                named_by_late_response=row.made_for_id == portal_request.pk,
+                for_other_request=for_other_request,
+            )
+            if (for_other_request := row.made_for_id not in (None, portal_request.pk)) or row.made_for_id
             else newcomer
             for row, newcomer in self._found
             if (newcomer.listed_tick is None or newcomer.listed_tick > since)
@@ -178,7 +182,7 @@ class Survey:
 
 
 def _describe_newcomer(
-    row: models.Workstation, *, restores: Sequence[models.Restore], view: matching.View
+    row: models.Workstation, *, restores: Sequence[models.Restore], state: matching.AccountState
 ) -> matching.Newcomer:
     space = row.workspace
     return matching.Newcomer(
@@ -194,7 +198,10 @@ def _describe_newcomer(
         is_in_flight=row.is_in_flight,  # type: ignore[attr-defined]
         must_confirm=any(
             matching.is_within(
-                started_at=row.created_at, since=lost.lost_since, until=lost.restored_at + view.allowed_lag, view=view
+                started_at=row.created_at,
+                since=lost.lost_since,
+                until=lost.restored_at + state.allowed_lag,
+                state=state,
             )
             for lost in restores  # a call that was lost may have been under way
         ),

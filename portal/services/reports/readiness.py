@@ -41,7 +41,7 @@ def find_warnings() -> list[str]:
     if asking and not key.asks_for_account:
         warnings.append("A worker has an API key or a base URL that an operator has to confirm on the key's page.")
     patience = max(_LEAST_SCAN_OVERDUE, _SCAN_OVERDUE * timedelta(seconds=settings.PORTAL_SCAN_INTERVAL))
-    last = models.Scan.objects.filter(account=key.account, is_whole=True).order_by("-id").first()
+    last = models.Scan.objects.filter(account=key.account, is_complete=True).order_by("-id").first()
     since = last.ended_at if last and last.ended_at else key.account.created_at
     if since < now - patience:
         warnings.append(f"The provider's lists have not been read completely since {since:%Y-%m-%d %H:%M} UTC.")

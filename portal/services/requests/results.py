@@ -12,7 +12,7 @@ from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials, key_lock
 from portal.services.mirrors import contract_drift, mirror, sanitize
-from portal.services.requests import dispatch, lifecycle, retry_policy, stray
+from portal.services.requests import dispatch, lifecycle, lost_responses, retry_policy
 from portal.services.runtime import hidden
 from portal.services.search import text
 
@@ -28,7 +28,7 @@ def save_result(*, key: models.Key, call: dispatch.Call, result: dispatch.Result
     """Write what the call ended in, under its account's locked key and in the caller's transaction: all, or nothing."""
     attempt = _lock_attempt(call, key=key, workstation=result.value)
     if attempt is None:
-        _keep_stray(call=call, result=result)
+        _keep_lost(call=call, result=result)
         return
     portal_request = attempt.request
     outcome, failure = result.outcome, result.failure
@@ -56,7 +56,7 @@ def record_unreadable(*, call: dispatch.Call, result: dispatch.Result) -> None:
     key = _lock_key(call)
     attempt = _lock_attempt(call, key=key)
     if attempt is None:
-        _keep_stray(call=call, result=kept)
+        _keep_lost(call=call, result=kept)
         return
     if not _end_attempt(attempt, key=key, result=kept, outcome=kept.outcome, failure=failure):
         _record_late(attempt=attempt, result=kept)
@@ -157,8 +157,8 @@ def _record_outcome(
     )
 
 
-def _keep_stray(*, call: dispatch.Call, result: dispatch.Result) -> None:
-    stray.keep_response(
+def _keep_lost(*, call: dispatch.Call, result: dispatch.Result) -> None:
+    lost_responses.keep_response(
         attempt_number=call.attempt_id,
         token=call.token,
         outcome=result.outcome,

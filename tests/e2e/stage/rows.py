@@ -263,7 +263,7 @@ def _create_looks() -> None:
     for minutes in (15, 10, 5):
         begun = NOW - timedelta(minutes=minutes)
         models.Scan.objects.create(
-            account=account, begun_at=begun, ended_at=NOW, is_whole=True, active_count=4, history_count=31
+            account=account, begun_at=begun, ended_at=NOW, is_complete=True, active_count=4, history_count=31
         )
     models.Scan.objects.create(account=account, begun_at=NOW, ended_at=NOW, problem="503: Service unavailable")
 

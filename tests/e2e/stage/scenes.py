@@ -13,7 +13,7 @@ from portal import models
 from portal.models.clock import Now
 from portal.services.key import accounts
 from portal.services.people import invitations, setup, throttle
-from portal.services.reconciliation import wholeness
+from portal.services.reconciliation import completeness
 from portal.web.sessionstore import SessionStore
 
 _SESSIONS, _AWAY = "portal_session", "portal_session_away"
@@ -39,7 +39,7 @@ def _set_active() -> None:
     models.Credential.objects.asked().delete()
     models.Database.objects.update(doubt="", doubted_at=None)
     models.Account.objects.update(shared_at=None)
-    models.Scan.objects.filter(problem=wholeness.STILL_ACTIVE).delete()
+    models.Scan.objects.filter(problem=completeness.STILL_ACTIVE).delete()
     models.Workstation.objects.filter(is_nameless=True).update(is_nameless=False)
     mira = models.User.objects.filter(username="mira").first()
     models.Workspace.objects.filter(is_contested=True).update(is_contested=False, owner=mira)
@@ -91,7 +91,7 @@ def _doubt(_: str) -> None:
     """Lists that leave out what runs and have an ID that cannot be kept; a workspace that two people were given."""
     begun_at = timezone.now() + timedelta(days=1)
     models.Scan.objects.create(
-        account=accounts.get_current_account(), begun_at=begun_at, ended_at=begun_at, problem=wholeness.STILL_ACTIVE
+        account=accounts.get_current_account(), begun_at=begun_at, ended_at=begun_at, problem=completeness.STILL_ACTIVE
     )
     orphan = models.Workstation.objects.orphans().filter(made_for=None).latest("pk")
     models.Workstation.objects.filter(pk=orphan.pk).update(is_nameless=True)

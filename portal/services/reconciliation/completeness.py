@@ -1,4 +1,4 @@
-"""Whether a scan that came to its end lacks something that had to be there. Only a whole one says what is not there."""
+"""Whether a scan that came to its end lacks what had to be there. Only a complete one says what is not there."""
 
 from datetime import timedelta
 
@@ -10,11 +10,11 @@ from portal import agentstation, failures, models
 from portal.db import clock
 from portal.services.key import key_lock
 from portal.services.mirrors import doubts
-from portal.services.reconciliation import listed, listinglag
+from portal.services.reconciliation import lag, sync
 from portal.services.runtime import leases
 
 STILL_ACTIVE = "lacks-what-is-active"
-NOT_TOLD = "lacks-what-cannot-be-read"
+NOT_READABLE = "lacks-what-cannot-be-read"
 ALL_IN_DOUBT = "shows-nothing-of-ours"
 _MOST_ENDED = 50  # doubts that one scan ends, so that the key is not locked for long
 
@@ -38,24 +38,24 @@ def list_left_out(*, account: models.Account) -> QuerySet[models.Workstation]:
 def check_lacking(
     *, scan: models.Scan, row: models.Workstation, lease: leases.Lease, client: agentstation.Client
 ) -> str:
-    """Read one that the scan lacks: it has ended, is in doubt from now on, or the code says why the scan is not whole.
+    """Read one that the scan lacks: it has ended, is in doubt, or the code says why the scan is not complete.
 
     Raises AgentStationError where it cannot be read.
     """
     try:
-        told = client.retrieve_workstation(uid=row.uid)
+        found = client.retrieve_workstation(uid=row.uid)
     except agentstation.AgentStationError as error:
         if not failures.classify_error(error).begins_doubt:
             raise
         _begin_doubt(scan=scan, row=row, lease=lease)
         return ""
-    if told.uid != row.uid:
-        return NOT_TOLD
-    if told.status not in models.Workstation.ENDED_STATUSES:
+    if found.uid != row.uid:
+        return NOT_READABLE
+    if found.status not in models.Workstation.ENDED_STATUSES:
         return STILL_ACTIVE
     with transaction.atomic():
         leases.renew_lease(lease=lease)
-        listed.end_listed(row=row, entry=told)
+        sync.end_listed(row=row, entry=found)
     return ""
 
 
@@ -69,16 +69,16 @@ def find_problem(*, scan: models.Scan) -> str:
 
 
 def end_doubts(*, scan: models.Scan) -> None:
-    """End what this whole scan and an earlier one lack, both begun after the doubt and the longest lag of the lists."""
-    grace = listinglag.choose_grace(account=scan.account, now=clock.read_clock())
+    """End what this complete scan and an earlier one lack, both begun after the doubt and the longest lag."""
+    grace = lag.choose_grace(account=scan.account, now=clock.read_clock())
     rows = models.Workstation.objects.live().filter(account=scan.account_id, doubted_tick__lt=scan.begun_tick)
     for row in rows.exclude(last_scan_id=scan.pk).order_by("pk")[:_MOST_ENDED]:
         if row.doubted_at is None:
             continue
         # What a scan showed was there: only those behind the last that did prove anything.
-        whole = models.Scan.objects.filter(account=scan.account_id, is_whole=True, id__gt=row.last_scan_id or 0)
-        if whole.filter(begun_tick__gt=row.doubted_tick, begun_at__gte=row.doubted_at + grace).count() > 1:
-            listed.end_listed(row=row, entry=None)
+        complete = models.Scan.objects.filter(account=scan.account_id, is_complete=True, id__gt=row.last_scan_id or 0)
+        if complete.filter(begun_tick__gt=row.doubted_tick, begun_at__gte=row.doubted_at + grace).count() > 1:
+            sync.end_listed(row=row, entry=None)
 
 
 def _list_live(scan: models.Scan) -> QuerySet[models.Workstation]:

@@ -7,7 +7,7 @@ from django.db.models import F
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.reconciliation import wholeness
+from portal.services.reconciliation import completeness
 from tests.services.scanning import advance, entry, make_older, own, scan
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +21,7 @@ def test_empty_lists_while_six_of_ours_run_prove_nothing(lists, alice, lease):
     own(alice, *"abcdef")
     lists.single = {uid: (200, entry(uid)) for uid in "abcdef"}
     done = scan(lease)
-    assert (done.is_whole, done.problem) == (False, wholeness.STILL_ACTIVE)
+    assert (done.is_complete, done.problem) == (False, completeness.STILL_ACTIVE)
     assert stations(ended_at=None, doubted_at=None) == set("abcdef")
     assert len(lists.calls) == 3, "the first that is still active decides"
 
@@ -30,7 +30,7 @@ def test_empty_lists_while_six_of_ours_run_prove_nothing(lists, alice, lease):
 def test_one_that_a_single_read_shows_as_ended_has_ended(lists, alice, lease, status):
     own(alice, "a", "b")
     lists.active, lists.single = [entry("b")], {"a": (200, entry("a", status=status))}
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
     assert stations(ended_at=None) == {"b"}
     assert models.Workstation.objects.get(uid="a").status == status
     assert models.Event.objects.get(verb="ended").request_number == models.Workstation.objects.get(uid="a").request_id
@@ -39,10 +39,10 @@ def test_one_that_a_single_read_shows_as_ended_has_ended(lists, alice, lease, st
 def test_one_that_a_single_read_does_not_find_is_in_doubt_and_not_asked_again(lists, alice, lease):
     own(alice, "a", "b")
     lists.active = [entry("b")]
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
     assert stations(ended_at=None, doubted_at__isnull=False) == {"a"}
     calls = len(lists.calls)
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
     assert len(lists.calls) == calls + 2
 
 
@@ -53,7 +53,7 @@ def test_any_other_response_to_a_single_read_leaves_the_scan_not_whole(lists, al
     own(alice, "a", "b")
     lists.active, lists.single = [entry("b")], {"a": single}
     done = scan(lease)
-    assert (done.is_whole, done.problem) == (False, wholeness.NOT_TOLD)
+    assert (done.is_complete, done.problem) == (False, completeness.NOT_READABLE)
     assert stations(ended_at=None, doubted_at=None) == {"a", "b"}
 
 
@@ -61,7 +61,7 @@ def test_a_single_read_that_fails_is_tried_again(lists, alice, lease):
     own(alice, "a", "b")
     lists.active, lists.single = [entry("b")], {"a": (200, entry("a", status="completed"))}
     lists.refuse = lambda number: (503, {}) if 3 <= number <= 5 else None
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
     assert stations(ended_at=None) == {"b"}
 
 
@@ -71,7 +71,7 @@ def test_a_429_to_a_single_read_waits_and_goes_on(lists, alice, lease):
     assert not advance(lease).is_over
     lists.single = {}
     models.Scan.objects.update(wait_until=Now())
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
 
 
 def test_one_that_is_new_or_being_released_need_not_be_shown(lists, alice, lease):
@@ -80,19 +80,19 @@ def test_one_that_is_new_or_being_released_need_not_be_shown(lists, alice, lease
     models.Workstation.objects.filter(uid="leaving").update(
         release_requested_at=Now(), release_requested_by=alice, release_due_at=Now()
     )
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
     assert len(lists.calls) == 2
 
 
 def test_while_all_of_ours_are_in_doubt_a_scan_must_show_something_else_of_ours(lists, alice, lease):
     own(alice, "a", "b")
     done = scan(lease)
-    assert (done.is_whole, done.problem) == (False, wholeness.ALL_IN_DOUBT)
+    assert (done.is_complete, done.problem) == (False, completeness.ALL_IN_DOUBT)
     own(alice, "c")
     models.Workstation.objects.filter(uid="c").update(ended_at=Now())
-    assert scan(lease).problem == wholeness.ALL_IN_DOUBT
+    assert scan(lease).problem == completeness.ALL_IN_DOUBT
     lists.history = [entry("c", status="completed")]
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
 
 
 def test_a_doubt_is_over_when_a_later_scan_shows_it_as_active(lists, alice, lease):
@@ -100,7 +100,7 @@ def test_a_doubt_is_over_when_a_later_scan_shows_it_as_active(lists, alice, leas
     lists.active = [entry("b")]
     scan(lease)
     lists.active = [entry("a"), entry("b")]
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
     assert stations(ended_at=None, doubted_at=None) == {"a", "b"}
     assert models.Event.objects.filter(verb="clear-doubt").count() == 1
 
@@ -188,16 +188,16 @@ def test_a_doubt_ends_when_two_whole_scans_after_the_grace_lack_it(lists, alice,
     own(alice, "a", "b")
     lists.active = [entry("b")]
     for _ in range(3):
-        assert scan(lease).is_whole
+        assert scan(lease).is_complete
     assert stations(ended_at=None) == {"a", "b"}, "too soon"
     make_older(minutes=2)
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
     assert stations(ended_at=None) == {"a", "b"}, "one"
     lists.refuse = lambda _: (500, {})
-    assert not scan(lease).is_whole
+    assert not scan(lease).is_complete
     assert stations(ended_at=None) == {"a", "b"}, "still one: this was none"
     lists.refuse = lambda _: None
-    assert scan(lease).is_whole
+    assert scan(lease).is_complete
     assert stations(ended_at=None) == {"b"}
     assert models.Event.objects.get(verb="ended").detail["before"]["ended_at"] is None
 
