@@ -221,7 +221,8 @@ class Request(Audited):
 
 
 _S = Request.Status
-# Every pair that is not here is refused. QUEUED to SUCCEEDED: a late 200 for an earlier attempt.
+# Every pair that is not here is refused. QUEUED to SUCCEEDED: a late 200 for an earlier attempt. QUEUED to UNKNOWN: a
+# backup was put back, or a late 200 names what is another's.
 TRANSITIONS: Mapping[Request.Status, frozenset[Request.Status]] = MappingProxyType(
     {
         _S.QUEUED: frozenset({_S.SENDING, _S.CANCELLED, _S.FAILED, _S.SUCCEEDED, _S.UNKNOWN}),

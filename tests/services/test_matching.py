@@ -44,7 +44,7 @@ STATE = matching.AccountState(
     allowed_lag=MINUTE,
     wait_unit=MINUTE,
     clock_offset=timedelta(),
-    scans=[scan(1, begun=200), scan(2, begun=300)],
+    scans=[scan(1, begun=200), scan(2, begun=300), scan(3, begun=360)],
     documented_types=TYPES,
 )
 
@@ -66,7 +66,6 @@ def decide(request=REQUEST, *newcomers, state=STATE, **changes) -> tuple[Verdict
         (REQUEST, {"workspace_tick": 11}),
         (REQUEST, {"started_at": at(-29)}),
         (REQUEST, {"started_at": at(79)}),
-        (replace(REQUEST, is_queued=True), {}),
         (replace(REQUEST, obstacle=notes.RESTORED), {}),
     ],
 )
@@ -163,8 +162,14 @@ def test_with_a_key_that_others_use_an_operator_confirms():
 # --- Denying is wide, and needs a witness ---
 
 
-def test_two_scans_and_a_witness_prove_that_nothing_was_created():
-    assert decide() == (Verdict.NOT_CREATED, "")
+def test_two_scans_and_a_witness_prove_a_grace_later_that_nothing_was_created():
+    scans = [scan(1, begun=200), scan(2, begun=300)]
+    assert decide(scans=[*scans, scan(3, begun=359)]) == (Verdict.WAIT, "")
+    assert decide(scans=[*scans, scan(3, begun=360)]) == (Verdict.NOT_CREATED, "")
+
+
+def test_what_could_not_be_sent_again_at_once_is_not_decided():
+    assert decide(is_paused=True) == (Verdict.WAIT, "")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +206,7 @@ def test_a_witness_has_to_be_newer_and_in_the_newest_scan():
 
 def test_after_fifteen_graces_an_older_workstation_of_ours_is_believed():
     late = [scan(1, begun=200, witness=0), scan(2, begun=1000, witness=0)]
-    assert decide(scans=late) == (Verdict.NOT_CREATED, "")
+    assert decide(scans=[*late, scan(3, begun=1060, witness=0)]) == (Verdict.NOT_CREATED, "")
     assert decide(scans=[late[0], scan(2, begun=999, witness=0)]) == (Verdict.ASK, notes.NO_WITNESS)
 
 
@@ -212,9 +217,9 @@ def test_where_the_scans_show_nothing_of_ours_a_person_is_asked():
 
 def test_a_step_of_the_clock_begins_the_call_and_the_grace_anew():
     """The clock may have stepped past the deadline: the provider may be at work for as long as the call may last."""
-    scans = [scan(1, begun=660), scan(2, begun=661)]
-    assert decide(steady_since=at(500), scans=scans, now=at(700)) == (Verdict.NOT_CREATED, "")
-    assert decide(steady_since=at(501), scans=scans, now=at(700)) == (Verdict.WAIT, "")
+    scans = [scan(1, begun=660), scan(2, begun=661), scan(3, begun=721)]
+    assert decide(steady_since=at(500), scans=scans, now=at(800)) == (Verdict.NOT_CREATED, "")
+    assert decide(steady_since=at(501), scans=scans, now=at(800)) == (Verdict.WAIT, "")
 
 
 def test_a_person_is_asked_whether_the_clock_is_steady_or_not():
@@ -239,10 +244,10 @@ def test_scans_of_a_clock_that_has_stepped_back_since_prove_nothing():
 @pytest.mark.parametrize("changes", [{"claimed_at": at(YEAR)}, {"ended_at": at(YEAR + 20), "claimed_at": at(YEAR)}])
 def test_an_attempt_of_a_clock_that_stepped_back_is_waited_for_from_then_on(changes):
     ahead = replace(SENT, proof_from=at(YEAR + 100), span=timedelta(seconds=100), **changes)
-    scans = [scan(1, begun=2_160), scan(2, begun=2_161)]
+    scans = [scan(1, begun=2_160), scan(2, begun=2_161), scan(3, begun=2_221)]
     request = replace(REQUEST, attempts=[ahead])
-    assert decide(request, steady_since=at(2_000), scans=scans, now=at(2_200)) == (Verdict.NOT_CREATED, "")
-    assert decide(request, steady_since=at(2_001), scans=scans, now=at(2_200))[0] is not Verdict.NOT_CREATED
+    assert decide(request, steady_since=at(2_000), scans=scans, now=at(2_300)) == (Verdict.NOT_CREATED, "")
+    assert decide(request, steady_since=at(2_001), scans=scans, now=at(2_300))[0] is not Verdict.NOT_CREATED
 
 
 def test_lists_that_lag_longer_make_the_grace_longer():
@@ -260,9 +265,3 @@ def test_a_response_with_anothers_workstation_is_an_operators_whatever_fits():
 
 def test_a_provider_without_lists_leaves_it_to_a_person():
     assert decide(has_no_lists=True) == (Verdict.ASK, notes.NO_LISTS)
-
-
-def test_a_request_that_is_queued_again_only_takes_what_it_finds():
-    queued = replace(REQUEST, is_queued=True)
-    assert decide(queued) == (Verdict.WAIT, "")
-    assert decide(queued, replace(NEWCOMER, type="quantum")) == (Verdict.WAIT, "")

@@ -16,11 +16,11 @@ from portal.services.requests import dispatch, notes, results, submissions
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.services.reconciling import (
+    GRACE,
     UNTIL_SURE,
     ask,
-    deny_twice,
+    deny,
     entry,
-    let_it_be_sent_again,
     made,
     make_witness,
     scan,
@@ -41,7 +41,6 @@ def named_late(sandbox, alice, lease, recovering) -> tuple[models.Request, dispa
     """A request whose first attempt named its workstation only when the second was under way."""
     portal_request, first, result = send_late(sandbox, alice, recovering)
     take_as_not_created(sandbox, alice, lease)
-    let_it_be_sent_again(portal_request)
     call = factories.claim()
     results.record_result(call=first, result=result)
     assert models.Workstation.objects.get(made_for=portal_request).uid == factories.get_named(result).uid
@@ -60,7 +59,7 @@ def test_what_was_named_late_is_taken_where_the_next_call_is_lost(sandbox, alice
     factories.make_overdue(call)
     factories.recover_requests(lease=recovering)
     make_witness(alice)
-    deny_twice(lease)
+    deny(lease)
     assert statuses(portal_request) == ["SUCCEEDED"]
     assert portal_request.workstation.uid == made(sandbox)[0]
 
@@ -89,7 +88,7 @@ def test_a_late_200_that_names_anothers_is_for_an_operator(sandbox, alice, bob, 
     portal_request, call, result = send_late(sandbox, alice, recovering)
     results.record_result(call=call, result=result)
     make_witness(bob)
-    deny_twice(lease)
+    deny(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.OTHERS)
 
 
@@ -98,10 +97,9 @@ def test_one_that_queues_again_is_not_sent_after_a_late_200_that_names_anothers(
     sandbox.script({"status": 200, "body": entry(owned.uid, workspace=factories.get_workspace(owned).uid)})
     portal_request, call, result = send_late(sandbox, alice, recovering)
     make_witness(bob)
-    deny_twice(lease)
+    deny(lease)
     assert statuses(portal_request) == ["QUEUED"]
     results.record_result(call=call, result=result)
-    let_it_be_sent_again(portal_request)
     assert factories.claim_next(worker="w") is None
     scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.OTHERS)
@@ -152,43 +150,36 @@ def test_what_a_late_200_names_for_who_has_another_may_be_whose_that_other_was(s
 
 
 @pytest.mark.parametrize("is_shared", [True, False])
-def test_what_turns_up_before_it_is_sent_again_is_put_before_a_person(sandbox, alice, bob, lease, is_shared):
+def test_what_turns_up_in_the_last_grace_is_put_before_a_person(sandbox, alice, bob, lease, is_shared):
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
-    deny_twice(lease)
-    assert statuses(portal_request) == ["QUEUED"]
+    factories.pass_time(UNTIL_SURE)
+    scan(lease)
+    scan(lease)
+    factories.pass_time(GRACE)
     models.Account.objects.update(shared_at=Now() if is_shared else None)
     script_list(sandbox, entry("W1", workspace="S1", **({} if is_shared else {"type": "odd"})), times=3)
 
     scan(lease)
-    let_it_be_sent_again(portal_request)
 
     assert factories.claim_next(worker="w") is None
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
-def test_what_a_person_has_seen_does_not_stop_what_that_person_sends_again(sandbox, alice, bob, lease):
-    portal_request = ask(sandbox, alice, "reset")
-    script_list(sandbox, entry("W1", type="odd"), times=9)
-    scan(lease)
-    operator_actions.declare_not_created(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
-    scan(lease)
-    assert statuses(portal_request) == ["QUEUED"]
-
-
 # --- Workspaces ---
 
 
-def test_a_workspace_is_not_given_away_while_a_request_queues_again_that_may_have_it(sandbox, alice, bob, lease):
+def test_a_workspace_is_not_given_away_while_a_request_is_sent_again_that_may_have_it(sandbox, alice, bob, lease):
     first = ask(sandbox, alice, "reset", workspace_uid="new-space")
     make_witness(bob)
-    deny_twice(lease)
+    deny(lease)
     assert statuses(first) == ["QUEUED"]
 
     second = factories.submit(bob, workspace_uid="new-space")
 
+    factories.claim()
     assert factories.claim_next(worker="w") is None
-    assert statuses(second) == ["QUEUED"]
+    assert statuses(first, second) == ["SENDING", "QUEUED"]
 
 
 # --- Witnesses ---

@@ -9,7 +9,6 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from portal import models
-from portal.db import clock
 from portal.models.clock import Now
 from portal.services.key import accounts, steady_clock
 from portal.services.reconciliation import operator_actions, reconcile, scans, sync
@@ -18,12 +17,12 @@ from portal.services.runtime import clients, leases
 from tests import factories
 from tests.services.reconciling import (
     ACTIVE,
+    GRACE,
     HISTORY,
     UNTIL_SURE,
     ask,
-    deny_twice,
+    deny,
     entry,
-    let_it_be_sent_again,
     list_as_made,
     made,
     make_witness,
@@ -164,8 +163,10 @@ def test_a_wish_to_cancel_does_not_leave_what_was_made_without_an_owner(sandbox,
 # --- Not created ---
 
 
-@pytest.mark.parametrize("name", ["reset", "hang"])
-def test_nothing_created_is_believed_at_the_second_scan_after_the_grace(sandbox, settings, alice, bob, lease, name):
+@pytest.mark.parametrize("name", ["reset", "hang", "fail-500"])
+def test_nothing_created_is_believed_a_grace_after_the_second_scan_and_sent_at_once(
+    sandbox, settings, alice, bob, lease, name
+):
     settings.AGENTSTATION_TOTAL_TIMEOUT = 0.5 if name == "hang" else 60.0
     portal_request = ask(sandbox, alice, name)
     sure_after = 5 + settings.AGENTSTATION_TOTAL_TIMEOUT + 60 + settings.PORTAL_RECONCILE_GRACE
@@ -179,57 +180,35 @@ def test_nothing_created_is_believed_at_the_second_scan_after_the_grace(sandbox,
 
     factories.pass_time(10)
     scan(lease)
+    scan(lease)
     assert statuses(portal_request) == ["UNKNOWN"]
+    factories.pass_time(GRACE)
     decided_by = scan(lease)
 
     assert statuses(portal_request) == ["QUEUED"]
     detail = models.Event.objects.get(verb="reconcile", request_number=portal_request.pk).detail
     assert (detail["decision"], detail["scan"], detail["workstation"]) == ("not created", decided_by.pk, None)
     assert detail["is_witnessed"]
-    assert factories.claim_next(worker="w") is None, "it is sent again after a while, not at once"
-    let_it_be_sent_again(portal_request)
     assert factories.send_until_settled(portal_request).status == "SUCCEEDED"
     assert (len(sandbox.record()["posts"]), len(made(sandbox))) == (3, 2)
     assert portal_request.attempts.count() == 2
 
 
-def test_one_scan_however_late_is_not_enough(sandbox, alice, bob, lease):
-    portal_request = ask(sandbox, alice, "reset")
-    make_witness(bob)
-    factories.pass_time(UNTIL_SURE)
-    scan(lease)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    scan(lease)
-    assert statuses(portal_request) == ["QUEUED"]
-
-
-def test_a_500_proves_no_more_than_any_other_answer(sandbox, alice, bob, lease):
-    portal_request = ask(sandbox, alice, "fail-500")
-    make_witness(bob)
-    factories.pass_time(UNTIL_SURE - 10)
-    scan(lease)
-    scan(lease)
-    assert statuses(portal_request) == ["UNKNOWN"]
-    factories.pass_time(10)
-    scan(lease)
-    scan(lease)
-    assert statuses(portal_request) == ["QUEUED"]
-
-
 def test_without_a_witness_people_are_asked_and_later_an_older_one_is_believed(sandbox, alice, bob, lease):
     make_witness(bob)
     portal_request = ask(sandbox, alice, "reset")
-    deny_twice(lease)
+    deny(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["UNKNOWN"], notes.NO_WITNESS)
     factories.pass_time(15 * 60)
     scan(lease)
+    factories.pass_time(GRACE)
     scan(lease)
     assert (statuses(portal_request), portal_request.operator_note) == (["QUEUED"], "")
 
 
 def test_where_nothing_of_ours_was_ever_listed_only_people_decide(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset")
-    deny_twice(lease)
+    deny(lease)
     factories.pass_time(30 * 24 * 3600)
     scan(lease)
     scan(lease)
@@ -272,10 +251,9 @@ def test_after_four_tries_it_has_failed_for_good(sandbox, alice, bob, lease, nam
     for attempt_count in range(1, 5):
         assert (statuses(portal_request), portal_request.attempt_count) == (["UNKNOWN"], attempt_count)
         make_witness(bob)
-        deny_twice(lease)
+        deny(lease)
         if attempt_count < 4:
             assert statuses(portal_request) == ["QUEUED"]
-            let_it_be_sent_again(portal_request)
             factories.send_once()
 
     assert statuses(portal_request) == ["FAILED"]
@@ -283,32 +261,18 @@ def test_after_four_tries_it_has_failed_for_good(sandbox, alice, bob, lease, nam
     assert len([post for post in sandbox.record()["posts"] if name in post["body"]]) == 4
 
 
-def test_each_time_it_waits_longer_before_it_is_sent_again(sandbox, alice, bob, lease):
-    portal_request = ask(sandbox, alice, workspace_uid="reset")
-    waits = []
-    for _ in range(3):
-        make_witness(bob)
-        deny_twice(lease)
-        portal_request.refresh_from_db()
-        assert portal_request.next_attempt_at is not None
-        waits.append((portal_request.next_attempt_at - clock.read_clock()).seconds)
-        let_it_be_sent_again(portal_request)
-        factories.send_once()
-    assert [round(wait / 60) for wait in waits] == [1, 2, 4]
-
-
 def test_a_wish_to_cancel_is_granted_where_nothing_was_created(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "reset")
     submissions.cancel_request(actor=alice, portal_request=portal_request)
     make_witness(bob)
-    deny_twice(lease)
+    deny(lease)
     assert statuses(portal_request) == ["CANCELLED"]
     assert factories.claim_next(worker="w") is None
 
 
 def test_a_requester_who_is_asked_may_cancel_at_once(sandbox, alice, lease):
     portal_request = ask(sandbox, alice, "reset")
-    deny_twice(lease)
+    deny(lease)
     submissions.cancel_request(actor=alice, portal_request=models.Request.objects.get(pk=portal_request.pk))
     assert statuses(portal_request) == ["CANCELLED"]
 
@@ -321,11 +285,13 @@ def test_before_anybody_is_asked_nobody_may_say_that_nothing_was_created(sandbox
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
-def test_one_that_appears_late_is_adopted_by_the_request_that_queues_again(sandbox, alice, bob, lease):
+def test_one_that_appears_in_the_last_grace_is_adopted(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
-    deny_twice(lease)
-    assert statuses(portal_request) == ["QUEUED"]
+    factories.pass_time(UNTIL_SURE)
+    scan(lease)
+    scan(lease)
+    factories.pass_time(GRACE)
 
     list_as_made(sandbox, portal_request, "W1")
     scan(lease)
@@ -338,8 +304,7 @@ def test_one_that_appears_late_is_adopted_by_the_request_that_queues_again(sandb
 def test_one_of_the_first_attempt_is_still_found_after_the_second(sandbox, alice, bob, lease):
     portal_request = ask(sandbox, alice, "reset")
     make_witness(bob)
-    deny_twice(lease)
-    let_it_be_sent_again(portal_request)
+    deny(lease)
     sandbox.script({"name": "reset"})
     factories.send_once()
     started_at = portal_request.attempts.get(number=1).claimed_at
@@ -363,9 +328,8 @@ def test_the_older_of_two_gets_the_only_one(sandbox, alice, bob, lease):
     assert statuses(older, younger) == ["SUCCEEDED", "UNKNOWN"]
 
     make_witness(bob)
-    deny_twice(lease)
+    deny(lease)
     assert statuses(older, younger) == ["SUCCEEDED", "QUEUED"]
-    let_it_be_sent_again(younger)
     assert factories.send_until_settled(younger).status == "SUCCEEDED"
     assert len(made(sandbox)) == 3
     assert not models.Workstation.objects.orphans().exists()
@@ -420,12 +384,14 @@ def test_a_call_under_way_is_not_robbed_and_what_it_makes_is_no_orphan(sandbox, 
     call = factories.claim()
     result = dispatch.send_call(call=call, client=clients.make_client())
 
-    deny_twice(lease)
+    deny(lease)
     assert statuses(unknown, in_flight) == ["UNKNOWN", "SENDING"]
     assert unknown.operator_note in ("", notes.NO_WITNESS)
     assert not models.Workstation.objects.orphans().exists()
 
     results.record_result(call=call, result=result)
+    scan(lease)
+    factories.pass_time(GRACE)
     scan(lease)
     assert statuses(unknown, in_flight) == ["QUEUED", "SUCCEEDED"]
     assert in_flight.workstation.uid == factories.get_named(result).uid
@@ -482,6 +448,8 @@ def test_lists_that_were_not_read_to_their_end_prove_nothing(sandbox, alice, bob
     make_witness(bob)
     factories.pass_time(UNTIL_SURE)
     scan(lease)
+    scan(lease)
+    factories.pass_time(GRACE)
     sandbox.script(script)
 
     incomplete = scan(lease)
@@ -505,7 +473,7 @@ def left(sandbox, alice, bob, lease) -> list[models.Request]:
         entry(witness.uid, workspace=factories.get_workspace(witness).uid),
     ]
     script_list(sandbox, *entries, times=9)
-    deny_twice(lease)
+    deny(lease)
     assert statuses(*portal_requests) == ["UNKNOWN", "UNKNOWN"]
     assert {portal_request.operator_note for portal_request in portal_requests} == {notes.NEWCOMER}
     assert len(sandbox.record()["posts"]) == 3
@@ -558,8 +526,7 @@ def test_what_the_lists_leave_out_is_named_and_scans_are_complete_once_an_operat
     assert "It runs." not in said
     event = models.Event.objects.get(verb="leave-out")
     assert (event.actor_name, event.request_number) == ("olga", left_out.request_id)
-    scan(lease)
-    assert scan(lease).is_complete
+    assert deny(lease).is_complete
     assert statuses(portal_request) == ["QUEUED"]
 
 
@@ -726,7 +693,6 @@ def test_a_late_refusal_fails_only_an_unknown_request(sandbox, alice, lease, rec
 def test_a_late_refusal_of_an_earlier_attempt_does_not_decide_a_later_one(sandbox, alice, lease, recovering):
     portal_request, call, refused = send_late(sandbox, alice, recovering, "fail-422")
     take_as_not_created(sandbox, alice, lease)
-    let_it_be_sent_again(portal_request)
     sandbox.script({"name": "reset-made"})
     factories.send_once()
     results.record_result(call=call, result=refused)

@@ -54,7 +54,7 @@ def test_what_the_lists_lag_puts_off_when_the_outcome_can_be_known(sandbox, alic
     later = timeline.read_request_history(portal_request=portal_request).known_by
     assert first is not None
     assert later is not None
-    assert (later - first).total_seconds() == pytest.approx(300 - settings.PORTAL_RECONCILE_GRACE)
+    assert (later - first).total_seconds() == pytest.approx(2 * (300 - settings.PORTAL_RECONCILE_GRACE))
 
 
 @pytest.mark.parametrize(("number", "folded"), [(12, 0), (13, 4), (47, 38)])

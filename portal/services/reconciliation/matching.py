@@ -38,16 +38,12 @@ class SentAttempt:
 class Unresolved:
     """A request of which at least one attempt has an unknown outcome, oldest attempt first.
 
-    `is_queued`: it was taken as not created and waits to be sent again; what turns up late is still its own.
-    `denied_tick`: the tick at which the scan ended that decided this; 0 where a person has decided since.
     `obstacle` says why nobody but a person may decide that nothing was created; empty where the scans may.
     """
 
     type: str
     workspace_uid: str
     attempts: Sequence[SentAttempt]
-    is_queued: bool = False
-    denied_tick: int = 0
     obstacle: str = ""
 
 
@@ -99,7 +95,7 @@ class AccountState:
     waits are multiples of, a minute; a rehearsal's is shorter. `allowed_lag`: how long the provider's lists may lag: as
     long, or longer where they do. `clock_offset`: by how much the provider's startedAt is ahead of it, by its responses
     or else by its Date; None where it does not say. `documented_types`: those that cannot be taken for one another.
-    `has_left_out`: the lists lack what runs.
+    `has_left_out`: the lists lack what runs. `is_paused`: what is taken as not created could not be sent at once.
     """
 
     now: datetime
@@ -112,6 +108,7 @@ class AccountState:
     has_no_lists: bool = False
     has_left_out: bool = False
     is_shared: bool = False
+    is_paused: bool = False
 
     @property
     def longest_wait(self) -> timedelta:
@@ -161,32 +158,28 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The verdict; `newcomer` where one was found, `note` where a person is asked, `scan` that decided."""
+    """The verdict; `newcomer` where one was found, `note` where a person is asked."""
 
     verdict: Verdict
     note: str = ""
     newcomer: Newcomer | None = None
-    scan: CompleteScan | None = None
 
 
 def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: AccountState) -> Decision:
     """What the scans tell of the request now."""
     if named := next((one for one in newcomers if one.named_by_late_response), None):
         return Decision(verdict=Verdict.FOUND, newcomer=named)
-    if unresolved.obstacle == notes.OTHERS and not unresolved.is_queued:
+    if unresolved.obstacle == notes.OTHERS:
         return _ask(notes.OTHERS)
     fitting = [one for one in newcomers if _fits(unresolved, newcomer=one, state=state)]
     if fitting:
         found = min(fitting, key=lambda one: (one.started_at, one.id))
         if found.must_confirm or state.is_shared:
-            return _ask(notes.CONFIRM) if _is_news(unresolved, newcomer=found) else Decision(verdict=Verdict.WAIT)
+            return _ask(notes.CONFIRM)
         return Decision(verdict=Verdict.FOUND, newcomer=found)
-    if state.has_no_lists and not unresolved.is_queued:
+    if state.has_no_lists:
         return _ask(notes.NO_LISTS)
     possible = list_possible(unresolved=unresolved, newcomers=newcomers, state=state)
-    if unresolved.is_queued:
-        is_new = any(not one.is_in_flight and _is_news(unresolved, newcomer=one) for one in possible)
-        return _ask(notes.NEWCOMER) if is_new else Decision(verdict=Verdict.WAIT)
     if possible:
         is_early = all(one.is_in_flight or one.listed_tick is None for one in possible)
         return Decision(verdict=Verdict.WAIT) if is_early else _ask(notes.NEWCOMER)
@@ -205,13 +198,6 @@ def is_within(*, started_at: datetime | None, since: datetime, until: datetime, 
     moment = started_at - (state.clock_offset or timedelta())
     slack = state.wide if state.clock_offset is None else state.early
     return since - slack <= moment <= until + slack
-
-
-def _is_news(unresolved: Unresolved, *, newcomer: Newcomer) -> bool:
-    """Whether it stands in the way: of a request that queues again only what was listed since that was decided."""
-    if not unresolved.is_queued:
-        return True
-    return 0 < unresolved.denied_tick < (newcomer.listed_tick or 0)
 
 
 def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, state: AccountState) -> bool:
@@ -273,14 +259,23 @@ def _judge_absence(unresolved: Unresolved, *, state: AccountState) -> Decision:
         is_overdue = state.now >= since + state.longest_wait + state.allowed_lag
         why = notes.LEFT_OUT if state.has_left_out else notes.NO_SCANS
         return _ask(why) if is_overdue else Decision(verdict=Verdict.WAIT)
-    newest = proving[0]
     if unresolved.obstacle:
         return _ask(unresolved.obstacle)
-    waited = state.measure(sent=last_sent, until=newest.begun_at)
-    is_witnessed = newest.witness_tick > last_sent.ended_tick
-    if is_witnessed or (newest.own_count and waited >= state.longest_wait):
-        return Decision(verdict=Verdict.NOT_CREATED, scan=newest)
-    return _ask(notes.NO_WITNESS)
+    newest, *earlier, _ = proving
+    if not _is_believed(newest, sent=last_sent, state=state):
+        return _ask(notes.NO_WITNESS)
+    # It is sent at once: so one more grace has to pass in which the lists may still show what was made.
+    has_lasted = any(
+        newest.begun_at - scan.begun_at >= state.allowed_lag and _is_believed(scan, sent=last_sent, state=state)
+        for scan in earlier
+    )
+    return Decision(verdict=Verdict.NOT_CREATED if has_lasted and not state.is_paused else Verdict.WAIT)
+
+
+def _is_believed(scan: CompleteScan, *, sent: SentAttempt, state: AccountState) -> bool:
+    """Whether the scan shows a witness, or long after the attempt anything of ours."""
+    is_late = state.measure(sent=sent, until=scan.begun_at) >= state.longest_wait
+    return scan.witness_tick > sent.ended_tick or (is_late and scan.own_count > 0)
 
 
 def _ask(note: str) -> Decision:

@@ -123,8 +123,6 @@ def _has_something_to_do(portal_request: models.Request, *, decision: matching.D
     """Whether the decision changes anything, as `_carry_out` does it."""
     if decision.verdict not in (matching.Verdict.WAIT, matching.Verdict.ASK):
         return True
-    if portal_request.status == models.Request.Status.QUEUED:
-        return decision.verdict is matching.Verdict.ASK
     return decision.note != portal_request.operator_note or _is_unwanted(portal_request, decision=decision)
 
 
@@ -159,7 +157,7 @@ def _reconcile(numbers: Sequence[int], *, this_round: Round, may_ask: bool) -> b
         if is_question and decision.note != found[number].operator_note and not may_ask:
             return False
         evidence = _describe_evidence(attempt=by_request[number][-1], newcomers=newcomers, state=state)
-        _carry_out(found[number], decision=decision, failed=len(by_request[number]), evidence=evidence)
+        _carry_out(found[number], decision=decision, evidence=evidence)
         if not is_question and decision.verdict is not matching.Verdict.WAIT:
             break
     return True
@@ -205,19 +203,13 @@ def _describe_evidence(
     }
 
 
-def _carry_out(
-    portal_request: models.Request, *, decision: matching.Decision, failed: int, evidence: dict[str, object]
-) -> None:
+def _carry_out(portal_request: models.Request, *, decision: matching.Decision, evidence: dict[str, object]) -> None:
     match decision.verdict:
         case matching.Verdict.FOUND if decision.newcomer is not None:
             _adopt(portal_request, workstation_id=decision.newcomer.id, evidence=evidence)
         case _ if decision.verdict is matching.Verdict.NOT_CREATED or _is_unwanted(portal_request, decision=decision):
-            _move_on(portal_request, failed=failed, evidence=evidence)
-        case matching.Verdict.ASK if portal_request.status == models.Request.Status.QUEUED:
-            status, failure = models.Request.Status.UNKNOWN, failures.NO_ANSWER
-            moved = lifecycle.move_request(portal_request=portal_request, status=status, failure=failure)
-            _note_review(portal_request, note=decision.note, evidence={**evidence, "moved": moved})
-        case _ if portal_request.status == models.Request.Status.UNKNOWN:
+            _move_on(portal_request, evidence=evidence)
+        case _:
             _note_review(portal_request, note=decision.note, evidence=evidence)
 
 
@@ -241,8 +233,8 @@ def _keep_scan(evidence: dict[str, object]) -> None:
         models.Scan.objects.filter(pk=number, is_evidence=False).update(is_evidence=True)
 
 
-def _move_on(portal_request: models.Request, *, failed: int, evidence: dict[str, object]) -> None:
-    """Nothing was created: cancel it where that is wanted, let it fail for good, or send it again after a while."""
+def _move_on(portal_request: models.Request, *, evidence: dict[str, object]) -> None:
+    """Nothing was created: cancel it where that is wanted, let it fail for good, or send it again at once."""
     states = models.Request.Status
     if portal_request.cancel_requested_at is not None:
         change = lifecycle.move_request(portal_request=portal_request, status=states.CANCELLED)
@@ -250,8 +242,7 @@ def _move_on(portal_request: models.Request, *, failed: int, evidence: dict[str,
         failure = failures.CATALOGUE[portal_request.failure]
         change = lifecycle.move_request(portal_request=portal_request, status=states.FAILED, failure=failure)
     else:
-        delay = settings.PORTAL_RECONCILE_GRACE * min(2.0 ** (failed - 1), matching.LONGEST_WAIT)
-        change = lifecycle.move_request(portal_request=portal_request, status=states.QUEUED, delay=delay)
+        change = lifecycle.move_request(portal_request=portal_request, status=states.QUEUED)
         notify.wake_workers()
     _record(
         portal_request,

@@ -85,9 +85,9 @@ def list_possible(*, portal_request: models.Request, now: datetime) -> Sequence[
 
 
 def estimate_known_by(*, proof_from: datetime, allowed_lag: timedelta) -> datetime:
-    """When two scans have begun that can prove what became of an attempt."""
+    """When two scans have begun that can prove what became of an attempt, and a third, one grace later."""
     between = timedelta(seconds=min(settings.PORTAL_SCAN_INTERVAL, reconcile.SLOWEST))
-    return proof_from + allowed_lag + 2 * between
+    return proof_from + 2 * allowed_lag + 3 * between
 
 
 def list_asked(*, rows: Iterable[models.Request]) -> Mapping[int, datetime]:
@@ -171,7 +171,7 @@ class _Facts:
         ]
 
     def _estimate(self, sent: matching.SentAttempt | None) -> tuple[datetime | None, datetime | None]:
-        """When two scans have begun that can prove something, and when people are asked without them."""
+        """When the portal should know, and when people are asked where it has too few scans to."""
         if sent is None:
             return None, None
         known_by = estimate_known_by(proof_from=sent.proof_from, allowed_lag=self._state.allowed_lag)

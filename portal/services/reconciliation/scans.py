@@ -104,10 +104,9 @@ def _find_oldest_needed(*, account: models.Account) -> datetime | None:
 
     For one that people are asked about, the last complete scan has read what was before it.
     """
-    states = models.Request.Status
     attempts = models.Attempt.objects.filter(
         request__account=account,
-        request__status__in=(states.UNKNOWN, states.QUEUED),
+        request__status=models.Request.Status.UNKNOWN,
         outcome=models.Attempt.Outcome.UNKNOWN,
     )
     asked = attempts.exclude(request__operator_note="").order_by("claimed_at").first()

@@ -1,10 +1,9 @@
 """The facts about a request whose outcome is unknown, as `matching` needs them: attempts, scans, newcomers."""
 
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db.models import (
@@ -23,22 +22,19 @@ from django.db.models.functions import Coalesce
 from portal import models
 from portal.models.compiled import compiled
 from portal.models.event import Verb
+from portal.services.key import circuit_breaker
 from portal.services.reconciliation import completeness, lag, matching, restore, scans
 from portal.services.requests import notes
 
 _BATCH = 500  # requests in one statement
-_DECIDED = (Verb.RECONCILE, Verb.NOT_CREATED)
-_MOST_SCANS = 20  # complete scans that are looked at; two are enough where nothing steps
+_MOST_SCANS = 10  # complete scans that are looked at, and as many older ones; few are enough where nothing steps
 
 
 def list_open_attempts(*, account_id: int) -> QuerySet[models.Attempt]:
-    """Attempts that may have created something that nobody knows of.
-
-    Those of requests that were taken as not created and are queued again, too: what is listed late is still theirs.
-    """
-    states, outcomes = models.Request.Status, models.Attempt.Outcome
+    """Attempts of unknown requests that may have created something that nobody knows of."""
+    outcomes = models.Attempt.Outcome
     attempts = models.Attempt.objects.filter(
-        request__account=account_id, request__status__in=(states.UNKNOWN, states.QUEUED), outcome=outcomes.UNKNOWN
+        request__account=account_id, request__status=models.Request.Status.UNKNOWN, outcome=outcomes.UNKNOWN
     )
     return attempts.exclude(late_response__outcome__in=(outcomes.FAILED, outcomes.NOT_SENT))
 
@@ -57,15 +53,10 @@ class RequestHistory:
         self._restores = restore.list_restores(account=account)
         # By late responses: events tell of them, ended attempts stay as they are.
         self._name_taken = set[int]()
-        denied: dict[int, int] = {}
         for some in itertools.batched(numbers, _BATCH):
-            late = _list_events(some, verbs=(Verb.LATE_RESPONSE,))
-            self._name_taken |= {number for number, detail in late if detail.get("names_taken")}
-            # By which scan the request was last taken as not created; by none where a person has said so since.
-            denied |= {number: detail.get("scan") or 0 for number, detail in _list_events(some, verbs=_DECIDED)}
-        ended = models.Scan.objects.filter(pk__in={scan for scan in denied.values() if scan})
-        ticks = dict(ended.values_list("pk", "ended_tick"))
-        self._denied_ticks = {number: ticks.get(scan) or 0 for number, scan in denied.items()}
+            late = models.Event.objects.filter(request_number__in=some, verb=Verb.LATE_RESPONSE)
+            details = late.values_list("request_number", "detail")
+            self._name_taken |= {number for number, detail in details if detail.get("names_taken")}
 
     def describe_request(
         self, *, portal_request: models.Request, attempts: Sequence[models.Attempt]
@@ -79,16 +70,8 @@ class RequestHistory:
             type=portal_request.type,
             workspace_uid=portal_request.workspace_uid,
             attempts=[describe_attempt(attempt=attempt, restores=self._restores) for attempt in attempts],
-            is_queued=portal_request.status == models.Request.Status.QUEUED,
-            denied_tick=self._denied_ticks.get(portal_request.pk, 0),
             obstacle=obstacle,
         )
-
-
-def _list_events(numbers: Collection[int], *, verbs: Collection[Verb]) -> Iterator[tuple[Any, Any]]:
-    """The details of what was done to the requests, oldest first."""
-    events = models.Event.objects.filter(request_number__in=numbers, verb__in=verbs).order_by("id")
-    yield from events.values_list("request_number", "detail")
 
 
 def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Restore]) -> matching.SentAttempt:
@@ -111,7 +94,8 @@ def describe_attempt(*, attempt: models.Attempt, restores: Sequence[models.Resto
 
 def read_account_state(*, account: models.Account, now: datetime, steady_since: datetime) -> matching.AccountState:
     """What is known of the account now: its newest complete scans, its lists' lag, and its provider's clock."""
-    complete = list(models.Scan.objects.filter(account=account, is_complete=True).order_by("-id")[:_MOST_SCANS])
+    allowed_lag = lag.choose_grace(account=account, now=now)
+    complete = _read_scans(account=account, apart=allowed_lag)
     scans_read = [
         matching.CompleteScan(
             id=scan.pk,
@@ -127,7 +111,7 @@ def read_account_state(*, account: models.Account, now: datetime, steady_since: 
     return matching.AccountState(
         now=now,
         steady_since=steady_since,
-        allowed_lag=lag.choose_grace(account=account, now=now),
+        allowed_lag=allowed_lag,
         wait_unit=timedelta(seconds=settings.PORTAL_RECONCILE_GRACE),
         clock_offset=None if offset is None else timedelta(seconds=offset),
         scans=scans_read,
@@ -135,7 +119,18 @@ def read_account_state(*, account: models.Account, now: datetime, steady_since: 
         has_no_lists=scans.has_no_lists(account=account, now=now),
         has_left_out=completeness.list_left_out(account=account).exists(),
         is_shared=account.shared_at is not None,
+        is_paused=circuit_breaker.show_key(key=circuit_breaker.get_key(account=account)).is_paused,
     )
+
+
+def _read_scans(*, account: models.Account, apart: timedelta) -> list[models.Scan]:
+    """The newest complete ones, and the newest of those that began so much earlier, however many are between."""
+    complete = models.Scan.objects.filter(account=account, is_complete=True).order_by("-id")
+    newest = list(complete[:_MOST_SCANS])
+    if not newest:
+        return []
+    earlier = complete.filter(id__lt=newest[-1].pk, begun_at__lte=newest[0].begun_at - apart)
+    return [*newest, *earlier[:_MOST_SCANS]]
 
 
 class Candidates:
