@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from portal import models
 from portal.services.reconciliation import matching
 from portal.services.reconciliation.matching import Verdict
 from portal.services.requests import notes
@@ -27,15 +28,15 @@ SENT = matching.SentAttempt(
     proof_from=at(100),
     span=timedelta(seconds=100),
 )
-REQUEST = matching.Unresolved(type="python", workspace_uid="", attempts=[SENT])
+REQUEST = matching.Unresolved(number=7, type="python", workspace_uid="", attempts=[SENT])
 NAMED = replace(REQUEST, workspace_uid="S1")
 NEWCOMER = matching.Newcomer(
     id=1, uid="W1", type="python", workspace_uid="S1", started_at=at(5), listed_tick=30, workspace_tick=None
 )
 
 
-def scan(number: int, *, begun: float, tick: int = 100, own: int = 1, witness: int = 21) -> matching.CompleteScan:
-    return matching.CompleteScan(id=number, begun_at=at(begun), begun_tick=tick, own_count=own, witness_tick=witness)
+def scan(number: int, *, begun: float, tick: int = 100, own: int = 1, witness: int = 21) -> models.Scan:
+    return models.Scan(id=number, begun_at=at(begun), begun_tick=tick, own_count=own, witness_tick=witness)
 
 
 STATE = matching.AccountState(

@@ -3,42 +3,35 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import BigIntegerField, Max, QuerySet
+from django.db.models import Max
 
 from portal import models
-from portal.models.compiled import compiled
 from portal.services.reconciliation import matching
 
 _FACTOR = 3  # longest lags that are waited for
 _WEEK = timedelta(days=7)  # for which the longest lag is kept
-_MOST, _MOST_MISSING = 200, 20  # workstations that are measured at once: listed, and not listed yet
+_MOST = 200  # workstations that are measured at once
 
 
 def choose_grace(*, account: models.Account, now: datetime) -> timedelta:
     """The setting, or three times the longest lag of the last week, of which at most 15 graces count."""
+    is_recent = account.longest_lag_at is not None and now - account.longest_lag_at < _WEEK
+    longest = timedelta(seconds=account.longest_lag if is_recent else 0)
     # What has not been listed yet, though it lives, lags on; what was made first has lagged for longest.
     live = models.Workstation.objects.live().filter(
         account=account, listed_tick=None, doubted_at=None, is_foreign=False
     )
-    missing = live.filter(request__isnull=False).order_by("id")[:_MOST_MISSING]
-    estimated = estimate_grace(account=account, now=now)
-    return max(estimated, _allow_for(max((_measure(workstation) for workstation in missing), default=timedelta())))
-
-
-def estimate_grace(*, account: models.Account, now: datetime) -> timedelta:
-    """The grace without the lags that go on: a page need not measure them."""
-    is_recent = account.longest_lag_at is not None and now - account.longest_lag_at < _WEEK
-    return _allow_for(timedelta(seconds=account.longest_lag if is_recent else 0))
-
-
-def _allow_for(lag: timedelta) -> timedelta:
+    made = live.filter(request__attempts__outcome=models.Attempt.Outcome.SUCCEEDED)
+    if (first := made.order_by("id").first()) is not None:
+        longest = max(longest, _measure(first))
     setting = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)
-    return max(setting, min(_FACTOR * lag, matching.LONGEST_WAIT * setting))
+    return max(setting, min(_FACTOR * longest, matching.LONGEST_WAIT * setting))
 
 
 def measure_lags(*, account: models.Account, now: datetime) -> None:
     """Measure the lag of each workstation of ours that has been listed since the last time, and keep the longest."""
-    listed = _read_listed(account_id=account.pk, after=account.lag_tick)
+    ours = models.Workstation.objects.filter(account=account, request__isnull=False, listed_tick__gt=account.lag_tick)
+    listed = list(ours.order_by("listed_tick")[:_MOST])
     if not listed:
         return
     longest = max(_measure(workstation) for workstation in listed)
@@ -47,12 +40,6 @@ def measure_lags(*, account: models.Account, now: datetime) -> None:
         account.longest_lag, account.longest_lag_at = longest.total_seconds(), now
     account.lag_tick = listed[-1].listed_tick or 0
     account.save(update_fields=["longest_lag", "longest_lag_at", "lag_tick"])
-
-
-@compiled(account_id=BigIntegerField(), after=BigIntegerField())
-def _read_listed(*, account_id: int, after: int) -> QuerySet[models.Workstation]:
-    ours = models.Workstation.objects.filter(account=account_id, request__isnull=False, listed_tick__gt=after)
-    return ours.order_by("listed_tick")[:_MOST]
 
 
 def _measure(workstation: models.Workstation) -> timedelta:

@@ -1,6 +1,6 @@
 """Decides what became of a request whose outcome is unknown, from what scans of the provider's lists showed.
 
-Everything here is pure: dataclasses in, a decision out. Both decisions are strict. A workstation is adopted only on an
+Everything here is pure: values in, a decision out. Both decisions are strict. A workstation is adopted only on an
 exact fit, because the wrong one would show a person somebody else's work. A request counts as not created only if no
 workstation could possibly be its own, because one that is sent again while its workstation runs is bought twice.
 docs/decisions/0004-absence-needs-a-witness.md has the rules and their reasons.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from portal import models
 from portal.services.requests import notes
 
 _SLACK = timedelta(seconds=2)  # of clocks that are being adjusted, not stepped
@@ -41,6 +42,7 @@ class Unresolved:
     `obstacle` says why nobody but a person may decide that nothing was created; empty where the scans may.
     """
 
+    number: int
     type: str
     workspace_uid: str
     attempts: Sequence[SentAttempt]
@@ -54,8 +56,7 @@ class Newcomer:
     `workspace_tick` is the tick at which a scan first listed another workstation in its workspace, None where there is
     none; `is_workspace_taken`: somebody owns the workspace, or has named it. `is_nameless`: its ID cannot be kept.
     `is_in_flight`: a call under way may have created it. `must_confirm`: an operator has to confirm whose it is.
-    `named_by_late_response`: one has named it for this very request. `for_other_request`: for one that has another by
-    now.
+    `is_open`: nobody has said whose it is. `made_for`: the request for which a late response named it.
     """
 
     id: int
@@ -69,22 +70,13 @@ class Newcomer:
     is_nameless: bool = False
     is_in_flight: bool = False
     must_confirm: bool = False
-    named_by_late_response: bool = False
-    for_other_request: bool = False
+    is_open: bool = True
+    made_for: int | None = None
 
-
-@dataclass(frozen=True, kw_only=True)
-class CompleteScan:
-    """A scan that showed everything that it had to.
-
-    `own_count`: how many workstations of ours it showed; `witness_tick`: the tick at which the newest was claimed.
-    """
-
-    id: int
-    begun_at: datetime
-    begun_tick: int
-    own_count: int
-    witness_tick: int
+    def concerns(self, unresolved: Unresolved) -> bool:
+        """Whether it may be the request's at all: open, or named for it, and listed since its first claim."""
+        is_fresh = self.listed_tick is None or self.listed_tick > unresolved.attempts[0].claimed_tick
+        return is_fresh and (self.is_open or self.made_for == unresolved.number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +95,7 @@ class AccountState:
     wait_unit: timedelta
     allowed_lag: timedelta
     clock_offset: timedelta | None
-    scans: Sequence[CompleteScan]
+    scans: Sequence[models.Scan]
     documented_types: frozenset[str]
     has_no_lists: bool = False
     has_left_out: bool = False
@@ -137,7 +129,7 @@ class AccountState:
         return until - max(since)
 
     @property
-    def scans_in_order(self) -> Sequence[CompleteScan]:
+    def scans_in_order(self) -> Sequence[models.Scan]:
         """The scans, newest first, without those that began before the clock stepped back."""
         latest, kept = self.now + _SLACK, []
         for scan in sorted(self.scans, key=lambda scan: scan.id, reverse=True):
@@ -167,7 +159,7 @@ class Decision:
 
 def decide(*, unresolved: Unresolved, newcomers: Sequence[Newcomer], state: AccountState) -> Decision:
     """What the scans tell of the request now."""
-    if named := next((one for one in newcomers if one.named_by_late_response), None):
+    if named := next((one for one in newcomers if one.made_for == unresolved.number), None):
         return Decision(verdict=Verdict.FOUND, newcomer=named)
     if unresolved.obstacle == notes.OTHERS:
         return _ask(notes.OTHERS)
@@ -203,7 +195,7 @@ def is_within(*, started_at: datetime | None, since: datetime, until: datetime, 
 def _is_possible(unresolved: Unresolved, *, newcomer: Newcomer, state: AccountState) -> bool:
     """Whether the workstation could be the request's in the widest reading: any workspace, and a type nobody knows."""
     first = unresolved.attempts[0]
-    if newcomer.for_other_request:  # what that request has may have been made for this one, however long after
+    if newcomer.made_for:  # another request's, which has another by now: that may have been made for this one
         return True
     # Not by when it started: either clock may have stepped since, and a scan before the claim would have listed it.
     if newcomer.listed_tick is not None and newcomer.listed_tick <= first.claimed_tick:
@@ -272,7 +264,7 @@ def _judge_absence(unresolved: Unresolved, *, state: AccountState) -> Decision:
     return Decision(verdict=Verdict.NOT_CREATED if has_lasted and not state.is_paused else Verdict.WAIT)
 
 
-def _is_believed(scan: CompleteScan, *, sent: SentAttempt, state: AccountState) -> bool:
+def _is_believed(scan: models.Scan, *, sent: SentAttempt, state: AccountState) -> bool:
     """Whether the scan shows a witness, or long after the attempt anything of ours."""
     is_late = state.measure(sent=sent, until=scan.begun_at) >= state.longest_wait
     return scan.witness_tick > sent.ended_tick or (is_late and scan.own_count > 0)

@@ -6,17 +6,16 @@ Most often that is nothing: a first look without the lock spares whoever sends t
 
 import itertools
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import BigIntegerField, Model, QuerySet
+from django.db.models import Max, Model, QuerySet
 
 from portal import agentstation, failures, models
 from portal.db import clock, is_unable
-from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, database_moved, key_lock, key_sharing, steady_clock
@@ -51,15 +50,15 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
     now = steady.observe(token=lease.token)
     lag.measure_lags(account=account, now=now)
     this_round = Round(lease=lease, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
-    key_sharing.note_sharing(account=account, lag=lag.estimate_grace(account=account, now=now))
+    key_sharing.note_sharing(account=account, lag=lag.choose_grace(account=account, now=now))
     decisions = _decide_all(account=account, this_round=this_round)
     if decisions:
         database_moved.check_now()
     # What one request is about to be given is no question about another: people are asked once all has been given.
     giving = [number for number, verdict in decisions.items() if verdict is not matching.Verdict.ASK]
-    done = {number for number in giving if _reconcile([number], this_round=this_round, may_ask=False)}
+    done = {number for number in giving if _reconcile([number], account=account, this_round=this_round, may_ask=False)}
     for numbers in itertools.batched([number for number in decisions if number not in done], _ASKED_AT_ONCE):
-        _reconcile(numbers, this_round=this_round, may_ask=True)
+        _reconcile(numbers, account=account, this_round=this_round, may_ask=True)
 
 
 def _scan(*, account: models.Account, lease: leases.Lease, client: agentstation.Client) -> None:
@@ -77,11 +76,12 @@ def _is_scan_due(*, account: models.Account) -> bool:
     """Where one is under way; else often at first, then ever less while something is to be reconciled; else every few
     minutes, for orphans."""
     now = clock.read_clock()
-    last = next(iter(_read_last_scan(account_id=account.pk)), None)
+    last = models.Scan.objects.filter(account=account).order_by("-id").first()
     if last is None or last.ended_at is None:
         return True
     wait = settings.PORTAL_SCAN_INTERVAL
-    newest = next(iter(unresolved.read_newest_end(account_id=account.pk)), None)
+    unasked = unresolved.list_open_attempts().filter(request__account=account, request__operator_note="")
+    newest = unasked.aggregate(newest=Max("ended_at"))["newest"]
     if newest is not None:
         age = (now - newest).total_seconds()
         wait = min(wait, max(settings.PORTAL_JOB_INTERVAL, min(age / 4, SLOWEST)))
@@ -89,34 +89,30 @@ def _is_scan_due(*, account: models.Account) -> bool:
     return not 0 <= (now - last.begun_at).total_seconds() < wait
 
 
-@compiled(account_id=BigIntegerField())
-def _read_last_scan(*, account_id: int) -> QuerySet[models.Scan]:
-    return models.Scan.objects.filter(account=account_id).order_by("-id")[:1]
-
-
 def _decide_all(*, account: models.Account, this_round: Round) -> dict[int, matching.Verdict]:
     """What is to be done about which requests, by number, the one that was sent first first.
 
     They are read without a lock: what changes meanwhile is seen when it is done, or in the next round.
     """
-    by_request = _group_attempts(account=account)
-    if not by_request:
-        return {}
-    state = unresolved.read_account_state(account=account, now=this_round.now, steady_since=this_round.steady_since)
-    history = unresolved.RequestHistory(account=account, numbers=by_request)
-    described = [
-        (own[0].request, history.describe_request(portal_request=own[0].request, attempts=own))
-        for own in by_request.values()
-    ]
-    since = min(facts.attempts[0].claimed_tick for _, facts in described)
-    candidates = unresolved.Candidates(account=account, state=state, since=since)
     decided = {}
-    for portal_request, facts in described:
-        newcomers = candidates.list_newcomers(portal_request=portal_request, since=facts.attempts[0].claimed_tick)
-        decision = matching.decide(unresolved=facts, newcomers=newcomers, state=state)
-        if _has_something_to_do(portal_request, decision=decision):
-            decided[portal_request.pk] = decision.verdict
+    for facts in _read_facts(_list_unknown(account), account=account, this_round=this_round):
+        decision = facts.decide()
+        if _has_something_to_do(facts.portal_request, decision=decision):
+            decided[facts.portal_request.pk] = decision.verdict
     return decided
+
+
+def _list_unknown(account: models.Account) -> QuerySet[models.Request]:
+    rows = models.Request.objects.filter(account=account, status=models.Request.Status.UNKNOWN)
+    return rows.select_related("requester", "account__key")
+
+
+def _read_facts(
+    rows: QuerySet[models.Request], *, account: models.Account, this_round: Round
+) -> list[unresolved.Facts]:
+    """Of those that wait for scans, the one that was sent first first."""
+    found = unresolved.read_facts(account=account, rows=rows, now=this_round.now, steady_since=this_round.steady_since)
+    return sorted((facts for facts in found if facts.attempts), key=lambda facts: facts.attempts[0].claimed_tick)
 
 
 def _has_something_to_do(portal_request: models.Request, *, decision: matching.Decision) -> bool:
@@ -127,78 +123,39 @@ def _has_something_to_do(portal_request: models.Request, *, decision: matching.D
 
 
 @transaction.atomic
-def _reconcile(numbers: Sequence[int], *, this_round: Round, may_ask: bool) -> bool:
+def _reconcile(numbers: Collection[int], *, account: models.Account, this_round: Round, may_ask: bool) -> bool:
     """Decide about requests. False where people would have to be asked something new, and may not be yet.
 
     Behind the first to which something is given, all others wait for the next round: the facts are no longer so.
     """
-    account = key_lock.lock_key(account=models.Account.objects.get(requests=numbers[0])).account
+    account = key_lock.lock_key(account=account).account
     leases.renew_lease(lease=this_round.lease)
     if database_moved.find_doubt() is not None:
         return True  # what is unknown here may be known, and in use, in the database that this one was
-    rows = models.Request.objects.select_related("requester", "account__key").select_for_update(of=("self",))
-    found = rows.in_bulk(numbers)
-    # Read under the lock: before it, a request may have been sent again, of which no scan can tell yet.
-    by_request = _group_attempts(account=account, numbers=numbers)
-    history = unresolved.RequestHistory(account=account, numbers=by_request)
-    facts = {
-        number: history.describe_request(portal_request=found[number], attempts=own)
-        for number, own in by_request.items()
-    }
-    if not facts:
-        return True
-    state = unresolved.read_account_state(account=account, now=this_round.now, steady_since=this_round.steady_since)
-    since = min(one.attempts[0].claimed_tick for one in facts.values())
-    candidates = unresolved.Candidates(account=account, state=state, since=since)
-    for number, one in facts.items():
-        newcomers = candidates.list_newcomers(portal_request=found[number], since=one.attempts[0].claimed_tick)
-        decision = matching.decide(unresolved=one, newcomers=newcomers, state=state)
+    # Read again under the lock: before it, a request may have been sent again, of which no scan can tell yet.
+    rows = _list_unknown(account).filter(pk__in=numbers).select_for_update(of=("self",))
+    for facts in _read_facts(rows, account=account, this_round=this_round):
+        decision, portal_request = facts.decide(), facts.portal_request
         is_question = decision.verdict is matching.Verdict.ASK
-        if is_question and decision.note != found[number].operator_note and not may_ask:
+        if is_question and decision.note != portal_request.operator_note and not may_ask:
             return False
-        evidence = _describe_evidence(attempt=by_request[number][-1], newcomers=newcomers, state=state)
-        _carry_out(found[number], decision=decision, evidence=evidence)
+        _carry_out(portal_request, decision=decision, evidence=_describe_evidence(facts))
         if not is_question and decision.verdict is not matching.Verdict.WAIT:
             break
     return True
 
 
-def _group_attempts(
-    *, account: models.Account, numbers: Collection[int] | None = None
-) -> dict[int, list[models.Attempt]]:
-    """Open attempts by request, the one that was sent first first; of these requests, or of all."""
-    found: Iterable[models.Attempt]
-    if numbers is None:
-        found = _read_attempts(account_id=account.pk)
-    else:
-        found = _list_attempts(account_id=account.pk).filter(request__in=numbers)
-    by_request: dict[int, list[models.Attempt]] = {}
-    for attempt in found:
-        by_request.setdefault(attempt.request_id, []).append(attempt)
-    return by_request
-
-
-def _list_attempts(*, account_id: int) -> QuerySet[models.Attempt]:
-    attempts = unresolved.list_open_attempts(account_id=account_id)
-    return attempts.select_related("request__account").defer("response").order_by("claimed_tick", "number")
-
-
-_read_attempts = compiled(account_id=BigIntegerField())(_list_attempts)
-
-
-def _describe_evidence(
-    *, attempt: models.Attempt, newcomers: Sequence[matching.Newcomer], state: matching.AccountState
-) -> dict[str, object]:
+def _describe_evidence(facts: unresolved.Facts) -> dict[str, object]:
     """What the decision goes by: the newest complete scan, and what it showed that nobody owns."""
-    newest = models.Scan.objects.filter(pk=state.scans[0].id).first() if state.scans else None
+    attempt, newest = facts.attempts[-1], next(iter(facts.state.scans), None)
     return {
         "attempt": attempt.number,
         "scan": newest.pk if newest else None,
         "scan_begun_at": newest.begun_at.isoformat() if newest else None,
         "active": newest.active_count if newest else None,
         "history": newest.history_count if newest else None,
-        "newcomers": [one.uid for one in newcomers[:_MOST_NAMED]],
-        "grace": state.allowed_lag.total_seconds(),
+        "newcomers": [one.uid for one in facts.newcomers[:_MOST_NAMED]],
+        "grace": facts.state.allowed_lag.total_seconds(),
         "is_witnessed": newest is not None and newest.witness_tick > (attempt.ended_tick or 0),
     }
 

@@ -55,7 +55,7 @@ class RequestHistory:
         is_unknown = self.portal_request.status == models.Request.Status.UNKNOWN
         if not is_unknown or self.portal_request.operator_note or not self.attempts:
             return None
-        grace = lag.estimate_grace(account=self.portal_request.account, now=timezone.now())
+        grace = lag.choose_grace(account=self.portal_request.account, now=timezone.now())
         sent = unresolved.describe_attempt(attempt=self.attempts[-1], restores=())
         return review.estimate_known_by(proof_from=sent.proof_from, allowed_lag=grace)
 
