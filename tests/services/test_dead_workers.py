@@ -11,7 +11,7 @@ from portal import models
 from portal.services.reconciliation import timeouts
 from portal.services.runtime import leases, workers
 from tests import factories
-from tests.services.reconciling import UNTIL_SURE, make_witness, scan, statuses
+from tests.services.reconciling import GRACE, UNTIL_SURE, make_witness, scan, statuses
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scan_in_every_round")]
 
@@ -119,6 +119,8 @@ def test_that_it_made_nothing_is_believed_only_after_the_deadline(sandbox, alice
     assert statuses(portal_request) == ["UNKNOWN"]
     factories.pass_time(10)
     scan(lease)
+    scan(lease)
+    factories.pass_time(GRACE)
     scan(lease)
     assert statuses(portal_request) == ["QUEUED"]
 
