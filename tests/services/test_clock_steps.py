@@ -5,19 +5,15 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
 
 from portal import agentstation, models
 from portal.models.clock import Now
-from portal.models.event import Verb
-from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, steady_clock
 from portal.services.mirrors import releases
 from portal.services.reconciliation import timeouts
 from portal.services.requests import dispatch
 from portal.services.runtime import leases
 from tests import factories
-from tests.admin import rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -166,31 +162,6 @@ def test_a_request_that_was_put_off_before_the_clock_stepped_back_goes_on(
     timeouts.recover_requests(lease=lease, watched=watched)
 
     assert models.Request.objects.filter(pk=portal_request.pk, next_attempt_at__lte=Now()).exists()
-
-
-@pytest.mark.skipif(connection.vendor == "postgresql", reason="events there have the server's own time")
-def test_a_request_put_off_before_the_clock_stepped_back_goes_on(sandbox, database_clock, alice, lease, watched):
-    portal_request = factories.submit(alice)
-    rows.create_attempt(portal_request)
-    database_clock.step(seconds=HOUR)
-    with transaction.atomic():
-        audit.record(Verb.RECONCILE, portal_request)
-    models.Request.objects.update(next_attempt_at=Now() + timedelta(seconds=3))
-    database_clock.step(seconds=-HOUR)
-
-    timeouts.recover_requests(lease=lease, watched=watched)
-
-    assert models.Request.objects.filter(pk=portal_request.pk, next_attempt_at__lte=Now()).exists()
-
-
-@pytest.mark.parametrize(("seconds", "is_due"), [(1, False), (600, True)])
-def test_what_was_never_sent_is_not_put_off_for_long(sandbox, alice, lease, watched, seconds, is_due):
-    factories.submit(alice)
-    models.Request.objects.update(next_attempt_at=Now() + timedelta(seconds=seconds))
-
-    timeouts.recover_requests(lease=lease, watched=watched)
-
-    assert models.Request.objects.filter(next_attempt_at__lte=Now()).exists() is is_due
 
 
 def test_releases_and_reads_that_were_put_off_before_the_clock_stepped_back_go_on(

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import DurationField, F, Q, QuerySet
+from django.db.models import DurationField, Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from portal import failures, models
@@ -13,8 +13,8 @@ from portal.models.clock import Now
 from portal.models.compiled import compiled
 from portal.models.event import Verb
 from portal.services import audit
-from portal.services.key import accounts, key_lock, steady_clock
-from portal.services.reconciliation import putoff
+from portal.services.key import accounts, key_lock, pace, steady_clock
+from portal.services.mirrors import refreshing
 from portal.services.requests import lifecycle, submitters
 from portal.services.runtime import leases, workers
 
@@ -28,7 +28,7 @@ def recover_requests(*, lease: leases.Lease, watched: steady_clock.SteadyClock) 
     watched.observe(token=lease.token)
     if watched.step:
         _add_step(account=account, watched=watched)
-    putoff.shorten_waits(account=account, lease=lease)
+    _shorten_waits(account=account, lease=lease)
     count = (
         _recover_attempts(lease=lease, watched=watched) + _cancel_foreign(lease=lease) + _cancel_forbidden(lease=lease)
     )
@@ -50,6 +50,33 @@ def _add_step(*, account: models.Account, watched: steady_clock.SteadyClock) -> 
     waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
     before = waiting.exclude(queued_at__range=(Now() - timedelta(seconds=watched.interval), Now()))
     before.update(queued_at=F("queued_at") + timedelta(seconds=watched.step))
+
+
+def _shorten_waits(*, account: models.Account, lease: leases.Lease) -> None:
+    """Make due what a clock put off that has stepped back since: it would wait until that has caught up.
+
+    Where that is early, it is put off again.
+    """
+    for rows, field in _list_put_off(account):
+        if rows.exists():
+            with transaction.atomic():
+                key_lock.lock_key(account=account)
+                leases.renew_lease(lease=lease)
+                rows.update(**{field: Now()})
+
+
+def _list_put_off(account: models.Account) -> list[tuple[QuerySet[models.Request] | QuerySet[models.Workstation], str]]:
+    """What is due later than anything ever is put off, or was tried in what is the future now; and by which column."""
+    ahead, longest = Now() + steady_clock.SLACK, timedelta(seconds=pace.LONGEST_RETRY_AFTER)
+    read = max(timedelta(seconds=settings.PORTAL_REFRESH_INTERVAL), refreshing.PATIENCE)
+    tried = Exists(models.Attempt.objects.filter(request=OuterRef("pk"), ended_at__gt=ahead))
+    waiting = models.Request.objects.filter(account=account, status=models.Request.Status.QUEUED)
+    live = models.Workstation.objects.live().filter(account=account)
+    return [
+        (waiting.filter(tried | Q(next_attempt_at__gt=ahead + longest), next_attempt_at__gt=ahead), "next_attempt_at"),
+        (live.filter(release_due_at__gt=ahead + longest), "release_due_at"),
+        (live.filter(refresh_due_at__gt=ahead + read), "refresh_due_at"),
+    ]
 
 
 def end_dead_workers(*, name: str) -> None:
