@@ -69,7 +69,7 @@ def end_timed_pause(*, key: models.Key, now: datetime) -> None:
         return
     left = min((key.paused_until - now).total_seconds(), key.pause_seconds)
     if _PAUSE_LEFT.is_over(what=(key.pk, key.paused_until), left=left):
-        end_pause(key=key, actor=None, now=now)
+        end_pause(key=key, now=now)
 
 
 def note_success(*, key: models.Key, attempt: models.Attempt) -> None:
@@ -280,44 +280,40 @@ def request_probe(*, key: models.Key) -> None:
         key.save(update_fields=["probes", "probe_at"])
 
 
-@transaction.atomic
 def claim_probe(*, account: models.Account) -> Probe | None:
     """Take the probe that is due, if one is, and put off the next one, so that no two are made at once."""
-    key = key_lock.lock_key(account=account)
-    leases.renew_lease()
-    now = clock.read_clock()
-    end_timed_pause(key=key, now=now)
-    if key.probe_at is None:
-        return None
-    left = min((key.probe_at - now).total_seconds(), _probe_interval(key))
-    if not _PROBE_LEFT.is_over(what=(key.pk, key.probe_at), left=left):
-        return None
-    key.probes += 1
-    key.probe_at = now + timedelta(seconds=_probe_interval(key))
-    key.save(update_fields=["probes", "probe_at"])
-    return Probe(number=key.probes, paused_at=key.paused_at)
+    with key_lock.holding(account=account) as key:
+        now = clock.read_clock()
+        end_timed_pause(key=key, now=now)
+        if key.probe_at is None:
+            return None
+        left = min((key.probe_at - now).total_seconds(), _probe_interval(key))
+        if not _PROBE_LEFT.is_over(what=(key.pk, key.probe_at), left=left):
+            return None
+        key.probes += 1
+        key.probe_at = now + timedelta(seconds=_probe_interval(key))
+        key.save(update_fields=["probes", "probe_at"])
+        return Probe(number=key.probes, paused_at=key.paused_at)
 
 
 def _probe_interval(key: models.Key) -> float:
     return _double(_FIRST_PROBE, key.probes, _LONGEST_PROBE)
 
 
-@transaction.atomic
 def note_probe(*, account: models.Account, probe: Probe, failure: failures.Failure | None) -> None:
     """What a probe found. One that passed ends the pause in which it was made, unless that has become an operator's;
     one whose key was refused begins one. Of another pause it tells nothing."""
-    key = key_lock.lock_key(account=account)
-    leases.renew_lease()
-    audit.record(Verb.PROBE, key, detail={"passed": failure is None}, rows=())
-    if key.probe_at is None or key.paused_at != probe.paused_at:
-        return
-    now = clock.read_clock()
-    if key.is_paused:
-        if failure is None:
-            end_pause(key=key, actor=None, now=now, by_probe=True)
-            notify.wake_workers()
-    elif failure is not None and failure.pause.is_lasting:
-        _pause_for_operator(key=key, failure=failure, now=now, number=None, is_probe=True)
-    elif failure is None and key.probes == probe.number:
-        key.probe_at = None
-        key.save(update_fields=["probe_at"])
+    with key_lock.holding(account=account) as key:
+        audit.record(Verb.PROBE, key, detail={"passed": failure is None}, rows=())
+        if key.probe_at is None or key.paused_at != probe.paused_at:
+            return
+        now = clock.read_clock()
+        if key.is_paused:
+            if failure is None:
+                end_pause(key=key, now=now, by_probe=True)
+                notify.wake_workers()
+        elif failure is not None and failure.pause.is_lasting:
+            _pause_for_operator(key=key, failure=failure, now=now, number=None, is_probe=True)
+        elif failure is None and key.probes == probe.number:
+            key.probe_at = None
+            key.save(update_fields=["probe_at"])

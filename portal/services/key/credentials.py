@@ -119,7 +119,7 @@ def _end_question(*, account: models.Account) -> None:
     """A worker whose key is accepted lives again."""
     key = key_lock.lock_key(account=account)
     if key.asks_for_account:
-        circuit_breaker.end_pause(key=key, actor=None, now=clock.read_clock())
+        circuit_breaker.end_pause(key=key, now=clock.read_clock())
         notify.wake_workers()
 
 

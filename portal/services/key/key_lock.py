@@ -1,9 +1,14 @@
 """The lock of the key's row, which orders all that is claimed, recorded and decided of an account, and its tick."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
 from django.db.models import BigIntegerField, QuerySet
 
 from portal import models
 from portal.models.compiled import compiled
+from portal.services.runtime import leases
 
 
 def lock_key(*, account: models.Account | int) -> models.Key:
@@ -17,6 +22,15 @@ def lock_key(*, account: models.Account | int) -> models.Key:
 @compiled(account_id=BigIntegerField())
 def _lock_keys(*, account_id: int) -> QuerySet[models.Key]:
     return models.Key.objects.select_related("account").select_for_update(of=("self",)).filter(account=account_id)
+
+
+@contextmanager
+def holding(*, account: models.Account) -> Iterator[models.Key]:
+    """A transaction of a job under the key's lock, as far as its lease is still its own."""
+    with transaction.atomic():
+        key = lock_key(account=account)
+        leases.renew_lease()
+        yield key
 
 
 def advance_tick(*, key: models.Key) -> int:

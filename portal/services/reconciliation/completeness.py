@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import QuerySet
 
 from portal import agentstation, failures, models
@@ -36,7 +35,7 @@ def list_left_out(*, account: models.Account) -> QuerySet[models.Workstation]:
 
 
 def check_lacking(
-    *, scan: models.Scan, row: models.Workstation, lease: leases.Lease, client: agentstation.Client
+    *, scan: models.Scan, row: models.Workstation, client: agentstation.Client
 ) -> str:
     """Read one that the scan lacks: it has ended, is in doubt, or the code says why the scan is not complete.
 
@@ -47,14 +46,15 @@ def check_lacking(
     except agentstation.AgentStationError as error:
         if not failures.classify_error(error).begins_doubt:
             raise
-        _begin_doubt(scan=scan, row=row, lease=lease)
+        with key_lock.holding(account=scan.account) as key:
+            stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
+            doubts.begin_doubt(key=key, stored=stored, why="read")
         return ""
     if found.uid != row.uid:
         return NOT_READABLE
     if found.status not in models.Workstation.ENDED_STATUSES:
         return STILL_ACTIVE
-    with transaction.atomic():
-        leases.renew_lease(lease=lease)
+    with leases.transaction():
         sync.end_listed(row=row, entry=found)
     return ""
 
@@ -84,11 +84,3 @@ def end_doubts(*, scan: models.Scan) -> None:
 def _list_live(scan: models.Scan) -> QuerySet[models.Workstation]:
     live = models.Workstation.objects.live().filter(account=scan.account_id, release_requested_at=None)
     return live.exclude(request=None)
-
-
-@transaction.atomic
-def _begin_doubt(*, scan: models.Scan, row: models.Workstation, lease: leases.Lease) -> None:
-    key = key_lock.lock_key(account=scan.account)
-    leases.renew_lease(lease=lease)
-    stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
-    doubts.begin_doubt(key=key, stored=stored, why="read")

@@ -33,23 +33,22 @@ SLOWEST = 60.0  # seconds between scans while something is to be reconciled
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """One round of the job: its lease, and what it knows of the database's clock."""
+    """One round of the job: what it knows of the database's clock."""
 
-    lease: leases.Lease
     now: datetime
     steady_since: datetime
 
 
-def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, steady: steady_clock.SteadyClock) -> None:
+def reconcile_requests(*, client: agentstation.Client, steady: steady_clock.SteadyClock) -> None:
     """Scan where a scan is due, and decide what can be decided. Finds orphans on the way."""
     account = accounts.get_current_account()
     if not circuit_breaker.is_confirmed(account=account):
         return  # the lists may be another account's
     if _is_scan_due(account=account):
-        _scan(account=account, lease=lease, client=client)
-    now = steady.observe(token=lease.token)
+        _scan(account=account, client=client)
+    now = steady.observe(token=leases.get_lease().token)
     lag.measure_lags(account=account, now=now)
-    this_round = Round(lease=lease, now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
+    this_round = Round(now=now, steady_since=now - timedelta(seconds=steady.steady_seconds))
     key_sharing.note_sharing(account=account, lag=lag.choose_grace(account=account, now=now))
     decisions = _decide_all(account=account, this_round=this_round)
     if decisions:
@@ -61,15 +60,15 @@ def reconcile_requests(*, lease: leases.Lease, client: agentstation.Client, stea
         _reconcile(numbers, account=account, this_round=this_round, may_ask=True)
 
 
-def _scan(*, account: models.Account, lease: leases.Lease, client: agentstation.Client) -> None:
+def _scan(*, account: models.Account, client: agentstation.Client) -> None:
     """Whatever our own code breaks on in the lists, what is known already can be decided and asked."""
     try:
-        scans.advance_scan(account=account, lease=lease, client=client)
+        scans.advance_scan(account=account, client=client)
     except Exception as error:
         if isinstance(error, leases.LeaseLost) or is_unable(error):
             raise
         logger.exception("A scan of the provider's lists broke, and has ended.")
-        scans.end_broken_scan(account=account, lease=lease)
+        scans.end_broken_scan(account=account)
 
 
 def _is_scan_due(*, account: models.Account) -> bool:
@@ -129,7 +128,7 @@ def _reconcile(numbers: Collection[int], *, account: models.Account, this_round:
     Behind the first to which something is given, all others wait for the next round: the facts are no longer so.
     """
     account = key_lock.lock_key(account=account).account
-    leases.renew_lease(lease=this_round.lease)
+    leases.renew_lease()
     if database_moved.find_doubt() is not None:
         return True  # what is unknown here may be known, and in use, in the database that this one was
     # Read again under the lock: before it, a request may have been sent again, of which no scan can tell yet.

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Max, Q
 
 from portal import agentstation, failures, models
@@ -44,17 +43,16 @@ def find_open(*, account: models.Account) -> models.Scan | None:
     return models.Scan.objects.select_related("account").filter(account=account, ended_at=None).first()
 
 
-def advance_scan(*, account: models.Account, lease: leases.Lease, client: agentstation.Client) -> models.Scan:
+def advance_scan(*, account: models.Account, client: agentstation.Client) -> models.Scan:
     """Go on with the scan that is under way, or begin one, for a bounded time. `is_over` says whether it has ended.
 
     The active list is read before the history, so that a workstation that ends meanwhile is in one of the two.
     """
-    scan = find_open(account=account) or _begin(account=account, lease=lease)
+    scan = find_open(account=account) or _begin(account=account)
     is_first = scan.account.baseline_scan == models.Account.BaselineScan.WANTED
-    _advance(scan, lease=lease, client=client.hurried(total_timeout=_ROUND) if is_first else client)
+    _advance(scan, client=client.hurried(total_timeout=_ROUND) if is_first else client)
     if is_first and not scan.is_over:
-        with transaction.atomic():
-            leases.renew_lease(lease=lease)
+        with leases.transaction():
             _note_baseline_scan(scan, result=models.Account.BaselineScan.BEGUN)
     return scan
 
@@ -70,16 +68,16 @@ def has_no_lists(*, account: models.Account, now: datetime) -> bool:
     return not rows.filter(is_complete=True).exists() or now - first.begun_at >= _WITHOUT_LISTS
 
 
-def end_broken_scan(*, account: models.Account, lease: leases.Lease) -> None:
+def end_broken_scan(*, account: models.Account) -> None:
     """End the scan that is under way, because our own code breaks on what it reads: the next one begins anew."""
     if (scan := find_open(account=account)) is not None:
-        _end(scan, lease=lease, problem="broke")
+        _end(scan, problem="broke")
 
 
 # --- The beginning ---
 
 
-def _begin(*, account: models.Account, lease: leases.Lease) -> models.Scan:
+def _begin(*, account: models.Account) -> models.Scan:
     # Old scans by which nothing was decided go.
     ended = models.Scan.objects.filter(account=account, is_evidence=False, ended_at__lt=Now() - _KEPT).order_by("id")
     models.Scan.objects.filter(pk__in=list(ended.values_list("pk", flat=True)[:_MOST_PRUNED])).delete()
@@ -89,9 +87,7 @@ def _begin(*, account: models.Account, lease: leases.Lease) -> models.Scan:
         back_to_uid=_find_newest_end(last=last) if last else "",
         paid_until=last.paid_until if last else None,
     )
-    with transaction.atomic():
-        key = key_lock.lock_key(account=account)
-        leases.renew_lease(lease=lease)
+    with key_lock.holding(account=account) as key:
         scan.account, scan.begun_tick = key.account, key_lock.advance_tick(key=key)
         scan.begun_at = clock.read_clock()
         scan.reads_all = key.account.baseline_scan != models.Account.BaselineScan.DONE
@@ -128,15 +124,15 @@ def _find_newest_end(*, last: models.Scan) -> str:
 # --- A round ---
 
 
-def _advance(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> None:
+def _advance(scan: models.Scan, *, client: agentstation.Client) -> None:
     now, stop_at = clock.read_clock(), time.monotonic() + _ROUND
     # A wait that is longer than any is of a clock that was put back.
     has_to_wait = scan.wait_until is not None and now < scan.wait_until <= now + timedelta(seconds=_LONGEST_WAIT)
     if now - scan.begun_at > _LONGEST:
-        _end(scan, lease=lease, problem="took-too-long")
+        _end(scan, problem="took-too-long")
     elif not has_to_wait:
         calls = _count_calls(scan, now=now)
-        while calls > 0 and not scan.is_over and time.monotonic() < stop_at and _step(scan, lease=lease, client=client):
+        while calls > 0 and not scan.is_over and time.monotonic() < stop_at and _step(scan, client=client):
             calls -= 1
 
 
@@ -157,17 +153,19 @@ def _price() -> timedelta:
     return timedelta(minutes=1) * _SHARE / settings.PORTAL_CALLS_PER_MINUTE
 
 
-def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> bool:
+def _step(scan: models.Scan, *, client: agentstation.Client) -> bool:
     """Make one call and store what it showed. True where the round may go on."""
     if settings.PORTAL_CALLS_PER_MINUTE and scan.paid_until is not None:
         scan.paid_until += _price()
     try:
         if scan.phase == scan.Phase.CHECK:
-            _check_next(scan, lease=lease, client=client)
+            _check_next(scan, client=client)
         else:
-            _read_page(scan, lease=lease, client=client)
+            _read_page(scan, client=client)
     except agentstation.RateLimited as error:
-        _put_off(scan, lease=lease, error=error)
+        asked = error.response.retry_after if error.response else None
+        scan.wait_until = Now() + timedelta(seconds=min(asked or _UNASKED_WAIT, _LONGEST_WAIT))
+        _save(scan)
         return False
     except agentstation.AgentStationError as error:
         failure = failures.classify_error(error)
@@ -175,68 +173,54 @@ def _step(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client
             credentials.note_refusal(account=scan.account)
         may_pass = failure.retry.is_limited and not error.has_no_such_path
         if scan.pages and scan.failures < _MOST_FAILURES and may_pass:
-            _ask_again(scan, lease=lease)
+            scan.failures += 1
+            _save(scan)
         elif scan.phase == scan.Phase.CHECK:
-            _end(scan, lease=lease, problem=completeness.NOT_READABLE)
+            _end(scan, problem=completeness.NOT_READABLE)
         else:
             status = f"{error.response.status} " if error.response else ""
-            _end(scan, lease=lease, problem=f"{status}{type(error).__name__}", error=error)
+            _end(scan, problem=f"{status}{type(error).__name__}", error=error)
     return True
 
 
-@transaction.atomic
-def _ask_again(scan: models.Scan, *, lease: leases.Lease) -> None:
-    leases.renew_lease(lease=lease)
-    scan.failures += 1
-    scan.save(update_fields=["failures", "paid_until"])
+def _save(scan: models.Scan, *) -> None:
+    with leases.transaction():
+        scan.save()
 
 
-@transaction.atomic
-def _put_off(scan: models.Scan, *, lease: leases.Lease, error: agentstation.RateLimited) -> None:
-    leases.renew_lease(lease=lease)
-    asked = error.response.retry_after if error.response else None
-    scan.wait_until = Now() + timedelta(seconds=min(asked or _UNASKED_WAIT, _LONGEST_WAIT))
-    scan.save(update_fields=["wait_until", "paid_until"])
-
-
-def _read_page(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> None:
+def _read_page(scan: models.Scan, *, client: agentstation.Client) -> None:
     release_connection()
     history = scan.phase == scan.Phase.HISTORY
     try:
         page = client.list_page(history=history, cursor=scan.cursor, limit=scan.page_size)
     except agentstation.PageTooLarge:
-        _ask_for_less(scan, lease=lease)
+        _ask_for_less(scan)
         return
     if page.date is not None:
         scan.clock_offset = (page.date - clock.read_clock()).total_seconds()
     *batches, last = list(itertools.batched(page.entries, _BATCH)) or [()]
     for batch in batches:
-        with transaction.atomic():
-            leases.renew_lease(lease=lease)
+        with leases.transaction():
             sync.store_entries(scan=scan, entries=batch, date=page.date)
-    with transaction.atomic():
-        leases.renew_lease(lease=lease)
+    with leases.transaction():
         contract_drift.note_deviations(deviations=page.deviations)
         sync.store_entries(scan=scan, entries=last, date=page.date)
         problem = _turn_page(scan, page=page)
         scan.save()
     if problem:
-        _end(scan, lease=lease, problem=problem)
+        _end(scan, problem=problem)
 
 
-def _ask_for_less(scan: models.Scan, *, lease: leases.Lease) -> None:
+def _ask_for_less(scan: models.Scan, *) -> None:
     if scan.page_size > 1:
-        with transaction.atomic():
-            leases.renew_lease(lease=lease)
-            scan.page_size //= 2
-            scan.save(update_fields=["page_size", "paid_until"])
+        scan.page_size //= 2
+        _save(scan)
         return
-    with transaction.atomic():
-        leases.renew_lease(lease=lease)
+    with leases.transaction():
         contract_drift.note_deviations(
             deviations=[agentstation.Deviation(kind=_TOO_LARGE, example={"list": scan.phase})]
         )
-    _end(scan, lease=lease, problem="entry-too-large")
+    _end(scan, problem="entry-too-large")
 
 
 def _turn_page(scan: models.Scan, *, page: agentstation.Page) -> str:
@@ -279,47 +263,39 @@ def _has_read_enough(scan: models.Scan, *, entries: Sequence[agentstation.Workst
 # --- The end ---
 
 
-def _check_next(scan: models.Scan, *, lease: leases.Lease, client: agentstation.Client) -> None:
+def _check_next(scan: models.Scan, *, client: agentstation.Client) -> None:
     """Read one of ours that the lists lack, or end the scan where they lack none."""
     row = completeness.find_lacking(scan=scan).first()
     if row is None:
-        _end(scan, lease=lease)
+        _end(scan)
         return
     release_connection()
-    if problem := completeness.check_lacking(scan=scan, row=row, lease=lease, client=client):
-        _end(scan, lease=lease, problem=problem)
+    if problem := completeness.check_lacking(scan=scan, row=row, client=client):
+        _end(scan, problem=problem)
     scan.failures = 0
 
 
-@transaction.atomic
 def _end(
-    scan: models.Scan,
-    *,
-    lease: leases.Lease,
-    problem: str = "",
-    error: agentstation.AgentStationError | None = None,
+    scan: models.Scan, *, problem: str = "", error: agentstation.AgentStationError | None = None
 ) -> None:
     """Make the scan count: what it lacks, if it is complete, is not there from now on."""
-    key = key_lock.lock_key(account=scan.account)
-    leases.renew_lease(lease=lease)
-    if not problem and completeness.find_lacking(scan=scan).exists():
-        return  # somebody was given one in this moment
-    if error is not None and error.response is not None and not 200 <= error.response.status < 300:
-        contract_drift.note_deviations(deviations=error.response.deviations)
-    scan.problem = problem or completeness.find_problem(scan=scan)
-    scan.is_complete = not scan.problem
-    shown = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk)
-    scan.own_count = shown.exclude(request=None).count()
-    made = models.Attempt.objects.filter(request__workstation__in=shown, outcome=models.Attempt.Outcome.SUCCEEDED)
-    scan.witness_tick = made.aggregate(newest=Max("claimed_tick"))["newest"] or 0
-    scan.ended_at, scan.ended_tick = clock.read_clock(), key_lock.advance_tick(key=key)
-    scan.save()
-    if scan.is_complete:
-        completeness.end_doubts(scan=scan)
-    is_read = scan.phase == scan.Phase.CHECK
-    _note_baseline_scan(
-        scan, result=models.Account.BaselineScan.DONE if is_read else models.Account.BaselineScan.FAILED
-    )
+    with key_lock.holding(account=scan.account) as key:
+        if not problem and completeness.find_lacking(scan=scan).exists():
+            return  # somebody was given one in this moment
+        if error is not None and error.response is not None and not 200 <= error.response.status < 300:
+            contract_drift.note_deviations(deviations=error.response.deviations)
+        scan.problem = problem or completeness.find_problem(scan=scan)
+        scan.is_complete = not scan.problem
+        shown = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk)
+        scan.own_count = shown.exclude(request=None).count()
+        made = models.Attempt.objects.filter(request__workstation__in=shown, outcome=models.Attempt.Outcome.SUCCEEDED)
+        scan.witness_tick = made.aggregate(newest=Max("claimed_tick"))["newest"] or 0
+        scan.ended_at, scan.ended_tick = clock.read_clock(), key_lock.advance_tick(key=key)
+        scan.save()
+        if scan.is_complete:
+            completeness.end_doubts(scan=scan)
+        results, is_read = models.Account.BaselineScan, scan.phase == scan.Phase.CHECK
+        _note_baseline_scan(scan, result=results.DONE if is_read else results.FAILED)
 
 
 def _note_baseline_scan(scan: models.Scan, *, result: models.Account.BaselineScan) -> None:
