@@ -178,7 +178,7 @@ def recover_requests(*, lease: leases.Lease) -> int:
     """The second round of the job that ends what nobody ends any more: it has just begun to watch the clock."""
     watched = steady_clock.SteadyClock()
     watched.observe(token=lease.token)
-    return lease.run(timeouts.recover_requests, lease=lease, watched=watched)
+    return lease.run(timeouts.recover_requests, watched=watched)
 
 
 def create_workstation(requester: models.User, **values: Any) -> models.Workstation:
@@ -237,7 +237,7 @@ def make_steady(lease: leases.Lease) -> steady_clock.SteadyClock:
 
 def reconcile_once(lease: leases.Lease) -> None:
     """A round of the job that scans and reconciles."""
-    lease.run(reconcile.reconcile_requests, lease=lease, client=clients.make_client(), steady=make_steady(lease))
+    lease.run(reconcile.reconcile_requests, client=clients.make_client(), steady=make_steady(lease))
 
 
 def ask_people(*portal_requests: models.Request) -> None:

@@ -58,15 +58,11 @@ def list_jobs(*, client: agentstation.Client) -> list[Job]:
     """All jobs of a worker."""
     interval = settings.PORTAL_JOB_INTERVAL
     watched, steady = steady_clock.SteadyClock(), steady_clock.SteadyClock()
+    reconcile_requests = partial(reconcile.reconcile_requests, client=client, steady=steady)
     refresh = partial(refreshing.refresh_workstations, client=client)
     jobs = [
-        Job("recover", interval, lambda: timeouts.recover_requests(lease=leases.get_lease(), watched=watched)),
-        Job(
-            "reconcile",
-            interval,
-            lambda: reconcile.reconcile_requests(lease=leases.get_lease(), client=client, steady=steady),
-            uses_key=True,
-        ),
+        Job("recover", interval, partial(timeouts.recover_requests, watched=watched)),
+        Job("reconcile", interval, reconcile_requests, uses_key=True),
         Job("probe", min(interval, 2.0), partial(probe.probe_key, client=client), uses_key=True),
         Job("refresh", min(settings.PORTAL_REFRESH_INTERVAL, 2.0), refresh, uses_key=True),
         # The list seldom changes: two minutes.

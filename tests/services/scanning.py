@@ -14,9 +14,7 @@ from tests import factories
 
 def advance(lease: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:
     """One round."""
-    return scans.advance_scan(
-        account=accounts.get_current_account(), lease=lease, client=client or clients.make_client()
-    )
+    return lease.run(scans.advance_scan, account=accounts.get_current_account(), client=client or clients.make_client())
 
 
 def scan(lease: leases.Lease, client: agentstation.Client | None = None) -> models.Scan:

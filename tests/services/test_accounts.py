@@ -293,7 +293,7 @@ def test_a_key_of_another_account_begins_anew_and_what_waited_is_cancelled(waiti
     waiting.refresh_from_db()
     assert waiting.status == "CANCELLED"
     assert old_url in models.Event.objects.get(verb="cancel").reason
-    scans.advance_scan(account=accounts.get_current_account(), lease=take("reconcile"), client=clients.make_client())
+    take("reconcile").run(scans.advance_scan, account=accounts.get_current_account(), client=clients.make_client())
     factories.submit(alice)
     assert factories.send_once().value is not None
 

@@ -161,7 +161,7 @@ def test_lists_and_releases_are_compared_too(sandbox, alice, settings):
     page = {"data": [WORKSTATION | {"id": f"w{number}", "status": "paused"} for number in range(3)], "total": 3}
     sandbox.script({"on": "GET /workstations", "status": 200, "body": page})
     lease = factories.acquire_lease(name="settle")
-    scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=clients.make_client())
+    lease.run(scans.advance_scan, account=accounts.get_current_account(), client=clients.make_client())
     assert [(notice.kind, notice.numbers) for notice in models.Notice.objects.order_by("id")] == [
         ("list has a field total", []),
         ("workstation has the status paused", []),
@@ -183,7 +183,7 @@ def test_a_list_that_is_refused_is_compared_too(sandbox):
     factories.mark_baseline_scan()
     sandbox.script({"on": "GET /workstations", "status": 404, "body": {"error": "none here"}})
     lease = factories.acquire_lease(name="settle")
-    scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=clients.make_client())
+    lease.run(scans.advance_scan, account=accounts.get_current_account(), client=clients.make_client())
     assert models.Notice.objects.get().kind == "a response has the HTTP status 404"
 
 
@@ -203,7 +203,7 @@ def test_nothing_is_compared_in_a_transaction(sandbox, alice, monkeypatch):
     stored = factories.create_workstation(alice)
     models.Workstation.objects.update(refresh_due_at=Now())
     lease.run(refreshing.refresh_workstations, client=client)
-    scans.advance_scan(account=accounts.get_current_account(), lease=lease, client=client)
+    lease.run(scans.advance_scan, account=accounts.get_current_account(), client=client)
     lease.run(types.read_types, client=client)
     releases.request_release(actor=alice, workstation=stored)
     factories.send_releases()

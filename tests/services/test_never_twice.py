@@ -355,7 +355,7 @@ def test_what_a_late_response_names_is_not_foreign(sandbox, alice, olga, lease, 
 def test_nobody_is_given_what_an_operator_releases_in_this_moment(sandbox, settings, alice, olga, lease):
     settings.PORTAL_SCAN_INTERVAL = 300.0
     portal_request = ask(sandbox, alice, "reset-made")
-    scans.advance_scan(account=portal_request.account, lease=lease, client=clients.make_client())
+    lease.run(scans.advance_scan, account=portal_request.account, client=clients.make_client())
     orphan = models.Workstation.objects.orphans().get()
     other = threading.Thread(target=_reconcile_beside, args=(lease,))
     with transaction.atomic():

@@ -241,7 +241,7 @@ def test_a_clock_that_stepped_begins_the_wait_anew(sandbox, alice, bob, lease):
     factories.pass_time(600)
     for _ in range(3):
         stepped = steady_clock.SteadyClock()
-        reconcile.reconcile_requests(lease=lease, client=clients.make_client(), steady=stepped)
+        lease.run(reconcile.reconcile_requests, client=clients.make_client(), steady=stepped)
     assert statuses(portal_request) == ["UNKNOWN"]
 
 
@@ -399,7 +399,7 @@ def test_a_call_under_way_is_not_robbed_and_what_it_makes_is_no_orphan(sandbox, 
 
 def test_a_call_that_began_after_the_scan_stops_nothing(sandbox, alice, bob, lease):
     unknown = ask(sandbox, alice, "reset-made")
-    scans.advance_scan(account=unknown.account, lease=lease, client=clients.make_client())
+    lease.run(scans.advance_scan, account=unknown.account, client=clients.make_client())
     factories.submit(bob)
     factories.claim()
     scan(lease)

@@ -176,9 +176,9 @@ def test_idle_jobs_that_come_each_five_seconds_ask_eleven_times(idle, client):
     lease = factories.acquire_lease(name="job")
     steady = steady_clock.SteadyClock()
     with CaptureQueriesContext(connection) as reconciling:
-        reconcile.reconcile_requests(lease=lease, client=client, steady=steady)
+        lease.run(reconcile.reconcile_requests, client=client, steady=steady)
     with CaptureQueriesContext(connection) as recovering:
-        timeouts.recover_requests(lease=lease, watched=steady)
+        lease.run(timeouts.recover_requests, watched=steady)
     assert max(len(reconciling), len(recovering)) <= 11
 
 

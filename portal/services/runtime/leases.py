@@ -89,12 +89,12 @@ def acquire_lease(
     return Lease(name=name, token=token, seconds=seconds, asked_at=asked_at, before_renewal=before_renewal)
 
 
-def renew_lease(*, lease: Lease | None = None) -> None:
+def renew_lease() -> None:
     """Renew the job's lease, which stays ours until the caller's transaction ends. Raises LeaseLost where it is not.
 
     Called at each step of a job: one that does not come forward loses its lease.
     """
-    lease = lease or get_lease()
+    lease = get_lease()
     lease.before_renewal()
     renewed = models.Lease.objects.filter(name=lease.name, token=lease.token).update(
         expires_at=Now() + timedelta(seconds=lease.seconds)
