@@ -39,7 +39,7 @@ class WorkstationAdmin(readonly.ReadOnlyAdmin):
         ("workspace", "account"),
         ("type", "status"),
         ("created_at", "first_seen_at", "ended_at"),
-        ("refreshed_at", "refresh_due_at", "doubted_at"),
+        ("refreshed_at", "refresh_due_at", "missing_since"),
         ("release_requested_at", "release_requested_by"),
         ("release_due_at", "release_tries", "release_failure"),
         "raw",

@@ -79,7 +79,7 @@ class Failure:
 
     `operator_steps`: what an operator does, where that is another thing than what the requester does. What the failure
     means where others have no meaning: `stops_reads`, while it pauses the key reads and releases stop too;
-    `begins_doubt`, a live workstation that was asked for is missing; `no_such_list`, the provider lists no types;
+    `means_missing`, a live workstation that was asked for is missing; `no_such_list`, the provider lists no types;
     `refuses_workspace`, the same workspace would be refused again; `refuses_connection`, the workstation does not have
     this kind of connection.
     """
@@ -95,7 +95,7 @@ class Failure:
     pause: Pause = Pause.NONE
     may_exist: bool = False
     stops_reads: bool = False
-    begins_doubt: bool = False
+    means_missing: bool = False
     no_such_list: bool = False
     refuses_workspace: bool = False
     refuses_connection: bool = False

@@ -109,7 +109,7 @@ ROWS = (
             _("Try again with another workspace, or with a new one."),
         ),
         again=_("Yes, with another workspace or a new one."),
-        begins_doubt=True,
+        means_missing=True,
         # Without a list, its address is read as that of a workstation.
         no_such_list=True,
         refuses_workspace=True,

@@ -125,27 +125,27 @@ class Workstation(Mirror):
     )
     type = models.TextField()
     status = models.TextField()
-    refreshed_at = models.DateTimeField(db_default=Now(), help_text=_("When AgentStation last told about it."))
+    refreshed_at = models.DateTimeField(db_default=Now(), help_text=_("When AgentStation last described it."))
     refresh_due_at = models.DateTimeField(db_default=Now())
     release_requested_at = models.DateTimeField(null=True)
     release_requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     release_due_at = models.DateTimeField(
-        null=True, help_text=_("When AgentStation is next told to release it; while it is told, a deadline.")
+        null=True, help_text=_("When it is next to be released; while a try is under way, its deadline.")
     )
-    release_tried_at = models.DateTimeField(null=True, help_text=_("When AgentStation was last told."))
-    release_tries = models.PositiveIntegerField(default=0, help_text=_("How often AgentStation was told."))
+    release_tried_at = models.DateTimeField(null=True, help_text=_("When its release was last tried."))
+    release_tries = models.PositiveIntegerField(default=0, help_text=_("How often its release was tried."))
     release_failure = models.CharField(
         max_length=32, help_text=_("Code of the failure that the last try to release it met.")
     )
     refused_connections = models.JSONField(
         default=dict, help_text=_("AgentStation's words by kind of connection, where it opened none.")
     )
-    doubted_at = models.DateTimeField(
+    missing_since = models.DateTimeField(
         null=True, help_text=_("Since when AgentStation no longer finds it, though nothing says that it ended.")
     )
-    doubted_tick = models.PositiveBigIntegerField(null=True, help_text=_("The key's tick then."))
+    missing_tick = models.PositiveBigIntegerField(null=True, help_text=_("The key's tick then."))
     ended_at = models.DateTimeField(null=True, help_text=_("When the portal learned that it had ended."))
 
     objects = WorkstationQuerySet.as_manager()
@@ -167,9 +167,9 @@ class Workstation(Mirror):
                 ),
             ),
             models.CheckConstraint(
-                name="workstation_doubt_only_while_live",
-                condition=Q(doubted_at=None, doubted_tick=None)
-                | Q(doubted_at__isnull=False, doubted_tick__isnull=False, ended_at=None),
+                name="workstation_missing_only_while_live",
+                condition=Q(missing_since=None, missing_tick=None)
+                | Q(missing_since__isnull=False, missing_tick__isnull=False, ended_at=None),
             ),
             models.CheckConstraint(
                 name="workstation_nameless_is_nobody_s", condition=Q(is_nameless=False) | Q(request=None, made_for=None)

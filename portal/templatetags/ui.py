@@ -197,7 +197,7 @@ def _workstation_badge(workstation: models.Workstation) -> Badge:
         return Badge(_("Ended"), "off", "circle-minus")
     if workstation.release_requested_at:
         return Badge(_("Releasing"), "busy", "loader")
-    if workstation.doubted_at:
+    if workstation.missing_since:
         return Badge(_("Not found"), "warn", "triangle-alert")
     if workstation.status == "active":
         return Badge(_("Running"), "ok", "circle-check")

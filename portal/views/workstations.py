@@ -12,7 +12,7 @@ from portal import failures, forms, models
 from portal.models.event import Verb
 from portal.models.workstation import WorkstationQuerySet
 from portal.services.connections import ending, offers
-from portal.services.mirrors import doubts, releases, types
+from portal.services.mirrors import missing, releases, types
 from portal.services.search import finding, periods
 from portal.views.components import live, paging
 from portal.views.http import SignedInRequest, read_key, saying_why
@@ -137,7 +137,7 @@ def _read_part(request: SignedInRequest, workstation: models.Workstation) -> liv
     heard = workstation.refreshed_at.replace(second=0, microsecond=0)
     release = workstation.release_requested_at, workstation.release_tries, workstation.release_failure
     opened = [(row.person_id, row.kind) for row in ending.list_open(workstations=[workstation], besides=request.user)]
-    facts = workstation.raw, release, workstation.doubted_at, workstation.ended_at, heard, opened
+    facts = workstation.raw, release, workstation.missing_since, workstation.ended_at, heard, opened
     key = read_key(request)
     is_moving = workstation.status != "active" or workstation.release_requested_at is not None
     return live.Part(version=live.read_version(request, facts, key=key), pause=5, is_awaited=is_moving)
@@ -171,7 +171,7 @@ def _show_one(request: SignedInRequest, workstation: models.Workstation, *, part
         and workstation.is_live
         and not is_left
         and not workstation.release_requested_at
-        and not workstation.doubted_at,
+        and not workstation.missing_since,
     }
 
 
@@ -222,8 +222,8 @@ def _may_release_now(request: SignedInRequest, workstation: models.Workstation) 
 
 
 def _may_declare_ended(request: SignedInRequest, workstation: models.Workstation) -> bool:
-    is_in_doubt = workstation.doubted_at is not None and _may_act(request, workstation)
-    return is_in_doubt and doubts.may_be_declared_ended(workstation=workstation)
+    is_missing = workstation.missing_since is not None and _may_act(request, workstation)
+    return is_missing and missing.may_be_declared_ended(workstation=workstation)
 
 
 def _describe_refusal(code: str) -> failures.Words:
@@ -231,7 +231,7 @@ def _describe_refusal(code: str) -> failures.Words:
     failure = failures.CATALOGUE.get(code)
     if failure is None:
         return code
-    return _("AgentStation doesn't find it") if failure.begins_doubt else failure.title
+    return _("AgentStation doesn't find it") if failure.means_missing else failure.title
 
 
 def _read_reason(request: SignedInRequest, workstation: models.Workstation) -> str | None:
@@ -268,7 +268,7 @@ def declare_ended(request: SignedInRequest, uid: str) -> HttpResponse:
     reason = _read_reason(request, workstation)
     if reason is None:
         return redirect("workstation_detail", uid)
-    with saying_why(request, doubts.NotInDoubt):
-        doubts.declare_ended(actor=request.user, workstation=workstation, reason=reason)
+    with saying_why(request, missing.NotMissing):
+        missing.declare_ended(actor=request.user, workstation=workstation, reason=reason)
         messages.success(request, _("Noted: this workstation has ended."))
     return redirect("workstation_detail", uid)

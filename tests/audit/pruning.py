@@ -3,7 +3,7 @@
 from django.db import transaction
 
 from portal import models
-from portal.services.mirrors import doubts
+from portal.services.mirrors import missing
 from portal.services.reports import usage
 from portal.services.retention import prune
 from tests import factories
@@ -23,7 +23,7 @@ def end_workstations() -> None:
     """As if the provider had said that it has none of them."""
     for stored in models.Workstation.objects.live():
         with transaction.atomic():
-            doubts.end_workstation(stored=stored, before=doubts.describe_life(stored=stored))
+            missing.end_workstation(stored=stored, before=missing.describe_life(stored=stored))
 
 
 def count_rows() -> dict[str, int]:

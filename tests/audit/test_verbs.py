@@ -278,11 +278,11 @@ def miss_and_find(stage: Stage) -> None:
 
 def declare_ended(stage: Stage) -> None:
     stored = miss(stage)
-    models.Workstation.objects.update(doubted_at=Now() - timedelta(days=2))
+    models.Workstation.objects.update(missing_since=Now() - timedelta(days=2))
     stage.post(stage.olga, f"/workstations/{stored.uid}/ended/", reason="Its console says so.")
 
 
-def scan_as(status: str, *, doubted: bool = False, ended: bool = False) -> Callable[[Stage], None]:
+def scan_as(status: str, *, lost: bool = False, ended: bool = False) -> Callable[[Stage], None]:
     """A scan that shows a workstation of which something else is on record."""
 
     def act(stage: Stage) -> None:
@@ -290,8 +290,8 @@ def scan_as(status: str, *, doubted: bool = False, ended: bool = False) -> Calla
         hour_ago = Now() - timedelta(hours=1)
         models.Workstation.objects.filter(pk=stored.pk).update(
             first_seen_at=hour_ago,
-            doubted_at=hour_ago if doubted else None,
-            doubted_tick=0 if doubted else None,
+            missing_since=hour_ago if lost else None,
+            missing_tick=0 if lost else None,
             ended_at=hour_ago if ended else None,
         )
         entry = {"id": stored.uid, "type": stored.type, "status": status}
@@ -516,8 +516,8 @@ ACTS = [
     Act(verbs=(Verb.REQUEST_RELEASE,), do=request_release, by="olga", has_change=True, reason="It is idle."),
     Act(verbs=(Verb.RELEASED,), do=release, has_change=True),
     Act(verbs=(Verb.ENDED,), do=end, has_change=True),
-    Act(verbs=(Verb.BEGIN_DOUBT,), do=miss, has_change=True),
-    Act(verbs=(Verb.CLEAR_DOUBT,), do=miss_and_find, has_change=True),
+    Act(verbs=(Verb.MISSING,), do=miss, has_change=True),
+    Act(verbs=(Verb.FOUND_AGAIN,), do=miss_and_find, has_change=True),
     Act(verbs=(Verb.DECLARE_ENDED,), do=declare_ended, by="olga", has_change=True, reason="Its console says so."),
     Act(verbs=(Verb.REOPEN,), do=scan_as("active", ended=True), has_change=True, staged=("ended_at",)),
     Act(verbs=(Verb.RELEASE_ORPHAN,), do=release_orphan, by="olga", has_change=True, reason="Nobody wants it."),

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from portal import models
 from portal.models.clock import Now
-from portal.services.mirrors import doubts
+from portal.services.mirrors import missing
 from tests import factories
 from tests.concurrency import crowd
 
@@ -30,19 +30,19 @@ def await_lock() -> None:
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite locks no rows")
 def test_nobody_ends_what_is_seen_alive_at_this_moment(sandbox, alice, olga, settings):
-    settings.PORTAL_RECONCILE_GRACE = 0.0  # a day of doubt is over at once
+    settings.PORTAL_RECONCILE_GRACE = 0.0  # a day is over at once
     workstation = factories.create_workstation(alice)
-    models.Workstation.objects.update(doubted_at=Now(), doubted_tick=1)
+    models.Workstation.objects.update(missing_since=Now(), missing_tick=1)
     refused: list[Exception] = []
 
     def declare() -> None:
         try:
-            doubts.declare_ended(actor=olga, workstation=workstation)
-        except doubts.NotInDoubt as error:
+            missing.declare_ended(actor=olga, workstation=workstation)
+        except missing.NotMissing as error:
             refused.append(error)
 
     with transaction.atomic():
-        doubts.clear_doubt(stored=models.Workstation.objects.select_for_update().get())
+        missing.note_found(stored=models.Workstation.objects.select_for_update().get())
         declaring: threading.Thread = crowd.start(declare)
         await_lock()
     declaring.join()

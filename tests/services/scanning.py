@@ -41,7 +41,7 @@ def own(requester: models.User, *uids: str, minutes: float = 60.0) -> None:
 
 
 def make_older(**values: float) -> None:
-    """Move all that scans and doubts have noted into the past."""
+    """Move all that scans and reads have noted into the past."""
     ago = timedelta(**values)
     models.Scan.objects.update(begun_at=F("begun_at") - ago, ended_at=F("ended_at") - ago)
-    models.Workstation.objects.exclude(doubted_at=None).update(doubted_at=F("doubted_at") - ago)
+    models.Workstation.objects.exclude(missing_since=None).update(missing_since=F("missing_since") - ago)

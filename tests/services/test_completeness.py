@@ -22,7 +22,7 @@ def test_empty_lists_while_six_of_ours_run_prove_nothing(lists, alice, lease):
     lists.single = {uid: (200, entry(uid)) for uid in "abcdef"}
     done = scan(lease)
     assert (done.is_complete, done.problem) == (False, completeness.STILL_ACTIVE)
-    assert stations(ended_at=None, doubted_at=None) == set("abcdef")
+    assert stations(ended_at=None, missing_since=None) == set("abcdef")
     assert len(lists.calls) == 3, "the first that is still active decides"
 
 
@@ -36,11 +36,11 @@ def test_one_that_a_single_read_shows_as_ended_has_ended(lists, alice, lease, st
     assert models.Event.objects.get(verb="ended").request_number == models.Workstation.objects.get(uid="a").request_id
 
 
-def test_one_that_a_single_read_does_not_find_is_in_doubt_and_not_asked_again(lists, alice, lease):
+def test_one_that_a_single_read_does_not_find_is_missing_and_not_asked_again(lists, alice, lease):
     own(alice, "a", "b")
     lists.active = [entry("b")]
     assert scan(lease).is_complete
-    assert stations(ended_at=None, doubted_at__isnull=False) == {"a"}
+    assert stations(ended_at=None, missing_since__isnull=False) == {"a"}
     calls = len(lists.calls)
     assert scan(lease).is_complete
     assert len(lists.calls) == calls + 2
@@ -54,7 +54,7 @@ def test_any_other_response_to_a_single_read_leaves_the_scan_not_whole(lists, al
     lists.active, lists.single = [entry("b")], {"a": single}
     done = scan(lease)
     assert (done.is_complete, done.problem) == (False, completeness.NOT_READABLE)
-    assert stations(ended_at=None, doubted_at=None) == {"a", "b"}
+    assert stations(ended_at=None, missing_since=None) == {"a", "b"}
 
 
 def test_a_single_read_that_fails_is_tried_again(lists, alice, lease):
@@ -84,28 +84,28 @@ def test_one_that_is_new_or_being_released_need_not_be_shown(lists, alice, lease
     assert len(lists.calls) == 2
 
 
-def test_while_all_of_ours_are_in_doubt_a_scan_must_show_something_else_of_ours(lists, alice, lease):
+def test_while_all_of_ours_are_missing_a_scan_must_show_something_else_of_ours(lists, alice, lease):
     own(alice, "a", "b")
     done = scan(lease)
-    assert (done.is_complete, done.problem) == (False, completeness.ALL_IN_DOUBT)
+    assert (done.is_complete, done.problem) == (False, completeness.ALL_MISSING)
     own(alice, "c")
     models.Workstation.objects.filter(uid="c").update(ended_at=Now())
-    assert scan(lease).problem == completeness.ALL_IN_DOUBT
+    assert scan(lease).problem == completeness.ALL_MISSING
     lists.history = [entry("c", status="completed")]
     assert scan(lease).is_complete
 
 
-def test_a_doubt_is_over_when_a_later_scan_shows_it_as_active(lists, alice, lease):
+def test_it_is_found_again_when_a_later_scan_shows_it_as_active(lists, alice, lease):
     own(alice, "a", "b")
     lists.active = [entry("b")]
     scan(lease)
     lists.active = [entry("a"), entry("b")]
     assert scan(lease).is_complete
-    assert stations(ended_at=None, doubted_at=None) == {"a", "b"}
-    assert models.Event.objects.filter(verb="clear-doubt").count() == 1
+    assert stations(ended_at=None, missing_since=None) == {"a", "b"}
+    assert models.Event.objects.filter(verb="found-again").count() == 1
 
 
-def test_a_doubt_ends_when_the_history_shows_it(lists, alice, lease):
+def test_a_missing_one_ends_when_the_history_shows_it(lists, alice, lease):
     own(alice, "a", "b")
     lists.active = [entry("b")]
     scan(lease)
@@ -184,7 +184,7 @@ def test_what_is_reopened_has_no_old_wish_to_be_released(lists, alice, lease):
     assert not models.Workstation.objects.due_for_release(former.account).exists()
 
 
-def test_a_doubt_ends_when_two_whole_scans_after_the_grace_lack_it(lists, alice, lease):
+def test_a_missing_one_ends_when_two_complete_scans_after_the_grace_lack_it(lists, alice, lease):
     own(alice, "a", "b")
     lists.active = [entry("b")]
     for _ in range(3):

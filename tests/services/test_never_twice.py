@@ -305,15 +305,15 @@ def test_nothing_is_reconciled_before_an_operator_says_what_became_of_the_databa
     assert models.Key.objects.get().cause == models.DATABASE_MOVED
 
 
-# --- Doubts ---
+# --- Missing ---
 
 
-def test_a_doubt_outlasts_the_longest_lag_of_the_lists(sandbox, alice, lease):
+def test_one_that_is_missing_outlasts_the_longest_lag_of_the_lists(sandbox, alice, lease):
     stored = factories.create_workstation(alice)
     scan(lease)
     models.Account.objects.update(longest_lag=90, longest_lag_at=Now())
     sandbox.set_faults({"omit": [stored.uid]})
-    models.Workstation.objects.update(doubted_at=Now(), doubted_tick=models.Key.objects.get().tick)
+    models.Workstation.objects.update(missing_since=Now(), missing_tick=models.Key.objects.get().tick)
     factories.pass_time(65)
     scan(lease)
     scan(lease)

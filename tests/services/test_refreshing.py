@@ -12,7 +12,7 @@ from portal import agentstation, models
 from portal.db import clock, open_connection
 from portal.models.clock import Now
 from portal.services.key import accounts
-from portal.services.mirrors import doubts, refreshing, releases
+from portal.services.mirrors import missing, refreshing, releases
 from portal.services.runtime import clients, leases
 from tests import factories
 from tests.agentstation import server
@@ -30,7 +30,7 @@ def refresh(lease: leases.Lease) -> int:
 
 
 def list_verbs() -> list[str]:
-    watched = ("begin-doubt", "clear-doubt", "ended", "released", "declare-ended")
+    watched = ("missing", "found-again", "ended", "released", "declare-ended")
     return list(models.Event.objects.filter(verb__in=watched).order_by("id").values_list("verb", flat=True))
 
 
@@ -141,7 +141,7 @@ def test_what_a_list_lacks_is_read_singly_and_not_taken_as_ended(sandbox, unlist
     sandbox.script({"on": READ, "delay": 0, "times": 9})
     refresh(lease)
     assert sandbox.count_left()[READ] == 6
-    assert models.Workstation.objects.live().filter(doubted_at=None).count() == 3
+    assert models.Workstation.objects.live().filter(missing_since=None).count() == 3
 
 
 def test_what_a_list_shows_without_its_workspace_is_read_singly(sandbox, alice, lease):
@@ -208,14 +208,14 @@ def test_who_lost_the_lease_writes_nothing(sandbox, unlisted, alice, lease):
     with pytest.raises(leases.LeaseLost):
         refresh(lease)
     workstation.refresh_from_db()
-    assert workstation.doubted_at is None
+    assert workstation.missing_since is None
 
 
-# --- Doubts ---
+# --- Missing ones ---
 
 
 @pytest.mark.parametrize("age", [timedelta(0), timedelta(hours=1)], ids=["within the grace", "after the grace"])
-def test_a_refused_read_begins_a_doubt_and_a_good_one_clears_it(sandbox, unlisted, alice, lease, age):
+def test_one_whose_read_is_refused_is_missing_until_a_good_one(sandbox, unlisted, alice, lease, age):
     workstation = factories.create_workstation(alice)
     models.Workstation.objects.update(first_seen_at=Now() - age)
     sandbox.script({"on": READ, "status": 422, "times": 2})
@@ -224,16 +224,16 @@ def test_a_refused_read_begins_a_doubt_and_a_good_one_clears_it(sandbox, unliste
     refresh(lease)
     workstation.refresh_from_db()
     assert workstation.is_live
-    assert workstation.doubted_at is not None
+    assert workstation.missing_since is not None
     assert models.Workstation.objects.live_for(alice).count() == 1
 
     refresh(lease)
     cleared = models.Workstation.objects.get()
-    assert (cleared.is_live, cleared.doubted_at) == (True, None)
-    assert list_verbs() == ["begin-doubt", "clear-doubt"]
+    assert (cleared.is_live, cleared.missing_since) == (True, None)
+    assert list_verbs() == ["missing", "found-again"]
 
 
-def test_a_doubt_ends_when_a_read_shows_the_end(sandbox, unlisted, alice, lease):
+def test_a_missing_one_ends_when_a_read_shows_the_end(sandbox, unlisted, alice, lease):
     workstation = factories.create_workstation(alice)
     sandbox.script(
         [
@@ -244,28 +244,28 @@ def test_a_doubt_ends_when_a_read_shows_the_end(sandbox, unlisted, alice, lease)
     refresh(lease)
     refresh(lease)
     workstation.refresh_from_db()
-    assert (workstation.status, workstation.is_live, workstation.doubted_at) == ("errored", False, None)
-    assert list_verbs() == ["begin-doubt", "ended"]
+    assert (workstation.status, workstation.is_live, workstation.missing_since) == ("errored", False, None)
+    assert list_verbs() == ["missing", "ended"]
 
 
-def test_the_list_clears_a_doubt_too(sandbox, alice, lease):
+def test_the_list_finds_it_again_too(sandbox, alice, lease):
     for _ in range(3):
         factories.create_workstation(alice)
     sandbox.script([{"on": LIST, "status": 404}, {"on": READ, "status": 422, "times": 3}])
     refresh(lease)
-    assert models.Workstation.objects.filter(doubted_at__isnull=False).count() == 3
+    assert models.Workstation.objects.filter(missing_since__isnull=False).count() == 3
     refresh(lease)
-    assert not models.Workstation.objects.filter(doubted_at__isnull=False).exists()
+    assert not models.Workstation.objects.filter(missing_since__isnull=False).exists()
 
 
-def test_one_whose_release_is_asked_while_it_is_read_is_not_in_doubt(sandbox, alice, lease):
+def test_one_whose_release_is_asked_while_it_is_read_is_not_missing(sandbox, alice, lease):
     workstation = factories.create_workstation(alice)
     releases.request_release(actor=alice, workstation=workstation)
     lease.run(refreshing._store, workstation, None, account=accounts.get_current_account(), begun_tick=99)
     assert list_verbs() == []
 
 
-def test_one_that_is_being_released_is_read_only_in_doubt(sandbox, unlisted, alice, settings, lease):
+def test_one_that_is_being_released_is_read_only_while_missing(sandbox, unlisted, alice, settings, lease):
     settings.PORTAL_RETRY_DELAY = 30.0
     workstation = factories.create_workstation(alice)
     releases.request_release(actor=alice, workstation=workstation)
@@ -274,32 +274,32 @@ def test_one_that_is_being_released_is_read_only_in_doubt(sandbox, unlisted, ali
     factories.send_releases()
     sandbox.script({"on": READ, "status": 200, "body": response(id=workstation.uid, status="completed")})
     assert refresh(lease) == 1
-    assert list_verbs() == ["begin-doubt", "released"]
+    assert list_verbs() == ["missing", "released"]
 
 
-def test_one_in_doubt_is_read_once_a_minute(sandbox, unlisted, alice, lease):
+def test_a_missing_one_is_read_once_a_minute(sandbox, unlisted, alice, lease):
     workstation = factories.create_workstation(alice)
     sandbox.script({"on": READ, "status": 422})
     refresh(lease)
     assert 50 < make_due_in(workstation) <= 60
 
 
-def test_only_after_a_day_in_doubt_a_person_may_say_that_it_has_ended(sandbox, unlisted, alice, lease):
+def test_only_after_a_missing_day_a_person_may_say_that_it_has_ended(sandbox, unlisted, alice, lease):
     workstation = factories.create_workstation(alice)
-    with pytest.raises(doubts.NotInDoubt):
-        doubts.declare_ended(actor=alice, workstation=workstation)
+    with pytest.raises(missing.NotMissing):
+        missing.declare_ended(actor=alice, workstation=workstation)
     sandbox.script({"on": READ, "status": 422})
     refresh(lease)
-    models.Workstation.objects.update(doubted_at=Now() - timedelta(hours=23))
-    with pytest.raises(doubts.NotInDoubt):
-        doubts.declare_ended(actor=alice, workstation=workstation)
+    models.Workstation.objects.update(missing_since=Now() - timedelta(hours=23))
+    with pytest.raises(missing.NotMissing):
+        missing.declare_ended(actor=alice, workstation=workstation)
 
-    models.Workstation.objects.update(doubted_at=Now() - timedelta(hours=25))
-    doubts.declare_ended(actor=alice, workstation=workstation)
+    models.Workstation.objects.update(missing_since=Now() - timedelta(hours=25))
+    missing.declare_ended(actor=alice, workstation=workstation)
 
     workstation.refresh_from_db()
     assert not workstation.is_live
-    assert list_verbs() == ["begin-doubt", "declare-ended"]
+    assert list_verbs() == ["missing", "declare-ended"]
 
 
 def test_reads_that_lag_behind_the_post_end_nothing(sandbox, unlisted, alice, lease):
@@ -308,7 +308,7 @@ def test_reads_that_lag_behind_the_post_end_nothing(sandbox, unlisted, alice, le
     for _ in range(7):
         refresh(lease)
     workstation.refresh_from_db()
-    assert (workstation.is_live, workstation.doubted_at) == (True, None)
+    assert (workstation.is_live, workstation.missing_since) == (True, None)
     assert accounts.get_current_account().workstations.live().count() == 1
 
 
@@ -330,19 +330,19 @@ def test_what_cannot_be_stored_stops_no_other(sandbox, alice, lease, caplog):
 
 
 def test_what_changed_meanwhile_is_not_overwritten(sandbox, alice, lease):
-    ended, doubted, moved = (factories.create_workstation(alice) for _ in range(3))
-    account, shown = accounts.get_current_account(), {one: read(one) for one in (ended, doubted, moved)}
+    ended, lost, moved = (factories.create_workstation(alice) for _ in range(3))
+    account, shown = accounts.get_current_account(), {one: read(one) for one in (ended, lost, moved)}
     models.Workstation.objects.update(status="elsewhere")
     of = models.Workstation.objects.filter
     of(pk=ended.pk).update(ended_at=Now())
-    of(pk=doubted.pk).update(doubted_at=Now(), doubted_tick=account.key.tick + 1)
-    of(pk=moved.pk).update(workspace=factories.get_workspace(doubted))
+    of(pk=lost.pk).update(missing_since=Now(), missing_tick=account.key.tick + 1)
+    of(pk=moved.pk).update(workspace=factories.get_workspace(lost))
 
     for stored, entry in shown.items():
         lease.run(refreshing._store, stored, entry, account=account, begun_tick=account.key.tick)
 
     assert of(status="elsewhere").get() == ended
-    assert of(doubted_at__isnull=False).get() == doubted, "it was missed after the reading began"
+    assert of(missing_since__isnull=False).get() == lost, "it was missed after the reading began"
     assert of(pk=moved.pk).get().workspace == factories.get_workspace(moved), "it is in the one that is shown with it"
     assert list_verbs() == []
 

@@ -44,7 +44,7 @@ def pause_key(cause: str) -> None:
 
 
 def list_verbs() -> list[str]:
-    watched = ("request-release", "begin-doubt", "released", "ended")
+    watched = ("request-release", "missing", "released", "ended")
     return list(models.Event.objects.filter(verb__in=watched).order_by("id").values_list("verb", flat=True))
 
 
@@ -87,19 +87,19 @@ def test_a_refused_release_is_tried_again_at_growing_intervals(sandbox, alice, s
     assert (workstation.release_failure, workstation.release_tries) == ("500", 4)
 
 
-def test_a_release_that_is_not_found_is_a_doubt_and_goes_on(sandbox, alice):
+def test_a_release_that_is_not_found_is_of_a_missing_one_and_goes_on(sandbox, alice):
     sandbox.script({"on": "DELETE", "status": 422})
     workstation = ask(alice)
     factories.send_releases()
     workstation.refresh_from_db()
     assert workstation.is_live
-    assert workstation.doubted_at is not None
+    assert workstation.missing_since is not None
 
     make_due()
     factories.send_releases()
     released = models.Workstation.objects.get()
-    assert (released.is_live, released.doubted_at) == (False, None)
-    assert list_verbs() == ["request-release", "begin-doubt", "released"]
+    assert (released.is_live, released.missing_since) == (False, None)
+    assert list_verbs() == ["request-release", "missing", "released"]
 
 
 def test_a_429_to_a_release_is_obeyed_by_all_of_them_and_by_no_attempt(sandbox, alice):

@@ -36,7 +36,7 @@ _LABELS = {
     "actor_name": "who",
     "verb": "act",
     "is_complete": "complete",
-    "doubted_at": "not found since",
+    "missing_since": "not found since",
 }
 
 

@@ -203,7 +203,7 @@ def assign_workstation(*, stored: models.Workstation, portal_request: models.Req
 
 def end_workstation(*, stored: models.Workstation) -> None:
     """Note that the workstation has ended."""
-    stored.change(ended_at=Now(), doubted_at=None, doubted_tick=None)
+    stored.change(ended_at=Now(), missing_since=None, missing_tick=None)
 
 
 def _store_workspace(*, account: models.Account, workspace: agentstation.Workspace | None) -> models.Workspace | None:

@@ -15,7 +15,7 @@ from portal.db import clock, is_unable, release_connection
 from portal.models.clock import Now
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials, key_lock, pace
-from portal.services.mirrors import doubts, mirror, sanitize
+from portal.services.mirrors import mirror, missing, sanitize
 from portal.services.runtime import leases
 
 logger = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ type _Shown = dict[models.Workstation, agentstation.Workstation | None]
 
 def refresh_workstations(*, client: agentstation.Client) -> int:
     """Ask the provider about the live workstations once one of them is due. Returns how many were due."""
-    # One that is being released shows its end by that; in doubt, it is read as well.
-    is_wanted = Q(release_requested_at=None) | Q(doubted_at__isnull=False)
+    # One that is being released shows its end by that; missing, it is read as well.
+    is_wanted = Q(release_requested_at=None) | Q(missing_since__isnull=False)
     wanted = models.Workstation.objects.live().filter(is_wanted, refresh_due_at__lte=Now())
     if not wanted.exists():
         return 0
@@ -104,7 +104,7 @@ def _read_singly(stored: models.Workstation, *, client: agentstation.Client) -> 
     try:
         entry = client.retrieve_workstation(uid=stored.uid)
     except agentstation.AgentStationError as error:
-        if failures.classify_error(error).begins_doubt:
+        if failures.classify_error(error).means_missing:
             return None
         raise
     if entry.uid != stored.uid:
@@ -121,8 +121,8 @@ def _go_on() -> None:
 def _is_news(stored: models.Workstation, entry: agentstation.Workstation | None) -> bool:
     """Whether more is to be written than when it was read."""
     if entry is None:
-        return stored.doubted_at is None
-    return stored.doubted_at is not None or not mirror.is_known(stored=stored, workstation=entry)
+        return stored.missing_since is None
+    return stored.missing_since is not None or not mirror.is_known(stored=stored, workstation=entry)
 
 
 def _store(
@@ -145,20 +145,20 @@ def _store(
 
 
 def _save(number: int, entry: agentstation.Workstation | None, *, key: models.Key, begun_tick: int) -> None:
-    """Its state and contents, its end, or that a doubt begins or is cleared."""
+    """Its state and contents, its end, or that it is missing or found again."""
     stored = models.Workstation.objects.select_for_update().get(pk=number)
     if stored.ended_at is not None:
         return
     if entry is None:
         if stored.release_requested_at is None:  # else it was asked meanwhile, and shows its end by itself
-            doubts.begin_doubt(key=key, stored=stored, why="read")
+            missing.note_missing(key=key, stored=stored, why="read")
         return
-    before, doubted_tick = doubts.describe_life(stored=stored), stored.doubted_tick
+    before, missing_tick = missing.describe_life(stored=stored), stored.missing_tick
     mirror.store_workstation(account=key.account, workstation=entry, request_number=stored.request_id, known=stored)
     if stored.ended_at is not None:
-        doubts.end_workstation(stored=stored, before=before)
-    elif doubted_tick is not None and doubted_tick <= begun_tick:  # else it was missed after this reading began
-        doubts.clear_doubt(stored=stored)
+        missing.end_workstation(stored=stored, before=before)
+    elif missing_tick is not None and missing_tick <= begun_tick:  # else it was missed after this reading began
+        missing.note_found(stored=stored)
 
 
 @leases.transaction()

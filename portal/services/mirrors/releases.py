@@ -15,7 +15,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import accounts, circuit_breaker, credentials, key_lock, pace
-from portal.services.mirrors import contract_drift, doubts
+from portal.services.mirrors import contract_drift, missing
 from portal.services.runtime import calls, notify
 
 _LONGEST_CALL = 10.0  # seconds: a release can be repeated, and others wait for this one
@@ -136,7 +136,7 @@ def send_release(*, release: Release, client: agentstation.Client) -> Result:
 
 @transaction.atomic
 def record_release(*, release: Release, result: Result) -> None:
-    """Write what came of it: the end, a doubt, or when it is tried again. Safe to repeat after an error."""
+    """Write what came of it: the end, that it is missing, or when it is tried again. Safe to repeat after an error."""
     account = models.Account.objects.get(workstations=release.workstation_id)
     key = key_lock.lock_key(account=account)
     stored = models.Workstation.objects.select_for_update().get(pk=release.workstation_id)
@@ -145,15 +145,15 @@ def record_release(*, release: Release, result: Result) -> None:
     if stored.ended_at is not None:
         return
     if result.value is not None and result.value.released:
-        doubts.end_workstation(stored=stored, before=doubts.describe_life(stored=stored))
+        missing.end_workstation(stored=stored, before=missing.describe_life(stored=stored))
     elif stored.release_tries == release.number:  # else it was tried again since, which says more
         _try_again(key=key, stored=stored, result=result)
 
 
 def _try_again(*, key: models.Key, stored: models.Workstation, result: Result) -> None:
     failure = failures.UNREADABLE if result.value is not None else result.failure
-    if failure is not None and failure.begins_doubt:
-        doubts.begin_doubt(key=key, stored=stored, why="release")
+    if failure is not None and failure.means_missing:
+        missing.note_missing(key=key, stored=stored, why="release")
     if failure is not None and failure.pause is failures.Pause.UNTIL_ACCEPTED:
         credentials.note_refusal_under_lock(key=key)
     delay = pace.choose_delay(attempt_count=stored.release_tries, retry_after=result.retry_after or None)

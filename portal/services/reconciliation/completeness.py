@@ -8,21 +8,21 @@ from django.db.models import QuerySet
 from portal import agentstation, failures, models
 from portal.db import clock
 from portal.services.key import key_lock
-from portal.services.mirrors import doubts
+from portal.services.mirrors import missing
 from portal.services.reconciliation import lag, sync
 from portal.services.runtime import leases
 
 STILL_ACTIVE = "lacks-what-is-active"
 NOT_READABLE = "lacks-what-cannot-be-read"
-ALL_IN_DOUBT = "shows-nothing-of-ours"
-_MOST_ENDED = 50  # doubts that one scan ends, so that the key is not locked for long
+ALL_MISSING = "shows-nothing-of-ours"
+_MOST_ENDED = 50  # missing ones that one scan ends, so that the key is not locked for long
 
 
 def find_lacking(*, scan: models.Scan) -> QuerySet[models.Workstation]:
-    """What must be in its lists and was in none: ours, live for longer than the grace before it began, not in doubt,
+    """What must be in its lists and was in none: ours, live for longer than the grace before it began, not missing,
     not being released, not left out by an operator."""
     grace = timedelta(seconds=settings.PORTAL_RECONCILE_GRACE)
-    live = _list_live(scan).filter(doubted_at=None, is_foreign=False, first_seen_at__lte=scan.begun_at - grace)
+    live = _list_live(scan).filter(missing_since=None, is_foreign=False, first_seen_at__lte=scan.begun_at - grace)
     return live.exclude(last_scan_id=scan.pk).order_by("pk")
 
 
@@ -37,18 +37,18 @@ def list_left_out(*, account: models.Account) -> QuerySet[models.Workstation]:
 def check_lacking(
     *, scan: models.Scan, row: models.Workstation, client: agentstation.Client
 ) -> str:
-    """Read one that the scan lacks: it has ended, is in doubt, or the code says why the scan is not complete.
+    """Read one that the scan lacks: it has ended, is missing from now on, or the code says why the scan is not complete.
 
     Raises AgentStationError where it cannot be read.
     """
     try:
         found = client.retrieve_workstation(uid=row.uid)
     except agentstation.AgentStationError as error:
-        if not failures.classify_error(error).begins_doubt:
+        if not failures.classify_error(error).means_missing:
             raise
         with key_lock.holding(account=scan.account) as key:
             stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
-            doubts.begin_doubt(key=key, stored=stored, why="read")
+            missing.note_missing(key=key, stored=stored, why="read")
         return ""
     if found.uid != row.uid:
         return NOT_READABLE
@@ -60,24 +60,24 @@ def check_lacking(
 
 
 def find_problem(*, scan: models.Scan) -> str:
-    """While all of ours that live are in doubt, a scan proves nothing unless it shows something else of ours."""
+    """While all of ours that live are missing, a scan proves nothing unless it shows something else of ours."""
     live = _list_live(scan)
-    if not live.exists() or live.filter(doubted_at=None, is_foreign=False).exists():
+    if not live.exists() or live.filter(missing_since=None, is_foreign=False).exists():
         return ""
-    ours = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk, doubted_at=None)
-    return "" if ours.exclude(request=None).exists() else ALL_IN_DOUBT
+    ours = models.Workstation.objects.filter(account=scan.account_id, last_scan_id=scan.pk, missing_since=None)
+    return "" if ours.exclude(request=None).exists() else ALL_MISSING
 
 
-def end_doubts(*, scan: models.Scan) -> None:
-    """End what this complete scan and an earlier one lack, both begun after the doubt and the longest lag."""
+def end_missing(*, scan: models.Scan) -> None:
+    """End what this complete scan and an earlier one lack, both begun after it was missed and the longest lag."""
     grace = lag.choose_grace(account=scan.account, now=clock.read_clock())
-    rows = models.Workstation.objects.live().filter(account=scan.account_id, doubted_tick__lt=scan.begun_tick)
+    rows = models.Workstation.objects.live().filter(account=scan.account_id, missing_tick__lt=scan.begun_tick)
     for row in rows.exclude(last_scan_id=scan.pk).order_by("pk")[:_MOST_ENDED]:
-        if row.doubted_at is None:
+        if row.missing_since is None:
             continue
         # What a scan showed was there: only those behind the last that did prove anything.
         complete = models.Scan.objects.filter(account=scan.account_id, is_complete=True, id__gt=row.last_scan_id or 0)
-        if complete.filter(begun_tick__gt=row.doubted_tick, begun_at__gte=row.doubted_at + grace).count() > 1:
+        if complete.filter(begun_tick__gt=row.missing_tick, begun_at__gte=row.missing_since + grace).count() > 1:
             sync.end_listed(row=row, entry=None)
 
 

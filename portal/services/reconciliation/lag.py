@@ -19,7 +19,7 @@ def choose_grace(*, account: models.Account, now: datetime) -> timedelta:
     longest = timedelta(seconds=account.longest_lag if is_recent else 0)
     # What has not been listed yet, though it lives, lags on; what was made first has lagged for longest.
     live = models.Workstation.objects.live().filter(
-        account=account, listed_tick=None, doubted_at=None, is_foreign=False
+        account=account, listed_tick=None, missing_since=None, is_foreign=False
     )
     made = live.filter(request__attempts__outcome=models.Attempt.Outcome.SUCCEEDED)
     if (first := made.order_by("id").first()) is not None:

@@ -293,7 +293,7 @@ def _end(
         scan.ended_at, scan.ended_tick = clock.read_clock(), key_lock.advance_tick(key=key)
         scan.save()
         if scan.is_complete:
-            completeness.end_doubts(scan=scan)
+            completeness.end_missing(scan=scan)
         results, is_read = models.Account.BaselineScan, scan.phase == scan.Phase.CHECK
         _note_baseline_scan(scan, result=results.DONE if is_read else results.FAILED)
 

@@ -1,4 +1,4 @@
-"""What a page of a list shows, compared with the mirrors: newcomers, ends, doubts that are over, and wrong ends.
+"""What a page of a list shows, compared with the mirrors: newcomers, ends, what is found again, and wrong ends.
 
 Written batch by batch, outside of the key's lock. The key's tick is read after the page was answered, and the next one
 is noted: whatever is claimed at that or later cannot have made what the page showed.
@@ -18,7 +18,7 @@ from portal.models.clock import Now
 from portal.models.event import Verb
 from portal.services import audit
 from portal.services.key import circuit_breaker
-from portal.services.mirrors import contract_drift, doubts, mirror, sanitize
+from portal.services.mirrors import contract_drift, mirror, missing, sanitize
 
 _CLOCK_BEHIND = timedelta(seconds=30)  # a provider's clock may be this much behind its own Date header
 _CLOCKS_DIFFER = timedelta(minutes=10)  # at most, where the provider does not tell its time
@@ -62,7 +62,7 @@ def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | Non
     stored = rows.get(pk=row.pk)
     if not stored.is_live:
         return
-    before = doubts.describe_life(stored=stored)
+    before = missing.describe_life(stored=stored)
     if entry is not None and stored.request_id is not None:
         stored = mirror.store_workstation(
             account=stored.account, workstation=entry, request_number=stored.request_id, known=stored
@@ -70,7 +70,7 @@ def end_listed(*, row: models.Workstation, entry: agentstation.Workstation | Non
     elif entry is not None:
         stored.status = entry.status
         stored.save(update_fields=["status"])
-    doubts.end_workstation(stored=stored, before=before)
+    missing.end_workstation(stored=stored, before=before)
 
 
 def _name_entries(
@@ -139,8 +139,8 @@ def _compare(row: models.Workstation, *, entry: agentstation.Workstation, scan: 
     if row.ended_at is None and is_over:
         if row.last_scan_id != scan.pk:  # else this scan's active list has just shown it
             end_listed(row=row, entry=entry)
-    elif row.doubted_tick is not None and row.doubted_tick < scan.begun_tick:
-        doubts.clear_doubt(stored=models.Workstation.objects.select_for_update().get(pk=row.pk))
+    elif row.missing_tick is not None and row.missing_tick < scan.begun_tick:
+        missing.note_found(stored=models.Workstation.objects.select_for_update().get(pk=row.pk))
     elif not is_over and row.ended_at is not None and row.ended_at < scan.begun_at - grace:
         _reopen(row, status=entry.status)
 
@@ -150,7 +150,7 @@ def _reopen(row: models.Workstation, *, status: str) -> None:
     stored = models.Workstation.objects.select_for_update().get(pk=row.pk)
     if stored.is_live:
         return
-    before = doubts.describe_life(stored=stored)
+    before = missing.describe_life(stored=stored)
     stored.ended_at, stored.status, stored.refresh_due_at = None, status, Now()
     stored.release_requested_at = stored.release_requested_by = stored.release_due_at = None
     stored.release_tries = 0
@@ -163,5 +163,5 @@ def _reopen(row: models.Workstation, *, status: str) -> None:
     audit.record(
         Verb.REOPEN,
         stored,
-        detail={"before": before, "after": doubts.describe_life(stored=stored)},
+        detail={"before": before, "after": missing.describe_life(stored=stored)},
     )

@@ -192,7 +192,7 @@ def create_mirrors(mira: models.User, olga: models.User) -> dict[str, str]:
         "errored": _create_workstation(mira, "ws-errored", status="errored", ended_at=NOW),
         "leaving": _create_workstation(mira, "ws-leaving", **leaving),
         "refused": _create_workstation(mira, "ws-refused", **leaving, release_failure="503"),
-        "missing": _create_workstation(mira, "ws-missing", doubted_at=NOW - timedelta(days=2), doubted_tick=1),
+        "missing": _create_workstation(mira, "ws-missing", missing_since=NOW - timedelta(days=2), missing_tick=1),
         "strange": _create_workstation(mira, LONG, status="hibernating-until-somebody-wakes-it-up", type=LONG),
         "empty": "9f3c2d1a-77e0-4b7e-9d62-0a4f5b1c8e33",
         "workspace": "atlas",

@@ -1,4 +1,4 @@
-"""What a workstation's page says of a doubt and of a release that is refused, and who may say that it has ended."""
+"""What a workstation's page says of a missing one and of a refused release, and who may say that it has ended."""
 
 from datetime import timedelta
 
@@ -20,43 +20,43 @@ def workstation(alice) -> models.Workstation:
     stored = models.Workstation.objects.create(
         account=account, uid="machine", request=factories.submit(alice), type="python", status="active"
     )
-    doubt(timedelta(hours=1))
+    miss(timedelta(hours=1))
     return stored
 
 
-def doubt(age: timedelta) -> None:
-    models.Workstation.objects.update(doubted_at=Now() - age, doubted_tick=1)
+def miss(age: timedelta) -> None:
+    models.Workstation.objects.update(missing_since=Now() - age, missing_tick=1)
 
 
 def read(browser) -> str:
     return browser.get(PAGE).content.decode()
 
 
-def test_a_workstation_in_doubt_is_shown_as_possibly_running(sign_in, workstation, alice, anna):
+def test_a_missing_workstation_is_shown_as_possibly_running(sign_in, workstation, alice, anna):
     page = read(sign_in(alice))
     assert "Not found" in page
     assert "It may still be running and billed" in page
     assert RELEASE in page, "it can still be given back"
     assert ENDED not in page
-    doubt(timedelta(hours=25))
+    miss(timedelta(hours=25))
     assert ENDED not in read(sign_in(anna))
     assert "Not found" in sign_in(alice).get("/workstations/").content.decode()
 
 
 @pytest.mark.parametrize("page", [PAGE, "/"])
-def test_live_parts_show_a_doubt_that_begins(sign_in, workstation, alice, page):
-    models.Workstation.objects.update(doubted_at=None, doubted_tick=None)
+def test_live_parts_show_that_one_is_missing(sign_in, workstation, alice, page):
+    models.Workstation.objects.update(missing_since=None, missing_tick=None)
     browser = sign_in(alice)
     live = {"data": {"seen": browser.get(page).context["live"].version}, "headers": {"HX-Request": "true"}}
     assert browser.get(f"{page}live/", **live).status_code == 204
-    doubt(timedelta(0))
+    miss(timedelta(0))
     assert "Not found" in browser.get(f"{page}live/", **live).text
 
 
 @pytest.mark.parametrize("is_orphan", [False, True])
 def test_an_operator_says_it_with_a_reason(sign_in, workstation, olga, is_orphan):
     models.Workstation.objects.update(request=None if is_orphan else workstation.request_id)
-    doubt(timedelta(hours=25))
+    miss(timedelta(hours=25))
     assert "Say why" in sign_in(olga).post(ENDED, follow=True).text
     workstation.refresh_from_db()
     assert workstation.is_live
@@ -72,7 +72,7 @@ def test_an_operator_says_it_with_a_reason(sign_in, workstation, olga, is_orphan
 def test_after_a_day_its_owner_may_say_that_it_has_ended(sign_in, workstation, alice):
     browser = sign_in(alice)
     assert "has been missing for under a day" in browser.post(ENDED, follow=True).content.decode()
-    doubt(timedelta(hours=25))
+    miss(timedelta(hours=25))
     assert ENDED in read(browser)
     assert browser.get(ENDED).status_code == 405
 
@@ -105,5 +105,5 @@ def test_a_refused_release_is_told_with_its_next_try(sign_in, workstation, alice
     assert "Next attempt:" in page
     assert "Releasing" in page
 
-    models.Workstation.objects.update(ended_at=Now(), doubted_at=None, doubted_tick=None)
+    models.Workstation.objects.update(ended_at=Now(), missing_since=None, missing_tick=None)
     assert "Next attempt:" not in read(sign_in(alice))

@@ -1,4 +1,4 @@
-"""Doubts: workstations that AgentStation no longer finds, though nothing has shown that they ended."""
+"""Missing: workstations that AgentStation no longer finds, though nothing has shown that they ended."""
 
 from datetime import timedelta
 
@@ -17,32 +17,32 @@ from portal.services.mirrors import mirror
 _DAY = 1440  # times the grace, which is a minute: rehearsals shorten both together
 
 
-class NotInDoubt(Exception):
+class NotMissing(Exception):
     """The workstation has ended, was found again, or was missed too lately; the message is fit for the person."""
 
 
-def begin_doubt(*, key: models.Key, stored: models.Workstation, why: str) -> None:
+def note_missing(*, key: models.Key, stored: models.Workstation, why: str) -> None:
     """Note under the locked key that a live workstation was not found. `why` names the call that did not find it."""
-    if stored.ended_at is not None or stored.doubted_at is not None:
+    if stored.ended_at is not None or stored.missing_since is not None:
         return
-    stored.change(doubted_at=Now(), doubted_tick=key_lock.advance_tick(key=key))
+    stored.change(missing_since=Now(), missing_tick=key_lock.advance_tick(key=key))
     audit.record(
-        Verb.BEGIN_DOUBT,
+        Verb.MISSING,
         stored,
-        detail={"why": why, **audit.describe_moment(row=stored, column="doubted_at")},
+        detail={"why": why, **audit.describe_moment(row=stored, column="missing_since")},
     )
 
 
-def clear_doubt(*, stored: models.Workstation) -> None:
-    """Note that a workstation in doubt was seen alive."""
-    if stored.doubted_at is None:
+def note_found(*, stored: models.Workstation) -> None:
+    """Note that a missing workstation was seen alive."""
+    if stored.missing_since is None:
         return
-    before = stored.doubted_at.isoformat()
-    stored.change(doubted_at=None, doubted_tick=None)
+    before = stored.missing_since.isoformat()
+    stored.change(missing_since=None, missing_tick=None)
     audit.record(
-        Verb.CLEAR_DOUBT,
+        Verb.FOUND_AGAIN,
         stored,
-        detail={"before": {"doubted_at": before}, "after": {"doubted_at": None}},
+        detail={"before": {"missing_since": before}, "after": {"missing_since": None}},
     )
 
 
@@ -64,17 +64,17 @@ def describe_life(*, stored: models.Workstation) -> dict[str, str | None]:
 
 
 def may_be_declared_ended(*, workstation: models.Workstation) -> bool:
-    """Whether the workstation has been in doubt for so long that a person may say what became of it."""
+    """Whether the workstation has been missing for so long that a person may say what became of it."""
     return _list_old().filter(pk=workstation.pk).exists()
 
 
 @transaction.atomic
 def declare_ended(*, actor: models.User, workstation: models.Workstation, reason: str = "") -> None:
-    """Say that a workstation has ended which nobody has found for a day, or can ask about. Raises NotInDoubt."""
+    """Say that a workstation has ended which nobody has found for a day, or can ask about. Raises NotMissing."""
     key_lock.lock_key(account=workstation.account)
     stored = _list_old().select_for_update().filter(pk=workstation.pk).first()
     if stored is None:
-        raise NotInDoubt(_("This workstation has already ended, was found again, or has been missing for under a day."))
+        raise NotMissing(_("This workstation has already ended, was found again, or has been missing for under a day."))
     before = describe_life(stored=stored)
     mirror.end_workstation(stored=stored)
     stored.refresh_from_db(fields=["ended_at"])
@@ -90,4 +90,4 @@ def declare_ended(*, actor: models.User, workstation: models.Workstation, reason
 def _list_old() -> QuerySet[models.Workstation]:
     day = timedelta(seconds=_DAY * settings.PORTAL_RECONCILE_GRACE)
     is_nameless = Q(is_nameless=True, ended_at=None)
-    return models.Workstation.objects.filter(is_nameless | Q(doubted_at__lte=Now() - day, ended_at=None))
+    return models.Workstation.objects.filter(is_nameless | Q(missing_since__lte=Now() - day, ended_at=None))
